@@ -1,0 +1,27 @@
+import { z } from "zod";
+import { contextRequestSchema } from "./context.ts";
+import { appendedMessageSchema, newMessagesSchema } from "./message.ts";
+
+export const appendRequestSchema = z
+  .strictObject({
+    messages: newMessagesSchema,
+    expectedHeadSeq: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("Refuse with head_seq_mismatch unless the newest message is this one"),
+    context: contextRequestSchema
+      .optional()
+      .describe("Return this context, taken right after the append, in the same round trip"),
+  })
+  .meta({ id: "AppendRequest" });
+export type AppendRequest = z.infer<typeof appendRequestSchema>;
+
+export const appendResultSchema = z
+  .object({
+    messages: z.array(appendedMessageSchema),
+    headSeq: z.int(),
+    context: z.unknown().optional().describe("Present if asked for, in the format asked for"),
+  })
+  .meta({ id: "AppendResult" });
+export type AppendResult = z.infer<typeof appendResultSchema>;

@@ -1,0 +1,80 @@
+import { z } from "zod";
+
+/** Each stable error code with its HTTP status and title (RFC 9457). The code is the contract; wording may change. */
+export const PROBLEMS = {
+  malformed_json: { status: 400, title: "The body is not valid JSON" },
+  validation_failed: { status: 422, title: "The request has faults" },
+  unsupported_media_type: { status: 415, title: "The body must be JSON" },
+  unauthenticated: { status: 401, title: "An API key is required" },
+  forbidden: { status: 403, title: "This key may not do that" },
+  route_not_found: { status: 404, title: "There is no such route" },
+  method_not_allowed: { status: 405, title: "The route does not offer this method" },
+  session_not_found: { status: 404, title: "There is no such session" },
+  message_not_found: { status: 404, title: "There is no such message" },
+  summary_not_found: { status: 404, title: "There is no such summary" },
+  job_not_found: { status: 404, title: "There is no such job" },
+  message_conflict: { status: 409, title: "The message id is taken by other content" },
+  head_seq_mismatch: { status: 409, title: "The session has moved on" },
+  message_too_large: { status: 413, title: "A message is too large" },
+  body_too_large: { status: 413, title: "The body is too large" },
+  session_full: { status: 422, title: "The session is full" },
+  unavailable: { status: 503, title: "A part of the service is out of reach" },
+  internal: { status: 500, title: "Something went wrong on our side" },
+} as const satisfies Record<string, { status: number; title: string }>;
+
+export type ProblemCode = keyof typeof PROBLEMS;
+
+/** One fault of a request: a JSON Pointer into the body, or the name of a parameter, and what is wrong there. */
+export const fieldFaultSchema = z.object({
+  path: z.string(),
+  detail: z.string(),
+});
+export type FieldFault = z.infer<typeof fieldFaultSchema>;
+
+/** What went wrong, as it travels between objects, which lose the class of an error but not plain data. */
+export interface Fault {
+  readonly code: ProblemCode;
+  /** What is wrong, and what to do next. Never holds message text. */
+  readonly detail: string;
+  readonly errors?: readonly FieldFault[];
+  readonly retryAfterSeconds?: number;
+  /** Facts a client may act on, such as the current `headSeq`. */
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** The answer of an object over RPC: a value, or the fault that an edge turns into a problem document. */
+export type Outcome<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly fault: Fault };
+
+/** A fault as an exception, for code on one side of an RPC boundary. */
+export class ThreadkeepError extends Error {
+  override readonly name = "ThreadkeepError";
+  readonly fault: Fault;
+
+  constructor(fault: Fault) {
+    super(`${fault.code}: ${fault.detail}`);
+    this.fault = fault;
+  }
+}
+
+/** The value, or the fault thrown. */
+export function unwrap<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value;
+  throw new ThreadkeepError(outcome.fault);
+}
+
+/** A problem document as clients read it (`application/problem+json`). */
+export const problemSchema = z
+  .object({
+    type: z.string().describe("A URI reference that names the kind of problem"),
+    title: z.string(),
+    status: z.number().int(),
+    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string().describe("What is wrong, and what to do next"),
+    requestId: z.string(),
+    errors: z.array(fieldFaultSchema).optional(),
+  })
+  .loose()
+  .meta({ id: "Problem" });
+export type Problem = z.infer<typeof problemSchema>;

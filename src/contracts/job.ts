@@ -1,0 +1,67 @@
+import { z } from "zod";
+import { MAX_CONTEXT_TOKENS, MAX_WAIT_MS } from "./limits.ts";
+
+export const jobKindSchema = z.enum(["summarize", "archive"]);
+export type JobKind = z.infer<typeof jobKindSchema>;
+
+/** A queue body: a wake-up signal. It carries references alone; the consumer reads the truth anew. */
+export const jobMessageSchema = z.object({
+  v: z.literal(1),
+  kind: jobKindSchema,
+  tenant: z.string().min(1),
+  owner: z.string().min(1),
+  session: z.string().min(1),
+  incarnation: z.string().min(1),
+  throughSeq: z.int().min(0),
+  jobId: z.string().min(1),
+});
+export type JobMessage = z.infer<typeof jobMessageSchema>;
+
+/** A job as clients and operators see it. */
+export const jobSchema = z
+  .object({
+    id: z.string(),
+    kind: jobKindSchema,
+    state: z
+      .enum(["owed", "done", "failed"])
+      .describe("owed: waiting or running; failed: gave up, and an operator can see it"),
+    throughSeq: z.int().min(0),
+    attempts: z.int().min(0),
+    createdAt: z.string(),
+    lastError: z.string().optional(),
+  })
+  .meta({ id: "Job" });
+export type Job = z.infer<typeof jobSchema>;
+
+export const summarizeRequestSchema = z
+  .strictObject({
+    waitMs: z.int().min(0).max(MAX_WAIT_MS).optional().describe("Wait this long for the summary"),
+    keepRecentTokens: z
+      .int()
+      .min(0)
+      .max(MAX_CONTEXT_TOKENS)
+      .optional()
+      .describe("Tokens at the end that stay word for word; by default the session's setting"),
+    fromScratch: z
+      .boolean()
+      .optional()
+      .describe("Summarize the whole log anew, not from the last summary"),
+  })
+  .meta({ id: "SummarizeRequest" });
+export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
+
+/** A failure as the Operations object indexes it and operators read it. */
+export const failureSchema = z
+  .object({
+    jobId: z.string(),
+    kind: z.string(),
+    tenant: z.string(),
+    owner: z.string(),
+    session: z.string(),
+    reason: z.string(),
+    attempts: z.int(),
+    firstFailedAt: z.string(),
+    lastFailedAt: z.string(),
+  })
+  .meta({ id: "Failure" });
+export type Failure = z.infer<typeof failureSchema>;

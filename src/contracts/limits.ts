@@ -1,0 +1,37 @@
+/** Every limit of the public language: its name carries the unit, its comment the reason. */
+
+/** One message, as JSON. Keeps a row far under the 2 MB a row may hold. */
+export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** One request body. Bounds what a Worker holds in memory for one caller. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+/** Metadata of a session or a message, as JSON. It travels with every read. */
+export const MAX_METADATA_BYTES = 4 * 1024;
+/** One append is one transaction, and one transaction should stay short. */
+export const MAX_MESSAGES_PER_APPEND = 100;
+/** Past this a session is no short-term memory any more; see `session_full`. */
+export const MAX_MESSAGES_PER_SESSION = 100_000;
+/** A tenth of what one object may store, so that indexes and summaries fit beside the log. */
+export const MAX_BYTES_PER_SESSION = 1024 * 1024 * 1024;
+/** Less leaves no room for a summary beside the newest message. */
+export const MIN_CONTEXT_TOKENS = 256;
+/** More than any model takes. */
+export const MAX_CONTEXT_TOKENS = 1_000_000;
+/** Names of sessions, messages and users: they stand in URLs, keys and logs. */
+export const MAX_ID_LENGTH = 128;
+/** An author is a display name. */
+export const MAX_AUTHOR_LENGTH = 128;
+/** A page of a list. */
+export const MAX_PAGE_SIZE = 100;
+export const DEFAULT_PAGE_SIZE = 20;
+/** Parts in one message: more is data, not a turn of a conversation. */
+export const MAX_PARTS_PER_MESSAGE = 256;
+/** A caller may wait for a summary by hand this long; after that it polls. */
+export const MAX_WAIT_MS = 10_000;
+/** What goes into one call of the summarizer: fits every model in use and bounds the cost of a retry. */
+export const MAX_SUMMARIZER_INPUT_TOKENS = 32_000;
+/** An item is one statement, not an essay. */
+export const MAX_ITEM_TEXT_LENGTH = 2_000;
+/** Items in one answer: past this it is a copy of the transcript, not a summary of it. */
+export const MAX_ITEMS_PER_SUMMARY = 1_000;
+/** Sources that one item may cite. */
+export const MAX_SOURCES_PER_ITEM = 200;

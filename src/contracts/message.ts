@@ -1,0 +1,132 @@
+import { z } from "zod";
+import {
+  MAX_AUTHOR_LENGTH,
+  MAX_MESSAGES_PER_APPEND,
+  MAX_METADATA_BYTES,
+  MAX_PARTS_PER_MESSAGE,
+} from "./limits.ts";
+import { boundedJsonObject, idText, isoTime, safeJson, safeText } from "./text.ts";
+
+/** A message's place in its session's log: 1, 2, 3 … without gaps. */
+export type Seq = number;
+/** A count of tokens by the documented estimator. */
+export type TokenCount = number;
+
+export const seqSchema = z.int().min(1);
+
+export const roleSchema = z.enum(["system", "developer", "user", "assistant", "tool"]);
+export type Role = z.infer<typeof roleSchema>;
+
+const providerOptions = z.record(z.string(), safeJson).optional();
+
+export const textPartSchema = z.strictObject({
+  type: z.literal("text"),
+  text: safeText,
+  providerOptions,
+});
+export const filePartSchema = z.strictObject({
+  type: z.literal("file"),
+  mediaType: safeText,
+  data: safeText.describe("A URL, or base64"),
+  filename: safeText.optional(),
+  providerOptions,
+});
+export const reasoningPartSchema = z.strictObject({
+  type: z.literal("reasoning"),
+  text: safeText,
+  providerOptions,
+});
+export const toolCallPartSchema = z.strictObject({
+  type: z.literal("tool-call"),
+  toolCallId: safeText.min(1),
+  toolName: safeText.min(1),
+  input: safeJson,
+  providerOptions,
+});
+export const toolResultPartSchema = z.strictObject({
+  type: z.literal("tool-result"),
+  toolCallId: safeText.min(1),
+  toolName: safeText.min(1),
+  output: safeJson,
+  providerOptions,
+});
+export const dataPartSchema = z.strictObject({
+  type: z.templateLiteral(["data-", z.string().min(1)]),
+  id: safeText.optional(),
+  data: safeJson,
+});
+
+export const partSchema = z
+  .union([
+    textPartSchema,
+    filePartSchema,
+    reasoningPartSchema,
+    toolCallPartSchema,
+    toolResultPartSchema,
+    dataPartSchema,
+  ])
+  .meta({ id: "Part" });
+export type Part = z.infer<typeof partSchema>;
+
+const contentSchema = z.union([safeText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
+export type Content = z.infer<typeof contentSchema>;
+
+/** A message as a client appends it. */
+export const newMessageSchema = z
+  .strictObject({
+    id: idText
+      .optional()
+      .describe("Yours; makes a repeated append harmless. Without it the server makes one."),
+    role: roleSchema,
+    author: safeText.min(1).max(MAX_AUTHOR_LENGTH).optional(),
+    content: contentSchema,
+    metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
+    occurredAt: isoTime.optional().describe("When it was said, if not now"),
+  })
+  .meta({ id: "NewMessage" });
+export type NewMessage = z.infer<typeof newMessageSchema>;
+
+export const newMessagesSchema = z
+  .array(newMessageSchema)
+  .min(1)
+  .max(MAX_MESSAGES_PER_APPEND)
+  .superRefine((messages, context) => {
+    const seen = new Map<string, number>();
+    for (const [index, message] of messages.entries()) {
+      if (message.id === undefined) continue;
+      const first = seen.get(message.id);
+      if (first === undefined) seen.set(message.id, index);
+      else
+        context.addIssue({
+          code: "custom",
+          path: [index, "id"],
+          message: `is the same as that of message ${first}: each message of a batch needs its own`,
+        });
+    }
+  });
+
+/** A message as it is stored and given back. */
+export const messageSchema = z
+  .object({
+    id: z.string(),
+    seq: seqSchema,
+    role: roleSchema,
+    author: z.string().optional(),
+    content: z.union([z.string(), z.array(partSchema)]),
+    metadata: z.record(z.string(), safeJson).optional(),
+    occurredAt: z.string().optional(),
+    createdAt: z.string(),
+    editedAt: z.string().optional(),
+    erased: z.literal(true).optional().describe("Erased: the seq stays, the content is gone"),
+    tokens: z.int().describe("Estimated tokens of the content"),
+  })
+  .meta({ id: "Message" });
+export type Message = z.infer<typeof messageSchema>;
+
+export const appendedMessageSchema = z.object({
+  id: z.string(),
+  seq: seqSchema,
+  created: z.boolean().describe("false: it was there already"),
+  erased: z.literal(true).optional(),
+});
+export type AppendedMessage = z.infer<typeof appendedMessageSchema>;

@@ -1,0 +1,19 @@
+import { z } from "zod";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./limits.ts";
+
+export const limitSchema = z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE);
+
+/** A page of a list. `nextCursor` goes back as it is; it is null on the last page. */
+export interface Page<T> {
+  readonly data: T[];
+  readonly hasMore: boolean;
+  readonly nextCursor: string | null;
+}
+
+export function pageSchema<T extends z.ZodType>(entry: T) {
+  return z.object({
+    data: z.array(entry),
+    hasMore: z.boolean(),
+    nextCursor: z.string().nullable(),
+  });
+}

@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { messageSchema, seqSchema } from "./message.ts";
+
+export const itemKindSchema = z.enum([
+  "fact",
+  "preference",
+  "decision",
+  "task",
+  "question",
+  "event",
+]);
+export type ItemKind = z.infer<typeof itemKindSchema>;
+
+export const itemStatusSchema = z.enum(["current", "done", "superseded"]);
+export type ItemStatus = z.infer<typeof itemStatusSchema>;
+
+/** One statement of a summary, and the messages that it rests on. */
+export const itemSchema = z
+  .object({
+    id: z.string(),
+    kind: itemKindSchema,
+    text: z.string(),
+    sourceSeqs: z.array(seqSchema).min(1),
+    status: itemStatusSchema,
+  })
+  .meta({ id: "SummaryItem" });
+export type Item = z.infer<typeof itemSchema>;
+
+export const summarySchema = z
+  .object({
+    version: z.int().min(1),
+    throughSeq: seqSchema.describe("It covers messages 1 to this one"),
+    items: z.array(itemSchema),
+    tokens: z.int(),
+    summarizer: z.string().describe("What made it, such as extractive"),
+    degraded: z.boolean().describe("Made without the model that was asked for; a better one follows"),
+    droppedItems: z.int().describe("Items left out, because they had no support or no room"),
+    createdAt: z.string(),
+  })
+  .meta({ id: "Summary" });
+export type Summary = z.infer<typeof summarySchema>;
+
+/** A summary with the messages that each item cites: `sources[itemId]`. */
+export const expandedSummarySchema = summarySchema.extend({
+  sources: z.array(messageSchema).optional(),
+});

@@ -1,0 +1,90 @@
+import { z } from "zod";
+import { MAX_ID_LENGTH } from "./limits.ts";
+
+/** Text that every store keeps as it is: no NUL (PostgreSQL refuses it), no lone surrogate (UTF-8 has no form for it). */
+export const safeText = z
+  .string()
+  .refine((text) => !text.includes("\u0000"), { error: "must not contain NUL characters" })
+  .refine((text) => text.isWellFormed(), {
+    error: "must be well-formed Unicode: it contains a lone surrogate",
+  });
+
+/** A name that stands in URLs, object names and logs as it is. */
+export const idText = z
+  .string()
+  .regex(new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
+    error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -`,
+  });
+
+const MAX_JSON_DEPTH = 32;
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+function jsonFault(value: unknown, depth: number): string | null {
+  if (depth > MAX_JSON_DEPTH) return `must not nest deeper than ${MAX_JSON_DEPTH} levels`;
+  if (typeof value === "string") {
+    const parsed = safeText.safeParse(value);
+    return parsed.success ? null : (parsed.error.issues[0]?.message ?? "is not valid text");
+  }
+  if (value === null || typeof value === "boolean") return null;
+  if (typeof value === "number") return Number.isFinite(value) ? null : "must be a finite number";
+  if (Array.isArray(value)) {
+    for (const entry of value) {
+      const fault = jsonFault(entry, depth + 1);
+      if (fault !== null) return fault;
+    }
+    return null;
+  }
+  if (typeof value === "object") {
+    for (const [key, entry] of Object.entries(value)) {
+      const fault = jsonFault(key, depth + 1) ?? jsonFault(entry, depth + 1);
+      if (fault !== null) return fault;
+    }
+    return null;
+  }
+  return "must be JSON";
+}
+
+/** Any JSON value, of bounded depth, whose strings are safe text. */
+export const safeJson = z.custom<Json>().superRefine((value, context) => {
+  const fault = jsonFault(value, 0);
+  if (fault !== null) context.addIssue({ code: "custom", message: fault });
+});
+
+/** A JSON object with a bound on its size in bytes. */
+export function boundedJsonObject(maxBytes: number) {
+  return z
+    .record(z.string(), safeJson)
+    .superRefine((value, context) => {
+      const fault = jsonFault(Object.keys(value), 0);
+      if (fault !== null) context.addIssue({ code: "custom", message: fault });
+    })
+    .refine((value) => byteLength(JSON.stringify(value)) <= maxBytes, {
+      error: `must be at most ${maxBytes} bytes as JSON`,
+    });
+}
+
+/** A moment, ISO 8601 with a zone. */
+export const isoTime = z.iso.datetime({
+  offset: true,
+  error: "must be an ISO 8601 date and time with a zone, like 2026-11-22T09:30:00Z",
+});
+
+const encoder = new TextEncoder();
+
+/** UTF-8 length in bytes. */
+export function byteLength(text: string): number {
+  return encoder.encode(text).byteLength;
+}
+
+/** JSON with the keys of every object in one order: equal values give equal text. */
+export function canonicalJson(value: Json | undefined): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const entries = Object.keys(value)
+      .toSorted()
+      .map((key) => `${JSON.stringify(key)}:${canonicalJson(value[key])}`);
+    return `{${entries.join(",")}}`;
+  }
+  return JSON.stringify(value ?? null);
+}
