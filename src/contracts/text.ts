@@ -59,9 +59,11 @@ export function boundedJsonObject(maxBytes: number) {
       const fault = jsonFault(Object.keys(value), 0);
       if (fault !== null) context.addIssue({ code: "custom", message: fault });
     })
-    .refine((value) => byteLength(JSON.stringify(value)) <= maxBytes, {
-      error: `must be at most ${maxBytes} bytes as JSON`,
-    });
+    // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
+    .refine(
+      (value) => jsonFault(value, -1) !== null || byteLength(JSON.stringify(value)) <= maxBytes,
+      { error: `must be at most ${maxBytes} bytes as JSON` },
+    );
 }
 
 /** A moment, ISO 8601 with a zone. */

@@ -1,0 +1,11 @@
+import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Principal, Scope } from "../contracts/principal.ts";
+
+/** Refuses a principal that lacks a scope. */
+export function requireScope(principal: Principal, scope: Scope): void {
+  if (principal.scopes.includes(scope)) return;
+  throw new ThreadkeepError({
+    code: "forbidden",
+    detail: `This needs the scope ${scope}. Use a key that has it.`,
+  });
+}

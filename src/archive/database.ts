@@ -1,0 +1,33 @@
+import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import { Client } from "pg";
+
+/** Longer than a hop to another continent, shorter than a batch may take. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** A statement that takes longer is stuck, on a lock or on a dead connection. */
+const STATEMENT_TIMEOUT_MS = 20_000;
+
+export type Database = NodePgDatabase;
+
+/**
+ * Runs `body` on a connection of its own, one an invocation: Hyperdrive pools behind it, and a connection kept across
+ * invocations would belong to a request that is over.
+ */
+export async function withDatabase<T>(
+  connectionString: string,
+  body: (database: Database) => Promise<T>,
+): Promise<T> {
+  const client = new Client({
+    connectionString,
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: STATEMENT_TIMEOUT_MS,
+    application_name: "threadkeep",
+  });
+  // Without a listener a connection that breaks while idle would take the isolate down; the next query reports it anyway.
+  client.on("error", () => undefined);
+  try {
+    await client.connect();
+    return await body(drizzle({ client }));
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

@@ -1,0 +1,129 @@
+import { and, eq, sql } from "drizzle-orm";
+import type { Metadata, SessionRef } from "../contracts/session.ts";
+import type { Item, Summary } from "../contracts/summary.ts";
+import type { Database } from "./database.ts";
+import { sessions, summaries, summaryItems } from "./tables.ts";
+
+/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and an item has eight. */
+const ROWS_PER_INSERT = 1_000;
+
+/** A change of a session's archive, from `baseRev` to `rev`. */
+export interface ArchiveWrite {
+  readonly ref: SessionRef;
+  readonly incarnation: string;
+  readonly baseRev: number;
+  readonly rev: number;
+  readonly createdAt: number;
+  readonly headSeq: number;
+  readonly throughSeq: number;
+  readonly metadata: Metadata;
+  readonly summaries: readonly (Omit<Summary, "items" | "createdAt"> & {
+    readonly createdAt: number;
+    readonly usage?: unknown;
+  })[];
+  readonly items: readonly (Item & {
+    readonly fromVersion: number;
+    readonly toVersion: number | null;
+  })[];
+}
+
+/**
+ * - `applied`: it is in the archive now
+ * - `stale`: the archive holds this or something newer; nothing was written
+ * - `behind`: the archive holds less than `baseRev`, as after a restore; everything has to be sent
+ */
+export type ArchiveResult = "applied" | "stale" | "behind";
+
+/**
+ * Applies a change under its fence, in the caller's transaction. Idempotent: repeated, late and reordered writes change nothing.
+ */
+export async function applyArchiveWrite(
+  database: Database,
+  write: ArchiveWrite,
+): Promise<ArchiveResult> {
+  const { tenant, owner, session } = write.ref;
+  const here = and(
+    eq(sessions.tenant, tenant),
+    eq(sessions.owner, owner),
+    eq(sessions.session, session),
+  );
+  const row = {
+    headSeq: write.headSeq,
+    throughSeq: write.throughSeq,
+    metadata: write.metadata,
+    createdAt: new Date(write.createdAt),
+  };
+  // The row that the fence locks has to be there first; rev 0 is older than every write.
+  await database
+    .insert(sessions)
+    .values({ tenant, owner, session, incarnation: write.incarnation, rev: 0, ...row })
+    .onConflictDoNothing();
+  const [held] = await database
+    .select({
+      incarnation: sessions.incarnation,
+      rev: sessions.rev,
+      createdAt: sessions.createdAt,
+    })
+    .from(sessions)
+    .where(here)
+    .for("update");
+  if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
+  const { incarnation } = write;
+  if (held.incarnation === incarnation) {
+    if (held.rev >= write.rev) return "stale";
+    if (held.rev < write.baseRev) return "behind";
+  } else {
+    if (held.createdAt.getTime() >= write.createdAt) return "stale";
+    if (write.baseRev > 0) return "behind";
+    await database.delete(summaries).where(eq(summaries.incarnation, held.incarnation));
+    await database.delete(summaryItems).where(eq(summaryItems.incarnation, held.incarnation));
+  }
+  await database
+    .update(sessions)
+    .set({ incarnation, rev: write.rev, ...row, archivedAt: sql`now()` })
+    .where(here);
+  if (write.summaries.length > 0) {
+    await database
+      .insert(summaries)
+      .values(
+        write.summaries.map((summary) => ({
+          incarnation,
+          version: summary.version,
+          throughSeq: summary.throughSeq,
+          tokens: summary.tokens,
+          summarizer: summary.summarizer,
+          degraded: summary.degraded,
+          droppedItems: summary.droppedItems,
+          usage: summary.usage ?? null,
+          createdAt: new Date(summary.createdAt),
+        })),
+      )
+      .onConflictDoNothing();
+  }
+  for (let from = 0; from < write.items.length; from += ROWS_PER_INSERT) {
+    await database
+      .insert(summaryItems)
+      .values(
+        write.items.slice(from, from + ROWS_PER_INSERT).map((item) => ({
+          incarnation,
+          itemId: item.id,
+          fromVersion: item.fromVersion,
+          toVersion: item.toVersion,
+          kind: item.kind,
+          text: item.text,
+          sourceSeqs: item.sourceSeqs,
+          status: item.status,
+        })),
+      )
+      .onConflictDoUpdate({
+        target: [summaryItems.incarnation, summaryItems.itemId, summaryItems.fromVersion],
+        set: { toVersion: sql`excluded.to_version` },
+      });
+  }
+  return "applied";
+}
+
+/** Whether PostgreSQL answers. */
+export async function ping(database: Database): Promise<void> {
+  await database.execute(sql`select 1`);
+}

@@ -1,0 +1,342 @@
+import type { Context, Omitted } from "../contracts/context.ts";
+import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
+import type { Item, Summary } from "../contracts/summary.ts";
+import { createPairTracker } from "./cut.ts";
+import { fitItems, renderItems } from "./items.ts";
+import {
+  contentTokens,
+  MESSAGE_OVERHEAD_TOKENS,
+  messageCost,
+  messageText,
+  toolOutputText,
+} from "./message-text.ts";
+import { estimateTokens } from "./tokens.ts";
+
+/** A message for the assembler. `content` is null where it was erased. */
+export interface LogMessage extends Omit<Message, "content"> {
+  readonly content: Content | null;
+  /** Tokens of all messages before this one, as they were appended. */
+  readonly tokensBefore: TokenCount;
+}
+
+export interface AssemblyInput {
+  readonly sessionId: string;
+  /** The newest message of the session. */
+  readonly headSeq: Seq;
+  /** The newest message of this context; `headSeq` unless the caller asked for an earlier one. */
+  readonly atSeq: Seq;
+  /** The summary that holds at `atSeq`. */
+  readonly summary: Summary | null;
+  /** Messages at or below `atSeq` and after the summary, newest first, read only as far as they fit. */
+  readonly newestFirst: Iterable<LogMessage>;
+  readonly maxTokens: TokenCount;
+  readonly summaryPending: boolean;
+}
+
+/** Where messages do not fit, the window starts at steps of this share of its budget, so that a provider's prompt cache keeps hitting. */
+const WINDOW_STEP_SHARE = 0.25;
+/** Room for the text that a cut leaves behind. */
+const CUT_MARKER_TOKENS = 24;
+
+/**
+ * A context within its budget, and the proof that nothing is silently missing: every message up to `atSeq` is word for word
+ * in `messages`, covered by `summary`, or named in `omitted`. Pure: the same input gives the same bytes.
+ *
+ * The budget goes half to the summary and half to the messages; what one does not need, the other gets. Reads no further
+ * back than fits.
+ */
+export function assembleContext(input: AssemblyInput): Context {
+  const throughSeq = input.summary?.throughSeq ?? 0;
+  const fullSummary = input.summary === null ? 0 : summaryCost(input.summary.items);
+  const messagesAllowance = input.maxTokens - Math.min(fullSummary, Math.floor(input.maxTokens / 2));
+  const window = fillWindow(input.newestFirst, messagesAllowance, throughSeq);
+  const summaryAllowance = input.maxTokens - window.tokens;
+  const { kept, left } = fitSummary(input.summary?.items ?? [], summaryAllowance);
+  const summary = input.summary === null ? null : { ...input.summary, items: kept };
+  const summaryTokens = summary === null ? 0 : summaryCost(kept);
+  return {
+    sessionId: input.sessionId,
+    headSeq: input.headSeq,
+    atSeq: input.atSeq,
+    summary,
+    messages: window.messages,
+    omitted: nameOmitted(input, throughSeq, window, kept, left),
+    tokens: {
+      budget: input.maxTokens,
+      used: summaryTokens + window.tokens,
+      summary: summaryTokens,
+      messages: window.tokens,
+    },
+    summaryPending: input.summaryPending,
+  };
+}
+
+/** What a rendered summary takes of the budget, as a message of its own. */
+export function summaryCost(items: readonly Item[]): TokenCount {
+  if (!items.some((item) => item.status !== "superseded")) return 0;
+  return estimateTokens(renderItems(items)) + MESSAGE_OVERHEAD_TOKENS;
+}
+
+function fitSummary(items: readonly Item[], allowance: TokenCount): { kept: Item[]; left: Item[] } {
+  if (summaryCost(items) <= allowance) return { kept: [...items], left: [] };
+  return fitItems(items, allowance - MESSAGE_OVERHEAD_TOKENS);
+}
+
+type ContextMessage = Context["messages"][number];
+
+interface Window {
+  /** Oldest first. */
+  readonly messages: ContextMessage[];
+  readonly tokens: TokenCount;
+  /** The oldest message inside the window, erased ones included; null if it holds none. */
+  readonly fromSeq: Seq | null;
+  /** Seqs inside the window that are not there word for word. */
+  readonly cutSeqs: Seq[];
+  readonly erasedSeqs: Seq[];
+}
+
+interface Candidate {
+  readonly message: LogMessage;
+  readonly cost: TokenCount;
+  /** A window may start here without parting a tool call from its result. */
+  readonly mayStart: boolean;
+}
+
+function fillWindow(
+  newestFirst: Iterable<LogMessage>,
+  allowance: TokenCount,
+  throughSeq: Seq,
+): Window {
+  const pairs = createPairTracker();
+  const fitting: Candidate[] = [];
+  let spent = 0;
+  let overflow: Candidate | null = null;
+  for (const message of newestFirst) {
+    if (message.seq <= throughSeq) break;
+    const cost = message.content === null ? 0 : messageCost(message);
+    const candidate = { message, cost, mayStart: pairs.step(message.content) };
+    if (spent + cost > allowance) {
+      overflow = candidate;
+      break;
+    }
+    spent += cost;
+    fitting.push(candidate);
+  }
+  if (overflow === null) return windowOf(fitting, []);
+  const start = chooseStart(fitting, allowance);
+  if (start >= 0) return windowOf(fitting.slice(0, start + 1), []);
+  return cutToFit([...fitting, overflow], allowance);
+}
+
+/** The index in `fitting` of the oldest message that the window starts with; -1 if no start keeps the tool calls whole. */
+function chooseStart(fitting: readonly Candidate[], allowance: TokenCount): number {
+  const oldest = fitting.at(-1);
+  if (oldest === undefined) return -1;
+  const step = Math.max(1, Math.floor(allowance * WINDOW_STEP_SHARE));
+  const boundary = Math.ceil(oldest.message.tokensBefore / step) * step;
+  let fallback = -1;
+  for (let index = fitting.length - 1; index >= 0; index -= 1) {
+    const candidate = fitting[index];
+    if (candidate === undefined || !candidate.mayStart) continue;
+    if (candidate.message.tokensBefore >= boundary) return index;
+    if (fallback < 0) fallback = index;
+  }
+  return fallback;
+}
+
+/** A newest message, or a newest tool call with its result, that is larger than the budget: its largest texts are cut. */
+function cutToFit(newestFirst: readonly Candidate[], allowance: TokenCount): Window {
+  const startsWhole = newestFirst.findIndex((candidate) => candidate.mayStart);
+  const unit = newestFirst.slice(0, startsWhole + 1);
+  const whole = unit.length > 0 ? shrink(unit, allowance) : null;
+  if (whole !== null) return whole;
+  // Tool calls whose start lies out of reach: the newest message alone, as plain text, since a result without its call is refused.
+  const newest = newestFirst[0];
+  if (newest === undefined) return windowOf([], []);
+  const text = messageText(newest.message.content ?? "");
+  const overhead = newest.cost - newest.message.tokens;
+  const content = cutText(text, Math.max(1, allowance - overhead));
+  const message: LogMessage = {
+    ...newest.message,
+    role: newest.message.role === "tool" ? "user" : newest.message.role,
+    content,
+    tokens: contentTokens(content),
+  };
+  return windowOf(
+    [{ message, cost: messageCost(message), mayStart: true }],
+    [newest.message.seq],
+  );
+}
+
+function shrink(unit: readonly Candidate[], allowance: TokenCount): Window | null {
+  const shrunk = [...unit];
+  const cutSeqs: Seq[] = [];
+  let total = shrunk.reduce((sum, candidate) => sum + candidate.cost, 0);
+  const largestFirst = unit
+    .map((candidate, index) => ({ candidate, index }))
+    .toSorted((a, b) => b.candidate.cost - a.candidate.cost);
+  for (const { candidate, index } of largestFirst) {
+    if (total <= allowance) break;
+    if (candidate.message.content === null) continue;
+    const overhead = candidate.cost - candidate.message.tokens;
+    const target = Math.max(
+      CUT_MARKER_TOKENS,
+      Math.min(candidate.message.tokens, candidate.cost - (total - allowance) - overhead),
+    );
+    const content = cutContent(candidate.message.content, target);
+    const message = { ...candidate.message, content, tokens: contentTokens(content) };
+    const cost = messageCost(message);
+    total += cost - candidate.cost;
+    shrunk[index] = { ...candidate, message, cost };
+    cutSeqs.push(message.seq);
+  }
+  return total <= allowance ? windowOf(shrunk, cutSeqs) : null;
+}
+
+/** Text of at most so many tokens: its head and its tail, with a marker between them that says how much is gone. */
+export function cutText(text: string, maxTokens: TokenCount): string {
+  if (estimateTokens(text) <= maxTokens) return text;
+  const room = Math.max(0, maxTokens - CUT_MARKER_TOKENS);
+  const head = prefixWithin(text, Math.ceil(room / 2));
+  const tail = suffixWithin(text, Math.floor(room / 2));
+  const gone = text.length - head.length - tail.length;
+  return `${head}\n[… ${gone} characters cut …]\n${tail}`;
+}
+
+function isInsidePair(text: string, at: number): boolean {
+  const unit = text.charCodeAt(at);
+  return unit >= 0xdc00 && unit <= 0xdfff;
+}
+
+/** Longest prefix within a budget. The estimate rises with length, so halving finds it. */
+function prefixWithin(text: string, maxTokens: TokenCount): string {
+  let low = 0;
+  let high = Math.min(text.length, maxTokens * 16);
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (estimateTokens(text.slice(0, middle)) <= maxTokens) low = middle;
+    else high = middle - 1;
+  }
+  return text.slice(0, isInsidePair(text, low) ? low - 1 : low);
+}
+
+function suffixWithin(text: string, maxTokens: TokenCount): string {
+  let low = Math.max(0, text.length - maxTokens * 16);
+  let high = text.length;
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    if (estimateTokens(text.slice(middle)) <= maxTokens) high = middle;
+    else low = middle + 1;
+  }
+  return text.slice(isInsidePair(text, low) ? low + 1 : low);
+}
+
+/** Content of at most so many tokens, if its texts alone can give way: the largest parts are cut first. */
+function cutContent(content: Content, maxTokens: TokenCount): Content {
+  if (typeof content === "string") return cutText(content, maxTokens);
+  const parts = content.filter((part) => !part.type.startsWith("data-"));
+  const costs = parts.map((part) => contentTokens([part]));
+  let total = costs.reduce((sum, cost) => sum + cost, 0);
+  const largestFirst = parts
+    .map((_, index) => index)
+    .toSorted((a, b) => (costs[b] ?? 0) - (costs[a] ?? 0));
+  for (const index of largestFirst) {
+    if (total <= maxTokens) break;
+    const part = parts[index];
+    const cost = costs[index];
+    if (part === undefined || cost === undefined) continue;
+    const cut = cutPart(part, Math.max(CUT_MARKER_TOKENS, cost - (total - maxTokens)));
+    total += contentTokens([cut]) - cost;
+    parts[index] = cut;
+  }
+  return parts.length === 0 ? "" : parts;
+}
+
+function cutPart(part: Part, maxTokens: TokenCount): Part {
+  const frame = contentTokens([part]);
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return { ...part, text: cutText(part.text, maxTokens - (frame - estimateTokens(part.text))) };
+    case "tool-result": {
+      const text = toolOutputText(part.output);
+      const around = contentTokens([{ ...part, output: "" }]);
+      return { ...part, output: { type: "text", value: cutText(text, maxTokens - around) } };
+    }
+    case "file":
+      return {
+        type: "text",
+        text: `[file ${part.filename ?? ""} ${part.mediaType} left out: no room]`,
+      };
+    default:
+      // A tool call's input must stay valid for its schema.
+      return part;
+  }
+}
+
+function windowOf(newestFirst: readonly Candidate[], cutSeqs: readonly Seq[]): Window {
+  const messages: ContextMessage[] = [];
+  const erasedSeqs: Seq[] = [];
+  let tokens = 0;
+  for (const { message, cost } of newestFirst.toReversed()) {
+    if (message.content === null) {
+      erasedSeqs.push(message.seq);
+      continue;
+    }
+    const { tokensBefore: _, ...rest } = message;
+    tokens += cost;
+    messages.push({
+      ...rest,
+      content: message.content,
+      ...(cutSeqs.includes(message.seq) ? { cut: true as const } : {}),
+    });
+  }
+  return {
+    messages,
+    tokens,
+    fromSeq: newestFirst.at(-1)?.message.seq ?? null,
+    cutSeqs: [...cutSeqs],
+    erasedSeqs,
+  };
+}
+
+function nameOmitted(
+  input: AssemblyInput,
+  throughSeq: Seq,
+  window: Window,
+  kept: readonly Item[],
+  left: readonly Item[],
+): Omitted[] {
+  const omitted: Omitted[] = [];
+  const stillCited = new Set(kept.flatMap((item) => item.sourceSeqs));
+  for (const seq of new Set(left.flatMap((item) => item.sourceSeqs))) {
+    if (!stillCited.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
+  }
+  const firstSeq = window.fromSeq ?? input.atSeq + 1;
+  if (firstSeq > throughSeq + 1) {
+    omitted.push({
+      fromSeq: throughSeq + 1,
+      throughSeq: firstSeq - 1,
+      reason: input.summaryPending ? "pending" : "budget",
+    });
+  }
+  for (const seq of window.cutSeqs) {
+    omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
+  }
+  for (const seq of window.erasedSeqs) {
+    omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
+  }
+  return joinRanges(omitted);
+}
+
+/** Neighbouring ranges of one reason become one, in order. */
+export function joinRanges(ranges: readonly Omitted[]): Omitted[] {
+  const joined: Omitted[] = [];
+  for (const range of ranges.toSorted((a, b) => a.fromSeq - b.fromSeq)) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.reason === range.reason && range.fromSeq <= last.throughSeq + 1) {
+      last.throughSeq = Math.max(last.throughSeq, range.throughSeq);
+    } else joined.push({ ...range });
+  }
+  return joined;
+}

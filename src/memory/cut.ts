@@ -1,0 +1,63 @@
+import type { Content, Seq, TokenCount } from "../contracts/message.ts";
+import { toolIds } from "./message-text.ts";
+
+/** Below this many messages a tail is no conversation. */
+export const MIN_RECENT_MESSAGES = 4;
+/** How far a cut may move back to keep a tool call with its result. A result whose call never came must not hold the cut forever. */
+const MAX_PAIR_REACH_MESSAGES = 64;
+
+/** A message as the cut sees it. */
+export interface CutMessage {
+  readonly seq: Seq;
+  readonly content: Content | null;
+  /** What it takes of a context's budget. */
+  readonly cost: TokenCount;
+}
+
+/** Whether enough has been said since the last summary to make a new one. */
+export function isSummaryDue(
+  tokensSinceSummary: TokenCount,
+  settings: { readonly summarizeAfterTokens: TokenCount },
+): boolean {
+  return tokensSinceSummary > settings.summarizeAfterTokens;
+}
+
+/**
+ * Walks messages newest first and tells before which of them a cut parts no tool call from its result.
+ */
+export function createPairTracker(): { step(content: Content | null): boolean } {
+  const awaitingCall = new Map<string, number>();
+  let steps = 0;
+  return {
+    step(content) {
+      steps += 1;
+      const { calls, results } = toolIds(content);
+      for (const id of results) awaitingCall.set(id, steps);
+      for (const id of calls) awaitingCall.delete(id);
+      for (const [id, since] of awaitingCall) {
+        if (steps - since >= MAX_PAIR_REACH_MESSAGES) awaitingCall.delete(id);
+      }
+      return awaitingCall.size === 0;
+    },
+  };
+}
+
+/**
+ * The last message that a new summary should cover, so that the ones after it stay word for word: at least `keepRecentTokens`
+ * of them and at least four, no tool call parted from its result. 0 if there is nothing to cover.
+ *
+ * @param newestFirst the messages after the last summary, read only as far as needed
+ */
+export function chooseCut(newestFirst: Iterable<CutMessage>, keepRecentTokens: TokenCount): Seq {
+  const pairs = createPairTracker();
+  let kept = 0;
+  let count = 0;
+  let mayCut = true;
+  for (const message of newestFirst) {
+    if (count >= MIN_RECENT_MESSAGES && kept >= keepRecentTokens && mayCut) return message.seq;
+    mayCut = pairs.step(message.content);
+    kept += message.cost;
+    count += 1;
+  }
+  return 0;
+}

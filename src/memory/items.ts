@@ -1,0 +1,179 @@
+import type { Seq, TokenCount } from "../contracts/message.ts";
+import type { ProposedItem } from "../contracts/summarizer.ts";
+import type { Item, ItemKind } from "../contracts/summary.ts";
+import { isSupported } from "./support.ts";
+import { estimateTokens } from "./tokens.ts";
+
+/** The bullet, the line break and an item's share of the headings, when it is rendered. */
+export const ITEM_OVERHEAD_TOKENS = 8;
+
+/** What an item takes of a summary's budget. */
+export function itemTokens(item: { readonly text: string }): TokenCount {
+  return estimateTokens(item.text) + ITEM_OVERHEAD_TOKENS;
+}
+
+export function itemsTokens(items: readonly { readonly text: string }[]): TokenCount {
+  let tokens = 0;
+  for (const item of items) tokens += itemTokens(item);
+  return tokens;
+}
+
+export interface Merge {
+  readonly items: Item[];
+  /** Proposed items that were refused: no such source, no support in it, a duplicate, no room. */
+  readonly dropped: number;
+}
+
+function sameText(text: string): string {
+  return text.normalize("NFKC").toLowerCase().replaceAll(/\s+/g, " ").trim();
+}
+
+/**
+ * The new list of items from what a summarizer proposes: each cites messages that exist and that support it, none is there
+ * twice, and together they keep to the budget, the first ones first. What the summarizer left out is forgotten.
+ *
+ * @param previous the items that the summarizer was given
+ * @param proposed its answer
+ * @param textOf the text of a message at or below the new `throughSeq`; null if there is none, or it may not be cited
+ * @param nextId makes the id of a new item
+ */
+export function mergeItems(
+  previous: readonly Item[],
+  proposed: readonly ProposedItem[],
+  textOf: (seq: Seq) => string | null,
+  maxTokens: TokenCount,
+  nextId: () => string,
+): Merge {
+  const known = new Map(previous.map((item) => [item.id, item]));
+  const taken = new Set<string>();
+  const texts = new Set<string>();
+  const items: Item[] = [];
+  let dropped = 0;
+  let tokens = 0;
+  for (const proposal of proposed) {
+    const before =
+      proposal.id !== undefined && !taken.has(proposal.id) ? known.get(proposal.id) : undefined;
+    const sourceSeqs = [...new Set(proposal.sourceSeqs)].toSorted((a, b) => a - b);
+    const cost = itemTokens(proposal);
+    const text = sameText(proposal.text);
+    const acceptable =
+      text !== "" &&
+      !texts.has(text) &&
+      tokens + cost <= maxTokens &&
+      citesWell(proposal.text, sourceSeqs, before, textOf);
+    if (!acceptable) {
+      dropped += 1;
+      continue;
+    }
+    texts.add(text);
+    tokens += cost;
+    if (before !== undefined) taken.add(before.id);
+    items.push({
+      id: before?.id ?? nextId(),
+      kind: proposal.kind,
+      text: proposal.text,
+      sourceSeqs,
+      status: proposal.status,
+    });
+  }
+  return { items, dropped };
+}
+
+function citesWell(
+  text: string,
+  sourceSeqs: readonly Seq[],
+  before: Item | undefined,
+  textOf: (seq: Seq) => string | null,
+): boolean {
+  const sources: string[] = [];
+  for (const seq of sourceSeqs) {
+    const source = textOf(seq);
+    if (source === null) return false;
+    sources.push(source);
+  }
+  // A sentence kept as it was, on sources that include its old ones, was checked when it was new.
+  const kept =
+    before !== undefined &&
+    before.text === text &&
+    before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
+  return kept || isSupported(text, sources);
+}
+
+/** Whether two versions of an item differ in anything that is stored. */
+export function sameItem(a: Item, b: Item): boolean {
+  return (
+    a.text === b.text &&
+    a.kind === b.kind &&
+    a.status === b.status &&
+    a.sourceSeqs.length === b.sourceSeqs.length &&
+    a.sourceSeqs.every((seq, index) => seq === b.sourceSeqs[index])
+  );
+}
+
+const HEADINGS: readonly (readonly [ItemKind, string])[] = [
+  ["fact", "Facts"],
+  ["preference", "Preferences"],
+  ["decision", "Decisions"],
+  ["task", "Tasks"],
+  ["question", "Questions"],
+  ["event", "Events"],
+];
+
+/** Where an item stands among those of its kind: by the message that it first rests on, then by id. */
+function itemOrder(a: Item, b: Item): number {
+  const bySource = (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0);
+  return bySource !== 0 ? bySource : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/** Text from a chat must not close the tags that tell a model where the summary ends. */
+function inert(text: string): string {
+  return text.replaceAll(/<(?=\/?\s*conversation_summary)/gi, "&lt;").replaceAll(/\s*\n\s*/g, " ");
+}
+
+/** The summary as a prompt gets it: the items that still hold, by kind, oldest first. The same items give the same bytes. */
+export function renderItems(items: readonly Item[]): string {
+  const lines: string[] = ["<conversation_summary>"];
+  for (const [kind, heading] of HEADINGS) {
+    const ofKind = items
+      .filter((item) => item.kind === kind && item.status !== "superseded")
+      .toSorted(itemOrder);
+    if (ofKind.length === 0) continue;
+    lines.push(`${heading}:`);
+    for (const item of ofKind) {
+      lines.push(`- ${inert(item.text)}${item.status === "done" ? " (done)" : ""}`);
+    }
+  }
+  lines.push("</conversation_summary>");
+  return lines.join("\n");
+}
+
+/** Tokens of the tags and of every heading: what a rendered summary costs besides its items. */
+export const SUMMARY_FRAME_TOKENS = estimateTokens(
+  `<conversation_summary>\n\n</conversation_summary>\n${HEADINGS.map(([, heading]) => `${heading}:\n`).join("")}`,
+);
+
+/**
+ * The items that fit a budget: those that still hold, newest evidence first, because old statements are the likeliest to be
+ * out of date. Returns what was left out as well.
+ */
+export function fitItems(
+  items: readonly Item[],
+  maxTokens: TokenCount,
+): { kept: Item[]; left: Item[] } {
+  const kept: Item[] = [];
+  const left: Item[] = [];
+  let tokens = SUMMARY_FRAME_TOKENS;
+  const newestFirst = items.toSorted(
+    (a, b) => (b.sourceSeqs.at(-1) ?? 0) - (a.sourceSeqs.at(-1) ?? 0) || itemOrder(a, b),
+  );
+  for (const item of newestFirst) {
+    const cost = item.status === "superseded" ? 0 : itemTokens(item);
+    if (tokens + cost > maxTokens) {
+      left.push(item);
+      continue;
+    }
+    tokens += cost;
+    kept.push(item);
+  }
+  return { kept: kept.toSorted(itemOrder), left };
+}

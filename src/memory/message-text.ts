@@ -1,0 +1,88 @@
+import type { Content, Part, TokenCount } from "../contracts/message.ts";
+import { estimateTokens } from "./tokens.ts";
+
+/** What a chat format adds around one message: role, separators. Bounds every format we render. */
+export const MESSAGE_OVERHEAD_TOKENS = 6;
+/** What an author's name adds besides its own tokens: brackets or a colon. */
+const AUTHOR_OVERHEAD_TOKENS = 2;
+/** Type, ids and punctuation of one part that is not plain text. */
+const PART_OVERHEAD_TOKENS = 12;
+/** A file costs a fixed charge, because providers price images and documents by their own rules. */
+export const FILE_TOKENS = 1_000;
+
+function partText(part: Part): string {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return part.text;
+    case "tool-call":
+      return `[calls ${part.toolName}] ${JSON.stringify(part.input)}`;
+    case "tool-result":
+      return `[result of ${part.toolName}] ${toolOutputText(part.output)}`;
+    case "file":
+      return `[file${part.filename === undefined ? "" : ` ${part.filename}`}, ${part.mediaType}]`;
+    default:
+      // data-* parts belong to the user interface and are never prompted.
+      return "";
+  }
+}
+
+/** A tool's output as text. `{type, value}` is the AI SDK's envelope. */
+export function toolOutputText(output: unknown): string {
+  if (typeof output === "string") return output;
+  if (output !== null && typeof output === "object" && "value" in output) {
+    return typeof output.value === "string" ? output.value : JSON.stringify(output.value);
+  }
+  return JSON.stringify(output ?? null);
+}
+
+/** The message as one text: for text prompts, summaries and search. */
+export function messageText(content: Content): string {
+  if (typeof content === "string") return content;
+  return content
+    .map(partText)
+    .filter((text) => text !== "")
+    .join("\n");
+}
+
+/** Estimated tokens of one part, as any of our formats renders it. */
+export function partTokens(part: Part): TokenCount {
+  if (part.type === "text" || part.type === "reasoning") {
+    return estimateTokens(part.text) + PART_OVERHEAD_TOKENS;
+  }
+  if (part.type.startsWith("data-")) return 0;
+  if (part.type === "file") return FILE_TOKENS;
+  const ids =
+    part.type === "tool-call" || part.type === "tool-result" ? estimateTokens(part.toolCallId) : 0;
+  return estimateTokens(partText(part)) + ids + PART_OVERHEAD_TOKENS;
+}
+
+/** Estimated tokens of a message's content. */
+export function contentTokens(content: Content): TokenCount {
+  if (typeof content === "string") return estimateTokens(content);
+  let tokens = 0;
+  for (const part of content) tokens += partTokens(part);
+  return tokens;
+}
+
+/** What a message takes of a context's budget: content, author and the format around them. */
+export function messageCost(message: {
+  readonly tokens: TokenCount;
+  readonly author?: string | undefined;
+}): TokenCount {
+  const author =
+    message.author === undefined ? 0 : estimateTokens(message.author) + AUTHOR_OVERHEAD_TOKENS;
+  return message.tokens + author + MESSAGE_OVERHEAD_TOKENS;
+}
+
+/** The ids of the tool calls that a message makes, and of those whose results it holds. */
+export function toolIds(content: Content | null): { calls: string[]; results: string[] } {
+  const calls: string[] = [];
+  const results: string[] = [];
+  if (content === null || typeof content === "string") return { calls, results };
+  for (const part of content) {
+    if (part.type === "tool-call") calls.push(part.toolCallId);
+    else if (part.type === "tool-result") results.push(part.toolCallId);
+  }
+  return { calls, results };
+}

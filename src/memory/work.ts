@@ -1,0 +1,51 @@
+/** When owed work is sent again, and when an object next has to wake. Times are milliseconds since 1970. */
+
+/** A queue that took a message has this long to see it confirmed before it is sent again: longer than a summary takes. */
+const RESEND_BASE_MS = 60_000;
+/** A first failure may be a blip. */
+const RETRY_BASE_MS = 2_000;
+/** The longest pause between two attempts, so that work goes on by itself soon after an outage, however long. */
+const RETRY_MAX_MS = 300_000;
+/** Spreads the retries of many objects that failed together. */
+const JITTER_SHARE = 0.2;
+
+/** After so many failures a summary is given up until somebody asks or the session goes on: each attempt may cost money. */
+export const MAX_SUMMARIZE_FAILURES = 20;
+/** From here on operators see it. */
+export const REPORT_AFTER_FAILURES = 3;
+/** A summary that was given up is tried again when the session goes on after this long. */
+export const GIVEN_UP_REST_MS = 3_600_000;
+/** A consumer that has not answered for this long is taken for dead. Longer than the longest call of a model. */
+export const LEASE_MS = 180_000;
+
+function jittered(delayMs: number, random: number): number {
+  return Math.round(delayMs * (1 - JITTER_SHARE + 2 * JITTER_SHARE * random));
+}
+
+/**
+ * The pause after the n-th failure.
+ * @param random in [0, 1)
+ */
+export function retryDelayMs(failures: number, random: number): number {
+  return jittered(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.max(0, failures - 1)), random);
+}
+
+/**
+ * The pause before unconfirmed work is sent again, after it was sent n times.
+ * @param random in [0, 1)
+ */
+export function resendDelayMs(sends: number, random: number): number {
+  return jittered(
+    Math.max(RESEND_BASE_MS, Math.min(RETRY_MAX_MS, RESEND_BASE_MS * 2 ** Math.max(0, sends - 1))),
+    random,
+  );
+}
+
+/** When to wake next: the earliest of all reasons; null if there is none. */
+export function nextWake(reasons: readonly (number | null)[]): number | null {
+  let earliest: number | null = null;
+  for (const at of reasons) {
+    if (at !== null && (earliest === null || at < earliest)) earliest = at;
+  }
+  return earliest;
+}

@@ -1,0 +1,63 @@
+import type { JobMessage } from "../contracts/job.ts";
+import { REPORT_AFTER_FAILURES } from "../memory/work.ts";
+import type { OperationsClient } from "../registry/operations-client.ts";
+import type { Log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+
+/** What the session object noted of a failed attempt. */
+export interface FailureReport {
+  readonly failures: number;
+  readonly gaveUp: boolean;
+  readonly firstFailedAt: number;
+  readonly lastFailedAt: number;
+}
+
+export interface ReportParts {
+  readonly operations: OperationsClient;
+  readonly log: Log;
+}
+
+/**
+ * Tells operators of work that keeps failing: the log of the first failure and of those that are indexed. A registry that is out
+ * of reach must not fail the work itself.
+ */
+export async function reportFailure(
+  parts: ReportParts,
+  job: JobMessage,
+  reason: string,
+  report: FailureReport | null,
+): Promise<void> {
+  if (report === null) return;
+  const { failures, gaveUp } = report;
+  parts.log.warn("job_failed", { kind: job.kind, jobId: job.jobId, failures, gaveUp, reason });
+  if (failures < REPORT_AFTER_FAILURES && !gaveUp) return;
+  try {
+    await parts.operations.report({
+      jobId: job.jobId,
+      kind: job.kind,
+      tenant: job.tenant,
+      owner: job.owner,
+      session: job.session,
+      reason,
+      attempts: failures,
+      firstFailedAt: new Date(report.firstFailedAt).toISOString(),
+      lastFailedAt: new Date(report.lastFailedAt).toISOString(),
+    });
+  } catch (error) {
+    parts.log.error("operations_unreachable", errorFields(error));
+  }
+}
+
+/** Takes a job that went well off the list of failures, if it can be on it. */
+export async function reportRecovery(
+  parts: ReportParts,
+  job: JobMessage,
+  failures: number,
+): Promise<void> {
+  if (failures < REPORT_AFTER_FAILURES) return;
+  try {
+    await parts.operations.clear(job.jobId);
+  } catch (error) {
+    parts.log.error("operations_unreachable", errorFields(error));
+  }
+}

@@ -1,0 +1,97 @@
+import type { Page } from "../contracts/page.ts";
+import {
+  type ListedSession,
+  type Metadata,
+  type SessionRef,
+  TENANT_OWNER,
+} from "../contracts/session.ts";
+import type { Directory, DirectoryCursor, DirectoryEntry } from "./directory.ts";
+
+/** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
+const TENANT_SHARDS = 64;
+
+export interface SessionListQuery {
+  readonly limit: number;
+  readonly cursor: DirectoryCursor | null;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface DirectoryClient {
+  /** Idempotent. Returns when the session was created, in milliseconds. */
+  register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<number>;
+  setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
+  /** Newest first. */
+  list(
+    tenant: string,
+    owner: string,
+    query: SessionListQuery,
+  ): Promise<Omit<Page<ListedSession>, "nextCursor"> & { next: DirectoryCursor | null }>;
+}
+
+/** FNV-1a, 32 bits: spreads ids evenly and gives the same shard for good. */
+function shardOf(session: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < session.length; at += 1) {
+    hash = Math.imul(hash ^ session.charCodeAt(at), 0x01000193) >>> 0;
+  }
+  return hash % TENANT_SHARDS;
+}
+
+function newestFirst(a: DirectoryCursor, b: DirectoryCursor): number {
+  return b.createdAt - a.createdAt || (a.session < b.session ? 1 : a.session > b.session ? -1 : 0);
+}
+
+function cursorOf(entry: DirectoryEntry): DirectoryCursor {
+  return { createdAt: entry.createdAtMs, session: entry.id };
+}
+
+/** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
+type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "setMetadata">;
+
+export function createDirectoryClient(namespace: DurableObjectNamespace): DirectoryClient {
+  const named = (name: string): DirectoryStub => namespace.getByName(name) as DirectoryStub;
+  const stubOf = (ref: SessionRef): DirectoryStub =>
+    named(
+      ref.owner === TENANT_OWNER
+        ? `${ref.tenant}/${TENANT_OWNER}/${shardOf(ref.session)}`
+        : `${ref.tenant}/${ref.owner}`,
+    );
+  return {
+    register: (ref, createdAt, metadata) => stubOf(ref).register(ref.session, createdAt, metadata),
+    setMetadata: (ref, metadata) => stubOf(ref).setMetadata(ref.session, metadata),
+    async list(tenant, owner, query) {
+      const names =
+        owner === TENANT_OWNER
+          ? Array.from({ length: TENANT_SHARDS }, (_, shard) => `${tenant}/${TENANT_OWNER}/${shard}`)
+          : [`${tenant}/${owner}`];
+      const pages = await Promise.all(
+        names.map((name) =>
+          named(name).list({
+            limit: query.limit + 1,
+            after: query.cursor,
+            metadata: query.metadata,
+          }),
+        ),
+      );
+      const merged = pages
+        .flatMap((page) => page.entries)
+        .toSorted((a, b) => newestFirst(cursorOf(a), cursorOf(b)));
+      // A shard that stopped scanning may hold entries just behind: the page ends where the first of them stopped.
+      const horizon = pages.flatMap((page) => page.scanEnd ?? []).toSorted(newestFirst)[0];
+      const sure =
+        horizon === undefined
+          ? merged
+          : merged.filter((entry) => newestFirst(cursorOf(entry), horizon) <= 0);
+      const page = sure.slice(0, query.limit);
+      const last = page.at(-1);
+      const isCut = sure.length > query.limit;
+      const hasMore = isCut || horizon !== undefined;
+      const next = isCut && last !== undefined ? cursorOf(last) : (horizon ?? null);
+      return {
+        data: page.map(({ id, createdAt, metadata }) => ({ id, createdAt, metadata })),
+        hasMore,
+        next,
+      };
+    },
+  };
+}

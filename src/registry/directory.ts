@@ -1,0 +1,121 @@
+import { DurableObject } from "cloudflare:workers";
+import type { ListedSession, Metadata } from "../contracts/session.ts";
+
+/** Where a page of the list ended. */
+export interface DirectoryCursor {
+  readonly createdAt: number;
+  readonly session: string;
+}
+
+export interface DirectoryQuery {
+  readonly limit: number;
+  readonly after: DirectoryCursor | null;
+  /** Every key with its value; values are compared as text. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** An entry with the moment in milliseconds, so that pages of several shards can be merged exactly. */
+export interface DirectoryEntry extends ListedSession {
+  readonly createdAtMs: number;
+}
+
+/** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
+const MAX_SCANNED_ROWS = 5_000;
+
+/**
+ * Knows every session of one owner, whatever becomes of PostgreSQL. It commits before a session's first append is answered, so
+ * that erasure and maintenance, which enumerate by it, miss none. An entry whose session was never written is harmless.
+ */
+export class Directory extends DurableObject {
+  #hasSchema: boolean;
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    this.#hasSchema =
+      ctx.storage.sql
+        .exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'")
+        .toArray().length > 0;
+  }
+
+  /**
+   * Notes a session. Idempotent: a second call changes nothing.
+   * @returns when it was created
+   */
+  async register(session: string, createdAt: number, metadata: Metadata): Promise<number> {
+    const { sql } = this.ctx.storage;
+    return this.ctx.storage.transactionSync(() => {
+      if (!this.#hasSchema) {
+        sql.exec(`
+          CREATE TABLE IF NOT EXISTS sessions (
+            session TEXT PRIMARY KEY,
+            created_at INTEGER NOT NULL,
+            metadata TEXT NOT NULL
+          ) WITHOUT ROWID;
+          CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
+        `);
+        this.#hasSchema = true;
+      }
+      sql.exec(
+        "INSERT OR IGNORE INTO sessions (session, created_at, metadata) VALUES (?, ?, ?)",
+        session,
+        createdAt,
+        JSON.stringify(metadata),
+      );
+      return sql
+        .exec<{ created_at: number }>("SELECT created_at FROM sessions WHERE session = ?", session)
+        .one().created_at;
+    });
+  }
+
+  async setMetadata(session: string, metadata: Metadata): Promise<void> {
+    if (!this.#hasSchema) return;
+    this.ctx.storage.sql.exec(
+      "UPDATE sessions SET metadata = ? WHERE session = ?",
+      JSON.stringify(metadata),
+      session,
+    );
+  }
+
+  /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
+  async list(
+    query: DirectoryQuery,
+  ): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
+    if (!this.#hasSchema) return { entries: [], scanEnd: null };
+    const after = query.after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
+    const rows = this.ctx.storage.sql.exec<{
+      session: string;
+      created_at: number;
+      metadata: string;
+    }>(
+      `SELECT session, created_at, metadata FROM sessions
+       WHERE created_at < ?1 OR (created_at = ?1 AND session < ?2)
+       ORDER BY created_at DESC, session DESC LIMIT ?3`,
+      after.createdAt,
+      after.session,
+      MAX_SCANNED_ROWS,
+    );
+    const filters = Object.entries(query.metadata);
+    const entries: DirectoryEntry[] = [];
+    let scanned = 0;
+    let last: DirectoryCursor | null = null;
+    for (const row of rows) {
+      if (entries.length >= query.limit) break;
+      scanned += 1;
+      last = { createdAt: row.created_at, session: row.session };
+      const metadata: Metadata = JSON.parse(row.metadata);
+      if (!filters.every(([key, value]) => asText(metadata[key]) === value)) continue;
+      entries.push({
+        id: row.session,
+        createdAt: new Date(row.created_at).toISOString(),
+        createdAtMs: row.created_at,
+        metadata,
+      });
+    }
+    return { entries, scanEnd: scanned >= MAX_SCANNED_ROWS ? last : null };
+  }
+}
+
+function asText(value: Metadata[string] | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

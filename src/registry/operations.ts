@@ -1,0 +1,64 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Failure } from "../contracts/job.ts";
+
+/** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
+const MAX_FAILURES = 10_000;
+
+/** Indexes what fails across all sessions, for operators. One object for the deployment. */
+export class Operations extends DurableObject {
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env);
+    ctx.storage.sql.exec(`
+      CREATE TABLE IF NOT EXISTS failures (
+        job_id TEXT PRIMARY KEY,
+        last_failed_at INTEGER NOT NULL,
+        failure TEXT NOT NULL
+      ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS failures_newest ON failures (last_failed_at, job_id);
+    `);
+  }
+
+  /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
+  async report(failure: Failure): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      this.ctx.storage.sql.exec(
+        "INSERT OR REPLACE INTO failures (job_id, last_failed_at, failure) VALUES (?, ?, ?)",
+        failure.jobId,
+        Date.parse(failure.lastFailedAt),
+        JSON.stringify(failure),
+      );
+      this.ctx.storage.sql.exec(
+        `DELETE FROM failures WHERE job_id IN
+           (SELECT job_id FROM failures ORDER BY last_failed_at DESC, job_id DESC LIMIT -1 OFFSET ?)`,
+        MAX_FAILURES,
+      );
+    });
+  }
+
+  /** The job went well after all. */
+  async clear(jobId: string): Promise<void> {
+    this.ctx.storage.sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
+  }
+
+  /** Newest first. */
+  async list(limit: number, after: { at: number; jobId: string } | null): Promise<Failure[]> {
+    const from = after ?? { at: Number.MAX_SAFE_INTEGER, jobId: "" };
+    return this.ctx.storage.sql
+      .exec<{ failure: string }>(
+        `SELECT failure FROM failures
+         WHERE last_failed_at < ?1 OR (last_failed_at = ?1 AND job_id < ?2)
+         ORDER BY last_failed_at DESC, job_id DESC LIMIT ?3`,
+        from.at,
+        from.jobId,
+        limit,
+      )
+      .toArray()
+      .map((row): Failure => JSON.parse(row.failure));
+  }
+
+  async count(): Promise<number> {
+    return this.ctx.storage.sql
+      .exec<{ count: number }>("SELECT count(*) AS count FROM failures")
+      .one().count;
+  }
+}

@@ -1,0 +1,57 @@
+import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Principal } from "../contracts/principal.ts";
+import { type SessionRef, sessionIdSchema } from "../contracts/session.ts";
+import type { DirectoryClient } from "../registry/directory-client.ts";
+import type { OperationsClient } from "../registry/operations-client.ts";
+import type { SessionClient } from "../session/client.ts";
+
+/** What the operations are made of; the entry hands it over. */
+export interface Parts {
+  readonly sessions: SessionClient;
+  readonly directory: DirectoryClient;
+  readonly operations: OperationsClient;
+  /** Rejects if PostgreSQL does not answer. */
+  readonly pingArchive: () => Promise<void>;
+}
+
+/** Who calls an operation, and with what. Every surface makes one and passes it on. */
+export interface Call {
+  readonly principal: Principal;
+  readonly requestId: string;
+  readonly parts: Parts;
+}
+
+/** The session that an id names for this caller. Its tenant and owner come from the principal alone. */
+export function refOf(call: Call, sessionId: string): SessionRef {
+  const parsed = sessionIdSchema.safeParse(sessionId);
+  if (!parsed.success) {
+    throw new ThreadkeepError({
+      code: "validation_failed",
+      detail: "The session id is not valid.",
+      errors: [{ path: "sessionId", detail: parsed.error.issues[0]?.message ?? "is not valid" }],
+    });
+  }
+  const { tenant, owner } = call.principal;
+  return { tenant, owner, session: parsed.data };
+}
+
+/** A cursor as clients carry it: opaque, so that its form may change. */
+export function encodeCursor(value: readonly (string | number)[]): string {
+  return btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+export function decodeCursor(cursor: string): unknown {
+  try {
+    return JSON.parse(atob(cursor.replaceAll("-", "+").replaceAll("_", "/")));
+  } catch {
+    throw invalidCursor();
+  }
+}
+
+export function invalidCursor(): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "validation_failed",
+    detail: "The cursor is not one that a list gave. Start again without it.",
+    errors: [{ path: "cursor", detail: "is not valid" }],
+  });
+}

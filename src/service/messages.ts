@@ -1,0 +1,92 @@
+import { requireScope } from "../access/scopes.ts";
+import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
+import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
+import type { Message, NewMessage } from "../contracts/message.ts";
+import type { Page } from "../contracts/page.ts";
+import { byteLength, idText } from "../contracts/text.ts";
+import { type Call, refOf } from "./call.ts";
+
+/**
+ * Appends messages, creating the session with the first. The hot path: one object and nothing else.
+ * @param idempotencyKey gives messages without ids theirs, so that a repeated request changes nothing
+ */
+export async function appendMessages(
+  call: Call,
+  sessionId: string,
+  request: AppendRequest,
+  idempotencyKey?: string,
+): Promise<AppendResult> {
+  requireScope(call.principal, "memory:write");
+  if (request.context !== undefined) requireScope(call.principal, "memory:read");
+  const ref = refOf(call, sessionId);
+  refuseOversize(request.messages);
+  const messages =
+    idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
+  const append = { ...request, messages };
+  const first = await call.parts.sessions.get(ref).append(append, null);
+  if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
+  // Created by its first append, which is answered only after the directory knows the session.
+  const createdAt = await call.parts.directory.register(ref, Date.now(), {});
+  return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }));
+}
+
+function refuseOversize(messages: readonly NewMessage[]): void {
+  const errors = messages.flatMap((message, index) => {
+    const bytes = byteLength(JSON.stringify(message.content));
+    return bytes <= MAX_MESSAGE_BYTES
+      ? []
+      : [{ path: `/messages/${index}/content`, detail: `has ${bytes} bytes as JSON` }];
+  });
+  if (errors.length === 0) return;
+  throw new ThreadkeepError({
+    code: "message_too_large",
+    detail: `A message holds at most ${MAX_MESSAGE_BYTES} bytes. Store large content elsewhere and append a reference to it.`,
+    errors,
+    facts: { maxBytes: MAX_MESSAGE_BYTES },
+  });
+}
+
+function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMessage[] {
+  const parsed = idText.max(MAX_KEY_LENGTH).safeParse(idempotencyKey);
+  if (!parsed.success) {
+    throw new ThreadkeepError({
+      code: "validation_failed",
+      detail: "The Idempotency-Key is not valid.",
+      errors: [
+        { path: "Idempotency-Key", detail: parsed.error.issues[0]?.message ?? "is not valid" },
+      ],
+    });
+  }
+  return messages.map((message, index) =>
+    message.id === undefined ? { ...message, id: `${parsed.data}:${index}` } : message,
+  );
+}
+
+/** Leaves room in a message's id for its index in the batch. */
+const MAX_KEY_LENGTH = 120;
+
+export interface MessageListQuery {
+  readonly afterSeq?: number | undefined;
+  readonly beforeSeq?: number | undefined;
+  readonly limit: number;
+}
+
+/** A page of the log, oldest first. */
+export async function listMessages(
+  call: Call,
+  sessionId: string,
+  query: MessageListQuery,
+): Promise<Page<Message>> {
+  requireScope(call.principal, "memory:read");
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
+}
+
+export async function readMessage(
+  call: Call,
+  sessionId: string,
+  messageId: string,
+): Promise<Message> {
+  requireScope(call.principal, "memory:read");
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
+}

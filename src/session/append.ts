@@ -1,0 +1,185 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { Outcome } from "../contracts/errors.ts";
+import {
+  MAX_BYTES_PER_SESSION,
+  MAX_MESSAGES_PER_SESSION,
+} from "../contracts/limits.ts";
+import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
+import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
+import { contentTokens, messageCost } from "../memory/message-text.ts";
+import type { MessageRow, SessionRow, SessionStore } from "./store.ts";
+
+/** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
+const SERVER_ID = /^seq-([1-9][0-9]{0,8})$/;
+
+export function serverId(seq: Seq): string {
+  return `seq-${seq}`;
+}
+
+/** The seq in an id that the server made; null for an id of a client. */
+export function seqOfServerId(id: string): Seq | null {
+  const match = SERVER_ID.exec(id);
+  return match === null ? null : Number(match[1]);
+}
+
+export function messageId(row: Pick<MessageRow, "clientId" | "seq">): string {
+  return row.clientId ?? serverId(row.seq);
+}
+
+interface Said {
+  readonly role: string;
+  readonly author: string | null;
+  readonly content: Content;
+  readonly occurredAt: number | null;
+}
+
+function said(message: NewMessage): Said {
+  return {
+    role: message.role,
+    author: message.author ?? null,
+    content: message.content,
+    occurredAt: message.occurredAt === undefined ? null : Date.parse(message.occurredAt),
+  };
+}
+
+/** A keyed hash of what was said, as first appended: a retry after an edit is no conflict, and an erased text cannot be guessed from it. */
+function hashOf(message: Said, key: Uint8Array): Uint8Array {
+  const { role, author, content, occurredAt } = message;
+  const canonical = canonicalJson({ role, author, content: content as Json, occurredAt });
+  return createHmac("sha256", key).update(canonical).digest();
+}
+
+function isSame(row: MessageRow, message: NewMessage, key: Uint8Array): boolean {
+  const hash = hashOf(said(message), key);
+  if (row.hash !== null) return timingSafeEqual(row.hash, hash);
+  if (row.content === null) return true;
+  const { role, author, content, occurredAt } = row;
+  return timingSafeEqual(hashOf({ role, author, content, occurredAt }, key), hash);
+}
+
+export interface Appended {
+  readonly messages: AppendedMessage[];
+  readonly headSeq: Seq;
+  readonly createdCount: number;
+}
+
+/**
+ * Appends what is new of a batch and answers for all of it. Dedupe comes before every other check, so that a lost answer can be
+ * retried. Runs inside the caller's transaction: all or nothing.
+ */
+export function appendMessages(
+  store: SessionStore,
+  session: SessionRow,
+  messages: readonly NewMessage[],
+  expectedHeadSeq: Seq | undefined,
+  now: number,
+): Outcome<Appended> {
+  const newest = store.newestMessage();
+  let headSeq = newest?.seq ?? 0;
+  let totalCost = newest?.totalCost ?? 0;
+  let totalBytes = newest?.totalBytes ?? 0;
+
+  const clientIds = messages.flatMap((message) =>
+    message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
+  );
+  const known = new Map(
+    store.messagesByClientId(clientIds).map((row) => [row.clientId, row] as const),
+  );
+  const answers: AppendedMessage[] = [];
+  const inserts: { message: NewMessage; seq: Seq }[] = [];
+  let nextSeq = headSeq + 1;
+  for (const [index, message] of messages.entries()) {
+    const reservedSeq = message.id === undefined ? null : seqOfServerId(message.id);
+    const row =
+      reservedSeq === null
+        ? known.get(message.id ?? "")
+        : reservedSeq <= headSeq
+          ? store.messageBySeq(reservedSeq)
+          : null;
+    if (message.id !== undefined && row !== undefined && row !== null) {
+      if (messageId(row) !== message.id || !isSame(row, message, session.hashKey)) {
+        return {
+          ok: false,
+          fault: {
+            code: "message_conflict",
+            detail: `Message ${index} has the id of an earlier message with other content. Give it an id of its own, or edit the earlier one.`,
+            errors: [{ path: `/messages/${index}/id`, detail: `is taken by seq ${row.seq}` }],
+            facts: { seq: row.seq },
+          },
+        };
+      }
+      answers.push({
+        id: message.id,
+        seq: row.seq,
+        created: false,
+        ...(row.erasedAt === null ? {} : { erased: true as const }),
+      });
+      continue;
+    }
+    if (reservedSeq !== null && reservedSeq !== nextSeq) {
+      return {
+        ok: false,
+        fault: {
+          code: "validation_failed",
+          detail: `Ids like "seq-12" are made by the server. Choose another, or leave the id out.`,
+          errors: [{ path: `/messages/${index}/id`, detail: "has the form of the server's own ids" }],
+        },
+      };
+    }
+    inserts.push({ message, seq: nextSeq });
+    answers.push({ id: message.id ?? serverId(nextSeq), seq: nextSeq, created: true });
+    nextSeq += 1;
+  }
+  if (inserts.length === 0) {
+    return { ok: true, value: { messages: answers, headSeq, createdCount: 0 } };
+  }
+  if (expectedHeadSeq !== undefined && expectedHeadSeq !== headSeq) {
+    return {
+      ok: false,
+      fault: {
+        code: "head_seq_mismatch",
+        detail: `The newest message is ${headSeq}, not ${expectedHeadSeq}. Read the messages since, and append again.`,
+        errors: [{ path: "/expectedHeadSeq", detail: `is not the current ${headSeq}` }],
+        facts: { headSeq },
+      },
+    };
+  }
+  for (const { message, seq } of inserts) {
+    const contentJson = JSON.stringify(message.content);
+    const tokens = contentTokens(message.content);
+    totalCost += messageCost({ tokens, author: message.author });
+    totalBytes += byteLength(contentJson);
+    headSeq = seq;
+    const isClientId = message.id !== undefined && seqOfServerId(message.id) === null;
+    const { occurredAt } = said(message);
+    store.insertMessage(
+      {
+        role: message.role,
+        author: message.author,
+        content: message.content,
+        metadata: message.metadata,
+        seq,
+        clientId: isClientId ? (message.id ?? null) : null,
+        occurredAt,
+        createdAt: now,
+        // A message whose id the server makes is never sent twice under one id, unless it is imported.
+        hash: message.id === undefined ? null : hashOf(said(message), session.hashKey),
+        tokens,
+        totalCost,
+        totalBytes,
+      },
+      contentJson,
+    );
+  }
+  if (headSeq > MAX_MESSAGES_PER_SESSION || totalBytes > MAX_BYTES_PER_SESSION) {
+    return {
+      ok: false,
+      fault: {
+        code: "session_full",
+        detail: `A session holds at most ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes. Start a new session for what follows.`,
+        facts: { maxMessages: MAX_MESSAGES_PER_SESSION, maxBytes: MAX_BYTES_PER_SESSION },
+      },
+    };
+  }
+  return { ok: true, value: { messages: answers, headSeq, createdCount: inserts.length } };
+}

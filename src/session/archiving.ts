@@ -1,0 +1,76 @@
+import type { Metadata, SessionRef } from "../contracts/session.ts";
+import type { Seq } from "../contracts/message.ts";
+import type { SessionRow, SessionStore, SummaryRow, VersionedItem } from "./store.ts";
+
+/** What the archive lacks of one session. */
+export interface ArchiveDelta {
+  readonly ref: SessionRef;
+  readonly incarnation: string;
+  /** The archive holds this much if the delta is to apply; 0 if it carries everything. */
+  readonly baseRev: number;
+  /** What the archive holds after it. */
+  readonly rev: number;
+  readonly version: number;
+  readonly createdAt: number;
+  readonly headSeq: Seq;
+  readonly throughSeq: Seq;
+  readonly metadata: Metadata;
+  readonly summaries: SummaryRow[];
+  readonly items: VersionedItem[];
+  /** Failed attempts so far. */
+  readonly failures: number;
+}
+
+/** What the archive lacks; null if the job is no longer owed. */
+export function readArchiveDelta(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+): ArchiveDelta | null {
+  const job = store.job(jobId);
+  if (job === null) return null;
+  const newest = store.newestSummary();
+  const { tenant, owner, session: id } = session;
+  return {
+    ref: { tenant, owner, session: id },
+    incarnation: session.incarnation,
+    baseRev: session.archivedRev,
+    rev: session.archiveRev,
+    version: newest?.version ?? 0,
+    createdAt: session.createdAt,
+    headSeq: store.newestMessage()?.seq ?? 0,
+    throughSeq: newest?.throughSeq ?? 0,
+    metadata: session.metadata,
+    summaries: store.summariesAfter(session.archivedVersion),
+    items: store.itemsChangedAfter(session.archivedVersion),
+    failures: job.failures,
+  };
+}
+
+/**
+ * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is owed; else it is due at once.
+ * @returns whether the archive is up to date
+ */
+export function confirmArchived(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  delta: { readonly rev: number; readonly version: number },
+  now: number,
+): boolean {
+  if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
+  if (delta.rev >= session.archiveRev) {
+    store.deleteJob(jobId);
+    return true;
+  }
+  const job = store.job(jobId);
+  if (job !== null) store.putJob({ ...job, failures: 0, nextSendAt: now });
+  return false;
+}
+
+/** The archive lost what it had confirmed, as after a restore: everything is owed again. */
+export function forgetArchived(store: SessionStore, jobId: string, now: number): void {
+  store.setArchived(0, 0);
+  const job = store.job(jobId);
+  if (job !== null) store.putJob({ ...job, nextSendAt: now });
+}

@@ -1,0 +1,39 @@
+import type { SessionRef } from "../contracts/session.ts";
+import type { ChatSession } from "./chat-session.ts";
+
+/** What others may ask of a session's object. */
+export type SessionObject = Pick<
+  ChatSession,
+  | "append"
+  | "beginSummary"
+  | "confirmArchived"
+  | "context"
+  | "create"
+  | "forgetArchived"
+  | "message"
+  | "messages"
+  | "noteFailure"
+  | "readArchiveDelta"
+  | "saveAnswer"
+  | "state"
+  | "summaries"
+  | "summarize"
+  | "summary"
+  | "update"
+>;
+
+/** The only place that names a session's object. */
+export interface SessionClient {
+  /** A stub is dead after an exception that broke it: get a new one for each operation. */
+  get(ref: SessionRef): SessionObject;
+}
+
+/** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
+type SessionStub = DurableObjectStub & SessionObject;
+
+export function createSessionClient(namespace: DurableObjectNamespace): SessionClient {
+  return {
+    get: ({ tenant, owner, session }) =>
+      namespace.getByName(`${tenant}/${owner}/${session}`) as SessionStub,
+  };
+}

@@ -1,0 +1,134 @@
+import type { Job, JobMessage } from "../contracts/job.ts";
+import type { Seq } from "../contracts/message.ts";
+import { MAX_SUMMARIZE_FAILURES, nextWake, resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import type { JobRow, SessionRow, SessionStore } from "./store.ts";
+
+/** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
+
+export function newJob(
+  kind: JobRow["kind"],
+  id: string,
+  throughSeq: Seq,
+  now: number,
+  fromScratch = false,
+): JobRow {
+  return {
+    id,
+    kind,
+    state: "owed",
+    throughSeq,
+    fromScratch,
+    sends: 0,
+    failures: 0,
+    nextSendAt: now,
+    lease: null,
+    leaseUntil: null,
+    chunkThroughSeq: null,
+    draft: null,
+    lastError: null,
+    firstFailedAt: null,
+    lastFailedAt: null,
+    createdAt: now,
+  };
+}
+
+export function toJob(row: JobRow): Job {
+  return {
+    id: row.id,
+    kind: row.kind,
+    state: row.state,
+    throughSeq: row.throughSeq,
+    attempts: row.failures,
+    createdAt: new Date(row.createdAt).toISOString(),
+    ...(row.lastError === null ? {} : { lastError: row.lastError }),
+  };
+}
+
+/** Marks what is due as sent, and says when to look again if nobody confirms. */
+export function takeDueJobs(
+  store: SessionStore,
+  session: SessionRow,
+  random: () => number,
+  now: number,
+): JobMessage[] {
+  const due: JobMessage[] = [];
+  for (const job of store.jobs()) {
+    if (job.state !== "owed" || job.nextSendAt > now) continue;
+    const sends = job.sends + 1;
+    store.putJob({ ...job, sends, nextSendAt: now + resendDelayMs(sends, random()) });
+    due.push({
+      v: 1,
+      kind: job.kind,
+      tenant: session.tenant,
+      owner: session.owner,
+      session: session.session,
+      incarnation: session.incarnation,
+      throughSeq: job.throughSeq,
+      jobId: job.id,
+    });
+  }
+  return due;
+}
+
+/** The queue did not take it: try again soon. */
+export function noteNotSent(store: SessionStore, jobId: string, random: number, now: number): void {
+  const job = store.job(jobId);
+  if (job !== null) store.putJob({ ...job, nextSendAt: now + retryDelayMs(job.sends, random) });
+}
+
+/** When the object has to wake for owed work; null if nothing is owed. */
+export function nextSend(store: SessionStore): number | null {
+  return nextWake(store.jobs().map((job) => (job.state === "owed" ? job.nextSendAt : null)));
+}
+
+/** Owes the archive what it lacks. */
+export function oweArchive(
+  store: SessionStore,
+  session: SessionRow,
+  newJobId: () => string,
+  now: number,
+): void {
+  store.setArchiveRev(session.archiveRev + 1);
+  const open = store.jobs().find((job) => job.kind === "archive");
+  const throughSeq = store.newestSummary()?.throughSeq ?? 0;
+  if (open === undefined) store.putJob(newJob("archive", newJobId(), throughSeq, now));
+  // While the archive is away the backoff stands: a new summary is no reason to believe that it is back.
+  else store.putJob({ ...open, throughSeq, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
+}
+
+export interface FailureReport {
+  readonly failures: number;
+  readonly gaveUp: boolean;
+  readonly firstFailedAt: number;
+  readonly lastFailedAt: number;
+}
+
+/** Notes a failed attempt, gives the lease back and sets the next attempt. Null if the job is gone, or the lease is another's. */
+export function noteFailure(
+  store: SessionStore,
+  jobId: string,
+  failure: { readonly reason: string; readonly lease?: string; readonly retryAfterSeconds?: number },
+  random: number,
+  now: number,
+): FailureReport | null {
+  const job = store.job(jobId);
+  if (job === null) return null;
+  if (failure.lease !== undefined && failure.lease !== job.lease) return null;
+  const failures = job.failures + 1;
+  const gaveUp = job.kind === "summarize" && failures >= MAX_SUMMARIZE_FAILURES;
+  const delay = Math.max(retryDelayMs(failures, random), (failure.retryAfterSeconds ?? 0) * 1000);
+  const firstFailedAt = job.firstFailedAt ?? now;
+  store.putJob({
+    ...job,
+    state: gaveUp ? "failed" : "owed",
+    failures,
+    nextSendAt: now + delay,
+    lease: null,
+    leaseUntil: null,
+    chunkThroughSeq: null,
+    lastError: failure.reason,
+    firstFailedAt,
+    lastFailedAt: now,
+  });
+  return { failures, gaveUp, firstFailedAt, lastFailedAt: now };
+}

@@ -1,0 +1,176 @@
+import type { Context, ContextRequest } from "../contracts/context.ts";
+import type { Content, Message, Part, Seq } from "../contracts/message.ts";
+import type { Page } from "../contracts/page.ts";
+import { resolveSettings, type SessionState } from "../contracts/session.ts";
+import type { Summary } from "../contracts/summary.ts";
+import { assembleContext, type LogMessage } from "../memory/context.ts";
+import { messageCost } from "../memory/message-text.ts";
+import { messageId, seqOfServerId } from "./append.ts";
+import type { MessageRow, SessionRow, SessionStore, SummaryRow, VersionedItem } from "./store.ts";
+
+/** A page ends early past this, so that a page of the largest messages stays far under what an RPC may carry (32 MiB). */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+function described(row: MessageRow): Omit<Message, "content"> {
+  return {
+    id: messageId(row),
+    seq: row.seq,
+    role: row.role,
+    ...(row.author === null ? {} : { author: row.author }),
+    ...(row.metadata === null ? {} : { metadata: row.metadata }),
+    ...(row.occurredAt === null ? {} : { occurredAt: iso(row.occurredAt) }),
+    createdAt: iso(row.createdAt),
+    ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
+    ...(row.erasedAt === null ? {} : { erased: true as const }),
+    tokens: row.tokens,
+  };
+}
+
+export function toMessage(row: MessageRow): Message {
+  return { ...described(row), content: row.content ?? "" };
+}
+
+/** data-* parts are kept for the user interface and never prompted. */
+function prompted(content: Content): Content {
+  if (typeof content === "string" || !content.some(isData)) return content;
+  const parts = content.filter((part) => !isData(part));
+  return parts.length === 0 ? "" : parts;
+}
+
+function isData(part: Part): boolean {
+  return part.type.startsWith("data-");
+}
+
+function toLogMessage(row: MessageRow): LogMessage {
+  const message = described(row);
+  return {
+    ...message,
+    content: row.content === null ? null : prompted(row.content),
+    tokensBefore: row.totalCost - messageCost(message),
+  };
+}
+
+export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Summary {
+  return {
+    version: row.version,
+    throughSeq: row.throughSeq,
+    items: items
+      .map(({ id, kind, text, sourceSeqs, status }) => ({ id, kind, text, sourceSeqs, status }))
+      .toSorted((a, b) => (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0)),
+    tokens: row.tokens,
+    summarizer: row.summarizer,
+    degraded: row.degraded,
+    droppedItems: row.droppedItems,
+    createdAt: iso(row.createdAt),
+  };
+}
+
+export function readState(store: SessionStore, session: SessionRow): SessionState {
+  const newest = store.newestMessage();
+  const summary = store.newestSummary();
+  return {
+    id: session.session,
+    createdAt: iso(session.createdAt),
+    headSeq: newest?.seq ?? 0,
+    messageTokens: newest?.totalCost ?? 0,
+    messageBytes: newest?.totalBytes ?? 0,
+    summary:
+      summary === null
+        ? null
+        : {
+            version: summary.version,
+            throughSeq: summary.throughSeq,
+            tokens: summary.tokens,
+            items: store.items(summary.version).length,
+            createdAt: iso(summary.createdAt),
+          },
+    summaryPending: isSummaryPending(store),
+    archived: session.archivedRev === session.archiveRev,
+    metadata: session.metadata,
+    settings: resolveSettings(session.settings),
+  };
+}
+
+export function isSummaryPending(store: SessionStore): boolean {
+  return store.jobs().some((job) => job.kind === "summarize" && job.state === "owed");
+}
+
+/** A context by the session's settings; reads no more rows than fit in it. */
+export function readContext(
+  store: SessionStore,
+  session: SessionRow,
+  request: ContextRequest,
+): Context {
+  const headSeq = store.newestMessage()?.seq ?? 0;
+  const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
+  const row = store.summaryAt(atSeq);
+  return assembleContext({
+    sessionId: session.session,
+    headSeq,
+    atSeq,
+    summary: row === null ? null : toSummary(row, store.items(row.version)),
+    newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1),
+    maxTokens: request.maxTokens ?? resolveSettings(session.settings).maxTokens,
+    summaryPending: isSummaryPending(store),
+  });
+}
+
+function* newestFirst(store: SessionStore, fromSeq: Seq, throughSeq: Seq): Generator<LogMessage> {
+  for (const row of store.messagesBackward(fromSeq, throughSeq)) yield toLogMessage(row);
+}
+
+export interface MessageQuery {
+  readonly afterSeq?: Seq | undefined;
+  readonly beforeSeq?: Seq | undefined;
+  readonly limit: number;
+}
+
+/**
+ * A page of messages, oldest first: those after `afterSeq`, or else the last ones before `beforeSeq`. `nextCursor` is the next
+ * `afterSeq`, or the next `beforeSeq`.
+ */
+export function readMessages(store: SessionStore, query: MessageQuery): Page<Message> {
+  const backward = query.afterSeq === undefined && query.beforeSeq !== undefined;
+  const rows = backward
+    ? store.messagesBackward((query.beforeSeq ?? 1) - 1, 1)
+    : store.messagesForward(
+        (query.afterSeq ?? 0) + 1,
+        (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1,
+      );
+  const data: Message[] = [];
+  let bytes = 0;
+  let hasMore = false;
+  for (const row of rows) {
+    if (data.length >= query.limit || bytes > MAX_PAGE_BYTES) {
+      hasMore = true;
+      break;
+    }
+    const message = toMessage(row);
+    bytes += JSON.stringify(message.content).length;
+    data.push(message);
+  }
+  const last = data.at(-1);
+  const nextCursor = hasMore && last !== undefined ? String(last.seq) : null;
+  return { data: backward ? data.toReversed() : data, hasMore, nextCursor };
+}
+
+export function findMessage(store: SessionStore, id: string): MessageRow | null {
+  const seq = seqOfServerId(id);
+  if (seq === null) return store.messagesByClientId([id])[0] ?? null;
+  const row = store.messageBySeq(seq);
+  return row !== null && messageId(row) === id ? row : null;
+}
+
+/** A page of summaries, newest first. `before` is the version that the last page ended with. */
+export function readSummaries(
+  store: SessionStore,
+  before: number | undefined,
+  limit: number,
+): Page<Summary> {
+  const rows = store.summariesBackward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
+  const data = rows.slice(0, limit).map((row) => toSummary(row, store.items(row.version)));
+  const hasMore = rows.length > limit;
+  return { data, hasMore, nextCursor: hasMore ? String(data.at(-1)?.version) : null };
+}

@@ -1,0 +1,118 @@
+/** The object's tables. Migrations are append-only: a released one never changes, a later one only adds. */
+
+interface Migration {
+  /** Rises by one. */
+  readonly id: number;
+  readonly sql: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    id: 1,
+    sql: `
+      CREATE TABLE session (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        tenant TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        session TEXT NOT NULL,
+        incarnation TEXT NOT NULL,
+        hash_key BLOB NOT NULL,
+        metadata TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        archive_rev INTEGER NOT NULL DEFAULT 0,
+        archived_rev INTEGER NOT NULL DEFAULT 0,
+        archived_version INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL
+      );
+
+      -- total_cost and total_bytes run from the first message through this one: no counter row, one write less an append.
+      CREATE TABLE messages (
+        seq INTEGER PRIMARY KEY,
+        client_id TEXT,
+        role TEXT NOT NULL,
+        author TEXT,
+        content TEXT,
+        metadata TEXT,
+        occurred_at INTEGER,
+        created_at INTEGER NOT NULL,
+        edited_at INTEGER,
+        erased_at INTEGER,
+        hash BLOB,
+        tokens INTEGER NOT NULL,
+        total_cost INTEGER NOT NULL,
+        total_bytes INTEGER NOT NULL
+      );
+      -- Partial, so that a message whose id the server makes costs one write and not two.
+      CREATE UNIQUE INDEX messages_client_id ON messages (client_id) WHERE client_id IS NOT NULL;
+
+      CREATE TABLE summaries (
+        version INTEGER PRIMARY KEY,
+        through_seq INTEGER NOT NULL,
+        tokens INTEGER NOT NULL,
+        summarizer TEXT NOT NULL,
+        degraded INTEGER NOT NULL,
+        dropped_items INTEGER NOT NULL,
+        usage TEXT,
+        created_at INTEGER NOT NULL
+      );
+
+      -- An item holds from from_version up to, not including, to_version; it is not copied version by version.
+      CREATE TABLE items (
+        item_id TEXT NOT NULL,
+        from_version INTEGER NOT NULL,
+        to_version INTEGER,
+        kind TEXT NOT NULL,
+        text TEXT NOT NULL,
+        source_seqs TEXT NOT NULL,
+        status TEXT NOT NULL,
+        PRIMARY KEY (item_id, from_version)
+      ) WITHOUT ROWID;
+
+      -- Owed work. A row goes when the consumer confirms, not when the queue took the message.
+      CREATE TABLE jobs (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        through_seq INTEGER NOT NULL,
+        from_scratch INTEGER NOT NULL DEFAULT 0,
+        sends INTEGER NOT NULL DEFAULT 0,
+        failures INTEGER NOT NULL DEFAULT 0,
+        next_send_at INTEGER NOT NULL,
+        lease TEXT,
+        lease_until INTEGER,
+        chunk_through_seq INTEGER,
+        draft TEXT,
+        last_error TEXT,
+        first_failed_at INTEGER,
+        last_failed_at INTEGER,
+        created_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+
+      CREATE TABLE schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
+    `,
+  },
+];
+
+/** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */
+export function schemaVersion(sql: SqlStorage): number {
+  const table = sql
+    .exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'")
+    .toArray();
+  if (table.length === 0) return 0;
+  return sql.exec<{ id: number }>("SELECT id FROM schema_version WHERE one = 1").toArray()[0]?.id ?? 0;
+}
+
+/**
+ * Brings the schema up to `target`. Runs inside the caller's transaction. A schema of a later version of this code is left as
+ * it is: migrations only add, so this version can work with it.
+ */
+export function migrate(sql: SqlStorage, target: number = MIGRATIONS.length): void {
+  const current = schemaVersion(sql);
+  for (const [index, migration] of MIGRATIONS.entries()) {
+    if (migration.id !== index + 1) throw new Error(`migration ${migration.id} is out of order`);
+    if (migration.id > current && migration.id <= target) sql.exec(migration.sql);
+  }
+  if (target > current) {
+    sql.exec("INSERT OR REPLACE INTO schema_version (one, id) VALUES (1, ?)", target);
+  }
+}

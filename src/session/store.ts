@@ -1,0 +1,446 @@
+import type { Content, NewMessage, Role, Seq, TokenCount } from "../contracts/message.ts";
+import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
+import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
+import type { JobKind } from "../contracts/job.ts";
+
+/** Every SQL statement of the session object. No decision is taken here. */
+
+export interface SessionRow extends SessionRef {
+  readonly incarnation: string;
+  readonly hashKey: Uint8Array;
+  readonly metadata: Metadata;
+  readonly settings: SessionSettings;
+  /** Rises with each change that the archive must learn of. */
+  readonly archiveRev: number;
+  /** The last of them that the archive confirmed. */
+  readonly archivedRev: number;
+  readonly archivedVersion: number;
+  readonly createdAt: number;
+}
+
+export interface MessageRow {
+  readonly seq: Seq;
+  readonly clientId: string | null;
+  readonly role: Role;
+  readonly author: string | null;
+  /** null once erased. */
+  readonly content: Content | null;
+  readonly metadata: Metadata | null;
+  readonly occurredAt: number | null;
+  readonly createdAt: number;
+  readonly editedAt: number | null;
+  readonly erasedAt: number | null;
+  readonly hash: Uint8Array | null;
+  readonly tokens: TokenCount;
+  /** What all messages through this one take of a context's budget, as appended. */
+  readonly totalCost: TokenCount;
+  readonly totalBytes: number;
+}
+
+export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
+  readonly createdAt: number;
+  readonly usage: SummarizerAnswer["usage"] | null;
+}
+
+/** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
+export interface Draft {
+  readonly baseVersion: number;
+  readonly throughSeq: Seq;
+  readonly items: Item[];
+  readonly dropped: number;
+  readonly summarizer: string;
+  readonly degraded: boolean;
+  readonly usage: { inputTokens: number; outputTokens: number } | null;
+}
+
+export interface JobRow {
+  readonly id: string;
+  readonly kind: JobKind;
+  readonly state: "owed" | "failed";
+  readonly throughSeq: Seq;
+  readonly fromScratch: boolean;
+  readonly sends: number;
+  readonly failures: number;
+  readonly nextSendAt: number;
+  readonly lease: string | null;
+  readonly leaseUntil: number | null;
+  readonly chunkThroughSeq: Seq | null;
+  readonly draft: Draft | null;
+  readonly lastError: string | null;
+  readonly firstFailedAt: number | null;
+  readonly lastFailedAt: number | null;
+  readonly createdAt: number;
+}
+
+/** An item with the versions between which it holds. */
+export interface VersionedItem extends Item {
+  readonly fromVersion: number;
+  readonly toVersion: number | null;
+}
+
+type Row = Record<string, SqlStorageValue>;
+
+function text(value: SqlStorageValue | undefined): string {
+  if (typeof value !== "string") throw new TypeError("a column that holds text holds something else");
+  return value;
+}
+function textOrNull(value: SqlStorageValue | undefined): string | null {
+  return value === null || value === undefined ? null : text(value);
+}
+function number(value: SqlStorageValue | undefined): number {
+  if (typeof value !== "number") throw new TypeError("a column that holds a number holds something else");
+  return value;
+}
+function numberOrNull(value: SqlStorageValue | undefined): number | null {
+  return value === null || value === undefined ? null : number(value);
+}
+function bytesOrNull(value: SqlStorageValue | undefined): Uint8Array | null {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+}
+/** JSON that this object wrote itself. */
+function stored<T>(value: SqlStorageValue | undefined): T {
+  return JSON.parse(text(value));
+}
+
+function toMessage(row: Row): MessageRow {
+  const content = textOrNull(row["content"]);
+  const metadata = textOrNull(row["metadata"]);
+  return {
+    seq: number(row["seq"]),
+    clientId: textOrNull(row["client_id"]),
+    role: text(row["role"]) as Role,
+    author: textOrNull(row["author"]),
+    content: content === null ? null : stored<Content>(content),
+    metadata: metadata === null ? null : stored<Metadata>(metadata),
+    occurredAt: numberOrNull(row["occurred_at"]),
+    createdAt: number(row["created_at"]),
+    editedAt: numberOrNull(row["edited_at"]),
+    erasedAt: numberOrNull(row["erased_at"]),
+    hash: bytesOrNull(row["hash"]),
+    tokens: number(row["tokens"]),
+    totalCost: number(row["total_cost"]),
+    totalBytes: number(row["total_bytes"]),
+  };
+}
+
+function toItem(row: Row): VersionedItem {
+  return {
+    id: text(row["item_id"]),
+    kind: text(row["kind"]) as ItemKind,
+    text: text(row["text"]),
+    sourceSeqs: stored<Seq[]>(row["source_seqs"]),
+    status: text(row["status"]) as ItemStatus,
+    fromVersion: number(row["from_version"]),
+    toVersion: numberOrNull(row["to_version"]),
+  };
+}
+
+function toSummary(row: Row): SummaryRow {
+  const usage = textOrNull(row["usage"]);
+  return {
+    version: number(row["version"]),
+    throughSeq: number(row["through_seq"]),
+    tokens: number(row["tokens"]),
+    summarizer: text(row["summarizer"]),
+    degraded: number(row["degraded"]) === 1,
+    droppedItems: number(row["dropped_items"]),
+    usage: usage === null ? null : stored(usage),
+    createdAt: number(row["created_at"]),
+  };
+}
+
+function toJob(row: Row): JobRow {
+  const draft = textOrNull(row["draft"]);
+  return {
+    id: text(row["id"]),
+    kind: text(row["kind"]) as JobKind,
+    state: text(row["state"]) as JobRow["state"],
+    throughSeq: number(row["through_seq"]),
+    fromScratch: number(row["from_scratch"]) === 1,
+    sends: number(row["sends"]),
+    failures: number(row["failures"]),
+    nextSendAt: number(row["next_send_at"]),
+    lease: textOrNull(row["lease"]),
+    leaseUntil: numberOrNull(row["lease_until"]),
+    chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
+    draft: draft === null ? null : stored<Draft>(draft),
+    lastError: textOrNull(row["last_error"]),
+    firstFailedAt: numberOrNull(row["first_failed_at"]),
+    lastFailedAt: numberOrNull(row["last_failed_at"]),
+    createdAt: number(row["created_at"]),
+  };
+}
+
+export class SessionStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  // The session
+
+  insertSession(row: SessionRow): void {
+    this.#sql.exec(
+      `INSERT INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.tenant,
+      row.owner,
+      row.session,
+      row.incarnation,
+      row.hashKey,
+      JSON.stringify(row.metadata),
+      JSON.stringify(row.settings),
+      row.createdAt,
+    );
+  }
+
+  session(): SessionRow | null {
+    const row = this.#sql.exec("SELECT * FROM session WHERE one = 1").toArray()[0];
+    if (row === undefined) return null;
+    return {
+      tenant: text(row["tenant"]),
+      owner: text(row["owner"]),
+      session: text(row["session"]),
+      incarnation: text(row["incarnation"]),
+      hashKey: bytesOrNull(row["hash_key"]) ?? new Uint8Array(),
+      metadata: stored<Metadata>(row["metadata"]),
+      settings: stored<SessionSettings>(row["settings"]),
+      archiveRev: number(row["archive_rev"]),
+      archivedRev: number(row["archived_rev"]),
+      archivedVersion: number(row["archived_version"]),
+      createdAt: number(row["created_at"]),
+    };
+  }
+
+  updateSession(metadata: Metadata, settings: SessionSettings): void {
+    this.#sql.exec(
+      "UPDATE session SET metadata = ?, settings = ? WHERE one = 1",
+      JSON.stringify(metadata),
+      JSON.stringify(settings),
+    );
+  }
+
+  setArchiveRev(rev: number): void {
+    this.#sql.exec("UPDATE session SET archive_rev = ? WHERE one = 1", rev);
+  }
+
+  setArchived(rev: number, version: number): void {
+    this.#sql.exec(
+      "UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1",
+      rev,
+      version,
+    );
+  }
+
+  // Messages
+
+  insertMessage(
+    message: Pick<NewMessage, "role" | "author" | "content" | "metadata"> &
+      Pick<
+        MessageRow,
+        "seq" | "clientId" | "occurredAt" | "createdAt" | "hash" | "tokens" | "totalCost" | "totalBytes"
+      >,
+    contentJson: string,
+  ): void {
+    this.#sql.exec(
+      `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, hash, tokens, total_cost, total_bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      message.seq,
+      message.clientId,
+      message.role,
+      message.author ?? null,
+      contentJson,
+      message.metadata === undefined ? null : JSON.stringify(message.metadata),
+      message.occurredAt,
+      message.createdAt,
+      message.hash,
+      message.tokens,
+      message.totalCost,
+      message.totalBytes,
+    );
+  }
+
+  messagesByClientId(ids: readonly string[]): MessageRow[] {
+    if (ids.length === 0) return [];
+    return this.#sql
+      .exec(
+        "SELECT * FROM messages WHERE client_id IN (SELECT value FROM json_each(?)) AND client_id IS NOT NULL",
+        JSON.stringify(ids),
+      )
+      .toArray()
+      .map(toMessage);
+  }
+
+  messageBySeq(seq: Seq): MessageRow | null {
+    const row = this.#sql.exec("SELECT * FROM messages WHERE seq = ?", seq).toArray()[0];
+    return row === undefined ? null : toMessage(row);
+  }
+
+  newestMessage(): MessageRow | null {
+    const row = this.#sql.exec("SELECT * FROM messages ORDER BY seq DESC LIMIT 1").toArray()[0];
+    return row === undefined ? null : toMessage(row);
+  }
+
+  /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read: rows behind are not touched. */
+  *messagesForward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
+    const rows = this.#sql.exec(
+      "SELECT * FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq",
+      fromSeq,
+      throughSeq,
+    );
+    for (const row of rows) yield toMessage(row);
+  }
+
+  /** Newest first, from `fromSeq` down to `throughSeq`. */
+  *messagesBackward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
+    const rows = this.#sql.exec(
+      "SELECT * FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC",
+      fromSeq,
+      throughSeq,
+    );
+    for (const row of rows) yield toMessage(row);
+  }
+
+  /** `total_cost` at a seq; 0 before the first message. */
+  totalCostAt(seq: Seq): TokenCount {
+    const row = this.#sql.exec("SELECT total_cost FROM messages WHERE seq = ?", seq).toArray()[0];
+    return row === undefined ? 0 : number(row["total_cost"]);
+  }
+
+  // Summaries
+
+  insertSummary(row: SummaryRow): void {
+    this.#sql.exec(
+      `INSERT INTO summaries (version, through_seq, tokens, summarizer, degraded, dropped_items, usage, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.version,
+      row.throughSeq,
+      row.tokens,
+      row.summarizer,
+      row.degraded ? 1 : 0,
+      row.droppedItems,
+      row.usage === null || row.usage === undefined ? null : JSON.stringify(row.usage),
+      row.createdAt,
+    );
+  }
+
+  newestSummary(): SummaryRow | null {
+    const row = this.#sql.exec("SELECT * FROM summaries ORDER BY version DESC LIMIT 1").toArray()[0];
+    return row === undefined ? null : toSummary(row);
+  }
+
+  /** The highest version that covers no message after `seq`. */
+  summaryAt(seq: Seq): SummaryRow | null {
+    const row = this.#sql
+      .exec("SELECT * FROM summaries WHERE through_seq <= ? ORDER BY version DESC LIMIT 1", seq)
+      .toArray()[0];
+    return row === undefined ? null : toSummary(row);
+  }
+
+  summary(version: number): SummaryRow | null {
+    const row = this.#sql.exec("SELECT * FROM summaries WHERE version = ?", version).toArray()[0];
+    return row === undefined ? null : toSummary(row);
+  }
+
+  /** Newest first, versions below `beforeVersion`. */
+  summariesBackward(beforeVersion: number, limit: number): SummaryRow[] {
+    return this.#sql
+      .exec(
+        "SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?",
+        beforeVersion,
+        limit,
+      )
+      .toArray()
+      .map(toSummary);
+  }
+
+  /** Oldest first, versions above `afterVersion`. */
+  summariesAfter(afterVersion: number): SummaryRow[] {
+    return this.#sql
+      .exec("SELECT * FROM summaries WHERE version > ? ORDER BY version", afterVersion)
+      .toArray()
+      .map(toSummary);
+  }
+
+  /** The items of one version. */
+  items(version: number): VersionedItem[] {
+    return this.#sql
+      .exec(
+        "SELECT * FROM items WHERE from_version <= ? AND (to_version IS NULL OR to_version > ?)",
+        version,
+        version,
+      )
+      .toArray()
+      .map(toItem);
+  }
+
+  /** Items that began or ended after a version. */
+  itemsChangedAfter(version: number): VersionedItem[] {
+    return this.#sql
+      .exec("SELECT * FROM items WHERE from_version > ? OR to_version > ?", version, version)
+      .toArray()
+      .map(toItem);
+  }
+
+  insertItem(item: Item, fromVersion: number): void {
+    this.#sql.exec(
+      "INSERT INTO items (item_id, from_version, kind, text, source_seqs, status) VALUES (?, ?, ?, ?, ?, ?)",
+      item.id,
+      fromVersion,
+      item.kind,
+      item.text,
+      JSON.stringify(item.sourceSeqs),
+      item.status,
+    );
+  }
+
+  endItem(id: string, fromVersion: number, toVersion: number): void {
+    this.#sql.exec(
+      "UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ?",
+      toVersion,
+      id,
+      fromVersion,
+    );
+  }
+
+  // Owed work
+
+  jobs(): JobRow[] {
+    return this.#sql.exec("SELECT * FROM jobs ORDER BY created_at, id").toArray().map(toJob);
+  }
+
+  job(id: string): JobRow | null {
+    const row = this.#sql.exec("SELECT * FROM jobs WHERE id = ?", id).toArray()[0];
+    return row === undefined ? null : toJob(row);
+  }
+
+  putJob(job: JobRow): void {
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO jobs (id, kind, state, through_seq, from_scratch, sends, failures, next_send_at, lease,
+         lease_until, chunk_through_seq, draft, last_error, first_failed_at, last_failed_at, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      job.id,
+      job.kind,
+      job.state,
+      job.throughSeq,
+      job.fromScratch ? 1 : 0,
+      job.sends,
+      job.failures,
+      job.nextSendAt,
+      job.lease,
+      job.leaseUntil,
+      job.chunkThroughSeq,
+      job.draft === null ? null : JSON.stringify(job.draft),
+      job.lastError,
+      job.firstFailedAt,
+      job.lastFailedAt,
+      job.createdAt,
+    );
+  }
+
+  deleteJob(id: string): void {
+    this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
+  }
+}

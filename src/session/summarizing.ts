@@ -1,0 +1,282 @@
+import type { SummarizeRequest } from "../contracts/job.ts";
+import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
+import { resolveSettings } from "../contracts/session.ts";
+import type {
+  SummarizerAnswer,
+  SummarizerRequest,
+  TranscriptMessage,
+} from "../contracts/summarizer.ts";
+import type { Item } from "../contracts/summary.ts";
+import { cutText } from "../memory/context.ts";
+import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
+import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
+import { messageCost, messageText } from "../memory/message-text.ts";
+import { GIVEN_UP_REST_MS, LEASE_MS } from "../memory/work.ts";
+import { newJob } from "./owed-work.ts";
+import type { Draft, JobRow, MessageRow, SessionRow, SessionStore } from "./store.ts";
+
+/** What a consumer does next for a summary. */
+export type SummaryStep =
+  /** Call the summarizer, and save its answer under the lease. */
+  | { readonly next: "call"; readonly lease: string; readonly request: SummarizerRequest }
+  /** Another consumer is at it: look again later. */
+  | { readonly next: "wait"; readonly seconds: number }
+  /** Nothing is owed any more. `failures` came before. */
+  | { readonly next: "done"; readonly failures: number };
+
+export const NOTHING_OWED: SummaryStep = { next: "done", failures: 0 };
+
+/** A delivery that meets a lease looks again after this. */
+const BUSY_DELAY_SECONDS = 15;
+
+function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
+  for (const row of rows) {
+    const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
+    yield { seq: row.seq, content: row.content, cost };
+  }
+}
+
+function summarizeJob(store: SessionStore): JobRow | undefined {
+  return store.jobs().find((job) => job.kind === "summarize");
+}
+
+/**
+ * Owes a summary if enough was said since the last one. Called with each append and each summary, inside its transaction.
+ * @returns whether work is newly owed
+ */
+export function oweSummaryIfDue(
+  store: SessionStore,
+  session: SessionRow,
+  newJobId: () => string,
+  now: number,
+): boolean {
+  const newest = store.newestMessage();
+  if (newest === null) return false;
+  const settings = resolveSettings(session.settings);
+  const throughSeq = store.newestSummary()?.throughSeq ?? 0;
+  const since = newest.totalCost - store.totalCostAt(throughSeq);
+  if (!isSummaryDue(since, settings)) return false;
+  const open = summarizeJob(store);
+  if (open !== undefined) {
+    const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
+    if (open.state === "owed" || !rested) return false;
+  }
+  const target = chooseCut(
+    cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)),
+    settings.keepRecentTokens,
+  );
+  if (target <= throughSeq) return false;
+  if (open !== undefined) store.deleteJob(open.id);
+  store.putJob(newJob("summarize", newJobId(), target, now));
+  return true;
+}
+
+/** Owes a summary because somebody asked. Null if there is nothing that it would cover. */
+export function oweSummaryByHand(
+  store: SessionStore,
+  session: SessionRow,
+  request: SummarizeRequest,
+  newJobId: () => string,
+  now: number,
+): JobRow | null {
+  const newest = store.newestMessage();
+  if (newest === null) return null;
+  const keepRecentTokens =
+    request.keepRecentTokens ?? resolveSettings(session.settings).keepRecentTokens;
+  const fromScratch = request.fromScratch === true;
+  const covered = store.newestSummary()?.throughSeq ?? 0;
+  const target = Math.max(
+    chooseCut(cutMessages(store.messagesBackward(newest.seq, 1)), keepRecentTokens),
+    fromScratch ? covered : 0,
+  );
+  const open = summarizeJob(store);
+  if (open === undefined) {
+    if (target === 0 || (target <= covered && !fromScratch)) return null;
+    const job = newJob("summarize", newJobId(), target, now, fromScratch);
+    store.putJob(job);
+    return job;
+  }
+  const restart = fromScratch && !open.fromScratch;
+  const job: JobRow = {
+    ...open,
+    state: "owed",
+    throughSeq: Math.max(open.throughSeq, target),
+    fromScratch: open.fromScratch || fromScratch,
+    // Whoever asks by hand does not wait for a backoff.
+    nextSendAt: open.state === "failed" || open.failures > 0 ? now : open.nextSendAt,
+    failures: open.state === "failed" ? 0 : open.failures,
+    ...(restart ? { draft: null, lease: null, leaseUntil: null, chunkThroughSeq: null } : {}),
+  };
+  store.putJob(job);
+  return job;
+}
+
+/** The first step of a delivery: takes the lease, and hands out the next chunk. */
+export function beginSummary(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  newLease: () => string,
+  now: number,
+): SummaryStep {
+  const job = store.job(jobId);
+  if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
+  if (job.leaseUntil !== null && job.leaseUntil > now) {
+    return {
+      next: "wait",
+      seconds: Math.min(BUSY_DELAY_SECONDS, Math.ceil((job.leaseUntil - now) / 1000)),
+    };
+  }
+  return handOutChunk(store, session, job, newLease, now);
+}
+
+function handOutChunk(
+  store: SessionStore,
+  session: SessionRow,
+  job: JobRow,
+  newLease: () => string,
+  now: number,
+): SummaryStep {
+  const baseVersion = store.newestSummary()?.version ?? 0;
+  // A draft on an older version is of no use: what it left out may be in the newer one.
+  const draft =
+    job.draft !== null && job.draft.baseVersion === baseVersion
+      ? job.draft
+      : emptyDraft(store, baseVersion, job.fromScratch);
+  const maxTokens = resolveSettings(session.settings).summaryMaxTokens;
+  const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
+  const messages: TranscriptMessage[] = [];
+  let chunkThroughSeq = draft.throughSeq;
+  let tokens = 0;
+  for (const row of store.messagesForward(draft.throughSeq + 1, job.throughSeq)) {
+    const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
+    if (messages.length > 0 && tokens + cost > room) break;
+    tokens += cost;
+    chunkThroughSeq = row.seq;
+    if (row.content === null) continue;
+    const text = messageText(row.content);
+    if (text === "") continue;
+    messages.push({
+      seq: row.seq,
+      role: row.role,
+      ...(row.author === null ? {} : { author: row.author }),
+      at: new Date(row.occurredAt ?? row.createdAt).toISOString(),
+      text: cutText(text, room),
+    });
+  }
+  const lease = newLease();
+  store.putJob({ ...job, draft, lease, leaseUntil: now + LEASE_MS, chunkThroughSeq });
+  return { next: "call", lease, request: { previous: draft.items, messages, maxTokens } };
+}
+
+function emptyDraft(store: SessionStore, baseVersion: number, fromScratch: boolean): Draft {
+  const base = fromScratch ? null : store.summary(baseVersion);
+  return {
+    baseVersion,
+    throughSeq: base?.throughSeq ?? 0,
+    items: base === null ? [] : store.items(baseVersion).map(toPlainItem),
+    dropped: 0,
+    summarizer: base?.summarizer ?? "",
+    degraded: false,
+    usage: null,
+  };
+}
+
+function toPlainItem({ id, kind, text, sourceSeqs, status }: Item): Item {
+  return { id, kind, text, sourceSeqs, status };
+}
+
+/**
+ * Saves an answer, checked against the messages that it cites, and hands out the next chunk; after the last one the summary
+ * lands, whole. An answer under a lease that is no longer held changes nothing.
+ */
+export function saveAnswer(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  lease: string,
+  answer: SummarizerAnswer,
+  newLease: () => string,
+  now: number,
+): { step: SummaryStep; committedVersion: number | null } {
+  const job = store.job(jobId);
+  if (job === null || job.state !== "owed") return { step: NOTHING_OWED, committedVersion: null };
+  if (job.lease !== lease || job.draft === null || job.chunkThroughSeq === null) {
+    return { step: { next: "wait", seconds: BUSY_DELAY_SECONDS }, committedVersion: null };
+  }
+  const { draft, chunkThroughSeq } = job;
+  const version = draft.baseVersion + 1;
+  let counter = draft.items.reduce((highest, item) => {
+    const [ofVersion, count] = item.id.split(".");
+    return Number(ofVersion) === version ? Math.max(highest, Number(count)) : highest;
+  }, 0);
+  const merged = mergeItems(
+    draft.items,
+    answer.items,
+    (seq) => {
+      const row = seq <= chunkThroughSeq ? store.messageBySeq(seq) : null;
+      if (row === null || row.content === null) return null;
+      return `${row.author ?? ""} ${messageText(row.content)}`;
+    },
+    resolveSettings(session.settings).summaryMaxTokens,
+    () => {
+      counter += 1;
+      return `${version}.${counter}`;
+    },
+  );
+  const saved: JobRow = {
+    ...job,
+    draft: {
+      ...draft,
+      throughSeq: chunkThroughSeq,
+      items: merged.items,
+      dropped: draft.dropped + merged.dropped,
+      summarizer: answer.model,
+      usage: addUsage(draft.usage, answer.usage),
+    },
+  };
+  if (chunkThroughSeq < job.throughSeq) {
+    return { step: handOutChunk(store, session, saved, newLease, now), committedVersion: null };
+  }
+  if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {
+    // Another summary landed meanwhile: begin again from it.
+    return {
+      step: handOutChunk(store, session, { ...saved, draft: null }, newLease, now),
+      committedVersion: null,
+    };
+  }
+  commitSummary(store, saved.draft ?? draft, version, now);
+  store.deleteJob(job.id);
+  return { step: { next: "done", failures: job.failures }, committedVersion: version };
+}
+
+function addUsage(before: Draft["usage"], usage: SummarizerAnswer["usage"]): Draft["usage"] {
+  if (usage === undefined) return before;
+  return {
+    inputTokens: (before?.inputTokens ?? 0) + usage.inputTokens,
+    outputTokens: (before?.outputTokens ?? 0) + usage.outputTokens,
+  };
+}
+
+function commitSummary(store: SessionStore, draft: Draft, version: number, now: number): void {
+  const before = new Map(store.items(draft.baseVersion).map((item) => [item.id, item]));
+  for (const item of draft.items) {
+    const old = before.get(item.id);
+    if (old !== undefined && sameItem(old, item)) {
+      before.delete(item.id);
+      continue;
+    }
+    store.insertItem(item, version);
+  }
+  for (const old of before.values()) store.endItem(old.id, old.fromVersion, version);
+  store.insertSummary({
+    version,
+    throughSeq: draft.throughSeq,
+    tokens: itemsTokens(draft.items),
+    summarizer: draft.summarizer,
+    degraded: draft.degraded,
+    droppedItems: draft.dropped,
+    usage: draft.usage,
+    createdAt: now,
+  });
+}
