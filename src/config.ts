@@ -41,7 +41,11 @@ export interface Config {
   readonly apiKey: string;
   readonly adminKey: string;
   /** Another MCP server that summarizes; null for the built-in one. */
-  readonly summarizer: { readonly url: string; readonly token: string | null } | null;
+  readonly summarizer: {
+    readonly url: string;
+    readonly token?: string;
+    readonly fetch: (request: Request) => Promise<Response>;
+  } | null;
 }
 
 /** Reads variables and secrets once. One error names all that is wrong, and how to mend it. */
@@ -62,6 +66,12 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     summarizer:
       data.SUMMARIZER_MCP_URL === ""
         ? null
-        : { url: data.SUMMARIZER_MCP_URL, token: data.SUMMARIZER_MCP_TOKEN ?? null },
+        : {
+            url: data.SUMMARIZER_MCP_URL,
+            fetch: (request) => fetch(request),
+            ...(data.SUMMARIZER_MCP_TOKEN === undefined || data.SUMMARIZER_MCP_TOKEN === ""
+              ? {}
+              : { token: data.SUMMARIZER_MCP_TOKEN }),
+          },
   };
 }

@@ -12,15 +12,19 @@ import { readiness } from "./service/health.ts";
 import { createSessionClient } from "./session/client.ts";
 import { createSummarizerClient } from "./summarizer/client.ts";
 import { extractive } from "./summarizer/extractive.ts";
-import { createSummarizerHandler, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
+import {
+  createSummarizerHandler,
+  IN_PROCESS_SUMMARIZER_URL,
+  SUMMARIZER_ROUTE,
+} from "./summarizer/server.ts";
 import { createLog } from "./telemetry/log.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
 export { ChatSession } from "./session/chat-session.ts";
 
-/** In-process calls need a host that is not the machine's own: see the Host check of MCP servers. */
-const INTERNAL_SUMMARIZER_URL = `https://mcp.internal${SUMMARIZER_ROUTE}`;
+/** Shorter than a job's lease, so that a call is over before another consumer may begin. */
+const SUMMARIZER_TIMEOUT_MS = 120_000;
 
 const log = createLog();
 const summarizerAgent = createSummarizerHandler(extractive);
@@ -45,18 +49,19 @@ function build(env: Env) {
   });
   app.all(SUMMARIZER_ROUTE, (c) => {
     requireScope(authenticate(c.req.raw), "ops");
-    return summarizerAgent(c.req.raw, env, c.executionCtx);
+    return summarizerAgent(c.req.raw, env, c.executionCtx as ExecutionContext);
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
     operations: parts.operations,
-    summarizer: createSummarizerClient(
-      config.summarizer ?? {
-        url: INTERNAL_SUMMARIZER_URL,
-        token: null,
-        fetch: async (request) => summarizerAgent(request, env, ctx),
-      },
-    ),
+    summarizer: createSummarizerClient({
+      name: "threadkeep",
+      timeoutMs: SUMMARIZER_TIMEOUT_MS,
+      ...(config.summarizer ?? {
+        url: IN_PROCESS_SUMMARIZER_URL,
+        fetch: async (request: Request) => summarizerAgent(request, env, ctx),
+      }),
+    }),
     withDatabase: onDatabase,
     log,
   });

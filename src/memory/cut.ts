@@ -43,8 +43,8 @@ export function createPairTracker(): { step(content: Content | null): boolean } 
 }
 
 /**
- * The last message that a new summary should cover, so that the ones after it stay word for word: at least `keepRecentTokens`
- * of them and at least four, no tool call parted from its result. 0 if there is nothing to cover.
+ * The last message that a new summary should cover, so that the ones after it stay word for word: as many as fit
+ * `keepRecentTokens`, and at least four, no tool call parted from its result. 0 if there is nothing to cover.
  *
  * @param newestFirst the messages after the last summary, read only as far as needed
  */
@@ -54,7 +54,8 @@ export function chooseCut(newestFirst: Iterable<CutMessage>, keepRecentTokens: T
   let count = 0;
   let mayCut = true;
   for (const message of newestFirst) {
-    if (count >= MIN_RECENT_MESSAGES && kept >= keepRecentTokens && mayCut) return message.seq;
+    const isFull = count >= MIN_RECENT_MESSAGES && kept + message.cost > keepRecentTokens;
+    if (isFull && mayCut) return message.seq;
     mayCut = pairs.step(message.content);
     kept += message.cost;
     count += 1;

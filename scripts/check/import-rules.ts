@@ -1,0 +1,189 @@
+import path from "node:path";
+import { parseSync } from "rolldown/utils";
+
+interface Room {
+  /** Rooms and files (`session/client`; `*` stands for any part of a name) that it may import. Its own files always. */
+  rooms: string[];
+  /** Packages that it may import; null: any. */
+  packages: string[] | null;
+}
+
+const FOUNDATION = ["contracts", "memory", "telemetry"];
+
+/** Who may import whom. Types of `contracts` are open to all. */
+const ROOMS: Record<string, Room> = {
+  contracts: { rooms: [], packages: ["zod"] },
+  memory: { rooms: ["contracts"], packages: [] },
+  telemetry: { rooms: ["contracts"], packages: null },
+  session: { rooms: [...FOUNDATION, "config"], packages: null },
+  registry: { rooms: [...FOUNDATION, "config"], packages: null },
+  archive: { rooms: FOUNDATION, packages: null },
+  summarizer: { rooms: FOUNDATION, packages: null },
+  access: { rooms: [...FOUNDATION, "registry/*-client"], packages: null },
+  pipeline: {
+    rooms: [...FOUNDATION, "archive", "summarizer/client", "session/client", "registry/*-client"],
+    packages: null,
+  },
+  service: {
+    rooms: [...FOUNDATION, "access", "archive", "session/client", "registry/*-client"],
+    packages: null,
+  },
+  http: { rooms: ["contracts", "telemetry", "service"], packages: null },
+  mcp: { rooms: ["contracts", "telemetry", "service"], packages: null },
+  maintenance: { rooms: ["contracts", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
+  inspector: { rooms: ["contracts"], packages: null },
+  config: { rooms: ["contracts"], packages: null },
+};
+
+/** Files with one reader: everybody else may use their types only, from the same room. */
+const PRIVATE_FILES: Record<string, string> = { "session/store": "session/chat-session" };
+
+const ENTRY = "worker";
+
+interface Import {
+  specifier: string;
+  isType: boolean;
+  offset: number;
+}
+
+/**
+ * Checks the import rules of the house. `sources` maps paths from the root of the repository, with `/`, to their text; only those
+ * under src/ and client/src/ have rules. Returns one line a violation: `file:line: what is wrong`.
+ */
+export function findImportViolations(sources: Map<string, string>): string[] {
+  const violations: string[] = [];
+  for (const [file, text] of sources) {
+    const area = areaOf(file);
+    if (area === null) continue;
+    const { imports, faults } = readImports(file, text);
+    const complaints = [
+      ...faults,
+      ...imports.map((found) => ({ offset: found.offset, fault: judge(area, file, found) })),
+    ].filter(({ fault }) => fault !== null);
+    const ownRoom = area === "src" ? roomOf(moduleOf(file)) : null;
+    if (ownRoom !== null && ownRoom !== ENTRY && ROOMS[ownRoom] === undefined) {
+      complaints.unshift({
+        offset: 0,
+        fault: `src/${ownRoom} is no room of the house; add it to scripts/check/import-rules.ts`,
+      });
+    }
+    for (const { offset, fault } of complaints) violations.push(`${file}:${lineAt(text, offset)}: ${fault}`);
+  }
+  return violations;
+}
+
+function areaOf(file: string): "src" | "client" | null {
+  if (file.endsWith(".d.ts")) return null;
+  if (file.startsWith("src/")) return "src";
+  return file.startsWith("client/src/") ? "client" : null;
+}
+
+/** Null: allowed. */
+function judge(area: "src" | "client", file: string, { specifier, isType }: Import): string | null {
+  if (!specifier.startsWith(".")) return judgePackage(area, file, specifier);
+  const target = path.posix.join(path.posix.dirname(file), specifier);
+  if (/\/(utils?|helpers?)(\.|\/|$)/.test(target)) return `${target} says nothing: name a file after what it holds`;
+  if (area === "client") {
+    if (target.startsWith("client/src/")) return null;
+    if (target.startsWith("src/contracts/") && isType) return null;
+    return `client may import nothing but types of contracts, not ${target}`;
+  }
+  if (!target.startsWith("src/")) return `src may not import ${target}, which lies outside`;
+  const from = moduleOf(file);
+  const to = moduleOf(target);
+  if (from === ENTRY) return null;
+  if (to === ENTRY) return "nothing imports worker.ts: it builds the parts and hands them over";
+  const reader = PRIVATE_FILES[to];
+  if (reader !== undefined && from !== reader && !(isType && roomOf(from) === roomOf(to))) {
+    return `nobody but ${reader} imports ${to}`;
+  }
+  if (roomOf(from) === roomOf(to)) return null;
+  if (isType && roomOf(to) === "contracts") return null;
+  const room = ROOMS[roomOf(from)];
+  if (room === undefined) return null; // told once for the file
+  if (room.rooms.some((pattern) => matches(pattern, to))) return null;
+  return `${roomOf(from)} may not import ${to}; it may import ${room.rooms.join(", ") || "no other room"}`;
+}
+
+function judgePackage(area: "src" | "client", file: string, specifier: string): string | null {
+  if (area === "client") return `client has no dependencies, so it may not import ${specifier}`;
+  const packages = ROOMS[roomOf(moduleOf(file))]?.packages ?? null;
+  if (packages === null || packages.some((name) => specifier === name || specifier.startsWith(`${name}/`))) return null;
+  const allowed = packages.length === 0 ? "no package" : `${packages.join(", ")} alone`;
+  return `${roomOf(moduleOf(file))} may import ${allowed}, not ${specifier}`;
+}
+
+/** `src/session/store.ts` → `session/store`. */
+function moduleOf(file: string): string {
+  return file.replace(/^src\//, "").replace(/\.[cm]?[jt]sx?$/, "");
+}
+
+function roomOf(module: string): string {
+  return module.split("/")[0] ?? module;
+}
+
+function matches(pattern: string, module: string): boolean {
+  if (!pattern.includes("/")) return roomOf(module) === pattern;
+  const expression = pattern.replaceAll("*", "[^/]*");
+  return new RegExp(`^${expression}$`).test(module);
+}
+
+function lineAt(text: string, offset: number): number {
+  return text.slice(0, offset).split("\n").length;
+}
+
+interface Fault {
+  offset: number;
+  fault: string | null;
+}
+
+function readImports(file: string, text: string): { imports: Import[]; faults: Fault[] } {
+  const { program, errors } = parseSync(file, text);
+  const imports: Import[] = [];
+  const faults: Fault[] = errors.map((error) => ({ offset: 0, fault: `cannot be parsed: ${error.message}` }));
+  visit(program, (node) => {
+    const source = literalOf(node["source"]);
+    const offset = typeof node["start"] === "number" ? node["start"] : 0;
+    if (typeof node["type"] !== "string") return;
+    if (["ImportDeclaration", "ExportNamedDeclaration", "ExportAllDeclaration"].includes(node["type"])) {
+      if (source !== null) imports.push({ specifier: source, isType: isTypeOnly(node), offset });
+    } else if (node["type"] === "TSImportType") {
+      const specifier = source ?? literalOf(node["argument"]);
+      if (specifier !== null) imports.push({ specifier, isType: true, offset });
+    } else if (node["type"] === "ImportExpression") {
+      if (source === null) faults.push({ offset, fault: "an import whose target is computed cannot be checked" });
+      else imports.push({ specifier: source, isType: false, offset });
+    } else if (node["type"] === "TSImportEqualsDeclaration") {
+      faults.push({ offset, fault: "use import … from instead of import … = require(…)" });
+    }
+  });
+  return { imports, faults };
+}
+
+function isTypeOnly(node: Record<string, unknown>): boolean {
+  if (node["importKind"] === "type" || node["exportKind"] === "type") return true;
+  const specifiers = Array.isArray(node["specifiers"]) ? node["specifiers"] : [];
+  return (
+    specifiers.length > 0 &&
+    specifiers.every((specifier) => specifier.importKind === "type" || specifier.exportKind === "type")
+  );
+}
+
+function literalOf(node: unknown): string | null {
+  if (!isObject(node)) return null;
+  if (node["type"] === "TSLiteralType") return literalOf(node["literal"]);
+  return typeof node["value"] === "string" ? node["value"] : null;
+}
+
+function visit(node: unknown, look: (node: Record<string, unknown>) => void): void {
+  if (Array.isArray(node)) {
+    for (const child of node) visit(child, look);
+  } else if (isObject(node)) {
+    look(node);
+    for (const child of Object.values(node)) visit(child, look);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,91 @@
+import { spawn } from "node:child_process";
+import path from "node:path";
+import { projectRoot } from "../dev/paths.ts";
+import { WRANGLER_ENVIRONMENT } from "../dev/worker-bundle.ts";
+
+export interface CheckResult {
+  name: string;
+  passed: boolean;
+  output: string;
+  seconds: number;
+}
+
+interface Step {
+  name: string;
+  /** What to do when it fails. */
+  mend: string;
+  command: string[];
+}
+
+const packages = (file: string): string => path.join(projectRoot, "node_modules", file);
+
+const STEPS: Step[] = [
+  { name: "types of the Worker", mend: "", command: [packages("typescript/bin/tsc"), "-p", "tsconfig.json"] },
+  {
+    name: "types of programs and tests",
+    mend: "",
+    command: [packages("typescript/bin/tsc"), "-p", "tsconfig.node.json"],
+  },
+  { name: "format", mend: "Run: npm run format", command: [packages("oxfmt/bin/oxfmt"), "--check"] },
+  {
+    name: "lint",
+    mend: "Some mend themselves: npx oxlint --fix",
+    command: [packages("oxlint/bin/oxlint"), "--deny-warnings"],
+  },
+  { name: "imports", mend: "The table stands in scripts/check/import-rules.ts", command: ["scripts/check-imports.ts"] },
+  {
+    name: "generated types of the bindings",
+    mend: "Run: npm run types",
+    command: [
+      packages("wrangler/wrangler-dist/cli.js"),
+      "types",
+      "src/worker-configuration.d.ts",
+      "--include-runtime=false",
+      "--check",
+    ],
+  },
+];
+
+/** Two at a time; `onResult` is told of each as it ends. */
+export async function runChecks(onResult: (result: CheckResult) => void): Promise<CheckResult[]> {
+  const waiting = [...STEPS];
+  const results: CheckResult[] = [];
+  const work = async (): Promise<void> => {
+    for (let step = waiting.shift(); step !== undefined; step = waiting.shift()) {
+      const result = await runStep(step);
+      results.push(result);
+      onResult(result);
+    }
+  };
+  await Promise.all([work(), work()]);
+  return results;
+}
+
+export function describeCheck({ name, passed, output, seconds }: CheckResult): string {
+  const line = `${passed ? "ok    " : "FAILED"}  ${name} (${seconds.toFixed(1)} s)`;
+  return passed ? line : `${line}\n${output.trim()}\n`;
+}
+
+async function runStep({ name, mend, command }: Step): Promise<CheckResult> {
+  const beganAt = performance.now();
+  const child = spawn(process.execPath, ["--no-warnings", ...command], {
+    cwd: projectRoot,
+    env: { ...process.env, ...WRANGLER_ENVIRONMENT },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const collect = (chunk: Buffer): void => {
+    output += chunk.toString();
+  };
+  child.stdout.on("data", collect);
+  child.stderr.on("data", collect);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("close", resolve);
+    child.once("error", (error) => {
+      output += error.message;
+      resolve(null);
+    });
+  });
+  const seconds = (performance.now() - beganAt) / 1000;
+  return { name, passed: code === 0, output: code === 0 ? output : `${output}\n${mend}`, seconds };
+}

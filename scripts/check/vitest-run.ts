@@ -1,0 +1,90 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { readJsonFile } from "../dev/files.ts";
+import { projectRoot } from "../dev/paths.ts";
+import { identifyProcess, killTrees } from "../dev/processes.ts";
+
+/** Far past what the tests take: a run that hangs must end with a count, too. */
+const TIMEOUT_MS = 20 * 60_000;
+
+export interface TestCounts {
+  passed: number;
+  failed: number;
+  /** Full names of what was left out, with the reason where the test gives one. */
+  skipped: string[];
+}
+
+/** Runs vitest in a process of its own, so that a crash of it is counted, not suffered. */
+export async function runVitest(args: string[]): Promise<TestCounts> {
+  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-report-"));
+  const report = path.join(directory, "report.json");
+  try {
+    const code = await spawnVitest([...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]);
+    return countResults(readJsonFile(report), code);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** Whatever made vitest fail is counted at least once, even when no test is to blame. */
+export function countResults(report: unknown, exitCode: number | null): TestCounts {
+  const counts: TestCounts = { passed: 0, failed: 0, skipped: [] };
+  const files = listOf(report, "testResults");
+  for (const file of files) {
+    const tests = listOf(file, "assertionResults");
+    for (const test of tests) {
+      const status = textOf(test, "status");
+      if (status === "passed") counts.passed += 1;
+      else if (status === "failed") counts.failed += 1;
+      else counts.skipped.push(textOf(test, "fullName") ?? "a test without a name");
+    }
+    const isFileBroken =
+      textOf(file, "status") === "failed" && !tests.some((test) => textOf(test, "status") === "failed");
+    if (isFileBroken) counts.failed += 1;
+  }
+  if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
+  return counts;
+}
+
+async function spawnVitest(args: string[]): Promise<number | null> {
+  const vitest = path.join(projectRoot, "node_modules/vitest/vitest.mjs");
+  const child = spawn(process.execPath, ["--no-warnings", vitest, "run", ...args], {
+    cwd: projectRoot,
+    stdio: "inherit",
+  });
+  const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
+  const identity = child.pid === undefined ? null : identifyProcess(child.pid);
+  const timer = setTimeout(() => {
+    console.error(`\nThe tests have run for ${TIMEOUT_MS / 60_000} minutes and are stopped.`);
+    if (identity !== null) void killTrees([identity]);
+  }, TIMEOUT_MS);
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("exit", resolve);
+    child.once("error", (error) => {
+      console.error(error);
+      resolve(null);
+    });
+  });
+  clearTimeout(timer);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, forward);
+  return code;
+}
+
+function listOf(value: unknown, name: string): unknown[] {
+  const found = propertyOf(value, name);
+  return Array.isArray(found) ? found : [];
+}
+
+function textOf(value: unknown, name: string): string | undefined {
+  const found = propertyOf(value, name);
+  return typeof found === "string" ? found : undefined;
+}
+
+function propertyOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined;
+}

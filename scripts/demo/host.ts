@@ -1,0 +1,63 @@
+// The service that the demo talks to: the one that runs already, or one of its own that it may kill.
+import path from "node:path";
+import { createApi, type LocalService, readLocalService } from "../api.ts";
+import { statePaths } from "../dev/paths.ts";
+import { type Service, startService } from "../dev/service.ts";
+import { StartError } from "../dev/start-error.ts";
+
+export interface Host {
+  readonly url: string;
+  readonly apiKey: string;
+  /** Kills every process of the service at once and starts it again on the same data; null if it isn't ours to kill. */
+  readonly crash: ((onDead: () => void) => Promise<void>) | null;
+  stop(): Promise<void>;
+}
+
+export interface HostOptions {
+  /** Where npm start keeps dev.json. */
+  readonly stateDirectory: string;
+  /** Where a service of the demo's own keeps its data. */
+  readonly ownStateDirectory: string;
+  /** Start one of our own even if another runs. */
+  readonly own: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+
+/** The service that the environment names, else the one that `npm start` runs here; null if there is none. */
+export async function findRunning(options: HostOptions): Promise<Host | null> {
+  if (options.own) return null;
+  const named = readNamed(options.env);
+  const found = named ?? readLocalService(options.stateDirectory);
+  if (found === null) return null;
+  // dev.json outlives a kill -9: only an answer tells that somebody is there.
+  const isReady = await createApi({ url: found.url, key: found.apiKey }).ready();
+  if (isReady) return { ...found, crash: null, stop: async () => {} };
+  if (named === null) return null;
+  throw new StartError(`${named.url} (THREADKEEP_URL) is not ready. Without that variable the demo starts its own.`);
+}
+
+function readNamed(env: HostOptions["env"]): LocalService | null {
+  const { THREADKEEP_URL: url, THREADKEEP_API_KEY: apiKey } = env;
+  if (url === undefined) return null;
+  if (apiKey === undefined) throw new StartError("THREADKEEP_URL is set, but THREADKEEP_API_KEY is not");
+  return { url, apiKey };
+}
+
+export async function startOwn(options: HostOptions): Promise<Host> {
+  const stateDir = path.resolve(options.ownStateDirectory);
+  const { signal } = options;
+  let service: Service = await startService({ stateDir, signal });
+  const { url, port, apiKey } = service;
+  return {
+    url,
+    apiKey,
+    async crash(onDead) {
+      await service.kill9();
+      onDead();
+      // The same bundle, as after a real crash: nothing was built anew.
+      service = await startService({ stateDir, port, signal, bundleDir: statePaths(stateDir).bundle });
+    },
+    stop: () => service.stop(),
+  };
+}

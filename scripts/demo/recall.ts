@@ -1,0 +1,13 @@
+// Finds in a context what was said long ago.
+import type { Context } from "../../src/contracts/context.ts";
+import type { Item } from "../../src/contracts/summary.ts";
+import { EARLY_SEQ, type EarlyFact } from "./sample.ts";
+
+/** The item of the summary that knows the fact from an early turn. Items that merely mention it later do not count. */
+export function recall(context: Context, fact: EarlyFact): Item | null {
+  return (
+    context.summary?.items.find(
+      (item) => fact.needle.test(item.text) && item.sourceSeqs.some((seq) => seq <= EARLY_SEQ),
+    ) ?? null
+  );
+}

@@ -1,0 +1,83 @@
+import path from "node:path";
+import { Client } from "pg";
+import { readJsonFile } from "./files.ts";
+import { projectRoot } from "./paths.ts";
+import { describeError, StartError } from "./start-error.ts";
+
+/** The role with no more rights than the Worker needs. Migrations define it; a password is no business of theirs. */
+const WORKER_ROLE = "threadkeep_worker";
+
+const MIGRATIONS = path.join(projectRoot, "migrations");
+
+/** Two starts on one server take turns; the number only has to be the same for both. */
+const MIGRATION_LOCK = 7_237_001;
+
+/** Makes the database on a server of ours where it is missing. */
+export async function createDatabase(serverUrl: string, name: string): Promise<void> {
+  await withClient(serverUrl, async (client) => {
+    const found = await client.query("select 1 from pg_database where datname = $1", [name]);
+    if (found.rowCount === 0) await client.query(`create database ${client.escapeIdentifier(name)}`);
+  });
+}
+
+export async function applyMigrations(databaseUrl: string): Promise<void> {
+  const newest = readNewestMigration();
+  if (newest === null) return;
+  try {
+    await withClient(databaseUrl, async (client) => {
+      await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+      if (await isApplied(client, newest)) return;
+      // Loaded only now: it takes a second, and most starts have nothing to migrate.
+      const { drizzle } = await import("drizzle-orm/node-postgres");
+      const { migrate } = await import("drizzle-orm/node-postgres/migrator");
+      await migrate(drizzle(client), { migrationsFolder: MIGRATIONS });
+    });
+  } catch (error) {
+    const cause = error instanceof Error && error.cause !== undefined ? ` (${describeError(error.cause)})` : "";
+    throw new StartError(
+      `The migrations could not be applied: ${describeError(error)}${cause}\n` +
+        "Check that the server in DATABASE_URL answers and that its role may create schemas and tables.",
+      { cause: error },
+    );
+  }
+}
+
+/** When the newest migration was made, in milliseconds: drizzle's measure of what is applied. Null: there are none. */
+function readNewestMigration(): number | null {
+  const journal = readJsonFile(path.join(MIGRATIONS, "meta", "_journal.json"));
+  if (typeof journal !== "object" || journal === null || !("entries" in journal)) return null;
+  const { entries } = journal;
+  if (!Array.isArray(entries) || entries.length === 0) return null;
+  return Math.max(...entries.map((entry) => Number(entry.when)));
+}
+
+async function isApplied(client: Client, newest: number): Promise<boolean> {
+  const table = "drizzle.__drizzle_migrations";
+  const found = await client.query<{ exists: boolean }>("select to_regclass($1) is not null as exists", [table]);
+  if (found.rows[0]?.exists !== true) return false;
+  const last = await client.query<{ at: string | null }>(`select max(created_at) as at from ${table}`);
+  return Number(last.rows[0]?.at ?? 0) >= newest;
+}
+
+/** Lets the Worker's role log in, and returns the address it connects with; null where migrations define no such role. */
+export async function openWorkerRole(databaseUrl: string, password: string): Promise<string | null> {
+  return withClient(databaseUrl, async (client) => {
+    const found = await client.query("select 1 from pg_roles where rolname = $1", [WORKER_ROLE]);
+    if (found.rowCount === 0) return null;
+    await client.query(`alter role ${WORKER_ROLE} login password ${client.escapeLiteral(password)}`);
+    const url = new URL(databaseUrl);
+    url.username = WORKER_ROLE;
+    url.password = password;
+    return url.href;
+  });
+}
+
+async function withClient<Result>(url: string, use: (client: Client) => Promise<Result>): Promise<Result> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}

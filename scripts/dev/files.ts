@@ -1,0 +1,29 @@
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+
+/** Written beside and renamed, so that a reader or a crash never meets half a file. Mode 0600: it may hold keys. */
+export function writePrivateFile(file: string, content: string): void {
+  const temporary = `${file}.${process.pid}.new`;
+  writeFileSync(temporary, content, { mode: 0o600 });
+  chmodSync(temporary, 0o600);
+  renameSync(temporary, file);
+}
+
+/** Returns undefined when the file is missing or holds no JSON. */
+export function readJsonFile(file: string): unknown {
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The last lines of a log, indented, to show under an error. */
+export function readTail(file: string, lineCount: number): string {
+  if (!existsSync(file)) return "";
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  return lines
+    .slice(-lineCount)
+    .map((line) => `  ${line}`)
+    .join("\n");
+}

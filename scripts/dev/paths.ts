@@ -1,0 +1,40 @@
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The folder of the checkout: it holds package.json, wrangler.toml and migrations. */
+export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
+
+export interface StatePaths {
+  directory: string;
+  devJson: string;
+  keys: string;
+  lock: string;
+  processes: string;
+  bundle: string;
+  workerState: string;
+  workerTemporary: string;
+  workerLog: string;
+  postgresData: string;
+  postgresPort: string;
+  postgresLog: string;
+}
+
+/** Where a running service keeps its files; two services with different state directories share nothing. */
+export function statePaths(stateDirectory: string): StatePaths {
+  const directory = path.resolve(stateDirectory);
+  const inside = (name: string): string => path.join(directory, name);
+  return {
+    directory,
+    devJson: inside("dev.json"),
+    keys: inside("keys.json"),
+    lock: inside("lock.json"),
+    processes: inside("processes.json"),
+    bundle: inside("bundle"),
+    workerState: inside("state"),
+    workerTemporary: inside("tmp"),
+    workerLog: inside("worker.log"),
+    postgresData: inside("postgres"),
+    postgresPort: inside("postgres-port"),
+    postgresLog: inside("postgres.log"),
+  };
+}

@@ -1,0 +1,310 @@
+import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { applyMigrations, createDatabase, openWorkerRole } from "./database.ts";
+import { writePrivateFile } from "./files.ts";
+import { type LocalKeys, loadKeys } from "./keys.ts";
+import { lockState, type StateLock } from "./lock.ts";
+import { type StatePaths, statePaths } from "./paths.ts";
+import { findFreePort, isPortFree, LOOPBACK } from "./ports.ts";
+import { type PostgresServer, postgresUrl, startPostgres } from "./postgres.ts";
+import { isErrorWithCode, killTrees, ProcessRecord, readSurvivors, signalProcess, waitUntilGone } from "./processes.ts";
+import { StartError } from "./start-error.ts";
+import { bundleWorker } from "./worker-bundle.ts";
+import { WorkerProcess } from "./worker.ts";
+
+const DATABASE = "threadkeep";
+const MAX_DATABASE_RESTARTS = 3;
+
+export interface ServiceOptions {
+  /** Everything the service keeps lies here; no two running services may share it. */
+  stateDir: string;
+  /** Default: a free port. */
+  port?: number;
+  /** A PostgreSQL to use instead of starting one; its role must be allowed to create schemas. */
+  databaseUrl?: string;
+  /** What the Worker connects with, if other than `databaseUrl`. */
+  workerDatabaseUrl?: string;
+  /** Variables and secrets for the Worker, over those of wrangler.toml: THREADKEEP_MODEL, SUMMARIZER_MCP_URL … */
+  env?: Record<string, string>;
+  /** A bundle made by `bundleWorker`, to save the two seconds that it takes to make one. */
+  bundleDir?: string;
+  /** The Worker's output goes to this process's instead of worker.log. */
+  isVerbose?: boolean;
+  /** Aborting while the service starts stops what has been started, and rejects. */
+  signal?: AbortSignal;
+  /** Told of what happens by itself while the service runs: a crash that was mended. */
+  onNotice?: (text: string) => void;
+}
+
+export interface Service {
+  readonly url: string;
+  readonly port: number;
+  readonly apiKey: string;
+  readonly adminKey: string;
+  /** For reading and migrating as its owner; the Worker may connect with fewer rights. */
+  readonly databaseUrl: string;
+  readonly stateDir: string;
+  /** By role: `start` (this process), `worker` (runs workerd), `runtime` (workerd), `postgres`. As they are now. */
+  readonly pids: Record<string, number>;
+  /** Resolves with the reason when the service is down and will not come back by itself. */
+  readonly failed: Promise<string>;
+  /** Ends everything in order. Calling it again does no harm. */
+  stop(): Promise<void>;
+  /** As a power cut would: kill -9 for every process at once, nothing tidied up. Resolves when all are gone. */
+  kill9(): Promise<void>;
+  /** An outage: the Worker runs on without its database. */
+  stopPostgres(): Promise<void>;
+  /** Ends the outage, on the same port. */
+  startPostgres(): Promise<void>;
+}
+
+export async function startService(options: ServiceOptions): Promise<Service> {
+  const paths = statePaths(options.stateDir);
+  makeStateDirectory(paths);
+  const lock = lockState(paths.lock, options.stateDir);
+  const record = new ProcessRecord(paths.processes);
+  try {
+    await clearSurvivors(paths);
+    const port = await choosePort(options.port);
+    const keys = loadKeys(paths.keys);
+    return await new RunningService(options, paths, lock, record, keys, port).start();
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+class RunningService implements Service {
+  readonly url: string;
+  readonly port: number;
+  readonly apiKey: string;
+  readonly adminKey: string;
+  readonly stateDir: string;
+  readonly failed: Promise<string>;
+  databaseUrl = "";
+  readonly #options: ServiceOptions;
+  readonly #paths: StatePaths;
+  readonly #lock: StateLock;
+  readonly #record: ProcessRecord;
+  readonly #keys: LocalKeys;
+  #fail: (reason: string) => void = () => undefined;
+  #postgres: PostgresServer | undefined;
+  #worker: WorkerProcess | undefined;
+  #isUp = false;
+  #isEnding = false;
+  #databaseRestarts = 0;
+
+  constructor(
+    options: ServiceOptions,
+    paths: StatePaths,
+    lock: StateLock,
+    record: ProcessRecord,
+    keys: LocalKeys,
+    port: number,
+  ) {
+    this.#options = options;
+    this.#paths = paths;
+    this.#lock = lock;
+    this.#record = record;
+    this.#keys = keys;
+    this.port = port;
+    this.url = `http://${LOOPBACK}:${port}`;
+    this.apiKey = keys.apiKey;
+    this.adminKey = keys.adminKey;
+    this.stateDir = paths.directory;
+    this.failed = new Promise((resolve) => {
+      this.#fail = resolve;
+    });
+  }
+
+  get pids(): Record<string, number> {
+    return { start: process.pid, ...this.#record.pids() };
+  }
+
+  async start(): Promise<this> {
+    const { bundleDir, isVerbose = false, env = {}, signal } = this.#options;
+    const worker = new WorkerProcess(this.#paths, this.#record, isVerbose);
+    this.#worker = worker;
+    // The bundle, the database and the modules of the Worker's process take their seconds side by side.
+    const bundle = bundleDir === undefined ? this.#bundle() : Promise.resolve(bundleDir);
+    const database = this.#openDatabase();
+    try {
+      const [bundleDirectory, hyperdriveUrl] = await Promise.all([bundle, database]);
+      const bindings = {
+        ...env,
+        THREADKEEP_API_KEY: this.apiKey,
+        THREADKEEP_ADMIN_KEY: this.adminKey,
+        THREADKEEP_API_TENANT: "local",
+      };
+      const settings = { bundleDirectory, port: this.port, hyperdriveUrl, bindings };
+      await Promise.race([worker.start(settings, () => this.#noteRuntime()), rejectOnAbort(signal)]);
+    } catch (error) {
+      // A database that is still starting could be neither stopped now nor found later.
+      await Promise.allSettled([bundle, database]);
+      await this.stop();
+      throw error;
+    }
+    void worker.exited.then((reason) => this.#workerEnded(reason));
+    this.#isUp = true;
+    this.#writeDevJson();
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    await this.#worker?.stop();
+    await this.#postgres?.stop();
+    await killTrees(this.#record.all());
+    this.#record.removeFile();
+    rmSync(this.#paths.devJson, { force: true });
+    this.#lock.release();
+  }
+
+  async kill9(): Promise<void> {
+    this.#isEnding = true;
+    await killTrees(this.#record.all());
+    this.#lock.abandon();
+  }
+
+  async stopPostgres(): Promise<void> {
+    const server = this.#postgres;
+    if (server === undefined) return;
+    this.#postgres = undefined; // before it ends, so that its end is not taken for a crash
+    this.#worker?.watch(null);
+    await server.stop();
+    this.#record.delete("postgres");
+    this.#writeDevJson();
+  }
+
+  async startPostgres(): Promise<void> {
+    if (this.#postgres !== undefined || this.#options.databaseUrl !== undefined) return;
+    await this.#runPostgres(Number(new URL(this.databaseUrl).port));
+    this.#writeDevJson();
+  }
+
+  async #bundle(): Promise<string> {
+    await bundleWorker(this.#paths.bundle, {
+      signal: this.#options.signal,
+      onSpawn: (pid) => this.#record.set("bundle", pid),
+    });
+    this.#record.delete("bundle");
+    return this.#paths.bundle;
+  }
+
+  /** Returns the address that the Worker connects with. */
+  async #openDatabase(): Promise<string> {
+    const { databaseUrl, workerDatabaseUrl } = this.#options;
+    if (databaseUrl !== undefined) {
+      this.databaseUrl = databaseUrl;
+      await applyMigrations(databaseUrl);
+      return workerDatabaseUrl ?? databaseUrl;
+    }
+    const { postgresPassword, workerPassword } = this.#keys;
+    const server = await this.#runPostgres();
+    await createDatabase(postgresUrl(server.port, postgresPassword, "postgres"), DATABASE);
+    this.databaseUrl = postgresUrl(server.port, postgresPassword, DATABASE);
+    await applyMigrations(this.databaseUrl);
+    return (await openWorkerRole(this.databaseUrl, workerPassword)) ?? this.databaseUrl;
+  }
+
+  async #runPostgres(port?: number): Promise<PostgresServer> {
+    const server = await startPostgres(this.#paths, this.#keys.postgresPassword, {
+      port,
+      signal: this.#options.signal,
+      onSpawn: (pid) => {
+        this.#record.set("postgres", pid);
+        this.#worker?.watch(pid);
+      },
+    });
+    this.#postgres = server;
+    void server.exited.then(() => this.#databaseEnded(server));
+    return server;
+  }
+
+  /** The Worker goes on without its database, so a crash of that is mended, not passed on. */
+  async #databaseEnded(server: PostgresServer): Promise<void> {
+    if (this.#isEnding || this.#postgres !== server) return;
+    this.#postgres = undefined;
+    this.#record.delete("postgres");
+    this.#databaseRestarts += 1;
+    if (this.#databaseRestarts > MAX_DATABASE_RESTARTS) {
+      this.#options.onNotice?.(
+        `PostgreSQL has ended ${this.#databaseRestarts} times and stays down; see ${this.#paths.postgresLog}. ` +
+          "Chats go on; the archive catches up after the next start.",
+      );
+      return;
+    }
+    this.#options.onNotice?.("PostgreSQL has ended unexpectedly and is started again.");
+    try {
+      await this.startPostgres();
+    } catch (error) {
+      this.#options.onNotice?.(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Miniflare starts workerd again by itself; only the process id changes. */
+  #noteRuntime(): void {
+    if (this.#isEnding || !this.#isUp) return;
+    this.#options.onNotice?.("workerd has ended unexpectedly and is started again.");
+    this.#writeDevJson();
+  }
+
+  async #workerEnded(reason: string): Promise<void> {
+    if (this.#isEnding) return;
+    await this.stop();
+    this.#fail(`The Worker's process has ended (${reason}). See ${this.#paths.workerLog}`);
+  }
+
+  #writeDevJson(): void {
+    const { url, apiKey, adminKey, databaseUrl, pids } = this;
+    writePrivateFile(this.#paths.devJson, `${JSON.stringify({ url, apiKey, adminKey, databaseUrl, pids }, null, 2)}\n`);
+  }
+}
+
+function makeStateDirectory(paths: StatePaths): void {
+  try {
+    mkdirSync(paths.directory, { recursive: true });
+    // PostgreSQL runs as another user where this is root, and must get through; all else in here is closed by itself.
+    if (statSync(paths.directory).uid === process.getuid?.()) {
+      chmodSync(paths.directory, process.getuid() === 0 ? 0o755 : 0o700);
+    }
+    mkdirSync(paths.workerState, { recursive: true, mode: 0o700 });
+    mkdirSync(paths.workerTemporary, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    if (!isErrorWithCode(error, "EACCES") && !isErrorWithCode(error, "EPERM")) throw error;
+    throw new StartError(
+      `${paths.directory} belongs to another user (did root run npm start here?). Give it to you with chown -R, or use another: ` +
+        "npm start -- --state DIR",
+      { cause: error },
+    );
+  }
+}
+
+/** Ends what a start that was killed left running. Each process is known by id and start time, so no stranger is hit. */
+async function clearSurvivors(paths: StatePaths): Promise<void> {
+  const survivors = readSurvivors(paths.processes);
+  const postgres = survivors.get("postgres");
+  const others = [...survivors].filter(([role]) => role !== "postgres").map(([, identity]) => identity);
+  await killTrees(others);
+  if (postgres !== undefined) {
+    signalProcess(postgres, "SIGINT");
+    if (!(await waitUntilGone(postgres, 15_000))) await killTrees([postgres]);
+  }
+  rmSync(paths.processes, { force: true });
+}
+
+async function choosePort(wanted: number | undefined): Promise<number> {
+  if (wanted === undefined || wanted === 0) return findFreePort();
+  if (await isPortFree(wanted)) return wanted;
+  throw new StartError(
+    `Port ${wanted} is taken by another program. Choose another: npm start -- --port ${wanted + 1} (or set PORT).`,
+  );
+}
+
+function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => reject(new StartError("Stopped while starting."));
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener("abort", abort, { once: true });
+  });
+}

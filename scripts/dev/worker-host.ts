@@ -1,0 +1,127 @@
+// The process that runs workerd: one Worker with all its bindings local, without the proxy of `wrangler dev`, which answers
+// about 800 requests a second where workerd answers 15,000. Started by worker.ts; ends when its parent does, however that ends.
+import type { ChildProcess } from "node:child_process";
+import { subscribe } from "node:diagnostics_channel";
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4ModuleDefinition } from "miniflare";
+import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
+import { LOOPBACK } from "./ports.ts";
+import { identifyProcess, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
+import type { FromHost, StartWorker, ToHost } from "./worker-messages.ts";
+
+/** Wrangler's default rules, by file ending. */
+const MODULE_TYPES: Record<string, "ESModule" | "Text" | "Data" | "CompiledWasm"> = {
+  ".js": "ESModule",
+  ".mjs": "ESModule",
+  ".txt": "Text",
+  ".html": "Text",
+  ".sql": "Text",
+  ".bin": "Data",
+  ".wasm": "CompiledWasm",
+};
+
+let miniflare: Miniflare | undefined;
+/** The database server to stop when the parent was killed and cannot. */
+let watched: ProcessIdentity | null = null;
+
+process.on("message", (message: ToHost) => {
+  if (message.type === "start") void start(message);
+  else if (message.type === "watch") watched = message.pid === null ? null : identifyProcess(message.pid);
+  else void stop();
+});
+process.on("disconnect", () => void stopOrphaned());
+
+// workerd's process id is wanted as soon as there is one: a start that is killed in between must be cleared by the next.
+subscribe("child_process", (message) => {
+  const child = childOf(message);
+  child?.once("spawn", () => {
+    if (child.pid !== undefined && child.spawnfile.includes("workerd")) tell({ type: "runtime", pid: child.pid });
+  });
+});
+
+async function start(options: StartWorker): Promise<void> {
+  try {
+    const { workerOptions, externalWorkers } = readConfiguration(options);
+    const { modulesRules: _rules, ...bindingOptions } = workerOptions;
+    delete process.env["CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE"];
+    miniflare = new Miniflare(
+      convertV4MiniflareOptions({
+        host: LOOPBACK,
+        port: options.port,
+        cf: false,
+        log: new Log(LogLevel.INFO),
+        logRequests: false,
+        // What `wrangler workflows trigger --local` and a cron request by hand talk to.
+        unsafeLocalExplorer: true,
+        unsafeTriggerHandlers: true,
+        unsafeHandleRuntimeRestart: () => tell({ type: "restarted" }),
+        resourcePersistencePath: options.stateDirectory,
+        resourceTmpPath: options.temporaryDirectory,
+        workers: [
+          {
+            ...bindingOptions,
+            name: "threadkeep",
+            modulesRoot: options.bundleDirectory,
+            modules: listModules(options.bundleDirectory),
+            bindings: Object.assign({}, workerOptions.bindings, options.bindings),
+          },
+          ...externalWorkers,
+        ],
+      }),
+    );
+    await miniflare.ready;
+    tell({ type: "listening" });
+  } catch (error) {
+    console.error(error);
+    tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+    await stop();
+  }
+}
+
+/** Wrangler takes secrets and the local database from the environment; there they stay no longer than it reads them. */
+function readConfiguration({ projectRoot, hyperdriveUrl, bindings }: StartWorker): ReturnType<typeof readWorkerOptions> {
+  const variables = { ...bindings, CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: hyperdriveUrl };
+  Object.assign(process.env, variables);
+  try {
+    return readWorkerOptions(path.join(projectRoot, "wrangler.toml"));
+  } finally {
+    for (const name of Object.keys(variables)) delete process.env[name];
+  }
+}
+
+/** The entry first, as Miniflare wants it; then what the bundle imports as text, bytes or WebAssembly. */
+function listModules(directory: string): V4ModuleDefinition[] {
+  const entry = { type: "ESModule" as const, path: path.join(directory, "worker.js") };
+  const others = readdirSync(directory, { recursive: true, encoding: "utf8" })
+    .filter((name) => name !== "worker.js")
+    .flatMap((name) => {
+      const type = MODULE_TYPES[path.extname(name)];
+      return type === undefined ? [] : [{ type, path: path.join(directory, name) }];
+    });
+  return [entry, ...others];
+}
+
+async function stop(): Promise<void> {
+  await miniflare?.dispose();
+  process.exit(0);
+}
+
+async function stopOrphaned(): Promise<void> {
+  if (watched !== null) {
+    signalProcess(watched, "SIGINT");
+    await Promise.race([waitUntilGone(watched, 10_000), sleep(10_000)]);
+    signalProcess(watched, "SIGKILL");
+  }
+  await stop();
+}
+
+function tell(message: FromHost): void {
+  if (process.connected) process.send?.(message);
+}
+
+function childOf(message: unknown): ChildProcess | undefined {
+  if (typeof message !== "object" || message === null || !("process" in message)) return undefined;
+  return message.process as ChildProcess;
+}

@@ -1,0 +1,130 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { closeSync, existsSync, openSync, renameSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { readTail } from "./files.ts";
+import { projectRoot, type StatePaths } from "./paths.ts";
+import { LOOPBACK } from "./ports.ts";
+import { identifyProcess, killTrees, type ProcessRecord, waitUntilGone } from "./processes.ts";
+import { StartError } from "./start-error.ts";
+import { WRANGLER_ENVIRONMENT } from "./worker-bundle.ts";
+import type { FromHost, ToHost } from "./worker-messages.ts";
+
+const HOST = fileURLToPath(new URL("worker-host.ts", import.meta.url));
+const STOP_TIMEOUT_MS = 5_000;
+const READY_TIMEOUT_MS = 60_000;
+
+export interface WorkerSettings {
+  bundleDirectory: string;
+  port: number;
+  hyperdriveUrl: string;
+  bindings: Record<string, string>;
+}
+
+/** The process that runs workerd, and workerd. Made first and started later, because loading its modules takes a second. */
+export class WorkerProcess {
+  readonly exited: Promise<string>;
+  readonly #child: ChildProcess;
+  readonly #paths: StatePaths;
+  readonly #record: ProcessRecord;
+  #onRuntimeChange: (() => void) | undefined;
+  #failure: string | undefined;
+  #isListening = false;
+  #hasExited = false;
+  #wake: (() => void) | undefined;
+
+  constructor(paths: StatePaths, record: ProcessRecord, isVerbose: boolean) {
+    this.#paths = paths;
+    this.#record = record;
+    if (existsSync(paths.workerLog)) renameSync(paths.workerLog, `${paths.workerLog}.previous`);
+    const log = openSync(paths.workerLog, "a", 0o600);
+    const output = isVerbose ? "inherit" : log;
+    this.#child = fork(HOST, [], {
+      cwd: projectRoot,
+      execArgv: ["--disable-warning=ExperimentalWarning"],
+      env: { ...process.env, ...WRANGLER_ENVIRONMENT },
+      stdio: ["ignore", output, output, "ipc"],
+      detached: true,
+    });
+    closeSync(log);
+    record.set("worker", this.#child.pid);
+    this.#child.on("message", (message: FromHost) => this.#receive(message));
+    this.exited = new Promise((resolve) => {
+      const finish = (reason: string): void => {
+        this.#hasExited = true;
+        this.#wake?.();
+        resolve(reason);
+      };
+      this.#child.once("exit", (code, signal) => finish(signal ?? `code ${code ?? "unknown"}`));
+      this.#child.once("error", (error) => finish(error.message));
+    });
+  }
+
+  /** Resolves when workerd listens. */
+  async start(settings: WorkerSettings, onRuntimeChange: () => void): Promise<void> {
+    this.#onRuntimeChange = onRuntimeChange;
+    const { workerState, workerTemporary } = this.#paths;
+    this.#tell({
+      type: "start",
+      projectRoot,
+      stateDirectory: workerState,
+      temporaryDirectory: workerTemporary,
+      ...settings,
+    });
+    while (!this.#isListening) {
+      if (this.#failure !== undefined || this.#hasExited) {
+        throw new StartError(`The Worker could not start: ${this.#failure ?? "its process ended"}\n${this.#logTail()}`);
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    await this.#waitUntilReady(`http://${LOOPBACK}:${settings.port}/readyz`);
+  }
+
+  /** Names the database server that the Worker's process stops if this process is killed. */
+  watch(pid: number | null): void {
+    this.#tell({ type: "watch", pid });
+  }
+
+  async stop(): Promise<void> {
+    const identity = this.#child.pid === undefined ? null : identifyProcess(this.#child.pid);
+    if (identity === null) return;
+    this.#tell({ type: "stop" });
+    if (!(await waitUntilGone(identity, STOP_TIMEOUT_MS))) await killTrees([identity]);
+  }
+
+  #tell(message: ToHost): void {
+    if (this.#child.connected) this.#child.send(message, () => undefined); // a child that just ended is seen by `exited`
+  }
+
+  #receive(message: FromHost): void {
+    if (message.type === "runtime") {
+      this.#record.set("runtime", message.pid);
+      this.#onRuntimeChange?.();
+    } else if (message.type === "listening") this.#isListening = true;
+    else if (message.type === "failed") this.#failure = message.message;
+    this.#wake?.();
+  }
+
+  async #waitUntilReady(url: string): Promise<void> {
+    const deadline = Date.now() + READY_TIMEOUT_MS;
+    let last = "no answer";
+    while (Date.now() < deadline && !this.#hasExited) {
+      try {
+        const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
+        const body = await response.text();
+        if (response.status === 200) return;
+        last = `${response.status} ${body.slice(0, 500)}`;
+      } catch (error) {
+        last = error instanceof Error ? error.message : String(error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new StartError(`The Worker did not become ready: GET ${url} answered ${last}\n${this.#logTail()}`);
+  }
+
+  #logTail(): string {
+    const tail = readTail(this.#paths.workerLog, 25);
+    return tail === "" ? "" : `The end of ${this.#paths.workerLog}:\n${tail}`;
+  }
+}

@@ -1,0 +1,31 @@
+// How much of what waits goes into one append.
+import { MAX_BODY_BYTES, MAX_MESSAGES_PER_APPEND } from "../../src/contracts/limits.ts";
+import type { Prepared } from "./prepare.ts";
+
+/** What stands around the messages of a body, with room to spare. */
+const ENVELOPE_BYTES = 1_024;
+export const MAX_BATCH_BYTES = MAX_BODY_BYTES - ENVELOPE_BYTES;
+
+/** Is there enough for an append that could take no more? */
+export function isFullBatch(count: number, bytes: number): boolean {
+  return count >= MAX_MESSAGES_PER_APPEND || bytes >= MAX_BATCH_BYTES;
+}
+
+/**
+ * How many of the first messages one append takes: at most 100, under the size of a body, and no id twice, because the service
+ * refuses a batch with an id that comes twice. At least one.
+ */
+export function batchLength(waiting: readonly Prepared[]): number {
+  const ids = new Set<string>();
+  let bytes = 0;
+  let length = 0;
+  for (const { message, bytes: size } of waiting) {
+    // One byte for the comma between messages.
+    bytes += size + 1;
+    const isOver = length >= MAX_MESSAGES_PER_APPEND || bytes > MAX_BATCH_BYTES || ids.has(message.id);
+    if (isOver && length > 0) break;
+    ids.add(message.id);
+    length += 1;
+  }
+  return length;
+}

@@ -1,0 +1,80 @@
+// Lines of a file of any size, one at a time, with a bound on each.
+import { createReadStream } from "node:fs";
+
+/** A conversation on one line is seldom over a few MB. Past this the line is reported: one broken file must not fill the memory. */
+export const MAX_LINE_BYTES = 64 * 1024 * 1024;
+
+export type Line =
+  | { readonly number: number; readonly text: string }
+  | { readonly number: number; readonly fault: string };
+
+const NEWLINE = 0x0a;
+
+/** `onBytes` learns how much was read, for the progress. Empty lines are counted and left out. */
+export async function* readLines(
+  file: string,
+  onBytes: (count: number) => void = () => {},
+  maxLineBytes: number = MAX_LINE_BYTES,
+): AsyncGenerator<Line> {
+  let parts: Buffer[] = [];
+  let size = 0;
+  let number = 1;
+
+  const take = (piece: Buffer): void => {
+    size += piece.length;
+    // Past the bound only the size is kept, so that the rest of the line costs no memory.
+    if (size <= maxLineBytes) parts.push(piece);
+    else parts = [];
+  };
+  const finish = (): Line | null => {
+    const line = size > maxLineBytes ? tooLong(number, size) : decode(number, Buffer.concat(parts));
+    parts = [];
+    size = 0;
+    number += 1;
+    return line;
+  };
+
+  for await (const piece of createReadStream(file, { highWaterMark: 256 * 1024 })) {
+    if (!Buffer.isBuffer(piece)) throw new TypeError("A file stream without an encoding gives buffers");
+    onBytes(piece.length);
+    let start = 0;
+    for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
+      take(piece.subarray(start, end));
+      start = end + 1;
+      const line = finish();
+      if (line !== null) yield line;
+    }
+    take(piece.subarray(start));
+  }
+  const last = finish();
+  if (last !== null) yield last;
+}
+
+function tooLong(number: number, size: number): Line {
+  return { number, fault: `is ${size} bytes long; a line may have ${MAX_LINE_BYTES}` };
+}
+
+function decode(number: number, bytes: Buffer): Line | null {
+  if (bytes.length === 0) return null;
+  try {
+    // ignoreBOM false takes a byte order mark off, which some programs put at the start of a file.
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes).trim();
+    return text === "" ? null : { number, text };
+  } catch {
+    return { number, fault: "is not valid UTF-8" };
+  }
+}
+
+/** The value, or why it is none. The reason holds nothing of the text: it may be private. */
+export function parseJson(text: string): { readonly value: unknown } | { readonly fault: string } {
+  try {
+    return { value: JSON.parse(text) };
+  } catch (error) {
+    const position = error instanceof Error ? /at position (\d+)/.exec(error.message)?.[1] : undefined;
+    if (position !== undefined) {
+      return { fault: `is not valid JSON (at character ${Number(position) + 1})` };
+    }
+    const isCutOff = error instanceof Error && error.message.includes("end of JSON input");
+    return { fault: isCutOff ? "is not valid JSON (it breaks off)" : "is not valid JSON" };
+  }
+}

@@ -1,0 +1,147 @@
+// The command line of the import.
+import { parseArgs } from "node:util";
+import { FORMATS } from "./detect-format.ts";
+import type { Format } from "./detect-format.ts";
+
+const DEFAULT_CONCURRENCY = 4;
+const MAX_CONCURRENCY = 64;
+/** Small enough that a summary is worth having, large enough for the last exchange to stand word for word. */
+const DEFAULT_KEEP_RECENT_TOKENS = 1_500;
+const DEFAULT_PATIENCE_SECONDS = 60;
+
+export const HELP = `Usage: npm run import -- [options] FILE…
+
+Loads conversations into a running Threadkeep. Running it again, or after a crash, doubles nothing: every message has
+an id from its source, or one made from its content and how often it came up in its conversation.
+
+Formats, told by content:
+  threadkeep  JSON Lines, a message a line: {"session", "id"?, "role", "content", "author"?, "occurredAt"?, "metadata"?};
+              a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it
+  openai      JSON Lines, a conversation a line: {"messages": […]}; tool calls, images and files become parts
+  chatgpt     conversations.json of a ChatGPT export; the branch that was last seen
+  qmsum       JSON Lines, a meeting a line: {"meeting_transcripts": [{"speaker", "content"}]}
+  locomo      a JSON array of long chats; dates (read as UTC) and picture captions are kept
+Everyone in qmsum and locomo speaks as "user" with their name as author: nobody there is the assistant.
+JSON Lines are streamed and may be of any size, with up to 64 MiB a line. JSON documents are read whole, up to 400 MB.
+Messages without an id belong in one file per conversation: the count of equal messages starts anew with each file.
+
+Options:
+  --finish                 end each session with a summary by hand, wait until it is readable and archived, and check
+                           that the context at 4,000 tokens is within budget and leaves nothing out
+  --keep-recent-tokens N   with --finish: tokens at the end that stay word for word (${DEFAULT_KEEP_RECENT_TOKENS})
+  --format NAME            ${FORMATS.join(" | ")}; by default told by content
+  --prefix TEXT            put before every session id
+  --repair                 take NUL characters out and put U+FFFD for lone surrogates, instead of leaving such messages out
+  --allow-bad              bad lines alone do not make the exit code 2
+  --concurrency N          sessions sent at once, 1 to ${MAX_CONCURRENCY} (${DEFAULT_CONCURRENCY})
+  --patience SECONDS       keep trying for this long when the service does not answer (${DEFAULT_PATIENCE_SECONDS})
+  --dry-run                read and check everything, send nothing
+  --json                   the report as JSON on standard output
+  --url URL                the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
+  --key KEY                an API key; else THREADKEEP_API_KEY, else that of .threadkeep/dev.json. Other users of the machine can
+                           read a command line: prefer the variable
+  --user ID                the user whose sessions these are; by default they belong to the application itself
+  --help
+
+Exit codes: 0 all is there; 1 something failed; 2 lines were left out; 3 the service went away, run the same command again to
+go on; 64 wrong usage; 130 interrupted, run the same command again to go on.`;
+
+export interface ImportOptions {
+  readonly files: readonly string[];
+  readonly format: Format | undefined;
+  readonly finish: boolean;
+  readonly keepRecentTokens: number;
+  readonly prefix: string;
+  readonly repair: boolean;
+  readonly allowBad: boolean;
+  readonly concurrency: number;
+  readonly patienceMs: number;
+  readonly dryRun: boolean;
+  readonly json: boolean;
+  readonly url: string | undefined;
+  readonly key: string | undefined;
+  readonly user: string | undefined;
+}
+
+export type ParsedOptions = { readonly options: ImportOptions } | { readonly help: true } | { readonly fault: string };
+
+export function parseOptions(args: readonly string[]): ParsedOptions {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        finish: { type: "boolean", default: false },
+        "keep-recent-tokens": { type: "string" },
+        format: { type: "string" },
+        prefix: { type: "string", default: "" },
+        repair: { type: "boolean", default: false },
+        "allow-bad": { type: "boolean", default: false },
+        concurrency: { type: "string" },
+        patience: { type: "string" },
+        "dry-run": { type: "boolean", default: false },
+        json: { type: "boolean", default: false },
+        url: { type: "string" },
+        key: { type: "string" },
+        user: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) return { help: true };
+    if (positionals.length === 0) throw new UsageFault("name at least one file");
+    const format = FORMATS.find((known) => known === values.format);
+    if (values.format !== undefined && format === undefined) {
+      throw new UsageFault(`--format must be one of ${FORMATS.join(", ")}`);
+    }
+    if (values["keep-recent-tokens"] !== undefined && !values.finish) {
+      throw new UsageFault("--keep-recent-tokens needs --finish");
+    }
+    return {
+      options: {
+        files: positionals,
+        format,
+        finish: values.finish,
+        keepRecentTokens: readNumber(
+          "--keep-recent-tokens",
+          values["keep-recent-tokens"],
+          DEFAULT_KEEP_RECENT_TOKENS,
+          0,
+          1_000_000,
+        ),
+        prefix: values.prefix,
+        repair: values.repair,
+        allowBad: values["allow-bad"],
+        concurrency: readNumber("--concurrency", values.concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
+        patienceMs: readNumber("--patience", values.patience, DEFAULT_PATIENCE_SECONDS, 0, 86_400) * 1_000,
+        dryRun: values["dry-run"],
+        json: values.json,
+        url: values.url,
+        key: values.key,
+        user: values.user,
+      },
+    };
+  } catch (error) {
+    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
+    throw error;
+  }
+}
+
+class UsageFault extends Error {
+  override readonly name = "UsageFault";
+}
+
+function isParseArgsError(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    error.code.startsWith("ERR_PARSE_ARGS")
+  );
+}
+
+function readNumber(name: string, text: string | undefined, fallback: number, min: number, max: number): number {
+  if (text === undefined) return fallback;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max)) throw new UsageFault(`${name} must be a whole number from ${min} to ${max}`);
+  return value;
+}

@@ -1,0 +1,242 @@
+// The import from its options to its exit code.
+import { stat } from "node:fs/promises";
+import { metadataSchema, sessionSettingsSchema } from "../../src/contracts/session.ts";
+import type { NewSession } from "../../src/contracts/session.ts";
+import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
+import type { Api } from "../api.ts";
+import type { Entry } from "./entry.ts";
+import { finishSessions } from "./finish.ts";
+import { Loader } from "./loader.ts";
+import type { LoadedSession } from "./loader.ts";
+import type { ImportOptions } from "./options.ts";
+import { describeIssues, Preparer } from "./prepare.ts";
+import type { Prepared } from "./prepare.ts";
+import { describeProgress, Progress } from "./progress.ts";
+import type { ProgressTarget } from "./progress.ts";
+import { readConversations } from "./read-file.ts";
+import { makeReport, showReport } from "./report.ts";
+import { Tally } from "./tally.ts";
+
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  badLines: 2,
+  outOfReach: 3,
+  usage: 64,
+  interrupted: 130,
+} as const;
+
+/** A summary by a model takes seconds, a queue in trouble longer: then it is worth a look. */
+const FINISH_PATIENCE_MS = 120_000;
+
+export interface Surroundings {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: ProgressTarget;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where npm start of this checkout keeps dev.json. */
+  readonly stateDirectory: string;
+  /** Aborted when the person interrupts. */
+  readonly interrupt: AbortSignal;
+}
+
+export async function runImport(options: ImportOptions, around: Surroundings): Promise<number> {
+  const startedAt = performance.now();
+  let finishing: number | null = null;
+  let totalBytes = 0;
+  const tally = new Tally((text) => progress.say(text));
+  const progress = new Progress(around.stderr, () =>
+    describeProgress({ tally, startedAt, totalBytes, finishing, now: performance.now() }),
+  );
+  let stopped: string | null = null;
+  let exitCode: number = EXIT.ok;
+  try {
+    totalBytes = await sizeOf(options.files);
+    const stop = new AbortController();
+    around.interrupt.addEventListener("abort", () => stop.abort());
+    if (around.interrupt.aborted) stop.abort();
+    const api = options.dryRun ? null : connect(options, around, tally, stop.signal);
+    const target = api === null ? new DryTarget(tally) : new Loader(api, tally, options.concurrency, stop);
+    const sessions = await load(options, tally, target);
+    if (api !== null && options.finish) {
+      finishing = sessions.length;
+      await finishSessions(api, tally, sessions, {
+        keepRecentTokens: options.keepRecentTokens,
+        concurrency: options.concurrency,
+        patienceMs: FINISH_PATIENCE_MS,
+      });
+    }
+  } catch (error) {
+    const end = around.interrupt.aborted ? INTERRUPTED : describeEnd(error);
+    if (end === null) throw error;
+    stopped = end.text;
+    exitCode = end.exitCode;
+  } finally {
+    progress.stop();
+  }
+  const report = makeReport(tally, {
+    files: options.files.length,
+    seconds: (performance.now() - startedAt) / 1_000,
+    dryRun: options.dryRun,
+    finish: options.finish && !options.dryRun,
+    stopped,
+  });
+  around.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : showReport(report)}\n`);
+  if (exitCode !== EXIT.ok) return exitCode;
+  if (tally.failureCount > 0) return EXIT.failed;
+  return tally.badCount > 0 && !options.allowBad ? EXIT.badLines : EXIT.ok;
+}
+
+interface End {
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+const RESUME = "What was acknowledged is stored. Run the same command again to go on: nothing is doubled.";
+const INTERRUPTED: End = { text: `Interrupted. ${RESUME}`, exitCode: EXIT.interrupted };
+
+/** Null for a fault of this program. */
+function describeEnd(error: unknown): End | null {
+  if (error instanceof ServiceOutOfReach) {
+    return { text: `Stopped: ${error.message}.\n${RESUME}`, exitCode: EXIT.outOfReach };
+  }
+  if (error instanceof ApiProblem) return { text: `Stopped: ${error.message}`, exitCode: EXIT.failed };
+  if (error instanceof UsageProblem) return { text: error.message, exitCode: EXIT.usage };
+  return null;
+}
+
+class UsageProblem extends Error {
+  override readonly name = "UsageProblem";
+}
+
+async function sizeOf(files: readonly string[]): Promise<number> {
+  let total = 0;
+  for (const file of files) {
+    try {
+      const found = await stat(file);
+      if (!found.isFile()) throw new UsageProblem(`${file} is not a file`);
+      total += found.size;
+    } catch (error) {
+      if (error instanceof UsageProblem) throw error;
+      throw new UsageProblem(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  return total;
+}
+
+function connect(options: ImportOptions, around: Surroundings, tally: Tally, signal: AbortSignal): Api {
+  const local = readLocalService(around.stateDirectory);
+  const url = options.url ?? around.env["THREADKEEP_URL"] ?? local?.url;
+  // A key of this machine's own service is sent to no other.
+  const localKey = url === local?.url ? local?.apiKey : undefined;
+  const key = options.key ?? around.env["THREADKEEP_API_KEY"] ?? localKey;
+  if (url === undefined) {
+    throw new UsageProblem(
+      "No service is running here: start one with npm start, or name one with --url and THREADKEEP_API_KEY",
+    );
+  }
+  if (key === undefined) throw new UsageProblem(`No API key for ${url}: set THREADKEEP_API_KEY, or give --key`);
+  return createApi({
+    url,
+    key,
+    user: options.user,
+    patienceMs: options.patienceMs,
+    signal,
+    onRetry: (notice) => {
+      tally.retries += 1;
+      tally.waiting = notice;
+    },
+  });
+}
+
+/** What takes the messages: the loader, or in a dry run nobody. */
+interface Target {
+  open(session: NewSession & { readonly id: string }): void;
+  add(session: string, prepared: Prepared): Promise<void>;
+  end(session: string): void;
+  finish(): Promise<LoadedSession[]>;
+}
+
+async function load(options: ImportOptions, tally: Tally, target: Target): Promise<LoadedSession[]> {
+  const preparer = new Preparer({ prefix: options.prefix, repair: options.repair });
+  for (const file of options.files) {
+    const entries = readConversations(file, {
+      name: file,
+      format: options.format,
+      onBytes: (bytes) => {
+        tally.bytesRead += bytes;
+      },
+    });
+    for await (const entry of entries) await take(entry, preparer, tally, target);
+    preparer.endFile();
+  }
+  return await target.finish();
+}
+
+async function take(entry: Entry, preparer: Preparer, tally: Tally, target: Target): Promise<void> {
+  if (entry.kind === "bad") return tally.noteBad(entry.place, entry.reason);
+  if (entry.kind === "warning") return tally.noteWarning(entry.place, entry.reason);
+  if (entry.kind === "skipped") return tally.noteSkipped(entry.reason);
+  const session = preparer.sessionId(entry.session);
+  if (entry.kind === "end") {
+    if (session === null) return;
+    preparer.endConversation(session);
+    return target.end(session);
+  }
+  if (session === null) return tally.noteBad(entry.place, "its session has no name");
+  if (entry.kind === "session") return target.open(newSession(session, entry, tally));
+  tally.messagesRead += 1;
+  const result = preparer.message(session, entry.turn, entry.place);
+  if ("fault" in result) return tally.noteBad(entry.place, result.fault);
+  if (result.repaired) tally.messagesRepaired += 1;
+  if (result.warning !== undefined) tally.noteWarning(entry.place, result.warning);
+  await target.add(session, result.prepared);
+}
+
+/** Metadata and settings that the service would refuse are left out with a warning: the messages matter more. */
+function newSession(
+  id: string,
+  entry: Extract<Entry, { kind: "session" }>,
+  tally: Tally,
+): NewSession & { readonly id: string } {
+  const metadata = metadataSchema.safeParse(entry.metadata ?? {});
+  const settings = sessionSettingsSchema.safeParse(entry.settings ?? {});
+  if (!metadata.success) {
+    tally.noteWarning(entry.place, `the session's metadata is left out: ${describeIssues(metadata.error.issues)}`);
+  }
+  if (!settings.success) {
+    tally.noteWarning(entry.place, `the session's settings are left out: ${describeIssues(settings.error.issues)}`);
+  }
+  return {
+    id,
+    ...(metadata.success && entry.metadata !== undefined ? { metadata: metadata.data } : {}),
+    ...(settings.success && entry.settings !== undefined ? { settings: settings.data } : {}),
+  };
+}
+
+class DryTarget implements Target {
+  readonly #tally: Tally;
+  readonly #sessions = new Set<string>();
+
+  constructor(tally: Tally) {
+    this.#tally = tally;
+  }
+
+  open(session: { readonly id: string }): void {
+    this.#note(session.id);
+  }
+
+  async add(session: string): Promise<void> {
+    this.#note(session);
+  }
+
+  end(): void {}
+
+  async finish(): Promise<LoadedSession[]> {
+    return [];
+  }
+
+  #note(session: string): void {
+    this.#sessions.add(session);
+    this.#tally.conversations = this.#sessions.size;
+  }
+}

@@ -1,0 +1,53 @@
+// Starts a program of this folder on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`.
+// Plain JavaScript on purpose: whatever Node the machine has must be able to read it, or nobody could say what is missing.
+import { spawn } from "node:child_process";
+import { existsSync, realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+// The first versions that strip types without a flag.
+const OLDEST = "22.18";
+const OLDEST_MINOR = new Map([
+  [22, 18],
+  [23, 6],
+]);
+
+const scriptsDirectory = new URL(".", import.meta.url);
+const program = process.argv[2] ?? "";
+const file = fileURLToPath(new URL(`${program}.ts`, scriptsDirectory));
+if (!/^[a-z-]+$/.test(program) || !existsSync(file)) {
+  console.error(`There is no program "${program}" in scripts/. Usage: node scripts/run.mjs PROGRAM [OPTION…]`);
+  process.exit(2);
+}
+
+const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+const isNewEnough = major >= 24 || minor >= (OLDEST_MINOR.get(major) ?? Infinity);
+
+if (isNewEnough) {
+  process.argv.splice(1, 2, file);
+  await import(`./${program}.ts`);
+} else {
+  const bundled = findBundledNode();
+  if (bundled === undefined) {
+    console.error(
+      `Threadkeep needs Node ${OLDEST} or later; this is ${process.versions.node}, and npm has none for ` +
+        `${process.platform}-${process.arch}.\nInstall Node 24 (https://nodejs.org/en/download), then run the command again.`,
+    );
+    process.exit(1);
+  }
+  const child = spawn(bundled, [file, ...process.argv.slice(3)], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => child.kill(signal));
+  }
+  child.on("exit", (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+}
+
+/** The Node that npm installed with the project (optional dependencies), unless it is the one that runs already. */
+function findBundledNode() {
+  for (const name of ["node", "node.exe"]) {
+    const path = fileURLToPath(new URL(`../node_modules/.bin/${name}`, scriptsDirectory));
+    if (existsSync(path) && realpathSync(path) !== realpathSync(process.execPath)) {
+      return path;
+    }
+  }
+  return undefined;
+}

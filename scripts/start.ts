@@ -1,0 +1,157 @@
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { projectRoot } from "./dev/paths.ts";
+import { type Service, startService } from "./dev/service.ts";
+import { describeError, StartError } from "./dev/start-error.ts";
+
+const DEFAULT_PORT = 8787;
+
+/** Given in the environment, they reach the Worker as they are. */
+const PASSED_ON = ["THREADKEEP_MODEL", "SUMMARIZER_MCP_URL", "SUMMARIZER_MCP_TOKEN"];
+
+const HELP = `npm start -- [OPTION…]     runs Threadkeep on this machine until Ctrl-C
+
+  --port N       port of the service (default: PORT, else ${DEFAULT_PORT})
+  --state DIR    where data, keys and logs are kept (default: .threadkeep)
+  --verbose      the Worker's log here instead of in DIR/worker.log
+  --help         this text
+
+Environment
+  DATABASE_URL          a PostgreSQL to use; without it one is started, with its data in DIR/postgres
+  WORKER_DATABASE_URL   what the Worker connects with, if it should be a role with fewer rights than DATABASE_URL's
+  THREADKEEP_MODEL      the summarizer behind the built-in MCP agent (default: extractive)
+  SUMMARIZER_MCP_URL    an MCP server with the tool summarize_conversation, to use instead of the built-in agent
+  SUMMARIZER_MCP_TOKEN  its bearer token
+`;
+
+interface StartOptions {
+  port: number;
+  stateDir: string;
+  isVerbose: boolean;
+}
+
+const beganAt = performance.now();
+const interruption = new AbortController();
+let service: Service | undefined;
+
+try {
+  const options = readOptions(process.argv.slice(2));
+  if (options === "help") console.log(HELP);
+  else await run(options);
+} catch (error) {
+  if (!interruption.signal.aborted) {
+    // A StartError says what to do; anything else is a fault of ours, and its stack tells where.
+    console.error(error instanceof StartError ? `\n${error.message}\n` : error);
+    process.exitCode = 1;
+  }
+}
+
+async function run(options: StartOptions): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
+  interruptWhenNpmEnds();
+  console.log("Threadkeep is starting …");
+  service = await startService({
+    ...options,
+    signal: interruption.signal,
+    onNotice: (text) => console.error(text),
+    env: Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
+    ...(process.env["DATABASE_URL"] ? { databaseUrl: process.env["DATABASE_URL"] } : {}),
+    ...(process.env["WORKER_DATABASE_URL"] ? { workerDatabaseUrl: process.env["WORKER_DATABASE_URL"] } : {}),
+  });
+  console.log(describe(service));
+
+  const ending = await Promise.race([service.failed, whenInterrupted()]);
+  if (ending === null) {
+    console.log("\nStopping …");
+    await service.stop();
+  } else {
+    console.error(`\n${ending}\n`);
+    process.exitCode = 1;
+  }
+  process.exit();
+}
+
+function describe(running: Service): string {
+  const seconds = ((performance.now() - beganAt) / 1000).toFixed(1);
+  const model = process.env["THREADKEEP_MODEL"] || "extractive";
+  const agent = process.env["SUMMARIZER_MCP_URL"];
+  const session = `${running.url}/v1/sessions/my-first-chat`;
+  const key = `-H 'authorization: Bearer ${running.apiKey}'`;
+  const json = "-H 'content-type: application/json'";
+  const summarizer =
+    agent === undefined || agent === ""
+      ? `${model}${model === "extractive" ? " (picks sentences by itself: no model, no key)" : ""}`
+      : `the MCP server at ${agent}`;
+  return `
+Threadkeep runs at ${running.url}  (ready in ${seconds} s)
+
+  Page         ${running.url}/
+  Reference    ${running.url}/docs
+  API key      ${running.apiKey}
+  Admin key    ${running.adminKey}
+  PostgreSQL   ${running.databaseUrl}
+  Data, logs   ${running.stateDir}  (the facts above are in dev.json there)
+  Summarizer   ${summarizer}
+
+Append two turns, read the context for the next model call, summarize by hand:
+
+  curl -s ${session}/messages ${key} ${json} \\
+    -d '{"messages":[{"role":"user","content":"I am Ada, and I am allergic to nuts."},{"role":"assistant","content":"Noted, Ada."}]}'
+
+  curl -s '${session}/context?maxTokens=4000' ${key}
+
+  curl -s ${session}/summarize ${key} ${json} -d '{"waitMs":10000}'
+
+Another summarizer: SUMMARIZER_MCP_URL=https://… npm start uses any MCP server that has the tool summarize_conversation.
+Stop with Ctrl-C.`;
+}
+
+function readOptions(argv: string[]): StartOptions | "help" {
+  const { values } = parse(argv);
+  if (values.help === true) return "help";
+  return {
+    port: readPort(values.port ?? (process.env["PORT"] || String(DEFAULT_PORT))),
+    stateDir: path.resolve(values.state ?? path.join(projectRoot, ".threadkeep")),
+    isVerbose: values.verbose === true,
+  };
+}
+
+function parse(argv: string[]): { values: { port?: string; state?: string; verbose?: boolean; help?: boolean } } {
+  try {
+    return parseArgs({
+      args: argv,
+      options: {
+        port: { type: "string", short: "p" },
+        state: { type: "string" },
+        verbose: { type: "boolean" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (error) {
+    throw new StartError(`${describeError(error)}\n\n${HELP}`);
+  }
+}
+
+function readPort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new StartError(`"${text}" is no port: give a number from 1 to 65535, or 0 for any free one.`);
+  }
+  return port;
+}
+
+function whenInterrupted(): Promise<null> {
+  return new Promise((resolve) => {
+    if (interruption.signal.aborted) resolve(null);
+    else interruption.signal.addEventListener("abort", () => resolve(null), { once: true });
+  });
+}
+
+/** A SIGTERM to npm reaches npm's shell at best, never this process: it sees its parent change, and ends too. */
+function interruptWhenNpmEnds(): void {
+  if (process.env["npm_lifecycle_event"] === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) interruption.abort();
+  }, 250).unref();
+}

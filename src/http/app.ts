@@ -1,0 +1,90 @@
+/** The HTTP surface, assembled. */
+
+import { Hono } from "hono";
+import type { Principal } from "../contracts/principal.ts";
+import type { Call } from "../service/call.ts";
+import type { Log } from "../telemetry/log.ts";
+import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
+import type { HttpEnv } from "./env.ts";
+import { type Readiness, answerLiveness, answerReadiness } from "./health.ts";
+import { authenticateRequest } from "./middleware/authenticate.ts";
+import { hardenAnswer } from "./middleware/harden-answer.ts";
+import { identifyRequest } from "./middleware/identify-request.ts";
+import { recordRequest } from "./middleware/record-request.ts";
+import { openApiDocument } from "./openapi.ts";
+import { answerReferencePage } from "./pages/reference-page.ts";
+import { answerSessionPage } from "./pages/session-page.ts";
+import type { Route } from "./route.ts";
+import { adminRoutes } from "./routes/admin.ts";
+import { contextRoutes } from "./routes/context.ts";
+import { messageRoutes } from "./routes/messages.ts";
+import { sessionRoutes } from "./routes/sessions.ts";
+import { summaryRoutes } from "./routes/summaries.ts";
+
+export interface AppOptions {
+  /** Who sends this request; throws `unauthenticated`. */
+  authenticate(request: Request): Promise<Principal>;
+  /** Handed on to the operations as it is. */
+  readonly parts: Call["parts"];
+  readonly log: Log;
+  readiness(): Promise<Readiness>;
+}
+
+const routes: readonly Route[] = [
+  ...sessionRoutes,
+  ...messageRoutes,
+  ...contextRoutes,
+  ...summaryRoutes,
+  ...adminRoutes,
+];
+const document = openApiDocument(routes);
+
+export function createApp(options: AppOptions): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.use(recordRequest(options.log), identifyRequest, hardenAnswer);
+  app.onError(answerThrown(options.log));
+  app.notFound(answerUnknownRoute);
+
+  app.get("/livez", answerLiveness);
+  app.get("/readyz", answerReadiness(options.readiness));
+  app.get("/openapi.json", () => Response.json(document()));
+  app.get("/docs", () => answerReferencePage(document()));
+  app.get("/", answerSessionPage);
+
+  app.use("/v1/*", authenticateRequest(options.authenticate));
+  for (const route of routes) mount(app, route, options.parts);
+  answerOtherMethods(app);
+  return app;
+}
+
+function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
+  app.on(route.method.toUpperCase(), honoPath(route.path), (c) => {
+    const principal = c.get("principal");
+    if (principal === undefined) throw new Error(`${route.operationId} stands outside authentication`);
+    const call: Call = { principal, requestId: c.get("requestId"), parts };
+    return route.respond(call, c.req.raw, c.req.param());
+  });
+}
+
+/** On each path that has a route, the methods that it lacks: OPTIONS says which there are, the rest are refused with 405. */
+function answerOtherMethods(app: Hono<HttpEnv>): void {
+  const methodsByPath = Map.groupBy(
+    app.routes.filter((route) => route.method !== "ALL"),
+    (route) => route.path,
+  );
+  for (const [path, entries] of methodsByPath) {
+    const methods = new Set(entries.map((entry) => entry.method));
+    if (methods.has("GET")) methods.add("HEAD");
+    const allow = [...methods.add("OPTIONS")].toSorted().join(", ");
+    app.all(path, (c) => {
+      if (c.req.method === "OPTIONS") return c.body(null, 204, { Allow: allow });
+      const detail = `${c.req.method} is not offered here. Use one of ${allow}.`;
+      return answerFault(c, { code: "method_not_allowed", detail }, { Allow: allow });
+    });
+  }
+}
+
+/** `{name}` as Hono writes it. */
+function honoPath(path: string): string {
+  return path.replaceAll(/\{(\w+)\}/g, ":$1");
+}

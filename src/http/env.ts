@@ -1,0 +1,12 @@
+import type { ProblemCode } from "../contracts/errors.ts";
+import type { Principal } from "../contracts/principal.ts";
+
+/** What the middleware leaves for those after it. */
+export interface HttpEnv {
+  Variables: {
+    requestId: string;
+    principal?: Principal;
+    /** The code of the problem that was answered, for the log. */
+    problemCode?: ProblemCode;
+  };
+}

@@ -1,0 +1,32 @@
+/** Strong entity tags and the conditional requests that use them (RFC 9110, section 13). */
+
+const QUOTED_TAG = /(W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
+
+/** A tag that names the bytes of `text`: equal tags mean equal bytes. */
+export async function strongTag(text: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
+  return `"${hex.join("").slice(0, 32)}"`;
+}
+
+/** Whether `If-None-Match` names the tag. Its comparison is the weak one: a proxy that compresses marks our tag as weak. */
+export function matchesTag(ifNoneMatch: string | null, tag: string): boolean {
+  if (ifNoneMatch === null) return false;
+  if (ifNoneMatch.trim() === "*") return true;
+  const named = ifNoneMatch.match(QUOTED_TAG) ?? [];
+  return named.some((candidate) => candidate.replace(/^W\//, "") === tag);
+}
+
+/** The answer with its tag, or 304 without a body if the client holds that already. */
+export async function withTag(request: Request, answer: Response): Promise<Response> {
+  const text = await answer.text();
+  const tag = await strongTag(text);
+  const headers = new Headers(answer.headers);
+  headers.set("ETag", tag);
+  const readOnly = request.method === "GET" || request.method === "HEAD";
+  if (readOnly && matchesTag(request.headers.get("if-none-match"), tag)) {
+    headers.delete("Content-Type");
+    return new Response(null, { status: 304, headers });
+  }
+  return new Response(text, { status: answer.status, headers });
+}

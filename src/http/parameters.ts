@@ -1,0 +1,51 @@
+/** Parameters as they arrive in a URL or a header: text, to be read as what it stands for. */
+
+import { z } from "zod";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/limits.ts";
+import { sessionIdSchema } from "../contracts/session.ts";
+import { idText, safeText } from "../contracts/text.ts";
+
+/** More digits than any number here has, and few enough to stay exact. */
+const MAX_INTEGER_DIGITS = 15;
+/** A cursor is ours, and short. */
+const MAX_CURSOR_LENGTH = 1024;
+/** Leaves room in a message's id, which is made of the key and the message's place in the batch. */
+const MAX_IDEMPOTENCY_KEY_LENGTH = 120;
+
+/** A whole number in decimal digits; `0x10`, `1e3` and the empty text are none. */
+export function integerParameter<T extends z.ZodType<unknown, number>>(schema: T) {
+  return z
+    .string()
+    .regex(new RegExp(`^-?\\d{1,${MAX_INTEGER_DIGITS}}$`), { error: "must be a whole number" })
+    .transform(Number)
+    .pipe(schema);
+}
+
+export const limitParameter = integerParameter(z.int().min(1).max(MAX_PAGE_SIZE))
+  .default(DEFAULT_PAGE_SIZE)
+  .describe("Entries in one page");
+
+export const cursorParameter = safeText
+  .min(1)
+  .max(MAX_CURSOR_LENGTH)
+  .optional()
+  .describe("The nextCursor of the page before, as it was given");
+
+export const sessionParams = z.strictObject({
+  sessionId: sessionIdSchema.describe("The session's id"),
+});
+export const messageParams = sessionParams.extend({
+  messageId: idText.describe("The message's id"),
+});
+export const summaryParams = sessionParams.extend({
+  version: integerParameter(z.int().min(1)).describe("The summary's version"),
+});
+
+export const idempotencyHeaders = z.object({
+  "Idempotency-Key": idText
+    .max(MAX_IDEMPOTENCY_KEY_LENGTH, { error: `must have at most ${MAX_IDEMPOTENCY_KEY_LENGTH} characters` })
+    .optional()
+    .describe(
+      "Makes a repeated request harmless: messages without an id take theirs from this key. Kept for 24 hours.",
+    ),
+});

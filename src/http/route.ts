@@ -1,0 +1,126 @@
+/** A route said once: what it takes, what it answers, what it does. Routing, parsing and the OpenAPI document all come from it. */
+
+import { z } from "zod";
+import type { ProblemCode } from "../contracts/errors.ts";
+import type { Call } from "../service/call.ts";
+import { withTag } from "./etag.ts";
+import { parameterFault, parseRequest } from "./faults.ts";
+import { readJsonBody } from "./json-body.ts";
+
+export type Method = "get" | "post" | "patch" | "delete";
+
+export interface AnswerSpec {
+  readonly description: string;
+  readonly schema: z.ZodType;
+  readonly example: unknown;
+  /** Response headers by name, with what each is for. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+type AnswerSpecs = Readonly<Record<number, AnswerSpec>>;
+
+/** One of the documented answers: its status and a body of that status' schema. */
+type Reply<A extends AnswerSpecs> = {
+  [Status in keyof A]: A[Status] extends AnswerSpec
+    ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> }
+    : never;
+}[keyof A];
+
+interface RouteText {
+  readonly method: Method;
+  /** With its parameters in braces, as OpenAPI writes it. */
+  readonly path: `/v1/${string}`;
+  readonly operationId: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description: string;
+  /** What it may refuse beyond the refusals that every route has. */
+  readonly problems: readonly ProblemCode[];
+  readonly bodyExample?: unknown;
+  /** Only an admin key may call it. */
+  readonly admin?: boolean;
+  /** Its answers carry an `ETag`, and `If-None-Match` is honoured. */
+  readonly conditional?: boolean;
+}
+
+interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteText {
+  /** `params`, `query`, `headers` and `body`, as far as the route takes them. */
+  readonly request: R;
+  readonly answers: A;
+  handle(call: Call, input: z.output<R>): Promise<Reply<A>>;
+}
+
+/** A route whose types are settled: the assembly and the OpenAPI document need no more. */
+export interface Route extends RouteText {
+  readonly request: RequestSchemas;
+  readonly answers: AnswerSpecs;
+  respond(call: Call, request: Request, params: Readonly<Record<string, string>>): Promise<Response>;
+}
+
+interface RequestSchemas {
+  readonly params: z.ZodObject | undefined;
+  readonly query: z.ZodObject | undefined;
+  readonly headers: z.ZodObject | undefined;
+  readonly body: z.ZodType | undefined;
+}
+
+export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(spec: RouteSpec<R, A>): Route {
+  const schemas: RequestSchemas = {
+    params: objectSchema(spec.request.shape["params"]),
+    query: objectSchema(spec.request.shape["query"]),
+    headers: objectSchema(spec.request.shape["headers"]),
+    body: anySchema(spec.request.shape["body"]),
+  };
+  return {
+    ...spec,
+    request: schemas,
+    async respond(call, request, params) {
+      const raw = {
+        params,
+        query: readQuery(new URL(request.url), schemas.query),
+        headers: readHeaders(request.headers, schemas.headers),
+        body: schemas.body === undefined ? undefined : await readJsonBody(request),
+      };
+      const reply = await spec.handle(call, parseRequest(spec.request, raw));
+      const answer = Response.json(reply.body, { status: Number(reply.status) });
+      return spec.conditional === true ? withTag(request, answer) : answer;
+    },
+  };
+}
+
+function objectSchema(schema: z.core.$ZodType | undefined): z.ZodObject | undefined {
+  return schema instanceof z.ZodObject ? schema : undefined;
+}
+
+function anySchema(schema: z.core.$ZodType | undefined): z.ZodType | undefined {
+  return schema instanceof z.ZodType ? schema : undefined;
+}
+
+/**
+ * Each parameter by its name; those named `metadata.KEY` under `metadata`, if the route filters by it. A parameter that the
+ * route does not know is refused, by its schema or here: a misspelt one would else be ignored in silence.
+ */
+function readQuery(url: URL, schema: z.ZodObject | undefined): Record<string, unknown> {
+  const query = new Map<string, unknown>();
+  const metadata = new Map<string, string>();
+  const takesMetadata = "metadata" in (schema?.shape ?? {});
+  const seen = new Set<string>();
+  for (const [name, value] of url.searchParams) {
+    if (schema === undefined) throw parameterFault(name, "is not a known parameter");
+    if (seen.has(name)) throw parameterFault(name, "must be given once");
+    seen.add(name);
+    if (takesMetadata && name.startsWith("metadata.")) metadata.set(name.slice("metadata.".length), value);
+    else query.set(name, value);
+  }
+  if (metadata.size > 0) query.set("metadata", Object.fromEntries(metadata));
+  return Object.fromEntries(query);
+}
+
+function readHeaders(headers: Headers, schema: z.ZodObject | undefined): Record<string, string> {
+  const known: Record<string, string> = {};
+  for (const name of Object.keys(schema?.shape ?? {})) {
+    const value = headers.get(name);
+    if (value !== null) known[name] = value;
+  }
+  return known;
+}

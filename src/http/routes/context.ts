@@ -1,0 +1,67 @@
+import { z } from "zod";
+import {
+  aiSdkContextSchema,
+  contextRequestSchema,
+  contextSchema,
+  openaiChatContextSchema,
+  textContextSchema,
+} from "../../contracts/context.ts";
+import { readContext } from "../../service/context.ts";
+import { integerParameter, sessionParams } from "../parameters.ts";
+import { type AnswerSpec, defineRoute } from "../route.ts";
+import { sample } from "../samples.ts";
+
+const DESCRIPTION =
+  "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. A summary is never waited for: `summaryPending` says that a newer one is being made.";
+
+const answer = {
+  description: "The context, in the format asked for",
+  schema: z.union([contextSchema, openaiChatContextSchema, aiSdkContextSchema, textContextSchema]),
+  example: sample.context,
+  headers: { ETag: "Names these bytes: send it back as If-None-Match" },
+} satisfies AnswerSpec;
+
+const { maxTokens, format, atSeq, summaryRole } = contextRequestSchema.shape;
+
+const read = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}/context",
+  operationId: "readContext",
+  tag: "Context",
+  summary: "Get the context for the next prompt",
+  description: `${DESCRIPTION} With \`If-None-Match\` an unchanged context is answered 304, without a body.`,
+  request: z.object({
+    params: sessionParams,
+    query: z.strictObject({
+      maxTokens: integerParameter(maxTokens.unwrap()).optional().describe("The budget; by default the session's"),
+      format: format.describe("How it is written; threadkeep by default"),
+      atSeq: integerParameter(atSeq.unwrap()).optional().describe("The context as of this message"),
+      summaryRole: summaryRole.describe("The role the summary speaks with; user by default"),
+    }),
+  }),
+  answers: { 200: answer },
+  problems: ["session_not_found"],
+  conditional: true,
+  async handle(call, { params, query }) {
+    return { status: 200, body: await readContext(call, params.sessionId, query) };
+  },
+});
+
+const request = defineRoute({
+  method: "post",
+  path: "/v1/sessions/{sessionId}/context",
+  operationId: "requestContext",
+  tag: "Context",
+  summary: "Get the context, with the request in a body",
+  description: `${DESCRIPTION} The same as GET; it changes nothing.`,
+  request: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),
+  bodyExample: sample.contextRequest,
+  answers: { 200: answer },
+  problems: ["session_not_found"],
+  conditional: true,
+  async handle(call, { params, body }) {
+    return { status: 200, body: await readContext(call, params.sessionId, body) };
+  },
+});
+
+export const contextRoutes = [read, request];

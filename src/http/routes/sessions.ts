@@ -1,0 +1,101 @@
+import { z } from "zod";
+import { pageSchema } from "../../contracts/page.ts";
+import {
+  listedSessionSchema,
+  newSessionSchema,
+  sessionPatchSchema,
+  sessionStateSchema,
+} from "../../contracts/session.ts";
+import { safeText } from "../../contracts/text.ts";
+import { createSession, listSessions, readSession, updateSession } from "../../service/sessions.ts";
+import { cursorParameter, limitParameter, sessionParams } from "../parameters.ts";
+import { defineRoute } from "../route.ts";
+import { sample } from "../samples.ts";
+
+const create = defineRoute({
+  method: "post",
+  path: "/v1/sessions",
+  operationId: "createSession",
+  tag: "Sessions",
+  summary: "Create a session",
+  description:
+    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults.",
+  request: z.object({ body: newSessionSchema.default({}) }),
+  bodyExample: sample.newSession,
+  answers: {
+    200: { description: "It was there already", schema: sessionStateSchema, example: sample.session },
+    201: { description: "It is new", schema: sessionStateSchema, example: sample.newSessionState },
+  },
+  problems: [],
+  async handle(call, { body }) {
+    const { session, created } = await createSession(call, body);
+    return { status: created ? 201 : 200, body: session };
+  },
+});
+
+const list = defineRoute({
+  method: "get",
+  path: "/v1/sessions",
+  operationId: "listSessions",
+  tag: "Sessions",
+  summary: "List sessions, newest first",
+  description:
+    "The sessions of the caller, or of the user named in `Threadkeep-User`. Each `metadata.KEY=VALUE` keeps those whose metadata has that text under that key.",
+  request: z.object({
+    query: z.strictObject({
+      limit: limitParameter,
+      cursor: cursorParameter,
+      metadata: z
+        .record(safeText, safeText)
+        .optional()
+        .describe("Keep the sessions whose metadata has this text under KEY; may stand for several keys"),
+    }),
+  }),
+  answers: {
+    200: {
+      description: "A page of sessions",
+      schema: pageSchema(listedSessionSchema),
+      example: sample.sessionPage,
+    },
+  },
+  problems: [],
+  async handle(call, { query }) {
+    return { status: 200, body: await listSessions(call, query) };
+  },
+});
+
+const read = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}",
+  operationId: "readSession",
+  tag: "Sessions",
+  summary: "Read a session's state and counters",
+  description:
+    "A session that is someone else's is answered as one that does not exist. `settings` has every default filled in.",
+  request: z.object({ params: sessionParams }),
+  answers: { 200: { description: "The session", schema: sessionStateSchema, example: sample.session } },
+  problems: ["session_not_found"],
+  async handle(call, { params }) {
+    return { status: 200, body: await readSession(call, params.sessionId) };
+  },
+});
+
+const update = defineRoute({
+  method: "patch",
+  path: "/v1/sessions/{sessionId}",
+  operationId: "updateSession",
+  tag: "Sessions",
+  summary: "Replace a session's metadata or settings",
+  description: "What is left out stays as it is; what is given replaces the whole of it.",
+  request: z.object({ params: sessionParams, body: sessionPatchSchema }),
+  bodyExample: sample.sessionPatch,
+  answers: {
+    200: { description: "The session as it is now", schema: sessionStateSchema, example: sample.session },
+  },
+  problems: ["session_not_found"],
+  async handle(call, { params, body }) {
+    return { status: 200, body: await updateSession(call, params.sessionId, body) };
+  },
+});
+
+export const sessionRoutes = [create, list, read, update];

@@ -1,0 +1,85 @@
+import { z } from "zod";
+import { jobSchema, summarizeRequestSchema } from "../../contracts/job.ts";
+import { pageSchema } from "../../contracts/page.ts";
+import { expandedSummarySchema, summarySchema } from "../../contracts/summary.ts";
+import { listSummaries, readSummary, summarizeByHand } from "../../service/summaries.ts";
+import { cursorParameter, limitParameter, sessionParams, summaryParams } from "../parameters.ts";
+import { defineRoute } from "../route.ts";
+import { sample } from "../samples.ts";
+
+const summarize = defineRoute({
+  method: "post",
+  path: "/v1/sessions/{sessionId}/summarize",
+  operationId: "summarizeSession",
+  tag: "Summaries",
+  summary: "Summarize by hand",
+  description:
+    "Asks for a new summary of all but the recent messages, in the background. With `waitMs` the answer waits that long for it; `summary` is null if it is not there yet. Then read the session until `summaryPending` is false.",
+  request: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
+  bodyExample: sample.summarizeRequest,
+  answers: {
+    202: {
+      description: "The job, and the summary if it came in time",
+      schema: z.object({
+        job: jobSchema.nullable().describe("null if there is nothing to summarize"),
+        summary: summarySchema.nullable().describe("The newest, if it came in time"),
+      }),
+      example: sample.summarizeResult,
+    },
+  },
+  problems: ["session_not_found"],
+  async handle(call, { params, body }) {
+    return { status: 202, body: await summarizeByHand(call, params.sessionId, body) };
+  },
+});
+
+const list = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}/summaries",
+  operationId: "listSummaries",
+  tag: "Summaries",
+  summary: "List the versions of the summary, newest first",
+  description: "Each version says which messages it covers and what made it.",
+  request: z.object({
+    params: sessionParams,
+    query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
+  }),
+  answers: {
+    200: {
+      description: "A page of summaries",
+      schema: pageSchema(summarySchema),
+      example: sample.summaryPage,
+    },
+  },
+  problems: ["session_not_found"],
+  async handle(call, { params, query }) {
+    return { status: 200, body: await listSummaries(call, params.sessionId, query) };
+  },
+});
+
+const read = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}/summaries/{version}",
+  operationId: "readSummary",
+  tag: "Summaries",
+  summary: "Read one version of the summary",
+  description: "With `expand=sources` the messages that its items cite come along, in order.",
+  request: z.object({
+    params: summaryParams,
+    query: z.strictObject({
+      expand: z.literal("sources").optional().describe("Return the cited messages as well"),
+    }),
+  }),
+  answers: {
+    200: { description: "The summary", schema: expandedSummarySchema, example: sample.summary },
+  },
+  problems: ["session_not_found", "summary_not_found"],
+  async handle(call, { params, query }) {
+    const summary = await readSummary(call, params.sessionId, params.version, {
+      expandSources: query.expand === "sources",
+    });
+    return { status: 200, body: summary };
+  },
+});
+
+export const summaryRoutes = [summarize, list, read];

@@ -1,0 +1,185 @@
+/** The examples of the OpenAPI document: one small support chat, seen through every route. A test parses each by its schema. */
+
+import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import type { Context, ContextRequest } from "../contracts/context.ts";
+import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
+import type { Message } from "../contracts/message.ts";
+import type { Page } from "../contracts/page.ts";
+import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
+import type { Summary } from "../contracts/summary.ts";
+
+const metadata = { channel: "web" };
+
+const newSession: NewSession = {
+  id: "support-42",
+  metadata,
+  settings: { maxTokens: 4_000, summarizeAfterTokens: 2_000, keepRecentTokens: 600 },
+};
+
+const sessionPatch: SessionPatch = { metadata: { ...metadata, resolved: true } };
+
+const newSessionState: SessionState = {
+  id: "support-42",
+  createdAt: "2026-11-22T09:30:00.000Z",
+  headSeq: 0,
+  messageTokens: 0,
+  messageBytes: 0,
+  summary: null,
+  summaryPending: false,
+  archived: true,
+  metadata,
+  settings: {
+    profile: "chat",
+    maxTokens: 4_000,
+    summarizeAfterTokens: 2_000,
+    keepRecentTokens: 600,
+    summaryMaxTokens: 2_000,
+  },
+};
+
+const session: SessionState = {
+  ...newSessionState,
+  headSeq: 62,
+  messageTokens: 2_710,
+  messageBytes: 11_384,
+  summary: {
+    version: 1,
+    throughSeq: 48,
+    tokens: 41,
+    items: 2,
+    createdAt: "2026-11-22T09:52:10.418Z",
+  },
+};
+
+const listedSession: ListedSession = {
+  id: session.id,
+  createdAt: session.createdAt,
+  metadata,
+};
+const sessionPage: Page<ListedSession> = {
+  data: [listedSession],
+  hasMore: false,
+  nextCursor: null,
+};
+
+const appendRequest: AppendRequest = {
+  messages: [
+    { id: "turn-61", role: "user", content: "Does the replacement come before Friday?" },
+    { id: "turn-62", role: "assistant", content: "Yes: it left today and arrives on Thursday." },
+  ],
+  context: { maxTokens: 2_000, format: "openai-chat" },
+};
+
+const message: Message = {
+  id: "turn-62",
+  seq: 62,
+  role: "assistant",
+  content: "Yes: it left today and arrives on Thursday.",
+  createdAt: "2026-11-22T09:58:03.112Z",
+  tokens: 14,
+};
+const question: Message = {
+  id: "turn-61",
+  seq: 61,
+  role: "user",
+  content: "Does the replacement come before Friday?",
+  createdAt: "2026-11-22T09:58:03.112Z",
+  tokens: 12,
+};
+const messagePage: Page<Message> = { data: [question, message], hasMore: false, nextCursor: null };
+
+const summary: Summary = {
+  version: 1,
+  throughSeq: 48,
+  items: [
+    {
+      id: "i1",
+      kind: "fact",
+      text: "The kettle of order 7731 arrived with a cracked lid.",
+      sourceSeqs: [3],
+      status: "current",
+    },
+    {
+      id: "i2",
+      kind: "decision",
+      text: "A replacement is sent; the broken one need not come back.",
+      sourceSeqs: [17, 18],
+      status: "current",
+    },
+  ],
+  tokens: 41,
+  summarizer: "extractive",
+  degraded: false,
+  droppedItems: 0,
+  createdAt: "2026-11-22T09:52:10.418Z",
+};
+const summaryPage: Page<Summary> = { data: [summary], hasMore: false, nextCursor: null };
+
+const contextRequest: ContextRequest = { maxTokens: 2_000, format: "threadkeep" };
+
+const context: Context = {
+  sessionId: session.id,
+  headSeq: 62,
+  atSeq: 62,
+  summary,
+  messages: [question, message],
+  omitted: [{ fromSeq: 49, throughSeq: 60, reason: "pending" }],
+  tokens: { budget: 2_000, used: 79, summary: 49, messages: 30 },
+  summaryPending: true,
+};
+
+const appendResult: AppendResult = {
+  messages: [
+    { id: "turn-61", seq: 61, created: true },
+    { id: "turn-62", seq: 62, created: true },
+  ],
+  headSeq: 62,
+};
+const repeatedAppend: AppendResult = {
+  ...appendResult,
+  messages: appendResult.messages.map((appended) => ({ ...appended, created: false })),
+};
+
+const summarizeRequest: SummarizeRequest = { waitMs: 5_000, keepRecentTokens: 600 };
+
+const job: Job = {
+  id: "01KAP5T0Q4J8S1W4R2M8ZB6XNE",
+  kind: "summarize",
+  state: "done",
+  throughSeq: 48,
+  attempts: 1,
+  createdAt: "2026-11-22T09:52:10.102Z",
+};
+
+const failure: Failure = {
+  jobId: "01KAP5T0Q4J8S1W4R2M8ZB6XNF",
+  kind: "archive",
+  tenant: "acme",
+  owner: "-",
+  session: session.id,
+  reason: "The archive did not answer",
+  attempts: 8,
+  firstFailedAt: "2026-11-22T10:02:11.000Z",
+  lastFailedAt: "2026-11-22T10:41:37.000Z",
+};
+const failurePage: Page<Failure> = { data: [failure], hasMore: false, nextCursor: null };
+
+export const sample = {
+  newSession,
+  newSessionState,
+  session,
+  sessionPatch,
+  sessionPage,
+  appendRequest,
+  appendResult,
+  repeatedAppend,
+  message,
+  messagePage,
+  contextRequest,
+  context,
+  summary,
+  summaryPage,
+  summarizeRequest,
+  summarizeResult: { job, summary },
+  failurePage,
+};

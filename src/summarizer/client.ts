@@ -1,0 +1,156 @@
+/** What the pipeline calls a summarizer with: ours in-process, or any MCP server that offers the same tool. */
+import {
+  type CallToolResult,
+  Client,
+  ProtocolError,
+  SdkError,
+  SdkErrorCode,
+  StreamableHTTPClientTransport,
+} from "@modelcontextprotocol/client";
+import {
+  SUMMARIZE_TOOL,
+  type SummarizerAnswer,
+  summarizerAnswerSchema,
+  type SummarizerRequest,
+} from "../contracts/summarizer.ts";
+import { cutAtWord, oneLine } from "./sentences.ts";
+import { RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
+
+export { SummarizerError, type SummarizerErrorKind } from "./summarizer-error.ts";
+
+const VERSION = "1.0.0";
+/** A pause asked for is believed up to this: an hour of silence is longer than any limit of a provider lasts. */
+const MAX_RETRY_AFTER_SECONDS = 3_600;
+/** A model's name stands in every summary it made. */
+const MAX_MODEL_CHARACTERS = 128;
+
+export interface SummarizerClientOptions {
+  /** Carries each request: the global fetch, or the handler of the built-in agent. Should honour `request.signal`. */
+  readonly fetch: (request: Request) => Promise<Response>;
+  readonly url: string;
+  /** Sent as a bearer token. */
+  readonly token?: string;
+  /** For the whole call, connecting included. */
+  readonly timeoutMs: number;
+  /** Who calls, as the server sees it. */
+  readonly name: string;
+}
+
+export interface SummarizerClient {
+  /**
+   * One call, nothing kept between two. Not repeated on failure: the queue decides about that.
+   * @throws SummarizerError; the reason of `signal` if that was aborted
+   */
+  summarize(request: SummarizerRequest, signal?: AbortSignal): Promise<SummarizerAnswer>;
+}
+
+/** `Retry-After` in seconds: a count, or a date seen from `now`. */
+export function parseRetryAfter(value: string | null, now: number): number | undefined {
+  if (value === null || value.trim() === "") return undefined;
+  const count = Number(value);
+  const seconds = Number.isNaN(count) ? (Date.parse(value) - now) / 1_000 : count;
+  if (!Number.isFinite(seconds) || seconds < 0) return undefined;
+  return Math.min(MAX_RETRY_AFTER_SECONDS, Math.ceil(seconds));
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text.trim().replaceAll(/^```(?:json)?\s*|\s*```$/g, ""));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The answer's data: structured, or from a server that knows only text, the first text that is JSON. */
+function answerData(result: CallToolResult): unknown {
+  if (result.structuredContent !== undefined) return result.structuredContent;
+  for (const block of result.content) {
+    const data = block.type === "text" ? parsedJson(block.text) : undefined;
+    if (data !== undefined) return data;
+  }
+  return undefined;
+}
+
+function toolFailure(result: CallToolResult): SummarizerError {
+  const { _meta: meta } = result;
+  const pause = meta?.[RETRY_AFTER_META_KEY];
+  const seconds = typeof pause === "number" ? parseRetryAfter(String(pause), 0) : undefined;
+  return new SummarizerError("tool_error", "the tool reported a failure", seconds);
+}
+
+function validAnswer(data: unknown): SummarizerAnswer {
+  const parsed = summarizerAnswerSchema.safeParse(data);
+  if (!parsed.success) {
+    const places = parsed.error.issues.map(({ path, code }) => `/${path.join("/")} ${code}`);
+    throw new SummarizerError("invalid_answer", places.slice(0, 3).join(", "));
+  }
+  const { items, model, ...rest } = parsed.data;
+  // No store keeps NUL characters and lone surrogates, and JSON carries both.
+  const clean = items.map((item) => ({ ...item, text: oneLine(item.text) })).filter(({ text }) => text !== "");
+  return { ...rest, items: clean, model: cutAtWord(oneLine(model), MAX_MODEL_CHARACTERS) };
+}
+
+/** A response that was not 2xx. */
+interface Refusal {
+  readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+/** Codes and states alone: the messages of these errors quote bodies. */
+function failureOf(error: unknown, timedOut: boolean, refusal: Refusal | null): SummarizerError {
+  const code = error instanceof SdkError ? error.code : null;
+  if (timedOut || code === SdkErrorCode.RequestTimeout) {
+    return new SummarizerError("timeout", "no answer in time");
+  }
+  if (error instanceof ProtocolError) {
+    return new SummarizerError("tool_error", `the server answered with error ${error.code}`);
+  }
+  if (refusal !== null) {
+    return new SummarizerError("unreachable", `HTTP ${refusal.status}`, refusal.retryAfterSeconds);
+  }
+  if (code === SdkErrorCode.InvalidResult || code === SdkErrorCode.UnsupportedResultType) {
+    return new SummarizerError("invalid_answer", code);
+  }
+  return new SummarizerError("unreachable", code ?? (error instanceof Error ? error.name : "failed"));
+}
+
+export function createSummarizerClient(options: SummarizerClientOptions): SummarizerClient {
+  const headers: Record<string, string> =
+    options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
+  return {
+    async summarize(request, signal) {
+      const timeout = AbortSignal.timeout(options.timeoutMs);
+      const cancelled = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
+      const last: { refusal: Refusal | null } = { refusal: null };
+      const transport = new StreamableHTTPClientTransport(new URL(options.url), {
+        requestInit: { headers },
+        fetch: async (url, init) => {
+          // The transport ends its requests when it closes; the time limit has to reach the wire by itself.
+          const ends = AbortSignal.any(init?.signal ? [cancelled, init.signal] : [cancelled]);
+          const response = await options.fetch(new Request(url, { ...init, signal: ends }));
+          last.refusal = response.ok ? null : refusalOf(response);
+          return response;
+        },
+      });
+      const client = new Client({ name: options.name, version: VERSION }, { versionNegotiation: { mode: "auto" } });
+      const limits = { signal: cancelled, timeout: options.timeoutMs };
+      let result: CallToolResult;
+      try {
+        await client.connect(transport, limits);
+        result = await client.callTool({ name: SUMMARIZE_TOOL, arguments: { ...request } }, limits);
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw failureOf(error, timeout.aborted, last.refusal);
+      } finally {
+        await client.close();
+      }
+      if (result.isError === true) throw toolFailure(result);
+      return validAnswer(answerData(result));
+    },
+  };
+}
+
+function refusalOf(response: Response): Refusal {
+  const retryAfterSeconds = parseRetryAfter(response.headers.get("retry-after"), Date.now());
+  return { status: response.status, retryAfterSeconds };
+}

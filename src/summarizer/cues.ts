@@ -1,0 +1,80 @@
+/** Cheap signs of what a statement is, and of how much it is worth. English ones: elsewhere a statement is a fact. */
+import type { TranscriptMessage } from "../contracts/summarizer.ts";
+import type { Item, ItemKind } from "../contracts/summary.ts";
+
+const DECISION =
+  /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick)|going with|made up (?:my|our) mind)\b/i;
+const PREFERENCE =
+  /\b(?:prefer|preferred|favou?rites?|i (?:like|love|hate|enjoy|dislike|adore|avoid)|i(?:'m| am) (?:allergic|into|keen|vegan|vegetarian|(?:a )?fan)|can't stand|i(?:'d| would) rather|i don't (?:like|eat|drink|want))\b/i;
+const TASK =
+  /\b(?:todo|to-do|(?:i|we|you)(?:'ll| will| need to| have to| must| should| gotta| am going to| are going to)|(?:i'm|we're) (?:going to|gonna|planning)|remind (?:me|us)|please|let's|don't forget|make sure|deadline|due (?:by|on))\b/i;
+const EVENT =
+  /\b(?:yesterday|today|tonight|tomorrow|last (?:night|week|month|year|weekend|summer|winter|spring|fall|autumn)|next (?:week|month|year|weekend)|ago|this (?:morning|afternoon|week|weekend|month)|(?:mon|tues|wednes|thurs|fri|satur|sun)day|january|february|april|june|july|august|september|october|november|december|\d{4}-\d{2}-\d{2})\b/i;
+
+const FIRST_PERSON = /\b(?:i|my|mine|me|we|our|us)\b/i;
+const SECOND_PERSON = /\b(?:you|your|yours)\b/i;
+
+/** Who speaks of the other alone answers or encourages, more often than not. */
+const SECOND_PERSON_FACTOR = 0.6;
+/** The answer to a question repeats what matters of it. */
+const QUESTION_FACTOR = 0.5;
+/** What a program wrote is long and can be had again; what a person said of themselves cannot. */
+const ROLE_FACTORS: Readonly<Record<TranscriptMessage["role"], number>> = {
+  user: 1,
+  assistant: 0.7,
+  tool: 0.4,
+  system: 0.4,
+  developer: 0.4,
+};
+/** Under pressure, what binds for the future outlasts what happened once. */
+const KIND_FACTORS: Readonly<Record<ItemKind, number>> = {
+  decision: 1.4,
+  preference: 1.4,
+  task: 1.2,
+  fact: 1,
+  event: 1,
+  question: 0.5,
+};
+const STATUS_FACTORS: Readonly<Record<Item["status"], number>> = {
+  current: 1,
+  done: 0.5,
+  superseded: 0.2,
+};
+
+function straight(text: string): string {
+  return text.replaceAll("’", "'");
+}
+
+export function kindOf(text: string, isQuestion: boolean): ItemKind {
+  const plain = straight(text);
+  if (isQuestion) return "question";
+  if (DECISION.test(plain)) return "decision";
+  if (PREFERENCE.test(plain)) return "preference";
+  if (TASK.test(plain)) return "task";
+  return EVENT.test(plain) ? "event" : "fact";
+}
+
+/** Whether somebody speaks of themselves: then a single word may be worth keeping. */
+export function isFirstPerson(text: string): boolean {
+  return FIRST_PERSON.test(straight(text));
+}
+
+/** How much the terms of a statement are worth, by who says it and how: 0 to 1. */
+export function worthOfStatement(
+  message: TranscriptMessage,
+  statement: { readonly text: string; readonly isQuestion: boolean },
+): number {
+  const aside = SECOND_PERSON.test(statement.text) && !isFirstPerson(statement.text);
+  // A named speaker is one voice of several: the role says nothing about them.
+  const named = message.author !== undefined && message.role !== "tool";
+  return (
+    (aside ? SECOND_PERSON_FACTOR : 1) *
+    (named ? 1 : ROLE_FACTORS[message.role]) *
+    (statement.isQuestion ? QUESTION_FACTOR : 1)
+  );
+}
+
+/** How much the terms of an item are worth when items compete for room. */
+export function worthOfItem(item: Item): number {
+  return KIND_FACTORS[item.kind] * STATUS_FACTORS[item.status];
+}

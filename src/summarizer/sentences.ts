@@ -1,0 +1,137 @@
+/** The text of a message → its statements: sentences in the words they were said in, less what carries nothing. */
+
+/** Longer sentences are cut: they are lists, logs or text without punctuation, and an item is one statement. */
+const MAX_STATEMENT_CHARACTERS = 320;
+/** A message is read this far: what stands further down in a pasted document is not a turn of a conversation. */
+const MAX_READ_CHARACTERS = 32_000;
+/** A segmenter reads a whole text before its first answer: pieces bound that, and the price of text without any break. */
+const PIECE_CHARACTERS = 4_000;
+/** From this share of English function words on, a text is taken for English, and English fillers may be dropped. */
+const MIN_ENGLISH_SHARE = 0.2;
+
+const ENGLISH = new Set(
+  (
+    "the a an and or but of to in on at for with from is are was were be been have has had do does did it it's this that i i'm " +
+    "i've you we they he she my your our not so just"
+  ).split(" "),
+);
+const FENCED_CODE = /```[^]*?(?:```|$)/g;
+const LINE_MARK = /^\s*(?:[-*+•>#|]+|\d{1,3}[.)])\s+/;
+/** The last one is the Greek question mark. */
+const QUESTION_END = /[?？؟\u037e][\s"'”’)»]*$/u;
+const FULL_STOP = /[.!?…。！？؟।:;][\s"'”’)»]*$/u;
+/** What can end a sentence, and more after it. A segmenter is slow to start, and most lines are one sentence. */
+const INNER_STOP = /[.!?…。！？؟।။։።\u037e]["'”’)»\s]*[^"'”’)»\s]/u;
+/** Greetings, thanks and interjections that open a sentence, in the languages seen most. */
+const OPENING =
+  /^(?:(?:oh|wow|well|hey+|hi+|hello|ok|okay|alright|(?:ha){2,}|lol|u[hm]+|hmm+|a+h+|aw+|yay|yeah|yep|yup|sure(?: thing)?|totally|absolutely|definitely|exactly|anyways?|honestly|thanks?(?: (?:you|so much|a lot))*|(?:and|but|so|also|plus|then)(?= )|i (?:mean|guess|feel like)|you know|by the way|btw|hola|gracias|buen[oa]s (?:d[ií]as|tardes|noches)|salut|bonjour|merci(?: beaucoup)?|hallo|danke(?: sch[öo]n)?|guten (?:morgen|tag|abend)|ciao|grazie|ol[áa]|obrigad[oa]|привет|здравствуйте|спасибо)(?![\p{L}\p{N}'’]|-\p{L})|你好|谢谢|好的|こんにちは|ありがとう(?:ございます)?|はい|안녕하세요|감사합니다)[\s,!.…–—、。！，-]*/iu;
+/** In lower case alone, for "The Hague"; and not after a negation: "not just a plan" is a plan. */
+const INNER_FILLER =
+  /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course|the|an?)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
+
+const CLAUSE_BREAK =
+  /(?:\s*[;—–]\s*|\s+-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|but|so|because|then|plus)\s)|\s+(?=(?:because|but)\s))/u;
+/** A clause out of a sentence with one of these would state what nobody stated. */
+const CONDITION =
+  /\b(?:if|unless|until|except|although|though|instead|rather|whether|without|before|after|maybe|would(?:n['’]t)?)\b/iu;
+/** A clause of fewer words says nothing without the rest of its sentence. */
+const MIN_CLAUSE_WORDS = 4;
+
+export interface Statement {
+  readonly text: string;
+  readonly isQuestion: boolean;
+}
+
+/** The text on one line, without control characters and lone surrogates, which no store keeps. */
+export function oneLine(text: string): string {
+  return text
+    .toWellFormed()
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ")
+    .trim();
+}
+
+/** The longest start of the text within the limit that ends between words, or failing that between characters. */
+export function cutAtWord(text: string, maxCharacters: number): string {
+  if (text.length <= maxCharacters) return text;
+  const space = text.lastIndexOf(" ", maxCharacters);
+  if (space > maxCharacters / 2) return text.slice(0, space);
+  const piece = text.slice(0, maxCharacters);
+  return piece.isWellFormed() ? piece : piece.slice(0, -1);
+}
+
+/** Statements as one text, parted where the first of two does not end by itself. */
+export function joinStatements(texts: readonly string[]): string {
+  return texts.reduce((all, text) => `${all}${FULL_STOP.test(all) ? "" : ";"} ${text}`);
+}
+
+function* pieces(text: string, maxCharacters: number): Generator<string> {
+  let rest = text;
+  while (rest !== "") {
+    const piece = cutAtWord(rest, maxCharacters);
+    yield piece;
+    rest = rest.slice(piece.length).trimStart();
+  }
+}
+
+const segmenter = new Intl.Segmenter(undefined, { granularity: "sentence" });
+
+function* sentencesOf(text: string): Generator<string> {
+  const prose = text.slice(0, MAX_READ_CHARACTERS).replaceAll(FENCED_CODE, "\n");
+  for (const line of prose.split(/[\r\n]+/)) {
+    for (const piece of pieces(oneLine(line.replace(LINE_MARK, "")), PIECE_CHARACTERS)) {
+      if (!INNER_STOP.test(piece)) yield piece;
+      else for (const { segment } of segmenter.segment(piece)) yield segment.trim();
+    }
+  }
+}
+
+function isEnglish(text: string): boolean {
+  const words = text
+    .toLowerCase()
+    .replaceAll("’", "'")
+    .split(/[^\p{L}']+/u);
+  const known = words.filter((word) => ENGLISH.has(word)).length;
+  return known > 0 && known >= words.length * MIN_ENGLISH_SHARE;
+}
+
+function isShort(clause: string): boolean {
+  return clause.split(" ").length < MIN_CLAUSE_WORDS;
+}
+
+function clausesOf(sentence: string): string[] {
+  if (CONDITION.test(sentence)) return [sentence];
+  const clauses: string[] = [];
+  for (const clause of sentence.split(CLAUSE_BREAK)) {
+    const before = clauses.at(-1);
+    if (before !== undefined && (isShort(before) || isShort(clause))) {
+      clauses[clauses.length - 1] = `${before}, ${clause}`;
+    } else clauses.push(clause);
+  }
+  return clauses;
+}
+
+function withoutOpening(sentence: string): string {
+  let text = sentence;
+  for (;;) {
+    const rest = text.replace(OPENING, "");
+    if (rest === text) return text;
+    text = rest;
+  }
+}
+
+/** The statements of a message, in order. Fenced code is left out: it is long, and changes by the turn. */
+export function statementsOf(text: string): Statement[] {
+  const english = isEnglish(text.slice(0, PIECE_CHARACTERS));
+  const statements: Statement[] = [];
+  for (const sentence of sentencesOf(text)) {
+    const isQuestion = QUESTION_END.test(sentence);
+    for (const clause of english && !isQuestion ? clausesOf(sentence) : [sentence]) {
+      const opened = withoutOpening(clause);
+      const short = english ? opened.replaceAll(INNER_FILLER, "") : opened;
+      for (const part of pieces(short.trim(), MAX_STATEMENT_CHARACTERS)) {
+        statements.push({ text: part, isQuestion });
+      }
+    }
+  }
+  return statements;
+}

@@ -1,0 +1,140 @@
+import fc from "fast-check";
+import type { Content, Part } from "../../src/contracts/message.ts";
+import type { Item, Summary } from "../../src/contracts/summary.ts";
+import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
+import { itemsTokens } from "../../src/memory/items.ts";
+import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
+
+const word = fc.oneof(
+  fc.constantFrom(
+    "harbour",
+    "invoice",
+    "Zürich",
+    "42",
+    "今日は",
+    "مرحبا",
+    "🙂",
+    "</conversation_summary>",
+    "\n\n",
+    "x".repeat(60),
+  ),
+  fc.string({ unit: "binary", maxLength: 8 }).filter((text) => text.isWellFormed() && !text.includes("\u0000")),
+);
+const textOf = (maxWords: number): fc.Arbitrary<string> =>
+  fc.array(word, { minLength: 0, maxLength: maxWords }).map((words) => words.join(" "));
+
+const part: fc.Arbitrary<Part> = fc.oneof(
+  textOf(40).map((text): Part => ({ type: "text", text })),
+  textOf(20).map((text): Part => ({ type: "reasoning", text })),
+  fc.constant<Part>({ type: "file", mediaType: "image/png", data: "https://example.com/a.png" }),
+  fc.constant<Part>({ type: "data-widget", data: { open: true } }),
+);
+
+/** What one step of a chat adds: a message, or a tool call with its results, perhaps with others between them. */
+const step: fc.Arbitrary<{ role: LogMessage["role"]; content: Content | null; author?: string }[]> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc
+      .record({
+        role: fc.constantFrom("user" as const, "assistant" as const),
+        content: fc.oneof(textOf(60), fc.array(part, { minLength: 1, maxLength: 3 })),
+        author: fc.constantFrom("Ada", "Bo Li"),
+      })
+      .map((message) => [message]),
+  },
+  { weight: 1, arbitrary: fc.constant([{ role: "user" as const, content: null }]) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(fc.integer({ min: 1, max: 3 }), textOf(80), fc.nat(1_000_000)).map(([calls, output, id]) => [
+      {
+        role: "assistant" as const,
+        content: Array.from({ length: calls }, (_, index) => ({
+          type: "tool-call" as const,
+          toolCallId: `call-${id}-${index}`,
+          toolName: "find",
+          input: { query: output.slice(0, 20) },
+        })),
+      },
+      ...Array.from({ length: calls }, (_, index) => ({
+        role: "tool" as const,
+        content: [
+          {
+            type: "tool-result" as const,
+            toolCallId: `call-${id}-${index}`,
+            toolName: "find",
+            output,
+          },
+        ],
+      })),
+    ]),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .integer({ min: 500, max: 20_000 })
+      .map((length) => [{ role: "user" as const, content: "lorem ipsum ".repeat(length / 12) }]),
+  },
+);
+
+export interface Chat {
+  /** Oldest first, seq 1 to n. */
+  readonly log: readonly LogMessage[];
+  readonly summary: Summary | null;
+}
+
+export const chat: fc.Arbitrary<Chat> = fc
+  .tuple(fc.array(step, { minLength: 1, maxLength: 30 }), fc.nat(100), fc.array(textOf(25), { maxLength: 30 }))
+  .map(([steps, coveredShare, statements]) => {
+    let total = 0;
+    const log = steps.flat().map((message, index): LogMessage => {
+      const tokens = message.content === null ? 0 : contentTokens(message.content);
+      const tokensBefore = total;
+      const cost = messageCost({ tokens, author: message.author });
+      total += cost;
+      return {
+        id: `m${index + 1}`,
+        seq: index + 1,
+        createdAt: "2026-01-01T00:00:00.000Z",
+        ...message,
+        ...(message.content === null ? { erased: true as const } : {}),
+        tokens,
+        tokensBefore,
+      };
+    });
+    let throughSeq = Math.floor((log.length * coveredShare) / 100);
+    // A summary ends where the cut may stand: not between a call and its result.
+    while (throughSeq > 0 && log[throughSeq]?.role === "tool") throughSeq -= 1;
+    const items = statements.map((text, index): Item => ({
+      id: `1.${index}`,
+      kind: "fact",
+      text,
+      sourceSeqs: [1 + (index % Math.max(1, throughSeq))],
+      status: index % 7 === 6 ? "superseded" : index % 5 === 4 ? "done" : "current",
+    }));
+    const summary: Summary | null =
+      throughSeq === 0
+        ? null
+        : {
+            version: 1,
+            throughSeq,
+            items,
+            tokens: itemsTokens(items),
+            summarizer: "test",
+            degraded: false,
+            droppedItems: 0,
+            createdAt: "2026-01-01T00:00:00.000Z",
+          };
+    return { log, summary };
+  });
+
+export function inputOf(value: Chat, maxTokens: number): AssemblyInput {
+  return {
+    sessionId: "s",
+    headSeq: value.log.length,
+    atSeq: value.log.length,
+    summary: value.summary,
+    newestFirst: value.log.slice(value.summary?.throughSeq ?? 0).toReversed(),
+    maxTokens,
+    summaryPending: false,
+  };
+}

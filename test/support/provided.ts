@@ -1,0 +1,20 @@
+/** What the running service of a test run is, as plain data: it crosses from vitest's process to those of the tests. */
+export interface ProvidedService {
+  url: string;
+  apiKey: string;
+  adminKey: string;
+  databaseUrl: string;
+  stateDir: string;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** `worker`: what the Worker connects with; and what the owner of the tables connects with. */
+    workerDatabaseUrl: string;
+    databaseUrl: string;
+    /** `system`, `fuzz`: one service that they share. */
+    service: ProvidedService;
+    /** `system`, `fuzz`, `crash`: the Worker, bundled once for all services of the run. */
+    bundleDir: string;
+  }
+}

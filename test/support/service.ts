@@ -1,0 +1,83 @@
+import { inject, onTestFinished } from "vitest";
+import { type Service, type ServiceOptions, startService } from "../../scripts/dev/service.ts";
+import type { ProvidedService } from "./provided.ts";
+import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.ts";
+
+/** The service that all system tests share. Whoever stops or kills something uses `startOwnService`. */
+export function sharedService(): ProvidedService {
+  return inject("service");
+}
+
+/**
+ * A service of the test's own, on a free port, with its own state, stopped and removed when the test ends. Given `stateDir`, it
+ * continues on that one's data, and whoever made the folder removes it. Call it inside a test, not in a hook.
+ */
+export async function startOwnService(options: Partial<ServiceOptions> = {}): Promise<Service> {
+  const stateDir = options.stateDir ?? makeTemporaryDirectory();
+  if (options.stateDir === undefined) onTestFinished(() => removeDirectory(stateDir));
+  const service = await startService({ bundleDir: inject("bundleDir"), ...options, stateDir });
+  onTestFinished(() => service.stop());
+  return service;
+}
+
+export interface Answer<Body> {
+  status: number;
+  headers: Headers;
+  /** The parsed body, or null where it is empty or no JSON. Its type is what the test expects; nothing checks it here. */
+  body: Body;
+  /** The body as it came. */
+  text: string;
+}
+
+export interface CallOptions {
+  /** Sent as JSON, except a string or bytes, which go as they are. */
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Default: the service's API key. Null: no Authorization header. */
+  key?: string | null;
+}
+
+/** One HTTP request to a running service, from the outside: `await call(service, "GET", "/v1/sessions")`. */
+export async function call<Body = unknown>(
+  service: Pick<ProvidedService, "url" | "apiKey">,
+  method: string,
+  pathAndQuery: string,
+  { body, headers = {}, key = service.apiKey }: CallOptions = {},
+): Promise<Answer<Body>> {
+  const isRaw = typeof body === "string" || body instanceof Uint8Array;
+  const response = await fetch(`${service.url}${pathAndQuery}`, {
+    method,
+    redirect: "manual",
+    headers: {
+      ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: isRaw ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, body: parseJson(text) as Body };
+}
+
+/** Asks again until `check` gives something other than undefined; fails with `what` after `timeoutMs`. */
+export async function eventually<Result>(
+  what: string,
+  check: () => Promise<Result | undefined> | Result | undefined,
+  timeoutMs = 20_000,
+): Promise<Result> {
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const result = await check();
+    if (result !== undefined) return result;
+    if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // some answers are text
+  }
+}

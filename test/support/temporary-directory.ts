@@ -1,0 +1,14 @@
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+/** Open to all: where the tests run as root, PostgreSQL runs as another user and must get in. */
+export function makeTemporaryDirectory(): string {
+  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-test-"));
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
+export function removeDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+}

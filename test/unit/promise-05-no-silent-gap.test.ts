@@ -1,0 +1,128 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Context } from "../../src/contracts/context.ts";
+import { assembleContext } from "../../src/memory/context.ts";
+import { messageText, toolIds } from "../../src/memory/message-text.ts";
+import { chat, inputOf } from "../support/context-arbitraries.ts";
+
+const RUNS = { numRuns: 400, seed: 20261122 };
+const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
+
+/** How each seq is accounted for. */
+function account(context: Context) {
+  const verbatim = new Set(context.messages.filter(({ cut }) => cut !== true).map(({ seq }) => seq));
+  const omitted = new Set<number>();
+  for (const { fromSeq, throughSeq } of context.omitted) {
+    for (let seq = fromSeq; seq <= throughSeq; seq += 1) omitted.add(seq);
+  }
+  return { verbatim, omitted, throughSeq: context.summary?.throughSeq ?? 0 };
+}
+
+describe("promise 5: no silent gap", () => {
+  it("has every message word for word, under the summary, or named in omitted", () => {
+    fc.assert(
+      fc.property(chat, budget, (value, maxTokens) => {
+        const context = assembleContext(inputOf(value, maxTokens));
+        const { verbatim, omitted, throughSeq } = account(context);
+        for (const { seq, content } of value.log) {
+          const isAccounted = verbatim.has(seq) || seq <= throughSeq || omitted.has(seq);
+          expect(isAccounted, `seq ${seq} is silently missing`).toBe(true);
+          if (seq > throughSeq) {
+            expect(verbatim.has(seq) && omitted.has(seq), `seq ${seq} is told twice`).toBe(false);
+            if (content === null) expect(omitted.has(seq)).toBe(true);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("gives messages back word for word, in order", () => {
+    fc.assert(
+      fc.property(chat, budget, (value, maxTokens) => {
+        const { messages } = assembleContext(inputOf(value, maxTokens));
+        const seqs = messages.map(({ seq }) => seq);
+        expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+        for (const message of messages) {
+          if (message.cut === true) continue;
+          expect(message.content).toEqual(value.log[message.seq - 1]?.content);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("names what the items cite that there was no room for", () => {
+    fc.assert(
+      fc.property(chat, budget, (value, maxTokens) => {
+        const context = assembleContext(inputOf(value, maxTokens));
+        const { omitted } = account(context);
+        const kept = new Set(context.summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs));
+        for (const item of value.summary?.items ?? []) {
+          for (const seq of item.sourceSeqs) {
+            expect(kept.has(seq) || omitted.has(seq), `seq ${seq} is silently missing`).toBe(true);
+          }
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("never parts a tool call from its result", () => {
+    fc.assert(
+      fc.property(chat, budget, (value, maxTokens) => {
+        const { messages } = assembleContext(inputOf(value, maxTokens));
+        const called = new Set<string>();
+        for (const { content, cut } of messages) {
+          const { calls, results } = toolIds(content);
+          for (const id of calls) called.add(id);
+          if (cut === true) continue;
+          for (const id of results) expect(called.has(id), `the call of ${id} is missing`).toBe(true);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("cuts a newest message that is larger than the budget, and says so", () => {
+    const huge = "alpha beta gamma ".repeat(2_000);
+    const context = assembleContext({
+      sessionId: "s",
+      headSeq: 1,
+      atSeq: 1,
+      summary: null,
+      newestFirst: [{ id: "a", seq: 1, role: "user", content: huge, createdAt: "", tokens: 99_999, tokensBefore: 0 }],
+      maxTokens: 300,
+      summaryPending: false,
+    });
+    const [message] = context.messages;
+    expect(message?.cut).toBe(true);
+    const text = messageText(message?.content ?? "");
+    expect(text).toMatch(/^alpha beta[^]*characters cut[^]*gamma $/);
+    expect(context.omitted).toEqual([{ fromSeq: 1, throughSeq: 1, reason: "budget" }]);
+    expect(context.tokens.used).toBeLessThanOrEqual(300);
+  });
+
+  it("says pending where a summary of what has no room is on its way", () => {
+    const log = Array.from({ length: 50 }, (_, index) => ({
+      id: `m${index + 1}`,
+      seq: index + 1,
+      role: "user" as const,
+      content: "some words that fill a line ".repeat(4),
+      createdAt: "",
+      tokens: 40,
+      tokensBefore: index * 46,
+    }));
+    const context = assembleContext({
+      sessionId: "s",
+      headSeq: 50,
+      atSeq: 50,
+      summary: null,
+      newestFirst: log.toReversed(),
+      maxTokens: 500,
+      summaryPending: true,
+    });
+    expect(context.omitted).toMatchObject([{ fromSeq: 1, reason: "pending" }]);
+    expect(context.messages.at(-1)?.seq).toBe(50);
+  });
+});

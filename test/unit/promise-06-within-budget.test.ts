@@ -1,0 +1,120 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { contextFormatSchema, type RenderedContext } from "../../src/contracts/context.ts";
+import { assembleContext } from "../../src/memory/context.ts";
+import { renderContext } from "../../src/memory/formats.ts";
+import { renderItems } from "../../src/memory/items.ts";
+import { FILE_TOKENS } from "../../src/memory/message-text.ts";
+import { estimateTokens } from "../../src/memory/tokens.ts";
+import { chat, inputOf } from "../support/context-arbitraries.ts";
+
+const RUNS = { numRuns: 300, seed: 20261122 };
+const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
+
+/** Every text that the rendering hands to a model, and the files, which have a fixed charge. */
+function promptOf(rendered: RenderedContext): { texts: string[]; files: number } {
+  if ("text" in rendered) return { texts: [rendered.text], files: 0 };
+  const texts: string[] = [];
+  let files = 0;
+  const walk = (value: unknown): void => {
+    if (typeof value === "string") texts.push(value);
+    else if (Array.isArray(value)) value.forEach(walk);
+    else if (value !== null && typeof value === "object") {
+      if ("type" in value && (value.type === "file" || value.type === "image_url")) files += 1;
+      else {
+        for (const [key, entry] of Object.entries(value)) {
+          if (key !== "type" && key !== "id" && key !== "tool_call_id") walk(entry);
+        }
+      }
+    }
+  };
+  if ("sessionId" in rendered) {
+    for (const { role, author, content } of rendered.messages) walk([role, author ?? "", content]);
+    if (rendered.summary !== null) texts.push(renderItems(rendered.summary.items));
+  } else {
+    for (const message of rendered.messages) walk(message);
+    if ("system" in rendered) walk(rendered.system);
+  }
+  return { texts, files };
+}
+
+describe("promise 6: within budget", () => {
+  it.each(contextFormatSchema.options)("never exceeds its budget, as rendered in %s", (format) => {
+    fc.assert(
+      fc.property(
+        chat,
+        budget,
+        fc.constantFrom("user" as const, "system" as const),
+        (value, maxTokens, summaryRole) => {
+          const context = assembleContext(inputOf(value, maxTokens));
+          expect(context.tokens.used).toBeLessThanOrEqual(maxTokens);
+          expect(context.tokens.used).toBe(context.tokens.summary + context.tokens.messages);
+          const rendered = renderContext(context, { format, summaryRole });
+          const { texts, files } = promptOf(rendered);
+          const hasItems = context.summary?.items.some(({ status }) => status !== "superseded") ?? false;
+          if (format === "threadkeep" && !hasItems) texts.splice(texts.length - 1, context.summary === null ? 0 : 1);
+          const estimate = texts.reduce((sum, text) => sum + estimateTokens(text), files * FILE_TOKENS);
+          expect(estimate).toBeLessThanOrEqual(context.tokens.used);
+        },
+      ),
+      RUNS,
+    );
+  });
+
+  it("leaves no more than a step of room unused while messages wait outside", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 500, max: 5_000 }), fc.integer({ min: 20, max: 400 }), (maxTokens, count) => {
+        const log = Array.from({ length: count }, (_, index) => ({
+          id: `m${index + 1}`,
+          seq: index + 1,
+          role: "user" as const,
+          content: "twelve words or so stand in each and every one of these",
+          createdAt: "",
+          tokens: 14,
+          tokensBefore: index * 20,
+        }));
+        const context = assembleContext({
+          sessionId: "s",
+          headSeq: count,
+          atSeq: count,
+          summary: null,
+          newestFirst: log.toReversed(),
+          maxTokens,
+          summaryPending: false,
+        });
+        if (context.omitted.length > 0) {
+          expect(context.tokens.used).toBeGreaterThanOrEqual(maxTokens * 0.7 - 40);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("keeps the start of the window where it is while messages come in, but for rare steps", () => {
+    const log = Array.from({ length: 400 }, (_, index) => ({
+      id: `m${index + 1}`,
+      seq: index + 1,
+      role: "user" as const,
+      content: "the same old line",
+      createdAt: "",
+      tokens: 14,
+      tokensBefore: index * 20,
+    }));
+    const starts = Array.from({ length: 300 }, (_, step) => {
+      const visible = log.slice(0, 100 + step);
+      const { messages } = assembleContext({
+        sessionId: "s",
+        headSeq: visible.length,
+        atSeq: visible.length,
+        summary: null,
+        newestFirst: visible.toReversed(),
+        maxTokens: 1_600,
+        summaryPending: false,
+      });
+      return messages[0]?.seq ?? 0;
+    });
+    const moves = starts.filter((start, index) => index > 0 && start !== starts[index - 1]).length;
+    // 300 messages of 20 tokens, in steps of a quarter of 1,600.
+    expect(moves).toBeLessThanOrEqual(16);
+  });
+});

@@ -1,0 +1,72 @@
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { birthOf, freshRef, said, sessionAt, stubAt } from "../support/worker-session.ts";
+
+/** Rows that a body writes, as they are billed: counted rows, and each `setAlarm`, which no counter shows. */
+async function billedRows(ref: ReturnType<typeof freshRef>, messages: ReturnType<typeof said>[]) {
+  return runInDurableObject(stubAt(ref), async (instance, state) => {
+    let rows = 0;
+    const { sql } = state.storage;
+    const exec = sql.exec.bind(sql);
+    const setAlarm = state.storage.setAlarm.bind(state.storage);
+    const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+    sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
+      const cursor = exec<T>(query, ...bindings);
+      cursors.push(cursor);
+      return cursor;
+    };
+    state.storage.setAlarm = (...args) => {
+      rows += 1;
+      return setAlarm(...args);
+    };
+    unwrap(await instance.append({ messages }, null));
+    sql.exec = exec;
+    state.storage.setAlarm = setAlarm;
+    return rows + cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+  });
+}
+
+describe("promise 3: acknowledged is durable", () => {
+  it("keeps what was answered over an eviction", async () => {
+    const ref = freshRef();
+    await sessionAt(ref).append({ messages: [said("kept", "a")] }, birthOf(ref));
+    await evictDurableObject(stubAt(ref));
+    expect(unwrap(await sessionAt(ref).message("a")).content).toBe("kept");
+    const again = await sessionAt(ref).append({ messages: [said("kept", "a")] }, null);
+    expect(unwrap(again).messages).toEqual([{ id: "a", seq: 1, created: false }]);
+  });
+
+  it("keeps what was answered when every object is aborted", async () => {
+    const ref = freshRef();
+    await sessionAt(ref).append({ messages: [said("kept", "a")] }, birthOf(ref));
+    await abortAllDurableObjects();
+    expect(unwrap(await sessionAt(ref).message("a")).content).toBe("kept");
+  });
+
+  it("bills two rows for an append with a client's id, and one with a server's", async () => {
+    const ref = freshRef();
+    await sessionAt(ref).append({ messages: [said("first")] }, birthOf(ref));
+    expect(await billedRows(ref, [said("with an id", "mine")])).toBe(2);
+    expect(await billedRows(ref, [said("without")])).toBe(1);
+  });
+
+  it("writes nothing and makes no schema when an unknown session is read", async () => {
+    const ref = freshRef();
+    const session = sessionAt(ref);
+    for (const answer of [
+      await session.state(),
+      await session.messages({ limit: 5 }),
+      await session.context({}),
+      await session.summaries(undefined, 5),
+      await session.summarize({}),
+      await session.append({ messages: [said("x")] }, null),
+    ]) {
+      expect(answer).toMatchObject({ ok: false, fault: { code: "session_not_found" } });
+    }
+    const tables = await runInDurableObject(stubAt(ref), (_, state) =>
+      state.storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import type { SummaryStep } from "../../src/session/summarizing.ts";
+import {
+  chatOf,
+  oweSummary,
+  said,
+  sessionAt,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+type CallStep = Extract<SummaryStep, { next: "call" }>;
+
+function call(step: SummaryStep): CallStep {
+  if (step.next !== "call") throw new Error(`expected a call, got ${step.next}`);
+  return step;
+}
+
+/** What a summarizer might say: the first words of each message, citing it, beside what was there. */
+function answerTo(request: SummarizerRequest): SummarizerAnswer {
+  return {
+    model: "test",
+    items: [
+      ...request.previous,
+      ...request.messages.map(({ seq, text }) => ({
+        kind: "fact" as const,
+        text: text.slice(0, 30),
+        sourceSeqs: [seq],
+        status: "current" as const,
+      })),
+    ],
+  };
+}
+
+describe("promise 7: a summary lands whole or not at all", () => {
+  it("shows nothing of a long range before its last chunk is answered", async () => {
+    const ref = await chatOf(60, { words: 700, settings: { profile: "agent" } });
+    const { jobId, incarnation } = await oweSummary(ref);
+    const session = sessionAt(ref);
+    let step = await session.beginSummary(jobId, incarnation);
+    const ranges: number[][] = [];
+    while (step.next === "call") {
+      ranges.push(step.request.messages.map(({ seq }) => seq));
+      expect(unwrap(await session.state()).summary).toBeNull();
+      const { lease, request } = step;
+      step = await withoutAlarm(ref, (object) =>
+        object.saveAnswer(jobId, incarnation, lease, answerTo(request)),
+      );
+    }
+    expect(ranges.length).toBeGreaterThan(1);
+    expect(ranges.flat()).toEqual(Array.from({ length: 56 }, (_, index) => index + 1));
+    const { summary } = unwrap(await session.state());
+    expect(summary).toMatchObject({ version: 1, throughSeq: 56 });
+  });
+
+  it("delays a duplicate delivery while the first one holds the lease", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    call(await sessionAt(ref).beginSummary(jobId, incarnation));
+    const duplicate = await sessionAt(ref).beginSummary(jobId, incarnation);
+    expect(duplicate).toMatchObject({ next: "wait" });
+  });
+
+  it("takes no answer under a lease that is lost, and takes it once under one that holds", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const session = sessionAt(ref);
+    const lost = call(await session.beginSummary(jobId, incarnation));
+    await withoutAlarm(ref, (object) =>
+      object.noteFailure(jobId, incarnation, { reason: "test", lease: lost.lease }),
+    );
+    const held = call(await session.beginSummary(jobId, incarnation));
+    const late = await session.saveAnswer(jobId, incarnation, lost.lease, answerTo(lost.request));
+    expect(late).toMatchObject({ next: "wait" });
+    expect(unwrap(await session.state()).summary).toBeNull();
+    const save = () =>
+      withoutAlarm(ref, (object) =>
+        object.saveAnswer(jobId, incarnation, held.lease, answerTo(held.request)),
+      );
+    expect(await save()).toMatchObject({ next: "done" });
+    expect(await save()).toMatchObject({ next: "done" });
+    expect(unwrap(await session.summaries(undefined, 10)).data).toHaveLength(1);
+  });
+
+  it("does nothing for a job of another life of the session, or for one that is done", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const session = sessionAt(ref);
+    expect(await session.beginSummary(jobId, "another")).toMatchObject({ next: "done" });
+    expect(await session.beginSummary("no-such-job", incarnation)).toMatchObject({ next: "done" });
+    expect(await session.beginSummary(jobId, incarnation)).toMatchObject({ next: "call" });
+  });
+
+  it("covers messages that came while it was made by the next summary, not by this one", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const session = sessionAt(ref);
+    const step = call(await session.beginSummary(jobId, incarnation));
+    unwrap(await session.append({ messages: [said("late to the party")] }, null));
+    await withoutAlarm(ref, (object) =>
+      object.saveAnswer(jobId, incarnation, step.lease, answerTo(step.request)),
+    );
+    const state = unwrap(await session.state());
+    expect(state).toMatchObject({ headSeq: 9, summary: { throughSeq: 4 } });
+  });
+
+  it("makes the second summary of the items of the first and what came since, and keeps both versions", async () => {
+    const ref = await chatOf(8);
+    const session = sessionAt(ref);
+    for (let round = 0; round < 2; round += 1) {
+      const { jobId, incarnation } = await oweSummary(ref);
+      const step = call(await session.beginSummary(jobId, incarnation));
+      const answer = answerTo(step.request);
+      // The second time one item is reworded, one left out and one kept.
+      if (round === 1) {
+        const [reworded, ...rest] = answer.items;
+        if (reworded === undefined) throw new Error("no item");
+        answer.items = [{ ...reworded, text: "Turn 1: the invoice" }, ...rest.slice(1)];
+      }
+      await withoutAlarm(ref, (object) =>
+        object.saveAnswer(jobId, incarnation, step.lease, answer),
+      );
+      unwrap(await session.append({ messages: Array.from({ length: 4 }, () => said("more")) }, null));
+    }
+    const first = unwrap(await session.summary(1, false));
+    const second = unwrap(await session.summary(2, true));
+    expect(first.items.map(({ id }) => id)).toEqual(["1.1", "1.2", "1.3", "1.4"]);
+    expect(first.items[0]?.text).not.toBe("Turn 1: the invoice");
+    expect(second.items.map(({ id }) => id)).toEqual(["1.1", "1.3", "1.4", "2.1", "2.2", "2.3", "2.4"]);
+    expect(second.items[0]).toMatchObject({ id: "1.1", text: "Turn 1: the invoice" });
+    expect(second.sources?.map(({ seq }) => seq)).toEqual([1, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it("brings the summary of a chat that crosses the threshold into the context by itself", async () => {
+    const ref = await chatOf(60, { settings: { summarizeAfterTokens: 2_000, keepRecentTokens: 500 } });
+    const session = sessionAt(ref);
+    await until("the summary is there", async () => unwrap(await session.state()).summary !== null);
+    const context = unwrap(await session.context({ maxTokens: 4_000 }));
+    expect(context).toMatchObject({ summary: { summarizer: "extractive", degraded: false } });
+    await until("nothing is owed", async () => {
+      const state = unwrap(await session.state());
+      return !state.summaryPending && state.archived;
+    });
+    const settled = unwrap(await session.context({ maxTokens: 4_000 }));
+    expect(settled).toMatchObject({ omitted: [], headSeq: 60 });
+  });
+});

@@ -1,0 +1,125 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { chatOf, oweSummary, owedJobs, sessionAt, stubAt, until, withoutAlarm } from "../support/worker-session.ts";
+
+describe("promise 10: work is never lost, nor paid twice", () => {
+  it("commits the work that a change calls for together with the change and the alarm", async () => {
+    const ref = await chatOf(4, { settings: { summarizeAfterTokens: 1_000_000 } });
+    const session = sessionAt(ref);
+    const seen = await runInDurableObject(stubAt(ref), async (object, state) => {
+      const update = object.update({ settings: { summarizeAfterTokens: 100, keepRecentTokens: 0 } });
+      unwrap(await update);
+      const alarmBefore = await state.storage.getAlarm();
+      const append = object.append({ messages: [{ role: "user", content: "one more ".repeat(50) }] }, null);
+      const alarm = await state.storage.getAlarm();
+      const jobs = state.storage.sql.exec("SELECT kind, state FROM jobs").toArray();
+      await state.storage.deleteAlarm();
+      unwrap(await append);
+      return { alarmBefore, alarm, jobs };
+    });
+    expect(seen.alarmBefore).toBeNull();
+    expect(seen.alarm).not.toBeNull();
+    expect(seen.jobs).toEqual([{ kind: "summarize", state: "owed" }]);
+    expect(unwrap(await session.state()).summaryPending).toBe(true);
+  });
+
+  it("still owes it after the queue took the message, and sends it again", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const sent = await runInDurableObject(stubAt(ref), async (object, state) => {
+      await object.alarm();
+      const [job] = state.storage.sql.exec("SELECT state, sends, next_send_at FROM jobs").toArray();
+      return { job, alarm: await state.storage.getAlarm(), now: Date.now() };
+    });
+    expect(sent.job).toMatchObject({ state: "owed", sends: 1 });
+    expect(sent.alarm).toBe(sent.job?.["next_send_at"]);
+    expect(sent.alarm).toBeGreaterThan(sent.now + 30_000);
+    await until("the consumer confirms", async () =>
+      (await owedJobs(ref)).every((job) => job["kind"] !== "summarize"),
+    );
+  });
+
+  it("goes on after an eviction, from the alarm alone", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    await evictDurableObject(stubAt(ref));
+    // The object arms itself again when it is next built, because the alarm is gone.
+    unwrap(await sessionAt(ref).state());
+    await until("the summary lands", async () => unwrap(await sessionAt(ref).state()).summary !== null);
+  });
+
+  it("backs off after a failure, keeps the first and the last, and goes on", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    for (const reason of ["first reason", "second reason"]) {
+      const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+      if (step.next !== "call") throw new Error("expected a call");
+      await withoutAlarm(ref, (object) =>
+        object.noteFailure(jobId, incarnation, { reason, lease: step.lease }),
+      );
+    }
+    const [job] = await owedJobs(ref);
+    expect(job).toMatchObject({ state: "owed", failures: 2, last_error: "second reason", lease: null });
+    expect(Number(job?.["next_send_at"]) - Date.now()).toBeGreaterThan(1_000);
+    expect(Number(job?.["first_failed_at"])).toBeLessThanOrEqual(Number(job?.["last_failed_at"]));
+  });
+
+  it("waits as long as the summarizer asks", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    if (step.next !== "call") throw new Error("expected a call");
+    await withoutAlarm(ref, (object) =>
+      object.noteFailure(jobId, incarnation, { reason: "busy", lease: step.lease, retryAfterSeconds: 900 }),
+    );
+    const [job] = await owedJobs(ref);
+    expect(Number(job?.["next_send_at"]) - Date.now()).toBeGreaterThan(890_000);
+  });
+
+  it("gives a summary up after twenty failures, and takes it up again by hand", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    for (let failure = 1; failure <= 20; failure += 1) {
+      const report = await withoutAlarm(ref, (object) =>
+        object.noteFailure(jobId, incarnation, { reason: "broken" }),
+      );
+      expect(report).toMatchObject({ failures: failure, gaveUp: failure === 20 });
+    }
+    expect(unwrap(await sessionAt(ref).state()).summaryPending).toBe(false);
+    expect(await sessionAt(ref).beginSummary(jobId, incarnation)).toMatchObject({ next: "done" });
+    const { job, summary } = unwrap(
+      await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }),
+    );
+    expect(job).toMatchObject({ id: jobId, state: "done" });
+    expect(summary).toMatchObject({ throughSeq: 4 });
+  });
+
+  it("owes the same work once, however often it is asked for", async () => {
+    const ref = await chatOf(8);
+    const first = await oweSummary(ref);
+    const second = await oweSummary(ref);
+    expect(second).toEqual(first);
+    expect(await owedJobs(ref)).toHaveLength(1);
+  });
+
+  it("asks a summarizer nothing for a range that is covered", async () => {
+    const ref = await chatOf(8);
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    const again = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0 }));
+    expect(again).toMatchObject({ job: null, summary: { version: 1 } });
+    expect(await runDurableObjectAlarm(stubAt(ref))).toBeTypeOf("boolean");
+    expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data).toHaveLength(1);
+  });
+
+  it("makes a summary anew from the whole log when asked, as the next version", async () => {
+    const ref = await chatOf(8);
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    const { job, summary } = unwrap(
+      await sessionAt(ref).summarize({ fromScratch: true, waitMs: 10_000 }),
+    );
+    expect(job).toMatchObject({ state: "done" });
+    expect(summary).toMatchObject({ version: 2, throughSeq: 4 });
+    expect(summary?.items.every(({ id }) => id.startsWith("2."))).toBe(true);
+  });
+});

@@ -1,0 +1,300 @@
+import { McpServer } from "@modelcontextprotocol/server";
+import { createMcpHandler } from "agents/mcp/server";
+import { createExecutionContext } from "cloudflare:test";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { SUMMARIZE_TOOL, type SummarizerAnswer, type SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { createSummarizerClient, parseRetryAfter, SummarizerError } from "../../src/summarizer/client.ts";
+import { extractive } from "../../src/summarizer/extractive.ts";
+import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
+import type { Summarizer } from "../../src/summarizer/summarizer.ts";
+
+const SECRET = "the cellar key hangs behind the oven";
+const REQUEST: SummarizerRequest = {
+  previous: [{ id: "p1", kind: "fact", text: "User: I live in Oslo.", sourceSeqs: [1], status: "current" }],
+  messages: [
+    {
+      seq: 2,
+      role: "user",
+      at: "2026-11-22T09:30:00Z",
+      text: `My sister Karin moves to Bergen on 14 June; ${SECRET}.`,
+    },
+  ],
+  maxTokens: 500,
+};
+const ANSWER: SummarizerAnswer = {
+  items: [{ kind: "fact", text: "Karin moves to Bergen", sourceSeqs: [2], status: "current" }],
+  model: "foreign",
+};
+
+type Wire = (request: Request) => Promise<Response>;
+
+function wireTo(model: Summarizer): Wire {
+  const handler = createSummarizerHandler(model);
+  return (request) => handler(request, {}, createExecutionContext());
+}
+
+function modelThat(summarize: Summarizer["summarize"]): Summarizer {
+  return { name: "test", summarize };
+}
+
+function call(wire: Wire, options: { timeoutMs?: number; signal?: AbortSignal; token?: string } = {}) {
+  return createSummarizerClient({
+    fetch: wire,
+    url: IN_PROCESS_SUMMARIZER_URL,
+    timeoutMs: options.timeoutMs ?? 5_000,
+    name: "threadkeep-test",
+    ...(options.token === undefined ? {} : { token: options.token }),
+  }).summarize(REQUEST, options.signal);
+}
+
+async function failureOf(answer: Promise<unknown>): Promise<SummarizerError> {
+  const error = await answer.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof SummarizerError)) throw new Error(`expected a SummarizerError, got ${String(error)}`);
+  expect(JSON.stringify([error.message, error.stack, error.cause])).not.toContain(SECRET);
+  return error;
+}
+
+describe("the built-in agent, called in-process over MCP", () => {
+  test("answers with the items that the extractive summarizer makes", async () => {
+    const answer = await call(wireTo(extractive));
+    expect(answer).toEqual(await extractive.summarize(REQUEST));
+    expect(answer.items[0]).toEqual(REQUEST.previous[0]);
+    expect(answer.items.length).toBeGreaterThan(1);
+  });
+
+  test("takes two requests: one to negotiate, one to call", async () => {
+    const wire = wireTo(extractive);
+    let requests = 0;
+    await call((request) => {
+      requests += 1;
+      return wire(request);
+    });
+    expect(requests).toBe(2);
+  });
+
+  test("serves many calls at once, each with its own answer", async () => {
+    const wire = wireTo(modelThat(async ({ maxTokens }) => ({ items: [], model: `m${maxTokens}` })));
+    const answers = await Promise.all(
+      [11, 22, 33, 44].map((maxTokens) =>
+        createSummarizerClient({ fetch: wire, url: IN_PROCESS_SUMMARIZER_URL, timeoutMs: 5_000, name: "t" }).summarize({
+          ...REQUEST,
+          maxTokens,
+        }),
+      ),
+    );
+    expect(answers.map(({ model }) => model)).toEqual(["m11", "m22", "m33", "m44"]);
+  });
+
+  test("a model that throws is a tool error, without its words", async () => {
+    const failing = modelThat(async () => {
+      throw new Error(`cannot read: ${SECRET}`);
+    });
+    const bodies: string[] = [];
+    const wire = wireTo(failing);
+    const error = await failureOf(
+      call(async (request) => {
+        const response = await wire(request);
+        bodies.push(await response.clone().text());
+        return response;
+      }),
+    );
+    expect(error.kind).toBe("tool_error");
+    expect(bodies.join()).not.toContain(SECRET);
+  });
+
+  test("a pause that the provider asked for reaches the caller", async () => {
+    const busy = modelThat(async () => {
+      throw new SummarizerError("unreachable", "HTTP 429", 42);
+    });
+    expect(await failureOf(call(wireTo(busy)))).toMatchObject({ kind: "tool_error", retryAfterSeconds: 42 });
+  });
+
+  test("a model's answer with faults does not get out of the agent", async () => {
+    const faulty = modelThat(async () => ({
+      items: [{ kind: "fact", text: "", sourceSeqs: [], status: "current" }],
+      model: "test",
+    }));
+    expect((await failureOf(call(wireTo(faulty)))).kind).toBe("tool_error");
+  });
+
+  test("invalid arguments are a tool error, and the model is not asked", async () => {
+    let asked = false;
+    const wire = wireTo(
+      modelThat(async () => {
+        asked = true;
+        return ANSWER;
+      }),
+    );
+    const client = createSummarizerClient({ fetch: wire, url: IN_PROCESS_SUMMARIZER_URL, timeoutMs: 5_000, name: "t" });
+    expect((await failureOf(client.summarize({ ...REQUEST, maxTokens: 0 }))).kind).toBe("tool_error");
+    expect(asked).toBe(false);
+  });
+
+  test("a timeout cancels the model's work", async () => {
+    let cancelled = false;
+    const slow = modelThat(
+      (_, signal) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener("abort", () => {
+            cancelled = true;
+            reject(new Error("cancelled"));
+          });
+        }),
+    );
+    expect((await failureOf(call(wireTo(slow), { timeoutMs: 100 }))).kind).toBe("timeout");
+    expect(cancelled).toBe(true);
+  });
+
+  test("a caller that gives up gets its own reason back", async () => {
+    const controller = new AbortController();
+    const never = modelThat(() => new Promise(() => {}));
+    const answer = call(wireTo(never), { signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("lease lost")), 50);
+    await expect(answer).rejects.toThrow("lease lost");
+  });
+
+  test("is called from outside under any host name, but not by a browser's page", async () => {
+    const wire = wireTo(extractive);
+    const post = (headers: Record<string, string>) =>
+      wire(
+        new Request(`https://memory.example.com${SUMMARIZER_ROUTE}`, {
+          method: "POST",
+          headers: {
+            "content-type": "application/json",
+            accept: "application/json, text/event-stream",
+            host: "memory.example.com",
+            ...headers,
+          },
+          body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/list", params: {} }),
+        }),
+      );
+    const listed = await post({});
+    expect(listed.status).toBe(200);
+    expect(await listed.text()).toContain(SUMMARIZE_TOOL);
+    expect((await post({ origin: "https://evil.example" })).status).toBe(403);
+  });
+
+  test("has one route", async () => {
+    expect((await wireTo(extractive)(new Request("https://mcp.internal/mcp", { method: "POST" }))).status).toBe(404);
+  });
+});
+
+/** A server of somebody else with a tool of the same name. */
+function foreign(
+  result: () => { structuredContent?: Record<string, unknown>; content: { type: "text"; text: string }[] },
+): Wire {
+  const handler = createMcpHandler(
+    () => {
+      const server = new McpServer({ name: "foreign", version: "0.0.1" });
+      server.registerTool(SUMMARIZE_TOOL, { inputSchema: z.looseObject({}) }, async () => result());
+      return server;
+    },
+    { route: SUMMARIZER_ROUTE },
+  );
+  return (request) => handler(request, {}, createExecutionContext());
+}
+
+function saying(...texts: string[]): Wire {
+  return foreign(() => ({ content: texts.map((text) => ({ type: "text", text })) }));
+}
+
+describe("a foreign server", () => {
+  test("may answer in text that holds JSON", async () => {
+    expect(await call(saying(JSON.stringify(ANSWER)))).toEqual(ANSWER);
+    expect(await call(saying("Here you are:", `\`\`\`json\n${JSON.stringify(ANSWER)}\n\`\`\``))).toEqual(ANSWER);
+  });
+
+  test("may not answer in prose", async () => {
+    expect((await failureOf(call(saying(`A summary. ${SECRET}`)))).kind).toBe("invalid_answer");
+  });
+
+  test.each([
+    ["no items", { model: "m" }],
+    ["an unknown kind", { ...ANSWER, items: [{ ...ANSWER.items[0], kind: SECRET }] }],
+    ["no sources", { ...ANSWER, items: [{ ...ANSWER.items[0], sourceSeqs: [] }] }],
+    ["an item as long as an essay", { ...ANSWER, items: [{ ...ANSWER.items[0], text: "x".repeat(3_000) }] }],
+  ])("with %s gives an invalid answer", async (_, structuredContent) => {
+    const error = await failureOf(call(foreign(() => ({ structuredContent, content: [] }))));
+    expect(error.kind).toBe("invalid_answer");
+  });
+
+  test("that sends NUL characters or lone surrogates does not get them stored", async () => {
+    const dirty = {
+      ...ANSWER,
+      items: [
+        { ...ANSWER.items[0], text: "Karin\u0000 moves\nto \ud800Bergen" },
+        { ...ANSWER.items[0], text: "\u0000" },
+      ],
+    };
+    const answer = await call(foreign(() => ({ structuredContent: dirty, content: [] })));
+    expect(answer.items.map(({ text }) => text)).toEqual(["Karin moves to \ufffdBergen"]);
+  });
+
+  test("gets the token", async () => {
+    const wire = saying(JSON.stringify(ANSWER));
+    const seen = new Set<string | null>();
+    await call(
+      (request) => {
+        seen.add(request.headers.get("authorization"));
+        return wire(request);
+      },
+      { token: "s3cret" },
+    );
+    expect([...seen]).toEqual(["Bearer s3cret"]);
+  });
+
+  test("without the tool is a tool error", async () => {
+    const handler = createMcpHandler(
+      () => {
+        const server = new McpServer({ name: "other", version: "0.0.1" });
+        server.registerTool("translate", { inputSchema: z.object({}) }, async () => ({ content: [] }));
+        return server;
+      },
+      { route: SUMMARIZER_ROUTE },
+    );
+    const error = await failureOf(call((request) => handler(request, {}, createExecutionContext())));
+    expect(error.kind).toBe("tool_error");
+  });
+
+  test.each([401, 403, 404, 429, 500, 503])(
+    "that answers %i is unreachable, and may ask for a pause",
+    async (status) => {
+      const error = await failureOf(
+        call(async () => new Response(SECRET, { status, headers: { "retry-after": "7" } })),
+      );
+      expect(error).toMatchObject({ kind: "unreachable", retryAfterSeconds: 7 });
+    },
+  );
+
+  test("that answers with a web page is unreachable", async () => {
+    const page = async () => new Response(`<html>${SECRET}</html>`, { headers: { "content-type": "text/html" } });
+    expect((await failureOf(call(page))).kind).toBe("unreachable");
+  });
+
+  test("out of reach is unreachable", async () => {
+    const down = async () => {
+      throw new TypeError(`connection to ${SECRET} refused`);
+    };
+    expect((await failureOf(call(down))).kind).toBe("unreachable");
+  });
+
+  test("that never answers is a timeout, even where the wire ignores its signal", async () => {
+    const started = Date.now();
+    expect((await failureOf(call(() => new Promise(() => {}), { timeoutMs: 100 }))).kind).toBe("timeout");
+    expect(Date.now() - started).toBeLessThan(2_000);
+  });
+});
+
+test("Retry-After is read as a count or as a date, and bounded", () => {
+  const now = Date.parse("2026-11-22T09:30:00Z");
+  expect(parseRetryAfter("120", now)).toBe(120);
+  expect(parseRetryAfter("Sun, 22 Nov 2026 09:31:00 GMT", now)).toBe(60);
+  expect(parseRetryAfter("999999999", now)).toBe(3_600);
+  for (const nothing of [null, "", "soon", "-5", "Sun, 22 Nov 2020 09:31:00 GMT"]) {
+    expect(parseRetryAfter(nothing, now)).toBeUndefined();
+  }
+});

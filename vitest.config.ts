@@ -1,0 +1,89 @@
+import path from "node:path";
+import { cloudflareTest } from "@cloudflare/vitest-plugin";
+import { defineConfig } from "vitest/config";
+import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
+
+/** Groups run one after the other, so that a crash test does not steal the time that a latency test measures. */
+export default defineConfig({
+  // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this
+  // pg would get the empty stand-in of its sockets.
+  resolve: { alias: { "pg-cloudflare": path.resolve("node_modules/pg-cloudflare/dist/index.js") } },
+  test: {
+    // The Worker logs each operation; only what led to a failure is worth reading.
+    silent: "passed-only",
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          environment: "node",
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        ssr: {
+          resolve: {
+            conditions: ["workerd", "worker", "module", "browser"],
+            externalConditions: ["workerd", "worker"],
+          },
+        },
+        plugins: [
+          cloudflareTest(({ inject }) => {
+            const workerDatabaseUrl = inject("workerDatabaseUrl");
+            // Without them wrangler's reader of the configuration refuses the database and warns of missing secrets.
+            Object.assign(process.env, TEST_WORKER_BINDINGS, {
+              CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: workerDatabaseUrl,
+              WRANGLER_LOG: "error",
+            });
+            return {
+              wrangler: { configPath: "./wrangler.toml" },
+              miniflare: { bindings: TEST_WORKER_BINDINGS, hyperdrives: { HYPERDRIVE: workerDatabaseUrl }, cf: false },
+            };
+          }),
+        ],
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          globalSetup: ["test/support/setup-postgres.ts"],
+          testTimeout: 20_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "system",
+          include: ["test/system/**/*.test.ts"],
+          environment: "node",
+          globalSetup: ["test/support/setup-service.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: "fuzz",
+          include: ["test/fuzz/**/*.test.ts"],
+          environment: "node",
+          globalSetup: ["test/support/setup-service.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        test: {
+          name: "crash",
+          include: ["test/crash/**/*.test.ts"],
+          environment: "node",
+          globalSetup: ["test/support/setup-bundle.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+          sequence: { groupOrder: 4 },
+        },
+      },
+    ],
+  },
+});
