@@ -7,12 +7,9 @@ import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts
 import type { Birth, ChatSession } from "../../src/session/chat-session.ts";
 import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
 
-let made = 0;
-
-/** A name that no other test uses: storage is isolated by file, not by test. */
+/** A name that no other test uses: objects are isolated by file, not by test, and PostgreSQL is shared by all. */
 export function freshRef(owner = "-"): SessionRef {
-  made += 1;
-  return { tenant: "test", owner, session: `session-${made}` };
+  return { tenant: "test", owner, session: crypto.randomUUID() };
 }
 
 export function sessionAt(ref: SessionRef): SessionObject {

@@ -1,0 +1,196 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobMessage } from "../../src/contracts/job.ts";
+import type { SummarizerAnswer } from "../../src/contracts/summarizer.ts";
+import { consume, type PipelineParts } from "../../src/pipeline/consume.ts";
+import { withDatabase } from "../../src/archive/database.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { SummarizerError } from "../../src/summarizer/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { chatOf, oweSummary, owedJobs, sessionAt } from "../support/worker-session.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+
+const operations = createOperationsClient(env.OPERATIONS);
+
+function partsWith(change: Partial<PipelineParts> = {}): PipelineParts & { calls: number[] } {
+  const calls: number[] = [];
+  return {
+    sessions: createSessionClient(env.CHAT_SESSION),
+    operations,
+    summarizer: {
+      summarize: async (request): Promise<SummarizerAnswer> => {
+        calls.push(request.messages.length);
+        return { items: [], model: "test" };
+      },
+    },
+    withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
+    log: createLog({ write: () => undefined }),
+    calls,
+    ...change,
+  };
+}
+
+async function deliver(parts: PipelineParts, bodies: unknown[], queue = "threadkeep-summarize") {
+  const batch = createMessageBatch(
+    queue,
+    bodies.map((body, index) => ({ id: `${index}`, timestamp: Date.now(), attempts: 1, body })),
+  );
+  await consume(batch, parts);
+  const { explicitAcks, retryMessages } = await getQueueResult(batch, createExecutionContext());
+  return { acks: explicitAcks, retries: retryMessages };
+}
+
+async function owed(ref: SessionRef): Promise<JobMessage> {
+  const { jobId, incarnation } = await oweSummary(ref);
+  return { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId };
+}
+
+async function failuresOf(jobId: string) {
+  return (await operations.list(1_000, null)).filter((failure) => failure.jobId === jobId);
+}
+
+describe("the consumer", () => {
+  it("calls the summarizer once for a job that is delivered again and again", async () => {
+    const job = await owed(await chatOf(8));
+    const parts = partsWith();
+    expect(await deliver(parts, [job])).toEqual({ acks: ["0"], retries: [] });
+    expect(await deliver(parts, [job, job])).toEqual({ acks: ["0", "1"], retries: [] });
+    expect(parts.calls).toEqual([4]);
+  });
+
+  it("delays the second of two deliveries that come together", async () => {
+    const job = await owed(await chatOf(8));
+    const parts = partsWith();
+    const { acks, retries } = await deliver(parts, [job, job]);
+    expect([acks.length, retries.length]).toEqual([1, 1]);
+    expect(parts.calls).toHaveLength(1);
+  });
+
+  it("acknowledges the good messages of a batch with a bad one, and sends the bad one round", async () => {
+    const job = await owed(await chatOf(8));
+    const { acks, retries } = await deliver(partsWith(), [{ v: 2, of: "tomorrow" }, job, "nonsense"]);
+    expect(acks).toEqual(["1"]);
+    expect(retries.map(({ msgId }) => msgId)).toEqual(["0", "2"]);
+  });
+
+  it.each(["timeout", "unreachable", "tool_error", "invalid_answer"] as const)(
+    "owes a summary after the summarizer's %s, and makes it when the summarizer is back",
+    async (kind) => {
+      const ref = await chatOf(8);
+      const job = await owed(ref);
+      const broken = partsWith({
+        summarizer: {
+          summarize: async () => {
+            throw new SummarizerError(kind, "test");
+          },
+        },
+      });
+      expect(await deliver(broken, [job])).toEqual({ acks: ["0"], retries: [] });
+      expect(await owedJobs(ref)).toMatchObject([
+        { state: "owed", failures: 1, last_error: `summarizer ${kind}`, lease: null },
+      ]);
+      await deliver(partsWith(), [job]);
+      expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
+    },
+  );
+
+  it("tells operators from the third failure on, and takes it back when the job went well", async () => {
+    const job = await owed(await chatOf(8));
+    const broken = partsWith({
+      summarizer: {
+        summarize: async () => {
+          throw new SummarizerError("timeout", "test");
+        },
+      },
+    });
+    await deliver(broken, [job]);
+    await deliver(broken, [job]);
+    expect(await failuresOf(job.jobId)).toEqual([]);
+    await deliver(broken, [job]);
+    expect(await failuresOf(job.jobId)).toMatchObject([
+      { kind: "summarize", session: job.session, reason: "summarizer timeout", attempts: 3 },
+    ]);
+    await deliver(partsWith(), [job]);
+    expect(await failuresOf(job.jobId)).toEqual([]);
+  });
+
+  it("sends a delivery round whose summarizer broke in a way that nobody foresaw", async () => {
+    const job = await owed(await chatOf(8));
+    const broken = partsWith({
+      summarizer: {
+        summarize: async () => {
+          throw new TypeError("unforeseen");
+        },
+      },
+    });
+    const { acks, retries } = await deliver(broken, [job]);
+    expect(acks).toEqual([]);
+    expect(retries).toMatchObject([{ msgId: "0" }]);
+  });
+
+  it("owes the archive what PostgreSQL could not take, and calls no model for it again", async () => {
+    const ref = await chatOf(8);
+    const job = await owed(ref);
+    const parts = partsWith();
+    await deliver(parts, [job]);
+    const away = partsWith({
+      withDatabase: async () => {
+        throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+      },
+    });
+    const [archive] = await owedJobs(ref);
+    // The object may have brought it on its way already: then there is nothing left to refuse.
+    if (archive?.["kind"] === "archive") {
+      const jobId = String(archive["id"]);
+      const delivery = await deliver(away, [{ ...job, kind: "archive", jobId }], "threadkeep-archive");
+      expect(delivery).toEqual({ acks: ["0"], retries: [] });
+    }
+    await expect
+      .poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 10_000 })
+      .toBe(true);
+    expect(parts.calls).toHaveLength(1);
+  });
+
+  it("writes a batch of sessions in one transaction on one connection", async () => {
+    const refs = await Promise.all([chatOf(8), chatOf(8), chatOf(8)]);
+    let connections = 0;
+    const parts = partsWith({
+      withDatabase: (body) => {
+        connections += 1;
+        return withDatabase(env.HYPERDRIVE.connectionString, body);
+      },
+    });
+    const jobs = await Promise.all(refs.map(owed));
+    await deliver(parts, jobs);
+    const archives: JobMessage[] = [];
+    for (const [index, job] of jobs.entries()) {
+      const ref = refs[index];
+      if (ref === undefined) continue;
+      for (const row of await owedJobs(ref)) {
+        archives.push({ ...job, kind: "archive", jobId: String(row["id"]) });
+      }
+    }
+    await deliver(parts, archives, "threadkeep-archive");
+    expect(connections).toBeLessThanOrEqual(1);
+    for (const ref of refs) {
+      await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived).toBe(true);
+    }
+  });
+});
+
+describe("the dead letters", () => {
+  it("are indexed for operators, those that nobody understands too", async () => {
+    const job = await owed(await chatOf(8));
+    const before = await operations.count();
+    const queue = "threadkeep-summarize-failed-staging";
+    expect(await deliver(partsWith(), [job, { odd: true }], queue)).toEqual({
+      acks: ["0", "1"],
+      retries: [],
+    });
+    expect(await failuresOf(job.jobId)).toMatchObject([{ session: job.session }]);
+    expect(await operations.count()).toBe(before + 2);
+  });
+});
