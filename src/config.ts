@@ -4,19 +4,16 @@ import { z } from "zod";
 const MIN_KEY_LENGTH = 20;
 
 const secret = (name: string) =>
-  z
-    .string({ error: `${name} is missing: set it with "wrangler secret put ${name}"` })
-    .min(MIN_KEY_LENGTH, {
-      error: `${name} is too short: set ${MIN_KEY_LENGTH} random characters or more with "wrangler secret put ${name}"`,
-    });
+  z.string({ error: `${name} is missing: set it with "wrangler secret put ${name}"` }).min(MIN_KEY_LENGTH, {
+    error: `${name} is too short: set ${MIN_KEY_LENGTH} random characters or more with "wrangler secret put ${name}"`,
+  });
 
 const configSchema = z
   .object({
     THREADKEEP_API_KEY: secret("THREADKEEP_API_KEY"),
     THREADKEEP_ADMIN_KEY: secret("THREADKEEP_ADMIN_KEY"),
     THREADKEEP_API_TENANT: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
-      error:
-        "THREADKEEP_API_TENANT must be 1 to 63 characters of a-z 0-9 -: set it under [vars] in wrangler.toml",
+      error: "THREADKEEP_API_TENANT must be 1 to 63 characters of a-z 0-9 -: set it under [vars] in wrangler.toml",
     }),
     THREADKEEP_MODEL: z.literal("extractive", {
       error:
@@ -25,8 +22,7 @@ const configSchema = z
     SUMMARIZER_MCP_URL: z.union(
       [z.literal(""), z.url({ protocol: /^https?$/ }).transform((url) => new URL(url).href)],
       {
-        error:
-          "SUMMARIZER_MCP_URL must be an http or https URL, or empty for the built-in summarizer",
+        error: "SUMMARIZER_MCP_URL must be an http or https URL, or empty for the built-in summarizer",
       },
     ),
     SUMMARIZER_MCP_TOKEN: z.string().optional(),

@@ -12,11 +12,7 @@ import { readiness } from "./service/health.ts";
 import { createSessionClient } from "./session/client.ts";
 import { createSummarizerClient } from "./summarizer/client.ts";
 import { extractive } from "./summarizer/extractive.ts";
-import {
-  createSummarizerHandler,
-  IN_PROCESS_SUMMARIZER_URL,
-  SUMMARIZER_ROUTE,
-} from "./summarizer/server.ts";
+import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createLog } from "./telemetry/log.ts";
 
 export { Directory } from "./registry/directory.ts";

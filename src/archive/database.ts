@@ -12,10 +12,7 @@ export type Database = NodePgDatabase;
  * Runs `body` on a connection of its own, one an invocation: Hyperdrive pools behind it, and a connection kept across
  * invocations would belong to a request that is over.
  */
-export async function withDatabase<T>(
-  connectionString: string,
-  body: (database: Database) => Promise<T>,
-): Promise<T> {
+export async function withDatabase<T>(connectionString: string, body: (database: Database) => Promise<T>): Promise<T> {
   const client = new Client({
     connectionString,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

@@ -37,16 +37,9 @@ export type ArchiveResult = "applied" | "stale" | "behind";
 /**
  * Applies a change under its fence, in the caller's transaction. Idempotent: repeated, late and reordered writes change nothing.
  */
-export async function applyArchiveWrite(
-  database: Database,
-  write: ArchiveWrite,
-): Promise<ArchiveResult> {
+export async function applyArchiveWrite(database: Database, write: ArchiveWrite): Promise<ArchiveResult> {
   const { tenant, owner, session } = write.ref;
-  const here = and(
-    eq(sessions.tenant, tenant),
-    eq(sessions.owner, owner),
-    eq(sessions.session, session),
-  );
+  const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
   const row = {
     headSeq: write.headSeq,
     throughSeq: write.throughSeq,

@@ -1,15 +1,5 @@
 import { sql } from "drizzle-orm";
-import {
-  bigint,
-  boolean,
-  index,
-  integer,
-  jsonb,
-  pgTable,
-  primaryKey,
-  text,
-  timestamp,
-} from "drizzle-orm/pg-core";
+import { bigint, boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
 
 /**
  * The archive. A session's row holds the fence `(incarnation, rev)`: every write locks it and applies only if its own is newer.
@@ -28,11 +18,11 @@ export const sessions = pgTable(
     rev: bigint({ mode: "number" }).notNull(),
     headSeq: integer("head_seq").notNull(),
     throughSeq: integer("through_seq").notNull(),
-    metadata: jsonb().notNull().default(sql`'{}'::jsonb`),
-    createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
-    archivedAt: timestamp("archived_at", { withTimezone: true, mode: "date" })
+    metadata: jsonb()
       .notNull()
-      .defaultNow(),
+      .default(sql`'{}'::jsonb`),
+    createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
+    archivedAt: timestamp("archived_at", { withTimezone: true, mode: "date" }).notNull().defaultNow(),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.owner, table.session] }),

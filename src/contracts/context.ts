@@ -110,9 +110,7 @@ export const aiSdkContextSchema = z
   })
   .meta({ id: "AiSdkContext" });
 
-export const textContextSchema = z
-  .object({ text: z.string(), meta: contextMetaSchema })
-  .meta({ id: "TextContext" });
+export const textContextSchema = z.object({ text: z.string(), meta: contextMetaSchema }).meta({ id: "TextContext" });
 
 export type RenderedContext =
   | Context

@@ -43,9 +43,7 @@ export interface Fault {
 }
 
 /** The answer of an object over RPC: a value, or the fault that an edge turns into a problem document. */
-export type Outcome<T> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly fault: Fault };
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: Fault };
 
 /** A fault as an exception, for code on one side of an RPC boundary. */
 export class ThreadkeepError extends Error {

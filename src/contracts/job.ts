@@ -42,10 +42,7 @@ export const summarizeRequestSchema = z
       .max(MAX_CONTEXT_TOKENS)
       .optional()
       .describe("Tokens at the end that stay word for word; by default the session's setting"),
-    fromScratch: z
-      .boolean()
-      .optional()
-      .describe("Summarize the whole log anew, not from the last summary"),
+    fromScratch: z.boolean().optional().describe("Summarize the whole log anew, not from the last summary"),
   })
   .meta({ id: "SummarizeRequest" });
 export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;

@@ -1,10 +1,5 @@
 import { z } from "zod";
-import {
-  MAX_AUTHOR_LENGTH,
-  MAX_MESSAGES_PER_APPEND,
-  MAX_METADATA_BYTES,
-  MAX_PARTS_PER_MESSAGE,
-} from "./limits.ts";
+import { MAX_AUTHOR_LENGTH, MAX_MESSAGES_PER_APPEND, MAX_METADATA_BYTES, MAX_PARTS_PER_MESSAGE } from "./limits.ts";
 import { boundedJsonObject, idText, isoTime, safeJson, safeText } from "./text.ts";
 
 /** A message's place in its session's log: 1, 2, 3 … without gaps. */
@@ -74,9 +69,7 @@ export type Content = z.infer<typeof contentSchema>;
 /** A message as a client appends it. */
 export const newMessageSchema = z
   .strictObject({
-    id: idText
-      .optional()
-      .describe("Yours; makes a repeated append harmless. Without it the server makes one."),
+    id: idText.optional().describe("Yours; makes a repeated append harmless. Without it the server makes one."),
     role: roleSchema,
     author: safeText.min(1).max(MAX_AUTHOR_LENGTH).optional(),
     content: contentSchema,

@@ -1,9 +1,5 @@
 import { z } from "zod";
-import {
-  MAX_CONTEXT_TOKENS,
-  MAX_METADATA_BYTES,
-  MIN_CONTEXT_TOKENS,
-} from "./limits.ts";
+import { MAX_CONTEXT_TOKENS, MAX_METADATA_BYTES, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { boundedJsonObject, idText } from "./text.ts";
 
 /** What names a session everywhere: made from the principal, never from a body. */
@@ -88,15 +84,13 @@ const PROFILES = {
 export function resolveSettings(settings: SessionSettings): ResolvedSettings {
   const defaults = PROFILES[settings.profile ?? "chat"];
   const summarizeAfterTokens =
-    settings.summarizeAfterTokens ??
-    Math.max(defaults.summarizeAfterTokens, 2 * (settings.keepRecentTokens ?? 0));
+    settings.summarizeAfterTokens ?? Math.max(defaults.summarizeAfterTokens, 2 * (settings.keepRecentTokens ?? 0));
   return {
     profile: defaults.profile,
     maxTokens: settings.maxTokens ?? defaults.maxTokens,
     summarizeAfterTokens,
     keepRecentTokens:
-      settings.keepRecentTokens ??
-      Math.min(defaults.keepRecentTokens, Math.floor(summarizeAfterTokens / 2)),
+      settings.keepRecentTokens ?? Math.min(defaults.keepRecentTokens, Math.floor(summarizeAfterTokens / 2)),
     summaryMaxTokens: settings.summaryMaxTokens ?? defaults.summaryMaxTokens,
   };
 }

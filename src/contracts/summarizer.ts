@@ -2,6 +2,7 @@ import { z } from "zod";
 import { MAX_ITEMS_PER_SUMMARY, MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "./limits.ts";
 import { roleSchema, seqSchema } from "./message.ts";
 import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
+import { safeText } from "./text.ts";
 
 /** The one tool that a summarizer offers over MCP. Any server with it can stand in for ours. */
 export const SUMMARIZE_TOOL = "summarize_conversation";
@@ -29,7 +30,7 @@ export type SummarizerRequest = z.infer<typeof summarizerRequestSchema>;
 export const proposedItemSchema = z.object({
   id: z.string().optional(),
   kind: itemKindSchema,
-  text: z.string().min(1).max(MAX_ITEM_TEXT_LENGTH),
+  text: safeText.min(1).max(MAX_ITEM_TEXT_LENGTH),
   sourceSeqs: z.array(seqSchema).min(1).max(MAX_SOURCES_PER_ITEM),
   status: itemStatusSchema,
 });
@@ -38,9 +39,7 @@ export type ProposedItem = z.infer<typeof proposedItemSchema>;
 /** The new list of items, whole: what is left out of it is forgotten. */
 export const summarizerAnswerSchema = z.object({
   items: z.array(proposedItemSchema).max(MAX_ITEMS_PER_SUMMARY),
-  usage: z
-    .object({ inputTokens: z.int().min(0), outputTokens: z.int().min(0) })
-    .optional(),
+  usage: z.object({ inputTokens: z.int().min(0), outputTokens: z.int().min(0) }).optional(),
   model: z.string().describe("What made it, such as extractive"),
 });
 export type SummarizerAnswer = z.infer<typeof summarizerAnswerSchema>;

@@ -1,14 +1,7 @@
 import { z } from "zod";
 import { messageSchema, seqSchema } from "./message.ts";
 
-export const itemKindSchema = z.enum([
-  "fact",
-  "preference",
-  "decision",
-  "task",
-  "question",
-  "event",
-]);
+export const itemKindSchema = z.enum(["fact", "preference", "decision", "task", "question", "event"]);
 export type ItemKind = z.infer<typeof itemKindSchema>;
 
 export const itemStatusSchema = z.enum(["current", "done", "superseded"]);

@@ -10,11 +10,9 @@ export const safeText = z
   });
 
 /** A name that stands in URLs, object names and logs as it is. */
-export const idText = z
-  .string()
-  .regex(new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
-    error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -`,
-  });
+export const idText = z.string().regex(new RegExp(`^[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
+  error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -`,
+});
 
 const MAX_JSON_DEPTH = 32;
 
@@ -53,17 +51,18 @@ export const safeJson = z.custom<Json>().superRefine((value, context) => {
 
 /** A JSON object with a bound on its size in bytes. */
 export function boundedJsonObject(maxBytes: number) {
-  return z
-    .record(z.string(), safeJson)
-    .superRefine((value, context) => {
-      const fault = jsonFault(Object.keys(value), 0);
-      if (fault !== null) context.addIssue({ code: "custom", message: fault });
-    })
-    // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
-    .refine(
-      (value) => jsonFault(value, -1) !== null || byteLength(JSON.stringify(value)) <= maxBytes,
-      { error: `must be at most ${maxBytes} bytes as JSON` },
-    );
+  return (
+    z
+      .record(z.string(), safeJson)
+      .superRefine((value, context) => {
+        const fault = jsonFault(Object.keys(value), 0);
+        if (fault !== null) context.addIssue({ code: "custom", message: fault });
+      })
+      // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
+      .refine((value) => jsonFault(value, -1) !== null || byteLength(JSON.stringify(value)) <= maxBytes, {
+        error: `must be at most ${maxBytes} bytes as JSON`,
+      })
+  );
 }
 
 /** A moment, ISO 8601 with a zone. */

@@ -3,13 +3,7 @@ import type { Content, Message, Part, Seq, TokenCount } from "../contracts/messa
 import type { Item, Summary } from "../contracts/summary.ts";
 import { createPairTracker } from "./cut.ts";
 import { fitItems, renderItems } from "./items.ts";
-import {
-  contentTokens,
-  MESSAGE_OVERHEAD_TOKENS,
-  messageCost,
-  messageText,
-  toolOutputText,
-} from "./message-text.ts";
+import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText, toolOutputText } from "./message-text.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /** A message for the assembler. `content` is null where it was erased. */
@@ -102,11 +96,7 @@ interface Candidate {
   readonly mayStart: boolean;
 }
 
-function fillWindow(
-  newestFirst: Iterable<LogMessage>,
-  allowance: TokenCount,
-  throughSeq: Seq,
-): Window {
+function fillWindow(newestFirst: Iterable<LogMessage>, allowance: TokenCount, throughSeq: Seq): Window {
   const pairs = createPairTracker();
   const fitting: Candidate[] = [];
   let spent = 0;
@@ -162,10 +152,7 @@ function cutToFit(newestFirst: readonly Candidate[], allowance: TokenCount): Win
     content,
     tokens: contentTokens(content),
   };
-  return windowOf(
-    [{ message, cost: messageCost(message), mayStart: true }],
-    [newest.message.seq],
-  );
+  return windowOf([{ message, cost: messageCost(message), mayStart: true }], [newest.message.seq]);
 }
 
 function shrink(unit: readonly Candidate[], allowance: TokenCount): Window | null {
@@ -237,9 +224,7 @@ function cutContent(content: Content, maxTokens: TokenCount): Content {
   const parts = content.filter((part) => !part.type.startsWith("data-"));
   const costs = parts.map((part) => contentTokens([part]));
   let total = costs.reduce((sum, cost) => sum + cost, 0);
-  const largestFirst = parts
-    .map((_, index) => index)
-    .toSorted((a, b) => (costs[b] ?? 0) - (costs[a] ?? 0));
+  const largestFirst = parts.map((_, index) => index).toSorted((a, b) => (costs[b] ?? 0) - (costs[a] ?? 0));
   for (const index of largestFirst) {
     if (total <= maxTokens) break;
     const part = parts[index];

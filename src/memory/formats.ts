@@ -25,8 +25,7 @@ export function renderContext(context: Context, options: RenderOptions): Rendere
     case "threadkeep":
       return context;
     case "openai-chat": {
-      const opening: OpenaiChatMessage[] =
-        summary === null ? [] : [{ role: options.summaryRole, content: summary }];
+      const opening: OpenaiChatMessage[] = summary === null ? [] : [{ role: options.summaryRole, content: summary }];
       return {
         messages: [...opening, ...context.messages.flatMap(toOpenaiChat)],
         meta: metaOf(context),
@@ -70,9 +69,7 @@ function attributed(author: string | undefined, text: string): string {
 function attributedParts(author: string | undefined, parts: readonly Part[]): Part[] {
   const first = parts.findIndex((part) => part.type === "text");
   return parts.map((part, index) =>
-    index === first && part.type === "text"
-      ? { ...part, text: attributed(author, part.text) }
-      : part,
+    index === first && part.type === "text" ? { ...part, text: attributed(author, part.text) } : part,
   );
 }
 
@@ -86,8 +83,7 @@ const OPENAI_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
 
 function toOpenaiChat(message: ContextMessage): OpenaiChatMessage[] {
   const { author, content, role } = message;
-  const parts: readonly Part[] =
-    typeof content === "string" ? [{ type: "text", text: content }] : content;
+  const parts: readonly Part[] = typeof content === "string" ? [{ type: "text", text: content }] : content;
   if (role === "tool") {
     return parts
       .filter((part) => part.type === "tool-result")
@@ -133,15 +129,11 @@ function toOpenaiChat(message: ContextMessage): OpenaiChatMessage[] {
 }
 
 function plainText(parts: readonly Part[]): string {
-  return parts
-    .flatMap((part) => (part.type === "text" ? [part.text] : []))
-    .join("\n");
+  return parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("\n");
 }
 
 function fileUrl(part: Extract<Part, { type: "file" }>): string {
-  return /^(?:https?|data):/.test(part.data)
-    ? part.data
-    : `data:${part.mediaType};base64,${part.data}`;
+  return /^(?:https?|data):/.test(part.data) ? part.data : `data:${part.mediaType};base64,${part.data}`;
 }
 
 function openaiUserPart(part: Part): Record<string, unknown>[] {
@@ -150,20 +142,11 @@ function openaiUserPart(part: Part): Record<string, unknown>[] {
   if (part.mediaType.startsWith("image/")) {
     return [{ type: "image_url", image_url: { url: fileUrl(part) } }];
   }
-  return [
-    { type: "file", file: { filename: part.filename ?? "file", file_data: fileUrl(part) } },
-  ];
+  return [{ type: "file", file: { filename: part.filename ?? "file", file_data: fileUrl(part) } }];
 }
 
 /** Outputs that the AI SDK's ModelMessage knows by their `type`. */
-const AI_SDK_OUTPUTS = new Set([
-  "text",
-  "json",
-  "error-text",
-  "error-json",
-  "execution-denied",
-  "content",
-]);
+const AI_SDK_OUTPUTS = new Set(["text", "json", "error-text", "error-json", "execution-denied", "content"]);
 
 function aiSdkPart(part: Part): Record<string, unknown>[] {
   switch (part.type) {
@@ -180,10 +163,7 @@ function aiSdkPart(part: Part): Record<string, unknown>[] {
         !Array.isArray(output) &&
         typeof output["type"] === "string" &&
         AI_SDK_OUTPUTS.has(output["type"]);
-      const wrapped =
-        typeof output === "string"
-          ? { type: "text", value: output }
-          : { type: "json", value: output };
+      const wrapped = typeof output === "string" ? { type: "text", value: output } : { type: "json", value: output };
       return [{ ...part, output: known ? output : wrapped }];
     }
     default:
@@ -191,10 +171,7 @@ function aiSdkPart(part: Part): Record<string, unknown>[] {
   }
 }
 
-function contentForAiSdk(
-  content: Content,
-  author: string | undefined,
-): string | Record<string, unknown>[] {
+function contentForAiSdk(content: Content, author: string | undefined): string | Record<string, unknown>[] {
   return typeof content === "string"
     ? attributed(author, content)
     : attributedParts(author, content).flatMap(aiSdkPart);

@@ -51,8 +51,7 @@ export function mergeItems(
   let dropped = 0;
   let tokens = 0;
   for (const proposal of proposed) {
-    const before =
-      proposal.id !== undefined && !taken.has(proposal.id) ? known.get(proposal.id) : undefined;
+    const before = proposal.id !== undefined && !taken.has(proposal.id) ? known.get(proposal.id) : undefined;
     const sourceSeqs = [...new Set(proposal.sourceSeqs)].toSorted((a, b) => a - b);
     const cost = itemTokens(proposal);
     const text = sameText(proposal.text);
@@ -93,9 +92,7 @@ function citesWell(
   }
   // A sentence kept as it was, on sources that include its old ones, was checked when it was new.
   const kept =
-    before !== undefined &&
-    before.text === text &&
-    before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
+    before !== undefined && before.text === text && before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
   return kept || isSupported(text, sources);
 }
 
@@ -134,9 +131,7 @@ function inert(text: string): string {
 export function renderItems(items: readonly Item[]): string {
   const lines: string[] = ["<conversation_summary>"];
   for (const [kind, heading] of HEADINGS) {
-    const ofKind = items
-      .filter((item) => item.kind === kind && item.status !== "superseded")
-      .toSorted(itemOrder);
+    const ofKind = items.filter((item) => item.kind === kind && item.status !== "superseded").toSorted(itemOrder);
     if (ofKind.length === 0) continue;
     lines.push(`${heading}:`);
     for (const item of ofKind) {
@@ -156,10 +151,7 @@ export const SUMMARY_FRAME_TOKENS = estimateTokens(
  * The items that fit a budget: those that still hold, newest evidence first, because old statements are the likeliest to be
  * out of date. Returns what was left out as well.
  */
-export function fitItems(
-  items: readonly Item[],
-  maxTokens: TokenCount,
-): { kept: Item[]; left: Item[] } {
+export function fitItems(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
   const kept: Item[] = [];
   const left: Item[] = [];
   let tokens = SUMMARY_FRAME_TOKENS;

@@ -52,8 +52,7 @@ export function partTokens(part: Part): TokenCount {
   }
   if (part.type.startsWith("data-")) return 0;
   if (part.type === "file") return FILE_TOKENS;
-  const ids =
-    part.type === "tool-call" || part.type === "tool-result" ? estimateTokens(part.toolCallId) : 0;
+  const ids = part.type === "tool-call" || part.type === "tool-result" ? estimateTokens(part.toolCallId) : 0;
   return estimateTokens(partText(part)) + ids + PART_OVERHEAD_TOKENS;
 }
 
@@ -70,8 +69,7 @@ export function messageCost(message: {
   readonly tokens: TokenCount;
   readonly author?: string | undefined;
 }): TokenCount {
-  const author =
-    message.author === undefined ? 0 : estimateTokens(message.author) + AUTHOR_OVERHEAD_TOKENS;
+  const author = message.author === undefined ? 0 : estimateTokens(message.author) + AUTHOR_OVERHEAD_TOKENS;
   return message.tokens + author + MESSAGE_OVERHEAD_TOKENS;
 }
 

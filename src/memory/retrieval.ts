@@ -93,7 +93,13 @@ function termsOfWord(word: string): string[] {
 }
 
 function spacedTerm(word: string): string {
-  return stem(word.replace(CONTRACTION, "").replace(/['’]/g, "").slice(0, MAX_TOKEN_LENGTH).toWellFormed());
+  return stem(
+    word
+      .replace(CONTRACTION, "")
+      .replace(/['’]/g, "")
+      .slice(0, MAX_TOKEN_LENGTH)
+      .toWellFormed(),
+  );
 }
 
 const isSingleUnspaced = (term: string): boolean => HAS_UNSPACED.test(term) && term.match(CHARACTER)?.length === 1;
@@ -148,18 +154,46 @@ const hasVowel = (word: string): boolean => [...word].some((_, i) => !isConsonan
 const endsDouble = (word: string): boolean => /([^aeiou])\1$/.test(word);
 const endsShort = (word: string): boolean => {
   const n = word.length;
-  return n > 2 && isConsonant(word, n - 3) && !isConsonant(word, n - 2) && isConsonant(word, n - 1) && !/[wxy]$/.test(word);
+  return (
+    n > 2 && isConsonant(word, n - 3) && !isConsonant(word, n - 2) && isConsonant(word, n - 1) && !/[wxy]$/.test(word)
+  );
 };
 
 const SUFFIXES_2 =
   /(ational|tional|enci|anci|izer|bli|alli|entli|eli|ousli|ization|ation|ator|alism|iveness|fulness|ousness|aliti|iviti|biliti|logi)$/;
 const SUFFIXES_2_TO: Record<string, string> = {
-  ational: "ate", tional: "tion", enci: "ence", anci: "ance", izer: "ize", bli: "ble", alli: "al", entli: "ent", eli: "e",
-  ousli: "ous", ization: "ize", ation: "ate", ator: "ate", alism: "al", iveness: "ive", fulness: "ful", ousness: "ous",
-  aliti: "al", iviti: "ive", biliti: "ble", logi: "log",
+  ational: "ate",
+  tional: "tion",
+  enci: "ence",
+  anci: "ance",
+  izer: "ize",
+  bli: "ble",
+  alli: "al",
+  entli: "ent",
+  eli: "e",
+  ousli: "ous",
+  ization: "ize",
+  ation: "ate",
+  ator: "ate",
+  alism: "al",
+  iveness: "ive",
+  fulness: "ful",
+  ousness: "ous",
+  aliti: "al",
+  iviti: "ive",
+  biliti: "ble",
+  logi: "log",
 };
 const SUFFIXES_3 = /(icate|ative|alize|iciti|ical|ful|ness)$/;
-const SUFFIXES_3_TO: Record<string, string> = { icate: "ic", ative: "", alize: "al", iciti: "ic", ical: "ic", ful: "", ness: "" };
+const SUFFIXES_3_TO: Record<string, string> = {
+  icate: "ic",
+  ative: "",
+  alize: "al",
+  iciti: "ic",
+  ical: "ic",
+  ful: "",
+  ness: "",
+};
 const SUFFIXES_4 = /(ement|ment|ance|ence|able|ible|(?<=[st])ion|ant|ent|ism|ate|iti|ous|ive|ize|al|er|ic|ou)$/;
 
 function replaceSuffix(word: string, suffixes: RegExp, to: Record<string, string>): string {
@@ -391,7 +425,8 @@ function readDates(text: string, { date }: RankingParameters): { term: string; p
     "gi",
   );
   for (const [, before, preposition, month = "", after, year = ""] of text.matchAll(named)) {
-    const isVerb = /^(may|march)$/i.test(month) && [before, preposition, after].every((part) => part === undefined) && year === "";
+    const isVerb =
+      /^(may|march)$/i.test(month) && [before, preposition, after].every((part) => part === undefined) && year === "";
     if (!isVerb) add(year, MONTHS.indexOf(month.toLowerCase()) + 1, Number(before ?? after ?? 0));
   }
   for (const [year] of text.matchAll(/\b(?:19|20)\d\d\b/g)) points.set(`§${year}`, date.year);
@@ -443,7 +478,8 @@ export class TurnScores {
 
   /** Adds the matches of terms; of those of one group the best counts. */
   addTerms(matches: readonly Matches[]): void {
-    for (const group of Map.groupBy(matches, (match) => match.group).values()) this.#addGroup(group, this.#lendForward, this.#lendBack);
+    for (const group of Map.groupBy(matches, (match) => match.group).values())
+      this.#addGroup(group, this.#lendForward, this.#lendBack);
   }
 
   /** Adds points that a turn has for itself and lends to none; the highest counts. */
@@ -560,7 +596,10 @@ export function snippet(text: string, query: Query, maxLength: number): string {
   let start = Math.max(0, Math.min(window.at - Math.floor(spare / 3), plain.length - room));
   if (start > 0) start = wordStart(plain, start, Math.max(start, window.at));
   const end = start + room >= plain.length ? plain.length : wordEnd(plain, start, start + room);
-  return `${start > 0 ? ELLIPSIS : ""}${plain.slice(start, end).trim()}${end < plain.length ? ELLIPSIS : ""}`.slice(0, maxLength);
+  return `${start > 0 ? ELLIPSIS : ""}${plain.slice(start, end).trim()}${end < plain.length ? ELLIPSIS : ""}`.slice(
+    0,
+    maxLength,
+  );
 }
 
 interface Hit {
@@ -590,7 +629,11 @@ function bestWindow(hits: readonly Hit[], room: number): { at: number; end: numb
   let from = 0;
   for (const hit of hits) {
     counts.set(hit.term, (counts.get(hit.term) ?? 0) + 1);
-    for (let oldest = hits[from]; oldest !== undefined && hit.end - oldest.at > room && oldest !== hit; oldest = hits[++from]) {
+    for (
+      let oldest = hits[from];
+      oldest !== undefined && hit.end - oldest.at > room && oldest !== hit;
+      oldest = hits[++from]
+    ) {
       const left = (counts.get(oldest.term) ?? 1) - 1;
       if (left === 0) counts.delete(oldest.term);
       else counts.set(oldest.term, left);

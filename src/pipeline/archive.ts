@@ -1,7 +1,7 @@
 import type { Database } from "../archive/database.ts";
 import { applyArchiveWrite, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./consume.ts";
+import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { reportFailure, reportRecovery } from "./report.ts";
 
 interface Pending {
@@ -14,10 +14,7 @@ interface Pending {
  * Writes what the archive lacks of many sessions: one connection, one transaction, a savepoint for each, so that one bad row
  * holds up nobody else. Confirmed to each object only after the commit; until then the object owes it.
  */
-export async function archiveBatch(
-  deliveries: readonly Delivery[],
-  parts: PipelineParts,
-): Promise<Verdict[]> {
+export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineParts): Promise<Verdict[]> {
   const startedAt = Date.now();
   const verdicts: Verdict[] = deliveries.map(() => ACK);
   const pending: Pending[] = [];
@@ -65,17 +62,12 @@ function lockName({ delta }: Pending): string {
   return `${delta.ref.tenant}/${delta.ref.owner}/${delta.ref.session}`;
 }
 
-function writeAll(
-  database: Database,
-  pending: readonly Pending[],
-): Promise<(ArchiveResult | Error)[]> {
+function writeAll(database: Database, pending: readonly Pending[]): Promise<(ArchiveResult | Error)[]> {
   return database.transaction(async (transaction) => {
     const results: (ArchiveResult | Error)[] = [];
     for (const { delta } of pending) {
       try {
-        results.push(
-          await transaction.transaction((savepoint) => applyArchiveWrite(savepoint, delta)),
-        );
+        results.push(await transaction.transaction((savepoint) => applyArchiveWrite(savepoint, delta)));
       } catch (error) {
         results.push(asError(error));
       }

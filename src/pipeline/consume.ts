@@ -1,56 +1,17 @@
-import { type JobMessage, jobMessageSchema } from "../contracts/job.ts";
-import type { OperationsClient } from "../registry/operations-client.ts";
-import type { SessionClient } from "../session/client.ts";
-import type { SummarizerClient } from "../summarizer/client.ts";
+import { jobMessageSchema } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import type { Log } from "../telemetry/log.ts";
-import type { Database } from "../archive/database.ts";
 import { archiveBatch } from "./archive.ts";
+import { type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { recordDeadLetter } from "./failed.ts";
 import { summarizeSession } from "./summarize.ts";
-
-/** What the consumers are made of; the entry hands it over. */
-export interface PipelineParts {
-  readonly sessions: SessionClient;
-  readonly operations: OperationsClient;
-  readonly summarizer: SummarizerClient;
-  /** Runs a body on a connection of its own. */
-  readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
-  readonly log: Log;
-}
-
-/** What becomes of a delivery. The object owes the work until it is confirmed, so an acknowledged delivery loses nothing. */
-export type Verdict =
-  | { readonly verdict: "ack" }
-  | { readonly verdict: "retry"; readonly delaySeconds: number };
-
-export const ACK: Verdict = { verdict: "ack" };
-
-/** A message whose object is out of reach comes back after this, doubled by attempt. */
-const UNREACHABLE_DELAY_SECONDS = 5;
-const MAX_UNREACHABLE_DELAY_SECONDS = 300;
-
-/** A delivery with a body that was understood. */
-export interface Delivery {
-  readonly job: JobMessage;
-  readonly attempts: number;
-}
-
-export function retryLater(attempts: number): Verdict {
-  return {
-    verdict: "retry",
-    delaySeconds: Math.min(
-      MAX_UNREACHABLE_DELAY_SECONDS,
-      UNREACHABLE_DELAY_SECONDS * 2 ** Math.max(0, attempts - 1),
-    ),
-  };
-}
 
 /** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
 export async function consume(batch: MessageBatch, parts: PipelineParts): Promise<void> {
   if (batch.queue.includes("-failed")) {
     await Promise.all(
-      batch.messages.map((message) => settle(message, parts, () => recordDeadLetter(message.body, message.attempts, parts))),
+      batch.messages.map((message) =>
+        settle(message, parts, () => recordDeadLetter(message.body, message.attempts, parts)),
+      ),
     );
     return;
   }
@@ -68,9 +29,7 @@ export async function consume(batch: MessageBatch, parts: PipelineParts): Promis
   const archives = deliveries.filter(({ delivery }) => delivery.job.kind === "archive");
   const summaries = deliveries.filter(({ delivery }) => delivery.job.kind === "summarize");
   await Promise.all([
-    ...summaries.map(({ message, delivery }) =>
-      settle(message, parts, () => summarizeSession(delivery, parts)),
-    ),
+    ...summaries.map(({ message, delivery }) => settle(message, parts, () => summarizeSession(delivery, parts))),
     settleArchives(archives, parts),
   ]);
 }
@@ -89,11 +48,7 @@ async function settleArchives(
   }
 }
 
-async function settle(
-  message: Message,
-  parts: PipelineParts,
-  body: () => Promise<Verdict>,
-): Promise<void> {
+async function settle(message: Message, parts: PipelineParts, body: () => Promise<Verdict>): Promise<void> {
   try {
     apply(message, await body());
   } catch (error) {

@@ -1,16 +1,12 @@
 import { jobMessageSchema } from "../contracts/job.ts";
+import type { Verdict } from "./delivery.ts";
 import type { ReportParts } from "./report.ts";
-import type { Verdict } from "./consume.ts";
 
 /**
  * A dead letter: a delivery that no consumer could bring to its object, or could not understand. It is indexed for operators; the
  * object still owes the work and goes on sending it.
  */
-export async function recordDeadLetter(
-  body: unknown,
-  attempts: number,
-  parts: ReportParts,
-): Promise<Verdict> {
+export async function recordDeadLetter(body: unknown, attempts: number, parts: ReportParts): Promise<Verdict> {
   const parsed = jobMessageSchema.safeParse(body);
   const now = new Date().toISOString();
   if (!parsed.success) {

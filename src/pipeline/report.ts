@@ -49,11 +49,7 @@ export async function reportFailure(
 }
 
 /** Takes a job that went well off the list of failures, if it can be on it. */
-export async function reportRecovery(
-  parts: ReportParts,
-  job: JobMessage,
-  failures: number,
-): Promise<void> {
+export async function reportRecovery(parts: ReportParts, job: JobMessage, failures: number): Promise<void> {
   if (failures < REPORT_AFTER_FAILURES) return;
   try {
     await parts.operations.clear(job.jobId);

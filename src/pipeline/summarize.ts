@@ -1,5 +1,5 @@
 import { SummarizerError } from "../summarizer/client.ts";
-import { ACK, type Delivery, type PipelineParts, type Verdict } from "./consume.ts";
+import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reportFailure, reportRecovery } from "./report.ts";
 
 /** Chunks of one job at most: the largest session is about a hundred of them. A guard against going round for ever. */
@@ -9,10 +9,7 @@ const MAX_CHUNKS = 10_000;
  * Brings one session's summary up to what its object owes: reads a chunk, has it summarized, saves the answer, until the object
  * says that it is done. A repeated or late delivery finds nothing owed, or a lease, and changes nothing.
  */
-export async function summarizeSession(
-  { job }: Delivery,
-  parts: PipelineParts,
-): Promise<Verdict> {
+export async function summarizeSession({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const startedAt = Date.now();
   const { jobId, incarnation } = job;
   const session = parts.sessions.get(job);
@@ -42,7 +39,5 @@ export async function summarizeSession(
 }
 
 function retryAfter(error: SummarizerError): { retryAfterSeconds?: number } {
-  return error.retryAfterSeconds === undefined
-    ? {}
-    : { retryAfterSeconds: error.retryAfterSeconds };
+  return error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds };
 }

@@ -1,10 +1,5 @@
 import type { Page } from "../contracts/page.ts";
-import {
-  type ListedSession,
-  type Metadata,
-  type SessionRef,
-  TENANT_OWNER,
-} from "../contracts/session.ts";
+import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import type { Directory, DirectoryCursor, DirectoryEntry } from "./directory.ts";
 
 /** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
@@ -73,15 +68,11 @@ export function createDirectoryClient(namespace: DurableObjectNamespace): Direct
           }),
         ),
       );
-      const merged = pages
-        .flatMap((page) => page.entries)
-        .toSorted((a, b) => newestFirst(cursorOf(a), cursorOf(b)));
+      const merged = pages.flatMap((page) => page.entries).toSorted((a, b) => newestFirst(cursorOf(a), cursorOf(b)));
       // A shard that stopped scanning may hold entries just behind: the page ends where the first of them stopped.
       const horizon = pages.flatMap((page) => page.scanEnd ?? []).toSorted(newestFirst)[0];
       const sure =
-        horizon === undefined
-          ? merged
-          : merged.filter((entry) => newestFirst(cursorOf(entry), horizon) <= 0);
+        horizon === undefined ? merged : merged.filter((entry) => newestFirst(cursorOf(entry), horizon) <= 0);
       const page = sure.slice(0, query.limit);
       const last = page.at(-1);
       const isCut = sure.length > query.limit;

@@ -32,9 +32,8 @@ export class Directory extends DurableObject {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     this.#hasSchema =
-      ctx.storage.sql
-        .exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'")
-        .toArray().length > 0;
+      ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'").toArray().length >
+      0;
   }
 
   /**
@@ -61,25 +60,18 @@ export class Directory extends DurableObject {
         createdAt,
         JSON.stringify(metadata),
       );
-      return sql
-        .exec<{ created_at: number }>("SELECT created_at FROM sessions WHERE session = ?", session)
-        .one().created_at;
+      return sql.exec<{ created_at: number }>("SELECT created_at FROM sessions WHERE session = ?", session).one()
+        .created_at;
     });
   }
 
   async setMetadata(session: string, metadata: Metadata): Promise<void> {
     if (!this.#hasSchema) return;
-    this.ctx.storage.sql.exec(
-      "UPDATE sessions SET metadata = ? WHERE session = ?",
-      JSON.stringify(metadata),
-      session,
-    );
+    this.ctx.storage.sql.exec("UPDATE sessions SET metadata = ? WHERE session = ?", JSON.stringify(metadata), session);
   }
 
   /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
-  async list(
-    query: DirectoryQuery,
-  ): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
+  async list(query: DirectoryQuery): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
     if (!this.#hasSchema) return { entries: [], scanEnd: null };
     const after = query.after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
     const rows = this.ctx.storage.sql.exec<{

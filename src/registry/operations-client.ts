@@ -9,9 +9,7 @@ export interface OperationsClient {
   count(): Promise<number>;
 }
 
-export function createOperationsClient(
-  namespace: DurableObjectNamespace<Operations>,
-): OperationsClient {
+export function createOperationsClient(namespace: DurableObjectNamespace<Operations>): OperationsClient {
   const stub = (): DurableObjectStub<Operations> => namespace.getByName("operations");
   return {
     report: (failure) => stub().report(failure),

@@ -57,8 +57,6 @@ export class Operations extends DurableObject {
   }
 
   async count(): Promise<number> {
-    return this.ctx.storage.sql
-      .exec<{ count: number }>("SELECT count(*) AS count FROM failures")
-      .one().count;
+    return this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM failures").one().count;
   }
 }

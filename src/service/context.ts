@@ -4,11 +4,7 @@ import { unwrap } from "../contracts/errors.ts";
 import { type Call, refOf } from "./call.ts";
 
 /** What goes into the prompt, assembled in the object, next to its rows. */
-export async function readContext(
-  call: Call,
-  sessionId: string,
-  request: ContextRequest,
-): Promise<RenderedContext> {
+export async function readContext(call: Call, sessionId: string, request: ContextRequest): Promise<RenderedContext> {
   requireScope(call.principal, "memory:read");
   return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).context(request));
 }

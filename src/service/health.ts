@@ -18,26 +18,19 @@ const CHECK_TIMEOUT_MS = 2_000;
 /** An object that is never written to: reading it leaves no trace. The name cannot be that of a tenant. */
 const CANARY = { tenant: "", owner: TENANT_OWNER, session: "readyz" };
 
-async function check(
-  body: () => Promise<unknown>,
-  whenAway: "degraded" | "down",
-): Promise<ComponentHealth> {
+async function check(body: () => Promise<unknown>, whenAway: "degraded" | "down"): Promise<ComponentHealth> {
   const startedAt = Date.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await Promise.race([
       body(),
       new Promise((_, reject) => {
-        timer = setTimeout(
-          () => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)),
-          CHECK_TIMEOUT_MS,
-        );
+        timer = setTimeout(() => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), CHECK_TIMEOUT_MS);
       }),
     ]);
     return { status: "ok", latencyMs: Date.now() - startedAt };
   } catch (error) {
-    const detail =
-      error instanceof Error && error.message.startsWith("no answer") ? error.message : "unreachable";
+    const detail = error instanceof Error && error.message.startsWith("no answer") ? error.message : "unreachable";
     return { status: whenAway, latencyMs: Date.now() - startedAt, detail };
   } finally {
     clearTimeout(timer);
@@ -52,11 +45,7 @@ export async function readiness(parts: Parts): Promise<Readiness> {
     check(parts.pingArchive, "degraded"),
   ]);
   const components = { sessions, operations, postgres };
-  const statuses = Object.values(components).map((component) => component.status);
-  const status = statuses.includes("down")
-    ? "down"
-    : statuses.includes("degraded")
-      ? "degraded"
-      : "ok";
+  const statuses = new Set(Object.values(components).map((component) => component.status));
+  const status = statuses.has("down") ? "down" : statuses.has("degraded") ? "degraded" : "ok";
   return { status, components };
 }

@@ -21,8 +21,7 @@ export async function appendMessages(
   if (request.context !== undefined) requireScope(call.principal, "memory:read");
   const ref = refOf(call, sessionId);
   refuseOversize(request.messages);
-  const messages =
-    idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
+  const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
   const append = { ...request, messages };
   const first = await call.parts.sessions.get(ref).append(append, null);
   if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
@@ -53,9 +52,7 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
     throw new ThreadkeepError({
       code: "validation_failed",
       detail: "The Idempotency-Key is not valid.",
-      errors: [
-        { path: "Idempotency-Key", detail: parsed.error.issues[0]?.message ?? "is not valid" },
-      ],
+      errors: [{ path: "Idempotency-Key", detail: parsed.error.issues[0]?.message ?? "is not valid" }],
     });
   }
   return messages.map((message, index) =>
@@ -73,20 +70,12 @@ export interface MessageListQuery {
 }
 
 /** A page of the log, oldest first. */
-export async function listMessages(
-  call: Call,
-  sessionId: string,
-  query: MessageListQuery,
-): Promise<Page<Message>> {
+export async function listMessages(call: Call, sessionId: string, query: MessageListQuery): Promise<Page<Message>> {
   requireScope(call.principal, "memory:read");
   return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
 }
 
-export async function readMessage(
-  call: Call,
-  sessionId: string,
-  messageId: string,
-): Promise<Message> {
+export async function readMessage(call: Call, sessionId: string, messageId: string): Promise<Message> {
   requireScope(call.principal, "memory:read");
   return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
 }

@@ -12,8 +12,7 @@ export async function listFailures(
   query: { readonly limit: number; readonly cursor?: string | undefined },
 ): Promise<Page<Failure>> {
   requireScope(call.principal, "admin");
-  const cursor =
-    query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
+  const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
   if (cursor?.success === false) throw invalidCursor();
   const after = cursor === null ? null : { at: cursor.data[0], jobId: cursor.data[1] };
   const failures = await call.parts.operations.list(query.limit + 1, after);

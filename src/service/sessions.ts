@@ -3,12 +3,7 @@ import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
-import type {
-  ListedSession,
-  NewSession,
-  SessionPatch,
-  SessionState,
-} from "../contracts/session.ts";
+import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf } from "./call.ts";
 
 /** Creates a session; one that is there already is given back as it is. */
@@ -40,13 +35,9 @@ export interface SessionListQuery {
 const cursorSchema = z.tuple([z.int(), z.string()]);
 
 /** The caller's sessions, newest first. */
-export async function listSessions(
-  call: Call,
-  query: SessionListQuery,
-): Promise<Page<ListedSession>> {
+export async function listSessions(call: Call, query: SessionListQuery): Promise<Page<ListedSession>> {
   requireScope(call.principal, "memory:read");
-  const cursor =
-    query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
+  const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
   if (cursor?.success === false) throw invalidCursor();
   const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
     limit: query.limit,
@@ -66,11 +57,7 @@ export async function readSession(call: Call, sessionId: string): Promise<Sessio
 }
 
 /** Replaces metadata, settings or both. */
-export async function updateSession(
-  call: Call,
-  sessionId: string,
-  patch: SessionPatch,
-): Promise<SessionState> {
+export async function updateSession(call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> {
   requireScope(call.principal, "memory:write");
   const ref = refOf(call, sessionId);
   const state = unwrap(await call.parts.sessions.get(ref).update(patch));

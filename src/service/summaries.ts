@@ -25,9 +25,7 @@ export async function listSummaries(
   requireScope(call.principal, "memory:read");
   const before = query.cursor === undefined ? undefined : Number(query.cursor);
   if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
-  return unwrap(
-    await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit),
-  );
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));
 }
 
 export async function readSummary(
@@ -37,7 +35,5 @@ export async function readSummary(
   options: { readonly expandSources: boolean },
 ): Promise<Summary & { sources?: Message[] }> {
   requireScope(call.principal, "memory:read");
-  return unwrap(
-    await call.parts.sessions.get(refOf(call, sessionId)).summary(version, options.expandSources),
-  );
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summary(version, options.expandSources));
 }

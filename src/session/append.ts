@@ -1,9 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Outcome } from "../contracts/errors.ts";
-import {
-  MAX_BYTES_PER_SESSION,
-  MAX_MESSAGES_PER_SESSION,
-} from "../contracts/limits.ts";
+import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/limits.ts";
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
@@ -82,9 +79,7 @@ export function appendMessages(
   const clientIds = messages.flatMap((message) =>
     message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
   );
-  const known = new Map(
-    store.messagesByClientId(clientIds).map((row) => [row.clientId, row] as const),
-  );
+  const known = new Map(store.messagesByClientId(clientIds).map((row) => [row.clientId, row] as const));
   const answers: AppendedMessage[] = [];
   const inserts: { message: NewMessage; seq: Seq }[] = [];
   let nextSeq = headSeq + 1;

@@ -1,5 +1,5 @@
-import type { Metadata, SessionRef } from "../contracts/session.ts";
 import type { Seq } from "../contracts/message.ts";
+import type { Metadata, SessionRef } from "../contracts/session.ts";
 import type { SessionRow, SessionStore, SummaryRow, VersionedItem } from "./store.ts";
 
 /** What the archive lacks of one session. */
@@ -22,11 +22,7 @@ export interface ArchiveDelta {
 }
 
 /** What the archive lacks; null if the job is no longer owed. */
-export function readArchiveDelta(
-  store: SessionStore,
-  session: SessionRow,
-  jobId: string,
-): ArchiveDelta | null {
+export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId: string): ArchiveDelta | null {
   const job = store.job(jobId);
   if (job === null) return null;
   const newest = store.newestSummary();

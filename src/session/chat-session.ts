@@ -5,34 +5,15 @@ import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.t
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Message } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import type {
-  Metadata,
-  SessionPatch,
-  SessionRef,
-  SessionSettings,
-  SessionState,
-} from "../contracts/session.ts";
+import type { Metadata, SessionPatch, SessionRef, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { Summary } from "../contracts/summary.ts";
 import { renderContext } from "../memory/formats.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { appendMessages } from "./append.ts";
-import {
-  type ArchiveDelta,
-  confirmArchived,
-  forgetArchived,
-  readArchiveDelta,
-} from "./archiving.ts";
-import {
-  type FailureReport,
-  nextSend,
-  noteFailure,
-  noteNotSent,
-  oweArchive,
-  takeDueJobs,
-  toJob,
-} from "./owed-work.ts";
+import { type ArchiveDelta, confirmArchived, forgetArchived, readArchiveDelta } from "./archiving.ts";
+import { type FailureReport, nextSend, noteFailure, noteNotSent, oweArchive, takeDueJobs, toJob } from "./owed-work.ts";
 import {
   findMessage,
   type MessageQuery,
@@ -125,18 +106,11 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       const session = this.#load() ?? (birth === null ? null : this.#create(birth));
       if (session === null) throw new Refusal(UNKNOWN_SESSION);
       const now = Date.now();
-      const outcome = appendMessages(
-        this.#store,
-        session,
-        request.messages,
-        request.expectedHeadSeq,
-        now,
-      );
+      const outcome = appendMessages(this.#store, session, request.messages, request.expectedHeadSeq, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
       const { messages, headSeq, createdCount } = outcome.value;
       if (createdCount > 0 && oweSummaryIfDue(this.#store, session, newId, now)) this.#arm();
-      const context =
-        request.context === undefined ? undefined : this.#context(session, request.context);
+      const context = request.context === undefined ? undefined : this.#context(session, request.context);
       return { messages, headSeq, ...(context === undefined ? {} : { context }) };
     });
   }
@@ -148,10 +122,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   async update(patch: SessionPatch): Promise<Outcome<SessionState>> {
     return this.#answer(() => {
       const session = this.#known();
-      this.#store.updateSession(
-        patch.metadata ?? session.metadata,
-        patch.settings ?? session.settings,
-      );
+      this.#store.updateSession(patch.metadata ?? session.metadata, patch.settings ?? session.settings);
       this.#session = undefined;
       const updated = this.#known();
       const now = Date.now();
@@ -190,10 +161,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** One version, with the messages that its items cite if asked. */
-  async summary(
-    version: number,
-    expandSources: boolean,
-  ): Promise<Outcome<Summary & { sources?: Message[] }>> {
+  async summary(version: number, expandSources: boolean): Promise<Outcome<Summary & { sources?: Message[] }>> {
     return this.#answer(() => {
       this.#known();
       const row = this.#store.summary(version);
@@ -210,9 +178,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   /** Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
-  async summarize(
-    request: SummarizeRequest,
-  ): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
+  async summarize(request: SummarizeRequest): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
     const owed = this.#answer(() => {
       const row = oweSummaryByHand(this.#store, this.#known(), request, newId, Date.now());
       if (row !== null) this.#arm();
@@ -239,12 +205,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     );
   }
 
-  async saveAnswer(
-    jobId: string,
-    incarnation: string,
-    lease: string,
-    answer: SummarizerAnswer,
-  ): Promise<SummaryStep> {
+  async saveAnswer(jobId: string, incarnation: string, lease: string, answer: SummarizerAnswer): Promise<SummaryStep> {
     return this.#work(incarnation, NOTHING_OWED, (session) => {
       const now = Date.now();
       const saved = saveAnswer(this.#store, session, jobId, lease, answer, newId, now);
@@ -273,16 +234,10 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** What the archive lacks; null if the job is no longer owed. */
   async readArchiveDelta(jobId: string, incarnation: string): Promise<ArchiveDelta | null> {
-    return this.#work(incarnation, null, (session) =>
-      readArchiveDelta(this.#store, session, jobId),
-    );
+    return this.#work(incarnation, null, (session) => readArchiveDelta(this.#store, session, jobId));
   }
 
-  async confirmArchived(
-    jobId: string,
-    incarnation: string,
-    delta: { rev: number; version: number },
-  ): Promise<void> {
+  async confirmArchived(jobId: string, incarnation: string, delta: { rev: number; version: number }): Promise<void> {
     this.#work(incarnation, undefined, (session) => {
       if (!confirmArchived(this.#store, session, jobId, delta, Date.now())) this.#arm();
       this.#session = undefined;
@@ -312,8 +267,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     });
     await Promise.all(
       due.map(async (message) => {
-        const queue =
-          message.kind === "summarize" ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
+        const queue = message.kind === "summarize" ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
         try {
           await queue.send(message);
         } catch (error) {

@@ -33,7 +33,6 @@ type SessionStub = DurableObjectStub & SessionObject;
 
 export function createSessionClient(namespace: DurableObjectNamespace): SessionClient {
   return {
-    get: ({ tenant, owner, session }) =>
-      namespace.getByName(`${tenant}/${owner}/${session}`) as SessionStub,
+    get: ({ tenant, owner, session }) => namespace.getByName(`${tenant}/${owner}/${session}`) as SessionStub,
   };
 }

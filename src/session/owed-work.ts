@@ -5,13 +5,7 @@ import type { JobRow, SessionRow, SessionStore } from "./store.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
 
-export function newJob(
-  kind: JobRow["kind"],
-  id: string,
-  throughSeq: Seq,
-  now: number,
-  fromScratch = false,
-): JobRow {
+export function newJob(kind: JobRow["kind"], id: string, throughSeq: Seq, now: number, fromScratch = false): JobRow {
   return {
     id,
     kind,
@@ -45,12 +39,7 @@ export function toJob(row: JobRow): Job {
 }
 
 /** Marks what is due as sent, and says when to look again if nobody confirms. */
-export function takeDueJobs(
-  store: SessionStore,
-  session: SessionRow,
-  random: () => number,
-  now: number,
-): JobMessage[] {
+export function takeDueJobs(store: SessionStore, session: SessionRow, random: () => number, now: number): JobMessage[] {
   const due: JobMessage[] = [];
   for (const job of store.jobs()) {
     if (job.state !== "owed" || job.nextSendAt > now) continue;
@@ -82,12 +71,7 @@ export function nextSend(store: SessionStore): number | null {
 }
 
 /** Owes the archive what it lacks. */
-export function oweArchive(
-  store: SessionStore,
-  session: SessionRow,
-  newJobId: () => string,
-  now: number,
-): void {
+export function oweArchive(store: SessionStore, session: SessionRow, newJobId: () => string, now: number): void {
   store.setArchiveRev(session.archiveRev + 1);
   const open = store.jobs().find((job) => job.kind === "archive");
   const throughSeq = store.newestSummary()?.throughSeq ?? 0;

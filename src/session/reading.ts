@@ -98,11 +98,7 @@ export function isSummaryPending(store: SessionStore): boolean {
 }
 
 /** A context by the session's settings; reads no more rows than fit in it. */
-export function readContext(
-  store: SessionStore,
-  session: SessionRow,
-  request: ContextRequest,
-): Context {
+export function readContext(store: SessionStore, session: SessionRow, request: ContextRequest): Context {
   const headSeq = store.newestMessage()?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
   const row = store.summaryAt(atSeq);
@@ -135,10 +131,7 @@ export function readMessages(store: SessionStore, query: MessageQuery): Page<Mes
   const backward = query.afterSeq === undefined && query.beforeSeq !== undefined;
   const rows = backward
     ? store.messagesBackward((query.beforeSeq ?? 1) - 1, 1)
-    : store.messagesForward(
-        (query.afterSeq ?? 0) + 1,
-        (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1,
-      );
+    : store.messagesForward((query.afterSeq ?? 0) + 1, (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1);
   const data: Message[] = [];
   let bytes = 0;
   let hasMore = false;
@@ -164,11 +157,7 @@ export function findMessage(store: SessionStore, id: string): MessageRow | null 
 }
 
 /** A page of summaries, newest first. `before` is the version that the last page ended with. */
-export function readSummaries(
-  store: SessionStore,
-  before: number | undefined,
-  limit: number,
-): Page<Summary> {
+export function readSummaries(store: SessionStore, before: number | undefined, limit: number): Page<Summary> {
   const rows = store.summariesBackward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
   const data = rows.slice(0, limit).map((row) => toSummary(row, store.items(row.version)));
   const hasMore = rows.length > limit;

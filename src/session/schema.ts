@@ -95,9 +95,7 @@ export const MIGRATIONS: readonly Migration[] = [
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */
 export function schemaVersion(sql: SqlStorage): number {
-  const table = sql
-    .exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'")
-    .toArray();
+  const table = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
   if (table.length === 0) return 0;
   return sql.exec<{ id: number }>("SELECT id FROM schema_version WHERE one = 1").toArray()[0]?.id ?? 0;
 }

@@ -101,7 +101,8 @@ export class SearchIndex {
 
   /** Indexes the next slice of messages. At least one message goes in, whatever its size. */
   catchUp(maxMessages: number = SLICE_MESSAGES, maxBytes: number = SLICE_BYTES): CaughtUp {
-    const head = this.#sql.exec<{ head: number | null }>("SELECT max(seq) AS head FROM messages").toArray()[0]?.head ?? 0;
+    const head =
+      this.#sql.exec<{ head: number | null }>("SELECT max(seq) AS head FROM messages").toArray()[0]?.head ?? 0;
     if (head === 0) return { indexedThroughSeq: 0, done: true };
     return this.#storage.transactionSync(() => {
       this.#create();
@@ -138,11 +139,18 @@ export class SearchIndex {
     const authors = this.#exists()
       ? this.#sql.exec<{ author: string }>("SELECT author FROM search_authors LIMIT 1000").toArray()
       : [];
-    return readQuery(text, authors.map((row) => row.author), ranking);
+    return readQuery(
+      text,
+      authors.map((row) => row.author),
+      ranking,
+    );
   }
 
   /** The turns that matter to the query, best first. Call `catchUp` before. */
-  search(query: string | Query, { limit, throughSeq = Number.MAX_SAFE_INTEGER, ranking = DEFAULT_RANKING }: SearchOptions): RankedTurn[] {
+  search(
+    query: string | Query,
+    { limit, throughSeq = Number.MAX_SAFE_INTEGER, ranking = DEFAULT_RANKING }: SearchOptions,
+  ): RankedTurn[] {
     if (limit < 1 || !this.#exists()) return [];
     const read = typeof query === "string" ? this.readQuery(query, ranking) : query;
     const { indexedThroughSeq } = this.#state();
@@ -165,7 +173,12 @@ export class SearchIndex {
   #plan(terms: readonly QueryTerm[]): { listed: Lookup[]; deferred: Counted[] } {
     const counts = this.#documentCounts(terms);
     const counted = terms
-      .map((term, group): Counted => ({ group, term: term.term, isPrefix: term.isPrefix, documents: counts.get(term.term) ?? 0 }))
+      .map((term, group): Counted => ({
+        group,
+        term: term.term,
+        isPrefix: term.isPrefix,
+        documents: counts.get(term.term) ?? 0,
+      }))
       .sort((a, b) => a.documents - b.documents)
       .filter((term) => term.documents > 0)
       .slice(0, MAX_SEARCHED_TERMS);
@@ -269,12 +282,16 @@ export class SearchIndex {
   }
 
   #exists(): boolean {
-    return this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'search_state'").toArray().length > 0;
+    return (
+      this.#sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'search_state'").toArray().length > 0
+    );
   }
 
   #state(): { indexedThroughSeq: Seq; version: number } {
     const row = this.#sql
-      .exec<{ indexed_through_seq: number; version: number }>("SELECT indexed_through_seq, version FROM search_state WHERE one = 1")
+      .exec<{ indexed_through_seq: number; version: number }>(
+        "SELECT indexed_through_seq, version FROM search_state WHERE one = 1",
+      )
       .toArray()[0];
     return { indexedThroughSeq: row?.indexed_through_seq ?? 0, version: row?.version ?? 0 };
   }

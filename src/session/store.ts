@@ -1,8 +1,8 @@
+import type { JobKind } from "../contracts/job.ts";
 import type { Content, NewMessage, Role, Seq, TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
-import type { JobKind } from "../contracts/job.ts";
 
 /** Every SQL statement of the session object. No decision is taken here. */
 
@@ -227,11 +227,7 @@ export class SessionStore {
   }
 
   setArchived(rev: number, version: number): void {
-    this.#sql.exec(
-      "UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1",
-      rev,
-      version,
-    );
+    this.#sql.exec("UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1", rev, version);
   }
 
   // Messages
@@ -285,11 +281,7 @@ export class SessionStore {
 
   /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read: rows behind are not touched. */
   *messagesForward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    const rows = this.#sql.exec(
-      "SELECT * FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq",
-      fromSeq,
-      throughSeq,
-    );
+    const rows = this.#sql.exec("SELECT * FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq", fromSeq, throughSeq);
     for (const row of rows) yield toMessage(row);
   }
 
@@ -347,11 +339,7 @@ export class SessionStore {
   /** Newest first, versions below `beforeVersion`. */
   summariesBackward(beforeVersion: number, limit: number): SummaryRow[] {
     return this.#sql
-      .exec(
-        "SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?",
-        beforeVersion,
-        limit,
-      )
+      .exec("SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?", beforeVersion, limit)
       .toArray()
       .map(toSummary);
   }
@@ -367,11 +355,7 @@ export class SessionStore {
   /** The items of one version. */
   items(version: number): VersionedItem[] {
     return this.#sql
-      .exec(
-        "SELECT * FROM items WHERE from_version <= ? AND (to_version IS NULL OR to_version > ?)",
-        version,
-        version,
-      )
+      .exec("SELECT * FROM items WHERE from_version <= ? AND (to_version IS NULL OR to_version > ?)", version, version)
       .toArray()
       .map(toItem);
   }

@@ -1,11 +1,7 @@
 import type { SummarizeRequest } from "../contracts/job.ts";
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
 import { resolveSettings } from "../contracts/session.ts";
-import type {
-  SummarizerAnswer,
-  SummarizerRequest,
-  TranscriptMessage,
-} from "../contracts/summarizer.ts";
+import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item } from "../contracts/summary.ts";
 import { cutText } from "../memory/context.ts";
 import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
@@ -61,10 +57,7 @@ export function oweSummaryIfDue(
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
-  const target = chooseCut(
-    cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)),
-    settings.keepRecentTokens,
-  );
+  const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
   if (target <= throughSeq) return false;
   if (open !== undefined) store.deleteJob(open.id);
   store.putJob(newJob("summarize", newJobId(), target, now));
@@ -81,8 +74,7 @@ export function oweSummaryByHand(
 ): JobRow | null {
   const newest = store.newestMessage();
   if (newest === null) return null;
-  const keepRecentTokens =
-    request.keepRecentTokens ?? resolveSettings(session.settings).keepRecentTokens;
+  const keepRecentTokens = request.keepRecentTokens ?? resolveSettings(session.settings).keepRecentTokens;
   const fromScratch = request.fromScratch === true;
   const covered = store.newestSummary()?.throughSeq ?? 0;
   const target = Math.max(

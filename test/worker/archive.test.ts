@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
 import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
 import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import { freshRef } from "../support/worker-session.ts";
@@ -10,9 +10,7 @@ function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
 }
 
 function apply(write: ArchiveWrite) {
-  return onArchive((database) =>
-    database.transaction((transaction) => applyArchiveWrite(transaction, write)),
-  );
+  return onArchive((database) => database.transaction((transaction) => applyArchiveWrite(transaction, write)));
 }
 
 function writeOf(change: Partial<ArchiveWrite> = {}): ArchiveWrite {

@@ -1,17 +1,17 @@
 import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
 import type { SummarizerAnswer } from "../../src/contracts/summarizer.ts";
 import { consume, type PipelineParts } from "../../src/pipeline/consume.ts";
-import { withDatabase } from "../../src/archive/database.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { chatOf, oweSummary, owedJobs, sessionAt } from "../support/worker-session.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 
@@ -148,9 +148,7 @@ describe("the consumer", () => {
       const delivery = await deliver(away, [{ ...job, kind: "archive", jobId }], "threadkeep-archive");
       expect(delivery).toEqual({ acks: ["0"], retries: [] });
     }
-    await expect
-      .poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 10_000 })
-      .toBe(true);
+    await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 10_000 }).toBe(true);
     expect(parts.calls).toHaveLength(1);
   });
 

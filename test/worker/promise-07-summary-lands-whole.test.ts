@@ -2,14 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summarizing.ts";
-import {
-  chatOf,
-  oweSummary,
-  said,
-  sessionAt,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { chatOf, oweSummary, said, sessionAt, until, withoutAlarm } from "../support/worker-session.ts";
 
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 
@@ -45,9 +38,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
       ranges.push(step.request.messages.map(({ seq }) => seq));
       expect(unwrap(await session.state()).summary).toBeNull();
       const { lease, request } = step;
-      step = await withoutAlarm(ref, (object) =>
-        object.saveAnswer(jobId, incarnation, lease, answerTo(request)),
-      );
+      step = await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, lease, answerTo(request)));
     }
     expect(ranges.length).toBeGreaterThan(1);
     expect(ranges.flat()).toEqual(Array.from({ length: 56 }, (_, index) => index + 1));
@@ -68,17 +59,13 @@ describe("promise 7: a summary lands whole or not at all", () => {
     const { jobId, incarnation } = await oweSummary(ref);
     const session = sessionAt(ref);
     const lost = call(await session.beginSummary(jobId, incarnation));
-    await withoutAlarm(ref, (object) =>
-      object.noteFailure(jobId, incarnation, { reason: "test", lease: lost.lease }),
-    );
+    await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason: "test", lease: lost.lease }));
     const held = call(await session.beginSummary(jobId, incarnation));
     const late = await session.saveAnswer(jobId, incarnation, lost.lease, answerTo(lost.request));
     expect(late).toMatchObject({ next: "wait" });
     expect(unwrap(await session.state()).summary).toBeNull();
     const save = () =>
-      withoutAlarm(ref, (object) =>
-        object.saveAnswer(jobId, incarnation, held.lease, answerTo(held.request)),
-      );
+      withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, held.lease, answerTo(held.request)));
     expect(await save()).toMatchObject({ next: "done" });
     expect(await save()).toMatchObject({ next: "done" });
     expect(unwrap(await session.summaries(undefined, 10)).data).toHaveLength(1);
@@ -99,9 +86,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     const session = sessionAt(ref);
     const step = call(await session.beginSummary(jobId, incarnation));
     unwrap(await session.append({ messages: [said("late to the party")] }, null));
-    await withoutAlarm(ref, (object) =>
-      object.saveAnswer(jobId, incarnation, step.lease, answerTo(step.request)),
-    );
+    await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, step.lease, answerTo(step.request)));
     const state = unwrap(await session.state());
     expect(state).toMatchObject({ headSeq: 9, summary: { throughSeq: 4 } });
   });
@@ -119,9 +104,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
         if (reworded === undefined) throw new Error("no item");
         answer.items = [{ ...reworded, text: "Turn 1: the invoice" }, ...rest.slice(1)];
       }
-      await withoutAlarm(ref, (object) =>
-        object.saveAnswer(jobId, incarnation, step.lease, answer),
-      );
+      await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, step.lease, answer));
       unwrap(await session.append({ messages: Array.from({ length: 4 }, () => said("more")) }, null));
     }
     const first = unwrap(await session.summary(1, false));

@@ -1,13 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { ProposedItem } from "../../src/contracts/summarizer.ts";
-import {
-  birthOf,
-  freshRef,
-  oweSummary,
-  sessionAt,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, freshRef, oweSummary, sessionAt, withoutAlarm } from "../support/worker-session.ts";
 
 const LOG = [
   "My name is Ada and I live in Lisbon.",
@@ -31,9 +25,7 @@ async function committed(items: ProposedItem[]) {
   const { jobId, incarnation } = await oweSummary(ref);
   const step = await session.beginSummary(jobId, incarnation);
   if (step.next !== "call") throw new Error("expected a call");
-  await withoutAlarm(ref, (object) =>
-    object.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }),
-  );
+  await withoutAlarm(ref, (object) => object.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
   return unwrap(await session.summary(1, false));
 }
 
@@ -66,9 +58,7 @@ describe("promise 8: every summary item cites", () => {
   });
 
   it("takes an item with an unknown id for a new one", async () => {
-    const summary = await committed([
-      { ...current, id: "77.1", text: "Ada lives in Lisbon", sourceSeqs: [1] },
-    ]);
+    const summary = await committed([{ ...current, id: "77.1", text: "Ada lives in Lisbon", sourceSeqs: [1] }]);
     expect(summary.items.map(({ id }) => id)).toEqual(["1.1"]);
   });
 });

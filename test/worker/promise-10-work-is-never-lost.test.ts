@@ -35,9 +35,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     expect(sent.job).toMatchObject({ state: "owed", sends: 1 });
     expect(sent.alarm).toBe(sent.job?.["next_send_at"]);
     expect(sent.alarm).toBeGreaterThan(sent.now + 30_000);
-    await until("the consumer confirms", async () =>
-      (await owedJobs(ref)).every((job) => job["kind"] !== "summarize"),
-    );
+    await until("the consumer confirms", async () => (await owedJobs(ref)).every((job) => job["kind"] !== "summarize"));
   });
 
   it("goes on after an eviction, from the alarm alone", async () => {
@@ -55,9 +53,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     for (const reason of ["first reason", "second reason"]) {
       const step = await sessionAt(ref).beginSummary(jobId, incarnation);
       if (step.next !== "call") throw new Error("expected a call");
-      await withoutAlarm(ref, (object) =>
-        object.noteFailure(jobId, incarnation, { reason, lease: step.lease }),
-      );
+      await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason, lease: step.lease }));
     }
     const [job] = await owedJobs(ref);
     expect(job).toMatchObject({ state: "owed", failures: 2, last_error: "second reason", lease: null });
@@ -81,16 +77,12 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     const ref = await chatOf(8);
     const { jobId, incarnation } = await oweSummary(ref);
     for (let failure = 1; failure <= 20; failure += 1) {
-      const report = await withoutAlarm(ref, (object) =>
-        object.noteFailure(jobId, incarnation, { reason: "broken" }),
-      );
+      const report = await withoutAlarm(ref, (object) => object.noteFailure(jobId, incarnation, { reason: "broken" }));
       expect(report).toMatchObject({ failures: failure, gaveUp: failure === 20 });
     }
     expect(unwrap(await sessionAt(ref).state()).summaryPending).toBe(false);
     expect(await sessionAt(ref).beginSummary(jobId, incarnation)).toMatchObject({ next: "done" });
-    const { job, summary } = unwrap(
-      await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }),
-    );
+    const { job, summary } = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(job).toMatchObject({ id: jobId, state: "done" });
     expect(summary).toMatchObject({ throughSeq: 4 });
   });
@@ -115,9 +107,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
   it("makes a summary anew from the whole log when asked, as the next version", async () => {
     const ref = await chatOf(8);
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
-    const { job, summary } = unwrap(
-      await sessionAt(ref).summarize({ fromScratch: true, waitMs: 10_000 }),
-    );
+    const { job, summary } = unwrap(await sessionAt(ref).summarize({ fromScratch: true, waitMs: 10_000 }));
     expect(job).toMatchObject({ state: "done" });
     expect(summary).toMatchObject({ version: 2, throughSeq: 4 });
     expect(summary?.items.every(({ id }) => id.startsWith("2."))).toBe(true);

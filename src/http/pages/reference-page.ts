@@ -359,6 +359,7 @@ summary { cursor: pointer; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .93rem; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); }
+th code { white-space: nowrap; }
 th[scope=row] { font-weight: 400; }
 em { color: var(--muted); font-size: .85em; }
 small { color: var(--muted); overflow-wrap: anywhere; }

@@ -46,8 +46,9 @@ form label { display: flex; flex-direction: column; font-size: .8rem; color: var
 #problem { padding: .6rem 1rem; color: var(--omitted); background: var(--omitted-tint); border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 
 main { flex: 1; min-height: 0; display: grid; grid-template-columns: 15rem minmax(0, 1fr) minmax(0, 1fr); }
-main > section { min-height: 0; overflow-y: auto; padding: .75rem 1rem 2rem; border-right: 1px solid var(--line); }
-.bar { display: flex; flex-wrap: wrap; gap: .4rem .75rem; align-items: center; margin-bottom: .6rem; }
+main > section { min-height: 0; overflow-y: auto; padding: 0 1rem 2rem; border-right: 1px solid var(--line); }
+main > section:focus-visible { outline-offset: -2px; }
+.bar { display: flex; flex-wrap: wrap; gap: .4rem .75rem; align-items: center; padding: .75rem 0 .5rem; position: sticky; top: 0; z-index: 1; background: var(--paper); }
 .bar label { font-size: .85rem; color: var(--muted); }
 .note { color: var(--muted); font-size: .9rem; }
 .views { display: none; gap: .25rem; padding: .4rem 1rem; border-bottom: 1px solid var(--line); }
@@ -117,16 +118,16 @@ const BODY = `
 </nav>
 <main data-view="sessions">
   <section id="sessions" aria-labelledby="sessions-title">
-    <h2 id="sessions-title">Sessions</h2>
+    <div class="bar"><h2 id="sessions-title">Sessions</h2></div>
     <p id="sessions-note" class="note">Enter an API key to list the sessions.</p>
     <ul id="session-list"></ul>
     <button id="more-sessions" type="button" hidden>More sessions</button>
   </section>
-  <section id="transcript" aria-labelledby="transcript-title">
+  <section id="transcript" tabindex="0" aria-labelledby="transcript-title">
     <div class="bar"><h2 id="transcript-title">Transcript</h2> <span id="transcript-note" class="note">Pick a session.</span></div>
     <ol id="message-list"></ol>
   </section>
-  <section id="context" aria-labelledby="context-title">
+  <section id="context" tabindex="0" aria-labelledby="context-title">
     <div class="bar">
       <h2 id="context-title">What the model gets</h2>
       <label>Budget

@@ -1,0 +1,38 @@
+import type { Database } from "../archive/database.ts";
+import type { JobMessage } from "../contracts/job.ts";
+import type { OperationsClient } from "../registry/operations-client.ts";
+import type { SessionClient } from "../session/client.ts";
+import type { SummarizerClient } from "../summarizer/client.ts";
+import type { Log } from "../telemetry/log.ts";
+
+/** What the consumers are made of; the entry hands it over. */
+export interface PipelineParts {
+  readonly sessions: SessionClient;
+  readonly operations: OperationsClient;
+  readonly summarizer: SummarizerClient;
+  /** Runs a body on a connection of its own. */
+  readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
+  readonly log: Log;
+}
+
+/** What becomes of a delivery. The object owes the work until it is confirmed, so an acknowledged delivery loses nothing. */
+export type Verdict = { readonly verdict: "ack" } | { readonly verdict: "retry"; readonly delaySeconds: number };
+
+export const ACK: Verdict = { verdict: "ack" };
+
+/** A message whose object is out of reach comes back after this, doubled by attempt. */
+const UNREACHABLE_DELAY_SECONDS = 5;
+const MAX_UNREACHABLE_DELAY_SECONDS = 300;
+
+/** A delivery with a body that was understood. */
+export interface Delivery {
+  readonly job: JobMessage;
+  readonly attempts: number;
+}
+
+export function retryLater(attempts: number): Verdict {
+  return {
+    verdict: "retry",
+    delaySeconds: Math.min(MAX_UNREACHABLE_DELAY_SECONDS, UNREACHABLE_DELAY_SECONDS * 2 ** Math.max(0, attempts - 1)),
+  };
+}

@@ -1,0 +1,173 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { appendRequestSchema } from "../../src/contracts/append.ts";
+import { type FieldFault, ThreadkeepError } from "../../src/contracts/errors.ts";
+import { newSessionSchema } from "../../src/contracts/session.ts";
+import { parameterFault, parseRequest } from "../../src/http/faults.ts";
+
+const request = z.object({
+  query: z.strictObject({ limit: z.string().regex(/^\d+$/, { error: "must be a whole number" }).optional() }),
+  body: appendRequestSchema,
+});
+
+function refusal(raw: { query?: unknown; body?: unknown }, schema: z.ZodType = request): ThreadkeepError {
+  const whole = { params: {}, query: {}, headers: {}, body: undefined, ...raw };
+  try {
+    parseRequest(schema, whole);
+  } catch (error) {
+    if (error instanceof ThreadkeepError) return error;
+    throw error;
+  }
+  throw new Error("It was accepted");
+}
+
+function faultsOf(body: unknown): FieldFault[] {
+  return [...(refusal({ body }).fault.errors ?? [])];
+}
+
+const withContent = (content: unknown) => ({ messages: [{ role: "user", content }] });
+
+describe("the faults of a request", () => {
+  it("names a wrong role by its JSON Pointer, and says which roles there are", () => {
+    const messages = [
+      { role: "user", content: "hi" },
+      { role: "bot", content: "hi" },
+    ];
+    expect(faultsOf({ messages })).toEqual([
+      { path: "/messages/1/role", detail: 'must be one of "system", "developer", "user", "assistant", "tool"' },
+    ]);
+  });
+
+  it("tells a missing property from one of the wrong type", () => {
+    expect(faultsOf({ messages: [{ role: "user" }] })).toEqual([
+      { path: "/messages/0/content", detail: "is required" },
+    ]);
+    expect(faultsOf(withContent(5))).toEqual([
+      { path: "/messages/0/content", detail: "must be a string or an array, not a number" },
+    ]);
+    expect(faultsOf({})).toEqual([{ path: "/messages", detail: "is required" }]);
+  });
+
+  it("names the body itself by the empty pointer", () => {
+    expect(faultsOf([])).toEqual([{ path: "", detail: "must be an object, not an array" }]);
+    expect(faultsOf(undefined)).toEqual([{ path: "", detail: "is required" }]);
+    expect(refusal({ body: null }).fault.detail).toMatch(/^The body must be an object, not null\./);
+  });
+
+  it("names each unknown property and each unknown parameter", () => {
+    expect(faultsOf({ ...withContent("hi"), mesages: [], "a/b~c": 1 })).toEqual([
+      { path: "/mesages", detail: "is not a known property" },
+      { path: "/a~1b~0c", detail: "is not a known property" },
+    ]);
+    expect(refusal({ query: { limt: "5" }, body: withContent("hi") }).fault.errors).toEqual([
+      { path: "limt", detail: "is not a known parameter" },
+    ]);
+    expect(parameterFault("limt", "is not a known parameter").fault.errors).toEqual([
+      { path: "limt", detail: "is not a known parameter" },
+    ]);
+  });
+
+  it("collects the faults of query and body in one answer", () => {
+    const { fault } = refusal({ query: { limit: "ten" }, body: { messages: [] } });
+    expect(fault.errors).toEqual([
+      { path: "limit", detail: "must be a whole number" },
+      { path: "/messages", detail: "must have at least 1 entry, not 0" },
+    ]);
+    expect(fault.detail).toMatch(/^limit must be a whole number\. It is the first of 2 faults/);
+  });
+
+  describe("of a union", () => {
+    it("are those of the part whose type matches, not 'invalid input' at its top", () => {
+      expect(faultsOf(withContent([{ type: "tool-call", toolCallId: "c1", toolName: 5, input: {} }]))).toEqual([
+        { path: "/messages/0/content/0/toolName", detail: "must be a string, not a number" },
+      ]);
+      expect(faultsOf(withContent([{ type: "text", text: "hi", colour: "red" }]))).toEqual([
+        { path: "/messages/0/content/0/colour", detail: "is not a known property" },
+      ]);
+    });
+
+    it("are those of every part that has one", () => {
+      const paths = faultsOf(withContent([{ type: "text" }, { type: "text", text: "fine" }, { type: "file" }])).map(
+        (fault) => fault.path,
+      );
+      expect(paths).toEqual([
+        "/messages/0/content/0/text",
+        "/messages/0/content/2/mediaType",
+        "/messages/0/content/2/data",
+      ]);
+    });
+
+    it("name the types there are, if none matches", () => {
+      expect(faultsOf(withContent([{ type: "video", url: "x" }]))).toEqual([
+        {
+          path: "/messages/0/content/0/type",
+          detail: 'must be one of "text", "file", "reasoning", "tool-call", "tool-result", "data-…"',
+        },
+      ]);
+    });
+
+    it("say so if a part is no object at all", () => {
+      expect(faultsOf(withContent(["hi"]))).toEqual([
+        { path: "/messages/0/content/0", detail: "must be an object, not a string" },
+      ]);
+    });
+
+    it("are found where the union's own branch has a fault of its own", () => {
+      expect(faultsOf(withContent([]))).toEqual([
+        { path: "/messages/0/content", detail: "must have at least 1 entry, not 0" },
+      ]);
+      expect(faultsOf(withContent("a\u0000b"))).toEqual([
+        { path: "/messages/0/content", detail: "must not contain NUL characters" },
+      ]);
+    });
+  });
+
+  it("keep what a contract words itself", () => {
+    expect(faultsOf({ messages: [{ id: "a/b", role: "user", content: "hi" }] })).toEqual([
+      { path: "/messages/0/id", detail: "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -" },
+    ]);
+  });
+
+  it("point at the second of two messages with one id", () => {
+    const message = { id: "a", role: "user", content: "hi" };
+    expect(faultsOf({ messages: [message, message] })).toEqual([
+      { path: "/messages/1/id", detail: "is the same as that of message 0: each message of a batch needs its own" },
+    ]);
+  });
+
+  it("never repeat what was sent", () => {
+    const secret = "my secret diary";
+    const bodies = [
+      withContent([{ type: secret }]),
+      withContent(`${secret}\ud800`),
+      { messages: [{ role: secret, content: secret }] },
+      { messages: [{ id: secret, role: "user", content: secret, occurredAt: secret }] },
+      { messages: secret },
+      { messages: [{ role: "user", content: "x", metadata: { a: secret.repeat(1000) } }] },
+    ];
+    for (const body of bodies) expect(JSON.stringify(refusal({ body }).fault)).not.toContain(secret);
+  });
+
+  it("stay few and short, however much is wrong", () => {
+    const body = Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`${index}${"x".repeat(500)}`, 1]));
+    const { fault } = refusal({ body });
+    expect(fault.errors).toHaveLength(20);
+    expect(JSON.stringify(fault).length).toBeLessThan(10_000);
+  });
+
+  it("survive a value nested by the thousand", () => {
+    const deep = JSON.parse(`${"[".repeat(200_000)}${"]".repeat(200_000)}`);
+    expect(faultsOf({ messages: [{ role: "user", content: "x", metadata: { deep } }] })).toEqual([
+      { path: "/messages/0/metadata/deep", detail: "must not nest deeper than 32 levels" },
+    ]);
+    const session = z.object({ body: newSessionSchema });
+    expect(refusal({ body: { metadata: { deep } } }, session).fault.errors).toEqual([
+      { path: "/metadata/deep", detail: "must not nest deeper than 32 levels" },
+    ]);
+  });
+
+  it("are paths of well-formed text even where a property's name is not", () => {
+    const paths = faultsOf({ ...withContent("hi"), "\ud800": 1 }).map((fault) => fault.path);
+    expect(paths.every((path) => path.isWellFormed())).toBe(true);
+  });
+});

@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
+import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
+import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
+import { messageSchema } from "../../src/contracts/message.ts";
+import { pageSchema } from "../../src/contracts/page.ts";
+import {
+  listedSessionSchema,
+  newSessionSchema,
+  sessionPatchSchema,
+  sessionStateSchema,
+} from "../../src/contracts/session.ts";
+import { summarySchema } from "../../src/contracts/summary.ts";
+import { sample } from "../../src/http/samples.ts";
+
+describe("the examples of the API reference", () => {
+  const examples: Record<Exclude<keyof typeof sample, "summarizeResult">, z.ZodType> = {
+    newSession: newSessionSchema,
+    newSessionState: sessionStateSchema,
+    session: sessionStateSchema,
+    sessionPatch: sessionPatchSchema,
+    sessionPage: pageSchema(listedSessionSchema),
+    appendRequest: appendRequestSchema,
+    appendResult: appendResultSchema,
+    repeatedAppend: appendResultSchema,
+    message: messageSchema,
+    messagePage: pageSchema(messageSchema),
+    contextRequest: contextRequestSchema,
+    context: contextSchema,
+    summary: summarySchema,
+    summaryPage: pageSchema(summarySchema),
+    summarizeRequest: summarizeRequestSchema,
+    failurePage: pageSchema(failureSchema),
+  };
+
+  it.each(Object.entries(examples))("%s is what its schema says, with nothing more", (name, schema) => {
+    const value = Object.entries(sample).find(([key]) => key === name)?.[1];
+    expect(schema.parse(value)).toEqual(value);
+  });
+
+  it("summarizeResult is a job and a summary", () => {
+    expect(jobSchema.parse(sample.summarizeResult.job)).toEqual(sample.summarizeResult.job);
+    expect(summarySchema.parse(sample.summarizeResult.summary)).toEqual(sample.summarizeResult.summary);
+  });
+
+  it("has a context that misses no message and adds up", () => {
+    const { context } = sample;
+    const covered = new Set(context.messages.map((message) => message.seq));
+    for (let seq = 1; seq <= (context.summary?.throughSeq ?? 0); seq += 1) covered.add(seq);
+    for (const range of context.omitted) {
+      for (let seq = range.fromSeq; seq <= range.throughSeq; seq += 1) covered.add(seq);
+    }
+    expect(covered.size).toBe(context.headSeq);
+    expect(context.tokens.used).toBe(context.tokens.summary + context.tokens.messages);
+  });
+});

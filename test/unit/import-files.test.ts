@@ -1,0 +1,155 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { detectFormat } from "../../scripts/import/detect-format.ts";
+import { type Entry, showPlace } from "../../scripts/import/entry.ts";
+import { type Line, readLines } from "../../scripts/import/lines.ts";
+import { readConversations } from "../../scripts/import/read-file.ts";
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "threadkeep-import-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let files = 0;
+function write(content: string | Uint8Array): string {
+  files += 1;
+  const file = path.join(folder, `file-${files}.json`);
+  writeFileSync(file, content);
+  return file;
+}
+
+async function collect<Value>(values: AsyncIterable<Value>): Promise<Value[]> {
+  const all: Value[] = [];
+  for await (const value of values) all.push(value);
+  return all;
+}
+
+const read = (file: string, rest: object = {}): Promise<Entry[]> =>
+  collect(readConversations(file, { name: "f", ...rest }));
+const bad = (entries: Entry[]): string[] =>
+  entries.flatMap((entry) => (entry.kind === "bad" ? [`${showPlace(entry.place)}: ${entry.reason}`] : []));
+
+describe("lines", () => {
+  const lines = (file: string, max?: number): Promise<Line[]> => collect(readLines(file, undefined, max));
+
+  it("are numbered as an editor does, whatever their ends, with or without a last one", async () => {
+    expect(await lines(write("\uFEFFa\r\n\n b \nc"))).toEqual([
+      { number: 1, text: "a" },
+      { number: 3, text: "b" },
+      { number: 4, text: "c" },
+    ]);
+    expect(await lines(write("a\n"))).toEqual([{ number: 1, text: "a" }]);
+    expect(await lines(write(""))).toEqual([]);
+  });
+
+  it("longer than one read come whole, characters and all", async () => {
+    const long = "é".repeat(700_000);
+    expect(await lines(write(`${long}\nb`))).toEqual([
+      { number: 1, text: long },
+      { number: 2, text: "b" },
+    ]);
+  });
+
+  it("that are too long or no UTF-8 are named, and the next one is read", async () => {
+    const found = await lines(
+      write(
+        Buffer.concat([Buffer.from(`${"x".repeat(600_000)}\n`), Buffer.from([0xff, 0xfe, 0x0a]), Buffer.from("ok\n")]),
+      ),
+      1_000,
+    );
+    expect(found).toMatchObject([
+      { number: 1, fault: expect.stringContaining("600000 bytes") },
+      { number: 2, fault: "is not valid UTF-8" },
+      { number: 3, text: "ok" },
+    ]);
+  });
+});
+
+describe("the format of a file", () => {
+  it.each([
+    ["threadkeep", false, '{"role":"user","content":"x"}\n'],
+    ["threadkeep", false, '{"type":"session","id":"a"}\n'],
+    ["openai", false, '{"messages":[]}\n'],
+    ["qmsum", false, '{"topic_list":[],"meeting_transcripts":[]}\n'],
+    ["chatgpt", true, '[{"title":"x","mapping":{}}]'],
+    ["chatgpt", true, '[\n  {\n    "title": "x",\n    "mapping": {}\n  }\n]'],
+    ["chatgpt", false, '{"title":"x","mapping":{}}'],
+    ["locomo", true, '[{"qa":[],"conversation":{}}]'],
+    ["locomo", true, '{\n  "qa": [],\n  "conversation": {}\n}'],
+    ["openai", true, '[{"messages":[]}]'],
+  ])("is %s (whole: %s) for %s", async (format, whole, content) => {
+    expect(await detectFormat(write(content))).toEqual({ format, whole });
+  });
+
+  it("is told by the first line that tells it, past broken ones", async () => {
+    expect(await detectFormat(write('\uFEFF\n{"rol\nnonsense\n{"messages":[]}\n'))).toEqual({
+      format: "openai",
+      whole: false,
+    });
+  });
+
+  it("can be forced", async () => {
+    expect(await detectFormat(write("nonsense\n"), "openai")).toEqual({ format: "openai", whole: false });
+  });
+
+  it("that nobody knows is said", async () => {
+    for (const content of ["nonsense", '{"a":1}', "[1,2,3]", '"text"', "\u0000\u0001"]) {
+      expect(await detectFormat(write(content))).toMatchObject({ fault: expect.stringContaining("no format") });
+    }
+    expect(await detectFormat(write(" \n"))).toEqual({ fault: "is empty" });
+  });
+});
+
+describe("a file", () => {
+  it("with bad lines is read to its end, and each is named with its line and reason", async () => {
+    const entries = await read(
+      write(
+        ['{"role":"user","content":"1"}', "{broken", '{"role":"user",', "[]", '{"role":"user","content":"2"}'].join(
+          "\n",
+        ),
+      ),
+    );
+    expect(entries.filter((entry) => entry.kind === "message")).toHaveLength(2);
+    expect(bad(entries)).toEqual([
+      expect.stringMatching(/^f:2: is not valid JSON/),
+      expect.stringMatching(/^f:3: is not valid JSON/),
+      "f:4: is not a JSON object",
+    ]);
+  });
+
+  it("never shows its text in a reason: it may be private", async () => {
+    const entries = await read(write('{"role":"user","content":"x"}\nmy secret diary\n{"a": my secret diary}\n'));
+    expect(bad(entries)).toHaveLength(2);
+    expect(bad(entries).join()).not.toContain("secret");
+  });
+
+  it("nested a hundred thousand levels deep is a bad line, not the end", async () => {
+    const deep = `{"messages":[{"role":"user","content":${"[".repeat(100_000)}${"]".repeat(100_000)}}]}`;
+    const entries = await read(write(`${deep}\n{"messages":[{"role":"user","content":"x"}]}\n`));
+    expect(bad(entries)).toHaveLength(1);
+    expect(entries.filter((entry) => entry.kind === "message")).toHaveLength(1);
+  });
+
+  it("that is one document too large to read whole says what to do", async () => {
+    const entries = await read(write('[{"mapping":{}}]'), { maxWholeFileBytes: 10 });
+    expect(bad(entries).join()).toContain("jq -c");
+  });
+
+  it("that is one broken document is named", async () => {
+    expect(bad(await read(write('[{"mapping":{}}')))).toEqual([expect.stringMatching(/^f: is not valid JSON/)]);
+  });
+
+  it("tells how far it was read", async () => {
+    let bytes = 0;
+    const file = write('{"role":"user","content":"é"}\n');
+    await read(file, {
+      onBytes: (count: number) => {
+        bytes += count;
+      },
+    });
+    expect(bytes).toBe(31);
+  });
+});

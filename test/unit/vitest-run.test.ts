@@ -1,0 +1,26 @@
+import { describe, expect, it } from "vitest";
+import { countResults } from "../../scripts/check/vitest-run.ts";
+
+const file = (status: string, ...tests: string[]): object => ({
+  status,
+  assertionResults: tests.map((test, index) => ({ status: test, fullName: `test ${index}` })),
+});
+
+describe("the count at the end of npm test", () => {
+  it("counts passed, failed and skipped tests apart", () => {
+    const report = { testResults: [file("failed", "passed", "failed"), file("passed", "passed", "skipped", "todo")] };
+    expect(countResults(report, 1)).toEqual({ passed: 2, failed: 1, skipped: ["test 1", "test 2"] });
+  });
+
+  it("counts a file that breaks before its first test", () => {
+    expect(countResults({ testResults: [file("failed")] }, 1)).toMatchObject({ passed: 0, failed: 1 });
+  });
+
+  it("counts a crash that leaves no report", () => {
+    expect(countResults(undefined, null)).toMatchObject({ passed: 0, failed: 1 });
+  });
+
+  it("counts an error outside all tests, which vitest tells by its exit code alone", () => {
+    expect(countResults({ testResults: [file("passed", "passed")] }, 1)).toMatchObject({ passed: 1, failed: 1 });
+  });
+});
