@@ -1,10 +1,12 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal } from "../contracts/principal.ts";
+import type { Principal, Scope } from "../contracts/principal.ts";
 import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
 
 /** Names the user that a tenant's key speaks for. */
 export const USER_HEADER = "Threadkeep-User";
+
+const MEMORY_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
 
 export interface KeyRing {
   /** The tenant that the API key belongs to. */
@@ -38,27 +40,19 @@ export function createAuthenticator(ring: KeyRing): (request: Request) => Princi
       });
     }
     const given = digest(key);
-    const owner = ownerNamed(request);
-    if (timingSafeEqual(given, adminKey)) {
-      return {
-        kind: "admin",
-        tenant: ring.tenant,
-        owner,
-        scopes: ["memory:read", "memory:write", "memory:erase", "ops", "admin"],
-      };
+    const isAdmin = timingSafeEqual(given, adminKey);
+    if (!isAdmin && !timingSafeEqual(given, apiKey)) {
+      throw new ThreadkeepError({
+        code: "unauthenticated",
+        detail: "This API key is not known. Check that it is whole and belongs to this deployment.",
+      });
     }
-    if (timingSafeEqual(given, apiKey)) {
-      return {
-        kind: "tenant-key",
-        tenant: ring.tenant,
-        owner,
-        scopes: ["memory:read", "memory:write", "memory:erase"],
-      };
-    }
-    throw new ThreadkeepError({
-      code: "unauthenticated",
-      detail: "This API key is not known. Check that it is whole and belongs to this deployment.",
-    });
+    return {
+      kind: isAdmin ? "admin" : "tenant-key",
+      tenant: ring.tenant,
+      owner: ownerNamed(request),
+      scopes: isAdmin ? [...MEMORY_SCOPES, "ops", "admin"] : MEMORY_SCOPES,
+    };
   };
 }
 

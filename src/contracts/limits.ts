@@ -18,6 +18,8 @@ export const MIN_CONTEXT_TOKENS = 256;
 export const MAX_CONTEXT_TOKENS = 1_000_000;
 /** Names of sessions, messages and users: they stand in URLs, keys and logs. */
 export const MAX_ID_LENGTH = 128;
+/** An Idempotency-Key: leaves room in a message's id for its index in the batch. */
+export const MAX_IDEMPOTENCY_KEY_LENGTH = 120;
 /** An author is a display name. */
 export const MAX_AUTHOR_LENGTH = 128;
 /** A page of a list. */

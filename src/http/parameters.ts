@@ -1,7 +1,7 @@
 /** Parameters as they arrive in a URL or a header: text, to be read as what it stands for. */
 
 import { z } from "zod";
-import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/limits.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
 import { sessionIdSchema } from "../contracts/session.ts";
 import { idText, safeText } from "../contracts/text.ts";
 
@@ -9,8 +9,6 @@ import { idText, safeText } from "../contracts/text.ts";
 const MAX_INTEGER_DIGITS = 15;
 /** A cursor is ours, and short. */
 const MAX_CURSOR_LENGTH = 1024;
-/** Leaves room in a message's id, which is made of the key and the message's place in the batch. */
-const MAX_IDEMPOTENCY_KEY_LENGTH = 120;
 
 /** A whole number in decimal digits; `0x10`, `1e3` and the empty text are none. */
 export function integerParameter<T extends z.ZodType<unknown, number>>(schema: T) {

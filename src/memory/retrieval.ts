@@ -33,17 +33,14 @@ export interface RankingParameters {
   readonly namedAuthor: number;
   /** Points for a turn of the day, month or year that the query names; a rare word brings about 5. */
   readonly date: { readonly day: number; readonly month: number; readonly year: number };
-  /** Share of its score that a match of a synonym brings. */
-  readonly synonym: number;
 }
 
 /** Measured on three LoCoMo conversations, each left out in turn; all lie on plateaus (± 30 % moves recall < 1 point). */
 export const DEFAULT_RANKING: RankingParameters = {
-  lendForward: [0.65, 0.42, 0.25, 0.15, 0.1],
-  lendBack: [0.35, 0.22, 0.15, 0.1, 0.05],
+  lendForward: [0.65, 0.42, 0.25],
+  lendBack: [0.35, 0.22, 0.15],
   namedAuthor: 1.4,
   date: { day: 6, month: 3, year: 1 },
-  synonym: 0.5,
 };
 
 /** Share taken off a turn that only asks: questions repeat the words of a query more often than they answer it. */
@@ -310,44 +307,12 @@ const STOP_WORDS = new Set(
   would you your yours`.split(/\s+/),
 );
 
-/** A compact thesaurus of everyday English: words that a question and its answer exchange. */
-const SYNONYMS = synonyms(
-  `mother mom mum mama|father dad papa|parents mother mom father dad|grandmother grandma granny|grandfather grandpa
-  |child kid son daughter baby toddler|brother sister sibling|husband wife spouse partner|family fam relatives
-  |friend buddy pal mate|dog puppy pup pet|cat kitten pet|animal pet|job work career occupation profession
-  |company firm business|boss manager|colleague coworker|hire employ|quit resign|school college university
-  |class course lesson workshop|study learn|teacher professor instructor|exam test|car vehicle|bike bicycle cycling
-  |trip travel vacation journey holiday tour visit|house home apartment flat|city town|country nation|buy purchase get
-  |gift present|cost price|meal dinner lunch breakfast food|cook bake recipe|restaurant cafe diner|film movie|book novel read
-  |photo picture image photograph|paint painting art artist|draw drawing sketch|music song band tune concert
-  |instrument guitar piano violin drums|sport exercise workout fitness gym|run jog|hike trail trek|beach sea ocean coast
-  |happy glad joyful|sad upset unhappy|afraid scared fear|angry mad|ill sick illness disease|doctor physician
-  |hurt injury|like enjoy love|hobby pastime interest activity|begin start|finish complete end|plan intend goal
-  |help assist support|talk speak chat discuss|say tell mention|make create build|win award prize trophy|party celebration
-  |marry marriage wedding|church faith religion|big large huge|small little tiny|fix repair|problem issue challenge
-  |color colour|phone mobile|computer laptop|live reside|move relocate|donate charity|coach mentor|stress anxiety
-  |relax calm unwind|plant flower garden|clothes clothing outfit|military army|lawyer attorney|feel emotion
-  |decide decision choose|recommend suggest advice|inspire motivate`,
-);
-
-function synonyms(groups: string): Map<string, Set<string>> {
-  const byTerm = new Map<string, Set<string>>();
-  for (const group of groups.split("|")) {
-    const terms = group.trim().split(/\s+/).map(stem);
-    for (const term of terms) {
-      byTerm.set(term, new Set([...(byTerm.get(term) ?? []), ...terms.filter((other) => other !== term)]));
-    }
-  }
-  return byTerm;
-}
-
 const MONTHS = "january february march april may june july august september october november december".split(" ");
 
 export interface QueryTerm {
   readonly term: string;
   /** A single character of an unspaced script: found at the beginning of a pair. */
   readonly isPrefix: boolean;
-  readonly synonyms: readonly string[];
 }
 
 export interface Query {
@@ -381,17 +346,17 @@ export function readQuery(
   }
   const terms = new Set((subject.length > 0 ? subject : rest).flatMap(lookupTerms));
   const authors = named.size === knownAuthors.length ? [] : [...named];
-  return { terms: [...terms].slice(0, MAX_QUERY_TERMS).map(queryTerm), dates: dated, authors };
+  return {
+    terms: [...terms].slice(0, MAX_QUERY_TERMS).map((term) => ({ term, isPrefix: isSingleUnspaced(term) })),
+    dates: dated,
+    authors,
+  };
 }
 
 const wordsOf = (text: string): string[] => text.normalize("NFKC").match(WORD) ?? [];
 
 function cutMiddle(text: string, maxLength: number): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength / 2)} ${text.slice(-maxLength / 2)}`;
-}
-
-function queryTerm(term: string): QueryTerm {
-  return { term, isPrefix: isSingleUnspaced(term), synonyms: [...(SYNONYMS.get(term) ?? [])] };
 }
 
 /** Short forms ("Meg" for Megan) count only with a capital, lest "car" name Carla; so do names that are common words. */
@@ -433,20 +398,26 @@ function readDates(text: string, { date }: RankingParameters): { term: string; p
   return [...points].map(([term, value]) => ({ term, points: value }));
 }
 
-/** Terms as an FTS5 expression: quoted, so that nothing in them is an operator, and joined by OR. */
-export function matchExpression(terms: readonly { readonly term: string; readonly isPrefix?: boolean }[]): string {
-  return terms.map(({ term, isPrefix }) => `"${term.replaceAll('"', '""')}"${isPrefix ? "*" : ""}`).join(" OR ");
+/** A term as an FTS5 expression: quoted, so that nothing in it is an operator. */
+export function matchExpression({
+  term,
+  isPrefix = false,
+}: {
+  readonly term: string;
+  readonly isPrefix?: boolean;
+}): string {
+  return `"${term.replaceAll('"', '""')}"${isPrefix ? "*" : ""}`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Ranking
 
-/** Where one term, or its synonyms, was found. Seqs and scores run in parallel, seqs in any order. */
+/** Where one term was found. Seqs and scores run in parallel, in any order. */
 export interface Matches {
-  /** Index of the query term; synonyms share it with their term. */
-  readonly group: number;
+  /** Index of the query's term. */
+  readonly term: number;
   readonly seqs: readonly Seq[];
-  /** BM25, positive; a synonym's share is already taken. */
+  /** BM25, positive. */
   readonly scores: readonly number[];
 }
 
@@ -462,7 +433,7 @@ const TOTAL_BINS = 1_024;
  */
 export class TurnScores {
   readonly #totals: Float64Array;
-  /** The best of the group at hand. */
+  /** The best of what is being added. */
   readonly #best: Float64Array;
   readonly #lendForward: readonly number[];
   readonly #lendBack: readonly number[];
@@ -476,15 +447,14 @@ export class TurnScores {
     this.#lendBack = lendBack;
   }
 
-  /** Adds the matches of terms; of those of one group the best counts. */
+  /** Adds what each term brings. */
   addTerms(matches: readonly Matches[]): void {
-    for (const group of Map.groupBy(matches, (match) => match.group).values())
-      this.#addGroup(group, this.#lendForward, this.#lendBack);
+    for (const match of matches) this.#add([match], this.#lendForward, this.#lendBack);
   }
 
   /** Adds points that a turn has for itself and lends to none; the highest counts. */
   addPoints(matches: readonly Matches[]): void {
-    this.#addGroup(matches, [], []);
+    this.#add(matches, [], []);
   }
 
   of(seq: Seq): number {
@@ -507,7 +477,7 @@ export class TurnScores {
       .slice(0, limit);
   }
 
-  #addGroup(matches: readonly Matches[], forward: readonly number[], back: readonly number[]): void {
+  #add(matches: readonly Matches[], forward: readonly number[], back: readonly number[]): void {
     const touched: Seq[] = [];
     // Indexed loops: this runs tens of thousands of times a query, where iterators cost three times the work.
     for (const { seqs, scores } of matches) {
@@ -565,7 +535,7 @@ export function rankTurns(
     .sort((a, b) => b.score - a.score || b.seq - a.seq)
     .slice(0, limit);
   const found = new Map(ranked.map(({ seq }) => [seq, new Set<string>()]));
-  for (const { group, seqs } of matches) for (const seq of seqs) found.get(seq)?.add(query.terms[group]?.term ?? "");
+  for (const { term, seqs } of matches) for (const seq of seqs) found.get(seq)?.add(query.terms[term]?.term ?? "");
   const dated = new Set(dates.flatMap(({ seqs }) => seqs));
   return ranked.map(({ seq, score, author }) => {
     const terms = [...(found.get(seq) ?? [])];
@@ -589,7 +559,7 @@ export function snippet(text: string, query: Query, maxLength: number): string {
   const plain = text.slice(0, MAX_SNIPPET_SCAN).replace(/\s+/gu, " ").trim();
   if (plain.length <= maxLength) return plain;
   const room = Math.max(0, maxLength - 2 * ELLIPSIS.length);
-  const wanted = new Set(query.terms.flatMap(({ term, synonyms: others }) => [term, ...others]));
+  const wanted = new Set(query.terms.map(({ term }) => term));
   const hits = [...findTerms(plain, wanted)];
   const window = bestWindow(hits, room);
   const spare = Math.max(0, room - (window.end - window.at));

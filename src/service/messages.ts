@@ -1,7 +1,7 @@
 import { requireScope } from "../access/scopes.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
-import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
+import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
 import type { Message, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { byteLength, idText } from "../contracts/text.ts";
@@ -47,7 +47,7 @@ function refuseOversize(messages: readonly NewMessage[]): void {
 }
 
 function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMessage[] {
-  const parsed = idText.max(MAX_KEY_LENGTH).safeParse(idempotencyKey);
+  const parsed = idText.max(MAX_IDEMPOTENCY_KEY_LENGTH).safeParse(idempotencyKey);
   if (!parsed.success) {
     throw new ThreadkeepError({
       code: "validation_failed",
@@ -59,9 +59,6 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
     message.id === undefined ? { ...message, id: `${parsed.data}:${index}` } : message,
   );
 }
-
-/** Leaves room in a message's id for its index in the batch. */
-const MAX_KEY_LENGTH = 120;
 
 export interface MessageListQuery {
   readonly afterSeq?: number | undefined;

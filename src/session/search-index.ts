@@ -109,8 +109,7 @@ export class SearchIndex {
       const { indexedThroughSeq } = this.#state();
       const through = this.#sliceEnd(indexedThroughSeq, head, maxMessages, maxBytes);
       const rows = this.#messages(indexedThroughSeq + 1, through);
-      for (const row of rows) this.#insert(row);
-      this.#countAuthors(rows, 1);
+      this.#insert(rows);
       this.#sql.exec("UPDATE search_state SET indexed_through_seq = ? WHERE one = 1", through);
       return { indexedThroughSeq: through, done: through >= head };
     });
@@ -129,8 +128,7 @@ export class SearchIndex {
       if (seq > this.#state().indexedThroughSeq) return;
       this.#delete(seq);
       const rows = this.#messages(seq, seq);
-      for (const row of rows) this.#insert(row);
-      this.#countAuthors(rows, 1);
+      this.#insert(rows);
     });
   }
 
@@ -155,7 +153,7 @@ export class SearchIndex {
     const read = typeof query === "string" ? this.readQuery(query, ranking) : query;
     const { indexedThroughSeq } = this.#state();
     const { listed, deferred } = this.#plan(read.terms);
-    const matches = listed.map((lookup) => this.#matches(lookup, throughSeq, ranking));
+    const matches = listed.map((lookup) => this.#matches(lookup, throughSeq));
     const dates = read.dates.map((date) => this.#dateMatches(date, throughSeq));
     const scores = new TurnScores(Math.min(indexedThroughSeq, throughSeq), ranking);
     scores.addTerms(matches);
@@ -167,58 +165,43 @@ export class SearchIndex {
   }
 
   /**
-   * Rare terms first: their matches are read in full while the budget lasts, then those of synonyms. Terms too common for
-   * it are deferred: scored on the candidates that the others bring. If all are, the newest matches of the rarest stand in.
+   * Rare terms first: their matches are read in full while the budget lasts. Terms too common for it
+   * are deferred: scored on the candidates that the others bring. If all are, the newest matches of the rarest stand in.
    */
   #plan(terms: readonly QueryTerm[]): { listed: Lookup[]; deferred: Counted[] } {
     const counts = this.#documentCounts(terms);
     const counted = terms
-      .map((term, group): Counted => ({
-        group,
-        term: term.term,
-        isPrefix: term.isPrefix,
-        documents: counts.get(term.term) ?? 0,
-      }))
+      .map((term, index): Counted => ({ ...term, index, documents: counts.get(term.term) ?? 0 }))
+      .filter(({ documents }) => documents > 0)
       .sort((a, b) => a.documents - b.documents)
-      .filter((term) => term.documents > 0)
       .slice(0, MAX_SEARCHED_TERMS);
     let budget = MAX_MATCHES;
-    const fits = (documents: number): boolean => {
-      if (documents > budget) return false;
-      budget -= documents;
-      return true;
-    };
     const listed: Lookup[] = [];
     const deferred: Counted[] = [];
     for (const term of counted) {
-      if (fits(term.documents)) listed.push({ group: term.group, terms: [term], share: "full", limit: term.documents });
-      else deferred.push(term);
+      if (term.documents > budget) {
+        deferred.push(term);
+        continue;
+      }
+      budget -= term.documents;
+      listed.push({ ...term, limit: term.documents });
     }
     const [rarest] = deferred;
     if (listed.length === 0 && rarest !== undefined) {
-      listed.push({ group: rarest.group, terms: [rarest], share: "full", limit: MAX_MATCHES });
+      listed.push({ ...rarest, limit: MAX_MATCHES });
       return { listed, deferred: deferred.slice(1) };
-    }
-    for (const [group, term] of terms.entries()) {
-      const others = term.synonyms.filter((other) => (counts.get(other) ?? 0) > 0);
-      const documents = others.reduce((sum, other) => sum + (counts.get(other) ?? 0), 0);
-      if (documents === 0 || !fits(documents)) continue;
-      listed.push({ group, terms: others.map((other) => ({ term: other })), share: "synonym", limit: documents });
     }
     return { listed, deferred };
   }
 
-  /** In how many messages each term and synonym stands. Counting a term walks all its entries. */
+  /** In how many messages each term stands. Counting a term walks all its entries. */
   #documentCounts(terms: readonly QueryTerm[]): Map<string, number> {
     const counts = new Map<string, number>();
     const wanted: string[] = [];
-    for (const { term, isPrefix, synonyms } of terms) {
-      if (isPrefix) counts.set(term, this.#prefixCount(term));
-      for (const word of isPrefix ? synonyms : [term, ...synonyms]) {
-        const known = this.#commonTerms.get(word);
-        if (known === undefined) wanted.push(word);
-        else counts.set(word, known);
-      }
+    for (const { term, isPrefix } of terms) {
+      const known = isPrefix ? this.#prefixCount(term) : this.#commonTerms.get(term);
+      if (known === undefined) wanted.push(term);
+      else counts.set(term, known);
     }
     const rows = this.#sql.exec<{ term: string; doc: number }>(
       "SELECT term, doc FROM search_vocabulary WHERE term IN (SELECT value FROM json_each(?))",
@@ -241,19 +224,14 @@ export class SearchIndex {
     return rows.toArray()[0]?.documents ?? 0;
   }
 
-  #matches({ group, terms, share, limit }: Lookup, throughSeq: Seq, ranking: RankingParameters): Matches {
-    const factor = share === "full" ? 1 : ranking.synonym;
-    const { seqs, scores } = this.#lookUp(
-      `-${factor} * bm25(search_index, ${COLUMN_WEIGHTS.said}, ${COLUMN_WEIGHTS.answered}, ${COLUMN_WEIGHTS.dates})`,
-      matchExpression(terms),
-      throughSeq,
-      limit,
-    );
-    return { group, seqs, scores };
+  #matches(lookup: Lookup, throughSeq: Seq): Matches {
+    const { said, answered, dates } = COLUMN_WEIGHTS;
+    const score = `-bm25(search_index, ${said}, ${answered}, ${dates})`;
+    return { term: lookup.index, ...this.#lookUp(score, matchExpression(lookup), throughSeq, lookup.limit) };
   }
 
   #dateMatches({ term, points }: Query["dates"][number], throughSeq: Seq): Matches {
-    return { group: -1, ...this.#lookUp(String(points), matchExpression([{ term }]), throughSeq, MAX_DATE_MATCHES) };
+    return { term: -1, ...this.#lookUp(String(points), matchExpression({ term }), throughSeq, MAX_DATE_MATCHES) };
   }
 
   /** One row of two JSON arrays: in workerd 40 % faster than a row for each match. Newest first. */
@@ -275,7 +253,7 @@ export class SearchIndex {
     return this.#sql
       .exec<CandidateRow>(
         `SELECT seq, author, prior, ${withTerms ? "said || ' ' || answered" : "NULL"} AS terms
-         FROM search_texts WHERE seq IN (SELECT value FROM json_each(?))`,
+         FROM search_texts WHERE seq IN (SELECT value FROM json_each(?)) AND trim(said || answered) <> ''`,
         JSON.stringify(seqs),
       )
       .toArray();
@@ -343,11 +321,16 @@ export class SearchIndex {
       .toArray();
   }
 
-  #insert({ seq, role, author, content, said_at: saidAt }: MessageRow): void {
+  #insert(rows: readonly MessageRow[]): void {
+    for (const row of rows) this.#insertOne(row);
+    this.#countAuthors(rows, 1);
+  }
+
+  #insertOne({ seq, role, author, content, said_at: saidAt }: MessageRow): void {
     const parsed: Content = JSON.parse(content);
     const { said, answered, dates, prior } = indexText({ role, author, content: parsed, saidAt });
     this.#sql.exec(
-      "INSERT INTO search_texts (seq, said, answered, dates, author, prior) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO search_texts (seq, said, answered, dates, author, prior) VALUES (?, ?, ?, ?, ?, ?)",
       seq,
       said,
       answered,
@@ -355,6 +338,7 @@ export class SearchIndex {
       author,
       prior,
     );
+    if (said === "" && answered === "") return;
     this.#sql.exec(
       "INSERT INTO search_index (rowid, said, answered, dates) VALUES (?, ?, ?, ?)",
       seq,
@@ -365,13 +349,15 @@ export class SearchIndex {
   }
 
   /**
-   * workerd runs without SQLite's secure_delete: a deleted row's bytes stay in its page. An update to a row of the same size
-   * writes over them in place, so blanks go in first. In the index proper `secure-delete` does what can be done.
+   * workerd runs without SQLite's secure_delete: a deleted row's bytes stay in its page, and a page that falls empty is freed
+   * as it was. Only an update to a row of the same size writes over the old bytes in place, so the row stays, as blanks. In
+   * the index proper `secure-delete` does the work.
    */
   #delete(seq: Seq): void {
     const rows = this.#sql
       .exec<TextRow>("SELECT said, answered, dates, author FROM search_texts WHERE seq = ?", seq)
-      .toArray();
+      .toArray()
+      .filter(({ said, answered }) => (said + answered).trim() !== "");
     for (const { said, answered, dates, author } of rows) {
       this.#sql.exec(
         "INSERT INTO search_index (search_index, rowid, said, answered, dates) VALUES ('delete', ?, ?, ?, ?)",
@@ -387,7 +373,6 @@ export class SearchIndex {
         author === null ? null : blanks(author),
         seq,
       );
-      this.#sql.exec("DELETE FROM search_texts WHERE seq = ?", seq);
     }
     this.#countAuthors(rows, -1);
   }
@@ -424,17 +409,15 @@ const SCHEMA = `
 
 /** A term of the query with the number of messages it stands in. */
 interface Counted {
-  readonly group: number;
+  /** Its place in the query. */
+  readonly index: number;
   readonly term: string;
   readonly isPrefix: boolean;
   readonly documents: number;
 }
 
-/** Terms whose matches are read by one statement. */
-interface Lookup {
-  readonly group: number;
-  readonly terms: readonly { readonly term: string; readonly isPrefix?: boolean }[];
-  readonly share: "full" | "synonym";
+interface Lookup extends Counted {
+  /** Matches read, at most: the newest. */
   readonly limit: number;
 }
 
@@ -447,7 +430,7 @@ function countDeferred(candidates: readonly CandidateRow[], deferred: readonly C
   if (deferred.length === 0) return [];
   const texts = candidates.map(({ seq, terms }) => ({ seq, words: (terms ?? "").split(" ") }));
   const meanLength = texts.reduce((sum, { words }) => sum + words.length, 0) / Math.max(1, texts.length);
-  return deferred.map(({ group, term, documents, isPrefix }) => {
+  return deferred.map(({ index, term, documents, isPrefix }) => {
     const rarity = Math.max(0, Math.log((total - documents + 0.5) / (documents + 0.5)));
     const seqs: number[] = [];
     const scores: number[] = [];
@@ -458,6 +441,6 @@ function countDeferred(candidates: readonly CandidateRow[], deferred: readonly C
       seqs.push(seq);
       scores.push((rarity * count * (BM25_K1 + 1)) / (count + BM25_K1 * length));
     }
-    return { group, seqs, scores };
+    return { term: index, seqs, scores };
   });
 }
