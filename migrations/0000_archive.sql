@@ -9,6 +9,7 @@ CREATE TABLE "sessions" (
 	"metadata" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"created_at" timestamp with time zone NOT NULL,
 	"archived_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"erased_at" timestamp with time zone,
 	CONSTRAINT "sessions_tenant_owner_session_pk" PRIMARY KEY("tenant","owner","session")
 );
 --> statement-breakpoint

@@ -12,6 +12,8 @@ export interface ArchiveWrite {
   readonly ref: SessionRef;
   readonly incarnation: string;
   readonly baseRev: number;
+  /** Whether what is there of this life of the session goes first. */
+  readonly isReplaced: boolean;
   readonly rev: number;
   readonly createdAt: number;
   readonly headSeq: number;
@@ -56,6 +58,7 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
       incarnation: sessions.incarnation,
       rev: sessions.rev,
       createdAt: sessions.createdAt,
+      erasedAt: sessions.erasedAt,
     })
     .from(sessions)
     .where(here)
@@ -63,17 +66,17 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
   if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
   const { incarnation } = write;
   if (held.incarnation === incarnation) {
-    if (held.rev >= write.rev) return "stale";
+    if (held.rev >= write.rev || held.erasedAt !== null) return "stale";
     if (held.rev < write.baseRev) return "behind";
   } else {
     if (held.createdAt.getTime() >= write.createdAt) return "stale";
     if (write.baseRev > 0) return "behind";
-    await database.delete(summaries).where(eq(summaries.incarnation, held.incarnation));
-    await database.delete(summaryItems).where(eq(summaryItems.incarnation, held.incarnation));
+    await deleteSummaries(database, held.incarnation);
   }
+  if (write.isReplaced) await deleteSummaries(database, incarnation);
   await database
     .update(sessions)
-    .set({ incarnation, rev: write.rev, ...row, archivedAt: sql`now()` })
+    .set({ incarnation, rev: write.rev, ...row, erasedAt: null, archivedAt: sql`now()` })
     .where(here);
   if (write.summaries.length > 0) {
     await database
@@ -114,6 +117,35 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
       });
   }
   return "applied";
+}
+
+async function deleteSummaries(database: Database, incarnation: string): Promise<void> {
+  await database.delete(summaries).where(eq(summaries.incarnation, incarnation));
+  await database.delete(summaryItems).where(eq(summaryItems.incarnation, incarnation));
+}
+
+/**
+ * Erases one life of a session, in the caller's transaction. Its row stays as a tombstone without text, so that a write that comes
+ * late finds it and changes nothing. Idempotent.
+ */
+export async function applyErasure(
+  database: Database,
+  erasure: { readonly ref: SessionRef; readonly incarnation: string; readonly createdAt: number },
+): Promise<void> {
+  const { tenant, owner, session } = erasure.ref;
+  const { incarnation } = erasure;
+  const tombstone = { headSeq: 0, throughSeq: 0, metadata: {}, erasedAt: sql`now()` };
+  await database
+    .insert(sessions)
+    .values({ tenant, owner, session, incarnation, rev: 0, createdAt: new Date(erasure.createdAt), ...tombstone })
+    .onConflictDoNothing();
+  const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
+  await database.select({ rev: sessions.rev }).from(sessions).where(here).for("update");
+  await database
+    .update(sessions)
+    .set(tombstone)
+    .where(and(here, eq(sessions.incarnation, incarnation)));
+  await deleteSummaries(database, incarnation);
 }
 
 /** Whether PostgreSQL answers. */

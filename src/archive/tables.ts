@@ -23,6 +23,8 @@ export const sessions = pgTable(
       .default(sql`'{}'::jsonb`),
     createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
     archivedAt: timestamp("archived_at", { withTimezone: true, mode: "date" }).notNull().defaultNow(),
+    /** A tombstone: the session was erased, and nothing of it may come back. */
+    erasedAt: timestamp("erased_at", { withTimezone: true, mode: "date" }),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.owner, table.session] }),

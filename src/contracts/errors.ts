@@ -13,6 +13,7 @@ export const PROBLEMS = {
   message_not_found: { status: 404, title: "There is no such message" },
   summary_not_found: { status: 404, title: "There is no such summary" },
   job_not_found: { status: 404, title: "There is no such job" },
+  message_erased: { status: 409, title: "The message was erased" },
   message_conflict: { status: 409, title: "The message id is taken by other content" },
   head_seq_mismatch: { status: 409, title: "The session has moved on" },
   message_too_large: { status: 413, title: "A message is too large" },

@@ -79,6 +79,30 @@ export const newMessageSchema = z
   .meta({ id: "NewMessage" });
 export type NewMessage = z.infer<typeof newMessageSchema>;
 
+/** A change of a message. What is left out stays. */
+export const messagePatchSchema = z
+  .strictObject({
+    content: contentSchema.optional(),
+    metadata: boundedJsonObject(MAX_METADATA_BYTES).optional().describe("Replaces all metadata"),
+  })
+  .refine((patch) => patch.content !== undefined || patch.metadata !== undefined, {
+    error: "must change content or metadata",
+  })
+  .meta({ id: "MessagePatch" });
+export type MessagePatch = z.infer<typeof messagePatchSchema>;
+
+/** How far an erasure is: the object forgets at once, the archive once it can be reached. */
+export const erasureSchema = z
+  .object({
+    id: z.string(),
+    seq: seqSchema.optional(),
+    state: z
+      .enum(["erasing", "erased"])
+      .describe("erasing: gone from the session, the archive has yet to confirm; erased: gone everywhere"),
+  })
+  .meta({ id: "Erasure" });
+export type Erasure = z.infer<typeof erasureSchema>;
+
 export const newMessagesSchema = z
   .array(newMessageSchema)
   .min(1)

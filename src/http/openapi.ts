@@ -263,6 +263,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   message_not_found: "Check the message's id; list the messages to see which there are.",
   summary_not_found: "List the summaries to see which versions there are.",
   job_not_found: "List the jobs; a job that is done is listed no more.",
+  message_erased: "Append a new message instead; the tombstone stays.",
   message_conflict: "The id has other content. Give the new message an id of its own.",
   head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",
   message_too_large: "Keep large content elsewhere and append a reference to it.",

@@ -3,7 +3,7 @@
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
-import type { Message } from "../contracts/message.ts";
+import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
@@ -164,6 +164,15 @@ const failure: Failure = {
 };
 const failurePage: Page<Failure> = { data: [failure], hasMore: false, nextCursor: null };
 
+const messagePatch: MessagePatch = { content: "Then Tuesday at nine, please." };
+const editedMessage: Message = {
+  ...message,
+  content: "Then Tuesday at nine, please.",
+  editedAt: "2026-11-22T09:58:00.000Z",
+};
+const erasure: Erasure = { id: message.id, seq: message.seq, state: "erasing" };
+const sessionErasure: Erasure = { id: session.id, state: "erasing" };
+
 export const sample = {
   newSession,
   newSessionState,
@@ -175,6 +184,10 @@ export const sample = {
   repeatedAppend,
   message,
   messagePage,
+  messagePatch,
+  editedMessage,
+  erasure,
+  sessionErasure,
   contextRequest,
   context,
   summary,

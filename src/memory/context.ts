@@ -23,6 +23,8 @@ export interface AssemblyInput {
   readonly summary: Summary | null;
   /** Messages at or below `atSeq` and after the summary, newest first, read only as far as they fit. */
   readonly newestFirst: Iterable<LogMessage>;
+  /** Seqs that the summary covers no more, until the next one. */
+  readonly hiddenSeqs: readonly Seq[];
   readonly maxTokens: TokenCount;
   readonly summaryPending: boolean;
 }
@@ -308,7 +310,7 @@ function nameOmitted(
   for (const seq of window.cutSeqs) {
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
-  for (const seq of window.erasedSeqs) {
+  for (const seq of [...window.erasedSeqs, ...input.hiddenSeqs]) {
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
   return joinRanges(omitted);

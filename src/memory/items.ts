@@ -21,7 +21,7 @@ export function itemsTokens(items: readonly { readonly text: string }[]): TokenC
 export interface Merge {
   readonly items: Item[];
   /** Proposed items that were refused: no such source, no support in it, a duplicate, no room. */
-  readonly dropped: number;
+  readonly dropped: ProposedItem[];
 }
 
 function sameText(text: string): string {
@@ -48,7 +48,7 @@ export function mergeItems(
   const taken = new Set<string>();
   const texts = new Set<string>();
   const items: Item[] = [];
-  let dropped = 0;
+  const dropped: ProposedItem[] = [];
   let tokens = 0;
   for (const proposal of proposed) {
     const before = proposal.id !== undefined && !taken.has(proposal.id) ? known.get(proposal.id) : undefined;
@@ -61,7 +61,7 @@ export function mergeItems(
       tokens + cost <= maxTokens &&
       citesWell(proposal.text, sourceSeqs, before, textOf);
     if (!acceptable) {
-      dropped += 1;
+      dropped.push(proposal);
       continue;
     }
     texts.add(text);

@@ -1,13 +1,21 @@
 import type { Database } from "../archive/database.ts";
-import { applyArchiveWrite, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
+import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
+import type { JobMessage } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { reportFailure, reportRecovery } from "./report.ts";
 
+/** What the object owes the archive: what it lacks, or that it forgets. */
+type Owed =
+  | { readonly kind: "write"; readonly write: ArchiveWrite & { readonly version: number } }
+  | { readonly kind: "erasure"; readonly createdAt: number };
+
 interface Pending {
   readonly delivery: Delivery;
   readonly index: number;
-  readonly delta: ArchiveWrite & { readonly version: number; readonly failures: number };
+  readonly owed: Owed;
+  /** Failed attempts so far. */
+  readonly failures: number;
 }
 
 /**
@@ -22,8 +30,8 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
     deliveries.map(async (delivery, index) => {
       const { job } = delivery;
       try {
-        const delta = await parts.sessions.get(job).readArchiveDelta(job.jobId, job.incarnation);
-        if (delta !== null) pending.push({ delivery, index, delta });
+        const read = await readOwed(job, parts);
+        if (read !== null) pending.push({ delivery, index, ...read });
       } catch (error) {
         parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
         verdicts[index] = retryLater(delivery.attempts);
@@ -58,16 +66,33 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
   return verdicts;
 }
 
-function lockName({ delta }: Pending): string {
-  return `${delta.ref.tenant}/${delta.ref.owner}/${delta.ref.session}`;
+async function readOwed(job: JobMessage, parts: PipelineParts): Promise<{ owed: Owed; failures: number } | null> {
+  const session = parts.sessions.get(job);
+  if (job.kind === "erase") {
+    const erasure = await session.readErasure(job.jobId, job.incarnation);
+    if (erasure === null) return null;
+    return { owed: { kind: "erasure", createdAt: erasure.createdAt }, failures: erasure.failures };
+  }
+  const write = await session.readArchiveDelta(job.jobId, job.incarnation);
+  return write === null ? null : { owed: { kind: "write", write }, failures: write.failures };
+}
+
+function lockName({ delivery: { job } }: Pending): string {
+  return `${job.tenant}/${job.owner}/${job.session}`;
+}
+
+async function apply(database: Database, { delivery: { job }, owed }: Pending): Promise<ArchiveResult> {
+  if (owed.kind === "write") return applyArchiveWrite(database, owed.write);
+  await applyErasure(database, { ref: job, incarnation: job.incarnation, createdAt: owed.createdAt });
+  return "applied";
 }
 
 function writeAll(database: Database, pending: readonly Pending[]): Promise<(ArchiveResult | Error)[]> {
   return database.transaction(async (transaction) => {
     const results: (ArchiveResult | Error)[] = [];
-    for (const { delta } of pending) {
+    for (const entry of pending) {
       try {
-        results.push(await transaction.transaction((savepoint) => applyArchiveWrite(savepoint, delta)));
+        results.push(await transaction.transaction((savepoint) => apply(savepoint, entry)));
       } catch (error) {
         results.push(asError(error));
       }
@@ -77,7 +102,7 @@ function writeAll(database: Database, pending: readonly Pending[]): Promise<(Arc
 }
 
 async function confirm(
-  { delivery: { job }, delta }: Pending,
+  { delivery: { job }, owed, failures }: Pending,
   result: ArchiveResult | Error,
   parts: PipelineParts,
 ): Promise<void> {
@@ -87,12 +112,16 @@ async function confirm(
     const reason = `archive: ${reasonOf(result)}`;
     const report = await session.noteFailure(jobId, incarnation, { reason });
     await reportFailure(parts, job, reason, report);
+  } else if (owed.kind === "erasure") {
+    await session.confirmErased(jobId, incarnation);
+    await reportRecovery(parts, job, failures);
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
     await session.forgetArchived(jobId, incarnation);
   } else {
-    await session.confirmArchived(jobId, incarnation, { rev: delta.rev, version: delta.version });
-    await reportRecovery(parts, job, delta.failures);
+    const { rev, version } = owed.write;
+    await session.confirmArchived(jobId, incarnation, { rev, version });
+    await reportRecovery(parts, job, failures);
   }
 }
 

@@ -26,7 +26,7 @@ export async function consume(batch: MessageBatch, parts: PipelineParts): Promis
       apply(message, retryLater(message.attempts));
     }
   }
-  const archives = deliveries.filter(({ delivery }) => delivery.job.kind === "archive");
+  const archives = deliveries.filter(({ delivery }) => delivery.job.kind !== "summarize");
   const summaries = deliveries.filter(({ delivery }) => delivery.job.kind === "summarize");
   await Promise.all([
     ...summaries.map(({ message, delivery }) => settle(message, parts, () => summarizeSession(delivery, parts))),

@@ -14,6 +14,8 @@ export interface SessionListQuery {
 export interface DirectoryClient {
   /** Idempotent. Returns when the session was created, in milliseconds. */
   register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<number>;
+  /** Idempotent. */
+  remove(ref: SessionRef): Promise<void>;
   setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
   /** Newest first. */
   list(
@@ -41,7 +43,7 @@ function cursorOf(entry: DirectoryEntry): DirectoryCursor {
 }
 
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
-type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "setMetadata">;
+type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "remove" | "setMetadata">;
 
 export function createDirectoryClient(namespace: DurableObjectNamespace): DirectoryClient {
   const named = (name: string): DirectoryStub => namespace.getByName(name) as DirectoryStub;
@@ -53,6 +55,7 @@ export function createDirectoryClient(namespace: DurableObjectNamespace): Direct
     );
   return {
     register: (ref, createdAt, metadata) => stubOf(ref).register(ref.session, createdAt, metadata),
+    remove: (ref) => stubOf(ref).remove(ref.session),
     setMetadata: (ref, metadata) => stubOf(ref).setMetadata(ref.session, metadata),
     async list(tenant, owner, query) {
       const names =

@@ -65,6 +65,11 @@ export class Directory extends DurableObject {
     });
   }
 
+  /** Takes a session off the list. Idempotent. */
+  async remove(session: string): Promise<void> {
+    if (this.#hasSchema) this.ctx.storage.sql.exec("DELETE FROM sessions WHERE session = ?", session);
+  }
+
   async setMetadata(session: string, metadata: Metadata): Promise<void> {
     if (!this.#hasSchema) return;
     this.ctx.storage.sql.exec("UPDATE sessions SET metadata = ? WHERE session = ?", JSON.stringify(metadata), session);

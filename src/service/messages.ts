@@ -2,7 +2,7 @@ import { requireScope } from "../access/scopes.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
-import type { Message, NewMessage } from "../contracts/message.ts";
+import type { Content, Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { byteLength, idText } from "../contracts/text.ts";
 import { type Call, refOf } from "./call.ts";
@@ -20,7 +20,7 @@ export async function appendMessages(
   requireScope(call.principal, "memory:write");
   if (request.context !== undefined) requireScope(call.principal, "memory:read");
   const ref = refOf(call, sessionId);
-  refuseOversize(request.messages);
+  refuseOversize(request.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
   const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
   const append = { ...request, messages };
   const first = await call.parts.sessions.get(ref).append(append, null);
@@ -30,12 +30,10 @@ export async function appendMessages(
   return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }));
 }
 
-function refuseOversize(messages: readonly NewMessage[]): void {
-  const errors = messages.flatMap((message, index) => {
-    const bytes = byteLength(JSON.stringify(message.content));
-    return bytes <= MAX_MESSAGE_BYTES
-      ? []
-      : [{ path: `/messages/${index}/content`, detail: `has ${bytes} bytes as JSON` }];
+function refuseOversize(contents: readonly { path: string; content: Content }[]): void {
+  const errors = contents.flatMap(({ path, content }) => {
+    const bytes = byteLength(JSON.stringify(content));
+    return bytes <= MAX_MESSAGE_BYTES ? [] : [{ path, detail: `has ${bytes} bytes as JSON` }];
   });
   if (errors.length === 0) return;
   throw new ThreadkeepError({
@@ -58,6 +56,25 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
   return messages.map((message, index) =>
     message.id === undefined ? { ...message, id: `${parsed.data}:${index}` } : message,
   );
+}
+
+/** Changes what a message says, or its metadata. */
+export async function editMessage(
+  call: Call,
+  sessionId: string,
+  messageId: string,
+  patch: MessagePatch,
+): Promise<Message> {
+  requireScope(call.principal, "memory:write");
+  const ref = refOf(call, sessionId);
+  if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
+  return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch));
+}
+
+/** Erases a message. A tombstone keeps its place. */
+export async function eraseMessage(call: Call, sessionId: string, messageId: string): Promise<Erasure> {
+  requireScope(call.principal, "memory:erase");
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId));
 }
 
 export interface MessageListQuery {

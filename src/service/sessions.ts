@@ -2,6 +2,7 @@ import { ulid } from "ulid";
 import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
 import { unwrap } from "../contracts/errors.ts";
+import type { Erasure } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf } from "./call.ts";
@@ -54,6 +55,15 @@ export async function listSessions(call: Call, query: SessionListQuery): Promise
 export async function readSession(call: Call, sessionId: string): Promise<SessionState> {
   requireScope(call.principal, "memory:read");
   return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state());
+}
+
+/** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
+export async function eraseSession(call: Call, sessionId: string): Promise<Erasure> {
+  requireScope(call.principal, "memory:erase");
+  const ref = refOf(call, sessionId);
+  const outcome = await call.parts.sessions.get(ref).erase();
+  if (outcome.ok || outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref);
+  return unwrap(outcome);
 }
 
 /** Replaces metadata, settings or both. */

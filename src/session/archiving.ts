@@ -8,6 +8,8 @@ export interface ArchiveDelta {
   readonly incarnation: string;
   /** The archive holds this much if the delta is to apply; 0 if it carries everything. */
   readonly baseRev: number;
+  /** What the archive holds of the session has to go first. */
+  readonly isReplaced: boolean;
   /** What the archive holds after it. */
   readonly rev: number;
   readonly version: number;
@@ -26,19 +28,21 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
   const job = store.job(jobId);
   if (job === null) return null;
   const newest = store.newestSummary();
+  const knownVersion = session.archiveReplace ? 0 : session.archivedVersion;
   const { tenant, owner, session: id } = session;
   return {
     ref: { tenant, owner, session: id },
     incarnation: session.incarnation,
-    baseRev: session.archivedRev,
+    baseRev: session.archiveReplace ? 0 : session.archivedRev,
+    isReplaced: session.archiveReplace,
     rev: session.archiveRev,
     version: newest?.version ?? 0,
     createdAt: session.createdAt,
     headSeq: store.newestMessage()?.seq ?? 0,
     throughSeq: newest?.throughSeq ?? 0,
     metadata: session.metadata,
-    summaries: store.summariesAfter(session.archivedVersion),
-    items: store.itemsChangedAfter(session.archivedVersion),
+    summaries: store.summariesAfter(knownVersion),
+    items: store.itemsChangedAfter(knownVersion),
     failures: job.failures,
   };
 }
@@ -56,6 +60,7 @@ export function confirmArchived(
 ): boolean {
   if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (delta.rev >= session.archiveRev) {
+    store.setArchiveRev(session.archiveRev, false);
     store.deleteJob(jobId);
     return true;
   }

@@ -3,7 +3,7 @@ import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
-import type { Message } from "../contracts/message.ts";
+import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Metadata, SessionPatch, SessionRef, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
@@ -11,8 +11,9 @@ import type { Summary } from "../contracts/summary.ts";
 import { renderContext } from "../memory/formats.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { appendMessages } from "./append.ts";
+import { appendMessages, messageId } from "./append.ts";
 import { type ArchiveDelta, confirmArchived, forgetArchived, readArchiveDelta } from "./archiving.ts";
+import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
 import { type FailureReport, nextSend, noteFailure, noteNotSent, oweArchive, takeDueJobs, toJob } from "./owed-work.ts";
 import {
   findMessage,
@@ -25,7 +26,8 @@ import {
   toSummary,
 } from "./reading.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
-import { type SessionRow, SessionStore } from "./store.ts";
+import { SearchIndex } from "./search-index.ts";
+import { type JobRow, type SessionRow, SessionStore } from "./store.ts";
 import {
   beginSummary,
   NOTHING_OWED,
@@ -68,6 +70,7 @@ const log = createLog();
  */
 export class ChatSession extends DurableObject<ChatSessionEnv> {
   readonly #store: SessionStore;
+  readonly #search: SearchIndex;
   /** The session's row as it stands; undefined until read. */
   #session: SessionRow | null | undefined;
   readonly #waiting = new Map<string, Set<() => void>>();
@@ -75,6 +78,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
     super(ctx, env);
     this.#store = new SessionStore(ctx.storage.sql);
+    this.#search = new SearchIndex(ctx.storage);
     const version = schemaVersion(ctx.storage.sql);
     if (version === 0) {
       this.#session = null;
@@ -146,6 +150,39 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       const row = findMessage(this.#store, id);
       if (row === null) throw new Refusal(UNKNOWN_MESSAGE);
       return toMessage(row);
+    });
+  }
+
+  async editMessage(id: string, patch: MessagePatch): Promise<Outcome<Message>> {
+    return this.#answer(() => {
+      const outcome = editMessage(this.#store, this.#known(), id, patch, newId, Date.now());
+      if (!outcome.ok) throw new Refusal(outcome.fault);
+      this.#search.update(outcome.value.seq);
+      this.#changed();
+      return toMessage(outcome.value);
+    });
+  }
+
+  async eraseMessage(id: string): Promise<Outcome<Erasure>> {
+    return this.#answer(() => {
+      const outcome = eraseMessage(this.#store, this.#known(), id, newId, Date.now());
+      if (!outcome.ok) throw new Refusal(outcome.fault);
+      const { seq } = outcome.value;
+      this.#search.remove(seq);
+      this.#changed();
+      return { id: messageId(outcome.value), seq, state: this.#known().archiveReplace ? "erasing" : "erased" };
+    });
+  }
+
+  /** Erases the session. From here on it does not exist; what the archive holds of it goes in the background. */
+  async erase(): Promise<Outcome<Erasure>> {
+    return this.#answer(() => {
+      const session = this.#known();
+      this.#search.drop();
+      eraseSession(this.#store, session, newId, Date.now());
+      for (const jobId of this.#waiting.keys()) this.#wake(jobId);
+      this.#changed();
+      return { id: session.session, state: "erasing" };
     });
   }
 
@@ -224,7 +261,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     incarnation: string,
     failure: { reason: string; lease?: string; retryAfterSeconds?: number },
   ): Promise<FailureReport | null> {
-    return this.#work(incarnation, null, () => {
+    if (this.#owed(jobId, incarnation) === null) return null;
+    return this.#transact(() => {
       const report = noteFailure(this.#store, jobId, failure, Math.random(), Date.now());
       if (report !== null) this.#arm();
       if (report?.gaveUp === true) this.#wake(jobId);
@@ -254,10 +292,28 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     });
   }
 
+  /** What the archive has to erase; null if it has confirmed. */
+  async readErasure(jobId: string, incarnation: string): Promise<{ createdAt: number; failures: number } | null> {
+    const job = this.#owed(jobId, incarnation);
+    return job === null ? null : { createdAt: this.#row()?.createdAt ?? job.createdAt, failures: job.failures };
+  }
+
+  /** The archive erased this life of the session. If no other has begun, the object is left as if it had never been. */
+  async confirmErased(jobId: string, incarnation: string): Promise<void> {
+    if (this.#owed(jobId, incarnation) === null) return;
+    if (this.#load() !== null) {
+      this.#store.deleteJob(jobId);
+      return;
+    }
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.#session = null;
+  }
+
   // The alarm
 
   override async alarm(): Promise<void> {
-    const session = this.#load();
+    const session = this.#row();
     if (session === null) return;
     // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
     const due = this.#transact(() => {
@@ -283,9 +339,27 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   // Inside
 
-  #load(): SessionRow | null {
+  /** The session's row, also where the session is erased and the archive has yet to confirm. */
+  #row(): SessionRow | null {
     if (this.#session === undefined) this.#session = this.#store.session();
     return this.#session;
+  }
+
+  #load(): SessionRow | null {
+    const session = this.#row();
+    return session === null || session.erasedAt !== null ? null : session;
+  }
+
+  /** A job of this or of an erased life of the session. */
+  #owed(jobId: string, incarnation: string): JobRow | null {
+    const job = this.#row() === null ? null : this.#store.job(jobId);
+    return job !== null && job.incarnation === incarnation ? job : null;
+  }
+
+  /** What was read of the session may be old, and there may be new work. */
+  #changed(): void {
+    this.#session = undefined;
+    this.#arm();
   }
 
   #known(): SessionRow {
@@ -302,9 +376,6 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       hashKey: crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)),
       metadata: birth.metadata ?? {},
       settings: birth.settings ?? {},
-      archiveRev: 0,
-      archivedRev: 0,
-      archivedVersion: 0,
       createdAt: birth.createdAt,
     });
     this.#session = undefined;

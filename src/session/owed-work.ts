@@ -5,16 +5,26 @@ import type { JobRow, SessionRow, SessionStore } from "./store.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
 
-export function newJob(kind: JobRow["kind"], id: string, throughSeq: Seq, now: number, fromScratch = false): JobRow {
+export function newJob(
+  kind: JobRow["kind"],
+  incarnation: string,
+  id: string,
+  throughSeq: Seq,
+  nextSendAt: number,
+  now: number,
+): JobRow {
   return {
     id,
+    incarnation,
     kind,
     state: "owed",
     throughSeq,
-    fromScratch,
+    fromScratch: false,
+    redoBase: null,
+    taintedFromSeq: null,
     sends: 0,
     failures: 0,
-    nextSendAt: now,
+    nextSendAt,
     lease: null,
     leaseUntil: null,
     chunkThroughSeq: null,
@@ -51,7 +61,7 @@ export function takeDueJobs(store: SessionStore, session: SessionRow, random: ()
       tenant: session.tenant,
       owner: session.owner,
       session: session.session,
-      incarnation: session.incarnation,
+      incarnation: job.incarnation,
       throughSeq: job.throughSeq,
       jobId: job.id,
     });
@@ -70,14 +80,26 @@ export function nextSend(store: SessionStore): number | null {
   return nextWake(store.jobs().map((job) => (job.state === "owed" ? job.nextSendAt : null)));
 }
 
-/** Owes the archive what it lacks. */
-export function oweArchive(store: SessionStore, session: SessionRow, newJobId: () => string, now: number): void {
-  store.setArchiveRev(session.archiveRev + 1);
+/**
+ * Owes the archive what it lacks.
+ * @param isReplaced what it holds has to go first: something in it was changed or erased
+ */
+export function oweArchive(
+  store: SessionStore,
+  session: SessionRow,
+  newJobId: () => string,
+  now: number,
+  isReplaced = false,
+): void {
+  store.setArchiveRev(session.archiveRev + 1, session.archiveReplace || isReplaced);
   const open = store.jobs().find((job) => job.kind === "archive");
   const throughSeq = store.newestSummary()?.throughSeq ?? 0;
-  if (open === undefined) store.putJob(newJob("archive", newJobId(), throughSeq, now));
+  if (open === undefined) {
+    store.putJob(newJob("archive", session.incarnation, newJobId(), throughSeq, now, now));
+    return;
+  }
   // While the archive is away the backoff stands: a new summary is no reason to believe that it is back.
-  else store.putJob({ ...open, throughSeq, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
+  store.putJob({ ...open, throughSeq, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 
 export interface FailureReport {

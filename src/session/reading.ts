@@ -108,6 +108,7 @@ export function readContext(store: SessionStore, session: SessionRow, request: C
     atSeq,
     summary: row === null ? null : toSummary(row, store.items(row.version)),
     newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1),
+    hiddenSeqs: row === null ? [] : store.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
     maxTokens: request.maxTokens ?? resolveSettings(session.settings).maxTokens,
     summaryPending: isSummaryPending(store),
   });

@@ -22,7 +22,9 @@ export const MIGRATIONS: readonly Migration[] = [
         archive_rev INTEGER NOT NULL DEFAULT 0,
         archived_rev INTEGER NOT NULL DEFAULT 0,
         archived_version INTEGER NOT NULL DEFAULT 0,
-        created_at INTEGER NOT NULL
+        archive_replace INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL,
+        erased_at INTEGER
       );
 
       -- total_cost and total_bytes run from the first message through this one: no counter row, one write less an append.
@@ -71,10 +73,13 @@ export const MIGRATIONS: readonly Migration[] = [
       -- Owed work. A row goes when the consumer confirms, not when the queue took the message.
       CREATE TABLE jobs (
         id TEXT PRIMARY KEY,
+        incarnation TEXT NOT NULL,
         kind TEXT NOT NULL,
         state TEXT NOT NULL,
         through_seq INTEGER NOT NULL,
         from_scratch INTEGER NOT NULL DEFAULT 0,
+        redo_base INTEGER,
+        tainted_from_seq INTEGER,
         sends INTEGER NOT NULL DEFAULT 0,
         failures INTEGER NOT NULL DEFAULT 0,
         next_send_at INTEGER NOT NULL,
@@ -87,6 +92,9 @@ export const MIGRATIONS: readonly Migration[] = [
         last_failed_at INTEGER,
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
+
+      -- Seqs that the summary covers no more, because the items that spoke of them cited a changed message as well.
+      CREATE TABLE hidden (seq INTEGER PRIMARY KEY);
 
       CREATE TABLE schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
     `,

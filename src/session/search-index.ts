@@ -33,6 +33,9 @@ const MIN_CANDIDATES = 150;
 /** Most terms of one query: a long query is told by its rarest. */
 const MAX_SEARCHED_TERMS = 16;
 
+/** Authors whose names are looked for in a query: those who wrote most. Each is compared with each word. */
+const MAX_KNOWN_AUTHORS = 200;
+
 /** Parameters of BM25, those of FTS5, for terms that are counted here. */
 const BM25_K1 = 1.2;
 const BM25_B = 0.75;
@@ -107,9 +110,9 @@ export class SearchIndex {
     return this.#storage.transactionSync(() => {
       this.#create();
       const { indexedThroughSeq } = this.#state();
+      if (indexedThroughSeq >= head) return { indexedThroughSeq, done: true };
       const through = this.#sliceEnd(indexedThroughSeq, head, maxMessages, maxBytes);
-      const rows = this.#messages(indexedThroughSeq + 1, through);
-      this.#insert(rows);
+      this.#insert(this.#messages(indexedThroughSeq + 1, through));
       this.#sql.exec("UPDATE search_state SET indexed_through_seq = ? WHERE one = 1", through);
       return { indexedThroughSeq: through, done: through >= head };
     });
@@ -121,21 +124,30 @@ export class SearchIndex {
     this.#storage.transactionSync(() => this.#delete(seq));
   }
 
+  /** Forgets the whole index. */
+  drop(): void {
+    this.#storage.transactionSync(() => this.#dropTables());
+  }
+
   /** Reads a message anew after an edit. One that the index has not reached yet is left to `catchUp`. */
   update(seq: Seq): void {
     if (!this.#exists()) return;
     this.#storage.transactionSync(() => {
       if (seq > this.#state().indexedThroughSeq) return;
       this.#delete(seq);
-      const rows = this.#messages(seq, seq);
-      this.#insert(rows);
+      this.#insert(this.#messages(seq, seq));
     });
   }
 
   /** How the index reads a query; `snippet` takes the same. */
   readQuery(text: string, ranking: RankingParameters = DEFAULT_RANKING): Query {
     const authors = this.#exists()
-      ? this.#sql.exec<{ author: string }>("SELECT author FROM search_authors LIMIT 1000").toArray()
+      ? this.#sql
+          .exec<{ author: string }>(
+            "SELECT author FROM search_authors ORDER BY messages DESC LIMIT ?",
+            MAX_KNOWN_AUTHORS,
+          )
+          .toArray()
       : [];
     return readQuery(
       text,
@@ -278,10 +290,7 @@ export class SearchIndex {
   #create(): void {
     if (this.#exists()) {
       if (this.#state().version === ANALYSIS_VERSION) return;
-      for (const table of ["search_vocabulary", "search_index", "search_texts", "search_authors", "search_state"]) {
-        this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
-      }
-      this.#commonTerms.clear();
+      this.#dropTables();
     }
     this.#sql.exec(SCHEMA);
     // A B-tree that outgrows its first page keeps a stale copy of the rows there: let these be blanks, not messages.
@@ -290,6 +299,13 @@ export class SearchIndex {
        SELECT value, printf('%2000s', ''), '', '', 0 FROM json_each('[-2,-1,0]')`,
     );
     this.#sql.exec("INSERT INTO search_state (one, version, indexed_through_seq) VALUES (1, ?, 0)", ANALYSIS_VERSION);
+  }
+
+  #dropTables(): void {
+    for (const table of ["search_vocabulary", "search_index", "search_texts", "search_authors", "search_state"]) {
+      this.#sql.exec(`DROP TABLE IF EXISTS ${table}`);
+    }
+    this.#commonTerms.clear();
   }
 
   /** The last message of a slice: sizes are read first, lest a thousand large messages stand in memory at once. */
@@ -322,13 +338,17 @@ export class SearchIndex {
   }
 
   #insert(rows: readonly MessageRow[]): void {
-    for (const row of rows) this.#insertOne(row);
-    this.#countAuthors(rows, 1);
+    this.#countAuthors(
+      rows.filter((row) => this.#insertOne(row)),
+      1,
+    );
   }
 
-  #insertOne({ seq, role, author, content, said_at: saidAt }: MessageRow): void {
+  /** false: the message has no words; nothing will find it. */
+  #insertOne({ seq, role, author, content, said_at: saidAt }: MessageRow): boolean {
     const parsed: Content = JSON.parse(content);
     const { said, answered, dates, prior } = indexText({ role, author, content: parsed, saidAt });
+    if (said === "" && answered === "") return false;
     this.#sql.exec(
       "INSERT OR REPLACE INTO search_texts (seq, said, answered, dates, author, prior) VALUES (?, ?, ?, ?, ?, ?)",
       seq,
@@ -338,7 +358,6 @@ export class SearchIndex {
       author,
       prior,
     );
-    if (said === "" && answered === "") return;
     this.#sql.exec(
       "INSERT INTO search_index (rowid, said, answered, dates) VALUES (?, ?, ?, ?)",
       seq,
@@ -346,6 +365,7 @@ export class SearchIndex {
       answered,
       dates,
     );
+    return true;
   }
 
   /**

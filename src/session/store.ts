@@ -16,7 +16,11 @@ export interface SessionRow extends SessionRef {
   /** The last of them that the archive confirmed. */
   readonly archivedRev: number;
   readonly archivedVersion: number;
+  /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
+  readonly archiveReplace: boolean;
   readonly createdAt: number;
+  /** Erased: only what the archive has yet to confirm is left. */
+  readonly erasedAt: number | null;
 }
 
 export interface MessageRow {
@@ -56,10 +60,16 @@ export interface Draft {
 
 export interface JobRow {
   readonly id: string;
+  /** The life of the session that it belongs to. */
+  readonly incarnation: string;
   readonly kind: JobKind;
   readonly state: "owed" | "failed";
   readonly throughSeq: Seq;
   readonly fromScratch: boolean;
+  /** The version to summarize again from, because a message after it was changed; null for a summary that goes on. */
+  readonly redoBase: number | null;
+  /** The lowest seq that was changed after a summarizer had been given it. */
+  readonly taintedFromSeq: Seq | null;
   readonly sends: number;
   readonly failures: number;
   readonly nextSendAt: number;
@@ -154,10 +164,13 @@ function toJob(row: Row): JobRow {
   const draft = textOrNull(row["draft"]);
   return {
     id: text(row["id"]),
+    incarnation: text(row["incarnation"]),
     kind: text(row["kind"]) as JobKind,
     state: text(row["state"]) as JobRow["state"],
     throughSeq: number(row["through_seq"]),
     fromScratch: number(row["from_scratch"]) === 1,
+    redoBase: numberOrNull(row["redo_base"]),
+    taintedFromSeq: numberOrNull(row["tainted_from_seq"]),
     sends: number(row["sends"]),
     failures: number(row["failures"]),
     nextSendAt: number(row["next_send_at"]),
@@ -181,9 +194,11 @@ export class SessionStore {
 
   // The session
 
-  insertSession(row: SessionRow): void {
+  insertSession(
+    row: Pick<SessionRow, keyof SessionRef | "incarnation" | "hashKey" | "metadata" | "settings" | "createdAt">,
+  ): void {
     this.#sql.exec(
-      `INSERT INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at)
+      `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at)
        VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.tenant,
       row.owner,
@@ -210,7 +225,9 @@ export class SessionStore {
       archiveRev: number(row["archive_rev"]),
       archivedRev: number(row["archived_rev"]),
       archivedVersion: number(row["archived_version"]),
+      archiveReplace: number(row["archive_replace"]) === 1,
       createdAt: number(row["created_at"]),
+      erasedAt: numberOrNull(row["erased_at"]),
     };
   }
 
@@ -222,12 +239,21 @@ export class SessionStore {
     );
   }
 
-  setArchiveRev(rev: number): void {
-    this.#sql.exec("UPDATE session SET archive_rev = ? WHERE one = 1", rev);
+  setArchiveRev(rev: number, isReplaced: boolean): void {
+    this.#sql.exec("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
   }
 
   setArchived(rev: number, version: number): void {
     this.#sql.exec("UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1", rev, version);
+  }
+
+  /** Forgets all that was said and all that was owed. The names stay, for what the archive has yet to confirm. */
+  wipe(erasedAt: number): void {
+    for (const table of ["messages", "summaries", "items", "hidden", "jobs"]) this.#sql.exec(`DELETE FROM ${table}`);
+    this.#sql.exec(
+      "UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', erased_at = ? WHERE one = 1",
+      erasedAt,
+    );
   }
 
   // Messages
@@ -293,6 +319,27 @@ export class SessionStore {
       throughSeq,
     );
     for (const row of rows) yield toMessage(row);
+  }
+
+  editMessage(seq: Seq, contentJson: string, metadataJson: string | null, tokens: TokenCount, editedAt: number): void {
+    this.#sql.exec(
+      "UPDATE messages SET content = ?, metadata = ?, tokens = ?, edited_at = ? WHERE seq = ?",
+      contentJson,
+      metadataJson,
+      tokens,
+      editedAt,
+      seq,
+    );
+  }
+
+  /** Leaves a tombstone: the seq and the id stay, what was said is gone, and the hash that could confirm a guess of it. */
+  eraseMessage(seq: Seq, erasedAt: number): void {
+    this.#sql.exec(
+      `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
+         edited_at = NULL, erased_at = ? WHERE seq = ?`,
+      erasedAt,
+      seq,
+    );
   }
 
   /** `total_cost` at a seq; 0 before the first message. */
@@ -389,6 +436,47 @@ export class SessionStore {
     );
   }
 
+  /** The highest version that covers none of the messages from `seq` on; 0 if there is none. */
+  versionBefore(seq: Seq): number {
+    const row = this.#sql.exec("SELECT max(version) AS version FROM summaries WHERE through_seq < ?", seq).toArray()[0];
+    return numberOrNull(row?.["version"]) ?? 0;
+  }
+
+  /** Deletes every item of every version that cites a message, and returns those that were current. */
+  deleteItemsCiting(seq: Seq): VersionedItem[] {
+    const citing = "EXISTS (SELECT 1 FROM json_each(items.source_seqs) WHERE json_each.value = ?)";
+    const current = this.#sql
+      .exec(`SELECT * FROM items WHERE to_version IS NULL AND ${citing}`, seq)
+      .toArray()
+      .map(toItem);
+    this.#sql.exec(`DELETE FROM items WHERE ${citing}`, seq);
+    return current;
+  }
+
+  /** Deletes the versions after `base`, so that what holds at `base` holds again. */
+  deleteVersionsAfter(base: number): void {
+    this.#sql.exec("DELETE FROM summaries WHERE version > ?", base);
+    this.#sql.exec("DELETE FROM items WHERE from_version > ?", base);
+    this.#sql.exec("UPDATE items SET to_version = NULL WHERE to_version > ?", base);
+  }
+
+  // Seqs that the summary covers no more
+
+  hide(seqs: Iterable<Seq>): void {
+    this.#sql.exec("INSERT OR IGNORE INTO hidden (seq) SELECT value FROM json_each(?)", JSON.stringify([...seqs]));
+  }
+
+  hiddenSeqs(): Seq[] {
+    return this.#sql
+      .exec("SELECT seq FROM hidden ORDER BY seq")
+      .toArray()
+      .map((row) => number(row["seq"]));
+  }
+
+  clearHidden(): void {
+    this.#sql.exec("DELETE FROM hidden");
+  }
+
   // Owed work
 
   jobs(): JobRow[] {
@@ -402,14 +490,18 @@ export class SessionStore {
 
   putJob(job: JobRow): void {
     this.#sql.exec(
-      `INSERT OR REPLACE INTO jobs (id, kind, state, through_seq, from_scratch, sends, failures, next_send_at, lease,
-         lease_until, chunk_through_seq, draft, last_error, first_failed_at, last_failed_at, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
+         sends, failures, next_send_at, lease, lease_until, chunk_through_seq, draft, last_error, first_failed_at,
+         last_failed_at, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
+      job.incarnation,
       job.kind,
       job.state,
       job.throughSeq,
       job.fromScratch ? 1 : 0,
+      job.redoBase,
+      job.taintedFromSeq,
       job.sends,
       job.failures,
       job.nextSendAt,

@@ -9,6 +9,7 @@ import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
 import { messageCost, messageText } from "../memory/message-text.ts";
 import { GIVEN_UP_REST_MS, LEASE_MS } from "../memory/work.ts";
 import { newJob } from "./owed-work.ts";
+import { oweRedo, uncovered } from "./redo.ts";
 import type { Draft, JobRow, MessageRow, SessionRow, SessionStore } from "./store.ts";
 
 /** What a consumer does next for a summary. */
@@ -32,7 +33,8 @@ function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
   }
 }
 
-function summarizeJob(store: SessionStore): JobRow | undefined {
+/** The one summary that is owed or was given up. */
+export function summarizeJob(store: SessionStore): JobRow | undefined {
   return store.jobs().find((job) => job.kind === "summarize");
 }
 
@@ -60,7 +62,7 @@ export function oweSummaryIfDue(
   const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
   if (target <= throughSeq) return false;
   if (open !== undefined) store.deleteJob(open.id);
-  store.putJob(newJob("summarize", newJobId(), target, now));
+  store.putJob(newJob("summarize", session.incarnation, newJobId(), target, now, now));
   return true;
 }
 
@@ -84,7 +86,7 @@ export function oweSummaryByHand(
   const open = summarizeJob(store);
   if (open === undefined) {
     if (target === 0 || (target <= covered && !fromScratch)) return null;
-    const job = newJob("summarize", newJobId(), target, now, fromScratch);
+    const job = { ...newJob("summarize", session.incarnation, newJobId(), target, now, now), fromScratch };
     store.putJob(job);
     return job;
   }
@@ -95,7 +97,7 @@ export function oweSummaryByHand(
     throughSeq: Math.max(open.throughSeq, target),
     fromScratch: open.fromScratch || fromScratch,
     // Whoever asks by hand does not wait for a backoff.
-    nextSendAt: open.state === "failed" || open.failures > 0 ? now : open.nextSendAt,
+    nextSendAt: open.sends === 0 || open.failures > 0 ? now : open.nextSendAt,
     failures: open.state === "failed" ? 0 : open.failures,
     ...(restart ? { draft: null, lease: null, leaseUntil: null, chunkThroughSeq: null } : {}),
   };
@@ -132,9 +134,7 @@ function handOutChunk(
   const baseVersion = store.newestSummary()?.version ?? 0;
   // A draft on an older version is of no use: what it left out may be in the newer one.
   const draft =
-    job.draft !== null && job.draft.baseVersion === baseVersion
-      ? job.draft
-      : emptyDraft(store, baseVersion, job.fromScratch);
+    job.draft !== null && job.draft.baseVersion === baseVersion ? job.draft : emptyDraft(store, baseVersion, job);
   const maxTokens = resolveSettings(session.settings).summaryMaxTokens;
   const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
   const messages: TranscriptMessage[] = [];
@@ -161,12 +161,13 @@ function handOutChunk(
   return { next: "call", lease, request: { previous: draft.items, messages, maxTokens } };
 }
 
-function emptyDraft(store: SessionStore, baseVersion: number, fromScratch: boolean): Draft {
-  const base = fromScratch ? null : store.summary(baseVersion);
+function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
+  const startVersion = job.redoBase ?? baseVersion;
+  const base = job.fromScratch ? null : store.summary(startVersion);
   return {
     baseVersion,
     throughSeq: base?.throughSeq ?? 0,
-    items: base === null ? [] : store.items(baseVersion).map(toPlainItem),
+    items: base === null ? [] : store.items(startVersion).map(toPlainItem),
     dropped: 0,
     summarizer: base?.summarizer ?? "",
     degraded: false,
@@ -188,7 +189,7 @@ export function saveAnswer(
   jobId: string,
   lease: string,
   answer: SummarizerAnswer,
-  newLease: () => string,
+  newId: () => string,
   now: number,
 ): { step: SummaryStep; committedVersion: number | null } {
   const job = store.job(jobId);
@@ -216,29 +217,33 @@ export function saveAnswer(
       return `${version}.${counter}`;
     },
   );
+  // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
+  if (job.taintedFromSeq !== null) store.hide(uncovered(merged.dropped, merged.items));
   const saved: JobRow = {
     ...job,
     draft: {
       ...draft,
       throughSeq: chunkThroughSeq,
       items: merged.items,
-      dropped: draft.dropped + merged.dropped,
+      dropped: draft.dropped + merged.dropped.length,
       summarizer: answer.model,
       usage: addUsage(draft.usage, answer.usage),
     },
   };
   if (chunkThroughSeq < job.throughSeq) {
-    return { step: handOutChunk(store, session, saved, newLease, now), committedVersion: null };
+    return { step: handOutChunk(store, session, saved, newId, now), committedVersion: null };
   }
   if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
     return {
-      step: handOutChunk(store, session, { ...saved, draft: null }, newLease, now),
+      step: handOutChunk(store, session, { ...saved, draft: null }, newId, now),
       committedVersion: null,
     };
   }
-  commitSummary(store, saved.draft ?? draft, version, now);
+  commitSummary(store, saved.draft ?? draft, version, job.redoBase, now);
   store.deleteJob(job.id);
+  if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
+  else if (job.redoBase !== null) store.clearHidden();
   return { step: { next: "done", failures: job.failures }, committedVersion: version };
 }
 
@@ -250,8 +255,10 @@ function addUsage(before: Draft["usage"], usage: SummarizerAnswer["usage"]): Dra
   };
 }
 
-function commitSummary(store: SessionStore, draft: Draft, version: number, now: number): void {
-  const before = new Map(store.items(draft.baseVersion).map((item) => [item.id, item]));
+/** Writes the version. One that was made again takes the place of all that covered what was changed. */
+function commitSummary(store: SessionStore, draft: Draft, version: number, redoBase: number | null, now: number): void {
+  if (redoBase !== null) store.deleteVersionsAfter(redoBase);
+  const before = new Map(store.items(redoBase ?? draft.baseVersion).map((item) => [item.id, item]));
   for (const item of draft.items) {
     const old = before.get(item.id);
     if (old !== undefined && sameItem(old, item)) {

@@ -30,8 +30,14 @@ const part: fc.Arbitrary<Part> = fc.oneof(
   fc.constant<Part>({ type: "data-widget", data: { open: true } }),
 );
 
+interface Said {
+  role: LogMessage["role"];
+  content: Content | null;
+  author?: string;
+}
+
 /** What one step of a chat adds: a message, or a tool call with its results, perhaps with others between them. */
-const step: fc.Arbitrary<{ role: LogMessage["role"]; content: Content | null; author?: string }[]> = fc.oneof(
+const step: fc.Arbitrary<Said[]> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc
@@ -40,39 +46,41 @@ const step: fc.Arbitrary<{ role: LogMessage["role"]; content: Content | null; au
         content: fc.oneof(textOf(60), fc.array(part, { minLength: 1, maxLength: 3 })),
         author: fc.constantFrom("Ada", "Bo Li"),
       })
-      .map((message) => [message]),
+      .map((message): Said[] => [message]),
   },
-  { weight: 1, arbitrary: fc.constant([{ role: "user" as const, content: null }]) },
+  { weight: 1, arbitrary: fc.constant<Said[]>([{ role: "user", content: null }]) },
   {
     weight: 2,
-    arbitrary: fc.tuple(fc.integer({ min: 1, max: 3 }), textOf(80), fc.nat(1_000_000)).map(([calls, output, id]) => [
-      {
-        role: "assistant" as const,
-        content: Array.from({ length: calls }, (_, index) => ({
-          type: "tool-call" as const,
-          toolCallId: `call-${id}-${index}`,
-          toolName: "find",
-          input: { query: output.slice(0, 20) },
-        })),
-      },
-      ...Array.from({ length: calls }, (_, index) => ({
-        role: "tool" as const,
-        content: [
-          {
-            type: "tool-result" as const,
+    arbitrary: fc
+      .tuple(fc.integer({ min: 1, max: 3 }), textOf(80), fc.nat(1_000_000))
+      .map(([calls, output, id]): Said[] => [
+        {
+          role: "assistant" as const,
+          content: Array.from({ length: calls }, (_, index) => ({
+            type: "tool-call" as const,
             toolCallId: `call-${id}-${index}`,
             toolName: "find",
-            output,
-          },
-        ],
-      })),
-    ]),
+            input: { query: output.slice(0, 20) },
+          })),
+        },
+        ...Array.from({ length: calls }, (_, index) => ({
+          role: "tool" as const,
+          content: [
+            {
+              type: "tool-result" as const,
+              toolCallId: `call-${id}-${index}`,
+              toolName: "find",
+              output,
+            },
+          ],
+        })),
+      ]),
   },
   {
     weight: 1,
     arbitrary: fc
       .integer({ min: 500, max: 20_000 })
-      .map((length) => [{ role: "user" as const, content: "lorem ipsum ".repeat(length / 12) }]),
+      .map((length): Said[] => [{ role: "user", content: "lorem ipsum ".repeat(length / 12) }]),
   },
 );
 
@@ -135,6 +143,7 @@ export function inputOf(value: Chat, maxTokens: number): AssemblyInput {
     summary: value.summary,
     newestFirst: value.log.slice(value.summary?.throughSeq ?? 0).toReversed(),
     maxTokens,
+    hiddenSeqs: [],
     summaryPending: false,
   };
 }

@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
 import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
-import { messageSchema } from "../../src/contracts/message.ts";
+import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
 import {
   listedSessionSchema,
@@ -26,6 +26,10 @@ describe("the examples of the API reference", () => {
     repeatedAppend: appendResultSchema,
     message: messageSchema,
     messagePage: pageSchema(messageSchema),
+    messagePatch: messagePatchSchema,
+    editedMessage: messageSchema,
+    erasure: erasureSchema,
+    sessionErasure: erasureSchema,
     contextRequest: contextRequestSchema,
     context: contextSchema,
     summary: summarySchema,

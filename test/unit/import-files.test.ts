@@ -91,6 +91,10 @@ describe("the format of a file", () => {
     });
   });
 
+  it("is JSON Lines, although the first line is a list", async () => {
+    expect(await detectFormat(write('[]\n{"messages":[]}\n'))).toEqual({ format: "openai", whole: false });
+  });
+
   it("can be forced", async () => {
     expect(await detectFormat(write("nonsense\n"), "openai")).toEqual({ format: "openai", whole: false });
   });

@@ -219,6 +219,37 @@ describe("an import", () => {
     expect(report.stopped).toContain("because of unauthenticated");
   });
 
+  it("stops at once when something else than Threadkeep answers", async () => {
+    service.refusals = Array.from({ length: 10 }, () => ({ status: 404 }));
+    const lines = Array.from({ length: 300 }, (_, index) => user("a", `turn ${index}`));
+    const { exitCode, report } = await run([write(lines)]);
+    expect(exitCode).toBe(EXIT.failed);
+    expect(report.stopped).toContain("HTTP 404");
+    expect(service.requests).toBeLessThan(5);
+  });
+
+  it("refuses a URL, a key and a user that can be none, before anything is sent", async () => {
+    const file = write([user("a", "1")]);
+    for (const [args, reason] of [
+      [["--url", "localhost:8787"], "not an http or https URL"],
+      [["--key", "schlüssel"], "characters that no key has"],
+      [["--user", "a/b"], "--user must be"],
+    ] as const) {
+      const parsed = parseOptions(["--url", service.url, "--key", "k", ...args, file]);
+      if (!("options" in parsed)) throw new Error("the test's options are wrong");
+      let said = "";
+      const exitCode = await runImport(parsed.options, {
+        stdout: { write: (text) => (said += text) },
+        stderr: { write: () => true },
+        env: {},
+        stateDirectory: folder,
+        interrupt: new AbortController().signal,
+      });
+      expect({ exitCode, said }).toEqual({ exitCode: EXIT.usage, said: expect.stringContaining(reason) });
+    }
+    expect(service.requests).toBe(0);
+  });
+
   it("finds the one message of a batch that is refused, and sends the others in their order", async () => {
     const first = write([user("a", "old", { id: "x" })]);
     await run([first]);

@@ -93,6 +93,7 @@ describe("promise 5: no silent gap", () => {
       summary: null,
       newestFirst: [{ id: "a", seq: 1, role: "user", content: huge, createdAt: "", tokens: 99_999, tokensBefore: 0 }],
       maxTokens: 300,
+      hiddenSeqs: [],
       summaryPending: false,
     });
     const [message] = context.messages;
@@ -120,6 +121,7 @@ describe("promise 5: no silent gap", () => {
       summary: null,
       newestFirst: log.toReversed(),
       maxTokens: 500,
+      hiddenSeqs: [],
       summaryPending: true,
     });
     expect(context.omitted).toMatchObject([{ fromSeq: 1, reason: "pending" }]);

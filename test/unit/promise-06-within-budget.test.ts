@@ -80,6 +80,7 @@ describe("promise 6: within budget", () => {
           summary: null,
           newestFirst: log.toReversed(),
           maxTokens,
+          hiddenSeqs: [],
           summaryPending: false,
         });
         if (context.omitted.length > 0) {
@@ -109,6 +110,7 @@ describe("promise 6: within budget", () => {
         summary: null,
         newestFirst: visible.toReversed(),
         maxTokens: 1_600,
+        hiddenSeqs: [],
         summaryPending: false,
       });
       return messages[0]?.seq ?? 0;

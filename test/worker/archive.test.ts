@@ -19,6 +19,7 @@ function writeOf(change: Partial<ArchiveWrite> = {}): ArchiveWrite {
     ref: freshRef(),
     incarnation: crypto.randomUUID(),
     baseRev: 0,
+    isReplaced: false,
     rev: 1,
     createdAt: Date.UTC(2026, 0, 1),
     headSeq: 8,

@@ -45,6 +45,7 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     // The object arms itself again when it is next built, because the alarm is gone.
     unwrap(await sessionAt(ref).state());
     await until("the summary lands", async () => unwrap(await sessionAt(ref).state()).summary !== null);
+    expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
   });
 
   it("backs off after a failure, keeps the first and the last, and goes on", async () => {

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { appendRequestSchema, appendResultSchema } from "../../contracts/append.ts";
-import { messageSchema, seqSchema } from "../../contracts/message.ts";
+import { erasureSchema, messagePatchSchema, messageSchema, seqSchema } from "../../contracts/message.ts";
 import { pageSchema } from "../../contracts/page.ts";
-import { appendMessages, listMessages, readMessage } from "../../service/messages.ts";
+import { appendMessages, editMessage, eraseMessage, listMessages, readMessage } from "../../service/messages.ts";
 import { idempotencyHeaders, integerParameter, limitParameter, messageParams, sessionParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
@@ -77,4 +77,37 @@ const read = defineRoute({
   },
 });
 
-export const messageRoutes = [append, list, read];
+const edit = defineRoute({
+  method: "patch",
+  path: "/v1/sessions/{sessionId}/messages/{messageId}",
+  operationId: "editMessage",
+  tag: "Messages",
+  summary: "Edit a message",
+  description:
+    "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict.",
+  request: z.object({ params: messageParams, body: messagePatchSchema }),
+  bodyExample: sample.messagePatch,
+  answers: { 200: { description: "The message as it is now", schema: messageSchema, example: sample.editedMessage } },
+  problems: ["session_not_found", "message_not_found", "message_erased", "message_too_large"],
+  async handle(call, { params, body }) {
+    return { status: 200, body: await editMessage(call, params.sessionId, params.messageId, body) };
+  },
+});
+
+const erase = defineRoute({
+  method: "delete",
+  path: "/v1/sessions/{sessionId}/messages/{messageId}",
+  operationId: "eraseMessage",
+  tag: "Messages",
+  summary: "Erase a message",
+  description:
+    "A tombstone keeps the `seq`; what was said is gone from the session at once, with every summary item that cites it, and a new summary from before the message follows. `state` is `erased` once the archive has confirmed: ask again to see it.",
+  request: z.object({ params: messageParams }),
+  answers: { 202: { description: "Gone from the session", schema: erasureSchema, example: sample.erasure } },
+  problems: ["session_not_found", "message_not_found"],
+  async handle(call, { params }) {
+    return { status: 202, body: await eraseMessage(call, params.sessionId, params.messageId) };
+  },
+});
+
+export const messageRoutes = [append, list, read, edit, erase];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { erasureSchema } from "../../contracts/message.ts";
 import { pageSchema } from "../../contracts/page.ts";
 import {
   listedSessionSchema,
@@ -7,7 +8,7 @@ import {
   sessionStateSchema,
 } from "../../contracts/session.ts";
 import { safeText } from "../../contracts/text.ts";
-import { createSession, listSessions, readSession, updateSession } from "../../service/sessions.ts";
+import { createSession, eraseSession, listSessions, readSession, updateSession } from "../../service/sessions.ts";
 import { cursorParameter, limitParameter, sessionParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
@@ -98,4 +99,20 @@ const update = defineRoute({
   },
 });
 
-export const sessionRoutes = [create, list, read, update];
+const erase = defineRoute({
+  method: "delete",
+  path: "/v1/sessions/{sessionId}",
+  operationId: "eraseSession",
+  tag: "Sessions",
+  summary: "Erase a session",
+  description:
+    "From the answer on the session does not exist: its messages, summaries and search index are gone, and it is listed no more. What the archive holds of it goes in the background, for as long as it takes to reach it. The id may be used again at once.",
+  request: z.object({ params: sessionParams }),
+  answers: { 202: { description: "Erased", schema: erasureSchema, example: sample.sessionErasure } },
+  problems: ["session_not_found"],
+  async handle(call, { params }) {
+    return { status: 202, body: await eraseSession(call, params.sessionId) };
+  },
+});
+
+export const sessionRoutes = [create, list, read, update, erase];

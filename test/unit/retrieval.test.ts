@@ -1,0 +1,375 @@
+import { rmSync, mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, describe, expect, it } from "vitest";
+import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrieval.ts";
+import type { Turn } from "../../scripts/eval/retrieval.ts";
+import {
+  analyze,
+  indexText,
+  matchExpression,
+  MAX_QUERY_TERMS,
+  readQuery,
+  snippet,
+  stem,
+  TurnScores,
+} from "../../src/memory/retrieval.ts";
+import { SearchIndex } from "../../src/session/search-index.ts";
+
+const JULY_5 = Date.UTC(2024, 6, 5, 9);
+const directory = mkdtempSync(path.join(tmpdir(), "retrieval-"));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function turn(content: string, more: Partial<Turn> = {}): Turn {
+  return { role: "user", author: null, content, occurredAtMs: JULY_5, ...more };
+}
+
+function filler(count: number): Turn[] {
+  return Array.from({ length: count }, (_, i) => turn(`Nothing much to report today, entry ${i}.`));
+}
+
+/** The seqs found, best first; the turns get seqs from 1. */
+function find(turns: readonly Turn[], query: string, limit = 5): number[] {
+  return buildIndex(loadMessages(turns))
+    .search(query, { limit })
+    .map(({ seq }) => seq);
+}
+
+const terms = (query: string, authors: string[] = []): string[] =>
+  readQuery(query, authors).terms.map(({ term }) => term);
+
+describe("terms", () => {
+  it("are stems, of regular and irregular forms alike", () => {
+    expect(["running", "ran", "runs"].map(stem)).toEqual(["run", "run", "run"]);
+    expect(["relational", "hopefulness", "ponies", "agreed", "women", "bought"].map(stem)).toEqual([
+      "relat",
+      "hope",
+      "poni",
+      "agre",
+      "woman",
+      "bui",
+    ]);
+  });
+  it("ignore case, width, accents and contractions", () => {
+    expect(analyze("Ｃafé DÉJÀ naïve Anna's don't")).toEqual(analyze("cafe deja naive anna do"));
+  });
+  it("are pairs of characters where words are not spaced, vowel signs kept with their letter", () => {
+    expect(analyze("黑猫")).toEqual(["黑猫", "猫"]);
+    expect(analyze("สวัสดี").every((term) => !/^\p{M}/u.test(term))).toBe(true);
+  });
+  it("of text without a word are none, and lone surrogates do no harm", () => {
+    expect(analyze("… !? 🎉 \ud800")).toEqual([]);
+  });
+  it("of 270,000 characters without a space, a stop or a question mark come in linear time", () => {
+    const start = performance.now();
+    for (const text of ["x".repeat(270_000), "word ".repeat(54_000), "y'".repeat(135_000), "猫が".repeat(100_000)]) {
+      indexText({ role: "user", author: null, content: text, saidAt: 0 });
+    }
+    expect(performance.now() - start).toBeLessThan(5_000);
+  });
+});
+
+describe("what is indexed of a message", () => {
+  const essay = "A long explanation follows here. ".repeat(40);
+  it("stands apart for a long answer of an assistant, not for a short one, nor for a user", () => {
+    const index = (role: "user" | "assistant", content: string) =>
+      indexText({ role, author: null, content, saidAt: JULY_5 });
+    expect(index("assistant", essay)).toMatchObject({ said: "", prior: 0.6 });
+    expect(index("assistant", "Blue, I think.").answered).toBe("");
+    expect(index("user", essay).answered).toBe("");
+  });
+  it("has less weight the more of it is questions, in any script", () => {
+    const prior = (content: string): number => indexText({ role: "user", author: null, content, saidAt: JULY_5 }).prior;
+    expect(prior("I moved to Lisbon.")).toBe(1);
+    expect(prior("Where do you live?")).toBeLessThan(0.75);
+    expect(prior("你住在哪里？")).toBeLessThan(0.75);
+    expect(prior("I moved to Lisbon. Where do you live?")).toBeGreaterThan(prior("Where do you live?"));
+  });
+  it("is the text of its parts", () => {
+    const content = [
+      { type: "text" as const, text: "My bicycle" },
+      { type: "text" as const, text: "was stolen" },
+    ];
+    expect(indexText({ role: "user", author: null, content, saidAt: JULY_5 }).said).toBe(
+      "my bicycl wa stolen".replace("stolen", "steal"),
+    );
+  });
+});
+
+describe("reading a query", () => {
+  it("makes every operator of FTS5 a word or nothing", () => {
+    for (const query of [
+      '"',
+      "'",
+      "*",
+      "a* OR b",
+      "NEAR(a b, 2)",
+      "said : x",
+      "^start",
+      "-not",
+      "(",
+      "{said}:",
+      '""";--',
+      "a + b",
+      "\0",
+    ]) {
+      expect(() => find([turn("start of a b x"), ...filler(3)], query)).not.toThrow();
+    }
+    expect(matchExpression({ term: 'a" OR b' })).toBe('"a"" OR b"');
+  });
+  it("takes out names of authors and words without a subject, unless nothing else is left", () => {
+    expect(terms("What did Marta cook for her friends?", ["Marta", "Igor"])).toEqual(["cook", "friend"]);
+    expect(terms("Marta", ["Marta", "Igor"])).toEqual(["marta"]);
+    expect(terms("who are you")).toEqual(["who", "ar", "you"]);
+  });
+  it("knows short forms of a name by their capital, so that no word turns into a name", () => {
+    expect(readQuery("Where does Mar live?", ["Marta", "Igor"]).authors).toEqual(["Marta"]);
+    expect(readQuery("what about the mar", ["Marta", "Igor"]).authors).toEqual([]);
+    expect(readQuery("When will it rain?", ["Will", "Igor"]).authors).toEqual([]);
+    expect(readQuery("Did Will and I agree", ["Will", "Igor"]).authors).toEqual(["Will"]);
+  });
+  it("prefers nobody when all authors are named", () => {
+    expect(readQuery("Marta and Igor", ["Marta", "Igor"]).authors).toEqual([]);
+  });
+  it("reads dates, the day after included, and takes no verb for a month", () => {
+    const dates = (query: string): string[] => readQuery(query).dates.map(({ term }) => term);
+    expect(dates("on 31 July 2024")).toEqual(["§202407", "§20240731", "§20240801", "§2024"]);
+    expect(dates("July 5th")).toEqual(["§m07", "§m0705", "§m0706"]);
+    expect(dates("2024-07-05")).toContain("§20240705");
+    expect(dates("may I march along?")).toEqual([]);
+    expect(dates("back in May")).toEqual(["§m05"]);
+    expect(dates("2024-13-77, 99 July")).toEqual(["§2024", "§m07"].toSorted().toReversed());
+  });
+  it("of 100 KB is bounded in time and terms", () => {
+    const query = Array.from({ length: 15_000 }, (_, i) => `word${i}`).join(" ");
+    const turns = [turn("word3 stands at the beginning"), turn("word14999 at the end"), ...filler(5)];
+    const start = performance.now();
+    expect(find(turns, query).slice(0, 2).toSorted()).toEqual([1, 2]);
+    expect(performance.now() - start).toBeLessThan(1_000);
+    expect(readQuery(query).terms.length).toBeLessThanOrEqual(MAX_QUERY_TERMS);
+  });
+  it("that is empty finds nothing", () => {
+    expect(find(filler(3), "")).toEqual([]);
+    expect(find(filler(3), " \n?! ")).toEqual([]);
+  });
+});
+
+describe("search", () => {
+  it.each([
+    ["Chinese", "我妹妹在上海开了一家面包店。", "面包店在哪里？"],
+    ["Chinese, one character", "我家有一只猫", "猫"],
+    ["Japanese", "来週、京都へ旅行に行きます。", "京都旅行"],
+    ["Korean", "저는 고양이를 좋아해요", "고양이"],
+    ["Thai", "พรุ่งนี้ฉันจะไปเชียงใหม่", "เชียงใหม่"],
+    ["Arabic, with and without vowel signs", "اشتريتُ سَيَّارَةً جديدة", "سيارة"],
+    ["Hindi", "मेरी बहन दिल्ली में रहती है", "दिल्ली"],
+    ["Russian", "Мой поезд опоздал на три часа", "поезд"],
+    ["Greek, without its accent", "Το σπίτι είναι μπλε", "σπιτι"],
+  ])("finds %s", (_language, text, query) => {
+    expect(find([...filler(10), turn(text), ...filler(10)], query)[0]).toBe(11);
+  });
+
+  it("finds an answer that repeats no word of its question, by the question before it", () => {
+    const turns = [
+      ...filler(8),
+      turn("Which instrument did you pick?", { author: "Igor" }),
+      turn("The cello!", { author: "Marta" }),
+      ...filler(8),
+    ];
+    expect(find(turns, "What instrument does Marta play?", 2)).toContain(10);
+  });
+  it("lends a turn more from the turns before it than from those after", () => {
+    const scores = new TurnScores(5);
+    scores.addTerms([{ term: 0, seqs: [3], scores: [1] }]);
+    expect(scores.of(4)).toBeGreaterThan(scores.of(2));
+    expect(scores.top(3)).toEqual([3, 4, 5]);
+  });
+  it("counts a term once, however many neighbours repeat it", () => {
+    const scores = new TurnScores(9);
+    scores.addTerms([{ term: 0, seqs: [4, 5, 6], scores: [1, 1, 1] }]);
+    expect(scores.of(5)).toBe(1);
+  });
+  it("puts the turns of the author whom the query names first", () => {
+    const turns = [
+      ...filler(6),
+      turn("I adopted a parrot", { author: "Igor" }),
+      ...filler(9),
+      turn("I adopted a parrot", { author: "Marta" }),
+      ...filler(6),
+    ];
+    expect(find(turns, "Did Igor adopt a parrot?")[0]).toBe(7);
+    expect(find(turns, "Did Marta adopt a parrot?")[0]).toBe(17);
+  });
+  it("puts what the user said before an essay of the assistant with the same words", () => {
+    const essay = `About the greenhouse: ${"many things could be said of glass and light. ".repeat(15)}`;
+    const turns = [
+      ...filler(6),
+      turn(essay, { role: "assistant" }),
+      ...filler(9),
+      turn("The greenhouse is 4 m long."),
+      ...filler(6),
+    ];
+    expect(find(turns, "greenhouse")[0]).toBe(17);
+  });
+  it("finds the turns of a date", () => {
+    const turns = [...filler(12), turn("We painted the fence", { occurredAtMs: Date.UTC(2023, 2, 9) }), ...filler(12)];
+    expect(find(turns, "What happened on 8 March 2023?")[0]).toBe(13);
+  });
+  it("stays within throughSeq and the limit", () => {
+    const turns = Array.from({ length: 40 }, () => turn("a walk by the river"));
+    const index = buildIndex(loadMessages(turns));
+    const hits = index.search("river", { limit: 10, throughSeq: 20 });
+    expect(hits).toHaveLength(10);
+    expect(hits.every(({ seq }) => seq <= 20)).toBe(true);
+    expect(index.search("river", { limit: 0 })).toEqual([]);
+  });
+  it("says why", () => {
+    const turns = [...filler(6), turn("My kiln arrived", { author: "Igor" }), ...filler(6)];
+    const [hit] = buildIndex(loadMessages([...turns, turn("ok", { author: "Marta" })])).search("Igor's kiln in July", {
+      limit: 1,
+    });
+    expect(hit).toMatchObject({ seq: 7, why: "matches kiln; of the date asked for; by Igor" });
+  });
+  it("prunes common terms, but lets them decide between turns that share a rare one", () => {
+    const turns = Array.from({ length: 4_000 }, (_, i) => turn(i % 3 === 0 ? "tea in the garden" : "nothing at all"));
+    turns[1_000] = turn("a quokka in the garden");
+    turns[3_001] = turn("a quokka in the harbour");
+    const index = buildIndex(loadMessages(turns));
+    expect(index.search("quokka garden", { limit: 2 }).map(({ seq }) => seq)).toEqual([1_001, 3_002]);
+    expect(index.search("tea garden", { limit: 3 })).toHaveLength(3);
+  });
+});
+
+describe("the index", () => {
+  const stored = (file: string): string => readFileSync(file).toString("utf8");
+
+  it("is made by catching up alone: reading an empty or unindexed session writes nothing", () => {
+    const database = loadMessages([]);
+    const index = new SearchIndex(nodeStorage(database));
+    expect(index.search("x", { limit: 5 })).toEqual([]);
+    expect(index.indexedThroughSeq).toBe(0);
+    expect(index.catchUp()).toEqual({ indexedThroughSeq: 0, done: true });
+    index.remove(1);
+    index.update(1);
+    expect(database.prepare("SELECT name FROM sqlite_master").all()).toHaveLength(1);
+  });
+  it("catches up in slices of messages or bytes, and goes on where it stopped in another instance", () => {
+    const database = loadMessages([...filler(10), turn("large ".repeat(5_000)), turn("a walrus")]);
+    const index = new SearchIndex(nodeStorage(database));
+    expect(index.catchUp(4)).toEqual({ indexedThroughSeq: 4, done: false });
+    expect(index.catchUp(100, 20_000)).toEqual({ indexedThroughSeq: 11, done: false });
+    const later = new SearchIndex(nodeStorage(database));
+    expect(later.catchUp(100)).toEqual({ indexedThroughSeq: 12, done: true });
+    expect(later.search("walrus", { limit: 1 })[0]?.seq).toBe(12);
+  });
+  it("writes nothing when it is caught up", () => {
+    const database = loadMessages(filler(3));
+    const index = buildIndex(database);
+    const changes = (): unknown => database.prepare("SELECT total_changes() AS n").get()?.["n"];
+    const before = changes();
+    expect(index.catchUp()).toEqual({ indexedThroughSeq: 3, done: true });
+    expect(changes()).toBe(before);
+  });
+  it("passes over erased messages, at the end of a slice, too", () => {
+    const database = loadMessages([...filler(3), turn("a walrus")]);
+    database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq >= 3");
+    const index = buildIndex(database);
+    expect(index.indexedThroughSeq).toBe(4);
+    expect(index.search("walrus", { limit: 1 })).toEqual([]);
+  });
+  it("rolls a slice back as a whole when a message cannot be read", () => {
+    const database = loadMessages([...filler(2), turn("x")]);
+    database.exec("UPDATE messages SET content = '{' WHERE seq = 3");
+    const index = new SearchIndex(nodeStorage(database));
+    expect(() => index.catchUp()).toThrow("JSON");
+    expect(index.indexedThroughSeq).toBe(0);
+  });
+  it("finds an edited message by its new words alone, and keeps its counts straight", () => {
+    const database = loadMessages([...filler(4), turn("a walrus", { author: "Marta" }), ...filler(4)]);
+    const index = buildIndex(database);
+    database.exec(`UPDATE messages SET content = '"an ostrich"' WHERE seq = 5`);
+    index.update(5);
+    index.update(5);
+    expect(index.search("walrus", { limit: 1 })).toEqual([]);
+    expect(index.search("ostrich", { limit: 1 })[0]?.seq).toBe(5);
+    expect(database.prepare("SELECT messages FROM search_authors").get()?.["messages"]).toBe(1);
+    expect(() => database.exec("INSERT INTO search_index (search_index) VALUES ('integrity-check')")).not.toThrow();
+  });
+  it("recalls a removed message neither by its words nor as a neighbour, and forgets its author", () => {
+    const index = buildIndex(loadMessages([turn("a walrus"), turn("Indeed.", { author: "Marta" }), turn("Yes.")]));
+    index.remove(2);
+    index.remove(2);
+    expect(index.search("walrus", { limit: 5 }).map(({ seq }) => seq)).toEqual([1, 3]);
+    expect(index.readQuery("Marta swims").terms.map(({ term }) => term)).toEqual(["marta", "swim"]);
+  });
+  it("leaves no erased word in the pages of the database", () => {
+    const file = path.join(directory, "erase.db");
+    const secrets = Array.from({ length: 600 }, (_, i) => `zq${((i + 1) * 7_919_777).toString(36)}vx`);
+    const database = loadMessages(
+      secrets.map((secret) => turn(`The code word is ${secret}, keep it.`, { author: "Marta" })),
+      file,
+    );
+    const index = buildIndex(database);
+    // The table of messages is another's: only what the index keeps is under test.
+    database.exec("UPDATE messages SET content = NULL; VACUUM");
+    expect(secrets.filter((secret) => stored(file).includes(secret)).length).toBe(600);
+    const erased = secrets.filter((_, i) => i % 3 === 0);
+    for (const [i] of secrets.entries()) if (i % 3 === 0) index.remove(i + 1);
+    const bytes = stored(file);
+    expect(erased.filter((secret) => bytes.includes(secret))).toEqual([]);
+    // Terms are stored without what they share with the term before.
+    expect(erased.filter((secret) => bytes.includes(secret.slice(4)))).toEqual([]);
+    expect(index.search(secrets[0] ?? "", { limit: 5 })).toEqual([]);
+    expect(index.search(secrets[1] ?? "", { limit: 1 })[0]?.seq).toBe(2);
+    database.close();
+  });
+  it("begins anew when another version of the analysis made it", () => {
+    const database = loadMessages([turn("a walrus"), ...filler(3)]);
+    buildIndex(database);
+    database.exec("UPDATE search_state SET version = version - 1");
+    const index = new SearchIndex(nodeStorage(database));
+    expect(index.catchUp()).toEqual({ indexedThroughSeq: 4, done: true });
+    expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(1);
+  });
+  it("is opened again from the file with all it knew", () => {
+    const file = path.join(directory, "reopen.db");
+    const first = loadMessages([turn("a walrus"), ...filler(3)], file);
+    buildIndex(first);
+    first.close();
+    const index = new SearchIndex(nodeStorage(new DatabaseSync(file)));
+    expect(index.indexedThroughSeq).toBe(4);
+    expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(1);
+  });
+});
+
+describe("a snippet", () => {
+  const long = `${"Before it came much of no matter. ".repeat(20)}The walrus slept on the ice. ${"After it came more. ".repeat(30)}`;
+  it("shows where the terms stand, cut between words", () => {
+    const text = snippet(long, readQuery("sleeping walruses"), 80);
+    expect(text).toContain("walrus slept");
+    expect(text).toMatch(/^….*…$/u);
+    expect(text.length).toBeLessThanOrEqual(80);
+  });
+  it("is the whole text if that fits, and its beginning if no term stands in it", () => {
+    expect(snippet("a  short\ntext", readQuery("x"), 80)).toBe("a short text");
+    expect(snippet(long, readQuery("zebra"), 40)).toMatch(/^Before it came.*…$/u);
+  });
+  it("keeps to any length, in any script, and never halves a character", () => {
+    const texts = [
+      long,
+      "我喜欢黑猫。".repeat(60),
+      "🎉🎈".repeat(100),
+      "สวัสดีครับ ".repeat(40),
+      `${"x".repeat(500)} walrus`,
+    ];
+    for (const text of texts) {
+      for (const maxLength of [0, 1, 2, 3, 10, 41, 100]) {
+        const cut = snippet(text, readQuery("walrus 黑猫 สวัสดี"), maxLength);
+        expect(cut.length).toBeLessThanOrEqual(maxLength);
+        expect(cut.isWellFormed()).toBe(true);
+      }
+    }
+    expect(snippet(`${"啊".repeat(300)}黑猫${"啊".repeat(300)}`, readQuery("黑猫"), 30)).toContain("黑猫");
+  });
+});

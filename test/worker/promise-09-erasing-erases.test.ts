@@ -1,0 +1,259 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { withDatabase } from "../../src/archive/database.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import {
+  birthOf,
+  chatOf,
+  freshRef,
+  incarnationOf,
+  oweSummary,
+  owedJobs,
+  said,
+  sessionAt,
+  stubAt,
+  turn,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+const SECRET = "the invoice 1003";
+
+/** Everything that the object's tables hold, as one text. */
+function stored(ref: SessionRef): Promise<string> {
+  return runInDurableObject(stubAt(ref), (_, state) => {
+    const { sql: storage } = state.storage;
+    const tables = storage
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+      )
+      .toArray();
+    return tables.map(({ name }) => JSON.stringify(storage.exec(`SELECT * FROM "${name}"`).toArray())).join("\n");
+  });
+}
+
+function archived(ref: SessionRef): Promise<{ session: Record<string, unknown> | undefined; texts: string[] }> {
+  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+    const sessions = await database.execute(
+      sql`select incarnation, erased_at, metadata from sessions where tenant = ${ref.tenant} and session = ${ref.session}`,
+    );
+    const session = sessions.rows[0];
+    const items = await database.execute(
+      sql`select text from summary_items where incarnation = ${String(session?.["incarnation"])}`,
+    );
+    return { session, texts: items.rows.map((row) => String(row["text"])) };
+  });
+}
+
+/** A chat whose first 8 turns are summarized and archived. */
+async function summarizedChat(): Promise<SessionRef> {
+  const ref = await chatOf(12);
+  unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+  await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
+  return ref;
+}
+
+describe("promise 9: erasing erases a message", () => {
+  it("leaves a tombstone, and nothing of the text in log, summary, versions and jobs", async () => {
+    const ref = await summarizedChat();
+    expect(await stored(ref)).toContain(SECRET);
+    const erasure = unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
+    expect(erasure).toEqual({ id: "turn-3", seq: 3, state: "erasing" });
+    expect(await stored(ref)).not.toContain(SECRET);
+    expect(unwrap(await sessionAt(ref).message("turn-3"))).toMatchObject({
+      seq: 3,
+      content: "",
+      erased: true,
+      tokens: 0,
+    });
+  });
+
+  it("answers an append of the same id with its old seq and stores nothing", async () => {
+    const ref = await summarizedChat();
+    unwrap(await sessionAt(ref).eraseMessage("turn-3"));
+    const again = unwrap(await sessionAt(ref).append({ messages: [turn(3)] }, null));
+    expect(again).toEqual({ headSeq: 12, messages: [{ id: "turn-3", seq: 3, created: false, erased: true }] });
+    expect(await stored(ref)).not.toContain(SECRET);
+  });
+
+  it("names in omitted what the summary covers no more, until the next one covers it again", async () => {
+    const ref = await summarizedChat();
+    const before = unwrap(await sessionAt(ref).context({ format: "threadkeep" }));
+    expect(before).toMatchObject({ omitted: [] });
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
+    const during = unwrap(await sessionAt(ref).context({ format: "threadkeep" }));
+    expect(during).toMatchObject({ omitted: [{ fromSeq: 3, throughSeq: 3, reason: "hidden" }], summaryPending: true });
+    const { job } = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    expect(job).toMatchObject({ state: "done" });
+    const after = unwrap(await sessionAt(ref).context({ format: "threadkeep" }));
+    expect(after).toMatchObject({ omitted: [], summary: { version: 2, throughSeq: 8 } });
+  });
+
+  it("makes the new summary from before the message, and deletes every version that covered it", async () => {
+    const ref = await chatOf(12);
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    unwrap(await sessionAt(ref).append({ messages: [13, 14, 15, 16].map((number) => turn(number)) }, null));
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    unwrap(await sessionAt(ref).append({ messages: [17, 18].map((number) => turn(number)) }, null));
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    // Versions 1 to 3 cover 8, 12 and 14: turn 10 is covered by the last two.
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-10")));
+    const [job] = (await owedJobs(ref)).filter(({ kind }) => kind === "summarize");
+    expect(job).toMatchObject({ redo_base: 1, through_seq: 14 });
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    const versions = unwrap(await sessionAt(ref).summaries(undefined, 10)).data;
+    expect(versions.map(({ version, throughSeq }) => [version, throughSeq])).toEqual([
+      [4, 14],
+      [1, 8],
+    ]);
+  });
+
+  it("takes the text out of the archive too, and says erased once that is confirmed", async () => {
+    const ref = await summarizedChat();
+    expect((await archived(ref)).texts.join("\n")).toContain(SECRET);
+    unwrap(await sessionAt(ref).eraseMessage("turn-3"));
+    await until("the archive confirms", async () => unwrap(await sessionAt(ref).state()).archived);
+    expect((await archived(ref)).texts.join("\n")).not.toContain(SECRET);
+    expect(unwrap(await sessionAt(ref).eraseMessage("turn-3"))).toMatchObject({ state: "erased" });
+  });
+
+  it("keeps what was erased while a summary was made out of it, and makes another", async () => {
+    const ref = await chatOf(12);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    if (step.next !== "call") throw new Error("expected a call");
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
+    const items = step.request.messages.map(({ seq, text }) => ({
+      kind: "fact" as const,
+      text: text.slice(0, 60),
+      sourceSeqs: [seq],
+      status: "current" as const,
+    }));
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
+    expect(await stored(ref)).not.toContain(SECRET);
+    const summary = unwrap(await sessionAt(ref).summary(1, false));
+    expect(summary).toMatchObject({ throughSeq: 8, droppedItems: 1 });
+    expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({
+      omitted: [{ fromSeq: 3, throughSeq: 3, reason: "hidden" }],
+    });
+    const [redo] = (await owedJobs(ref)).filter(({ kind }) => kind === "summarize");
+    expect(redo).toMatchObject({ redo_base: 0, through_seq: 8 });
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data.map(({ version }) => version)).toEqual([2]);
+  });
+
+  it("owes one new summary for erasures that come together", async () => {
+    const ref = await summarizedChat();
+    await withoutAlarm(ref, (session) => session.eraseMessage("turn-5"));
+    await withoutAlarm(ref, (session) => session.eraseMessage("turn-3"));
+    const jobs = (await owedJobs(ref)).filter(({ kind }) => kind === "summarize");
+    expect(jobs).toMatchObject([{ redo_base: 0, through_seq: 8 }]);
+    const wait = Number(jobs[0]?.["next_send_at"]) - Date.now();
+    expect(wait).toBeGreaterThan(3_000);
+    expect(wait).toBeLessThanOrEqual(5_000);
+  });
+
+  it("erases a message that no summary covers without asking for a new one", async () => {
+    const ref = await chatOf(6);
+    expect(unwrap(await sessionAt(ref).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
+    expect(await owedJobs(ref)).toEqual([]);
+    expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({
+      omitted: [{ fromSeq: 6, throughSeq: 6, reason: "hidden" }],
+    });
+  });
+});
+
+describe("an edit", () => {
+  it("changes the text, keeps seq and id, and takes the old text out of the summary", async () => {
+    const ref = await summarizedChat();
+    const edited = unwrap(
+      await withoutAlarm(ref, (session) => session.editMessage("turn-3", { content: "Nothing of the kind." })),
+    );
+    expect(edited).toMatchObject({ id: "turn-3", seq: 3, content: "Nothing of the kind." });
+    expect(edited.editedAt).toBeDefined();
+    expect(await stored(ref)).not.toContain(SECRET);
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({ omitted: [] });
+  });
+
+  it("is no conflict for a retry of the first append", async () => {
+    const ref = await chatOf(4);
+    unwrap(await sessionAt(ref).editMessage("turn-3", { content: "New." }));
+    const retried = unwrap(await sessionAt(ref).append({ messages: [turn(3)] }, null));
+    expect(retried.messages).toEqual([{ id: "turn-3", seq: 3, created: false }]);
+    expect(unwrap(await sessionAt(ref).message("turn-3")).content).toBe("New.");
+  });
+
+  it("of the metadata alone leaves the summary alone", async () => {
+    const ref = await summarizedChat();
+    unwrap(await sessionAt(ref).editMessage("turn-3", { metadata: { pinned: true } }));
+    expect((await owedJobs(ref)).filter(({ kind }) => kind === "summarize")).toEqual([]);
+    expect(unwrap(await sessionAt(ref).message("turn-3"))).toMatchObject({ metadata: { pinned: true } });
+  });
+
+  it("is refused for a tombstone and for a message that is not there", async () => {
+    const ref = await chatOf(4);
+    unwrap(await sessionAt(ref).eraseMessage("turn-3"));
+    expect(await sessionAt(ref).editMessage("turn-3", { content: "x" })).toMatchObject({
+      fault: { code: "message_erased" },
+    });
+    expect(await sessionAt(ref).editMessage("nope", { content: "x" })).toMatchObject({
+      fault: { code: "message_not_found" },
+    });
+  });
+});
+
+describe("promise 9: erasing erases a session", () => {
+  it("wipes the object at once and the archive after, and leaves the object as if it had never been", async () => {
+    const ref = await summarizedChat();
+    expect(unwrap(await withoutAlarm(ref, (session) => session.erase()))).toMatchObject({ state: "erasing" });
+    expect(await stored(ref)).not.toContain("invoice");
+    expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
+    const [job] = await owedJobs(ref);
+    expect(job).toMatchObject({ kind: "erase", state: "owed" });
+    await runInDurableObject(stubAt(ref), (session) => session.alarm());
+    await until("the archive forgets", async () => (await archived(ref)).texts.length === 0);
+    await until("the object is empty", () =>
+      runInDurableObject(
+        stubAt(ref),
+        (_, state) =>
+          state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'session'").toArray().length === 0,
+      ),
+    );
+    expect((await archived(ref)).session).toMatchObject({ metadata: {} });
+    expect((await archived(ref)).session?.["erased_at"]).not.toBeNull();
+  });
+
+  it("lets a late job of the erased session bring nothing back", async () => {
+    const ref = await chatOf(12);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    if (step.next !== "call") throw new Error("expected a call");
+    unwrap(await sessionAt(ref).erase());
+    const answer = { model: "test", items: [] };
+    expect(await sessionAt(ref).saveAnswer(jobId, incarnation, step.lease, answer)).toMatchObject({ next: "done" });
+    expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+
+  it("gives the id to a new session at once, which the erasure on its way does not touch", async () => {
+    const ref = await summarizedChat();
+    const old = await incarnationOf(ref);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    unwrap(await sessionAt(ref).append({ messages: [said("a new beginning", "new")] }, birthOf(ref)));
+    expect(await incarnationOf(ref)).not.toBe(old);
+    await runInDurableObject(stubAt(ref), (session) => session.alarm());
+    await until("the erasure is confirmed", async () => (await owedJobs(ref)).length === 0);
+    expect(unwrap(await sessionAt(ref).message("new"))).toMatchObject({ seq: 1, content: "a new beginning" });
+    unwrap(await sessionAt(ref).append({ messages: [2, 3, 4, 5, 6].map((number) => turn(number)) }, null));
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    await until("the new one is archived", async () => unwrap(await sessionAt(ref).state()).archived);
+    expect((await archived(ref)).session).toMatchObject({ erased_at: null });
+  });
+
+  it("is refused for a session that is not there", async () => {
+    expect(await sessionAt(freshRef()).erase()).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+});
