@@ -66,7 +66,11 @@ function readConversation(sample: unknown, file: string, index: number): Convers
   }
   const qa: unknown = isRecord(sample) ? sample["qa"] : undefined;
   const questions = (Array.isArray(qa) ? qa : []).map((question: unknown) => readQuestion(question, seqs));
-  return { name: `conversation ${index + 1}`, turns, questions: questions.filter(({ evidence }) => evidence.length > 0) };
+  return {
+    name: `conversation ${index + 1}`,
+    turns,
+    questions: questions.filter(({ evidence }) => evidence.length > 0),
+  };
 }
 
 function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Question {
@@ -114,7 +118,9 @@ const MESSAGES_TABLE = `CREATE TABLE messages (seq INTEGER PRIMARY KEY, role TEX
 export function loadMessages(turns: Iterable<Turn>, path: string = ":memory:"): DatabaseSync {
   const database = new DatabaseSync(path);
   database.exec(`${MESSAGES_TABLE}; BEGIN`);
-  const insert = database.prepare("INSERT INTO messages (role, author, content, occurred_at, created_at) VALUES (?, ?, ?, ?, 0)");
+  const insert = database.prepare(
+    "INSERT INTO messages (role, author, content, occurred_at, created_at) VALUES (?, ?, ?, ?, 0)",
+  );
   for (const turn of turns) insert.run(turn.role, turn.author, JSON.stringify(turn.content), turn.occurredAtMs);
   database.exec("COMMIT");
   return database;
@@ -136,7 +142,10 @@ export const threadkeepOffline: Recaller = {
 
 export const newestTurns: Recaller = {
   name: "the last 50 turns",
-  load: ({ turns }) => (_question, limit) => Array.from({ length: Math.min(50, limit) }, (_, i) => turns.length - i),
+  load:
+    ({ turns }) =>
+    (_question, limit) =>
+      Array.from({ length: Math.min(50, limit) }, (_, i) => turns.length - i),
 };
 
 export const plainBm25: Recaller = {
@@ -203,7 +212,8 @@ export function recallRow(name: string, answers: readonly Answered[]): Record<st
   for (const conversation of new Set(answers.map((answer) => answer.conversation))) {
     row[`conv ${conversation + 1}`] = recallOf(answerable.filter((answer) => answer.conversation === conversation));
   }
-  for (const category of [1, 2, 3, 4, 5]) row[`cat ${category}`] = recallOf(answers.filter((answer) => answer.category === category));
+  for (const category of [1, 2, 3, 4, 5])
+    row[`cat ${category}`] = recallOf(answers.filter((answer) => answer.category === category));
   const times = answers.map(({ milliseconds }) => milliseconds);
   row["ms p50/p99"] = `${percentile(times, 0.5).toFixed(1)}/${percentile(times, 0.99).toFixed(1)}`;
   return row;
@@ -224,14 +234,22 @@ export function* syntheticTurns(count: number, seed: number = 1): Generator<Turn
   const word = zipfWords(seed, 30_000);
   for (let i = 0; i < count; i++) {
     const content = Array.from({ length: 10 + ((i * 7) % 30) }, word).join(" ");
-    yield { role: i % 2 === 0 ? "user" : "assistant", author: null, content, occurredAtMs: 1_700_000_000_000 + i * 60_000 };
+    yield {
+      role: i % 2 === 0 ? "user" : "assistant",
+      author: null,
+      content,
+      occurredAtMs: 1_700_000_000_000 + i * 60_000,
+    };
   }
 }
 
 /** Queries of eight words from the same distribution, so that most of them are common; a tenth name a date, too. */
 export function syntheticQueries(count: number): string[] {
   const word = zipfWords(2, 30_000);
-  return Array.from({ length: count }, (_, i) => Array.from({ length: 8 }, word).join(" ") + (i % 10 === 0 ? " in December 2023" : ""));
+  return Array.from(
+    { length: count },
+    (_, i) => Array.from({ length: 8 }, word).join(" ") + (i % 10 === 0 ? " in December 2023" : ""),
+  );
 }
 
 function measureLatency(count: number): void {
@@ -248,7 +266,9 @@ function measureLatency(count: number): void {
     return performance.now() - start;
   });
   const show = (share: number): string => percentile(times, share).toFixed(2);
-  console.log(`${count} messages: query p50 ${show(0.5)} ms, p99 ${show(0.99)} ms, slowest ${show(1)} ms, first ${times[0]?.toFixed(2)} ms`);
+  console.log(
+    `${count} messages: query p50 ${show(0.5)} ms, p99 ${show(0.99)} ms, slowest ${show(1)} ms, first ${times[0]?.toFixed(2)} ms`,
+  );
 }
 
 if (import.meta.main) {

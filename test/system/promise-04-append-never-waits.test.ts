@@ -1,0 +1,111 @@
+import { Client } from "pg";
+import { describe, expect, it } from "vitest";
+import { call, eventually, startOwnService } from "../support/service.ts";
+
+interface State {
+  headSeq: number;
+  summary: { version: number; throughSeq: number } | null;
+  summaryPending: boolean;
+  archived: boolean;
+}
+
+/** The slowest that an append or a context may be while something behind them is away. Far above what they take, far below any timeout. */
+const MAX_MS = 1_500;
+
+function turns(from: number, count: number) {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `turn-${from + index}`,
+    role: (from + index) % 2 === 1 ? "user" : "assistant",
+    content: `Turn ${from + index}: crate ${7000 + from + index} leaves for the harbour on Tuesday. ${"It is heavy and blue. ".repeat(8)}`,
+  }));
+}
+
+describe("promise 4: append never waits", () => {
+  it("appends, reads contexts and lists sessions with PostgreSQL away; the archive catches up by itself, without a summary made anew", async () => {
+    const service = await startOwnService();
+    const settings = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
+    await call(service, "POST", "/v1/sessions", { body: { id: "away", settings } });
+    await service.stopPostgres();
+
+    for (let from = 1; from <= 60; from += 10) {
+      const startedAt = performance.now();
+      const append = await call(service, "POST", "/v1/sessions/away/messages", {
+        body: { messages: turns(from, 10), context: { maxTokens: 2_000 } },
+      });
+      expect(append.status).toBe(201);
+      expect(performance.now() - startedAt).toBeLessThan(MAX_MS);
+    }
+    const summarized = await eventually("the summary lands without PostgreSQL", async () => {
+      const { body } = await call<State>(service, "GET", "/v1/sessions/away");
+      return body.summary !== null && !body.summaryPending ? body : undefined;
+    });
+    expect(summarized.archived).toBe(false);
+    const context = await call<{ omitted: unknown[]; tokens: { used: number } }>(
+      service,
+      "GET",
+      "/v1/sessions/away/context?maxTokens=4000",
+    );
+    expect(context).toMatchObject({ status: 200, body: { omitted: [] } });
+    const list = await call<{ data: { id: string }[] }>(service, "GET", "/v1/sessions");
+    expect(list.body.data.map(({ id }) => id)).toEqual(["away"]);
+    const readiness = await call<{ status: string }>(service, "GET", "/readyz");
+    expect(readiness).toMatchObject({ status: 200, body: { status: "degraded" } });
+
+    await service.startPostgres();
+    const archived = await eventually(
+      "the archive catches up",
+      async () => {
+        const { body } = await call<State>(service, "GET", "/v1/sessions/away");
+        return body.archived ? body : undefined;
+      },
+      45_000,
+    );
+    expect(archived.summary).toEqual(summarized.summary);
+    const client = new Client({ connectionString: service.databaseUrl });
+    await client.connect();
+    const rows = await client.query(
+      "select s.version, s.through_seq from summaries s join sessions using (incarnation) where session = 'away' order by version desc",
+    );
+    await client.end();
+    expect(rows.rows[0]).toMatchObject({
+      version: archived.summary?.version,
+      through_seq: archived.summary?.throughSeq,
+    });
+    expect(rows.rows).toHaveLength(archived.summary?.version ?? 0);
+  }, 120_000);
+
+  it("appends and reads contexts while the summarizer is away, and names what waits for it", async () => {
+    // Nobody listens there: each call fails at once, as it does when an agent is gone.
+    const service = await startOwnService({ env: { SUMMARIZER_MCP_URL: "http://127.0.0.1:9/mcp" } });
+    const settings = { summarizeAfterTokens: 1_000, keepRecentTokens: 300, maxTokens: 1_500 };
+    await call(service, "POST", "/v1/sessions", { body: { id: "alone", settings } });
+    for (let from = 1; from <= 60; from += 10) {
+      const startedAt = performance.now();
+      const append = await call(service, "POST", "/v1/sessions/alone/messages", {
+        body: { messages: turns(from, 10) },
+      });
+      expect(append.status).toBe(201);
+      const context = await call<{ omitted: { reason: string }[] }>(service, "GET", "/v1/sessions/alone/context");
+      expect(context.status).toBe(200);
+      expect(performance.now() - startedAt).toBeLessThan(MAX_MS);
+    }
+    const context = await call(service, "GET", "/v1/sessions/alone/context");
+    expect(context.body).toMatchObject({
+      headSeq: 60,
+      summary: null,
+      summaryPending: true,
+      omitted: [{ fromSeq: 1, reason: "pending" }],
+    });
+    const failures = await eventually(
+      "operators see the failure",
+      async () => {
+        const { body } = await call<{ data: { session: string }[] }>(service, "GET", "/v1/admin/jobs", {
+          key: service.adminKey,
+        });
+        return body.data.length > 0 ? body.data : undefined;
+      },
+      45_000,
+    );
+    expect(failures).toMatchObject([{ session: "alone", kind: "summarize" }]);
+  }, 120_000);
+});

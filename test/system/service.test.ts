@@ -1,0 +1,60 @@
+import { expect, it } from "vitest";
+import { call, eventually, startOwnService } from "../support/service.ts";
+
+const body = { messages: [{ role: "user", content: "still here?" }] };
+
+it("starts workerd and PostgreSQL again when one of them crashes, on the same ports", async () => {
+  const notices: string[] = [];
+  const service = await startOwnService({ onNotice: (text) => notices.push(text) });
+  expect((await call(service, "POST", "/v1/sessions/crash/messages", { body })).status).toBe(201);
+  const before = service.pids;
+
+  process.kill(Number(before["runtime"]), "SIGKILL");
+  await eventually("workerd runs again", () => (service.pids["runtime"] === before["runtime"] ? undefined : true));
+  const page = await eventually("it answers", async () => {
+    const answer = await call(service, "GET", "/v1/sessions/crash/messages").catch(() => undefined);
+    return answer?.status === 200 ? answer.text : undefined;
+  });
+  expect(page).toContain("still here?");
+
+  process.kill(Number(before["postgres"]), "SIGKILL");
+  await eventually("PostgreSQL runs again", () =>
+    [undefined, before["postgres"]].includes(service.pids["postgres"]) ? undefined : true,
+  );
+  await eventually("the service is ready", async () => {
+    const answer = await call(service, "GET", "/readyz", { key: null });
+    return answer.status === 200 ? true : undefined;
+  });
+  expect(notices).toHaveLength(2);
+});
+
+it("tells when the process that runs workerd is gone for good, and stops the rest", async () => {
+  const service = await startOwnService();
+  process.kill(Number(service.pids["worker"]), "SIGKILL");
+  expect(await service.failed).toContain("SIGKILL");
+  await expect(fetch(`${service.url}/livez`)).rejects.toThrow("fetch failed");
+});
+
+it("can take its database away and give it back on the same port", async () => {
+  const service = await startOwnService();
+  const { databaseUrl } = service;
+  await service.stopPostgres();
+  expect(service.pids["postgres"]).toBeUndefined();
+  expect((await call(service, "POST", "/v1/sessions/outage/messages", { body })).status).toBe(201);
+  await service.startPostgres();
+  expect(service.databaseUrl).toBe(databaseUrl);
+  await eventually("the service is ready", async () => {
+    const answer = await call(service, "GET", "/readyz", { key: null });
+    return answer.status === 200 ? true : undefined;
+  });
+});
+
+it("survives a kill -9 of everything at once, and goes on with the same data and keys", async () => {
+  const first = await startOwnService();
+  expect((await call(first, "POST", "/v1/sessions/power-cut/messages", { body })).status).toBe(201);
+  await first.kill9();
+  await expect(fetch(`${first.url}/livez`)).rejects.toThrow("fetch failed");
+  const second = await startOwnService({ stateDir: first.stateDir });
+  expect(second.apiKey).toBe(first.apiKey);
+  expect((await call(second, "GET", "/v1/sessions/power-cut/messages")).text).toContain("still here?");
+});
