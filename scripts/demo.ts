@@ -46,6 +46,8 @@ try {
   else {
     const isExpected = error instanceof StartError || error instanceof ApiProblem || error instanceof ServiceOutOfReach;
     console.error(isExpected ? `\n${error.message}` : error);
+    if (error instanceof ServiceOutOfReach)
+      console.error("What the service says is in worker.log of its state directory.");
     process.exitCode = 1;
   }
 }

@@ -19,6 +19,11 @@ if (!/^[a-z-]+$/.test(program) || !existsSync(file)) {
   process.exit(2);
 }
 
+if (!existsSync(fileURLToPath(new URL("../node_modules", scriptsDirectory)))) {
+  console.error("The packages are not installed yet. Run: npm ci");
+  process.exit(1);
+}
+
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
 const isNewEnough = major >= 24 || minor >= (OLDEST_MINOR.get(major) ?? Infinity);
 

@@ -9,6 +9,16 @@ const DEFAULT_PORT = 8787;
 /** Given in the environment, they reach the Worker as they are. */
 const PASSED_ON = ["THREADKEEP_MODEL", "SUMMARIZER_MCP_URL", "SUMMARIZER_MCP_TOKEN"];
 
+/** Long enough for a summary: the last four messages of a chat always stay word for word. */
+const SAMPLE = [
+  { role: "user", content: "I am Ada, and I am allergic to nuts. Please find me a table for Friday." },
+  { role: "assistant", content: "For Friday, Luna has a table for two at 19:30. Shall I book it?" },
+  { role: "user", content: "Yes, book Luna for Friday at 19:30." },
+  { role: "assistant", content: "Booked: Luna, Friday, 19:30, two people." },
+  { role: "user", content: "What should I order?" },
+  { role: "assistant", content: "The risotto has no nuts." },
+];
+
 const HELP = `npm start -- [OPTION…]     runs Threadkeep on this machine until Ctrl-C
 
   --port N       port of the service (default: PORT, else ${DEFAULT_PORT})
@@ -93,14 +103,14 @@ Threadkeep runs at ${running.url}  (ready in ${seconds} s)
   Data, logs   ${running.stateDir}  (the facts above are in dev.json there)
   Summarizer   ${summarizer}
 
-Append two turns, read the context for the next model call, summarize by hand:
+Append some turns, summarize by hand (by itself it happens when a chat grows long), read the context for the next model call:
 
   curl -s ${session}/messages ${key} ${json} \\
-    -d '{"messages":[{"role":"user","content":"I am Ada, and I am allergic to nuts."},{"role":"assistant","content":"Noted, Ada."}]}'
+    -d '${JSON.stringify({ messages: SAMPLE })}'
+
+  curl -s ${session}/summarize ${key} ${json} -d '{"keepRecentTokens":0,"waitMs":10000}'
 
   curl -s '${session}/context?maxTokens=4000' ${key}
-
-  curl -s ${session}/summarize ${key} ${json} -d '{"waitMs":10000}'
 
 Another summarizer: SUMMARIZER_MCP_URL=https://… npm start uses any MCP server that has the tool summarize_conversation.
 Stop with Ctrl-C.`;

@@ -22,7 +22,8 @@ const MEASURED_READS = 21;
 const SUMMARY_PATIENCE_MS = 15_000;
 const STATE_EVERY_TURNS = 4;
 const SHOWN_ITEMS = 6;
-const SHOWN_WIDTH = 96;
+/** Of one item: a line of a terminal, mostly. */
+const SHOWN_WIDTH = 76;
 
 /** Returns whether every check held. */
 export async function runDemo(screen: Screen, options: HostOptions): Promise<boolean> {
@@ -45,11 +46,11 @@ async function openHost(screen: Screen, options: HostOptions): Promise<Host> {
     screen.line(`   One runs already: ${running.url}`);
     return running;
   }
-  screen.progress("   None runs here, so the demo starts its own: PostgreSQL, workerd …");
+  screen.progress("   Starting one: PostgreSQL, workerd …");
   const startedAt = performance.now();
   const host = await startOwn(options);
   screen.line(
-    `   None runs here: the demo started its own, workerd and PostgreSQL, in ${seconds(performance.now() - startedAt)}: ${host.url}`,
+    `   The demo started its own, workerd and PostgreSQL, in ${seconds(performance.now() - startedAt)}: ${host.url}`,
   );
   return host;
 }
@@ -108,7 +109,8 @@ class Demo {
     });
     for (const [index, turn] of this.#turns.entries()) {
       if (turn.role === "user" && ASKED.needle.test(turn.content)) {
-        this.#screen.line(`   Turn ${index + 1}, which matters later: ${this.#screen.strong(`“${turn.content}”`)}`);
+        this.#screen.line(`   Turn ${index + 1} matters later:`);
+        this.#screen.line(`   “${turn.content}”`, "strong");
         break;
       }
     }
@@ -134,9 +136,8 @@ class Demo {
     if (summary === null || summary.version === this.#summaryVersion) return;
     this.#summaryVersion = summary.version;
     this.#screen.line(
-      this.#screen.quiet(
-        `   at turn ${String(headSeq).padStart(3)}: summary ${summary.version} covers turns 1 to ${summary.throughSeq} with ${summary.items} items, ${tokens(summary.tokens)}`,
-      ),
+      `   at turn ${String(headSeq).padStart(3)}: summary ${summary.version} covers turns 1 to ${summary.throughSeq} with ${summary.items} items, ${tokens(summary.tokens)}`,
+      "quiet",
     );
   }
 
@@ -149,28 +150,27 @@ class Demo {
       return from;
     }
     const startedAt = performance.now();
-    let atDeath = 0;
-    let isBack = false;
-    const comesBack = crash(() => {
-      atDeath = this.#replay.acknowledged.length;
-      this.#screen.line(
-        `   Killed: the Worker, workerd and PostgreSQL, all at once. ${atDeath} turns were acknowledged, the next one was on its way.`,
-      );
-      this.#screen.progress("   starting again …");
-    }).then(() => {
-      isBack = true;
-    });
+    const service = { acknowledgedAtDeath: 0, isBack: false };
+    const comesBack = (async () => {
+      await crash(() => {
+        service.acknowledgedAtDeath = this.#replay.acknowledged.length;
+        this.#screen.line(
+          `   Killed: the Worker, workerd and PostgreSQL, all at once. ${service.acknowledgedAtDeath} turns were acknowledged, the next was on its way.`,
+        );
+        this.#screen.progress("   starting again …");
+      });
+      service.isBack = true;
+    })();
     // Turns go on being sent until one finds nobody there. It is sent again, with its id, until somebody answers.
     let next = from;
-    while (!isBack && next < this.#turns.length) {
-      const turn = this.#turns[next];
-      if (turn === undefined) break;
+    for (const turn of this.#turns.slice(from)) {
       await Promise.race([this.#replay.append(turn), failWith(comesBack)]);
       next += 1;
+      if (service.isBack) break;
     }
     await comesBack;
     this.#screen.line(
-      `   Started again on the same data; back after ${seconds(performance.now() - startedAt)}. Turn ${atDeath + 1} was tried ${this.#retries + 1} times, always with the same id.`,
+      `   Started again on the same data; back after ${seconds(performance.now() - startedAt)}. Turn ${service.acknowledgedAtDeath + 1} was tried ${this.#retries + 1} times, always with the same id.`,
     );
     await this.#checkLog("The log read back");
     return next;
@@ -201,7 +201,7 @@ class Demo {
   async #ask(): Promise<Context> {
     this.#screen.heading("5. A question about the beginning");
     await this.#replay.append({ id: "question", role: "user", content: QUESTION });
-    this.#screen.line(`   ${this.#screen.strong(`“${QUESTION}”`)}`);
+    this.#screen.line(`   “${QUESTION}”`, "strong");
     const context = await this.#api.context(this.#session, SETTINGS.maxTokens);
     this.#screen.line(
       `   What a model gets now, ${context.tokens.used.toLocaleString("en")} of ${tokens(context.tokens.budget)}:`,
@@ -231,7 +231,7 @@ class Demo {
     const shown = items.filter((item, index) => item === asked || index < SHOWN_ITEMS);
     for (const item of shown) {
       const text = `       ${item.kind.padEnd(10)} ${cut(item.text)} ← turn ${item.sourceSeqs.join(", ")}`;
-      this.#screen.line(item === asked ? this.#screen.strong(text) : this.#screen.quiet(text));
+      this.#screen.line(text, item === asked ? "strong" : "quiet");
     }
   }
 
@@ -241,7 +241,7 @@ class Demo {
     if (first === undefined || last === undefined) return;
     this.#screen.line(`     and word for word turns ${first.seq} to ${last.seq}, the last being`);
     const text = typeof last.content === "string" ? last.content : "";
-    this.#screen.line(this.#screen.quiet(`       ${last.role.padEnd(10)} ${cut(text)}`));
+    this.#screen.line(`       ${last.role.padEnd(10)} ${cut(text)}`, "quiet");
   }
 
   async #measure(context: Context): Promise<void> {
@@ -268,9 +268,8 @@ class Demo {
     this.#screen.line();
     const read = timing(readMs)?.p50Ms ?? 0;
     this.#screen.line(
-      this.#screen.strong(
-        `${tokens(messageTokens, "-token")} chat → ${tokens(context.tokens.used, "-token")} context, ${check.gaps} gaps, ${check.citedItems} items cited, read in ${show(read)}`,
-      ),
+      `${tokens(messageTokens, "-token")} chat → ${tokens(context.tokens.used, "-token")} context, ${check.gaps} gaps, ${check.citedItems} items cited, read in ${show(read)}`,
+      "strong",
     );
   }
 

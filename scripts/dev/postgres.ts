@@ -50,6 +50,7 @@ const SHARED_DIRECTORY = "/var/lib/threadkeep";
 export interface PostgresServer {
   readonly port: number;
   readonly pid: number;
+  readonly dataDirectory: string;
   /** Resolves when the server ends, for whatever reason. */
   readonly exited: Promise<void>;
   stop(): Promise<void>;
@@ -97,7 +98,8 @@ export async function startPostgres(
     throw error;
   }
   writeFileSync(paths.postgresPort, `${chosenPort}\n`);
-  return { port: chosenPort, pid: child.pid ?? 0, exited, stop: () => stopServer(child) };
+  const { dataDirectory } = installation;
+  return { port: chosenPort, pid: child.pid ?? 0, dataDirectory, exited, stop: () => stopServer(child) };
 }
 
 export function postgresUrl(port: number, password: string, database: string, user = SUPERUSER): string {

@@ -98,6 +98,11 @@ export class ProcessRecord {
     this.#write();
   }
 
+  forgetEnded(): void {
+    for (const [role, identity] of this.#entries) if (!isRunning(identity)) this.#entries.delete(role);
+    this.#write();
+  }
+
   all(): ProcessIdentity[] {
     return [...this.#entries.values()];
   }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { projectRoot } from "./paths.ts";
 import { StartError } from "./start-error.ts";
 
@@ -16,26 +17,43 @@ export const WRANGLER_ENVIRONMENT = {
 };
 
 const WRANGLER = path.join(projectRoot, "node_modules/wrangler/wrangler-dist/cli.js");
+const READ_OPTIONS = fileURLToPath(new URL("worker-options.ts", import.meta.url));
 
 export interface BundleOptions {
   signal?: AbortSignal | undefined;
   onSpawn?: (pid: number | undefined) => void;
 }
 
-/** Bundles the Worker exactly as a deploy does, into `directory`. */
-export async function bundleWorker(directory: string, { signal, onSpawn }: BundleOptions = {}): Promise<void> {
+/** Where a bundle's directory holds what. */
+export function bundlePaths(directory: string): { modules: string; options: string } {
+  return { modules: path.join(directory, "modules"), options: path.join(directory, "options.json") };
+}
+
+/** Bundles the Worker exactly as a deploy does, into `directory`, with its bindings as wrangler.toml declares them. */
+export async function bundleWorker(directory: string, bundleOptions: BundleOptions = {}): Promise<void> {
+  const { modules, options } = bundlePaths(directory);
   rmSync(directory, { recursive: true, force: true });
-  const child = spawn(
-    process.execPath,
-    ["--no-warnings", WRANGLER, "deploy", "--dry-run", "--env", "", "--outdir", directory],
-    {
-      cwd: projectRoot,
-      env: { ...process.env, ...WRANGLER_ENVIRONMENT },
-      stdio: ["ignore", "pipe", "pipe"],
-      detached: true,
-      signal,
+  mkdirSync(directory, { recursive: true });
+  await Promise.all([
+    run([WRANGLER, "deploy", "--dry-run", "--env", "", "--outdir", modules], directory, bundleOptions),
+    run([READ_OPTIONS, options], directory, bundleOptions),
+  ]);
+}
+
+async function run(args: string[], directory: string, { signal, onSpawn }: BundleOptions): Promise<void> {
+  const child = spawn(process.execPath, ["--no-warnings", ...args], {
+    cwd: projectRoot,
+    // Its log and settings would go under the home directory, which not every user has.
+    env: {
+      ...process.env,
+      ...WRANGLER_ENVIRONMENT,
+      XDG_CONFIG_HOME: directory,
+      WRANGLER_LOG_PATH: path.join(directory, "wrangler.log"),
     },
-  );
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+    signal,
+  });
   onSpawn?.(child.pid);
   let output = "";
   const collect = (chunk: Buffer): void => {

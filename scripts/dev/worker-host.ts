@@ -1,15 +1,21 @@
-// The process that runs workerd: one Worker with all its bindings local, without the proxy of `wrangler dev`, which answers
-// about 800 requests a second where workerd answers 15,000. Started by worker.ts; ends when its parent does, however that ends.
+// The process that runs workerd: one Worker with all its bindings local, without the proxy process of `wrangler dev`.
+// Started by worker.ts; ends when its parent does, however that ends.
 import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4ModuleDefinition } from "miniflare";
-import { unstable_getMiniflareWorkerOptions as readWorkerOptions } from "wrangler";
 import { LOOPBACK } from "./ports.ts";
 import { identifyProcess, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
-import type { FromHost, StartWorker, ToHost } from "./worker-messages.ts";
+import { bundlePaths } from "./worker-bundle.ts";
+import {
+  type FromHost,
+  HYPERDRIVE_BINDING,
+  type StartWorker,
+  type ToHost,
+  type WorkerOptionsFile,
+} from "./worker-messages.ts";
 
 /** Wrangler's default rules, by file ending. */
 const MODULE_TYPES: Record<string, "ESModule" | "Text" | "Data" | "CompiledWasm"> = {
@@ -43,9 +49,8 @@ subscribe("child_process", (message) => {
 
 async function start(options: StartWorker): Promise<void> {
   try {
-    const { workerOptions, externalWorkers } = readConfiguration(options);
-    const { modulesRules: _rules, ...bindingOptions } = workerOptions;
-    delete process.env["CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE"];
+    const paths = bundlePaths(options.bundleDirectory);
+    const declared: WorkerOptionsFile = JSON.parse(readFileSync(paths.options, "utf8"));
     miniflare = new Miniflare(
       convertV4MiniflareOptions({
         host: LOOPBACK,
@@ -61,13 +66,15 @@ async function start(options: StartWorker): Promise<void> {
         resourceTmpPath: options.temporaryDirectory,
         workers: [
           {
-            ...bindingOptions,
+            ...declared.options,
             name: "threadkeep",
-            modulesRoot: options.bundleDirectory,
-            modules: listModules(options.bundleDirectory),
-            bindings: Object.assign({}, workerOptions.bindings, options.bindings),
+            unsafeDirectSockets: [{ host: LOOPBACK, port: options.directPort, proxy: false }],
+            modulesRoot: paths.modules,
+            modules: listModules(paths.modules),
+            bindings: Object.assign({}, declared.options.bindings, options.bindings),
+            hyperdrives: { [HYPERDRIVE_BINDING]: options.hyperdriveUrl },
           },
-          ...externalWorkers,
+          ...declared.externalWorkers,
         ],
       }),
     );
@@ -77,17 +84,6 @@ async function start(options: StartWorker): Promise<void> {
     console.error(error);
     tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
     await stop();
-  }
-}
-
-/** Wrangler takes secrets and the local database from the environment; there they stay no longer than it reads them. */
-function readConfiguration({ projectRoot, hyperdriveUrl, bindings }: StartWorker): ReturnType<typeof readWorkerOptions> {
-  const variables = { ...bindings, CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: hyperdriveUrl };
-  Object.assign(process.env, variables);
-  try {
-    return readWorkerOptions(path.join(projectRoot, "wrangler.toml"));
-  } finally {
-    for (const name of Object.keys(variables)) delete process.env[name];
   }
 }
 

@@ -1,11 +1,23 @@
+import type { SourcelessWorkerOptions, Unstable_MiniflareWorkerOptions } from "wrangler";
+
+/** The name that wrangler.toml gives the database. */
+export const HYPERDRIVE_BINDING = "HYPERDRIVE";
+
+/** What worker-options.ts leaves for worker-host.ts: the bindings, without addresses and secrets of a running service. */
+export interface WorkerOptionsFile {
+  options: Omit<SourcelessWorkerOptions, "modulesRules">;
+  externalWorkers: Unstable_MiniflareWorkerOptions["externalWorkers"];
+}
+
 /** What the service and the process that runs workerd say to each other. Keys travel here, so that `ps` does not show them. */
 export interface StartWorker {
   type: "start";
-  projectRoot: string;
   bundleDirectory: string;
   stateDirectory: string;
   temporaryDirectory: string;
   port: number;
+  /** Leads to the Worker without Miniflare's entry in between. */
+  directPort: number;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }

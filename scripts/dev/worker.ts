@@ -16,6 +16,7 @@ const READY_TIMEOUT_MS = 60_000;
 export interface WorkerSettings {
   bundleDirectory: string;
   port: number;
+  directPort: number;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }
@@ -65,7 +66,6 @@ export class WorkerProcess {
     const { workerState, workerTemporary } = this.#paths;
     this.#tell({
       type: "start",
-      projectRoot,
       stateDirectory: workerState,
       temporaryDirectory: workerTemporary,
       ...settings,

@@ -22,8 +22,7 @@ export async function detectFormat(file: string, forced?: Format): Promise<Detec
   const head = (await readHead(file)).trimStart();
   if (head === "") return { fault: "is empty" };
   const lines = head.split("\n", PEEK_LINES).map((line) => line.trim());
-  // An opening bracket alone on its line begins a document that was printed for people to read.
-  const whole = head.startsWith("[") || lines[0] === "{";
+  const whole = isOneDocument(lines);
   if (forced !== undefined) return { format: forced, whole };
   if (!whole) {
     for (const line of lines) {
@@ -37,6 +36,14 @@ export async function detectFormat(file: string, forced?: Format): Promise<Detec
         fault: `is in no format that this program knows (${FORMATS.join(", ")}); if it is in one, name it with --format`,
       }
     : { format, whole };
+}
+
+/** A list, or an opening bracket alone on its line: a document for a parser or for people, not values line by line. */
+function isOneDocument(lines: readonly string[]): boolean {
+  const [first = "", second = ""] = lines;
+  if (first === "{") return true;
+  // A list that is complete on the first line of several is a bad line of JSON Lines.
+  return first.startsWith("[") && (second === "" || parseQuietly(first) === undefined);
 }
 
 /** The format that a parsed value belongs to, or null. */

@@ -17,8 +17,16 @@ const WAIT_FOR_SUMMARY_MS = 5_000;
 export interface FinishOptions {
   readonly keepRecentTokens: number;
   readonly concurrency: number;
-  /** How long a summary and its archiving may take before the session counts as failed. */
+  /**
+   * How long a session may wait for its summary, and for the archive while the archive takes no session at all. An archive that
+   * is down must not cost this much for every session.
+   */
   readonly patienceMs: number;
+}
+
+/** When the archive last was seen to have taken a session. All sessions that are being finished share it. */
+interface ArchiveProgress {
+  at: number;
 }
 
 export async function finishSessions(
@@ -27,11 +35,13 @@ export async function finishSessions(
   sessions: readonly LoadedSession[],
   options: FinishOptions,
 ): Promise<void> {
-  const queue = [...sessions];
+  // A session that took nothing in this run holds nothing of ours to summarize; its failure is named already.
+  const queue = sessions.filter(({ headSeq }) => headSeq > 0);
+  const archive: ArchiveProgress = { at: performance.now() };
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       try {
-        await finishSession(api, tally, next, options);
+        await finishSession(api, tally, next, options, archive);
       } catch (error) {
         if (!(error instanceof ApiProblem)) {
           queue.length = 0;
@@ -45,7 +55,13 @@ export async function finishSessions(
   await Promise.all(Array.from({ length: options.concurrency }, work));
 }
 
-async function finishSession(api: Api, tally: Tally, loaded: LoadedSession, options: FinishOptions): Promise<void> {
+async function finishSession(
+  api: Api,
+  tally: Tally,
+  loaded: LoadedSession,
+  options: FinishOptions,
+  archive: ArchiveProgress,
+): Promise<void> {
   const fail = (reason: string): void => tally.noteFailure(`session ${loaded.session}`, reason);
   const startedAt = performance.now();
   const { job, summary } = await api.summarize(loaded.session, {
@@ -68,12 +84,18 @@ async function finishSession(api: Api, tally: Tally, loaded: LoadedSession, opti
       if (isNewWork) tally.summaryMs.push(summaryAt - startedAt);
     }
     if (summaryAt !== null && state.archived && !state.summaryPending) break;
-    if (performance.now() - startedAt > options.patienceMs) {
-      const missing = summaryAt === null ? "has no summary" : "is not archived";
-      return fail(`${missing} after ${Math.round(options.patienceMs / 1_000)} s`);
+    const waitedMs = performance.now() - (summaryAt === null ? startedAt : archive.at);
+    if (waitedMs > options.patienceMs) {
+      const patience = `${Math.round(options.patienceMs / 1_000)} s`;
+      return fail(
+        summaryAt === null
+          ? `has no summary after ${patience}`
+          : `is not archived, and the archive has taken no session for ${patience}; it catches up by itself when it can`,
+      );
     }
     await setTimeout(pollMs);
   }
+  archive.at = performance.now();
   if (isNewWork) tally.archiveMs.push(performance.now() - startedAt);
   if (state.summary === null) tally.withoutSummary += 1;
   if (state.headSeq < loaded.headSeq) {

@@ -10,8 +10,10 @@ import type { Tally } from "./tally.ts";
 /** What may wait in memory, for every session sent at once: a few full batches. */
 const WAITING_MESSAGES_PER_SENDER = 500;
 const WAITING_BYTES_PER_SENDER = 4 * 1024 * 1024;
-/** Refusals that concern the session or the caller, not single messages: no smaller batch would pass. */
-const REFUSES_SESSION = new Set(["session_full", "unauthenticated", "forbidden", "route_not_found"]);
+/** Refusals for one message's sake: the others of its batch pass without it. */
+const REFUSES_MESSAGE = new Set(["message_conflict", "message_too_large", "body_too_large", "validation_failed"]);
+/** Conflict, gone, unprocessable: refusals of one session. Any other (no key, no such route …) would meet every session alike. */
+const REFUSES_SESSION = new Set([409, 410, 422]);
 
 interface Lane {
   readonly session: string;
@@ -54,12 +56,13 @@ export class Loader {
   }
 
   /** The session is created with these before its first messages, if it isn't there already. */
-  open(session: NewSession & { readonly id: string }): void {
+  async open(session: NewSession & { readonly id: string }): Promise<void> {
     const lane = this.#lane(session.id);
     lane.create = session;
     // A session without messages is a session all the same.
     lane.isEnded = true;
     this.#pump();
+    await this.#makeRoom();
   }
 
   /** Resolves when there is room for the next: the reader goes no faster than the service. */
@@ -71,14 +74,7 @@ export class Loader {
     this.#waiting += 1;
     this.#waitingBytes += prepared.bytes;
     if (this.#isDue(lane)) this.#pump();
-    while (this.#isOverfull() && this.#fatal === null) {
-      // Many sessions with few messages each fill the memory without filling a batch.
-      this.#isDraining = true;
-      this.#pump();
-      await this.#nextChange();
-    }
-    this.#isDraining = false;
-    if (this.#fatal !== null) await this.#settle();
+    await this.#makeRoom();
   }
 
   /** No more of this session comes for now. */
@@ -117,9 +113,21 @@ export class Loader {
     return lane;
   }
 
+  async #makeRoom(): Promise<void> {
+    while (this.#isOverfull() && this.#fatal === null) {
+      // Many sessions with few messages each fill the memory without filling a batch.
+      this.#isDraining = true;
+      this.#pump();
+      await this.#nextChange();
+    }
+    this.#isDraining = false;
+    if (this.#fatal !== null) await this.#settle();
+  }
+
   #isOverfull(): boolean {
     return (
       this.#waiting >= this.#concurrency * WAITING_MESSAGES_PER_SENDER ||
+      this.#lanes.size >= this.#concurrency * WAITING_MESSAGES_PER_SENDER ||
       this.#waitingBytes >= this.#concurrency * WAITING_BYTES_PER_SENDER
     );
   }
@@ -206,7 +214,7 @@ export class Loader {
 
   /** A batch is refused whole for one message's sake: its halves find the message, and the others go in, in their order. */
   async #sendHalves(lane: Lane, batch: readonly Prepared[], problem: ApiProblem): Promise<void> {
-    if (REFUSES_SESSION.has(problem.code)) {
+    if (!REFUSES_MESSAGE.has(problem.code)) {
       this.#refuse(lane, problem);
       return;
     }
@@ -221,8 +229,7 @@ export class Loader {
   }
 
   #refuse(lane: Lane, problem: ApiProblem): void {
-    // Who is not let in at all is told once, not once a session.
-    if (problem.status === 401 || problem.status === 403) throw problem;
+    if (!REFUSES_SESSION.has(problem.status)) throw problem;
     const loaded = this.#loaded.get(lane.session);
     if (loaded !== undefined) loaded.refused = true;
     this.#tally.noteFailure(`session ${lane.session}`, problem.message);

@@ -41,16 +41,24 @@ export function nameByContent(file: string, content: unknown): string {
   return `${fileStem(file)}.${hashJson(content, 10)}`;
 }
 
+/** As many digits of a hash as a number holds exactly. */
+const COUNTED_DIGITS = 13;
+
 /** Gives ids to messages that have none: the hash of the content, and how often it came up in this conversation. */
 export class OccurrenceIds {
-  readonly #counts = new Map<string, Map<string, number>>();
+  /**
+   * Counted by numbers, because texts would cost three times the memory over millions of messages. Should two contents share one,
+   * the second merely starts counting at 2: the id has the longer hash in it, and the next run counts the same way.
+   */
+  readonly #counts = new Map<string, Map<number, number>>();
 
   next(session: string, content: unknown): string {
     const hash = hashJson(content, 20);
-    const counts = this.#counts.get(session) ?? new Map<string, number>();
+    const counted = Number.parseInt(hash.slice(0, COUNTED_DIGITS), 16);
+    const counts = this.#counts.get(session) ?? new Map<number, number>();
     this.#counts.set(session, counts);
-    const occurrence = (counts.get(hash) ?? 0) + 1;
-    counts.set(hash, occurrence);
+    const occurrence = (counts.get(counted) ?? 0) + 1;
+    counts.set(counted, occurrence);
     return `h.${hash}.${occurrence}`;
   }
 

@@ -1,4 +1,4 @@
-// One line that moves on a terminal; in a log file, a line every few seconds.
+// One line that moves on a terminal; in a log file, a line every few seconds if there is news.
 import type { Tally } from "./tally.ts";
 
 const TERMINAL_INTERVAL_MS = 100;
@@ -16,6 +16,7 @@ export class Progress {
   readonly #describe: () => string;
   readonly #timer: NodeJS.Timeout;
   readonly #isTerminal: boolean;
+  #shown = "";
 
   constructor(target: ProgressTarget, describe: () => string) {
     this.#target = target;
@@ -38,8 +39,9 @@ export class Progress {
   #draw(): void {
     const line = this.#describe();
     // A line that wraps could not be erased again.
-    if (this.#isTerminal) this.#target.write(ERASE_LINE + line.slice(0, (this.#target.columns ?? 80) - 1));
-    else this.#target.write(`${line}\n`);
+    if (this.#isTerminal) this.#target.write(ERASE_LINE + line.slice(0, (this.#target.columns || 80) - 1));
+    else if (line !== this.#shown) this.#target.write(`${line}\n`);
+    this.#shown = line;
   }
 }
 
@@ -47,6 +49,7 @@ export interface ProgressState {
   readonly tally: Tally;
   readonly startedAt: number;
   readonly totalBytes: number;
+  readonly dryRun: boolean;
   readonly finishing: number | null;
   readonly now: number;
 }
@@ -54,12 +57,13 @@ export interface ProgressState {
 export function describeProgress(state: ProgressState): string {
   const { tally, finishing } = state;
   const seconds = Math.max(0.001, (state.now - state.startedAt) / 1_000);
+  const messages = state.dryRun ? tally.messagesRead : tally.messagesSent;
   const parts =
     finishing === null
       ? [
           `${state.totalBytes === 0 ? 100 : Math.floor((tally.bytesRead / state.totalBytes) * 100)} % read`,
           `${count(tally.conversations)} conversations`,
-          `${count(tally.messagesSent)} messages (${count(Math.round(tally.messagesSent / seconds))}/s)`,
+          `${count(messages)} messages (${count(Math.round(messages / seconds))}/s)`,
         ]
       : [`finished ${count(tally.finished)} of ${count(finishing)} conversations`];
   if (tally.badCount > 0) parts.push(`${count(tally.badCount)} left out`);

@@ -121,7 +121,8 @@ export function showReport(report: Report): string {
   if (skipped.length > 0) row("skipped", skipped.join(", "));
   row("bad lines", showCount(report.badCount, "left out and named above"));
   if (report.warningCount > 0) row("warnings", showCount(report.warningCount, "named above"));
-  row("appends", showTiming(report.appends));
+  const waits = report.retries > 0 && report.appends !== null ? "; with the time waited for the service" : "";
+  row("appends", showTiming(report.appends) + waits);
   if (contexts !== null) {
     row("summaries", report.summaries === null ? NOTHING_NEW : `${showTiming(report.summaries)}; call to readable`);
     row("archiving", report.archiving === null ? NOTHING_NEW : `${showTiming(report.archiving)}; call to archived`);

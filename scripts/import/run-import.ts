@@ -1,6 +1,6 @@
 // The import from its options to its exit code.
 import { stat } from "node:fs/promises";
-import { metadataSchema, sessionSettingsSchema } from "../../src/contracts/session.ts";
+import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/contracts/session.ts";
 import type { NewSession } from "../../src/contracts/session.ts";
 import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
 import type { Api } from "../api.ts";
@@ -45,7 +45,7 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
   let totalBytes = 0;
   const tally = new Tally((text) => progress.say(text));
   const progress = new Progress(around.stderr, () =>
-    describeProgress({ tally, startedAt, totalBytes, finishing, now: performance.now() }),
+    describeProgress({ tally, startedAt, totalBytes, finishing, dryRun: options.dryRun, now: performance.now() }),
   );
   let stopped: string | null = null;
   let exitCode: number = EXIT.ok;
@@ -56,7 +56,7 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
     if (around.interrupt.aborted) stop.abort();
     const api = options.dryRun ? null : connect(options, around, tally, stop.signal);
     const target = api === null ? new DryTarget(tally) : new Loader(api, tally, options.concurrency, stop);
-    const sessions = await load(options, tally, target);
+    const sessions = await load(options, tally, target, around.interrupt);
     if (api !== null && options.finish) {
       finishing = sessions.length;
       await finishSessions(api, tally, sessions, {
@@ -134,7 +134,13 @@ function connect(options: ImportOptions, around: Surroundings, tally: Tally, sig
       "No service is running here: start one with npm start, or name one with --url and THREADKEEP_API_KEY",
     );
   }
+  if (!/^https?:\/\//i.test(url) || !URL.canParse(url)) throw new UsageProblem(`${url} is not an http or https URL`);
   if (key === undefined) throw new UsageProblem(`No API key for ${url}: set THREADKEEP_API_KEY, or give --key`);
+  // A header takes no such character, and the fault would otherwise look like one of the network.
+  if (!/^[\u0020-\u007e]+$/.test(key)) throw new UsageProblem("The API key holds characters that no key has");
+  if (options.user !== undefined && !userIdSchema.safeParse(options.user).success) {
+    throw new UsageProblem("--user must be 1 to 128 characters of A-Z a-z 0-9 . _ : -");
+  }
   return createApi({
     url,
     key,
@@ -150,13 +156,18 @@ function connect(options: ImportOptions, around: Surroundings, tally: Tally, sig
 
 /** What takes the messages: the loader, or in a dry run nobody. */
 interface Target {
-  open(session: NewSession & { readonly id: string }): void;
+  open(session: NewSession & { readonly id: string }): Promise<void>;
   add(session: string, prepared: Prepared): Promise<void>;
   end(session: string): void;
   finish(): Promise<LoadedSession[]>;
 }
 
-async function load(options: ImportOptions, tally: Tally, target: Target): Promise<LoadedSession[]> {
+async function load(
+  options: ImportOptions,
+  tally: Tally,
+  target: Target,
+  interrupt: AbortSignal,
+): Promise<LoadedSession[]> {
   const preparer = new Preparer({ prefix: options.prefix, repair: options.repair });
   for (const file of options.files) {
     const entries = readConversations(file, {
@@ -166,7 +177,10 @@ async function load(options: ImportOptions, tally: Tally, target: Target): Promi
         tally.bytesRead += bytes;
       },
     });
-    for await (const entry of entries) await take(entry, preparer, tally, target);
+    for await (const entry of entries) {
+      interrupt.throwIfAborted();
+      await take(entry, preparer, tally, target);
+    }
     preparer.endFile();
   }
   return await target.finish();
@@ -183,7 +197,7 @@ async function take(entry: Entry, preparer: Preparer, tally: Tally, target: Targ
     return target.end(session);
   }
   if (session === null) return tally.noteBad(entry.place, "its session has no name");
-  if (entry.kind === "session") return target.open(newSession(session, entry, tally));
+  if (entry.kind === "session") return await target.open(newSession(session, entry, tally));
   tally.messagesRead += 1;
   const result = preparer.message(session, entry.turn, entry.place);
   if ("fault" in result) return tally.noteBad(entry.place, result.fault);
@@ -221,7 +235,7 @@ class DryTarget implements Target {
     this.#tally = tally;
   }
 
-  open(session: { readonly id: string }): void {
+  async open(session: { readonly id: string }): Promise<void> {
     this.#note(session.id);
   }
 

@@ -85,16 +85,15 @@ function taint(store: SessionStore, job: JobRow, seq: Seq, now: number): void {
   const newest = store.newestSummary();
   const through = Math.max(job.throughSeq, newest?.throughSeq ?? 0);
   const begunThrough = Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
+  const taintedFromSeq = Math.min(job.taintedFromSeq ?? seq, seq);
   if (job.draft !== null && seq <= begunThrough) {
     const items = job.draft.items.filter((item) => !item.sourceSeqs.includes(seq));
     const gone = job.draft.items.filter((item) => item.sourceSeqs.includes(seq));
     store.hide(uncovered(gone, items));
-    store.putJob({
-      ...job,
-      draft: { ...job.draft, items },
-      taintedFromSeq: Math.min(job.taintedFromSeq ?? seq, seq),
-    });
-  } else if (newest !== null && seq <= newest.throughSeq && begunThrough === 0) {
+    store.putJob({ ...job, draft: { ...job.draft, items }, taintedFromSeq });
+  } else if (seq <= begunThrough) {
+    store.putJob({ ...job, taintedFromSeq });
+  } else if (newest !== null && seq <= newest.throughSeq) {
     const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(seq));
     const nextSendAt = job.state === "failed" ? now + REDO_DELAY_MS : job.nextSendAt;
     store.putJob({ ...job, state: "owed", throughSeq: through, redoBase, nextSendAt });

@@ -85,6 +85,7 @@ export const MIGRATIONS: readonly Migration[] = [
         next_send_at INTEGER NOT NULL,
         lease TEXT,
         lease_until INTEGER,
+        base_version INTEGER,
         chunk_through_seq INTEGER,
         draft TEXT,
         last_error TEXT,

@@ -75,6 +75,8 @@ export interface JobRow {
   readonly nextSendAt: number;
   readonly lease: string | null;
   readonly leaseUntil: number | null;
+  /** While a summarizer is at work: the version that it goes on from, and the last message that it was given. */
+  readonly baseVersion: number | null;
   readonly chunkThroughSeq: Seq | null;
   readonly draft: Draft | null;
   readonly lastError: string | null;
@@ -176,6 +178,7 @@ function toJob(row: Row): JobRow {
     nextSendAt: number(row["next_send_at"]),
     lease: textOrNull(row["lease"]),
     leaseUntil: numberOrNull(row["lease_until"]),
+    baseVersion: numberOrNull(row["base_version"]),
     chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
     draft: draft === null ? null : stored<Draft>(draft),
     lastError: textOrNull(row["last_error"]),
@@ -491,9 +494,9 @@ export class SessionStore {
   putJob(job: JobRow): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
-         sends, failures, next_send_at, lease, lease_until, chunk_through_seq, draft, last_error, first_failed_at,
+         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, last_error, first_failed_at,
          last_failed_at, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.incarnation,
       job.kind,
@@ -507,6 +510,7 @@ export class SessionStore {
       job.nextSendAt,
       job.lease,
       job.leaseUntil,
+      job.baseVersion,
       job.chunkThroughSeq,
       job.draft === null ? null : JSON.stringify(job.draft),
       job.lastError,

@@ -99,7 +99,7 @@ export function oweSummaryByHand(
     // Whoever asks by hand does not wait for a backoff.
     nextSendAt: open.sends === 0 || open.failures > 0 ? now : open.nextSendAt,
     failures: open.state === "failed" ? 0 : open.failures,
-    ...(restart ? { draft: null, lease: null, leaseUntil: null, chunkThroughSeq: null } : {}),
+    ...(restart ? { draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null } : {}),
   };
   store.putJob(job);
   return job;
@@ -133,8 +133,8 @@ function handOutChunk(
 ): SummaryStep {
   const baseVersion = store.newestSummary()?.version ?? 0;
   // A draft on an older version is of no use: what it left out may be in the newer one.
-  const draft =
-    job.draft !== null && job.draft.baseVersion === baseVersion ? job.draft : emptyDraft(store, baseVersion, job);
+  const saved = job.draft !== null && job.draft.baseVersion === baseVersion ? job.draft : null;
+  const draft = saved ?? emptyDraft(store, baseVersion, job);
   const maxTokens = resolveSettings(session.settings).summaryMaxTokens;
   const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
   const messages: TranscriptMessage[] = [];
@@ -157,7 +157,7 @@ function handOutChunk(
     });
   }
   const lease = newLease();
-  store.putJob({ ...job, draft, lease, leaseUntil: now + LEASE_MS, chunkThroughSeq });
+  store.putJob({ ...job, draft: saved, lease, leaseUntil: now + LEASE_MS, baseVersion, chunkThroughSeq });
   return { next: "call", lease, request: { previous: draft.items, messages, maxTokens } };
 }
 
@@ -194,10 +194,11 @@ export function saveAnswer(
 ): { step: SummaryStep; committedVersion: number | null } {
   const job = store.job(jobId);
   if (job === null || job.state !== "owed") return { step: NOTHING_OWED, committedVersion: null };
-  if (job.lease !== lease || job.draft === null || job.chunkThroughSeq === null) {
+  if (job.lease !== lease || job.baseVersion === null || job.chunkThroughSeq === null) {
     return { step: { next: "wait", seconds: BUSY_DELAY_SECONDS }, committedVersion: null };
   }
-  const { draft, chunkThroughSeq } = job;
+  const { chunkThroughSeq } = job;
+  const draft = job.draft ?? emptyDraft(store, job.baseVersion, job);
   const version = draft.baseVersion + 1;
   let counter = draft.items.reduce((highest, item) => {
     const [ofVersion, count] = item.id.split(".");
