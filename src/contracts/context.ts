@@ -2,8 +2,17 @@ import { z } from "zod";
 import { MAX_CONTEXT_TOKENS, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
+import { safeJson } from "./text.ts";
 
-export const contextFormatSchema = z.enum(["threadkeep", "openai-chat", "ai-sdk", "text"]);
+export const contextFormatSchema = z.enum([
+  "threadkeep",
+  "openai-chat",
+  "openai-responses",
+  "anthropic",
+  "ai-sdk",
+  "ui",
+  "text",
+]);
 export type ContextFormat = z.infer<typeof contextFormatSchema>;
 
 /** What a caller may ask of a context. */
@@ -69,51 +78,302 @@ export const contextSchema = z
 export type Context = z.infer<typeof contextSchema>;
 
 /** The proof that every other format carries as well. */
-export const contextMetaSchema = z.object({
-  sessionId: z.string(),
-  headSeq: z.int().min(0),
-  atSeq: z.int().min(0),
-  summaryThroughSeq: z.int().min(0),
-  summaryPending: z.boolean(),
-  omitted: z.array(omittedSchema),
-  tokens: contextTokensSchema,
-});
+export const contextMetaSchema = z
+  .object({
+    sessionId: z.string(),
+    headSeq: z.int().min(0),
+    atSeq: z.int().min(0),
+    summaryThroughSeq: z.int().min(0),
+    summaryPending: z.boolean(),
+    omitted: z.array(omittedSchema),
+    tokens: contextTokensSchema,
+  })
+  .meta({ id: "ContextMeta" });
 export type ContextMeta = z.infer<typeof contextMetaSchema>;
 
+// The formats below are what the providers' own SDKs take: their types accept ours without a cast. What may be missing is
+// `exactOptional`, because a key that is there and undefined is another type to them.
+
+const openaiTextPartSchema = z.object({ type: z.literal("text"), text: z.string() });
+const openaiUserPartSchema = z.discriminatedUnion("type", [
+  openaiTextPartSchema,
+  z.object({ type: z.literal("image_url"), image_url: z.object({ url: z.string() }) }),
+  z.object({ type: z.literal("file"), file: z.object({ filename: z.string(), file_data: z.string() }) }),
+]);
 const openaiToolCallSchema = z.object({
   id: z.string(),
   type: z.literal("function"),
   function: z.object({ name: z.string(), arguments: z.string() }),
 });
-export const openaiChatMessageSchema = z.object({
-  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-  content: z.union([z.string(), z.array(z.record(z.string(), z.unknown()))]).nullable(),
-  name: z.string().optional(),
-  tool_calls: z.array(openaiToolCallSchema).optional(),
-  tool_call_id: z.string().optional(),
-});
+const openaiName = z.string().exactOptional();
+export const openaiChatMessageSchema = z
+  .discriminatedUnion("role", [
+    z.object({ role: z.literal("system"), content: z.string(), name: openaiName }),
+    z.object({ role: z.literal("developer"), content: z.string(), name: openaiName }),
+    z.object({
+      role: z.literal("user"),
+      content: z.union([z.string(), z.array(openaiUserPartSchema)]),
+      name: openaiName,
+    }),
+    z.object({
+      role: z.literal("assistant"),
+      content: z.string().nullable().describe("null only beside tool_calls"),
+      name: openaiName,
+      tool_calls: z.array(openaiToolCallSchema).min(1).exactOptional(),
+    }),
+    z.object({ role: z.literal("tool"), tool_call_id: z.string(), content: z.string() }),
+  ])
+  .meta({ id: "OpenaiChatMessage" });
 export type OpenaiChatMessage = z.infer<typeof openaiChatMessageSchema>;
 export const openaiChatContextSchema = z
   .object({ messages: z.array(openaiChatMessageSchema), meta: contextMetaSchema })
   .meta({ id: "OpenaiChatContext" });
+export type OpenaiChatContext = z.infer<typeof openaiChatContextSchema>;
 
-export const aiSdkMessageSchema = z.object({
-  role: z.enum(["system", "user", "assistant", "tool"]),
-  content: z.union([z.string(), z.array(z.record(z.string(), z.unknown()))]),
+const openaiInputPartSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("input_text"), text: z.string() }),
+  z.object({ type: z.literal("input_image"), image_url: z.string(), detail: z.literal("auto") }),
+  z.object({
+    type: z.literal("input_file"),
+    filename: z.string().exactOptional(),
+    file_data: z.string().exactOptional(),
+    file_url: z.string().exactOptional(),
+  }),
+]);
+export const openaiResponsesItemSchema = z
+  .discriminatedUnion("type", [
+    z.object({
+      type: z.literal("message"),
+      role: z.enum(["system", "developer", "user", "assistant"]),
+      content: z
+        .union([z.string(), z.array(openaiInputPartSchema)])
+        .describe("A list only where a user's message holds a file"),
+    }),
+    z.object({ type: z.literal("function_call"), call_id: z.string(), name: z.string(), arguments: z.string() }),
+    z.object({ type: z.literal("function_call_output"), call_id: z.string(), output: z.string() }),
+  ])
+  .meta({ id: "OpenaiResponsesItem" });
+export type OpenaiResponsesItem = z.infer<typeof openaiResponsesItemSchema>;
+export const openaiResponsesContextSchema = z
+  .object({
+    instructions: z.string().exactOptional().describe("The summary, with summaryRole=system"),
+    input: z.array(openaiResponsesItemSchema),
+    meta: contextMetaSchema,
+  })
+  .meta({ id: "OpenaiResponsesContext" });
+export type OpenaiResponsesContext = z.infer<typeof openaiResponsesContextSchema>;
+
+/** The image types that Anthropic and OpenAI both take. */
+export const imageTypeSchema = z.enum(["image/png", "image/jpeg", "image/gif", "image/webp"]);
+
+const anthropicUrlSourceSchema = z.object({ type: z.literal("url"), url: z.string() });
+const anthropicTextBlockSchema = z.object({ type: z.literal("text"), text: z.string() });
+const anthropicUserBlockSchema = z.discriminatedUnion("type", [
+  anthropicTextBlockSchema,
+  z.object({
+    type: z.literal("image"),
+    source: z.discriminatedUnion("type", [
+      anthropicUrlSourceSchema,
+      z.object({ type: z.literal("base64"), media_type: imageTypeSchema, data: z.string() }),
+    ]),
+  }),
+  z.object({
+    type: z.literal("document"),
+    title: z.string().exactOptional(),
+    source: z.discriminatedUnion("type", [
+      anthropicUrlSourceSchema,
+      z.object({ type: z.literal("base64"), media_type: z.literal("application/pdf"), data: z.string() }),
+      z.object({ type: z.literal("text"), media_type: z.literal("text/plain"), data: z.string() }),
+    ]),
+  }),
+  z.object({
+    type: z.literal("tool_result"),
+    tool_use_id: z.string(),
+    content: z.string().exactOptional(),
+    is_error: z.literal(true).exactOptional(),
+  }),
+]);
+export type AnthropicUserBlock = z.infer<typeof anthropicUserBlockSchema>;
+const anthropicAssistantBlockSchema = z.discriminatedUnion("type", [
+  anthropicTextBlockSchema,
+  z.object({
+    type: z.literal("tool_use"),
+    id: z.string(),
+    name: z.string(),
+    input: z.record(z.string(), safeJson),
+  }),
+]);
+export type AnthropicAssistantBlock = z.infer<typeof anthropicAssistantBlockSchema>;
+export const anthropicMessageSchema = z
+  .discriminatedUnion("role", [
+    z.object({ role: z.literal("user"), content: z.array(anthropicUserBlockSchema).min(1) }),
+    z.object({ role: z.literal("assistant"), content: z.array(anthropicAssistantBlockSchema).min(1) }),
+  ])
+  .meta({ id: "AnthropicMessage" });
+export type AnthropicMessage = z.infer<typeof anthropicMessageSchema>;
+export const anthropicContextSchema = z
+  .object({
+    system: z.string().exactOptional(),
+    messages: z.array(anthropicMessageSchema).describe("In turns, the user's first"),
+    meta: contextMetaSchema,
+  })
+  .meta({ id: "AnthropicContext" });
+export type AnthropicContext = z.infer<typeof anthropicContextSchema>;
+
+/** By provider: what it alone understands. */
+export const providerOptionsSchema = z.record(z.string(), z.record(z.string(), safeJson));
+export type ProviderOptions = z.infer<typeof providerOptionsSchema>;
+const providerOptions = providerOptionsSchema.exactOptional();
+
+const toolContentEntrySchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string(), providerOptions }),
+  z.object({
+    type: z.literal("file-data"),
+    data: z.string(),
+    mediaType: z.string(),
+    filename: z.string().exactOptional(),
+    providerOptions,
+  }),
+  z.object({ type: z.literal("file-url"), url: z.string(), mediaType: z.string(), providerOptions }),
+  z.object({ type: z.literal("image-data"), data: z.string(), mediaType: z.string(), providerOptions }),
+  z.object({ type: z.literal("image-url"), url: z.string(), providerOptions }),
+]);
+
+/** A tool's output as the AI SDK's ModelMessage has it. */
+export const toolOutputSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), value: z.string(), providerOptions }),
+  z.object({ type: z.literal("json"), value: safeJson, providerOptions }),
+  z.object({ type: z.literal("error-text"), value: z.string(), providerOptions }),
+  z.object({ type: z.literal("error-json"), value: safeJson, providerOptions }),
+  z.object({ type: z.literal("execution-denied"), reason: z.string().exactOptional(), providerOptions }),
+  z.object({ type: z.literal("content"), value: z.array(toolContentEntrySchema) }),
+]);
+export type ToolOutput = z.infer<typeof toolOutputSchema>;
+
+const aiSdkTextPartSchema = z.object({ type: z.literal("text"), text: z.string(), providerOptions });
+const aiSdkFilePartSchema = z.object({
+  type: z.literal("file"),
+  mediaType: z.string(),
+  data: z.string().describe("A URL, or base64"),
+  filename: z.string().exactOptional(),
+  providerOptions,
 });
+const aiSdkUserPartSchema = z.discriminatedUnion("type", [aiSdkTextPartSchema, aiSdkFilePartSchema]);
+export type AiSdkUserPart = z.infer<typeof aiSdkUserPartSchema>;
+const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
+  aiSdkTextPartSchema,
+  aiSdkFilePartSchema,
+  z.object({ type: z.literal("reasoning"), text: z.string(), providerOptions }),
+  z.object({
+    type: z.literal("tool-call"),
+    toolCallId: z.string(),
+    toolName: z.string(),
+    input: safeJson,
+    providerOptions,
+  }),
+]);
+export type AiSdkAssistantPart = z.infer<typeof aiSdkAssistantPartSchema>;
+const aiSdkToolResultSchema = z.object({
+  type: z.literal("tool-result"),
+  toolCallId: z.string(),
+  toolName: z.string(),
+  output: toolOutputSchema,
+  providerOptions,
+});
+export const aiSdkMessageSchema = z
+  .discriminatedUnion("role", [
+    z.object({ role: z.literal("user"), content: z.union([z.string(), z.array(aiSdkUserPartSchema)]) }),
+    z.object({ role: z.literal("assistant"), content: z.union([z.string(), z.array(aiSdkAssistantPartSchema)]) }),
+    z.object({ role: z.literal("tool"), content: z.array(aiSdkToolResultSchema) }),
+  ])
+  .meta({ id: "AiSdkMessage" });
 export type AiSdkMessage = z.infer<typeof aiSdkMessageSchema>;
 export const aiSdkContextSchema = z
   .object({
-    system: z.string().optional(),
+    system: z.string().exactOptional(),
     messages: z.array(aiSdkMessageSchema),
     meta: contextMetaSchema,
   })
   .meta({ id: "AiSdkContext" });
+export type AiSdkContext = z.infer<typeof aiSdkContextSchema>;
+
+const uiToolType = z.templateLiteral(["tool-", z.string()]);
+const providerMetadata = providerOptionsSchema.exactOptional();
+const uiToolPartSchema = z.discriminatedUnion("state", [
+  z.object({
+    type: uiToolType,
+    toolCallId: z.string(),
+    state: z.literal("input-available"),
+    input: safeJson,
+    callProviderMetadata: providerMetadata,
+  }),
+  z.object({
+    type: uiToolType,
+    toolCallId: z.string(),
+    state: z.literal("output-available"),
+    input: safeJson,
+    output: safeJson,
+    callProviderMetadata: providerMetadata,
+  }),
+  z.object({
+    type: uiToolType,
+    toolCallId: z.string(),
+    state: z.literal("output-error"),
+    input: safeJson,
+    errorText: z.string(),
+    callProviderMetadata: providerMetadata,
+  }),
+]);
+const uiPartSchema = z.union([
+  z.object({ type: z.literal("text"), text: z.string(), providerMetadata }),
+  z.object({ type: z.literal("reasoning"), text: z.string(), providerMetadata }),
+  z.object({
+    type: z.literal("file"),
+    mediaType: z.string(),
+    url: z.string(),
+    filename: z.string().exactOptional(),
+    providerMetadata,
+  }),
+  z.object({ type: z.literal("step-start") }),
+  uiToolPartSchema,
+  z.object({
+    type: z.templateLiteral(["data-", z.string()]),
+    id: z.string().exactOptional(),
+    data: safeJson,
+  }),
+]);
+export type UiPart = z.infer<typeof uiPartSchema>;
+export const uiMessageSchema = z
+  .object({
+    id: z.string(),
+    role: z.enum(["system", "user", "assistant"]),
+    metadata: z
+      .record(z.string(), safeJson)
+      .exactOptional()
+      .describe("The message's own, and its author as `author`, if that key is free"),
+    parts: z.array(uiPartSchema).min(1),
+  })
+  .meta({ id: "UiMessage" });
+export type UiMessage = z.infer<typeof uiMessageSchema>;
+export const uiContextSchema = z
+  .object({ messages: z.array(uiMessageSchema), meta: contextMetaSchema })
+  .meta({ id: "UiContext" });
+export type UiContext = z.infer<typeof uiContextSchema>;
 
 export const textContextSchema = z.object({ text: z.string(), meta: contextMetaSchema }).meta({ id: "TextContext" });
+export type TextContext = z.infer<typeof textContextSchema>;
 
-export type RenderedContext =
-  | Context
-  | z.infer<typeof openaiChatContextSchema>
-  | z.infer<typeof aiSdkContextSchema>
-  | z.infer<typeof textContextSchema>;
+/** A context in each format. */
+export const renderedContextSchemas = {
+  threadkeep: contextSchema,
+  "openai-chat": openaiChatContextSchema,
+  "openai-responses": openaiResponsesContextSchema,
+  anthropic: anthropicContextSchema,
+  "ai-sdk": aiSdkContextSchema,
+  ui: uiContextSchema,
+  text: textContextSchema,
+} as const satisfies Record<ContextFormat, z.ZodType>;
+
+/** A context in the format `F`. */
+export type ContextIn<F extends ContextFormat> = z.infer<(typeof renderedContextSchemas)[F]>;
+export type RenderedContext = ContextIn<ContextFormat>;

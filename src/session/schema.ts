@@ -44,6 +44,9 @@ export const MIGRATIONS: readonly Migration[] = [
         total_cost INTEGER NOT NULL,
         total_bytes INTEGER NOT NULL
       );
+      -- A table that outgrows its first page leaves a copy of the rows there: let these be blanks, and not what somebody erases.
+      INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
+        SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]');
       -- Partial, so that a message whose id the server makes costs one write and not two.
       CREATE UNIQUE INDEX messages_client_id ON messages (client_id) WHERE client_id IS NOT NULL;
 
@@ -58,17 +61,20 @@ export const MIGRATIONS: readonly Migration[] = [
         created_at INTEGER NOT NULL
       );
 
-      -- An item holds from from_version up to, not including, to_version; it is not copied version by version.
+      -- An item holds from from_version up to, not including, to_version; it is not copied version by version. Rows are only
+      -- added at the end, and to_version has one width (ten digits), so that no row is ever moved and leaves a copy behind.
       CREATE TABLE items (
+        row INTEGER PRIMARY KEY,
         item_id TEXT NOT NULL,
         from_version INTEGER NOT NULL,
-        to_version INTEGER,
+        to_version TEXT NOT NULL DEFAULT '9999999999',
         kind TEXT NOT NULL,
         text TEXT NOT NULL,
         source_seqs TEXT NOT NULL,
-        status TEXT NOT NULL,
-        PRIMARY KEY (item_id, from_version)
-      ) WITHOUT ROWID;
+        status TEXT NOT NULL
+      );
+      INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
+        SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]');
 
       -- Owed work. A row goes when the consumer confirms, not when the queue took the message.
       CREATE TABLE jobs (

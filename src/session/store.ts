@@ -93,6 +93,19 @@ export interface VersionedItem extends Item {
 
 type Row = Record<string, SqlStorageValue>;
 
+/** A version as `items.to_version` holds it: all of one width, in order as text. */
+function ended(version: number): string {
+  return String(version).padStart(NEVER_ENDED.length, "0");
+}
+const NEVER_ENDED = "9999999999";
+/** Of an item that holds in no version any more. */
+const NEVER_BEGUN = "0000000000";
+
+/** SQL for as many blanks as a column has bytes; NULL stays NULL. */
+function blanksOf(column: string): string {
+  return `CASE WHEN ${column} IS NOT NULL THEN printf('%*s', length(CAST(${column} AS BLOB)), '') END`;
+}
+
 function text(value: SqlStorageValue | undefined): string {
   if (typeof value !== "string") throw new TypeError("a column that holds text holds something else");
   return value;
@@ -144,7 +157,7 @@ function toItem(row: Row): VersionedItem {
     sourceSeqs: stored<Seq[]>(row["source_seqs"]),
     status: text(row["status"]) as ItemStatus,
     fromVersion: number(row["from_version"]),
-    toVersion: numberOrNull(row["to_version"]),
+    toVersion: row["to_version"] === NEVER_ENDED ? null : Number(row["to_version"]),
   };
 }
 
@@ -252,6 +265,10 @@ export class SessionStore {
 
   /** Forgets all that was said and all that was owed. The names stay, for what the archive has yet to confirm. */
   wipe(erasedAt: number): void {
+    this.#sql.exec(
+      `UPDATE messages SET content = ${blanksOf("content")}, author = ${blanksOf("author")}, metadata = ${blanksOf("metadata")}`,
+    );
+    this.#sql.exec(`UPDATE items SET text = ${blanksOf("text")}`);
     for (const table of ["messages", "summaries", "items", "hidden", "jobs"]) this.#sql.exec(`DELETE FROM ${table}`);
     this.#sql.exec(
       "UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', erased_at = ? WHERE one = 1",
@@ -304,7 +321,7 @@ export class SessionStore {
   }
 
   newestMessage(): MessageRow | null {
-    const row = this.#sql.exec("SELECT * FROM messages ORDER BY seq DESC LIMIT 1").toArray()[0];
+    const row = this.#sql.exec("SELECT * FROM messages WHERE seq > 0 ORDER BY seq DESC LIMIT 1").toArray()[0];
     return row === undefined ? null : toMessage(row);
   }
 
@@ -325,6 +342,7 @@ export class SessionStore {
   }
 
   editMessage(seq: Seq, contentJson: string, metadataJson: string | null, tokens: TokenCount, editedAt: number): void {
+    this.#blank(seq, ["content", "metadata"]);
     this.#sql.exec(
       "UPDATE messages SET content = ?, metadata = ?, tokens = ?, edited_at = ? WHERE seq = ?",
       contentJson,
@@ -335,8 +353,18 @@ export class SessionStore {
     );
   }
 
+  /**
+   * Writes blanks over what a message says, in place. SQLite frees a cell without clearing it (its `secure_delete` is off here, and
+   * the pragma refused), but a row that keeps its size keeps its bytes' place.
+   */
+  #blank(seq: Seq, columns: readonly string[]): void {
+    const blanks = columns.map((column) => `${column} = ${blanksOf(column)}`);
+    this.#sql.exec(`UPDATE messages SET ${blanks.join(", ")} WHERE seq = ?`, seq);
+  }
+
   /** Leaves a tombstone: the seq and the id stay, what was said is gone, and the hash that could confirm a guess of it. */
   eraseMessage(seq: Seq, erasedAt: number): void {
+    this.#blank(seq, ["content", "metadata", "author"]);
     this.#sql.exec(
       `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
          edited_at = NULL, erased_at = ? WHERE seq = ?`,
@@ -405,7 +433,7 @@ export class SessionStore {
   /** The items of one version. */
   items(version: number): VersionedItem[] {
     return this.#sql
-      .exec("SELECT * FROM items WHERE from_version <= ? AND (to_version IS NULL OR to_version > ?)", version, version)
+      .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
       .toArray()
       .map(toItem);
   }
@@ -413,7 +441,12 @@ export class SessionStore {
   /** Items that began or ended after a version. */
   itemsChangedAfter(version: number): VersionedItem[] {
     return this.#sql
-      .exec("SELECT * FROM items WHERE from_version > ? OR to_version > ?", version, version)
+      .exec(
+        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}'
+           AND (from_version > ? OR (to_version > ? AND to_version < '${NEVER_ENDED}'))`,
+        version,
+        ended(version),
+      )
       .toArray()
       .map(toItem);
   }
@@ -433,7 +466,7 @@ export class SessionStore {
   endItem(id: string, fromVersion: number, toVersion: number): void {
     this.#sql.exec(
       "UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ?",
-      toVersion,
+      ended(toVersion),
       id,
       fromVersion,
     );
@@ -449,18 +482,26 @@ export class SessionStore {
   deleteItemsCiting(seq: Seq): VersionedItem[] {
     const citing = "EXISTS (SELECT 1 FROM json_each(items.source_seqs) WHERE json_each.value = ?)";
     const current = this.#sql
-      .exec(`SELECT * FROM items WHERE to_version IS NULL AND ${citing}`, seq)
+      .exec(`SELECT * FROM items WHERE to_version = '${NEVER_ENDED}' AND ${citing}`, seq)
       .toArray()
       .map(toItem);
-    this.#sql.exec(`DELETE FROM items WHERE ${citing}`, seq);
+    this.#retireItems(citing, seq);
     return current;
+  }
+
+  /** Blanks items and takes them out of every version. Their rows stay: pages that empty are merged, and leave copies behind. */
+  #retireItems(condition: string, value: number): void {
+    this.#sql.exec(
+      `UPDATE items SET text = ${blanksOf("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
+      value,
+    );
   }
 
   /** Deletes the versions after `base`, so that what holds at `base` holds again. */
   deleteVersionsAfter(base: number): void {
     this.#sql.exec("DELETE FROM summaries WHERE version > ?", base);
-    this.#sql.exec("DELETE FROM items WHERE from_version > ?", base);
-    this.#sql.exec("UPDATE items SET to_version = NULL WHERE to_version > ?", base);
+    this.#retireItems("row > 0 AND from_version > ?", base);
+    this.#sql.exec("UPDATE items SET to_version = ? WHERE to_version > ?", NEVER_ENDED, ended(base));
   }
 
   // Seqs that the summary covers no more
@@ -492,6 +533,7 @@ export class SessionStore {
   }
 
   putJob(job: JobRow): void {
+    this.#blankDraft(job.id);
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
          sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, last_error, first_failed_at,
@@ -520,7 +562,12 @@ export class SessionStore {
     );
   }
 
+  #blankDraft(id: string): void {
+    this.#sql.exec(`UPDATE jobs SET draft = ${blanksOf("draft")} WHERE id = ? AND draft IS NOT NULL`, id);
+  }
+
   deleteJob(id: string): void {
+    this.#blankDraft(id);
     this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
   }
 }

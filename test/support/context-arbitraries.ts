@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Content, Part } from "../../src/contracts/message.ts";
 import type { Item, Summary } from "../../src/contracts/summary.ts";
+import type { Json } from "../../src/contracts/text.ts";
 import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
 import { itemsTokens } from "../../src/memory/items.ts";
 import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
@@ -26,7 +27,14 @@ const textOf = (maxWords: number): fc.Arbitrary<string> =>
 const part: fc.Arbitrary<Part> = fc.oneof(
   textOf(40).map((text): Part => ({ type: "text", text })),
   textOf(20).map((text): Part => ({ type: "reasoning", text })),
-  fc.constant<Part>({ type: "file", mediaType: "image/png", data: "https://example.com/a.png" }),
+  fc.constantFrom<Part>(
+    { type: "file", mediaType: "image/png", data: "https://example.com/a.png" },
+    { type: "file", mediaType: "image/*", data: "iVBORw0KGgoAAAANSUhEUg==", filename: "a b.png" },
+    { type: "file", mediaType: "application/pdf", data: "data:application/pdf;base64,JVBERi0xLjQK", filename: "a.pdf" },
+    { type: "file", mediaType: "text/csv", data: "YSxiCjEsMgo=" },
+    { type: "file", mediaType: "audio/wav", data: "https://example.com/a.wav", filename: "long ".repeat(500) },
+    { type: "file", mediaType: "image/heic", data: "no address, no base64" },
+  ),
   fc.constant<Part>({ type: "data-widget", data: { open: true } }),
 );
 
@@ -36,13 +44,27 @@ interface Said {
   author?: string;
 }
 
+/** A tool's output: text, JSON, or the AI SDK's envelope around either. */
+const toolOutput = (text: string): fc.Arbitrary<Json> =>
+  fc.constantFrom<Json>(
+    text,
+    { found: [text, null], total: 2 },
+    { type: "json", value: { text } },
+    { type: "error-text", value: text },
+    { type: "execution-denied" },
+    { type: "content", value: [{ type: "text", text }] },
+  );
+
 /** What one step of a chat adds: a message, or a tool call with its results, perhaps with others between them. */
 const step: fc.Arbitrary<Said[]> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc
       .record({
-        role: fc.constantFrom("user" as const, "assistant" as const),
+        role: fc.oneof(
+          { weight: 8, arbitrary: fc.constantFrom("user" as const, "assistant" as const) },
+          { weight: 1, arbitrary: fc.constantFrom("system" as const, "developer" as const) },
+        ),
         content: fc.oneof(textOf(60), fc.array(part, { minLength: 1, maxLength: 3 })),
         author: fc.constantFrom("Ada", "Bo Li"),
       })
@@ -52,16 +74,24 @@ const step: fc.Arbitrary<Said[]> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .tuple(fc.integer({ min: 1, max: 3 }), textOf(80), fc.nat(1_000_000))
-      .map(([calls, output, id]): Said[] => [
+      .tuple(
+        fc.integer({ min: 1, max: 3 }),
+        textOf(80).chain(toolOutput),
+        fc.nat(1_000_000),
+        fc.array(part, { maxLength: 1 }),
+      )
+      .map(([calls, output, id, spoken]): Said[] => [
         {
           role: "assistant" as const,
-          content: Array.from({ length: calls }, (_, index) => ({
-            type: "tool-call" as const,
-            toolCallId: `call-${id}-${index}`,
-            toolName: "find",
-            input: { query: output.slice(0, 20) },
-          })),
+          content: [
+            ...Array.from({ length: calls }, (_, index) => ({
+              type: "tool-call" as const,
+              toolCallId: `call-${id}-${index}`,
+              toolName: "find",
+              input: { query: JSON.stringify(output).slice(0, 20).toWellFormed(), type: "all", limits: [1, "2", null] },
+            })),
+            ...spoken,
+          ],
         },
         ...Array.from({ length: calls }, (_, index) => ({
           role: "tool" as const,

@@ -20,10 +20,13 @@ function promptOf(rendered: RenderedContext): { texts: string[]; files: number }
     if (typeof value === "string") texts.push(value);
     else if (Array.isArray(value)) value.forEach(walk);
     else if (value !== null && typeof value === "object") {
-      if ("type" in value && (value.type === "file" || value.type === "image_url")) files += 1;
-      else {
+      const type = "type" in value && typeof value.type === "string" ? value.type : "";
+      if (FILE_TYPES.has(type)) files += 1;
+      else if (!type.startsWith("data-")) {
+        if (type.startsWith("tool-") && !("toolName" in value)) texts.push(type.slice("tool-".length));
         for (const [key, entry] of Object.entries(value)) {
-          if (key !== "type" && key !== "id" && key !== "tool_call_id") walk(entry);
+          if (JSON_KEYS.has(key) && typeof entry === "object") texts.push(JSON.stringify(entry));
+          else if (!UNREAD_KEYS.has(key)) walk(entry);
         }
       }
     }
@@ -31,12 +34,24 @@ function promptOf(rendered: RenderedContext): { texts: string[]; files: number }
   if ("sessionId" in rendered) {
     for (const { role, author, content } of rendered.messages) walk([role, author ?? "", content]);
     if (rendered.summary !== null) texts.push(renderItems(rendered.summary.items));
-  } else {
-    for (const message of rendered.messages) walk(message);
+  } else if ("input" in rendered) walk([rendered.instructions ?? "", rendered.input]);
+  else {
+    for (const message of rendered.messages) {
+      // A UIMessage's id stays with the user interface; that of a tool call goes into the prompt.
+      const { id: _, ...read } = { id: "", ...message };
+      walk(read);
+    }
     if ("system" in rendered) walk(rendered.system);
   }
   return { texts, files };
 }
+
+/** A file has a fixed charge, whatever it is called. */
+const FILE_TYPES = new Set(["file", "image_url", "image", "document", "input_image", "input_file"]);
+/** What a model gets as the JSON that it is. */
+const JSON_KEYS = new Set(["input", "value", "found"]);
+/** What no model reads: kinds, settings, and what belongs to the user interface. */
+const UNREAD_KEYS = new Set(["type", "state", "metadata", "providerOptions", "providerMetadata"]);
 
 describe("promise 6: within budget", () => {
   it.each(contextFormatSchema.options)("never exceeds its budget, as rendered in %s", (format) => {

@@ -1,11 +1,5 @@
 import { z } from "zod";
-import {
-  aiSdkContextSchema,
-  contextRequestSchema,
-  contextSchema,
-  openaiChatContextSchema,
-  textContextSchema,
-} from "../../contracts/context.ts";
+import { contextRequestSchema, renderedContextSchemas } from "../../contracts/context.ts";
 import { readContext } from "../../service/context.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
 import { type AnswerSpec, defineRoute } from "../route.ts";
@@ -16,7 +10,7 @@ const DESCRIPTION =
 
 const answer = {
   description: "The context, in the format asked for",
-  schema: z.union([contextSchema, openaiChatContextSchema, aiSdkContextSchema, textContextSchema]),
+  schema: z.union(Object.values(renderedContextSchemas)),
   example: sample.context,
   headers: { ETag: "Names these bytes: send it back as If-None-Match" },
 } satisfies AnswerSpec;

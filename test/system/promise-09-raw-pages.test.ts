@@ -1,0 +1,66 @@
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it } from "vitest";
+import { call, eventually, startOwnService } from "../support/service.ts";
+
+/**
+ * The databases of a folder that hold a text, byte for byte. What their write-ahead logs still held of older pages is brought in
+ * first, as SQLite does by itself sooner or later.
+ */
+function databasesWith(directory: string, text: string): string[] {
+  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
+  return names.filter((name) => {
+    if (!name.endsWith(".sqlite")) return false;
+    const file = path.join(directory, name);
+    const database = new DatabaseSync(file);
+    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    database.close();
+    return readFileSync(file).includes(text);
+  });
+}
+
+it("promise 9: erased text is gone from the pages of the object's database", async () => {
+  const service = await startOwnService();
+  const objects = path.join(service.stateDir, "state");
+  const secretOf = (turn: number): string => `quince-${turn * 7919}-marmalade`;
+  const appendTurns = async (session: string): Promise<void> => {
+    for (let from = 1; from <= 200; from += 50) {
+      const messages = Array.from({ length: 50 }, (_, index) => ({
+        id: `turn-${from + index}`,
+        role: "user",
+        author: "Ada",
+        content: `I keep the ${secretOf(from + index)} for ${session} on shelf ${from + index}. ${"Mind the step. ".repeat((from + index) % 30)}`,
+      }));
+      const body = { messages };
+      expect((await call(service, "POST", `/v1/sessions/${session}/messages`, { body })).status).toBe(201);
+    }
+  };
+  await appendTurns("pantry");
+  // Enough is left over the last one to see that the search finds texts where they are.
+  const erased = Array.from({ length: 40 }, (_, index) => 1 + index * 5);
+  for (const turn of erased) {
+    const erasure = await call(service, "DELETE", `/v1/sessions/pantry/messages/turn-${turn}`);
+    expect(erasure.status).toBe(202);
+  }
+  await service.stop();
+  const left = erased.filter((turn) => databasesWith(objects, secretOf(turn)).length > 0);
+  expect(left).toEqual([]);
+  expect(databasesWith(objects, secretOf(2))).not.toEqual([]);
+}, 120_000);
+
+it("promise 9: an erased session leaves nothing in the object's files", async () => {
+  const service = await startOwnService();
+  const body = { messages: [{ role: "user", content: "the quince-4711-marmalade is mine" }] };
+  await call(service, "POST", "/v1/sessions/gone/messages", { body });
+  expect((await call(service, "DELETE", "/v1/sessions/gone")).status).toBe(202);
+  expect((await call(service, "GET", "/v1/sessions/gone")).status).toBe(404);
+  expect((await call(service, "DELETE", "/v1/sessions/gone")).status).toBe(404);
+  const list = await eventually("it is off the list", async () => {
+    const { body: page } = await call<{ data: unknown[] }>(service, "GET", "/v1/sessions");
+    return page.data.length === 0 ? page : undefined;
+  });
+  expect(list.data).toEqual([]);
+  await service.stop();
+  expect(databasesWith(path.join(service.stateDir, "state"), "quince-4711-marmalade")).toEqual([]);
+}, 120_000);
