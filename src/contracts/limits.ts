@@ -27,6 +27,8 @@ export const MAX_PAGE_SIZE = 100;
 export const DEFAULT_PAGE_SIZE = 20;
 /** Parts in one message: more is data, not a turn of a conversation. */
 export const MAX_PARTS_PER_MESSAGE = 256;
+/** A query is a question, not a document; only its rarest words are looked for. */
+export const MAX_QUERY_LENGTH = 10_000;
 /** A caller may wait for a summary by hand this long; after that it polls. */
 export const MAX_WAIT_MS = 10_000;
 /** What goes into one call of the summarizer: fits every model in use and bounds the cost of a retry. */

@@ -18,6 +18,7 @@ import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { contextRoutes } from "./routes/context.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { summaryRoutes } from "./routes/summaries.ts";
 
@@ -34,6 +35,7 @@ const routes: readonly Route[] = [
   ...sessionRoutes,
   ...messageRoutes,
   ...contextRoutes,
+  ...searchRoutes,
   ...summaryRoutes,
   ...adminRoutes,
 ];

@@ -5,6 +5,7 @@ import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
+import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 
@@ -173,6 +174,13 @@ const editedMessage: Message = {
 const erasure: Erasure = { id: message.id, seq: message.seq, state: "erasing" };
 const sessionErasure: Erasure = { id: session.id, state: "erasing" };
 
+const searchRequest: SearchRequest = { query: "When should it be delivered?" };
+const searchResult: SearchResult = {
+  data: [{ message, score: 7.31, snippet: String(message.content), why: "deliv" }],
+  indexedThroughSeq: 62,
+  headSeq: 62,
+};
+
 export const sample = {
   newSession,
   newSessionState,
@@ -186,6 +194,8 @@ export const sample = {
   messagePage,
   messagePatch,
   editedMessage,
+  searchRequest,
+  searchResult,
   erasure,
   sessionErasure,
   contextRequest,

@@ -5,6 +5,7 @@ import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.t
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
+import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { Metadata, SessionPatch, SessionRef, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { Summary } from "../contracts/summary.ts";
@@ -25,6 +26,7 @@ import {
   toMessage,
   toSummary,
 } from "./reading.ts";
+import { searchMessages } from "./retrieving.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
 import { type JobRow, type SessionRow, SessionStore } from "./store.ts";
@@ -188,6 +190,13 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   async context(request: ContextRequest): Promise<Outcome<RenderedContext>> {
     return this.#answer(() => this.#context(this.#known(), request));
+  }
+
+  async search(request: SearchRequest): Promise<Outcome<SearchResult>> {
+    return this.#answer(() => {
+      this.#known();
+      return searchMessages(this.#store, this.#search, request);
+    });
   }
 
   async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>> {

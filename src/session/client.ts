@@ -20,6 +20,7 @@ export type SessionObject = Pick<
   | "readArchiveDelta"
   | "readErasure"
   | "saveAnswer"
+  | "search"
   | "state"
   | "summaries"
   | "summarize"

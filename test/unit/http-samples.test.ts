@@ -5,6 +5,7 @@ import { contextRequestSchema, contextSchema } from "../../src/contracts/context
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
 import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
+import { searchRequestSchema, searchResultSchema } from "../../src/contracts/search.ts";
 import {
   listedSessionSchema,
   newSessionSchema,
@@ -28,6 +29,8 @@ describe("the examples of the API reference", () => {
     messagePage: pageSchema(messageSchema),
     messagePatch: messagePatchSchema,
     editedMessage: messageSchema,
+    searchRequest: searchRequestSchema,
+    searchResult: searchResultSchema,
     erasure: erasureSchema,
     sessionErasure: erasureSchema,
     contextRequest: contextRequestSchema,

@@ -49,7 +49,7 @@ function promptOf(rendered: RenderedContext): { texts: string[]; files: number }
 /** A file has a fixed charge, whatever it is called. */
 const FILE_TYPES = new Set(["file", "image_url", "image", "document", "input_image", "input_file"]);
 /** What a model gets as the JSON that it is. */
-const JSON_KEYS = new Set(["input", "value", "found"]);
+const JSON_KEYS = new Set(["input", "output"]);
 /** What no model reads: kinds, settings, and what belongs to the user interface. */
 const UNREAD_KEYS = new Set(["type", "state", "metadata", "providerOptions", "providerMetadata"]);
 

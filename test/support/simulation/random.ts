@@ -1,0 +1,56 @@
+/** Chance that a seed decides: the same seed gives the same choices on every machine (mulberry32). */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** In [0, 1). */
+  next(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = this.#state;
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  }
+
+  /** 0 … below - 1. */
+  below(bound: number): number {
+    return Math.floor(this.next() * bound);
+  }
+
+  /** low … high. */
+  between(low: number, high: number): number {
+    return low + this.below(high - low + 1);
+  }
+
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  pick<T>(list: readonly T[]): T | undefined {
+    return list[this.below(list.length)];
+  }
+
+  /** Of a list that is known to hold something. */
+  of<T>(...list: readonly [T, ...T[]]): T {
+    return list[this.below(list.length)] ?? list[0];
+  }
+
+  /** A name, by weight. */
+  weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
+    const names = Object.keys(weights) as Name[];
+    const total = names.reduce((sum, name) => sum + weights[name], 0);
+    let at = this.next() * total;
+    for (const name of names) {
+      at -= weights[name];
+      if (at < 0) return name;
+    }
+    throw new Error("weights must be positive");
+  }
+
+  seed(): number {
+    return this.below(0x1_0000_0000);
+  }
+}

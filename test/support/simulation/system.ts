@@ -1,0 +1,152 @@
+import { registerHooks } from "node:module";
+import type { AppendRequest, AppendResult } from "../../../src/contracts/append.ts";
+import type { Context, ContextRequest } from "../../../src/contracts/context.ts";
+import type { Outcome } from "../../../src/contracts/errors.ts";
+import type { Failure, Job, JobMessage, SummarizeRequest } from "../../../src/contracts/job.ts";
+import type { Erasure, Message, MessagePatch } from "../../../src/contracts/message.ts";
+import type { Page } from "../../../src/contracts/page.ts";
+import type {
+  Metadata,
+  SessionPatch,
+  SessionRef,
+  SessionSettings,
+  SessionState,
+} from "../../../src/contracts/session.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../../src/contracts/summarizer.ts";
+import type { Summary } from "../../../src/contracts/summary.ts";
+import type { SummarizerErrorKind } from "../../../src/summarizer/summarizer-error.ts";
+import { type Patch, patchesOf } from "./planted-bugs.ts";
+
+/**
+ * The real modules of src/, loaded in Node. Their types name globals of the Workers runtime that programs for Node do not have, so what
+ * the simulation uses of them is written down here.
+ */
+
+export interface Birth {
+  readonly ref: SessionRef;
+  readonly createdAt: number;
+  readonly metadata?: Metadata;
+  readonly settings?: SessionSettings;
+}
+
+/** The session object, as far as the simulation and the consumers call it. */
+export interface SessionInstance {
+  create(birth: Birth): Promise<Outcome<{ session: SessionState; created: boolean }>>;
+  append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>>;
+  state(): Promise<Outcome<SessionState>>;
+  update(patch: SessionPatch): Promise<Outcome<SessionState>>;
+  messages(query: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<Outcome<Page<Message>>>;
+  message(id: string): Promise<Outcome<Message>>;
+  editMessage(id: string, patch: MessagePatch): Promise<Outcome<Message>>;
+  eraseMessage(id: string): Promise<Outcome<Erasure>>;
+  erase(): Promise<Outcome<Erasure>>;
+  context(request: ContextRequest): Promise<Outcome<Context>>;
+  summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>>;
+  summarize(request: SummarizeRequest): Promise<Outcome<{ job: Job | null; summary: Summary | null }>>;
+  alarm(): Promise<void>;
+}
+
+export interface SimulatedMessage {
+  readonly id: string;
+  readonly timestamp: Date;
+  readonly body: unknown;
+  readonly attempts: number;
+  ack(): void;
+  retry(options?: { delaySeconds?: number }): void;
+}
+
+export interface SimulatedBatch {
+  readonly queue: string;
+  readonly messages: readonly SimulatedMessage[];
+}
+
+/** What consume() is made of. `sessions` gives an object by its names; its methods are those of the real one. */
+export interface SimulatedParts {
+  readonly sessions: { get(ref: SessionRef): unknown };
+  readonly operations: { report(failure: Failure): Promise<void>; clear(jobId: string): Promise<void> };
+  readonly summarizer: { summarize(request: SummarizerRequest): Promise<SummarizerAnswer> };
+  readonly withDatabase: <T>(body: (database: unknown) => Promise<T>) => Promise<T>;
+  readonly log: Record<"debug" | "info" | "warn" | "error", (event: string, fields?: object) => void>;
+}
+
+export interface SessionEnvironment {
+  readonly SUMMARIZE_QUEUE: { send(message: JobMessage): Promise<void> };
+  readonly ARCHIVE_QUEUE: { send(message: JobMessage): Promise<void> };
+}
+
+export interface System {
+  readonly ChatSession: new (ctx: object, env: SessionEnvironment) => SessionInstance;
+  readonly consume: (batch: SimulatedBatch, parts: SimulatedParts) => Promise<void>;
+  readonly SummarizerError: new (kind: SummarizerErrorKind, detail: string, retryAfterSeconds?: number) => Error;
+}
+
+const SOURCES = new URL("../../../src/", import.meta.url).href;
+const STAND_IN = new URL("durable-object.ts", import.meta.url).href;
+/** Names the variant of a module: what is patched in it. */
+const VARIANT = "simulation";
+
+/** Patches of a variant that have been applied, to find those that no module was loaded for. */
+const applied = new Map<string, Set<Patch>>();
+let isHooked = false;
+
+function variantOf(url: string | undefined): string | null {
+  return url?.startsWith(SOURCES) === true ? new URL(url).searchParams.get(VARIANT) : null;
+}
+
+function hook(): void {
+  if (isHooked) return;
+  isHooked = true;
+  registerHooks({
+    resolve(specifier, context, nextResolve) {
+      if (specifier === "cloudflare:workers") return { url: STAND_IN, shortCircuit: true };
+      const resolved = nextResolve(specifier, context);
+      const variant = variantOf(context.parentURL);
+      if (variant === null || !resolved.url.startsWith(SOURCES)) return resolved;
+      return { ...resolved, url: `${resolved.url}?${VARIANT}=${variant}` };
+    },
+    load(url, context, nextLoad) {
+      const loaded = nextLoad(url, context);
+      const variant = variantOf(url);
+      if (variant === null) return loaded;
+      const file = new URL(url).pathname.slice(new URL(SOURCES).pathname.length);
+      const patches = patchesOf(variant).filter((patch) => patch.file === file);
+      if (patches.length === 0) return loaded;
+      const { source } = loaded;
+      let text = typeof source === "string" ? source : new TextDecoder().decode(source ?? undefined);
+      for (const patch of patches) {
+        text = patched(text, patch, variant);
+        applied.get(variant)?.add(patch);
+      }
+      return { ...loaded, source: text };
+    },
+  });
+}
+
+function patched(text: string, patch: Patch, variant: string): string {
+  const parts = text.split(patch.replace);
+  if (parts.length !== 2) {
+    throw new Error(
+      `The variant "${variant}" of the simulation replaces a text that src/${patch.file} holds ${parts.length - 1} times:\n` +
+        `${patch.replace}\nBring test/support/simulation/planted-bugs.ts up to date with that file.`,
+    );
+  }
+  return parts.join(patch.by);
+}
+
+/** Loads the code under test, with a bug planted in it if one is named. */
+export async function loadSystem(variant: string): Promise<System> {
+  hook();
+  applied.set(variant, new Set());
+  const load = (file: string): Promise<Record<string, unknown>> => import(`${SOURCES}${file}?${VARIANT}=${variant}`);
+  const { ChatSession } = (await load("session/chat-session.ts")) as Pick<System, "ChatSession">;
+  const { consume } = (await load("pipeline/consume.ts")) as Pick<System, "consume">;
+  const { SummarizerError } = (await load("summarizer/summarizer-error.ts")) as Pick<System, "SummarizerError">;
+  for (const patch of patchesOf(variant)) {
+    if (applied.get(variant)?.has(patch) !== true) {
+      throw new Error(
+        `The variant "${variant}" patches src/${patch.file}, which nothing imports. Name the file that does it now.`,
+      );
+    }
+  }
+  return { ChatSession, consume, SummarizerError };
+}
