@@ -18,15 +18,16 @@ export interface FinishOptions {
   readonly keepRecentTokens: number;
   readonly concurrency: number;
   /**
-   * How long a session may wait for its summary, and for the archive while the archive takes no session at all. An archive that
-   * is down must not cost this much for every session.
+   * How long to wait while no session at all gets its summary, or into the archive. Shared by all, because an archive that is down
+   * must not cost this much for every session.
    */
   readonly patienceMs: number;
 }
 
-/** When the archive last was seen to have taken a session. All sessions that are being finished share it. */
-interface ArchiveProgress {
-  at: number;
+/** When a session last got its summary, and into the archive. */
+interface Progress {
+  summaryAt: number;
+  archiveAt: number;
 }
 
 export async function finishSessions(
@@ -37,11 +38,11 @@ export async function finishSessions(
 ): Promise<void> {
   // A session that took nothing in this run holds nothing of ours to summarize; its failure is named already.
   const queue = sessions.filter(({ headSeq }) => headSeq > 0);
-  const archive: ArchiveProgress = { at: performance.now() };
+  const progress: Progress = { summaryAt: performance.now(), archiveAt: performance.now() };
   const work = async (): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       try {
-        await finishSession(api, tally, next, options, archive);
+        await finishSession(api, tally, next, options, progress);
       } catch (error) {
         if (!(error instanceof ApiProblem)) {
           queue.length = 0;
@@ -60,7 +61,7 @@ async function finishSession(
   tally: Tally,
   loaded: LoadedSession,
   options: FinishOptions,
-  archive: ArchiveProgress,
+  progress: Progress,
 ): Promise<void> {
   const fail = (reason: string): void => tally.noteFailure(`session ${loaded.session}`, reason);
   const startedAt = performance.now();
@@ -73,6 +74,7 @@ async function finishSession(
   const throughSeq = job?.throughSeq ?? 0;
   const isCovered = (through: number): boolean => through >= throughSeq;
   let summaryAt = isCovered(summary?.throughSeq ?? 0) ? performance.now() : null;
+  if (summaryAt !== null) progress.summaryAt = summaryAt;
   if (summaryAt !== null && isNewWork) tally.summaryMs.push(summaryAt - startedAt);
   let state: SessionState | null = null;
   for (let pollMs = FIRST_POLL_MS; ; pollMs = Math.min(MAX_POLL_MS, pollMs * 1.5)) {
@@ -81,21 +83,22 @@ async function finishSession(
     if (state === null) return fail("is gone: it was loaded, and now there is no such session");
     if (summaryAt === null && isCovered(state.summary?.throughSeq ?? 0)) {
       summaryAt = performance.now();
+      progress.summaryAt = summaryAt;
       if (isNewWork) tally.summaryMs.push(summaryAt - startedAt);
     }
     if (summaryAt !== null && state.archived && !state.summaryPending) break;
-    const waitedMs = performance.now() - (summaryAt === null ? startedAt : archive.at);
+    const waitedMs = performance.now() - (summaryAt === null ? progress.summaryAt : progress.archiveAt);
     if (waitedMs > options.patienceMs) {
       const patience = `${Math.round(options.patienceMs / 1_000)} s`;
       return fail(
         summaryAt === null
-          ? `has no summary after ${patience}`
+          ? `has no summary, and no session has got one for ${patience}`
           : `is not archived, and the archive has taken no session for ${patience}; it catches up by itself when it can`,
       );
     }
     await setTimeout(pollMs);
   }
-  archive.at = performance.now();
+  progress.archiveAt = performance.now();
   if (isNewWork) tally.archiveMs.push(performance.now() - startedAt);
   if (state.summary === null) tally.withoutSummary += 1;
   if (state.headSeq < loaded.headSeq) {

@@ -127,7 +127,7 @@ export function showReport(report: Report): string {
     row("summaries", report.summaries === null ? NOTHING_NEW : `${showTiming(report.summaries)}; call to readable`);
     row("archiving", report.archiving === null ? NOTHING_NEW : `${showTiming(report.archiving)}; call to archived`);
     if (report.withoutSummary > 0) {
-      row("", `${count(report.withoutSummary)} conversations are too short to need a summary`);
+      row("", `too short to need a summary: ${count(report.withoutSummary)}`);
     }
     row(
       "contexts",

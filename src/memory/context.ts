@@ -47,9 +47,9 @@ export function assembleContext(input: AssemblyInput): Context {
   const messagesAllowance = input.maxTokens - Math.min(fullSummary, Math.floor(input.maxTokens / 2));
   const window = fillWindow(input.newestFirst, messagesAllowance, throughSeq);
   const summaryAllowance = input.maxTokens - window.tokens;
-  const { kept, left } = fitSummary(input.summary?.items ?? [], summaryAllowance);
+  const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
+  const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
-  const summaryTokens = summary === null ? 0 : summaryCost(kept);
   return {
     sessionId: input.sessionId,
     headSeq: input.headSeq,
@@ -73,9 +73,14 @@ export function summaryCost(items: readonly Item[]): TokenCount {
   return estimateTokens(renderItems(items)) + MESSAGE_OVERHEAD_TOKENS;
 }
 
-function fitSummary(items: readonly Item[], allowance: TokenCount): { kept: Item[]; left: Item[] } {
-  if (summaryCost(items) <= allowance) return { kept: [...items], left: [] };
-  return fitItems(items, allowance - MESSAGE_OVERHEAD_TOKENS);
+function fitSummary(
+  items: readonly Item[],
+  fullCost: TokenCount,
+  allowance: TokenCount,
+): { kept: Item[]; left: Item[]; cost: TokenCount } {
+  if (fullCost <= allowance) return { kept: [...items], left: [], cost: fullCost };
+  const { kept, left } = fitItems(items, allowance - MESSAGE_OVERHEAD_TOKENS);
+  return { kept, left, cost: summaryCost(kept) };
 }
 
 type ContextMessage = Context["messages"][number];

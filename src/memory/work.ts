@@ -40,12 +40,3 @@ export function resendDelayMs(sends: number, random: number): number {
     random,
   );
 }
-
-/** When to wake next: the earliest of all reasons; null if there is none. */
-export function nextWake(reasons: readonly (number | null)[]): number | null {
-  let earliest: number | null = null;
-  for (const at of reasons) {
-    if (at !== null && (earliest === null || at < earliest)) earliest = at;
-  }
-  return earliest;
-}

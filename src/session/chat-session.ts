@@ -15,7 +15,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { appendMessages, messageId } from "./append.ts";
 import { type ArchiveDelta, confirmArchived, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
-import { type FailureReport, nextSend, noteFailure, noteNotSent, oweArchive, takeDueJobs, toJob } from "./owed-work.ts";
+import { type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs, toJob } from "./owed-work.ts";
 import {
   findMessage,
   type MessageQuery,
@@ -87,7 +87,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       return;
     }
     if (version < MIGRATIONS.length) this.#transact(() => migrate(ctx.storage.sql));
-    if (nextSend(this.#store) !== null) {
+    if (this.#store.nextSendAt() !== null) {
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
       void ctx.blockConcurrencyWhile(async () => {
         if ((await ctx.storage.getAlarm()) === null) this.#arm();
@@ -405,7 +405,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** One alarm, many reasons: the earliest of them. */
   #arm(): void {
-    const at = nextSend(this.#store);
+    const at = this.#store.nextSendAt();
     // The storage takes the alarm into the transaction that is open.
     if (at !== null) void this.ctx.storage.setAlarm(at);
   }
@@ -415,6 +415,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     try {
       return this.ctx.storage.transactionSync(body);
     } catch (error) {
+      this.#store.forget();
       this.#session = schemaVersion(this.ctx.storage.sql) === 0 ? null : undefined;
       throw error;
     }

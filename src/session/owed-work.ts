@@ -1,6 +1,6 @@
 import type { Job, JobMessage } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
-import { MAX_SUMMARIZE_FAILURES, nextWake, resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs } from "../memory/work.ts";
 import type { JobRow, SessionRow, SessionStore } from "./store.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
@@ -74,11 +74,6 @@ export function takeDueJobs(store: SessionStore, session: SessionRow, random: ()
 export function noteNotSent(store: SessionStore, jobId: string, random: number, now: number): void {
   const job = store.job(jobId);
   if (job !== null) store.putJob({ ...job, nextSendAt: now + retryDelayMs(job.sends, random) });
-}
-
-/** When the object has to wake for owed work; null if nothing is owed. */
-export function nextSend(store: SessionStore): number | null {
-  return nextWake(store.jobs().map((job) => (job.state === "owed" ? job.nextSendAt : null)));
 }
 
 /**

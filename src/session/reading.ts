@@ -94,7 +94,7 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
 }
 
 export function isSummaryPending(store: SessionStore): boolean {
-  return store.jobs().some((job) => job.kind === "summarize" && job.state === "owed");
+  return store.isOwed("summarize");
 }
 
 /** A context by the session's settings; reads no more rows than fit in it. */

@@ -203,9 +203,16 @@ function toJob(row: Row): JobRow {
 
 export class SessionStore {
   readonly #sql: SqlStorage;
+  /** The items of the version that was read last: a long history of items is not read again with each context. */
+  #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  forget(): void {
+    this.#itemsRead = null;
   }
 
   // The session
@@ -265,6 +272,7 @@ export class SessionStore {
 
   /** Forgets all that was said and all that was owed. The names stay, for what the archive has yet to confirm. */
   wipe(erasedAt: number): void {
+    this.#itemsRead = null;
     this.#sql.exec(
       `UPDATE messages SET content = ${blanksOf("content")}, author = ${blanksOf("author")}, metadata = ${blanksOf("metadata")}`,
     );
@@ -431,11 +439,14 @@ export class SessionStore {
   }
 
   /** The items of one version. */
-  items(version: number): VersionedItem[] {
-    return this.#sql
+  items(version: number): readonly VersionedItem[] {
+    if (this.#itemsRead?.version === version) return this.#itemsRead.items;
+    const items = this.#sql
       .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
       .toArray()
       .map(toItem);
+    this.#itemsRead = { version, items };
+    return items;
   }
 
   /** Items that began or ended after a version. */
@@ -452,6 +463,7 @@ export class SessionStore {
   }
 
   insertItem(item: Item, fromVersion: number): void {
+    this.#itemsRead = null;
     this.#sql.exec(
       "INSERT INTO items (item_id, from_version, kind, text, source_seqs, status) VALUES (?, ?, ?, ?, ?, ?)",
       item.id,
@@ -464,6 +476,7 @@ export class SessionStore {
   }
 
   endItem(id: string, fromVersion: number, toVersion: number): void {
+    this.#itemsRead = null;
     this.#sql.exec(
       "UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ?",
       ended(toVersion),
@@ -491,6 +504,7 @@ export class SessionStore {
 
   /** Blanks items and takes them out of every version. Their rows stay: pages that empty are merged, and leave copies behind. */
   #retireItems(condition: string, value: number): void {
+    this.#itemsRead = null;
     this.#sql.exec(
       `UPDATE items SET text = ${blanksOf("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
       value,
@@ -525,6 +539,17 @@ export class SessionStore {
 
   jobs(): JobRow[] {
     return this.#sql.exec("SELECT * FROM jobs ORDER BY created_at, id").toArray().map(toJob);
+  }
+
+  /** Whether a job of a kind is owed. */
+  isOwed(kind: JobKind): boolean {
+    return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind).toArray().length > 0;
+  }
+
+  /** When the next owed job has to be sent; null if none is owed. */
+  nextSendAt(): number | null {
+    const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'owed'").toArray()[0];
+    return numberOrNull(row?.["at"]);
   }
 
   job(id: string): JobRow | null {

@@ -32,7 +32,7 @@ const part: fc.Arbitrary<Part> = fc.oneof(
     { type: "file", mediaType: "image/*", data: "iVBORw0KGgoAAAANSUhEUg==", filename: "a b.png" },
     { type: "file", mediaType: "application/pdf", data: "data:application/pdf;base64,JVBERi0xLjQK", filename: "a.pdf" },
     { type: "file", mediaType: "text/csv", data: "YSxiCjEsMgo=" },
-    { type: "file", mediaType: "audio/wav", data: "https://example.com/a.wav", filename: "long ".repeat(500) },
+    { type: "file", mediaType: "audio/wav", data: "https://example.com/a.wav", filename: "long ".repeat(5_000) },
     { type: "file", mediaType: "image/heic", data: "no address, no base64" },
   ),
   fc.constant<Part>({ type: "data-widget", data: { open: true } }),

@@ -70,7 +70,7 @@ export function createCallNamer(limits: CallLimits): (turn: Extract<Turn, { role
     const isForeign = toolCallId.length > limits.maxIdLength || (limits.foreignInId?.test(toolCallId) ?? false);
     const base = isForeign ? toolCallId.replaceAll(FOREIGN, "_").slice(0, limits.maxIdLength) : toolCallId;
     let id = base;
-    for (let count = 2; false; count += 1) {
+    for (let count = 2; taken.has(id); count += 1) {
       const suffix = `_${count}`;
       id = base.slice(0, limits.maxIdLength - suffix.length).toWellFormed() + suffix;
     }

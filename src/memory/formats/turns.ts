@@ -110,14 +110,10 @@ function splitAtResults(message: ContextMessage, { matched }: CallMatches): Part
 }
 
 function partsOf({ content }: ContextMessage): readonly Part[] {
-  return typeof content === "string" ? [{ type: "text", text: content }] : content.filter(isPrompted);
+  return typeof content === "string" ? [{ type: "text", text: content }] : content;
 }
 
-/** data-* parts belong to the user interface and are never prompted. */
-function isPrompted(part: Part): boolean {
-  return !part.type.startsWith("data-");
-}
-
+/** A data-* part has no text: it belongs to the user interface and is never prompted. */
 function asText(part: Part): TextPart[] {
   if (part.type === "text") return isBlank(part.text) ? [] : [part];
   const text = messageText([part]);

@@ -1,0 +1,68 @@
+// The service that is measured: one of the benchmark's own with a state that is thrown away, or one that runs already.
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { z } from "zod";
+import { startService } from "../dev/service.ts";
+import { bundleWorker } from "../dev/worker-bundle.ts";
+import type { BenchClient, Target } from "./client.ts";
+
+export interface Host extends Target {
+  readonly isOwn: boolean;
+  /** Undefined if it isn't ours to look into. */
+  readonly databaseUrl: string | undefined;
+  readonly runtimePid: number | undefined;
+  /** Resolves with the reason if the service ends before it is stopped. */
+  readonly failed: Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** A folder for this run alone. Open to all: where this runs as root, PostgreSQL runs as another user and must get in. */
+export function makeRunDirectory(): string {
+  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-bench-"));
+  chmodSync(directory, 0o755);
+  return directory;
+}
+
+export function removeRunDirectory(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+}
+
+export async function makeBundle(directory: string, signal: AbortSignal): Promise<string> {
+  const bundleDirectory = path.join(directory, "bundle");
+  await bundleWorker(bundleDirectory, { signal });
+  return bundleDirectory;
+}
+
+export async function startOwnHost(directory: string, bundleDir: string, signal: AbortSignal): Promise<Host> {
+  const service = await startService({ stateDir: path.join(directory, "state"), bundleDir, signal });
+  const { directUrl, apiKey, databaseUrl, failed, pids } = service;
+  const runtimePid = pids["runtime"];
+  return { url: directUrl, apiKey, isOwn: true, databaseUrl, runtimePid, failed, stop: () => service.stop() };
+}
+
+export function namedHost(target: Target): Host {
+  return {
+    ...target,
+    isOwn: false,
+    databaseUrl: undefined,
+    runtimePid: undefined,
+    failed: new Promise(() => undefined),
+    stop: async () => undefined,
+  };
+}
+
+const documentSchema = z.object({
+  paths: z.record(
+    z.string(),
+    z.object({ get: z.object({ parameters: z.array(z.object({ name: z.string() })).optional() }).optional() }),
+  ),
+});
+
+/** Whether contexts of this service take a query: its OpenAPI document says so. */
+export async function takesQuery(client: BenchClient): Promise<boolean> {
+  const { body } = await client.send("GET", "/openapi.json", null, [200]);
+  const document = documentSchema.parse(JSON.parse(body.toString("utf8")));
+  const parameters = document.paths["/v1/sessions/{sessionId}/context"]?.get?.parameters ?? [];
+  return parameters.some((parameter) => parameter.name === "query");
+}

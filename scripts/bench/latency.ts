@@ -1,0 +1,255 @@
+// Append and context on sessions of several lengths, beside the floor, one request at a time. The cases take turns in an order
+// that changes with each round, so that whatever else the machine does hits all of them alike.
+import type { Answer, BenchClient } from "./client.ts";
+import type { FailureTally } from "./failures.ts";
+import { processorMs } from "./machine.ts";
+import { type BenchSessions, inParallel } from "./sessions.ts";
+import { createRandom, type Distribution, distributionOf, ratioOf, shuffle } from "./statistics.ts";
+import { createQuestions, createTalk, type Turn } from "./talk.ts";
+
+export const SIZES = [10, 100, 500, 1_000, 10_000] as const;
+const SMALL_SIZE = 100;
+const LARGE_SIZE = 10_000;
+
+/**
+ * Messages after the summary in the sessions that contexts are read from: all that are longer than 100 messages stand at the
+ * same point between two summaries, about where one of 100 messages has its first one still ahead.
+ */
+const TAIL_MESSAGES = 80;
+/** A session that is appended to grows from 10 % under its size to 10 % over it; then another takes its place. */
+const GROWTH_SHARE = 0.2;
+const MIN_GROWTH = 4;
+
+export const FLOOR = "floor: unknown session, 404 through one object";
+
+const APPEND_CASES = ["append, server's id", "append, client's id", "append with context"] as const;
+type AppendCase = (typeof APPEND_CASES)[number];
+
+export interface LatencyOptions {
+  readonly samples: number;
+  readonly warmUps: number;
+  /** Requests of each case in one go, to see what one costs the processor; 0 leaves that out. */
+  readonly costSamples: number;
+}
+
+export interface LatencyRow {
+  readonly operation: string;
+  readonly messages: number | null;
+  readonly ms: Distribution;
+  /** p50 over that of the floor. */
+  readonly overFloor: number | null;
+  readonly answerBytes: number;
+  /** Of workerd, for one request, with the share of what it does in the background. Null where the system does not say. */
+  readonly processorMs: number | null;
+}
+
+export interface GrowthRatio {
+  readonly operation: string;
+  /** p50 at 10,000 messages over p50 at 100. */
+  readonly ratio: number;
+}
+
+export interface LatencyReport {
+  readonly samples: number;
+  readonly rows: readonly LatencyRow[];
+  readonly growth: readonly GrowthRatio[];
+  readonly notes: readonly string[];
+}
+
+export interface LatencyParts {
+  readonly client: BenchClient;
+  readonly sessions: BenchSessions;
+  readonly failures: FailureTally;
+  /** workerd; undefined if the service is not ours. */
+  readonly runtimePid: number | undefined;
+  readonly hasQuery: boolean;
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+}
+
+interface Case {
+  readonly operation: string;
+  readonly messages: number | null;
+  run(): Promise<Answer>;
+}
+
+interface Measured {
+  readonly times: number[];
+  bytes: number;
+  processorMs: number | null;
+}
+
+export async function measureLatency(parts: LatencyParts, options: LatencyOptions): Promise<LatencyReport> {
+  const cases = [...floorCases(parts), ...(await sizedCases(parts, options))];
+  const measured = new Map<Case, Measured>(cases.map((one) => [one, { times: [], bytes: 0, processorMs: null }]));
+  await takeTurns(parts, options, measured);
+  await measureCosts(parts, options, measured);
+  return reportOf(options, measured, parts.hasQuery);
+}
+
+function floorCases({ client }: LatencyParts): Case[] {
+  return [
+    { operation: "GET /livez, no object", messages: null, run: () => client.send("GET", "/livez", null, [200]) },
+    { operation: FLOOR, messages: null, run: () => client.send("GET", "/v1/sessions/bench-nobody", null, [404]) },
+  ];
+}
+
+async function sizedCases(parts: LatencyParts, options: LatencyOptions): Promise<Case[]> {
+  const cases: Case[] = [];
+  for (const size of SIZES) {
+    parts.onProgress(`making sessions of ${size.toLocaleString("en")} messages`);
+    const nextSession = await makeAppendPool(parts, size, options);
+    const readId = await makeReadSession(parts, size);
+    cases.push(...appendCases(parts, size, nextSession), ...contextCases(parts, size, readId));
+  }
+  return cases;
+}
+
+function appendCases({ sessions }: LatencyParts, size: number, nextSession: () => Promise<string>): Case[] {
+  const talk = createTalk(size);
+  let count = 0;
+  const run = async (operation: AppendCase): Promise<Answer> => {
+    const id = await nextSession();
+    const turn = talk();
+    count += 1;
+    switch (operation) {
+      case "append, server's id":
+        return sessions.append(id, turn);
+      case "append, client's id":
+        return sessions.append(id, turn, { messageId: `bench-${size}-${count}` });
+      case "append with context":
+        return sessions.append(id, turn, { withContext: true });
+    }
+  };
+  return APPEND_CASES.map((operation) => ({ operation, messages: size, run: () => run(operation) }));
+}
+
+function contextCases({ sessions, hasQuery }: LatencyParts, size: number, id: string): Case[] {
+  const plain: Case = { operation: "context", messages: size, run: () => sessions.context(id) };
+  if (!hasQuery) return [plain];
+  const ask = createQuestions(size);
+  const run = (): Promise<Answer> => sessions.context(id, `?query=${encodeURIComponent(ask())}`);
+  return [plain, { operation: "context with query", messages: size, run }];
+}
+
+/** Sessions to append to. The next one is woken before it is given out, so that none of them is measured cold. */
+async function makeAppendPool(
+  { sessions }: LatencyParts,
+  size: number,
+  options: LatencyOptions,
+): Promise<() => Promise<string>> {
+  const appends = APPEND_CASES.length * (options.warmUps + options.samples + options.costSamples);
+  const growth = Math.min(appends, Math.max(MIN_GROWTH, Math.floor(size * GROWTH_SHARE)));
+  const ids = Array.from({ length: Math.ceil(appends / growth) }, (_, at) => sessions.name(`append-${size}-${at}`));
+  const talk = createTalk(size + 1);
+  await inParallel(ids, (id) => sessions.fill(id, size - Math.floor(growth / 2), talk));
+  await inParallel(ids, async (id) => void (await sessions.settle(id)));
+  let given = 0;
+  return async () => {
+    const id = ids[Math.floor(given / growth)] ?? ids.at(-1) ?? "";
+    if (given % growth === 0) await sessions.state(id);
+    given += 1;
+    return id;
+  };
+}
+
+async function makeReadSession({ sessions }: LatencyParts, size: number): Promise<string> {
+  const id = sessions.name(`read-${size}`);
+  const talk: () => Turn = createTalk(size + 2);
+  if (size <= SMALL_SIZE) await sessions.fill(id, size, talk);
+  else {
+    await sessions.fill(id, size - TAIL_MESSAGES, talk);
+    await sessions.settle(id);
+    await sessions.summarizeAll(id);
+    await sessions.fill(id, TAIL_MESSAGES, talk);
+  }
+  await sessions.settle(id);
+  return id;
+}
+
+async function takeTurns(
+  { failures, signal, onProgress }: LatencyParts,
+  { samples, warmUps }: LatencyOptions,
+  measured: ReadonlyMap<Case, Measured>,
+): Promise<void> {
+  const random = createRandom(1);
+  for (let round = -warmUps; round < samples; round += 1) {
+    if (round % 10 === 0) onProgress(round < 0 ? "warming up" : `latency: round ${round} of ${samples}`);
+    for (const [one, result] of shuffle([...measured], random)) {
+      signal.throwIfAborted();
+      try {
+        const answer = await one.run();
+        if (round < 0) continue;
+        result.times.push(answer.ms);
+        result.bytes += answer.body.length;
+      } catch (error) {
+        failures.note(placeOf(one), error);
+      }
+    }
+  }
+}
+
+/** One case after the other, because the processor's time cannot be told apart otherwise. */
+async function measureCosts(
+  { failures, runtimePid, signal, onProgress }: LatencyParts,
+  { costSamples }: LatencyOptions,
+  measured: ReadonlyMap<Case, Measured>,
+): Promise<void> {
+  if (runtimePid === undefined || costSamples === 0) return;
+  for (const [one, result] of measured) {
+    onProgress(`processor time: ${placeOf(one)}`);
+    const before = processorMs(runtimePid);
+    for (let count = 0; count < costSamples; count += 1) {
+      signal.throwIfAborted();
+      await one.run().catch((error: unknown) => failures.note(placeOf(one), error));
+    }
+    const after = processorMs(runtimePid);
+    if (before !== null && after !== null) result.processorMs = (after - before) / costSamples;
+  }
+}
+
+function placeOf({ operation, messages }: Case): string {
+  return messages === null ? operation : `${operation}, ${messages.toLocaleString("en")} messages`;
+}
+
+function reportOf(
+  { samples }: LatencyOptions,
+  measured: ReadonlyMap<Case, Measured>,
+  hasQuery: boolean,
+): LatencyReport {
+  const timed = [...measured].flatMap(([one, result]) => {
+    const ms = distributionOf(result.times);
+    return ms === null ? [] : [{ one, result, ms }];
+  });
+  const floor = timed.find(({ one }) => one.operation === FLOOR)?.ms.p50Ms;
+  const rows = timed.map(({ one, result, ms }) => ({
+    operation: one.operation,
+    messages: one.messages,
+    ms,
+    overFloor: ratioOf(ms.p50Ms, floor),
+    answerBytes: Math.round(result.bytes / ms.count),
+    processorMs: result.processorMs,
+  }));
+  return {
+    samples,
+    rows: sortRows(rows),
+    growth: growthOf(rows),
+    notes: hasQuery ? [] : ["This service's contexts take no query yet, so those are not measured."],
+  };
+}
+
+function sortRows(rows: readonly LatencyRow[]): LatencyRow[] {
+  const order = [...new Set(rows.map((row) => row.operation))];
+  return rows.toSorted(
+    (a, b) => order.indexOf(a.operation) - order.indexOf(b.operation) || (a.messages ?? 0) - (b.messages ?? 0),
+  );
+}
+
+function growthOf(rows: readonly LatencyRow[]): GrowthRatio[] {
+  const p50 = (operation: string, messages: number): number | undefined =>
+    rows.find((row) => row.operation === operation && row.messages === messages)?.ms.p50Ms;
+  return [...new Set(rows.map((row) => row.operation))].flatMap((operation) => {
+    const ratio = ratioOf(p50(operation, LARGE_SIZE), p50(operation, SMALL_SIZE));
+    return ratio === null ? [] : [{ operation, ratio }];
+  });
+}

@@ -1,0 +1,139 @@
+// The command line of the benchmark.
+import { parseArgs } from "node:util";
+
+export const SECTIONS = ["bundle", "latency", "update", "load"] as const;
+export type Section = (typeof SECTIONS)[number];
+
+const FULL = { samples: 300, warmUps: 30, costSamples: 100, updates: 30, sessions: 1_000, seconds: 60, rate: 200 };
+const QUICK = { samples: 50, warmUps: 10, costSamples: 0, updates: 10, sessions: 100, seconds: 5, rate: 200 };
+
+const MAX_SAMPLES = 100_000;
+const MAX_SESSIONS = 20_000;
+const MAX_SECONDS = 86_400;
+const MAX_RATE = 20_000;
+
+export const HELP = `npm run bench -- [OPTION…]     measures Threadkeep, as deployed, in workerd on this machine
+
+It bundles the Worker as a deploy does, starts it with a PostgreSQL and a state of its own, talks to it over loopback and kept
+connections, past the entry of the local simulator, and removes everything in the end. Figures of one run are comparable with
+each other; figures of two runs are only if the machine was as busy, so the load average stands beside them.
+
+  latency   append and context on sessions of 10 to 10,000 messages, one request at a time, beside the floor in the same run
+  update    from the append that calls for a summary to the summary readable, and in PostgreSQL
+  load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
+  bundle    the size of the upload
+
+  --only NAME…     one or more of ${SECTIONS.join(", ")}
+  --quick          fewer of everything: about 30 s on a quiet machine
+  --samples N      requests measured of each case of latency (${FULL.samples})
+  --updates N      sessions of update (${FULL.updates})
+  --sessions N     sessions of load (${FULL.sessions.toLocaleString("en")})
+  --seconds N      duration of load (${FULL.seconds})
+  --rate N         requests a second of load, over all sessions (${FULL.rate})
+  --json FILE      the report as JSON
+  --url URL        a running service instead of one of its own; what the benchmark makes there is erased in the end
+  --key KEY        its API key; else THREADKEEP_API_KEY, which other users of the machine cannot read
+  --help           this text
+
+It reports and judges no times: the exit code is 1 if a request failed or something was lost, else 0.
+`;
+
+export interface BenchOptions {
+  readonly only: readonly Section[];
+  readonly isQuick: boolean;
+  readonly samples: number;
+  readonly warmUps: number;
+  readonly costSamples: number;
+  readonly updates: number;
+  readonly sessions: number;
+  readonly seconds: number;
+  readonly rate: number;
+  readonly jsonFile: string | undefined;
+  readonly target: { readonly url: string; readonly apiKey: string } | null;
+}
+
+export type ParsedOptions = { readonly options: BenchOptions } | { readonly help: true } | { readonly fault: string };
+
+class UsageFault extends Error {
+  override readonly name = "UsageFault";
+}
+
+export function parseOptions(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): ParsedOptions {
+  try {
+    const { values, positionals } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        only: { type: "string", multiple: true, default: [] },
+        quick: { type: "boolean", default: false },
+        samples: { type: "string" },
+        updates: { type: "string" },
+        sessions: { type: "string" },
+        seconds: { type: "string" },
+        rate: { type: "string" },
+        json: { type: "string" },
+        url: { type: "string" },
+        key: { type: "string" },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) return { help: true };
+    if (positionals.length > 0 && values.only.length === 0) throw new UsageFault(`unknown argument ${positionals[0]}`);
+    const defaults = values.quick ? QUICK : FULL;
+    return {
+      options: {
+        only: readSections([...values.only, ...positionals]),
+        isQuick: values.quick,
+        samples: readNumber("--samples", values.samples, defaults.samples, MAX_SAMPLES),
+        warmUps: defaults.warmUps,
+        costSamples: defaults.costSamples,
+        updates: readNumber("--updates", values.updates, defaults.updates, MAX_SAMPLES),
+        sessions: readNumber("--sessions", values.sessions, defaults.sessions, MAX_SESSIONS),
+        seconds: readNumber("--seconds", values.seconds, defaults.seconds, MAX_SECONDS),
+        rate: readNumber("--rate", values.rate, defaults.rate, MAX_RATE),
+        jsonFile: values.json,
+        target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"]),
+      },
+    };
+  } catch (error) {
+    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
+    throw error;
+  }
+}
+
+function readSections(names: readonly string[]): Section[] {
+  if (names.length === 0) return [...SECTIONS];
+  const wanted = names.flatMap((name) => name.split(","));
+  for (const name of wanted) {
+    if (!SECTIONS.some((section) => section === name)) {
+      throw new UsageFault(`--only takes ${SECTIONS.join(", ")}, not ${JSON.stringify(name)}`);
+    }
+  }
+  return SECTIONS.filter((section) => wanted.includes(section));
+}
+
+function readTarget(url: string | undefined, apiKey: string | undefined): BenchOptions["target"] {
+  if (url === undefined) return null;
+  if (!/^http:\/\/./.test(url) || !URL.canParse(url)) throw new UsageFault("--url must be like http://127.0.0.1:8787");
+  if (apiKey === undefined) throw new UsageFault("--url needs a key: set THREADKEEP_API_KEY, or use --key");
+  return { url, apiKey };
+}
+
+function readNumber(name: string, text: string | undefined, fallback: number, max: number): number {
+  if (text === undefined) return fallback;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= 1 && value <= max)) throw new UsageFault(`${name} must be a whole number from 1 to ${max}`);
+  return value;
+}
+
+function isParseArgsError(error: unknown): error is Error {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    typeof error.code === "string" &&
+    error.code.startsWith("ERR_PARSE_ARGS")
+  );
+}

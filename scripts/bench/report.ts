@@ -1,0 +1,161 @@
+// The report, and how it looks in a terminal.
+import type { BundleSize } from "./bundle.ts";
+import type { FailureCount } from "./failures.ts";
+import type { LatencyReport } from "./latency.ts";
+import type { LoadReport } from "./load.ts";
+import type { MachineFacts } from "./machine.ts";
+import type { Distribution } from "./statistics.ts";
+import { showTable } from "./table.ts";
+import type { UpdateReport } from "./update.ts";
+
+/** From outside nobody sees what is billed; this test counts it. */
+const ROWS_BILLED = "test/worker/promise-03-acknowledged-is-durable.test.ts";
+
+export interface BenchReport {
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly isQuick: boolean;
+  readonly machine: MachineFacts;
+  readonly loadAverageAtEnd: readonly number[];
+  /** Measured through the Worker's own port, or at the URL of somebody else's service. */
+  readonly service: string;
+  /** Null what was not measured. */
+  readonly bundle: BundleSize | null;
+  readonly latency: LatencyReport | null;
+  readonly update: UpdateReport | null;
+  readonly load: LoadReport | null;
+  readonly rowsBilledAreCountedBy: string;
+  readonly failures: readonly FailureCount[];
+  /** Null if the run reached its end. */
+  readonly stopped: string | null;
+}
+
+export function makeReport(facts: Omit<BenchReport, "rowsBilledAreCountedBy">): BenchReport {
+  return { ...facts, rowsBilledAreCountedBy: ROWS_BILLED };
+}
+
+/** Says a heading in whatever way the terminal can. */
+export interface ReportTarget {
+  heading(text: string): void;
+  line(text?: string): void;
+}
+
+export function showReport(report: BenchReport, target: ReportTarget): void {
+  const { machine } = report;
+  const facts = [
+    `${machine.platform}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB`,
+    `node ${machine.node}, workerd ${machine.workerd}; ${report.service}`,
+    `load average ${machine.loadAverage.join(" ")} at the start, ${report.loadAverageAtEnd.join(" ")} at the end; ` +
+      `${report.startedAt}, ${report.seconds} s${report.isQuick ? ", --quick" : ""}`,
+  ];
+  const sections: [string, string[] | null][] = [
+    ["Machine", facts],
+    ["Bundle", report.bundle && bundleLines(report.bundle)],
+    ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
+    ["Update latency", report.update && updateLines(report.update)],
+    ["Load", report.load && loadLines(report.load)],
+    ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
+    ["Failures", failureLines(report)],
+  ];
+  for (const [heading, lines] of sections) {
+    if (lines === null) continue;
+    target.heading(heading);
+    for (const line of lines) target.line(line);
+  }
+}
+
+function bundleLines({ deployed, minified }: BundleSize): string[] {
+  return showTable(
+    ["", "raw KiB", "gzip KiB"],
+    [
+      ["as wrangler.toml deploys it", count(deployed.rawKiB), count(deployed.gzipKiB)],
+      ["with --minify", count(minified.rawKiB), count(minified.gzipKiB)],
+    ],
+  );
+}
+
+function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[] {
+  const table = showTable(
+    ["", "messages", "p50 ms", "p95", "p99", "× floor", "answer KB", "workerd ms"],
+    rows.map((row) => [
+      row.operation,
+      row.messages === null ? "" : count(row.messages),
+      ...percentiles(row.ms),
+      row.overFloor === null ? "" : row.overFloor.toFixed(2),
+      (row.answerBytes / 1_000).toFixed(1),
+      row.processorMs === null ? "" : row.processorMs.toFixed(2),
+    ]),
+  );
+  const ratios = growth.map(({ operation, ratio }) => `${operation} ${ratio.toFixed(2)}`);
+  return [
+    ...table,
+    "",
+    `p50 at 10,000 messages over p50 at 100: ${ratios.join("; ")}`,
+    `${count(samples)} samples a row. × floor: of p50. workerd ms: processor time of one request, background work included.`,
+    "The floor is the nearest there is to an empty answer through one object with the same authentication.",
+    ...notes,
+  ];
+}
+
+function updateLines({ sessions, acknowledged, readable, archived, rowsFound }: UpdateReport): string[] {
+  const table = showTable(
+    ["from sending the append that crosses the threshold to", "p50 ms", "p95", "p99"],
+    [
+      ["append acknowledged", ...percentiles(acknowledged)],
+      ["summary readable in the context", ...percentiles(readable)],
+      ["summary in PostgreSQL, confirmed (archived: true)", ...percentiles(archived)],
+    ],
+  );
+  const rows = rowsFound === null ? "" : `; found in PostgreSQL: ${count(rowsFound)}`;
+  return [...table, "", `${count(sessions)} sessions, extractive summarizer, asked every 2 ms${rows}`];
+}
+
+function loadLines(load: LoadReport): string[] {
+  const { runtime } = load;
+  const table = showTable(
+    ["", "requests", "p50 ms", "p95", "p99", "max"],
+    [
+      ["append, from the intended start", ...withMax(load.append)],
+      ["context, from the intended start", ...withMax(load.context)],
+      ["append, from sending", ...withMax(load.fromSend.append)],
+      ["context, from sending", ...withMax(load.fromSend.context)],
+      ["lateness of the client", ...withMax(load.lateness)],
+    ],
+  );
+  const share = load.requests === 0 ? 0 : (100 * load.succeeded) / load.requests;
+  const memory = runtime.startMiB === null ? "" : `, ${runtime.startMiB} → ${runtime.endMiB ?? "?"} MiB resident`;
+  const processors = runtime.processors === null ? "unknown" : `${runtime.processors.toFixed(2)} processors${memory}`;
+  return [
+    ...table,
+    "",
+    `${count(load.sessions)} sessions, ${load.seconds} s at ${count(load.rate)} requests a second: ` +
+      `${share.toFixed(3)} % succeeded (${count(load.succeeded)} of ${count(load.requests)}), ${count(load.answeredPerSecond)} a second`,
+    `acknowledged appends lost: ${count(load.lostAppends)}`,
+    `workerd: ${processors}; client busy ${Math.round(load.clientBusy * 100)} % of the time`,
+  ];
+}
+
+function failureLines({ failures, stopped }: BenchReport): string[] {
+  const lines = failures.flatMap(({ place, kind, count: times, first }) => [
+    `${count(times)} × ${place}: ${kind}`,
+    `    first: ${first}`,
+  ]);
+  if (stopped !== null) lines.push(`Stopped before its end: ${stopped}`);
+  return lines.length === 0 ? ["none"] : lines;
+}
+
+function percentiles(ms: Distribution | null): string[] {
+  return ms === null ? ["", "", ""] : [ms.p50Ms, ms.p95Ms, ms.p99Ms].map(milliseconds);
+}
+
+function withMax(ms: Distribution | null): string[] {
+  return ms === null ? [] : [count(ms.count), ...percentiles(ms), milliseconds(ms.maxMs)];
+}
+
+function milliseconds(value: number): string {
+  return value.toFixed(value < 100 ? 2 : 0);
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en");
+}

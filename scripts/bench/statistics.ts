@@ -1,0 +1,47 @@
+// Percentiles and ratios, pure.
+
+export interface Distribution {
+  readonly count: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+  readonly p99Ms: number;
+  readonly maxMs: number;
+}
+
+/** Nearest rank: a time that was really measured, never one in between. Null of no samples. */
+export function distributionOf(samplesMs: readonly number[]): Distribution | null {
+  if (samplesMs.length === 0) return null;
+  const sorted = samplesMs.toSorted((one, other) => one - other);
+  const at = (share: number): number => roundMs(sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? 0);
+  return { count: sorted.length, p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99), maxMs: at(1) };
+}
+
+/** Microseconds: below that a clock in a program says nothing. */
+function roundMs(ms: number): number {
+  return Math.round(ms * 1_000) / 1_000;
+}
+
+/** Two digits behind the point; null if there is nothing to divide by. */
+export function ratioOf(value: number | undefined, base: number | undefined): number | null {
+  if (value === undefined || base === undefined || base <= 0) return null;
+  return Math.round((value / base) * 100) / 100;
+}
+
+/** Random numbers in [0, 1), the same ones for the same seed (mulberry32). */
+export function createRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** A new order, each as likely as any other (Fisher-Yates). */
+export function shuffle<T>(items: readonly T[], random: () => number): T[] {
+  const left = [...items];
+  const shuffled: T[] = [];
+  while (left.length > 0) shuffled.push(...left.splice(Math.floor(random() * left.length), 1));
+  return shuffled;
+}

@@ -1,0 +1,134 @@
+// How long after the append that calls for a summary it can be read, and stands in PostgreSQL. One session at a time; the
+// built-in extractive summarizer, so that no model is in the time.
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import { z } from "zod";
+import { RequestFailure } from "./client.ts";
+import type { FailureTally } from "./failures.ts";
+import type { BenchSessions } from "./sessions.ts";
+import { type Distribution, distributionOf } from "./statistics.ts";
+import { createTalk, type Turn } from "./talk.ts";
+
+const PLACE = "update latency";
+const POLL_MS = 2;
+const TIMEOUT_MS = 30_000;
+/** What a turn may cost at most: until so little is left to the threshold, turns are appended without crossing it. */
+const LARGEST_TURN_SHARE = 1.5;
+
+export interface UpdateReport {
+  readonly sessions: number;
+  /** All from the moment the append is sent. */
+  readonly acknowledged: Distribution | null;
+  readonly readable: Distribution | null;
+  readonly archived: Distribution | null;
+  /** How many of the summaries were found in PostgreSQL; null where its address is not known. */
+  readonly rowsFound: number | null;
+}
+
+export interface UpdateParts {
+  readonly sessions: BenchSessions;
+  readonly failures: FailureTally;
+  readonly databaseUrl: string | undefined;
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+}
+
+interface Update {
+  readonly acknowledgedMs: number;
+  readonly readableMs: number;
+  readonly archivedMs: number;
+}
+
+const summarizedSchema = z.object({ summary: z.object({ version: z.int() }).nullable() });
+
+export async function measureUpdates(parts: UpdateParts, count: number): Promise<UpdateReport> {
+  const updates = new Map<string, Update>();
+  for (let index = 0; index < count; index += 1) {
+    parts.signal.throwIfAborted();
+    parts.onProgress(`update latency: session ${index + 1} of ${count}`);
+    const id = parts.sessions.name(`update-${index}`);
+    try {
+      updates.set(id, await measureUpdate(parts, id, createTalk(index)));
+    } catch (error) {
+      parts.failures.note(PLACE, error);
+    }
+  }
+  const timesOf = (pick: (update: Update) => number): Distribution | null =>
+    distributionOf([...updates.values()].map(pick));
+  return {
+    sessions: updates.size,
+    acknowledged: timesOf((update) => update.acknowledgedMs),
+    readable: timesOf((update) => update.readableMs),
+    archived: timesOf((update) => update.archivedMs),
+    rowsFound: parts.databaseUrl === undefined ? null : await checkRows(parts.databaseUrl, [...updates.keys()], parts),
+  };
+}
+
+async function measureUpdate({ sessions, signal }: UpdateParts, id: string, talk: () => Turn): Promise<Update> {
+  const crossing = await fillToThreshold(sessions, id, talk);
+  const startedAt = performance.now();
+  const { ms: acknowledgedMs } = await sessions.append(id, crossing);
+  const readableMs = await pollUntil("the summary can be read", startedAt, signal, async () => {
+    const { body } = await sessions.context(id, "?maxTokens=256");
+    return summarizedSchema.parse(JSON.parse(body.toString("utf8"))).summary !== null;
+  });
+  const archivedMs = await pollUntil("the summary is archived", startedAt, signal, async () => {
+    const state = await sessions.state(id);
+    return state.summary !== null && state.archived;
+  });
+  return { acknowledgedMs, readableMs, archivedMs };
+}
+
+/** Fills a session until the turn that it gives back, twice as long as the others, is sure to call for a summary. */
+async function fillToThreshold(sessions: BenchSessions, id: string, talk: () => Turn): Promise<Turn> {
+  await sessions.fill(id, 10, talk);
+  for (;;) {
+    const { settings, messageTokens, headSeq, summary } = await sessions.state(id);
+    const left = (settings.summarizeAfterTokens ?? 0) - messageTokens;
+    if (summary !== null || left <= 0)
+      throw new RequestFailure("threshold missed", `session ${id} has a summary already`);
+    const largestTurn = (messageTokens / headSeq) * LARGEST_TURN_SHARE;
+    const fitting = Math.floor(left / largestTurn);
+    if (fitting === 0) {
+      const turn = talk();
+      return { ...turn, content: `${turn.content} ${talk().content}` };
+    }
+    await sessions.fill(id, fitting, talk);
+  }
+}
+
+async function pollUntil(
+  what: string,
+  startedAt: number,
+  signal: AbortSignal,
+  check: () => Promise<boolean>,
+): Promise<number> {
+  for (;;) {
+    if (await check()) return performance.now() - startedAt;
+    if (performance.now() - startedAt > TIMEOUT_MS) {
+      throw new RequestFailure("no update", `waited ${TIMEOUT_MS / 1_000} s in vain until ${what}`);
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+/** Looks at the rows themselves: `archived` is what the session says of them. */
+async function checkRows(databaseUrl: string, ids: readonly string[], { failures }: UpdateParts): Promise<number> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const found = await client.query(
+      `select distinct s.session from sessions s join summaries v on v.incarnation = s.incarnation
+       join summary_items i on i.incarnation = v.incarnation where s.session = any($1)`,
+      [ids],
+    );
+    const count = found.rowCount ?? 0;
+    if (count < ids.length) {
+      const message = `${ids.length - count} of ${ids.length} archived summaries are not in PostgreSQL`;
+      failures.note(PLACE, new RequestFailure("row missing", message));
+    }
+    return count;
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,141 @@
+import type { AppendRequest } from "../../../src/contracts/append.ts";
+import type { Content, MessagePatch, NewMessage } from "../../../src/contracts/message.ts";
+import type { Metadata, SessionSettings } from "../../../src/contracts/session.ts";
+import { canonicalJson, type Json } from "../../../src/contracts/text.ts";
+import { secretsOf } from "./chat-content.ts";
+
+/** What a session has to be, by the promises alone: a list of messages and plain rules. Nothing here is shared with src/session. */
+
+export interface ModelMessage {
+  readonly seq: number;
+  readonly id: string;
+  readonly role: string;
+  readonly author: string | undefined;
+  /** What was said, as first appended; null once erased. */
+  readonly first: string | null;
+  /** null once erased. */
+  readonly content: Content | null;
+  readonly metadata: Metadata | undefined;
+  readonly isEdited: boolean;
+  /** As the client sent it, to send it again. */
+  readonly sent: NewMessage;
+}
+
+export interface ModelSession {
+  readonly log: readonly ModelMessage[];
+  readonly metadata: Metadata;
+  readonly settings: SessionSettings;
+}
+
+export type Expected =
+  | { readonly ok: true; readonly messages: { id: string; seq: number; created: boolean; erased?: true }[]; readonly headSeq: number }
+  | { readonly ok: false; readonly code: string };
+
+/** What happens, and what it leaves. */
+export interface Transition<Answer> {
+  readonly after: ModelSession | null;
+  readonly answer: Answer;
+  /** Texts that must be gone for good. */
+  readonly retired: readonly { readonly seq: number; readonly secret: string }[];
+}
+
+function saidBy({ role, author, content, occurredAt }: NewMessage): string {
+  const at = occurredAt === undefined ? null : Date.parse(occurredAt);
+  return canonicalJson({ role, author: author ?? null, content: content as Json, at });
+}
+
+export function appendTo(
+  before: ModelSession | null,
+  request: AppendRequest,
+  birth: { metadata?: Metadata; settings?: SessionSettings } | null,
+): Transition<Expected> {
+  const unchanged = { after: before, retired: [] };
+  if (before === null && birth === null) return { ...unchanged, answer: { ok: false, code: "session_not_found" } };
+  const session = before ?? { log: [], metadata: birth?.metadata ?? {}, settings: birth?.settings ?? {} };
+  const log = [...session.log];
+  const answers: { id: string; seq: number; created: boolean; erased?: true }[] = [];
+  for (const message of request.messages) {
+    const known = message.id === undefined ? undefined : session.log.find(({ id }) => id === message.id);
+    if (known !== undefined) {
+      if (known.first !== null && known.first !== saidBy(message)) {
+        return { ...unchanged, answer: { ok: false, code: "message_conflict" } };
+      }
+      answers.push({
+        id: known.id,
+        seq: known.seq,
+        created: false,
+        ...(known.first === null ? { erased: true as const } : {}),
+      });
+      continue;
+    }
+    const seq = log.length + 1;
+    const id = message.id ?? `seq-${seq}`;
+    log.push({
+      seq,
+      id,
+      role: message.role,
+      author: message.author,
+      first: saidBy(message),
+      content: message.content,
+      metadata: message.metadata,
+      isEdited: false,
+      sent: { ...message, id },
+    });
+    answers.push({ id, seq, created: true });
+  }
+  const headSeq = session.log.length;
+  if (log.length > headSeq && request.expectedHeadSeq !== undefined && request.expectedHeadSeq !== headSeq) {
+    return { ...unchanged, answer: { ok: false, code: "head_seq_mismatch" } };
+  }
+  return { after: { ...session, log }, retired: [], answer: { ok: true, messages: answers, headSeq: log.length } };
+}
+
+export function edit(before: ModelSession | null, id: string, patch: MessagePatch): Transition<string> {
+  const old = before?.log.find((message) => message.id === id);
+  if (before === null) return { after: before, answer: "session_not_found", retired: [] };
+  if (old === undefined) return { after: before, answer: "message_not_found", retired: [] };
+  if (old.content === null) return { after: before, answer: "message_erased", retired: [] };
+  const content = patch.content ?? old.content;
+  const metadata = patch.metadata ?? old.metadata;
+  const kept = new Set(secretsOf([content, metadata]));
+  return {
+    after: {
+      ...before,
+      log: before.log.map((message) => (message === old ? { ...old, content, metadata, isEdited: true } : message)),
+    },
+    answer: "ok",
+    retired: secretsOf([old.content, old.metadata])
+      .filter((secret) => !kept.has(secret))
+      .map((secret) => ({ seq: old.seq, secret })),
+  };
+}
+
+export function eraseOne(before: ModelSession | null, id: string): Transition<string> {
+  const old = before?.log.find((message) => message.id === id);
+  if (before === null) return { after: before, answer: "session_not_found", retired: [] };
+  if (old === undefined) return { after: before, answer: "message_not_found", retired: [] };
+  const erased: ModelMessage = {
+    ...old,
+    author: undefined,
+    first: null,
+    content: null,
+    metadata: undefined,
+    sent: { ...old.sent },
+  };
+  return {
+    after: { ...before, log: before.log.map((message) => (message === old ? erased : message)) },
+    answer: "ok",
+    retired: secretsOf([old.content, old.metadata]).map((secret) => ({ seq: old.seq, secret })),
+  };
+}
+
+export function eraseAll(before: ModelSession | null): Transition<string> {
+  if (before === null) return { after: null, answer: "session_not_found", retired: [] };
+  return {
+    after: null,
+    answer: "ok",
+    retired: before.log.flatMap(({ content, metadata }) =>
+      secretsOf([content, metadata]).map((secret) => ({ seq: 0, secret })),
+    ),
+  };
+}
