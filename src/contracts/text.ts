@@ -11,7 +11,7 @@ export const safeText = z
 
 /** A name that stands in URLs, object names and logs as it is. */
 export const idText = z.string().regex(new RegExp(`^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
-  error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : -`,
+  error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : - and neither . nor ..`,
 });
 
 const MAX_JSON_DEPTH = 32;

@@ -5,7 +5,7 @@ import type { Item, ItemKind } from "../contracts/summary.ts";
 const DECISION =
   /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick)|going with|made up (?:my|our) mind)\b/i;
 const PREFERENCE =
-  /\b(?:prefer|preferred|favou?rites?|i (?:like|love|hate|enjoy|dislike|adore|avoid)|i(?:'m| am) (?:allergic|into|keen|vegan|vegetarian|(?:a )?fan)|can't stand|i(?:'d| would) rather|i don't (?:like|eat|drink|want))\b/i;
+  /\b(?:prefer|preferred|favou?rites?|i (?:like|love|hate|enjoy|dislike|adore|avoid)|i(?:'m| am) (?:into|keen|(?:a )?fan)|(?:severely |highly |deadly )?(?:allergic|intolerant) to|vegan|vegetarian|coeliac|can't stand|i(?:'d| would) rather|i don't (?:like|eat|drink|want))\b/i;
 const TASK =
   /\b(?:todo|to-do|(?:i|we|you)(?:'ll| will| need to| have to| must| should| gotta| am going to| are going to)|(?:i'm|we're) (?:going to|gonna|planning)|remind (?:me|us)|please|let's|don't forget|make sure|deadline|due (?:by|on))\b/i;
 const EVENT =

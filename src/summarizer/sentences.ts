@@ -25,9 +25,9 @@ const INNER_STOP = /[.!?…。！？؟।။։።\u037e]["'”’)»\s]*[^"'”�
 /** Greetings, thanks and interjections that open a sentence, in the languages seen most. */
 const OPENING =
   /^(?:(?:oh|wow|well|hey+|hi+|hello|ok|okay|alright|(?:ha){2,}|lol|u[hm]+|hmm+|a+h+|aw+|yay|yeah|yep|yup|sure(?: thing)?|totally|absolutely|definitely|exactly|anyways?|honestly|thanks?(?: (?:you|so much|a lot))*|(?:and|but|so|also|plus|then)(?= )|i (?:mean|guess|feel like)|you know|by the way|btw|hola|gracias|buen[oa]s (?:d[ií]as|tardes|noches)|salut|bonjour|merci(?: beaucoup)?|hallo|danke(?: sch[öo]n)?|guten (?:morgen|tag|abend)|ciao|grazie|ol[áa]|obrigad[oa]|привет|здравствуйте|спасибо)(?![\p{L}\p{N}'’]|-\p{L})|你好|谢谢|好的|こんにちは|ありがとう(?:ございます)?|はい|안녕하세요|감사합니다)[\s,!.…–—、。！，-]*/iu;
-/** In lower case alone, for "The Hague"; and not after a negation: "not just a plan" is a plan. */
+/** Not after a negation: "not just a plan" is a plan. */
 const INNER_FILLER =
-  /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course|the|an?)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
+  /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
 
 const CLAUSE_BREAK =
   /(?:\s*[;—–]\s*|\s+-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|but|so|because|then|plus)\s)|\s+(?=(?:because|but)\s))/u;

@@ -87,7 +87,7 @@ describe("the extractive summarizer", () => {
       ["user", "My brother runs a bakery in Turin.", "Bruno"],
     ]);
     expect(said).toContain("Ada: I moved to Trondheim in March.");
-    expect(said).toContain("Bruno: My brother runs bakery in Turin.");
+    expect(said).toContain("Bruno: My brother runs a bakery in Turin.");
   });
 
   test("keeps a terse answer with its question, and cites both", () => {
@@ -96,7 +96,7 @@ describe("the extractive summarizer", () => {
       ["user", "Mogens.", "Bruno"],
     ]);
     const answer = items.find((item) => item.text.includes("Mogens"));
-    expect(answer?.text).toBe("Bruno: Mogens. (asked: What is name of your cat?)");
+    expect(answer?.text).toBe("Bruno: Mogens. (asked: What is the name of your cat?)");
     expect(answer?.sourceSeqs).toEqual([1, 2]);
   });
 
@@ -117,7 +117,7 @@ describe("the extractive summarizer", () => {
     const said = texts([
       ["user", "If the bank refuses the loan, we sell the house in Bergen, but only if Karin agrees."],
     ]);
-    expect(said).toContain("If bank refuses loan, we sell house in Bergen, but only if Karin agrees.");
+    expect(said).toContain("If the bank refuses the loan, we sell the house in Bergen, but only if Karin agrees.");
   });
 
   test("does not drop a filler that a negation rests on", () => {
