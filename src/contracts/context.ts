@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { MAX_CONTEXT_TOKENS, MIN_CONTEXT_TOKENS } from "./limits.ts";
+import { MAX_CONTEXT_TOKENS, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
-import { safeJson } from "./text.ts";
+import { safeJson, safeText } from "./text.ts";
 
 export const contextFormatSchema = z.enum([
   "threadkeep",
@@ -26,6 +26,13 @@ export const contextRequestSchema = z
       .describe("The budget; by default the session's"),
     format: contextFormatSchema.optional(),
     atSeq: seqSchema.optional().describe("The context as of this message"),
+    query: safeText
+      .max(MAX_QUERY_LENGTH)
+      .nullable()
+      .optional()
+      .describe(
+        "Bring back older messages that matter to this question. `auto`: to the newest message of a user. null or none: bring back none.",
+      ),
     summaryRole: z
       .enum(["user", "system"])
       .optional()
@@ -55,6 +62,7 @@ export const contextTokensSchema = z.object({
   used: z.int(),
   summary: z.int(),
   messages: z.int(),
+  retrieved: z.int(),
 });
 export type ContextTokens = z.infer<typeof contextTokensSchema>;
 
@@ -71,6 +79,9 @@ export const contextSchema = z
       }),
     ),
     omitted: z.array(omittedSchema),
+    retrieved: z
+      .array(z.object({ message: messageSchema, score: z.number(), why: z.string() }))
+      .describe("Older messages, word for word, that matter to the query; best first"),
     tokens: contextTokensSchema,
     summaryPending: z.boolean(),
   })

@@ -125,7 +125,8 @@ const context: Context = {
   summary,
   messages: [question, message],
   omitted: [{ fromSeq: 49, throughSeq: 60, reason: "pending" }],
-  tokens: { budget: 2_000, used: 79, summary: 49, messages: 30 },
+  retrieved: [],
+  tokens: { budget: 2_000, used: 79, summary: 49, messages: 30, retrieved: 0 },
   summaryPending: true,
 };
 

@@ -4,6 +4,7 @@ import type { Item, Summary } from "../contracts/summary.ts";
 import { createPairTracker } from "./cut.ts";
 import { fitItems, renderItems } from "./items.ts";
 import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText, toolOutputText } from "./message-text.ts";
+import { RETRIEVED_FRAME_TOKENS, retrievedCost, type RetrievedMessage } from "./retrieved.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /** A message for the assembler. `content` is null where it was erased. */
@@ -25,12 +26,16 @@ export interface AssemblyInput {
   readonly newestFirst: Iterable<LogMessage>;
   /** Seqs that the summary covers no more, until the next one. */
   readonly hiddenSeqs: readonly Seq[];
+  /** Older messages that may matter to the question, best first; null if nothing was asked. */
+  readonly candidates: readonly RetrievedMessage[] | null;
   readonly maxTokens: TokenCount;
   readonly summaryPending: boolean;
 }
 
 /** Where messages do not fit, the window starts at steps of this share of its budget, so that a provider's prompt cache keeps hitting. */
 const WINDOW_STEP_SHARE = 0.25;
+/** Of a context with a query this share is for older messages, found or not, so that the recent ones begin where they began before. */
+const RETRIEVED_SHARE = 0.2;
 /** Room for the text that a cut leaves behind. */
 const CUT_MARKER_TOKENS = 24;
 
@@ -38,15 +43,17 @@ const CUT_MARKER_TOKENS = 24;
  * A context within its budget, and the proof that nothing is silently missing: every message up to `atSeq` is word for word
  * in `messages`, covered by `summary`, or named in `omitted`. Pure: the same input gives the same bytes.
  *
- * The budget goes half to the summary and half to the messages; what one does not need, the other gets. Reads no further
- * back than fits.
+ * The budget goes half to the summary and half to the messages, after a fifth for what a query brings back; what one does not
+ * need, the other gets. Reads no further back than fits.
  */
 export function assembleContext(input: AssemblyInput): Context {
   const throughSeq = input.summary?.throughSeq ?? 0;
   const fullSummary = input.summary === null ? 0 : summaryCost(input.summary.items);
-  const messagesAllowance = input.maxTokens - Math.min(fullSummary, Math.floor(input.maxTokens / 2));
+  const reserve = input.candidates === null ? 0 : Math.floor(input.maxTokens * RETRIEVED_SHARE);
+  const messagesAllowance = input.maxTokens - reserve - Math.min(fullSummary, Math.floor(input.maxTokens / 2));
   const window = fillWindow(input.newestFirst, messagesAllowance, throughSeq);
-  const summaryAllowance = input.maxTokens - window.tokens;
+  const retrieved = pickRetrieved(input.candidates ?? [], reserve, window.fromSeq ?? input.atSeq + 1);
+  const summaryAllowance = input.maxTokens - window.tokens - retrieved.tokens;
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
   const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
@@ -56,12 +63,14 @@ export function assembleContext(input: AssemblyInput): Context {
     atSeq: input.atSeq,
     summary,
     messages: window.messages,
+    retrieved: retrieved.picked,
     omitted: nameOmitted(input, throughSeq, window, kept, left),
     tokens: {
       budget: input.maxTokens,
-      used: summaryTokens + window.tokens,
+      used: summaryTokens + window.tokens + retrieved.tokens,
       summary: summaryTokens,
       messages: window.tokens,
+      retrieved: retrieved.tokens,
     },
     summaryPending: input.summaryPending,
   };
@@ -71,6 +80,24 @@ export function assembleContext(input: AssemblyInput): Context {
 export function summaryCost(items: readonly Item[]): TokenCount {
   if (!items.some((item) => item.status !== "superseded")) return 0;
   return estimateTokens(renderItems(items)) + MESSAGE_OVERHEAD_TOKENS;
+}
+
+/** The best candidates that fit and are not in the window anyway. */
+function pickRetrieved(
+  candidates: readonly RetrievedMessage[],
+  allowance: TokenCount,
+  beforeSeq: Seq,
+): { picked: RetrievedMessage[]; tokens: TokenCount } {
+  const picked: RetrievedMessage[] = [];
+  let tokens = RETRIEVED_FRAME_TOKENS;
+  for (const candidate of candidates) {
+    if (candidate.message.seq >= beforeSeq) continue;
+    const cost = retrievedCost(candidate);
+    if (tokens + cost > allowance) continue;
+    tokens += cost;
+    picked.push(candidate);
+  }
+  return { picked, tokens: picked.length === 0 ? 0 : tokens };
 }
 
 function fitSummary(

@@ -8,6 +8,7 @@ import { toText } from "./formats/text.ts";
 import { toTurns } from "./formats/turns.ts";
 import { toUi } from "./formats/ui.ts";
 import { renderItems } from "./items.ts";
+import { renderRetrieved } from "./retrieved.ts";
 
 export interface RenderOptions<F extends ContextFormat> {
   readonly format: F;
@@ -21,13 +22,26 @@ type Renderers = {
 
 const renderers: Renderers = {
   threadkeep: (context) => context,
-  "openai-chat": ({ messages }, opening, meta) => ({ messages: toOpenaiChat(toTurns(messages), opening), meta }),
-  "openai-responses": ({ messages }, opening, meta) => ({ ...toOpenaiResponses(toTurns(messages), opening), meta }),
-  anthropic: ({ messages }, opening, meta) => ({ ...toAnthropic(toTurns(messages), opening), meta }),
-  "ai-sdk": ({ messages }, opening, meta) => ({ ...toAiSdk(toTurns(messages), opening), meta }),
-  ui: ({ messages }, opening, meta) => ({ messages: toUi(messages, opening), meta }),
-  text: ({ messages }, opening, meta) => ({ text: toText(messages, opening), meta }),
+  "openai-chat": (context, opening, meta) => ({ messages: toOpenaiChat(toTurns(prompted(context)), opening), meta }),
+  "openai-responses": (context, opening, meta) => ({
+    ...toOpenaiResponses(toTurns(prompted(context)), opening),
+    meta,
+  }),
+  anthropic: (context, opening, meta) => ({ ...toAnthropic(toTurns(prompted(context)), opening), meta }),
+  "ai-sdk": (context, opening, meta) => ({ ...toAiSdk(toTurns(prompted(context)), opening), meta }),
+  ui: (context, opening, meta) => ({ messages: toUi(prompted(context), opening), meta }),
+  text: (context, opening, meta) => ({ text: toText(prompted(context), opening), meta }),
 };
+
+/** The messages, and what the query brought back at the very end, so that a provider's prompt cache keeps hitting before it. */
+function prompted({ messages, retrieved }: Context): Context["messages"] {
+  const newest = messages.at(-1);
+  if (retrieved.length === 0 || newest === undefined) return messages;
+  const content = renderRetrieved(retrieved);
+  return [...messages, { ...RETRIEVED, seq: newest.seq, createdAt: newest.createdAt, content }];
+}
+
+const RETRIEVED = { id: "retrieved", role: "user", tokens: 0 } as const;
 
 /** A context in the form that a caller's model API takes: summary first, then the messages. */
 export function renderContext<F extends ContextFormat>(

@@ -3,7 +3,7 @@ import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
-import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
+import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { Metadata, SessionPatch, SessionRef, SessionSettings, SessionState } from "../contracts/session.ts";
@@ -26,7 +26,7 @@ import {
   toMessage,
   toSummary,
 } from "./reading.ts";
-import { searchMessages } from "./retrieving.ts";
+import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
 import { type JobRow, type SessionRow, SessionStore } from "./store.ts";
@@ -256,7 +256,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       const now = Date.now();
       const saved = saveAnswer(this.#store, session, jobId, lease, answer, newId, now);
       if (saved.committedVersion !== null) {
-        this.#oweArchive(session, now);
+        this.#oweArchive(session, now, saved.isReplaced);
         oweSummaryIfDue(this.#store, session, newId, now);
         this.#arm();
         this.#wake(jobId);
@@ -392,14 +392,19 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   #context(session: SessionRow, request: ContextRequest): RenderedContext {
-    return renderContext(readContext(this.#store, session, request), {
+    const { query } = request;
+    const retrieve =
+      query === undefined || query === null
+        ? null
+        : (throughSeq: Seq) => retrieveForContext(this.#store, this.#search, query, throughSeq);
+    return renderContext(readContext(this.#store, session, request, retrieve), {
       format: request.format ?? "threadkeep",
       summaryRole: request.summaryRole ?? "user",
     });
   }
 
-  #oweArchive(session: SessionRow, now: number): void {
-    oweArchive(this.#store, session, newId, now);
+  #oweArchive(session: SessionRow, now: number, isReplaced = false): void {
+    oweArchive(this.#store, session, newId, now, isReplaced);
     this.#session = undefined;
   }
 

@@ -5,6 +5,7 @@ import { resolveSettings, type SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import { assembleContext, type LogMessage } from "../memory/context.ts";
 import { messageCost } from "../memory/message-text.ts";
+import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import type { MessageRow, SessionRow, SessionStore, SummaryRow, VersionedItem } from "./store.ts";
 
@@ -33,7 +34,7 @@ export function toMessage(row: MessageRow): Message {
 }
 
 /** data-* parts are kept for the user interface and never prompted. */
-function prompted(content: Content): Content {
+export function prompted(content: Content): Content {
   if (typeof content === "string" || !content.some(isData)) return content;
   const parts = content.filter((part) => !isData(part));
   return parts.length === 0 ? "" : parts;
@@ -97,8 +98,16 @@ export function isSummaryPending(store: SessionStore): boolean {
   return store.isOwed("summarize");
 }
 
-/** A context by the session's settings; reads no more rows than fit in it. */
-export function readContext(store: SessionStore, session: SessionRow, request: ContextRequest): Context {
+/**
+ * A context by the session's settings; reads no more rows than fit in it.
+ * @param retrieve finds older messages up to a seq that matter to the request's query; null if it has none
+ */
+export function readContext(
+  store: SessionStore,
+  session: SessionRow,
+  request: ContextRequest,
+  retrieve: ((throughSeq: Seq) => RetrievedMessage[]) | null,
+): Context {
   const headSeq = store.newestMessage()?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
   const row = store.summaryAt(atSeq);
@@ -109,6 +118,7 @@ export function readContext(store: SessionStore, session: SessionRow, request: C
     summary: row === null ? null : toSummary(row, store.items(row.version)),
     newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1),
     hiddenSeqs: row === null ? [] : store.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
+    candidates: retrieve === null ? null : retrieve(atSeq),
     maxTokens: request.maxTokens ?? resolveSettings(session.settings).maxTokens,
     summaryPending: isSummaryPending(store),
   });

@@ -1,7 +1,9 @@
+import type { Seq } from "../contracts/message.ts";
 import type { SearchHit, SearchRequest, SearchResult } from "../contracts/search.ts";
 import { messageText } from "../memory/message-text.ts";
 import { snippet } from "../memory/retrieval.ts";
-import { toMessage } from "./reading.ts";
+import type { RetrievedMessage } from "../memory/retrieved.ts";
+import { prompted, toMessage } from "./reading.ts";
 import type { SearchIndex } from "./search-index.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -16,6 +18,40 @@ export function catchUp(index: SearchIndex): number {
   let reached = index.catchUp();
   for (let slice = 1; !reached.done && slice < MAX_SLICES_PER_REQUEST; slice += 1) reached = index.catchUp();
   return reached.indexedThroughSeq;
+}
+
+/** Asks the newest message of a user. */
+const AUTO = "auto";
+/** How far back the newest message of a user is looked for: past so many tool calls there is no question at hand. */
+const MAX_AUTO_REACH = 50;
+/** A question longer than this is cut: its first words say what it is about. */
+const MAX_AUTO_LENGTH = 2_000;
+/** Older messages that a context is offered. Few of them fit. */
+const MAX_CANDIDATES = 20;
+
+/** Older messages that matter to a context's query, best first. */
+export function retrieveForContext(
+  store: SessionStore,
+  index: SearchIndex,
+  query: string,
+  throughSeq: Seq,
+): RetrievedMessage[] {
+  const question = query === AUTO ? newestQuestion(store, throughSeq) : query;
+  if (question === null) return [];
+  catchUp(index);
+  return index.search(question, { limit: MAX_CANDIDATES, throughSeq }).flatMap((hit): RetrievedMessage[] => {
+    const row = store.messageBySeq(hit.seq);
+    if (row === null || row.content === null) return [];
+    const message = { ...toMessage(row), content: prompted(row.content) };
+    return [{ message, score: hit.score, why: hit.why }];
+  });
+}
+
+function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
+  for (const row of store.messagesBackward(throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH))) {
+    if (row.role === "user" && row.content !== null) return messageText(row.content).slice(0, MAX_AUTO_LENGTH);
+  }
+  return null;
 }
 
 /** The messages that matter to a query, best first. */

@@ -179,6 +179,14 @@ function toPlainItem({ id, kind, text, sourceSeqs, status }: Item): Item {
   return { id, kind, text, sourceSeqs, status };
 }
 
+export interface Saved {
+  readonly step: SummaryStep;
+  /** The version that landed; null if none did. */
+  readonly committedVersion: number | null;
+  /** It took the place of earlier versions, which the archive may hold. */
+  readonly isReplaced: boolean;
+}
+
 /**
  * Saves an answer, checked against the messages that it cites, and hands out the next chunk; after the last one the summary
  * lands, whole. An answer under a lease that is no longer held changes nothing.
@@ -191,11 +199,11 @@ export function saveAnswer(
   answer: SummarizerAnswer,
   newId: () => string,
   now: number,
-): { step: SummaryStep; committedVersion: number | null } {
+): Saved {
   const job = store.job(jobId);
-  if (job === null || job.state !== "owed") return { step: NOTHING_OWED, committedVersion: null };
+  if (job === null || job.state !== "owed") return notLanded(NOTHING_OWED);
   if (job.lease !== lease || job.baseVersion === null || job.chunkThroughSeq === null) {
-    return { step: { next: "wait", seconds: BUSY_DELAY_SECONDS }, committedVersion: null };
+    return notLanded({ next: "wait", seconds: BUSY_DELAY_SECONDS });
   }
   const { chunkThroughSeq } = job;
   const draft = job.draft ?? emptyDraft(store, job.baseVersion, job);
@@ -232,20 +240,25 @@ export function saveAnswer(
     },
   };
   if (chunkThroughSeq < job.throughSeq) {
-    return { step: handOutChunk(store, session, saved, newId, now), committedVersion: null };
+    return notLanded(handOutChunk(store, session, saved, newId, now));
   }
   if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
-    return {
-      step: handOutChunk(store, session, { ...saved, draft: null }, newId, now),
-      committedVersion: null,
-    };
+    return notLanded(handOutChunk(store, session, { ...saved, draft: null }, newId, now));
   }
   commitSummary(store, saved.draft ?? draft, version, job.redoBase, now);
   store.deleteJob(job.id);
   if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
   else if (job.redoBase !== null) store.clearHidden();
-  return { step: { next: "done", failures: job.failures }, committedVersion: version };
+  return {
+    step: { next: "done", failures: job.failures },
+    committedVersion: version,
+    isReplaced: job.redoBase !== null,
+  };
+}
+
+function notLanded(step: SummaryStep): Saved {
+  return { step, committedVersion: null, isReplaced: false };
 }
 
 function addUsage(before: Draft["usage"], usage: SummarizerAnswer["usage"]): Draft["usage"] {

@@ -5,6 +5,7 @@ import type { Json } from "../../src/contracts/text.ts";
 import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
 import { itemsTokens } from "../../src/memory/items.ts";
 import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
+import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
 
 const word = fc.oneof(
   fc.constantFrom(
@@ -165,7 +166,14 @@ export const chat: fc.Arbitrary<Chat> = fc
     return { log, summary };
   });
 
-export function inputOf(value: Chat, maxTokens: number): AssemblyInput {
+/** Every third message, as if a query had found them. */
+export function candidatesOf(value: Chat): RetrievedMessage[] {
+  return value.log.flatMap(({ tokensBefore: _, content, ...message }) =>
+    content === null || message.seq % 3 !== 0 ? [] : [{ message: { ...message, content }, score: 1, why: "test" }],
+  );
+}
+
+export function inputOf(value: Chat, maxTokens: number, candidates: AssemblyInput["candidates"] = null): AssemblyInput {
   return {
     sessionId: "s",
     headSeq: value.log.length,
@@ -174,6 +182,7 @@ export function inputOf(value: Chat, maxTokens: number): AssemblyInput {
     newestFirst: value.log.slice(value.summary?.throughSeq ?? 0).toReversed(),
     maxTokens,
     hiddenSeqs: [],
+    candidates,
     summaryPending: false,
   };
 }

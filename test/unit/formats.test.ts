@@ -46,7 +46,8 @@ function contextOf(said: readonly Said[], summarized: readonly Item[] = items): 
       ...message,
     })),
     omitted: [],
-    tokens: { budget: 4_000, used: 200, summary: 40, messages: 160 },
+    retrieved: [],
+    tokens: { budget: 4_000, used: 200, summary: 40, messages: 160, retrieved: 0 },
     summaryPending: false,
   };
 }
@@ -315,6 +316,22 @@ describe("anthropic", () => {
     ]);
   });
 
+  it("gives a result to the last call of its id, and no text to a blank one", () => {
+    const call = (input: number) => ({ type: "tool-call" as const, toolCallId: "0", toolName: "f", input });
+    const { messages } = render("anthropic", [
+      { role: "assistant", content: [call(1)] },
+      { role: "user", content: "Again, please." },
+      { role: "assistant", content: [call(2)] },
+      { role: "tool", content: [{ type: "tool-result", toolCallId: "0", toolName: "f", output: "" }] },
+    ]);
+    expect(messages.slice(1)).toEqual([
+      { role: "assistant", content: [{ type: "text", text: "[calls f] 1" }] },
+      { role: "user", content: [{ type: "text", text: "Again, please." }] },
+      { role: "assistant", content: [{ type: "tool_use", id: "0", name: "f", input: { value: 2 } }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "0" }] },
+    ]);
+  });
+
   it("carries documents, and drops what is blank", () => {
     const { messages } = render(
       "anthropic",
@@ -400,6 +417,9 @@ describe("ai-sdk", () => {
           { type: "tool-call", toolCallId: "c", toolName: "f", input: null },
           { type: "tool-result", toolCallId: "c", toolName: "f", output: { type: "text", text: "no envelope" } },
           { type: "text", text: "There." },
+          { type: "tool-call", toolCallId: "d", toolName: "f", input: 1 },
+          { type: "tool-result", toolCallId: "d", toolName: "f", output: " " },
+          { type: "text", text: "All of it." },
         ],
       },
     ]);
@@ -416,7 +436,19 @@ describe("ai-sdk", () => {
           },
         ],
       },
-      { role: "assistant", content: "There." },
+      {
+        role: "assistant",
+        content: [
+          { type: "text", text: "Bo: There." },
+          { type: "tool-call", toolCallId: "d", toolName: "f", input: 1 },
+        ],
+      },
+      {
+        role: "tool",
+        content: [{ type: "tool-result", toolCallId: "d", toolName: "f", output: { type: "text", value: " " } }],
+      },
+      // The author's name was said already.
+      { role: "assistant", content: "All of it." },
     ]);
   });
 

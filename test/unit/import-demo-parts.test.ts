@@ -68,7 +68,8 @@ describe("the proof of a context", () => {
     },
     messages: [message(4), message(5)],
     omitted: [],
-    tokens: { budget: 100, used: 100, summary: 10, messages: 90 },
+    retrieved: [],
+    tokens: { budget: 100, used: 100, summary: 10, messages: 90, retrieved: 0 },
     summaryPending: false,
     ...rest,
   });
@@ -92,7 +93,8 @@ describe("the proof of a context", () => {
   it("finds a context over its budget, and one that was given a larger budget", () => {
     expect(checkContext(context({}), 99).isWithinBudget).toBe(false);
     expect(
-      checkContext(context({ tokens: { budget: 200, used: 50, summary: 0, messages: 50 } }), 100).isWithinBudget,
+      checkContext(context({ tokens: { budget: 200, used: 50, summary: 0, messages: 50, retrieved: 0 } }), 100)
+        .isWithinBudget,
     ).toBe(false);
   });
 

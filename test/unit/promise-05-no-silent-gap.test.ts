@@ -94,6 +94,7 @@ describe("promise 5: no silent gap", () => {
       newestFirst: [{ id: "a", seq: 1, role: "user", content: huge, createdAt: "", tokens: 99_999, tokensBefore: 0 }],
       maxTokens: 300,
       hiddenSeqs: [],
+      candidates: null,
       summaryPending: false,
     });
     const [message] = context.messages;
@@ -122,6 +123,7 @@ describe("promise 5: no silent gap", () => {
       newestFirst: log.toReversed(),
       maxTokens: 500,
       hiddenSeqs: [],
+      candidates: null,
       summaryPending: true,
     });
     expect(context.omitted).toMatchObject([{ fromSeq: 1, reason: "pending" }]);

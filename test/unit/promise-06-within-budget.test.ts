@@ -5,8 +5,9 @@ import { assembleContext } from "../../src/memory/context.ts";
 import { renderContext } from "../../src/memory/formats.ts";
 import { renderItems } from "../../src/memory/items.ts";
 import { FILE_TOKENS } from "../../src/memory/message-text.ts";
+import { renderRetrieved } from "../../src/memory/retrieved.ts";
 import { estimateTokens } from "../../src/memory/tokens.ts";
-import { chat, inputOf } from "../support/context-arbitraries.ts";
+import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 300, seed: 20261122 };
 const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
@@ -33,6 +34,7 @@ function promptOf(rendered: RenderedContext): { texts: string[]; files: number }
   };
   if ("sessionId" in rendered) {
     for (const { role, author, content } of rendered.messages) walk([role, author ?? "", content]);
+    if (rendered.retrieved.length > 0) texts.push(renderRetrieved(rendered.retrieved));
     if (rendered.summary !== null) texts.push(renderItems(rendered.summary.items));
   } else if ("input" in rendered) walk([rendered.instructions ?? "", rendered.input]);
   else {
@@ -60,10 +62,12 @@ describe("promise 6: within budget", () => {
         chat,
         budget,
         fc.constantFrom("user" as const, "system" as const),
-        (value, maxTokens, summaryRole) => {
-          const context = assembleContext(inputOf(value, maxTokens));
-          expect(context.tokens.used).toBeLessThanOrEqual(maxTokens);
-          expect(context.tokens.used).toBe(context.tokens.summary + context.tokens.messages);
+        fc.boolean(),
+        (value, maxTokens, summaryRole, isAsked) => {
+          const context = assembleContext(inputOf(value, maxTokens, isAsked ? candidatesOf(value) : null));
+          const { used, summary, messages, retrieved } = context.tokens;
+          expect(used).toBeLessThanOrEqual(maxTokens);
+          expect(used).toBe(summary + messages + retrieved);
           const rendered = renderContext(context, { format, summaryRole });
           const { texts, files } = promptOf(rendered);
           const hasItems = context.summary?.items.some(({ status }) => status !== "superseded") ?? false;
@@ -72,6 +76,19 @@ describe("promise 6: within budget", () => {
           expect(estimate).toBeLessThanOrEqual(context.tokens.used);
         },
       ),
+      RUNS,
+    );
+  });
+
+  it("brings back nothing that is in the window, and keeps the window where it is whether or not anything is found", () => {
+    fc.assert(
+      fc.property(chat, budget, (value, maxTokens) => {
+        const found = assembleContext(inputOf(value, maxTokens, candidatesOf(value)));
+        const nothing = assembleContext(inputOf(value, maxTokens, []));
+        expect(found.messages).toEqual(nothing.messages);
+        const here = new Set(found.messages.map(({ seq }) => seq));
+        for (const { message } of found.retrieved) expect(here.has(message.seq)).toBe(false);
+      }),
       RUNS,
     );
   });
@@ -96,6 +113,7 @@ describe("promise 6: within budget", () => {
           newestFirst: log.toReversed(),
           maxTokens,
           hiddenSeqs: [],
+          candidates: null,
           summaryPending: false,
         });
         if (context.omitted.length > 0) {
@@ -126,6 +144,7 @@ describe("promise 6: within budget", () => {
         newestFirst: visible.toReversed(),
         maxTokens: 1_600,
         hiddenSeqs: [],
+        candidates: null,
         summaryPending: false,
       });
       return messages[0]?.seq ?? 0;

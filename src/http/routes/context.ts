@@ -8,6 +8,19 @@ import { sample } from "../samples.ts";
 const DESCRIPTION =
   "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. A summary is never waited for: `summaryPending` says that a newer one is being made.";
 
+/** What each format does with what its provider has no place for. */
+const FORMATS = [
+  "All formats but `threadkeep` carry the proof as `meta`.",
+  "`openai-chat` has `messages` for Chat Completions, `openai-responses` `instructions` and `input`, `ai-sdk` `system` (`instructions` in version 7) and `messages`, `text` one text.",
+  "`anthropic` has `system` and `messages` in turns; where they would begin with an answer, a user's message `[…]` stands before it.",
+  "`ui` has UIMessages of the AI SDK: texts are word for word, a tool's result is in the part of its call, the author is in `metadata`.",
+  "The summary is a user's message in `<conversation_summary>` tags, or with `summaryRole=system` system text.",
+  "System and developer messages keep their role where the provider has it among the messages, and else join the system text in order.",
+  "A tool's result directly follows its call, whatever was said between them; a call that has no result, and a result without its call, are given in words. Ids and names of calls that the provider would refuse are replaced, for call and result alike.",
+  "Reasoning is left out for OpenAI and Anthropic, which take back only their own; blank messages are left out; a file that the provider does not take is named instead.",
+  "An author stands in `name` where the provider takes it, and else before the text.",
+].join(" ");
+
 const answer = {
   description: "The context, in the format asked for",
   schema: z.union(Object.values(renderedContextSchemas)),
@@ -23,7 +36,7 @@ const read = defineRoute({
   operationId: "readContext",
   tag: "Context",
   summary: "Get the context for the next prompt",
-  description: `${DESCRIPTION} With \`If-None-Match\` an unchanged context is answered 304, without a body.`,
+  description: `${DESCRIPTION} ${FORMATS} With \`If-None-Match\` an unchanged context is answered 304, without a body.`,
   request: z.object({
     params: sessionParams,
     query: z.strictObject({

@@ -51,8 +51,7 @@ function toUserPart(part: PartOf<"text"> | PartOf<"file">): AiSdkUserPart {
 }
 
 function assistantParts(turn: Extract<Turn, { role: "assistant" }>): AiSdkAssistantPart[] {
-  const hasText = turn.parts.some((part) => part.type === "text");
-  const parts = attributeParts(hasText ? turn.author : undefined, turn.parts);
+  const parts = attributeParts(turn.author, turn.parts);
   return [
     ...parts.map((part): AiSdkAssistantPart =>
       part.type === "reasoning" ? { type: "reasoning", text: part.text, ...optionsOf(part) } : toUserPart(part),

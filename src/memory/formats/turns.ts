@@ -24,6 +24,7 @@ export type Turn =
     }
   | {
       readonly role: "assistant";
+      /** Only where there is a text among the parts. */
       readonly author: string | undefined;
       readonly parts: readonly (TextPart | FilePart | PartOf<"reasoning">)[];
       /** After the parts, because Anthropic refuses text between a call and its result. */
@@ -77,7 +78,9 @@ function turnsOf(message: ContextMessage, matches: CallMatches): Turn[] {
     const said = parts.flatMap((part): (TextPart | FilePart)[] => (part.type === "file" ? [part] : asText(part)));
     return said.length === 0 ? [] : [{ role: "user", author, parts: said }];
   }
-  return splitAtResults(message, matches).flatMap((step, index): Turn[] => {
+  // A message pays for its author's name once.
+  let unnamed = author;
+  return splitAtResults(message, matches).flatMap((step): Turn[] => {
     const spoken: (TextPart | FilePart | PartOf<"reasoning">)[] = [];
     const calls: AnsweredCall[] = [];
     for (const part of step) {
@@ -88,8 +91,9 @@ function turnsOf(message: ContextMessage, matches: CallMatches): Turn[] {
       else spoken.push(...asText(part));
     }
     if (spoken.length === 0 && calls.length === 0) return [];
-    // A message pays for its author's name once.
-    return [{ role, author: index === 0 ? author : undefined, parts: spoken, calls }];
+    const speaker = spoken.some((part) => part.type === "text") ? unnamed : undefined;
+    if (speaker !== undefined) unnamed = undefined;
+    return [{ role, author: speaker, parts: spoken, calls }];
   });
 }
 

@@ -38,13 +38,18 @@ export class Consumer {
     return new Promise((resolve, reject) => {
       this.#gates.push({
         label,
-        pass: (passage) => body(passage).then(resolve, reject),
+        pass: (passage) =>
+          body(passage).then(resolve, (error: unknown) => {
+            // A broken promise is no fault that the consumer may handle.
+            if (error instanceof Violation) this.#failure = error;
+            else reject(error);
+          }),
       });
     });
   };
 
   async start(system: System, queues: SimulatedQueues, partsOf: (atGate: AtGate) => SimulatedParts): Promise<void> {
-    const batch = queues.take(this.messages);
+    const batch = queues.take(this.messages, this.id);
     system.consume(batch, partsOf(this.#atGate)).then(
       () => {
         this.#isDone = true;
@@ -75,11 +80,12 @@ export class Consumer {
   kill(queues: SimulatedQueues): void {
     this.#isDead = true;
     this.#gates.length = 0;
-    queues.giveBack(this.messages.filter((message) => message.isTaken));
+    queues.giveBack(this.id);
   }
 
   #expectNoFailure(): void {
     if (this.#failure === null) return;
+    if (this.#failure instanceof Violation) throw this.#failure;
     const { message } = this.#failure instanceof Error ? this.#failure : { message: String(this.#failure) };
     throw new Violation(10, `the consumer threw, which runs its whole batch again: ${message}`);
   }

@@ -11,7 +11,7 @@ export interface ModelMessage {
   readonly id: string;
   readonly role: string;
   readonly author: string | undefined;
-  /** What was said, as first appended; null once erased. */
+  /** What an append of the same id is compared with: what was first said, or under an id of the server's what is said now. Null once erased. */
   readonly first: string | null;
   /** null once erased. */
   readonly content: Content | null;
@@ -28,7 +28,11 @@ export interface ModelSession {
 }
 
 export type Expected =
-  | { readonly ok: true; readonly messages: { id: string; seq: number; created: boolean; erased?: true }[]; readonly headSeq: number }
+  | {
+      readonly ok: true;
+      readonly messages: { id: string; seq: number; created: boolean; erased?: true }[];
+      readonly headSeq: number;
+    }
   | { readonly ok: false; readonly code: string };
 
 /** What happens, and what it leaves. */
@@ -98,10 +102,14 @@ export function edit(before: ModelSession | null, id: string, patch: MessagePatc
   const content = patch.content ?? old.content;
   const metadata = patch.metadata ?? old.metadata;
   const kept = new Set(secretsOf([content, metadata]));
+  // Nobody but an import appends under an id that the server made, and it has what is said now.
+  const now: Partial<ModelMessage> = old.id.startsWith("seq-")
+    ? { first: saidBy({ ...old.sent, content }), sent: { ...old.sent, content } }
+    : {};
   return {
     after: {
       ...before,
-      log: before.log.map((message) => (message === old ? { ...old, content, metadata, isEdited: true } : message)),
+      log: before.log.map((message) => (message === old ? { ...old, content, metadata, isEdited: true, ...now } : message)),
     },
     answer: "ok",
     retired: secretsOf([old.content, old.metadata])

@@ -78,7 +78,8 @@ export class SimulatedArchive {
   static async open(databaseUrl: string): Promise<SimulatedArchive> {
     const client = new Client({ connectionString: databaseUrl, application_name: "threadkeep-simulation" });
     await client.connect();
-    for (const table of ["sessions", "summaries", "summary_items"]) await client.query(`alter table ${table} set unlogged`);
+    for (const table of ["sessions", "summaries", "summary_items"])
+      await client.query(`alter table ${table} set unlogged`);
     await client.query("set synchronous_commit = off");
     return new SimulatedArchive(client);
   }

@@ -42,6 +42,11 @@ export class SimulatedObject {
     return this.#instance;
   }
 
+  /** Whether the alarm that is set is the runtime's own, after one that threw. */
+  get isAlarmRetried(): boolean {
+    return this.#alarmRetries > 0;
+  }
+
   /** Whether an alarm handler has yet to end. */
   get isInAlarm(): boolean {
     return this.#alarmRuns > 0;

@@ -13,8 +13,8 @@ export interface QueuedMessage {
   attempts: number;
   /** Not delivered before this. */
   dueAt: number;
-  /** A consumer has it. */
-  isTaken: boolean;
+  /** The consumer that has it. */
+  takenBy: number | null;
 }
 
 /** Both queues. At least once, in no order: what is delivered, and how often, the simulation decides. */
@@ -38,12 +38,12 @@ export class SimulatedQueues {
   #put(queue: QueueName, body: JobMessage): void {
     const id = this.#nextId;
     this.#nextId += 1;
-    this.#messages.set(id, { id, queue, body, attempts: 0, dueAt: this.#now(), isTaken: false });
+    this.#messages.set(id, { id, queue, body, attempts: 0, dueAt: this.#now(), takenBy: null });
   }
 
   /** Those that no consumer has. */
   waiting(): QueuedMessage[] {
-    return [...this.#messages.values()].filter((message) => !message.isTaken);
+    return [...this.#messages.values()].filter((message) => message.takenBy === null);
   }
 
   /** Delivered once more later on. */
@@ -56,9 +56,9 @@ export class SimulatedQueues {
   }
 
   /** Hands messages of one queue to a consumer. */
-  take(messages: readonly QueuedMessage[]): SimulatedBatch {
+  take(messages: readonly QueuedMessage[], consumer: number): SimulatedBatch {
     for (const message of messages) {
-      message.isTaken = true;
+      message.takenBy = consumer;
       message.attempts += 1;
     }
     return {
@@ -79,12 +79,12 @@ export class SimulatedQueues {
       this.lose(message);
       return;
     }
-    message.isTaken = false;
+    message.takenBy = null;
     message.dueAt = this.#now() + delaySeconds * 1_000;
   }
 
   /** The consumer died: what it had not acknowledged comes again. */
-  giveBack(messages: readonly QueuedMessage[]): void {
-    for (const message of messages) if (this.#messages.has(message.id)) this.#retry(message, 0);
+  giveBack(consumer: number): void {
+    for (const message of this.#messages.values()) if (message.takenBy === consumer) this.#retry(message, 0);
   }
 }

@@ -1,0 +1,36 @@
+import type { Context } from "../contracts/context.ts";
+import type { TokenCount } from "../contracts/message.ts";
+import { MESSAGE_OVERHEAD_TOKENS, messageText } from "./message-text.ts";
+import { estimateTokens } from "./tokens.ts";
+
+/** Older messages that matter to the question at hand, as a prompt gets them: one message of a user at the very end. */
+
+export type RetrievedMessage = Context["retrieved"][number];
+
+const OPENING = "<earlier_messages>";
+const CLOSING = "</earlier_messages>";
+
+/** What the tags take, and the message that holds them. */
+export const RETRIEVED_FRAME_TOKENS: TokenCount = estimateTokens(`${OPENING}\n${CLOSING}`) + MESSAGE_OVERHEAD_TOKENS;
+
+/** Text from a chat must not close the tags that tell a model where the earlier messages end. */
+function inert(text: string): string {
+  return text.replaceAll(/<(?=\/?\s*earlier_messages)/gi, "&lt;");
+}
+
+function line({ message }: RetrievedMessage): string {
+  const author = message.author === undefined ? "" : ` ${message.author}`;
+  const at = (message.occurredAt ?? message.createdAt).slice(0, 10);
+  return inert(`[${at} ${message.role}${author}] ${messageText(message.content)}`);
+}
+
+/** What one retrieved message takes of the budget. */
+export function retrievedCost(retrieved: RetrievedMessage): TokenCount {
+  return estimateTokens(`${line(retrieved)}\n`);
+}
+
+/** In the order in which they were said, whatever their rank. */
+export function renderRetrieved(retrieved: readonly RetrievedMessage[]): string {
+  const lines = retrieved.toSorted((a, b) => a.message.seq - b.message.seq).map(line);
+  return [OPENING, ...lines, CLOSING].join("\n");
+}

@@ -1,0 +1,99 @@
+import type { Context } from "../../../src/contracts/context.ts";
+import type { Content } from "../../../src/contracts/message.ts";
+import type { ModelMessage, ModelSession } from "./model.ts";
+import { Violation } from "./violation.ts";
+
+/** Further apart than this a summary may have come between a call and its result before the result was there. */
+const MAX_PAIR_DISTANCE = 3;
+
+/** The parts that a prompt gets, as text, to compare what was said with what is read. */
+function promptedText(content: Content): string {
+  if (typeof content === "string") return content;
+  return JSON.stringify(content.filter((part) => !part.type.startsWith("data-")));
+}
+
+/** Promises 5 and 6 for one context in our own format. */
+export function checkContext(
+  context: Context,
+  model: ModelSession,
+  request: { atSeq?: number; maxTokens?: number },
+): void {
+  const headSeq = model.log.length;
+  const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
+  if (context.headSeq !== headSeq)
+    throw new Violation(1, `the context's headSeq is ${context.headSeq}, not ${headSeq}`);
+  if (context.atSeq !== atSeq) throw new Violation(5, `the context is as of ${context.atSeq}, not of ${atSeq}`);
+  checkAccount(context, model, atSeq);
+  checkPairs(context, model);
+  const { used, budget, summary, messages } = context.tokens;
+  if (used > budget) throw new Violation(6, `the context takes ${used} tokens of ${budget}`);
+  if (summary + messages > used) throw new Violation(6, `the context takes more than the ${used} tokens that it tells`);
+  if (request.maxTokens !== undefined && budget !== request.maxTokens) {
+    throw new Violation(6, `the budget is ${budget}, not ${request.maxTokens}`);
+  }
+}
+
+function checkAccount(context: Context, model: ModelSession, atSeq: number): void {
+  const wordForWord = new Set<number>();
+  const covered = context.summary?.throughSeq ?? 0;
+  if (covered > atSeq) throw new Violation(5, `a context as of ${atSeq} has a summary through ${covered}`);
+  let last = 0;
+  for (const message of context.messages) {
+    if (message.seq <= last) throw new Violation(1, `seq ${message.seq} comes after ${last}`);
+    last = message.seq;
+    if (message.seq > atSeq) throw new Violation(5, `a context as of ${atSeq} holds seq ${message.seq}`);
+    if (message.cut === true) continue;
+    wordForWord.add(message.seq);
+    const said = model.log[message.seq - 1];
+    if (said?.content === undefined || said.content === null) {
+      throw new Violation(9, `seq ${message.seq} is erased and in the context`);
+    }
+    if (promptedText(said.content) !== promptedText(message.content)) {
+      throw new Violation(5, `seq ${message.seq} is not in the context word for word`);
+    }
+  }
+  const omitted = new Set<number>();
+  for (const { fromSeq, throughSeq, reason } of context.omitted) {
+    if (fromSeq < 1 || throughSeq > atSeq || fromSeq > throughSeq) {
+      throw new Violation(5, `omitted names ${fromSeq} to ${throughSeq} of a log of ${atSeq}`);
+    }
+    for (let seq = fromSeq; seq <= throughSeq; seq += 1) {
+      omitted.add(seq);
+      if (wordForWord.has(seq)) throw new Violation(5, `seq ${seq} is in the context and in omitted (${reason})`);
+    }
+  }
+  for (let seq = covered + 1; seq <= atSeq; seq += 1) {
+    if (!wordForWord.has(seq) && !omitted.has(seq)) throw new Violation(5, `seq ${seq} is silently missing`);
+  }
+  for (const item of context.summary?.items ?? []) checkSources(item.sourceSeqs, covered, model, item.id);
+}
+
+export function checkSources(sources: readonly number[], throughSeq: number, model: ModelSession, id: string): void {
+  if (sources.length === 0) throw new Violation(8, `item ${id} cites nothing`);
+  for (const seq of sources) {
+    if (seq > throughSeq) throw new Violation(8, `item ${id} cites ${seq}, and the summary ends at ${throughSeq}`);
+    const message = model.log[seq - 1];
+    if (message === undefined) throw new Violation(8, `item ${id} cites ${seq}, which does not exist`);
+    if (message.content === null) throw new Violation(9, `item ${id} cites ${seq}, which is erased`);
+  }
+}
+
+function toolPartsOf(message: ModelMessage | undefined, type: "tool-call" | "tool-result"): string[] {
+  if (message === undefined || message.content === null || typeof message.content === "string") return [];
+  return message.content.flatMap((part) => (part.type === type ? [part.toolCallId] : []));
+}
+
+function checkPairs(context: Context, model: ModelSession): void {
+  const there = new Set(context.messages.map(({ seq }) => seq));
+  for (const { seq, cut } of context.messages) {
+    if (cut === true) continue;
+    for (const id of toolPartsOf(model.log[seq - 1], "tool-result")) {
+      const call = model.log
+        .slice(Math.max(0, seq - 1 - MAX_PAIR_DISTANCE), seq - 1)
+        .find((message) => toolPartsOf(message, "tool-call").includes(id));
+      if (call !== undefined && !there.has(call.seq)) {
+        throw new Violation(5, `the result at seq ${seq} is in the context, and its call at ${call.seq} is not`);
+      }
+    }
+  }
+}

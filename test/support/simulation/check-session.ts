@@ -1,0 +1,195 @@
+import type { Context } from "../../../src/contracts/context.ts";
+import type { Outcome } from "../../../src/contracts/errors.ts";
+import type { Message } from "../../../src/contracts/message.ts";
+import type { Summary } from "../../../src/contracts/summary.ts";
+import { messageText } from "../../../src/memory/message-text.ts";
+import { isSupported } from "../../../src/memory/support.ts";
+import { checkContext, checkSources } from "./check-context.ts";
+import type { ModelSession } from "./model.ts";
+import { revisionText } from "./revision.ts";
+import { hiddenSeqsOf, type JobState, jobsOf, sessionOf } from "./rows.ts";
+import type { SessionInstance } from "./system.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+const EVERYTHING = 100_000;
+
+/** What every session owes after every step. Reads alone: an instance that is not in memory stays out of it. */
+export async function checkSession(world: World, session: SimulatedSession): Promise<void> {
+  checkOwedWork(world, session);
+  const instance = session.object.resident;
+  const changes = session.object.disk.changes();
+  if (instance === null || changes === session.checkedChanges) return;
+  session.checkedChanges = changes;
+  await checkLog(instance, session.model);
+  if (session.model === null) {
+    checkRetired(session, true);
+    return;
+  }
+  const versions = value(await instance.summaries(undefined, EVERYTHING), "summaries").data;
+  checkVersions(versions, session.model);
+  recordRevision(session, versions);
+  checkHidden(session, versions);
+  for (const maxTokens of [256, 1_000_000]) {
+    const context = value(await instance.context({ maxTokens }), "context");
+    checkContext(context, session.model, { maxTokens });
+    checkUncovered(context, session);
+  }
+  checkRetired(session, false);
+}
+
+export function value<T>(outcome: Outcome<T>, what: string): T {
+  if (outcome.ok) return outcome.value;
+  throw new Violation(3, `${what} answered ${outcome.fault.code}: ${outcome.fault.detail}`);
+}
+
+/** Promises 1 and 3: the log is exactly what was acknowledged. */
+export async function checkLog(instance: SessionInstance, model: ModelSession | null): Promise<void> {
+  const outcome = await instance.messages({ limit: EVERYTHING });
+  const difference = logDifference(outcome, model);
+  if (difference !== null) throw new Violation(3, difference);
+}
+
+/** Null if the log is what the model says. */
+export function logDifference(outcome: Outcome<{ data: Message[] }>, model: ModelSession | null): string | null {
+  if (!outcome.ok) {
+    if (model === null && outcome.fault.code === "session_not_found") return null;
+    return `the log of ${model?.log.length ?? 0} messages answers ${outcome.fault.code}`;
+  }
+  if (model === null) return "the session does not exist, and its log answers";
+  const { data } = outcome.value;
+  if (data.length !== model.log.length) return `the log has ${data.length} messages, not ${model.log.length}`;
+  for (const [index, message] of data.entries()) {
+    const expected = model.log[index];
+    if (expected === undefined || message.seq !== expected.seq || message.id !== expected.id) {
+      return `place ${index + 1} of the log holds ${message.id} at seq ${message.seq}, not ${expected?.id}`;
+    }
+    const isErased = expected.content === null;
+    if ((message.erased === true) !== isErased) return `seq ${message.seq} is ${isErased ? "not " : ""}erased`;
+    if (isErased) {
+      if (message.content !== "") return `seq ${message.seq} is erased and has content`;
+      continue;
+    }
+    if (JSON.stringify(message.content) !== JSON.stringify(expected.content) || message.role !== expected.role) {
+      return `seq ${message.seq} does not say what was appended or edited`;
+    }
+    if (JSON.stringify(message.metadata) !== JSON.stringify(expected.metadata) || message.author !== expected.author) {
+      return `seq ${message.seq} has other metadata or another author`;
+    }
+  }
+  return null;
+}
+
+/** Promises 7 and 8: every version, and every item in it. */
+function checkVersions(versions: readonly Summary[], model: ModelSession): void {
+  for (const [index, { version, throughSeq, items }] of versions.entries()) {
+    const newer = versions[index - 1];
+    if (newer !== undefined && (newer.version <= version || newer.throughSeq < throughSeq)) {
+      throw new Violation(7, `version ${newer.version} covers ${newer.throughSeq}, version ${version} ${throughSeq}`);
+    }
+    if (throughSeq > model.log.length) throw new Violation(7, `version ${version} covers ${throughSeq}, past the log`);
+    const ids = new Set(items.map(({ id }) => id));
+    if (ids.size !== items.length) throw new Violation(8, `version ${version} has two items of one id`);
+    for (const item of items) {
+      checkSources(item.sourceSeqs, throughSeq, model, item.id);
+      const sources = item.sourceSeqs.flatMap((seq) => {
+        const message = model.log[seq - 1];
+        return message === undefined || message.content === null
+          ? []
+          : [`${message.author ?? ""} ${messageText(message.content)}`];
+      });
+      if (!isSupported(item.text, sources)) {
+        throw new Violation(
+          8,
+          `item ${item.id} of version ${version} says what seqs ${item.sourceSeqs.join(", ")} do not`,
+        );
+      }
+    }
+  }
+}
+
+/** The archive may hold any of these states and no other. */
+function recordRevision(session: SimulatedSession, versions: readonly Summary[]): void {
+  const row = sessionOf(session.object);
+  if (row === null) return;
+  const key = `${row.incarnation}/${row.archive_rev}`;
+  const text = revisionText(versions);
+  const known = session.revisions.get(key);
+  if (known !== undefined && known !== text) {
+    throw new Violation(
+      10,
+      `the summary changed at revision ${row.archive_rev}, and the archive is not owed the change`,
+    );
+  }
+  session.revisions.set(key, text);
+}
+
+function checkHidden(session: SimulatedSession, versions: readonly Summary[]): void {
+  const through = versions[0]?.throughSeq ?? 0;
+  const hidden = hiddenSeqsOf(session.object).filter((seq) => seq <= through);
+  if (hidden.length > 0 && !jobsOf(session.object).some(({ kind }) => kind === "summarize")) {
+    throw new Violation(10, `seqs ${hidden.join(", ")} are covered by nothing, and no new summary is owed`);
+  }
+}
+
+/** What is hidden is told as omitted. */
+function checkUncovered(context: Context, session: SimulatedSession): void {
+  const through = context.summary?.throughSeq ?? 0;
+  for (const seq of hiddenSeqsOf(session.object)) {
+    if (seq > through) continue;
+    if (!context.omitted.some(({ fromSeq, throughSeq }) => fromSeq <= seq && seq <= throughSeq)) {
+      throw new Violation(5, `seq ${seq} is covered by nothing, and the context does not tell`);
+    }
+  }
+}
+
+/** Promise 9, in the object: at once in the log, and in all of it once no new summary is owed. */
+function checkRetired(session: SimulatedSession, isErased: boolean): void {
+  if (session.retired.length === 0) return;
+  const jobs = jobsOf(session.object);
+  const isSettled = isErased || !jobs.some(({ kind }) => kind === "summarize");
+  const places = isSettled
+    ? session.object.disk.dump()
+    : session.object.disk.hasTable("messages")
+      ? JSON.stringify(session.object.disk.read("SELECT * FROM messages"))
+      : "";
+  for (const { secret, seq } of session.retired) {
+    if (places.includes(secret)) {
+      throw new Violation(9, `what seq ${seq} said before it was erased or edited (${secret}) is still in the object`);
+    }
+  }
+}
+
+/** Promise 10: what is owed has a job, and a job has an alarm. */
+export function checkOwedWork(world: World, session: SimulatedSession): void {
+  const { object } = session;
+  const row = sessionOf(object);
+  const jobs = jobsOf(object);
+  if (row !== null && row.erased_at === null && row.archive_rev > row.archived_rev) {
+    expectJob(jobs, "archive", row.incarnation, "the archive lacks something");
+  }
+  for (const held of world.archive.copy.sessions) {
+    if (held.session !== session.ref.session || held.erased_at !== null || !session.erasedLives.has(held.incarnation)) {
+      continue;
+    }
+    if (!world.isRestored)
+      expectJob(jobs, "erase", held.incarnation, "the archive holds an erased life of the session");
+  }
+  for (const kind of ["summarize", "archive"]) {
+    if (jobs.filter((job) => job.kind === kind).length > 1) throw new Violation(10, `two jobs owe one ${kind}`);
+  }
+  const owed = jobs.filter(({ state }) => state === "owed");
+  if (owed.length === 0 || object.isInAlarm || (object.isAlarmGivenUp && object.resident === null)) return;
+  const earliest = Math.min(...owed.map((job) => job.next_send_at));
+  const { alarm } = object.disk;
+  if (alarm === null) throw new Violation(10, `a job (${owed[0]?.kind}) is owed, and no alarm is set`);
+  if (alarm > earliest && !object.isAlarmRetried) {
+    throw new Violation(10, `a job is due at ${earliest}, and the alarm is set for ${alarm}`);
+  }
+}
+
+function expectJob(jobs: readonly JobState[], kind: string, incarnation: string, why: string): void {
+  if (!jobs.some((job) => job.kind === kind && job.incarnation === incarnation)) {
+    throw new Violation(10, `${why}, and no job owes it`);
+  }
+}

@@ -1,0 +1,182 @@
+import { partsOf } from "./calls.ts";
+import { pickSession } from "./client-steps.ts";
+import { Consumer, type Passage } from "./consumer.ts";
+import type { QueuedMessage } from "./simulated-queue.ts";
+import { drain } from "./surroundings.ts";
+import type { World } from "./world.ts";
+
+/** What the machines do: alarms, queues, consumers, clocks and crashes. Each step says in a line what it did. */
+
+const MAX_CONSUMERS = 4;
+const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
+/** More than the runtime repeats an alarm that throws. */
+const STORM_ALARMS = 9;
+
+// Alarms
+
+async function fire(
+  world: World,
+  at: number,
+  session: ReturnType<typeof pickSession>,
+  isFaulty: boolean,
+): Promise<void> {
+  world.surroundings.now = Math.max(world.now(), at);
+  const fault = isFaulty ? ({ kind: "disk", statements: world.random.below(10) } as const) : null;
+  await session.object.fireAlarm(world.now, fault);
+  await drain();
+}
+
+export async function alarm(world: World): Promise<string> {
+  const armed = world.sessions.filter(({ object }) => object.disk.alarm !== null);
+  const session = world.random.pick(armed);
+  const at = session?.object.disk.alarm ?? null;
+  if (session === undefined || at === null) return "none is set";
+  if (at > world.now() && world.random.chance(0.3)) return `${session.ref.session}: not due`;
+  const isFaulty = world.random.chance(0.08);
+  await fire(world, at, session, isFaulty);
+  return `${session.ref.session}: fired${isFaulty ? ", on a disk that fails" : ""}; the queues hold ${world.queues.waiting().length}`;
+}
+
+/** The queue is away for longer than the runtime has patience with an alarm. */
+export async function alarmsWithoutQueue(world: World): Promise<string> {
+  const session = pickSession(world);
+  const { state } = world.queues;
+  world.queues.state = "down";
+  let fired = 0;
+  for (; fired < STORM_ALARMS; fired += 1) {
+    const at = session.object.disk.alarm;
+    if (at === null) break;
+    await fire(world, at, session, false);
+  }
+  world.queues.state = state;
+  return `${session.ref.session}: ${fired} alarms`;
+}
+
+// Queues and consumers
+
+export async function startConsumer(world: World, messages: readonly QueuedMessage[]): Promise<Consumer> {
+  const consumer = new Consumer(world.nextConsumerId, messages);
+  world.nextConsumerId += 1;
+  world.consumers.push(consumer);
+  await consumer.start(world.system, world.queues, (atGate) => partsOf(world, atGate));
+  return consumer;
+}
+
+/** Lets a consumer go on, and forgets it when it is done. Returns what it called. */
+export async function letProceed(
+  world: World,
+  consumer: Consumer,
+  calls: number,
+  faultShare: number,
+): Promise<string[]> {
+  const done: string[] = [];
+  while (!consumer.isDone && done.length < calls) {
+    const passage: Passage = world.random.chance(faultShare) ? "faulty" : "well";
+    const label = await consumer.proceed(passage, (count) => world.random.below(count));
+    if (label !== null) done.push(passage === "well" ? label : `${label} (faulty)`);
+  }
+  world.consumers = world.consumers.filter(({ isDone }) => !isDone);
+  return done;
+}
+
+export async function deliver(world: World): Promise<string> {
+  const { random } = world;
+  if (world.consumers.length >= MAX_CONSUMERS) return "every consumer is busy";
+  const waiting = world.queues.waiting();
+  const due = waiting.filter(({ dueAt }) => dueAt <= world.now());
+  const first = random.chance(0.85) ? random.pick(due) : random.pick(waiting);
+  if (first === undefined) return "nothing waits";
+  world.surroundings.now = Math.max(world.now(), first.dueAt);
+  const others = due.filter(({ queue, id }) => queue === first.queue && id !== first.id && random.chance(0.4));
+  const consumer = await startConsumer(world, [first, ...others]);
+  const name = `${[first, ...others].map(({ body }) => `${body.kind} ${body.session}`).join(", ")} to consumer ${consumer.id}`;
+  const choice = random.next();
+  if (choice < 0.3) return `${name}, which waits`;
+  const done = await letProceed(world, consumer, 1_000, choice < 0.5 ? 0.25 : 0);
+  return `${name}: ${done.join(" → ")}`;
+}
+
+export async function proceed(world: World): Promise<string> {
+  const consumer = world.random.pick(world.consumers);
+  if (consumer === undefined) return "no consumer waits";
+  const done = await letProceed(world, consumer, world.random.between(1, 3), 0.12);
+  return `consumer ${consumer.id}: ${done.join(" → ")}`;
+}
+
+export async function killConsumer(world: World): Promise<string> {
+  const consumer = world.random.pick(world.consumers);
+  if (consumer === undefined) return "no consumer waits";
+  // The last call may still arrive, though nobody waits for its answer.
+  const last = world.random.chance(0.5) ? await letProceed(world, consumer, 1, 0) : [];
+  consumer.kill(world.queues);
+  world.consumers = world.consumers.filter((other) => other !== consumer);
+  return `consumer ${consumer.id}${last.length > 0 ? ` after ${last.join()}` : ""}`;
+}
+
+export async function duplicate(world: World): Promise<string> {
+  const message = world.random.pick(world.queues.waiting());
+  if (message === undefined) return "nothing waits";
+  world.queues.duplicate(message);
+  return `${message.body.kind} ${message.body.session}`;
+}
+
+export async function lose(world: World): Promise<string> {
+  const message = world.random.pick(world.queues.waiting());
+  if (message === undefined) return "nothing waits";
+  world.queues.lose(message);
+  return `${message.body.kind} ${message.body.session}`;
+}
+
+// Time
+
+export async function passTime(world: World): Promise<string> {
+  const ms = world.random.between(1, 90) * SECOND_MS;
+  world.surroundings.now += ms;
+  return `${ms / SECOND_MS} s`;
+}
+
+export async function jumpClock(world: World): Promise<string> {
+  const ms = world.random.of(-HOUR_MS, -30 * SECOND_MS, -SECOND_MS, 2 * HOUR_MS, 48 * HOUR_MS);
+  world.surroundings.now += ms;
+  return `${ms / SECOND_MS} s`;
+}
+
+// Crashes and outages
+
+export async function evict(world: World): Promise<string> {
+  const session = pickSession(world);
+  session.object.evict();
+  return session.ref.session;
+}
+
+export async function outage(world: World): Promise<string> {
+  const { random } = world;
+  world.archiveState = random.chance(0.35) ? "down" : "up";
+  world.summarizerState = random.chance(0.25) ? "down" : "up";
+  world.queues.state = random.of("up", "up", "up", "down", "silent");
+  return `archive ${world.archiveState}, model ${world.summarizerState}, queues ${world.queues.state}`;
+}
+
+export async function heal(world: World): Promise<string> {
+  world.archiveState = "up";
+  world.summarizerState = "up";
+  world.queues.state = "up";
+  return "everything is up";
+}
+
+// Backups of the archive
+
+export async function backUp(world: World): Promise<string> {
+  world.backups.push({ copy: world.archive.copy, erasedLives: world.erasedLives() });
+  return `copy ${world.backups.length}`;
+}
+
+/** An older copy comes back. Not one from before a session was erased: to repeat such erasures is on whoever restores. */
+export async function restore(world: World): Promise<string> {
+  const backup = world.random.pick(world.backups.filter(({ erasedLives }) => erasedLives === world.erasedLives()));
+  if (backup === undefined) return "no copy";
+  await world.archive.restore(backup.copy);
+  world.isRestored = true;
+  return `copy ${world.backups.indexOf(backup) + 1}`;
+}

@@ -1,0 +1,185 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { RequestFailure } from "../../scripts/bench/client.ts";
+import { FailureTally } from "../../scripts/bench/failures.ts";
+import { parseOptions, SECTIONS } from "../../scripts/bench/options.ts";
+import { dueCount, type LoadPlan, plannedCount, plannedRequest } from "../../scripts/bench/pacing.ts";
+import { createRandom, distributionOf, ratioOf, shuffle } from "../../scripts/bench/statistics.ts";
+import { showTable } from "../../scripts/bench/table.ts";
+import { createTalk } from "../../scripts/bench/talk.ts";
+import { newMessageSchema } from "../../src/contracts/message.ts";
+
+describe("percentiles", () => {
+  it("are times that were really measured, whatever the order they came in", () => {
+    const samples = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect(distributionOf(samples)).toEqual({ count: 100, p50Ms: 50, p95Ms: 95, p99Ms: 99, maxMs: 100 });
+  });
+
+  it("of one sample are that sample, and of none there are none", () => {
+    expect(distributionOf([7.25])).toEqual({ count: 1, p50Ms: 7.25, p95Ms: 7.25, p99Ms: 7.25, maxMs: 7.25 });
+    expect(distributionOf([])).toBeNull();
+  });
+
+  it("rise, and leave the samples as they are", () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1 }), (samples) => {
+        const before = [...samples];
+        const { p50Ms, p95Ms, p99Ms, maxMs } = distributionOf(samples) ?? expect.unreachable();
+        expect(samples).toEqual(before);
+        expect([p50Ms, p95Ms, p99Ms, maxMs]).toEqual([p50Ms, p95Ms, p99Ms, maxMs].toSorted((a, b) => a - b));
+      }),
+    );
+  });
+});
+
+describe("ratios", () => {
+  it("have two digits, and there is none over nothing", () => {
+    expect(ratioOf(1, 3)).toBe(0.33);
+    expect(ratioOf(1, 0)).toBeNull();
+    expect(ratioOf(undefined, 3)).toBeNull();
+    expect(ratioOf(1, undefined)).toBeNull();
+  });
+});
+
+describe("an order by chance", () => {
+  it("is the same for the same seed, loses nothing and leaves the list as it is", () => {
+    const list = [1, 2, 3, 4, 5, 6, 7, 8];
+    const once = shuffle(list, createRandom(3));
+    expect(once).toEqual(shuffle(list, createRandom(3)));
+    expect(once).not.toEqual(shuffle(list, createRandom(4)));
+    expect(once.toSorted((a, b) => a - b)).toEqual(list);
+    expect(list).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it("puts each entry in each place about as often", () => {
+    const random = createRandom(1);
+    const places = [0, 0, 0, 0];
+    for (let round = 0; round < 4_000; round += 1) {
+      const place = shuffle(["a", "b", "c", "d"], random).indexOf("a");
+      places[place] = (places[place] ?? 0) + 1;
+    }
+    for (const times of places) expect(Math.abs(times - 1_000)).toBeLessThan(150);
+  });
+});
+
+describe("the pace of a load", () => {
+  const plan: LoadPlan = { sessions: 3, seconds: 2, rate: 10 };
+
+  it("is even, and set before the first request", () => {
+    expect(plannedCount(plan)).toBe(20);
+    const due = Array.from({ length: 20 }, (_, index) => plannedRequest(plan, index).dueMs);
+    expect(due).toEqual(Array.from({ length: 20 }, (_, index) => index * 100));
+  });
+
+  it("gives each session its turn, append and context by turns", () => {
+    const kinds = new Map<number, string[]>();
+    for (let index = 0; index < 12; index += 1) {
+      const { session, kind } = plannedRequest(plan, index);
+      kinds.set(session, [...(kinds.get(session) ?? []), kind]);
+    }
+    expect([...kinds]).toEqual([
+      [0, ["append", "context", "append", "context"]],
+      [1, ["context", "append", "context", "append"]],
+      [2, ["append", "context", "append", "context"]],
+    ]);
+  });
+
+  it("after a stall asks for everything that was due meanwhile, and never for more than planned", () => {
+    expect(dueCount(plan, -1)).toBe(0);
+    expect(dueCount(plan, 0)).toBe(1);
+    expect(dueCount(plan, 99.9)).toBe(1);
+    expect(dueCount(plan, 100)).toBe(2);
+    expect(dueCount(plan, 1_050)).toBe(11);
+    expect(dueCount(plan, 1_000_000)).toBe(20);
+  });
+
+  it("has every request due at its own time", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 0, max: 10_000 }), (rate, index) => {
+        const anyPlan = { sessions: 7, seconds: 1e6, rate };
+        const { dueMs } = plannedRequest(anyPlan, index);
+        expect(dueCount(anyPlan, dueMs + 1e-6)).toBeGreaterThan(index);
+        expect(dueCount(anyPlan, dueMs - 1e-6)).toBeLessThanOrEqual(index);
+      }),
+    );
+  });
+});
+
+describe("what is said in a benchmark", () => {
+  it("is the same for the same seed, of the size that the yardsticks use, and what the contract takes", () => {
+    const [talk, again, other] = [createTalk(1), createTalk(1), createTalk(2)];
+    const turns = Array.from({ length: 200 }, talk);
+    expect(turns).toEqual(Array.from({ length: 200 }, again));
+    expect(turns).not.toEqual(Array.from({ length: 200 }, other));
+    const bytes = turns.reduce((sum, turn) => sum + Buffer.byteLength(turn.content), 0) / turns.length;
+    expect(bytes).toBeGreaterThan(250);
+    expect(bytes).toBeLessThan(310);
+    expect(turns.map((turn) => newMessageSchema.parse(turn))).toEqual(turns);
+  });
+});
+
+describe("failures of a benchmark", () => {
+  it("are counted by place and kind, with the first of each in full", () => {
+    const tally = new FailureTally();
+    for (const at of [1, 2, 3]) tally.note("load", new RequestFailure("503 overloaded", `request ${at}`));
+    tally.note("load", new RequestFailure("ECONNRESET", "request 4"));
+    tally.note("update", new RequestFailure("ECONNRESET", "request 5"));
+    expect(tally.list()).toEqual([
+      { place: "load", kind: "503 overloaded", count: 3, first: "request 1" },
+      { place: "load", kind: "ECONNRESET", count: 1, first: "request 4" },
+      { place: "update", kind: "ECONNRESET", count: 1, first: "request 5" },
+    ]);
+    expect(tally.countAt("load")).toBe(4);
+  });
+
+  it("end a section that only fails, and do not hide a fault of the benchmark", () => {
+    const tally = new FailureTally();
+    const failOnAndOn = (): void => {
+      for (let at = 0; at < 1_000; at += 1) tally.note("load", new RequestFailure("ECONNREFUSED", "nobody there"));
+    };
+    expect(failOnAndOn).toThrow("nobody there");
+    expect(() => tally.note("load", new TypeError("ours"))).toThrow("ours");
+  });
+});
+
+describe("the command line of the benchmark", () => {
+  it("measures everything by default, and only what is named", () => {
+    expect(parseOptions([], {})).toMatchObject({
+      options: { only: SECTIONS, sessions: 1_000, seconds: 60, target: null },
+    });
+    expect(parseOptions(["--only", "load", "latency"], {})).toMatchObject({ options: { only: ["latency", "load"] } });
+    expect(parseOptions(["--only=bundle,update"], {})).toMatchObject({ options: { only: ["bundle", "update"] } });
+    expect(parseOptions(["--quick", "--seconds", "2"], {})).toMatchObject({ options: { isQuick: true, seconds: 2 } });
+  });
+
+  it("takes the key of a running service from the environment", () => {
+    expect(parseOptions(["--url", "http://localhost:8787"], { THREADKEEP_API_KEY: "k" })).toMatchObject({
+      options: { target: { url: "http://localhost:8787", apiKey: "k" } },
+    });
+  });
+
+  it.each([
+    [["--only", "lunch"], "lunch"],
+    [["load"], "load"],
+    [["--rate", "0"], "--rate"],
+    [["--seconds", "1.5"], "--seconds"],
+    [["--sessions", "99999999"], "--sessions"],
+    [["--url", "localhost:8787", "--key", "k"], "--url"],
+    [["--url", "http://localhost:8787"], "THREADKEEP_API_KEY"],
+    [["--nonsense"], "nonsense"],
+  ])("refuses %j, and says what is wrong", (args, named) => {
+    const parsed = parseOptions(args, {});
+    expect("fault" in parsed && parsed.fault).toContain(named);
+  });
+});
+
+describe("tables", () => {
+  it("line up, names to the left and numbers to the right", () => {
+    expect(showTable(["what", "ms"], [["a", "1.00"], ["longer", "12.00"], ["no number"]])).toEqual([
+      "what          ms",
+      "a           1.00",
+      "longer     12.00",
+      "no number",
+    ]);
+  });
+});
