@@ -33,8 +33,10 @@ export interface ArchiveWrite {
  * - `applied`: it is in the archive now
  * - `stale`: the archive holds this or something newer; nothing was written
  * - `behind`: the archive holds less than `baseRev`, as after a restore; everything has to be sent
+ * - `outrankedBy`: the archive holds another life of the session that began then, no earlier than this one by the clocks, which
+ *   may be wrong: only the object knows which of its lives is the last
  */
-export type ArchiveResult = "applied" | "stale" | "behind";
+export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outrankedBy: number };
 
 /**
  * Applies a change under its fence, in the caller's transaction. Idempotent: repeated, late and reordered writes change nothing.
@@ -69,7 +71,8 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
     if (held.rev >= write.rev || held.erasedAt !== null) return "stale";
     if (held.rev < write.baseRev) return "behind";
   } else {
-    if (held.createdAt.getTime() >= write.createdAt) return "stale";
+    const heldCreatedAt = held.createdAt.getTime();
+    if (heldCreatedAt >= write.createdAt) return { outrankedBy: heldCreatedAt };
     if (write.baseRev > 0) return "behind";
     await deleteSummaries(database, held.incarnation);
   }

@@ -3,9 +3,10 @@ import type { Content, Message, Part, Seq, TokenCount } from "../contracts/messa
 import type { Item, Summary } from "../contracts/summary.ts";
 import { createPairTracker } from "./cut.ts";
 import { fitItems, renderItems } from "./items.ts";
-import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText, toolOutputText } from "./message-text.ts";
+import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText } from "./message-text.ts";
 import { RETRIEVED_FRAME_TOKENS, retrievedCost, type RetrievedMessage } from "./retrieved.ts";
 import { estimateTokens } from "./tokens.ts";
+import { outputText, toToolOutput } from "./tool-output.ts";
 
 /** A message for the assembler. `content` is null where it was erased. */
 export interface LogMessage extends Omit<Message, "content"> {
@@ -278,7 +279,7 @@ function cutPart(part: Part, maxTokens: TokenCount): Part {
     case "reasoning":
       return { ...part, text: cutText(part.text, maxTokens - (frame - estimateTokens(part.text))) };
     case "tool-result": {
-      const text = toolOutputText(part.output);
+      const text = outputText(toToolOutput(part.output));
       const around = contentTokens([{ ...part, output: "" }]);
       return { ...part, output: { type: "text", value: cutText(text, maxTokens - around) } };
     }

@@ -1,5 +1,6 @@
 import type { Content, Part, TokenCount } from "../contracts/message.ts";
 import { estimateTokens } from "./tokens.ts";
+import { outputText, toToolOutput } from "./tool-output.ts";
 
 /** What a chat format adds around one message: role, separators. Bounds every format we render. */
 export const MESSAGE_OVERHEAD_TOKENS = 6;
@@ -18,22 +19,13 @@ function partText(part: Part): string {
     case "tool-call":
       return `[calls ${part.toolName}] ${JSON.stringify(part.input)}`;
     case "tool-result":
-      return `[result of ${part.toolName}] ${toolOutputText(part.output)}`;
+      return `[result of ${part.toolName}] ${outputText(toToolOutput(part.output))}`;
     case "file":
       return `[file${part.filename === undefined ? "" : ` ${part.filename}`}, ${part.mediaType}]`;
     default:
       // data-* parts belong to the user interface and are never prompted.
       return "";
   }
-}
-
-/** A tool's output as text. `{type, value}` is the AI SDK's envelope. */
-export function toolOutputText(output: unknown): string {
-  if (typeof output === "string") return output;
-  if (output !== null && typeof output === "object" && "value" in output) {
-    return typeof output.value === "string" ? output.value : JSON.stringify(output.value);
-  }
-  return JSON.stringify(output ?? null);
 }
 
 /** The message as one text: for text prompts, summaries and search. */

@@ -118,6 +118,9 @@ async function confirm(
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
     await session.forgetArchived(jobId, incarnation);
+  } else if (typeof result === "object") {
+    parts.log.warn("archive_outranked", { jobId });
+    await session.forgetArchived(jobId, incarnation, result.outrankedBy);
   } else {
     const { rev, version } = owed.write;
     await session.confirmArchived(jobId, incarnation, { rev, version });

@@ -69,9 +69,20 @@ export function confirmArchived(
   return false;
 }
 
-/** The archive lost what it had confirmed, as after a restore: everything is owed again. */
-export function forgetArchived(store: SessionStore, jobId: string, now: number): void {
+/**
+ * The archive lost what it had confirmed, as after a restore: everything is owed again, in the place of what it still has.
+ * @param outrankedBy it holds another life that began then: this one, being the last, began after it, whatever the clocks said
+ */
+export function forgetArchived(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  now: number,
+  outrankedBy?: number,
+): void {
   store.setArchived(0, 0);
+  store.setArchiveRev(session.archiveRev, true);
+  if (outrankedBy !== undefined && outrankedBy >= session.createdAt) store.setCreatedAt(outrankedBy + 1);
   const job = store.job(jobId);
   if (job !== null) store.putJob({ ...job, nextSendAt: now });
 }

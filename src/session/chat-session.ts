@@ -292,9 +292,9 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  async forgetArchived(jobId: string, incarnation: string): Promise<void> {
-    this.#work(incarnation, undefined, () => {
-      forgetArchived(this.#store, jobId, Date.now());
+  async forgetArchived(jobId: string, incarnation: string, outrankedBy?: number): Promise<void> {
+    this.#work(incarnation, undefined, (session) => {
+      forgetArchived(this.#store, session, jobId, Date.now(), outrankedBy);
       this.#session = undefined;
       this.#arm();
       return undefined;
@@ -304,16 +304,18 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   /** What the archive has to erase; null if it has confirmed. */
   async readErasure(jobId: string, incarnation: string): Promise<{ createdAt: number; failures: number } | null> {
     const job = this.#owed(jobId, incarnation);
-    return job === null ? null : { createdAt: this.#row()?.createdAt ?? job.createdAt, failures: job.failures };
+    const session = this.#row();
+    if (job === null || session === null) return null;
+    // Only the newest life's date is kept. Each began after those before it, and that is all that the archive goes by.
+    const createdAt = session.incarnation === incarnation ? session.createdAt : session.createdAt - 1;
+    return { createdAt, failures: job.failures };
   }
 
   /** The archive erased this life of the session. If no other has begun, the object is left as if it had never been. */
   async confirmErased(jobId: string, incarnation: string): Promise<void> {
     if (this.#owed(jobId, incarnation) === null) return;
-    if (this.#load() !== null) {
-      this.#store.deleteJob(jobId);
-      return;
-    }
+    this.#store.deleteJob(jobId);
+    if (this.#load() !== null || this.#store.jobs().length > 0) return;
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
     this.#session = null;
@@ -379,13 +381,15 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   #create(birth: Birth): SessionRow {
     migrate(this.ctx.storage.sql);
+    const erased = this.#store.session();
     this.#store.insertSession({
       ...birth.ref,
       incarnation: newId(),
       hashKey: crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)),
       metadata: birth.metadata ?? {},
       settings: birth.settings ?? {},
-      createdAt: birth.createdAt,
+      // Of two lives the archive takes the one that began later for the last; clocks may differ.
+      createdAt: erased === null ? birth.createdAt : Math.max(birth.createdAt, erased.createdAt + 1),
     });
     this.#session = undefined;
     return this.#known();

@@ -44,11 +44,11 @@ function isData(part: Part): boolean {
   return part.type.startsWith("data-");
 }
 
-function toLogMessage(row: MessageRow): LogMessage {
+function toLogMessage(row: MessageRow, keepsData: boolean): LogMessage {
   const message = described(row);
   return {
     ...message,
-    content: row.content === null ? null : prompted(row.content),
+    content: row.content === null || keepsData ? row.content : prompted(row.content),
     tokensBefore: row.totalCost - messageCost(message),
   };
 }
@@ -116,7 +116,7 @@ export function readContext(
     headSeq,
     atSeq,
     summary: row === null ? null : toSummary(row, store.items(row.version)),
-    newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1),
+    newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
     hiddenSeqs: row === null ? [] : store.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
     candidates: retrieve === null ? null : retrieve(atSeq),
     maxTokens: request.maxTokens ?? resolveSettings(session.settings).maxTokens,
@@ -124,8 +124,8 @@ export function readContext(
   });
 }
 
-function* newestFirst(store: SessionStore, fromSeq: Seq, throughSeq: Seq): Generator<LogMessage> {
-  for (const row of store.messagesBackward(fromSeq, throughSeq)) yield toLogMessage(row);
+function* newestFirst(store: SessionStore, fromSeq: Seq, throughSeq: Seq, keepsData: boolean): Generator<LogMessage> {
+  for (const row of store.messagesBackward(fromSeq, throughSeq)) yield toLogMessage(row, keepsData);
 }
 
 export interface MessageQuery {

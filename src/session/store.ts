@@ -266,18 +266,28 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
   }
 
+  setCreatedAt(createdAt: number): void {
+    this.#sql.exec("UPDATE session SET created_at = ? WHERE one = 1", createdAt);
+  }
+
   setArchived(rev: number, version: number): void {
     this.#sql.exec("UPDATE session SET archived_rev = ?, archived_version = ? WHERE one = 1", rev, version);
   }
 
-  /** Forgets all that was said and all that was owed. The names stay, for what the archive has yet to confirm. */
+  /**
+   * Forgets all that was said and all that was owed. The names stay, and the erasures of earlier lives, for what the archive has yet
+   * to confirm; so do the blanks that the next life's rows must not take the place of.
+   */
   wipe(erasedAt: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
       `UPDATE messages SET content = ${blanksOf("content")}, author = ${blanksOf("author")}, metadata = ${blanksOf("metadata")}`,
     );
     this.#sql.exec(`UPDATE items SET text = ${blanksOf("text")}`);
-    for (const table of ["messages", "summaries", "items", "hidden", "jobs"]) this.#sql.exec(`DELETE FROM ${table}`);
+    this.#sql.exec("DELETE FROM messages WHERE seq > 0");
+    this.#sql.exec("DELETE FROM items WHERE row > 0");
+    for (const table of ["summaries", "hidden"]) this.#sql.exec(`DELETE FROM ${table}`);
+    this.#sql.exec("DELETE FROM jobs WHERE kind <> 'erase'");
     this.#sql.exec(
       "UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', erased_at = ? WHERE one = 1",
       erasedAt,

@@ -50,6 +50,8 @@ const toolOutput = (text: string): fc.Arbitrary<Json> =>
   fc.constantFrom<Json>(
     text,
     { found: [text, null], total: 2 },
+    // Looks like an envelope and is none: all of it is output.
+    { value: 3, unit: "km", note: text },
     { type: "json", value: { text } },
     { type: "error-text", value: text },
     { type: "execution-denied" },

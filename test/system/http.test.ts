@@ -2,12 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { appendResultSchema } from "../../src/contracts/append.ts";
-import {
-  aiSdkContextSchema,
-  contextSchema,
-  openaiChatContextSchema,
-  textContextSchema,
-} from "../../src/contracts/context.ts";
+import { contextSchema, openaiChatContextSchema, renderedContextSchemas } from "../../src/contracts/context.ts";
 import { failureSchema, jobSchema } from "../../src/contracts/job.ts";
 import { messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
@@ -168,13 +163,7 @@ describe("the context over HTTP", () => {
     const id = newId();
     const appended = await append(id, { ...turns(4), context: { format: "openai-chat" } });
     const inAppend = openaiChatContextSchema.parse(appendResultSchema.parse(appended.body).context);
-    const schemas = {
-      threadkeep: contextSchema,
-      "openai-chat": openaiChatContextSchema,
-      "ai-sdk": aiSdkContextSchema,
-      text: textContextSchema,
-    };
-    for (const [format, schema] of Object.entries(schemas)) {
+    for (const [format, schema] of Object.entries(renderedContextSchemas)) {
       const got = await get(`/v1/sessions/${id}/context?format=${format}&maxTokens=4000`);
       expect(got.status).toBe(200);
       schema.parse(got.body);

@@ -141,7 +141,9 @@ const BODY = `
       <label>Shown as
         <select id="format">
           <option value="threadkeep">explained</option><option value="text">text</option>
-          <option value="openai-chat">OpenAI chat</option><option value="ai-sdk">AI SDK</option>
+          <option value="openai-chat">OpenAI chat</option><option value="openai-responses">OpenAI responses</option>
+          <option value="anthropic">Anthropic</option><option value="ai-sdk">AI SDK</option>
+          <option value="ui">UI messages</option>
         </select>
       </label>
     </div>

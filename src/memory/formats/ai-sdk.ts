@@ -7,10 +7,10 @@ import {
   providerOptionsSchema,
 } from "../../contracts/context.ts";
 import type { Json } from "../../contracts/text.ts";
+import { toToolOutput } from "../tool-output.ts";
 import { attributeParts, attributeText } from "./attribution.ts";
 import { fileNote, readFile } from "./files.ts";
 import type { Opening } from "./opening.ts";
-import { toToolOutput } from "./tool-parts.ts";
 import type { PartOf, Turn } from "./turns.ts";
 
 /**

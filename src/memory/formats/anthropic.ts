@@ -4,18 +4,11 @@ import type {
   AnthropicMessage,
   AnthropicUserBlock,
 } from "../../contracts/context.ts";
+import { isFailure, outputText, toToolOutput } from "../tool-output.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import { fileNote, imageType, isImage, type PromptFile, readFile } from "./files.ts";
 import type { Opening } from "./opening.ts";
-import {
-  type CallLimits,
-  createCallNamer,
-  inputObject,
-  isFailure,
-  type NamedCall,
-  outputText,
-  toToolOutput,
-} from "./tool-parts.ts";
+import { type CallLimits, createCallNamer, inputObject, type NamedCall } from "./tool-parts.ts";
 import { isBlank, type PartOf, type Turn } from "./turns.ts";
 
 /** Its refusal of an id says "String should match pattern '^[a-zA-Z0-9_-]+$'". */

@@ -1,8 +1,9 @@
 import type { OpenaiChatMessage } from "../../contracts/context.ts";
+import { outputText, toToolOutput } from "../tool-output.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./files.ts";
 import type { Opening } from "./opening.ts";
-import { type CallLimits, createCallNamer, inputObject, outputText, toToolOutput } from "./tool-parts.ts";
+import { type CallLimits, createCallNamer, inputObject } from "./tool-parts.ts";
 import type { PartOf, Turn } from "./turns.ts";
 
 /** OpenAI takes names of this form alone. */

@@ -1,10 +1,10 @@
 import type { ProviderOptions, UiMessage, UiPart } from "../../contracts/context.ts";
 import type { Json } from "../../contracts/text.ts";
 import { messageText } from "../message-text.ts";
+import { isFailure, outputText, toToolOutput } from "../tool-output.ts";
 import { optionsOf } from "./ai-sdk.ts";
 import { fileNote, fileUrl, nameFiles, readFile } from "./files.ts";
 import type { Opening } from "./opening.ts";
-import { isFailure, outputText, toToolOutput } from "./tool-parts.ts";
 import { type CallMatches, type ContextMessage, matchCalls, type PartOf } from "./turns.ts";
 
 /** The id of the message that a summary is. No client can have it: the slash is not for them. */

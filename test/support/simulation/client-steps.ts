@@ -65,7 +65,11 @@ async function change<Answer, Given>(
   const after = isDone ? transition.after : before;
   session.model = after;
   if (!isDone) return `${told}: nothing is done`;
-  session.retired.push(...transition.retired.map((entry) => ({ ...entry, incarnation })));
+  // The same text may have been appended twice, and stand in another message rightly.
+  const left = new Set(secretsOf(after?.log.map(({ content, metadata }) => [content, metadata])));
+  session.retired.push(
+    ...transition.retired.filter(({ secret }) => !left.has(secret)).map((entry) => ({ ...entry, incarnation })),
+  );
   if (before !== null && after === null) {
     session.erasedLives.add(incarnation);
     session.pastIds.push(...before.log.map(({ id }) => id));

@@ -109,7 +109,9 @@ export function edit(before: ModelSession | null, id: string, patch: MessagePatc
   return {
     after: {
       ...before,
-      log: before.log.map((message) => (message === old ? { ...old, content, metadata, isEdited: true, ...now } : message)),
+      log: before.log.map((message) =>
+        message === old ? { ...old, content, metadata, isEdited: true, ...now } : message,
+      ),
     },
     answer: "ok",
     retired: secretsOf([old.content, old.metadata])
