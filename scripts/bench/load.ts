@@ -8,8 +8,8 @@ import { type Distribution, distributionOf } from "./statistics.ts";
 import { createTalk } from "./talk.ts";
 
 const PLACE = "load";
-/** What each session begins with: a chat that is under way. */
-const SEED_MESSAGES = 20;
+/** From one session to the next, as a share of the way to a summary: any run of sessions is spread over it evenly. */
+const GOLDEN_SHARE = 0.618_034;
 /** Beyond these a request waits for a connection, which counts as its latency. */
 export const LOAD_CONNECTIONS = 256;
 const PROGRESS_MS = 1_000;
@@ -26,6 +26,8 @@ export interface LoadReport extends LoadPlan {
   readonly answeredPerSecond: number;
   /** Acknowledged appends that the sessions do not hold in the end. */
   readonly lostAppends: number;
+  /** Sessions that got their first summary meanwhile: as in a service that has run for long, they stand at every point on the way to one. */
+  readonly summaries: number;
   readonly runtime: {
     readonly startMiB: number | null;
     readonly endMiB: number | null;
@@ -55,9 +57,11 @@ interface Samples {
 export async function runLoad(parts: LoadParts, plan: LoadPlan): Promise<LoadReport> {
   const { sessions, runtimePid, onProgress } = parts;
   const ids = Array.from({ length: plan.sessions }, (_, at) => sessions.name(`load-${at}`));
+  const turnsToSummary = await countTurnsToSummary(sessions);
+  const seeded = ids.map((_, at) => 1 + Math.floor(((at * GOLDEN_SHARE) % 1) * turnsToSummary));
   await inParallel(ids, async (id, at) => {
     if (at % 50 === 0) onProgress(`load: making session ${at} of ${ids.length}`);
-    await sessions.fill(id, SEED_MESSAGES, createTalk(at));
+    await sessions.fill(id, seeded[at] ?? 1, createTalk(at));
   });
   const readMiB = (): number | null => (runtimePid === undefined ? null : residentMiB(runtimePid));
   const readMs = (): number | null => (runtimePid === undefined ? null : processorMs(runtimePid));
@@ -73,6 +77,7 @@ export async function runLoad(parts: LoadParts, plan: LoadPlan): Promise<LoadRep
   const endMiB = readMiB();
 
   const succeeded = samples.lateness.length;
+  const found = await lookUpAll(parts, ids, (at) => (seeded[at] ?? 1) + (samples.appended[at] ?? 0));
   return {
     ...plan,
     requests: plannedCount(plan),
@@ -82,7 +87,7 @@ export async function runLoad(parts: LoadParts, plan: LoadPlan): Promise<LoadRep
     fromSend: { append: distributionOf(samples.fromSend.append), context: distributionOf(samples.fromSend.context) },
     lateness: distributionOf(samples.lateness),
     answeredPerSecond: Math.round((succeeded * 1_000) / elapsedMs),
-    lostAppends: await countLost(parts, ids, samples.appended),
+    ...found,
     runtime: {
       startMiB,
       endMiB,
@@ -135,29 +140,43 @@ function sendAll(parts: LoadParts, plan: LoadPlan, ids: readonly string[]): Prom
         );
       }
       if (signal.aborted) reject(signal.reason);
-      else if (sent < total) setTimeout(tick, plannedRequest(plan, sent).dueMs - (performance.now() - startedAt));
-      else void Promise.all(inFlight).then(() => resolve(samples), reject);
+      else if (sent < total) {
+        const waitMs = plannedRequest(plan, sent).dueMs - (performance.now() - startedAt);
+        setTimeout(tick, Math.max(0, waitMs));
+      } else void Promise.all(inFlight).then(() => resolve(samples), reject);
     };
     tick();
   });
 }
 
+/** How many turns there are from one summary to the next. */
+async function countTurnsToSummary(sessions: BenchSessions): Promise<number> {
+  const id = sessions.name("load-scale");
+  await sessions.fill(id, 10, createTalk(0));
+  const { settings, messageTokens, headSeq } = await sessions.state(id);
+  return Math.floor(((settings.summarizeAfterTokens ?? 0) * headSeq) / messageTokens);
+}
+
 /** Asks each session for its newest message: what was acknowledged must be there. */
-async function countLost(
+async function lookUpAll(
   { sessions, failures, onProgress }: LoadParts,
   ids: readonly string[],
-  appended: readonly number[],
-): Promise<number> {
+  expectedHeadSeq: (at: number) => number,
+): Promise<Pick<LoadReport, "lostAppends" | "summaries">> {
   onProgress("load: counting what is there");
-  let lost = 0;
+  let lostAppends = 0;
+  let summaries = 0;
   await inParallel(ids, async (id, at) => {
     try {
-      const { headSeq } = await sessions.state(id);
-      lost += Math.max(0, SEED_MESSAGES + (appended[at] ?? 0) - headSeq);
+      const { headSeq, summary } = await sessions.state(id);
+      lostAppends += Math.max(0, expectedHeadSeq(at) - headSeq);
+      if (summary !== null) summaries += 1;
     } catch (error) {
       failures.note(PLACE, error);
     }
   });
-  if (lost > 0) failures.note(PLACE, new RequestFailure("lost", `${lost} acknowledged appends are not there`));
-  return lost;
+  if (lostAppends > 0) {
+    failures.note(PLACE, new RequestFailure("lost", `${lostAppends} acknowledged appends are not there`));
+  }
+  return { lostAppends, summaries };
 }

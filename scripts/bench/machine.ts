@@ -1,8 +1,9 @@
 // What the machine is, and what a process takes of it.
-import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
+import { closeSync, fdatasyncSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from "node:os";
 import path from "node:path";
 import { projectRoot } from "../dev/paths.ts";
+import { distributionOf } from "./statistics.ts";
 
 export interface MachineFacts {
   readonly platform: string;
@@ -13,7 +14,11 @@ export interface MachineFacts {
   readonly loadAverage: readonly number[];
   readonly node: string;
   readonly workerd: string;
+  /** 4 KiB written and flushed where temporary files lie, p50: an append is answered after as much. */
+  readonly flushMs: number;
 }
+
+const FLUSHES = 50;
 
 export function describeMachine(): MachineFacts {
   return {
@@ -24,7 +29,26 @@ export function describeMachine(): MachineFacts {
     loadAverage: loadAverage(),
     node: process.versions.node,
     workerd: versionOf("workerd"),
+    flushMs: measureFlush(),
   };
+}
+
+function measureFlush(): number {
+  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-flush-"));
+  const file = openSync(path.join(directory, "block"), "w");
+  try {
+    const block = Buffer.alloc(4096, "x");
+    const times = Array.from({ length: FLUSHES }, (_, at) => {
+      const startedAt = performance.now();
+      writeSync(file, block, 0, block.length, at * block.length);
+      fdatasyncSync(file);
+      return performance.now() - startedAt;
+    });
+    return distributionOf(times)?.p50Ms ?? 0;
+  } finally {
+    closeSync(file);
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
 export function loadAverage(): number[] {

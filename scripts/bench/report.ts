@@ -34,6 +34,9 @@ export function makeReport(facts: Omit<BenchReport, "rowsBilledAreCountedBy">): 
   return { ...facts, rowsBilledAreCountedBy: ROWS_BILLED };
 }
 
+/** Past this the times from the intended start tell of the client as well. */
+const LATE_CLIENT_MS = 10;
+
 /** Says a heading in whatever way the terminal can. */
 export interface ReportTarget {
   heading(text: string): void;
@@ -43,7 +46,7 @@ export interface ReportTarget {
 export function showReport(report: BenchReport, target: ReportTarget): void {
   const { machine } = report;
   const facts = [
-    `${machine.platform}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB`,
+    `${machine.platform}, ${machine.cores} cores (${machine.processor}), ${machine.memoryGiB} GiB; 4 KiB to disk ${machine.flushMs} ms`,
     `node ${machine.node}, workerd ${machine.workerd}; ${report.service}`,
     `load average ${machine.loadAverage.join(" ")} at the start, ${report.loadAverageAtEnd.join(" ")} at the end; ` +
       `${report.startedAt}, ${report.seconds} s${report.isQuick ? ", --quick" : ""}`,
@@ -130,8 +133,13 @@ function loadLines(load: LoadReport): string[] {
     "",
     `${count(load.sessions)} sessions, ${load.seconds} s at ${count(load.rate)} requests a second: ` +
       `${share.toFixed(3)} % succeeded (${count(load.succeeded)} of ${count(load.requests)}), ${count(load.answeredPerSecond)} a second`,
-    `acknowledged appends lost: ${count(load.lostAppends)}`,
+    `acknowledged appends lost: ${count(load.lostAppends)}; sessions summarized meanwhile: ${count(load.summaries)}`,
     `workerd: ${processors}; client busy ${Math.round(load.clientBusy * 100)} % of the time`,
+    ...(load.lateness !== null && load.lateness.p99Ms > LATE_CLIENT_MS
+      ? [
+          `The client itself was late by up to ${milliseconds(load.lateness.p99Ms)} ms (p99): the machine was busy with other things too.`,
+        ]
+      : []),
   ];
 }
 

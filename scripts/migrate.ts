@@ -1,0 +1,78 @@
+// npm run migrate: brings the schema of a PostgreSQL up to date, and lets the Worker's role log in. `--help` tells the rest.
+import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { parseArgs } from "node:util";
+import { applyMigrations, openWorkerRole } from "./dev/database.ts";
+import { describeError, StartError } from "./dev/start-error.ts";
+
+const HELP = `DATABASE_URL=postgres://… npm run migrate     applies the migrations that a PostgreSQL lacks
+
+  --help   this text
+
+Environment
+  DATABASE_URL      the server and database, and a role that may create schemas, tables and roles (on Supabase: postgres)
+  WORKER_PASSWORD   if set, the role threadkeep_worker may log in with it from now on
+
+Both are read from the environment, because other users of the machine can read a command line. Running it again changes
+nothing but the password. The password itself does not travel: the server gets a verifier of it.
+`;
+
+/** A password can be guessed from its verifier, at PostgreSQL's few rounds, unless it is long. */
+const MIN_PASSWORD_LENGTH = 20;
+/** PostgreSQL's own default. */
+const SCRAM_ROUNDS = 4096;
+const SCRAM_SALT_BYTES = 16;
+
+try {
+  const { values } = parseArgs({ options: { help: { type: "boolean", short: "h" } } });
+  if (values.help === true) console.log(HELP);
+  else await migrate(readAddress(), readPassword());
+} catch (error) {
+  console.error(error instanceof StartError ? `\n${error.message}\n` : `${describeError(error)}\n\n${HELP}`);
+  process.exitCode = 1;
+}
+
+async function migrate(address: URL, password: string | null): Promise<void> {
+  const name = `${address.host}${address.pathname}`;
+  await applyMigrations(address.href);
+  console.log(`The schema of ${name} is up to date.`);
+  if (password === null) return;
+  try {
+    // A server may write statements to its log; what stands there then is of no use for logging in.
+    const worker = await openWorkerRole(address.href, scramVerifier(password));
+    if (worker === null) throw new StartError("The migrations made no role threadkeep_worker.");
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    throw new StartError(`The role threadkeep_worker got no password: ${describeError(error)}`, { cause: error });
+  }
+  console.log("The role threadkeep_worker may log in with WORKER_PASSWORD.");
+}
+
+function readAddress(): URL {
+  const text = process.env["DATABASE_URL"] ?? "";
+  if (!/^postgres(ql)?:/.test(text) || !URL.canParse(text)) {
+    throw new StartError(
+      "Set DATABASE_URL to the address of the database: postgres://USER:PASSWORD@HOST:5432/DATABASE",
+    );
+  }
+  return new URL(text);
+}
+
+function readPassword(): string | null {
+  const password = process.env["WORKER_PASSWORD"] ?? "";
+  if (password === "") return null;
+  // Letters, digits, - and _ stand in a connection string as they are, and need none of SCRAM's normalization.
+  if (!/^[\w-]+$/.test(password) || password.length < MIN_PASSWORD_LENGTH) {
+    throw new StartError(`WORKER_PASSWORD must be ${MIN_PASSWORD_LENGTH} or more characters of A-Z a-z 0-9 - _`);
+  }
+  return password;
+}
+
+/** What PostgreSQL keeps of a password (RFC 5803), and takes in its place. */
+function scramVerifier(password: string): string {
+  const salt = randomBytes(SCRAM_SALT_BYTES);
+  const salted = pbkdf2Sync(password, salt, SCRAM_ROUNDS, 32, "sha256");
+  const keyOf = (name: string): Buffer => createHmac("sha256", salted).update(name).digest();
+  const storedKey = createHash("sha256").update(keyOf("Client Key")).digest();
+  const parts = [storedKey, keyOf("Server Key")].map((key) => key.toString("base64"));
+  return `SCRAM-SHA-256$${SCRAM_ROUNDS}:${salt.toString("base64")}$${parts.join(":")}`;
+}
