@@ -94,8 +94,8 @@ function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[]
     ...table,
     "",
     `p50 at 10,000 messages over p50 at 100: ${ratios.join("; ")}`,
-    `${count(samples)} samples a row. × floor: of p50. workerd ms: processor time of one request, background work included.`,
-    "The floor is the nearest there is to an empty answer through one object with the same authentication.",
+    `${count(samples)} samples a row. × floor: of p50. workerd ms: processor time of one request, with its share of background work.`,
+    "The floor is the cheaper of the two: the nearest there is to an empty answer through one object with the same authentication.",
     ...notes,
   ];
 }

@@ -2,7 +2,6 @@ import { z } from "zod";
 import { MAX_ITEMS_PER_SUMMARY, MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "./limits.ts";
 import { roleSchema, seqSchema } from "./message.ts";
 import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
-import { safeText } from "./text.ts";
 
 /** The one tool that a summarizer offers over MCP. Any server with it can stand in for ours. */
 export const SUMMARIZE_TOOL = "summarize_conversation";
@@ -30,7 +29,7 @@ export type SummarizerRequest = z.infer<typeof summarizerRequestSchema>;
 export const proposedItemSchema = z.object({
   id: z.string().optional(),
   kind: itemKindSchema,
-  text: safeText.min(1).max(MAX_ITEM_TEXT_LENGTH),
+  text: z.string().min(1).max(MAX_ITEM_TEXT_LENGTH),
   sourceSeqs: z.array(seqSchema).min(1).max(MAX_SOURCES_PER_ITEM),
   status: itemStatusSchema,
 });

@@ -79,19 +79,18 @@ export class Directory extends DurableObject {
   async list(query: DirectoryQuery): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
     if (!this.#hasSchema) return { entries: [], scanEnd: null };
     const after = query.after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
-    const rows = this.ctx.storage.sql.exec<{
-      session: string;
-      created_at: number;
-      metadata: string;
-    }>(
-      `SELECT session, created_at, metadata FROM sessions
-       WHERE created_at < ?1 OR (created_at = ?1 AND session < ?2)
-       ORDER BY created_at DESC, session DESC LIMIT ?3`,
-      after.createdAt,
-      after.session,
-      MAX_SCANNED_ROWS,
-    );
     const filters = Object.entries(query.metadata);
+    const mostRows = filters.length === 0 ? query.limit : MAX_SCANNED_ROWS;
+    const rows = this.ctx.storage.sql
+      .exec<{ session: string; created_at: number; metadata: string }>(
+        `SELECT session, created_at, metadata FROM sessions
+         WHERE created_at < ?1 OR (created_at = ?1 AND session < ?2)
+         ORDER BY created_at DESC, session DESC LIMIT ?3`,
+        after.createdAt,
+        after.session,
+        mostRows,
+      )
+      .toArray();
     const entries: DirectoryEntry[] = [];
     let scanned = 0;
     let last: DirectoryCursor | null = null;

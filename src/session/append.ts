@@ -71,7 +71,7 @@ export function appendMessages(
   expectedHeadSeq: Seq | undefined,
   now: number,
 ): Outcome<Appended> {
-  const newest = store.newestMessage();
+  const newest = store.head();
   let headSeq = newest?.seq ?? 0;
   let totalCost = newest?.totalCost ?? 0;
   let totalBytes = newest?.totalBytes ?? 0;

@@ -38,7 +38,7 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     rev: session.archiveRev,
     version: newest?.version ?? 0,
     createdAt: session.createdAt,
-    headSeq: store.newestMessage()?.seq ?? 0,
+    headSeq: store.head()?.seq ?? 0,
     throughSeq: newest?.throughSeq ?? 0,
     metadata: session.metadata,
     summaries: store.summariesAfter(knownVersion),

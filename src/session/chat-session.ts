@@ -122,7 +122,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   async state(): Promise<Outcome<SessionState>> {
-    return this.#answer(() => readState(this.#store, this.#known()));
+    return this.#read(() => readState(this.#store, this.#known()));
   }
 
   async update(patch: SessionPatch): Promise<Outcome<SessionState>> {
@@ -140,14 +140,14 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   async messages(query: MessageQuery): Promise<Outcome<Page<Message>>> {
-    return this.#answer(() => {
+    return this.#read(() => {
       this.#known();
       return readMessages(this.#store, query);
     });
   }
 
   async message(id: string): Promise<Outcome<Message>> {
-    return this.#answer(() => {
+    return this.#read(() => {
       this.#known();
       const row = findMessage(this.#store, id);
       if (row === null) throw new Refusal(UNKNOWN_MESSAGE);
@@ -189,18 +189,18 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   async context(request: ContextRequest): Promise<Outcome<RenderedContext>> {
-    return this.#answer(() => this.#context(this.#known(), request));
+    return this.#read(() => this.#context(this.#known(), request));
   }
 
   async search(request: SearchRequest): Promise<Outcome<SearchResult>> {
-    return this.#answer(() => {
+    return this.#read(() => {
       this.#known();
       return searchMessages(this.#store, this.#search, request);
     });
   }
 
   async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>> {
-    return this.#answer(() => {
+    return this.#read(() => {
       this.#known();
       return readSummaries(this.#store, before, limit);
     });
@@ -208,7 +208,7 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** One version, with the messages that its items cite if asked. */
   async summary(version: number, expandSources: boolean): Promise<Outcome<Summary & { sources?: Message[] }>> {
-    return this.#answer(() => {
+    return this.#read(() => {
       this.#known();
       const row = this.#store.summary(version);
       if (row === null) throw new Refusal(UNKNOWN_SUMMARY);
@@ -431,11 +431,15 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
   }
 
   #answer<T>(body: () => T): Outcome<T> {
+    return this.#read(() => this.#transact(body));
+  }
+
+  /** An answer that changes nothing needs no transaction: nothing else runs while it is made. */
+  #read<T>(body: () => T): Outcome<T> {
     try {
-      return { ok: true, value: this.#transact(body) };
+      return { ok: true, value: body() };
     } catch (error) {
-      if (error instanceof Refusal) return { ok: false, fault: error.fault };
-      if (error instanceof ThreadkeepError) return { ok: false, fault: error.fault };
+      if (error instanceof Refusal || error instanceof ThreadkeepError) return { ok: false, fault: error.fault };
       throw error;
     }
   }

@@ -69,7 +69,7 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
 }
 
 export function readState(store: SessionStore, session: SessionRow): SessionState {
-  const newest = store.newestMessage();
+  const newest = store.head();
   const summary = store.newestSummary();
   return {
     id: session.session,
@@ -108,7 +108,7 @@ export function readContext(
   request: ContextRequest,
   retrieve: ((throughSeq: Seq) => RetrievedMessage[]) | null,
 ): Context {
-  const headSeq = store.newestMessage()?.seq ?? 0;
+  const headSeq = store.head()?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
   const row = store.summaryAt(atSeq);
   return assembleContext({

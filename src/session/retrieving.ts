@@ -70,5 +70,5 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
       },
     ];
   });
-  return { data, indexedThroughSeq, headSeq: store.newestMessage()?.seq ?? 0 };
+  return { data, indexedThroughSeq, headSeq: store.head()?.seq ?? 0 };
 }

@@ -101,6 +101,11 @@ const NEVER_ENDED = "9999999999";
 /** Of an item that holds in no version any more. */
 const NEVER_BEGUN = "0000000000";
 
+/** Rows of the first page that is read of the log: most contexts need about as many. */
+const FIRST_PAGE_ROWS = 32;
+/** Bounds what is held of a page, whose messages may be large. */
+const MAX_PAGE_ROWS = 128;
+
 /** SQL for as many blanks as a column has bytes; NULL stays NULL. */
 function blanksOf(column: string): string {
   return `CASE WHEN ${column} IS NOT NULL THEN printf('%*s', length(CAST(${column} AS BLOB)), '') END`;
@@ -338,25 +343,53 @@ export class SessionStore {
     return row === undefined ? null : toMessage(row);
   }
 
-  newestMessage(): MessageRow | null {
-    const row = this.#sql.exec("SELECT * FROM messages WHERE seq > 0 ORDER BY seq DESC LIMIT 1").toArray()[0];
-    return row === undefined ? null : toMessage(row);
+  /** The newest message's place, and the totals through it; null if there is none. */
+  head(): { readonly seq: Seq; readonly totalCost: TokenCount; readonly totalBytes: number } | null {
+    const row = this.#sql
+      .exec("SELECT seq, total_cost, total_bytes FROM messages WHERE seq > 0 ORDER BY seq DESC LIMIT 1")
+      .toArray()[0];
+    if (row === undefined) return null;
+    return { seq: number(row["seq"]), totalCost: number(row["total_cost"]), totalBytes: number(row["total_bytes"]) };
   }
 
-  /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read: rows behind are not touched. */
+  /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
   *messagesForward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    const rows = this.#sql.exec("SELECT * FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq", fromSeq, throughSeq);
-    for (const row of rows) yield toMessage(row);
+    yield* this.#messagesInPages(fromSeq, 1, (next, limit) =>
+      this.#sql.exec(
+        "SELECT * FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+        next,
+        throughSeq,
+        limit,
+      ),
+    );
   }
 
-  /** Newest first, from `fromSeq` down to `throughSeq`. */
+  /** Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read. */
   *messagesBackward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    const rows = this.#sql.exec(
-      "SELECT * FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC",
-      fromSeq,
-      throughSeq,
+    yield* this.#messagesInPages(fromSeq, -1, (next, limit) =>
+      this.#sql.exec(
+        "SELECT * FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
+        next,
+        throughSeq,
+        limit,
+      ),
     );
-    for (const row of rows) yield toMessage(row);
+  }
+
+  /** In pages that grow, each read to its end: a cursor left open would lock the tables until it is collected. */
+  *#messagesInPages(
+    fromSeq: Seq,
+    direction: 1 | -1,
+    query: (next: Seq, limit: number) => SqlStorageCursor<Record<string, SqlStorageValue>>,
+  ): Generator<MessageRow> {
+    let next = fromSeq;
+    for (let limit = FIRST_PAGE_ROWS; ; limit = Math.min(MAX_PAGE_ROWS, 2 * limit)) {
+      const rows = query(next, limit).toArray();
+      for (const row of rows) yield toMessage(row);
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < limit) return;
+      next = number(last["seq"]) + direction;
+    }
   }
 
   editMessage(seq: Seq, contentJson: string, metadataJson: string | null, tokens: TokenCount, editedAt: number): void {

@@ -48,7 +48,7 @@ export function oweSummaryIfDue(
   newJobId: () => string,
   now: number,
 ): boolean {
-  const newest = store.newestMessage();
+  const newest = store.head();
   if (newest === null) return false;
   const settings = resolveSettings(session.settings);
   const throughSeq = store.newestSummary()?.throughSeq ?? 0;
@@ -74,7 +74,7 @@ export function oweSummaryByHand(
   newJobId: () => string,
   now: number,
 ): JobRow | null {
-  const newest = store.newestMessage();
+  const newest = store.head();
   if (newest === null) return null;
   const keepRecentTokens = request.keepRecentTokens ?? resolveSettings(session.settings).keepRecentTokens;
   const fromScratch = request.fromScratch === true;
@@ -156,8 +156,19 @@ function handOutChunk(
       text: cutText(text, room),
     });
   }
+  // What was changed after it had been given, and before its answer was saved, is given anew here.
+  const isTainted = job.taintedFromSeq !== null && job.taintedFromSeq <= draft.throughSeq;
+  const taintedFromSeq = isTainted ? job.taintedFromSeq : null;
   const lease = newLease();
-  store.putJob({ ...job, draft: saved, lease, leaseUntil: now + LEASE_MS, baseVersion, chunkThroughSeq });
+  store.putJob({
+    ...job,
+    draft: saved,
+    taintedFromSeq,
+    lease,
+    leaseUntil: now + LEASE_MS,
+    baseVersion,
+    chunkThroughSeq,
+  });
   return { next: "call", lease, request: { previous: draft.items, messages, maxTokens } };
 }
 

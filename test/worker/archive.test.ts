@@ -118,7 +118,7 @@ describe("the archive's fence", () => {
     await apply(old);
     const young = { ...writeOf(), ref: old.ref, createdAt: old.createdAt + 1 };
     expect(await apply(young)).toBe("applied");
-    expect(await apply({ ...old, rev: 8, baseRev: 7 })).toBe("stale");
+    expect(await apply({ ...old, rev: 8, baseRev: 7 })).toEqual({ outrankedBy: young.createdAt });
     expect((await rowsOf(young)).session).toMatchObject({ incarnation: young.incarnation, rev: 1 });
     expect(await rowsOf(old)).toMatchObject({ summaries: [], items: [] });
   });

@@ -66,6 +66,12 @@ describe("a context with a query", () => {
     expect(JSON.stringify(context.retrieved)).not.toContain("3917");
   });
 
+  it("leaves no cursor open that would keep the session from being erased", async () => {
+    const ref = await chat();
+    await contextOf(ref, { query: "auto", maxTokens: 300 });
+    expect((await sessionAt(ref).erase()).ok).toBe(true);
+  });
+
   it("takes an empty query, and one without any word, for one that finds nothing", async () => {
     const ref = await chat();
     expect((await contextOf(ref, { query: "" })).retrieved).toEqual([]);

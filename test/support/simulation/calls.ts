@@ -1,7 +1,7 @@
 import type { SessionRef } from "../../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../../src/contracts/summarizer.ts";
 import { checkArchive } from "./check-archive.ts";
-import { value } from "./check-session.ts";
+import { noteRevision, value } from "./check-session.ts";
 import type { AtGate, Passage } from "./consumer.ts";
 import type { Random } from "./random.ts";
 import { jobsOf, sessionOf } from "./rows.ts";
@@ -77,9 +77,12 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
     if (choice < 0.75) throw new SummarizerError("tool_error", "the tool reported a failure", random.between(1, 900));
     throw new Error("the isolate ran out of memory, as the simulation asked");
   }
-  for (const session of world.sessions) {
-    if (session.paid.has(rangeOf(request)))
-      throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
+  const asked = world.leases.get(request);
+  if (asked === undefined) throw new Violation(10, "the summarizer is asked for what no object handed out");
+  // A consumer that was held up for longer than its lease is taken for dead, and cannot know.
+  const isHeld = jobsOf(asked.session.object).some(({ lease }) => lease === asked.lease);
+  if (isHeld && asked.session.paid.has(rangeOf(request))) {
+    throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
   }
   return answerOf(request, random);
 }
@@ -144,6 +147,8 @@ async function callObject(
   };
   try {
     const answer = await object.call(invoke, fault);
+    const step = leasedStep(answer);
+    if (step !== null) world.leases.set(step.request, { session, lease: step.lease });
     if (method === "saveAnswer" && late === null) await noteSaved(session, args, requests, newestBefore);
     return answer;
   } catch (error) {
@@ -191,6 +196,7 @@ async function noteSaved(
   if (request === undefined)
     throw new Violation(7, "an answer was saved under a lease that its consumer does not hold");
   session.paid.add(rangeOf(request));
+  await noteRevision(session);
   const told = session.told.get(jobId) ?? new Set();
   session.told.set(jobId, told);
   for (const { seq } of request.messages) told.add(seq);

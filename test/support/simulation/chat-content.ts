@@ -79,7 +79,7 @@ export function toolExchange(random: Random): NewMessage[] {
 
 /** Every secret in a message, to look for when it is erased. */
 export function secretsOf(value: unknown): string[] {
-  return [...new Set(JSON.stringify(value ?? null).match(/zq[a-z]{12}/g))];
+  return [...new Set((typeof value === "string" ? value : JSON.stringify(value ?? null)).match(/zq[a-z]{12}/g))];
 }
 
 /** Other content for an edit. */

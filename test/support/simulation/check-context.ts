@@ -90,7 +90,7 @@ function checkPairs(context: Context, model: ModelSession): void {
     for (const id of toolPartsOf(model.log[seq - 1], "tool-result")) {
       const call = model.log
         .slice(Math.max(0, seq - 1 - MAX_PAIR_DISTANCE), seq - 1)
-        .find((message) => toolPartsOf(message, "tool-call").includes(id));
+        .findLast((message) => toolPartsOf(message, "tool-call").includes(id));
       if (call !== undefined && !there.has(call.seq)) {
         throw new Violation(5, `the result at seq ${seq} is in the context, and its call at ${call.seq} is not`);
       }

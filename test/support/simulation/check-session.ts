@@ -4,6 +4,7 @@ import type { Message } from "../../../src/contracts/message.ts";
 import type { Summary } from "../../../src/contracts/summary.ts";
 import { messageText } from "../../../src/memory/message-text.ts";
 import { isSupported } from "../../../src/memory/support.ts";
+import { secretsOf } from "./chat-content.ts";
 import { checkContext, checkSources } from "./check-context.ts";
 import type { ModelSession } from "./model.ts";
 import { revisionText } from "./revision.ts";
@@ -21,15 +22,24 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   const changes = session.object.disk.changes();
   if (instance === null || changes === session.checkedChanges) return;
   session.checkedChanges = changes;
-  await checkLog(instance, session.model);
   if (session.model === null) {
+    await checkLog(instance, null);
     checkRetired(session, true);
     return;
   }
   const versions = value(await instance.summaries(undefined, EVERYTHING), "summaries").data;
-  checkVersions(versions, session.model);
   recordRevision(session, versions);
   checkHidden(session, versions);
+  // All else follows from these: leases and alarms alone change nothing of it.
+  const basis = JSON.stringify([
+    versions,
+    hiddenSeqsOf(session.object),
+    jobsOf(session.object).map(({ kind }) => kind),
+  ]);
+  if (session.checked?.model === session.model && session.checked.basis === basis) return;
+  session.checked = { model: session.model, basis };
+  await checkLog(instance, session.model);
+  checkVersions(versions, session.model);
   for (const maxTokens of [256, 1_000_000]) {
     const context = value(await instance.context({ maxTokens }), "context");
     checkContext(context, session.model, { maxTokens });
@@ -108,6 +118,12 @@ function checkVersions(versions: readonly Summary[], model: ModelSession): void 
   }
 }
 
+/** After a call that may be followed by others before the next check. */
+export async function noteRevision(session: SimulatedSession): Promise<void> {
+  const outcome = await session.object.resident?.summaries(undefined, EVERYTHING);
+  if (outcome?.ok === true) recordRevision(session, outcome.value.data);
+}
+
 /** The archive may hold any of these states and no other. */
 function recordRevision(session: SimulatedSession, versions: readonly Summary[]): void {
   const row = sessionOf(session.object);
@@ -153,8 +169,9 @@ function checkRetired(session: SimulatedSession, isErased: boolean): void {
     : session.object.disk.hasTable("messages")
       ? JSON.stringify(session.object.disk.read("SELECT * FROM messages"))
       : "";
+  const said = new Set(secretsOf(places));
   for (const { secret, seq } of session.retired) {
-    if (places.includes(secret)) {
+    if (said.has(secret)) {
       throw new Violation(9, `what seq ${seq} said before it was erased or edited (${secret}) is still in the object`);
     }
   }

@@ -218,6 +218,11 @@ function pickId(world: World, session: SimulatedSession): string {
   return world.random.chance(0.03) ? "no-such-message" : (world.random.pick(repeatable(session))?.id ?? "none");
 }
 
+/** What was made of a message that changes is made again, from the last version before it. */
+function forgetPaid(session: SimulatedSession): void {
+  session.paid.clear();
+}
+
 export async function editMessage(world: World): Promise<string> {
   const session = pickSession(world);
   const { random } = world;
@@ -227,6 +232,7 @@ export async function editMessage(world: World): Promise<string> {
     ? { metadata: { mark: secretWord(random) } }
     : { content: editedContent(random, old) };
   const transition = edit(session.model, id, patch);
+  forgetPaid(session);
   const told = await change(
     world,
     session,
@@ -241,6 +247,7 @@ export async function eraseMessage(world: World): Promise<string> {
   const session = pickSession(world);
   const id = pickId(world, session);
   const transition = eraseOne(session.model, id);
+  forgetPaid(session);
   const old = session.model?.log.find((message) => message.id === id);
   const told = await change(
     world,

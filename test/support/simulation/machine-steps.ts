@@ -1,6 +1,7 @@
 import { partsOf } from "./calls.ts";
 import { pickSession } from "./client-steps.ts";
 import { Consumer, type Passage } from "./consumer.ts";
+import type { ArchiveCopy } from "./simulated-archive.ts";
 import type { QueuedMessage } from "./simulated-queue.ts";
 import { drain } from "./surroundings.ts";
 import type { World } from "./world.ts";
@@ -147,6 +148,9 @@ export async function jumpClock(world: World): Promise<string> {
 export async function evict(world: World): Promise<string> {
   const session = pickSession(world);
   session.object.evict();
+  // What the next instance reads from the disk is checked anew.
+  session.checkedChanges = -1;
+  session.checked = null;
   return session.ref.session;
 }
 
@@ -168,15 +172,22 @@ export async function heal(world: World): Promise<string> {
 // Backups of the archive
 
 export async function backUp(world: World): Promise<string> {
-  world.backups.push({ copy: world.archive.copy, erasedLives: world.erasedLives() });
+  world.backups.push(world.archive.copy);
   return `copy ${world.backups.length}`;
 }
 
 /** An older copy comes back. Not one from before a session was erased: to repeat such erasures is on whoever restores. */
 export async function restore(world: World): Promise<string> {
-  const backup = world.random.pick(world.backups.filter(({ erasedLives }) => erasedLives === world.erasedLives()));
-  if (backup === undefined) return "no copy";
-  await world.archive.restore(backup.copy);
+  const copy = world.random.pick(world.backups.filter((backup) => !holdsErased(world, backup)));
+  if (copy === undefined) return "no copy";
+  await world.archive.restore(copy);
   world.isRestored = true;
-  return `copy ${world.backups.indexOf(backup) + 1}`;
+  return `copy ${world.backups.indexOf(copy) + 1}`;
+}
+
+function holdsErased(world: World, copy: ArchiveCopy): boolean {
+  return copy.sessions.some(
+    ({ erased_at: erasedAt, incarnation }) =>
+      erasedAt === null && world.sessions.some(({ erasedLives }) => erasedLives.has(incarnation)),
+  );
 }

@@ -1,4 +1,4 @@
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 
 /** What an object leaves on disk: it outlives every instance. */
 export class Disk {
@@ -56,13 +56,13 @@ export class StorageFault extends Error {
 
 type Row = Record<string, SqlStorageValue>;
 
-function toRow(row: Record<string, unknown>): Row {
+/** The runtime hands out blobs as ArrayBuffer. */
+function toRow(row: Record<string, SQLOutputValue>): Row {
   const converted: Row = {};
-  for (const [name, value] of Object.entries(row)) {
-    // The runtime hands out blobs as ArrayBuffer.
-    if (value instanceof Uint8Array) converted[name] = Uint8Array.from(value).buffer;
-    else if (value === null || typeof value === "string" || typeof value === "number") converted[name] = value;
-    else throw new TypeError(`column ${name} holds a ${typeof value}`);
+  for (const name in row) {
+    const value = row[name] ?? null;
+    if (typeof value === "bigint") throw new TypeError(`column ${name} holds a number past what the runtime hands out`);
+    converted[name] = value instanceof Uint8Array ? Uint8Array.from(value).buffer : value;
   }
   return converted;
 }
@@ -161,12 +161,13 @@ export class ObjectStorage {
       disk.database.exec(sql);
       return new Cursor([], 0);
     }
-    const before = disk.changes();
+    const isRead = /^\s*SELECT/i.test(sql);
+    const before = isRead ? 0 : disk.changes();
     const rows = disk
       .prepare(sql)
       .all(...bindings.map(toBinding))
       .map(toRow);
-    return new Cursor(rows, disk.changes() - before);
+    return new Cursor(rows, isRead ? 0 : disk.changes() - before);
   }
 
   transactionSync<T>(body: () => T): T {

@@ -1,4 +1,5 @@
 import type { SessionRef, SessionSettings } from "../../../src/contracts/session.ts";
+import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
 import type { Consumer } from "./consumer.ts";
 import type { ModelSession } from "./model.ts";
 import type { Random } from "./random.ts";
@@ -30,7 +31,9 @@ export interface SimulatedSession {
   readonly revisions: Map<string, string>;
   /** Lives that were erased. */
   readonly erasedLives: Set<string>;
+  /** What the last checks looked at. */
   checkedChanges: number;
+  checked: { readonly model: ModelSession; readonly basis: string } | null;
 }
 
 /** Everything there is. */
@@ -45,7 +48,9 @@ export class World {
   archiveState: "up" | "down" = "up";
   summarizerState: "up" | "down" = "up";
   /** What an operator could restore. */
-  readonly backups: { readonly copy: ArchiveCopy; readonly erasedLives: number }[] = [];
+  readonly backups: ArchiveCopy[] = [];
+  /** Under which lease a summarizer is asked. */
+  readonly leases = new WeakMap<SummarizerRequest, { readonly session: SimulatedSession; readonly lease: string }>();
   /** The archive was set back: what it lacks is sent once something is owed. */
   isRestored = false;
 
@@ -60,10 +65,6 @@ export class World {
 
   get random(): Random {
     return this.surroundings.random;
-  }
-
-  erasedLives(): number {
-    return this.sessions.reduce((sum, { erasedLives }) => sum + erasedLives.size, 0);
   }
 
   addSession(name: string, birthSettings: SessionSettings): void {
@@ -87,6 +88,7 @@ export class World {
       revisions: new Map(),
       erasedLives: new Set(),
       checkedChanges: -1,
+      checked: null,
     });
   }
 
