@@ -3,7 +3,7 @@ import type { TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind } from "../contracts/summary.ts";
 
 const DECISION =
-  /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick)|going with|made up (?:my|our) mind)\b/i;
+  /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick|take|book|choose)|going with|made up (?:my|our) mind)\b/i;
 const PREFERENCE =
   /\b(?:prefer|preferred|favou?rites?|i (?:like|love|hate|enjoy|dislike|adore|avoid)|i(?:'m| am) (?:into|keen|(?:a )?fan)|(?:severely |highly |deadly )?(?:allergic|intolerant) to|vegan|vegetarian|coeliac|can't stand|i(?:'d| would) rather|i don't (?:like|eat|drink|want))\b/i;
 const TASK =

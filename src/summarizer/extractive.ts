@@ -20,7 +20,7 @@ const MAX_TRANSCRIPT_SHARE = 0.5;
 const SHORT_SUMMARY_TOKENS = 256;
 /** Terms that a statement must hold to be more than a reaction: "sounds delicious". */
 const MIN_TERMS_WEIGHT = 1.6;
-/** One is enough of oneself: "I am vegetarian". */
+/** One is enough of oneself, and of what binds for the future: "I am vegetarian", "She is vegetarian". */
 const MIN_OWN_TERMS_WEIGHT = 0.9;
 /** What answers a question is looked for more than what nobody asked for. */
 const ANSWER_WORTH = 1.5;
@@ -58,6 +58,11 @@ function weightOf(terms: readonly Term[]): number {
   return weight;
 }
 
+function isBinding({ text, isQuestion }: Statement): boolean {
+  const kind = kindOf(text, isQuestion);
+  return kind === "preference" || kind === "decision" || isFirstPerson(text);
+}
+
 /** What a message tells, in order, less what is no more than a reaction. */
 function toldBy(message: TranscriptMessage, statements: readonly Statement[], question: Asked | null): Told[] {
   const openingTokens = ITEM_OVERHEAD_TOKENS + estimateTokens(`${speaker(message)}: `);
@@ -66,7 +71,7 @@ function toldBy(message: TranscriptMessage, statements: readonly Statement[], qu
     const answers = question !== null && place < ANSWER_STATEMENTS && !statement.isQuestion;
     const own = termsOf(statement.text);
     const asked = answers && place === 0 && own.length <= MAX_TERSE_TERMS ? question : null;
-    const least = isFirstPerson(statement.text) ? MIN_OWN_TERMS_WEIGHT : MIN_TERMS_WEIGHT;
+    const least = isBinding(statement) ? MIN_OWN_TERMS_WEIGHT : MIN_TERMS_WEIGHT;
     if (weightOf(own) < (asked === null ? least : MIN_OWN_TERMS_WEIGHT)) continue;
     const text = withQuestion(statement.text, asked);
     told.push({

@@ -29,8 +29,8 @@ const OPENING =
 const INNER_FILLER =
   /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
 
-const CLAUSE_BREAK =
-  /(?:\s*[;—–]\s*|\s+-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|but|so|because|then|plus)\s)|\s+(?=(?:because|but)\s))/u;
+/** Not before "but" and "because": a contrast and a reason belong to what they are said of. */
+const CLAUSE_BREAK = /(?:\s*[;—–]\s*|\s+-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|so|then|plus)\s))/u;
 /** A clause out of a sentence with one of these would state what nobody stated. */
 const CONDITION =
   /\b(?:if|unless|until|except|although|though|instead|rather|whether|without|before|after|maybe|would(?:n['’]t)?)\b/iu;
