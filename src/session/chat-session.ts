@@ -352,7 +352,9 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
 
   /** The session's row, also where the session is erased and the archive has yet to confirm. */
   #row(): SessionRow | null {
-    if (this.#session === undefined) this.#session = this.#store.session();
+    if (this.#session === undefined) {
+      this.#session = schemaVersion(this.ctx.storage.sql) === 0 ? null : this.#store.session();
+    }
     return this.#session;
   }
 
@@ -425,7 +427,8 @@ export class ChatSession extends DurableObject<ChatSessionEnv> {
       return this.ctx.storage.transactionSync(body);
     } catch (error) {
       this.#store.forget();
-      this.#session = schemaVersion(this.ctx.storage.sql) === 0 ? null : undefined;
+      // Nothing is read here: a disk that fails again would leave what is cached as it is.
+      this.#session = undefined;
       throw error;
     }
   }

@@ -249,6 +249,7 @@ export async function eraseMessage(world: World): Promise<string> {
   const transition = eraseOne(session.model, id);
   forgetPaid(session);
   const old = session.model?.log.find((message) => message.id === id);
+  const life = sessionOf(session.object)?.incarnation;
   const told = await change(
     world,
     session,
@@ -260,7 +261,7 @@ export async function eraseMessage(world: World): Promise<string> {
       const archived = JSON.stringify(world.archive.copy);
       const secrets = [
         ...secretsOf([old.content, old.metadata]),
-        ...session.retired.filter(({ seq }) => seq === old.seq).map(({ secret }) => secret),
+        ...session.retired.filter(({ seq, incarnation }) => seq === old.seq && incarnation === life).map(({ secret }) => secret),
       ];
       if (secrets.some((secret) => archived.includes(secret))) {
         throw new Violation(9, `seq ${old.seq} is told to be erased everywhere, and the archive still says it`);

@@ -1,5 +1,5 @@
 import { checkArchiveSettled } from "./check-archive.ts";
-import { checkOwedWork, checkSession, value } from "./check-session.ts";
+import { checkOwedWork, checkSession, noteRevision, value } from "./check-session.ts";
 import { letProceed, startConsumer } from "./machine-steps.ts";
 import { jobsOf, sessionOf } from "./rows.ts";
 import { drain } from "./surroundings.ts";
@@ -67,5 +67,6 @@ async function wakeArchiving(world: World): Promise<void> {
     const metadata = { ...session.model.metadata, restored: true };
     value(await (await session.object.instance()).update({ metadata }), "update");
     session.model = { ...session.model, metadata };
+    await noteRevision(session);
   }
 }
