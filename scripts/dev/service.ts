@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { applyMigrations, createDatabase, openWorkerRole } from "./database.ts";
 import { writePrivateFile } from "./files.ts";
 import { type LocalKeys, loadKeys } from "./keys.ts";
@@ -313,9 +314,16 @@ async function clearSurvivors(paths: StatePaths): Promise<void> {
   rmSync(paths.processes, { force: true });
 }
 
+/** The sockets of a process that was killed close a little after it is gone, where the machine is busy. */
+const PORT_PATIENCE_MS = 3_000;
+
 async function choosePort(wanted: number | undefined): Promise<number> {
   if (wanted === undefined || wanted === 0) return findFreePort();
-  if (await isPortFree(wanted)) return wanted;
+  const deadline = Date.now() + PORT_PATIENCE_MS;
+  do {
+    if (await isPortFree(wanted)) return wanted;
+    await sleep(50);
+  } while (Date.now() < deadline);
   throw new StartError(
     `Port ${wanted} is taken by another program. Choose another: npm start -- --port ${wanted + 1} (or set PORT).`,
   );

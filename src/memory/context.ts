@@ -35,6 +35,8 @@ export interface AssemblyInput {
 
 /** Where messages do not fit, the window starts at steps of this share of its budget, so that a provider's prompt cache keeps hitting. */
 const WINDOW_STEP_SHARE = 0.25;
+/** A turn of a user before the first answer, as Anthropic wants it. */
+const OPENING_TURN_TOKENS = 12;
 /** Of a context with a query this share is for older messages, found or not, so that the recent ones begin where they began before. */
 const RETRIEVED_SHARE = 0.2;
 /** Room for the text that a cut leaves behind. */
@@ -51,10 +53,14 @@ export function assembleContext(input: AssemblyInput): Context {
   const throughSeq = input.summary?.throughSeq ?? 0;
   const fullSummary = input.summary === null ? 0 : summaryCost(input.summary.items);
   const reserve = input.candidates === null ? 0 : Math.floor(input.maxTokens * RETRIEVED_SHARE);
-  const messagesAllowance = input.maxTokens - reserve - Math.min(fullSummary, Math.floor(input.maxTokens / 2));
+  // Where no summary opens the prompt, a format may have to: some providers take no chat that begins with an answer.
+  const opening = fullSummary === 0 ? OPENING_TURN_TOKENS : 0;
+  const summaryShare = Math.min(fullSummary, Math.floor(input.maxTokens / 2));
+  const messagesAllowance = input.maxTokens - reserve - opening - summaryShare;
   const window = fillWindow(input.newestFirst, messagesAllowance, throughSeq);
   const retrieved = pickRetrieved(input.candidates ?? [], reserve, window.fromSeq ?? input.atSeq + 1);
-  const summaryAllowance = input.maxTokens - window.tokens - retrieved.tokens;
+  const messagesTokens = window.tokens + (window.messages.length === 0 ? 0 : opening);
+  const summaryAllowance = input.maxTokens - messagesTokens - retrieved.tokens;
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
   const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
@@ -68,9 +74,9 @@ export function assembleContext(input: AssemblyInput): Context {
     omitted: nameOmitted(input, throughSeq, window, kept, left),
     tokens: {
       budget: input.maxTokens,
-      used: summaryTokens + window.tokens + retrieved.tokens,
+      used: summaryTokens + messagesTokens + retrieved.tokens,
       summary: summaryTokens,
-      messages: window.tokens,
+      messages: messagesTokens,
       retrieved: retrieved.tokens,
     },
     summaryPending: input.summaryPending,

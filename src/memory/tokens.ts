@@ -1,12 +1,42 @@
 // Costs in 1/32 token, one, two or four to a character, fitted to true counts.
-const plain = unpack("3J5>D;:I3;66DBD;V:?8c=&C3D6566488785787:4977;776881<7;7*9T566@E@?BCD9=A:O9@;?H9*Ia", 81, 2, -32);
-const afterMark = unpack("USpCX.8R6T4'=,7J", 9, 5, -16);
-const marks = unpack(",%%GC-.@56G6Q+6#fKm8Vs`Ea6+lO*7[&;m,><B.HKjGfEkrTaqoDfVUsV+pp7Fo@=)4.P3J'^%WsJr+>sn/mL7AKRmIo[`q+'?n##5,$#Q,$G#'65>7%6#,-,68;?9*", 9, 6, 1); // by the kind before
-const letterPairs = unpack("sq=sossssssssssssssssqssssssssssssssssssoI9_sosqsssssssssssss]__assaqssssssqssqOO]ms]ossssosssss77777777AAAAAAAAAAAAAAAAe,l3aa5ml-Gg*rO>Sa@jOlkJs?%s+soDJ^&l@+~4l6>s4&kBJ64NXj/8k::HPskF/1PYFsA?B-o$YN+>8=A]+sn0sc>sO+kFS++XTs[ns-Bss++>~O4sFN70k>osO+H>e/#/siB-n0kksm(>nkTssFs+s+jOs=kBJr-LNmr`sFZss_#>Af,(=ZlNp+Ib++kCJq*+FsAjoOXsa=K>e+I1ZM~Tn+HpOOkBAQlKXO0>m>.&R#<>J+$=>jQ=oA8n=skBnsssssms+q4sssk>JL-':+.>`'R0+K>@~;0pKa%M6:P$Mkk?Sa4k,aB<n7K*+0kFJ/CCOa/ml,lqT4#>Js+44ss4sXosaOkB8s~s/ssPs*rXs++F~=bsss+sopnsm+bAnfsssseM", 9, 6, -16);
-const letterRuns = unpack("`PDTplih@kRdI^FS<q=~14+se[P_^omVnUsV_R56FV)65s+#jj^8j%^#;~5rBO5oZ'jI>amRhmhb&@`Y*(+,/`'bh7>dfX84SamlOSS`&%X&Yj[c_[(o=`.;+XmUqKZ(2,=4)gRd@aacF$aTm.@s=cd`Z[;.bTVQ:=[[Pjlda6Ic6+I3)+jR'5L2mNo29D6j<]q7?+RaPX,<=[A79pa~2/%,j=^(RWP6(?+3Yhj:O_?^O1s5mB%+2#a_2s%h$>=n)S1`.W`I[<*msm;_aG~dW[a:VrHF`f8%HG]*p5~5l8=2^'+R79[,PMZ#_:sr0;ZVPk<4YAqhU6?C&*pW~qhUc(;dmb(nR=PQ/m7Y@g_M=F.m^HeEY`[`hP/+;0)qXbDD#F=ldRR4Zd5jkZnmfdQU(2f5a+XokGHO;F[&5j#AH>piDX3n[`X)+m1(q-]<mk5U_&h.%~#Z%E]qi_=U6'W.-`hCmkdYR__S@pdjl9dFYq/9W[V%s+ssP1_CES#e)OG6)6;1V21Es+J_p5m4rZkksq(n*pWD[1:ksA`(8Y;=hHb)n;D`0,nX*mkK_>Dl;a4D&%2%',plYm#Gm<Ns_F~=aI@(k[@~[?9nAXLEn[_[9(ZD:rO5QmA7OXX%_m/sq;7*8:<_j%C?XoW%l2,A(5;g*=<XYYs[_D.KlZ6;[*,s;amZ_1R]R@=drI#9M9?VspZsS86da4p+[PQQpXR(C7XX,9~[>UmkWCm:629[b548Pe)_J:;(=;rkkiqE;sYO;M#K-G*:;EAq75n;Q7l50qi[[SX_r9Z&rqqP;OCHZd_^~+jr/_fajY;&s_OMa/qO<O)OIm1~'9Y`k&g^MRHX2Zmc[+_s[)';qY$aGa754srpa6)<Np.22,,%=+%)$QWV^S6pKm=F&RjSY/6F856h<m#XM3UE)#r+#RnJ[T(Z;*AVYf;*sb#Rq)5r`h06ja$]MWO+%Y`f8=Rdp~7<]oqbR#Wd[5jY`,Ls__?kV<X7Y5](5=lJin[[(kDj[<OaQegHc6s?", 3, 18, -18); // four letters, hashed
-const blocks = unpack(";;;;I5;;;;;;;;;;;;;~OBU;BOOOO/(~B//~I5I;~;B(5I/5B/;;B5/OIU~BII~;~~~U~U~~5/5~5(/I5/5U;/(~I;BU;/5~;(;~;//~;/(~O(5~;/5~IIO~5~IIUB~~5/U~~~//~~~~~~~~OBUIBU~BB~UI~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~(B;OI~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~~;~~~~~~~;;;;;;;;UIUI~~~O55~~U/U~OB~~B~/OOI~B~~(~5~~~~~~U~~I~BU~~/IU~5/I~", 81, 2, -16); // 64 code points each; from U+3400, 2048
-const characters = unpack("<<:Gomshs7OV$+V)d`[F<,(Z>~YN-1D[.p^X9lm#i#kFKKKKKKKKX<Ys#B+drs%mrqm__q^@[_aqq@nRaR#s;p;+_[%@m%E_s#=jqEp*CDsa~Yaj[`Ea=ms%W+qks+8sSsXaU+l)ssUnm_%j`*Qbq[j=q*+.Vs)=FL%I=5rR=;qsssZXkhqskqaY=XUW`p~7ksYmamr;CW)k6[=mqsj7YknGjq1_=)rs=R%s+=>dm_7@5;m7R;[`Uh5am[_[pg5a", 3, 32, -24); // from U+3000, hashed
-const pairs = unpack("_ss;^bY2rP77[l=m8rqm6<k'F*jb295;[ip*m=q+=mrXanP=4jXdRX>Xm7i(^p[q[qp5LRskdRSkJsk^U/Z<^2js+&Y<8=g%Mkag=[.kkSZR<[_Mj5UDaXVDn`[;r^_CC=P;=CXnmF^s]FqAbY*Frs<U~rF.96as*Dr*p^7;Wj.#X@bUP=qo;ZgV&Rssc8Pm;mXc6a;)jn2rq_m[UMMm@*mY%4[Yps[]=:I;=qEnDRhsR`5kr+mi[-;Lr_m4[%(mq+`mdaa^[_@=a~aFqs%8l40p<j$HL_n(c+`7<;X^#U%.A/jGXanZF<[m(_BB7Xbia'Xp;XA_Yh7ac)=$C7dDL#=ssqk0[dmZ>1a:s+ngs<9msXaC2<$_OWpc@Ompm&Rc$;Y6khnka_&RF,@%aj[qhD5XmsFOrsFl(Xsgq[q$+q74l8F7r]mq;B+T%rp=X7kkaE[?[_D%;=k~:Wqn[-s_R)]m;Q%7qF$7/Xd'_a[qlr6+aDO.a#_Fs[*Xh=ii=q=9*4^e'4=;Q)==OVs5sOXj%>.83=kamnm77k_k9kUEdm0mslm%sb7S^>rF[Y<XNa1KnOnq/iYXl;sP^>JL5D>~=IpFm-L@I_a2aYg)=XkaF3)pqpA3?kWaXI&DnIs`nk@lCsjD<gna+oaMsRHshrOk_pn_4c]m%ppjqnSjUsaar<p6^nF`qag:qVTO_@O=eFW/=ZVX4TIYp=mqm(^=k*gdK6Y=Vm,XB_i;`<d+s8%4=o3)7d#f25^a=1sss2Ol:$d*gI[an5&CrYpqF+Qs`_<in]FnC)5=6Y:;r@<`2kmVXRmf^+6<Q-ZYjXp2k*^=P*K0sja4k[gia^o43@@42==p=pjdYe$.7sa+WR2:s=/lM+8kr,qn?Co~ja_a#8sX:kdksk:a6]dCjmM6%j~kpjR*j>F+.PpXMos=:%?mdsd/(?pqk7=A7%7L24^;P[X;Sq[s]**mlmEme4hgW;dW#^j5:VDTXb~s4pFp=qC_$^=;ag_rU>TsIdsqiqq_@V=_kD/F", 3, 24, -18); // not Latin, hashed
+const plain = unpack("3O4=C8:E3;52C;B9N;>9O=&C3W556527856477591:76:75687-<682,6T565@E@?DC?(=A;X9D:AJ8+PZ", 81, 2, -32);
+const afterMark = unpack("TSqCa78R6n4'F5?A", 9, 5, -16);
+const marks = unpack(
+  "#%7GE$.B,?P7d+6#aCZB]sW=X7+d=+@~&;m$54C.?Bj>fFkrTasnUgU^sU+qo>Xp.$0+#G'-#JG?sKrG>jr/lL7@KRm@nRWr+'Fn##>,##%##,#$65>8%H#,6,-8;?9)",
+  9,
+  6,
+  1,
+); // by the kind before
+const letterPairs = unpack(
+  "AAAAAAAAAAAAAAAAe-m4aa?nm6Qg3F+>~sFsOqlOsK<s4s]>Ja3lAFs=m6>sX+k?~KFjja0Bl<F_~skE/UleOsBQ)-oHc=+?Aj4q4sqOsnHss+kFe=4j_sorsTnss=+?~sFsOsL9sbos=+P>~0,9ssB-oBllsn:>nsassss4s+jssOk@~s,sOssssafsss,?As,)Fq]Oq4Jl+FkFJq3sasLspOasjX->n4A2dNp]oFQsO=YBAclTXO4@l5.'`#(>JF$XGakFrpKs=skAnssssslsssOsssk>Jj-)O4JHq(^@+Xk>eX4sMs]NBVZK+pk@Jj4n-s0OoJMF+ElDJ/A1Xj0on-ksf4#>es+aFssOsssssOk?8sHsMssYs(sXs++FnOXsss=sososo+k>nrsssseVpsp4s4*?Js4sssqqssOXsEkE/,rHl=?P)okl+ks>n+%$O+%l#75k+PoB&&X3kk4kOT4+`ksCn*=r+s,#on#Z,ss?AAAAAAAAAAAAAAAA",
+  9,
+  6,
+  -16,
+);
+const letterRuns = unpack(
+  "s(-H2rPs_O9r?'jLAamR_sqk&Hak+4+62hJ~hR>daX;3nFmmaVes+/X'ejZchd1<=^I;4smUqN[(ER<F)jRpUaacF*`VpR@sX]b*[CqIb:MR:=[gPalda:ec8+@4<FjU'7I3mUp*9E9aX]rX#3RaPg#;=IE79maY*2OejX^+RXV51l+aZrjs+`ZjFLr7cC1+2@a_MsYh'Y=k)P4i%X`Cd=+msm;_ih]dpCj=<qIFj];.~b);o5YPl8=3^$4Q=0pbPJd#DiXq-qrrPn=+YZhhX:c^/2s8hqq.d(<apk^qm=kPEp7Y%p_V=Eml^fn+Yh[`_m@NS.)jXYD<#j4lmT7+ed9gkdomsdep1Mn;a+Xnn8IOVEdM<F#`T#s_hXrkdaO)4mg%W6[=mQ5:r2q(O`'f'Fgqeh=X:&WIH`ramqo]drif$pmjb8^^&qK<sdW.W+ssPLe`DpA~2sk:*7X(V)4Mj=nhp7m=r*nksq0q)W<if0=ks>oF8Y;7qbiJn;hj8,qX3pk-iBMl;a+'6.N1,8plbmATs<ip`4~=aI^(p[1jOY<n?;p*qdhZ8'Z`Xps5LX~7aXXd)s0sq3:FV:=_i%#csoW(d),A1PVp%=<Xmfpm__RKlc5V^FPs;ama`)m`RaWdsI,6K:YrsdfsrT6ga=m+dSQ6pX7(+.Xs5LnZ>Lpk:Fm:6):dQPFTSN;)V:qC=Trnlar`2sYOqW#S<e+p;E/qm5n8T7mSIri[g:Xrr:B/rqqlMXCI^[_Z_(js8_a[a~W'rh4Oa2qX<+DjIm7e'6bEkDggqRBX2[rcdFMsd*H;rY0NHi:,<slUa6*:WU743>8.=`O)%;rVaS6pLm=F,mjkY#5j;5Gj<R#pD)U`)&s4#pp8[QaZ<BM;Zh=FpkGmV`Pkah+Pja$]MNX=@Y_d;R7I7_7<~fM0m)WdO;dkh#Ush`$nq4=:~5Z(;Xlnibd[Lo_j[=sjkjj5QQpZQq4d+l_,d*Uae+1gQ[+<_C+ihq,_7>,8$pfR&m`mr^<CgaqOC4DZ",
+  3,
+  18,
+  -18,
+); // four letters, hashed
+const blocks = unpack(
+  ">>B>>>>>>CKIHO7:48>DM.C569;:MqJN]Xbb/C/;3C/A<G5:0C0D3:=85@JLJEJY3Ws/[[]`JSIPLLZsd^ZY~]Zd_~iZnq5<~^[kZk~s]~_b^f~gaf`]LqZc>>>>II~K9JKWGkDIIIKJBfsI_EEL/s:N9P2n?LWbosskinWgqhfpb/omdX]eZYWdiqhsalao/..3VE]TN]__Js9m>>>>>>~edE/65779?49YVN>;7EB>Pd]H.GICBB741Bss#$##%##$#E4O##$S:<<]>NA@#&N4WX9E?>AA################",
+  81,
+  2,
+  -16,
+); // 64 code points each; from U+3400, 2048
+const characters = unpack(
+  "s;Yr#]4mis%mrqph_h^@[_aqr@kmsR#p;s;+_H%@p%E_s#=jq_p*FDra_Yaj[`Ma=ms%W=qks+8s9sX+m+o*ssRnR_%si3Qbqdj=q*+(hs)=FL%I=5rR=VVsssYsPqqskqaY=XUX`s~7ks>mapr;@W)k5[Xmqjg6Yknbaq1_=2rs=R@s4=Ydmh7C8;m7m;[`Uq5jm^_[mgPa_Xs;[kb3rk77[k=mSqqm5;k'+(jbM95r[jp)m=q+=dsXan6:Ojsd",
+  3,
+  32,
+  -24,
+); // from U+3000, hashed
+const pairs = unpack(
+  "kXYXW7r%Yp[n[VgP+9sqdm;a/sJ[=9Z6`)sp4#>SS;^%_5ad4[Iee5[Rq[MDr8XDFWWDk_^;q[_^^=k=4+XkPO_s`FqJZY)^is3%Z`+%7.as*_s)pa7=Ns@S=@>rk=sp&%pq&7sOk2mm;psm7`2Mjk2sq_R[U4Md@<7Y%.ZZmj[`X7O;=qVk)UqsjF7ns=lr[6;LqMm+R%XmrO_mm]aCd_^=aE[Eq;75k=5X;s?k)~nOZ+aR9;=a5p07~)pkX`7Y+T[p%_+`69bAa_Xm8=)_kM:Ydh=#a6m~g#=rsVkN[dR~>4_Uq+ngsV8mj=a?M=D`OOpk%3[smA6d7;Y5nMoqa_&sjPZ,aj[q__;=ssj=ssFl+srsqYq$*_m4RVE.F%mrVCFTajp=O:lcjV^#^__#<<m~:=qq[%aj7D`p,oa-r[@R&s^`_FZq:q7)aDMRd-`^r[)oJ=`g*q:/T+(e#<=3Q)==4q_8smpa(e=228kamqg77kNR;n=4[R-mXpm'sJ7k[_s)[Y*X+j4)rsqn/qbqQ;jT^#kI,a>Z=%p4m6<(m_C;a>S,=ska*E&sqm_<?kVjr.&_n[ahqn@kaXsM<mn[+9aDj7Ss)qsP`sqn+cYk7pX`qnnF4rCas=p7aqF_qh^sqVU4_[~=DF;5=]q=%:(YpXpqm+`=n2jgbRg4;p;=@E`;`<d+s;.=Xs))7[#h*,[a4-lss2OU:$m+a[Fank)jpYmha+Rpc_4Yg^ak]D5=5~:rs$T_)bp=s%mM^+#<l%Y,assM6+a=PD7<sa^4kZsD[^o+3?[==7=m=pab~q-7%X4+sp)=m+A~`+<k45rq#[qhX[_a#PXsXkmksk7a7`dIsm*70sfkms5*ska=#5s=Mr=<7(%mdsdL4$sqk7=15%=UqXYq#[W<nqas94CQA7/m_3hpq8mX&[j5UqD=scaX4s+o;Va_#]=9am~oTY;rI[Xkrqq_a;=)h_82`5*nmlhh+kRdg^F8<q=i7+4Xn[k~apm<nRsV`U;5F;EPPsF/aOa5",
+  3,
+  24,
+  -18,
+); // not Latin, hashed
 
 function unpack(text: string, levels: number, step: number, low: number): Int16Array {
   const per = levels === 81 ? 1 : levels === 9 ? 2 : 4;

@@ -58,14 +58,16 @@ export function confirmArchived(
   delta: { readonly rev: number; readonly version: number },
   now: number,
 ): boolean {
+  const job = store.job(jobId);
+  // A confirmation that comes late may tell of an archive that was set back since.
+  if (job === null) return true;
   if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (delta.rev >= session.archiveRev) {
     store.setArchiveRev(session.archiveRev, false);
     store.deleteJob(jobId);
     return true;
   }
-  const job = store.job(jobId);
-  if (job !== null) store.putJob({ ...job, failures: 0, nextSendAt: now });
+  store.putJob({ ...job, failures: 0, nextSendAt: now });
   return false;
 }
 
@@ -80,9 +82,10 @@ export function forgetArchived(
   now: number,
   outrankedBy?: number,
 ): void {
+  const job = store.job(jobId);
+  if (job === null) return;
   store.setArchived(0, 0);
   store.setArchiveRev(session.archiveRev, true);
   if (outrankedBy !== undefined && outrankedBy >= session.createdAt) store.setCreatedAt(outrankedBy + 1);
-  const job = store.job(jobId);
-  if (job !== null) store.putJob({ ...job, nextSendAt: now });
+  store.putJob({ ...job, nextSendAt: now });
 }

@@ -90,14 +90,18 @@ function taint(store: SessionStore, job: JobRow, seq: Seq, now: number): void {
     const items = job.draft.items.filter((item) => !item.sourceSeqs.includes(seq));
     const gone = job.draft.items.filter((item) => item.sourceSeqs.includes(seq));
     store.hide(uncovered(gone, items));
-    store.putJob({ ...job, draft: { ...job.draft, items }, taintedFromSeq });
+    store.putJob({ ...job, ...revived(job, now), draft: { ...job.draft, items }, taintedFromSeq });
   } else if (seq <= begunThrough) {
     store.putJob({ ...job, taintedFromSeq });
   } else if (newest !== null && seq <= newest.throughSeq) {
     const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(seq));
-    const nextSendAt = job.state === "failed" ? now + REDO_DELAY_MS : job.nextSendAt;
-    store.putJob({ ...job, state: "owed", throughSeq: through, redoBase, nextSendAt });
+    store.putJob({ ...job, ...revived(job, now), throughSeq: through, redoBase });
   }
+}
+
+/** A job that was given up is owed again: what was erased may live on in the versions that it is to take the place of. */
+function revived(job: JobRow, now: number): Partial<JobRow> {
+  return job.state === "failed" ? { state: "owed", nextSendAt: now + REDO_DELAY_MS } : {};
 }
 
 /** Erases the session: nothing that was said is left, and the archive's erasure is owed. */

@@ -1,5 +1,6 @@
 import type { SummarizeRequest } from "../contracts/job.ts";
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
+import type { Seq } from "../contracts/message.ts";
 import { resolveSettings } from "../contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item } from "../contracts/summary.ts";
@@ -62,7 +63,12 @@ export function oweSummaryIfDue(
   const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
   if (target <= throughSeq) return false;
   if (open !== undefined) store.deleteJob(open.id);
-  store.putJob(newJob("summarize", session.incarnation, newJobId(), target, now, now));
+  store.putJob({
+    ...newJob("summarize", session.incarnation, newJobId(), target, now, now),
+    // What was given up may have been to take the place of versions that cover something changed.
+    redoBase: open?.redoBase ?? null,
+    taintedFromSeq: open?.taintedFromSeq ?? null,
+  });
   return true;
 }
 
@@ -127,13 +133,14 @@ export function beginSummary(
 function handOutChunk(
   store: SessionStore,
   session: SessionRow,
-  job: JobRow,
+  given: JobRow,
   newLease: () => string,
   now: number,
 ): SummaryStep {
   const baseVersion = store.newestSummary()?.version ?? 0;
   // A draft on an older version is of no use: what it left out may be in the newer one.
-  const saved = job.draft !== null && job.draft.baseVersion === baseVersion ? job.draft : null;
+  const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
+  const job = readAnew(store, given, saved?.throughSeq ?? 0);
   const draft = saved ?? emptyDraft(store, baseVersion, job);
   const maxTokens = resolveSettings(session.settings).summaryMaxTokens;
   const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
@@ -156,20 +163,29 @@ function handOutChunk(
       text: cutText(text, room),
     });
   }
-  // What was changed after it had been given, and before its answer was saved, is given anew here.
-  const isTainted = job.taintedFromSeq !== null && job.taintedFromSeq <= draft.throughSeq;
-  const taintedFromSeq = isTainted ? job.taintedFromSeq : null;
   const lease = newLease();
   store.putJob({
     ...job,
     draft: saved,
-    taintedFromSeq,
     lease,
     leaseUntil: now + LEASE_MS,
     baseVersion,
     chunkThroughSeq,
   });
   return { next: "call", lease, request: { previous: draft.items, messages, maxTokens } };
+}
+
+/**
+ * What was changed after it had been given, and before its answer was saved, is given anew: that makes nothing to be done again of it.
+ * Versions that cover it still have to go, and the job begins before them.
+ */
+function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRow {
+  const { taintedFromSeq } = job;
+  if (taintedFromSeq === null || taintedFromSeq <= savedThroughSeq) return job;
+  const covered = store.newestSummary()?.throughSeq ?? 0;
+  if (taintedFromSeq > covered) return { ...job, taintedFromSeq: null };
+  const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(taintedFromSeq));
+  return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, covered) };
 }
 
 function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {

@@ -324,6 +324,8 @@ describe("the OpenAPI document", () => {
       Object.keys(methods).map((method) => `${method} ${route}`),
     );
     expect(routes.toSorted()).toEqual([
+      "delete /v1/sessions/{sessionId}",
+      "delete /v1/sessions/{sessionId}/messages/{messageId}",
       "get /livez",
       "get /readyz",
       "get /v1/admin/jobs",
@@ -335,9 +337,11 @@ describe("the OpenAPI document", () => {
       "get /v1/sessions/{sessionId}/summaries",
       "get /v1/sessions/{sessionId}/summaries/{version}",
       "patch /v1/sessions/{sessionId}",
+      "patch /v1/sessions/{sessionId}/messages/{messageId}",
       "post /v1/sessions",
       "post /v1/sessions/{sessionId}/context",
       "post /v1/sessions/{sessionId}/messages",
+      "post /v1/sessions/{sessionId}/search",
       "post /v1/sessions/{sessionId}/summarize",
     ]);
   });

@@ -124,7 +124,7 @@ describe("the faults of a request", () => {
 
   it("keep what a contract words itself", () => {
     expect(faultsOf({ messages: [{ id: "a/b", role: "user", content: "hi" }] })).toEqual([
-      { path: "/messages/0/id", detail: "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -" },
+      { path: "/messages/0/id", detail: "must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and neither . nor .." },
     ]);
   });
 

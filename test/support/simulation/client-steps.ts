@@ -261,7 +261,9 @@ export async function eraseMessage(world: World): Promise<string> {
       const archived = JSON.stringify(world.archive.copy);
       const secrets = [
         ...secretsOf([old.content, old.metadata]),
-        ...session.retired.filter(({ seq, incarnation }) => seq === old.seq && incarnation === life).map(({ secret }) => secret),
+        ...session.retired
+          .filter(({ seq, incarnation }) => seq === old.seq && incarnation === life)
+          .map(({ secret }) => secret),
       ];
       if (secrets.some((secret) => archived.includes(secret))) {
         throw new Violation(9, `seq ${old.seq} is told to be erased everywhere, and the archive still says it`);

@@ -24,7 +24,94 @@ const TUNING: readonly Patch[] = [
   { file: "memory/work.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
 ];
 
-export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {};
+export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
+  "dedupe-outside-the-transaction": [
+    {
+      file: "session/chat-session.ts",
+      replace: `  async append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>> {
+    return this.#answer(() => {`,
+      by: `  async append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>> {
+    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
+    const seen = this.#load() === null ? [] : this.#store.messagesByClientId(ids);
+    await Promise.resolve();
+    this.#store.messagesByClientId = () => seen;
+    return this.#answer(() => {`,
+    },
+  ],
+  // The lease stands for the base version: whoever lost it may have begun from another one.
+  "base-version-not-checked": [
+    {
+      file: "session/summarizing.ts",
+      replace: "if (job.lease !== lease || job.baseVersion === null",
+      by: "if (job.baseVersion === null",
+    },
+    {
+      file: "session/summarizing.ts",
+      replace: "if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {",
+      by: "if (Date.now() < 0) {",
+    },
+  ],
+  "owed-work-cleared-when-queued": [
+    {
+      file: "session/chat-session.ts",
+      replace: "          await queue.send(message);",
+      by: "          await queue.send(message);\n          this.#store.deleteJob(message.jobId);",
+    },
+  ],
+  "stale-archive-write": [
+    {
+      file: "archive/sessions.ts",
+      replace: "if (held.rev >= write.rev || held.erasedAt !== null)",
+      by: "if (held.erasedAt !== null)",
+    },
+  ],
+  "version-not-purged-after-an-erase": [
+    {
+      file: "session/summarizing.ts",
+      replace: "if (redoBase !== null) store.deleteVersionsAfter(redoBase);",
+      by: "",
+    },
+  ],
+  "incarnation-reused": [
+    { file: "session/chat-session.ts", replace: "incarnation: newId(),", by: "incarnation: birth.ref.session," },
+  ],
+  "omitted-off-by-one": [
+    { file: "memory/context.ts", replace: "throughSeq: firstSeq - 1,", by: "throughSeq: Math.max(throughSeq + 1, firstSeq - 2)," },
+  ],
+  "tool-pair-split": [
+    { file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" },
+  ],
+  // The alarm is set again when all went well, and not before anything that can fail: a throw leaves it to the runtime, which gives up.
+  "alarm-not-armed-after-a-throw": [
+    {
+      file: "session/chat-session.ts",
+      replace: "      this.#arm();\n      return jobs;",
+      by: "      return jobs;",
+    },
+    {
+      file: "session/chat-session.ts",
+      replace: `          this.#transact(() => {
+            noteNotSent(this.#store, message.jobId, Math.random(), Date.now());
+            this.#arm();
+          });
+        }
+      }),
+    );`,
+      by: `          throw error;
+        }
+      }),
+    );
+    this.#arm();`,
+    },
+  ],
+  "retry-after-an-edit-taken-for-a-conflict": [
+    {
+      file: "session/append.ts",
+      replace: "if (row.hash !== null) return timingSafeEqual(row.hash, hash);",
+      by: "",
+    },
+  ],
+};
 
 export function patchesOf(variant: string): readonly Patch[] {
   if (variant === SOUND) return TUNING;

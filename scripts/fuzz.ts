@@ -1,0 +1,95 @@
+import { parseArgs } from "node:util";
+import { PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
+import { describeFailure, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
+
+const HELP = `npm run fuzz -- --seeds N        seeded interleavings over session, queue and archive; every promise is checked after every step
+npm run fuzz -- --seed S         one seed again; a failure is cut down to the steps that it needs
+npm run fuzz -- --planted        finds each planted bug, and tells after how many seeds
+  --from S      the first seed (1)
+  --steps N     steps a seed (200)
+  --bug NAME    with a bug planted in the code under test: ${Object.keys(PLANTED_BUGS).join(", ")}
+  --seconds N   stop after so long, however many seeds are left`;
+
+/** A planted bug that takes more seeds than this counts as missed. */
+const MAX_SEEDS_A_BUG = 200;
+const PROGRESS_EVERY_MS = 10_000;
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string" },
+    seed: { type: "string" },
+    from: { type: "string", default: "1" },
+    steps: { type: "string", default: "200" },
+    seconds: { type: "string" },
+    bug: { type: "string" },
+    planted: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0) {
+    console.error(`--${name} takes a whole number, not "${text}".\n\n${HELP}`);
+    process.exit(2);
+  }
+  return number;
+}
+
+/** Returns whether all seeds kept all promises. */
+async function runSeeds(bench: TestBench, range: SeedRange, seconds: number): Promise<boolean> {
+  const startedAt = performance.now();
+  let toldAt = startedAt;
+  const search = await bench.search(range, (done) => {
+    const now = performance.now();
+    if (now - toldAt > PROGRESS_EVERY_MS) {
+      toldAt = now;
+      console.log(`${done} of ${range.count} seeds, ${((now - startedAt) / done).toFixed(0)} ms each`);
+    }
+    return now - startedAt < seconds * 1_000;
+  });
+  const took = (performance.now() - startedAt) / 1_000;
+  if (search.failure !== null) {
+    console.log(`Seed ${search.failure.script.seed}: ${search.failure.run.violation?.message}\nCutting it down …\n`);
+    console.log(describeFailure(await bench.shrink(search.failure, range.bug), range));
+  }
+  console.log(
+    `${search.seeds} seeds of ${range.steps} steps from ${range.from} in ${took.toFixed(1)} s: ` +
+      (search.failure === null ? "every promise held" : "a promise is broken"),
+  );
+  return search.failure === null;
+}
+
+/** Returns whether all planted bugs were caught. */
+async function findPlantedBugs(bench: TestBench, from: number, steps: number): Promise<boolean> {
+  let missed = 0;
+  for (const bug of Object.keys(PLANTED_BUGS)) {
+    const startedAt = performance.now();
+    const { seeds, failure } = await bench.search({ from, count: MAX_SEEDS_A_BUG, steps, bug });
+    const took = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
+    if (failure === null) missed += 1;
+    const found = failure === null ? "MISSED" : `caught by seed ${failure.script.seed}`;
+    const message = failure?.run.violation?.message.split("\n")[0]?.slice(0, 120) ?? "";
+    console.log(`${bug.padEnd(42)} ${found} after ${seeds} seeds, ${took}  ${message}`);
+  }
+  console.log(`${Object.keys(PLANTED_BUGS).length - missed} of ${Object.keys(PLANTED_BUGS).length} planted bugs caught`);
+  return missed === 0;
+}
+
+if (values.help) {
+  console.log(HELP);
+} else {
+  const steps = wholeNumber("steps", values.steps);
+  const from = wholeNumber("from", values.seed ?? values.from);
+  const count = values.seed === undefined ? wholeNumber("seeds", values.seeds ?? "100") : 1;
+  const seconds = values.seconds === undefined ? Number.POSITIVE_INFINITY : wholeNumber("seconds", values.seconds);
+  const bench = await TestBench.open();
+  try {
+    const isGood = values.planted
+      ? await findPlantedBugs(bench, from, steps)
+      : await runSeeds(bench, { from, count, steps, bug: values.bug }, seconds);
+    process.exitCode = isGood ? 0 : 1;
+  } finally {
+    await bench.close();
+  }
+}
