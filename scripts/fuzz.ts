@@ -72,7 +72,9 @@ async function findPlantedBugs(bench: TestBench, from: number, steps: number): P
     const message = failure?.run.violation?.message.split("\n")[0]?.slice(0, 120) ?? "";
     console.log(`${bug.padEnd(42)} ${found} after ${seeds} seeds, ${took}  ${message}`);
   }
-  console.log(`${Object.keys(PLANTED_BUGS).length - missed} of ${Object.keys(PLANTED_BUGS).length} planted bugs caught`);
+  console.log(
+    `${Object.keys(PLANTED_BUGS).length - missed} of ${Object.keys(PLANTED_BUGS).length} planted bugs caught`,
+  );
   return missed === 0;
 }
 

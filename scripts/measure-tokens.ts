@@ -225,7 +225,7 @@ export function groups(): Group[] {
   const of = (...codes: string[]): string[] => codes.map((code) => udhr.get(code)!);
   const locale = (code: string): string[] =>
     files([`zod/v4/locales`], new RegExp(`^${code}\\.js$`), 1, 6000).map((text) =>
-      [...text.matchAll(/["\`]([^"\`\n]*[^\x00-\x7f][^"\`\n]*)["\`]/g)].map((match) => match[1]).join("\n"),
+      [...text.matchAll(/["`]([^"`\n]*[^ -~\s][^"`\n]*)["`]/g)].map((match) => match[1]).join("\n"),
     );
   const libraries = ["hono", "zod", "drizzle-orm", "undici", "pg", "ws", "yaml"];
   const prose = files([...libraries, "vitest", "postcss", "youch", "fast-check"], /readme\.md$/i, 1, 12000);
@@ -337,7 +337,7 @@ export function groups(): Group[] {
     [
       "combining marks",
       [
-        [...english[0]!.slice(0, 1500)]
+        Array.from(english[0]!.slice(0, 1500))
           .map((unit) => unit + repeat(below(6), () => String.fromCharCode(0x300 + below(112))))
           .join(""),
         udhr.get("vie")!.normalize("NFD"),

@@ -170,7 +170,7 @@ export const chat: fc.Arbitrary<Chat> = fc
 
 /** Every third message, as if a query had found them. */
 export function candidatesOf(value: Chat): RetrievedMessage[] {
-  return value.log.flatMap(({ tokensBefore: _, content, ...message }) =>
+  return value.log.flatMap(({ content, ...message }) =>
     content === null || message.seq % 3 !== 0 ? [] : [{ message: { ...message, content }, score: 1, why: "test" }],
   );
 }

@@ -101,7 +101,7 @@ describe("promise 9: erasing erases a message", () => {
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     // Versions 1 to 3 cover 8, 12 and 14: turn 10 is covered by the last two.
     unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-10")));
-    const [job] = (await owedJobs(ref)).filter(({ kind }) => kind === "summarize");
+    const job = (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
     expect(job).toMatchObject({ redo_base: 1, through_seq: 14 });
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     const versions = unwrap(await sessionAt(ref).summaries(undefined, 10)).data;
@@ -139,7 +139,7 @@ describe("promise 9: erasing erases a message", () => {
     expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({
       omitted: [{ fromSeq: 3, throughSeq: 3, reason: "hidden" }],
     });
-    const [redo] = (await owedJobs(ref)).filter(({ kind }) => kind === "summarize");
+    const redo = (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
     expect(redo).toMatchObject({ redo_base: 0, through_seq: 8 });
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data.map(({ version }) => version)).toEqual([2]);
