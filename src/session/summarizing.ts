@@ -276,7 +276,8 @@ export function saveAnswer(
   commitSummary(store, saved.draft ?? draft, version, job.redoBase, now);
   store.deleteJob(job.id);
   if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
-  else if (job.redoBase !== null) store.clearHidden();
+  // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
+  else store.clearHidden();
   return {
     step: { next: "done", failures: job.failures },
     committedVersion: version,

@@ -32,6 +32,11 @@ export class Consumer {
     return this.#isDone || this.#isDead;
   }
 
+  /** What it waits for. */
+  get waitsFor(): readonly string[] {
+    return this.#gates.map(({ label }) => label);
+  }
+
   readonly #atGate: AtGate = (label, body) => {
     // A dead consumer's code may go on for a moment; nobody hears it.
     if (this.#isDead) return new Promise(() => undefined);

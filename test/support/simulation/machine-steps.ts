@@ -11,6 +11,8 @@ import type { World } from "./world.ts";
 const MAX_CONSUMERS = 4;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
+/** Calls before which a consumer may be held up for long. */
+const STALLS = /^(?:summarize|saveAnswer|archive|confirm)/;
 /** More than the runtime repeats an alarm that throws. */
 const STORM_ALARMS = 9;
 
@@ -93,8 +95,16 @@ export async function deliver(world: World): Promise<string> {
   const consumer = await startConsumer(world, [first, ...others]);
   const name = `${[first, ...others].map(({ body }) => `${body.kind} ${body.session}`).join(", ")} to consumer ${consumer.id}`;
   const choice = random.next();
-  if (choice < 0.3) return `${name}, which waits`;
-  const done = await letProceed(world, consumer, 1_000, choice < 0.5 ? 0.25 : 0);
+  if (choice < 0.2) return `${name}, which waits`;
+  if (choice < 0.4) {
+    // Held up where it matters: what it has read grows old.
+    const done: string[] = [];
+    while (!consumer.isDone && !consumer.waitsFor.some((label) => STALLS.test(label))) {
+      done.push(...(await letProceed(world, consumer, 1, 0)));
+    }
+    return `${name}: ${done.join(" → ")}; it waits for ${consumer.waitsFor.join(", ")}`;
+  }
+  const done = await letProceed(world, consumer, 1_000, choice < 0.6 ? 0.25 : 0);
   return `${name}: ${done.join(" → ")}`;
 }
 

@@ -76,11 +76,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     { file: "session/chat-session.ts", replace: "incarnation: newId(),", by: "incarnation: birth.ref.session," },
   ],
   "omitted-off-by-one": [
-    { file: "memory/context.ts", replace: "throughSeq: firstSeq - 1,", by: "throughSeq: Math.max(throughSeq + 1, firstSeq - 2)," },
+    {
+      file: "memory/context.ts",
+      replace: "throughSeq: firstSeq - 1,",
+      by: "throughSeq: Math.max(throughSeq + 1, firstSeq - 2),",
+    },
   ],
-  "tool-pair-split": [
-    { file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" },
-  ],
+  "tool-pair-split": [{ file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" }],
   // The alarm is set again when all went well, and not before anything that can fail: a throw leaves it to the runtime, which gives up.
   "alarm-not-armed-after-a-throw": [
     {

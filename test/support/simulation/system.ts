@@ -133,14 +133,23 @@ function patched(text: string, patch: Patch, variant: string): string {
   return parts.join(patch.by);
 }
 
-/** Loads the code under test, with a bug planted in it if one is named. */
-export async function loadSystem(variant: string): Promise<System> {
+const systems = new Map<string, Promise<System>>();
+
+/** The code under test, with a bug planted in it if one is named. Loaded once a variant. */
+export function loadSystem(variant: string): Promise<System> {
+  const system = systems.get(variant) ?? load(variant);
+  systems.set(variant, system);
+  return system;
+}
+
+async function load(variant: string): Promise<System> {
   hook();
   applied.set(variant, new Set());
-  const load = (file: string): Promise<Record<string, unknown>> => import(`${SOURCES}${file}?${VARIANT}=${variant}`);
-  const { ChatSession } = (await load("session/chat-session.ts")) as Pick<System, "ChatSession">;
-  const { consume } = (await load("pipeline/consume.ts")) as Pick<System, "consume">;
-  const { SummarizerError } = (await load("summarizer/summarizer-error.ts")) as Pick<System, "SummarizerError">;
+  const moduleOf = (file: string): Promise<Record<string, unknown>> =>
+    import(`${SOURCES}${file}?${VARIANT}=${variant}`);
+  const { ChatSession } = (await moduleOf("session/chat-session.ts")) as Pick<System, "ChatSession">;
+  const { consume } = (await moduleOf("pipeline/consume.ts")) as Pick<System, "consume">;
+  const { SummarizerError } = (await moduleOf("summarizer/summarizer-error.ts")) as Pick<System, "SummarizerError">;
   for (const patch of patchesOf(variant)) {
     if (applied.get(variant)?.has(patch) !== true) {
       throw new Error(
