@@ -1,3 +1,4 @@
+import type { SummarizerAnswer, SummarizerRequest } from "../contracts/summarizer.ts";
 import { SummarizerError } from "../summarizer/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reportFailure, reportRecovery } from "./report.ts";
@@ -19,7 +20,7 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
     const { lease, request } = step;
     let answer;
     try {
-      answer = await parts.summarizer.summarize(request);
+      answer = request.messages.length === 0 ? unchanged(request) : await parts.summarizer.summarize(request);
     } catch (error) {
       if (!(error instanceof SummarizerError)) throw error;
       const failure = { reason: `summarizer ${error.kind}`, lease, ...retryAfter(error) };
@@ -36,6 +37,11 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
     await reportRecovery(parts, job, step.failures);
   }
   return ACK;
+}
+
+/** All that was said in this range is erased: nobody needs to be asked, or paid, about it. */
+function unchanged({ previous }: SummarizerRequest): SummarizerAnswer {
+  return { items: previous, model: "none" };
 }
 
 function retryAfter(error: SummarizerError): { retryAfterSeconds?: number } {

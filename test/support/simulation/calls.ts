@@ -77,6 +77,7 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
     if (choice < 0.75) throw new SummarizerError("tool_error", "the tool reported a failure", random.between(1, 900));
     throw new Error("the isolate ran out of memory, as the simulation asked");
   }
+  if (request.messages.length === 0) throw new Violation(10, "the model is paid for a range in which nothing was said");
   const asked = world.leases.get(request);
   if (asked === undefined) throw new Violation(10, "the summarizer is asked for what no object handed out");
   // A consumer that was held up for longer than its lease is taken for dead, and cannot know.
@@ -195,7 +196,7 @@ async function noteSaved(
   const request = requests.get(String(args[2]));
   if (request === undefined)
     throw new Violation(7, "an answer was saved under a lease that its consumer does not hold");
-  session.paid.add(rangeOf(request));
+  if (request.messages.length > 0) session.paid.add(rangeOf(request));
   await noteRevision(session);
   const told = session.told.get(jobId) ?? new Set();
   session.told.set(jobId, told);

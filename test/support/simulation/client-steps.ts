@@ -6,7 +6,7 @@ import type { SessionSettings } from "../../../src/contracts/session.ts";
 import { callFault } from "./calls.ts";
 import { editedContent, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { checkContext } from "./check-context.ts";
-import { logDifference, value } from "./check-session.ts";
+import { logDifference, noteRevision, value } from "./check-session.ts";
 import { appendTo, edit, eraseAll, eraseOne, type Expected, type ModelMessage, type Transition } from "./model.ts";
 import type { Random } from "./random.ts";
 import { sessionOf } from "./rows.ts";
@@ -60,6 +60,7 @@ async function change<Answer, Given>(
     told =
       fault.kind === "disk" ? `, and the disk fails after ${fault.statements} statements` : `, and it is ${fault.kind}`;
     isDone = fault.kind === "answerLost" || (fault.kind === "disk" && (await wasDone(session, transition)));
+    await noteRevision(session);
     if (random.chance(0.3)) session.object.evict();
   }
   const after = isDone ? transition.after : before;
