@@ -143,11 +143,22 @@ export async function applyErasure(
     .values({ tenant, owner, session, incarnation, rev: 0, createdAt: new Date(erasure.createdAt), ...tombstone })
     .onConflictDoNothing();
   const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
-  await database.select({ rev: sessions.rev }).from(sessions).where(here).for("update");
-  await database
-    .update(sessions)
-    .set(tombstone)
-    .where(and(here, eq(sessions.incarnation, incarnation)));
+  const [held] = await database
+    .select({ incarnation: sessions.incarnation, createdAt: sessions.createdAt })
+    .from(sessions)
+    .where(here)
+    .for("update");
+  if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
+  if (held.incarnation === incarnation) {
+    await database.update(sessions).set(tombstone).where(here);
+  } else if (held.createdAt.getTime() < erasure.createdAt) {
+    // The row is an earlier life's, and would let a late write of this one pass.
+    await deleteSummaries(database, held.incarnation);
+    await database
+      .update(sessions)
+      .set({ ...tombstone, incarnation, rev: 0, createdAt: new Date(erasure.createdAt) })
+      .where(here);
+  }
   await deleteSummaries(database, incarnation);
 }
 
