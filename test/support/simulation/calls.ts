@@ -133,10 +133,30 @@ async function callObject(
   requests: Map<string, SummarizerRequest>,
 ): Promise<unknown> {
   const { object } = session;
-  const fault = passage === "faulty" ? callFault(world.random) : null;
   await object.instance();
   const late = whyLate(session, method, args);
-  const before = late === null ? "" : object.disk.dump();
+  if (late === null) return callMethod(world, session, method, args, passage, requests);
+  const before = object.disk.dump();
+  const answered = await callMethod(world, session, method, args, passage, requests, late).then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({ error }),
+  );
+  if (object.disk.dump() !== before) throw new Violation(7, `${method} changed the object, though ${late}`);
+  if ("error" in answered) throw answered.error;
+  return answered.answer;
+}
+
+async function callMethod(
+  world: World,
+  session: SimulatedSession,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+  requests: Map<string, SummarizerRequest>,
+  late: string | null = null,
+): Promise<unknown> {
+  const { object } = session;
+  const fault = passage === "faulty" ? callFault(world.random) : null;
   const newestBefore = method === "saveAnswer" ? await newestVersion(object.resident) : 0;
   const invoke = async (instance: SessionInstance): Promise<unknown> => {
     const member: unknown = Reflect.get(instance, method);
@@ -160,10 +180,6 @@ async function callObject(
       await noteSaved(session, args, requests, newestBefore);
     }
     throw error;
-  } finally {
-    if (late !== null && object.disk.dump() !== before) {
-      throw new Violation(7, `${method} changed the object, though ${late}`);
-    }
   }
 }
 

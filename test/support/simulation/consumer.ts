@@ -1,6 +1,6 @@
 import type { QueuedMessage, SimulatedQueues } from "./simulated-queue.ts";
 import { drain } from "./surroundings.ts";
-import type { SimulatedParts, System } from "./system.ts";
+import type { SimulatedBatch, SimulatedParts, System } from "./system.ts";
 import { Violation } from "./violation.ts";
 
 /** How a gate is passed. The numbers in it come from the step. */
@@ -55,17 +55,18 @@ export class Consumer {
 
   async start(system: System, queues: SimulatedQueues, partsOf: (atGate: AtGate) => SimulatedParts): Promise<void> {
     const batch = queues.take(this.messages, this.id);
-    system.consume(batch, partsOf(this.#atGate)).then(
-      () => {
-        this.#isDone = true;
-      },
-      (error: unknown) => {
-        this.#isDone = true;
-        this.#failure = error;
-      },
-    );
+    void this.#consume(system, batch, partsOf(this.#atGate));
     await drain();
     this.#expectNoFailure();
+  }
+
+  async #consume(system: System, batch: SimulatedBatch, parts: SimulatedParts): Promise<void> {
+    try {
+      await system.consume(batch, parts);
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#isDone = true;
   }
 
   /** Lets one thing happen that it waits for. Returns what that was; null if it is done. */

@@ -30,8 +30,8 @@ export async function settle(world: World): Promise<string> {
   world.isRestored = false;
   for (const session of world.sessions) {
     checkOwedWork(world, session);
-    const owed = jobsOf(session.object).filter(({ state }) => state === "owed");
-    if (owed[0] !== undefined) throw new Violation(10, `a job (${owed[0].kind}) is owed for ever`);
+    const owed = jobsOf(session.object).find(({ state }) => state === "owed");
+    if (owed !== undefined) throw new Violation(10, `a job (${owed.kind}) is owed for ever`);
     if (session.model === null && session.erasedLives.size > 0 && session.object.disk.hasTable("session")) {
       throw new Violation(9, `${session.ref.session} is erased everywhere, and its object is not empty`);
     }

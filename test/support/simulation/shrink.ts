@@ -16,25 +16,23 @@ export async function shrink(
   let steps: readonly Step[] = script.steps.slice(0, failed.trace.length);
   let run = failed;
   let runs = 0;
-  const attempt = async (shorter: readonly Step[]): Promise<boolean> => {
+  const attempt = async (shorter: readonly Step[]): Promise<void> => {
     runs += 1;
     const tried = await runScript(system, archive, { seed: script.seed, steps: shorter });
-    if (tried.violation === null || tried.violation.promise !== promise) return false;
+    if (tried.violation === null || tried.violation.promise !== promise) return;
     steps = shorter.slice(0, tried.trace.length);
     run = tried;
-    return true;
   };
-  // From halves down to single steps: what is left out at once is tried from the end, since a failure needs its beginnings.
-  for (let size = Math.ceil(steps.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
-    let isShorter = true;
-    while (isShorter && runs < MAX_RUNS) {
-      isShorter = false;
-      for (let end = steps.length; end > 0 && runs < MAX_RUNS; end -= size) {
-        const at = Math.max(0, end - size);
-        if (await attempt([...steps.slice(0, at), ...steps.slice(end)])) isShorter = true;
-      }
-      if (size > 1) break;
+  /** Leaves out pieces of one size, from the end: a failure needs its beginnings. Returns whether any could go. */
+  const leaveOut = async (size: number): Promise<boolean> => {
+    const before = steps.length;
+    for (let end = steps.length; end > 0; end -= size) {
+      if (runs >= MAX_RUNS) return false;
+      await attempt([...steps.slice(0, Math.max(0, end - size)), ...steps.slice(end)]);
     }
-  }
+    return steps.length < before;
+  };
+  for (let size = Math.ceil(steps.length / 2); size > 1; size = Math.ceil(size / 2)) await leaveOut(size);
+  for (let isShorter = true; isShorter;) isShorter = await leaveOut(1);
   return { script: { seed: script.seed, steps }, run };
 }
