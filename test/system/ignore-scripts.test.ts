@@ -40,7 +40,8 @@ describe.skipIf(!existsSync(path.join(projectRoot, ".git")))(
   () => {
     it("starts, as root and as an ordinary user", async () => {
       const parent = makeTemporaryDirectory();
-      onTestFinished(() => removeDirectory(parent));
+      // Hundreds of megabytes of packages go, on a disk that others use too.
+      onTestFinished(() => removeDirectory(parent), 180_000);
       const checkout = path.join(parent, "threadkeep");
       for (const name of listFiles()) {
         mkdirSync(path.dirname(path.join(checkout, name)), { recursive: true });

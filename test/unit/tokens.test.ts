@@ -81,22 +81,3 @@ describe("the estimate of tokens, of parts", () => {
     );
   });
 });
-
-// The windows of each length that a group is held to: how many of a text at most.
-const lengths = [
-  { length: 200, most: 6 },
-  { length: 500, most: 3 },
-  { length: 2000, most: 1 },
-];
-
-describe("estimateTokens against the true o200k_base count", () => {
-  for (const { name, kind, texts } of [...natural, ...adversarial]) {
-    it(`${name}: whole texts are at most 5 % under`, () => {
-      for (const whole of texts) {
-        const part = whole.slice(0, 4000).toWellFormed();
-        if (part.length < 200) continue;
-        expect(estimateTokens(part) / countTokens(part), part.slice(0, 80)).toBeGreaterThanOrEqual(0.95);
-      }
-    });
-  }
-});

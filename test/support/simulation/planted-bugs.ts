@@ -83,7 +83,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   "tool-pair-split": [{ file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" }],
-  // The alarm is set again when all went well, and not before anything that can fail: a throw leaves it to the runtime, which gives up.
+  // The alarm is set again after what can fail, and not before it.
   "alarm-not-armed-after-a-throw": [
     {
       file: "session/chat-session.ts",
@@ -99,11 +99,12 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
         }
       }),
     );`,
-      by: `          throw error;
+      by: `          noteNotSent(this.#store, message.jobId, Math.random(), Date.now());
+          return;
         }
+        this.#arm();
       }),
-    );
-    this.#arm();`,
+    );`,
     },
   ],
   "retry-after-an-edit-taken-for-a-conflict": [
