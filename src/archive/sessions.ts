@@ -1,6 +1,6 @@
-import { and, eq, sql } from "drizzle-orm";
+import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
-import type { Item, Summary } from "../contracts/summary.ts";
+import { type Item, itemSchema, type Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
 
@@ -111,6 +111,7 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
           kind: item.kind,
           text: item.text,
           sourceSeqs: item.sourceSeqs,
+          sourceSession: item.sourceSession ?? null,
           status: item.status,
         })),
       )
@@ -120,6 +121,29 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
       });
   }
   return "applied";
+}
+
+/** What the newest version of the summary holds of one life of a session, as the archive has it. */
+export async function readHeldItems(
+  database: Database,
+  incarnation: string,
+): Promise<{ readonly throughSeq: number; readonly items: Item[] }> {
+  const [newest] = await database
+    .select({ throughSeq: summaries.throughSeq })
+    .from(summaries)
+    .where(eq(summaries.incarnation, incarnation))
+    .orderBy(desc(summaries.version))
+    .limit(1);
+  const rows = await database
+    .select()
+    .from(summaryItems)
+    .where(and(eq(summaryItems.incarnation, incarnation), isNull(summaryItems.toVersion)));
+  return {
+    throughSeq: newest?.throughSeq ?? 0,
+    items: rows.map(({ itemId, kind, text, sourceSeqs, sourceSession, status }) =>
+      itemSchema.parse({ id: itemId, kind, text, sourceSeqs, ...(sourceSession === null ? {} : { sourceSession }), status }),
+    ),
+  };
 }
 
 async function deleteSummaries(database: Database, incarnation: string): Promise<void> {

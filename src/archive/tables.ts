@@ -59,6 +59,8 @@ export const summaryItems = pgTable(
     kind: text().notNull(),
     text: text().notNull(),
     sourceSeqs: integer("source_seqs").array().notNull(),
+    /** The session whose messages these are, if the item was carried over from there. */
+    sourceSession: text("source_session"),
     status: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.incarnation, table.itemId, table.fromVersion] })],

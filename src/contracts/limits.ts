@@ -39,3 +39,17 @@ export const MAX_ITEM_TEXT_LENGTH = 2_000;
 export const MAX_ITEMS_PER_SUMMARY = 1_000;
 /** Sources that one item may cite. */
 export const MAX_SOURCES_PER_ITEM = 200;
+/** Sooner than this a pause is a pause for thought. */
+export const MIN_SUMMARIZE_AFTER_IDLE_SECONDS = 10;
+/** Sooner than this a session would be gone while somebody types. */
+export const MIN_EXPIRE_AFTER_SECONDS = 60;
+/** Ten years: far below what a timer takes. */
+export const MAX_IDLE_SECONDS = 315_360_000;
+/** A silent session is summarized for this much that is new, and not for a "thank you". */
+export const IDLE_SUMMARY_MIN_TOKENS = 1_000;
+/** How long a request waits for a copy to be whole before it answers that it is on its way. */
+export const MAX_COPY_WAIT_MS = 10_000;
+/** One line of an export: a message as JSON, its metadata and names. */
+export const MAX_IMPORT_LINE_BYTES = 512 * 1024;
+/** A session's messages, with as much again for what each line says besides. */
+export const MAX_IMPORT_BYTES = 2 * 1024 * 1024 * 1024;

@@ -63,7 +63,7 @@ export const partSchema = z
   .meta({ id: "Part" });
 export type Part = z.infer<typeof partSchema>;
 
-const contentSchema = z.union([safeText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
+export const contentSchema = z.union([safeText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
 export type Content = z.infer<typeof contentSchema>;
 
 /** A message as a client appends it. */

@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { MAX_CONTEXT_TOKENS, MAX_METADATA_BYTES, MIN_CONTEXT_TOKENS } from "./limits.ts";
+import {
+  MAX_CONTEXT_TOKENS,
+  MAX_IDLE_SECONDS,
+  MAX_METADATA_BYTES,
+  MIN_CONTEXT_TOKENS,
+  MIN_EXPIRE_AFTER_SECONDS,
+  MIN_SUMMARIZE_AFTER_IDLE_SECONDS,
+} from "./limits.ts";
+import { seqSchema } from "./message.ts";
 import { boundedJsonObject, idText } from "./text.ts";
 
 /** What names a session everywhere: made from the principal, never from a body. */
@@ -39,6 +47,20 @@ export const sessionSettingsSchema = z
       .optional()
       .describe("Tokens at the end that stay word for word"),
     summaryMaxTokens: z.int().min(100).max(32_000).optional(),
+    summarizeAfterIdleSeconds: z
+      .int()
+      .min(MIN_SUMMARIZE_AFTER_IDLE_SECONDS)
+      .max(MAX_IDLE_SECONDS)
+      .nullable()
+      .optional()
+      .describe("Silence after which all but the last messages are summarized, if they are worth it; null: never"),
+    expireAfterIdleSeconds: z
+      .int()
+      .min(MIN_EXPIRE_AFTER_SECONDS)
+      .max(MAX_IDLE_SECONDS)
+      .nullable()
+      .optional()
+      .describe("Silence after which the session expires: its summary stays in the archive, its messages go; null: never"),
   })
   .refine(
     (settings) =>
@@ -57,6 +79,8 @@ export interface ResolvedSettings {
   readonly summarizeAfterTokens: number;
   readonly keepRecentTokens: number;
   readonly summaryMaxTokens: number;
+  readonly summarizeAfterIdleSeconds: number | null;
+  readonly expireAfterIdleSeconds: number | null;
 }
 
 const PROFILES = {
@@ -66,6 +90,8 @@ const PROFILES = {
     summarizeAfterTokens: 12_000,
     keepRecentTokens: 4_000,
     summaryMaxTokens: 2_000,
+    summarizeAfterIdleSeconds: 1_800,
+    expireAfterIdleSeconds: null,
   },
   // Summarizing seldom and deeply is cheaper for an agent: each new summary rewrites the provider's prompt cache.
   agent: {
@@ -74,24 +100,36 @@ const PROFILES = {
     summarizeAfterTokens: 80_000,
     keepRecentTokens: 20_000,
     summaryMaxTokens: 4_000,
+    summarizeAfterIdleSeconds: 1_800,
+    expireAfterIdleSeconds: null,
   },
 } as const satisfies Record<string, ResolvedSettings>;
 
 /**
- * A session's settings over the defaults of its profile. A session may set one of the two thresholds alone: the other then
- * follows, because a tail kept word for word that is as long as the threshold would leave nothing to summarize.
+ * A session's settings over its tenant's, over the defaults of the profile. One of the two thresholds may be set alone, or each by
+ * another of them: the tail that is kept word for word then follows, because one as long as the threshold would leave nothing to
+ * summarize.
  */
-export function resolveSettings(settings: SessionSettings): ResolvedSettings {
-  const defaults = PROFILES[settings.profile ?? "chat"];
+export function resolveSettings(session: SessionSettings, tenant: SessionSettings = {}): ResolvedSettings {
+  const set = { ...tenant, ...session };
+  const defaults = PROFILES[set.profile ?? "chat"];
   const summarizeAfterTokens =
-    settings.summarizeAfterTokens ?? Math.max(defaults.summarizeAfterTokens, 2 * (settings.keepRecentTokens ?? 0));
+    set.summarizeAfterTokens ?? Math.max(defaults.summarizeAfterTokens, 2 * (set.keepRecentTokens ?? 0));
+  const keepRecentTokens = set.keepRecentTokens ?? defaults.keepRecentTokens;
+  const { summarizeAfterIdleSeconds, expireAfterIdleSeconds } = set;
   return {
     profile: defaults.profile,
-    maxTokens: settings.maxTokens ?? defaults.maxTokens,
+    maxTokens: set.maxTokens ?? defaults.maxTokens,
     summarizeAfterTokens,
     keepRecentTokens:
-      settings.keepRecentTokens ?? Math.min(defaults.keepRecentTokens, Math.floor(summarizeAfterTokens / 2)),
-    summaryMaxTokens: settings.summaryMaxTokens ?? defaults.summaryMaxTokens,
+      set.keepRecentTokens !== undefined && keepRecentTokens < summarizeAfterTokens
+        ? keepRecentTokens
+        : Math.min(keepRecentTokens, Math.floor(summarizeAfterTokens / 2)),
+    summaryMaxTokens: set.summaryMaxTokens ?? defaults.summaryMaxTokens,
+    summarizeAfterIdleSeconds:
+      summarizeAfterIdleSeconds === undefined ? defaults.summarizeAfterIdleSeconds : summarizeAfterIdleSeconds,
+    expireAfterIdleSeconds:
+      expireAfterIdleSeconds === undefined ? defaults.expireAfterIdleSeconds : expireAfterIdleSeconds,
   };
 }
 
@@ -100,9 +138,39 @@ export const newSessionSchema = z
     id: sessionIdSchema.optional().describe("Yours; without it the server makes a ULID"),
     metadata: metadataSchema.optional(),
     settings: sessionSettingsSchema.optional(),
+    continueFrom: sessionIdSchema
+      .optional()
+      .describe(
+        "Another of your sessions, which may have expired: what its summary holds is carried over in the background, and erased along with it",
+      ),
   })
   .meta({ id: "NewSession" });
 export type NewSession = z.infer<typeof newSessionSchema>;
+
+export const forkRequestSchema = z
+  .strictObject({
+    id: sessionIdSchema.optional().describe("Of the new session; without it the server makes a ULID"),
+    throughSeq: seqSchema.optional().describe("The last message that it takes along; by default the newest"),
+    metadata: metadataSchema.optional().describe("By default that of the session it comes from"),
+    settings: sessionSettingsSchema.optional().describe("By default those of the session it comes from"),
+  })
+  .meta({ id: "ForkRequest" });
+export type ForkRequest = z.infer<typeof forkRequestSchema>;
+
+/** Where a session came from. What is erased there is erased in it as well. */
+export const originSchema = z
+  .object({
+    session: z.string(),
+    kind: z
+      .enum(["fork", "continuation"])
+      .describe("fork: it took the messages along; continuation: what the summary held"),
+    throughSeq: z.int().min(0).describe("The last message there that it rests on; 0 if none"),
+    state: z
+      .enum(["pending", "done", "lost"])
+      .describe("pending: it is being copied; lost: it was erased before it could be copied"),
+  })
+  .meta({ id: "Origin" });
+export type Origin = z.infer<typeof originSchema>;
 
 export const sessionPatchSchema = z
   .strictObject({
@@ -131,6 +199,14 @@ export const sessionStateSchema = z
       .nullable(),
     summaryPending: z.boolean().describe("A summary is being made"),
     archived: z.boolean().describe("Everything that belongs in the archive is there"),
+    status: z
+      .enum(["active", "copying"])
+      .describe("copying: a fork or an import that is not whole yet; all but this answers session_not_ready"),
+    origin: originSchema.nullable(),
+    expiresAt: z
+      .string()
+      .nullable()
+      .describe("When it expires if nothing more is said, at the earliest; null if it does not expire"),
     metadata: z.record(z.string(), z.unknown()),
     settings: sessionSettingsSchema.describe("With every default filled in"),
   })
@@ -143,6 +219,7 @@ export const listedSessionSchema = z
     id: z.string(),
     createdAt: z.string(),
     metadata: z.record(z.string(), z.unknown()),
+    expiredAt: z.string().optional().describe("It expired then: its id answers 410, and a new session may continue from it"),
   })
   .meta({ id: "ListedSession" });
 export type ListedSession = z.infer<typeof listedSessionSchema>;

@@ -14,6 +14,10 @@ export const itemSchema = z
     kind: itemKindSchema,
     text: z.string(),
     sourceSeqs: z.array(seqSchema).min(1),
+    sourceSession: z
+      .string()
+      .optional()
+      .describe("The session whose messages these are, if the item was carried over from another"),
     status: itemStatusSchema,
   })
   .meta({ id: "SummaryItem" });
@@ -22,7 +26,7 @@ export type Item = z.infer<typeof itemSchema>;
 export const summarySchema = z
   .object({
     version: z.int().min(1),
-    throughSeq: seqSchema.describe("It covers messages 1 to this one"),
+    throughSeq: z.int().min(0).describe("It covers messages 1 to this one; 0 if all it holds was carried over"),
     items: z.array(itemSchema),
     tokens: z.int(),
     summarizer: z.string().describe("What made it, such as extractive"),

@@ -2,7 +2,7 @@ import type { Context, Omitted } from "../contracts/context.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, Summary } from "../contracts/summary.ts";
 import { createPairTracker } from "./cut.ts";
-import { fitItems, renderItems } from "./items.ts";
+import { fitItems, ownSources, renderItems } from "./items.ts";
 import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText } from "./message-text.ts";
 import { RETRIEVED_FRAME_TOKENS, retrievedCost, type RetrievedMessage } from "./retrieved.ts";
 import { estimateTokens } from "./tokens.ts";
@@ -334,8 +334,8 @@ function nameOmitted(
   left: readonly Item[],
 ): Omitted[] {
   const omitted: Omitted[] = [];
-  const stillCited = new Set(kept.flatMap((item) => item.sourceSeqs));
-  for (const seq of new Set(left.flatMap((item) => item.sourceSeqs))) {
+  const stillCited = new Set(kept.flatMap(ownSources));
+  for (const seq of new Set(left.flatMap(ownSources))) {
     if (!stillCited.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
   const firstSeq = window.fromSeq ?? input.atSeq + 1;

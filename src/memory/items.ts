@@ -24,13 +24,19 @@ export interface Merge {
   readonly dropped: ProposedItem[];
 }
 
+/** The messages of this session that an item rests on: none for one that was carried over from another session. */
+export function ownSources(item: Pick<Item, "sourceSeqs" | "sourceSession">): readonly Seq[] {
+  return item.sourceSession === undefined ? item.sourceSeqs : [];
+}
+
 function sameText(text: string): string {
   return text.normalize("NFKC").toLowerCase().replaceAll(/\s+/g, " ").trim();
 }
 
 /**
  * The new list of items from what a summarizer proposes: each cites messages that exist and that support it, none is there
- * twice, and together they keep to the budget, the first ones first. What the summarizer left out is forgotten.
+ * twice, and together they keep to the budget, the first ones first. What the summarizer left out is forgotten. An item that was
+ * carried over from another session keeps its words and its sources, which cannot be checked from here; its status may change.
  *
  * @param previous the items that the summarizer was given
  * @param proposed its answer
@@ -50,8 +56,10 @@ export function mergeItems(
   const items: Item[] = [];
   const dropped: ProposedItem[] = [];
   let tokens = 0;
-  for (const proposal of proposed) {
-    const before = proposal.id !== undefined && !taken.has(proposal.id) ? known.get(proposal.id) : undefined;
+  for (const given of proposed) {
+    const before = given.id !== undefined && !taken.has(given.id) ? known.get(given.id) : undefined;
+    const isCarried = before?.sourceSession !== undefined;
+    const proposal = isCarried ? { ...before, status: given.status } : given;
     const sourceSeqs = [...new Set(proposal.sourceSeqs)].toSorted((a, b) => a - b);
     const cost = itemTokens(proposal);
     const text = sameText(proposal.text);
@@ -59,7 +67,7 @@ export function mergeItems(
       text !== "" &&
       !texts.has(text) &&
       tokens + cost <= maxTokens &&
-      citesWell(proposal.text, sourceSeqs, before, textOf);
+      (isCarried || citesWell(proposal.text, sourceSeqs, before, textOf));
     if (!acceptable) {
       dropped.push(proposal);
       continue;
@@ -72,6 +80,7 @@ export function mergeItems(
       kind: proposal.kind,
       text: proposal.text,
       sourceSeqs,
+      ...(isCarried ? { sourceSession: before.sourceSession } : {}),
       status: proposal.status,
     });
   }
@@ -102,6 +111,7 @@ export function sameItem(a: Item, b: Item): boolean {
     a.text === b.text &&
     a.kind === b.kind &&
     a.status === b.status &&
+    a.sourceSession === b.sourceSession &&
     a.sourceSeqs.length === b.sourceSeqs.length &&
     a.sourceSeqs.every((seq, index) => seq === b.sourceSeqs[index])
   );
@@ -116,9 +126,9 @@ const HEADINGS: readonly (readonly [ItemKind, string])[] = [
   ["event", "Events"],
 ];
 
-/** Where an item stands among those of its kind: by the message that it first rests on, then by id. */
+/** Where an item stands among those of its kind: by the message that it first rests on, then by id. What was carried over is older. */
 function itemOrder(a: Item, b: Item): number {
-  const bySource = (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0);
+  const bySource = (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0);
   return bySource !== 0 ? bySource : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
@@ -156,7 +166,7 @@ export function fitItems(items: readonly Item[], maxTokens: TokenCount): { kept:
   const left: Item[] = [];
   let tokens = SUMMARY_FRAME_TOKENS;
   const newestFirst = items.toSorted(
-    (a, b) => (b.sourceSeqs.at(-1) ?? 0) - (a.sourceSeqs.at(-1) ?? 0) || itemOrder(a, b),
+    (a, b) => (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0) || itemOrder(a, b),
   );
   for (const item of newestFirst) {
     const cost = item.status === "superseded" ? 0 : itemTokens(item);

@@ -18,6 +18,24 @@ export const GIVEN_UP_REST_MS = 3_600_000;
 /** A consumer that has not answered for this long is taken for dead. Longer than the longest call of a model. */
 export const LEASE_MS = 180_000;
 
+/** Spreads the wake-ups of sessions that fell silent together. */
+const IDLE_JITTER_SHARE = 0.1;
+
+/**
+ * When a session that fell silent is looked at.
+ * @param lastActivityAt ms since 1970
+ * @param share in [0, 1), the same for one session each time, so that looking twice sets no other alarm
+ */
+export function idleWakeAt(lastActivityAt: number, idleSeconds: number, share: number): number {
+  return Math.ceil(lastActivityAt + idleSeconds * 1000 * (1 + IDLE_JITTER_SHARE * share));
+}
+
+/** The earliest of some reasons to wake; null if there is none. */
+export function earliest(...moments: readonly (number | null)[]): number | null {
+  const due = moments.filter((moment) => moment !== null);
+  return due.length === 0 ? null : Math.min(...due);
+}
+
 function jittered(delayMs: number, random: number): number {
   return Math.round(delayMs * (1 - JITTER_SHARE + 2 * JITTER_SHARE * random));
 }

@@ -1,8 +1,12 @@
-import { jobMessageSchema } from "../contracts/job.ts";
+import { type JobKind, jobMessageSchema } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { archiveBatch } from "./archive.ts";
+import { carryOver } from "./carry-over.ts";
 import { type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
+import { eraseCopies } from "./erase-copies.ts";
+import { expireSession } from "./expire.ts";
 import { recordDeadLetter } from "./failed.ts";
+import { copyFork } from "./fork.ts";
 import { summarizeSession } from "./summarize.ts";
 
 /** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
@@ -26,13 +30,24 @@ export async function consume(batch: MessageBatch, parts: PipelineParts): Promis
       apply(message, retryLater(message.attempts));
     }
   }
-  const archives = deliveries.filter(({ delivery }) => delivery.job.kind !== "summarize");
-  const summaries = deliveries.filter(({ delivery }) => delivery.job.kind === "summarize");
+  const archives = deliveries.filter(({ delivery }) => BY_SESSION[delivery.job.kind] === undefined);
   await Promise.all([
-    ...summaries.map(({ message, delivery }) => settle(message, parts, () => summarizeSession(delivery, parts))),
+    ...deliveries.map(async ({ message, delivery }) => {
+      const handle = BY_SESSION[delivery.job.kind];
+      if (handle !== undefined) await settle(message, parts, () => handle(delivery, parts));
+    }),
     settleArchives(archives, parts),
   ]);
 }
+
+/** What is done for one session by itself. The other kinds are written to the archive, many in one transaction. */
+const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelineParts) => Promise<Verdict>>> = {
+  summarize: summarizeSession,
+  fork: copyFork,
+  restore: carryOver,
+  expire: expireSession,
+  "erase-copies": eraseCopies,
+};
 
 async function settleArchives(
   archives: readonly { message: Message; delivery: Delivery }[],

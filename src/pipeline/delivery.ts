@@ -1,6 +1,8 @@
 import type { Database } from "../archive/database.ts";
 import type { JobMessage } from "../contracts/job.ts";
+import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
+import type { TenantClient } from "../registry/tenant-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { SummarizerClient } from "../summarizer/client.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -8,6 +10,8 @@ import type { Log } from "../telemetry/log.ts";
 /** What the consumers are made of; the entry hands it over. */
 export interface PipelineParts {
   readonly sessions: SessionClient;
+  readonly directory: DirectoryClient;
+  readonly tenants: Pick<TenantClient, "read">;
   readonly operations: OperationsClient;
   readonly summarizer: SummarizerClient;
   /** Runs a body on a connection of its own. */

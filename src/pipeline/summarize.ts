@@ -13,6 +13,8 @@ const MAX_CHUNKS = 10_000;
 export async function summarizeSession({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const startedAt = Date.now();
   const { jobId, incarnation } = job;
+  // The object sends it again by itself, and so goes on once the tenant does.
+  if ((await parts.tenants.read(job.tenant)).summarization === "paused") return ACK;
   const session = parts.sessions.get(job);
   let step = await session.beginSummary(jobId, incarnation);
   let chunks = 0;

@@ -17,6 +17,8 @@ export interface DirectoryClient {
   /** Idempotent. */
   remove(ref: SessionRef): Promise<void>;
   setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
+  /** Idempotent. @param expiredAt ms since 1970; null: it did not expire after all */
+  setExpired(ref: SessionRef, expiredAt: number | null): Promise<void>;
   /** Newest first. */
   list(
     tenant: string,
@@ -43,7 +45,7 @@ function cursorOf(entry: DirectoryEntry): DirectoryCursor {
 }
 
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
-type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "remove" | "setMetadata">;
+type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "remove" | "setExpired" | "setMetadata">;
 
 export function createDirectoryClient(namespace: DurableObjectNamespace): DirectoryClient {
   const named = (name: string): DirectoryStub => namespace.getByName(name) as DirectoryStub;
@@ -56,6 +58,7 @@ export function createDirectoryClient(namespace: DurableObjectNamespace): Direct
   return {
     register: (ref, createdAt, metadata) => stubOf(ref).register(ref.session, createdAt, metadata),
     remove: (ref) => stubOf(ref).remove(ref.session),
+    setExpired: (ref, expiredAt) => stubOf(ref).setExpired(ref.session, expiredAt),
     setMetadata: (ref, metadata) => stubOf(ref).setMetadata(ref.session, metadata),
     async list(tenant, owner, query) {
       const names =
@@ -82,7 +85,7 @@ export function createDirectoryClient(namespace: DurableObjectNamespace): Direct
       const hasMore = isCut || horizon !== undefined;
       const next = isCut && last !== undefined ? cursorOf(last) : (horizon ?? null);
       return {
-        data: page.map(({ id, createdAt, metadata }) => ({ id, createdAt, metadata })),
+        data: page.map(({ createdAtMs: _, ...session }) => session),
         hasMore,
         next,
       };

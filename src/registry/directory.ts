@@ -31,9 +31,11 @@ export class Directory extends DurableObject {
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#hasSchema =
-      ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'sessions'").toArray().length >
-      0;
+    const columns = ctx.storage.sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('sessions')").toArray();
+    this.#hasSchema = columns.length > 0;
+    if (this.#hasSchema && !columns.some(({ name }) => name === "expired_at")) {
+      ctx.storage.sql.exec("ALTER TABLE sessions ADD COLUMN expired_at INTEGER");
+    }
   }
 
   /**
@@ -48,7 +50,8 @@ export class Directory extends DurableObject {
           CREATE TABLE IF NOT EXISTS sessions (
             session TEXT PRIMARY KEY,
             created_at INTEGER NOT NULL,
-            metadata TEXT NOT NULL
+            metadata TEXT NOT NULL,
+            expired_at INTEGER
           ) WITHOUT ROWID;
           CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
         `);
@@ -75,6 +78,12 @@ export class Directory extends DurableObject {
     this.ctx.storage.sql.exec("UPDATE sessions SET metadata = ? WHERE session = ?", JSON.stringify(metadata), session);
   }
 
+  /** Notes that a session expired, or, with null, that it did not after all. Idempotent. */
+  async setExpired(session: string, expiredAt: number | null): Promise<void> {
+    if (!this.#hasSchema) return;
+    this.ctx.storage.sql.exec("UPDATE sessions SET expired_at = ? WHERE session = ?", expiredAt, session);
+  }
+
   /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
   async list(query: DirectoryQuery): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
     if (!this.#hasSchema) return { entries: [], scanEnd: null };
@@ -82,8 +91,8 @@ export class Directory extends DurableObject {
     const filters = Object.entries(query.metadata);
     const mostRows = filters.length === 0 ? query.limit : MAX_SCANNED_ROWS;
     const rows = this.ctx.storage.sql
-      .exec<{ session: string; created_at: number; metadata: string }>(
-        `SELECT session, created_at, metadata FROM sessions
+      .exec<{ session: string; created_at: number; metadata: string; expired_at: number | null }>(
+        `SELECT session, created_at, metadata, expired_at FROM sessions
          WHERE created_at < ?1 OR (created_at = ?1 AND session < ?2)
          ORDER BY created_at DESC, session DESC LIMIT ?3`,
         after.createdAt,
@@ -105,6 +114,7 @@ export class Directory extends DurableObject {
         createdAt: new Date(row.created_at).toISOString(),
         createdAtMs: row.created_at,
         metadata,
+        ...(row.expired_at === null ? {} : { expiredAt: new Date(row.expired_at).toISOString() }),
       });
     }
     return { entries, scanEnd: scanned >= MAX_SCANNED_ROWS ? last : null };

@@ -5,7 +5,7 @@ import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_MESSAGE_BYTES } from "../contracts/limi
 import type { Content, Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { byteLength, idText } from "../contracts/text.ts";
-import { type Call, refOf } from "./call.ts";
+import { type Call, refOf, tenantOf } from "./call.ts";
 
 /**
  * Appends messages, creating the session with the first. The hot path: one object and nothing else.
@@ -23,11 +23,12 @@ export async function appendMessages(
   refuseOversize(request.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
   const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
   const append = { ...request, messages };
-  const first = await call.parts.sessions.get(ref).append(append, null);
+  const tenant = await tenantOf(call);
+  const first = await call.parts.sessions.get(ref).append(append, null, tenant);
   if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
   // Created by its first append, which is answered only after the directory knows the session.
   const createdAt = await call.parts.directory.register(ref, Date.now(), {});
-  return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }));
+  return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }, tenant));
 }
 
 function refuseOversize(contents: readonly { path: string; content: Content }[]): void {

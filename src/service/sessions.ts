@@ -1,13 +1,22 @@
 import { ulid } from "ulid";
 import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
-import { unwrap } from "../contracts/errors.ts";
+import { type Outcome, ThreadkeepError, unwrap } from "../contracts/errors.ts";
+import { MAX_COPY_WAIT_MS } from "../contracts/limits.ts";
 import type { Erasure } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf } from "./call.ts";
+import type {
+  ForkRequest,
+  ListedSession,
+  NewSession,
+  SessionPatch,
+  SessionRef,
+  SessionState,
+} from "../contracts/session.ts";
+import type { Life } from "../session/client.ts";
+import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf, tenantOf } from "./call.ts";
 
-/** Creates a session; one that is there already is given back as it is. */
+/** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
 export async function createSession(
   call: Call,
   input: NewSession,
@@ -15,16 +24,59 @@ export async function createSession(
   requireScope(call.principal, "memory:write");
   const ref = refOf(call, input.id ?? ulid());
   const { metadata, settings } = input;
+  const tenant = await tenantOf(call);
+  const continued = input.continueFrom === undefined ? undefined : await beginContinuation(call, ref, input.continueFrom);
   // The directory knows the session before anybody is told that it exists.
   const createdAt = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
+  const birth = {
+    ref,
+    createdAt,
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(settings === undefined ? {} : { settings }),
+  };
+  return unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+}
+
+/** The other session notes it first: whatever is erased there from now on is erased in the new one, too. */
+async function beginContinuation(call: Call, ref: SessionRef, continueFrom: string): Promise<Life> {
+  requireScope(call.principal, "memory:read");
+  if (continueFrom === ref.session) throw pathFault("/continueFrom", "must be another session than the new one");
   return unwrap(
-    await call.parts.sessions.get(ref).create({
-      ref,
-      createdAt,
-      ...(metadata === undefined ? {} : { metadata }),
-      ...(settings === undefined ? {} : { settings }),
-    }),
+    atPath("/continueFrom", await call.parts.sessions.get(refOf(call, continueFrom)).beginContinuation(ref.session)),
   );
+}
+
+/** Makes a new session of the log up to a message. It is whole within moments; a large one is copied in the background. */
+export async function forkSession(
+  call: Call,
+  sessionId: string,
+  request: ForkRequest,
+): Promise<{ session: SessionState; created: boolean }> {
+  requireScope(call.principal, "memory:read");
+  requireScope(call.principal, "memory:write");
+  const source = refOf(call, sessionId);
+  const ref = refOf(call, request.id ?? ulid());
+  if (ref.session === source.session) throw pathFault("/id", "must be another than that of the session it comes from");
+  const tenant = await tenantOf(call);
+  const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq));
+  const metadata = request.metadata ?? from.metadata;
+  const createdAt = await call.parts.directory.register(ref, Date.now(), metadata);
+  const birth = { ref, createdAt, metadata, settings: request.settings ?? from.settings };
+  return unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
+}
+
+function pathFault(path: string, detail: string): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "validation_failed",
+    detail: `${path} ${detail}. Nothing was changed; mend the request and send it again.`,
+    errors: [{ path, detail }],
+  });
+}
+
+/** A refusal that is about something the body names says where. */
+function atPath<T>(path: string, outcome: Outcome<T>): Outcome<T> {
+  if (outcome.ok || outcome.fault.errors !== undefined) return outcome;
+  return { ok: false, fault: { ...outcome.fault, errors: [{ path, detail: "names the session that this is about" }] } };
 }
 
 export interface SessionListQuery {
@@ -54,7 +106,7 @@ export async function listSessions(call: Call, query: SessionListQuery): Promise
 
 export async function readSession(call: Call, sessionId: string): Promise<SessionState> {
   requireScope(call.principal, "memory:read");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state());
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state(await tenantOf(call)));
 }
 
 /** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
@@ -70,7 +122,7 @@ export async function eraseSession(call: Call, sessionId: string): Promise<Erasu
 export async function updateSession(call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> {
   requireScope(call.principal, "memory:write");
   const ref = refOf(call, sessionId);
-  const state = unwrap(await call.parts.sessions.get(ref).update(patch));
+  const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call)));
   if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
   return state;
 }

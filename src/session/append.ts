@@ -4,7 +4,8 @@ import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/li
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
-import type { MessageRow, SessionRow, SessionStore } from "./store.ts";
+import type { MessageRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
 
 /** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
 const SERVER_ID = /^seq-([1-9][0-9]{0,8})$/;
@@ -150,13 +151,14 @@ export function appendMessages(
     store.insertMessage(
       {
         role: message.role,
-        author: message.author,
-        content: message.content,
-        metadata: message.metadata,
+        author: message.author ?? null,
+        metadata: message.metadata ?? null,
         seq,
         clientId: isClientId ? (message.id ?? null) : null,
         occurredAt,
         createdAt: now,
+        editedAt: null,
+        erasedAt: null,
         // A message whose id the server makes is never sent twice under one id, unless it is imported.
         hash: message.id === undefined ? null : hashOf(said(message), session.hashKey),
         tokens,

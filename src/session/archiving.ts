@@ -1,6 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
-import type { SessionRow, SessionStore, SummaryRow, VersionedItem } from "./store.ts";
+import type { SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
 
 /** What the archive lacks of one session. */
 export interface ArchiveDelta {
@@ -37,7 +38,8 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     isReplaced: session.archiveReplace,
     rev: session.archiveRev,
     version: newest?.version ?? 0,
-    createdAt: session.createdAt,
+    // Of two lives of one id the archive takes the one that began later for the last.
+    createdAt: session.beganAt,
     headSeq: store.head()?.seq ?? 0,
     throughSeq: newest?.throughSeq ?? 0,
     metadata: session.metadata,
@@ -86,6 +88,6 @@ export function forgetArchived(
   if (job === null) return;
   store.setArchived(0, 0);
   store.setArchiveRev(session.archiveRev, true);
-  if (outrankedBy !== undefined && outrankedBy >= session.createdAt) store.setCreatedAt(outrankedBy + 1);
+  if (outrankedBy !== undefined && outrankedBy >= session.beganAt) store.setBeganAt(outrankedBy + 1);
   store.putJob({ ...job, nextSendAt: now });
 }

@@ -1,27 +1,52 @@
 import type { SessionRef } from "../contracts/session.ts";
 import type { ChatSession } from "./chat-session.ts";
 
+export type { Luggage } from "./carrying.ts";
+export type { Life } from "./lineage.ts";
+
 /** What others may ask of a session's object. */
 export type SessionObject = Pick<
   ChatSession,
+  | "abandonImport"
   | "append"
+  | "beginContinuation"
+  | "beginExport"
+  | "beginFork"
+  | "beginImport"
   | "beginSummary"
+  | "carryOver"
   | "confirmArchived"
+  | "confirmCopyErasures"
   | "confirmErased"
+  | "confirmExpiry"
   | "context"
   | "create"
+  | "createFork"
   | "editMessage"
+  | "endExport"
   | "erase"
+  | "eraseCopied"
   | "eraseMessage"
+  | "exportPage"
+  | "finishImport"
   | "forgetArchived"
+  | "loseCopy"
   | "message"
   | "messages"
+  | "nextCarrying"
+  | "nextCopyStep"
   | "noteFailure"
   | "readArchiveDelta"
+  | "readCarried"
+  | "readCopyPage"
   | "readErasure"
+  | "readOwedErasures"
   | "saveAnswer"
+  | "saveCopyPage"
+  | "saveImportPage"
   | "search"
   | "state"
+  | "stepExpiry"
   | "summaries"
   | "summarize"
   | "summary"

@@ -1,10 +1,14 @@
 import type { Outcome } from "../contracts/errors.ts";
 import type { MessagePatch, Seq } from "../contracts/message.ts";
+import type { Item } from "../contracts/summary.ts";
+import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
+import { type Erased, tellCopies } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { findMessage } from "./reading.ts";
 import { REDO_DELAY_MS, uncovered } from "./redo.ts";
-import type { JobRow, MessageRow, SessionRow, SessionStore } from "./store.ts";
+import type { JobRow, MessageRow, OriginRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
 import { summarizeJob } from "./summarizing.ts";
 
 /**
@@ -33,7 +37,8 @@ export function editMessage(
   const isSaidAnew = contentJson !== JSON.stringify(row.content);
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
   store.editMessage(row.seq, contentJson, metadataJson, contentTokens(content), now);
-  if (isSaidAnew) invalidate(store, session, row.seq, newId, now);
+  store.countChange();
+  if (isSaidAnew) invalidate(store, session, [row.seq], newId, now);
   return { ok: true, value: store.messageBySeq(row.seq) ?? row };
 }
 
@@ -48,8 +53,7 @@ export function eraseMessage(
   const row = findMessage(store, id);
   if (row === null) return UNKNOWN_MESSAGE;
   if (row.erasedAt !== null) return { ok: true, value: row };
-  store.eraseMessage(row.seq, now);
-  invalidate(store, session, row.seq, newId, now);
+  eraseSeqs(store, session, [row.seq], newId, now);
   return { ok: true, value: store.messageBySeq(row.seq) ?? row };
 }
 
@@ -58,45 +62,71 @@ const UNKNOWN_MESSAGE: Outcome<never> = {
   fault: { code: "message_not_found", detail: "The session has no message with this id." },
 };
 
+function eraseSeqs(
+  store: SessionStore,
+  session: SessionRow,
+  seqs: readonly Seq[],
+  newId: () => string,
+  now: number,
+): void {
+  store.eraseMessages(seqs, now);
+  store.countChange();
+  invalidate(store, session, seqs, newId, now);
+  const { session: id, incarnation } = session;
+  tellCopies(store, session, { source: { session: id, incarnation }, seqs }, newId, now);
+}
+
 /**
- * Takes out of the summary, and out of what is being made of it, all that rests on a message, and owes a new summary from before
- * that message: a model may have folded its content into items that cite others.
+ * Takes out of the summary, and out of what is being made of it, all that rests on these messages, and owes a new summary from
+ * before the first of them: a model may have folded their content into items that cite others.
  */
-function invalidate(store: SessionStore, session: SessionRow, seq: Seq, newId: () => string, now: number): void {
+function invalidate(
+  store: SessionStore,
+  session: SessionRow,
+  seqs: readonly Seq[],
+  newId: () => string,
+  now: number,
+): void {
   const newest = store.newestSummary();
   const job = summarizeJob(store);
-  const isCovered = newest !== null && seq <= newest.throughSeq;
-  if (isCovered) {
-    const gone = store.deleteItemsCiting(seq);
+  const covered = seqs.filter((seq) => newest !== null && seq <= newest.throughSeq);
+  const first = Math.min(...covered);
+  if (newest !== null && covered.length > 0) {
+    const gone = store.deleteItemsCiting(covered);
     store.hide(uncovered(gone, store.items(newest.version)));
   }
-  if (job !== undefined) taint(store, job, seq, now);
-  else if (isCovered) {
+  if (job !== undefined) taint(store, job, seqs, now);
+  else if (newest !== null && covered.length > 0) {
     store.putJob({
       ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
-      redoBase: store.versionBefore(seq),
+      redoBase: store.versionBefore(first),
     });
   }
-  if (isCovered) oweArchive(store, session, newId, now, true);
+  if (covered.length > 0) oweArchive(store, session, newId, now, true);
 }
 
 /** Makes an open job fit the change: one that has begun is followed by another, one that has not begins further back. */
-function taint(store: SessionStore, job: JobRow, seq: Seq, now: number): void {
+function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: number): void {
   const newest = store.newestSummary();
-  const through = Math.max(job.throughSeq, newest?.throughSeq ?? 0);
+  const covered = newest?.throughSeq ?? 0;
   const begunThrough = Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
-  const taintedFromSeq = Math.min(job.taintedFromSeq ?? seq, seq);
-  if (job.draft !== null && seq <= begunThrough) {
-    const items = job.draft.items.filter((item) => !item.sourceSeqs.includes(seq));
-    const gone = job.draft.items.filter((item) => item.sourceSeqs.includes(seq));
-    store.hide(uncovered(gone, items));
-    store.putJob({ ...job, ...revived(job, now), draft: { ...job.draft, items }, taintedFromSeq });
-  } else if (seq <= begunThrough) {
-    store.putJob({ ...job, taintedFromSeq });
-  } else if (newest !== null && seq <= newest.throughSeq) {
-    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(seq));
-    store.putJob({ ...job, ...revived(job, now), throughSeq: through, redoBase });
+  const given = new Set(seqs.filter((seq) => seq <= begunThrough));
+  const behind = seqs.filter((seq) => seq > begunThrough && seq <= covered);
+  let changed = job;
+  if (given.size > 0) {
+    changed = { ...changed, taintedFromSeq: Math.min(job.taintedFromSeq ?? Number.MAX_SAFE_INTEGER, ...given) };
+    if (job.draft !== null) {
+      const isGone = (item: Item): boolean => ownSources(item).some((seq) => given.has(seq));
+      const items = job.draft.items.filter((item) => !isGone(item));
+      store.hide(uncovered(job.draft.items.filter(isGone), items));
+      changed = { ...changed, ...revived(job, now), draft: { ...job.draft, items } };
+    }
   }
+  if (behind.length > 0) {
+    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(Math.min(...behind)));
+    changed = { ...changed, ...revived(job, now), throughSeq: Math.max(job.throughSeq, covered), redoBase };
+  }
+  if (changed !== job) store.putJob(changed);
 }
 
 /** A job that was given up is owed again: what was erased may live on in the versions that it is to take the place of. */
@@ -104,10 +134,83 @@ function revived(job: JobRow, now: number): Partial<JobRow> {
   return job.state === "failed" ? { state: "owed", nextSendAt: now + REDO_DELAY_MS } : {};
 }
 
-/** Erases the session: nothing that was said is left, and the archive's erasure is owed. */
+/** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
 export function eraseSession(store: SessionStore, session: SessionRow, newId: () => string, now: number): JobRow {
   store.wipe(now);
+  const { session: id, incarnation } = session;
+  tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);
+  for (const origin of store.lineage.origins()) {
+    if (origin.kind !== "continuation") continue;
+    tellCopies(store, session, { source: origin, seqs: null }, newId, now);
+  }
+  store.lineage.clearCopies();
+  store.lineage.clearOrigins();
   const job = newJob("erase", session.incarnation, newId(), 0, now, now);
   store.putJob(job);
   return job;
+}
+
+/**
+ * Erases what this session took from others that was erased there: messages of a fork, items of a continuation. What was said in
+ * it since stays. A copy that has nothing of its own yet, or that expired and so cannot be summarized again, goes as a whole.
+ * @returns whether the session is gone, and the seqs that its search index must forget
+ */
+export function eraseCopied(
+  store: SessionStore,
+  session: SessionRow,
+  erased: readonly Erased[],
+  newId: () => string,
+  now: number,
+): { readonly isGone: boolean; readonly seqs: readonly Seq[] } {
+  const forgotten: Seq[] = [];
+  for (const { source, seqs } of erased) {
+    const origin = store.lineage
+      .origins()
+      .find(({ session: id, incarnation }) => id === source.session && incarnation === source.incarnation);
+    if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
+      // What is on its way here may still hold it.
+      if (isAwaiting(store)) store.lineage.hear(source.session, seqs);
+      continue;
+    }
+    if (session.expiredAt !== null || (session.copying !== null && seqs === null)) {
+      eraseSession(store, session, newId, now);
+      return { isGone: true, seqs: [] };
+    }
+    if (origin.kind === "continuation") {
+      eraseCarried(store, session, origin, seqs, newId, now);
+      continue;
+    }
+    const among = seqs === null ? null : new Set(seqs);
+    const held = store.unerasedSeqs(1, origin.throughSeq).filter((seq) => among?.has(seq) !== false);
+    if (held.length === 0) continue;
+    eraseSeqs(store, session, held, newId, now);
+    forgotten.push(...held);
+  }
+  return { isGone: false, seqs: forgotten };
+}
+
+function isAwaiting(store: SessionStore): boolean {
+  return store.lineage.origins().some(({ kind, state }) => kind === "continuation" && state === "pending");
+}
+
+function eraseCarried(
+  store: SessionStore,
+  session: SessionRow,
+  origin: OriginRow,
+  seqs: readonly Seq[] | null,
+  newId: () => string,
+  now: number,
+): void {
+  store.deleteCarriedItems(origin.session, seqs);
+  const job = summarizeJob(store);
+  if (job?.draft !== null && job !== undefined) {
+    const among = seqs === null ? null : new Set(seqs);
+    const items = job.draft.items.filter(
+      (item) =>
+        item.sourceSession !== origin.session || (among !== null && !item.sourceSeqs.some((seq) => among.has(seq))),
+    );
+    store.putJob({ ...job, draft: { ...job.draft, items } });
+  }
+  if (store.newestSummary() !== null) oweArchive(store, session, newId, now, true);
+  tellCopies(store, session, { source: origin, seqs }, newId, now);
 }

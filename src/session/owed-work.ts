@@ -1,7 +1,8 @@
 import type { Job, JobMessage } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
 import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs } from "../memory/work.ts";
-import type { JobRow, SessionRow, SessionStore } from "./store.ts";
+import type { JobRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
 

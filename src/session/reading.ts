@@ -1,13 +1,18 @@
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Content, Message, Part, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import { resolveSettings, type SessionState } from "../contracts/session.ts";
+import type { Origin, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import { assembleContext, type LogMessage } from "../memory/context.ts";
+import { ownSources } from "../memory/items.ts";
 import { messageCost } from "../memory/message-text.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { messageId, seqOfServerId } from "./append.ts";
-import type { MessageRow, SessionRow, SessionStore, SummaryRow, VersionedItem } from "./store.ts";
+import { expiryAt } from "./idling.ts";
+import type { MessageRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import { settingsOf } from "./settings.ts";
+import type { SessionStore } from "./store.ts";
+import { toPlainItem } from "./summarizing.ts";
 
 /** A page ends early past this, so that a page of the largest messages stays far under what an RPC may carry (32 MiB). */
 const MAX_PAGE_BYTES = 4 * 1024 * 1024;
@@ -58,8 +63,8 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
     version: row.version,
     throughSeq: row.throughSeq,
     items: items
-      .map(({ id, kind, text, sourceSeqs, status }) => ({ id, kind, text, sourceSeqs, status }))
-      .toSorted((a, b) => (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0)),
+      .map(toPlainItem)
+      .toSorted((a, b) => (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0)),
     tokens: row.tokens,
     summarizer: row.summarizer,
     degraded: row.degraded,
@@ -70,6 +75,7 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
 
 export function readState(store: SessionStore, session: SessionRow): SessionState {
   const newest = store.head();
+  const expiresAt = expiryAt(store, session);
   const summary = store.newestSummary();
   return {
     id: session.session,
@@ -89,9 +95,21 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
           },
     summaryPending: isSummaryPending(store),
     archived: session.archivedRev === session.archiveRev,
+    status: session.copying === null ? "active" : "copying",
+    origin: originOf(store),
+    expiresAt: expiresAt === null ? null : iso(expiresAt),
     metadata: session.metadata,
-    settings: resolveSettings(session.settings),
+    settings: settingsOf(session),
   };
+}
+
+/** The session that it was made from; what came with that one from others is that one's affair. */
+function originOf(store: SessionStore): Origin | null {
+  const origins = store.lineage.origins();
+  const direct = origins.find(({ kind }) => kind === "fork") ?? origins[0];
+  if (direct === undefined) return null;
+  const { session, kind, throughSeq, state } = direct;
+  return { session, kind, throughSeq, state };
 }
 
 export function isSummaryPending(store: SessionStore): boolean {
@@ -119,7 +137,7 @@ export function readContext(
     newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
     hiddenSeqs: row === null ? [] : store.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
     candidates: retrieve === null ? null : retrieve(atSeq),
-    maxTokens: request.maxTokens ?? resolveSettings(session.settings).maxTokens,
+    maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     summaryPending: isSummaryPending(store),
   });
 }

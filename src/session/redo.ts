@@ -1,7 +1,9 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
+import { ownSources } from "../memory/items.ts";
 import { newJob } from "./owed-work.ts";
-import type { SessionRow, SessionStore } from "./store.ts";
+import type { SessionRow, SummaryRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
 
 /** Summarizing again, because something that a summary was made from has changed. */
 
@@ -9,9 +11,12 @@ import type { SessionRow, SessionStore } from "./store.ts";
 export const REDO_DELAY_MS = 5_000;
 
 /** What items cited that no other item cites. */
-export function uncovered(gone: readonly { readonly sourceSeqs: readonly Seq[] }[], left: readonly Item[]): Set<Seq> {
-  const seqs = new Set(gone.flatMap((item) => item.sourceSeqs));
-  for (const item of left) for (const seq of item.sourceSeqs) seqs.delete(seq);
+export function uncovered(
+  gone: readonly Pick<Item, "sourceSeqs" | "sourceSession">[],
+  left: readonly Item[],
+): Set<Seq> {
+  const seqs = new Set(gone.flatMap(ownSources));
+  for (const item of left) for (const seq of ownSources(item)) seqs.delete(seq);
   return seqs;
 }
 
@@ -29,4 +34,18 @@ export function oweRedo(
     ...newJob("summarize", session.incarnation, newId(), throughSeq, now + REDO_DELAY_MS, now),
     redoBase: store.versionBefore(taintedFromSeq),
   });
+}
+
+/**
+ * The newest version that covers no message after `seq`, and rests on nothing that was edited or erased since: what a new summary
+ * is owed for may still be folded into the versions that it is to take the place of.
+ */
+export function soundSummaryAt(store: SessionStore, seq: Seq): SummaryRow | null {
+  const owed = store.jobs().find((job) => job.kind === "summarize");
+  const redoBase = owed?.redoBase ?? Number.MAX_SAFE_INTEGER;
+  const untainted =
+    owed === undefined || owed.taintedFromSeq === null
+      ? Number.MAX_SAFE_INTEGER
+      : store.versionBefore(owed.taintedFromSeq);
+  return store.summaryAt(seq, Math.min(redoBase, untainted));
 }

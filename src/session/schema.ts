@@ -106,6 +106,47 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
     `,
   },
+  {
+    id: 2,
+    sql: `
+      -- Of lives of one id the one that began last counts; created_at is what clients see, and comes along with an import.
+      ALTER TABLE session ADD COLUMN began_at INTEGER NOT NULL DEFAULT 0;
+      UPDATE session SET began_at = created_at;
+      ALTER TABLE session ADD COLUMN tenant_rev INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE session ADD COLUMN tenant_settings TEXT NOT NULL DEFAULT '{}';
+      -- Edits and erasures so far: whoever copies page by page sees by it that something changed behind it.
+      ALTER TABLE session ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE session ADD COLUMN expired_at INTEGER;
+      -- JSON while the session is a copy that is not whole yet.
+      ALTER TABLE session ADD COLUMN copying TEXT;
+
+      -- The session whose messages an item cites, where it was carried over from there.
+      ALTER TABLE items ADD COLUMN source_session TEXT;
+
+      -- The sessions that this one took something from, and those that took something from it.
+      CREATE TABLE origins (
+        session TEXT PRIMARY KEY,
+        incarnation TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        through_seq INTEGER NOT NULL,
+        state TEXT NOT NULL
+      ) WITHOUT ROWID;
+      CREATE TABLE copies (session TEXT PRIMARY KEY, through_seq INTEGER) WITHOUT ROWID;
+
+      -- Erasures there that were heard of before anything was carried over. A seq of 0 stands for all.
+      CREATE TABLE heard_erasures (session TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID;
+
+      -- What copies have yet to be told: of messages of this session, or of those of a session that items were carried over from.
+      -- A seq of 0 stands for all. A row goes when the copy confirms.
+      CREATE TABLE owed_erasures (
+        copy TEXT NOT NULL,
+        source_session TEXT NOT NULL,
+        source_incarnation TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        PRIMARY KEY (copy, source_session, source_incarnation, seq)
+      ) WITHOUT ROWID;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -1,218 +1,52 @@
 import type { JobKind } from "../contracts/job.ts";
-import type { Content, NewMessage, Role, Seq, TokenCount } from "../contracts/message.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
-import type { SummarizerAnswer } from "../contracts/summarizer.ts";
-import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
+import type { Item } from "../contracts/summary.ts";
+import { LineageStore } from "./lineage-store.ts";
+import {
+  type Copying,
+  ended,
+  type JobRow,
+  type MessageRow,
+  NEVER_BEGUN,
+  NEVER_ENDED,
+  number,
+  numberOrNull,
+  type SessionRow,
+  type SummaryRow,
+  toItem,
+  toJob,
+  toMessage,
+  toSession,
+  toSummary,
+  type VersionedItem,
+} from "./rows.ts";
 
-/** Every SQL statement of the session object. No decision is taken here. */
-
-export interface SessionRow extends SessionRef {
-  readonly incarnation: string;
-  readonly hashKey: Uint8Array;
-  readonly metadata: Metadata;
-  readonly settings: SessionSettings;
-  /** Rises with each change that the archive must learn of. */
-  readonly archiveRev: number;
-  /** The last of them that the archive confirmed. */
-  readonly archivedRev: number;
-  readonly archivedVersion: number;
-  /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
-  readonly archiveReplace: boolean;
-  readonly createdAt: number;
-  /** Erased: only what the archive has yet to confirm is left. */
-  readonly erasedAt: number | null;
-}
-
-export interface MessageRow {
-  readonly seq: Seq;
-  readonly clientId: string | null;
-  readonly role: Role;
-  readonly author: string | null;
-  /** null once erased. */
-  readonly content: Content | null;
-  readonly metadata: Metadata | null;
-  readonly occurredAt: number | null;
-  readonly createdAt: number;
-  readonly editedAt: number | null;
-  readonly erasedAt: number | null;
-  readonly hash: Uint8Array | null;
-  readonly tokens: TokenCount;
-  /** What all messages through this one take of a context's budget, as appended. */
-  readonly totalCost: TokenCount;
-  readonly totalBytes: number;
-}
-
-export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
-  readonly createdAt: number;
-  readonly usage: SummarizerAnswer["usage"] | null;
-}
-
-/** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
-export interface Draft {
-  readonly baseVersion: number;
-  readonly throughSeq: Seq;
-  readonly items: Item[];
-  readonly dropped: number;
-  readonly summarizer: string;
-  readonly degraded: boolean;
-  readonly usage: { inputTokens: number; outputTokens: number } | null;
-}
-
-export interface JobRow {
-  readonly id: string;
-  /** The life of the session that it belongs to. */
-  readonly incarnation: string;
-  readonly kind: JobKind;
-  readonly state: "owed" | "failed";
-  readonly throughSeq: Seq;
-  readonly fromScratch: boolean;
-  /** The version to summarize again from, because a message after it was changed; null for a summary that goes on. */
-  readonly redoBase: number | null;
-  /** The lowest seq that was changed after a summarizer had been given it. */
-  readonly taintedFromSeq: Seq | null;
-  readonly sends: number;
-  readonly failures: number;
-  readonly nextSendAt: number;
-  readonly lease: string | null;
-  readonly leaseUntil: number | null;
-  /** While a summarizer is at work: the version that it goes on from, and the last message that it was given. */
-  readonly baseVersion: number | null;
-  readonly chunkThroughSeq: Seq | null;
-  readonly draft: Draft | null;
-  readonly lastError: string | null;
-  readonly firstFailedAt: number | null;
-  readonly lastFailedAt: number | null;
-  readonly createdAt: number;
-}
-
-/** An item with the versions between which it holds. */
-export interface VersionedItem extends Item {
-  readonly fromVersion: number;
-  readonly toVersion: number | null;
-}
-
-type Row = Record<string, SqlStorageValue>;
-
-/** A version as `items.to_version` holds it: all of one width, in order as text. */
-function ended(version: number): string {
-  return String(version).padStart(NEVER_ENDED.length, "0");
-}
-const NEVER_ENDED = "9999999999";
-/** Of an item that holds in no version any more. */
-const NEVER_BEGUN = "0000000000";
+/** Every SQL statement of the session object, but for those of its lineage and of its search index. No decision is taken here. */
 
 /** Rows of the first page that is read of the log: most contexts need about as many. */
 const FIRST_PAGE_ROWS = 32;
 /** Bounds what is held of a page, whose messages may be large. */
 const MAX_PAGE_ROWS = 128;
 
+const CITES_ANY = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited
+  WHERE cited.value IN (SELECT value FROM json_each(?)))`;
+const AMONG_SEQS = "seq > 0 AND seq IN (SELECT value FROM json_each(?))";
+
 /** SQL for as many blanks as a column has bytes; NULL stays NULL. */
 function blanksOf(column: string): string {
   return `CASE WHEN ${column} IS NOT NULL THEN printf('%*s', length(CAST(${column} AS BLOB)), '') END`;
 }
 
-function text(value: SqlStorageValue | undefined): string {
-  if (typeof value !== "string") throw new TypeError("a column that holds text holds something else");
-  return value;
-}
-function textOrNull(value: SqlStorageValue | undefined): string | null {
-  return value === null || value === undefined ? null : text(value);
-}
-function number(value: SqlStorageValue | undefined): number {
-  if (typeof value !== "number") throw new TypeError("a column that holds a number holds something else");
-  return value;
-}
-function numberOrNull(value: SqlStorageValue | undefined): number | null {
-  return value === null || value === undefined ? null : number(value);
-}
-function bytesOrNull(value: SqlStorageValue | undefined): Uint8Array | null {
-  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
-}
-/** JSON that this object wrote itself. */
-function stored<T>(value: SqlStorageValue | undefined): T {
-  return JSON.parse(text(value));
-}
-
-function toMessage(row: Row): MessageRow {
-  const content = textOrNull(row["content"]);
-  const metadata = textOrNull(row["metadata"]);
-  return {
-    seq: number(row["seq"]),
-    clientId: textOrNull(row["client_id"]),
-    role: text(row["role"]) as Role,
-    author: textOrNull(row["author"]),
-    content: content === null ? null : stored<Content>(content),
-    metadata: metadata === null ? null : stored<Metadata>(metadata),
-    occurredAt: numberOrNull(row["occurred_at"]),
-    createdAt: number(row["created_at"]),
-    editedAt: numberOrNull(row["edited_at"]),
-    erasedAt: numberOrNull(row["erased_at"]),
-    hash: bytesOrNull(row["hash"]),
-    tokens: number(row["tokens"]),
-    totalCost: number(row["total_cost"]),
-    totalBytes: number(row["total_bytes"]),
-  };
-}
-
-function toItem(row: Row): VersionedItem {
-  return {
-    id: text(row["item_id"]),
-    kind: text(row["kind"]) as ItemKind,
-    text: text(row["text"]),
-    sourceSeqs: stored<Seq[]>(row["source_seqs"]),
-    status: text(row["status"]) as ItemStatus,
-    fromVersion: number(row["from_version"]),
-    toVersion: row["to_version"] === NEVER_ENDED ? null : Number(row["to_version"]),
-  };
-}
-
-function toSummary(row: Row): SummaryRow {
-  const usage = textOrNull(row["usage"]);
-  return {
-    version: number(row["version"]),
-    throughSeq: number(row["through_seq"]),
-    tokens: number(row["tokens"]),
-    summarizer: text(row["summarizer"]),
-    degraded: number(row["degraded"]) === 1,
-    droppedItems: number(row["dropped_items"]),
-    usage: usage === null ? null : stored(usage),
-    createdAt: number(row["created_at"]),
-  };
-}
-
-function toJob(row: Row): JobRow {
-  const draft = textOrNull(row["draft"]);
-  return {
-    id: text(row["id"]),
-    incarnation: text(row["incarnation"]),
-    kind: text(row["kind"]) as JobKind,
-    state: text(row["state"]) as JobRow["state"],
-    throughSeq: number(row["through_seq"]),
-    fromScratch: number(row["from_scratch"]) === 1,
-    redoBase: numberOrNull(row["redo_base"]),
-    taintedFromSeq: numberOrNull(row["tainted_from_seq"]),
-    sends: number(row["sends"]),
-    failures: number(row["failures"]),
-    nextSendAt: number(row["next_send_at"]),
-    lease: textOrNull(row["lease"]),
-    leaseUntil: numberOrNull(row["lease_until"]),
-    baseVersion: numberOrNull(row["base_version"]),
-    chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
-    draft: draft === null ? null : stored<Draft>(draft),
-    lastError: textOrNull(row["last_error"]),
-    firstFailedAt: numberOrNull(row["first_failed_at"]),
-    lastFailedAt: numberOrNull(row["last_failed_at"]),
-    createdAt: number(row["created_at"]),
-  };
-}
-
 export class SessionStore {
   readonly #sql: SqlStorage;
+  readonly lineage: LineageStore;
   /** The items of the version that was read last: a long history of items is not read again with each context. */
   #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+    this.lineage = new LineageStore(sql);
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -223,11 +57,24 @@ export class SessionStore {
   // The session
 
   insertSession(
-    row: Pick<SessionRow, keyof SessionRef | "incarnation" | "hashKey" | "metadata" | "settings" | "createdAt">,
+    row: Pick<
+      SessionRow,
+      | keyof SessionRef
+      | "incarnation"
+      | "hashKey"
+      | "metadata"
+      | "settings"
+      | "createdAt"
+      | "beganAt"
+      | "tenantRev"
+      | "tenantSettings"
+      | "copying"
+    >,
   ): void {
     this.#sql.exec(
-      `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at, began_at,
+         tenant_rev, tenant_settings, copying)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.tenant,
       row.owner,
       row.session,
@@ -236,27 +83,17 @@ export class SessionStore {
       JSON.stringify(row.metadata),
       JSON.stringify(row.settings),
       row.createdAt,
+      row.beganAt,
+      row.tenantRev,
+      JSON.stringify(row.tenantSettings),
+      row.copying === null ? null : JSON.stringify(row.copying),
     );
   }
 
   session(): SessionRow | null {
     const row = this.#sql.exec("SELECT * FROM session WHERE one = 1").toArray()[0];
     if (row === undefined) return null;
-    return {
-      tenant: text(row["tenant"]),
-      owner: text(row["owner"]),
-      session: text(row["session"]),
-      incarnation: text(row["incarnation"]),
-      hashKey: bytesOrNull(row["hash_key"]) ?? new Uint8Array(),
-      metadata: stored<Metadata>(row["metadata"]),
-      settings: stored<SessionSettings>(row["settings"]),
-      archiveRev: number(row["archive_rev"]),
-      archivedRev: number(row["archived_rev"]),
-      archivedVersion: number(row["archived_version"]),
-      archiveReplace: number(row["archive_replace"]) === 1,
-      createdAt: number(row["created_at"]),
-      erasedAt: numberOrNull(row["erased_at"]),
-    };
+    return toSession(row);
   }
 
   updateSession(metadata: Metadata, settings: SessionSettings): void {
@@ -271,8 +108,30 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
   }
 
-  setCreatedAt(createdAt: number): void {
-    this.#sql.exec("UPDATE session SET created_at = ? WHERE one = 1", createdAt);
+  setBeganAt(beganAt: number): void {
+    this.#sql.exec("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
+  }
+
+  setTenantSettings(rev: number, settings: SessionSettings): void {
+    this.#sql.exec(
+      "UPDATE session SET tenant_rev = ?, tenant_settings = ? WHERE one = 1",
+      rev,
+      JSON.stringify(settings),
+    );
+  }
+
+  /** Counts an edit or an erasure. */
+  countChange(): void {
+    this.#sql.exec("UPDATE session SET changes = changes + 1 WHERE one = 1");
+  }
+
+  setCopying(copying: Copying | null): void {
+    this.#sql.exec("UPDATE session SET copying = ? WHERE one = 1", copying === null ? null : JSON.stringify(copying));
+  }
+
+  /** A copy retries and edits as its source does: it takes over what appended messages are told apart by. */
+  setHashKey(hashKey: Uint8Array): void {
+    this.#sql.exec("UPDATE session SET hash_key = ? WHERE one = 1", hashKey);
   }
 
   setArchived(rev: number, version: number): void {
@@ -280,10 +139,28 @@ export class SessionStore {
   }
 
   /**
-   * Forgets all that was said and all that was owed. The names stay, and the erasures of earlier lives, for what the archive has yet
-   * to confirm; so do the blanks that the next life's rows must not take the place of.
+   * Forgets all that was said and all that was owed but erasures. The names stay, for what the archive and the copies have yet to
+   * confirm; so do the blanks that the next life's rows must not take the place of.
    */
   wipe(erasedAt: number): void {
+    this.#forgetContent();
+    this.#sql.exec("DELETE FROM jobs WHERE kind NOT IN ('erase', 'erase-copies')");
+    this.#sql.exec("UPDATE session SET erased_at = ?, copying = NULL WHERE one = 1", erasedAt);
+  }
+
+  /** Forgets all that was said, and keeps what says that the session was, and who took something from it. */
+  expire(expiredAt: number): void {
+    this.#forgetContent();
+    this.#sql.exec("UPDATE session SET expired_at = ? WHERE one = 1", expiredAt);
+  }
+
+  #forgetContent(): void {
+    this.deleteLog();
+    this.#sql.exec("UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'' WHERE one = 1");
+  }
+
+  /** Takes out every message and every summary, blanks first. */
+  deleteLog(): void {
     this.#itemsRead = null;
     this.#sql.exec(
       `UPDATE messages SET content = ${blanksOf("content")}, author = ${blanksOf("author")}, metadata = ${blanksOf("metadata")}`,
@@ -292,34 +169,26 @@ export class SessionStore {
     this.#sql.exec("DELETE FROM messages WHERE seq > 0");
     this.#sql.exec("DELETE FROM items WHERE row > 0");
     for (const table of ["summaries", "hidden"]) this.#sql.exec(`DELETE FROM ${table}`);
-    this.#sql.exec("DELETE FROM jobs WHERE kind <> 'erase'");
-    this.#sql.exec(
-      "UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', erased_at = ? WHERE one = 1",
-      erasedAt,
-    );
   }
 
   // Messages
 
-  insertMessage(
-    message: Pick<NewMessage, "role" | "author" | "content" | "metadata"> &
-      Pick<
-        MessageRow,
-        "seq" | "clientId" | "occurredAt" | "createdAt" | "hash" | "tokens" | "totalCost" | "totalBytes"
-      >,
-    contentJson: string,
-  ): void {
+  /** @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along */
+  insertMessage(message: Omit<MessageRow, "content">, contentJson: string | null): void {
     this.#sql.exec(
-      `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, hash, tokens, total_cost, total_bytes)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at,
+         hash, tokens, total_cost, total_bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.seq,
       message.clientId,
       message.role,
-      message.author ?? null,
+      message.author,
       contentJson,
-      message.metadata === undefined ? null : JSON.stringify(message.metadata),
+      message.metadata === null ? null : JSON.stringify(message.metadata),
       message.occurredAt,
       message.createdAt,
+      message.editedAt,
+      message.erasedAt,
       message.hash,
       message.tokens,
       message.totalCost,
@@ -344,12 +213,17 @@ export class SessionStore {
   }
 
   /** The newest message's place, and the totals through it; null if there is none. */
-  head(): { readonly seq: Seq; readonly totalCost: TokenCount; readonly totalBytes: number } | null {
+  head(): Pick<MessageRow, "seq" | "totalCost" | "totalBytes" | "createdAt"> | null {
     const row = this.#sql
-      .exec("SELECT seq, total_cost, total_bytes FROM messages WHERE seq > 0 ORDER BY seq DESC LIMIT 1")
+      .exec("SELECT seq, total_cost, total_bytes, created_at FROM messages WHERE seq > 0 ORDER BY seq DESC LIMIT 1")
       .toArray()[0];
     if (row === undefined) return null;
-    return { seq: number(row["seq"]), totalCost: number(row["total_cost"]), totalBytes: number(row["total_bytes"]) };
+    return {
+      seq: number(row["seq"]),
+      totalCost: number(row["total_cost"]),
+      totalBytes: number(row["total_bytes"]),
+      createdAt: number(row["created_at"]),
+    };
   }
 
   /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
@@ -393,7 +267,7 @@ export class SessionStore {
   }
 
   editMessage(seq: Seq, contentJson: string, metadataJson: string | null, tokens: TokenCount, editedAt: number): void {
-    this.#blank(seq, ["content", "metadata"]);
+    this.#blank([seq], ["content", "metadata"]);
     this.#sql.exec(
       "UPDATE messages SET content = ?, metadata = ?, tokens = ?, edited_at = ? WHERE seq = ?",
       contentJson,
@@ -405,23 +279,31 @@ export class SessionStore {
   }
 
   /**
-   * Writes blanks over what a message says, in place. SQLite frees a cell without clearing it (its `secure_delete` is off here, and
+   * Writes blanks over what messages say, in place. SQLite frees a cell without clearing it (its `secure_delete` is off here, and
    * the pragma refused), but a row that keeps its size keeps its bytes' place.
    */
-  #blank(seq: Seq, columns: readonly string[]): void {
+  #blank(seqs: readonly Seq[], columns: readonly string[]): void {
     const blanks = columns.map((column) => `${column} = ${blanksOf(column)}`);
-    this.#sql.exec(`UPDATE messages SET ${blanks.join(", ")} WHERE seq = ?`, seq);
+    this.#sql.exec(`UPDATE messages SET ${blanks.join(", ")} WHERE ${AMONG_SEQS}`, JSON.stringify(seqs));
   }
 
-  /** Leaves a tombstone: the seq and the id stay, what was said is gone, and the hash that could confirm a guess of it. */
-  eraseMessage(seq: Seq, erasedAt: number): void {
-    this.#blank(seq, ["content", "metadata", "author"]);
+  /** Leaves tombstones: seqs and ids stay, what was said is gone, and the hashes that could confirm a guess of it. */
+  eraseMessages(seqs: readonly Seq[], erasedAt: number): void {
+    this.#blank(seqs, ["content", "metadata", "author"]);
     this.#sql.exec(
       `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
-         edited_at = NULL, erased_at = ? WHERE seq = ?`,
+         edited_at = NULL, erased_at = ? WHERE ${AMONG_SEQS}`,
       erasedAt,
-      seq,
+      JSON.stringify(seqs),
     );
+  }
+
+  /** Of the messages from `fromSeq` through `throughSeq`, those that still say something. */
+  unerasedSeqs(fromSeq: Seq, throughSeq: Seq): Seq[] {
+    return this.#sql
+      .exec("SELECT seq FROM messages WHERE seq >= ? AND seq <= ? AND content IS NOT NULL ORDER BY seq", fromSeq, throughSeq)
+      .toArray()
+      .map((row) => number(row["seq"]));
   }
 
   /** `total_cost` at a seq; 0 before the first message. */
@@ -452,10 +334,14 @@ export class SessionStore {
     return row === undefined ? null : toSummary(row);
   }
 
-  /** The highest version that covers no message after `seq`. */
-  summaryAt(seq: Seq): SummaryRow | null {
+  /** The highest version, up to `maxVersion`, that covers no message after `seq`. */
+  summaryAt(seq: Seq, maxVersion: number = Number.MAX_SAFE_INTEGER): SummaryRow | null {
     const row = this.#sql
-      .exec("SELECT * FROM summaries WHERE through_seq <= ? ORDER BY version DESC LIMIT 1", seq)
+      .exec(
+        "SELECT * FROM summaries WHERE through_seq <= ? AND version <= ? ORDER BY version DESC LIMIT 1",
+        seq,
+        maxVersion,
+      )
       .toArray()[0];
     return row === undefined ? null : toSummary(row);
   }
@@ -469,6 +355,14 @@ export class SessionStore {
   summariesBackward(beforeVersion: number, limit: number): SummaryRow[] {
     return this.#sql
       .exec("SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?", beforeVersion, limit)
+      .toArray()
+      .map(toSummary);
+  }
+
+  /** Oldest first, versions up to one. */
+  summariesThrough(version: number): SummaryRow[] {
+    return this.#sql
+      .exec("SELECT * FROM summaries WHERE version <= ? ORDER BY version", version)
       .toArray()
       .map(toSummary);
   }
@@ -505,15 +399,28 @@ export class SessionStore {
       .map(toItem);
   }
 
+  /** Every item that holds in a version up to one, in the order in which they came; one that ended later has not ended yet. */
+  itemsThrough(version: number): VersionedItem[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > '${NEVER_BEGUN}' ORDER BY row`,
+        version,
+      )
+      .toArray()
+      .map(toItem)
+      .map((item) => (item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item));
+  }
+
   insertItem(item: Item, fromVersion: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
-      "INSERT INTO items (item_id, from_version, kind, text, source_seqs, status) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, status) VALUES (?, ?, ?, ?, ?, ?, ?)",
       item.id,
       fromVersion,
       item.kind,
       item.text,
       JSON.stringify(item.sourceSeqs),
+      item.sourceSession ?? null,
       item.status,
     );
   }
@@ -534,23 +441,32 @@ export class SessionStore {
     return numberOrNull(row?.["version"]) ?? 0;
   }
 
-  /** Deletes every item of every version that cites a message, and returns those that were current. */
-  deleteItemsCiting(seq: Seq): VersionedItem[] {
-    const citing = "EXISTS (SELECT 1 FROM json_each(items.source_seqs) WHERE json_each.value = ?)";
+  /** Deletes every item of every version that cites one of these messages of this session, and returns those that were current. */
+  deleteItemsCiting(seqs: readonly Seq[]): VersionedItem[] {
+    return this.#deleteItems(`source_session IS NULL AND ${CITES_ANY}`, JSON.stringify(seqs));
+  }
+
+  /** Deletes every item that was carried over from a session and cites one of these messages there; all of them if null. */
+  deleteCarriedItems(sourceSession: string, seqs: readonly Seq[] | null): VersionedItem[] {
+    if (seqs === null) return this.#deleteItems("source_session = ?", sourceSession);
+    return this.#deleteItems(`source_session = ? AND ${CITES_ANY}`, sourceSession, JSON.stringify(seqs));
+  }
+
+  #deleteItems(condition: string, ...values: readonly SqlStorageValue[]): VersionedItem[] {
     const current = this.#sql
-      .exec(`SELECT * FROM items WHERE to_version = '${NEVER_ENDED}' AND ${citing}`, seq)
+      .exec(`SELECT * FROM items WHERE row > 0 AND to_version = '${NEVER_ENDED}' AND ${condition}`, ...values)
       .toArray()
       .map(toItem);
-    this.#retireItems(citing, seq);
+    this.#retireItems(`row > 0 AND ${condition}`, ...values);
     return current;
   }
 
   /** Blanks items and takes them out of every version. Their rows stay: pages that empty are merged, and leave copies behind. */
-  #retireItems(condition: string, value: number): void {
+  #retireItems(condition: string, ...values: readonly SqlStorageValue[]): void {
     this.#itemsRead = null;
     this.#sql.exec(
       `UPDATE items SET text = ${blanksOf("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
-      value,
+      ...values,
     );
   }
 

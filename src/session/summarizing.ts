@@ -1,7 +1,6 @@
 import type { SummarizeRequest } from "../contracts/job.ts";
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
-import type { Seq } from "../contracts/message.ts";
-import { resolveSettings } from "../contracts/session.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item } from "../contracts/summary.ts";
 import { cutText } from "../memory/context.ts";
@@ -11,7 +10,9 @@ import { messageCost, messageText } from "../memory/message-text.ts";
 import { GIVEN_UP_REST_MS, LEASE_MS } from "../memory/work.ts";
 import { newJob } from "./owed-work.ts";
 import { oweRedo, uncovered } from "./redo.ts";
-import type { Draft, JobRow, MessageRow, SessionRow, SessionStore } from "./store.ts";
+import { settingsOf } from "./settings.ts";
+import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
 
 /** What a consumer does next for a summary. */
 export type SummaryStep =
@@ -27,7 +28,7 @@ export const NOTHING_OWED: SummaryStep = { next: "done", failures: 0 };
 /** A delivery that meets a lease looks again after this. */
 const BUSY_DELAY_SECONDS = 15;
 
-function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
+export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
   for (const row of rows) {
     const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
     yield { seq: row.seq, content: row.content, cost };
@@ -37,6 +38,11 @@ function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
 /** The one summary that is owed or was given up. */
 export function summarizeJob(store: SessionStore): JobRow | undefined {
   return store.jobs().find((job) => job.kind === "summarize");
+}
+
+/** What was said since the last summary, in tokens of a context. */
+export function unsummarizedTokens(store: SessionStore): TokenCount {
+  return (store.head()?.totalCost ?? 0) - store.totalCostAt(store.newestSummary()?.throughSeq ?? 0);
 }
 
 /**
@@ -51,10 +57,9 @@ export function oweSummaryIfDue(
 ): boolean {
   const newest = store.head();
   if (newest === null) return false;
-  const settings = resolveSettings(session.settings);
+  const settings = settingsOf(session);
   const throughSeq = store.newestSummary()?.throughSeq ?? 0;
-  const since = newest.totalCost - store.totalCostAt(throughSeq);
-  if (!isSummaryDue(since, settings)) return false;
+  if (!isSummaryDue(newest.totalCost - store.totalCostAt(throughSeq), settings)) return false;
   const open = summarizeJob(store);
   if (open !== undefined) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
@@ -82,7 +87,7 @@ export function oweSummaryByHand(
 ): JobRow | null {
   const newest = store.head();
   if (newest === null) return null;
-  const keepRecentTokens = request.keepRecentTokens ?? resolveSettings(session.settings).keepRecentTokens;
+  const keepRecentTokens = request.keepRecentTokens ?? settingsOf(session).keepRecentTokens;
   const fromScratch = request.fromScratch === true;
   const covered = store.newestSummary()?.throughSeq ?? 0;
   const target = Math.max(
@@ -142,7 +147,7 @@ function handOutChunk(
   const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
   const job = readAnew(store, given, saved?.throughSeq ?? 0);
   const draft = saved ?? emptyDraft(store, baseVersion, job);
-  const maxTokens = resolveSettings(session.settings).summaryMaxTokens;
+  const maxTokens = settingsOf(session).summaryMaxTokens;
   const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
   const messages: TranscriptMessage[] = [];
   let chunkThroughSeq = draft.throughSeq;
@@ -191,10 +196,13 @@ function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRo
 function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
   const startVersion = job.redoBase ?? baseVersion;
   const base = job.fromScratch ? null : store.summary(startVersion);
+  const own = base === null ? [] : store.items(startVersion).filter((item) => item.sourceSession === undefined);
+  // Whatever is summarized again: what was carried over rests on nothing that was said here, and could not be made again.
+  const carried = store.items(baseVersion).filter((item) => item.sourceSession !== undefined);
   return {
     baseVersion,
     throughSeq: base?.throughSeq ?? 0,
-    items: base === null ? [] : store.items(startVersion).map(toPlainItem),
+    items: [...carried, ...own].map(toPlainItem),
     dropped: 0,
     summarizer: base?.summarizer ?? "",
     degraded: false,
@@ -202,8 +210,8 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
   };
 }
 
-function toPlainItem({ id, kind, text, sourceSeqs, status }: Item): Item {
-  return { id, kind, text, sourceSeqs, status };
+export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status }: Item): Item {
+  return { id, kind, text, sourceSeqs, ...(sourceSession === undefined ? {} : { sourceSession }), status };
 }
 
 export interface Saved {
@@ -247,7 +255,7 @@ export function saveAnswer(
       if (row === null || row.content === null) return null;
       return `${row.author ?? ""} ${messageText(row.content)}`;
     },
-    resolveSettings(session.settings).summaryMaxTokens,
+    settingsOf(session).summaryMaxTokens,
     () => {
       counter += 1;
       return `${version}.${counter}`;

@@ -1,0 +1,104 @@
+import { z } from "zod";
+import { MAX_AUTHOR_LENGTH, MAX_ITEM_TEXT_LENGTH, MAX_METADATA_BYTES, MAX_SOURCES_PER_ITEM } from "./limits.ts";
+import { contentSchema, roleSchema, seqSchema } from "./message.ts";
+import { metadataSchema, sessionIdSchema, sessionSettingsSchema } from "./session.ts";
+import { summarizerAnswerSchema } from "./summarizer.ts";
+import { itemKindSchema, itemStatusSchema } from "./summary.ts";
+import { boundedJsonObject, idText, isoTime, safeText } from "./text.ts";
+
+/**
+ * A session as JSON Lines (`application/x-ndjson`): first the session, then its messages in order, then the versions of its summary,
+ * their items, and an end that counts them all, so that a file that was cut off is told from a whole one. An import gives back the
+ * same bytes when it is exported again.
+ */
+
+export const TRANSFER_FORMAT = "threadkeep-session";
+export const TRANSFER_VERSION = 1;
+export const TRANSFER_MEDIA_TYPE = "application/x-ndjson";
+
+export const sessionLineSchema = z.strictObject({
+  type: z.literal("session"),
+  format: z.literal(TRANSFER_FORMAT),
+  formatVersion: z.literal(TRANSFER_VERSION),
+  id: sessionIdSchema,
+  createdAt: isoTime,
+  metadata: metadataSchema,
+  settings: sessionSettingsSchema,
+});
+export type SessionLine = z.infer<typeof sessionLineSchema>;
+
+export const messageLineSchema = z
+  .strictObject({
+    type: z.literal("message"),
+    seq: seqSchema,
+    id: idText,
+    role: roleSchema,
+    author: safeText.min(1).max(MAX_AUTHOR_LENGTH).optional(),
+    content: contentSchema.optional(),
+    metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
+    occurredAt: isoTime.optional(),
+    createdAt: isoTime,
+    editedAt: isoTime.optional(),
+    erasedAt: isoTime.optional(),
+  })
+  .refine((line) => (line.content === undefined) === (line.erasedAt !== undefined), {
+    path: ["content"],
+    error: "must be there, unless the message was erased: then erasedAt says when, and nothing of it is left",
+  });
+export type MessageLine = z.infer<typeof messageLineSchema>;
+
+export const summaryLineSchema = z.strictObject({
+  type: z.literal("summary"),
+  version: z.int().min(1),
+  throughSeq: z.int().min(0),
+  tokens: z.int().min(0),
+  summarizer: safeText.max(200),
+  degraded: z.boolean(),
+  droppedItems: z.int().min(0),
+  usage: summarizerAnswerSchema.shape.usage,
+  createdAt: isoTime,
+});
+export type SummaryLine = z.infer<typeof summaryLineSchema>;
+
+export const itemLineSchema = z.strictObject({
+  type: z.literal("item"),
+  id: safeText.min(1).max(64),
+  fromVersion: z.int().min(1),
+  toVersion: z.int().min(2).optional().describe("The first version in which it holds no more"),
+  kind: itemKindSchema,
+  text: safeText.min(1).max(MAX_ITEM_TEXT_LENGTH),
+  sourceSeqs: z.array(seqSchema).min(1).max(MAX_SOURCES_PER_ITEM),
+  sourceSession: sessionIdSchema.optional(),
+  status: itemStatusSchema,
+});
+export type ItemLine = z.infer<typeof itemLineSchema>;
+
+export const endLineSchema = z.strictObject({
+  type: z.literal("end"),
+  messages: z.int().min(0),
+  summaries: z.int().min(0),
+  items: z.int().min(0),
+  complete: z.boolean().describe("false: the session was edited while it was exported; export it again"),
+});
+export type EndLine = z.infer<typeof endLineSchema>;
+
+export const transferLineSchema = z.discriminatedUnion("type", [
+  sessionLineSchema,
+  messageLineSchema,
+  summaryLineSchema,
+  itemLineSchema,
+  endLineSchema,
+]);
+export type TransferLine = z.infer<typeof transferLineSchema>;
+
+/** What an import brought in. */
+export const importResultSchema = z
+  .object({
+    id: z.string(),
+    messages: z.int(),
+    summaries: z.int(),
+    items: z.int(),
+    droppedItems: z.int().describe("Items that were left out, because the messages that they cite do not bear them out"),
+  })
+  .meta({ id: "ImportResult" });
+export type ImportResult = z.infer<typeof importResultSchema>;

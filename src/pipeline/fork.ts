@@ -1,0 +1,25 @@
+import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+
+/** A delivery that copied for so long makes room for others, and comes again at once. */
+const MAX_COPY_MS = 10_000;
+
+/** Copies a fork from its source, page by page. It goes on from wherever an earlier delivery got to. */
+export async function copyFork({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
+  const startedAt = Date.now();
+  const { jobId, incarnation } = job;
+  const fork = parts.sessions.get(job);
+  let step = await fork.nextCopyStep(jobId, incarnation);
+  while (step !== null) {
+    if (Date.now() - startedAt > MAX_COPY_MS) return { verdict: "retry", delaySeconds: 0 };
+    const source = parts.sessions.get({ ...job, session: step.source.session });
+    const page = await source.readCopyPage(step.source.incarnation, step.afterSeq, step.throughSeq);
+    if (page === null) {
+      await fork.loseCopy(jobId, incarnation);
+      await parts.directory.remove(job);
+      parts.log.warn("fork_lost", { jobId });
+      return ACK;
+    }
+    step = await fork.saveCopyPage(jobId, incarnation, page);
+  }
+  return ACK;
+}

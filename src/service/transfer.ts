@@ -1,0 +1,171 @@
+import { z } from "zod";
+import { requireScope } from "../access/scopes.ts";
+import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
+import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
+import type { SessionRef } from "../contracts/session.ts";
+import { byteLength } from "../contracts/text.ts";
+import { type ImportResult, type SessionLine, type TransferLine, transferLineSchema } from "../contracts/transfer.ts";
+import type { Life } from "../session/client.ts";
+import { type Call, refOf, tenantOf } from "./call.ts";
+
+/** Lines that go to the object at once: one transaction, far under what an RPC may carry. */
+const MAX_PAGE_LINES = 500;
+const MAX_PAGE_LENGTH = 2 * 1024 * 1024;
+
+/** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
+export async function exportSession(call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> {
+  requireScope(call.principal, "memory:read");
+  const ref = refOf(call, sessionId);
+  const head = unwrap(await call.parts.sessions.get(ref).beginExport());
+  return (async function* lines() {
+    yield head.line;
+    for (let afterSeq = 0; afterSeq < head.headSeq; ) {
+      const page = unwrap(await call.parts.sessions.get(ref).exportPage(afterSeq, head.headSeq));
+      yield* page;
+      afterSeq = page.at(-1)?.seq ?? head.headSeq;
+    }
+    const { lines: summary, end } = unwrap(await call.parts.sessions.get(ref).endExport(head));
+    yield* summary;
+    yield end;
+  })();
+}
+
+/**
+ * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
+ * @param lines each line of the file, as it was read
+ * @param id of the new session; by default that which the file names
+ */
+export async function importSession(
+  call: Call,
+  lines: AsyncIterable<string>,
+  id: string | undefined,
+): Promise<ImportResult> {
+  requireScope(call.principal, "memory:write");
+  const reader = lines[Symbol.asyncIterator]();
+  const first = await reader.next();
+  const head = first.done === true ? null : parseLine(first.value, 1);
+  if (head?.type !== "session") {
+    throw lineFault(1, "must be the session: a file begins with {\"type\":\"session\",…}");
+  }
+  const ref = refOf(call, id ?? head.id);
+  const life = await begin(call, ref, head);
+  const importing = new Importing(call, ref, life);
+  try {
+    for (let number = 2; ; number += 1) {
+      const { done, value } = await reader.next();
+      if (done === true) throw lineFault(number, "is missing: the file ends before its end line. It was cut off on its way");
+      const line = parseLine(value, number);
+      if (line.type !== "end") {
+        await importing.add(number, line, value.length);
+        continue;
+      }
+      if (!line.complete) {
+        throw lineFault(number, "says that the session was changed while it was exported: export it again");
+      }
+      if ((await reader.next()).done !== true) throw lineFault(number + 1, "comes after the end");
+      return await importing.finish(line);
+    }
+  } catch (error) {
+    await importing.abandon();
+    throw error;
+  }
+}
+
+async function begin(call: Call, ref: SessionRef, head: SessionLine): Promise<Life> {
+  const createdAt = Date.parse(head.createdAt);
+  const { metadata, settings } = head;
+  const tenant = await tenantOf(call);
+  const life = unwrap(await call.parts.sessions.get(ref).beginImport({ ref, createdAt, metadata, settings }, tenant));
+  return life;
+}
+
+/** The lines on their way into the object, in pages. */
+class Importing {
+  readonly #call: Call;
+  readonly #ref: SessionRef;
+  readonly #life: Life;
+  #page: { number: number; line: TransferLine }[] = [];
+  #pageLength = 0;
+  #dropped = 0;
+  readonly #count = { message: 0, summary: 0, item: 0 };
+
+  constructor(call: Call, ref: SessionRef, life: Life) {
+    this.#call = call;
+    this.#ref = ref;
+    this.#life = life;
+  }
+
+  async add(number: number, line: TransferLine, length: number): Promise<void> {
+    if (line.type === "message" || line.type === "summary" || line.type === "item") this.#count[line.type] += 1;
+    this.#page.push({ number, line });
+    this.#pageLength += length;
+    if (this.#page.length >= MAX_PAGE_LINES || this.#pageLength >= MAX_PAGE_LENGTH) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#page.length === 0) return;
+    const page = this.#page;
+    this.#page = [];
+    this.#pageLength = 0;
+    const { dropped } = unwrap(await this.#object().saveImportPage(this.#life.incarnation, page));
+    this.#dropped += dropped;
+  }
+
+  async finish(end: TransferLine & { type: "end" }): Promise<ImportResult> {
+    await this.#flush();
+    const { parts } = this.#call;
+    const { metadata, createdAt } = unwrap(await this.#object().state());
+    // The directory knows the session before anybody is told that it exists.
+    await parts.directory.register(this.#ref, Date.parse(createdAt), metadata as Record<string, never>);
+    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped));
+    const { message, summary, item } = this.#count;
+    return {
+      id: this.#ref.session,
+      messages: message,
+      summaries: summary,
+      items: item - this.#dropped,
+      droppedItems: this.#dropped,
+    };
+  }
+
+  /** Leaves nothing. What cannot be reached now gives the import up by itself. */
+  async abandon(): Promise<void> {
+    await this.#object()
+      .abandonImport(this.#life.incarnation)
+      .catch(() => undefined);
+  }
+
+  #object() {
+    return this.#call.parts.sessions.get(this.#ref);
+  }
+}
+
+function parseLine(text: string, number: number): TransferLine {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw lineFault(number, "is not JSON");
+  }
+  const parsed = transferLineSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const path = issue === undefined || issue.path.length === 0 ? "" : ` at /${issue.path.join("/")}`;
+    throw lineFault(number, `is not valid${path}: ${issue === undefined ? "" : z.prettifyError({ issues: [issue] })}`);
+  }
+  const line = parsed.data;
+  if (line.type === "message" && line.content !== undefined) {
+    const bytes = byteLength(JSON.stringify(line.content));
+    if (bytes > MAX_MESSAGE_BYTES) throw lineFault(number, `holds a message of ${bytes} bytes, and at most ${MAX_MESSAGE_BYTES} are taken`);
+  }
+  return line;
+}
+
+function lineFault(number: number, detail: string): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "validation_failed",
+    detail: `Line ${number} ${detail}. Nothing was imported; mend the file, or export it anew, and send it again.`,
+    errors: [{ path: `line ${number}`, detail }],
+    facts: { line: number },
+  });
+}

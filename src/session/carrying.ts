@@ -1,0 +1,135 @@
+import type { Seq } from "../contracts/message.ts";
+import type { Item } from "../contracts/summary.ts";
+import { fitItems, itemsTokens } from "../memory/items.ts";
+import type { Life } from "./lineage.ts";
+import { EVERY_SEQ } from "./lineage-store.ts";
+import { newJob, oweArchive } from "./owed-work.ts";
+import { soundSummaryAt } from "./redo.ts";
+import type { OriginRow, SessionRow } from "./rows.ts";
+import { settingsOf } from "./settings.ts";
+import type { SessionStore } from "./store.ts";
+import { oweSummaryByHand, summarizeJob, toPlainItem } from "./summarizing.ts";
+
+/** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
+
+/**
+ * - `items`: what there is to carry over; - `wait`: the summary is being brought up to date; - `archive`: the session expired, and
+ * the archive has its summary
+ */
+export type Carried =
+  | ({ readonly next: "items" } & Luggage)
+  | { readonly next: "wait" }
+  | { readonly next: "archive"; readonly origins: readonly OriginRow[] };
+
+/** What is carried over. */
+export interface Luggage {
+  readonly throughSeq: Seq;
+  readonly items: readonly Item[];
+  /** Where some of the items come from in turn. */
+  readonly origins: readonly OriginRow[];
+}
+
+/**
+ * What another session may carry over from this one. The summary is first brought up to date with all but the last messages.
+ * @param mayWait whether a summary may still be waited for; else the one that there is has to do
+ */
+export function readCarried(
+  store: SessionStore,
+  session: SessionRow,
+  mayWait: boolean,
+  newId: () => string,
+  now: number,
+): Carried {
+  const origins = store.lineage.origins().filter(({ kind, state }) => kind === "continuation" && state === "done");
+  if (session.expiredAt !== null) return { next: "archive", origins };
+  if (mayWait) {
+    const open = summarizeJob(store);
+    const owed = open ?? oweSummaryByHand(store, session, { keepRecentTokens: 0 }, newId, now);
+    if (owed?.state === "owed") return { next: "wait" };
+  }
+  const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
+  const items = summary === null ? [] : store.items(summary.version);
+  return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: items.map(toPlainItem), origins };
+}
+
+/** Owes the carrying over. Called as the continuation is created. */
+export function oweCarrying(
+  store: SessionStore,
+  incarnation: string,
+  source: OriginRow,
+  newId: () => string,
+  now: number,
+): void {
+  store.lineage.putOrigin(source);
+  store.putJob(newJob("restore", incarnation, newId(), 0, now, now));
+}
+
+/** Where to carry over from, and how often that was tried; null if nothing is owed any more. */
+export function nextCarrying(
+  store: SessionStore,
+  jobId: string,
+): { readonly source: Life; readonly sends: number } | null {
+  const job = store.job(jobId);
+  const source = pendingOrigin(store);
+  return job === null || source === undefined ? null : { source, sends: job.sends };
+}
+
+export function pendingOrigin(store: SessionStore): OriginRow | undefined {
+  return store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state === "pending");
+}
+
+/**
+ * Carries items over, as a new version of the summary that covers no more than the one before. Only what still holds, and what fits
+ * beside what is there.
+ * @param given null if the other session is gone
+ * @returns false if a summary is just being made: the call comes again
+ */
+export function carryOver(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  given: Luggage | null,
+  newId: () => string,
+  now: number,
+): boolean {
+  const job = store.job(jobId);
+  const origin = pendingOrigin(store);
+  if (job === null || origin === undefined) return true;
+  const summarizing = summarizeJob(store);
+  // A version that came between would make an answer that is on its way worthless, and it is paid for.
+  if (summarizing?.lease != null || summarizing?.draft != null) return false;
+  const heard = store.lineage.takeHeard();
+  store.deleteJob(jobId);
+  if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {
+    store.lineage.putOrigin({ ...origin, state: "lost" });
+    return true;
+  }
+  for (const further of given.origins) store.lineage.putOrigin(further);
+  store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
+  const newest = store.newestSummary();
+  const current = newest === null ? [] : store.items(newest.version);
+  const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
+  const candidates = given.items
+    .map((item) => ({ ...item, sourceSession: item.sourceSession ?? origin.session }))
+    .filter((item) => item.status === "current" && !isErased(item, heard.get(item.sourceSession)));
+  const { kept, left } = fitItems(candidates, room);
+  if (kept.length === 0) return true;
+  const version = (newest?.version ?? 0) + 1;
+  for (const [index, item] of kept.entries()) store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
+  store.insertSummary({
+    version,
+    throughSeq: newest?.throughSeq ?? 0,
+    tokens: itemsTokens([...current, ...kept]),
+    summarizer: newest?.summarizer ?? "none",
+    degraded: newest?.degraded ?? false,
+    droppedItems: left.length,
+    usage: null,
+    createdAt: now,
+  });
+  oweArchive(store, session, newId, now);
+  return true;
+}
+
+function isErased(item: Item, heard: ReadonlySet<Seq> | undefined): boolean {
+  return heard !== undefined && (heard.has(EVERY_SEQ) || item.sourceSeqs.some((seq) => heard.has(seq)));
+}

@@ -1,0 +1,129 @@
+import type { Seq } from "../contracts/message.ts";
+import type { Life } from "./lineage.ts";
+import { newJob, oweArchive } from "./owed-work.ts";
+import { soundSummaryAt } from "./redo.ts";
+import type { MessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+import { oweSummaryIfDue } from "./summarizing.ts";
+
+/**
+ * A fork: a new session with the messages of another, up to one of them. It is copied page by page in the background; until it is
+ * whole nobody sees it. What was edited or erased at its source meanwhile makes it begin again.
+ */
+
+/** A page of what is copied stays far under what an RPC may carry (32 MiB). */
+const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+const MAX_PAGE_ROWS = 2_000;
+
+/** What a fork takes along besides the messages, once it has them all. */
+export interface CopyEnd {
+  readonly hashKey: Uint8Array;
+  readonly summary: SummaryRow | null;
+  readonly items: readonly VersionedItem[];
+  /** Where items came from that its source carried over itself. */
+  readonly origins: readonly OriginRow[];
+}
+
+export interface CopyPage {
+  /** Edits and erasures at the source so far. */
+  readonly changes: number;
+  readonly rows: readonly MessageRow[];
+  /** Null while there are more messages. */
+  readonly end: CopyEnd | null;
+}
+
+/** The messages after `afterSeq` through `throughSeq`; the end comes on a page of its own, after the last of them. */
+export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq: Seq, throughSeq: Seq): CopyPage {
+  const rows: MessageRow[] = [];
+  let bytes = 0;
+  for (const row of store.messagesForward(afterSeq + 1, throughSeq)) {
+    rows.push(row);
+    bytes += JSON.stringify(row.content).length;
+    if (rows.length >= MAX_PAGE_ROWS || bytes >= MAX_PAGE_BYTES) break;
+  }
+  const { changes, hashKey } = session;
+  if (rows.length > 0) return { changes, rows, end: null };
+  const summary = soundSummaryAt(store, throughSeq);
+  return {
+    changes,
+    rows,
+    end: {
+      hashKey,
+      summary,
+      items: summary === null ? [] : store.items(summary.version),
+      origins: store.lineage.origins().filter(({ kind, state }) => kind === "continuation" && state === "done"),
+    },
+  };
+}
+
+/** What a copy asks its source for next. */
+export interface CopyStep {
+  readonly source: Life;
+  readonly afterSeq: Seq;
+  readonly throughSeq: Seq;
+}
+
+/** Null if nothing is owed any more. */
+export function nextCopyStep(store: SessionStore, session: SessionRow, jobId: string): CopyStep | null {
+  const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
+  if (store.job(jobId) === null || session.copying === null || origin === undefined) return null;
+  return { source: origin, afterSeq: store.head()?.seq ?? 0, throughSeq: origin.throughSeq };
+}
+
+/** Owes the copy. Called as the fork is created. */
+export function oweCopy(store: SessionStore, incarnation: string, source: OriginRow, newId: () => string, now: number) {
+  store.lineage.putOrigin(source);
+  const job = newJob("fork", incarnation, newId(), source.throughSeq, now, now);
+  store.putJob(job);
+  return job;
+}
+
+/**
+ * Saves a page. Idempotent: rows that are there are skipped.
+ * @returns the next step; null if the copy is whole, or its page is of no use any more
+ */
+export function saveCopyPage(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  page: CopyPage,
+  newId: () => string,
+  now: number,
+): CopyStep | null {
+  const step = nextCopyStep(store, session, jobId);
+  const { copying } = session;
+  if (step === null || copying === null) return null;
+  if (copying.sourceChanges !== null && copying.sourceChanges !== page.changes) {
+    // What was copied and what comes now are not of one moment.
+    store.deleteLog();
+    store.setCopying({ ...copying, sourceChanges: null });
+    return { ...step, afterSeq: 0 };
+  }
+  let { afterSeq } = step;
+  for (const row of page.rows) {
+    if (row.seq !== afterSeq + 1 || row.seq > step.throughSeq) continue;
+    store.insertMessage(row, row.content === null ? null : JSON.stringify(row.content));
+    afterSeq = row.seq;
+  }
+  if (page.end === null || afterSeq < step.throughSeq) {
+    store.setCopying({ ...copying, sourceChanges: page.changes });
+    return { ...step, afterSeq };
+  }
+  finish(store, session, page.end, newId, now);
+  store.deleteJob(jobId);
+  return null;
+}
+
+function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: () => string, now: number): void {
+  const { summary } = end;
+  store.setHashKey(end.hashKey);
+  if (summary !== null) {
+    store.insertSummary(summary);
+    for (const item of end.items) store.insertItem(item, summary.version);
+  }
+  for (const origin of store.lineage.origins()) store.lineage.putOrigin({ ...origin, state: "done" });
+  for (const origin of end.origins) store.lineage.putOrigin(origin);
+  store.setCopying(null);
+  if (summary !== null) oweArchive(store, session, newId, now);
+  oweSummaryIfDue(store, session, newId, now);
+}

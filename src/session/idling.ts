@@ -1,0 +1,102 @@
+import { IDLE_SUMMARY_MIN_TOKENS } from "../contracts/limits.ts";
+import type { Seq } from "../contracts/message.ts";
+import { chooseCut } from "../memory/cut.ts";
+import { earliest, idleWakeAt } from "../memory/work.ts";
+import { newJob } from "./owed-work.ts";
+import type { SessionRow } from "./rows.ts";
+import { settingsOf } from "./settings.ts";
+import type { SessionStore } from "./store.ts";
+import { cutMessages, summarizeJob, unsummarizedTokens } from "./summarizing.ts";
+
+/** What becomes of a session in which nothing more is said: it is summarized, and may expire. */
+
+/** When something was last said; a session that was imported or copied begins anew with that. */
+function lastActivityAt(store: SessionStore, session: SessionRow): number {
+  return Math.max(store.head()?.createdAt ?? 0, session.beganAt);
+}
+
+/** In [0, 1), the same for one life of a session each time. */
+function shareOf(session: SessionRow): number {
+  return Number.parseInt(session.incarnation.slice(0, 8), 16) / 2 ** 32 || 0;
+}
+
+/** The last message that a summary for silence would cover; null if it would not be worth it. */
+function idleTarget(store: SessionStore): Seq | null {
+  const newest = store.head();
+  if (newest === null || summarizeJob(store) !== undefined) return null;
+  const coveredSeq = store.newestSummary()?.throughSeq ?? 0;
+  const covered = store.totalCostAt(coveredSeq);
+  if (newest.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
+  const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, coveredSeq + 1)), 0);
+  return target > coveredSeq && store.totalCostAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
+}
+
+/** When silence calls for a summary; null if it does not. */
+export function idleSummaryAt(store: SessionStore, session: SessionRow): number | null {
+  const seconds = settingsOf(session).summarizeAfterIdleSeconds;
+  if (seconds === null || idleTarget(store) === null) return null;
+  return idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session));
+}
+
+/** When silence calls for the session to expire; null if it does not. */
+export function expiryAt(store: SessionStore, session: SessionRow): number | null {
+  const seconds = settingsOf(session).expireAfterIdleSeconds;
+  return seconds === null ? null : idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session));
+}
+
+/**
+ * When the silence after an append may call for something, without a look at how the log would be cut: an append stays cheap, and
+ * the alarm looks closer. Null if it cannot.
+ */
+export function soonestIdleAt(store: SessionStore, session: SessionRow, now: number): number | null {
+  const { summarizeAfterIdleSeconds, expireAfterIdleSeconds } = settingsOf(session);
+  const isWorthIt = unsummarizedTokens(store) >= IDLE_SUMMARY_MIN_TOKENS;
+  const share = shareOf(session);
+  return earliest(
+    summarizeAfterIdleSeconds !== null && isWorthIt ? idleWakeAt(now, summarizeAfterIdleSeconds, share) : null,
+    expireAfterIdleSeconds !== null ? idleWakeAt(now, expireAfterIdleSeconds, share) : null,
+  );
+}
+
+/** Owes what silence calls for. Called when the alarm rings. */
+export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+  const summaryAt = idleSummaryAt(store, session);
+  const target = summaryAt !== null && summaryAt <= now ? idleTarget(store) : null;
+  if (target !== null) store.putJob(newJob("summarize", session.incarnation, newId(), target, now, now));
+  const expiry = expiryAt(store, session);
+  if (expiry !== null && expiry <= now && !store.isOwed("expire")) {
+    store.putJob(newJob("expire", session.incarnation, newId(), 0, now, now));
+  }
+}
+
+/** - `expire`: it may; - `wait`: something has to happen first, and is owed; - `done`: nothing is owed any more */
+export type ExpiryStep = "expire" | "wait" | "done";
+
+/**
+ * Whether the session may expire now: nobody spoke since, all of it is summarized, soundly, and the archive and the copies
+ * confirmed whatever they were owed. Owes the summary if one is lacking.
+ */
+export function stepExpiry(
+  store: SessionStore,
+  session: SessionRow,
+  jobId: string,
+  newId: () => string,
+  now: number,
+): ExpiryStep {
+  if (store.job(jobId) === null) return "done";
+  const expiry = expiryAt(store, session);
+  if (expiry === null || expiry > now) {
+    store.deleteJob(jobId);
+    return "done";
+  }
+  const newest = store.newestSummary();
+  const headSeq = store.head()?.seq ?? 0;
+  if (summarizeJob(store) !== undefined) return "wait";
+  if ((newest?.throughSeq ?? 0) < headSeq) {
+    store.putJob(newJob("summarize", session.incarnation, newId(), headSeq, now, now));
+    return "wait";
+  }
+  const isArchived = session.archivedRev >= session.archiveRev && !session.archiveReplace;
+  const isConfirmed = isArchived && !store.lineage.owesErasures();
+  return isConfirmed && newest?.degraded !== true ? "expire" : "wait";
+}

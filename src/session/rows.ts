@@ -1,0 +1,260 @@
+import type { JobKind } from "../contracts/job.ts";
+import type { Content, Role, Seq, TokenCount } from "../contracts/message.ts";
+import type { Metadata, Origin, SessionRef, SessionSettings } from "../contracts/session.ts";
+import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
+
+/** The rows of the session object, and how each is read. */
+
+export interface SessionRow extends SessionRef {
+  readonly incarnation: string;
+  readonly hashKey: Uint8Array;
+  readonly metadata: Metadata;
+  readonly settings: SessionSettings;
+  /** Rises with each change that the archive must learn of. */
+  readonly archiveRev: number;
+  /** The last of them that the archive confirmed. */
+  readonly archivedRev: number;
+  readonly archivedVersion: number;
+  /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
+  readonly archiveReplace: boolean;
+  /** When the session was created, as clients see it: an import brings it along. */
+  readonly createdAt: number;
+  /** When this life of the session began: of two lives the one that began later is the last. */
+  readonly beganAt: number;
+  /** Erased: only what the archive and the copies have yet to confirm is left. */
+  readonly erasedAt: number | null;
+  /** Expired: the archive holds its summary, and nothing that was said is left here. */
+  readonly expiredAt: number | null;
+  /** The tenant's settings as this session last heard of them, and their revision. */
+  readonly tenantRev: number;
+  readonly tenantSettings: SessionSettings;
+  /** Edits and erasures so far. */
+  readonly changes: number;
+  /** How far it is while it is a copy that is not whole yet; null else. */
+  readonly copying: Copying | null;
+}
+
+/** A copy that is not whole yet: nobody but who makes it may see it. */
+export interface Copying {
+  readonly kind: "fork" | "import";
+  /** Given up by then, if nothing more comes; ms since 1970. */
+  readonly until: number;
+  /** What the source's `changes` were when it was begun; null before the first page. */
+  readonly sourceChanges: number | null;
+}
+
+/** A session that this one took something from. */
+export interface OriginRow {
+  readonly session: string;
+  readonly incarnation: string;
+  readonly kind: Origin["kind"];
+  readonly throughSeq: Seq;
+  readonly state: Origin["state"];
+}
+
+/** What a copy has yet to be told: that messages of a life of a session were erased. */
+export interface OwedErasure {
+  readonly copy: string;
+  readonly source: { readonly session: string; readonly incarnation: string };
+  /** 0 stands for all. */
+  readonly seq: Seq;
+}
+
+export interface MessageRow {
+  readonly seq: Seq;
+  readonly clientId: string | null;
+  readonly role: Role;
+  readonly author: string | null;
+  /** null once erased. */
+  readonly content: Content | null;
+  readonly metadata: Metadata | null;
+  readonly occurredAt: number | null;
+  readonly createdAt: number;
+  readonly editedAt: number | null;
+  readonly erasedAt: number | null;
+  readonly hash: Uint8Array | null;
+  readonly tokens: TokenCount;
+  /** What all messages through this one take of a context's budget, as appended. */
+  readonly totalCost: TokenCount;
+  readonly totalBytes: number;
+}
+
+export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
+  readonly createdAt: number;
+  readonly usage: SummarizerAnswer["usage"] | null;
+}
+
+/** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
+export interface Draft {
+  readonly baseVersion: number;
+  readonly throughSeq: Seq;
+  readonly items: Item[];
+  readonly dropped: number;
+  readonly summarizer: string;
+  readonly degraded: boolean;
+  readonly usage: { inputTokens: number; outputTokens: number } | null;
+}
+
+export interface JobRow {
+  readonly id: string;
+  /** The life of the session that it belongs to. */
+  readonly incarnation: string;
+  readonly kind: JobKind;
+  readonly state: "owed" | "failed";
+  readonly throughSeq: Seq;
+  readonly fromScratch: boolean;
+  /** The version to summarize again from, because a message after it was changed; null for a summary that goes on. */
+  readonly redoBase: number | null;
+  /** The lowest seq that was changed after a summarizer had been given it. */
+  readonly taintedFromSeq: Seq | null;
+  readonly sends: number;
+  readonly failures: number;
+  readonly nextSendAt: number;
+  readonly lease: string | null;
+  readonly leaseUntil: number | null;
+  /** While a summarizer is at work: the version that it goes on from, and the last message that it was given. */
+  readonly baseVersion: number | null;
+  readonly chunkThroughSeq: Seq | null;
+  readonly draft: Draft | null;
+  readonly lastError: string | null;
+  readonly firstFailedAt: number | null;
+  readonly lastFailedAt: number | null;
+  readonly createdAt: number;
+}
+
+/** An item with the versions between which it holds. */
+export interface VersionedItem extends Item {
+  readonly fromVersion: number;
+  readonly toVersion: number | null;
+}
+
+export type Row = Record<string, SqlStorageValue>;
+
+export function text(value: SqlStorageValue | undefined): string {
+  if (typeof value !== "string") throw new TypeError("a column that holds text holds something else");
+  return value;
+}
+export function textOrNull(value: SqlStorageValue | undefined): string | null {
+  return value === null || value === undefined ? null : text(value);
+}
+export function number(value: SqlStorageValue | undefined): number {
+  if (typeof value !== "number") throw new TypeError("a column that holds a number holds something else");
+  return value;
+}
+export function numberOrNull(value: SqlStorageValue | undefined): number | null {
+  return value === null || value === undefined ? null : number(value);
+}
+export function bytesOrNull(value: SqlStorageValue | undefined): Uint8Array | null {
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
+}
+/** JSON that this object wrote itself. */
+export function stored<T>(value: SqlStorageValue | undefined): T {
+  return JSON.parse(text(value));
+}
+
+export function toSession(row: Row): SessionRow {
+  return {
+    tenant: text(row["tenant"]),
+    owner: text(row["owner"]),
+    session: text(row["session"]),
+    incarnation: text(row["incarnation"]),
+    hashKey: bytesOrNull(row["hash_key"]) ?? new Uint8Array(),
+    metadata: stored<Metadata>(row["metadata"]),
+    settings: stored<SessionSettings>(row["settings"]),
+    archiveRev: number(row["archive_rev"]),
+    archivedRev: number(row["archived_rev"]),
+    archivedVersion: number(row["archived_version"]),
+    archiveReplace: number(row["archive_replace"]) === 1,
+    createdAt: number(row["created_at"]),
+    beganAt: number(row["began_at"]),
+    erasedAt: numberOrNull(row["erased_at"]),
+    expiredAt: numberOrNull(row["expired_at"]),
+    tenantRev: number(row["tenant_rev"]),
+    tenantSettings: stored<SessionSettings>(row["tenant_settings"]),
+    changes: number(row["changes"]),
+    copying: row["copying"] === null ? null : stored<Copying>(row["copying"]),
+  };
+}
+
+export function toMessage(row: Row): MessageRow {
+  const content = textOrNull(row["content"]);
+  const metadata = textOrNull(row["metadata"]);
+  return {
+    seq: number(row["seq"]),
+    clientId: textOrNull(row["client_id"]),
+    role: text(row["role"]) as Role,
+    author: textOrNull(row["author"]),
+    content: content === null ? null : stored<Content>(content),
+    metadata: metadata === null ? null : stored<Metadata>(metadata),
+    occurredAt: numberOrNull(row["occurred_at"]),
+    createdAt: number(row["created_at"]),
+    editedAt: numberOrNull(row["edited_at"]),
+    erasedAt: numberOrNull(row["erased_at"]),
+    hash: bytesOrNull(row["hash"]),
+    tokens: number(row["tokens"]),
+    totalCost: number(row["total_cost"]),
+    totalBytes: number(row["total_bytes"]),
+  };
+}
+
+/** A version as `items.to_version` holds it: all of one width, in order as text. */
+export function ended(version: number): string {
+  return String(version).padStart(NEVER_ENDED.length, "0");
+}
+export const NEVER_ENDED = "9999999999";
+/** Of an item that holds in no version any more. */
+export const NEVER_BEGUN = "0000000000";
+
+export function toItem(row: Row): VersionedItem {
+  return {
+    id: text(row["item_id"]),
+    kind: text(row["kind"]) as ItemKind,
+    text: text(row["text"]),
+    sourceSeqs: stored<Seq[]>(row["source_seqs"]),
+    ...(row["source_session"] === null ? {} : { sourceSession: text(row["source_session"]) }),
+    status: text(row["status"]) as ItemStatus,
+    fromVersion: number(row["from_version"]),
+    toVersion: row["to_version"] === NEVER_ENDED ? null : Number(row["to_version"]),
+  };
+}
+
+export function toSummary(row: Row): SummaryRow {
+  const usage = textOrNull(row["usage"]);
+  return {
+    version: number(row["version"]),
+    throughSeq: number(row["through_seq"]),
+    tokens: number(row["tokens"]),
+    summarizer: text(row["summarizer"]),
+    degraded: number(row["degraded"]) === 1,
+    droppedItems: number(row["dropped_items"]),
+    usage: usage === null ? null : stored(usage),
+    createdAt: number(row["created_at"]),
+  };
+}
+
+export function toJob(row: Row): JobRow {
+  const draft = textOrNull(row["draft"]);
+  return {
+    id: text(row["id"]),
+    incarnation: text(row["incarnation"]),
+    kind: text(row["kind"]) as JobKind,
+    state: text(row["state"]) as JobRow["state"],
+    throughSeq: number(row["through_seq"]),
+    fromScratch: number(row["from_scratch"]) === 1,
+    redoBase: numberOrNull(row["redo_base"]),
+    taintedFromSeq: numberOrNull(row["tainted_from_seq"]),
+    sends: number(row["sends"]),
+    failures: number(row["failures"]),
+    nextSendAt: number(row["next_send_at"]),
+    lease: textOrNull(row["lease"]),
+    leaseUntil: numberOrNull(row["lease_until"]),
+    baseVersion: numberOrNull(row["base_version"]),
+    chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
+    draft: draft === null ? null : stored<Draft>(draft),
+    lastError: textOrNull(row["last_error"]),
+    firstFailedAt: numberOrNull(row["first_failed_at"]),
+    lastFailedAt: numberOrNull(row["last_failed_at"]),
+    createdAt: number(row["created_at"]),
+  };
+}

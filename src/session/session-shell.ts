@@ -1,0 +1,270 @@
+import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
+import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
+import { earliest } from "../memory/work.ts";
+import { expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
+import type { Copying, JobRow, SessionRow } from "./rows.ts";
+import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
+import { SearchIndex } from "./search-index.ts";
+import { SessionStore } from "./store.ts";
+
+/** What a session is created with, at its first write. */
+export interface Birth {
+  readonly ref: SessionRef;
+  readonly createdAt: number;
+  readonly metadata?: Metadata;
+  readonly settings?: SessionSettings;
+}
+
+const HASH_KEY_BYTES = 32;
+
+/** A fault that rolls a transaction back on its way out. */
+export class Refusal extends Error {
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.code);
+    this.fault = fault;
+  }
+}
+
+export function newId(): string {
+  return crypto.randomUUID();
+}
+
+/**
+ * What every call of a session's object stands on: its row as it stands, transactions that forget what was read when they are rolled
+ * back, its one alarm, and who waits for what. An object that was never written to has no schema, and reading it leaves it so.
+ */
+export class SessionShell {
+  readonly store: SessionStore;
+  readonly search: SearchIndex;
+  readonly #storage: DurableObjectStorage;
+  /** The session's row as it stands; undefined until read. */
+  #session: SessionRow | null | undefined;
+  /** When the alarm rings, null if none is set; undefined if a transaction that set it was rolled back. */
+  #alarmAt: number | null | undefined;
+  readonly #waiting = new Map<string, Set<() => void>>();
+
+  constructor(ctx: DurableObjectState) {
+    this.#storage = ctx.storage;
+    this.store = new SessionStore(ctx.storage.sql);
+    this.search = new SearchIndex(ctx.storage);
+    const version = schemaVersion(ctx.storage.sql);
+    if (version === 0) {
+      this.#session = null;
+      this.#alarmAt = null;
+      return;
+    }
+    if (version < MIGRATIONS.length) this.transact(() => migrate(ctx.storage.sql));
+    void ctx.blockConcurrencyWhile(async () => {
+      this.#alarmAt = await ctx.storage.getAlarm();
+      // An alarm that failed too often is gone for good: owed work must not wait for the next append.
+      if (this.#alarmAt === null && this.store.nextSendAt() !== null) this.arm();
+    });
+  }
+
+  /** The session's row, also where the session is erased, expired or not whole. */
+  row(): SessionRow | null {
+    if (this.#session === undefined) {
+      this.#session = schemaVersion(this.#storage.sql) === 0 ? null : this.store.session();
+    }
+    return this.#session;
+  }
+
+  /** The session as clients may know of it: not erased. */
+  existing(): SessionRow | null {
+    const session = this.row();
+    return session === null || session.erasedAt !== null ? null : session;
+  }
+
+  /** The session as clients may use it; null if there is none. Refuses one that expired or is not whole yet. */
+  usable(): SessionRow | null {
+    const session = this.existing();
+    if (session?.expiredAt != null) throw new Refusal(EXPIRED_SESSION);
+    if (session?.copying != null) throw new Refusal(UNFINISHED_SESSION);
+    return session;
+  }
+
+  known(): SessionRow {
+    const session = this.usable();
+    if (session === null) throw new Refusal(UNKNOWN_SESSION);
+    return session;
+  }
+
+  /** The session's row, for a consumer that may work on it. */
+  live(incarnation: string): SessionRow | null {
+    const session = this.existing();
+    return session === null || session.expiredAt !== null || session.incarnation !== incarnation ? null : session;
+  }
+
+  /** A job of this or of an erased life of the session. */
+  owed(jobId: string, incarnation: string): JobRow | null {
+    const job = this.row() === null ? null : this.store.job(jobId);
+    return job !== null && job.incarnation === incarnation ? job : null;
+  }
+
+  /** Begins a life of the session. */
+  create(birth: Birth, copying: Copying | null = null, tenant?: TenantSettings): SessionRow {
+    migrate(this.#storage.sql);
+    const erased = this.store.session();
+    const now = Date.now();
+    this.store.insertSession({
+      ...birth.ref,
+      incarnation: newId(),
+      hashKey: crypto.getRandomValues(new Uint8Array(HASH_KEY_BYTES)),
+      metadata: birth.metadata ?? {},
+      settings: birth.settings ?? {},
+      createdAt: birth.createdAt,
+      // Of two lives the archive takes the one that began later for the last; clocks may differ.
+      beganAt: erased === null ? now : Math.max(now, erased.beganAt + 1),
+      tenantRev: tenant?.rev ?? 0,
+      tenantSettings: tenant?.settings ?? {},
+      copying,
+    });
+    this.forgetRow();
+    const session = this.existing();
+    if (session === null) throw new Error("a session that was just created is not there");
+    return session;
+  }
+
+  /** The session with its tenant's settings as of now, kept if they are news: the alarm needs them when nobody calls. */
+  hear(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
+    if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
+    this.store.setTenantSettings(tenant.rev, tenant.settings);
+    this.forgetRow();
+    return this.row() ?? session;
+  }
+
+  /** What was read of the session may be old. */
+  forgetRow(): void {
+    this.#session = undefined;
+  }
+
+  /** What was read of the session may be old, and there may be new work. */
+  changed(): void {
+    this.forgetRow();
+    this.arm();
+  }
+
+  /** The object is as if it had never been. */
+  async vanish(): Promise<void> {
+    await this.#storage.deleteAlarm();
+    await this.#storage.deleteAll();
+    this.#session = null;
+    this.#alarmAt = null;
+    this.store.forget();
+  }
+
+  // The alarm: one, with many reasons
+
+  /** Sets the alarm for the earliest reason. */
+  arm(): void {
+    this.#setAlarm(this.#nextWake());
+  }
+
+  /** After an append: the alarm is set if none or a later one stands, and left alone else, since setting it is billed as a write. */
+  armForSilence(session: SessionRow, now: number): void {
+    const at = soonestIdleAt(this.store, session, now);
+    if (at !== null && (this.#alarmAt === undefined || this.#alarmAt === null || this.#alarmAt > at)) this.#setAlarm(at);
+  }
+
+  /** The alarm rings: none is set now. */
+  rings(): void {
+    this.#alarmAt = null;
+  }
+
+  #nextWake(): number | null {
+    const session = this.row();
+    if (session === null) return null;
+    const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
+    return earliest(
+      this.store.nextSendAt(),
+      session.copying?.kind === "import" ? session.copying.until : null,
+      isSilent ? idleSummaryAt(this.store, session) : null,
+      isSilent && !this.store.isOwed("expire") ? expiryAt(this.store, session) : null,
+    );
+  }
+
+  #setAlarm(at: number | null): void {
+    if (at === null) return;
+    this.#alarmAt = at;
+    // The storage takes the alarm into the transaction that is open.
+    void this.#storage.setAlarm(at);
+  }
+
+  // Transactions
+
+  /** Runs in a transaction; whatever is thrown rolls it back, and what was cached with it. */
+  transact<T>(body: () => T): T {
+    try {
+      return this.#storage.transactionSync(body);
+    } catch (error) {
+      this.store.forget();
+      // Nothing is read here: a disk that fails again would leave what is cached as it is.
+      this.#session = undefined;
+      this.#alarmAt = undefined;
+      throw error;
+    }
+  }
+
+  /** An answer to a client that may change something. */
+  answer<T>(body: () => T): Outcome<T> {
+    return this.read(() => this.transact(body));
+  }
+
+  /** An answer that changes nothing needs no transaction: nothing else runs while it is made. */
+  read<T>(body: () => T): Outcome<T> {
+    try {
+      return { ok: true, value: body() };
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof ThreadkeepError) return { ok: false, fault: error.fault };
+      throw error;
+    }
+  }
+
+  /** A consumer's call: a job of an earlier life, or of a session that expired, finds nothing owed. */
+  work<T>(incarnation: string, gone: T, body: (session: SessionRow) => T): T {
+    const session = this.live(incarnation);
+    return session === null ? gone : this.transact(() => body(session));
+  }
+
+  // Who waits for a job
+
+  settled(jobId: string, waitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const waiters = this.#waiting.get(jobId) ?? new Set();
+      this.#waiting.set(jobId, waiters);
+      const finish = (): void => {
+        clearTimeout(timer);
+        waiters.delete(finish);
+        if (waiters.size === 0) this.#waiting.delete(jobId);
+        resolve();
+      };
+      const timer = setTimeout(finish, waitMs);
+      waiters.add(finish);
+    });
+  }
+
+  wake(jobId: string): void {
+    for (const finish of this.#waiting.get(jobId) ?? []) finish();
+  }
+
+  wakeAll(): void {
+    for (const jobId of this.#waiting.keys()) this.wake(jobId);
+  }
+}
+
+const UNKNOWN_SESSION: Fault = {
+  code: "session_not_found",
+  detail: "Append a message or create the session first; ids are case-sensitive.",
+};
+const EXPIRED_SESSION: Fault = {
+  code: "session_expired",
+  detail:
+    "Nobody spoke in it for as long as its settings allow. Create a new session with continueFrom to go on from its summary, or erase this one to use its id anew.",
+};
+const UNFINISHED_SESSION: Fault = {
+  code: "session_not_ready",
+  detail: "It is being copied or imported. Ask again in a moment; reading the session tells when it is whole.",
+  retryAfterSeconds: 1,
+};

@@ -1,0 +1,280 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Seq } from "../contracts/message.ts";
+import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import { createLog } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { type ArchiveDelta, confirmArchived, forgetArchived, readArchiveDelta } from "./archiving.ts";
+import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
+import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage } from "./copying.ts";
+import { eraseCopied, eraseSession } from "./erasing.ts";
+import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
+import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
+import { type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
+import type { SessionRow } from "./rows.ts";
+import { newId, SessionShell } from "./session-shell.ts";
+import { beginSummary, NOTHING_OWED, oweSummaryIfDue, saveAnswer, type SummaryStep } from "./summarizing.ts";
+
+/** The part of the environment that a session uses. */
+export interface ChatSessionEnv {
+  readonly SUMMARIZE_QUEUE: Queue;
+  readonly ARCHIVE_QUEUE: Queue;
+}
+
+const log = createLog();
+
+/**
+ * The background side of a session's object: its alarm sends owed work to the queues, and the consumers come back for what they need
+ * and with what became of it. A call for work that is no longer owed changes nothing.
+ */
+export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
+  protected readonly shell: SessionShell;
+
+  constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
+    super(ctx, env);
+    this.shell = new SessionShell(ctx);
+  }
+
+  // Summaries
+
+  async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
+    return this.shell.work(incarnation, NOTHING_OWED, (session) =>
+      beginSummary(this.shell.store, session, jobId, newId, Date.now()),
+    );
+  }
+
+  async saveAnswer(jobId: string, incarnation: string, lease: string, answer: SummarizerAnswer): Promise<SummaryStep> {
+    return this.shell.work(incarnation, NOTHING_OWED, (session) => {
+      const now = Date.now();
+      const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, newId, now);
+      if (saved.committedVersion !== null) {
+        oweArchive(this.shell.store, session, newId, now, saved.isReplaced);
+        oweSummaryIfDue(this.shell.store, session, newId, now);
+        this.shell.changed();
+        this.shell.wake(jobId);
+      }
+      return saved.step;
+    });
+  }
+
+  async noteFailure(
+    jobId: string,
+    incarnation: string,
+    failure: { reason: string; lease?: string; retryAfterSeconds?: number },
+  ): Promise<FailureReport | null> {
+    if (this.shell.owed(jobId, incarnation) === null) return null;
+    return this.shell.transact(() => {
+      const report = noteFailure(this.shell.store, jobId, failure, Math.random(), Date.now());
+      if (report !== null) this.shell.arm();
+      if (report?.gaveUp === true) this.shell.wake(jobId);
+      return report;
+    });
+  }
+
+  // The archive
+
+  /** What the archive lacks; null if the job is no longer owed. */
+  async readArchiveDelta(jobId: string, incarnation: string): Promise<ArchiveDelta | null> {
+    return this.shell.work(incarnation, null, (session) => readArchiveDelta(this.shell.store, session, jobId));
+  }
+
+  async confirmArchived(jobId: string, incarnation: string, delta: { rev: number; version: number }): Promise<void> {
+    this.shell.work(incarnation, undefined, (session) => {
+      if (!confirmArchived(this.shell.store, session, jobId, delta, Date.now())) this.shell.arm();
+      this.shell.forgetRow();
+      return undefined;
+    });
+  }
+
+  async forgetArchived(jobId: string, incarnation: string, outrankedBy?: number): Promise<void> {
+    this.shell.work(incarnation, undefined, (session) => {
+      forgetArchived(this.shell.store, session, jobId, Date.now(), outrankedBy);
+      this.shell.changed();
+      return undefined;
+    });
+  }
+
+  // Erasures
+
+  /** What the archive has to erase; null if it has confirmed. */
+  async readErasure(jobId: string, incarnation: string): Promise<{ createdAt: number; failures: number } | null> {
+    const job = this.shell.owed(jobId, incarnation);
+    const session = this.shell.row();
+    if (job === null || session === null) return null;
+    // Only the newest life's date is kept. Each began after those before it, and that is all that the archive goes by.
+    const createdAt = session.incarnation === incarnation ? session.beganAt : session.beganAt - 1;
+    return { createdAt, failures: job.failures };
+  }
+
+  /** The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been. */
+  async confirmErased(jobId: string, incarnation: string): Promise<void> {
+    if (this.shell.owed(jobId, incarnation) === null) return;
+    this.shell.store.deleteJob(jobId);
+    await this.#vanishIfDone();
+  }
+
+  /** What the copies of this session have yet to erase; null if all have confirmed. */
+  async readOwedErasures(
+    jobId: string,
+    incarnation: string,
+  ): Promise<{ owed: CopyErasures[]; failures: number } | null> {
+    const job = this.shell.owed(jobId, incarnation);
+    return job === null ? null : { owed: readOwedErasures(this.shell.store), failures: job.failures };
+  }
+
+  async confirmCopyErasures(jobId: string, incarnation: string, told: readonly CopyErasures[]): Promise<void> {
+    if (this.shell.owed(jobId, incarnation) === null) return;
+    this.shell.transact(() => {
+      for (const one of told) confirmCopyErasures(this.shell.store, jobId, one, Date.now());
+      this.shell.arm();
+    });
+    await this.#vanishIfDone();
+  }
+
+  /**
+   * Erases what this session took from others that was erased there.
+   * @returns whether the session went with it
+   */
+  async eraseCopied(erased: readonly Erased[]): Promise<{ isGone: boolean }> {
+    const session = this.shell.existing();
+    if (session === null) return { isGone: false };
+    return this.shell.transact(() => {
+      const { isGone, seqs } = eraseCopied(this.shell.store, session, erased, newId, Date.now());
+      if (isGone) this.shell.search.drop();
+      for (const seq of seqs) this.shell.search.remove(seq);
+      this.shell.changed();
+      return { isGone };
+    });
+  }
+
+  async #vanishIfDone(): Promise<void> {
+    if (this.shell.existing() === null && this.shell.store.jobs().length === 0) await this.shell.vanish();
+  }
+
+  // Expiry
+
+  async stepExpiry(jobId: string, incarnation: string): Promise<ExpiryStep> {
+    return this.shell.work(incarnation, "done", (session) => {
+      const step = stepExpiry(this.shell.store, session, jobId, newId, Date.now());
+      this.shell.arm();
+      return step;
+    });
+  }
+
+  /** Expires, if it still may. */
+  async confirmExpiry(jobId: string, incarnation: string): Promise<ExpiryStep> {
+    return this.shell.work(incarnation, "done", (session) => {
+      const now = Date.now();
+      const step = stepExpiry(this.shell.store, session, jobId, newId, now);
+      if (step === "expire") {
+        this.shell.search.drop();
+        this.shell.store.expire(now);
+        this.shell.store.deleteJob(jobId);
+      }
+      this.shell.changed();
+      return step;
+    });
+  }
+
+  // Forks
+
+  /** The next page to copy; null if nothing is owed any more. */
+  async nextCopyStep(jobId: string, incarnation: string): Promise<CopyStep | null> {
+    return this.shell.work(incarnation, null, (session) => nextCopyStep(this.shell.store, session, jobId));
+  }
+
+  /** A page for a copy of this session; null if it is gone. */
+  async readCopyPage(incarnation: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
+    const session = this.shell.live(incarnation);
+    return session === null ? null : readCopyPage(this.shell.store, session, afterSeq, throughSeq);
+  }
+
+  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | null> {
+    return this.shell.work(incarnation, null, (session) => {
+      const step = saveCopyPage(this.shell.store, session, jobId, page, newId, Date.now());
+      this.shell.changed();
+      if (step === null) this.shell.wake(jobId);
+      return step;
+    });
+  }
+
+  /** What was to be copied is gone, and so is the copy. */
+  async loseCopy(jobId: string, incarnation: string): Promise<void> {
+    this.shell.work(incarnation, undefined, (session) => {
+      if (session.copying !== null && this.shell.store.job(jobId) !== null) this.#erase(session);
+      return undefined;
+    });
+  }
+
+  // Continuations
+
+  /** Where to carry over from; null if nothing is owed any more. */
+  async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; sends: number } | null> {
+    return this.shell.work(incarnation, null, () => nextCarrying(this.shell.store, jobId));
+  }
+
+  /** What another session may carry over from this one; null if it is gone. */
+  async readCarried(incarnation: string, mayWait: boolean): Promise<Carried | null> {
+    const session = this.shell.existing();
+    if (session === null || session.incarnation !== incarnation) return null;
+    return this.shell.transact(() => {
+      const carried = readCarried(this.shell.store, session, mayWait, newId, Date.now());
+      this.shell.arm();
+      return carried;
+    });
+  }
+
+  /** @returns false if it has to come again */
+  async carryOver(jobId: string, incarnation: string, luggage: Luggage | null): Promise<boolean> {
+    return this.shell.work(incarnation, true, (session) => {
+      const isDone = carryOver(this.shell.store, session, jobId, luggage, newId, Date.now());
+      this.shell.changed();
+      if (isDone) this.shell.wake(jobId);
+      return isDone;
+    });
+  }
+
+  // The alarm
+
+  override async alarm(): Promise<void> {
+    this.shell.rings();
+    const session = this.shell.row();
+    if (session === null) return;
+    const now = Date.now();
+    // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
+    const due = this.shell.transact(() => {
+      if (this.#isAbandoned(session, now)) this.#erase(session);
+      else if (session.erasedAt === null && session.expiredAt === null && session.copying === null) {
+        oweIdleWork(this.shell.store, session, newId, now);
+      }
+      const jobs = takeDueJobs(this.shell.store, session, Math.random, now);
+      this.shell.arm();
+      return jobs;
+    });
+    await Promise.all(
+      due.map(async (message) => {
+        const queue = message.kind === "summarize" ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
+        try {
+          await queue.send(message);
+        } catch (error) {
+          log.warn("job_not_sent", { jobId: message.jobId, kind: message.kind, ...errorFields(error) });
+          this.shell.transact(() => {
+            noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
+            this.shell.arm();
+          });
+        }
+      }),
+    );
+  }
+
+  /** An import whose file stopped coming. */
+  #isAbandoned({ copying, erasedAt }: SessionRow, now: number): boolean {
+    return erasedAt === null && copying?.kind === "import" && copying.until <= now;
+  }
+
+  #erase(session: SessionRow): void {
+    this.shell.search.drop();
+    eraseSession(this.shell.store, session, newId, Date.now());
+    this.shell.wakeAll();
+    this.shell.changed();
+  }
+}

@@ -1,0 +1,308 @@
+import type { Fault, Outcome } from "../contracts/errors.ts";
+import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/limits.ts";
+import type { Seq } from "../contracts/message.ts";
+import { byteLength } from "../contracts/text.ts";
+import {
+  type EndLine,
+  type ItemLine,
+  type MessageLine,
+  type SessionLine,
+  type SummaryLine,
+  TRANSFER_FORMAT,
+  TRANSFER_VERSION,
+  type TransferLine,
+} from "../contracts/transfer.ts";
+import { contentTokens, messageCost, messageText } from "../memory/message-text.ts";
+import { isSupported } from "../memory/support.ts";
+import { messageId, seqOfServerId, serverId } from "./append.ts";
+import { oweArchive } from "./owed-work.ts";
+import { soundSummaryAt } from "./redo.ts";
+import type { MessageRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+import { oweSummaryIfDue } from "./summarizing.ts";
+
+/** A session as lines, out and in again. */
+
+/** A page of lines stays far under what an RPC may carry (32 MiB). */
+const MAX_PAGE_BYTES = 2 * 1024 * 1024;
+
+const iso = (ms: number): string => new Date(ms).toISOString();
+
+// Out
+
+/** What an export begins with, and what it has to know to go on. */
+export interface ExportHead {
+  readonly line: SessionLine;
+  readonly headSeq: Seq;
+  /** Edits and erasures so far: should they rise before the end, what was written is not of one moment. */
+  readonly changes: number;
+}
+
+export function readExportHead(store: SessionStore, session: SessionRow): ExportHead {
+  const { metadata, settings, createdAt, changes } = session;
+  return {
+    line: {
+      type: "session",
+      format: TRANSFER_FORMAT,
+      formatVersion: TRANSFER_VERSION,
+      id: session.session,
+      createdAt: iso(createdAt),
+      metadata,
+      settings,
+    },
+    headSeq: store.head()?.seq ?? 0,
+    changes,
+  };
+}
+
+/** The messages after `afterSeq`, as many as a page takes. */
+export function readExportPage(store: SessionStore, afterSeq: Seq, throughSeq: Seq): MessageLine[] {
+  const lines: MessageLine[] = [];
+  let bytes = 0;
+  for (const row of store.messagesForward(afterSeq + 1, throughSeq)) {
+    const line = messageLine(row);
+    lines.push(line);
+    bytes += JSON.stringify(line).length;
+    if (bytes >= MAX_PAGE_BYTES) break;
+  }
+  return lines;
+}
+
+function messageLine(row: MessageRow): MessageLine {
+  return {
+    type: "message",
+    seq: row.seq,
+    id: messageId(row),
+    role: row.role,
+    ...(row.author === null ? {} : { author: row.author }),
+    ...(row.content === null ? {} : { content: row.content }),
+    ...(row.metadata === null ? {} : { metadata: row.metadata }),
+    ...(row.occurredAt === null ? {} : { occurredAt: iso(row.occurredAt) }),
+    createdAt: iso(row.createdAt),
+    ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
+    ...(row.erasedAt === null ? {} : { erasedAt: iso(row.erasedAt) }),
+  };
+}
+
+/** The summary's versions that are sound, their items, and whether the messages that were read before are still what they were. */
+export function readExportEnd(
+  store: SessionStore,
+  session: SessionRow,
+  head: ExportHead,
+): { readonly lines: readonly (SummaryLine | ItemLine)[]; readonly end: EndLine } {
+  const newest = soundSummaryAt(store, head.headSeq);
+  const summaries = newest === null ? [] : store.summariesThrough(newest.version);
+  const items = newest === null ? [] : store.itemsThrough(newest.version);
+  const lines: (SummaryLine | ItemLine)[] = [];
+  for (const { throughSeq, version, usage, createdAt, ...rest } of summaries) {
+    const { tokens, summarizer, degraded, droppedItems } = rest;
+    lines.push({
+      type: "summary",
+      version,
+      throughSeq,
+      tokens,
+      summarizer,
+      degraded,
+      droppedItems,
+      ...(usage === null || usage === undefined ? {} : { usage }),
+      createdAt: iso(createdAt),
+    });
+  }
+  for (const item of items) {
+    lines.push({
+      type: "item",
+      id: item.id,
+      fromVersion: item.fromVersion,
+      ...(item.toVersion === null ? {} : { toVersion: item.toVersion }),
+      kind: item.kind,
+      text: item.text,
+      sourceSeqs: item.sourceSeqs,
+      ...(item.sourceSession === undefined ? {} : { sourceSession: item.sourceSession }),
+      status: item.status,
+    });
+  }
+  return {
+    lines,
+    end: {
+      type: "end",
+      messages: head.headSeq,
+      summaries: summaries.length,
+      items: items.length,
+      complete: session.changes === head.changes,
+    },
+  };
+}
+
+// In
+
+/** A line with its place in the file. */
+export interface NumberedLine {
+  readonly number: number;
+  readonly line: TransferLine;
+}
+
+/** Saves the lines of a page, in the caller's transaction. The answer tells how many items were left out. */
+export function saveImportPage(store: SessionStore, lines: readonly NumberedLine[]): Outcome<{ dropped: number }> {
+  let dropped = 0;
+  const held = new HeldItems(store);
+  for (const { number, line } of lines) {
+    const fault = saveLine(store, held, line);
+    if (fault === "dropped") dropped += 1;
+    else if (fault !== null) return { ok: false, fault: lineFault(number, fault) };
+  }
+  return { ok: true, value: { dropped } };
+}
+
+function lineFault(number: number, detail: string): Fault {
+  return {
+    code: "validation_failed",
+    detail: `Line ${number} ${detail}. Nothing was imported; mend the file, or export it anew, and send it again.`,
+    errors: [{ path: `line ${number}`, detail }],
+    facts: { line: number },
+  };
+}
+
+/** When each item holds, read once a page: an id may come again, once the item before it has ended. */
+class HeldItems {
+  readonly #store: SessionStore;
+  #endOf: Map<string, number> | null = null;
+
+  constructor(store: SessionStore) {
+    this.#store = store;
+  }
+
+  /** Notes an item; false if another of its id still holds then. */
+  add({ id, fromVersion, toVersion }: ItemLine): boolean {
+    this.#endOf ??= new Map(
+      this.#store.itemsThrough(Number.MAX_SAFE_INTEGER).map((item) => [item.id, item.toVersion ?? Infinity]),
+    );
+    if ((this.#endOf.get(id) ?? 0) > fromVersion) return false;
+    this.#endOf.set(id, toVersion ?? Infinity);
+    return true;
+  }
+}
+
+function saveLine(store: SessionStore, held: HeldItems, line: TransferLine): string | null {
+  switch (line.type) {
+    case "message":
+      return saveMessage(store, line);
+    case "summary":
+      return saveSummary(store, line);
+    case "item":
+      return saveItem(store, held, line);
+    default:
+      return `must not be of the type "${line.type}" here`;
+  }
+}
+
+function saveMessage(store: SessionStore, line: MessageLine): string | null {
+  const newest = store.head();
+  const seq = (newest?.seq ?? 0) + 1;
+  if (line.seq !== seq) return `has the seq ${line.seq}, and ${seq} is next`;
+  const isServerId = seqOfServerId(line.id) !== null;
+  if (isServerId && line.id !== serverId(seq)) return `has the server's id of another message`;
+  if (!isServerId && store.messagesByClientId([line.id]).length > 0) return "has the id of an earlier message";
+  const content = line.content ?? null;
+  const contentJson = content === null ? null : JSON.stringify(content);
+  const tokens = content === null ? 0 : contentTokens(content);
+  const totalBytes = (newest?.totalBytes ?? 0) + (contentJson === null ? 0 : byteLength(contentJson));
+  if (seq > MAX_MESSAGES_PER_SESSION || totalBytes > MAX_BYTES_PER_SESSION) {
+    return `is more than a session holds: ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes`;
+  }
+  store.insertMessage(
+    {
+      seq,
+      clientId: isServerId ? null : line.id,
+      role: line.role,
+      author: line.author ?? null,
+      metadata: line.metadata ?? null,
+      occurredAt: ms(line.occurredAt),
+      createdAt: Date.parse(line.createdAt),
+      editedAt: ms(line.editedAt),
+      erasedAt: ms(line.erasedAt),
+      // The key of the hashes stays where the session was: a repeated append is compared with what the message says now.
+      hash: null,
+      tokens,
+      totalCost: (newest?.totalCost ?? 0) + messageCost({ tokens, author: line.author }),
+      totalBytes,
+    },
+    contentJson,
+  );
+  return null;
+}
+
+function ms(time: string | undefined): number | null {
+  return time === undefined ? null : Date.parse(time);
+}
+
+function saveSummary(store: SessionStore, line: SummaryLine): string | null {
+  const newest = store.newestSummary();
+  if (line.version <= (newest?.version ?? 0)) return "has a version that is not above the one before";
+  if (line.throughSeq < (newest?.throughSeq ?? 0)) return "covers less than the version before";
+  if (line.throughSeq > (store.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
+  const { version, throughSeq, tokens, summarizer, degraded, droppedItems, createdAt } = line;
+  store.insertSummary({
+    version,
+    throughSeq,
+    tokens,
+    summarizer,
+    degraded,
+    droppedItems,
+    usage: line.usage ?? null,
+    createdAt: Date.parse(createdAt),
+  });
+  return null;
+}
+
+/** What an import brings in is checked as what a summarizer says: against the messages that it cites. */
+function saveItem(store: SessionStore, held: HeldItems, line: ItemLine): string | null {
+  const begun = store.summary(line.fromVersion);
+  if (begun === null) return `begins in version ${line.fromVersion}, which is not there`;
+  if (line.toVersion !== undefined && line.toVersion <= line.fromVersion) return "ends before it begins";
+  if (!held.add(line)) return `has the id of another item that still holds`;
+  if (line.sourceSession === undefined) {
+    const past = line.sourceSeqs.find((seq) => seq > begun.throughSeq);
+    if (past !== undefined) return `cites ${past}, and its version ends at ${begun.throughSeq}`;
+    const sources = line.sourceSeqs.map((seq) => store.messageBySeq(seq));
+    const erased = sources.find((source) => source === null || source.content === null);
+    if (erased !== undefined) return `cites a message that was erased`;
+    const texts = sources.map((source) => `${source?.author ?? ""} ${messageText(source?.content ?? "")}`);
+    if (!isSupported(line.text, texts)) return "dropped";
+  }
+  const { id, kind, text, sourceSeqs, sourceSession, status } = line;
+  store.insertItem(
+    { id, kind, text, sourceSeqs, ...(sourceSession === undefined ? {} : { sourceSession }), status },
+    line.fromVersion,
+  );
+  if (line.toVersion !== undefined) store.endItem(id, line.fromVersion, line.toVersion);
+  return null;
+}
+
+/** The file ended as it should: from here on the session is there. */
+export function finishImport(
+  store: SessionStore,
+  session: SessionRow,
+  end: EndLine,
+  dropped: number,
+  newId: () => string,
+  now: number,
+): Outcome<null> {
+  const headSeq = store.head()?.seq ?? 0;
+  const newest = store.newestSummary();
+  const summaries = newest === null ? 0 : store.summariesThrough(newest.version).length;
+  const items = (newest === null ? 0 : store.itemsThrough(newest.version).length) + dropped;
+  if (end.messages !== headSeq || end.summaries !== summaries || end.items !== items) {
+    return {
+      ok: false,
+      fault: {
+        code: "validation_failed",
+        detail: `The file has ${headSeq} messages, ${summaries} summaries and ${items} items, and its end counts ${end.messages}, ${end.summaries} and ${end.items}. Nothing was imported; export it anew.`,
+        errors: [{ path: "end", detail: "does not count what came before it" }],
+      },
+    };
+  }
+  store.setCopying(null);
+  if (newest !== null) oweArchive(store, session, newId, now);
+  oweSummaryIfDue(store, session, newId, now);
+  return { ok: true, value: null };
+}
