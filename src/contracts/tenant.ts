@@ -1,0 +1,48 @@
+import { z } from "zod";
+import { type SessionSettings, sessionSettingsSchema } from "./session.ts";
+
+/** A tenant's name begins the names of its objects: a slash in it would let one tenant's name be another's object. */
+export const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
+
+export const tenantIdSchema = z.string().regex(TENANT_ID, {
+  error: "must be 1 to 63 characters of a-z 0-9 - and not begin with -",
+});
+
+export const summarizationSchema = z.enum(["on", "paused"]);
+
+/** What every session of a tenant goes by, as it travels to the session objects. */
+export interface TenantSettings {
+  /** Rises by one with each change, so that whoever holds a newer one knows. 0: nothing was ever set, or it is out of reach. */
+  readonly rev: number;
+  /** As set; a session's own come before them. */
+  readonly settings: SessionSettings;
+  readonly summarization: z.infer<typeof summarizationSchema>;
+}
+
+/** The settings of a tenant that never set any. */
+export const UNSET_TENANT: TenantSettings = { rev: 0, settings: {}, summarization: "on" };
+
+export const tenantPatchSchema = z
+  .strictObject({
+    settings: sessionSettingsSchema.optional().describe("Replaces all settings"),
+    summarization: summarizationSchema
+      .optional()
+      .describe("`paused`: no session of the tenant begins a summary; appends and contexts go on"),
+  })
+  .meta({ id: "TenantPatch" });
+export type TenantPatch = z.infer<typeof tenantPatchSchema>;
+
+/** A tenant's settings, as an operator reads them. */
+export const tenantStateSchema = z
+  .object({
+    tenant: z.string(),
+    rev: z.int().min(0).describe("Rises by one with each change; 0 if there was none"),
+    settings: sessionSettingsSchema.describe("As set"),
+    effective: sessionSettingsSchema.describe(
+      "With every default of the profile filled in: what a session gets that sets nothing of its own",
+    ),
+    summarization: summarizationSchema,
+    updatedAt: z.string().nullable().describe("When it last changed, null if never"),
+  })
+  .meta({ id: "Tenant" });
+export type TenantState = z.infer<typeof tenantStateSchema>;
