@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { TENANT_ID } from "./contracts/tenant.ts";
 
 /** A key shorter than this can be guessed. */
 const MIN_KEY_LENGTH = 20;
@@ -12,7 +13,7 @@ const configSchema = z
   .object({
     THREADKEEP_API_KEY: secret("THREADKEEP_API_KEY"),
     THREADKEEP_ADMIN_KEY: secret("THREADKEEP_ADMIN_KEY"),
-    THREADKEEP_API_TENANT: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
+    THREADKEEP_API_TENANT: z.string().regex(TENANT_ID, {
       error: "THREADKEEP_API_TENANT must be 1 to 63 characters of a-z 0-9 -: set it under [vars] in wrangler.toml",
     }),
     THREADKEEP_MODEL: z.literal("extractive", {

@@ -1,3 +1,4 @@
+import { waitUntil } from "cloudflare:workers";
 import { createAuthenticator } from "./access/api-keys.ts";
 import { requireScope } from "./access/scopes.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
@@ -8,6 +9,7 @@ import { consume } from "./pipeline/consume.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
+import { createTenantClient } from "./registry/tenant-client.ts";
 import type { Parts } from "./service/call.ts";
 import { readiness } from "./service/health.ts";
 import { createSessionClient } from "./session/client.ts";
@@ -18,6 +20,7 @@ import { createLog } from "./telemetry/log.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
+export { Tenant } from "./registry/tenant.ts";
 export { ChatSession } from "./session/chat-session.ts";
 
 /** Shorter than a job's lease, so that a call is over before another consumer may begin. */
@@ -36,6 +39,7 @@ function build(env: Env) {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),
+    tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
     pingArchive: () => onDatabase(ping),
   };
   const app = createApp({

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
 import { sessionIdSchema } from "../contracts/session.ts";
+import { tenantIdSchema } from "../contracts/tenant.ts";
 import { idText, safeText } from "../contracts/text.ts";
 
 /** More digits than any number here has, and few enough to stay exact. */
@@ -37,6 +38,9 @@ export const messageParams = sessionParams.extend({
 });
 export const summaryParams = sessionParams.extend({
   version: integerParameter(z.int().min(1)).describe("The summary's version"),
+});
+export const tenantParams = z.strictObject({
+  tenant: tenantIdSchema.describe("The tenant's name, as THREADKEEP_API_TENANT has it"),
 });
 
 export const idempotencyHeaders = z.object({

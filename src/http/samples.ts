@@ -6,8 +6,15 @@ import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
-import type { ListedSession, NewSession, SessionPatch, SessionState } from "../contracts/session.ts";
+import {
+  type ListedSession,
+  type NewSession,
+  resolveSettings,
+  type SessionPatch,
+  type SessionState,
+} from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
+import type { TenantPatch, TenantState } from "../contracts/tenant.ts";
 
 const metadata = { channel: "web" };
 
@@ -182,6 +189,16 @@ const searchResult: SearchResult = {
   headSeq: 62,
 };
 
+const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
+const tenant: TenantState = {
+  tenant: "acme",
+  rev: 1,
+  settings: { profile: "agent", maxTokens: 60_000 },
+  effective: resolveSettings({ profile: "agent", maxTokens: 60_000 }),
+  summarization: "on",
+  updatedAt: "2026-11-22T09:20:00.000Z",
+};
+
 export const sample = {
   newSession,
   newSessionState,
@@ -206,4 +223,6 @@ export const sample = {
   summarizeRequest,
   summarizeResult: { job, summary },
   failurePage,
+  tenantPatch,
+  tenant,
 };

@@ -3,6 +3,7 @@ import type { Principal } from "../contracts/principal.ts";
 import { type SessionRef, sessionIdSchema } from "../contracts/session.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
+import type { TenantClient } from "../registry/tenant-client.ts";
 import type { SessionClient } from "../session/client.ts";
 
 /** What the operations are made of; the entry hands it over. */
@@ -10,6 +11,7 @@ export interface Parts {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
   readonly operations: OperationsClient;
+  readonly tenants: TenantClient;
   /** Rejects if PostgreSQL does not answer. */
   readonly pingArchive: () => Promise<void>;
 }

@@ -552,6 +552,118 @@ describe("bad input to the making of a session gets a clear 4xx and makes none",
   });
 });
 
+describe("bad input to a tenant's settings gets a clear 4xx and changes nothing", () => {
+  const invalid = { status: 422, code: "validation_failed" };
+  const cases: Case[] = [
+    { name: "an unknown property", body: { setings: {} }, ...invalid, fault: "/setings" },
+    { name: "an unknown setting", body: { settings: { model: "x" } }, ...invalid, fault: "/settings/model" },
+    { name: "a rev of the client's", body: { rev: 7, summarization: "paused" }, ...invalid, fault: "/rev" },
+    {
+      name: "a setting below its range",
+      body: { settings: { maxTokens: 255 } },
+      ...invalid,
+      fault: "/settings/maxTokens",
+    },
+    {
+      name: "a setting above its range",
+      body: { settings: { maxTokens: 1_000_001 } },
+      ...invalid,
+      fault: "/settings/maxTokens",
+    },
+    {
+      name: "a setting that is a fraction",
+      body: { settings: { summaryMaxTokens: 500.5 } },
+      ...invalid,
+      fault: "/settings/summaryMaxTokens",
+    },
+    {
+      name: "a setting in words",
+      body: { settings: { maxTokens: "4000" } },
+      ...invalid,
+      fault: "/settings/maxTokens",
+    },
+    {
+      name: "a setting that is null",
+      body: { settings: { maxTokens: null } },
+      ...invalid,
+      fault: "/settings/maxTokens",
+    },
+    { name: "an unknown profile", body: { settings: { profile: "bot" } }, ...invalid, fault: "/settings/profile" },
+    {
+      name: "thresholds that contradict each other",
+      body: { settings: { summarizeAfterTokens: 500, keepRecentTokens: 500 } },
+      ...invalid,
+      fault: "/settings/keepRecentTokens",
+    },
+    { name: "settings that are null", body: { settings: null }, ...invalid, fault: "/settings" },
+    { name: "settings that are a list", body: { settings: [] }, ...invalid, fault: "/settings" },
+    { name: "an unknown state of summarization", body: { summarization: "off" }, ...invalid, fault: "/summarization" },
+    {
+      name: "a fault beside what is sound: neither is taken",
+      body: { summarization: "paused", settings: { maxTokens: 1 } },
+      ...invalid,
+      fault: "/settings/maxTokens",
+    },
+    { name: "no body", ...invalid, fault: "" },
+    { name: "a list for an object", body: [], ...invalid, fault: "" },
+    { name: "broken JSON", body: '{"settings":', status: 400, code: "malformed_json", fault: "" },
+    { name: "an unknown parameter", path: "?dryRun=1", body: {}, ...invalid, fault: "dryRun" },
+    {
+      name: "a content type that is not JSON",
+      body: "{}",
+      options: { headers: { "content-type": "text/plain" } },
+      status: 415,
+      code: "unsupported_media_type",
+    },
+    { name: "a method that the route lacks", method: "PUT", body: {}, status: 405, code: "method_not_allowed" },
+    { name: "erasing a tenant", method: "DELETE", status: 405, code: "method_not_allowed" },
+  ];
+
+  it.each(cases)("$name", async ({ method = "PATCH", path = "", body, options, ...expected }) => {
+    const address = `/v1/admin/tenants/${newId()}`;
+    const ask = (verb: string, rest: string, more: CallOptions): Promise<Answer<unknown>> =>
+      call(service, verb, `${address}${rest}`, { key: service.adminKey, ...more });
+    const sent = { ...(body === undefined ? {} : { body }), ...options };
+    expect(refusalOf(await ask(method, path, sent))).toEqual(refusal(expected));
+    expect((await ask("GET", "", {})).body).toMatchObject({ rev: 0, settings: {}, updatedAt: null });
+
+    const before = await ask("PATCH", "", { body: { settings: { maxTokens: 3_000 } } });
+    expect(before.body).toMatchObject({ rev: 1 });
+    expect(refusalOf(await ask(method, path, sent))).toEqual(refusal(expected));
+    expect((await ask("GET", "", {})).body).toEqual(before.body);
+  });
+
+  it.each([
+    ["capital letters", "Acme"],
+    ["a slash", "acme%2Fuser"],
+    ["a dot", "acme.com"],
+    ["a hyphen at its beginning", "-"],
+    ["64 characters", "a".repeat(64)],
+    ["a NUL", "acme%00"],
+    ["letters beyond a-z", "%C3%A5cme"],
+  ])("a tenant's name with %s", async (_, name) => {
+    for (const method of ["GET", "PATCH"]) {
+      const answer = await call(service, method, `/v1/admin/tenants/${name}`, {
+        key: service.adminKey,
+        ...(method === "GET" ? {} : { body: { summarization: "paused" } }),
+      });
+      expect(refusalOf(answer)).toEqual(refusal({ status: 422, code: "validation_failed", fault: "tenant" }));
+    }
+  });
+
+  it.each(["GET", "PATCH"])("%s without an admin key", async (method) => {
+    const tenant = newId();
+    const body = method === "GET" ? {} : { body: { summarization: "paused" } };
+    const address = `/v1/admin/tenants/${tenant}`;
+    expect(refusalOf(await call(service, method, address, body))).toEqual(refusal({ status: 403, code: "forbidden" }));
+    expect(refusalOf(await call(service, method, address, { ...body, key: null }))).toEqual(
+      refusal({ status: 401, code: "unauthenticated" }),
+    );
+    const after = await call(service, "GET", address, { key: service.adminKey });
+    expect(after.body).toMatchObject({ rev: 0, summarization: "on" });
+  });
+});
+
 describe("what does not exist", () => {
   it.each([
     ["GET", ""],

@@ -13,6 +13,7 @@ import {
   sessionStateSchema,
 } from "../../src/contracts/session.ts";
 import { summarySchema } from "../../src/contracts/summary.ts";
+import { tenantPatchSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
 import { sample } from "../../src/http/samples.ts";
 
 describe("the examples of the API reference", () => {
@@ -39,6 +40,8 @@ describe("the examples of the API reference", () => {
     summaryPage: pageSchema(summarySchema),
     summarizeRequest: summarizeRequestSchema,
     failurePage: pageSchema(failureSchema),
+    tenantPatch: tenantPatchSchema,
+    tenant: tenantStateSchema,
   };
 
   it.each(Object.entries(examples))("%s is what its schema says, with nothing more", (name, schema) => {

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { failureSchema } from "../../contracts/job.ts";
 import { pageSchema } from "../../contracts/page.ts";
+import { tenantPatchSchema, tenantStateSchema } from "../../contracts/tenant.ts";
 import { listFailures } from "../../service/operations.ts";
-import { cursorParameter, limitParameter } from "../parameters.ts";
+import { readTenant, updateTenant } from "../../service/tenants.ts";
+import { cursorParameter, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
 
@@ -28,4 +30,38 @@ const listJobs = defineRoute({
   },
 });
 
-export const adminRoutes = [listJobs];
+const readTenantRoute = defineRoute({
+  method: "get",
+  path: "/v1/admin/tenants/{tenant}",
+  operationId: "readTenant",
+  tag: "Operations",
+  summary: "Read what a tenant sets for its sessions",
+  description: "A tenant that never set anything has `rev` 0, no settings and the defaults in `effective`.",
+  admin: true,
+  request: z.object({ params: tenantParams }),
+  answers: { 200: { description: "The tenant", schema: tenantStateSchema, example: sample.tenant } },
+  problems: [],
+  async handle(call, { params }) {
+    return { status: 200, body: await readTenant(call, params.tenant) };
+  },
+});
+
+const updateTenantRoute = defineRoute({
+  method: "patch",
+  path: "/v1/admin/tenants/{tenant}",
+  operationId: "updateTenant",
+  tag: "Operations",
+  summary: "Replace a tenant's settings, or pause its summaries",
+  description:
+    "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
+  admin: true,
+  request: z.object({ params: tenantParams, body: tenantPatchSchema }),
+  bodyExample: sample.tenantPatch,
+  answers: { 200: { description: "The tenant as it is now", schema: tenantStateSchema, example: sample.tenant } },
+  problems: [],
+  async handle(call, { params, body }) {
+    return { status: 200, body: await updateTenant(call, params.tenant, body) };
+  },
+});
+
+export const adminRoutes = [listJobs, readTenantRoute, updateTenantRoute];

@@ -1,0 +1,188 @@
+import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, exports, waitUntil } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { resolveSettings, type SessionSettings } from "../../src/contracts/session.ts";
+import { type TenantState, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { createTenantClient, type TenantClient } from "../../src/registry/tenant-client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+
+/** A tenant that no other test uses. */
+const freshTenant = (): string => `t-${crypto.randomUUID()}`;
+const log = createLog({ write: () => undefined });
+
+/** A client as another isolate has it, with a memory of its own. */
+function isolate(): TenantClient {
+  return createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
+}
+
+function schemaOf(tenant: string): Promise<Record<string, SqlStorageValue>[]> {
+  return runInDurableObject(env.TENANT.getByName(tenant), (_, state) =>
+    state.storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+  );
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+async function admin(method: string, tenant: string, body?: unknown, key?: string): Promise<Answer> {
+  const response = await exports.default.fetch(
+    new Request(`http://threadkeep.test/v1/admin/tenants/${tenant}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key ?? TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
+        "content-type": "application/json",
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  );
+  return { status: response.status, body: await response.json() };
+}
+
+async function stateOf(answer: Promise<Answer>): Promise<TenantState> {
+  const { status, body } = await answer;
+  expect(status).toBe(200);
+  return tenantStateSchema.strict().parse(body);
+}
+
+describe("a tenant's object", () => {
+  it("has nothing to tell of a tenant that set nothing, and is left without schema or row by all who ask", async () => {
+    const tenant = freshTenant();
+    expect(await isolate().read(tenant)).toEqual(UNSET_TENANT);
+    expect(await isolate().readRecord(tenant)).toEqual({ ...UNSET_TENANT, updatedAt: null });
+    expect(await stateOf(admin("GET", tenant))).toMatchObject({ rev: 0, settings: {}, updatedAt: null });
+    for (const nothing of [{}, { settings: {} }, { settings: {}, summarization: "on" }]) {
+      expect(await stateOf(admin("PATCH", tenant, nothing))).toMatchObject({ rev: 0, updatedAt: null });
+    }
+    expect((await admin("PATCH", tenant, { settings: { maxTokens: 1 } })).status).toBe(422);
+    expect(await schemaOf(tenant)).toEqual([]);
+  });
+
+  it("raises rev by one with each change, and with a repetition not at all", async () => {
+    const tenant = freshTenant();
+    const { update } = isolate();
+    const first = await update(tenant, { settings: { maxTokens: 2_000, keepRecentTokens: 500 } });
+    expect(first).toMatchObject({ rev: 1, summarization: "on" });
+    expect(await update(tenant, { settings: { keepRecentTokens: 500, maxTokens: 2_000 } })).toEqual(first);
+    expect(await update(tenant, {})).toEqual(first);
+    expect(await update(tenant, { summarization: "paused" })).toMatchObject({ rev: 2, settings: first.settings });
+    expect(await update(tenant, { settings: { maxTokens: 2_000 } })).toMatchObject({
+      rev: 3,
+      settings: { maxTokens: 2_000 },
+      summarization: "paused",
+    });
+  });
+
+  it("loses none of the changes that come at the same time", async () => {
+    const tenant = freshTenant();
+    const values = Array.from({ length: 20 }, (_, index) => 1_000 + index);
+    const records = await Promise.all([
+      ...values.map((maxTokens) => isolate().update(tenant, { settings: { maxTokens } })),
+      isolate().update(tenant, { summarization: "paused" }),
+    ]);
+    expect(records.map((record) => record.rev).toSorted((a, b) => a - b)).toEqual(records.map((_, index) => index + 1));
+    const last = records.find((record) => record.rev === records.length);
+    expect(await isolate().readRecord(tenant)).toEqual(last);
+    expect(last?.summarization).toBe("paused");
+  });
+
+  it.each([
+    ["an eviction", (tenant: string) => evictDurableObject(env.TENANT.getByName(tenant))],
+    ["an abort of every object", () => abortAllDurableObjects()],
+  ])("keeps what was answered over %s", async (_, fault) => {
+    const tenant = freshTenant();
+    const record = await isolate().update(tenant, { settings: { profile: "agent" }, summarization: "paused" });
+    await fault(tenant);
+    expect(await isolate().readRecord(tenant)).toEqual(record);
+    expect(await isolate().update(tenant, { settings: {} })).toMatchObject({ rev: 2, summarization: "paused" });
+  });
+
+  it("rolls back whole when its row cannot be written: the next change finds no half of it", async () => {
+    const tenant = freshTenant();
+    const stub = env.TENANT.getByName(tenant);
+    await runInDurableObject(stub, async (object, state) => {
+      const { sql } = state.storage;
+      const exec = sql.exec.bind(sql);
+      sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
+        if (query.includes("INSERT")) throw new Error("disk full");
+        return exec<T>(query, ...bindings);
+      };
+      await expect(object.update({ summarization: "paused" })).rejects.toThrow("disk full");
+      sql.exec = exec;
+    });
+    expect(await schemaOf(tenant)).toEqual([]);
+    expect(await isolate().readRecord(tenant)).toMatchObject({ rev: 0, summarization: "on" });
+    expect(await isolate().update(tenant, { summarization: "paused" })).toMatchObject({ rev: 1 });
+  });
+});
+
+describe("the client of an isolate", () => {
+  it("goes by its own change at once, and by another's only when it asks again", async () => {
+    const tenant = freshTenant();
+    const [here, there] = [isolate(), isolate()];
+    expect(await there.read(tenant)).toEqual(UNSET_TENANT);
+    await here.update(tenant, { summarization: "paused" });
+    expect(await here.read(tenant)).toEqual({ rev: 1, settings: {}, summarization: "paused" });
+    expect(await there.read(tenant)).toEqual(UNSET_TENANT);
+    expect(await isolate().read(tenant)).toEqual({ rev: 1, settings: {}, summarization: "paused" });
+  });
+
+  it("gives one call's answer to callers of several requests, though a request may not touch another's streams", async () => {
+    const tenant = freshTenant();
+    await isolate().update(tenant, { settings: { maxTokens: 9_000 } });
+    const client = isolate();
+    const elsewhere = (): Promise<unknown> =>
+      runInDurableObject(env.TENANT.getByName(freshTenant()), () => client.read(tenant));
+    const reads = await Promise.all([elsewhere(), client.read(tenant), elsewhere(), client.read(tenant)]);
+    expect(reads).toEqual(reads.map(() => ({ rev: 1, settings: { maxTokens: 9_000 }, summarization: "on" })));
+  });
+});
+
+describe("tenants over HTTP", () => {
+  it("are read with every default of their profile filled in", async () => {
+    const tenant = freshTenant();
+    expect((await stateOf(admin("GET", tenant))).effective).toEqual(resolveSettings({}));
+    const settings: SessionSettings = { profile: "agent", summarizeAfterTokens: 9_000 };
+    const state = await stateOf(admin("PATCH", tenant, { settings }));
+    expect(state).toMatchObject({
+      tenant,
+      rev: 1,
+      settings,
+      effective: resolveSettings(settings),
+      summarization: "on",
+    });
+    expect(state.effective).toMatchObject({ maxTokens: 100_000, keepRecentTokens: 4_500 });
+    expect(Math.abs(Date.now() - Date.parse(state.updatedAt ?? ""))).toBeLessThan(60_000);
+    expect(await stateOf(admin("GET", tenant))).toEqual(state);
+  });
+
+  it("are kept apart", async () => {
+    const [one, other] = [freshTenant(), freshTenant()];
+    await admin("PATCH", one, { summarization: "paused" });
+    expect(await stateOf(admin("GET", other))).toMatchObject({ rev: 0, summarization: "on" });
+  });
+
+  it("replace settings and leave summarization, and the other way round", async () => {
+    const tenant = freshTenant();
+    await admin("PATCH", tenant, { settings: { maxTokens: 3_000, summaryMaxTokens: 300 } });
+    await admin("PATCH", tenant, { summarization: "paused" });
+    expect(await stateOf(admin("PATCH", tenant, { settings: { maxTokens: 4_000 } }))).toMatchObject({
+      rev: 3,
+      settings: { maxTokens: 4_000 },
+      summarization: "paused",
+    });
+    expect((await stateOf(admin("GET", tenant))).settings).toEqual({ maxTokens: 4_000 });
+  });
+
+  it.each(["GET", "PATCH"])("refuse %s to a tenant's own key, and tell it nothing", async (method) => {
+    const tenant = freshTenant();
+    await admin("PATCH", tenant, { settings: { maxTokens: 4_321 } });
+    const body = method === "GET" ? undefined : { summarization: "paused" };
+    const answer = await admin(method, tenant, body, TEST_WORKER_BINDINGS.THREADKEEP_API_KEY);
+    expect(answer).toMatchObject({ status: 403, body: { code: "forbidden" } });
+    expect(JSON.stringify(answer.body)).not.toContain("4321");
+    expect(await stateOf(admin("GET", tenant))).toMatchObject({ rev: 1, summarization: "on" });
+  });
+});
