@@ -54,6 +54,8 @@ function build(env: Env) {
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
+    directory: parts.directory,
+    tenants: parts.tenants,
     operations: parts.operations,
     summarizer: createSummarizerClient({
       name: "threadkeep",

@@ -141,7 +141,14 @@ export async function readHeldItems(
   return {
     throughSeq: newest?.throughSeq ?? 0,
     items: rows.map(({ itemId, kind, text, sourceSeqs, sourceSession, status }) =>
-      itemSchema.parse({ id: itemId, kind, text, sourceSeqs, ...(sourceSession === null ? {} : { sourceSession }), status }),
+      itemSchema.parse({
+        id: itemId,
+        kind,
+        text,
+        sourceSeqs,
+        ...(sourceSession === null ? {} : { sourceSession }),
+        status,
+      }),
     ),
   };
 }

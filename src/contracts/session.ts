@@ -60,7 +60,9 @@ export const sessionSettingsSchema = z
       .max(MAX_IDLE_SECONDS)
       .nullable()
       .optional()
-      .describe("Silence after which the session expires: its summary stays in the archive, its messages go; null: never"),
+      .describe(
+        "Silence after which the session expires: its summary stays in the archive, its messages go; null: never",
+      ),
   })
   .refine(
     (settings) =>
@@ -219,7 +221,10 @@ export const listedSessionSchema = z
     id: z.string(),
     createdAt: z.string(),
     metadata: z.record(z.string(), z.unknown()),
-    expiredAt: z.string().optional().describe("It expired then: its id answers 410, and a new session may continue from it"),
+    expiredAt: z
+      .string()
+      .optional()
+      .describe("It expired then: its id answers 410, and a new session may continue from it"),
   })
   .meta({ id: "ListedSession" });
 export type ListedSession = z.infer<typeof listedSessionSchema>;

@@ -98,7 +98,9 @@ export const importResultSchema = z
     messages: z.int(),
     summaries: z.int(),
     items: z.int(),
-    droppedItems: z.int().describe("Items that were left out, because the messages that they cite do not bear them out"),
+    droppedItems: z
+      .int()
+      .describe("Items that were left out, because the messages that they cite do not bear them out"),
   })
   .meta({ id: "ImportResult" });
 export type ImportResult = z.infer<typeof importResultSchema>;

@@ -21,6 +21,7 @@ import { messageRoutes } from "./routes/messages.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { summaryRoutes } from "./routes/summaries.ts";
+import { transferRoutes } from "./routes/transfer.ts";
 
 export interface AppOptions {
   /** Who sends this request; throws `unauthenticated`. */
@@ -37,6 +38,7 @@ const routes: readonly Route[] = [
   ...contextRoutes,
   ...searchRoutes,
   ...summaryRoutes,
+  ...transferRoutes,
   ...adminRoutes,
 ];
 const document = openApiDocument(routes);

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { type Fault, PROBLEMS, type Problem, type ProblemCode, problemSchema } from "../contracts/errors.ts";
 import { userIdSchema } from "../contracts/session.ts";
+import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
 import { livenessSchema, readinessSchema } from "./health.ts";
 import { problemOf } from "./problems.ts";
 import type { AnswerSpec, Route } from "./route.ts";
@@ -91,6 +92,7 @@ const TAGS = [
   { name: "Messages", description: "The log of a session, in one order, without gaps." },
   { name: "Context", description: "What goes into the next prompt." },
   { name: "Search", description: "The messages that matter to a query." },
+  { name: "Transfer", description: "A session as a file, out and in again." },
   { name: "Summaries", description: "What the older turns came to, each statement with its sources." },
   { name: "Operations", description: "For whoever runs the service." },
 ];
@@ -144,7 +146,7 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
   const { params, query, headers, body } = route.request;
   const problems = [
     ...COMMON_PROBLEMS,
-    ...(body === undefined ? [] : BODY_PROBLEMS),
+    ...(body === undefined && route.lines === undefined ? [] : BODY_PROBLEMS),
     ...route.problems,
     ...SERVER_PROBLEMS,
   ];
@@ -160,6 +162,14 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
       ...describeParameters("header", headers, schemas),
       ...(route.admin === true ? [] : [userParameter(schemas)]),
     ],
+    ...(route.lines === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: true,
+            content: { [TRANSFER_MEDIA_TYPE]: { schema: schemas.of(route.lines), example: route.bodyExample } },
+          },
+        }),
     ...(body === undefined
       ? {}
       : {
@@ -224,7 +234,12 @@ function describeAnswers(
       {
         description: answer.description,
         headers: { ...REQUEST_ID_HEADER, ...Object.fromEntries(headers) },
-        content: { "application/json": { schema: schemas.of(answer.schema), example: answer.example } },
+        content: {
+          [answer.isLines === true ? TRANSFER_MEDIA_TYPE : "application/json"]: {
+            schema: schemas.of(answer.schema),
+            example: answer.example,
+          },
+        },
       },
     ];
   });
@@ -269,6 +284,9 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",
   message_too_large: "Keep large content elsewhere and append a reference to it.",
   body_too_large: "Send the messages in several smaller requests.",
+  session_exists: "Choose another id, or erase the session that has it.",
+  session_not_ready: "Ask again after Retry-After seconds; reading the session tells when it is whole.",
+  session_expired: "Create a new session with continueFrom, or erase this one to use its id anew.",
   session_full: "Go on in a new session.",
   unavailable: "Send the same request again after Retry-After seconds.",
   internal: "Send the same request again; if it fails again, report the requestId.",

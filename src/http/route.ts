@@ -6,11 +6,14 @@ import type { Call } from "../service/call.ts";
 import { withTag } from "./etag.ts";
 import { parameterFault, parseRequest } from "./faults.ts";
 import { readJsonBody } from "./json-body.ts";
+import { linesAnswer, readLines } from "./json-lines.ts";
 
 export type Method = "get" | "post" | "patch" | "delete";
 
 export interface AnswerSpec {
   readonly description: string;
+  /** The body is streamed, one value of the schema a line: the reply gives them as an async iterable. */
+  readonly isLines?: boolean;
   readonly schema: z.ZodType;
   readonly example: unknown;
   /** Response headers by name, with what each is for. */
@@ -21,9 +24,11 @@ type AnswerSpecs = Readonly<Record<number, AnswerSpec>>;
 
 /** One of the documented answers: its status and a body of that status' schema. */
 type Reply<A extends AnswerSpecs> = {
-  [Status in keyof A]: A[Status] extends AnswerSpec
-    ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> }
-    : never;
+  [Status in keyof A]: A[Status] extends { readonly isLines: true; readonly schema: z.ZodType }
+    ? { readonly status: Status; readonly body: AsyncIterable<z.input<A[Status]["schema"]>> }
+    : A[Status] extends AnswerSpec
+      ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> }
+      : never;
 }[keyof A];
 
 interface RouteText {
@@ -37,6 +42,8 @@ interface RouteText {
   /** What it may refuse beyond the refusals that every route has. */
   readonly problems: readonly ProblemCode[];
   readonly bodyExample?: unknown;
+  /** The body is JSON Lines, each of this schema: `handle` gets them as they come, unparsed. */
+  readonly lines?: z.ZodType;
   /** Only an admin key may call it. */
   readonly admin?: boolean;
   /** Its answers carry an `ETag`, and `If-None-Match` is honoured. */
@@ -47,7 +54,7 @@ interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
   /** `params`, `query`, `headers` and `body`, as far as the route takes them. */
   readonly request: R;
   readonly answers: A;
-  handle(call: Call, input: z.output<R>): Promise<Reply<A>>;
+  handle(call: Call, input: z.output<R>, lines: AsyncIterable<string>): Promise<Reply<A>>;
 }
 
 /** A route whose types are settled: the assembly and the OpenAPI document need no more. */
@@ -81,11 +88,18 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
         headers: readHeaders(request.headers, schemas.headers),
         body: schemas.body === undefined ? undefined : await readJsonBody(request),
       };
-      const reply = await spec.handle(call, parseRequest(spec.request, raw));
-      const answer = Response.json(reply.body, { status: Number(reply.status) });
+      const reply = await spec.handle(call, parseRequest(spec.request, raw), readLines(request));
+      const status = Number(reply.status);
+      if (spec.answers[status]?.isLines === true) return linesAnswer(asLines(reply.body), status);
+      const answer = Response.json(reply.body, { status });
       return spec.conditional === true ? withTag(request, answer) : answer;
     },
   };
+}
+
+function asLines(body: unknown): AsyncIterable<unknown> {
+  if (typeof body === "object" && body !== null && Symbol.asyncIterator in body) return body as AsyncIterable<unknown>;
+  throw new TypeError("an answer of lines is no async iterable");
 }
 
 function objectSchema(schema: z.core.$ZodType | undefined): z.ZodObject | undefined {

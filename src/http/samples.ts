@@ -7,6 +7,7 @@ import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import {
+  type ForkRequest,
   type ListedSession,
   type NewSession,
   resolveSettings,
@@ -15,6 +16,7 @@ import {
 } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import type { TenantPatch, TenantState } from "../contracts/tenant.ts";
+import type { ImportResult, TransferLine } from "../contracts/transfer.ts";
 
 const metadata = { channel: "web" };
 
@@ -35,6 +37,9 @@ const newSessionState: SessionState = {
   summary: null,
   summaryPending: false,
   archived: true,
+  status: "active",
+  origin: null,
+  expiresAt: null,
   metadata,
   settings: {
     profile: "chat",
@@ -42,6 +47,8 @@ const newSessionState: SessionState = {
     summarizeAfterTokens: 2_000,
     keepRecentTokens: 600,
     summaryMaxTokens: 2_000,
+    summarizeAfterIdleSeconds: 1_800,
+    expireAfterIdleSeconds: null,
   },
 };
 
@@ -58,6 +65,30 @@ const session: SessionState = {
     createdAt: "2026-11-22T09:52:10.418Z",
   },
 };
+
+const forkRequest: ForkRequest = { id: "support-42-b", throughSeq: 62 };
+const fork: SessionState = {
+  ...session,
+  id: "support-42-b",
+  origin: { session: "support-42", kind: "fork", throughSeq: 62, state: "done" },
+};
+const copyingFork: SessionState = {
+  ...newSessionState,
+  id: "support-42-b",
+  status: "copying",
+  origin: { session: "support-42", kind: "fork", throughSeq: 62, state: "pending" },
+};
+
+const transferLine: TransferLine = {
+  type: "session",
+  format: "threadkeep-session",
+  formatVersion: 1,
+  id: "support-42",
+  createdAt: "2026-11-22T09:30:00.000Z",
+  metadata,
+  settings: newSession.settings ?? {},
+};
+const importResult: ImportResult = { id: "support-42", messages: 62, summaries: 1, items: 2, droppedItems: 0 };
 
 const listedSession: ListedSession = {
   id: session.id,
@@ -205,6 +236,11 @@ export const sample = {
   session,
   sessionPatch,
   sessionPage,
+  forkRequest,
+  fork,
+  copyingFork,
+  transferLine,
+  importResult,
   appendRequest,
   appendResult,
   repeatedAppend,

@@ -44,6 +44,10 @@ function cursorOf(entry: DirectoryEntry): DirectoryCursor {
   return { createdAt: entry.createdAtMs, session: entry.id };
 }
 
+function listed({ id, createdAt, metadata, expiredAt }: DirectoryEntry): ListedSession {
+  return { id, createdAt, metadata, ...(expiredAt === undefined ? {} : { expiredAt }) };
+}
+
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
 type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "remove" | "setExpired" | "setMetadata">;
 
@@ -85,7 +89,7 @@ export function createDirectoryClient(namespace: DurableObjectNamespace): Direct
       const hasMore = isCut || horizon !== undefined;
       const next = isCut && last !== undefined ? cursorOf(last) : (horizon ?? null);
       return {
-        data: page.map(({ createdAtMs: _, ...session }) => session),
+        data: page.map(listed),
         hasMore,
         next,
       };

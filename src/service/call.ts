@@ -1,6 +1,7 @@
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { type SessionRef, sessionIdSchema } from "../contracts/session.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
@@ -35,6 +36,12 @@ export function refOf(call: Call, sessionId: string): SessionRef {
   }
   const { tenant, owner } = call.principal;
   return { tenant, owner, session: parsed.data };
+}
+
+/** What the caller's tenant has set for its sessions; undefined if nothing, so that it need not travel. */
+export async function tenantOf(call: Call): Promise<TenantSettings | undefined> {
+  const settings = await call.parts.tenants.read(call.principal.tenant);
+  return settings.rev === 0 ? undefined : settings;
 }
 
 /** A cursor as clients carry it: opaque, so that its form may change. */

@@ -25,7 +25,8 @@ export async function createSession(
   const ref = refOf(call, input.id ?? ulid());
   const { metadata, settings } = input;
   const tenant = await tenantOf(call);
-  const continued = input.continueFrom === undefined ? undefined : await beginContinuation(call, ref, input.continueFrom);
+  const continued =
+    input.continueFrom === undefined ? undefined : await beginContinuation(call, ref, input.continueFrom);
   // The directory knows the session before anybody is told that it exists.
   const createdAt = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
   const birth = {

@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
@@ -19,7 +18,7 @@ export async function exportSession(call: Call, sessionId: string): Promise<Asyn
   const head = unwrap(await call.parts.sessions.get(ref).beginExport());
   return (async function* lines() {
     yield head.line;
-    for (let afterSeq = 0; afterSeq < head.headSeq; ) {
+    for (let afterSeq = 0; afterSeq < head.headSeq;) {
       const page = unwrap(await call.parts.sessions.get(ref).exportPage(afterSeq, head.headSeq));
       yield* page;
       afterSeq = page.at(-1)?.seq ?? head.headSeq;
@@ -45,15 +44,16 @@ export async function importSession(
   const first = await reader.next();
   const head = first.done === true ? null : parseLine(first.value, 1);
   if (head?.type !== "session") {
-    throw lineFault(1, "must be the session: a file begins with {\"type\":\"session\",…}");
+    throw lineFault(1, 'must be the session: a file begins with {"type":"session",…}');
   }
   const ref = refOf(call, id ?? head.id);
   const life = await begin(call, ref, head);
-  const importing = new Importing(call, ref, life);
+  const importing = new Importing(call, ref, life, head);
   try {
     for (let number = 2; ; number += 1) {
       const { done, value } = await reader.next();
-      if (done === true) throw lineFault(number, "is missing: the file ends before its end line. It was cut off on its way");
+      if (done === true)
+        throw lineFault(number, "is missing: the file ends before its end line. It was cut off on its way");
       const line = parseLine(value, number);
       if (line.type !== "end") {
         await importing.add(number, line, value.length);
@@ -84,15 +84,17 @@ class Importing {
   readonly #call: Call;
   readonly #ref: SessionRef;
   readonly #life: Life;
+  readonly #head: SessionLine;
   #page: { number: number; line: TransferLine }[] = [];
   #pageLength = 0;
   #dropped = 0;
   readonly #count = { message: 0, summary: 0, item: 0 };
 
-  constructor(call: Call, ref: SessionRef, life: Life) {
+  constructor(call: Call, ref: SessionRef, life: Life, head: SessionLine) {
     this.#call = call;
     this.#ref = ref;
     this.#life = life;
+    this.#head = head;
   }
 
   async add(number: number, line: TransferLine, length: number): Promise<void> {
@@ -113,10 +115,9 @@ class Importing {
 
   async finish(end: TransferLine & { type: "end" }): Promise<ImportResult> {
     await this.#flush();
-    const { parts } = this.#call;
-    const { metadata, createdAt } = unwrap(await this.#object().state());
+    const { createdAt, metadata } = this.#head;
     // The directory knows the session before anybody is told that it exists.
-    await parts.directory.register(this.#ref, Date.parse(createdAt), metadata as Record<string, never>);
+    await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
     unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped));
     const { message, summary, item } = this.#count;
     return {
@@ -151,12 +152,13 @@ function parseLine(text: string, number: number): TransferLine {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     const path = issue === undefined || issue.path.length === 0 ? "" : ` at /${issue.path.join("/")}`;
-    throw lineFault(number, `is not valid${path}: ${issue === undefined ? "" : z.prettifyError({ issues: [issue] })}`);
+    throw lineFault(number, `is not valid${path}: ${issue?.message ?? "unknown"}`);
   }
   const line = parsed.data;
   if (line.type === "message" && line.content !== undefined) {
     const bytes = byteLength(JSON.stringify(line.content));
-    if (bytes > MAX_MESSAGE_BYTES) throw lineFault(number, `holds a message of ${bytes} bytes, and at most ${MAX_MESSAGE_BYTES} are taken`);
+    if (bytes > MAX_MESSAGE_BYTES)
+      throw lineFault(number, `holds a message of ${bytes} bytes, and at most ${MAX_MESSAGE_BYTES} are taken`);
   }
   return line;
 }

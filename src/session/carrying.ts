@@ -1,8 +1,8 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { fitItems, itemsTokens } from "../memory/items.ts";
-import type { Life } from "./lineage.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
+import type { Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
@@ -97,7 +97,7 @@ export function carryOver(
   if (job === null || origin === undefined) return true;
   const summarizing = summarizeJob(store);
   // A version that came between would make an answer that is on its way worthless, and it is paid for.
-  if (summarizing?.lease != null || summarizing?.draft != null) return false;
+  if (summarizing !== undefined && (summarizing.lease !== null || summarizing.draft !== null)) return false;
   const heard = store.lineage.takeHeard();
   store.deleteJob(jobId);
   if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {

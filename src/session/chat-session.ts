@@ -76,11 +76,7 @@ export class ChatSession extends SessionWork {
   }
 
   /** Appends a batch. Without `birth` an unknown session stays unknown. */
-  async append(
-    request: AppendRequest,
-    birth: Birth | null,
-    tenant?: TenantSettings,
-  ): Promise<Outcome<AppendResult>> {
+  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
     return this.shell.answer(() => {
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =
@@ -104,7 +100,7 @@ export class ChatSession extends SessionWork {
   async state(tenant?: TenantSettings): Promise<Outcome<SessionState>> {
     return this.shell.read(() => {
       const session = this.shell.existing();
-      const readable = session?.copying != null ? session : this.shell.known();
+      const readable = session === null || session.copying === null ? this.shell.known() : session;
       return readState(this.shell.store, withTenant(readable, tenant));
     });
   }
@@ -286,7 +282,7 @@ export class ChatSession extends SessionWork {
   async beginContinuation(copy: string): Promise<Outcome<Life>> {
     return this.shell.answer(() => {
       const existing = this.shell.existing();
-      const session = existing?.expiredAt != null ? existing : this.shell.known();
+      const session = existing === null || existing.expiredAt === null ? this.shell.known() : existing;
       this.shell.store.lineage.putCopy(copy, null);
       return { session: session.session, incarnation: session.incarnation };
     });

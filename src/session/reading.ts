@@ -62,9 +62,7 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
   return {
     version: row.version,
     throughSeq: row.throughSeq,
-    items: items
-      .map(toPlainItem)
-      .toSorted((a, b) => (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0)),
+    items: items.map(toPlainItem).toSorted((a, b) => (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0)),
     tokens: row.tokens,
     summarizer: row.summarizer,
     degraded: row.degraded,

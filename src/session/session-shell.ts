@@ -80,8 +80,8 @@ export class SessionShell {
   /** The session as clients may use it; null if there is none. Refuses one that expired or is not whole yet. */
   usable(): SessionRow | null {
     const session = this.existing();
-    if (session?.expiredAt != null) throw new Refusal(EXPIRED_SESSION);
-    if (session?.copying != null) throw new Refusal(UNFINISHED_SESSION);
+    if (session !== null && session.expiredAt !== null) throw new Refusal(EXPIRED_SESSION);
+    if (session !== null && session.copying !== null) throw new Refusal(UNFINISHED_SESSION);
     return session;
   }
 
@@ -165,7 +165,8 @@ export class SessionShell {
   /** After an append: the alarm is set if none or a later one stands, and left alone else, since setting it is billed as a write. */
   armForSilence(session: SessionRow, now: number): void {
     const at = soonestIdleAt(this.store, session, now);
-    if (at !== null && (this.#alarmAt === undefined || this.#alarmAt === null || this.#alarmAt > at)) this.#setAlarm(at);
+    if (at !== null && (this.#alarmAt === undefined || this.#alarmAt === null || this.#alarmAt > at))
+      this.#setAlarm(at);
   }
 
   /** The alarm rings: none is set now. */

@@ -301,7 +301,11 @@ export class SessionStore {
   /** Of the messages from `fromSeq` through `throughSeq`, those that still say something. */
   unerasedSeqs(fromSeq: Seq, throughSeq: Seq): Seq[] {
     return this.#sql
-      .exec("SELECT seq FROM messages WHERE seq >= ? AND seq <= ? AND content IS NOT NULL ORDER BY seq", fromSeq, throughSeq)
+      .exec(
+        "SELECT seq FROM messages WHERE seq >= ? AND seq <= ? AND content IS NOT NULL ORDER BY seq",
+        fromSeq,
+        throughSeq,
+      )
       .toArray()
       .map((row) => number(row["seq"]));
   }

@@ -10,8 +10,8 @@ import { messageCost, messageText } from "../memory/message-text.ts";
 import { GIVEN_UP_REST_MS, LEASE_MS } from "../memory/work.ts";
 import { newJob } from "./owed-work.ts";
 import { oweRedo, uncovered } from "./redo.ts";
-import { settingsOf } from "./settings.ts";
 import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
+import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
 /** What a consumer does next for a summary. */

@@ -216,10 +216,10 @@ function saveMessage(store: SessionStore, line: MessageLine): string | null {
       role: line.role,
       author: line.author ?? null,
       metadata: line.metadata ?? null,
-      occurredAt: ms(line.occurredAt),
+      occurredAt: toMs(line.occurredAt),
       createdAt: Date.parse(line.createdAt),
-      editedAt: ms(line.editedAt),
-      erasedAt: ms(line.erasedAt),
+      editedAt: toMs(line.editedAt),
+      erasedAt: toMs(line.erasedAt),
       // The key of the hashes stays where the session was: a repeated append is compared with what the message says now.
       hash: null,
       tokens,
@@ -231,7 +231,7 @@ function saveMessage(store: SessionStore, line: MessageLine): string | null {
   return null;
 }
 
-function ms(time: string | undefined): number | null {
+function toMs(time: string | undefined): number | null {
   return time === undefined ? null : Date.parse(time);
 }
 

@@ -7,6 +7,7 @@ import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/cont
 import { pageSchema } from "../../src/contracts/page.ts";
 import { searchRequestSchema, searchResultSchema } from "../../src/contracts/search.ts";
 import {
+  forkRequestSchema,
   listedSessionSchema,
   newSessionSchema,
   sessionPatchSchema,
@@ -14,6 +15,7 @@ import {
 } from "../../src/contracts/session.ts";
 import { summarySchema } from "../../src/contracts/summary.ts";
 import { tenantPatchSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
+import { importResultSchema, transferLineSchema } from "../../src/contracts/transfer.ts";
 import { sample } from "../../src/http/samples.ts";
 
 describe("the examples of the API reference", () => {
@@ -23,6 +25,11 @@ describe("the examples of the API reference", () => {
     session: sessionStateSchema,
     sessionPatch: sessionPatchSchema,
     sessionPage: pageSchema(listedSessionSchema),
+    forkRequest: forkRequestSchema,
+    fork: sessionStateSchema,
+    copyingFork: sessionStateSchema,
+    transferLine: transferLineSchema,
+    importResult: importResultSchema,
     appendRequest: appendRequestSchema,
     appendResult: appendResultSchema,
     repeatedAppend: appendResultSchema,

@@ -6,8 +6,10 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { SummarizerAnswer } from "../../src/contracts/summarizer.ts";
+import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
@@ -20,6 +22,8 @@ function partsWith(change: Partial<PipelineParts> = {}): PipelineParts & { calls
   const calls: number[] = [];
   return {
     sessions: createSessionClient(env.CHAT_SESSION),
+    directory: createDirectoryClient(env.DIRECTORY),
+    tenants: { read: async () => UNSET_TENANT },
     operations,
     summarizer: {
       summarize: async (request): Promise<SummarizerAnswer> => {

@@ -2,13 +2,21 @@ import { z } from "zod";
 import { erasureSchema } from "../../contracts/message.ts";
 import { pageSchema } from "../../contracts/page.ts";
 import {
+  forkRequestSchema,
   listedSessionSchema,
   newSessionSchema,
   sessionPatchSchema,
   sessionStateSchema,
 } from "../../contracts/session.ts";
 import { safeText } from "../../contracts/text.ts";
-import { createSession, eraseSession, listSessions, readSession, updateSession } from "../../service/sessions.ts";
+import {
+  createSession,
+  eraseSession,
+  forkSession,
+  listSessions,
+  readSession,
+  updateSession,
+} from "../../service/sessions.ts";
 import { cursorParameter, limitParameter, sessionParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
@@ -20,16 +28,39 @@ const create = defineRoute({
   tag: "Sessions",
   summary: "Create a session",
   description:
-    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults.",
+    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too.",
   request: z.object({ body: newSessionSchema.default({}) }),
   bodyExample: sample.newSession,
   answers: {
     200: { description: "It was there already", schema: sessionStateSchema, example: sample.session },
     201: { description: "It is new", schema: sessionStateSchema, example: sample.newSessionState },
   },
-  problems: [],
+  problems: ["session_not_found", "session_expired", "session_not_ready"],
   async handle(call, { body }) {
     const { session, created } = await createSession(call, body);
+    return { status: created ? 201 : 200, body: session };
+  },
+});
+
+const fork = defineRoute({
+  method: "post",
+  path: "/v1/sessions/{sessionId}/fork",
+  operationId: "forkSession",
+  tag: "Sessions",
+  summary: "Make a new session of the log up to a message",
+  description:
+    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one.",
+  request: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
+  bodyExample: sample.forkRequest,
+  answers: {
+    200: { description: "It was there already", schema: sessionStateSchema, example: sample.fork },
+    201: { description: "It is new, and whole", schema: sessionStateSchema, example: sample.fork },
+    202: { description: "It is new, and still being copied", schema: sessionStateSchema, example: sample.copyingFork },
+  },
+  problems: ["session_not_found", "session_exists", "session_expired", "session_not_ready"],
+  async handle(call, { params, body }) {
+    const { session, created } = await forkSession(call, params.sessionId, body);
+    if (session.status === "copying") return { status: 202, body: session };
     return { status: created ? 201 : 200, body: session };
   },
 });
@@ -75,7 +106,7 @@ const read = defineRoute({
     "A session that is someone else's is answered as one that does not exist. `settings` has every default filled in.",
   request: z.object({ params: sessionParams }),
   answers: { 200: { description: "The session", schema: sessionStateSchema, example: sample.session } },
-  problems: ["session_not_found"],
+  problems: ["session_not_found", "session_expired"],
   async handle(call, { params }) {
     return { status: 200, body: await readSession(call, params.sessionId) };
   },
@@ -93,7 +124,7 @@ const update = defineRoute({
   answers: {
     200: { description: "The session as it is now", schema: sessionStateSchema, example: sample.session },
   },
-  problems: ["session_not_found"],
+  problems: ["session_not_found", "session_expired", "session_not_ready"],
   async handle(call, { params, body }) {
     return { status: 200, body: await updateSession(call, params.sessionId, body) };
   },
@@ -106,7 +137,7 @@ const erase = defineRoute({
   tag: "Sessions",
   summary: "Erase a session",
   description:
-    "From the answer on the session does not exist: its messages, summaries and search index are gone, and it is listed no more. What the archive holds of it goes in the background, for as long as it takes to reach it. The id may be used again at once.",
+    "From the answer on the session does not exist: its messages, summaries and search index are gone, and it is listed no more. What the archive holds of it goes in the background, for as long as it takes to reach it. The id may be used again at once. Forks lose the messages that they took along, and continuations what was carried over; what was said in them since stays.",
   request: z.object({ params: sessionParams }),
   answers: { 202: { description: "Erased", schema: erasureSchema, example: sample.sessionErasure } },
   problems: ["session_not_found"],
@@ -115,4 +146,4 @@ const erase = defineRoute({
   },
 });
 
-export const sessionRoutes = [create, list, read, update, erase];
+export const sessionRoutes = [create, list, read, update, erase, fork];
