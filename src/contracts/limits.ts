@@ -39,3 +39,7 @@ export const MAX_ITEM_TEXT_LENGTH = 2_000;
 export const MAX_ITEMS_PER_SUMMARY = 1_000;
 /** Sources that one item may cite. */
 export const MAX_SOURCES_PER_ITEM = 200;
+/** What an operator tells a summarizer: it goes into each of its calls. */
+export const MAX_SUMMARIZER_INSTRUCTIONS_LENGTH = 2_000;
+/** A BCP 47 tag: RFC 5646 finds 35 characters enough for all in use. */
+export const MAX_LANGUAGE_LENGTH = 35;
