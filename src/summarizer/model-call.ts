@@ -46,7 +46,7 @@ const ANSWER_SCHEMA: JSONSchema7 = {
 };
 
 /** How a server that takes no JSON schema answers a request with one. */
-const SCHEMA_REFUSED = [400, 422];
+const SCHEMA_REFUSED: ReadonlySet<number | undefined> = new Set([400, 422]);
 /** What Workers AI says, with a code that tells nothing, when a model did not manage the schema. */
 const SCHEMA_MISSED = /JSON mode couldn't be met/i;
 
@@ -129,7 +129,7 @@ export function createAskModel(provider: ModelProvider): AskModel {
     try {
       return await call(withSchema, question);
     } catch (error) {
-      const isRefused = APICallError.isInstance(error) && SCHEMA_REFUSED.includes(error.statusCode ?? 0);
+      const isRefused = APICallError.isInstance(error) && SCHEMA_REFUSED.has(error.statusCode);
       if (!isRefused || withoutSchema === null) throw error;
       // The prompt describes the answer too. Remembered only once it has helped: the fault may lie elsewhere.
       const reply = await call(withoutSchema, question);
