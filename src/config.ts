@@ -1,27 +1,25 @@
+import type { Ai } from "@cloudflare/workers-types";
 import { z } from "zod";
 
 /** A key shorter than this can be guessed. */
 const MIN_KEY_LENGTH = 20;
-/** US dollars per million tokens: dearer than any model, so that a price for one token is noticed. */
-const MAX_PRICE = 10_000;
 
 const secret = (name: string) =>
   z.string({ error: `${name} is missing: set it with "wrangler secret put ${name}"` }).min(MIN_KEY_LENGTH, {
     error: `${name} is too short: set ${MIN_KEY_LENGTH} random characters or more with "wrangler secret put ${name}"`,
   });
 
-const httpUrl = (error: string) =>
-  z.union(
-    [
-      z.literal(""),
-      z
-        .url({ protocol: /^https?$/ })
-        .transform((url) => new URL(url))
-        .refine(({ username, password }) => username === "" && password === "")
-        .transform(({ href }) => href),
-    ],
-    { error },
-  );
+/** Credentials in a URL are no way to send a key: `fetch` refuses them. */
+function isHttpUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+}
+
+const httpUrlOrEmpty = (error: string) =>
+  z
+    .string()
+    .refine((text) => text === "" || isHttpUrl(text), { error })
+    .transform((text) => (text === "" ? "" : new URL(text).href));
 
 const configSchema = z
   .object({
@@ -30,7 +28,7 @@ const configSchema = z
     THREADKEEP_API_TENANT: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/, {
       error: "THREADKEEP_API_TENANT must be 1 to 63 characters of a-z 0-9 -: set it under [vars] in wrangler.toml",
     }),
-    SUMMARIZER_MCP_URL: httpUrl(
+    SUMMARIZER_MCP_URL: httpUrlOrEmpty(
       "SUMMARIZER_MCP_URL must be an http or https URL, or empty for the built-in summarizer",
     ),
     SUMMARIZER_MCP_TOKEN: z.string().optional(),
@@ -39,11 +37,14 @@ const configSchema = z
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
   });
 
+/** Up to 9,999.999999 US dollars per million tokens: dearer than any model. */
+const PRICE = /^(?:\d{1,4}(?:\.\d{1,6})?)?$/;
+
 const price = (name: string) =>
-  z
-    .union([z.literal("").transform(() => null), z.coerce.number().min(0).max(MAX_PRICE)], {
-      error: `${name} must be US dollars per million tokens, such as 0.15, or empty`,
-    })
+  z.coerce
+    .string()
+    .regex(PRICE, { error: `${name} must be US dollars per million tokens, such as 0.15, or empty` })
+    .transform((text) => (text === "" ? null : Number(text)))
     .default(null);
 
 const modelSchema = z.object({
@@ -51,7 +52,7 @@ const modelSchema = z.object({
     error:
       'THREADKEEP_MODEL must be "extractive", "workers-ai/@cf/…", "openai-compatible/MODEL" or "anthropic/MODEL": set it under [vars] in wrangler.toml',
   }),
-  THREADKEEP_MODEL_BASE_URL: httpUrl(
+  THREADKEEP_MODEL_BASE_URL: httpUrlOrEmpty(
     "THREADKEEP_MODEL_BASE_URL must be an http or https URL without a user name, such as https://api.openai.com/v1, or empty",
   ).default(""),
   THREADKEEP_MODEL_API_KEY: z

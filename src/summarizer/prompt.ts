@@ -53,13 +53,15 @@ The answer is one JSON object and nothing else:
 {"items":[{"id":"i1","kind":"fact","text":"…","sourceSeqs":[1,7],"status":"current"},{"id":null,"kind":"task","text":"…","sourceSeqs":[9],"status":"current"}]}`;
 
 /**
- * JSON in which no text can pass for the markup of a chat template: servers of open models read `<|im_end|>` or `[INST]` as the
- * end of a turn even within a message. As JSON escapes they mean the same to a reader and nothing to a template.
+ * JSON on one line, in which no text can pass for the markup of a chat template: servers of open models read `<|im_end|>` or
+ * `[INST]` as the end of a turn even within a message. As JSON escapes they mean the same to a reader and nothing to a template.
  */
 function inertJson(value: unknown): string {
   return JSON.stringify(value)
     .replaceAll(/<(?=[^\s=])/g, "\\u003c")
-    .replaceAll(/\[(?=\/?[A-Z_]{3,}\])/g, "\\u005b");
+    .replaceAll(/\[(?=\/?[A-Z_]{3,}\])/g, "\\u005b")
+    .replaceAll("\u2028", "\\u2028")
+    .replaceAll("\u2029", "\\u2029");
 }
 
 function language({ language: tag }: SummarizerRequest): string {
