@@ -45,7 +45,7 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          globalSetup: ["test/support/setup-postgres.ts"],
+          globalSetup: ["test/support/setup-postgres.ts", "test/support/setup-model.ts"],
           testTimeout: 20_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 1 },
@@ -56,7 +56,7 @@ export default defineConfig({
           name: "system",
           include: ["test/system/**/*.test.ts"],
           environment: "node",
-          globalSetup: ["test/support/setup-service.ts"],
+          globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 2 },

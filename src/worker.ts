@@ -14,7 +14,7 @@ import type { Parts } from "./service/call.ts";
 import { readiness } from "./service/health.ts";
 import { createSessionClient } from "./session/client.ts";
 import { createSummarizerClient } from "./summarizer/client.ts";
-import { extractive } from "./summarizer/extractive.ts";
+import { createModel } from "./summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createLog } from "./telemetry/log.ts";
 
@@ -27,11 +27,11 @@ export { ChatSession } from "./session/chat-session.ts";
 const SUMMARIZER_TIMEOUT_MS = 120_000;
 
 const log = createLog();
-const summarizerAgent = createSummarizerHandler(extractive);
 
 /** The parts that every handler shares, built once an isolate. */
 function build(env: Env) {
   const config = parseConfig({ ...env });
+  const summarizerAgent = createSummarizerHandler(createModel(config.model));
   const authenticate = createAuthenticator(config);
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);

@@ -53,3 +53,7 @@ export const MAX_COPY_WAIT_MS = 10_000;
 export const MAX_IMPORT_LINE_BYTES = 512 * 1024;
 /** A session's messages, with as much again for what each line says besides. */
 export const MAX_IMPORT_BYTES = 2 * 1024 * 1024 * 1024;
+/** What an operator tells a summarizer: it goes into each of its calls. */
+export const MAX_SUMMARIZER_INSTRUCTIONS_LENGTH = 2_000;
+/** A BCP 47 tag: RFC 5646 finds 35 characters enough for all in use. */
+export const MAX_LANGUAGE_LENGTH = 35;

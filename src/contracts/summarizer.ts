@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { MAX_ITEMS_PER_SUMMARY, MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "./limits.ts";
+import {
+  MAX_ITEMS_PER_SUMMARY,
+  MAX_ITEM_TEXT_LENGTH,
+  MAX_LANGUAGE_LENGTH,
+  MAX_SOURCES_PER_ITEM,
+  MAX_SUMMARIZER_INSTRUCTIONS_LENGTH,
+} from "./limits.ts";
 import { roleSchema, seqSchema } from "./message.ts";
 import { itemKindSchema, itemSchema, itemStatusSchema } from "./summary.ts";
 
@@ -20,8 +26,16 @@ export const summarizerRequestSchema = z.object({
   previous: z.array(itemSchema).describe("The items so far"),
   messages: z.array(transcriptMessageSchema).describe("What was said since, in order"),
   maxTokens: z.int().min(1).describe("Budget of all items together"),
-  language: z.string().optional(),
-  instructions: z.string().optional(),
+  language: z
+    .string()
+    .max(MAX_LANGUAGE_LENGTH)
+    .optional()
+    .describe("BCP 47 tag of the language to write in; without it, that of the chat"),
+  instructions: z
+    .string()
+    .max(MAX_SUMMARIZER_INSTRUCTIONS_LENGTH)
+    .optional()
+    .describe("What the operator wants kept or left out; never text of a chat"),
 });
 export type SummarizerRequest = z.infer<typeof summarizerRequestSchema>;
 
@@ -35,10 +49,35 @@ export const proposedItemSchema = z.object({
 });
 export type ProposedItem = z.infer<typeof proposedItemSchema>;
 
+export const summarizerUsageSchema = z.object({
+  inputTokens: z.int().min(0),
+  outputTokens: z.int().min(0),
+  costMicroDollars: z.int().min(0).optional().describe("Millionths of a US dollar; absent where no prices are set"),
+});
+export type SummarizerUsage = z.infer<typeof summarizerUsageSchema>;
+
 /** The new list of items, whole: what is left out of it is forgotten. */
 export const summarizerAnswerSchema = z.object({
   items: z.array(proposedItemSchema).max(MAX_ITEMS_PER_SUMMARY),
-  usage: z.object({ inputTokens: z.int().min(0), outputTokens: z.int().min(0) }).optional(),
+  usage: summarizerUsageSchema.optional(),
   model: z.string().describe("What made it, such as extractive"),
 });
 export type SummarizerAnswer = z.infer<typeof summarizerAnswerSchema>;
+
+export const summarizerFailureKindSchema = z.enum([
+  "unreachable",
+  "timeout",
+  "rate_limited",
+  "refused",
+  "invalid_answer",
+  "tool_error",
+]);
+
+/** What a summarizer says of a failure, under `error` in the structured content of a result that is an error. No text of a chat. */
+export const summarizerFailureSchema = z.object({
+  kind: summarizerFailureKindSchema,
+  status: z.int().min(100).max(599).optional().describe("HTTP status that the model's provider answered with"),
+  retryAfterSeconds: z.number().min(0).optional().describe("The pause that the provider asked for"),
+  usage: summarizerUsageSchema.optional().describe("What was spent in vain"),
+});
+export type SummarizerFailure = z.infer<typeof summarizerFailureSchema>;

@@ -7,20 +7,21 @@ import {
   SdkErrorCode,
   StreamableHTTPClientTransport,
 } from "@modelcontextprotocol/client";
+import { z } from "zod";
 import {
   SUMMARIZE_TOOL,
   type SummarizerAnswer,
   summarizerAnswerSchema,
+  summarizerFailureSchema,
   type SummarizerRequest,
 } from "../contracts/summarizer.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 import { cutAtWord, oneLine } from "./sentences.ts";
-import { RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
+import { failureKindOf, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
 
 export { SummarizerError, type SummarizerErrorKind } from "./summarizer-error.ts";
 
 const VERSION = "1.0.0";
-/** A pause asked for is believed up to this: an hour of silence is longer than any limit of a provider lasts. */
-const MAX_RETRY_AFTER_SECONDS = 3_600;
 /** A model's name stands in every summary it made. */
 const MAX_MODEL_CHARACTERS = 128;
 
@@ -44,15 +45,6 @@ export interface SummarizerClient {
   summarize(request: SummarizerRequest, signal?: AbortSignal): Promise<SummarizerAnswer>;
 }
 
-/** `Retry-After` in seconds: a count, or a date seen from `now`. */
-export function parseRetryAfter(value: string | null, now: number): number | undefined {
-  if (value === null || value.trim() === "") return undefined;
-  const count = Number(value);
-  const seconds = Number.isNaN(count) ? (Date.parse(value) - now) / 1_000 : count;
-  if (!Number.isFinite(seconds) || seconds < 0) return undefined;
-  return Math.min(MAX_RETRY_AFTER_SECONDS, Math.ceil(seconds));
-}
-
 function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text.trim().replaceAll(/^```(?:json)?\s*|\s*```$/g, ""));
@@ -71,11 +63,19 @@ function answerData(result: CallToolResult): unknown {
   return undefined;
 }
 
+const failedContentSchema = z.object({ error: summarizerFailureSchema });
+
+/** Of what the server says, the parts that cannot hold text: its words may quote the conversation. */
 function toolFailure(result: CallToolResult): SummarizerError {
   const { _meta: meta } = result;
-  const pause = meta?.[RETRY_AFTER_META_KEY];
+  const told = failedContentSchema.safeParse(result.structuredContent);
+  const { kind, status, retryAfterSeconds, usage } = told.success
+    ? told.data.error
+    : { kind: "tool_error" as const, status: undefined, retryAfterSeconds: undefined, usage: undefined };
+  const pause = retryAfterSeconds ?? meta?.[RETRY_AFTER_META_KEY];
   const seconds = typeof pause === "number" ? parseRetryAfter(String(pause), 0) : undefined;
-  return new SummarizerError("tool_error", "the tool reported a failure", seconds);
+  const detail = status === undefined ? "the tool reported a failure" : `the model's provider answered HTTP ${status}`;
+  return new SummarizerError(kind, detail, seconds, { status, usage });
 }
 
 function validAnswer(data: unknown): SummarizerAnswer {
@@ -106,7 +106,8 @@ function failureOf(error: unknown, timedOut: boolean, refusal: Refusal | null): 
     return new SummarizerError("tool_error", `the server answered with error ${error.code}`);
   }
   if (refusal !== null) {
-    return new SummarizerError("unreachable", `HTTP ${refusal.status}`, refusal.retryAfterSeconds);
+    const { status, retryAfterSeconds } = refusal;
+    return new SummarizerError(failureKindOf(status), `HTTP ${status}`, retryAfterSeconds, { status });
   }
   if (code === SdkErrorCode.InvalidResult || code === SdkErrorCode.UnsupportedResultType) {
     return new SummarizerError("invalid_answer", code);

@@ -6,7 +6,7 @@ import {
   summarizerAnswerSchema,
   summarizerRequestSchema,
 } from "../contracts/summarizer.ts";
-import { RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
+import { describeFailure, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
 export const SUMMARIZER_ROUTE = "/agents/summarizer/mcp";
@@ -27,11 +27,12 @@ function answered(answer: SummarizerAnswer): CallToolResult {
 
 /** A provider's own words may quote the prompt, and with it the conversation: only what we wrote ourselves goes out. */
 function failed(error: unknown): CallToolResult {
-  const known = error instanceof SummarizerError ? error : null;
-  const pause = known?.retryAfterSeconds;
+  const known = error instanceof SummarizerError ? error : new SummarizerError("tool_error", "the summarizer failed");
+  const pause = known.retryAfterSeconds;
   return {
     isError: true,
-    content: [{ type: "text", text: known?.message ?? "The summarizer failed" }],
+    structuredContent: { error: describeFailure(known) },
+    content: [{ type: "text", text: known.message }],
     ...(pause === undefined ? {} : { _meta: { [RETRY_AFTER_META_KEY]: pause } }),
   };
 }

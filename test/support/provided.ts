@@ -12,6 +12,8 @@ declare module "vitest" {
     /** `worker`: what the Worker connects with; and what the owner of the tables connects with. */
     workerDatabaseUrl: string;
     databaseUrl: string;
+    /** `worker`, `system`: what stands in for the providers of language models. */
+    standInModelUrl: string;
     /** `system`, `fuzz`: one service that they share. */
     service: ProvidedService;
     /** `system`, `fuzz`, `crash`: the Worker, bundled once for all services of the run. */

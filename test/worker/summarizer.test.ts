@@ -1,11 +1,12 @@
-import { McpServer } from "@modelcontextprotocol/server";
+import { type CallToolResult, McpServer } from "@modelcontextprotocol/server";
 import { createMcpHandler } from "agents/mcp/server";
 import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { SUMMARIZE_TOOL, type SummarizerAnswer, type SummarizerRequest } from "../../src/contracts/summarizer.ts";
-import { createSummarizerClient, parseRetryAfter, SummarizerError } from "../../src/summarizer/client.ts";
+import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { extractive } from "../../src/summarizer/extractive.ts";
+import { parseRetryAfter } from "../../src/summarizer/retry-after.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
 import type { Summarizer } from "../../src/summarizer/summarizer.ts";
 
@@ -106,19 +107,23 @@ describe("the built-in agent, called in-process over MCP", () => {
     expect(bodies.join()).not.toContain(SECRET);
   });
 
-  test("a pause that the provider asked for reaches the caller", async () => {
-    const busy = modelThat(async () => {
-      throw new SummarizerError("unreachable", "HTTP 429", 42);
-    });
-    expect(await failureOf(call(wireTo(busy)))).toMatchObject({ kind: "tool_error", retryAfterSeconds: 42 });
-  });
+  test.each(["unreachable", "timeout", "rate_limited", "refused", "invalid_answer", "tool_error"] as const)(
+    "a failure %s keeps its kind, its status, the pause that was asked for and its cost, but not its words",
+    async (kind) => {
+      const usage = { inputTokens: 10, outputTokens: 2, costMicroDollars: 3 };
+      const failing = modelThat(async () => {
+        throw new SummarizerError(kind, SECRET, 42, { status: 429, usage });
+      });
+      expect(await failureOf(call(wireTo(failing)))).toMatchObject({ kind, retryAfterSeconds: 42, status: 429, usage });
+    },
+  );
 
   test("a model's answer with faults does not get out of the agent", async () => {
     const faulty = modelThat(async () => ({
       items: [{ kind: "fact", text: "", sourceSeqs: [], status: "current" }],
       model: "test",
     }));
-    expect((await failureOf(call(wireTo(faulty)))).kind).toBe("tool_error");
+    expect((await failureOf(call(wireTo(faulty)))).kind).toBe("invalid_answer");
   });
 
   test("invalid arguments are a tool error, and the model is not asked", async () => {
@@ -184,9 +189,7 @@ describe("the built-in agent, called in-process over MCP", () => {
 });
 
 /** A server of somebody else with a tool of the same name. */
-function foreign(
-  result: () => { structuredContent?: Record<string, unknown>; content: { type: "text"; text: string }[] },
-): Wire {
+function foreign(result: () => CallToolResult): Wire {
   const handler = createMcpHandler(
     () => {
       const server = new McpServer({ name: "foreign", version: "0.0.1" });
@@ -260,15 +263,33 @@ describe("a foreign server", () => {
     expect(error.kind).toBe("tool_error");
   });
 
-  test.each([401, 403, 404, 429, 500, 503])(
-    "that answers %i is unreachable, and may ask for a pause",
-    async (status) => {
-      const error = await failureOf(
-        call(async () => new Response(SECRET, { status, headers: { "retry-after": "7" } })),
-      );
-      expect(error).toMatchObject({ kind: "unreachable", retryAfterSeconds: 7 });
-    },
-  );
+  test.each([
+    [307, "refused"],
+    [401, "refused"],
+    [403, "refused"],
+    [404, "refused"],
+    [429, "rate_limited"],
+    [408, "unreachable"],
+    [500, "unreachable"],
+    [503, "unreachable"],
+  ])("that answers %i counts as %s, and may ask for a pause", async (status, kind) => {
+    const error = await failureOf(call(async () => new Response(SECRET, { status, headers: { "retry-after": "7" } })));
+    expect(error).toMatchObject({ kind, status, retryAfterSeconds: 7 });
+  });
+
+  test.each([
+    ["of a kind that we do not know", { error: { kind: "tired", retryAfterSeconds: 7 } }],
+    ["with words in place of numbers", { error: { kind: "timeout", status: SECRET } }],
+    ["in another shape", { problem: SECRET }],
+  ])("that tells of a failure %s is a tool error", async (_, structuredContent) => {
+    const error = await failureOf(call(foreign(() => ({ isError: true, structuredContent, content: [] }))));
+    expect(error).toMatchObject({ kind: "tool_error", retryAfterSeconds: undefined });
+  });
+
+  test("that knows no failure object may ask for a pause in the metadata of its result", async () => {
+    const result = { isError: true, content: [], _meta: { "threadkeep/retryAfterSeconds": 9 } };
+    expect(await failureOf(call(foreign(() => result)))).toMatchObject({ kind: "tool_error", retryAfterSeconds: 9 });
+  });
 
   test("that answers with a web page is unreachable", async () => {
     const page = async () => new Response(`<html>${SECRET}</html>`, { headers: { "content-type": "text/html" } });

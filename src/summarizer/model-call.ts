@@ -1,0 +1,148 @@
+/** One call of a language model through the AI SDK. Only `models` imports it, and lazily: most isolates never need the SDK. */
+import {
+  APICallError,
+  generateText,
+  type JSONSchema7,
+  jsonSchema,
+  type LanguageModelUsage,
+  NoObjectGeneratedError,
+  Output,
+} from "ai";
+import type { SummarizerUsage } from "../contracts/summarizer.ts";
+import { itemKindSchema, itemStatusSchema } from "../contracts/summary.ts";
+import { createLanguageModels, type LanguageModels, type ModelProvider } from "./language-models.ts";
+import type { AskModel, ModelQuestion, ModelReply } from "./model-summarizer.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+import { failureKindOf, SummarizerError } from "./summarizer-error.ts";
+
+// The SDK prints warnings to the console, past our log.
+globalThis.AI_SDK_LOG_WARNINGS = false;
+
+/**
+ * What a model is asked for. Without lengths and ranges, which some providers refuse in a schema; every property is required,
+ * because others know no optional ones.
+ */
+const ANSWER_SCHEMA: JSONSchema7 = {
+  type: "object",
+  properties: {
+    items: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          id: { type: ["string", "null"] },
+          kind: { type: "string", enum: itemKindSchema.options },
+          text: { type: "string" },
+          sourceSeqs: { type: "array", items: { type: "integer" } },
+          status: { type: "string", enum: itemStatusSchema.options },
+        },
+        required: ["id", "kind", "text", "sourceSeqs", "status"],
+        additionalProperties: false,
+      },
+    },
+  },
+  required: ["items"],
+  additionalProperties: false,
+};
+
+/** How a server that takes no JSON schema answers a request with one. */
+const SCHEMA_REFUSED: ReadonlySet<number | undefined> = new Set([400, 422]);
+/** What Workers AI says, with a code that tells nothing, when a model did not manage the schema. */
+const SCHEMA_MISSED = /JSON mode couldn't be met/i;
+
+/** Null where the provider counts nothing. */
+function usageOf({ inputTokens, outputTokens }: LanguageModelUsage): SummarizerUsage | null {
+  if (inputTokens === undefined && outputTokens === undefined) return null;
+  return { inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0 };
+}
+
+/** The JSON in a text that is not all JSON: models without a schema put thoughts before it, and fences around it. */
+export function jsonIn(text: string): unknown {
+  const spoken = text.replace(/^\s*<think>[^]*?<\/think>/, "");
+  const start = spoken.indexOf("{");
+  const end = spoken.lastIndexOf("}");
+  if (start === -1 || end < start) return undefined;
+  try {
+    return JSON.parse(spoken.slice(start, end + 1));
+  } catch {
+    return undefined;
+  }
+}
+
+function advice(status: number): string {
+  if (status === 401 || status === 403) return ": check THREADKEEP_MODEL_API_KEY";
+  if (status === 404) return ": check the name in THREADKEEP_MODEL, and THREADKEEP_MODEL_BASE_URL";
+  return "";
+}
+
+/** By status and name alone: a provider's own words may quote the prompt, and with it the conversation. */
+function failureOf(error: unknown): SummarizerError {
+  if (!APICallError.isInstance(error)) {
+    return new SummarizerError("unreachable", error instanceof Error ? error.name : "failed");
+  }
+  const { statusCode: status, responseHeaders } = error;
+  if (status === undefined) return new SummarizerError("unreachable", "no connection to the model's provider");
+  const pause = parseRetryAfter(responseHeaders?.["retry-after"], Date.now());
+  // A success that could not be read was cut off, or comes from something that is no model.
+  if (status >= 200 && status < 300) {
+    return new SummarizerError("unreachable", `HTTP ${status} without an answer of a model`, pause, { status });
+  }
+  return new SummarizerError(failureKindOf(status), `HTTP ${status}${advice(status)}`, pause, { status });
+}
+
+async function call(model: LanguageModels["withSchema"], question: ModelQuestion): Promise<ModelReply> {
+  const { system, turns, maxOutputTokens, signal } = question;
+  try {
+    const result = await generateText({
+      model,
+      instructions: system,
+      messages: turns.map(({ role, text }) => ({ role, content: text })),
+      output: Output.object({ schema: jsonSchema<unknown>(ANSWER_SCHEMA), name: "memory" }),
+      maxOutputTokens,
+      // The queue decides about retries: a second policy here would multiply calls that cost money.
+      maxRetries: 0,
+      abortSignal: signal,
+    });
+    const isCut = result.finishReason === "length";
+    const usage = usageOf(result.usage);
+    // A model that refused, or thought until it ran out of room, has no output to read.
+    const data = result.finishReason === "stop" || result.text !== "" ? result.output : undefined;
+    return { data, text: result.text || (JSON.stringify(data) ?? ""), isCut, usage };
+  } catch (error) {
+    if (NoObjectGeneratedError.isInstance(error)) {
+      const { text = "", finishReason, usage } = error;
+      return { data: jsonIn(text), text, isCut: finishReason === "length", usage: usage ? usageOf(usage) : null };
+    }
+    const isMissed = APICallError.isInstance(error) && SCHEMA_MISSED.test(error.message);
+    if (!isMissed) throw error;
+    return { data: undefined, text: "", isCut: false, usage: null };
+  }
+}
+
+/** Asks the model that is set up. Whoever aborts the signal of a question knows why it failed; all else is a SummarizerError. */
+export function createAskModel(provider: ModelProvider): AskModel {
+  const { withSchema, withoutSchema } = createLanguageModels(provider);
+  let takesSchema = true;
+
+  async function ask(question: ModelQuestion): Promise<ModelReply> {
+    if (!takesSchema && withoutSchema !== null) return call(withoutSchema, question);
+    try {
+      return await call(withSchema, question);
+    } catch (error) {
+      const isRefused = APICallError.isInstance(error) && SCHEMA_REFUSED.has(error.statusCode);
+      if (!isRefused || withoutSchema === null) throw error;
+      // The prompt describes the answer too. Remembered only once it has helped: the fault may lie elsewhere.
+      const reply = await call(withoutSchema, question);
+      takesSchema = false;
+      return reply;
+    }
+  }
+
+  return async (question) => {
+    try {
+      return await ask(question);
+    } catch (error) {
+      throw failureOf(error);
+    }
+  };
+}

@@ -1,0 +1,160 @@
+import type { TokenCount } from "../contracts/message.ts";
+import type { ProposedItem, SummarizerAnswer, SummarizerRequest, SummarizerUsage } from "../contracts/summarizer.ts";
+import { nameItems } from "./item-names.ts";
+import { readAnswer } from "./model-answer.ts";
+import { buildPrompt, repairRequest } from "./prompt.ts";
+import { SummarizerError, withUsage } from "./summarizer-error.ts";
+import type { Summarizer } from "./summarizer.ts";
+
+/** Both calls of one summary together. Shorter than the 120 s that the pipeline waits, so that it hears of it from us. */
+export const MODEL_TIMEOUT_MS = 110_000;
+
+/** JSON, ids and sources around the words of an item, in words of the budget's tokens. */
+const OUTPUT_PER_ITEM_TOKEN = 4;
+/** Room for a model that thinks before it writes. */
+const THINKING_TOKENS = 4_096;
+/** The least that the models in use may write in one answer: asked for more, some refuse the call. */
+const MAX_OUTPUT_TOKENS = 16_000;
+/** The first answer, and one that mends its faults: a model that needs a third call needs a person. */
+const MAX_ATTEMPTS = 2;
+/** What of an answer with faults is shown to the model again: more would cost more than it explains. */
+const MAX_SHOWN_CHARACTERS = 32_000;
+
+export interface Turn {
+  readonly role: "user" | "assistant";
+  readonly text: string;
+}
+
+export interface ModelQuestion {
+  readonly system: string;
+  readonly turns: readonly Turn[];
+  readonly maxOutputTokens: TokenCount;
+  readonly signal: AbortSignal;
+}
+
+export interface ModelReply {
+  /** The JSON of the answer, unchecked; undefined if it holds none. */
+  readonly data: unknown;
+  readonly text: string;
+  /** Whether it ended because it was too long. */
+  readonly isCut: boolean;
+  /** Null where the provider counts nothing. */
+  readonly usage: SummarizerUsage | null;
+}
+
+/** @throws SummarizerError; anything once `signal` is aborted */
+export type AskModel = (question: ModelQuestion) => Promise<ModelReply>;
+
+/** US dollars per million tokens, and so micro-dollars per token. */
+export interface ModelPrices {
+  readonly input: number;
+  readonly output: number;
+}
+
+export interface ModelSummarizerOptions {
+  /** Stands in each answer: `anthropic/claude-haiku-4-5`. */
+  readonly name: string;
+  readonly ask: AskModel;
+  readonly prices: ModelPrices | null;
+  /** Default: `MODEL_TIMEOUT_MS`. */
+  readonly timeoutMs?: number;
+  /** Random, and new for each call. */
+  readonly newMark?: () => string;
+}
+
+/** What the calls of one summary have cost so far. Undefined where the provider counts nothing. */
+class Meter {
+  #usage: SummarizerUsage | undefined;
+  readonly #prices: ModelPrices | null;
+
+  constructor(prices: ModelPrices | null) {
+    this.#prices = prices;
+  }
+
+  add(usage: SummarizerUsage | null): void {
+    if (usage === null) return;
+    const { inputTokens = 0, outputTokens = 0 } = this.#usage ?? {};
+    this.#usage = {
+      inputTokens: inputTokens + usage.inputTokens,
+      outputTokens: outputTokens + usage.outputTokens,
+    };
+  }
+
+  total(): SummarizerUsage | undefined {
+    if (this.#usage === undefined || this.#prices === null) return this.#usage;
+    const { inputTokens, outputTokens } = this.#usage;
+    const cost = inputTokens * this.#prices.input + outputTokens * this.#prices.output;
+    return { inputTokens, outputTokens, costMicroDollars: Math.round(cost) };
+  }
+}
+
+function outputLimit(maxTokens: TokenCount): TokenCount {
+  return Math.min(MAX_OUTPUT_TOKENS, maxTokens * OUTPUT_PER_ITEM_TOKEN + THINKING_TOKENS);
+}
+
+const CUT_OFF = {
+  ok: false,
+  faults: ["it was cut off, because it was too long: write fewer and shorter items"],
+} as const;
+
+function repairTurns(reply: ModelReply, faults: readonly string[]): Turn[] {
+  // What was cut off says nothing more, and providers refuse an empty turn.
+  const isShown = !reply.isCut && reply.text.trim() !== "";
+  return [
+    ...(isShown ? [{ role: "assistant", text: reply.text.slice(0, MAX_SHOWN_CHARACTERS) } as const] : []),
+    { role: "user", text: repairRequest(faults) },
+  ];
+}
+
+type Asked = { readonly items: ProposedItem[] } | { readonly faults: readonly string[] };
+
+/**
+ * A summarizer with a language model behind it: one call, and if its answer has faults, a second one with a list of them. Usage
+ * is that of both, also where they fail.
+ */
+export function createModelSummarizer(options: ModelSummarizerOptions): Summarizer {
+  const { name, ask, prices, timeoutMs = MODEL_TIMEOUT_MS, newMark = () => crypto.randomUUID() } = options;
+
+  async function askFor(request: SummarizerRequest, meter: Meter, signal: AbortSignal): Promise<Asked> {
+    const names = nameItems(request.previous);
+    const { system, user } = buildPrompt(request, names, newMark());
+    const maxOutputTokens = outputLimit(request.maxTokens);
+    const turns: Turn[] = [{ role: "user", text: user }];
+    let faults: readonly string[] = [];
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+      const reply = await ask({ system, turns, maxOutputTokens, signal });
+      meter.add(reply.usage);
+      const read = reply.isCut ? CUT_OFF : readAnswer(reply.data, request, names);
+      if (read.ok) return { items: read.items };
+      ({ faults } = read);
+      turns.push(...repairTurns(reply, faults));
+    }
+    return { faults };
+  }
+
+  return {
+    name,
+    async summarize(request, signal): Promise<SummarizerAnswer> {
+      // Nobody needs to be paid for finding that nothing was said.
+      if (request.messages.every(({ text }) => text.trim() === "")) return { items: request.previous, model: name };
+      const meter = new Meter(prices);
+      const limit = AbortSignal.timeout(timeoutMs);
+      let asked: Asked;
+      try {
+        asked = await askFor(request, meter, signal === undefined ? limit : AbortSignal.any([limit, signal]));
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (limit.aborted) {
+          const late = new SummarizerError("timeout", `no answer of the model within ${timeoutMs / 1_000} s`);
+          throw withUsage(late, meter.total());
+        }
+        throw error instanceof SummarizerError ? withUsage(error, meter.total()) : error;
+      }
+      const usage = meter.total();
+      if ("faults" in asked) {
+        throw new SummarizerError("invalid_answer", asked.faults[0] ?? "it has faults", undefined, { usage });
+      }
+      return { items: asked.items, model: name, ...(usage === undefined ? {} : { usage }) };
+    },
+  };
+}

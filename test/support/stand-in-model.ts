@@ -1,0 +1,167 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+/** What the stand-in does with a request. */
+export type StandInReply =
+  /** `text` is what the model "wrote"; `isCut` says that it ran out of room. */
+  | { does: "answer"; text: string; isCut?: boolean; usage?: { input: number; output: number } }
+  /** An error of the provider. Its body quotes the prompt, as some providers do. */
+  | { does: "refuse"; status: number; headers?: Record<string, string> }
+  /** The same, if a JSON schema was asked for; else it answers. */
+  | { does: "refuse-schema"; text: string }
+  /** Takes the request and never answers. */
+  | { does: "hang" }
+  /** Half a body, then the connection is cut. */
+  | { does: "break-off" };
+
+export interface Script {
+  /** In order; the last one goes on for ever. */
+  replies: StandInReply[];
+  /** The key it takes; without it any. */
+  key?: string;
+}
+
+/** A request as the stand-in received it. */
+export interface Seen {
+  path: string;
+  headers: Record<string, string>;
+  body: Record<string, unknown>;
+  /** Whether the caller gave up before there was an answer. */
+  isAbandoned: boolean;
+}
+
+interface Scripted extends Script {
+  requests: Seen[];
+}
+
+export interface StandInModel {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const TOKENS = { input: 1_000, output: 100 };
+
+/**
+ * A stand-in for the providers of language models, on loopback. There is no model in it: it speaks the wire formats of OpenAI's
+ * chat completions and Anthropic's messages, answers what a script says, and remembers what it was sent. Tests in workerd steer
+ * it by HTTP, too: `PUT /scripts/NAME`, then a model at `/models/NAME`, then `GET /scripts/NAME` for its requests.
+ */
+export async function startStandInModel(): Promise<StandInModel> {
+  const scripts = new Map<string, Scripted>();
+  const server = createServer((request, response) => {
+    serve(scripts, request, response).catch((error: unknown) =>
+      response.destroy(error instanceof Error ? error : undefined),
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function serve(
+  scripts: Map<string, Scripted>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const [, room = "", name = "", ...rest] = (request.url ?? "").split("/");
+  const body = await readBody(request);
+  if (room === "scripts" && request.method === "PUT") {
+    scripts.set(name, { ...(JSON.parse(body) as Script), requests: [] });
+    return sendJson(response, 200, {});
+  }
+  const script = scripts.get(name);
+  if (script === undefined) return sendJson(response, 404, { error: { message: "no such script" } });
+  if (room === "scripts") return sendJson(response, 200, script.requests);
+  const seen: Seen = {
+    path: rest.join("/"),
+    headers: Object.fromEntries(Object.entries(request.headers).map(([header, value]) => [header, String(value)])),
+    body: JSON.parse(body) as Record<string, unknown>,
+    isAbandoned: false,
+  };
+  script.requests.push(seen);
+  response.once("close", () => {
+    seen.isAbandoned = !response.writableFinished;
+  });
+  if (script.key !== undefined && keyOf(seen) !== script.key) return refuse(response, seen, 401);
+  const reply = script.replies[Math.min(script.requests.length, script.replies.length) - 1];
+  if (reply !== undefined) answer(response, seen, reply);
+}
+
+function keyOf({ headers }: Seen): string | undefined {
+  return headers["x-api-key"] ?? headers["authorization"]?.replace(/^Bearer /, "");
+}
+
+function answer(response: ServerResponse, seen: Seen, reply: StandInReply): void {
+  switch (reply.does) {
+    case "hang":
+      return;
+    case "break-off":
+      response.writeHead(200, { "content-type": "application/json", "content-length": "4000" });
+      response.write('{"id":"1","choices":[{"index":0,"mess', () => response.destroy());
+      return;
+    case "refuse":
+      return refuse(response, seen, reply.status, reply.headers);
+    case "refuse-schema": {
+      const format = seen.body["response_format"] as { type?: string } | undefined;
+      if (format?.type === "json_schema") return refuse(response, seen, 400);
+      return sendJson(response, 200, completion(seen, { does: "answer", text: reply.text }));
+    }
+    case "answer":
+      return sendJson(response, 200, completion(seen, reply));
+  }
+}
+
+function refuse(response: ServerResponse, seen: Seen, status: number, headers: Record<string, string> = {}): void {
+  const message = `not taken: ${JSON.stringify(seen.body["messages"])}`;
+  sendJson(response, status, { type: "error", error: { type: "stand_in", message } }, headers);
+}
+
+function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>): unknown {
+  const { text, isCut = false, usage = TOKENS } = reply;
+  const { model } = seen.body;
+  if (seen.path === "messages") {
+    // Models without native schemas are given a tool to answer with.
+    const content = Array.isArray(seen.body["tools"])
+      ? { type: "tool_use", id: "t1", name: "json", input: JSON.parse(text) as unknown }
+      : { type: "text", text };
+    const stopReason = content.type === "tool_use" ? "tool_use" : "end_turn";
+    return {
+      id: "1",
+      type: "message",
+      role: "assistant",
+      model,
+      content: [content],
+      stop_reason: isCut ? "max_tokens" : stopReason,
+      usage: { input_tokens: usage.input, output_tokens: usage.output },
+    };
+  }
+  return {
+    id: "1",
+    object: "chat.completion",
+    created: 1,
+    model,
+    choices: [{ index: 0, message: { role: "assistant", content: text }, finish_reason: isCut ? "length" : "stop" }],
+    usage: {
+      prompt_tokens: usage.input,
+      completion_tokens: usage.output,
+      total_tokens: usage.input + usage.output,
+    },
+  };
+}
+
+function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,40 @@
+import { inject } from "vitest";
+import type { Script, Seen, StandInReply } from "./stand-in-model.ts";
+import "./provided.ts";
+
+/** A model of the stand-in with a script of its own, as a test steers it from workerd or from Node. */
+export interface ScriptedModel {
+  /** As THREADKEEP_MODEL_BASE_URL has it, for both wire formats. */
+  readonly baseUrl: string;
+  /** What it was sent so far. */
+  requests(): Promise<Seen[]>;
+}
+
+export async function scriptModel(replies: StandInReply[], key?: string): Promise<ScriptedModel> {
+  const name = crypto.randomUUID();
+  const script: Script = { replies, ...(key === undefined ? {} : { key }) };
+  const address = `${inject("standInModelUrl")}/scripts/${name}`;
+  await fetch(address, { method: "PUT", body: JSON.stringify(script) });
+  return {
+    baseUrl: `${inject("standInModelUrl")}/models/${name}`,
+    requests: async () => (await fetch(address)).json(),
+  };
+}
+
+/** The parts of a request that a model reads: both wire formats in one shape. */
+export function promptOf({ path, body }: Seen): { system: string; turns: { role: string; text: string }[] } {
+  const textOf = (content: unknown): string =>
+    typeof content === "string" ? content : (content as { text?: string }[]).map(({ text = "" }) => text).join("");
+  const messages = (body["messages"] as { role: string; content: unknown }[]).map(({ role, content }) => ({
+    role,
+    text: textOf(content),
+  }));
+  if (path === "messages") return { system: textOf(body["system"]), turns: messages };
+  return {
+    system: messages
+      .filter(({ role }) => role === "system")
+      .map(({ text }) => text)
+      .join("\n"),
+    turns: messages.filter(({ role }) => role !== "system"),
+  };
+}

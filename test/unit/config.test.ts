@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "../../src/config.ts";
+
+const PLAIN = {
+  THREADKEEP_API_KEY: "tk_0123456789abcdefghij",
+  THREADKEEP_ADMIN_KEY: "tk_admin_0123456789abcdefghij",
+  THREADKEEP_API_TENANT: "default",
+  THREADKEEP_MODEL: "extractive",
+};
+const MODEL_KEY = "sk-0123456789";
+const BASE_URL = "http://127.0.0.1:11434/v1";
+const BINDING = { run: async () => ({}) };
+
+function modelOf(env: Record<string, unknown>) {
+  return parseConfig({ ...PLAIN, ...env }).model;
+}
+
+function faultsOf(env: Record<string, unknown>): string[] {
+  try {
+    parseConfig({ ...PLAIN, ...env });
+  } catch (error) {
+    if (error instanceof Error) return error.message.split("\n- ").slice(1);
+  }
+  return [];
+}
+
+describe("the model that is set", () => {
+  test("is the extractive one, which needs nothing else", () => {
+    expect(modelOf({})).toEqual({ provider: "extractive" });
+  });
+
+  test("is on Workers AI, given the binding", () => {
+    const name = "@cf/meta/llama-3.3-70b-instruct-fp8-fast";
+    expect(modelOf({ THREADKEEP_MODEL: `workers-ai/${name}`, AI: BINDING })).toEqual({
+      provider: "workers-ai",
+      model: name,
+      binding: BINDING,
+      prices: null,
+    });
+  });
+
+  test("is on any server that speaks like OpenAI's, with or without a key; slashes in its name are its own", () => {
+    const env = { THREADKEEP_MODEL: "openai-compatible/meta-llama/Llama-4", THREADKEEP_MODEL_BASE_URL: BASE_URL };
+    const model = { provider: "openai-compatible", model: "meta-llama/Llama-4", baseUrl: BASE_URL, prices: null };
+    expect(modelOf(env)).toEqual(model);
+    expect(modelOf({ ...env, THREADKEEP_MODEL_API_KEY: MODEL_KEY })).toEqual({ ...model, apiKey: MODEL_KEY });
+  });
+
+  test("is Anthropic's, given a key, and at another address if there is one", () => {
+    const env = { THREADKEEP_MODEL: "anthropic/claude-haiku-4-5", THREADKEEP_MODEL_API_KEY: MODEL_KEY };
+    const model = { provider: "anthropic", model: "claude-haiku-4-5", apiKey: MODEL_KEY, prices: null };
+    expect(modelOf(env)).toEqual(model);
+    expect(modelOf({ ...env, THREADKEEP_MODEL_BASE_URL: BASE_URL })).toEqual({ ...model, baseUrl: BASE_URL });
+  });
+
+  test("has prices where both are set; empty variables are none", () => {
+    const env = { THREADKEEP_MODEL: "anthropic/m", THREADKEEP_MODEL_API_KEY: MODEL_KEY };
+    const prices = { THREADKEEP_MODEL_INPUT_PRICE: "0.25", THREADKEEP_MODEL_OUTPUT_PRICE: "2" };
+    expect(modelOf({ ...env, ...prices })).toMatchObject({ prices: { input: 0.25, output: 2 } });
+    const none = { THREADKEEP_MODEL_INPUT_PRICE: "", THREADKEEP_MODEL_OUTPUT_PRICE: "" };
+    expect(modelOf({ ...env, ...none, THREADKEEP_MODEL_BASE_URL: "" })).toMatchObject({ prices: null });
+  });
+});
+
+describe("a setting that cannot work says which variable it is and what to do", () => {
+  test.each([
+    [{ THREADKEEP_MODEL: "gpt-5" }, "THREADKEEP_MODEL must be", "wrangler.toml"],
+    [{ THREADKEEP_MODEL: "anthropic/" }, "THREADKEEP_MODEL must be", "wrangler.toml"],
+    [{ THREADKEEP_MODEL: "workers-ai/llama-3", AI: BINDING }, "THREADKEEP_MODEL must be", "workers-ai/@cf/"],
+    [{ THREADKEEP_MODEL: "workers-ai/@cf/x" }, "binding AI is missing", "[env.….ai]"],
+    [{ THREADKEEP_MODEL: "workers-ai/@cf/x", AI: "yes" }, "AI is no Workers AI binding", "wrangler.toml"],
+    [{ THREADKEEP_MODEL: "openai-compatible/m" }, "THREADKEEP_MODEL_BASE_URL is missing", "https://api.openai.com/v1"],
+    [{ THREADKEEP_MODEL_BASE_URL: "localhost:11434" }, "THREADKEEP_MODEL_BASE_URL must be", "http or https"],
+    [
+      { THREADKEEP_MODEL_BASE_URL: "https://me:secret@api.example/v1" },
+      "THREADKEEP_MODEL_BASE_URL must be",
+      "user name",
+    ],
+    [{ THREADKEEP_MODEL: "anthropic/m" }, "THREADKEEP_MODEL_API_KEY is missing", "wrangler secret put"],
+    [{ THREADKEEP_MODEL_API_KEY: `${MODEL_KEY}\n` }, "THREADKEEP_MODEL_API_KEY holds", "wrangler secret put"],
+    [{ THREADKEEP_MODEL_INPUT_PRICE: "cheap" }, "THREADKEEP_MODEL_INPUT_PRICE must be", "per million tokens"],
+    [{ THREADKEEP_MODEL_OUTPUT_PRICE: "-1" }, "THREADKEEP_MODEL_OUTPUT_PRICE must be", "per million tokens"],
+    [{ THREADKEEP_MODEL_INPUT_PRICE: "1" }, "THREADKEEP_MODEL_OUTPUT_PRICE belong together", "both or none"],
+    [{ SUMMARIZER_MCP_URL: "ftp://agent.example" }, "SUMMARIZER_MCP_URL must be", "built-in summarizer"],
+  ])("%j", (env, what, mend) => {
+    const faults = faultsOf(env);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toContain(what);
+    expect(faults[0]).toContain(mend);
+  });
+
+  test("and all of them stand in one message, without the secrets", () => {
+    const faults = faultsOf({
+      THREADKEEP_API_KEY: "short",
+      THREADKEEP_MODEL: "openai-compatible/m",
+      THREADKEEP_MODEL_API_KEY: "not a key",
+      SUMMARIZER_MCP_URL: "nowhere",
+    });
+    expect(faults).toHaveLength(3);
+    for (const name of ["THREADKEEP_API_KEY", "THREADKEEP_MODEL_API_KEY", "SUMMARIZER_MCP_URL"]) {
+      expect(faults.join("\n")).toContain(name);
+    }
+    expect(faults.join("\n")).not.toMatch(/short\b(?!:)|not a key/);
+  });
+
+  test("and what the model lacks stands beside faults of other settings", () => {
+    const faults = faultsOf({ THREADKEEP_API_TENANT: "No!", THREADKEEP_MODEL: "anthropic/m" });
+    expect(faults.map((fault) => fault.split(" ")[0])).toEqual(["THREADKEEP_API_TENANT", "THREADKEEP_MODEL"]);
+  });
+});
