@@ -13,7 +13,9 @@ import { createTenantClient } from "./registry/tenant-client.ts";
 import type { Parts } from "./service/call.ts";
 import { readiness } from "./service/health.ts";
 import { createSessionClient } from "./session/client.ts";
+import { createCircuitBreaker } from "./summarizer/circuit-breaker.ts";
 import { createSummarizerClient } from "./summarizer/client.ts";
+import { extractive } from "./summarizer/extractive.ts";
 import { createModel } from "./summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createLog } from "./telemetry/log.ts";
@@ -32,6 +34,9 @@ const log = createLog();
 function build(env: Env) {
   const config = parseConfig({ ...env });
   const summarizerAgent = createSummarizerHandler(createModel(config.model));
+  const makeshiftAgent = createSummarizerHandler(extractive);
+  const breaker = createCircuitBreaker();
+  const isExtractive = config.summarizer === null && config.model.provider === "extractive";
   const authenticate = createAuthenticator(config);
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
@@ -57,18 +62,29 @@ function build(env: Env) {
     directory: parts.directory,
     tenants: parts.tenants,
     operations: parts.operations,
-    summarizer: createSummarizerClient({
-      name: "threadkeep",
-      timeoutMs: SUMMARIZER_TIMEOUT_MS,
-      ...(config.summarizer ?? {
-        url: IN_PROCESS_SUMMARIZER_URL,
-        fetch: async (request: Request) => summarizerAgent(request, env, ctx),
+    summarizer: breaker.guard(
+      createSummarizerClient({
+        name: "threadkeep",
+        timeoutMs: SUMMARIZER_TIMEOUT_MS,
+        ...(config.summarizer ?? inProcess(summarizerAgent, env, ctx)),
       }),
-    }),
+    ),
+    makeshift: isExtractive
+      ? null
+      : createSummarizerClient({
+          name: "threadkeep",
+          timeoutMs: SUMMARIZER_TIMEOUT_MS,
+          ...inProcess(makeshiftAgent, env, ctx),
+        }),
     withDatabase: onDatabase,
     log,
   });
   return { app, pipelineOf };
+}
+
+/** An agent of this Worker, called without a network. */
+function inProcess(agent: ReturnType<typeof createSummarizerHandler>, env: Env, ctx: ExecutionContext) {
+  return { url: IN_PROCESS_SUMMARIZER_URL, fetch: async (request: Request) => agent(request, env, ctx) };
 }
 
 let built: ReturnType<typeof build> | undefined;

@@ -47,6 +47,14 @@ export const sessionSettingsSchema = z
       .optional()
       .describe("Tokens at the end that stay word for word"),
     summaryMaxTokens: z.int().min(100).max(32_000).optional(),
+    summarizerTokensPerDay: z
+      .int()
+      .min(0)
+      .nullable()
+      .optional()
+      .describe(
+        "Tokens, in and out, that models may take for the session's summaries within a day; past that they are extractive until it is over. null: no bound",
+      ),
     summarizeAfterIdleSeconds: z
       .int()
       .min(MIN_SUMMARIZE_AFTER_IDLE_SECONDS)
@@ -81,6 +89,7 @@ export interface ResolvedSettings {
   readonly summarizeAfterTokens: number;
   readonly keepRecentTokens: number;
   readonly summaryMaxTokens: number;
+  readonly summarizerTokensPerDay: number | null;
   readonly summarizeAfterIdleSeconds: number | null;
   readonly expireAfterIdleSeconds: number | null;
 }
@@ -92,6 +101,7 @@ const PROFILES = {
     summarizeAfterTokens: 12_000,
     keepRecentTokens: 4_000,
     summaryMaxTokens: 2_000,
+    summarizerTokensPerDay: null,
     summarizeAfterIdleSeconds: 1_800,
     expireAfterIdleSeconds: null,
   },
@@ -102,6 +112,7 @@ const PROFILES = {
     summarizeAfterTokens: 80_000,
     keepRecentTokens: 20_000,
     summaryMaxTokens: 4_000,
+    summarizerTokensPerDay: null,
     summarizeAfterIdleSeconds: 1_800,
     expireAfterIdleSeconds: null,
   },
@@ -128,6 +139,7 @@ export function resolveSettings(session: SessionSettings, tenant: SessionSetting
         ? keepRecentTokens
         : Math.min(keepRecentTokens, Math.floor(summarizeAfterTokens / 2)),
     summaryMaxTokens: set.summaryMaxTokens ?? defaults.summaryMaxTokens,
+    summarizerTokensPerDay: set.summarizerTokensPerDay ?? defaults.summarizerTokensPerDay,
     summarizeAfterIdleSeconds:
       summarizeAfterIdleSeconds === undefined ? defaults.summarizeAfterIdleSeconds : summarizeAfterIdleSeconds,
     expireAfterIdleSeconds:

@@ -17,10 +17,23 @@ export interface TenantSettings {
   /** As set; a session's own come before them. */
   readonly settings: SessionSettings;
   readonly summarization: z.infer<typeof summarizationSchema>;
+  /** Its models took today what they may take in a day. */
+  readonly isOverBudget: boolean;
 }
 
 /** The settings of a tenant that never set any. */
-export const UNSET_TENANT: TenantSettings = { rev: 0, settings: {}, summarization: "on" };
+export const UNSET_TENANT: TenantSettings = { rev: 0, settings: {}, summarization: "on", isOverBudget: false };
+
+const tokensPerDaySchema = z.int().min(0).nullable();
+
+/** What models took on one day (UTC). */
+export const spentSchema = z.object({
+  day: z.string().describe("Such as 2026-11-22"),
+  inputTokens: z.int().min(0),
+  outputTokens: z.int().min(0),
+  costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as prices are set"),
+});
+export type Spent = z.infer<typeof spentSchema>;
 
 export const tenantPatchSchema = z
   .strictObject({
@@ -28,6 +41,11 @@ export const tenantPatchSchema = z
     summarization: summarizationSchema
       .optional()
       .describe("`paused`: no session of the tenant begins a summary; appends and contexts go on"),
+    summarizerTokensPerDay: tokensPerDaySchema
+      .optional()
+      .describe(
+        "Tokens, in and out, that models may take for all of its sessions in a day (UTC); past that summaries are extractive until it is over. null: no bound",
+      ),
   })
   .meta({ id: "TenantPatch" });
 export type TenantPatch = z.infer<typeof tenantPatchSchema>;
@@ -42,6 +60,8 @@ export const tenantStateSchema = z
       "With every default of the profile filled in: what a session gets that sets nothing of its own",
     ),
     summarization: summarizationSchema,
+    summarizerTokensPerDay: tokensPerDaySchema,
+    spentToday: spentSchema,
     updatedAt: z.string().nullable().describe("When it last changed, null if never"),
   })
   .meta({ id: "Tenant" });

@@ -47,6 +47,7 @@ const newSessionState: SessionState = {
     summarizeAfterTokens: 2_000,
     keepRecentTokens: 600,
     summaryMaxTokens: 2_000,
+    summarizerTokensPerDay: null,
     summarizeAfterIdleSeconds: 1_800,
     expireAfterIdleSeconds: null,
   },
@@ -227,6 +228,8 @@ const tenant: TenantState = {
   settings: { profile: "agent", maxTokens: 60_000 },
   effective: resolveSettings({ profile: "agent", maxTokens: 60_000 }),
   summarization: "on",
+  summarizerTokensPerDay: 2_000_000,
+  spentToday: { day: "2026-11-22", inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 },
   updatedAt: "2026-11-22T09:20:00.000Z",
 };
 

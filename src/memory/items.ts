@@ -1,6 +1,6 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem } from "../contracts/summarizer.ts";
-import type { Item, ItemKind } from "../contracts/summary.ts";
+import type { Item, ItemKind, ItemStatus } from "../contracts/summary.ts";
 import { isSupported } from "./support.ts";
 import { estimateTokens } from "./tokens.ts";
 
@@ -35,7 +35,7 @@ function sameText(text: string): string {
 
 /**
  * The new list of items from what a summarizer proposes: each cites messages that exist and that support it, none is there
- * twice, and together they keep to the budget, the first ones first. What the summarizer left out is forgotten. An item that was
+ * twice, and together they keep to the budget, by priority. What the summarizer left out is forgotten. An item that was
  * carried over from another session keeps its words and its sources, which cannot be checked from here; its status may change.
  *
  * @param previous the items that the summarizer was given
@@ -53,38 +53,64 @@ export function mergeItems(
   const known = new Map(previous.map((item) => [item.id, item]));
   const taken = new Set<string>();
   const texts = new Set<string>();
-  const items: Item[] = [];
+  const sound: { readonly item: Item; readonly proposal: ProposedItem }[] = [];
   const dropped: ProposedItem[] = [];
-  let tokens = 0;
   for (const given of proposed) {
     const before = given.id !== undefined && !taken.has(given.id) ? known.get(given.id) : undefined;
     const isCarried = before?.sourceSession !== undefined;
     const proposal = isCarried ? { ...before, status: given.status } : given;
     const sourceSeqs = [...new Set(proposal.sourceSeqs)].toSorted((a, b) => a - b);
-    const cost = itemTokens(proposal);
     const text = sameText(proposal.text);
-    const acceptable =
-      text !== "" &&
-      !texts.has(text) &&
-      tokens + cost <= maxTokens &&
-      (isCarried || citesWell(proposal.text, sourceSeqs, before, textOf));
-    if (!acceptable) {
+    const isSound =
+      text !== "" && !texts.has(text) && (isCarried || citesWell(proposal.text, sourceSeqs, before, textOf));
+    if (!isSound) {
       dropped.push(proposal);
       continue;
     }
     texts.add(text);
-    tokens += cost;
     if (before !== undefined) taken.add(before.id);
-    items.push({
+    const item: Item = {
       id: before?.id ?? nextId(),
       kind: proposal.kind,
       text: proposal.text,
       sourceSeqs,
       ...(isCarried ? { sourceSession: before.sourceSession } : {}),
       status: proposal.status,
-    });
+    };
+    sound.push({ item, proposal });
   }
-  return { items, dropped };
+  const kept = withinBudget(
+    sound.map(({ item }) => item),
+    maxTokens,
+  );
+  return {
+    items: sound.flatMap(({ item }) => (kept.has(item) ? [item] : [])),
+    dropped: [...dropped, ...sound.flatMap(({ item, proposal }) => (kept.has(item) ? [] : [proposal]))],
+  };
+}
+
+/** What a chat can least do without comes first. */
+const KIND_PRIORITY: readonly ItemKind[] = ["task", "decision", "preference", "fact", "question", "event"];
+const STATUS_PRIORITY: readonly ItemStatus[] = ["current", "done", "superseded"];
+
+/** The items that a budget has room for: what still holds before what is over, then by kind, then what was said last. */
+function withinBudget(items: readonly Item[], maxTokens: TokenCount): Set<Item> {
+  if (itemsTokens(items) <= maxTokens) return new Set(items);
+  const byPriority = items.toSorted(
+    (a, b) =>
+      STATUS_PRIORITY.indexOf(a.status) - STATUS_PRIORITY.indexOf(b.status) ||
+      KIND_PRIORITY.indexOf(a.kind) - KIND_PRIORITY.indexOf(b.kind) ||
+      (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0),
+  );
+  const kept = new Set<Item>();
+  let tokens = 0;
+  for (const item of byPriority) {
+    const cost = itemTokens(item);
+    if (tokens + cost > maxTokens) continue;
+    tokens += cost;
+    kept.add(item);
+  }
+  return kept;
 }
 
 function citesWell(

@@ -4,6 +4,8 @@
 const RESEND_BASE_MS = 60_000;
 /** A first failure may be a blip. */
 const RETRY_BASE_MS = 2_000;
+/** A summarizer that just failed is seldom back at once. */
+const UPGRADE_BASE_MS = 10_000;
 /** The longest pause between two attempts, so that work goes on by itself soon after an outage, however long. */
 const RETRY_MAX_MS = 300_000;
 /** Spreads the retries of many objects that failed together. */
@@ -46,6 +48,14 @@ function jittered(delayMs: number, random: number): number {
  */
 export function retryDelayMs(failures: number, random: number): number {
   return jittered(Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** Math.max(0, failures - 1)), random);
+}
+
+/**
+ * The pause before a degraded summary is made again, after the n-th attempt; n is 0 when it is first owed.
+ * @param random in [0, 1)
+ */
+export function upgradeDelayMs(failures: number, random: number): number {
+  return jittered(Math.min(RETRY_MAX_MS, UPGRADE_BASE_MS * 2 ** failures), random);
 }
 
 /**

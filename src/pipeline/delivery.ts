@@ -11,9 +11,11 @@ import type { Log } from "../telemetry/log.ts";
 export interface PipelineParts {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
-  readonly tenants: Pick<TenantClient, "read">;
+  readonly tenants: Pick<TenantClient, "read" | "spend">;
   readonly operations: OperationsClient;
   readonly summarizer: SummarizerClient;
+  /** Serves where the summarizer is away, marked as degraded; null where nothing less would be left. */
+  readonly makeshift: SummarizerClient | null;
   /** Runs a body on a connection of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   readonly log: Log;

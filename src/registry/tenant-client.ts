@@ -1,3 +1,4 @@
+import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { TenantPatch, TenantSettings } from "../contracts/tenant.ts";
 import { createTenantCache, type TenantCacheOptions } from "./tenant-cache.ts";
 import type { Tenant, TenantRecord } from "./tenant.ts";
@@ -9,6 +10,8 @@ export interface TenantClient {
   readRecord(tenant: string): Promise<TenantRecord>;
   /** Idempotent. This isolate goes by it at once, others within half a minute. */
   update(tenant: string, patch: TenantPatch): Promise<TenantRecord>;
+  /** Counts what a model took. Other isolates know within half a minute that the budget is used up. */
+  spend(tenant: string, usage: SummarizerUsage): Promise<void>;
 }
 
 export function createTenantClient(
@@ -25,9 +28,19 @@ export function createTenantClient(
       cache.keep(tenant, settingsOf(record));
       return record;
     },
+    async spend(tenant, usage) {
+      cache.keep(tenant, settingsOf(await stub(tenant).spend(usage)));
+    },
   };
 }
 
-function settingsOf({ rev, settings, summarization }: TenantRecord): TenantSettings {
-  return { rev, settings, summarization };
+function settingsOf(record: TenantRecord): TenantSettings {
+  const { rev, settings, summarization, summarizerTokensPerDay, spentToday } = record;
+  const spent = spentToday.inputTokens + spentToday.outputTokens;
+  return {
+    rev,
+    settings,
+    summarization,
+    isOverBudget: summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay,
+  };
 }

@@ -16,6 +16,7 @@ export async function updateTenant(call: Call, tenant: string, patch: TenantPatc
 }
 
 function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective">): TenantState {
-  const { rev, settings, summarization, updatedAt } = record;
-  return { tenant, rev, settings, effective: resolveSettings(settings), summarization, updatedAt };
+  const { rev, settings, summarization, summarizerTokensPerDay, spentToday, updatedAt } = record;
+  const effective = resolveSettings(settings);
+  return { tenant, rev, settings, effective, summarization, summarizerTokensPerDay, spentToday, updatedAt };
 }

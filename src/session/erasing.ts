@@ -114,7 +114,11 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
   const behind = seqs.filter((seq) => seq > begunThrough && seq <= covered);
   let changed = job;
   if (given.size > 0) {
-    changed = { ...changed, taintedFromSeq: Math.min(job.taintedFromSeq ?? Number.MAX_SAFE_INTEGER, ...given) };
+    changed = {
+      ...changed,
+      isUpgrade: false,
+      taintedFromSeq: Math.min(job.taintedFromSeq ?? Number.MAX_SAFE_INTEGER, ...given),
+    };
     if (job.draft !== null) {
       const isGone = (item: Item): boolean => ownSources(item).some((seq) => given.has(seq));
       const items = job.draft.items.filter((item) => !isGone(item));
@@ -124,7 +128,13 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
   }
   if (behind.length > 0) {
     const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(Math.min(...behind)));
-    changed = { ...changed, ...revived(job, now), throughSeq: Math.max(job.throughSeq, covered), redoBase };
+    changed = {
+      ...changed,
+      ...revived(job, now),
+      throughSeq: Math.max(job.throughSeq, covered),
+      redoBase,
+      isUpgrade: false,
+    };
   }
   if (changed !== job) store.putJob(changed);
 }

@@ -6,7 +6,7 @@ import { newJob } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
-import { cutMessages, summarizeJob, unsummarizedTokens } from "./summarizing.ts";
+import { cutMessages, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./summarizing.ts";
 
 /** What becomes of a session in which nothing more is said: it is summarized, and may expire. */
 
@@ -23,7 +23,7 @@ function shareOf(session: SessionRow): number {
 /** The last message that a summary for silence would cover; null if it would not be worth it. */
 function idleTarget(store: SessionStore): Seq | null {
   const newest = store.head();
-  if (newest === null || summarizeJob(store) !== undefined) return null;
+  if (newest === null || summarizeJob(store)?.isUpgrade === false) return null;
   const coveredSeq = store.newestSummary()?.throughSeq ?? 0;
   const covered = store.totalCostAt(coveredSeq);
   if (newest.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
@@ -62,7 +62,7 @@ export function soonestIdleAt(store: SessionStore, session: SessionRow, now: num
 export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
   const summaryAt = idleSummaryAt(store, session);
   const target = summaryAt !== null && summaryAt <= now ? idleTarget(store) : null;
-  if (target !== null) store.putJob(newJob("summarize", session.incarnation, newId(), target, now, now));
+  if (target !== null) oweSummaryThrough(store, session, target, newId, now);
   const expiry = expiryAt(store, session);
   if (expiry !== null && expiry <= now && !store.isOwed("expire")) {
     store.putJob(newJob("expire", session.incarnation, newId(), 0, now, now));
@@ -91,11 +91,11 @@ export function stepExpiry(
   }
   const newest = store.newestSummary();
   const headSeq = store.head()?.seq ?? 0;
-  if (summarizeJob(store) !== undefined) return "wait";
   if ((newest?.throughSeq ?? 0) < headSeq) {
-    store.putJob(newJob("summarize", session.incarnation, newId(), headSeq, now, now));
+    oweSummaryThrough(store, session, headSeq, newId, now);
     return "wait";
   }
+  if (summarizeJob(store) !== undefined) return "wait";
   const isArchived = session.archivedRev >= session.archiveRev && !session.archiveReplace;
   const isConfirmed = isArchived && !store.lineage.owesErasures();
   return isConfirmed && newest?.degraded !== true ? "expire" : "wait";

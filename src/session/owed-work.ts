@@ -1,6 +1,7 @@
 import type { Job, JobMessage } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
-import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import type { SummarizerUsage } from "../contracts/summarizer.ts";
+import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
 import type { JobRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -31,6 +32,8 @@ export function newJob(
     baseVersion: null,
     chunkThroughSeq: null,
     draft: null,
+    usage: null,
+    isUpgrade: false,
     lastError: null,
     firstFailedAt: null,
     lastFailedAt: null,
@@ -106,11 +109,20 @@ export interface FailureReport {
   readonly lastFailedAt: number;
 }
 
+/** What a consumer tells of a failed attempt. */
+export interface Failed {
+  readonly reason: string;
+  readonly lease?: string;
+  readonly retryAfterSeconds?: number;
+  /** What was spent in vain. */
+  readonly usage?: SummarizerUsage;
+}
+
 /** Notes a failed attempt, gives the lease back and sets the next attempt. Null if the job is gone, or the lease is another's. */
 export function noteFailure(
   store: SessionStore,
   jobId: string,
-  failure: { readonly reason: string; readonly lease?: string; readonly retryAfterSeconds?: number },
+  failure: Failed,
   random: number,
   now: number,
 ): FailureReport | null {
@@ -118,8 +130,10 @@ export function noteFailure(
   if (job === null) return null;
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
   const failures = job.failures + 1;
-  const gaveUp = job.kind === "summarize" && failures >= MAX_SUMMARIZE_FAILURES;
-  const delay = Math.max(retryDelayMs(failures, random), (failure.retryAfterSeconds ?? 0) * 1000);
+  // A degraded summary is made better whenever that can be: to try costs little while the summarizer is known to be away.
+  const gaveUp = job.kind === "summarize" && !job.isUpgrade && failures >= MAX_SUMMARIZE_FAILURES;
+  const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
+  const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
   store.putJob({
     ...job,
@@ -130,9 +144,20 @@ export function noteFailure(
     leaseUntil: null,
     baseVersion: null,
     chunkThroughSeq: null,
+    usage: addUsage(job.usage, failure.usage),
     lastError: failure.reason,
     firstFailedAt,
     lastFailedAt: now,
   });
   return { failures, gaveUp, firstFailedAt, lastFailedAt: now };
+}
+
+export function addUsage(before: SummarizerUsage | null, usage: SummarizerUsage | undefined): SummarizerUsage | null {
+  if (usage === undefined) return before;
+  const costs = [before?.costMicroDollars, usage.costMicroDollars].filter((cost) => cost !== undefined);
+  return {
+    inputTokens: (before?.inputTokens ?? 0) + usage.inputTokens,
+    outputTokens: (before?.outputTokens ?? 0) + usage.outputTokens,
+    ...(costs.length === 0 ? {} : { costMicroDollars: costs.reduce((sum, cost) => sum + cost, 0) }),
+  };
 }

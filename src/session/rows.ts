@@ -1,7 +1,7 @@
 import type { JobKind } from "../contracts/job.ts";
 import type { Content, Role, Seq, TokenCount } from "../contracts/message.ts";
 import type { Metadata, Origin, SessionRef, SessionSettings } from "../contracts/session.ts";
-import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
 
 /** The rows of the session object, and how each is read. */
@@ -82,7 +82,7 @@ export interface MessageRow {
 
 export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
   readonly createdAt: number;
-  readonly usage: SummarizerAnswer["usage"] | null;
+  readonly usage: SummarizerUsage | null;
 }
 
 /** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
@@ -93,7 +93,6 @@ export interface Draft {
   readonly dropped: number;
   readonly summarizer: string;
   readonly degraded: boolean;
-  readonly usage: { inputTokens: number; outputTokens: number } | null;
 }
 
 export interface JobRow {
@@ -117,6 +116,10 @@ export interface JobRow {
   readonly baseVersion: number | null;
   readonly chunkThroughSeq: Seq | null;
   readonly draft: Draft | null;
+  /** What was spent on it so far, also in vain. */
+  readonly usage: SummarizerUsage | null;
+  /** It only makes a degraded summary better: it can wait for a model, and whatever is more urgent takes it over. */
+  readonly isUpgrade: boolean;
   readonly lastError: string | null;
   readonly firstFailedAt: number | null;
   readonly lastFailedAt: number | null;
@@ -252,6 +255,8 @@ export function toJob(row: Row): JobRow {
     baseVersion: numberOrNull(row["base_version"]),
     chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
     draft: draft === null ? null : stored<Draft>(draft),
+    usage: row["usage"] === null ? null : stored<SummarizerUsage>(row["usage"]),
+    isUpgrade: number(row["is_upgrade"]) === 1,
     lastError: textOrNull(row["last_error"]),
     firstFailedAt: numberOrNull(row["first_failed_at"]),
     lastFailedAt: numberOrNull(row["last_failed_at"]),

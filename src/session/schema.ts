@@ -123,6 +123,10 @@ export const MIGRATIONS: readonly Migration[] = [
       -- The session whose messages an item cites, where it was carried over from there.
       ALTER TABLE items ADD COLUMN source_session TEXT;
 
+      -- What was spent on a summary so far, also in vain; and whether it only makes a degraded one better, and can wait.
+      ALTER TABLE jobs ADD COLUMN usage TEXT;
+      ALTER TABLE jobs ADD COLUMN is_upgrade INTEGER NOT NULL DEFAULT 0;
+
       -- The sessions that this one took something from, and those that took something from it.
       CREATE TABLE origins (
         session TEXT PRIMARY KEY,

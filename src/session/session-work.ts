@@ -9,7 +9,7 @@ import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage 
 import { eraseCopied, eraseSession } from "./erasing.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
-import { type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
+import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { newId, SessionShell } from "./session-shell.ts";
 import { beginSummary, NOTHING_OWED, oweSummaryIfDue, saveAnswer, type SummaryStep } from "./summarizing.ts";
@@ -42,10 +42,17 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     );
   }
 
-  async saveAnswer(jobId: string, incarnation: string, lease: string, answer: SummarizerAnswer): Promise<SummaryStep> {
+  /** @param isMakeshift it is not by the summarizer that was asked for */
+  async saveAnswer(
+    jobId: string,
+    incarnation: string,
+    lease: string,
+    answer: SummarizerAnswer,
+    isMakeshift = false,
+  ): Promise<SummaryStep> {
     return this.shell.work(incarnation, NOTHING_OWED, (session) => {
       const now = Date.now();
-      const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, newId, now);
+      const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, isMakeshift, newId, now);
       if (saved.committedVersion !== null) {
         oweArchive(this.shell.store, session, newId, now, saved.isReplaced);
         oweSummaryIfDue(this.shell.store, session, newId, now);
@@ -56,11 +63,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  async noteFailure(
-    jobId: string,
-    incarnation: string,
-    failure: { reason: string; lease?: string; retryAfterSeconds?: number },
-  ): Promise<FailureReport | null> {
+  async noteFailure(jobId: string, incarnation: string, failure: Failed): Promise<FailureReport | null> {
     if (this.shell.owed(jobId, incarnation) === null) return null;
     return this.shell.transact(() => {
       const report = noteFailure(this.shell.store, jobId, failure, Math.random(), Date.now());

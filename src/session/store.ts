@@ -328,7 +328,7 @@ export class SessionStore {
       row.summarizer,
       row.degraded ? 1 : 0,
       row.droppedItems,
-      row.usage === null || row.usage === undefined ? null : JSON.stringify(row.usage),
+      row.usage === null ? null : JSON.stringify(row.usage),
       row.createdAt,
     );
   }
@@ -353,6 +353,26 @@ export class SessionStore {
   summary(version: number): SummaryRow | null {
     const row = this.#sql.exec("SELECT * FROM summaries WHERE version = ?", version).toArray()[0];
     return row === undefined ? null : toSummary(row);
+  }
+
+  /** The highest version up to one that was made with what was asked for; 0 if there is none. */
+  lastGoodVersion(version: number): number {
+    const row = this.#sql
+      .exec("SELECT max(version) AS version FROM summaries WHERE version <= ? AND degraded = 0", version)
+      .toArray()[0];
+    return numberOrNull(row?.["version"]) ?? 0;
+  }
+
+  /** What the summaries since a moment cost, in tokens in and out. */
+  usedTokensSince(since: number): number {
+    const row = this.#sql
+      .exec(
+        `SELECT sum(json_extract(usage, '$.inputTokens') + json_extract(usage, '$.outputTokens')) AS tokens
+         FROM summaries WHERE created_at >= ? AND usage IS NOT NULL`,
+        since,
+      )
+      .toArray()[0];
+    return numberOrNull(row?.["tokens"]) ?? 0;
   }
 
   /** Newest first, versions below `beforeVersion`. */
@@ -524,9 +544,9 @@ export class SessionStore {
     this.#blankDraft(job.id);
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
-         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, last_error, first_failed_at,
-         last_failed_at, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, last_error,
+         first_failed_at, last_failed_at, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.incarnation,
       job.kind,
@@ -543,6 +563,8 @@ export class SessionStore {
       job.baseVersion,
       job.chunkThroughSeq,
       job.draft === null ? null : JSON.stringify(job.draft),
+      job.usage === null ? null : JSON.stringify(job.usage),
+      job.isUpgrade ? 1 : 0,
       job.lastError,
       job.firstFailedAt,
       job.lastFailedAt,

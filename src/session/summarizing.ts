@@ -7,8 +7,8 @@ import { cutText } from "../memory/context.ts";
 import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
 import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
 import { messageCost, messageText } from "../memory/message-text.ts";
-import { GIVEN_UP_REST_MS, LEASE_MS } from "../memory/work.ts";
-import { newJob } from "./owed-work.ts";
+import { GIVEN_UP_REST_MS, LEASE_MS, upgradeDelayMs } from "../memory/work.ts";
+import { addUsage, newJob } from "./owed-work.ts";
 import { oweRedo, uncovered } from "./redo.ts";
 import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
@@ -17,7 +17,17 @@ import type { SessionStore } from "./store.ts";
 /** What a consumer does next for a summary. */
 export type SummaryStep =
   /** Call the summarizer, and save its answer under the lease. */
-  | { readonly next: "call"; readonly lease: string; readonly request: SummarizerRequest }
+  | {
+      readonly next: "call";
+      readonly lease: string;
+      readonly request: SummarizerRequest;
+      /** Failed attempts so far. */
+      readonly failures: number;
+      /** All of it is summarized already, though not by what was asked for: nothing is gained by another makeshift. */
+      readonly isUpgrade: boolean;
+      /** The session has used up what it may spend on models for now. */
+      readonly isOverBudget: boolean;
+    }
   /** Another consumer is at it: look again later. */
   | { readonly next: "wait"; readonly seconds: number }
   /** Nothing is owed any more. `failures` came before. */
@@ -61,20 +71,54 @@ export function oweSummaryIfDue(
   const throughSeq = store.newestSummary()?.throughSeq ?? 0;
   if (!isSummaryDue(newest.totalCost - store.totalCostAt(throughSeq), settings)) return false;
   const open = summarizeJob(store);
-  if (open !== undefined) {
+  if (open !== undefined && !open.isUpgrade) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
   const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
   if (target <= throughSeq) return false;
+  return oweSummaryThrough(store, session, target, newJobId, now);
+}
+
+/**
+ * Owes a summary through a message. One that was given up begins anew, and one that was only to make a degraded summary better covers
+ * the rest as well; one that is on its way stays as it is.
+ * @returns whether work is newly owed
+ */
+export function oweSummaryThrough(
+  store: SessionStore,
+  session: SessionRow,
+  target: Seq,
+  newJobId: () => string,
+  now: number,
+): boolean {
+  const open = summarizeJob(store);
+  if (open?.isUpgrade === true) {
+    if (isHeld(open, now)) return false;
+    store.putJob({
+      ...open,
+      throughSeq: Math.max(open.throughSeq, target),
+      isUpgrade: false,
+      failures: 0,
+      nextSendAt: now,
+    });
+    return true;
+  }
+  if (open?.state === "owed") return false;
   if (open !== undefined) store.deleteJob(open.id);
   store.putJob({
     ...newJob("summarize", session.incarnation, newJobId(), target, now, now),
     // What was given up may have been to take the place of versions that cover something changed.
     redoBase: open?.redoBase ?? null,
     taintedFromSeq: open?.taintedFromSeq ?? null,
+    usage: open?.usage ?? null,
   });
   return true;
+}
+
+/** Whether a consumer is at it. */
+function isHeld(job: JobRow, now: number): boolean {
+  return job.leaseUntil !== null && job.leaseUntil > now;
 }
 
 /** Owes a summary because somebody asked. Null if there is nothing that it would cover. */
@@ -106,6 +150,7 @@ export function oweSummaryByHand(
     ...open,
     state: "owed",
     throughSeq: Math.max(open.throughSeq, target),
+    isUpgrade: open.isUpgrade && target <= covered,
     fromScratch: open.fromScratch || fromScratch,
     // Whoever asks by hand does not wait for a backoff.
     nextSendAt: open.sends === 0 || open.failures > 0 ? now : open.nextSendAt,
@@ -126,11 +171,9 @@ export function beginSummary(
 ): SummaryStep {
   const job = store.job(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
-  if (job.leaseUntil !== null && job.leaseUntil > now) {
-    return {
-      next: "wait",
-      seconds: Math.min(BUSY_DELAY_SECONDS, Math.ceil((job.leaseUntil - now) / 1000)),
-    };
+  if (isHeld(job, now)) {
+    const seconds = Math.ceil(((job.leaseUntil ?? now) - now) / 1000);
+    return { next: "wait", seconds: Math.min(BUSY_DELAY_SECONDS, seconds) };
   }
   return handOutChunk(store, session, job, newLease, now);
 }
@@ -177,7 +220,23 @@ function handOutChunk(
     baseVersion,
     chunkThroughSeq,
   });
-  return { next: "call", lease, request: { previous: draft.items, messages, maxTokens } };
+  return {
+    next: "call",
+    lease,
+    request: { previous: draft.items, messages, maxTokens },
+    failures: job.failures,
+    isUpgrade: job.isUpgrade,
+    isOverBudget: isOverBudget(store, session, job, now),
+  };
+}
+
+const DAY_MS = 86_400_000;
+
+function isOverBudget(store: SessionStore, session: SessionRow, job: JobRow, now: number): boolean {
+  const budget = settingsOf(session).summarizerTokensPerDay;
+  if (budget === null) return false;
+  const { inputTokens = 0, outputTokens = 0 } = job.usage ?? {};
+  return store.usedTokensSince(now - DAY_MS) + inputTokens + outputTokens >= budget;
 }
 
 /**
@@ -205,8 +264,7 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
     items: [...carried, ...own].map(toPlainItem),
     dropped: 0,
     summarizer: base?.summarizer ?? "",
-    degraded: false,
-    usage: null,
+    degraded: base?.degraded ?? false,
   };
 }
 
@@ -216,7 +274,7 @@ export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status 
 
 export interface Saved {
   readonly step: SummaryStep;
-  /** The version that landed; null if none did. */
+  /** The last version that landed; null if none did. */
   readonly committedVersion: number | null;
   /** It took the place of earlier versions, which the archive may hold. */
   readonly isReplaced: boolean;
@@ -225,6 +283,7 @@ export interface Saved {
 /**
  * Saves an answer, checked against the messages that it cites, and hands out the next chunk; after the last one the summary
  * lands, whole. An answer under a lease that is no longer held changes nothing.
+ * @param isMakeshift it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is owed
  */
 export function saveAnswer(
   store: SessionStore,
@@ -232,21 +291,21 @@ export function saveAnswer(
   jobId: string,
   lease: string,
   answer: SummarizerAnswer,
+  isMakeshift: boolean,
   newId: () => string,
   now: number,
 ): Saved {
-  const job = store.job(jobId);
-  if (job === null || job.state !== "owed") return notLanded(NOTHING_OWED);
-  if (job.lease !== lease || job.baseVersion === null || job.chunkThroughSeq === null) {
+  const given = store.job(jobId);
+  if (given === null || given.state !== "owed") return notLanded(NOTHING_OWED);
+  if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
     return notLanded({ next: "wait", seconds: BUSY_DELAY_SECONDS });
   }
-  const { chunkThroughSeq } = job;
-  const draft = job.draft ?? emptyDraft(store, job.baseVersion, job);
+  const { chunkThroughSeq } = given;
+  const landed = isMakeshift ? landDraft(store, given, now) : null;
+  const job = landed?.job ?? given;
+  const isReplaced = landed?.isReplaced === true;
+  const draft = job.draft ?? emptyDraft(store, job.baseVersion ?? 0, job);
   const version = draft.baseVersion + 1;
-  let counter = draft.items.reduce((highest, item) => {
-    const [ofVersion, count] = item.id.split(".");
-    return Number(ofVersion) === version ? Math.max(highest, Number(count)) : highest;
-  }, 0);
   const merged = mergeItems(
     draft.items,
     answer.items,
@@ -256,57 +315,98 @@ export function saveAnswer(
       return `${row.author ?? ""} ${messageText(row.content)}`;
     },
     settingsOf(session).summaryMaxTokens,
-    () => {
-      counter += 1;
-      return `${version}.${counter}`;
-    },
+    itemIdsAfter(draft.items, version),
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
   if (job.taintedFromSeq !== null) store.hide(uncovered(merged.dropped, merged.items));
   const saved: JobRow = {
     ...job,
+    usage: addUsage(job.usage, answer.usage),
     draft: {
       ...draft,
       throughSeq: chunkThroughSeq,
       items: merged.items,
       dropped: draft.dropped + merged.dropped.length,
       summarizer: answer.model,
-      usage: addUsage(draft.usage, answer.usage),
+      degraded: draft.degraded || isMakeshift,
     },
   };
   if (chunkThroughSeq < job.throughSeq) {
-    return notLanded(handOutChunk(store, session, saved, newId, now));
+    const step = handOutChunk(store, session, saved, newId, now);
+    return { step, committedVersion: landed?.version ?? null, isReplaced };
   }
   if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
     return notLanded(handOutChunk(store, session, { ...saved, draft: null }, newId, now));
   }
-  commitSummary(store, saved.draft ?? draft, version, job.redoBase, now);
+  const summary = saved.draft ?? draft;
+  commitSummary(store, summary, version, saved, now);
   store.deleteJob(job.id);
   if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
-  // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
-  else store.clearHidden();
+  else {
+    // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
+    store.clearHidden();
+    if (summary.degraded) oweUpgrade(store, session, newId, now);
+  }
   return {
     step: { next: "done", failures: job.failures },
     committedVersion: version,
+    isReplaced: isReplaced || job.redoBase !== null,
+  };
+}
+
+/** What the summarizer that was asked for said of earlier chunks lands by itself: it need not be paid for again. */
+function landDraft(
+  store: SessionStore,
+  job: JobRow,
+  now: number,
+): { readonly job: JobRow; readonly version: number; readonly isReplaced: boolean } | null {
+  const { draft } = job;
+  if (draft === null || draft.degraded || (store.newestSummary()?.version ?? 0) !== draft.baseVersion) return null;
+  const version = draft.baseVersion + 1;
+  commitSummary(store, draft, version, job, now);
+  return {
+    job: { ...job, draft: null, usage: null, baseVersion: version, redoBase: null, fromScratch: false },
+    version,
     isReplaced: job.redoBase !== null,
   };
+}
+
+/** Ids for the new items of a version, after those that its draft has. */
+function itemIdsAfter(items: readonly Item[], version: number): () => string {
+  let counter = items.reduce((highest, item) => {
+    const [ofVersion, count] = item.id.split(".");
+    return Number(ofVersion) === version ? Math.max(highest, Number(count)) : highest;
+  }, 0);
+  return () => {
+    counter += 1;
+    return `${version}.${counter}`;
+  };
+}
+
+/** Owes a summary in the place of a degraded one, from the last good version on. */
+function oweUpgrade(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+  const newest = store.newestSummary();
+  if (newest === null) return;
+  store.putJob({
+    ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + upgradeDelayMs(0, 0.5), now),
+    redoBase: store.lastGoodVersion(newest.version),
+    isUpgrade: true,
+  });
 }
 
 function notLanded(step: SummaryStep): Saved {
   return { step, committedVersion: null, isReplaced: false };
 }
 
-function addUsage(before: Draft["usage"], usage: SummarizerAnswer["usage"]): Draft["usage"] {
-  if (usage === undefined) return before;
-  return {
-    inputTokens: (before?.inputTokens ?? 0) + usage.inputTokens,
-    outputTokens: (before?.outputTokens ?? 0) + usage.outputTokens,
-  };
-}
-
 /** Writes the version. One that was made again takes the place of all that covered what was changed. */
-function commitSummary(store: SessionStore, draft: Draft, version: number, redoBase: number | null, now: number): void {
+function commitSummary(
+  store: SessionStore,
+  draft: Draft,
+  version: number,
+  { redoBase, usage }: Pick<JobRow, "redoBase" | "usage">,
+  now: number,
+): void {
   if (redoBase !== null) store.deleteVersionsAfter(redoBase);
   const before = new Map(store.items(redoBase ?? draft.baseVersion).map((item) => [item.id, item]));
   for (const item of draft.items) {
@@ -325,7 +425,7 @@ function commitSummary(store: SessionStore, draft: Draft, version: number, redoB
     summarizer: draft.summarizer,
     degraded: draft.degraded,
     droppedItems: draft.dropped,
-    usage: draft.usage,
+    usage,
     createdAt: now,
   });
 }

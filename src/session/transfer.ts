@@ -104,7 +104,7 @@ export function readExportEnd(
       summarizer,
       degraded,
       droppedItems,
-      ...(usage === null || usage === undefined ? {} : { usage }),
+      ...(usage === null ? {} : { usage }),
       createdAt: iso(createdAt),
     });
   }

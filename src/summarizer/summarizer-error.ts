@@ -12,7 +12,9 @@ export type SummarizerErrorKind =
   /** The answer has not the shape that was asked for. */
   | "invalid_answer"
   /** The tool answered that it failed, without saying how. */
-  | "tool_error";
+  | "tool_error"
+  /** It was not asked, because it failed too often just now. */
+  | "circuit_open";
 
 /** What is known of a failure besides its kind. */
 export interface SummarizerErrorFacts {
@@ -67,7 +69,7 @@ export function withUsage(error: SummarizerError, usage: SummarizerUsage | undef
 export function describeFailure(error: SummarizerError): SummarizerFailure {
   const { kind, status, retryAfterSeconds, usage } = error;
   return {
-    kind,
+    kind: kind === "circuit_open" ? "unreachable" : kind,
     ...(status === undefined ? {} : { status }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     ...(usage === undefined ? {} : { usage }),

@@ -43,7 +43,7 @@ class World {
   });
 
   private settings(): TenantSettings {
-    return { rev: this.rev, settings: {}, summarization: "on" };
+    return { rev: this.rev, settings: {}, summarization: "on", isOverBudget: false };
   }
 
   private async load(): Promise<TenantSettings> {

@@ -6,7 +6,12 @@ import { createLog } from "../../src/telemetry/log.ts";
 const SECOND = 1_000;
 const MINUTE = 60_000;
 
-const at = (rev: number): TenantSettings => ({ rev, settings: { maxTokens: 1_000 + rev }, summarization: "on" });
+const at = (rev: number): TenantSettings => ({
+  rev,
+  settings: { maxTokens: 1_000 + rev },
+  summarization: "on",
+  isOverBudget: false,
+});
 const hangs = (): Promise<never> => new Promise(() => {});
 const fails = (): Promise<never> => Promise.reject(new Error("Network connection lost."));
 
@@ -138,7 +143,12 @@ describe("a tenant's object that is out of reach", () => {
     ],
   ])("fails no read when it %s: nothing counts as set", async (_, answer) => {
     const { cache } = cacheOver(answer);
-    expect(await settledNow(cache.read("acme"))).toEqual({ rev: 0, settings: {}, summarization: "on" });
+    expect(await settledNow(cache.read("acme"))).toEqual({
+      rev: 0,
+      settings: {},
+      summarization: "on",
+      isOverBudget: false,
+    });
   });
 
   it("is left in peace for 5 s after a failure, and serves again afterwards", async () => {

@@ -23,7 +23,8 @@ function partsWith(change: Partial<PipelineParts> = {}): PipelineParts & { calls
   return {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
-    tenants: { read: async () => UNSET_TENANT },
+    tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
+    makeshift: null,
     operations,
     summarizer: {
       summarize: async (request): Promise<SummarizerAnswer> => {

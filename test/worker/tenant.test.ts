@@ -51,13 +51,34 @@ describe("a tenant's object", () => {
   it("has nothing to tell of a tenant that set nothing, and is left without schema or row by all who ask", async () => {
     const tenant = freshTenant();
     expect(await isolate().read(tenant)).toEqual(UNSET_TENANT);
-    expect(await isolate().readRecord(tenant)).toEqual({ ...UNSET_TENANT, updatedAt: null });
+    expect(await isolate().readRecord(tenant)).toMatchObject({
+      rev: 0,
+      settings: {},
+      summarization: "on",
+      updatedAt: null,
+    });
     expect(await stateOf(admin("GET", tenant))).toMatchObject({ rev: 0, settings: {}, updatedAt: null });
     for (const nothing of [{}, { settings: {} }, { settings: {}, summarization: "on" }]) {
       expect(await stateOf(admin("PATCH", tenant, nothing))).toMatchObject({ rev: 0, updatedAt: null });
     }
     expect((await admin("PATCH", tenant, { settings: { maxTokens: 1 } })).status).toBe(422);
     expect(await schemaOf(tenant)).toEqual([]);
+  });
+
+  it("counts what models took by the day, and tells its isolates when the day's budget is used up", async () => {
+    const tenant = freshTenant();
+    const client = isolate();
+    await client.update(tenant, { summarizerTokensPerDay: 1_000 });
+    await client.spend(tenant, { inputTokens: 700, outputTokens: 200, costMicroDollars: 90 });
+    expect(await client.read(tenant)).toMatchObject({ isOverBudget: false });
+    await client.spend(tenant, { inputTokens: 90, outputTokens: 10 });
+    expect(await client.read(tenant)).toMatchObject({ isOverBudget: true });
+    expect(await isolate().read(tenant)).toMatchObject({ isOverBudget: true });
+    const { spentToday, rev } = await stateOf(admin("GET", tenant));
+    expect(spentToday).toMatchObject({ inputTokens: 790, outputTokens: 210, costMicroDollars: 90 });
+    expect(rev).toBe(1);
+    await client.update(tenant, { summarizerTokensPerDay: null });
+    expect(await client.read(tenant)).toMatchObject({ isOverBudget: false });
   });
 
   it("raises rev by one with each change, and with a repetition not at all", async () => {
@@ -124,9 +145,14 @@ describe("the client of an isolate", () => {
     const [here, there] = [isolate(), isolate()];
     expect(await there.read(tenant)).toEqual(UNSET_TENANT);
     await here.update(tenant, { summarization: "paused" });
-    expect(await here.read(tenant)).toEqual({ rev: 1, settings: {}, summarization: "paused" });
+    expect(await here.read(tenant)).toEqual({ rev: 1, settings: {}, summarization: "paused", isOverBudget: false });
     expect(await there.read(tenant)).toEqual(UNSET_TENANT);
-    expect(await isolate().read(tenant)).toEqual({ rev: 1, settings: {}, summarization: "paused" });
+    expect(await isolate().read(tenant)).toEqual({
+      rev: 1,
+      settings: {},
+      summarization: "paused",
+      isOverBudget: false,
+    });
   });
 
   it("gives one call's answer to callers of several requests, though a request may not touch another's streams", async () => {
@@ -136,7 +162,9 @@ describe("the client of an isolate", () => {
     const elsewhere = (): Promise<unknown> =>
       runInDurableObject(env.TENANT.getByName(freshTenant()), () => client.read(tenant));
     const reads = await Promise.all([elsewhere(), client.read(tenant), elsewhere(), client.read(tenant)]);
-    expect(reads).toEqual(reads.map(() => ({ rev: 1, settings: { maxTokens: 9_000 }, summarization: "on" })));
+    expect(reads).toEqual(
+      reads.map(() => ({ rev: 1, settings: { maxTokens: 9_000 }, summarization: "on", isOverBudget: false })),
+    );
   });
 });
 

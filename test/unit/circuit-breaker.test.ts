@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { createCircuitBreaker } from "../../src/summarizer/circuit-breaker.ts";
+import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/summarizer-error.ts";
+
+const REQUEST: SummarizerRequest = { previous: [], messages: [], maxTokens: 100 };
+const LIMITS = { failures: 3, restMs: 10_000, maxRestMs: 60_000 };
+
+function bench() {
+  const state = { now: 0, calls: 0, fault: null as SummarizerError | null, gate: null as Promise<void> | null };
+  const { guard } = createCircuitBreaker(() => state.now, LIMITS);
+  const { summarize } = guard({
+    async summarize() {
+      state.calls += 1;
+      if (state.gate !== null) await state.gate;
+      if (state.fault !== null) throw state.fault;
+      return { items: [], model: "test" };
+    },
+  });
+  const outcome = async (): Promise<string> => {
+    try {
+      return (await summarize(REQUEST)).model;
+    } catch (error) {
+      return error instanceof SummarizerError ? error.kind : "other";
+    }
+  };
+  return { state, outcome, summarize };
+}
+
+function fail(kind: SummarizerErrorKind, retryAfterSeconds?: number): SummarizerError {
+  return new SummarizerError(kind, "for the test", retryAfterSeconds);
+}
+
+describe("the circuit breaker of a summarizer", () => {
+  it("calls no more after so many failures in a row, and says when to come again", async () => {
+    const { state, outcome, summarize } = bench();
+    state.fault = fail("unreachable");
+    for (let attempt = 0; attempt < 3; attempt += 1) expect(await outcome()).toBe("unreachable");
+    expect(await outcome()).toBe("circuit_open");
+    expect(state.calls).toBe(3);
+    state.now += 4_000;
+    await expect(summarize(REQUEST)).rejects.toMatchObject({ kind: "circuit_open", retryAfterSeconds: 6 });
+  });
+
+  it("lets one call try it after the rest, and closes when that goes well", async () => {
+    const { state, outcome } = bench();
+    state.fault = fail("timeout");
+    for (let attempt = 0; attempt < 3; attempt += 1) await outcome();
+    state.now += 10_000;
+    let open = (): void => undefined;
+    state.gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    state.fault = null;
+    const trial = outcome();
+    expect(await outcome()).toBe("circuit_open");
+    open();
+    expect(await trial).toBe("test");
+    expect(await outcome()).toBe("test");
+    expect(state.calls).toBe(5);
+  });
+
+  it("rests again when the trial fails", async () => {
+    const { state, outcome } = bench();
+    state.fault = fail("refused");
+    for (let attempt = 0; attempt < 3; attempt += 1) await outcome();
+    state.now += 10_000;
+    expect(await outcome()).toBe("refused");
+    expect(await outcome()).toBe("circuit_open");
+    expect(state.calls).toBe(4);
+  });
+
+  it("rests as long as the summarizer asked for, up to a bound", async () => {
+    const { state, outcome } = bench();
+    state.fault = fail("rate_limited", 30);
+    for (let attempt = 0; attempt < 3; attempt += 1) await outcome();
+    state.now += 29_000;
+    expect(await outcome()).toBe("circuit_open");
+    state.now += 1_000;
+    state.fault = fail("rate_limited", 86_400);
+    expect(await outcome()).toBe("rate_limited");
+    state.now += 60_000;
+    expect(await outcome()).toBe("rate_limited");
+  });
+
+  it("takes a malformed answer for a sign of life", async () => {
+    const { state, outcome } = bench();
+    for (const kind of ["unreachable", "unreachable", "invalid_answer", "unreachable", "unreachable"] as const) {
+      state.fault = fail(kind);
+      expect(await outcome()).toBe(kind);
+    }
+    expect(state.calls).toBe(5);
+  });
+});

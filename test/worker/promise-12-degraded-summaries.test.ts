@@ -1,0 +1,238 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { withDatabase } from "../../src/archive/database.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobMessage } from "../../src/contracts/job.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { type TenantSettings, UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { consume } from "../../src/pipeline/consume.ts";
+import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import {
+  chatOf,
+  incarnationOf,
+  owedJobs,
+  oweSummary,
+  said,
+  sessionAt,
+  stubAt,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+/** A model that the test brings down and up again, and an extractive summarizer that is always there. */
+interface Bench {
+  readonly parts: PipelineParts;
+  down: SummarizerErrorKind | null;
+  tenant: TenantSettings;
+  /** Seqs of each call of the model. */
+  readonly asked: number[][];
+  readonly spent: number[];
+}
+
+function quote(request: SummarizerRequest, model: string): SummarizerAnswer {
+  const items = request.messages.map(({ seq, text }) => ({
+    kind: "fact" as const,
+    text: text.split(". ")[0] ?? text,
+    sourceSeqs: [seq],
+    status: "current" as const,
+  }));
+  return { items: [...request.previous, ...items], model };
+}
+
+function bench(): Bench {
+  const state: Bench = {
+    down: null,
+    tenant: UNSET_TENANT,
+    asked: [],
+    spent: [],
+    parts: {
+      sessions: createSessionClient(env.CHAT_SESSION),
+      directory: createDirectoryClient(env.DIRECTORY),
+      tenants: {
+        read: async () => state.tenant,
+        spend: async (_, usage) => void state.spent.push(usage.inputTokens),
+      },
+      operations: createOperationsClient(env.OPERATIONS),
+      summarizer: {
+        async summarize(request) {
+          if (state.down !== null) throw new SummarizerError(state.down, "for the test");
+          state.asked.push(request.messages.map(({ seq }) => seq));
+          return { ...quote(request, "test/model"), usage: { inputTokens: 100, outputTokens: 10 } };
+        },
+      },
+      makeshift: { summarize: async (request) => quote(request, "extractive") },
+      withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
+      log: createLog({ write: () => undefined }),
+    },
+  };
+  return state;
+}
+
+async function deliver(ref: SessionRef, { parts }: Bench): Promise<void> {
+  const job = (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
+  if (job === undefined) throw new Error("no summary is owed");
+  const body: JobMessage = {
+    v: 1,
+    kind: "summarize",
+    ...ref,
+    incarnation: await incarnationOf(ref),
+    throughSeq: Number(job["through_seq"]),
+    jobId: String(job["id"]),
+  };
+  const batch = createMessageBatch("threadkeep-summarize", [{ id: "1", timestamp: Date.now(), attempts: 1, body }]);
+  await consume(batch, parts);
+  await getQueueResult(batch, createExecutionContext());
+  await runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
+}
+
+async function newest(ref: SessionRef) {
+  return unwrap(await sessionAt(ref).summaries(undefined, 1)).data[0];
+}
+
+async function summarizeJob(ref: SessionRef) {
+  return (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
+}
+
+describe("promise 12: without a model there is an extractive summary, marked as such and replaced later", () => {
+  it("waits out a blip, and serves a marked extractive summary after the third failure", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.down = "unreachable";
+    await deliver(ref, model);
+    await deliver(ref, model);
+    expect(await newest(ref)).toBeUndefined();
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ version: 1, throughSeq: 8, summarizer: "extractive", degraded: true });
+  });
+
+  it("replaces it from the last good version when the model is back, without anybody asking", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    await deliver(ref, model);
+    await withoutAlarm(ref, (session) =>
+      session.append({ messages: Array.from({ length: 8 }, (_, at) => said(`Later ${at} in the harbour.`)) }, null),
+    );
+    await oweSummary(ref);
+    model.down = "refused";
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ version: 2, degraded: true });
+    expect(await summarizeJob(ref)).toMatchObject({ redo_base: 1, is_upgrade: 1, state: "owed" });
+    model.down = null;
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ version: 3, throughSeq: 16, degraded: false, summarizer: "test/model" });
+    expect(unwrap(await sessionAt(ref).summaries(undefined, 9)).data.map(({ version }) => version)).toEqual([3, 1]);
+    expect(await summarizeJob(ref)).toBeUndefined();
+    expect(model.asked).toEqual([
+      [1, 2, 3, 4, 5, 6, 7, 8],
+      [9, 10, 11, 12, 13, 14, 15, 16],
+    ]);
+  });
+
+  it("makes no second makeshift of what is covered, however often the model fails, and never gives up", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.down = "invalid_answer";
+    await deliver(ref, model);
+    for (let attempt = 0; attempt < 25; attempt += 1) await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ version: 1, degraded: true });
+    expect(await summarizeJob(ref)).toMatchObject({ state: "owed", failures: 25, is_upgrade: 1 });
+  });
+
+  it("goes on summarizing a session that goes on while the model is away", async () => {
+    const ref = await chatOf(12, { settings: { summarizeAfterTokens: 800, keepRecentTokens: 100 } });
+    const model = bench();
+    model.down = "circuit_open";
+    await deliver(ref, model);
+    const first = await newest(ref);
+    expect(first).toMatchObject({ degraded: true });
+    const more = Array.from({ length: 12 }, (_, at) =>
+      said(`More ${at}: ${"the boat leaves the harbour office. ".repeat(12)}`),
+    );
+    await withoutAlarm(ref, (session) => session.append({ messages: more }, null));
+    expect(await summarizeJob(ref)).toMatchObject({ is_upgrade: 0, redo_base: 0 });
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: true });
+    expect((await newest(ref))?.throughSeq).toBeGreaterThan(first?.throughSeq ?? 0);
+  });
+
+  it("keeps what the model said of earlier chunks, and asks it for them no more", async () => {
+    const ref = await chatOf(60, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
+    await oweSummary(ref);
+    const model = bench();
+    const { summarizer } = model.parts;
+    const flaky: Bench = {
+      ...model,
+      parts: {
+        ...model.parts,
+        summarizer: {
+          summarize: async (request) => {
+            if (model.asked.length === 1) throw new SummarizerError("invalid_answer", "for the test");
+            return summarizer.summarize(request);
+          },
+        },
+      },
+    };
+    await deliver(ref, flaky);
+    const versions = unwrap(await sessionAt(ref).summaries(undefined, 9)).data;
+    expect(versions.map(({ degraded }) => degraded)).toEqual([true, false]);
+    const good = versions[1]?.throughSeq ?? 0;
+    expect(model.asked[0]?.at(-1)).toBe(good);
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: false, throughSeq: 56 });
+    expect(model.asked.slice(1).flat()[0]).toBe(good + 1);
+  });
+
+  it("serves a marked extractive summary when the tenant's budget for models is used up", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.tenant = { ...UNSET_TENANT, isOverBudget: true };
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: true, summarizer: "extractive" });
+    expect(model.asked).toEqual([]);
+    await deliver(ref, model);
+    expect(await summarizeJob(ref)).toMatchObject({ last_error: "summarizer over_budget", is_upgrade: 1 });
+    model.tenant = UNSET_TENANT;
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: false });
+    expect(model.spent).toEqual([100]);
+  });
+
+  it("serves a marked extractive summary when the session's own budget is used up, and counts what was spent", async () => {
+    const ref = await chatOf(12, { settings: { summarizerTokensPerDay: 100 } });
+    await oweSummary(ref);
+    const model = bench();
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: false });
+    await withoutAlarm(ref, (session) =>
+      session.append({ messages: Array.from({ length: 6 }, (_, at) => said(`Later ${at} in the harbour.`)) }, null),
+    );
+    await oweSummary(ref);
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: true });
+    expect(model.asked).toHaveLength(1);
+  });
+
+  it("leaves a paused tenant's summaries owed, and makes them once it goes on", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.tenant = { ...UNSET_TENANT, summarization: "paused" };
+    await deliver(ref, model);
+    expect(await newest(ref)).toBeUndefined();
+    expect(await summarizeJob(ref)).toMatchObject({ failures: 0, state: "owed" });
+    model.tenant = UNSET_TENANT;
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: false });
+  });
+});
