@@ -157,6 +157,16 @@ export const newSessionSchema = z
       .describe(
         "Another of your sessions, which may have expired: what its summary holds is carried over in the background, and erased along with it",
       ),
+    seedFromUser: z
+      .literal(true)
+      .optional()
+      .describe(
+        "Begin with the user's current facts and preferences from all of their sessions, carried over in the background; erased along with where they came from. For sessions of a user only.",
+      ),
+  })
+  .refine((session) => session.continueFrom === undefined || session.seedFromUser === undefined, {
+    path: ["seedFromUser"],
+    error: "cannot stand beside continueFrom: choose one",
   })
   .meta({ id: "NewSession" });
 export type NewSession = z.infer<typeof newSessionSchema>;

@@ -131,6 +131,16 @@ function citesWell(
   return kept || isSupported(text, sources);
 }
 
+/** The items that say nothing that one before them, or one of `others`, says already in the same words. */
+export function withoutDoubles(items: readonly Item[], others: readonly Item[]): Item[] {
+  const texts = new Set(others.map(({ text }) => sameText(text)));
+  return items.filter(({ text }) => {
+    const isNew = !texts.has(sameText(text));
+    texts.add(sameText(text));
+    return isNew;
+  });
+}
+
 /** Whether two versions of an item differ in anything that is stored. */
 export function sameItem(a: Item, b: Item): boolean {
   return (

@@ -1,5 +1,7 @@
+import { LASTING_KINDS, readMemories } from "../archive/memories.ts";
 import { readHeldItems } from "../archive/sessions.ts";
-import type { Life, Luggage } from "../session/client.ts";
+import type { Item } from "../contracts/summary.ts";
+import { ALL_SESSIONS, type Life, type Luggage } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 
 /** How often a summary is waited for before what there is has to do. */
@@ -11,7 +13,13 @@ export async function carryOver({ job, attempts }: Delivery, parts: PipelinePart
   const session = parts.sessions.get(job);
   const next = await session.nextCarrying(jobId, incarnation);
   if (next === null) return ACK;
-  const luggage = await pack({ ...job, session: next.source.session }, next.source, attempts < MAX_WAITS, parts);
+  const luggage = await pack(
+    { ...job, session: next.source.session },
+    next.source,
+    job.session,
+    attempts < MAX_WAITS,
+    parts,
+  );
   if (luggage !== "wait" && (await session.carryOver(jobId, incarnation, luggage))) return ACK;
   return { verdict: "retry", delaySeconds: Math.min(30, 2 ** (attempts - 1)) };
 }
@@ -19,13 +27,71 @@ export async function carryOver({ job, attempts }: Delivery, parts: PipelinePart
 async function pack(
   ref: { readonly tenant: string; readonly owner: string; readonly session: string },
   source: Life,
+  child: string,
   mayWait: boolean,
   parts: PipelineParts,
 ): Promise<Luggage | null | "wait"> {
+  if (source.session === ALL_SESSIONS) return packMemories(ref, child, parts);
   const carried = await parts.sessions.get(ref).readCarried(source.incarnation, mayWait);
   if (carried === null) return null;
   if (carried.next === "wait") return "wait";
   if (carried.next === "items") return carried;
   const held = await parts.withDatabase((database) => readHeldItems(database, source.incarnation));
   return { ...held, origins: carried.origins };
+}
+
+/** Items that a new session may begin with: what fits its summary, with some to spare for those that hold no more. */
+const MAX_MEMORIES = 200;
+/** Sessions that they may come from: each is asked. */
+const MAX_MEMORY_SESSIONS = 25;
+
+/**
+ * A user's current facts and preferences. The archive says which sessions have some; each of these says itself what still holds, after
+ * it has noted who takes it along, so that whatever is erased from then on is erased there too.
+ */
+async function packMemories(
+  { tenant, owner }: { readonly tenant: string; readonly owner: string },
+  child: string,
+  parts: PipelineParts,
+): Promise<Luggage> {
+  const memories = await parts.withDatabase((database) => readMemories(database, { tenant, owner }, MAX_MEMORIES));
+  const bySession = [...Map.groupBy(memories, ({ session }) => session)].filter(([session]) => session !== child);
+  const packed = await Promise.all(
+    bySession.slice(0, MAX_MEMORY_SESSIONS).map(async ([session, held]): Promise<Luggage | null> => {
+      const source = parts.sessions.get({ tenant, owner, session });
+      const begun = await source.beginContinuation(child);
+      if (!begun.ok) return null;
+      const { incarnation } = begun.value;
+      const carried = await source.readCarried(incarnation, false);
+      if (carried === null || carried.next === "wait") return null;
+      const archived = held.filter((memory) => memory.incarnation === incarnation).map(({ item }) => item);
+      const own = {
+        session,
+        incarnation,
+        kind: "continuation",
+        throughSeq: 0,
+        state: "done",
+        isDirect: false,
+      } as const;
+      return {
+        throughSeq: 0,
+        // One that expired can say nothing more: the archive has what held last.
+        items: (carried.next === "archive" ? archived : carried.items.filter(isLasting)).map((item) => ({
+          ...item,
+          sourceSession: item.sourceSession ?? session,
+        })),
+        origins: [own, ...carried.origins],
+      };
+    }),
+  );
+  const given = packed.filter((luggage) => luggage !== null);
+  return {
+    throughSeq: 0,
+    items: given.flatMap(({ items }) => items),
+    origins: given.flatMap(({ origins }) => origins),
+  };
+}
+
+function isLasting({ kind, status }: Item): boolean {
+  return status === "current" && LASTING_KINDS.includes(kind);
 }

@@ -5,15 +5,16 @@ import { type Outcome, ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_COPY_WAIT_MS } from "../contracts/limits.ts";
 import type { Erasure } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import type {
-  ForkRequest,
-  ListedSession,
-  NewSession,
-  SessionPatch,
-  SessionRef,
-  SessionState,
+import {
+  type ForkRequest,
+  type ListedSession,
+  type NewSession,
+  type SessionPatch,
+  type SessionRef,
+  type SessionState,
+  TENANT_OWNER,
 } from "../contracts/session.ts";
-import type { Life } from "../session/client.ts";
+import { ALL_SESSIONS, type Life } from "../session/client.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf, tenantOf } from "./call.ts";
 
 /** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
@@ -25,8 +26,7 @@ export async function createSession(
   const ref = refOf(call, input.id ?? ulid());
   const { metadata, settings } = input;
   const tenant = await tenantOf(call);
-  const continued =
-    input.continueFrom === undefined ? undefined : await beginContinuation(call, ref, input.continueFrom);
+  const continued = await beginningOf(call, ref, input);
   // The directory knows the session before anybody is told that it exists.
   const createdAt = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
   const birth = {
@@ -36,6 +36,17 @@ export async function createSession(
     ...(settings === undefined ? {} : { settings }),
   };
   return unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+}
+
+/** What a new session begins with: the summary of another, what all of a user's sessions hold, or nothing. */
+async function beginningOf(call: Call, ref: SessionRef, input: NewSession): Promise<Life | undefined> {
+  if (input.continueFrom !== undefined) return beginContinuation(call, ref, input.continueFrom);
+  if (input.seedFromUser === undefined) return undefined;
+  requireScope(call.principal, "memory:read");
+  if (ref.owner === TENANT_OWNER) {
+    throw pathFault("/seedFromUser", "needs a user: name one in the header Threadkeep-User");
+  }
+  return { session: ALL_SESSIONS, incarnation: "" };
 }
 
 /** The other session notes it first: whatever is erased there from now on is erased in the new one, too. */

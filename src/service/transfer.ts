@@ -88,6 +88,7 @@ class Importing {
   #page: { number: number; line: TransferLine }[] = [];
   #pageLength = 0;
   #dropped = 0;
+  readonly #sources = new Set<string>();
   readonly #count = { message: 0, summary: 0, item: 0 };
 
   constructor(call: Call, ref: SessionRef, life: Life, head: SessionLine) {
@@ -99,6 +100,7 @@ class Importing {
 
   async add(number: number, line: TransferLine, length: number): Promise<void> {
     if (line.type === "message" || line.type === "summary" || line.type === "item") this.#count[line.type] += 1;
+    if (line.type === "item" && line.sourceSession !== undefined) this.#sources.add(line.sourceSession);
     this.#page.push({ number, line });
     this.#pageLength += length;
     if (this.#page.length >= MAX_PAGE_LINES || this.#pageLength >= MAX_PAGE_LENGTH) await this.#flush();
@@ -118,7 +120,8 @@ class Importing {
     const { createdAt, metadata } = this.#head;
     // The directory knows the session before anybody is told that it exists.
     await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
-    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped));
+    const sources = await this.#tellSources();
+    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources));
     const { message, summary, item } = this.#count;
     return {
       id: this.#ref.session,
@@ -127,6 +130,17 @@ class Importing {
       items: item - this.#dropped,
       droppedItems: this.#dropped,
     };
+  }
+
+  /** The sessions that items were carried over from, as far as they are here: each tells this one what is erased in it. */
+  async #tellSources(): Promise<Life[]> {
+    const lives: Life[] = [];
+    for (const session of this.#sources) {
+      const source = this.#call.parts.sessions.get({ ...this.#ref, session });
+      const begun = await source.beginContinuation(this.#ref.session);
+      if (begun.ok) lives.push(begun.value);
+    }
+    return lives;
   }
 
   /** Leaves nothing. What cannot be reached now gives the import up by itself. */

@@ -1,6 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
-import { fitItems, itemsTokens } from "../memory/items.ts";
+import { fitItems, itemsTokens, withoutDoubles } from "../memory/items.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
 import type { Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -11,6 +11,9 @@ import type { SessionStore } from "./store.ts";
 import { oweSummaryByHand, summarizeJob, toPlainItem } from "./summarizing.ts";
 
 /** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
+
+/** Stands for a session's name where what is carried over is of all of a user's sessions. No session has it. */
+export const ALL_SESSIONS = "";
 
 /**
  * - `items`: what there is to carry over; - `wait`: the summary is being brought up to date; - `archive`: the session expired, and
@@ -40,7 +43,7 @@ export function readCarried(
   newId: () => string,
   now: number,
 ): Carried {
-  const origins = store.lineage.origins().filter(({ kind, state }) => kind === "continuation" && state === "done");
+  const origins = carriedOrigins(store);
   if (session.expiredAt !== null) return { next: "archive", origins };
   if (mayWait) {
     const open = summarizeJob(store);
@@ -50,6 +53,14 @@ export function readCarried(
   const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
   const items = summary === null ? [] : store.items(summary.version);
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: items.map(toPlainItem), origins };
+}
+
+/** Where carried items come from, as it comes along with them. */
+export function carriedOrigins(store: SessionStore): OriginRow[] {
+  return store.lineage
+    .origins()
+    .filter(({ kind, state }) => kind === "continuation" && state === "done")
+    .map((origin) => ({ ...origin, isDirect: false }));
 }
 
 /** Owes the carrying over. Called as the continuation is created. */
@@ -105,14 +116,15 @@ export function carryOver(
     return true;
   }
   for (const further of given.origins) store.lineage.putOrigin(further);
-  store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
+  if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin.session);
+  else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
   const newest = store.newestSummary();
   const current = newest === null ? [] : store.items(newest.version);
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
   const candidates = given.items
     .map((item) => ({ ...item, sourceSession: item.sourceSession ?? origin.session }))
     .filter((item) => item.status === "current" && !isErased(item, heard.get(item.sourceSession)));
-  const { kept, left } = fitItems(candidates, room);
+  const { kept, left } = fitItems(withoutDoubles(candidates, current), room);
   if (kept.length === 0) return true;
   const version = (newest?.version ?? 0) + 1;
   for (const [index, item] of kept.entries()) store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);

@@ -67,7 +67,7 @@ export class ChatSession extends SessionWork {
       const existing = this.shell.usable();
       const session = existing ?? this.shell.create(birth, null, tenant);
       if (existing === null && continued !== undefined) {
-        const source = { ...continued, kind: "continuation", throughSeq: 0, state: "pending" } as const;
+        const source = { ...continued, kind: "continuation", throughSeq: 0, state: "pending", isDirect: true } as const;
         oweCarrying(this.shell.store, session.incarnation, source, newId, Date.now());
       }
       if (existing === null) this.shell.arm();
@@ -267,7 +267,7 @@ export class ChatSession extends SessionWork {
       if (existing !== null) return { created: false, jobId: null };
       const now = Date.now();
       const { incarnation } = this.shell.create(birth, { kind: "fork", until: now, sourceChanges: null }, tenant);
-      const row = { ...source, kind: "fork", state: "pending" } as const;
+      const row = { ...source, kind: "fork", state: "pending", isDirect: true } as const;
       const job = oweCopy(this.shell.store, incarnation, row, newId, now);
       this.shell.arm();
       return { created: true, jobId: job.id };
@@ -331,11 +331,21 @@ export class ChatSession extends SessionWork {
     });
   }
 
-  async finishImport(incarnation: string, end: EndLine, dropped: number): Promise<Outcome<null>> {
+  /** @param sources lives of sessions that items were carried over from, and that know of it */
+  async finishImport(
+    incarnation: string,
+    end: EndLine,
+    dropped: number,
+    sources: readonly Life[],
+  ): Promise<Outcome<null>> {
     return this.shell.answer(() => {
       const session = this.#importing(incarnation);
       const finished = finishImport(this.shell.store, session, end, dropped, newId, Date.now());
       if (!finished.ok) throw new Refusal(finished.fault);
+      for (const source of sources) {
+        const carried = { kind: "continuation", throughSeq: 0, state: "done", isDirect: false } as const;
+        this.shell.store.lineage.putOrigin({ ...source, ...carried });
+      }
       this.shell.changed();
       return null;
     });

@@ -1,6 +1,7 @@
 import type { SessionRef } from "../contracts/session.ts";
 import type { ChatSession } from "./chat-session.ts";
 
+export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
 export type { Life } from "./lineage.ts";
 export type { SummaryStep } from "./summarizing.ts";

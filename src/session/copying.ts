@@ -1,4 +1,5 @@
 import type { Seq } from "../contracts/message.ts";
+import { carriedOrigins } from "./carrying.ts";
 import type { Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
@@ -51,7 +52,7 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
       hashKey,
       summary,
       items: summary === null ? [] : store.items(summary.version),
-      origins: store.lineage.origins().filter(({ kind, state }) => kind === "continuation" && state === "done"),
+      origins: carriedOrigins(store),
     },
   };
 }

@@ -151,6 +151,7 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);
   for (const origin of store.lineage.origins()) {
     if (origin.kind !== "continuation") continue;
+    // What copies carry on from there goes too: through this session they would have heard of later erasures.
     tellCopies(store, session, { source: origin, seqs: null }, newId, now);
   }
   store.lineage.clearCopies();

@@ -95,8 +95,7 @@ export function stepExpiry(
     oweSummaryThrough(store, session, headSeq, newId, now);
     return "wait";
   }
-  if (summarizeJob(store) !== undefined) return "wait";
-  const isArchived = session.archivedRev >= session.archiveRev && !session.archiveReplace;
-  const isConfirmed = isArchived && !store.lineage.owesErasures();
-  return isConfirmed && newest?.degraded !== true ? "expire" : "wait";
+  // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.
+  const isAllDone = store.jobs().every(({ id }) => id === jobId);
+  return isAllDone && newest?.degraded !== true ? "expire" : "wait";
 }

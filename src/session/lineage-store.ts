@@ -18,12 +18,13 @@ export class LineageStore {
 
   putOrigin(origin: OriginRow): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO origins (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO origins (session, incarnation, kind, through_seq, state, is_direct) VALUES (?, ?, ?, ?, ?, ?)",
       origin.session,
       origin.incarnation,
       origin.kind,
       origin.throughSeq,
       origin.state,
+      origin.isDirect ? 1 : 0,
     );
   }
 
@@ -37,7 +38,12 @@ export class LineageStore {
         kind: text(row["kind"]) as Origin["kind"],
         throughSeq: number(row["through_seq"]),
         state: text(row["state"]) as Origin["state"],
+        isDirect: number(row["is_direct"]) === 1,
       }));
+  }
+
+  deleteOrigin(session: string): void {
+    this.#sql.exec("DELETE FROM origins WHERE session = ?", session);
   }
 
   clearOrigins(): void {

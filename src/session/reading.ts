@@ -8,6 +8,7 @@ import { ownSources } from "../memory/items.ts";
 import { messageCost } from "../memory/message-text.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { messageId, seqOfServerId } from "./append.ts";
+import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
 import type { MessageRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
@@ -103,9 +104,8 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
 
 /** The session that it was made from; what came with that one from others is that one's affair. */
 function originOf(store: SessionStore): Origin | null {
-  const origins = store.lineage.origins();
-  const direct = origins.find(({ kind }) => kind === "fork") ?? origins[0];
-  if (direct === undefined) return null;
+  const direct = store.lineage.origins().find(({ isDirect }) => isDirect);
+  if (direct === undefined || direct.session === ALL_SESSIONS) return null;
   const { session, kind, throughSeq, state } = direct;
   return { session, kind, throughSeq, state };
 }

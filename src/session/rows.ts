@@ -51,6 +51,8 @@ export interface OriginRow {
   readonly kind: Origin["kind"];
   readonly throughSeq: Seq;
   readonly state: Origin["state"];
+  /** Named by whoever created the session; else it came along with what was carried over. */
+  readonly isDirect: boolean;
 }
 
 /** What a copy has yet to be told: that messages of a life of a session were erased. */
