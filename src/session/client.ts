@@ -2,7 +2,7 @@ import type { SessionRef } from "../contracts/session.ts";
 import type { ChatSession } from "./chat-session.ts";
 
 export type { Luggage } from "./carrying.ts";
-export type { Life } from "./lineage.ts";
+export type { CopyErasures, Life } from "./lineage.ts";
 
 /** What others may ask of a session's object. */
 export type SessionObject = Pick<
