@@ -97,7 +97,8 @@ export function carryOver(
   if (job === null || origin === undefined) return true;
   const summarizing = summarizeJob(store);
   // A version that came between would make an answer that is on its way worthless, and it is paid for.
-  if (summarizing !== undefined && (summarizing.lease !== null || summarizing.draft !== null)) return false;
+  const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || summarizing.draft !== null);
+  if (isUnderWay) return false;
   const heard = store.lineage.takeHeard();
   store.deleteJob(jobId);
   if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {
@@ -109,11 +110,14 @@ export function carryOver(
   const newest = store.newestSummary();
   const current = newest === null ? [] : store.items(newest.version);
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
-  const candidates = given.items
-    .map((item) => ({ ...item, sourceSession: item.sourceSession ?? origin.session }))
-    .filter((item) => item.status === "current" && !isErased(item, heard.get(item.sourceSession)));
-  const { kept, left } = fitItems(candidates, room);
-  if (kept.length === 0) return true;
+  const sourceOf = (item: Item): string => item.sourceSession ?? origin.session;
+  const candidates = given.items.filter(
+    (item) => item.status === "current" && !isErased(item, heard.get(sourceOf(item))),
+  );
+  // Fitted as they stood there, where it shows which of them is newest.
+  const { kept: fitting, left } = fitItems(candidates, room);
+  if (fitting.length === 0) return true;
+  const kept = fitting.map((item) => ({ ...item, sourceSession: sourceOf(item) }));
   const version = (newest?.version ?? 0) + 1;
   for (const [index, item] of kept.entries()) store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
   store.insertSummary({
