@@ -1,5 +1,11 @@
 import { z } from "zod";
-import { MAX_AUTHOR_LENGTH, MAX_ITEM_TEXT_LENGTH, MAX_METADATA_BYTES, MAX_SOURCES_PER_ITEM } from "./limits.ts";
+import {
+  MAX_AUTHOR_LENGTH,
+  MAX_ITEM_TEXT_LENGTH,
+  MAX_MESSAGES_PER_SESSION,
+  MAX_METADATA_BYTES,
+  MAX_SOURCES_PER_ITEM,
+} from "./limits.ts";
 import { contentSchema, roleSchema, seqSchema } from "./message.ts";
 import { metadataSchema, sessionIdSchema, sessionSettingsSchema } from "./session.ts";
 import { summarizerAnswerSchema } from "./summarizer.ts";
@@ -15,6 +21,11 @@ import { boundedJsonObject, idText, isoTime, safeText } from "./text.ts";
 export const TRANSFER_FORMAT = "threadkeep-session";
 export const TRANSFER_VERSION = 1;
 export const TRANSFER_MEDIA_TYPE = "application/x-ndjson";
+
+/** Far past what a session comes to, and far below what the archive's columns hold: versions go on rising after an import. */
+const MAX_COUNT = 1_000_000_000;
+const countSchema = z.int().min(0).max(MAX_COUNT);
+const versionSchema = z.int().min(1).max(MAX_COUNT);
 
 export const sessionLineSchema = z.strictObject({
   type: z.literal("session"),
@@ -49,12 +60,12 @@ export type MessageLine = z.infer<typeof messageLineSchema>;
 
 export const summaryLineSchema = z.strictObject({
   type: z.literal("summary"),
-  version: z.int().min(1),
-  throughSeq: z.int().min(0),
-  tokens: z.int().min(0),
+  version: versionSchema,
+  throughSeq: z.int().min(0).max(MAX_MESSAGES_PER_SESSION),
+  tokens: countSchema,
   summarizer: safeText.max(200),
   degraded: z.boolean(),
-  droppedItems: z.int().min(0),
+  droppedItems: countSchema,
   usage: summarizerAnswerSchema.shape.usage,
   createdAt: isoTime,
 });
@@ -63,11 +74,11 @@ export type SummaryLine = z.infer<typeof summaryLineSchema>;
 export const itemLineSchema = z.strictObject({
   type: z.literal("item"),
   id: safeText.min(1).max(64),
-  fromVersion: z.int().min(1),
-  toVersion: z.int().min(2).optional().describe("The first version in which it holds no more"),
+  fromVersion: versionSchema,
+  toVersion: versionSchema.min(2).optional().describe("The first version in which it holds no more"),
   kind: itemKindSchema,
   text: safeText.min(1).max(MAX_ITEM_TEXT_LENGTH),
-  sourceSeqs: z.array(seqSchema).min(1).max(MAX_SOURCES_PER_ITEM),
+  sourceSeqs: z.array(seqSchema.max(MAX_MESSAGES_PER_SESSION)).min(1).max(MAX_SOURCES_PER_ITEM),
   sourceSession: sessionIdSchema.optional(),
   status: itemStatusSchema,
 });

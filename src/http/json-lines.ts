@@ -33,7 +33,7 @@ export function linesAnswer(lines: AsyncIterable<unknown>, status: number): Resp
   return new Response(body, { status, headers: { "Content-Type": `${TRANSFER_MEDIA_TYPE}; charset=utf-8` } });
 }
 
-/** The lines of a body, without their ends; empty ones are left out. */
+/** The lines of a body, without their ends. Empty ones are among them: whoever names a line counts them. */
 export async function* readLines(request: Request): AsyncGenerator<string> {
   const type = request.headers.get("content-type");
   if (type === null || !LINES_TYPE.test(type)) {
@@ -57,7 +57,7 @@ export async function* readLines(request: Request): AsyncGenerator<string> {
       rest = done ? "" : (lines.pop() ?? "");
       for (const line of lines) {
         if (line.length > MAX_IMPORT_LINE_BYTES) throw tooLong(number);
-        if (line.trim() !== "") yield line;
+        yield line;
         number += 1;
       }
       if (rest.length > MAX_IMPORT_LINE_BYTES) throw tooLong(number);

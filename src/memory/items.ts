@@ -102,15 +102,7 @@ function withinBudget(items: readonly Item[], maxTokens: TokenCount): Set<Item> 
       KIND_PRIORITY.indexOf(a.kind) - KIND_PRIORITY.indexOf(b.kind) ||
       (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0),
   );
-  const kept = new Set<Item>();
-  let tokens = 0;
-  for (const item of byPriority) {
-    const cost = itemTokens(item);
-    if (tokens + cost > maxTokens) continue;
-    tokens += cost;
-    kept.add(item);
-  }
-  return kept;
+  return new Set(firstWithin(byPriority, maxTokens).kept);
 }
 
 function citesWell(
@@ -129,6 +121,28 @@ function citesWell(
   const kept =
     before !== undefined && before.text === text && before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
   return kept || isSupported(text, sources);
+}
+
+/** As they rest on what was said last; what was carried over comes last. */
+export function newestFirst(items: readonly Item[]): Item[] {
+  return items.toSorted((a, b) => (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0) || itemOrder(a, b));
+}
+
+/** Of items in the order of their importance, those that a budget has room for. */
+export function firstWithin(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
+  const kept: Item[] = [];
+  const left: Item[] = [];
+  let tokens = 0;
+  for (const item of items) {
+    const cost = itemTokens(item);
+    if (tokens + cost > maxTokens) {
+      left.push(item);
+      continue;
+    }
+    tokens += cost;
+    kept.push(item);
+  }
+  return { kept, left };
 }
 
 /** The items that say nothing that one before them, or one of `others`, says already in the same words. */
@@ -201,10 +215,7 @@ export function fitItems(items: readonly Item[], maxTokens: TokenCount): { kept:
   const kept: Item[] = [];
   const left: Item[] = [];
   let tokens = SUMMARY_FRAME_TOKENS;
-  const newestFirst = items.toSorted(
-    (a, b) => (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0) || itemOrder(a, b),
-  );
-  for (const item of newestFirst) {
+  for (const item of newestFirst(items)) {
     const cost = item.status === "superseded" ? 0 : itemTokens(item);
     if (tokens + cost > maxTokens) {
       left.push(item);

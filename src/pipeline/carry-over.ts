@@ -1,6 +1,7 @@
 import { LASTING_KINDS, readMemories } from "../archive/memories.ts";
 import { readHeldItems } from "../archive/sessions.ts";
 import type { Item } from "../contracts/summary.ts";
+import { newestFirst } from "../memory/items.ts";
 import { ALL_SESSIONS, type Life, type Luggage } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 
@@ -37,7 +38,7 @@ async function pack(
   if (carried.next === "wait") return "wait";
   if (carried.next === "items") return carried;
   const held = await parts.withDatabase((database) => readHeldItems(database, source.incarnation));
-  return { ...held, origins: carried.origins };
+  return { ...held, items: newestFirst(held.items), origins: carried.origins };
 }
 
 /** Items that a new session may begin with: what fits its summary, with some to spare for those that hold no more. */

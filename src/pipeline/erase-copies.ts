@@ -1,3 +1,4 @@
+import type { CopyErasures } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reportRecovery } from "./report.ts";
 
@@ -10,13 +11,19 @@ export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Prom
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const read = await session.readOwedErasures(job.jobId, job.incarnation);
     if (read === null) return ACK;
-    for (const { copy, erased } of read.owed) {
-      const ref = { tenant: job.tenant, owner: job.owner, session: copy };
-      const { isGone } = await parts.sessions.get(ref).eraseCopied(erased);
-      if (isGone) await parts.directory.remove(ref);
-    }
-    await session.confirmCopyErasures(job.jobId, job.incarnation, read.owed);
+    // One copy that is out of reach holds up none of the others.
+    const told = await Promise.allSettled(read.owed.map((owed) => tell(owed, job, parts)));
+    const confirmed = read.owed.filter((_, index) => told[index]?.status === "fulfilled");
+    await session.confirmCopyErasures(job.jobId, job.incarnation, confirmed);
+    const failed = told.find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
     await reportRecovery(parts, job, read.failures);
   }
   return ACK;
+}
+
+async function tell({ copy, erased }: CopyErasures, job: Delivery["job"], parts: PipelineParts): Promise<void> {
+  const ref = { tenant: job.tenant, owner: job.owner, session: copy };
+  const { isGone } = await parts.sessions.get(ref).eraseCopied(erased);
+  if (isGone) await parts.directory.remove(ref);
 }

@@ -3,7 +3,13 @@ import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import { byteLength } from "../contracts/text.ts";
-import { type ImportResult, type SessionLine, type TransferLine, transferLineSchema } from "../contracts/transfer.ts";
+import {
+  type EndLine,
+  type ImportResult,
+  type SessionLine,
+  type TransferLine,
+  transferLineSchema,
+} from "../contracts/transfer.ts";
 import type { Life } from "../session/client.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 
@@ -19,7 +25,7 @@ export async function exportSession(call: Call, sessionId: string): Promise<Asyn
   return (async function* lines() {
     yield head.line;
     for (let afterSeq = 0; afterSeq < head.headSeq;) {
-      const page = unwrap(await call.parts.sessions.get(ref).exportPage(afterSeq, head.headSeq));
+      const page = unwrap(await call.parts.sessions.get(ref).exportPage(head, afterSeq));
       yield* page;
       afterSeq = page.at(-1)?.seq ?? head.headSeq;
     }
@@ -40,34 +46,61 @@ export async function importSession(
   id: string | undefined,
 ): Promise<ImportResult> {
   requireScope(call.principal, "memory:write");
-  const reader = lines[Symbol.asyncIterator]();
-  const first = await reader.next();
-  const head = first.done === true ? null : parseLine(first.value, 1);
-  if (head?.type !== "session") {
-    throw lineFault(1, 'must be the session: a file begins with {"type":"session",…}');
-  }
-  const ref = refOf(call, id ?? head.id);
-  const life = await begin(call, ref, head);
-  const importing = new Importing(call, ref, life, head);
+  const reader = readParsed(lines);
   try {
-    for (let number = 2; ; number += 1) {
+    const first = await reader.next();
+    const head = first.done === true ? null : first.value.line;
+    if (head?.type !== "session") {
+      throw lineFault(first.value?.number ?? 1, 'must be the session: a file begins with {"type":"session",…}');
+    }
+    const ref = refOf(call, id ?? head.id);
+    return await fill(new Importing(call, ref, await begin(call, ref, head), head), reader);
+  } finally {
+    // Nothing more is read of a file that is refused.
+    await reader.return();
+  }
+}
+
+async function fill(importing: Importing, reader: AsyncGenerator<ParsedLine, void, undefined>): Promise<ImportResult> {
+  let last = 1;
+  try {
+    for (;;) {
       const { done, value } = await reader.next();
-      if (done === true)
-        throw lineFault(number, "is missing: the file ends before its end line. It was cut off on its way");
-      const line = parseLine(value, number);
+      if (done === true) {
+        throw lineFault(last + 1, "is missing: the file ends before its end line. It was cut off on its way");
+      }
+      const { line, number } = value;
+      last = number;
       if (line.type !== "end") {
-        await importing.add(number, line, value.length);
+        await importing.add(value);
         continue;
       }
       if (!line.complete) {
         throw lineFault(number, "says that the session was changed while it was exported: export it again");
       }
-      if ((await reader.next()).done !== true) throw lineFault(number + 1, "comes after the end");
+      const further = await reader.next();
+      if (further.done !== true) throw lineFault(further.value.number, "comes after the end");
       return await importing.finish(line);
     }
   } catch (error) {
     await importing.abandon();
     throw error;
+  }
+}
+
+/** A line with its place in the file, counted as an editor counts, and its length in characters. */
+interface ParsedLine {
+  readonly number: number;
+  readonly line: TransferLine;
+  readonly length: number;
+}
+
+/** The lines of a file; empty ones are left out, though they count. */
+async function* readParsed(lines: AsyncIterable<string>): AsyncGenerator<ParsedLine, void, undefined> {
+  let number = 0;
+  for await (const text of lines) {
+    number += 1;
+    if (text.trim() !== "") yield { number, line: parseLine(text, number), length: text.length };
   }
 }
 
@@ -98,7 +131,7 @@ class Importing {
     this.#head = head;
   }
 
-  async add(number: number, line: TransferLine, length: number): Promise<void> {
+  async add({ number, line, length }: ParsedLine): Promise<void> {
     if (line.type === "message" || line.type === "summary" || line.type === "item") this.#count[line.type] += 1;
     if (line.type === "item" && line.sourceSession !== undefined) this.#sources.add(line.sourceSession);
     this.#page.push({ number, line });
@@ -115,14 +148,15 @@ class Importing {
     this.#dropped += dropped;
   }
 
-  async finish(end: TransferLine & { type: "end" }): Promise<ImportResult> {
+  async finish(end: EndLine): Promise<ImportResult> {
     await this.#flush();
     const { createdAt, metadata } = this.#head;
-    // The directory knows the session before anybody is told that it exists.
-    await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
-    const sources = await this.#tellSources();
-    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources));
     const { message, summary, item } = this.#count;
+    const isWhole = end.messages === message && end.summaries === summary && end.items === item;
+    // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
+    if (isWhole) await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
+    const sources = isWhole ? await this.#tellSources() : [];
+    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources));
     return {
       id: this.#ref.session,
       messages: message,

@@ -1,6 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
-import { fitItems, itemsTokens, withoutDoubles } from "../memory/items.ts";
+import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
 import type { Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -27,6 +27,7 @@ export type Carried =
 /** What is carried over. */
 export interface Luggage {
   readonly throughSeq: Seq;
+  /** The most important first: where there is too little room, the last ones stay behind. */
   readonly items: readonly Item[];
   /** Where some of the items come from in turn. */
   readonly origins: readonly OriginRow[];
@@ -52,7 +53,7 @@ export function readCarried(
   }
   const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
   const items = summary === null ? [] : store.items(summary.version);
-  return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: items.map(toPlainItem), origins };
+  return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toPlainItem)), origins };
 }
 
 /** Where carried items come from, as it comes along with them. */
@@ -108,7 +109,8 @@ export function carryOver(
   if (job === null || origin === undefined) return true;
   const summarizing = summarizeJob(store);
   // A version that came between would make an answer that is on its way worthless, and it is paid for.
-  if (summarizing !== undefined && (summarizing.lease !== null || summarizing.draft !== null)) return false;
+  const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || summarizing.draft !== null);
+  if (isUnderWay) return false;
   const heard = store.lineage.takeHeard();
   store.deleteJob(jobId);
   if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {
@@ -124,7 +126,7 @@ export function carryOver(
   const candidates = given.items
     .map((item) => ({ ...item, sourceSession: item.sourceSession ?? origin.session }))
     .filter((item) => item.status === "current" && !isErased(item, heard.get(item.sourceSession)));
-  const { kept, left } = fitItems(withoutDoubles(candidates, current), room);
+  const { kept, left } = firstWithin(withoutDoubles(candidates, current), room);
   if (kept.length === 0) return true;
   const version = (newest?.version ?? 0) + 1;
   for (const [index, item] of kept.entries()) store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);

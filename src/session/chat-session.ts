@@ -44,6 +44,13 @@ import {
 
 export type { Birth } from "./session-shell.ts";
 
+/** What a fork is made of. */
+interface ForkSource extends Life {
+  readonly throughSeq: Seq;
+  /** Nobody named the message: it is the newest. */
+  readonly isNewest: boolean;
+}
+
 /** An import whose file sends nothing more for so long is given up. */
 const IMPORT_PATIENCE_MS = 15 * 60_000;
 
@@ -231,7 +238,7 @@ export class ChatSession extends SessionWork {
   async beginFork(
     copy: string,
     throughSeq: Seq | undefined,
-  ): Promise<Outcome<Life & { throughSeq: Seq; metadata: Metadata; settings: SessionSettings }>> {
+  ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: SessionSettings }>> {
     return this.shell.answer(() => {
       const { session, incarnation, metadata, settings } = this.shell.known();
       const headSeq = this.shell.store.head()?.seq ?? 0;
@@ -245,7 +252,8 @@ export class ChatSession extends SessionWork {
       }
       const through = throughSeq ?? headSeq;
       this.shell.store.lineage.putCopy(copy, through);
-      return { session, incarnation, throughSeq: through, metadata, settings };
+      const isNewest = throughSeq === undefined;
+      return { session, incarnation, throughSeq: through, isNewest, metadata, settings };
     });
   }
 
@@ -255,19 +263,29 @@ export class ChatSession extends SessionWork {
    */
   async createFork(
     birth: Birth,
-    source: Life & { readonly throughSeq: Seq },
+    source: ForkSource,
     waitMs: number,
     tenant?: TenantSettings,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
     const begun = this.shell.answer(() => {
       const existing = this.shell.existing();
       const origin = existing === null ? undefined : this.shell.store.lineage.origins().find(isFork);
-      const isSame = origin?.incarnation === source.incarnation && origin.throughSeq === source.throughSeq;
+      // Asked again for the newest message, the source may have moved on.
+      const isThrough = source.isNewest || origin?.throughSeq === source.throughSeq;
+      const isSame = origin?.incarnation === source.incarnation && isThrough;
       if (existing !== null && !isSame) throw new Refusal(TAKEN_SESSION);
       if (existing !== null) return { created: false, jobId: null };
       const now = Date.now();
       const { incarnation } = this.shell.create(birth, { kind: "fork", until: now, sourceChanges: null }, tenant);
-      const row = { ...source, kind: "fork", state: "pending", isDirect: true } as const;
+      const { session, throughSeq } = source;
+      const row = {
+        session,
+        incarnation: source.incarnation,
+        kind: "fork",
+        throughSeq,
+        state: "pending",
+        isDirect: true,
+      } as const;
       const job = oweCopy(this.shell.store, incarnation, row, newId, now);
       this.shell.arm();
       return { created: true, jobId: job.id };
@@ -294,15 +312,22 @@ export class ChatSession extends SessionWork {
     return this.shell.read(() => readExportHead(this.shell.store, this.shell.known()));
   }
 
-  async exportPage(afterSeq: Seq, throughSeq: Seq): Promise<Outcome<MessageLine[]>> {
+  async exportPage(head: ExportHead, afterSeq: Seq): Promise<Outcome<MessageLine[]>> {
     return this.shell.read(() => {
-      this.shell.known();
-      return readExportPage(this.shell.store, afterSeq, throughSeq);
+      this.#exporting(head);
+      return readExportPage(this.shell.store, afterSeq, head.headSeq);
     });
   }
 
   async endExport(head: ExportHead): Promise<Outcome<{ lines: readonly (SummaryLine | ItemLine)[]; end: EndLine }>> {
-    return this.shell.read(() => readExportEnd(this.shell.store, this.shell.known(), head));
+    return this.shell.read(() => readExportEnd(this.shell.store, this.#exporting(head), head));
+  }
+
+  /** One file is of one life of the session. */
+  #exporting(head: ExportHead): SessionRow {
+    const session = this.shell.known();
+    if (session.incarnation !== head.incarnation) throw new Refusal(LOST_EXPORT);
+    return session;
   }
 
   /** Begins to fill a new session from a file. Nobody sees it until it is whole. */
@@ -403,6 +428,10 @@ const UNKNOWN_SUMMARY: Fault = {
 const TAKEN_SESSION: Fault = {
   code: "session_exists",
   detail: "Choose another id, or erase the session that has it.",
+};
+const LOST_EXPORT: Fault = {
+  code: "session_not_found",
+  detail: "The session was erased while it was exported. Export the one that has its id now.",
 };
 const LOST_IMPORT: Fault = {
   code: "session_not_found",

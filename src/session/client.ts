@@ -3,7 +3,7 @@ import type { ChatSession } from "./chat-session.ts";
 
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
-export type { Life } from "./lineage.ts";
+export type { CopyErasures, Life } from "./lineage.ts";
 export type { SummaryStep } from "./summarizing.ts";
 
 /** What others may ask of a session's object. */

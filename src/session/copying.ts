@@ -3,7 +3,7 @@ import { carriedOrigins } from "./carrying.ts";
 import type { Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
-import type { MessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import type { Copying, MessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 import { oweSummaryIfDue } from "./summarizing.ts";
 
@@ -69,6 +69,16 @@ export function nextCopyStep(store: SessionStore, session: SessionRow, jobId: st
   const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
   if (store.job(jobId) === null || session.copying === null || origin === undefined) return null;
   return { source: origin, afterSeq: store.head()?.seq ?? 0, throughSeq: origin.throughSeq };
+}
+
+/** No count of changes: whatever page comes next is not of the moment that was copied so far. */
+const NO_MOMENT = -1;
+
+/** Throws away what was copied so far, and the page that is on its way as well. */
+export function beginAgain(store: SessionStore, copying: Copying): void {
+  if (copying.kind !== "fork") return;
+  store.deleteLog();
+  store.setCopying({ ...copying, sourceChanges: NO_MOMENT });
 }
 
 /** Owes the copy. Called as the fork is created. */

@@ -3,6 +3,7 @@ import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
+import { beginAgain } from "./copying.ts";
 import { type Erased, tellCopies } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { findMessage } from "./reading.ts";
@@ -174,6 +175,8 @@ export function eraseCopied(
   now: number,
 ): { readonly isGone: boolean; readonly seqs: readonly Seq[] } {
   const forgotten: Seq[] = [];
+  // A page that is on its way to a fork may still hold it, and a later one be of the same moment.
+  if (session.copying !== null && erased.length > 0) beginAgain(store, session.copying);
   for (const { source, seqs } of erased) {
     const origin = store.lineage
       .origins()
@@ -183,6 +186,7 @@ export function eraseCopied(
       if (isAwaiting(store)) store.lineage.hear(source.session, seqs);
       continue;
     }
+    if (seqs?.every((seq) => seq > origin.throughSeq) === true) continue;
     if (session.expiredAt !== null || (session.copying !== null && seqs === null)) {
       eraseSession(store, session, newId, now);
       return { isGone: true, seqs: [] };
@@ -222,6 +226,7 @@ function eraseCarried(
     );
     store.putJob({ ...job, draft: { ...job.draft, items } });
   }
+  store.countChange();
   if (store.newestSummary() !== null) oweArchive(store, session, newId, now, true);
   tellCopies(store, session, { source: origin, seqs }, newId, now);
 }

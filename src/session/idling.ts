@@ -73,8 +73,8 @@ export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () 
 export type ExpiryStep = "expire" | "wait" | "done";
 
 /**
- * Whether the session may expire now: nobody spoke since, all of it is summarized, soundly, and the archive and the copies
- * confirmed whatever they were owed. Owes the summary if one is lacking.
+ * Whether the session may expire now: nobody spoke since, what it is to continue from is there, all of it is summarized, soundly, and
+ * the archive and the copies confirmed whatever they were owed. Owes the summary if one is lacking.
  */
 export function stepExpiry(
   store: SessionStore,

@@ -142,7 +142,10 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     if (session === null) return { isGone: false };
     return this.shell.transact(() => {
       const { isGone, seqs } = eraseCopied(this.shell.store, session, erased, newId, Date.now());
-      if (isGone) this.shell.search.drop();
+      if (isGone) {
+        this.shell.search.drop();
+        this.shell.wakeAll();
+      }
       for (const seq of seqs) this.shell.search.remove(seq);
       this.shell.changed();
       return { isGone };

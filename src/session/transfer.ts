@@ -33,13 +33,14 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 /** What an export begins with, and what it has to know to go on. */
 export interface ExportHead {
   readonly line: SessionLine;
+  readonly incarnation: string;
   readonly headSeq: Seq;
   /** Edits and erasures so far: should they rise before the end, what was written is not of one moment. */
   readonly changes: number;
 }
 
 export function readExportHead(store: SessionStore, session: SessionRow): ExportHead {
-  const { metadata, settings, createdAt, changes } = session;
+  const { metadata, settings, createdAt, changes, incarnation } = session;
   return {
     line: {
       type: "session",
@@ -50,6 +51,7 @@ export function readExportHead(store: SessionStore, session: SessionRow): Export
       metadata,
       settings,
     },
+    incarnation,
     headSeq: store.head()?.seq ?? 0,
     changes,
   };

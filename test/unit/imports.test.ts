@@ -31,9 +31,9 @@ describe("the import rules", () => {
     [
       "src/pipeline/consume.ts",
       'import { SessionStore } from "../session/store.ts";',
-      /nobody but session\/chat-session/,
+      /nobody but session\/session-shell/,
     ],
-    ["src/session/append.ts", 'import { SessionStore } from "./store.ts";', /nobody but session\/chat-session/],
+    ["src/session/append.ts", 'import { SessionStore } from "./store.ts";', /nobody but session\/session-shell/],
     [
       "src/session/append.ts",
       'import type { SessionStore } from "./store.ts";\nimport x from "../http/a.ts";',
@@ -42,7 +42,7 @@ describe("the import rules", () => {
     [
       "src/service/search.ts",
       'import type { SessionStore } from "../session/store.ts";',
-      /nobody but session\/chat-session/,
+      /nobody but session\/session-shell/,
     ],
     ["src/service/search.ts", 'import worker from "../worker.ts";', /nothing imports worker.ts/],
     ["src/service/search.ts", 'import { startService } from "../../scripts/dev/service.ts";', /which lies outside/],
@@ -68,7 +68,7 @@ describe("the import rules", () => {
 
   const allowed: [file: string, text: string][] = [
     ["src/worker.ts", 'import { ChatSession } from "./session/chat-session.ts";'],
-    ["src/session/chat-session.ts", 'import { SessionStore } from "./store.ts";'],
+    ["src/session/session-shell.ts", 'import { SessionStore } from "./store.ts";'],
     ["src/session/append.ts", 'import type { SessionStore } from "./store.ts";'],
     ["src/contracts/page.ts", 'import { z } from "zod";\nimport { limits } from "./limits.ts";'],
     ["src/inspector/page.ts", 'import type { Message } from "../contracts/message.ts";'],

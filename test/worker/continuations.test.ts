@@ -1,0 +1,331 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { Item } from "../../src/contracts/summary.ts";
+import type { Luggage } from "../../src/session/client.ts";
+import {
+  archivedTexts,
+  archivedWhole,
+  beside,
+  continuationOf,
+  deliver,
+  itemsOf,
+  jobOf,
+  lifeOf,
+  pipelineParts,
+  quoting,
+  request,
+  ring,
+  storedText,
+  summarizeAndArchive,
+} from "../support/worker-lifetime.ts";
+import {
+  birthOf,
+  chatOf,
+  freshRef,
+  incarnationOf,
+  oweSummary,
+  owedJobs,
+  sessionAt,
+  stubAt,
+  turn,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+const SECRET = "the invoice 1003";
+
+/** A continuation that only the test brings on its way. */
+async function beginContinuation(source: SessionRef): Promise<SessionRef> {
+  const copy = beside(source);
+  const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
+  unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+  return copy;
+}
+
+async function carry(copy: SessionRef, luggage: Luggage | null): Promise<boolean> {
+  const { jobId, incarnation } = await jobOf(copy, "restore");
+  return withoutAlarm(copy, (session) => session.carryOver(jobId, incarnation, luggage));
+}
+
+async function luggageOf(source: SessionRef): Promise<Luggage> {
+  const carried = await sessionAt(source).readCarried(await incarnationOf(source), false);
+  if (carried?.next !== "items") throw new Error("the source has nothing to give");
+  return carried;
+}
+
+function item(id: string, text: string, sourceSeqs: number[], change: Partial<Item> = {}): Item {
+  return { id, kind: "fact", text, sourceSeqs, status: "current", ...change };
+}
+
+/** Makes a summary of a session with an answer of the test's own. */
+async function summarizeBy(ref: SessionRef, answer: typeof quoting): Promise<void> {
+  const { jobId, incarnation } = await oweSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  if (step.next !== "call") throw new Error("expected a call");
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer(step.request)));
+}
+
+describe("a session that continues from another", () => {
+  it("begins with what the other's summary holds, each item naming the session that its sources are of", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const copy = await continuationOf(source);
+    const before = await itemsOf(source);
+    expect(before.length).toBeGreaterThan(0);
+    const carried = await itemsOf(copy);
+    expect(carried.map(({ text, sourceSeqs, sourceSession }) => ({ text, sourceSeqs, sourceSession }))).toEqual(
+      before.map(({ text, sourceSeqs }) => ({ text, sourceSeqs, sourceSession: source.session })),
+    );
+    expect(unwrap(await sessionAt(copy).state())).toMatchObject({
+      headSeq: 0,
+      origin: { session: source.session, kind: "continuation", throughSeq: 8, state: "done" },
+      summary: { version: 1, throughSeq: 0 },
+    });
+    await archivedWhole(copy);
+    expect((await archivedTexts(await incarnationOf(copy))).toSorted()).toEqual(
+      carried.map(({ text }) => text).toSorted(),
+    );
+  });
+
+  it("first has the other's summary brought up to date with all but its last four messages", async () => {
+    const source = await chatOf(12);
+    const copy = await continuationOf(source);
+    expect(unwrap(await sessionAt(source).state()).summary).toMatchObject({ throughSeq: 8 });
+    expect((await itemsOf(copy)).length).toBeGreaterThan(0);
+  });
+
+  it("does with the summary that there is when a new one is too long in coming", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    unwrap(await sessionAt(source).append({ messages: [13, 14, 15, 16].map((number) => turn(number)) }, null));
+    const copy = await beginContinuation(source);
+    const job = await jobOf(copy, "restore");
+    const { sessions } = pipelineParts();
+    const stuck = pipelineParts({
+      sessions: {
+        get: (ref) =>
+          new Proxy(sessions.get(ref), {
+            get: (target, name) =>
+              name === "readCarried"
+                ? (incarnation: string, mayWait: boolean) =>
+                    withoutAlarm(ref, (session) => session.readCarried(incarnation, mayWait))
+                : Reflect.get(target, name),
+          }),
+      },
+    });
+    expect(await deliver(job, stuck, 1)).toBe("retried");
+    expect(await deliver(job, stuck, 5)).toBe("retried");
+    expect(await deliver(job, stuck, 6)).toBe("acked");
+    expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "done", throughSeq: 8 });
+  });
+
+  it("leaves out what no longer holds, and the oldest where the budget does not do for all", async () => {
+    const source = await chatOf(12);
+    const copy = beside(source);
+    const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
+    const birth = birthOf(copy, { summaryMaxTokens: 150 });
+    unwrap(await withoutAlarm(copy, (session) => session.create(birth, undefined, life)));
+    const items = Array.from({ length: 12 }, (_, index) =>
+      item(`1.${index + 1}`, `Statement ${index + 1} about the harbour office.`, [index + 1]),
+    );
+    const done = item("1.20", "An old task, long done.", [1], { status: "superseded" });
+    expect(await carry(copy, { throughSeq: 12, items: [done, ...items], origins: [] })).toBe(true);
+    const carried = await itemsOf(copy);
+    const seqs = carried.flatMap(({ sourceSeqs }) => sourceSeqs);
+    expect(seqs.length).toBeGreaterThan(1);
+    expect(seqs.length).toBeLessThan(12);
+    expect(seqs).toEqual(Array.from({ length: seqs.length }, (_, index) => 12 - seqs.length + 1 + index));
+    const summary = unwrap(await sessionAt(copy).summary(1, false));
+    expect(summary.tokens).toBeLessThanOrEqual(150);
+    expect(summary.droppedItems).toBe(12 - seqs.length);
+  });
+
+  it("names no message of the other in omitted, and cites none in expanded sources", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const copy = await continuationOf(source);
+    unwrap(await sessionAt(copy).append({ messages: [turn(21), turn(22)] }, null));
+    const context = unwrap(await sessionAt(copy).context({ format: "threadkeep" }));
+    expect(context).toMatchObject({ omitted: [], headSeq: 2 });
+    const starved = unwrap(await sessionAt(copy).context({ format: "threadkeep", maxTokens: 256 }));
+    if (!("omitted" in starved)) throw new Error("expected the format threadkeep");
+    for (const { throughSeq } of starved.omitted) expect(throughSeq).toBeLessThanOrEqual(2);
+    expect(unwrap(await sessionAt(copy).summary(1, true)).sources).toEqual([]);
+  });
+
+  it("is answered by whoever asks for it twice as it is, and refused where there is nothing to continue from", async () => {
+    const source = await chatOf(12);
+    const copy = await continuationOf(source);
+    const again = await request("POST", "/sessions", { id: copy.session, continueFrom: source.session });
+    expect(again).toMatchObject({ status: 200, body: { id: copy.session } });
+    const unknown = await request("POST", "/sessions", { continueFrom: crypto.randomUUID() });
+    expect(unknown).toMatchObject({
+      status: 404,
+      body: { code: "session_not_found", errors: [{ path: "/continueFrom" }] },
+    });
+    const id = crypto.randomUUID();
+    expect(await request("POST", "/sessions", { id, continueFrom: id })).toMatchObject({
+      status: 422,
+      body: { errors: [{ path: "/continueFrom" }] },
+    });
+  });
+
+  it("says that it has nothing when the other was erased before anything was carried over", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const copy = await beginContinuation(source);
+    const luggage = await luggageOf(source);
+    const job = await jobOf(copy, "restore");
+    unwrap(await withoutAlarm(source, (session) => session.erase()));
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await carry(copy, luggage)).toBe(true);
+    expect(unwrap(await sessionAt(copy).state())).toMatchObject({ summary: null, origin: { state: "lost" } });
+    expect(await storedText(copy)).not.toContain(SECRET);
+    expect(await deliver(job)).toBe("acked");
+    unwrap(await sessionAt(copy).append({ messages: [turn(1)] }, null));
+  });
+
+  it("takes over no item whose message was erased while it was on its way", async () => {
+    const source = await chatOf(12);
+    await summarizeBy(source, quoting);
+    const copy = await beginContinuation(source);
+    const luggage = await luggageOf(source);
+    expect(JSON.stringify(luggage)).toContain(SECRET);
+    unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await carry(copy, luggage)).toBe(true);
+    expect((await itemsOf(copy)).map(({ sourceSeqs }) => sourceSeqs[0])).toEqual([1, 2, 4, 5, 6, 7, 8]);
+    expect(await storedText(copy)).not.toContain(SECRET);
+  });
+});
+
+describe("items that were carried over", () => {
+  it("keep their words and sources whatever a summarizer makes of them; their status may change", async () => {
+    const source = await chatOf(12);
+    const copy = await beginContinuation(source);
+    await carry(copy, {
+      throughSeq: 8,
+      items: [
+        item("1.1", "The invoice goes to office 3.", [3]),
+        item("1.2", "Call the harbour.", [4], { kind: "task" }),
+      ],
+      origins: [],
+    });
+    unwrap(await sessionAt(copy).append({ messages: [1, 2, 3, 4, 5, 6].map((number) => turn(number)) }, null));
+    await summarizeBy(copy, ({ previous }) => ({
+      model: "test",
+      items: previous.map((before, index) => ({
+        ...before,
+        text: "Something else altogether.",
+        sourceSeqs: [1],
+        status: index === 1 ? ("done" as const) : ("current" as const),
+      })),
+    }));
+    expect(await itemsOf(copy)).toMatchObject([
+      { text: "The invoice goes to office 3.", sourceSeqs: [3], sourceSession: source.session, status: "current" },
+      { text: "Call the harbour.", sourceSeqs: [4], sourceSession: source.session, status: "done" },
+    ]);
+  });
+
+  it("outlive a summary from scratch, and one that is made again after an erasure", async () => {
+    const source = await chatOf(12);
+    const copy = await beginContinuation(source);
+    await carry(copy, { throughSeq: 8, items: [item("1.1", "Ada lives in Lisbon.", [3])], origins: [] });
+    unwrap(await sessionAt(copy).append({ messages: [1, 2, 3, 4, 5, 6, 7, 8].map((number) => turn(number)) }, null));
+    await summarizeBy(copy, quoting);
+    unwrap(await sessionAt(copy).summarize({ fromScratch: true, keepRecentTokens: 0, waitMs: 10_000 }));
+    const carried = { text: "Ada lives in Lisbon.", sourceSession: source.session, sourceSeqs: [3] };
+    unwrap(await withoutAlarm(copy, (session) => session.eraseMessage("turn-3")));
+    const job = (await owedJobs(copy)).find(({ kind }) => kind === "summarize");
+    expect(job).toMatchObject({ redo_base: 1 });
+    await summarizeBy(copy, quoting);
+    const items = await itemsOf(copy);
+    expect(items).toContainEqual(expect.objectContaining(carried));
+    expect(items.filter(({ sourceSession }) => sourceSession !== undefined)).toHaveLength(1);
+    const versions = unwrap(await sessionAt(copy).summaries(undefined, 10)).data;
+    expect(versions.at(-1)).toMatchObject({ version: 1, throughSeq: 0, items: [carried] });
+  });
+
+  it("wait for a summary that is under way, and not for one that was given up", async () => {
+    const source = await chatOf(12);
+    const copy = await beginContinuation(source);
+    unwrap(await sessionAt(copy).append({ messages: [1, 2, 3, 4, 5, 6].map((number) => turn(number)) }, null));
+    const { jobId, incarnation } = await oweSummary(copy);
+    const step = await sessionAt(copy).beginSummary(jobId, incarnation);
+    if (step.next !== "call") throw new Error("expected a call");
+    const luggage: Luggage = { throughSeq: 8, items: [item("1.1", "Ada lives in Lisbon.", [3])], origins: [] };
+    expect(await carry(copy, luggage)).toBe(false);
+    await runInDurableObject(stubAt(copy), (_, state) => {
+      state.storage.sql.exec("UPDATE jobs SET state = 'failed' WHERE id = ?", jobId);
+    });
+    expect(await carry(copy, luggage)).toBe(true);
+    expect(await itemsOf(copy)).toHaveLength(1);
+  });
+
+  it("pass from one session to the next and keep the name of the first", async () => {
+    const a = await chatOf(12);
+    await summarizeAndArchive(a);
+    const b = await continuationOf(a);
+    unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
+    const c = await continuationOf(b);
+    const sources = new Set((await itemsOf(c)).map(({ sourceSession }) => sourceSession));
+    expect(sources).toEqual(new Set([a.session, b.session]));
+    expect(unwrap(await sessionAt(c).state()).origin).toMatchObject({ session: b.session });
+  });
+
+  it("are taken out of every version and of the archive when a message that they cite is erased where it was said", async () => {
+    const a = await chatOf(12);
+    await summarizeBy(a, quoting);
+    const b = await continuationOf(a);
+    unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
+    await summarizeBy(b, quoting);
+    await ring(b);
+    await archivedWhole(b);
+    const c = await continuationOf(b);
+    await archivedWhole(c);
+    for (const ref of [b, c]) {
+      expect(await storedText(ref)).toContain(SECRET);
+      expect((await archivedTexts(await incarnationOf(ref))).join("\n")).toContain(SECRET);
+    }
+    expect(unwrap(await withoutAlarm(a, (session) => session.eraseMessage("turn-3")))).toMatchObject({
+      state: "erasing",
+    });
+    await deliver(await jobOf(a, "erase-copies"));
+    expect(await storedText(b)).not.toContain(SECRET);
+    await until("the last of them has heard", async () => !(await storedText(c)).includes(SECRET));
+    for (const ref of [b, c]) {
+      await until("the archive has heard", async () => unwrap(await sessionAt(ref).state()).archived);
+      expect((await archivedTexts(await incarnationOf(ref))).join("\n")).not.toContain(SECRET);
+      const kept = (await itemsOf(ref)).filter(({ sourceSession }) => sourceSession === a.session);
+      expect(kept.map(({ sourceSeqs }) => sourceSeqs[0])).toEqual([1, 2, 4, 5, 6, 7, 8]);
+    }
+  });
+
+  it("are none of another session's that was erased: what was said in the new one since stays", async () => {
+    const a = await chatOf(12);
+    await summarizeBy(a, quoting);
+    const b = await continuationOf(a);
+    unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
+    await summarizeBy(b, quoting);
+    unwrap(await sessionAt(a).erase());
+    await until("the copy has heard", async () => !(await storedText(b)).includes(SECRET));
+    const items = await itemsOf(b);
+    expect(items.map(({ sourceSeqs, sourceSession }) => [sourceSession, sourceSeqs])).toEqual([
+      [undefined, [1]],
+      [undefined, [2]],
+    ]);
+    expect(unwrap(await sessionAt(b).messages({ limit: 10 })).data).toHaveLength(6);
+    expect((await lifeOf(b)).session).toBe(b.session);
+  });
+});
+
+describe("a continuation of a session that is not there for strangers", () => {
+  it("of another owner is answered as of one that does not exist", async () => {
+    const foreign = { ...freshRef("mallory") };
+    unwrap(await sessionAt(foreign).append({ messages: [turn(1)] }, birthOf(foreign)));
+    expect(await request("POST", "/sessions", { continueFrom: foreign.session })).toMatchObject({ status: 404 });
+    expect(await owedJobs(foreign)).toEqual([]);
+  });
+});

@@ -1,0 +1,298 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import {
+  archivedTexts,
+  beside,
+  continuationOf,
+  deliver,
+  itemsOf,
+  jobOf,
+  letPass,
+  listed,
+  pipelineParts,
+  quoting,
+  request,
+  ring,
+  storedText,
+} from "../support/worker-lifetime.ts";
+import {
+  birthOf,
+  chatOf,
+  freshRef,
+  incarnationOf,
+  oweSummary,
+  owedJobs,
+  said,
+  sessionAt,
+  stubAt,
+  turn,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+const HOUR_MS = 3_600_000;
+const EXPIRING: SessionSettings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };
+
+/** A chat that is listed, and falls silent for longer than its settings allow. */
+async function silentChat(turns = 12, settings: SessionSettings = EXPIRING): Promise<SessionRef> {
+  const ref = await chatOf(turns, { settings });
+  await pipelineParts().directory.register(ref, Date.now(), {});
+  await letPass(ref, 2 * HOUR_MS);
+  return ref;
+}
+
+/** Brings about, step by step, all that has to happen before the session may expire, and that it does. */
+async function expire(ref: SessionRef): Promise<void> {
+  await until("the session expires", async () => {
+    if (await isExpired(ref)) return true;
+    await ring(ref);
+    return false;
+  });
+}
+
+async function isExpired(ref: SessionRef): Promise<boolean> {
+  const state = await sessionAt(ref).state();
+  return !state.ok && state.fault.code === "session_expired";
+}
+
+function kindsOwed(ref: SessionRef): Promise<unknown[]> {
+  return owedJobs(ref).then((jobs) => jobs.map(({ kind }) => kind).toSorted());
+}
+
+/** The alarm rings, and what it sends stays in the hands of the test: nothing of it is due to anybody else. */
+async function oweExpiry(ref: SessionRef) {
+  await runInDurableObject(stubAt(ref), async (session, state) => {
+    await session.alarm();
+    await state.storage.deleteAlarm();
+  });
+  return jobOf(ref, "expire");
+}
+
+describe("expiry", () => {
+  it("is off by default: years of silence change nothing", async () => {
+    const ref = await chatOf(6);
+    expect(unwrap(await sessionAt(ref).state()).expiresAt).toBeNull();
+    await letPass(ref, 1_000 * 24 * HOUR_MS);
+    await ring(ref);
+    expect(await kindsOwed(ref)).toEqual([]);
+    expect(unwrap(await sessionAt(ref).message("turn-1")).seq).toBe(1);
+  });
+
+  it("says when, at the earliest, and puts it off with each append", async () => {
+    const ref = await chatOf(2, { settings: EXPIRING });
+    const expiresAt = async (): Promise<number> => Date.parse(unwrap(await sessionAt(ref).state()).expiresAt ?? "");
+    const first = await expiresAt();
+    expect(first).toBeGreaterThan(Date.now() + HOUR_MS - 60_000);
+    expect(first).toBeLessThan(Date.now() + 1.1 * HOUR_MS + 1);
+    await letPass(ref, HOUR_MS / 2);
+    unwrap(await sessionAt(ref).append({ messages: [said("more")] }, null));
+    expect(await expiresAt()).toBeGreaterThanOrEqual(first);
+  });
+
+  it("leaves a tombstone that answers 410 to whatever is asked, and nothing that was said", async () => {
+    const ref = await silentChat();
+    await expire(ref);
+    const expired = { status: 410, body: { code: "session_expired" } };
+    const path = `/sessions/${ref.session}`;
+    for (const [method, rest, body] of [
+      ["GET", "", undefined],
+      ["PATCH", "", { metadata: {} }],
+      ["GET", "/messages", undefined],
+      ["POST", "/messages", { messages: [said("x")] }],
+      ["GET", "/messages/turn-1", undefined],
+      ["DELETE", "/messages/turn-1", undefined],
+      ["GET", "/context", undefined],
+      ["POST", "/search", { query: "invoice" }],
+      ["GET", "/summaries", undefined],
+      ["POST", "/summarize", {}],
+      ["POST", "/fork", {}],
+      ["GET", "/export", undefined],
+    ] as const) {
+      expect(await request(method, path + rest, body), `${method} ${rest}`).toMatchObject(expired);
+    }
+    expect(await request("POST", "/sessions", { id: ref.session })).toMatchObject(expired);
+    expect(await storedText(ref)).not.toContain("invoice");
+    expect((await archivedTexts(await incarnationOf(ref))).join("\n")).toContain("invoice");
+  });
+
+  it("shows in the list since when", async () => {
+    const ref = await silentChat(2);
+    expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
+    await expire(ref);
+    const entry = (await listed(ref)).get(ref.session);
+    expect(Date.parse(entry?.expiredAt ?? "")).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  it("waits for a summary of every message, and for the archive to confirm it", async () => {
+    const ref = await silentChat();
+    const job = await oweExpiry(ref);
+    const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.incarnation));
+    expect(await step()).toBe("wait");
+    expect(await kindsOwed(ref)).toEqual(["expire", "summarize"]);
+    const summarize = await jobOf(ref, "summarize");
+    expect(summarize.throughSeq).toBe(12);
+    const call = await sessionAt(ref).beginSummary(summarize.jobId, summarize.incarnation);
+    if (call.next !== "call") throw new Error("expected a call");
+    const answer = quoting(call.request);
+    await withoutAlarm(ref, (session) =>
+      session.saveAnswer(summarize.jobId, summarize.incarnation, call.lease, answer),
+    );
+    expect(await step()).toBe("wait");
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ summary: { throughSeq: 12 }, archived: false });
+    await deliver(await jobOf(ref, "archive"));
+    expect(await step()).toBe("expire");
+    expect(await isExpired(ref)).toBe(true);
+  });
+
+  it("does not happen while the summary is a degraded one", async () => {
+    const ref = await silentChat(2);
+    const job = await oweExpiry(ref);
+    await deliver(job);
+    await ring(ref);
+    await until("summarized and archived", async () => {
+      const { summary, archived } = unwrap(await sessionAt(ref).state());
+      return summary?.throughSeq === 2 && archived;
+    });
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE summaries SET degraded = 1");
+    });
+    await deliver(job);
+    expect(await isExpired(ref)).toBe(false);
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE summaries SET degraded = 0");
+    });
+    await deliver(job);
+    expect(await isExpired(ref)).toBe(true);
+  });
+
+  it("does not happen before the session has what it continues from", async () => {
+    const source = await chatOf(12);
+    const ref = beside(source);
+    const life = unwrap(await sessionAt(source).beginContinuation(ref.session));
+    unwrap(await withoutAlarm(ref, (session) => session.create(birthOf(ref, EXPIRING), undefined, life)));
+    await letPass(ref, 2 * HOUR_MS);
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE jobs SET next_send_at = ?", Date.now() + HOUR_MS);
+    });
+    const job = await oweExpiry(ref);
+    const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.incarnation));
+    expect(await step()).toBe("wait");
+    const { jobId, incarnation } = await jobOf(ref, "restore");
+    await withoutAlarm(ref, (session) => session.carryOver(jobId, incarnation, null));
+    expect(await step()).toBe("expire");
+  });
+
+  it("is called off by an append that comes in between, and the list forgets that it was to be", async () => {
+    const ref = await silentChat(2);
+    const job = await oweExpiry(ref);
+    const { sessions } = pipelineParts();
+    let steps = 0;
+    const overtaken = pipelineParts({
+      sessions: {
+        get: (at) =>
+          new Proxy(sessions.get(at), {
+            get: (target, name) => {
+              if (name !== "stepExpiry") return Reflect.get(target, name);
+              return async () => {
+                steps += 1;
+                unwrap(await sessionAt(ref).append({ messages: [said("wait", "late")] }, null));
+                return "expire";
+              };
+            },
+          }),
+      },
+    });
+    await deliver(job, overtaken);
+    expect(steps).toBe(1);
+    expect(unwrap(await sessionAt(ref).message("late")).seq).toBe(3);
+    expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
+    expect(await kindsOwed(ref)).not.toContain("expire");
+    const alarm = await runInDurableObject(stubAt(ref), (_, state) => state.storage.getAlarm());
+    expect(alarm).toBeGreaterThan(Date.now() + HOUR_MS - 60_000);
+  });
+
+  it("is not undone by deliveries that come late, of whatever kind", async () => {
+    const ref = await silentChat();
+    const { jobId, incarnation } = await oweSummary(ref);
+    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    if (step.next !== "call") throw new Error("expected a call");
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE jobs SET lease_until = 0");
+    });
+    await expire(ref);
+    const late = { v: 1, ...ref, incarnation, throughSeq: 8, jobId } as const;
+    for (const kind of ["summarize", "archive", "expire", "fork", "restore"] as const) {
+      expect(await deliver({ ...late, kind }), kind).toBe("acked");
+    }
+    expect(await sessionAt(ref).saveAnswer(jobId, incarnation, step.lease, quoting(step.request))).toMatchObject({
+      next: "done",
+    });
+    expect(await isExpired(ref)).toBe(true);
+    expect(await storedText(ref)).not.toContain("invoice");
+    expect((await listed(ref)).get(ref.session)).toHaveProperty("expiredAt");
+    expect(await kindsOwed(ref)).toEqual([]);
+  });
+});
+
+describe("an expired session", () => {
+  it("is erased like any other, archive included, and its id is free then", async () => {
+    const ref = await silentChat();
+    await expire(ref);
+    const incarnation = await incarnationOf(ref);
+    expect(await request("DELETE", `/sessions/${ref.session}`)).toMatchObject({ status: 202 });
+    expect(await request("GET", `/sessions/${ref.session}`)).toMatchObject({ status: 404 });
+    expect((await listed(ref)).has(ref.session)).toBe(false);
+    const anew = await request("POST", `/sessions/${ref.session}/messages`, {
+      messages: [said("a new beginning", "n")],
+    });
+    expect(anew).toMatchObject({ status: 201, body: { headSeq: 1 } });
+    expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
+    await until("the archive forgets", async () => (await archivedTexts(incarnation)).length === 0);
+    await until("nothing is owed", async () => (await owedJobs(ref)).length === 0);
+    expect(unwrap(await sessionAt(ref).message("n")).content).toBe("a new beginning");
+  });
+
+  it("lends its summary, through the archive, to a session that continues from it", async () => {
+    const ref = await silentChat();
+    await expire(ref);
+    const before = await archivedTexts(await incarnationOf(ref));
+    const copy = await continuationOf(ref);
+    const items = await itemsOf(copy);
+    expect(items.map(({ text }) => text).toSorted()).toEqual(before.toSorted());
+    expect(new Set(items.map(({ sourceSession }) => sourceSession))).toEqual(new Set([ref.session]));
+    expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ throughSeq: 12, state: "done" });
+    expect(await isExpired(ref)).toBe(true);
+    unwrap(await sessionAt(ref).erase());
+    await until("what was lent is taken back", async () => (await itemsOf(copy)).length === 0);
+  });
+
+  it("cannot be carried over while PostgreSQL is away, and is once it is back", async () => {
+    const ref = await silentChat(6);
+    await expire(ref);
+    const copy = beside(ref);
+    const life = unwrap(await sessionAt(ref).beginContinuation(copy.session));
+    unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+    const job = await jobOf(copy, "restore");
+    const away = pipelineParts({
+      withDatabase: async () => {
+        throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+      },
+    });
+    expect(await deliver(job, away)).toBe("retried");
+    expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "pending" });
+    expect(await deliver(job)).toBe("acked");
+    expect((await itemsOf(copy)).length).toBeGreaterThan(0);
+  });
+
+  it("of which nothing was ever said expires as well", async () => {
+    const ref = freshRef();
+    unwrap(await sessionAt(ref).create(birthOf(ref, EXPIRING)));
+    await letPass(ref, 2 * HOUR_MS);
+    await expire(ref);
+    expect(await sessionAt(ref).append({ messages: [turn(1)] }, birthOf(ref))).toMatchObject({
+      fault: { code: "session_expired" },
+    });
+  });
+});

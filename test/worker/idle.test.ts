@@ -1,0 +1,159 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { NewMessage } from "../../src/contracts/message.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { ChatSession } from "../../src/session/chat-session.ts";
+import { letPass, ring } from "../support/worker-lifetime.ts";
+import {
+  birthOf,
+  chatOf,
+  freshRef,
+  owedJobs,
+  said,
+  sessionAt,
+  stubAt,
+  turn,
+  until,
+} from "../support/worker-session.ts";
+
+const IDLE_MS = 1_800_000;
+
+/** Of about so many tokens. */
+function long(tokens: number, id?: string): NewMessage {
+  return said("word ".repeat(tokens), id);
+}
+
+function alarmOf(ref: SessionRef): Promise<number | null> {
+  return runInDurableObject(stubAt(ref), (_, state) => state.storage.getAlarm());
+}
+
+async function summaryOf(ref: SessionRef) {
+  return unwrap(await sessionAt(ref).state()).summary;
+}
+
+/** What calls do to the object's storage, as the platform bills it: rows written and alarms set. */
+function billed(
+  ref: SessionRef,
+  body: (session: ChatSession) => Promise<unknown>,
+): Promise<{ rows: number; alarms: number }> {
+  return runInDurableObject(stubAt(ref), async (session, state) => {
+    const { sql, setAlarm } = { sql: state.storage.sql, setAlarm: state.storage.setAlarm.bind(state.storage) };
+    const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+    const exec = sql.exec.bind(sql);
+    let alarms = 0;
+    sql.exec = (query: string, ...bindings: unknown[]) => {
+      const cursor = exec(query, ...bindings);
+      cursors.push(cursor);
+      return cursor as never;
+    };
+    state.storage.setAlarm = (at: number | Date) => {
+      alarms += 1;
+      return setAlarm(at);
+    };
+    await body(session);
+    sql.exec = exec;
+    state.storage.setAlarm = setAlarm;
+    return { rows: cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0), alarms };
+  });
+}
+
+describe("a session that falls silent", () => {
+  it("is summarized but for its last four messages", async () => {
+    const ref = await chatOf(12, { words: 120 });
+    expect(await summaryOf(ref)).toBeNull();
+    await letPass(ref, 2 * IDLE_MS);
+    await runInDurableObject(stubAt(ref), (session) => session.alarm());
+    await until("the summary lands", async () => (await summaryOf(ref)) !== null);
+    expect(await summaryOf(ref)).toMatchObject({ throughSeq: 8 });
+  });
+
+  it("is left alone while fewer than 1,000 tokens are new, the last four messages not counted", async () => {
+    const few = await chatOf(6, { words: 20 });
+    const atTheEnd = freshRef();
+    const messages = [said("one"), said("two"), long(400), long(400), long(400), long(400)];
+    unwrap(await sessionAt(atTheEnd).append({ messages }, birthOf(atTheEnd)));
+    for (const ref of [few, atTheEnd]) {
+      await letPass(ref, 2 * IDLE_MS);
+      await ring(ref);
+      expect(await owedJobs(ref)).toEqual([]);
+    }
+  });
+
+  it("is looked at up to a tenth later than its settings say, each session at a moment of its own", async () => {
+    const moments = new Set<number>();
+    for (let index = 0; index < 5; index += 1) {
+      const ref = await chatOf(12, { words: 120 });
+      const { createdAt } = unwrap(await sessionAt(ref).message("turn-12"));
+      const pause = Number(await alarmOf(ref)) - Date.parse(createdAt);
+      expect(pause).toBeGreaterThanOrEqual(IDLE_MS);
+      expect(pause).toBeLessThanOrEqual(1.1 * IDLE_MS + 1);
+      moments.add(Math.round(pause / 1_000));
+    }
+    expect(moments.size).toBeGreaterThan(1);
+  });
+
+  it("is not summarized where somebody spoke since, and looked at again when that one has been silent", async () => {
+    const ref = await chatOf(12, { words: 120 });
+    await letPass(ref, 2 * IDLE_MS);
+    unwrap(await sessionAt(ref).append({ messages: [said("still here", "here")] }, null));
+    await ring(ref);
+    expect(await owedJobs(ref)).toEqual([]);
+    const { createdAt } = unwrap(await sessionAt(ref).message("here"));
+    expect(await alarmOf(ref)).toBeGreaterThanOrEqual(Date.parse(createdAt) + IDLE_MS);
+  });
+
+  it("is summarized once: a silence that goes on brings no second summary", async () => {
+    const ref = await chatOf(12, { words: 120 });
+    await letPass(ref, 2 * IDLE_MS);
+    await ring(ref);
+    await until("the summary is archived", async () => {
+      const { summary, archived } = unwrap(await sessionAt(ref).state());
+      return summary !== null && archived;
+    });
+    await letPass(ref, 10 * IDLE_MS);
+    await ring(ref);
+    expect(await owedJobs(ref)).toEqual([]);
+    expect(await alarmOf(ref)).toBeNull();
+  });
+
+  it("is left alone if its settings say null", async () => {
+    const ref = await chatOf(12, { words: 120, settings: { summarizeAfterIdleSeconds: null } });
+    expect(await alarmOf(ref)).toBeNull();
+    await letPass(ref, 100 * IDLE_MS);
+    await ring(ref);
+    expect(await owedJobs(ref)).toEqual([]);
+  });
+});
+
+describe("an append", () => {
+  it("costs two rows and no alarm, where one stands that comes sooner", async () => {
+    const ref = await chatOf(12, { words: 120 });
+    const before = await alarmOf(ref);
+    for (let number = 13; number <= 15; number += 1) {
+      const cost = await billed(ref, (session) => session.append({ messages: [turn(number)] }, null));
+      expect(cost).toEqual({ rows: 2, alarms: 0 });
+    }
+    const withoutId = await billed(ref, (session) => session.append({ messages: [said("no id")] }, null));
+    expect(withoutId).toEqual({ rows: 1, alarms: 0 });
+    expect(await alarmOf(ref)).toBe(before);
+  });
+
+  it("sets one alarm when enough is new that silence would call for a summary, and none before", async () => {
+    const ref = freshRef();
+    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, birthOf(ref)));
+    expect(await alarmOf(ref)).toBeNull();
+    const cost = await billed(ref, (session) => session.append({ messages: [long(1_200)] }, null));
+    expect(cost).toEqual({ rows: 1, alarms: 1 });
+    const next = await billed(ref, (session) => session.append({ messages: [long(1_200)] }, null));
+    expect(next).toEqual({ rows: 1, alarms: 0 });
+  });
+
+  it("sets the alarm anew where an eviction found none", async () => {
+    const ref = await chatOf(12, { words: 120 });
+    await runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
+    await evictDurableObject(stubAt(ref));
+    unwrap(await sessionAt(ref).append({ messages: [turn(13)] }, null));
+    expect(await alarmOf(ref)).toBeGreaterThan(Date.now());
+  });
+});
