@@ -1,7 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import type { SearchHit, SearchRequest, SearchResult } from "../contracts/search.ts";
 import { messageText } from "../memory/message-text.ts";
-import { snippet } from "../memory/retrieval.ts";
+import { snippet } from "../memory/retrieval/snippet.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { prompted, toMessage } from "./reading.ts";
 import type { SearchIndex } from "./search-index.ts";

@@ -1,16 +1,10 @@
 import type { Content, Role, Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
-import {
-  ANALYSIS_VERSION,
-  COLUMN_WEIGHTS,
-  DEFAULT_RANKING,
-  indexText,
-  matchExpression,
-  rankTurns,
-  readQuery,
-  TurnScores,
-} from "../memory/retrieval.ts";
-import type { Matches, Query, QueryTerm, RankedTurn, RankingParameters } from "../memory/retrieval.ts";
+import { ANALYSIS_VERSION, COLUMN_WEIGHTS, indexText } from "../memory/retrieval/index-text.ts";
+import { DEFAULT_RANKING, type RankingParameters } from "../memory/retrieval/parameters.ts";
+import { matchExpression, type Query, type QueryTerm, readQuery } from "../memory/retrieval/query.ts";
+import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
+import { type Matches, TurnScores } from "../memory/retrieval/turn-scores.ts";
 
 /**
  * The full-text index of one session, inside its database. It is built on first use and caught up on read, in slices: an

@@ -5,16 +5,12 @@ import { DatabaseSync } from "node:sqlite";
 import { afterAll, describe, expect, it } from "vitest";
 import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrieval.ts";
 import type { Turn } from "../../scripts/eval/retrieval.ts";
-import {
-  analyze,
-  indexText,
-  matchExpression,
-  MAX_QUERY_TERMS,
-  readQuery,
-  snippet,
-  stem,
-  TurnScores,
-} from "../../src/memory/retrieval.ts";
+import { indexText } from "../../src/memory/retrieval/index-text.ts";
+import { matchExpression, MAX_QUERY_TERMS, readQuery } from "../../src/memory/retrieval/query.ts";
+import { snippet } from "../../src/memory/retrieval/snippet.ts";
+import { stem } from "../../src/memory/retrieval/stem.ts";
+import { analyze } from "../../src/memory/retrieval/terms.ts";
+import { TurnScores } from "../../src/memory/retrieval/turn-scores.ts";
 import { SearchIndex } from "../../src/session/search-index.ts";
 
 const JULY_5 = Date.UTC(2024, 6, 5, 9);
