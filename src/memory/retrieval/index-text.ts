@@ -1,10 +1,11 @@
 import type { Content, Role } from "../../contracts/message.ts";
 import { messageText } from "../message-text.ts";
 import { dateTerms } from "./dates.ts";
+import { termsWithTimes } from "./repeats.ts";
 import { analyze } from "./terms.ts";
 
-/** Raised whenever the same message would give other index terms: an index of another version is built anew. */
-export const ANALYSIS_VERSION = 1;
+/** Raised whenever the same message would be indexed otherwise: an index of another version is built anew. */
+export const INDEX_VERSION = 2;
 
 /** Share taken off a turn that only asks: it repeats the words of a query more often than it answers. 0.15 to 0.6 do alike. */
 const QUESTION_DISCOUNT = 0.3;
@@ -12,7 +13,7 @@ const QUESTION_DISCOUNT = 0.3;
 /** Terms. A longer turn of an assistant or a tool is an essay, not a fact about the user: it is weighed apart. */
 const LONG_ANSWER_TERMS = 80;
 
-/** Factor for such turns, on top of the weight of their column. */
+/** Factor for such turns, on top of the weight of their terms. */
 const LONG_ANSWER_WEIGHT = 0.6;
 
 export interface IndexableMessage {
@@ -24,29 +25,26 @@ export interface IndexableMessage {
 }
 
 export interface IndexText {
-  /** Terms of what people say, and of short turns of anyone. */
-  readonly said: string;
-  /** Terms of long turns of assistants, tools and instructions: the same words, but they tell less of the user. */
-  readonly answered: string;
-  readonly dates: string;
+  /** What the index has of it: its words, how often they stand in it, and its date. "" if it has no words. */
+  readonly terms: string;
+  /** In terms, those of the date included. Negative for a long answer of an assistant, a tool or an instruction: see `MessageLengths`. */
+  readonly length: number;
   /** Factor for the whole turn, (0, 1]. */
   readonly prior: number;
 }
 
-/** BM25 weights of the columns said, answered and dates. Dates are scored by `RankingParameters.date`. */
-export const COLUMN_WEIGHTS = { said: 1, answered: 0.5, dates: 0 } as const;
-
 /** What to index for a message. Linear in its length. */
 export function indexText(message: IndexableMessage): IndexText {
   const text = messageText(message.content);
-  const terms = analyze(text);
-  const isLong = message.role !== "user" && terms.length > LONG_ANSWER_TERMS;
+  const words = analyze(text);
+  if (words.length === 0) return { terms: "", length: 0, prior: 1 };
+  const isLong = message.role !== "user" && words.length > LONG_ANSWER_TERMS;
   const prior = (isLong ? LONG_ANSWER_WEIGHT : 1) * (1 - QUESTION_DISCOUNT * questionShare(text));
-  const joined = terms.join(" ");
+  const dates = dateTerms(message.saidAt);
+  const length = words.length + dates.length;
   return {
-    said: isLong ? "" : joined,
-    answered: isLong ? joined : "",
-    dates: dateTerms(message.saidAt).join(" "),
+    terms: [...termsWithTimes(words), ...dates].join(" "),
+    length: isLong ? -length : length,
     prior: Math.round(prior * 100) / 100,
   };
 }
