@@ -126,7 +126,7 @@ async function measureHost(
         const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };
         results.latency = await measureLatency(parts, options);
       } else if (section === "search") {
-        const parts = { client, sessions, failures, signal, onProgress };
+        const parts = { client, sessions, failures, runtimePid, signal, onProgress };
         results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });
       } else if (section === "update") {
         const parts = { sessions, failures, databaseUrl, signal, onProgress };

@@ -1,9 +1,11 @@
 // How long a session takes to find what matters to a query, in a chat of made-up words that are as common and as rare as those
-// of a language. Nobody can look at a clock inside the object: the times are those of requests, less that of a query without
-// any word, which takes the same way and looks for nothing.
+// of a language. A clock inside the object stands still while it works, so it is looked at from outside: by the time of the
+// request, and by the processor time that workerd takes for it, which says the same on a busy machine. A query without any word
+// takes the same way and looks for nothing: what it takes is the way's.
 import { searchResultSchema } from "../../src/contracts/search.ts";
 import type { Answer, BenchClient } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
+import { processorMs } from "./machine.ts";
 import { type BenchSessions, inParallel } from "./sessions.ts";
 import { type Distribution, distributionOf } from "./statistics.ts";
 import { createZipfQueries, createZipfTalk } from "./zipf-talk.ts";
@@ -19,15 +21,21 @@ export interface SearchOptions {
   readonly queries: number;
 }
 
+export interface SearchTimes {
+  readonly ms: Distribution | null;
+  /** Of workerd, request by request. Null where the system does not say. */
+  readonly processor: Distribution | null;
+}
+
 export interface SearchRow {
   readonly messages: number;
   /** From the first query until the index covers all messages. */
   readonly indexingMs: number;
-  readonly floor: Distribution | null;
+  readonly floor: SearchTimes;
   /** Each query asked for the first time. */
-  readonly first: Distribution | null;
+  readonly first: SearchTimes;
   /** The same queries once more, in the same order. */
-  readonly again: Distribution | null;
+  readonly again: SearchTimes;
 }
 
 export interface SearchReport {
@@ -39,6 +47,8 @@ export interface SearchParts {
   readonly client: BenchClient;
   readonly sessions: BenchSessions;
   readonly failures: FailureTally;
+  /** workerd; undefined if the service is not ours. */
+  readonly runtimePid: number | undefined;
   readonly signal: AbortSignal;
   readonly onProgress: (text: string) => void;
 }
@@ -56,7 +66,7 @@ export async function measureSearch(parts: SearchParts, { sizes, queries }: Sear
 }
 
 async function measureSession(
-  { client, failures, signal, onProgress }: SearchParts,
+  { client, failures, runtimePid, signal, onProgress }: SearchParts,
   id: string,
   messages: number,
   queries: number,
@@ -64,17 +74,22 @@ async function measureSession(
   const where = `search: ${messages.toLocaleString("en")} messages`;
   const ask = (query: string): Promise<Answer> =>
     client.send("POST", `/v1/sessions/${id}/search`, JSON.stringify({ query, limit: HITS }), [200]);
-  const askAll = async (all: readonly string[]): Promise<Distribution | null> => {
+  const readMs = (): number | null => (runtimePid === undefined ? null : processorMs(runtimePid));
+  const askAll = async (all: readonly string[]): Promise<SearchTimes> => {
     const times: number[] = [];
+    const processor: number[] = [];
     for (const query of all) {
       signal.throwIfAborted();
+      const before = readMs();
       try {
         times.push((await ask(query)).ms);
       } catch (error) {
         failures.note(PLACE, error);
       }
+      const after = readMs();
+      if (before !== null && after !== null) processor.push(after - before);
     }
-    return distributionOf(times);
+    return { ms: distributionOf(times), processor: distributionOf(processor) };
   };
 
   onProgress(`${where}, indexing`);

@@ -46,6 +46,8 @@ interface Memory {
   readonly revision: number;
   readonly lengths: MessageLengths;
   readonly counts: TermCounts;
+  /** Of one query after the other. */
+  readonly scores: TurnScores;
 }
 
 /**
@@ -112,8 +114,7 @@ export class SearchIndex {
     ranking: RankingParameters = DEFAULT_RANKING,
     throughSeq: Seq = Number.MAX_SAFE_INTEGER,
   ): Query {
-    const through = Math.min(throughSeq, this.indexedThroughSeq);
-    return readQuery(text, through === 0 ? [] : this.#tables.authors(through, MAX_KNOWN_AUTHORS), ranking);
+    return this.#readQuery(text, ranking, Math.min(throughSeq, this.indexedThroughSeq));
   }
 
   /** The turns that matter to the query, best first. Call `catchUp` before. */
@@ -123,14 +124,14 @@ export class SearchIndex {
   ): RankedTurn[] {
     const state = this.#state();
     if (limit < 1 || state === null) return [];
-    const { lengths, counts } = this.#remembered(state);
+    const { lengths, counts, scores } = this.#remembered(state);
     const through = Math.min(throughSeq, state.indexedThroughSeq);
-    const read = typeof query === "string" ? this.readQuery(query, ranking, through) : query;
+    const read = typeof query === "string" ? this.#readQuery(query, ranking, through) : query;
     const statistics = lengths.statistics(through);
     const { listed, deferred } = planLookups(read.terms, counts.count(read.terms, through, state.indexedThroughSeq));
     const matches = listed.map((lookup) => this.#matches(lookup, through, lengths, statistics));
     const dates = read.dates.map((date) => this.#dateMatches(date, through));
-    const scores = new TurnScores(through, ranking);
+    scores.begin(through, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
     const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)), deferred.length > 0);
@@ -138,6 +139,10 @@ export class SearchIndex {
     const common = deferred.map((term) => scoreTexts(term, texts, lengths, statistics));
     scores.addTerms(common);
     return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, ranking);
+  }
+
+  #readQuery(text: string, ranking: RankingParameters, throughSeq: Seq): Query {
+    return readQuery(text, throughSeq === 0 ? [] : this.#tables.authors(throughSeq, MAX_KNOWN_AUTHORS), ranking);
   }
 
   #matches(lookup: Lookup, throughSeq: Seq, lengths: MessageLengths, statistics: LogStatistics): Matches {
@@ -166,7 +171,7 @@ export class SearchIndex {
 
   #remembered({ revision }: SearchState): Memory {
     if (this.#memory?.revision !== revision) {
-      this.#memory = { revision, lengths: this.#tables.readLengths(), counts: new TermCounts(this.#tables) };
+      this.#memory = this.#newMemory(revision, this.#tables.readLengths());
     }
     return this.#memory;
   }
@@ -176,16 +181,16 @@ export class SearchIndex {
    * around this one that rolls back takes the revision back too, and with it what is remembered.
    */
   #write<T>(state: SearchState, body: (memory: Memory) => T): T {
-    const before = state === UNUSED ? null : this.#remembered(state);
-    const memory: Memory = {
-      revision: state.revision + 1,
-      lengths: before?.lengths ?? new MessageLengths(),
-      counts: before?.counts ?? new TermCounts(this.#tables),
-    };
+    const before = state === UNUSED ? this.#newMemory(0, new MessageLengths()) : this.#remembered(state);
+    const memory: Memory = { ...before, revision: state.revision + 1 };
     this.#memory = null;
     const result = this.#storage.transactionSync(() => body(memory));
     this.#memory = memory;
     return result;
+  }
+
+  #newMemory(revision: number, lengths: MessageLengths): Memory {
+    return { revision, lengths, counts: new TermCounts(this.#tables), scores: new TurnScores(0) };
   }
 
   /** Changes a message that the index has. */

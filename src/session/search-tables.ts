@@ -226,7 +226,7 @@ export class SearchTables {
   authors(throughSeq: Seq, limit: number): string[] {
     return this.#sql
       .exec<{ author: string }>(
-        "SELECT author FROM search_authors WHERE first_seq <= ? AND trim(author) <> '' ORDER BY first_seq, row LIMIT ?",
+        "SELECT author FROM search_authors WHERE row > 0 AND first_seq <= ? AND trim(author) <> '' ORDER BY first_seq, row LIMIT ?",
         digits(throughSeq),
         limit,
       )

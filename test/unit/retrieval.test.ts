@@ -2,6 +2,7 @@ import { rmSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrieval.ts";
 import type { Turn } from "../../scripts/eval/retrieval.ts";
@@ -233,6 +234,73 @@ describe("search", () => {
     const index = buildIndex(loadMessages(turns));
     expect(index.search("quokka garden", { limit: 2 }).map(({ seq }) => seq)).toEqual([1_001, 3_002]);
     expect(index.search("tea garden", { limit: 3 })).toHaveLength(3);
+  });
+});
+
+describe("a search as of a message", () => {
+  const QUERIES = ["walrus ice", "What did Igor say of the ice?", "猫", "tea", "the walrus of July 2024", "zebra"];
+  const WORDS = ["walrus", "walrus walrus", "ice", "tea", "tea tea tea", "kiln", "猫が好き", "garden", "slept"];
+  const AUTHORS = [null, "Igor", "Marta", "Ice"];
+  const randomTurn = fc
+    .record({ words: fc.array(fc.constantFrom(...WORDS), { maxLength: 6 }), author: fc.constantFrom(...AUTHORS) })
+    .map(({ words, author }) => turn(words.join(" "), { author }));
+  const findAll = (index: SearchIndex, throughSeq: number): unknown =>
+    QUERIES.map((query) => index.search(query, { limit: 5, throughSeq }));
+
+  it("is that of a session that ends there, whatever came, was edited or erased after it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(randomTurn, { minLength: 2, maxLength: 30 }),
+        fc.array(fc.record({ at: fc.nat(29), replacement: fc.option(fc.constantFrom(...WORDS)) }), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 12 }),
+        (turns, changes, atSeq, slice) => {
+          const throughSeq = Math.min(atSeq, turns.length);
+          const whole = loadMessages(turns);
+          const index = new SearchIndex(nodeStorage(whole));
+          while (!index.catchUp(slice).done) findAll(index, throughSeq);
+          const start = loadMessages(turns.slice(0, throughSeq));
+          for (const { at, replacement } of changes) {
+            const seq = 1 + (at % turns.length);
+            for (const database of [whole, start]) {
+              if (replacement === null)
+                database.prepare("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = ?").run(seq);
+              else {
+                const edit = "UPDATE messages SET content = ? WHERE seq = ? AND erased_at IS NULL";
+                database.prepare(edit).run(JSON.stringify(replacement), seq);
+              }
+            }
+            if (replacement === null) index.remove(seq);
+            else index.update(seq);
+          }
+          expect(findAll(index, throughSeq)).toEqual(findAll(buildIndex(start), throughSeq));
+          expect(findAll(new SearchIndex(nodeStorage(whole)), throughSeq)).toEqual(findAll(index, throughSeq));
+        },
+      ),
+    );
+  });
+
+  it("counts words that are common by now as rare as they were then", () => {
+    const turns = [...filler(20), turn("tea in the garden"), ...Array.from({ length: 2_500 }, () => turn("more tea"))];
+    const index = buildIndex(loadMessages(turns));
+    const start = buildIndex(loadMessages(turns.slice(0, 25)));
+    for (const throughSeq of [25, 2_521, 25]) {
+      const found = index.search("tea garden", { limit: 5, throughSeq });
+      if (throughSeq === 25) expect(found).toEqual(start.search("tea garden", { limit: 5 }));
+      else expect(found).not.toEqual(start.search("tea garden", { limit: 5 }));
+    }
+  });
+
+  it("forgets what it remembers when a transaction around it rolls back", () => {
+    const database = loadMessages([...filler(4), turn("a walrus"), turn("a walrus walrus")]);
+    const index = buildIndex(database);
+    const before = findAll(index, 6);
+    database.exec("BEGIN");
+    database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 5");
+    new SearchIndex({ ...nodeStorage(database), transactionSync: (body) => body() }).remove(5);
+    expect(findAll(index, 6)).not.toEqual(before);
+    database.exec("ROLLBACK");
+    expect(findAll(index, 6)).toEqual(before);
   });
 });
 

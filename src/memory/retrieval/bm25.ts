@@ -65,9 +65,9 @@ export function scoreTexts(
   statistics: LogStatistics,
 ): Matches {
   const times = new Map<Seq, number>();
+  const wanted = term.isPrefix ? ` ${term.term}` : ` ${term.term} `;
   for (const { seq, terms } of texts) {
-    const said = term.isPrefix ? Number(terms.includes(` ${term.term}`)) : timesIn(terms, term.term);
-    if (said > 0) times.set(seq, said);
+    if (terms.includes(wanted)) times.set(seq, term.isPrefix ? 1 : timesIn(terms, term.term));
   }
   return scoreMatches(term, [...times.keys()], times, lengths, statistics);
 }

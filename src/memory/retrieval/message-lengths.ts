@@ -13,8 +13,11 @@ const GROWTH = 1_024;
  */
 export class MessageLengths {
   #lengths = new Int32Array(GROWTH);
+  /** What was counted last: most queries ask of the same messages as the one before. */
+  #counted: { readonly throughSeq: Seq; readonly statistics: LogStatistics } | null = null;
 
   set(seq: Seq, length: number): void {
+    this.#counted = null;
     if (seq >= this.#lengths.length) {
       const grown = new Int32Array(Math.max(seq + GROWTH, Math.ceil(this.#lengths.length * 1.5)));
       grown.set(this.#lengths);
@@ -31,8 +34,18 @@ export class MessageLengths {
     return (this.#lengths[seq] ?? 0) < 0 ? ANSWER_WEIGHT : 1;
   }
 
-  /** Of the messages through a seq. Linear: 0.1 ms for 100,000. */
+  /** Of the messages through a seq. Linear if it is another seq than the last time: 0.4 ms for 100,000. */
   statistics(throughSeq: Seq): LogStatistics {
+    if (this.#counted?.throughSeq !== throughSeq) this.#counted = { throughSeq, statistics: this.#count(throughSeq) };
+    return this.#counted.statistics;
+  }
+
+  /** `count` lengths from a seq on. */
+  slice(fromSeq: Seq, count: number): number[] {
+    return Array.from({ length: count }, (_, i) => this.#lengths[fromSeq + i] ?? 0);
+  }
+
+  #count(throughSeq: Seq): LogStatistics {
     let messages = 0;
     let terms = 0;
     const end = Math.min(throughSeq + 1, this.#lengths.length);
@@ -43,10 +56,5 @@ export class MessageLengths {
       terms += Math.abs(length);
     }
     return { messages, meanLength: messages === 0 ? 0 : terms / messages };
-  }
-
-  /** `count` lengths from a seq on. */
-  slice(fromSeq: Seq, count: number): number[] {
-    return Array.from({ length: count }, (_, i) => this.#lengths[fromSeq + i] ?? 0);
   }
 }

@@ -23,9 +23,9 @@ export function termsWithTimes(terms: readonly string[]): string[] {
   return indexed;
 }
 
-/** How often a message says a term, by what the index has of it, with a space at either end. */
+/** How often a message says a term that it says, by what the index has of it, with a space at either end. */
 export function timesIn(indexed: string, term: string): number {
-  let times = 0;
+  let times = 1;
   while (times < MAX_TIMES && indexed.includes(` ${timesTerm(term, times + 1)} `)) times++;
   return times;
 }

@@ -21,24 +21,33 @@ const TOTAL_BINS = 1_024;
  * a message. Time: matches × reach.
  */
 export class TurnScores {
-  readonly #totals: Float64Array;
+  #totals = new Float64Array(0);
   /** The best of what is being added. */
-  readonly #best: Float64Array;
-  readonly #lendForward: readonly number[];
-  readonly #lendBack: readonly number[];
+  #best = new Float64Array(0);
+  #lastSeq: Seq = 0;
+  #parameters: RankingParameters = DEFAULT_RANKING;
   /** Seqs with a total. */
-  readonly #scored: Seq[] = [];
+  #scored: Seq[] = [];
 
-  constructor(lastSeq: Seq, { lendForward, lendBack }: RankingParameters = DEFAULT_RANKING) {
-    this.#totals = new Float64Array(lastSeq + 1);
-    this.#best = new Float64Array(lastSeq + 1);
-    this.#lendForward = lendForward;
-    this.#lendBack = lendBack;
+  constructor(lastSeq: Seq, parameters: RankingParameters = DEFAULT_RANKING) {
+    this.begin(lastSeq, parameters);
+  }
+
+  /** Forgets all scores. Takes the arrays that are there, where they suffice: new ones of a long chat cost a millisecond. */
+  begin(lastSeq: Seq, parameters: RankingParameters): void {
+    for (const seq of this.#scored) this.#totals[seq] = 0;
+    this.#scored = [];
+    this.#lastSeq = lastSeq;
+    this.#parameters = parameters;
+    if (lastSeq < this.#totals.length) return;
+    this.#totals = new Float64Array(Math.ceil(lastSeq * 1.25) + 1);
+    this.#best = new Float64Array(this.#totals.length);
   }
 
   /** Adds what each term brings. */
   addTerms(matches: readonly Matches[]): void {
-    for (const match of matches) this.#add([match], this.#lendForward, this.#lendBack);
+    const { lendForward, lendBack } = this.#parameters;
+    for (const match of matches) this.#add([match], lendForward, lendBack);
   }
 
   /** Adds points that a turn has for itself and lends to none; the highest counts. */
@@ -47,7 +56,7 @@ export class TurnScores {
   }
 
   of(seq: Seq): number {
-    return this.#totals[seq] ?? 0;
+    return seq > this.#lastSeq ? 0 : (this.#totals[seq] ?? 0);
   }
 
   /** The best seqs, highest total first, then newest. */
@@ -86,9 +95,9 @@ export class TurnScores {
   }
 
   #raise(seq: Seq, score: number, touched: Seq[]): void {
-    const best = this.#best[seq];
-    // undefined: before the first message or past the last.
-    if (best === undefined || score <= best) return;
+    if (seq < 1 || seq > this.#lastSeq) return;
+    const best = this.#best[seq]!;
+    if (score <= best) return;
     if (best === 0) touched.push(seq);
     this.#best[seq] = score;
   }
