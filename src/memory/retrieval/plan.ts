@@ -2,9 +2,9 @@ import type { WeighedTerm } from "./bm25.ts";
 import type { QueryTerm } from "./query.ts";
 
 /**
- * Matches read for one query, all terms together. What one lends to its neighbours costs a microsecond in workerd, and reading
- * it half of that. Terms past the budget are scored on the candidates of the others, and cost no recall in chats of 600 turns
- * even with a tenth of this.
+ * Matches read for one query, all terms together. Reading one costs half a microsecond, and what it lends to its neighbours as
+ * much again. Terms past the budget are scored on the candidates of the others, and cost no recall in chats of 600 turns even
+ * with a tenth of this.
  */
 export const MAX_MATCHES = 1_000;
 

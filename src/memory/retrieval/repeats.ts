@@ -1,9 +1,6 @@
-/**
- * How often a message says a term, told by terms: the index keeps no places and no counts, which makes it a third smaller and
- * its lists three times as fast to read. Pure.
- */
+/** How often a message says a term, told by terms: the index keeps neither places nor counts, so its lists are short. Pure. */
 
-/** A term counts so often at most: beyond it BM25 rises by less than a hundredth with each. */
+/** A term counts so often at most: beyond it BM25 rises by less than a fiftieth with each. */
 export const MAX_TIMES = 8;
 
 /** What stands in the index where a message says a term at least so often. No word contains a section sign. */
