@@ -52,17 +52,38 @@ export function namedHost(target: Target): Host {
   };
 }
 
+const schemaSchema = z.object({
+  $ref: z.string().optional(),
+  properties: z.record(z.string(), z.unknown()).optional(),
+});
+
 const documentSchema = z.object({
   paths: z.record(
     z.string(),
-    z.object({ get: z.object({ parameters: z.array(z.object({ name: z.string() })).optional() }).optional() }),
+    z.object({
+      post: z
+        .object({
+          requestBody: z.object({ content: z.record(z.string(), z.object({ schema: schemaSchema })) }).optional(),
+        })
+        .optional(),
+    }),
   ),
+  components: z.object({ schemas: z.record(z.string(), schemaSchema) }),
 });
+
+const SCHEMAS = "#/components/schemas/";
 
 /** Whether contexts of this service take a query: its OpenAPI document says so. */
 export async function takesQuery(client: BenchClient): Promise<boolean> {
   const { body } = await client.send("GET", "/openapi.json", null, [200]);
-  const document = documentSchema.parse(JSON.parse(body.toString("utf8")));
-  const parameters = document.paths["/v1/sessions/{sessionId}/context"]?.get?.parameters ?? [];
-  return parameters.some((parameter) => parameter.name === "query");
+  return describesQuery(JSON.parse(body.toString("utf8")));
+}
+
+/** Whether an OpenAPI document gives the body of `POST …/context` a `query`. */
+export function describesQuery(document: unknown): boolean {
+  const { paths, components } = documentSchema.parse(document);
+  const content = paths["/v1/sessions/{sessionId}/context"]?.post?.requestBody?.content ?? {};
+  const schema = content["application/json"]?.schema;
+  const named = schema?.$ref === undefined ? schema : components.schemas[schema.$ref.replace(SCHEMAS, "")];
+  return named?.properties?.["query"] !== undefined;
 }

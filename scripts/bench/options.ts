@@ -1,11 +1,31 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
 
-export const SECTIONS = ["bundle", "latency", "update", "load"] as const;
+export const SECTIONS = ["bundle", "latency", "search", "update", "load"] as const;
 export type Section = (typeof SECTIONS)[number];
 
-const FULL = { samples: 300, warmUps: 30, costSamples: 100, updates: 30, sessions: 1_000, seconds: 60, rate: 200 };
-const QUICK = { samples: 50, warmUps: 10, costSamples: 0, updates: 10, sessions: 100, seconds: 5, rate: 200 };
+const FULL = {
+  samples: 300,
+  warmUps: 30,
+  costSamples: 100,
+  searchSizes: [5_000, 100_000],
+  queries: 1_000,
+  updates: 30,
+  sessions: 1_000,
+  seconds: 60,
+  rate: 200,
+};
+const QUICK: typeof FULL = {
+  samples: 50,
+  warmUps: 10,
+  costSamples: 0,
+  searchSizes: [5_000],
+  queries: 100,
+  updates: 10,
+  sessions: 100,
+  seconds: 5,
+  rate: 200,
+};
 
 const MAX_SAMPLES = 100_000;
 const MAX_SESSIONS = 20_000;
@@ -18,7 +38,9 @@ It bundles the Worker as a deploy does, starts it with a PostgreSQL and a state 
 connections, past the entry of the local simulator, and removes everything in the end. Figures of one run are comparable with
 each other; figures of two runs are only if the machine was as busy, so the load average stands beside them.
 
-  latency   append and context on sessions of 10 to 10,000 messages, one request at a time, beside the floor in the same run
+  latency   append and context, with a query and without, on sessions of 10 to 10,000 messages, one request at a time, beside
+            the floor in the same run
+  search    queries over sessions of 5,000 and 100,000 messages
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
   bundle    the size of the upload
@@ -26,6 +48,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
   --only NAME…     one or more of ${SECTIONS.join(", ")}
   --quick          fewer of everything: about 30 s on a quiet machine
   --samples N      requests measured of each case of latency (${FULL.samples})
+  --queries N      queries of search (${FULL.queries.toLocaleString("en")})
   --updates N      sessions of update (${FULL.updates})
   --sessions N     sessions of load (${FULL.sessions.toLocaleString("en")})
   --seconds N      duration of load (${FULL.seconds})
@@ -44,6 +67,8 @@ export interface BenchOptions {
   readonly samples: number;
   readonly warmUps: number;
   readonly costSamples: number;
+  readonly searchSizes: readonly number[];
+  readonly queries: number;
   readonly updates: number;
   readonly sessions: number;
   readonly seconds: number;
@@ -70,6 +95,7 @@ export function parseOptions(
         only: { type: "string", multiple: true, default: [] },
         quick: { type: "boolean", default: false },
         samples: { type: "string" },
+        queries: { type: "string" },
         updates: { type: "string" },
         sessions: { type: "string" },
         seconds: { type: "string" },
@@ -90,6 +116,8 @@ export function parseOptions(
         samples: readNumber("--samples", values.samples, defaults.samples, MAX_SAMPLES),
         warmUps: defaults.warmUps,
         costSamples: defaults.costSamples,
+        searchSizes: defaults.searchSizes,
+        queries: readNumber("--queries", values.queries, defaults.queries, MAX_SAMPLES),
         updates: readNumber("--updates", values.updates, defaults.updates, MAX_SAMPLES),
         sessions: readNumber("--sessions", values.sessions, defaults.sessions, MAX_SESSIONS),
         seconds: readNumber("--seconds", values.seconds, defaults.seconds, MAX_SECONDS),

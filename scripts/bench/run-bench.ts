@@ -18,6 +18,7 @@ import { LOAD_CONNECTIONS, type LoadReport, runLoad } from "./load.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
 import type { BenchOptions, Section } from "./options.ts";
 import { makeReport, showReport } from "./report.ts";
+import { measureSearch, type SearchReport } from "./search.ts";
 import { BenchSessions } from "./sessions.ts";
 import { measureUpdates, type UpdateReport } from "./update.ts";
 
@@ -31,6 +32,7 @@ export interface BenchEnvironment {
 interface Results {
   bundle: BundleSize | null;
   latency: LatencyReport | null;
+  search: SearchReport | null;
   update: UpdateReport | null;
   load: LoadReport | null;
 }
@@ -40,7 +42,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
   const news = createScreen(environment.stderr, environment.env);
   const began = { at: new Date(), machine: describeMachine() };
   const failures = new FailureTally();
-  const results: Results = { bundle: null, latency: null, update: null, load: null };
+  const results: Results = { bundle: null, latency: null, search: null, update: null, load: null };
   const service = options.target?.url ?? "the bundle as deployed, in workerd, past the simulator's entry";
 
   const stopped = await measureAll(options, environment.signal, news, failures, results);
@@ -123,6 +125,9 @@ async function measureHost(
       if (section === "latency") {
         const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };
         results.latency = await measureLatency(parts, options);
+      } else if (section === "search") {
+        const parts = { client, sessions, failures, runtimePid, signal, onProgress };
+        results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });
       } else if (section === "update") {
         const parts = { sessions, failures, databaseUrl, signal, onProgress };
         results.update = await measureUpdates(parts, options.updates);

@@ -61,6 +61,11 @@ export class BenchSessions {
     return this.#client.send("GET", `/v1/sessions/${id}/context${query}`, null, [200]);
   }
 
+  /** A query goes into a body: in an address it would stand in the logs of whatever lies between. */
+  contextFor(id: string, query: string): Promise<Answer> {
+    return this.#client.send("POST", `/v1/sessions/${id}/context`, JSON.stringify({ query }), [200]);
+  }
+
   /** Resolves when no summary is under way and the archive has everything. */
   async settle(id: string): Promise<SessionState> {
     const deadline = performance.now() + SETTLE_TIMEOUT_MS;

@@ -1,11 +1,10 @@
-// Measures which turns a query brings back: `node scripts/eval/retrieval.ts FILE.json` with a LoCoMo file, `--synthetic 5000,100000`
-// for latency on made-up chats. Recall at k: for each question the share of its evidence turns among the first k recalled, averaged.
+// Measures which turns a query brings back: `node scripts/eval/retrieval.ts FILE.json` with a LoCoMo file. Recall at k: for each
+// question the share of its evidence turns among the first k recalled, averaged. How long it takes: `npm run bench -- --only search`.
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLInputValue } from "node:sqlite";
-import { parseArgs } from "node:util";
 import { SearchIndex } from "../../src/session/search-index.ts";
-import type { SearchStorage } from "../../src/session/search-index.ts";
+import type { SearchStorage } from "../../src/session/search-tables.ts";
 import { asText, isRecord } from "../import/entry.ts";
 import { readLocomo } from "../import/readers/locomo.ts";
 
@@ -219,72 +218,16 @@ export function recallRow(name: string, answers: readonly Answered[]): Record<st
   return row;
 }
 
-/** Words of a made-up chat, drawn by Zipf's law from a seeded generator: the same chat on every machine. */
-function zipfWords(seed: number, vocabulary: number): () => string {
-  let state = seed;
-  const random = (): number => {
-    // Numerical Recipes' linear congruential generator.
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return () => `w${Math.floor(Math.exp(random() * Math.log(vocabulary)))}`;
-}
-
-export function* syntheticTurns(count: number, seed: number = 1): Generator<Turn> {
-  const word = zipfWords(seed, 30_000);
-  for (let i = 0; i < count; i++) {
-    const content = Array.from({ length: 10 + ((i * 7) % 30) }, word).join(" ");
-    yield {
-      role: i % 2 === 0 ? "user" : "assistant",
-      author: null,
-      content,
-      occurredAtMs: 1_700_000_000_000 + i * 60_000,
-    };
-  }
-}
-
-/** Queries of eight words from the same distribution, so that most of them are common; a tenth name a date, too. */
-export function syntheticQueries(count: number): string[] {
-  const word = zipfWords(2, 30_000);
-  return Array.from(
-    { length: count },
-    (_, i) => Array.from({ length: 8 }, word).join(" ") + (i % 10 === 0 ? " in December 2023" : ""),
-  );
-}
-
-function measureLatency(count: number): void {
-  const index = (() => {
-    const database = loadMessages(syntheticTurns(count));
-    const start = performance.now();
-    const built = buildIndex(database);
-    console.log(`${count} messages: indexed in ${Math.round(performance.now() - start)} ms`);
-    return built;
-  })();
-  const times = syntheticQueries(500).map((query) => {
-    const start = performance.now();
-    index.search(query, { limit: 20 });
-    return performance.now() - start;
-  });
-  const show = (share: number): string => percentile(times, share).toFixed(2);
-  console.log(
-    `${count} messages: query p50 ${show(0.5)} ms, p99 ${show(0.99)} ms, slowest ${show(1)} ms, first ${times[0]?.toFixed(2)} ms`,
-  );
-}
-
 if (import.meta.main) {
-  const { positionals, values } = parseArgs({ allowPositionals: true, options: { synthetic: { type: "string" } } });
-  const [file] = positionals;
-  if (file === undefined && values.synthetic === undefined) {
-    console.error("Usage: node scripts/eval/retrieval.ts [LOCOMO.json] [--synthetic 5000,100000]");
-    process.exit(2);
+  const [file] = process.argv.slice(2);
+  if (file === undefined) {
+    console.error("Usage: node scripts/eval/retrieval.ts LOCOMO.json");
+    process.exit(64);
   }
-  if (file !== undefined) {
-    const conversations = readConversations(file);
-    const rows: Record<string, string>[] = [];
-    for (const recaller of [newestTurns, plainBm25, threadkeepOffline]) {
-      rows.push(recallRow(recaller.name, await askAll(recaller, conversations)));
-    }
-    console.table(rows);
+  const conversations = readConversations(file);
+  const rows: Record<string, string>[] = [];
+  for (const recaller of [newestTurns, plainBm25, threadkeepOffline]) {
+    rows.push(recallRow(recaller.name, await askAll(recaller, conversations)));
   }
-  for (const count of values.synthetic?.split(",") ?? []) measureLatency(Number(count));
+  console.table(rows);
 }

@@ -1,7 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import type { SearchHit, SearchRequest, SearchResult } from "../contracts/search.ts";
 import { messageText } from "../memory/message-text.ts";
-import { snippet } from "../memory/retrieval.ts";
+import { snippet } from "../memory/retrieval/snippet.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { prompted, toMessage } from "./reading.ts";
 import type { SearchIndex } from "./search-index.ts";
@@ -13,10 +13,13 @@ const DEFAULT_HITS = 10;
 /** A snippet is read at a glance. */
 const MAX_SNIPPET_LENGTH = 240;
 
-/** Indexes what was said since the last search, in slices. */
-export function catchUp(index: SearchIndex): number {
-  let reached = index.catchUp();
-  for (let slice = 1; !reached.done && slice < MAX_SLICES_PER_REQUEST; slice += 1) reached = index.catchUp();
+/** Indexes what was said since the last search, in slices, at least as far as a message if that is within reach. */
+function catchUp(index: SearchIndex, throughSeq: Seq): Seq {
+  let reached = { indexedThroughSeq: index.indexedThroughSeq, done: false };
+  for (let slice = 0; slice < MAX_SLICES_PER_REQUEST; slice += 1) {
+    if (reached.done || reached.indexedThroughSeq >= throughSeq) break;
+    reached = index.catchUp();
+  }
   return reached.indexedThroughSeq;
 }
 
@@ -29,7 +32,11 @@ const MAX_AUTO_LENGTH = 2_000;
 /** Older messages that a context is offered. Few of them fit. */
 const MAX_CANDIDATES = 20;
 
-/** Older messages that matter to a context's query, best first. */
+/**
+ * Older messages that matter to a context's query, best first: a pure function of the messages through `throughSeq`, of the
+ * query and of nothing else, from the moment that the index has reached `throughSeq`. Each request takes it some thousand
+ * messages further; until then the answer is that as of the message that it has reached, and what lies between is not found.
+ */
 export function retrieveForContext(
   store: SessionStore,
   index: SearchIndex,
@@ -38,7 +45,7 @@ export function retrieveForContext(
 ): RetrievedMessage[] {
   const question = query === AUTO ? newestQuestion(store, throughSeq) : query;
   if (question === null) return [];
-  catchUp(index);
+  catchUp(index, throughSeq);
   return index.search(question, { limit: MAX_CANDIDATES, throughSeq }).flatMap((hit): RetrievedMessage[] => {
     const row = store.messageBySeq(hit.seq);
     if (row === null || row.content === null) return [];
@@ -56,7 +63,8 @@ function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
 
 /** The messages that matter to a query, best first. */
 export function searchMessages(store: SessionStore, index: SearchIndex, request: SearchRequest): SearchResult {
-  const indexedThroughSeq = catchUp(index);
+  const headSeq = store.head()?.seq ?? 0;
+  const indexedThroughSeq = catchUp(index, headSeq);
   const query = index.readQuery(request.query);
   const data = index.search(query, { limit: request.limit ?? DEFAULT_HITS }).flatMap((hit): SearchHit[] => {
     const row = store.messageBySeq(hit.seq);
@@ -70,5 +78,5 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
       },
     ];
   });
-  return { data, indexedThroughSeq, headSeq: store.head()?.seq ?? 0 };
+  return { data, indexedThroughSeq, headSeq };
 }

@@ -2,11 +2,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RequestFailure } from "../../scripts/bench/client.ts";
 import { FailureTally } from "../../scripts/bench/failures.ts";
+import { describesQuery } from "../../scripts/bench/host.ts";
 import { parseOptions, SECTIONS } from "../../scripts/bench/options.ts";
 import { dueCount, type LoadPlan, plannedCount, plannedRequest } from "../../scripts/bench/pacing.ts";
 import { createRandom, distributionOf, ratioOf, shuffle } from "../../scripts/bench/statistics.ts";
 import { showTable } from "../../scripts/bench/table.ts";
 import { createTalk } from "../../scripts/bench/talk.ts";
+import { createZipfQueries, createZipfTalk } from "../../scripts/bench/zipf-talk.ts";
 import { newMessageSchema } from "../../src/contracts/message.ts";
 
 describe("percentiles", () => {
@@ -115,6 +117,45 @@ describe("what is said in a benchmark", () => {
     expect(bytes).toBeGreaterThan(250);
     expect(bytes).toBeLessThan(310);
     expect(turns.map((turn) => newMessageSchema.parse(turn))).toEqual(turns);
+  });
+});
+
+describe("made-up words", () => {
+  it("are the same for the same seed, most of them common, and some rare", () => {
+    const talk = createZipfTalk(1);
+    const turns = Array.from({ length: 500 }, talk);
+    expect(turns).toEqual(Array.from({ length: 500 }, createZipfTalk(1)));
+    expect(turns.map((turn) => newMessageSchema.parse(turn))).toEqual(turns);
+    const counts = new Map<string, number>();
+    for (const word of turns.flatMap(({ content }) => content.split(" ")))
+      counts.set(word, (counts.get(word) ?? 0) + 1);
+    const sorted = [...counts.values()].toSorted((a, b) => b - a);
+    expect(sorted[0]).toBeGreaterThan(500);
+    expect(sorted.filter((count) => count === 1).length).toBeGreaterThan(sorted.length / 2);
+  });
+
+  it("are asked for eight at a time, now and then with the month at hand", () => {
+    const queries = Array.from({ length: 20 }, createZipfQueries(2, new Date("2026-11-22T00:00:00Z")));
+    expect(queries.filter((query) => query.endsWith(" in November 2026"))).toHaveLength(2);
+    expect(queries[1]?.split(" ")).toHaveLength(8);
+  });
+});
+
+describe("the probe for a query", () => {
+  const body = { content: { "application/json": { schema: { $ref: "#/components/schemas/ContextRequest" } } } };
+  const documentWith = (properties: Record<string, unknown>) => ({
+    paths: { "/v1/sessions/{sessionId}/context": { get: {}, post: { requestBody: body } } },
+    components: { schemas: { ContextRequest: { type: "object", properties } } },
+  });
+
+  it("reads the body of POST /context, named or in place", () => {
+    expect(describesQuery(documentWith({ query: { type: "string" } }))).toBe(true);
+    expect(describesQuery(documentWith({ maxTokens: { type: "integer" } }))).toBe(false);
+    const schema = { properties: { query: {} } };
+    const post = { requestBody: { content: { "application/json": { schema } } } };
+    const inPlace = { paths: { "/v1/sessions/{sessionId}/context": { post } }, components: { schemas: {} } };
+    expect(describesQuery(inPlace)).toBe(true);
+    expect(describesQuery({ paths: {}, components: { schemas: {} } })).toBe(false);
   });
 });
 

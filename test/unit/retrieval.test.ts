@@ -2,19 +2,16 @@ import { rmSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrieval.ts";
 import type { Turn } from "../../scripts/eval/retrieval.ts";
-import {
-  analyze,
-  indexText,
-  matchExpression,
-  MAX_QUERY_TERMS,
-  readQuery,
-  snippet,
-  stem,
-  TurnScores,
-} from "../../src/memory/retrieval.ts";
+import { indexText } from "../../src/memory/retrieval/index-text.ts";
+import { matchExpression, MAX_QUERY_TERMS, readQuery } from "../../src/memory/retrieval/query.ts";
+import { snippet } from "../../src/memory/retrieval/snippet.ts";
+import { stem } from "../../src/memory/retrieval/stem.ts";
+import { analyze } from "../../src/memory/retrieval/terms.ts";
+import { TurnScores } from "../../src/memory/retrieval/turn-scores.ts";
 import { SearchIndex } from "../../src/session/search-index.ts";
 
 const JULY_5 = Date.UTC(2024, 6, 5, 9);
@@ -75,9 +72,9 @@ describe("what is indexed of a message", () => {
   it("stands apart for a long answer of an assistant, not for a short one, nor for a user", () => {
     const index = (role: "user" | "assistant", content: string) =>
       indexText({ role, author: null, content, saidAt: JULY_5 });
-    expect(index("assistant", essay)).toMatchObject({ said: "", prior: 0.6 });
-    expect(index("assistant", "Blue, I think.").answered).toBe("");
-    expect(index("user", essay).answered).toBe("");
+    expect(index("assistant", essay)).toMatchObject({ length: -205, prior: 0.6 });
+    expect(index("assistant", "Blue, I think.").length).toBe(8);
+    expect(index("user", essay).length).toBe(205);
   });
   it("has less weight the more of it is questions, in any script", () => {
     const prior = (content: string): number => indexText({ role: "user", author: null, content, saidAt: JULY_5 }).prior;
@@ -91,9 +88,8 @@ describe("what is indexed of a message", () => {
       { type: "text" as const, text: "My bicycle" },
       { type: "text" as const, text: "was stolen" },
     ];
-    expect(indexText({ role: "user", author: null, content, saidAt: JULY_5 }).said).toBe(
-      "my bicycl wa stolen".replace("stolen", "steal"),
-    );
+    const indexed = indexText({ role: "user", author: null, content, saidAt: JULY_5 });
+    expect(indexed.terms).toBe("my bicycl wa steal §2024 §202407 §m07 §20240705 §m0705");
   });
 });
 
@@ -241,6 +237,73 @@ describe("search", () => {
   });
 });
 
+describe("a search as of a message", () => {
+  const QUERIES = ["walrus ice", "What did Igor say of the ice?", "猫", "tea", "the walrus of July 2024", "zebra"];
+  const WORDS = ["walrus", "walrus walrus", "ice", "tea", "tea tea tea", "kiln", "猫が好き", "garden", "slept"];
+  const AUTHORS = [null, "Igor", "Marta", "Ice"];
+  const randomTurn = fc
+    .record({ words: fc.array(fc.constantFrom(...WORDS), { maxLength: 6 }), author: fc.constantFrom(...AUTHORS) })
+    .map(({ words, author }) => turn(words.join(" "), { author }));
+  const findAll = (index: SearchIndex, throughSeq: number): unknown =>
+    QUERIES.map((query) => index.search(query, { limit: 5, throughSeq }));
+
+  it("is that of a session that ends there, whatever came, was edited or erased after it", () => {
+    fc.assert(
+      fc.property(
+        fc.array(randomTurn, { minLength: 2, maxLength: 30 }),
+        fc.array(fc.record({ at: fc.nat(29), replacement: fc.option(fc.constantFrom(...WORDS)) }), { maxLength: 8 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.integer({ min: 1, max: 12 }),
+        (turns, changes, atSeq, slice) => {
+          const throughSeq = Math.min(atSeq, turns.length);
+          const whole = loadMessages(turns);
+          const index = new SearchIndex(nodeStorage(whole));
+          while (!index.catchUp(slice).done) findAll(index, throughSeq);
+          const start = loadMessages(turns.slice(0, throughSeq));
+          for (const { at, replacement } of changes) {
+            const seq = 1 + (at % turns.length);
+            for (const database of [whole, start]) {
+              if (replacement === null)
+                database.prepare("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = ?").run(seq);
+              else {
+                const edit = "UPDATE messages SET content = ? WHERE seq = ? AND erased_at IS NULL";
+                database.prepare(edit).run(JSON.stringify(replacement), seq);
+              }
+            }
+            if (replacement === null) index.remove(seq);
+            else index.update(seq);
+          }
+          expect(findAll(index, throughSeq)).toEqual(findAll(buildIndex(start), throughSeq));
+          expect(findAll(new SearchIndex(nodeStorage(whole)), throughSeq)).toEqual(findAll(index, throughSeq));
+        },
+      ),
+    );
+  });
+
+  it("counts words that are common by now as rare as they were then", () => {
+    const turns = [...filler(20), turn("tea in the garden"), ...Array.from({ length: 2_500 }, () => turn("more tea"))];
+    const index = buildIndex(loadMessages(turns));
+    const start = buildIndex(loadMessages(turns.slice(0, 25)));
+    for (const throughSeq of [25, 2_521, 25]) {
+      const found = index.search("tea garden", { limit: 5, throughSeq });
+      if (throughSeq === 25) expect(found).toEqual(start.search("tea garden", { limit: 5 }));
+      else expect(found).not.toEqual(start.search("tea garden", { limit: 5 }));
+    }
+  });
+
+  it("forgets what it remembers when a transaction around it rolls back", () => {
+    const database = loadMessages([...filler(4), turn("a walrus"), turn("a walrus walrus")]);
+    const index = buildIndex(database);
+    const before = findAll(index, 6);
+    database.exec("BEGIN");
+    database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 5");
+    new SearchIndex({ ...nodeStorage(database), transactionSync: (body) => body() }).remove(5);
+    expect(findAll(index, 6)).not.toEqual(before);
+    database.exec("ROLLBACK");
+    expect(findAll(index, 6)).toEqual(before);
+  });
+});
+
 describe("the index", () => {
   const stored = (file: string): string => readFileSync(file).toString("utf8");
 
@@ -293,7 +356,9 @@ describe("the index", () => {
     index.update(5);
     expect(index.search("walrus", { limit: 1 })).toEqual([]);
     expect(index.search("ostrich", { limit: 1 })[0]?.seq).toBe(5);
-    expect(database.prepare("SELECT messages FROM search_authors").get()?.["messages"]).toBe(1);
+    expect(database.prepare("SELECT count(*) AS n FROM search_authors WHERE trim(author) <> ''").get()).toEqual({
+      n: 1,
+    });
     expect(() => database.exec("INSERT INTO search_index (search_index) VALUES ('integrity-check')")).not.toThrow();
   });
   it("recalls a removed message neither by its words nor as a neighbour, and forgets its author", () => {

@@ -1,9 +1,10 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { contextSchema, type ContextRequest } from "../../src/contracts/context.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { birthOf, freshRef, sessionAt } from "../support/worker-session.ts";
+import { birthOf, freshRef, sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** An early turn that no small window reaches, and a question about it at the end. */
 async function chat(): Promise<SessionRef> {
@@ -18,6 +19,24 @@ async function chat(): Promise<SessionRef> {
   const question: NewMessage = { role: "user", content: "Which locker did I get at the pool?" };
   unwrap(await sessionAt(ref).append({ messages: [question] }, null));
   return ref;
+}
+
+/** What a context says, without the two fields that tell of now: the newest message, and whether a summary is under way. */
+async function bytesAt(ref: SessionRef, atSeq: number, query: string): Promise<string> {
+  const { headSeq: _, summaryPending: __, ...rest } = await contextOf(ref, { query, atSeq });
+  return JSON.stringify(rest);
+}
+
+const LATER_AUTHORS = ["Weather", "Locker", "Zoe"];
+
+/** Fifty messages that make every word of the questions common, name new authors after them, and are much longer. */
+function laterMessages(): NewMessage[] {
+  return Array.from({ length: 50 }, (_, index) => ({
+    id: `later${index + 1}`,
+    role: index % 2 === 0 ? "user" : "assistant",
+    author: LATER_AUTHORS[index % LATER_AUTHORS.length] ?? "",
+    content: `The locker at the pool, locker ${index}: weather, chatter and a number. ${"So it goes on. ".repeat(index)}`,
+  }));
 }
 
 async function contextOf(ref: SessionRef, request: ContextRequest) {
@@ -79,3 +98,99 @@ describe("a context with a query", () => {
     expect((await contextOf(ref, { query: null })).retrieved).toEqual([]);
   });
 });
+
+describe("a context with a query as of a message", () => {
+  const questions = [
+    "Which locker did I get at the pool?",
+    "weather locker",
+    "auto",
+    "What did Zoe say of chatter 17?",
+  ];
+
+  async function allAt(ref: SessionRef, atSeq: number): Promise<string[]> {
+    const all: string[] = [];
+    for (const query of questions) all.push(await bytesAt(ref, atSeq, query));
+    return all;
+  }
+
+  it.each([60, 98, 99])("has the same bytes at %i after 50 messages came and were indexed", async (atSeq) => {
+    const ref = await chat();
+    const before = await allAt(ref, atSeq);
+    expect(before[0]).toContain("number 3917");
+    unwrap(await sessionAt(ref).append({ messages: laterMessages() }, null));
+    const { indexedThroughSeq } = unwrap(await sessionAt(ref).search({ query: "locker" }));
+    expect(indexedThroughSeq).toBe(149);
+    expect(await allAt(ref, atSeq)).toEqual(before);
+  });
+
+  it("has the same bytes after edits and erasures above it, and other ones after an edit below it", async () => {
+    const ref = await chat();
+    unwrap(await sessionAt(ref).append({ messages: laterMessages() }, null));
+    unwrap(await sessionAt(ref).search({ query: "locker" }));
+    const before = await allAt(ref, 99);
+    unwrap(await sessionAt(ref).editMessage("later1", { content: "Locker 3917 at the pool." }));
+    unwrap(await sessionAt(ref).eraseMessage("later2"));
+    unwrap(await sessionAt(ref).eraseMessage("later3"));
+    expect(await allAt(ref, 99)).toEqual(before);
+    unwrap(await sessionAt(ref).editMessage("m31", { content: "A locker of my own at the pool." }));
+    expect(await allAt(ref, 99)).not.toEqual(before);
+  });
+
+  it("has the same bytes from an object that woke up and remembers nothing", async () => {
+    const ref = await chat();
+    unwrap(await sessionAt(ref).append({ messages: laterMessages() }, null));
+    const before = [...(await allAt(ref, 60)), ...(await allAt(ref, 149))];
+    await evictDurableObject(stubAt(ref));
+    expect([...(await allAt(ref, 60)), ...(await allAt(ref, 149))]).toEqual(before);
+  });
+});
+
+describe("an index that lags behind", () => {
+  /** More than one request indexes, and the message that matters near the end. */
+  const REACH_OF_ONE_REQUEST = 3_000;
+  const WANTED_SEQ = 3_010;
+
+  async function longChat(): Promise<SessionRef> {
+    const ref = freshRef();
+    const birth = birthOf(ref, { summarizeAfterTokens: 500_000 });
+    for (let from = 1; from < 3_100; from += 100) {
+      const messages = Array.from({ length: 100 }, (_, index): NewMessage => {
+        const seq = from + index;
+        return { role: "user", content: seq === WANTED_SEQ ? "My locker is number 3917." : `Entry ${seq}.` };
+      });
+      unwrap(await sessionAt(ref).append({ messages }, birth));
+    }
+    return ref;
+  }
+
+  const found = async (ref: SessionRef, atSeq: number): Promise<number | undefined> =>
+    (await contextOf(ref, { query: "locker", atSeq })).retrieved[0]?.message.seq;
+
+  it("finds nothing past what it has reached, and goes on with the next request", async () => {
+    const ref = await longChat();
+    expect(await found(ref, 3_100)).toBeUndefined();
+    expect(await indexedThrough(ref)).toBe(REACH_OF_ONE_REQUEST);
+    expect(await found(ref, 3_100)).toBe(WANTED_SEQ);
+    expect(await indexedThrough(ref)).toBe(3_100);
+  });
+
+  it("is taken no further than the message asked about, for which that is enough", async () => {
+    const ref = await longChat();
+    const once = await bytesAt(ref, 900, "entry 17");
+    const reached = await indexedThrough(ref);
+    expect(reached).toBeLessThan(REACH_OF_ONE_REQUEST);
+    expect(await bytesAt(ref, 900, "entry 17")).toBe(once);
+    expect(await indexedThrough(ref)).toBe(reached);
+    await found(ref, 3_100);
+    await found(ref, 3_100);
+    expect(await bytesAt(ref, 900, "entry 17")).toBe(once);
+  });
+});
+
+async function indexedThrough(ref: SessionRef): Promise<number> {
+  return runInDurableObject(
+    stubAt(ref),
+    (_, state) =>
+      state.storage.sql.exec<{ seq: number }>("SELECT indexed_through_seq AS seq FROM search_state").one().seq,
+  );
+}

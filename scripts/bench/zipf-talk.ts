@@ -1,0 +1,40 @@
+// Turns and queries of made-up words that are as common and as rare as those of a language: a search is as slow as the
+// commonest words it is asked for.
+import { createRandom } from "./statistics.ts";
+import type { Turn } from "./talk.ts";
+
+const VOCABULARY = 30_000;
+const WORDS_PER_TURN = { from: 10, to: 39 } as const;
+const WORDS_PER_QUERY = 8;
+/** One query in so many names a month, which lets a whole session match. */
+const QUERIES_PER_DATE = 10;
+
+/** Words drawn by Zipf's law: the k-th most common one in proportion to 1/k. */
+function createWords(seed: number): () => string {
+  const random = createRandom(seed);
+  return () => `w${Math.floor(Math.exp(random() * Math.log(VOCABULARY)))}`;
+}
+
+/** Gives one turn after the other, user and assistant in turn. */
+export function createZipfTalk(seed: number): () => Turn {
+  const word = createWords(seed);
+  const { from, to } = WORDS_PER_TURN;
+  let count = 0;
+  return () => {
+    const length = from + ((count * 7) % (to - from + 1));
+    count += 1;
+    return { role: count % 2 === 1 ? "user" : "assistant", content: Array.from({ length }, word).join(" ") };
+  };
+}
+
+/** Gives one query after the other, most words of it common; some name this month, and so every message. */
+export function createZipfQueries(seed: number, now: Date = new Date()): () => string {
+  const word = createWords(seed);
+  const month = now.toLocaleString("en", { month: "long", year: "numeric", timeZone: "UTC" });
+  let count = 0;
+  return () => {
+    const words = Array.from({ length: WORDS_PER_QUERY }, word).join(" ");
+    count += 1;
+    return count % QUERIES_PER_DATE === 1 ? `${words} in ${month}` : words;
+  };
+}

@@ -1,0 +1,64 @@
+import type { Query } from "./query.ts";
+import { findTerms, type FoundTerm } from "./terms.ts";
+
+/** UTF-16 units of a text that a snippet is looked for in: analysis takes about a millisecond per 10,000. */
+const MAX_SNIPPET_SCAN = 50_000;
+
+const ELLIPSIS = "…";
+
+/**
+ * The part of `text` that holds the most distinct terms of the query (its beginning, if none), at most `maxLength` UTF-16
+ * units with the ellipses that mark cuts. Cuts fall between words where words are spaced, and never inside a character.
+ */
+export function snippet(text: string, query: Query, maxLength: number): string {
+  const plain = text.slice(0, MAX_SNIPPET_SCAN).replace(/\s+/gu, " ").trim();
+  if (plain.length <= maxLength) return plain;
+  const room = Math.max(0, maxLength - 2 * ELLIPSIS.length);
+  const wanted = new Set(query.terms.map(({ term }) => term));
+  const hits = [...findTerms(plain, wanted)];
+  const window = bestWindow(hits, room);
+  const spare = Math.max(0, room - (window.end - window.at));
+  let start = Math.max(0, Math.min(window.at - Math.floor(spare / 3), plain.length - room));
+  if (start > 0) start = wordStart(plain, start, Math.max(start, window.at));
+  const end = start + room >= plain.length ? plain.length : wordEnd(plain, start, start + room);
+  return `${start > 0 ? ELLIPSIS : ""}${plain.slice(start, end).trim()}${end < plain.length ? ELLIPSIS : ""}`.slice(
+    0,
+    maxLength,
+  );
+}
+
+function bestWindow(hits: readonly FoundTerm[], room: number): { at: number; end: number } {
+  let best = { at: 0, end: 0, distinct: 0 };
+  const counts = new Map<string, number>();
+  let from = 0;
+  for (const hit of hits) {
+    counts.set(hit.term, (counts.get(hit.term) ?? 0) + 1);
+    for (
+      let oldest = hits[from];
+      oldest !== undefined && hit.end - oldest.at > room && oldest !== hit;
+      oldest = hits[++from]
+    ) {
+      const left = (counts.get(oldest.term) ?? 1) - 1;
+      if (left === 0) counts.delete(oldest.term);
+      else counts.set(oldest.term, left);
+    }
+    if (counts.size > best.distinct) best = { at: hits[from]?.at ?? hit.at, end: hit.end, distinct: counts.size };
+  }
+  return best;
+}
+
+const isLowSurrogate = (text: string, at: number): boolean => /[\udc00-\udfff]/.test(text[at] ?? "");
+
+/** The first word start at or after `at`, if one comes by `latest`; else `at`, moved off the middle of a character. */
+function wordStart(text: string, at: number, latest: number): number {
+  const space = text.indexOf(" ", at - 1);
+  if (space >= 0 && space < latest) return space + 1;
+  return isLowSurrogate(text, at) ? at + 1 : at;
+}
+
+/** The last word end at or before `at` in the later half of the snippet; else `at`, moved off the middle of a character. */
+function wordEnd(text: string, start: number, at: number): number {
+  const space = text.lastIndexOf(" ", at);
+  if (space > start + (at - start) / 2) return space;
+  return isLowSurrogate(text, at) ? at - 1 : at;
+}
