@@ -95,15 +95,21 @@ export function nodeStorage(database: DatabaseSync): SearchStorage {
   };
   return {
     // The index calls nothing of a cursor but toArray.
-    sql: { exec: exec as unknown as SearchStorage["sql"]["exec"] },
+    sql: {
+      exec: exec as unknown as SearchStorage["sql"]["exec"],
+      get databaseSize() {
+        const size = "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()";
+        return Number(database.prepare(size).get()?.["size"]);
+      },
+    },
     transactionSync: (closure) => {
-      database.exec("BEGIN");
+      database.exec("SAVEPOINT storage");
       try {
         const result = closure();
-        database.exec("COMMIT");
+        database.exec("RELEASE storage");
         return result;
       } catch (error) {
-        database.exec("ROLLBACK");
+        database.exec("ROLLBACK TO storage; RELEASE storage");
         throw error;
       }
     },

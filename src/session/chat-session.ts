@@ -158,7 +158,7 @@ export class ChatSession extends SessionWork {
       const outcome = eraseMessage(this.shell.store, this.shell.known(), id, newId, Date.now());
       if (!outcome.ok) throw new Refusal(outcome.fault);
       const { seq } = outcome.value;
-      this.shell.search.remove(seq);
+      this.shell.search.remove([seq]);
       this.shell.changed();
       const isOwed = this.shell.known().archiveReplace || this.shell.store.lineage.owesErasures();
       return { id: messageId(outcome.value), seq, state: isOwed ? "erasing" : "erased" };

@@ -8,6 +8,7 @@ import { matchExpression, type Query, readQuery } from "../memory/retrieval/quer
 import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../memory/retrieval/repeats.ts";
 import { type Matches, TurnScores } from "../memory/retrieval/turn-scores.ts";
+import { overwriteFreePages } from "./free-pages.ts";
 import { type SearchState, type SearchStorage, SearchTables } from "./search-tables.ts";
 import { TermCounts } from "./term-counts.ts";
 
@@ -89,23 +90,35 @@ export class SearchIndex {
     });
   }
 
-  /** Takes a message out: its terms are gone from the pages of the index, too. Harmless if it was never in. */
-  remove(seq: Seq): void {
-    this.#change(seq, (memory) => this.#delete(memory, seq));
+  /** Takes messages out: their terms are gone from the pages of the database, too. Harmless for one that was never in. */
+  remove(seqs: readonly Seq[]): void {
+    if (this.#state() === null || seqs.length === 0) return;
+    this.#storage.transactionSync(() => {
+      for (const seq of seqs) this.#change(seq, (memory) => this.#delete(memory, seq));
+      overwriteFreePages(this.#storage.sql);
+    });
   }
 
   /** Reads a message anew after an edit. One that the index has not reached yet is left to `catchUp`. */
   update(seq: Seq): void {
-    this.#change(seq, (memory) => {
-      this.#delete(memory, seq);
-      this.#insert(memory, seq, seq);
+    if (this.#state() === null) return;
+    this.#storage.transactionSync(() => {
+      this.#change(seq, (memory) => {
+        this.#delete(memory, seq);
+        this.#insert(memory, seq, seq);
+      });
+      overwriteFreePages(this.#storage.sql);
     });
   }
 
-  /** Forgets the whole index. */
+  /** Forgets the whole index, and leaves nothing of it in the pages of the database. */
   drop(): void {
     this.#memory = null;
-    this.#storage.transactionSync(() => this.#tables.drop());
+    if (this.#tables.state() === null) return;
+    this.#storage.transactionSync(() => {
+      this.#tables.drop();
+      overwriteFreePages(this.#storage.sql);
+    });
   }
 
   /** How the index reads a query, as of a message; `snippet` takes the same. */

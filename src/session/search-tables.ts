@@ -5,7 +5,7 @@ import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 
 /** What the index needs of the object's storage. */
 export interface SearchStorage {
-  readonly sql: Pick<SqlStorage, "exec">;
+  readonly sql: Pick<SqlStorage, "exec" | "databaseSize">;
   transactionSync<T>(closure: () => T): T;
 }
 

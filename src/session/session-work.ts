@@ -146,7 +146,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         this.shell.search.drop();
         this.shell.wakeAll();
       }
-      for (const seq of seqs) this.shell.search.remove(seq);
+      this.shell.search.remove(seqs);
       this.shell.changed();
       return { isGone };
     });

@@ -49,6 +49,27 @@ it("promise 9: erased text is gone from the pages of the object's database", asy
   expect(databasesWith(objects, secretOf(2))).not.toEqual([]);
 }, 120_000);
 
+it("promise 9: nor does what the search index merged away keep it, where each message was searched for as it came", async () => {
+  const service = await startOwnService();
+  const secretOf = (turn: number): string => `medlar-${turn * 7919}-jelly`;
+  const turns = Array.from({ length: 120 }, (_, index) => index + 1);
+  for (const turn of turns) {
+    const content = `The ${secretOf(turn)} stands on shelf ${turn}. ${"Mind the step. ".repeat(turn % 30)}`;
+    const body = { messages: [{ id: `turn-${turn}`, role: "user", content }] };
+    expect((await call(service, "POST", "/v1/sessions/cellar/messages", { body })).status).toBe(201);
+    const search = { body: { query: secretOf(turn) } };
+    expect((await call(service, "POST", "/v1/sessions/cellar/search", search)).status).toBe(200);
+  }
+  for (const turn of turns) {
+    expect((await call(service, "DELETE", `/v1/sessions/cellar/messages/turn-${turn}`)).status).toBe(202);
+  }
+  await service.stop();
+  const objects = path.join(service.stateDir, "state");
+  // The index keeps the parts of a word as terms of their own.
+  const left = turns.filter((turn) => databasesWith(objects, String(turn * 7919)).length > 0);
+  expect(left).toEqual([]);
+}, 120_000);
+
 it("promise 9: an erased session leaves nothing in the object's files", async () => {
   const service = await startOwnService();
   const body = { messages: [{ role: "user", content: "the quince-4711-marmalade is mine" }] };

@@ -270,7 +270,7 @@ describe("a search as of a message", () => {
                 database.prepare(edit).run(JSON.stringify(replacement), seq);
               }
             }
-            if (replacement === null) index.remove(seq);
+            if (replacement === null) index.remove([seq]);
             else index.update(seq);
           }
           expect(findAll(index, throughSeq)).toEqual(findAll(buildIndex(start), throughSeq));
@@ -297,7 +297,7 @@ describe("a search as of a message", () => {
     const before = findAll(index, 6);
     database.exec("BEGIN");
     database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 5");
-    new SearchIndex({ ...nodeStorage(database), transactionSync: (body) => body() }).remove(5);
+    new SearchIndex({ ...nodeStorage(database), transactionSync: (body) => body() }).remove([5]);
     expect(findAll(index, 6)).not.toEqual(before);
     database.exec("ROLLBACK");
     expect(findAll(index, 6)).toEqual(before);
@@ -313,7 +313,7 @@ describe("the index", () => {
     expect(index.search("x", { limit: 5 })).toEqual([]);
     expect(index.indexedThroughSeq).toBe(0);
     expect(index.catchUp()).toEqual({ indexedThroughSeq: 0, done: true });
-    index.remove(1);
+    index.remove([1]);
     index.update(1);
     expect(database.prepare("SELECT name FROM sqlite_master").all()).toHaveLength(1);
   });
@@ -363,8 +363,8 @@ describe("the index", () => {
   });
   it("recalls a removed message neither by its words nor as a neighbour, and forgets its author", () => {
     const index = buildIndex(loadMessages([turn("a walrus"), turn("Indeed.", { author: "Marta" }), turn("Yes.")]));
-    index.remove(2);
-    index.remove(2);
+    index.remove([2]);
+    index.remove([2]);
     expect(index.search("walrus", { limit: 5 }).map(({ seq }) => seq)).toEqual([1, 3]);
     expect(index.readQuery("Marta swims").terms.map(({ term }) => term)).toEqual(["marta", "swim"]);
   });
@@ -380,7 +380,7 @@ describe("the index", () => {
     database.exec("UPDATE messages SET content = NULL; VACUUM");
     expect(secrets.filter((secret) => stored(file).includes(secret)).length).toBe(600);
     const erased = secrets.filter((_, i) => i % 3 === 0);
-    for (const [i] of secrets.entries()) if (i % 3 === 0) index.remove(i + 1);
+    for (const [i] of secrets.entries()) if (i % 3 === 0) index.remove([i + 1]);
     const bytes = stored(file);
     expect(erased.filter((secret) => bytes.includes(secret))).toEqual([]);
     // Terms are stored without what they share with the term before.

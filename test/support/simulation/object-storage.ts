@@ -30,6 +30,12 @@ export class Disk {
     return Number(this.read("SELECT total_changes() AS changes")[0]?.["changes"]);
   }
 
+  /** In bytes, pages that were freed included. */
+  size(): number {
+    const pages = "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()";
+    return Number(this.read(pages)[0]?.["size"]);
+  }
+
   /** Everything that the tables hold, as one text. */
   dump(): string {
     const tables = this.read("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
@@ -120,7 +126,7 @@ const SEVERAL_STATEMENTS = /;\s*\S/;
  * nothing more.
  */
 export class ObjectStorage {
-  readonly sql: { exec(sql: string, ...bindings: unknown[]): Cursor };
+  readonly sql: { exec(sql: string, ...bindings: unknown[]): Cursor; readonly databaseSize: number };
   readonly #disk: Disk;
   #depth = 0;
   #isDead = false;
@@ -128,7 +134,12 @@ export class ObjectStorage {
 
   constructor(disk: Disk) {
     this.#disk = disk;
-    this.sql = { exec: (sql, ...bindings) => this.#exec(sql, bindings) };
+    this.sql = {
+      exec: (sql, ...bindings) => this.#exec(sql, bindings),
+      get databaseSize() {
+        return disk.size();
+      },
+    };
   }
 
   /** The statement after so many more fails, once. */
