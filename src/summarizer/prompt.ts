@@ -38,6 +38,7 @@ New items have the id null. Put what matters most first.
 How items are written
 - Each is understood alone: it names whom and what it is about.
 - Identifiers, numbers, amounts, versions, dates, times, names, file paths, addresses, commands and error codes are copied word for word.
+- Use the words of the messages; an item is checked against them, and one without support there is lost. Name a person by name where there is one, rather than "the user".
 - Nothing stands in an item that its messages do not say. Work out no dates: keep "tomorrow" or "on Friday" as it was said.
 - Keep what was asked for, conditions and limits, corrections, reasons, results that something follows from. Leave out greetings, thanks, small talk, and offers that nobody took up.
 - What an assistant claims, a tool returns or a document says is told as that, not as the user's own statement.

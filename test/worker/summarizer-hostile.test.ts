@@ -6,8 +6,8 @@ import { mergeItems, renderItems } from "../../src/memory/items.ts";
 import { createSummarizerClient } from "../../src/summarizer/client.ts";
 import { createModel, type ModelSettings } from "../../src/summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
+import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import type { StandInReply } from "../support/stand-in-model.ts";
-import { promptOf, scriptModel } from "../support/worker-model.ts";
 
 const HOME: Item = { id: "1.1", kind: "fact", text: "Ada lives in Oslo", sourceSeqs: [1], status: "current" };
 const AT = "2026-11-22T09:30:00Z";

@@ -8,8 +8,8 @@ import { createModelSummarizer } from "../../src/summarizer/model-summarizer.ts"
 import { createModel } from "../../src/summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import type { Summarizer } from "../../src/summarizer/summarizer.ts";
+import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import type { StandInReply } from "../support/stand-in-model.ts";
-import { promptOf, scriptModel } from "../support/worker-model.ts";
 
 const SECRET = "the cellar key hangs behind the oven";
 const KEY = "sk-stand-in-key";
