@@ -28,7 +28,7 @@ const log = createLog();
 /** The parts that every handler shares, built once an isolate. */
 function build(env: Env) {
   const config = parseConfig({ ...env });
-  const summarizerAgent = createSummarizerHandler(createModel(config.model));
+  const summarizerAgent = createSummarizerHandler(createModel(config.model), log);
   const authenticate = createAuthenticator(config);
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);

@@ -98,7 +98,8 @@ describe.each([
     expect(prompt.system).toBe(calm.prompt.system);
     expect(prompt.turns.map(({ role }) => role)).toEqual(["user"]);
     const sent = partsOf(prompt.turns[0]?.text ?? "");
-    expect(JSON.parse(sent.data)).toEqual({ previous: KEPT, messages: requestOf(text).messages });
+    const said = requestOf(text).messages.map((message) => [message.seq, message.role, message.author, message.text]);
+    expect(JSON.parse(sent.data)).toEqual({ previous: KEPT, days: [{ date: "2026-11-22", messages: said }] });
     expect(sent.opening).toBe(`DATA ${sent.mark}`);
     expect(sent.closing).toBe(`END OF DATA ${sent.mark}`);
     expect(sent.data).not.toContain(sent.mark);
