@@ -57,7 +57,7 @@ function usageOf({ inputTokens, outputTokens }: LanguageModelUsage): SummarizerU
 }
 
 /** The JSON in a text that is not all JSON: models without a schema put thoughts before it, and fences around it. */
-export function jsonIn(text: string): unknown {
+function jsonIn(text: string): unknown {
   const spoken = text.replace(/^\s*<think>[^]*?<\/think>/, "");
   const start = spoken.indexOf("{");
   const end = spoken.lastIndexOf("}");
