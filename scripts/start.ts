@@ -7,7 +7,15 @@ import { describeError, StartError } from "./dev/start-error.ts";
 const DEFAULT_PORT = 8787;
 
 /** Given in the environment, they reach the Worker as they are. */
-const PASSED_ON = ["THREADKEEP_MODEL", "SUMMARIZER_MCP_URL", "SUMMARIZER_MCP_TOKEN"];
+const PASSED_ON = [
+  "THREADKEEP_MODEL",
+  "THREADKEEP_MODEL_BASE_URL",
+  "THREADKEEP_MODEL_API_KEY",
+  "THREADKEEP_MODEL_INPUT_PRICE",
+  "THREADKEEP_MODEL_OUTPUT_PRICE",
+  "SUMMARIZER_MCP_URL",
+  "SUMMARIZER_MCP_TOKEN",
+];
 
 /** Long enough for a summary: the last four messages of a chat always stay word for word. */
 const SAMPLE = [
@@ -29,7 +37,10 @@ const HELP = `npm start -- [OPTION…]     runs Threadkeep on this machine until
 Environment
   DATABASE_URL          a PostgreSQL to use; without it one is started, with its data in DIR/postgres
   WORKER_DATABASE_URL   what the Worker connects with, if it should be a role with fewer rights than DATABASE_URL's
-  THREADKEEP_MODEL      the summarizer behind the built-in MCP agent (default: extractive)
+  THREADKEEP_MODEL      what summarizes: extractive (default), openai-compatible/MODEL, anthropic/MODEL
+  THREADKEEP_MODEL_BASE_URL   where an openai-compatible model is served, such as http://127.0.0.1:11434/v1
+  THREADKEEP_MODEL_API_KEY    the model's key; servers on this machine mostly want none
+  THREADKEEP_MODEL_INPUT_PRICE, THREADKEEP_MODEL_OUTPUT_PRICE   US dollars per million tokens, to have costs told
   SUMMARIZER_MCP_URL    an MCP server with the tool summarize_conversation, to use instead of the built-in agent
   SUMMARIZER_MCP_TOKEN  its bearer token
 `;
@@ -112,6 +123,7 @@ Append some turns, summarize by hand (by itself it happens when a chat grows lon
 
   curl -s '${session}/context?maxTokens=4000' ${key}
 
+With a model: THREADKEEP_MODEL=openai-compatible/llama3.1 THREADKEEP_MODEL_BASE_URL=http://127.0.0.1:11434/v1 npm start
 Another summarizer: SUMMARIZER_MCP_URL=https://… npm start uses any MCP server that has the tool summarize_conversation.
 Stop with Ctrl-C.`;
 }

@@ -33,8 +33,8 @@ const log = createLog();
 /** The parts that every handler shares, built once an isolate. */
 function build(env: Env) {
   const config = parseConfig({ ...env });
-  const summarizerAgent = createSummarizerHandler(createModel(config.model));
-  const makeshiftAgent = createSummarizerHandler(extractive);
+  const summarizerAgent = createSummarizerHandler(createModel(config.model), log);
+  const makeshiftAgent = createSummarizerHandler(extractive, log);
   const breaker = createCircuitBreaker();
   const isExtractive = config.summarizer === null && config.model.provider === "extractive";
   const authenticate = createAuthenticator(config);

@@ -12,6 +12,10 @@ import type { FromHost, ToHost } from "./worker-messages.ts";
 const HOST = fileURLToPath(new URL("worker-host.ts", import.meta.url));
 const STOP_TIMEOUT_MS = 5_000;
 const READY_TIMEOUT_MS = 60_000;
+/** As `parseConfig` words it: waiting mends none of it. */
+const CONFIGURATION_FAULTS = /The configuration has faults:(?:\n- .*)+/;
+const WHERE_SETTINGS_STAND =
+  "Here such settings come from the environment: THREADKEEP_MODEL=… npm start (see npm start -- --help).";
 
 export interface WorkerSettings {
   bundleDirectory: string;
@@ -114,8 +118,11 @@ export class WorkerProcess {
         const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
         const body = await response.text();
         if (response.status === 200) return;
+        const faults = CONFIGURATION_FAULTS.exec(body)?.[0];
+        if (faults !== undefined) throw new StartError(`${faults.trim()}\n${WHERE_SETTINGS_STAND}`);
         last = `${response.status} ${body.slice(0, 500)}`;
       } catch (error) {
+        if (error instanceof StartError) throw error;
         last = error instanceof Error ? error.message : String(error);
       }
       await new Promise((resolve) => setTimeout(resolve, 50));

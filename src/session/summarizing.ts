@@ -311,8 +311,7 @@ export function saveAnswer(
     answer.items,
     (seq) => {
       const row = seq <= chunkThroughSeq ? store.messageBySeq(seq) : null;
-      if (row === null || row.content === null) return null;
-      return `${row.author ?? ""} ${messageText(row.content)}`;
+      return row === null || row.content === null ? null : evidenceOf(row);
     },
     settingsOf(session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
@@ -370,6 +369,18 @@ function landDraft(
     version,
     isReplaced: job.redoBase !== null,
   };
+}
+
+/** What an item may say of a message: its text, and who said it in which role and on which day. */
+export function evidenceOf(row: MessageRow): string {
+  const { role, author, content } = row;
+  return `${role} ${author ?? ""} ${dayOf(row.occurredAt ?? row.createdAt)} ${messageText(content ?? "")}`;
+}
+
+/** A day as it may be written: "2026-11-22", "22 November 2026". */
+function dayOf(ms: number): string {
+  const day = new Date(ms);
+  return `${day.toISOString().slice(0, 10)} ${day.toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" })}`;
 }
 
 /** Ids for the new items of a version, after those that its draft has. */

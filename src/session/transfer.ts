@@ -12,14 +12,14 @@ import {
   TRANSFER_VERSION,
   type TransferLine,
 } from "../contracts/transfer.ts";
-import { contentTokens, messageCost, messageText } from "../memory/message-text.ts";
+import { contentTokens, messageCost } from "../memory/message-text.ts";
 import { isSupported } from "../memory/support.ts";
 import { messageId, seqOfServerId, serverId } from "./append.ts";
 import { oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { MessageRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
-import { oweSummaryIfDue } from "./summarizing.ts";
+import { evidenceOf, oweSummaryIfDue } from "./summarizing.ts";
 
 /** A session as lines, out and in again. */
 
@@ -265,11 +265,10 @@ function saveItem(store: SessionStore, held: HeldItems, line: ItemLine): string 
   if (line.sourceSession === undefined) {
     const past = line.sourceSeqs.find((seq) => seq > begun.throughSeq);
     if (past !== undefined) return `cites ${past}, and its version ends at ${begun.throughSeq}`;
-    const sources = line.sourceSeqs.map((seq) => store.messageBySeq(seq));
-    const erased = sources.find((source) => source === null || source.content === null);
-    if (erased !== undefined) return `cites a message that was erased`;
-    const texts = sources.map((source) => `${source?.author ?? ""} ${messageText(source?.content ?? "")}`);
-    if (!isSupported(line.text, texts)) return "dropped";
+    const sources = line.sourceSeqs.flatMap((seq) => store.messageBySeq(seq) ?? []);
+    const isErased = sources.some(({ content }) => content === null);
+    if (isErased || sources.length < line.sourceSeqs.length) return `cites a message that was erased`;
+    if (!isSupported(line.text, sources.map(evidenceOf))) return "dropped";
   }
   const { id, kind, text, sourceSeqs, sourceSession, status } = line;
   store.insertItem(

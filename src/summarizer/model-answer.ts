@@ -96,6 +96,10 @@ export function readAnswer(data: unknown, request: SummarizerRequest, names: Ite
   if (items.length > MAX_ITEMS_PER_SUMMARY) {
     return { ok: false, faults: [`it has more than ${MAX_ITEMS_PER_SUMMARY} items`] };
   }
+  // A model that was talked into forgetting everything, or that gave up: either way the memory stays.
+  if (items.length === 0 && request.previous.some(({ status }) => status === "current")) {
+    return { ok: false, faults: ['it has no items, though some of "previous" still hold; give those back'] };
+  }
   const seqs = new Set([
     ...request.messages.map(({ seq }) => seq),
     ...request.previous.flatMap(({ sourceSeqs }) => sourceSeqs),

@@ -30,7 +30,7 @@ const ANSWER_SCHEMA: JSONSchema7 = {
       items: {
         type: "object",
         properties: {
-          id: { type: ["string", "null"] },
+          id: { anyOf: [{ type: "string" }, { type: "null" }] },
           kind: { type: "string", enum: itemKindSchema.options },
           text: { type: "string" },
           sourceSeqs: { type: "array", items: { type: "integer" } },
@@ -57,7 +57,7 @@ function usageOf({ inputTokens, outputTokens }: LanguageModelUsage): SummarizerU
 }
 
 /** The JSON in a text that is not all JSON: models without a schema put thoughts before it, and fences around it. */
-export function jsonIn(text: string): unknown {
+function jsonIn(text: string): unknown {
   const spoken = text.replace(/^\s*<think>[^]*?<\/think>/, "");
   const start = spoken.indexOf("{");
   const end = spoken.lastIndexOf("}");
@@ -72,7 +72,10 @@ export function jsonIn(text: string): unknown {
 function advice(status: number): string {
   if (status === 401 || status === 403) return ": check THREADKEEP_MODEL_API_KEY";
   if (status === 404) return ": check the name in THREADKEEP_MODEL, and THREADKEEP_MODEL_BASE_URL";
-  return "";
+  if (status < 400) return ": THREADKEEP_MODEL_BASE_URL redirects; set the address it leads to";
+  return status < 500
+    ? ": the model may not take so much text or so long an answer; docs/deploy.md says what it needs"
+    : "";
 }
 
 /** By status and name alone: a provider's own words may quote the prompt, and with it the conversation. */

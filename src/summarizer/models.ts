@@ -11,7 +11,7 @@ export type ModelSettings =
       readonly prices: ModelPrices | null;
     });
 
-/** The SDK and its providers are half of the bundle: they are loaded with the first call of a model, not at each cold start. */
+/** The SDK and its providers are a third of the bundle: they are evaluated with the first call of a model, not at each cold start. */
 function loadedLate(provider: ModelProvider): AskModel {
   let ask: Promise<AskModel> | undefined;
   return async (question) => {

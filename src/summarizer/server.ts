@@ -6,6 +6,7 @@ import {
   summarizerAnswerSchema,
   summarizerRequestSchema,
 } from "../contracts/summarizer.ts";
+import type { Log } from "../telemetry/log.ts";
 import { describeFailure, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
@@ -26,18 +27,22 @@ function answered(answer: SummarizerAnswer): CallToolResult {
 }
 
 /** A provider's own words may quote the prompt, and with it the conversation: only what we wrote ourselves goes out. */
-function failed(error: unknown): CallToolResult {
-  const known = error instanceof SummarizerError ? error : new SummarizerError("tool_error", "the summarizer failed");
-  const pause = known.retryAfterSeconds;
+function failed(error: SummarizerError): CallToolResult {
+  const pause = error.retryAfterSeconds;
   return {
     isError: true,
-    structuredContent: { error: describeFailure(known) },
-    content: [{ type: "text", text: known.message }],
+    structuredContent: { error: describeFailure(error) },
+    content: [{ type: "text", text: error.message }],
     ...(pause === undefined ? {} : { _meta: { [RETRY_AFTER_META_KEY]: pause } }),
   };
 }
 
-function createServer(model: Summarizer): McpServer {
+function summarizerError(error: unknown): SummarizerError {
+  if (error instanceof SummarizerError) return error;
+  return new SummarizerError("tool_error", error instanceof Error ? error.name : "failed");
+}
+
+function createServer(model: Summarizer, log: Log | undefined): McpServer {
   const server = new McpServer({ name: "threadkeep-summarizer", version: VERSION });
   server.registerTool(
     SUMMARIZE_TOOL,
@@ -55,8 +60,11 @@ function createServer(model: Summarizer): McpServer {
         const answer = await model.summarize(request, context.mcpReq.signal);
         const parsed = summarizerAnswerSchema.safeParse(answer);
         if (parsed.success) return answered(parsed.data);
-        return failed(new SummarizerError("invalid_answer", "the model's answer has faults"));
-      } catch (error) {
+        throw new SummarizerError("invalid_answer", "the model's answer has faults");
+      } catch (thrown) {
+        const error = summarizerError(thrown);
+        const { kind, status, detail: reason } = error;
+        log?.warn("model_failed", { model: model.name, kind, status, reason });
         return failed(error);
       }
     },
@@ -67,9 +75,10 @@ function createServer(model: Summarizer): McpServer {
 /**
  * The summarizer agent: an MCP server (Streamable HTTP, stateless) at `SUMMARIZER_ROUTE`. Authorizes nobody: what it serves to
  * the outside is for whoever routes to it to decide. Requests of browsers are refused by their `Origin`, but for localhost.
+ * @param log hears of failures with what to check, which the caller is not told
  */
-export function createSummarizerHandler(model: Summarizer): StatelessMcpHandler {
-  return createMcpHandler(() => createServer(model), {
+export function createSummarizerHandler(model: Summarizer, log?: Log): StatelessMcpHandler {
+  return createMcpHandler(() => createServer(model, log), {
     route: SUMMARIZER_ROUTE,
     corsOptions: false,
   });

@@ -8,8 +8,9 @@ import { createModelSummarizer } from "../../src/summarizer/model-summarizer.ts"
 import { createModel } from "../../src/summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import type { Summarizer } from "../../src/summarizer/summarizer.ts";
+import { createLog, type Log } from "../../src/telemetry/log.ts";
+import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import type { StandInReply } from "../support/stand-in-model.ts";
-import { promptOf, scriptModel } from "../support/worker-model.ts";
 
 const SECRET = "the cellar key hangs behind the oven";
 const KEY = "sk-stand-in-key";
@@ -38,8 +39,8 @@ function withChange(change: Record<string, unknown>): StandInReply {
   return saying([GOOD[0], { ...GOOD[1], ...change }]);
 }
 
-function clientOf(model: Summarizer, timeoutMs = 5_000) {
-  const handler = createSummarizerHandler(model);
+function clientOf(model: Summarizer, timeoutMs = 5_000, log?: Log) {
+  const handler = createSummarizerHandler(model, log);
   return createSummarizerClient({
     fetch: (request) => handler(request, {}, createExecutionContext()),
     url: IN_PROCESS_SUMMARIZER_URL,
@@ -114,10 +115,19 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     expect(await model.requests()).toHaveLength(1);
   });
 
-  test("with the wrong key: refused", async () => {
+  test("with the wrong key: refused, and the log says what to look at", async () => {
     const model = await scriptModel([saying(GOOD)], "another key");
-    const client = clientOf(createModel({ ...at(model.baseUrl), prices: null }));
+    const lines: string[] = [];
+    const log = createLog({ write: (_level, line) => lines.push(line) });
+    const client = clientOf(createModel({ ...at(model.baseUrl), prices: null }), 5_000, log);
     expect(await failureOf(client.summarize(REQUEST))).toMatchObject({ kind: "refused", status: 401 });
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? "")).toMatchObject({
+      event: "model_failed",
+      status: 401,
+      reason: "HTTP 401: check THREADKEEP_MODEL_API_KEY",
+    });
+    for (const secret of [SECRET, KEY]) expect(lines.join()).not.toContain(secret);
   });
 
   test("with a name that nobody knows: refused", async () => {

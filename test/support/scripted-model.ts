@@ -17,7 +17,7 @@ export async function scriptModel(replies: StandInReply[], key?: string): Promis
   await fetch(address, { method: "PUT", body: JSON.stringify(script) });
   return {
     baseUrl: `${inject("standInModelUrl")}/models/${name}`,
-    requests: async () => (await fetch(address)).json(),
+    requests: async () => (await (await fetch(address)).json()) as Seen[],
   };
 }
 
