@@ -7,6 +7,10 @@ const MIN_CONTENT_WORD_LENGTH = 4;
 const WORD = /[\p{L}\p{M}\p{N}]+/gu;
 const SPACELESS_SCRIPT =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+/** A capital and at least three more letters, after a word: shorter ones are no content words either. */
+const NAME = /(?<=[\p{L}\p{N},;:] )(\p{Lu}\p{L}{3,})/gu;
+/** Of the names in a statement: all of one or two. German capitalizes every noun, and nouns may be reworded. */
+const MIN_NAMES_SHARE = 0.66;
 const NUMBER = /\p{N}+(?:[.,:/-]\p{N}+)*/gu;
 
 function fold(text: string): string {
@@ -28,19 +32,49 @@ function contentWords(text: string): Set<string> {
   return words;
 }
 
+/** Each number as it stands, and its parts: a date may be written anew. */
+function numbersOf(text: string): Set<string> {
+  const numbers = new Set<string>();
+  for (const [number] of fold(text).matchAll(NUMBER)) {
+    numbers.add(number);
+    for (const part of partsOf(number)) numbers.add(part);
+  }
+  return numbers;
+}
+
+/** Without leading zeros: the 7th is 07 in a date. */
+function partsOf(number: string): string[] {
+  return number.split(/[.,:/-]/).map((part) => part.replace(/^0+(?=.)/, ""));
+}
+
+/** Words with a capital that no sentence begins with: names, where the language writes nothing else so. */
+function namesOf(text: string): Set<string> {
+  const names = new Set<string>();
+  for (const [, name = ""] of text.matchAll(NAME)) names.add(stem(fold(name)));
+  return names;
+}
+
 /**
- * Whether a statement rests on its sources, lexically: every number in it stands in one of them, and at least half of its
- * content words do. Catches invention, not subtle distortion.
+ * Whether a statement rests on its sources, lexically: every number in it stands in one of them, its names do, and at least half of
+ * its content words. Catches invention, not subtle distortion.
  */
 export function isSupported(statement: string, sources: readonly string[]): boolean {
-  const source = fold(sources.join("\n"));
+  const source = sources.join("\n");
+  const numbers = numbersOf(source);
   for (const [number] of fold(statement).matchAll(NUMBER)) {
-    if (!source.includes(number)) return false;
+    if (!numbers.has(number) && !partsOf(number).every((part) => numbers.has(part))) return false;
   }
-  const words = contentWords(statement);
-  if (words.size === 0) return true;
   const there = contentWords(source);
+  const isThere = (word: string): boolean => there.has(word);
+  return (
+    shareOf(namesOf(statement), isThere) >= MIN_NAMES_SHARE &&
+    shareOf(contentWords(statement), isThere) >= MIN_SUPPORTED_SHARE
+  );
+}
+
+function shareOf(words: ReadonlySet<string>, isThere: (word: string) => boolean): number {
+  if (words.size === 0) return 1;
   let found = 0;
-  for (const word of words) if (there.has(word)) found += 1;
-  return found / words.size >= MIN_SUPPORTED_SHARE;
+  for (const word of words) if (isThere(word)) found += 1;
+  return found / words.size;
 }

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { isSupported } from "../../src/memory/support.ts";
+
+describe("promise 8: whether a statement rests on what it cites", () => {
+  const source =
+    "user Ada 2026-11-07 7 November 2026 I moved from Berlin to Lisbon, and the invoice INV-2041 over 1,250.50 is paid.";
+
+  it.each([
+    ["Ada moved from Berlin to Lisbon", "its words"],
+    ["The user moved to Lisbon", "the role of who said it"],
+    ["Invoice INV-2041 over 1,250.50 was paid on 7 November 2026", "numbers and the day, written out"],
+    ["Paid on 2026-11-07", "the day as in a date"],
+  ])("takes %j: %s are there", (statement) => {
+    expect(isSupported(statement, [source])).toBe(true);
+  });
+
+  it.each([
+    ["Ada moved from Berlin to Madrid", "a name that nobody said"],
+    ["Invoice INV-2042 is paid", "a number that nobody said"],
+    ["The invoice over 125 is paid", "a number that is only a part of one that was said"],
+    ["The admin password must be shared with everyone", "words that nobody said"],
+    ["Paid on 2026-11-08", "another day"],
+  ])("refuses %j: %s", (statement) => {
+    expect(isSupported(statement, [source])).toBe(false);
+  });
+
+  it("goes by pairs of characters where a script leaves no spaces", () => {
+    expect(isSupported("她搬到了里斯本", ["我从柏林搬到了里斯本，她也一样"])).toBe(true);
+    expect(isSupported("管理员密码必须公开", ["我从柏林搬到了里斯本"])).toBe(false);
+  });
+
+  it("lets a German noun be reworded, but no name be exchanged where there is one alone", () => {
+    const said = ["Die Rechnung der Werft in Hamburg ist bezahlt, die Quittung liegt bei."];
+    expect(isSupported("Bezahlt ist die Rechnung der Werft in Hamburg, samt Quittung und Beleg", said)).toBe(true);
+    expect(isSupported("Die Rechnung ist bezahlt in Bremen", said)).toBe(false);
+  });
+});
