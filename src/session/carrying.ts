@@ -2,7 +2,7 @@ import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { fitItems, itemsTokens } from "../memory/items.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
-import type { Life } from "./lineage.ts";
+import { furtherOrigins, type Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
@@ -40,7 +40,7 @@ export function readCarried(
   newId: () => string,
   now: number,
 ): Carried {
-  const origins = store.lineage.origins().filter(({ kind, state }) => kind === "continuation" && state === "done");
+  const origins = furtherOrigins(store);
   if (session.expiredAt !== null) return { next: "archive", origins };
   if (mayWait) {
     const open = summarizeJob(store);

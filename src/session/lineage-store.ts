@@ -34,7 +34,7 @@ export class LineageStore {
       .map((row) => ({
         session: text(row["session"]),
         incarnation: text(row["incarnation"]),
-        kind: text(row["kind"]) as Origin["kind"],
+        kind: text(row["kind"]) as OriginRow["kind"],
         throughSeq: number(row["through_seq"]),
         state: text(row["state"]) as Origin["state"],
       }));

@@ -103,11 +103,10 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
 
 /** The session that it was made from; what came with that one from others is that one's affair. */
 function originOf(store: SessionStore): Origin | null {
-  const origins = store.lineage.origins();
-  const direct = origins.find(({ kind }) => kind === "fork") ?? origins[0];
-  if (direct === undefined) return null;
-  const { session, kind, throughSeq, state } = direct;
-  return { session, kind, throughSeq, state };
+  for (const { session, kind, throughSeq, state } of store.lineage.origins()) {
+    if (kind !== "further") return { session, kind, throughSeq, state };
+  }
+  return null;
 }
 
 export function isSummaryPending(store: SessionStore): boolean {

@@ -48,7 +48,8 @@ export interface Copying {
 export interface OriginRow {
   readonly session: string;
   readonly incarnation: string;
-  readonly kind: Origin["kind"];
+  /** `further`: items of it came along with those of another origin. */
+  readonly kind: Origin["kind"] | "further";
   readonly throughSeq: Seq;
   readonly state: Origin["state"];
 }
