@@ -2,7 +2,7 @@ import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
-import type { Life } from "./lineage.ts";
+import { furtherOrigins, type Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
@@ -44,7 +44,7 @@ export function readCarried(
   newId: () => string,
   now: number,
 ): Carried {
-  const origins = carriedOrigins(store);
+  const origins = furtherOrigins(store);
   if (session.expiredAt !== null) return { next: "archive", origins };
   if (mayWait) {
     const open = summarizeJob(store);
@@ -54,14 +54,6 @@ export function readCarried(
   const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
   const items = summary === null ? [] : store.items(summary.version);
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toPlainItem)), origins };
-}
-
-/** Where carried items come from, as it comes along with them. */
-export function carriedOrigins(store: SessionStore): OriginRow[] {
-  return store.lineage
-    .origins()
-    .filter(({ kind, state }) => kind === "continuation" && state === "done")
-    .map((origin) => ({ ...origin, isDirect: false }));
 }
 
 /** Owes the carrying over. Called as the continuation is created. */

@@ -74,7 +74,7 @@ export class ChatSession extends SessionWork {
       const existing = this.shell.usable();
       const session = existing ?? this.shell.create(birth, null, tenant);
       if (existing === null && continued !== undefined) {
-        const source = { ...continued, kind: "continuation", throughSeq: 0, state: "pending", isDirect: true } as const;
+        const source = { ...continued, kind: "continuation", throughSeq: 0, state: "pending" } as const;
         oweCarrying(this.shell.store, session.incarnation, source, newId, Date.now());
       }
       if (existing === null) this.shell.arm();
@@ -284,7 +284,6 @@ export class ChatSession extends SessionWork {
         kind: "fork",
         throughSeq,
         state: "pending",
-        isDirect: true,
       } as const;
       const job = oweCopy(this.shell.store, incarnation, row, newId, now);
       this.shell.arm();
@@ -368,7 +367,7 @@ export class ChatSession extends SessionWork {
       const finished = finishImport(this.shell.store, session, end, dropped, newId, Date.now());
       if (!finished.ok) throw new Refusal(finished.fault);
       for (const source of sources) {
-        const carried = { kind: "continuation", throughSeq: 0, state: "done", isDirect: false } as const;
+        const carried = { kind: "further", throughSeq: 0, state: "done" } as const;
         this.shell.store.lineage.putOrigin({ ...source, ...carried });
       }
       this.shell.changed();

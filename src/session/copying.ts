@@ -1,6 +1,5 @@
 import type { Seq } from "../contracts/message.ts";
-import { carriedOrigins } from "./carrying.ts";
-import type { Life } from "./lineage.ts";
+import { furtherOrigins, type Life } from "./lineage.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { Copying, MessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
@@ -52,7 +51,7 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
       hashKey,
       summary,
       items: summary === null ? [] : store.items(summary.version),
-      origins: carriedOrigins(store),
+      origins: furtherOrigins(store),
     },
   };
 }

@@ -151,7 +151,7 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);
   for (const origin of store.lineage.origins()) {
-    if (origin.kind !== "continuation") continue;
+    if (origin.kind === "fork") continue;
     // What copies carry on from there goes too: through this session they would have heard of later erasures.
     tellCopies(store, session, { source: origin, seqs: null }, newId, now);
   }
@@ -191,7 +191,7 @@ export function eraseCopied(
       eraseSession(store, session, newId, now);
       return { isGone: true, seqs: [] };
     }
-    if (origin.kind === "continuation") {
+    if (origin.kind !== "fork") {
       eraseCarried(store, session, origin, seqs, newId, now);
       continue;
     }

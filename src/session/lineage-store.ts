@@ -18,13 +18,12 @@ export class LineageStore {
 
   putOrigin(origin: OriginRow): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO origins (session, incarnation, kind, through_seq, state, is_direct) VALUES (?, ?, ?, ?, ?, ?)",
+      "INSERT OR REPLACE INTO origins (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)",
       origin.session,
       origin.incarnation,
       origin.kind,
       origin.throughSeq,
       origin.state,
-      origin.isDirect ? 1 : 0,
     );
   }
 
@@ -35,10 +34,9 @@ export class LineageStore {
       .map((row) => ({
         session: text(row["session"]),
         incarnation: text(row["incarnation"]),
-        kind: text(row["kind"]) as Origin["kind"],
+        kind: text(row["kind"]) as OriginRow["kind"],
         throughSeq: number(row["through_seq"]),
         state: text(row["state"]) as Origin["state"],
-        isDirect: number(row["is_direct"]) === 1,
       }));
   }
 

@@ -1,7 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
 import { newJob } from "./owed-work.ts";
-import type { OwedErasure, SessionRow } from "./rows.ts";
+import type { OriginRow, OwedErasure, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Forks and continuations of a session hold what was said in it: what is erased here has to be erased there. */
@@ -16,6 +16,14 @@ export interface Life {
 export interface Erased {
   readonly source: Life;
   readonly seqs: readonly Seq[] | null;
+}
+
+/** The sessions that items here were carried over from, as they are passed on with these. */
+export function furtherOrigins(store: SessionStore): OriginRow[] {
+  return store.lineage
+    .origins()
+    .filter(({ kind, state }) => kind !== "fork" && state === "done")
+    .map((origin) => ({ ...origin, kind: "further" }));
 }
 
 /** What one copy is told at a time at most: a body of an RPC stays small, and the rest follows. */

@@ -104,10 +104,10 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
 
 /** The session that it was made from; what came with that one from others is that one's affair. */
 function originOf(store: SessionStore): Origin | null {
-  const direct = store.lineage.origins().find(({ isDirect }) => isDirect);
-  if (direct === undefined || direct.session === ALL_SESSIONS) return null;
-  const { session, kind, throughSeq, state } = direct;
-  return { session, kind, throughSeq, state };
+  for (const { session, kind, throughSeq, state } of store.lineage.origins()) {
+    if (kind !== "further" && session !== ALL_SESSIONS) return { session, kind, throughSeq, state };
+  }
+  return null;
 }
 
 export function isSummaryPending(store: SessionStore): boolean {

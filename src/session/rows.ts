@@ -48,11 +48,10 @@ export interface Copying {
 export interface OriginRow {
   readonly session: string;
   readonly incarnation: string;
-  readonly kind: Origin["kind"];
+  /** `further`: items of it came along with those of another origin. */
+  readonly kind: Origin["kind"] | "further";
   readonly throughSeq: Seq;
   readonly state: Origin["state"];
-  /** Named by whoever created the session; else it came along with what was carried over. */
-  readonly isDirect: boolean;
 }
 
 /** What a copy has yet to be told: that messages of a life of a session were erased. */

@@ -133,8 +133,7 @@ export const MIGRATIONS: readonly Migration[] = [
         incarnation TEXT NOT NULL,
         kind TEXT NOT NULL,
         through_seq INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        is_direct INTEGER NOT NULL
+        state TEXT NOT NULL
       ) WITHOUT ROWID;
       CREATE TABLE copies (session TEXT PRIMARY KEY, through_seq INTEGER) WITHOUT ROWID;
 

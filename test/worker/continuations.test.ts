@@ -264,15 +264,24 @@ describe("items that were carried over", () => {
     expect(await itemsOf(copy)).toHaveLength(1);
   });
 
-  it("pass from one session to the next and keep the name of the first", async () => {
-    const a = await chatOf(12);
-    await summarizeAndArchive(a);
-    const b = await continuationOf(a);
-    unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
-    const c = await continuationOf(b);
-    const sources = new Set((await itemsOf(c)).map(({ sourceSession }) => sourceSession));
-    expect(sources).toEqual(new Set([a.session, b.session]));
-    expect(unwrap(await sessionAt(c).state()).origin).toMatchObject({ session: b.session });
+  it("pass from one session to the next, five times, and keep their words and the name of the first", async () => {
+    const first = await chatOf(12);
+    await summarizeBy(first, quoting);
+    const [before] = await itemsOf(first);
+    let last = first;
+    for (let step = 1; step <= 5; step += 1) {
+      const next = await continuationOf(last, { settings: { summaryMaxTokens: 4_000 } });
+      const turns = [1, 2, 3, 4, 5, 6].map((number) => turn(100 * step + number));
+      unwrap(await sessionAt(next).append({ messages: turns }, null));
+      await summarizeBy(next, quoting);
+      expect(await itemsOf(next)).toContainEqual(
+        expect.objectContaining({ text: before?.text, sourceSeqs: [1], sourceSession: first.session }),
+      );
+      expect(unwrap(await sessionAt(next).state()).origin).toMatchObject({ session: last.session });
+      last = next;
+    }
+    const sources = new Set((await itemsOf(last)).map(({ sourceSession }) => sourceSession));
+    expect(sources.size).toBe(6);
   });
 
   it("are taken out of every version and of the archive when a message that they cite is erased where it was said", async () => {

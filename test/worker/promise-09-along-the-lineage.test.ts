@@ -1,0 +1,262 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import {
+  archivedTexts,
+  archivedWhole,
+  beside,
+  continuationOf,
+  deliver,
+  forkOf,
+  itemsOf,
+  jobOf,
+  letPass,
+  listed,
+  pipelineParts,
+  request,
+  ring,
+  storedText,
+  summarizeAndArchive,
+} from "../support/worker-lifetime.ts";
+import {
+  birthOf,
+  chatOf,
+  incarnationOf,
+  owedJobs,
+  said,
+  sessionAt,
+  stubAt,
+  turn,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+const SECRET = "the invoice 1003";
+
+async function forgets(ref: SessionRef): Promise<void> {
+  await until("the copy forgets", async () => !(await storedText(ref)).includes(SECRET));
+}
+
+async function expectArchiveForgets(ref: SessionRef, incarnation: string): Promise<void> {
+  await until("the archive forgets", async () => {
+    await ring(ref);
+    return !(await archivedTexts(incarnation)).join("\n").includes(SECRET);
+  });
+}
+
+/** Lets a session expire, whatever has to happen first. */
+async function expire(ref: SessionRef): Promise<void> {
+  unwrap(await sessionAt(ref).update({ settings: { expireAfterIdleSeconds: 60 } }));
+  await letPass(ref, 3_600_000);
+  await until("the session expires", async () => {
+    await ring(ref);
+    const state = await sessionAt(ref).state();
+    return !state.ok && state.fault.code === "session_expired";
+  });
+}
+
+describe("promise 9: erasing a message erases it from every copy", () => {
+  it("of forks and of their forks: log, summary, archive and search, while what was said there since stays", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const fork = await forkOf(source);
+    unwrap(await sessionAt(fork).append({ messages: [said("only here", "own")] }, null));
+    const second = await forkOf(fork);
+    for (const ref of [fork, second]) {
+      await archivedWhole(ref);
+      expect(await storedText(ref)).toContain(SECRET);
+      expect(unwrap(await sessionAt(ref).search({ query: "invoice 1003" })).data[0]?.message.id).toBe("turn-3");
+    }
+    unwrap(await sessionAt(source).eraseMessage("turn-3"));
+    for (const ref of [fork, second]) {
+      await forgets(ref);
+      expect(unwrap(await sessionAt(ref).message("turn-3"))).toMatchObject({ seq: 3, erased: true, content: "" });
+      expect(unwrap(await sessionAt(ref).message("own")).content).toBe("only here");
+      const hits = unwrap(await sessionAt(ref).search({ query: "invoice 1003" })).data;
+      expect(hits.map(({ message }) => message.id)).not.toContain("turn-3");
+      await expectArchiveForgets(ref, await incarnationOf(ref));
+    }
+  });
+
+  it("says erased once the copies have confirmed, and not before", async () => {
+    const source = await chatOf(6);
+    const fork = await forkOf(source);
+    expect(unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-6")))).toMatchObject({
+      state: "erasing",
+    });
+    expect(unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-6")))).toMatchObject({
+      state: "erasing",
+    });
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(unwrap(await sessionAt(source).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
+    expect(unwrap(await sessionAt(fork).message("turn-6"))).toMatchObject({ erased: true });
+    expect(await owedJobs(source)).toEqual([]);
+  });
+
+  it("tells a fork nothing of what it never took along", async () => {
+    const source = await chatOf(6);
+    await forkOf(source, { throughSeq: 4 });
+    expect(unwrap(await sessionAt(source).eraseMessage("turn-6"))).toMatchObject({ state: "erased" });
+    expect(await owedJobs(source)).toEqual([]);
+  });
+
+  it("leaves a copy's own message alone that has the same seq", async () => {
+    const source = await chatOf(6);
+    const fork = await forkOf(source, { throughSeq: 4 });
+    unwrap(await sessionAt(fork).append({ messages: [said("five", "five"), said("six", "six")] }, null));
+    const life = { session: source.session, incarnation: await incarnationOf(source) };
+    await sessionAt(fork).eraseCopied([{ source: life, seqs: [4, 5, 6] }]);
+    expect(unwrap(await sessionAt(fork).message("turn-4"))).toMatchObject({ erased: true });
+    expect(unwrap(await sessionAt(fork).message("five")).content).toBe("five");
+  });
+
+  it("changes nothing when it is told twice, or of a life that the copy did not come from", async () => {
+    const source = await chatOf(12);
+    const fork = await forkOf(source);
+    unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
+    const job = await jobOf(source, "erase-copies");
+    await deliver(job);
+    const before = await storedText(fork);
+    expect(await deliver(job)).toBe("acked");
+    await sessionAt(fork).eraseCopied([{ source: { session: source.session, incarnation: "another" }, seqs: null }]);
+    await sessionAt(fork).eraseCopied([{ source: { session: "another", incarnation: "another" }, seqs: [1] }]);
+    expect(await storedText(fork)).toBe(before);
+  });
+
+  it("reaches the other copies though one of them is out of reach, and that one later", async () => {
+    const source = await chatOf(6);
+    const forks = [await forkOf(source), await forkOf(source), await forkOf(source)].toSorted((a, b) =>
+      a.session < b.session ? -1 : 1,
+    );
+    const [away, ...others] = forks;
+    if (away === undefined) throw new Error("no fork");
+    unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-3")));
+    const { sessions } = pipelineParts();
+    const broken = pipelineParts({
+      sessions: {
+        get: (ref) => {
+          if (ref.session === away.session) throw new Error("out of reach");
+          return sessions.get(ref);
+        },
+      },
+    });
+    const job = await jobOf(source, "erase-copies");
+    expect(await deliver(job, broken)).toBe("retried");
+    for (const ref of others) expect(await storedText(ref)).not.toContain(SECRET);
+    expect(await storedText(away)).toContain(SECRET);
+    expect(await jobOf(source, "erase-copies")).toMatchObject({ jobId: job.jobId });
+    expect(await deliver(job)).toBe("acked");
+    expect(await storedText(away)).not.toContain(SECRET);
+    expect(await owedJobs(source)).toEqual([]);
+  });
+});
+
+describe("promise 9: erasing a session erases it from every copy", () => {
+  it("of forks and of their forks, messages and summary, while what was said there since stays", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const fork = await forkOf(source, { throughSeq: 10 });
+    unwrap(await sessionAt(fork).append({ messages: [said("only here", "own")] }, null));
+    const second = await forkOf(fork);
+    unwrap(await sessionAt(source).erase());
+    for (const ref of [fork, second]) {
+      await forgets(ref);
+      await until("all of it is erased", async () => !(await storedText(ref)).includes("invoice"));
+      const { data } = unwrap(await sessionAt(ref).messages({ limit: 20 }));
+      expect(data.filter(({ erased }) => erased !== true).map(({ id }) => id)).toEqual(["own"]);
+      expect(data).toHaveLength(11);
+      await expectArchiveForgets(ref, await incarnationOf(ref));
+      unwrap(await sessionAt(ref).append({ messages: [said("and on", "on")] }, null));
+    }
+    await until("the source is as if it had never been", async () => (await storedText(source)) === "");
+  });
+
+  it("keeps the object until the copies have confirmed, though the archive has", async () => {
+    const source = await chatOf(6);
+    const fork = await forkOf(source);
+    unwrap(await withoutAlarm(source, (session) => session.erase()));
+    const [erase, tell] = [await jobOf(source, "erase"), await jobOf(source, "erase-copies")];
+    await deliver(erase);
+    expect(await owedJobs(source)).toMatchObject([{ kind: "erase-copies" }]);
+    expect(await storedText(fork)).toContain(SECRET);
+    await deliver(tell);
+    expect(await storedText(fork)).not.toContain("invoice");
+    expect(await storedText(source)).toBe("");
+  });
+
+  it("erases a continuation of a fork, and a fork of a continuation", async () => {
+    const a = await chatOf(12);
+    await summarizeAndArchive(a);
+    const fork = await forkOf(a);
+    const ofFork = await continuationOf(fork);
+    const b = await continuationOf(a);
+    unwrap(await sessionAt(b).append({ messages: [turn(31), turn(32)] }, null));
+    const ofB = await forkOf(b);
+    for (const ref of [ofFork, ofB]) expect((await itemsOf(ref)).length).toBeGreaterThan(0);
+    unwrap(await sessionAt(a).erase());
+    for (const ref of [ofFork, ofB])
+      await until("nothing of it is left", async () => (await itemsOf(ref)).length === 0);
+    expect(unwrap(await sessionAt(ofB).messages({ limit: 10 })).data.map(({ id }) => id)).toEqual([
+      "turn-31",
+      "turn-32",
+    ]);
+  });
+
+  it("does not touch a new session under the id of an erased copy", async () => {
+    const source = await chatOf(6);
+    const fork = await forkOf(source);
+    unwrap(await sessionAt(fork).erase());
+    await until("the fork is gone", async () => (await storedText(fork)) === "");
+    unwrap(await sessionAt(fork).append({ messages: [turn(3)] }, birthOf(fork)));
+    unwrap(await withoutAlarm(source, (session) => session.erase()));
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await storedText(fork)).toContain(SECRET);
+  });
+});
+
+describe("promise 9: a copy that expired", () => {
+  it("goes as a whole, archive and list included, when something that it took along is erased", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const made = await request<{ id: string }>("POST", `/sessions/${source.session}/fork`, {});
+    const fork = beside(source, made.body.id);
+    await until("the fork is whole", async () => unwrap(await sessionAt(fork).state()).status === "active");
+    await expire(fork);
+    const incarnation = await incarnationOf(fork);
+    expect((await archivedTexts(incarnation)).length).toBeGreaterThan(0);
+    unwrap(await sessionAt(source).eraseMessage("turn-3"));
+    await until("the expired copy is gone", async () => {
+      const state = await sessionAt(fork).state();
+      return !state.ok && state.fault.code === "session_not_found";
+    });
+    await until("the archive forgets", async () => (await archivedTexts(incarnation)).length === 0);
+    expect((await listed(fork)).has(fork.session)).toBe(false);
+  });
+
+  it("stays when what is erased came after all that it rests on", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const copy = await continuationOf(source);
+    await expire(copy);
+    unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-11")));
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await sessionAt(copy).state()).toMatchObject({ fault: { code: "session_expired" } });
+    unwrap(await withoutAlarm(source, (session) => session.eraseMessage("turn-1")));
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await sessionAt(copy).state()).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+
+  it("still passes on what is erased at the session it came from, though it has no messages any more", async () => {
+    const a = await chatOf(12);
+    await summarizeAndArchive(a);
+    const b = await forkOf(a);
+    const c = await forkOf(b);
+    await expire(b);
+    unwrap(await sessionAt(a).eraseMessage("turn-3"));
+    await forgets(c);
+    expect(
+      await runInDurableObject(stubAt(c), (_, state) => state.storage.sql.exec("SELECT 1 FROM session").toArray()),
+    ).toHaveLength(1);
+  });
+});
