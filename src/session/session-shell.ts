@@ -227,10 +227,10 @@ export class SessionShell {
     }
   }
 
-  /** A consumer's call: a job of an earlier life, or of a session that expired, finds nothing owed. */
-  work<T>(incarnation: string, gone: T, body: (session: SessionRow) => T): T {
+  /** A consumer's call: a job that is done, of an earlier life, or of a session that expired, finds nothing owed. */
+  work<T>(jobId: string, incarnation: string, gone: T, body: (session: SessionRow) => T): T {
     const session = this.live(incarnation);
-    return session === null ? gone : this.transact(() => body(session));
+    return session === null || this.store.job(jobId) === null ? gone : this.transact(() => body(session));
   }
 
   // Who waits for a job
