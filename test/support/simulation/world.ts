@@ -26,6 +26,14 @@ export interface BegunExport {
   readonly head: ExportHead;
 }
 
+/** A directory's entry. */
+export interface Listed {
+  readonly createdAt: number;
+  readonly expiredAt: number | null;
+  /** A Worker died between the erasure of a session and that of its entry: what it says of the next life is not mended. */
+  readonly isLeft: boolean;
+}
+
 /** A session, what it ought to be, and what was seen of it. */
 export interface SimulatedSession {
   readonly ref: SessionRef;
@@ -33,7 +41,7 @@ export interface SimulatedSession {
   readonly birthSettings: SessionSettings;
   model: ModelSession | null;
   /** What the directory says of it. It may still know a session that is erased: the removal comes after. */
-  listed: { readonly createdAt: number; readonly expiredAt: number | null } | null;
+  listed: Listed | null;
   /** Texts that were edited away or erased. */
   retired: { readonly seq: number; readonly secret: string; readonly incarnation: string }[];
   /** Messages of earlier lives, which clients may append again. */
@@ -62,12 +70,16 @@ export class SimulatedDirectory {
   }
 
   register(session: SimulatedSession, createdAt: number = this.#now()): number {
-    session.listed ??= { createdAt, expiredAt: null };
+    session.listed ??= { createdAt, expiredAt: null, isLeft: false };
     return session.listed.createdAt;
   }
 
   remove(session: SimulatedSession): void {
     session.listed = null;
+  }
+
+  leave(session: SimulatedSession): void {
+    if (session.listed !== null) session.listed = { ...session.listed, isLeft: true };
   }
 
   setExpired(session: SimulatedSession, expiredAt: number | null): void {
