@@ -360,7 +360,7 @@ export class ChatSession extends SessionWork {
     incarnation: string,
     end: EndLine,
     dropped: number,
-    sources: readonly Life[],
+    sources: readonly Life[] = [],
   ): Promise<Outcome<null>> {
     return this.shell.answer(() => {
       const session = this.#importing(incarnation);

@@ -216,6 +216,8 @@ function eraseCarried(
   newId: () => string,
   now: number,
 ): void {
+  // Sessions may continue from each other in a circle, by lives that are long over: what is no news is not told on.
+  if (!store.lineage.hear(origin.session, seqs)) return;
   store.deleteCarriedItems(origin.session, seqs);
   const job = summarizeJob(store);
   if (job?.draft !== null && job !== undefined) {

@@ -49,11 +49,21 @@ export class LineageStore {
     this.#sql.exec("DELETE FROM heard_erasures");
   }
 
-  /** Notes what was erased there before it was carried over; null for all. */
-  hear(session: string, seqs: readonly Seq[] | null): void {
+  /**
+   * Notes what was erased there, before it was carried over or after; null for all.
+   * @returns whether any of it is news
+   */
+  hear(session: string, seqs: readonly Seq[] | null): boolean {
+    let isNews = false;
     for (const seq of seqs ?? [EVERY_SEQ]) {
-      this.#sql.exec("INSERT OR IGNORE INTO heard_erasures (session, seq) VALUES (?, ?)", session, seq);
+      const { rowsWritten } = this.#sql.exec(
+        "INSERT OR IGNORE INTO heard_erasures (session, seq) VALUES (?, ?)",
+        session,
+        seq,
+      );
+      isNews ||= rowsWritten > 0;
     }
+    return isNews;
   }
 
   /** What was heard of each session, which is forgotten with that. */

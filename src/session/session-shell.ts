@@ -164,9 +164,13 @@ export class SessionShell {
 
   /** After an append: the alarm is set if none or a later one stands, and left alone else, since setting it is billed as a write. */
   armForSilence(session: SessionRow, now: number): void {
+    // Which one stands is not known: it may be an earlier one, of work that is owed.
+    if (this.#alarmAt === undefined) {
+      this.arm();
+      return;
+    }
     const at = soonestIdleAt(this.store, session, now);
-    if (at !== null && (this.#alarmAt === undefined || this.#alarmAt === null || this.#alarmAt > at))
-      this.#setAlarm(at);
+    if (at !== null && (this.#alarmAt === null || this.#alarmAt > at)) this.#setAlarm(at);
   }
 
   /** The alarm rings: none is set now. */
@@ -223,10 +227,10 @@ export class SessionShell {
     }
   }
 
-  /** A consumer's call: a job of an earlier life, or of a session that expired, finds nothing owed. */
-  work<T>(incarnation: string, gone: T, body: (session: SessionRow) => T): T {
+  /** A consumer's call: a job that is done, of an earlier life, or of a session that expired, finds nothing owed. */
+  work<T>(jobId: string, incarnation: string, gone: T, body: (session: SessionRow) => T): T {
     const session = this.live(incarnation);
-    return session === null ? gone : this.transact(() => body(session));
+    return session === null || this.store.job(jobId) === null ? gone : this.transact(() => body(session));
   }
 
   // Who waits for a job

@@ -37,7 +37,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Summaries
 
   async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
-    return this.shell.work(incarnation, NOTHING_OWED, (session) =>
+    return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) =>
       beginSummary(this.shell.store, session, jobId, newId, Date.now()),
     );
   }
@@ -50,7 +50,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     answer: SummarizerAnswer,
     isMakeshift = false,
   ): Promise<SummaryStep> {
-    return this.shell.work(incarnation, NOTHING_OWED, (session) => {
+    return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) => {
       const now = Date.now();
       const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, isMakeshift, newId, now);
       if (saved.committedVersion !== null) {
@@ -77,11 +77,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /** What the archive lacks; null if the job is no longer owed. */
   async readArchiveDelta(jobId: string, incarnation: string): Promise<ArchiveDelta | null> {
-    return this.shell.work(incarnation, null, (session) => readArchiveDelta(this.shell.store, session, jobId));
+    return this.shell.work(jobId, incarnation, null, (session) => readArchiveDelta(this.shell.store, session, jobId));
   }
 
   async confirmArchived(jobId: string, incarnation: string, delta: { rev: number; version: number }): Promise<void> {
-    this.shell.work(incarnation, undefined, (session) => {
+    this.shell.work(jobId, incarnation, undefined, (session) => {
       if (!confirmArchived(this.shell.store, session, jobId, delta, Date.now())) this.shell.arm();
       this.shell.forgetRow();
       return undefined;
@@ -89,7 +89,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   async forgetArchived(jobId: string, incarnation: string, outrankedBy?: number): Promise<void> {
-    this.shell.work(incarnation, undefined, (session) => {
+    this.shell.work(jobId, incarnation, undefined, (session) => {
       forgetArchived(this.shell.store, session, jobId, Date.now(), outrankedBy);
       this.shell.changed();
       return undefined;
@@ -159,7 +159,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Expiry
 
   async stepExpiry(jobId: string, incarnation: string): Promise<ExpiryStep> {
-    return this.shell.work(incarnation, "done", (session) => {
+    return this.shell.work(jobId, incarnation, "done", (session) => {
       const step = stepExpiry(this.shell.store, session, jobId, newId, Date.now());
       this.shell.arm();
       return step;
@@ -168,7 +168,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /** Expires, if it still may. */
   async confirmExpiry(jobId: string, incarnation: string): Promise<ExpiryStep> {
-    return this.shell.work(incarnation, "done", (session) => {
+    return this.shell.work(jobId, incarnation, "done", (session) => {
       const now = Date.now();
       const step = stepExpiry(this.shell.store, session, jobId, newId, now);
       if (step === "expire") {
@@ -185,7 +185,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /** The next page to copy; null if nothing is owed any more. */
   async nextCopyStep(jobId: string, incarnation: string): Promise<CopyStep | null> {
-    return this.shell.work(incarnation, null, (session) => nextCopyStep(this.shell.store, session, jobId));
+    return this.shell.work(jobId, incarnation, null, (session) => nextCopyStep(this.shell.store, session, jobId));
   }
 
   /** A page for a copy of this session; null if it is gone. */
@@ -195,7 +195,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | null> {
-    return this.shell.work(incarnation, null, (session) => {
+    return this.shell.work(jobId, incarnation, null, (session) => {
       const step = saveCopyPage(this.shell.store, session, jobId, page, newId, Date.now());
       this.shell.changed();
       if (step === null) this.shell.wake(jobId);
@@ -205,7 +205,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /** What was to be copied is gone, and so is the copy. */
   async loseCopy(jobId: string, incarnation: string): Promise<void> {
-    this.shell.work(incarnation, undefined, (session) => {
+    this.shell.work(jobId, incarnation, undefined, (session) => {
       if (session.copying !== null && this.shell.store.job(jobId) !== null) this.#erase(session);
       return undefined;
     });
@@ -215,7 +215,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /** Where to carry over from; null if nothing is owed any more. */
   async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; sends: number } | null> {
-    return this.shell.work(incarnation, null, () => nextCarrying(this.shell.store, jobId));
+    return this.shell.work(jobId, incarnation, null, () => nextCarrying(this.shell.store, jobId));
   }
 
   /** What another session may carry over from this one; null if it is gone. */
@@ -231,7 +231,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /** @returns false if it has to come again */
   async carryOver(jobId: string, incarnation: string, luggage: Luggage | null): Promise<boolean> {
-    return this.shell.work(incarnation, true, (session) => {
+    return this.shell.work(jobId, incarnation, true, (session) => {
       const isDone = carryOver(this.shell.store, session, jobId, luggage, newId, Date.now());
       this.shell.changed();
       if (isDone) this.shell.wake(jobId);

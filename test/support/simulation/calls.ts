@@ -1,7 +1,9 @@
 import type { SessionRef } from "../../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../../src/contracts/summarizer.ts";
+import { followBackground } from "./background.ts";
 import { checkArchive } from "./check-archive.ts";
-import { noteRevision, value } from "./check-session.ts";
+import { value } from "./check-log.ts";
+import { noteRevision } from "./check-session.ts";
 import type { AtGate, Passage } from "./consumer.ts";
 import type { Random } from "./random.ts";
 import { jobsOf, sessionOf } from "./rows.ts";
@@ -33,9 +35,33 @@ function archiveFault(random: Random): ArchiveFault {
 
 const SILENT = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
+/** Calls that belong to no job of the object that they reach: they may come at any time. */
+const WITHOUT_JOB = new Set(["eraseCopied", "readCopyPage", "readCarried", "state"]);
+/** Calls after which the archive may be told of another summary. */
+const CHANGES_SUMMARY = new Set(["carryOver", "confirmCopyErasures", "eraseCopied", "saveCopyPage"]);
+
 export function partsOf(world: World, atGate: AtGate): SimulatedParts {
+  const seen = new Set<string>();
+  const expectOn = (method: string): void => {
+    if (method === "beginSummary" && seen.has("paused") && !seen.has("on")) {
+      throw new Violation(0, "a summary is begun, and all that its consumer knows is that its tenant paused them");
+    }
+  };
   return {
-    sessions: { get: (ref) => stubOf(world, ref, atGate) },
+    sessions: { get: (ref) => stubOf(world, ref, atGate, expectOn) },
+    directory: {
+      remove: (ref) => callDirectory(world, ref, atGate, "remove", (session) => world.directory.remove(session)),
+      setExpired: (ref, at) =>
+        callDirectory(world, ref, atGate, "setExpired", (session) => world.directory.setExpired(session, at)),
+    },
+    tenants: {
+      read: () =>
+        atGate("tenants.read", async () => {
+          seen.add(world.tenant.summarization);
+          return world.tenant;
+        }),
+      spend: async () => undefined,
+    },
     operations: {
       report: () => atGate("operations.report", (passage) => reportOperation(passage)),
       clear: () => atGate("operations.clear", (passage) => reportOperation(passage)),
@@ -43,6 +69,7 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
     summarizer: {
       summarize: (request) => atGate("summarize", (passage) => summarize(world, request, passage)),
     },
+    makeshift: null,
     withDatabase: (body) =>
       atGate("archive", async (passage) => {
         const before = world.archive.copy;
@@ -60,6 +87,20 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
       }),
     log: SILENT,
   };
+}
+
+function callDirectory(
+  world: World,
+  ref: SessionRef,
+  atGate: AtGate,
+  method: string,
+  body: (session: SimulatedSession) => void,
+): Promise<void> {
+  return atGate(`directory.${method} ${ref.session}`, async (passage) => {
+    const isLost = passage === "faulty" && world.random.chance(0.5);
+    if (!isLost) body(world.sessionNamed(ref));
+    if (passage === "faulty") throw new Error("the directory is out of reach, as the simulation asked");
+  });
 }
 
 async function reportOperation(passage: Passage): Promise<void> {
@@ -96,7 +137,7 @@ function rangeOf(request: SummarizerRequest): string {
   ]);
 }
 
-function stubOf(world: World, ref: SessionRef, atGate: AtGate): unknown {
+function stubOf(world: World, ref: SessionRef, atGate: AtGate, expectOn: (method: string) => void): unknown {
   const requests = new Map<string, SummarizerRequest>();
   return new Proxy(
     {},
@@ -106,6 +147,7 @@ function stubOf(world: World, ref: SessionRef, atGate: AtGate): unknown {
         (...args: unknown[]) =>
           atGate(`${String(method)} ${ref.session}`, (passage) => {
             const session = world.sessionNamed(ref);
+            expectOn(String(method));
             return callObject(world, session, String(method), args, passage, requests);
           }),
     },
@@ -167,7 +209,7 @@ async function callMethod(
     return answer;
   };
   try {
-    const answer = await object.call(invoke, fault);
+    const answer = await object.call(invoke, fault).finally(() => follow(world, session, method));
     const step = leasedStep(answer);
     if (step !== null) world.leases.set(step.request, { session, lease: step.lease });
     if (method === "saveAnswer" && late === null) await noteSaved(session, args, requests, newestBefore);
@@ -183,8 +225,18 @@ async function callMethod(
   }
 }
 
+/** What a call did to the session, told or not. */
+async function follow(world: World, session: SimulatedSession, method: string): Promise<void> {
+  await followBackground(world, session);
+  if (!CHANGES_SUMMARY.has(method)) return;
+  // What rested on what is gone is made again, and paid again.
+  if (method === "eraseCopied") session.paid.clear();
+  await noteRevision(session);
+}
+
 /** Why a call comes too late to change anything; null if it may. */
 function whyLate(session: SimulatedSession, method: string, args: readonly unknown[]): string | null {
+  if (WITHOUT_JOB.has(method)) return null;
   const [jobId, incarnation, third] = args.map(String);
   const job = jobsOf(session.object).find(({ id }) => id === jobId);
   if (job === undefined) return "its job is done";
@@ -192,7 +244,9 @@ function whyLate(session: SimulatedSession, method: string, args: readonly unkno
   if (method === "saveAnswer" && job.lease !== third) return "its lease is lost";
   if (method === "saveAnswer" && job.state !== "owed") return "its job was given up";
   const row = sessionOf(session.object);
-  if (job.kind !== "erase" && row?.incarnation !== incarnation) return "its life of the session is over";
+  if (job.kind === "erase" || job.kind === "erase-copies") return null;
+  if (row?.incarnation !== incarnation) return "its life of the session is over";
+  if (row.expired_at !== null) return "the session expired";
   return null;
 }
 

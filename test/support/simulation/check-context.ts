@@ -65,7 +65,9 @@ function checkAccount(context: Context, model: ModelSession, atSeq: number): voi
   for (let seq = covered + 1; seq <= atSeq; seq += 1) {
     if (!wordForWord.has(seq) && !omitted.has(seq)) throw new Violation(5, `seq ${seq} is silently missing`);
   }
-  for (const item of context.summary?.items ?? []) checkSources(item.sourceSeqs, covered, model, item.id);
+  for (const item of context.summary?.items ?? []) {
+    if (item.sourceSession === undefined) checkSources(item.sourceSeqs, covered, model, item.id);
+  }
 }
 
 export function checkSources(sources: readonly number[], throughSeq: number, model: ModelSession, id: string): void {

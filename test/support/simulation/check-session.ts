@@ -1,30 +1,28 @@
 import type { Context } from "../../../src/contracts/context.ts";
-import type { Outcome } from "../../../src/contracts/errors.ts";
-import type { Message } from "../../../src/contracts/message.ts";
 import type { Summary } from "../../../src/contracts/summary.ts";
 import { messageText } from "../../../src/memory/message-text.ts";
 import { isSupported } from "../../../src/memory/support.ts";
+import { followBackground } from "./background.ts";
 import { secretsOf } from "./chat-content.ts";
 import { checkContext, checkSources } from "./check-context.ts";
+import { checkLog, EVERYTHING, value } from "./check-log.ts";
 import type { ModelSession } from "./model.ts";
-import { revisionText } from "./revision.ts";
-import { hiddenSeqsOf, type JobState, jobsOf, sessionOf } from "./rows.ts";
-import type { SessionInstance } from "./system.ts";
+import { revisionKey, revisionText } from "./revision.ts";
+import { hiddenSeqsOf, type JobState, jobsOf, originsOf, owesErasures, sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-const EVERYTHING = 100_000;
-
 /** What every session owes after every step. Reads alone: an instance that is not in memory stays out of it. */
 export async function checkSession(world: World, session: SimulatedSession): Promise<void> {
+  await followBackground(world, session);
   checkOwedWork(world, session);
   const instance = session.object.resident;
   const changes = session.object.disk.changes();
   if (instance === null || changes === session.checkedChanges) return;
   session.checkedChanges = changes;
-  if (session.model === null) {
-    await checkLog(instance, null);
-    checkRetired(session, true);
+  if (session.model === null || session.model.status !== "active") {
+    await checkLog(instance, session.model);
+    if (session.model?.status !== "copying") checkRetired(session, true);
     return;
   }
   const versions = value(await instance.summaries(undefined, EVERYTHING), "summaries").data;
@@ -48,48 +46,6 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   checkRetired(session, false);
 }
 
-export function value<T>(outcome: Outcome<T>, what: string): T {
-  if (outcome.ok) return outcome.value;
-  throw new Violation(3, `${what} answered ${outcome.fault.code}: ${outcome.fault.detail}`);
-}
-
-/** Promises 1 and 3: the log is exactly what was acknowledged. */
-export async function checkLog(instance: SessionInstance, model: ModelSession | null): Promise<void> {
-  const outcome = await instance.messages({ limit: EVERYTHING });
-  const difference = logDifference(outcome, model);
-  if (difference !== null) throw new Violation(3, difference);
-}
-
-/** Null if the log is what the model says. */
-export function logDifference(outcome: Outcome<{ data: Message[] }>, model: ModelSession | null): string | null {
-  if (!outcome.ok) {
-    if (model === null && outcome.fault.code === "session_not_found") return null;
-    return `the log of ${model?.log.length ?? 0} messages answers ${outcome.fault.code}`;
-  }
-  if (model === null) return "the session does not exist, and its log answers";
-  const { data } = outcome.value;
-  if (data.length !== model.log.length) return `the log has ${data.length} messages, not ${model.log.length}`;
-  for (const [index, message] of data.entries()) {
-    const expected = model.log[index];
-    if (expected === undefined || message.seq !== expected.seq || message.id !== expected.id) {
-      return `place ${index + 1} of the log holds ${message.id} at seq ${message.seq}, not ${expected?.id}`;
-    }
-    const isErased = expected.content === null;
-    if ((message.erased === true) !== isErased) return `seq ${message.seq} is ${isErased ? "not " : ""}erased`;
-    if (isErased) {
-      if (message.content !== "") return `seq ${message.seq} is erased and has content`;
-      continue;
-    }
-    if (JSON.stringify(message.content) !== JSON.stringify(expected.content) || message.role !== expected.role) {
-      return `seq ${message.seq} does not say what was appended or edited`;
-    }
-    if (JSON.stringify(message.metadata) !== JSON.stringify(expected.metadata) || message.author !== expected.author) {
-      return `seq ${message.seq} has other metadata or another author`;
-    }
-  }
-  return null;
-}
-
 /** Promises 7 and 8: every version, and every item in it. */
 function checkVersions(versions: readonly Summary[], model: ModelSession): void {
   for (const [index, { version, throughSeq, items }] of versions.entries()) {
@@ -101,6 +57,8 @@ function checkVersions(versions: readonly Summary[], model: ModelSession): void 
     const ids = new Set(items.map(({ id }) => id));
     if (ids.size !== items.length) throw new Violation(8, `version ${version} has two items of one id`);
     for (const item of items) {
+      // What was carried over cites messages of another session, which its erasures follow.
+      if (item.sourceSession !== undefined) continue;
       checkSources(item.sourceSeqs, throughSeq, model, item.id);
       const sources = item.sourceSeqs.flatMap((seq) => {
         const message = model.log[seq - 1];
@@ -128,7 +86,7 @@ export async function noteRevision(session: SimulatedSession): Promise<void> {
 function recordRevision(session: SimulatedSession, versions: readonly Summary[]): void {
   const row = sessionOf(session.object);
   if (row === null) return;
-  const key = `${row.incarnation}/${row.archive_rev}`;
+  const key = revisionKey(row);
   const text = revisionText(versions);
   const known = session.revisions.get(key);
   if (known !== undefined && known !== text) {
@@ -192,7 +150,15 @@ export function checkOwedWork(world: World, session: SimulatedSession): void {
     if (!world.isRestored)
       expectJob(jobs, "erase", held.incarnation, "the archive holds an erased life of the session");
   }
-  for (const kind of ["summarize", "archive"]) {
+  if (row?.copying?.kind === "fork") expectJob(jobs, "fork", row.incarnation, "a fork is not whole");
+  const isLive = row !== null && row.erased_at === null && row.expired_at === null;
+  if (isLive && originsOf(object).some(({ kind, state }) => kind === "continuation" && state === "pending")) {
+    expectJob(jobs, "restore", row.incarnation, "nothing was carried over yet");
+  }
+  if (owesErasures(object) && !jobs.some(({ kind }) => kind === "erase-copies")) {
+    throw new Violation(10, "copies have yet to be told of erasures, and no job owes it");
+  }
+  for (const kind of ["summarize", "archive", "erase-copies", "expire", "fork", "restore"]) {
     if (jobs.filter((job) => job.kind === kind).length > 1) throw new Violation(10, `two jobs owe one ${kind}`);
   }
   const owed = jobs.filter(({ state }) => state === "owed");

@@ -2,99 +2,27 @@ import type { AppendRequest } from "../../../src/contracts/append.ts";
 import type { Context, ContextFormat } from "../../../src/contracts/context.ts";
 import type { Outcome } from "../../../src/contracts/errors.ts";
 import type { NewMessage } from "../../../src/contracts/message.ts";
-import type { SessionSettings } from "../../../src/contracts/session.ts";
-import { callFault } from "./calls.ts";
+import { become } from "./become.ts";
+import { change, expectCode } from "./change.ts";
 import { editedContent, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { checkContext } from "./check-context.ts";
-import { logDifference, noteRevision, value } from "./check-session.ts";
-import { appendTo, edit, eraseAll, eraseOne, type Expected, type ModelMessage, type Transition } from "./model.ts";
+import { value } from "./check-log.ts";
+import { ringAtOnce } from "./machine-steps.ts";
+import { appendTo, edit, eraseAll, eraseOne, type Expected, type ModelMessage, refusalOf } from "./model.ts";
+import { pickSession } from "./pick-session.ts";
+import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
 import { sessionOf } from "./rows.ts";
+import { versionsOf } from "./simulated-archive.ts";
 import type { Birth, SessionInstance } from "./system.ts";
+import { tenantAsSeen } from "./tenant.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
 /** What clients do. Each step compares the answer with the model's, and says in a line what it did. */
 
-const FAULT_SHARE = 0.08;
 /** Past this a session gets no new messages: long chats find nothing that short ones do not, and cost time. */
 const MAX_MESSAGES = 90;
-
-export function randomSettings(random: Random): SessionSettings {
-  return {
-    maxTokens: random.of(256, 400, 1_000, 4_000),
-    summarizeAfterTokens: random.of(100, 150, 250, 400, 1_500),
-    keepRecentTokens: random.of(0, 0, 30, 90),
-    summaryMaxTokens: random.of(100, 200, 600),
-  };
-}
-
-export function pickSession(world: World): SimulatedSession {
-  const session = world.random.pick(world.sessions);
-  if (session === undefined) throw new Violation(0, "there is no session");
-  return session;
-}
-
-/**
- * Carries out a change and holds the session to it. A call that failed may have been done or not, never half; one that was lost, or whose
- * answer was, leaves no doubt.
- */
-async function change<Answer, Given>(
-  world: World,
-  session: SimulatedSession,
-  transition: Transition<Answer>,
-  call: (instance: SessionInstance) => Promise<Given>,
-  check: (given: Given, expected: Answer) => void,
-): Promise<string> {
-  const { random } = world;
-  const before = session.model;
-  const incarnation = sessionOf(session.object)?.incarnation ?? "";
-  const fault = random.chance(FAULT_SHARE) ? callFault(random) : null;
-  let told = "";
-  let isDone = true;
-  try {
-    check(await session.object.call(call, fault), transition.answer);
-  } catch (error) {
-    if (error instanceof Violation) throw error;
-    if (fault === null) throw new Violation(4, `a call failed without a fault: ${String(error)}`);
-    told =
-      fault.kind === "disk" ? `, and the disk fails after ${fault.statements} statements` : `, and it is ${fault.kind}`;
-    isDone = fault.kind === "answerLost" || (fault.kind === "disk" && (await wasDone(session, transition)));
-    await noteRevision(session);
-    if (random.chance(0.3)) session.object.evict();
-  }
-  const after = isDone ? transition.after : before;
-  session.model = after;
-  if (!isDone) return `${told}: nothing is done`;
-  // The same text may have been appended twice, and stand in another message rightly.
-  const left = new Set(secretsOf(after?.log.map(({ content, metadata }) => [content, metadata])));
-  session.retired.push(
-    ...transition.retired.filter(({ secret }) => !left.has(secret)).map((entry) => ({ ...entry, incarnation })),
-  );
-  if (before !== null && after === null) {
-    session.erasedLives.add(incarnation);
-    session.pastIds.push(...before.log.map(({ id }) => id));
-  }
-  return told === "" ? "" : `${told}: it is done`;
-}
-
-async function wasDone(session: SimulatedSession, { after }: Transition<unknown>): Promise<boolean> {
-  const outcome = await (await session.object.instance()).messages({ limit: 100_000 });
-  const fromBefore = logDifference(outcome, session.model);
-  const fromAfter = logDifference(outcome, after);
-  if (fromBefore !== null && fromAfter !== null) {
-    throw new Violation(2, `a call that failed was done by half: ${fromBefore}; ${fromAfter}`);
-  }
-  return fromBefore !== null;
-}
-
-function codeOf(outcome: Outcome<unknown>): string {
-  return outcome.ok ? "ok" : outcome.fault.code;
-}
-
-function expectCode(given: Outcome<unknown>, expected: string, what: string): void {
-  if (codeOf(given) !== expected) throw new Violation(2, `${what} answered ${codeOf(given)}, not ${expected}`);
-}
 
 // Append
 
@@ -141,8 +69,7 @@ function expectationOf(random: Random, headSeq: number): { expectedHeadSeq?: num
 function birthOf(world: World, session: SimulatedSession): Birth | null {
   if (session.model !== null) return null;
   if (world.random.chance(0.05)) return null;
-  session.registeredAt ??= world.now();
-  return { ref: session.ref, createdAt: session.registeredAt, settings: session.birthSettings };
+  return { ref: session.ref, createdAt: world.directory.register(session), settings: session.birthSettings };
 }
 
 function expectAppended(given: Outcome<{ messages: unknown; headSeq: number }>, expected: Expected): void {
@@ -170,8 +97,10 @@ export async function append(world: World): Promise<string> {
   const session = pickSession(world);
   const birth = birthOf(world, session);
   const request = requestOf(world, session);
-  const transition = appendTo(session.model, request, birth);
-  const told = await change(world, session, transition, (instance) => instance.append(request, birth), expectAppended);
+  const tenant = tenantAsSeen(world);
+  const transition = appendTo(session.model, request, birth, world.now());
+  const call = (instance: SessionInstance) => instance.append(request, birth, tenant);
+  const told = await change(world, session, transition, call, expectAppended);
   const expectation = request.expectedHeadSeq === undefined ? "" : `, expecting head ${request.expectedHeadSeq}`;
   const answer = transition.answer.ok
     ? `seqs ${transition.answer.messages.map(({ seq }) => seq).join(", ")}`
@@ -185,16 +114,16 @@ export async function appendTwiceAtOnce(world: World): Promise<string> {
   const birth = birthOf(world, session);
   const first = requestOf(world, session);
   const second = world.random.chance(0.7) ? first : requestOf(world, session);
-  const one = appendTo(session.model, first, birth);
-  const two = appendTo(one.after, second, birth);
+  const one = appendTo(session.model, first, birth, world.now());
+  const two = appendTo(one.after, second, birth, world.now());
   const outcomes = await session.object.call((instance) =>
     Promise.all([instance.append(first, birth), instance.append(second, birth)]).catch((error: unknown) => {
       throw new Violation(2, `of two appends at once one failed: ${String(error)}`);
     }),
   );
-  session.model = two.after;
   expectAppended(outcomes[0], one.answer);
   expectAppended(outcomes[1], two.answer);
+  become(world, session, two.after, [], "");
   return `${session.ref.session}: at once [${namesOf(first.messages)}] and [${namesOf(second.messages)}]`;
 }
 
@@ -208,7 +137,7 @@ export async function appendAgain(world: World): Promise<string> {
     : random.pick(repeatable(session));
   if (known === undefined) return "nothing to append again";
   const request: AppendRequest = { messages: [known.sent] };
-  const transition = appendTo(session.model, request, null);
+  const transition = appendTo(session.model, request, null, world.now());
   const told = await change(world, session, transition, (instance) => instance.append(request, null), expectAppended);
   return `${session.ref.session}: ${namesOf(request.messages)} again${told}`;
 }
@@ -259,7 +188,7 @@ export async function eraseMessage(world: World): Promise<string> {
     (given, expected) => {
       expectCode(given, expected, "an erasure");
       if (!given.ok || given.value.state !== "erased" || old === undefined || world.isRestored) return;
-      const archived = JSON.stringify(world.archive.copy);
+      const archived = JSON.stringify(versionsOf(world.archive.copy, life ?? ""));
       const secrets = [
         ...secretsOf([old.content, old.metadata]),
         ...session.retired
@@ -273,6 +202,7 @@ export async function eraseMessage(world: World): Promise<string> {
       }
     },
   );
+  await ringAtOnce(world, session);
   return `${session.ref.session}: ${id} → ${transition.answer}${told}`;
 }
 
@@ -288,7 +218,8 @@ export async function eraseSession(world: World): Promise<string> {
   );
   // A Worker that dies here leaves the directory's entry, with the date of the old life.
   const isForgotten = session.model === null && world.random.chance(0.8);
-  if (isForgotten) session.registeredAt = null;
+  if (isForgotten) world.directory.remove(session);
+  else if (session.model === null) world.directory.leave(session);
   return `${session.ref.session} → ${transition.answer}${told}${isForgotten ? "" : "; the directory keeps its entry"}`;
 }
 
@@ -301,19 +232,21 @@ export async function update(world: World): Promise<string> {
     ? { metadata: { topic: words(random, 1), weight: random.below(9) } }
     : { settings: randomSettings(random) };
   const before = session.model;
-  const after = before === null ? null : { ...before, ...patch };
+  const refusal = refusalOf(before);
+  const after = before === null || refusal !== null ? before : { ...before, ...patch };
+  const tenant = tenantAsSeen(world);
   const told = await change(
     world,
     session,
-    { after, answer: before === null ? "session_not_found" : "ok", retired: [] },
-    (instance) => instance.update(patch),
+    { after, answer: refusal ?? "ok", retired: [] },
+    (instance) => instance.update(patch, tenant),
     (given, expected) => expectCode(given, expected, "an update"),
   );
-  // Whether it was done shows in the state alone.
-  if (session.model !== null) {
-    const state = value(await (await session.object.instance()).state(), "state");
-    const isDone = JSON.stringify(state.metadata) === JSON.stringify(after?.metadata);
-    if (told === "" && !isDone) throw new Violation(3, "the session has other metadata than those it acknowledged");
+  // Whether it was done shows in the session's row alone.
+  const row = sessionOf(session.object);
+  if (before !== null && after !== null && row !== null && refusal === null) {
+    const isDone = row.metadata === JSON.stringify(after.metadata) && row.settings === JSON.stringify(after.settings);
+    if (told === "" && !isDone) throw new Violation(3, "the session has not what an update acknowledged");
     session.model = isDone ? after : before;
   }
   return `${session.ref.session}: ${JSON.stringify(patch)}${told}`;
@@ -331,7 +264,7 @@ export async function summarizeByHand(world: World): Promise<string> {
   const told = await change(
     world,
     session,
-    { after: session.model, answer: session.model === null ? "session_not_found" : "ok", retired: [] },
+    { after: session.model, answer: refusalOf(session.model) ?? "ok", retired: [] },
     (instance) => instance.summarize(request),
     (given, expected) => expectCode(given, expected, "a summary by hand"),
   );
@@ -346,18 +279,21 @@ export async function read(world: World): Promise<string> {
   const instance = await session.object.instance();
   const { model } = session;
   const head = model?.log.length ?? 0;
-  if (model === null) {
-    expectCode(await instance.state(), "session_not_found", "the state");
-    return `${session.ref.session}: not found`;
+  const tenant = tenantAsSeen(world);
+  const refusal = refusalOf(model);
+  if (model === null || refusal !== null) {
+    expectCode(await instance.state(tenant), model?.status === "copying" ? "ok" : (refusal ?? "ok"), "the state");
+    expectCode(await instance.context({}, tenant), refusal ?? "ok", "a context");
+    return `${session.ref.session}: ${refusal}`;
   }
-  const state = value(await instance.state(), "state");
+  const state = value(await instance.state(tenant), "state");
   if (state.headSeq !== head) throw new Violation(1, `the state's headSeq is ${state.headSeq}, not ${head}`);
   await readPage(instance, session, random);
   const request = {
     ...(random.chance(0.8) ? { maxTokens: random.of(256, 300, 500, 1_000, 3_000, 20_000) } : {}),
     ...(head > 0 && random.chance(0.4) ? { atSeq: random.between(1, head + 2) } : {}),
   };
-  checkContext(value(await instance.context(request), "context"), model, request);
+  checkContext(value(await instance.context(request, tenant), "context"), model, request);
   const format: ContextFormat = random.of("openai-chat", "ai-sdk", "text");
   const rendered: unknown = value<unknown>(await instance.context({ ...request, format }), format);
   checkMeta(rendered, format);

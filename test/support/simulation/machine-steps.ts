@@ -1,10 +1,11 @@
 import { partsOf } from "./calls.ts";
-import { pickSession } from "./client-steps.ts";
 import { Consumer, type Passage } from "./consumer.ts";
+import { pickSession } from "./pick-session.ts";
+import { sessionOf } from "./rows.ts";
 import type { ArchiveCopy } from "./simulated-archive.ts";
 import type { QueuedMessage } from "./simulated-queue.ts";
 import { drain } from "./surroundings.ts";
-import type { World } from "./world.ts";
+import type { SimulatedSession, World } from "./world.ts";
 
 /** What the machines do: alarms, queues, consumers, clocks and crashes. Each step says in a line what it did. */
 
@@ -12,18 +13,15 @@ const MAX_CONSUMERS = 4;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
 /** Calls before which a consumer may be held up for long. */
-const STALLS = /^(?:summarize|saveAnswer|archive|confirm)/;
+const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
+/** Work that is seldom owed, and that two sessions do together: it meets the rest more often than its share. */
+const IS_BETWEEN_SESSIONS = /^(?:fork|restore|erase-copies|expire)$/;
 /** More than the runtime repeats an alarm that throws. */
 const STORM_ALARMS = 9;
 
 // Alarms
 
-async function fire(
-  world: World,
-  at: number,
-  session: ReturnType<typeof pickSession>,
-  isFaulty: boolean,
-): Promise<void> {
+async function fire(world: World, at: number, session: SimulatedSession, isFaulty: boolean): Promise<void> {
   world.surroundings.now = Math.max(world.now(), at);
   const fault = isFaulty ? ({ kind: "disk", statements: world.random.below(10) } as const) : null;
   await session.object.fireAlarm(world.now, fault);
@@ -54,6 +52,11 @@ export async function alarmsWithoutQueue(world: World): Promise<string> {
   }
   world.queues.state = state;
   return `${session.ref.session}: ${fired} alarms`;
+}
+
+/** The alarm that a change has just set, as it often rings before anything else happens. */
+export async function ringAtOnce(world: World, session: SimulatedSession): Promise<void> {
+  if (world.random.chance(0.5)) await fire(world, world.now(), session, false);
 }
 
 // Queues and consumers
@@ -88,7 +91,10 @@ export async function deliver(world: World): Promise<string> {
   if (world.consumers.length >= MAX_CONSUMERS) return "every consumer is busy";
   const waiting = world.queues.waiting();
   const due = waiting.filter(({ dueAt }) => dueAt <= world.now());
-  const first = random.chance(0.85) ? random.pick(due) : random.pick(waiting);
+  const betweenSessions = due.filter(({ body }) => IS_BETWEEN_SESSIONS.test(body.kind));
+  const first = random.chance(0.85)
+    ? ((random.chance(0.5) ? random.pick(betweenSessions) : undefined) ?? random.pick(due))
+    : random.pick(waiting);
   if (first === undefined) return "nothing waits";
   world.surroundings.now = Math.max(world.now(), first.dueAt);
   const others = due.filter(({ queue, id }) => queue === first.queue && id !== first.id && random.chance(0.4));
@@ -147,6 +153,13 @@ export async function passTime(world: World): Promise<string> {
   return `${ms / SECOND_MS} s`;
 }
 
+/** Nobody says anything for longer than any setting waits. Work goes on as far as queues and consumers are let. */
+export async function fallSilent(world: World): Promise<string> {
+  world.surroundings.now += 3 * HOUR_MS;
+  for (const session of world.sessions) await fire(world, world.now(), session, false);
+  return "for 3 h";
+}
+
 export async function jumpClock(world: World): Promise<string> {
   const ms = world.random.of(-HOUR_MS, -30 * SECOND_MS, -SECOND_MS, 2 * HOUR_MS, 48 * HOUR_MS);
   world.surroundings.now += ms;
@@ -186,9 +199,14 @@ export async function backUp(world: World): Promise<string> {
   return `copy ${world.backups.length}`;
 }
 
-/** An older copy comes back. Not one from before a session was erased: to repeat such erasures is on whoever restores. */
+/**
+ * An older copy comes back. Not one from before a session was erased: to repeat such erasures is on whoever restores. Nor one from
+ * before a session expired: nothing but the archive holds its summary.
+ */
 export async function restore(world: World): Promise<string> {
-  const copy = world.random.pick(world.backups.filter((backup) => !holdsErased(world, backup)));
+  const copy = world.random.pick(
+    world.backups.filter((backup) => !holdsErased(world, backup) && holdsExpired(world, backup)),
+  );
   if (copy === undefined) return "no copy";
   await world.archive.restore(copy);
   world.isRestored = true;
@@ -200,4 +218,12 @@ function holdsErased(world: World, copy: ArchiveCopy): boolean {
     ({ erased_at: erasedAt, incarnation }) =>
       erasedAt === null && world.sessions.some(({ erasedLives }) => erasedLives.has(incarnation)),
   );
+}
+
+function holdsExpired(world: World, copy: ArchiveCopy): boolean {
+  return world.sessions.every(({ object, model }) => {
+    const row = sessionOf(object);
+    if (model?.status !== "expired" || row === null || row.archive_rev === 0) return true;
+    return copy.sessions.some(({ incarnation, rev }) => incarnation === row.incarnation && rev === row.archive_rev);
+  });
 }

@@ -17,14 +17,27 @@ export interface ModelMessage {
   readonly content: Content | null;
   readonly metadata: Metadata | undefined;
   readonly isEdited: boolean;
+  /** What an append of the same id is compared with follows each edit: its first text is not known, or nobody can repeat it. */
+  readonly isComparedAsSaid: boolean;
+  /** ms since 1970. */
+  readonly createdAt: number;
   /** As the client sent it, to send it again. */
   readonly sent: NewMessage;
 }
 
 export interface ModelSession {
+  /** `copying`: a fork or an import that is not whole; `expired`: it keeps the log that it had, for what the archive may say of it. */
+  readonly status: "active" | "copying" | "expired";
   readonly log: readonly ModelMessage[];
   readonly metadata: Metadata;
   readonly settings: SessionSettings;
+}
+
+/** Why clients cannot use a session; null if they can. */
+export function refusalOf(session: ModelSession | null): string | null {
+  if (session === null) return "session_not_found";
+  if (session.status === "active") return null;
+  return session.status === "expired" ? "session_expired" : "session_not_ready";
 }
 
 export type Expected =
@@ -43,19 +56,27 @@ export interface Transition<Answer> {
   readonly retired: readonly { readonly seq: number; readonly secret: string }[];
 }
 
-function saidBy({ role, author, content, occurredAt }: NewMessage): string {
+export function saidBy({ role, author, content, occurredAt }: NewMessage): string {
   const at = occurredAt === undefined ? null : Date.parse(occurredAt);
   return canonicalJson({ role, author: author ?? null, content: content as Json, at });
+}
+
+export function bornOf(birth: { metadata?: Metadata; settings?: SessionSettings }): ModelSession {
+  return { status: "active", log: [], metadata: birth.metadata ?? {}, settings: birth.settings ?? {} };
 }
 
 export function appendTo(
   before: ModelSession | null,
   request: AppendRequest,
   birth: { metadata?: Metadata; settings?: SessionSettings } | null,
+  now: number,
 ): Transition<Expected> {
   const unchanged = { after: before, retired: [] };
-  if (before === null && birth === null) return { ...unchanged, answer: { ok: false, code: "session_not_found" } };
-  const session = before ?? { log: [], metadata: birth?.metadata ?? {}, settings: birth?.settings ?? {} };
+  const refusal = refusalOf(before);
+  if (refusal !== null && (before !== null || birth === null)) {
+    return { ...unchanged, answer: { ok: false, code: refusal } };
+  }
+  const session = before ?? bornOf(birth ?? {});
   const log = [...session.log];
   const answers: { id: string; seq: number; created: boolean; erased?: true }[] = [];
   for (const message of request.messages) {
@@ -83,6 +104,9 @@ export function appendTo(
       content: message.content,
       metadata: message.metadata,
       isEdited: false,
+      // Nobody but an import appends under an id that the server made.
+      isComparedAsSaid: message.id === undefined,
+      createdAt: now,
       sent: { ...message, id },
     });
     answers.push({ id, seq, created: true });
@@ -96,14 +120,14 @@ export function appendTo(
 
 export function edit(before: ModelSession | null, id: string, patch: MessagePatch): Transition<string> {
   const old = before?.log.find((message) => message.id === id);
-  if (before === null) return { after: before, answer: "session_not_found", retired: [] };
+  const refusal = refusalOf(before);
+  if (before === null || refusal !== null) return { after: before, answer: refusal ?? "ok", retired: [] };
   if (old === undefined) return { after: before, answer: "message_not_found", retired: [] };
   if (old.content === null) return { after: before, answer: "message_erased", retired: [] };
   const content = patch.content ?? old.content;
   const metadata = patch.metadata ?? old.metadata;
   const kept = new Set(secretsOf([content, metadata]));
-  // Nobody but an import appends under an id that the server made, and it has what is said now.
-  const now: Partial<ModelMessage> = old.id.startsWith("seq-")
+  const now: Partial<ModelMessage> = old.isComparedAsSaid
     ? { first: saidBy({ ...old.sent, content }), sent: { ...old.sent, content } }
     : {};
   return {
@@ -120,23 +144,30 @@ export function edit(before: ModelSession | null, id: string, patch: MessagePatc
   };
 }
 
-export function eraseOne(before: ModelSession | null, id: string): Transition<string> {
-  const old = before?.log.find((message) => message.id === id);
-  if (before === null) return { after: before, answer: "session_not_found", retired: [] };
-  if (old === undefined) return { after: before, answer: "message_not_found", retired: [] };
-  const erased: ModelMessage = {
-    ...old,
-    author: undefined,
-    first: null,
-    content: null,
-    metadata: undefined,
-    sent: { ...old.sent },
-  };
+/** What is left of a message. */
+export function erasedOf(message: ModelMessage): ModelMessage {
+  return { ...message, author: undefined, first: null, content: null, metadata: undefined };
+}
+
+/** The log without what some messages said, and what that was. */
+export function withoutSeqs(
+  session: ModelSession,
+  seqs: ReadonlySet<number>,
+): Pick<Transition<null>, "retired"> & { readonly after: ModelSession } {
   return {
-    after: { ...before, log: before.log.map((message) => (message === old ? erased : message)) },
-    answer: "ok",
-    retired: secretsOf([old.content, old.metadata]).map((secret) => ({ seq: old.seq, secret })),
+    after: { ...session, log: session.log.map((message) => (seqs.has(message.seq) ? erasedOf(message) : message)) },
+    retired: session.log
+      .filter(({ seq }) => seqs.has(seq))
+      .flatMap(({ seq, content, metadata }) => secretsOf([content, metadata]).map((secret) => ({ seq, secret }))),
   };
+}
+
+export function eraseOne(before: ModelSession | null, id: string): Transition<string> {
+  const refusal = refusalOf(before);
+  if (before === null || refusal !== null) return { after: before, answer: refusal ?? "ok", retired: [] };
+  const old = before.log.find((message) => message.id === id);
+  if (old === undefined) return { after: before, answer: "message_not_found", retired: [] };
+  return { ...withoutSeqs(before, new Set([old.seq])), answer: "ok" };
 }
 
 export function eraseAll(before: ModelSession | null): Transition<string> {

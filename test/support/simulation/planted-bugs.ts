@@ -22,20 +22,25 @@ const TUNING: readonly Patch[] = [
     by: "MAX_SUMMARIZER_INPUT_TOKENS = 900",
   },
   { file: "memory/work.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
+  // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
+  { file: "contracts/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
+  { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 4" },
+  { file: "session/transfer.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
+  { file: "session/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 10_000", by: "MAX_ERASURES_PER_ROUND = 3" },
 ];
 
 export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "dedupe-outside-the-transaction": [
     {
       file: "session/chat-session.ts",
-      replace: `  async append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>> {
-    return this.#answer(() => {`,
-      by: `  async append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>> {
+      replace: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
+    return this.shell.answer(() => {`,
+      by: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
     const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
-    const seen = this.#load() === null ? [] : this.#store.messagesByClientId(ids);
+    const seen = this.shell.existing() === null ? [] : this.shell.store.messagesByClientId(ids);
     await Promise.resolve();
-    this.#store.messagesByClientId = () => seen;
-    return this.#answer(() => {`,
+    this.shell.store.messagesByClientId = () => seen;
+    return this.shell.answer(() => {`,
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.
@@ -53,9 +58,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "owed-work-cleared-when-queued": [
     {
-      file: "session/chat-session.ts",
+      file: "session/session-work.ts",
       replace: "          await queue.send(message);",
-      by: "          await queue.send(message);\n          this.#store.deleteJob(message.jobId);",
+      by: "          await queue.send(message);\n          this.shell.store.deleteJob(message.jobId);",
     },
   ],
   "stale-archive-write": [
@@ -73,7 +78,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   "incarnation-reused": [
-    { file: "session/chat-session.ts", replace: "incarnation: newId(),", by: "incarnation: birth.ref.session," },
+    { file: "session/session-shell.ts", replace: "incarnation: newId(),", by: "incarnation: birth.ref.session," },
   ],
   "omitted-off-by-one": [
     {
@@ -86,23 +91,23 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   // The alarm is set again after what can fail, and not before it.
   "alarm-not-armed-after-a-throw": [
     {
-      file: "session/chat-session.ts",
-      replace: "      this.#arm();\n      return jobs;",
+      file: "session/session-work.ts",
+      replace: "      this.shell.arm();\n      return jobs;",
       by: "      return jobs;",
     },
     {
-      file: "session/chat-session.ts",
-      replace: `          this.#transact(() => {
-            noteNotSent(this.#store, message.jobId, Math.random(), Date.now());
-            this.#arm();
+      file: "session/session-work.ts",
+      replace: `          this.shell.transact(() => {
+            noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
+            this.shell.arm();
           });
         }
       }),
     );`,
-      by: `          noteNotSent(this.#store, message.jobId, Math.random(), Date.now());
+      by: `          noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
           return;
         }
-        this.#arm();
+        this.shell.arm();
       }),
     );`,
     },

@@ -17,6 +17,27 @@ export interface SessionState {
   readonly archived_rev: number;
   readonly erased_at: number | null;
   readonly metadata: string;
+  readonly settings: string;
+  readonly expired_at: number | null;
+  readonly began_at: number;
+  readonly tenant_rev: number;
+  readonly tenant_settings: string;
+  readonly copying: Copying | null;
+}
+
+/** A fork or an import that is not whole. */
+export interface Copying {
+  readonly kind: "fork" | "import";
+  readonly until: number;
+}
+
+/** Where a session came from. */
+export interface OriginState {
+  readonly session: string;
+  readonly incarnation: string;
+  readonly kind: string;
+  readonly throughSeq: number;
+  readonly state: string;
 }
 
 function isWritten(object: SimulatedObject): boolean {
@@ -33,7 +54,54 @@ export function sessionOf(object: SimulatedObject): SessionState | null {
     archived_rev: Number(row["archived_rev"]),
     erased_at: row["erased_at"] === null ? null : Number(row["erased_at"]),
     metadata: String(row["metadata"]),
+    settings: String(row["settings"]),
+    expired_at: row["expired_at"] === null ? null : Number(row["expired_at"]),
+    began_at: Number(row["began_at"]),
+    tenant_rev: Number(row["tenant_rev"]),
+    tenant_settings: String(row["tenant_settings"]),
+    copying: row["copying"] === null ? null : (JSON.parse(String(row["copying"])) as Copying),
   };
+}
+
+export function originsOf(object: SimulatedObject): OriginState[] {
+  if (!isWritten(object)) return [];
+  return object.disk.read("SELECT * FROM origins").map((row) => ({
+    session: String(row["session"]),
+    incarnation: String(row["incarnation"]),
+    kind: String(row["kind"]),
+    throughSeq: Number(row["through_seq"]),
+    state: String(row["state"]),
+  }));
+}
+
+/** What a session holds that is neither erased nor expired; null if it is. */
+export interface Held {
+  readonly incarnation: string;
+  readonly origins: readonly OriginState[];
+  readonly copying: Copying | null;
+  /** What its summary covers. */
+  readonly throughSeq: number;
+}
+
+export function heldIn(object: SimulatedObject): Held | null {
+  const row = sessionOf(object);
+  if (row === null || row.erased_at !== null || row.expired_at !== null) return null;
+  const newest = object.disk.read("SELECT through_seq FROM summaries ORDER BY version DESC LIMIT 1")[0];
+  const { incarnation, copying } = row;
+  return { incarnation, copying, origins: originsOf(object), throughSeq: Number(newest?.["through_seq"] ?? 0) };
+}
+
+/** Whether copies have yet to be told of erasures. */
+export function owesErasures(object: SimulatedObject): boolean {
+  return isWritten(object) && object.disk.read("SELECT 1 FROM owed_erasures LIMIT 1").length > 0;
+}
+
+/** Messages that the object holds as erased. */
+export function erasedSeqsOf(object: SimulatedObject): number[] {
+  if (!isWritten(object)) return [];
+  return object.disk
+    .read("SELECT seq FROM messages WHERE seq > 0 AND erased_at IS NOT NULL")
+    .map((row) => Number(row["seq"]));
 }
 
 export function jobsOf(object: SimulatedObject): JobState[] {

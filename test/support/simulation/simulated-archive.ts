@@ -39,6 +39,7 @@ export interface ArchivedItem {
   readonly kind: string;
   readonly text: string;
   readonly source_seqs: number[];
+  readonly source_session: string | null;
   readonly status: string;
 }
 
@@ -47,6 +48,15 @@ export interface ArchiveCopy {
   readonly sessions: readonly ArchivedSession[];
   readonly summaries: readonly ArchivedSummary[];
   readonly items: readonly ArchivedItem[];
+}
+
+/** What it holds of one life of a session. */
+export function versionsOf(
+  { summaries, items }: ArchiveCopy,
+  incarnation: string,
+): Pick<ArchiveCopy, "summaries" | "items"> {
+  const isOfLife = (row: { readonly incarnation: string }): boolean => row.incarnation === incarnation;
+  return { summaries: summaries.filter(isOfLife), items: items.filter(isOfLife) };
 }
 
 const EMPTY: ArchiveCopy = { sessions: [], summaries: [], items: [] };

@@ -1,11 +1,15 @@
 import { checkSession } from "./check-session.ts";
 import * as clients from "./client-steps.ts";
+import * as lineage from "./lineage-steps.ts";
 import * as machines from "./machine-steps.ts";
+import { randomSettings } from "./random-settings.ts";
 import { Random } from "./random.ts";
 import { settle } from "./settle.ts";
 import type { SimulatedArchive } from "./simulated-archive.ts";
 import { inSurroundings } from "./surroundings.ts";
 import type { System } from "./system.ts";
+import { changeTenant } from "./tenant.ts";
+import { transfer } from "./transfer-steps.ts";
 import { Violation } from "./violation.ts";
 import { World } from "./world.ts";
 
@@ -19,14 +23,19 @@ const STEPS = {
   update: { weight: 3, run: clients.update },
   summarize: { weight: 4, run: clients.summarizeByHand },
   read: { weight: 6, run: clients.read },
+  fork: { weight: 5, run: lineage.fork },
+  continueFrom: { weight: 3.5, run: lineage.continueFrom },
+  transfer: { weight: 1.5, run: transfer },
+  changeTenant: { weight: 1, run: changeTenant },
   alarm: { weight: 16, run: machines.alarm },
   alarmsWithoutQueue: { weight: 0.7, run: machines.alarmsWithoutQueue },
-  deliver: { weight: 20, run: machines.deliver },
+  deliver: { weight: 24, run: machines.deliver },
   proceed: { weight: 10, run: machines.proceed },
   killConsumer: { weight: 2, run: machines.killConsumer },
   duplicate: { weight: 3, run: machines.duplicate },
   lose: { weight: 1.5, run: machines.lose },
   passTime: { weight: 6, run: machines.passTime },
+  fallSilent: { weight: 0.6, run: machines.fallSilent },
   jumpClock: { weight: 1.5, run: machines.jumpClock },
   evict: { weight: 3, run: machines.evict },
   outage: { weight: 1.5, run: machines.outage },
@@ -74,8 +83,8 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
   const world = new World(system, archive, random);
   const trace: string[] = [];
   const run = async (): Promise<Violation | null> => {
-    const sessions = random.of(1, 1, 2);
-    for (let made = 1; made <= sessions; made += 1) world.addSession(`chat-${made}`, clients.randomSettings(random));
+    const sessions = random.of(1, 2, 3, 3, 4);
+    for (let made = 1; made <= sessions; made += 1) world.addSession(`chat-${made}`, randomSettings(random));
     for (const step of script.steps) {
       world.surroundings.random = new Random(step.seed);
       world.surroundings.now += world.random.below(500);

@@ -14,6 +14,8 @@ import type {
 } from "../../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../../src/contracts/summarizer.ts";
 import type { Summary } from "../../../src/contracts/summary.ts";
+import type { TenantSettings } from "../../../src/contracts/tenant.ts";
+import type { EndLine, MessageLine, SessionLine, TransferLine } from "../../../src/contracts/transfer.ts";
 import type { SummarizerErrorKind } from "../../../src/summarizer/summarizer-error.ts";
 import { type Patch, patchesOf } from "./planted-bugs.ts";
 
@@ -29,20 +31,60 @@ export interface Birth {
   readonly settings?: SessionSettings;
 }
 
+export interface Created {
+  readonly session: SessionState;
+  readonly created: boolean;
+}
+
+/** One life of a session. */
+export interface Life {
+  readonly session: string;
+  readonly incarnation: string;
+}
+
+/** What a fork is made of. */
+export interface ForkSource extends Life {
+  readonly throughSeq: number;
+  readonly metadata: Metadata;
+  readonly settings: SessionSettings;
+}
+
+/** What an export begins with. */
+export interface ExportHead {
+  readonly line: SessionLine;
+  readonly headSeq: number;
+  readonly changes: number;
+}
+
+export interface NumberedLine {
+  readonly number: number;
+  readonly line: TransferLine;
+}
+
 /** The session object, as far as the simulation and the consumers call it. */
 export interface SessionInstance {
-  create(birth: Birth): Promise<Outcome<{ session: SessionState; created: boolean }>>;
-  append(request: AppendRequest, birth: Birth | null): Promise<Outcome<AppendResult>>;
-  state(): Promise<Outcome<SessionState>>;
-  update(patch: SessionPatch): Promise<Outcome<SessionState>>;
+  create(birth: Birth, tenant?: TenantSettings, continued?: Life): Promise<Outcome<Created>>;
+  append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>>;
+  state(tenant?: TenantSettings): Promise<Outcome<SessionState>>;
+  update(patch: SessionPatch, tenant?: TenantSettings): Promise<Outcome<SessionState>>;
   messages(query: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<Outcome<Page<Message>>>;
   message(id: string): Promise<Outcome<Message>>;
   editMessage(id: string, patch: MessagePatch): Promise<Outcome<Message>>;
   eraseMessage(id: string): Promise<Outcome<Erasure>>;
   erase(): Promise<Outcome<Erasure>>;
-  context(request: ContextRequest): Promise<Outcome<Context>>;
+  context(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<Context>>;
   summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>>;
   summarize(request: SummarizeRequest): Promise<Outcome<{ job: Job | null; summary: Summary | null }>>;
+  beginFork(copy: string, throughSeq: number | undefined): Promise<Outcome<ForkSource>>;
+  createFork(birth: Birth, source: ForkSource, waitMs: number, tenant?: TenantSettings): Promise<Outcome<Created>>;
+  beginContinuation(copy: string): Promise<Outcome<Life>>;
+  beginExport(): Promise<Outcome<ExportHead>>;
+  exportPage(afterSeq: number, throughSeq: number): Promise<Outcome<MessageLine[]>>;
+  endExport(head: ExportHead): Promise<Outcome<{ lines: readonly TransferLine[]; end: EndLine }>>;
+  beginImport(birth: Birth, tenant?: TenantSettings): Promise<Outcome<Life>>;
+  saveImportPage(incarnation: string, lines: readonly NumberedLine[]): Promise<Outcome<{ readonly dropped: number }>>;
+  finishImport(incarnation: string, end: EndLine, dropped: number): Promise<Outcome<null>>;
+  abandonImport(incarnation: string): Promise<void>;
   alarm(): Promise<void>;
 }
 
@@ -63,8 +105,14 @@ export interface SimulatedBatch {
 /** What consume() is made of. `sessions` gives an object by its names; its methods are those of the real one. */
 export interface SimulatedParts {
   readonly sessions: { get(ref: SessionRef): unknown };
+  readonly directory: {
+    remove(ref: SessionRef): Promise<void>;
+    setExpired(ref: SessionRef, expiredAt: number | null): Promise<void>;
+  };
+  readonly tenants: { read(tenant: string): Promise<TenantSettings>; spend(): Promise<void> };
   readonly operations: { report(failure: Failure): Promise<void>; clear(jobId: string): Promise<void> };
   readonly summarizer: { summarize(request: SummarizerRequest): Promise<SummarizerAnswer> };
+  readonly makeshift: null;
   readonly withDatabase: <T>(body: (database: unknown) => Promise<T>) => Promise<T>;
   readonly log: Record<"debug" | "info" | "warn" | "error", (event: string, fields?: object) => void>;
 }

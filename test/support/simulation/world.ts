@@ -1,15 +1,38 @@
 import type { SessionRef, SessionSettings } from "../../../src/contracts/session.ts";
 import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
+import { type TenantSettings, UNSET_TENANT } from "../../../src/contracts/tenant.ts";
 import type { Consumer } from "./consumer.ts";
+import { Lives } from "./lives.ts";
 import type { ModelSession } from "./model.ts";
 import type { Random } from "./random.ts";
+import type { Held } from "./rows.ts";
 import type { ArchiveCopy, SimulatedArchive } from "./simulated-archive.ts";
 import { SimulatedObject } from "./simulated-object.ts";
 import { type QueueName, SimulatedQueues } from "./simulated-queue.ts";
 import type { Surroundings } from "./surroundings.ts";
-import type { System } from "./system.ts";
+import type { ExportHead, ForkSource, System } from "./system.ts";
 
 const START = Date.UTC(2026, 5, 1, 12);
+
+/** A fork whose source knows of it, and which is not created yet. */
+export interface BegunFork {
+  readonly target: SimulatedSession;
+  readonly source: ForkSource;
+}
+
+/** An export that has its first line. */
+export interface BegunExport {
+  readonly session: SimulatedSession;
+  readonly head: ExportHead;
+}
+
+/** A directory's entry. */
+export interface Listed {
+  readonly createdAt: number;
+  readonly expiredAt: number | null;
+  /** A Worker died between the erasure of a session and that of its entry: what it says of the next life is not mended. */
+  readonly isLeft: boolean;
+}
 
 /** A session, what it ought to be, and what was seen of it. */
 export interface SimulatedSession {
@@ -17,10 +40,10 @@ export interface SimulatedSession {
   readonly object: SimulatedObject;
   readonly birthSettings: SessionSettings;
   model: ModelSession | null;
-  /** When the directory says that it was created. It may still know a session that is erased: the removal comes after. */
-  registeredAt: number | null;
+  /** What the directory says of it. It may still know a session that is erased: the removal comes after. */
+  listed: Listed | null;
   /** Texts that were edited away or erased. */
-  readonly retired: { readonly seq: number; readonly secret: string; readonly incarnation: string }[];
+  retired: { readonly seq: number; readonly secret: string; readonly incarnation: string }[];
   /** Messages of earlier lives, which clients may append again. */
   readonly pastIds: string[];
   /** Ranges for which an answer of a model was saved: asking again would be paid twice. */
@@ -31,9 +54,37 @@ export interface SimulatedSession {
   readonly revisions: Map<string, string>;
   /** Lives that were erased. */
   readonly erasedLives: Set<string>;
+  /** What the object held when it last held anything. */
+  heldBefore: Held | null;
   /** What the last checks looked at. */
   checkedChanges: number;
   checked: { readonly model: ModelSession; readonly basis: string } | null;
+}
+
+/** As the registry's directory: its calls are idempotent. */
+export class SimulatedDirectory {
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  register(session: SimulatedSession, createdAt: number = this.#now()): number {
+    session.listed ??= { createdAt, expiredAt: null, isLeft: false };
+    return session.listed.createdAt;
+  }
+
+  remove(session: SimulatedSession): void {
+    session.listed = null;
+  }
+
+  leave(session: SimulatedSession): void {
+    if (session.listed !== null) session.listed = { ...session.listed, isLeft: true };
+  }
+
+  setExpired(session: SimulatedSession, expiredAt: number | null): void {
+    if (session.listed !== null) session.listed = { ...session.listed, expiredAt };
+  }
 }
 
 /** Everything there is. */
@@ -43,6 +94,13 @@ export class World {
   readonly surroundings: Surroundings;
   readonly queues: SimulatedQueues;
   readonly sessions: SimulatedSession[] = [];
+  readonly lives = new Lives();
+  readonly directory: SimulatedDirectory;
+  /** What the tenant's settings were, oldest first. */
+  readonly tenantHistory: TenantSettings[] = [UNSET_TENANT];
+  /** Forks and exports that somebody has begun. */
+  readonly begunForks: BegunFork[] = [];
+  begunExport: BegunExport | null = null;
   consumers: Consumer[] = [];
   nextConsumerId = 1;
   archiveState: "up" | "down" = "up";
@@ -59,12 +117,17 @@ export class World {
     this.archive = archive;
     this.surroundings = { now: START, random };
     this.queues = new SimulatedQueues(this.now);
+    this.directory = new SimulatedDirectory(this.now);
   }
 
   readonly now = (): number => this.surroundings.now;
 
   get random(): Random {
     return this.surroundings.random;
+  }
+
+  get tenant(): TenantSettings {
+    return this.tenantHistory.at(-1) ?? UNSET_TENANT;
   }
 
   addSession(name: string, birthSettings: SessionSettings): void {
@@ -80,13 +143,14 @@ export class World {
       object,
       birthSettings,
       model: null,
-      registeredAt: null,
+      listed: null,
       retired: [],
       pastIds: [],
       paid: new Set(),
       told: new Map(),
       revisions: new Map(),
       erasedLives: new Set(),
+      heldBefore: null,
       checkedChanges: -1,
       checked: null,
     });

@@ -1,0 +1,142 @@
+import type { Message } from "../../../src/contracts/message.ts";
+import { resolveSettings } from "../../../src/contracts/session.ts";
+import { become, noteHeld } from "./become.ts";
+import { EVERYTHING, messageDifference, value } from "./check-log.ts";
+import { erasedOf, eraseAll, type ModelMessage, type ModelSession, withoutSeqs } from "./model.ts";
+import { archivedRevision, revisionKey } from "./revision.ts";
+import { erasedSeqsOf, type OriginState, originsOf, owesErasures, type SessionState, sessionOf } from "./rows.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+/** What machines may do to a session without a client: make a fork whole, erase what is erased at its source, let it expire. */
+
+/** Brings the model up to what background work did to a session, which it must have had the right to do. */
+export async function followBackground(world: World, session: SimulatedSession): Promise<void> {
+  await follow(world, session);
+  noteHeld(session);
+}
+
+async function follow(world: World, session: SimulatedSession): Promise<void> {
+  const { model } = session;
+  const row = sessionOf(session.object);
+  if (model === null) return;
+  if (row === null || row.erased_at !== null) {
+    followErasure(world, session, model);
+    return;
+  }
+  if (row.expired_at !== null) {
+    if (model.status !== "expired") followExpiry(world, session, model, row);
+    return;
+  }
+  if (model.status === "copying" && row.copying === null) await followCopy(world, session, model, row);
+  if (session.model?.status === "active") followErasedMessages(world, session, session.model, row);
+}
+
+// Forks
+
+/** A fork is whole: it holds what its source held at one moment, but for what was erased there since. */
+async function followCopy(
+  world: World,
+  session: SimulatedSession,
+  model: ModelSession,
+  row: SessionState,
+): Promise<void> {
+  const name = session.ref.session;
+  const origin = originsOf(session.object).find(({ kind }) => kind === "fork");
+  if (origin === undefined) throw new Violation(3, `${name} was made whole, and is no fork`);
+  const source = world.lives.get(origin.incarnation);
+  if (source === undefined || source.isErased) {
+    throw new Violation(9, `the fork ${name} was made whole after its source was erased`);
+  }
+  const copied = value(await (await session.object.instance()).messages({ limit: EVERYTHING }), "messages").data;
+  const { throughSeq } = origin;
+  if (copied.length !== throughSeq) {
+    throw new Violation(1, `the fork ${name} has ${copied.length} messages, not ${throughSeq}`);
+  }
+  const isErased = (seq: number): boolean => world.lives.isErased(origin.incarnation, seq);
+  for (const moment of source.moments.toReversed()) {
+    const log = logOfFork(copied, moment.slice(0, throughSeq), isErased);
+    if (log === null) continue;
+    become(world, session, { ...model, status: "active", log }, [], row.incarnation);
+    const life = world.lives.get(row.incarnation);
+    if (life !== undefined) life.foreign = source.foreign;
+    return;
+  }
+  throw new Violation(1, `the fork ${name} is like its source ${origin.session} was at no moment`);
+}
+
+/** The log of a fork that was made at a moment of its source; null if it was not. */
+function logOfFork(
+  copied: readonly Message[],
+  moment: readonly ModelMessage[],
+  isErased: (seq: number) => boolean,
+): ModelMessage[] | null {
+  if (copied.length !== moment.length) return null;
+  const log: ModelMessage[] = [];
+  for (const [index, message] of copied.entries()) {
+    const then = moment[index];
+    if (then === undefined) return null;
+    const expected = message.erased === true && isErased(then.seq) ? erasedOf(then) : then;
+    if (messageDifference(message, expected) !== null) return null;
+    log.push(expected);
+  }
+  return log;
+}
+
+/** What was erased at the source goes from its forks as well. */
+function followErasedMessages(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
+  const gone = erasedSeqsOf(session.object).filter((seq) => (model.log[seq - 1]?.content ?? null) !== null);
+  if (gone.length === 0) return;
+  const origin = originsOf(session.object).find(({ kind }) => kind === "fork");
+  for (const seq of gone) {
+    if (origin === undefined || seq > origin.throughSeq || !world.lives.isErased(origin.incarnation, seq)) {
+      throw new Violation(3, `seq ${seq} of ${session.ref.session} is erased, and nobody asked for it`);
+    }
+  }
+  const { after, retired } = withoutSeqs(model, new Set(gone));
+  session.paid.clear();
+  become(world, session, after, retired, row.incarnation);
+}
+
+/** A session that is gone without a client's doing: a copy that lost its source, or an import that nobody finished. */
+function followErasure(world: World, session: SimulatedSession, model: ModelSession): void {
+  const held = session.heldBefore;
+  if (held === null) throw new Violation(0, `${session.ref.session} is gone, and was never looked at`);
+  const isLate = held.copying?.kind === "import" && world.now() >= held.copying.until;
+  const lostSource = model.status !== "active" && held.origins.some((origin) => isTouched(world, origin));
+  if (!isLate && !lostSource) throw new Violation(3, `${session.ref.session} is gone, and nobody asked for it`);
+  become(world, session, null, eraseAll(model).retired, held.incarnation);
+}
+
+/** Whether anything of a life that was copied is gone. */
+function isTouched(world: World, { incarnation }: OriginState): boolean {
+  const life = world.lives.get(incarnation);
+  if (life === undefined || life.isErased || life.isExpired) return true;
+  return life.moments.at(-1)?.some(({ content }) => content === null) === true;
+}
+
+// Expiry
+
+/** A session expired: nobody spoke for as long as its settings say, and all of it is summarized and in the archive. */
+function followExpiry(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
+  const name = session.ref.session;
+  const tenant = world.tenantHistory.find(({ rev }) => rev === row.tenant_rev)?.settings ?? {};
+  const { expireAfterIdleSeconds } = resolveSettings(model.settings, tenant);
+  if (expireAfterIdleSeconds === null) throw new Violation(3, `${name} expired, and its settings say never`);
+  const silentSince = Math.max(model.log.at(-1)?.createdAt ?? 0, row.began_at);
+  if (world.now() < silentSince + expireAfterIdleSeconds * 1_000) {
+    throw new Violation(3, `${name} expired ${world.now() - silentSince} ms after somebody spoke in it`);
+  }
+  const through = session.heldBefore?.throughSeq ?? 0;
+  if (through < model.log.length) {
+    throw new Violation(3, `${name} expired, and its summary ends at ${through} of ${model.log.length}`);
+  }
+  if (owesErasures(session.object)) throw new Violation(9, `${name} expired before its copies were told of erasures`);
+  const text = archivedRevision(world.archive.copy, row.incarnation);
+  if (!world.isRestored && row.archive_rev > 0 && text !== session.revisions.get(revisionKey(row))) {
+    throw new Violation(3, `${name} expired at revision ${row.archive_rev}, and the archive holds ${text}`);
+  }
+  become(world, session, { ...model, status: "expired" }, [], row.incarnation);
+  const life = world.lives.get(row.incarnation);
+  if (life !== undefined) life.isExpired = true;
+}
