@@ -121,7 +121,8 @@ export function carryOver(
   const { kept, left } = firstWithin(withoutDoubles(candidates, current), room);
   if (kept.length === 0) return true;
   const version = (newest?.version ?? 0) + 1;
-  for (const [index, item] of kept.entries()) store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
+  for (const [index, item] of kept.toSorted(bySource).entries())
+    store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
   store.insertSummary({
     version,
     throughSeq: newest?.throughSeq ?? 0,
@@ -134,6 +135,12 @@ export function carryOver(
   });
   oweArchive(store, session, newId, now);
   return true;
+}
+
+function bySource(a: Item, b: Item): number {
+  const [one = "", other = ""] = [a.sourceSession, b.sourceSession];
+  if (one !== other) return one < other ? -1 : 1;
+  return (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0);
 }
 
 function isErased(item: Item, heard: ReadonlySet<Seq> | undefined): boolean {

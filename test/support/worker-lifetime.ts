@@ -105,13 +105,13 @@ export async function itemsOf(ref: SessionRef): Promise<Item[]> {
   return data[0]?.items ?? [];
 }
 
-/** Everything that the object's tables hold, as one text. */
+/** Everything that the object's tables hold, as one text. What is virtual holds nothing but in tables of its own. */
 export function storedText(ref: SessionRef): Promise<string> {
   return runInDurableObject(stubAt(ref), (_, state) => {
     const { sql: storage } = state.storage;
     const tables = storage
       .exec<{ name: string }>(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
       )
       .toArray();
     return tables.map(({ name }) => JSON.stringify(storage.exec(`SELECT * FROM "${name}"`).toArray())).join("\n");
