@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { call, eventually, startOwnService } from "../support/service.ts";
+
+interface State {
+  id: string;
+  headSeq: number;
+  status: string;
+  archived: boolean;
+  summary: { version: number; throughSeq: number } | null;
+  origin: { state: string } | null;
+}
+
+function turns(from: number, count: number) {
+  return Array.from({ length: count }, (_, index) => ({
+    id: `turn-${from + index}`,
+    role: (from + index) % 2 === 1 ? "user" : "assistant",
+    content: `Turn ${from + index}: crate ${7_000 + from + index} leaves for the harbour on Tuesday.`,
+  }));
+}
+
+describe("promise 12: it degrades, it does not stop", () => {
+  it("serves everything but the archive without PostgreSQL, says so, and catches up by itself", async () => {
+    const service = await startOwnService();
+    const state = async (id: string): Promise<State> => (await call<State>(service, "GET", `/v1/sessions/${id}`)).body;
+    const readiness = async () => (await call<{ status: string; components: unknown }>(service, "GET", "/readyz")).body;
+    expect(await readiness()).toMatchObject({ status: "ok" });
+    await call(service, "POST", "/v1/sessions/chat/messages", { body: { messages: turns(1, 10) } });
+    await service.stopPostgres();
+
+    const degraded = await call(service, "GET", "/readyz");
+    expect(degraded).toMatchObject({
+      status: 200,
+      body: { status: "degraded", components: { postgres: { status: "degraded" }, sessions: { status: "ok" } } },
+    });
+    expect((await call(service, "GET", "/livez")).status).toBe(200);
+
+    const append = await call(service, "POST", "/v1/sessions/chat/messages", {
+      body: { messages: turns(11, 10), context: { query: "auto" } },
+    });
+    expect(append).toMatchObject({ status: 201, body: { headSeq: 20 } });
+    const summary = await call(service, "POST", "/v1/sessions/chat/summarize", {
+      body: { keepRecentTokens: 0, waitMs: 10_000 },
+    });
+    expect(summary).toMatchObject({ body: { job: { state: "done" }, summary: { version: 1, throughSeq: 16 } } });
+    expect((await call(service, "GET", "/v1/sessions/chat/summaries/1?expand=sources")).status).toBe(200);
+    expect((await call(service, "GET", "/v1/sessions/chat/context")).body).toMatchObject({ omitted: [], headSeq: 20 });
+    const search = await call<{ data: { message: { id: string } }[] }>(service, "POST", "/v1/sessions/chat/search", {
+      body: { query: "crate 7003" },
+    });
+    expect(search.body.data[0]?.message.id).toBe("turn-3");
+
+    const fork = await call<State>(service, "POST", "/v1/sessions/chat/fork", { body: { id: "fork" } });
+    expect(fork).toMatchObject({ status: 201, body: { headSeq: 20, status: "active", summary: { throughSeq: 16 } } });
+    await call(service, "POST", "/v1/sessions", { body: { id: "next", continueFrom: "chat" } });
+    await eventually("the continuation has what is carried over", async () =>
+      (await state("next")).origin?.state === "done" ? true : undefined,
+    );
+    const exported = await call(service, "GET", "/v1/sessions/chat/export");
+    const headers = { "content-type": "application/x-ndjson" };
+    expect(await call(service, "POST", "/v1/import?sessionId=copy", { body: exported.text, headers })).toMatchObject({
+      status: 201,
+    });
+
+    const erasure = await call(service, "DELETE", "/v1/sessions/chat/messages/turn-3");
+    expect(erasure).toMatchObject({ status: 202, body: { state: "erasing" } });
+    expect((await call(service, "GET", "/v1/sessions/chat/context?format=text&maxTokens=4000")).text).not.toContain(
+      "crate 7003",
+    );
+    await eventually("the fork has heard of the erasure", async () => {
+      const { body } = await call<{ erased?: boolean }>(service, "GET", "/v1/sessions/fork/messages/turn-3");
+      return body.erased === true ? true : undefined;
+    });
+    for (const id of ["chat", "fork", "next", "copy"]) expect(await state(id), id).toMatchObject({ archived: false });
+
+    await service.startPostgres();
+    await eventually("it is ready again", async () => ((await readiness()).status === "ok" ? true : undefined));
+    for (const id of ["chat", "fork", "next", "copy"]) {
+      await eventually(
+        `the archive catches up with ${id}`,
+        async () => ((await state(id)).archived ? true : undefined),
+        60_000,
+      );
+    }
+    expect((await call(service, "DELETE", "/v1/sessions/chat/messages/turn-3")).body).toMatchObject({
+      state: "erased",
+    });
+  }, 150_000);
+});

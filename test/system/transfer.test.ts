@@ -1,0 +1,132 @@
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { call, eventually, sharedService } from "../support/service.ts";
+
+const service = sharedService();
+const COUNT = 20_000;
+const lines = { "content-type": "application/x-ndjson" };
+
+interface State {
+  headSeq: number;
+  status: string;
+  messageTokens: number;
+  summaryPending: boolean;
+}
+
+async function longChat(): Promise<string> {
+  const id = `long-${crypto.randomUUID()}`;
+  await call(service, "POST", "/v1/sessions", { body: { id, settings: { summarizeAfterTokens: 1_000_000 } } });
+  for (let from = 1; from <= COUNT; from += 100) {
+    const messages = Array.from({ length: 100 }, (_, index) => ({
+      id: `m-${from + index}`,
+      role: index % 2 === 0 ? "user" : "assistant",
+      content: `Turn ${from + index}: crate ${7_000 + from + index} leaves on Tuesday. ${"It is heavy and blue. ".repeat(5)}`,
+    }));
+    const append = await call(service, "POST", `/v1/sessions/${id}/messages`, { body: { messages } });
+    expect(append.status).toBe(201);
+  }
+  return id;
+}
+
+function stream(path: string, body?: ReadableStream<Uint8Array>): Promise<Response> {
+  return fetch(`${service.url}${path}`, {
+    method: body === undefined ? "GET" : "POST",
+    headers: { authorization: `Bearer ${service.apiKey}`, ...lines },
+    ...(body === undefined ? {} : { body, duplex: "half" }),
+  });
+}
+
+/** What an export holds, but for the session's id in its first line. */
+async function digestOf(id: string): Promise<{ digest: string; bytes: number }> {
+  const { body } = await stream(`/v1/sessions/${id}/export`);
+  if (body === null) throw new Error("no body");
+  const hash = createHash("sha256");
+  let bytes = 0;
+  let isFirst = true;
+  for await (const chunk of body) {
+    const text: Uint8Array = isFirst
+      ? Buffer.from(Buffer.from(chunk).toString("latin1").replace(id, "ID"), "latin1")
+      : chunk;
+    isFirst = false;
+    hash.update(text);
+    bytes += text.byteLength;
+  }
+  return { digest: hash.digest("hex"), bytes };
+}
+
+async function state(id: string): Promise<State> {
+  return (await call<State>(service, "GET", `/v1/sessions/${id}`)).body;
+}
+
+describe(`a session of ${COUNT} messages`, () => {
+  it("goes from an export straight into an import, and comes out again byte by byte; a fork has all of it", async () => {
+    const id = await longChat();
+    const copy = `${id}-copy`;
+    await eventually("no summary is on its way", async () => ((await state(id)).summaryPending ? undefined : true));
+    const exported = await stream(`/v1/sessions/${id}/export`);
+    expect(exported.headers.get("content-type")).toBe("application/x-ndjson; charset=utf-8");
+    if (exported.body === null) throw new Error("no body");
+    const imported = await stream(`/v1/import?sessionId=${copy}`, exported.body);
+    expect(await imported.json()).toMatchObject({ id: copy, messages: COUNT, summaries: 1, droppedItems: 0 });
+    expect(imported.status).toBe(201);
+    const [source, target] = [await digestOf(id), await digestOf(copy)];
+    expect(source.bytes).toBeGreaterThan(COUNT * 200);
+    expect(target).toEqual(source);
+
+    const fork = await call<State & { id: string }>(service, "POST", `/v1/sessions/${id}/fork`, {
+      body: { id: `${id}-fork` },
+    });
+    expect([201, 202]).toContain(fork.status);
+    const whole = await eventually("the fork is whole", async () => {
+      const now = await state(fork.body.id);
+      return now.status === "active" ? now : undefined;
+    });
+    expect(whole).toMatchObject({ headSeq: COUNT, messageTokens: (await state(id)).messageTokens });
+
+    const erased = await call(service, "DELETE", `/v1/sessions/${id}`);
+    expect(erased.status).toBe(202);
+    const last = await eventually(
+      "the fork has heard of the erasure",
+      async () => {
+        const { body } = await call<{ erased?: boolean }>(
+          service,
+          "GET",
+          `/v1/sessions/${fork.body.id}/messages/m-${COUNT}`,
+        );
+        return body.erased === true ? body : undefined;
+      },
+      60_000,
+    );
+    expect(last).toMatchObject({ content: "" });
+    expect(await state(copy)).toMatchObject({ headSeq: COUNT });
+  }, 180_000);
+
+  it("is left by a reader who goes away half way, and by a sender whose connection breaks", async () => {
+    const id = `brief-${crypto.randomUUID()}`;
+    const messages = Array.from({ length: 100 }, (_, index) => ({ role: "user", content: `${index} `.repeat(4_000) }));
+    for (let part = 0; part < 20; part += 1) {
+      await call(service, "POST", `/v1/sessions/${id}/messages`, {
+        body: { messages: messages.slice(part * 5, part * 5 + 5) },
+      });
+    }
+    const { body } = await stream(`/v1/sessions/${id}/export`);
+    const reader = body?.getReader();
+    const first = await reader?.read();
+    expect(first?.value?.byteLength).toBeGreaterThan(0);
+    await reader?.cancel();
+
+    const file = (await call(service, "GET", `/v1/sessions/${id}/export`)).text;
+    const half = new TextEncoder().encode(file.slice(0, file.length / 2));
+    const broken = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(half),
+      pull: (controller) => controller.error(new Error("the line is cut")),
+    });
+    await stream(`/v1/import?sessionId=${id}-broken`, broken).catch(() => undefined);
+    await eventually("nothing of it is left", async () => {
+      const answer = await call(service, "GET", `/v1/sessions/${id}-broken`);
+      return answer.status === 404 ? true : undefined;
+    });
+    const again = await call(service, "POST", `/v1/import?sessionId=${id}-broken`, { body: file, headers: lines });
+    expect(again).toMatchObject({ status: 201, body: { messages: 100 } });
+  }, 60_000);
+});
