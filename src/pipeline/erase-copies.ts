@@ -12,7 +12,7 @@ export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Prom
     if (read === null) return ACK;
     for (const { copy, erased } of read.owed) {
       const ref = { tenant: job.tenant, owner: job.owner, session: copy };
-      const { isGone } = await parts.sessions.get(ref).eraseCopied(job.session, erased);
+      const { isGone } = await parts.sessions.get(ref).eraseCopied(erased);
       if (isGone) await parts.directory.remove(ref);
     }
     await session.confirmCopyErasures(job.jobId, job.incarnation, read.owed);

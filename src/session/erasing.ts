@@ -153,19 +153,17 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
 /**
  * Erases what this session took from others that was erased there: messages of a fork, items of a continuation. What was said in
  * it since stays. A copy that has nothing of its own yet, or that expired and so cannot be summarized again, goes as a whole.
- * @param teller the session that tells; what it tells of another one's messages is about what came through it
  * @returns whether the session is gone, and the seqs that its search index must forget
  */
 export function eraseCopied(
   store: SessionStore,
   session: SessionRow,
-  teller: string,
   erased: readonly Erased[],
   newId: () => string,
   now: number,
 ): { readonly isGone: boolean; readonly seqs: readonly Seq[] } {
   const forgotten: Seq[] = [];
-  for (const { source, seqs } of erased) {
+  for (const { source, seqs, isPassedOn } of erased) {
     const origin = store.lineage
       .origins()
       .find(({ session: id, incarnation }) => id === source.session && incarnation === source.incarnation);
@@ -175,7 +173,7 @@ export function eraseCopied(
       continue;
     }
     // A fork has its messages from their own session, which tells it itself: another that is erased takes none of them along.
-    if (origin.kind === "fork" && source.session !== teller) continue;
+    if (origin.kind === "fork" && isPassedOn === true) continue;
     if (session.expiredAt !== null || (session.copying !== null && seqs === null)) {
       eraseSession(store, session, newId, now);
       return { isGone: true, seqs: [] };

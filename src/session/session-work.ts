@@ -118,7 +118,9 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     incarnation: string,
   ): Promise<{ owed: CopyErasures[]; failures: number } | null> {
     const job = this.shell.owed(jobId, incarnation);
-    return job === null ? null : { owed: readOwedErasures(this.shell.store), failures: job.failures };
+    const session = this.shell.row();
+    if (job === null || session === null) return null;
+    return { owed: readOwedErasures(this.shell.store, session), failures: job.failures };
   }
 
   async confirmCopyErasures(jobId: string, incarnation: string, told: readonly CopyErasures[]): Promise<void> {
@@ -132,14 +134,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /**
    * Erases what this session took from others that was erased there.
-   * @param teller the session that tells
    * @returns whether the session went with it
    */
-  async eraseCopied(teller: string, erased: readonly Erased[]): Promise<{ isGone: boolean }> {
+  async eraseCopied(erased: readonly Erased[]): Promise<{ isGone: boolean }> {
     const session = this.shell.existing();
     if (session === null) return { isGone: false };
     return this.shell.transact(() => {
-      const { isGone, seqs } = eraseCopied(this.shell.store, session, teller, erased, newId, Date.now());
+      const { isGone, seqs } = eraseCopied(this.shell.store, session, erased, newId, Date.now());
       if (isGone) this.shell.search.drop();
       for (const seq of seqs) this.shell.search.remove(seq);
       this.shell.changed();
