@@ -177,7 +177,7 @@ export function eraseCopied(
   const forgotten: Seq[] = [];
   // A page that is on its way to a fork may still hold it, and a later one be of the same moment.
   if (session.copying !== null && erased.length > 0) beginAgain(store, session.copying);
-  for (const { source, seqs } of erased) {
+  for (const { source, seqs, isPassedOn } of erased) {
     const origin = store.lineage
       .origins()
       .find(({ session: id, incarnation }) => id === source.session && incarnation === source.incarnation);
@@ -186,7 +186,10 @@ export function eraseCopied(
       if (isAwaiting(store)) store.lineage.hear(source.session, seqs);
       continue;
     }
-    if (seqs?.every((seq) => seq > origin.throughSeq) === true) continue;
+    // A fork has its messages from their own session, which tells it itself: another that is erased takes none of them along.
+    if (origin.kind === "fork" && isPassedOn === true) continue;
+    const isPastIt = origin.kind !== "further" && seqs?.every((seq) => seq > origin.throughSeq) === true;
+    if (isPastIt) continue;
     if (session.expiredAt !== null || (session.copying !== null && seqs === null)) {
       eraseSession(store, session, newId, now);
       return { isGone: true, seqs: [] };

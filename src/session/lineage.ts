@@ -16,6 +16,8 @@ export interface Life {
 export interface Erased {
   readonly source: Life;
   readonly seqs: readonly Seq[] | null;
+  /** Told by a session that had carried items over from there, and not by the source itself. */
+  readonly isPassedOn?: boolean;
 }
 
 /** The sessions that items here were carried over from, as they are passed on with these. */
@@ -58,19 +60,20 @@ export interface CopyErasures {
   readonly erased: readonly Erased[];
 }
 
-export function readOwedErasures(store: SessionStore): CopyErasures[] {
+export function readOwedErasures(store: SessionStore, session: SessionRow): CopyErasures[] {
   const byCopy = Map.groupBy(store.lineage.owedErasures(MAX_ERASURES_PER_ROUND), ({ copy }) => copy);
-  return [...byCopy].map(([copy, owed]) => ({ copy, erased: [...erasedOf(owed)] }));
+  return [...byCopy].map(([copy, owed]) => ({ copy, erased: [...erasedOf(owed, session)] }));
 }
 
-function* erasedOf(owed: readonly OwedErasure[]): Generator<Erased> {
+function* erasedOf(owed: readonly OwedErasure[], teller: SessionRow): Generator<Erased> {
   const bySource = Map.groupBy(owed, ({ source }) => `${source.session} ${source.incarnation}`);
   for (const ofSource of bySource.values()) {
     const source = ofSource[0]?.source;
     if (source === undefined) continue;
     const isAll = ofSource.some(({ seq }) => seq === EVERY_SEQ);
     // What is confirmed has to be what was told: the rows of single messages go in a round of their own.
-    yield { source, seqs: isAll ? null : ofSource.map(({ seq }) => seq) };
+    const isPassedOn = source.session !== teller.session;
+    yield { source, seqs: isAll ? null : ofSource.map(({ seq }) => seq), ...(isPassedOn ? { isPassedOn } : {}) };
   }
 }
 

@@ -121,7 +121,9 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     incarnation: string,
   ): Promise<{ owed: CopyErasures[]; failures: number } | null> {
     const job = this.shell.owed(jobId, incarnation);
-    return job === null ? null : { owed: readOwedErasures(this.shell.store), failures: job.failures };
+    const session = this.shell.row();
+    if (job === null || session === null) return null;
+    return { owed: readOwedErasures(this.shell.store, session), failures: job.failures };
   }
 
   async confirmCopyErasures(jobId: string, incarnation: string, told: readonly CopyErasures[]): Promise<void> {

@@ -45,9 +45,7 @@ async function followCopy(
   const origin = originsOf(session.object).find(({ kind }) => kind === "fork");
   if (origin === undefined) throw new Violation(3, `${name} was made whole, and is no fork`);
   const source = world.lives.get(origin.incarnation);
-  if (source === undefined || source.isErased) {
-    throw new Violation(9, `the fork ${name} was made whole after its source was erased`);
-  }
+  if (source === undefined) throw new Violation(3, `${name} is a fork of a life that nobody lived`);
   const copied = value(await (await session.object.instance()).messages({ limit: EVERYTHING }), "messages").data;
   const { throughSeq } = origin;
   if (copied.length !== throughSeq) {

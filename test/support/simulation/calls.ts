@@ -50,7 +50,11 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
   return {
     sessions: { get: (ref) => stubOf(world, ref, atGate, expectOn) },
     directory: {
-      remove: (ref) => callDirectory(world, ref, atGate, "remove", (session) => world.directory.remove(session)),
+      // An entry that a new life has taken over by then is lost with it: no removal says which life it means.
+      remove: (ref) =>
+        callDirectory(world, ref, atGate, "remove", (session) => {
+          if (session.model === null) world.directory.remove(session);
+        }),
       setExpired: (ref, at) =>
         callDirectory(world, ref, atGate, "setExpired", (session) => world.directory.setExpired(session, at)),
     },
