@@ -40,6 +40,7 @@ function build(env: Env) {
     directory: createDirectoryClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
+    withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
   };
   const app = createApp({
