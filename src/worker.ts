@@ -45,6 +45,7 @@ function build(env: Env) {
     directory: createDirectoryClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
+    withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
   };
   const app = createApp({

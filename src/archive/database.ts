@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from "drizzle-orm";
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import { Client } from "pg";
 
@@ -8,9 +9,26 @@ const STATEMENT_TIMEOUT_MS = 20_000;
 
 export type Database = NodePgDatabase;
 
+/** PostgreSQL did not take the connection; the cause says why. */
+export class ArchiveUnreachable extends Error {
+  override readonly name = "ArchiveUnreachable";
+}
+
+/** SQLSTATE classes of faults that would come again: the data, a constraint, a name or a right. */
+const OWN_FAULT = /^(?:22|23|42)/;
+
+/** Whether PostgreSQL is out of reach or cannot serve now: the same may well succeed later. */
+export function isArchiveAway(error: unknown): boolean {
+  if (error instanceof ArchiveUnreachable) return true;
+  if (!(error instanceof DrizzleQueryError)) return false;
+  const { cause } = error;
+  return !(cause !== undefined && "code" in cause && typeof cause.code === "string" && OWN_FAULT.test(cause.code));
+}
+
 /**
  * Runs `body` on a connection of its own, one an invocation: Hyperdrive pools behind it, and a connection kept across
  * invocations would belong to a request that is over.
+ * @throws ArchiveUnreachable before `body` is called
  */
 export async function withDatabase<T>(connectionString: string, body: (database: Database) => Promise<T>): Promise<T> {
   const client = new Client({
@@ -22,7 +40,9 @@ export async function withDatabase<T>(connectionString: string, body: (database:
   // Without a listener a connection that breaks while idle would take the isolate down; the next query reports it anyway.
   client.on("error", () => undefined);
   try {
-    await client.connect();
+    await client.connect().catch((cause: unknown) => {
+      throw new ArchiveUnreachable("PostgreSQL did not take the connection", { cause });
+    });
     return await body(drizzle({ client }));
   } finally {
     await client.end().catch(() => undefined);

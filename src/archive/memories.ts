@@ -1,23 +1,102 @@
-import { and, desc, eq, inArray, isNull } from "drizzle-orm";
-import { type Item, type ItemKind, itemSchema } from "../contracts/summary.ts";
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import { z } from "zod";
+import { type Item, type ItemKind, itemSchema, type ItemStatus } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { sessions, summaryItems } from "./tables.ts";
+
+/** Whose memories. A principal names it, never a body. */
+export interface MemoryOwner {
+  readonly tenant: string;
+  /** A user's id, or `-` for the sessions that belong to the tenant alone. */
+  readonly owner: string;
+}
 
 /** A current item of a summary, and where it stands. */
 export interface Memory {
   readonly session: string;
   readonly incarnation: string;
   readonly item: Item;
+  /** When the version of the summary that it came with was made, in ms since 1970. */
+  readonly madeAt: number;
+}
+
+export interface FoundMemory extends Memory {
+  /** The rarer the words that match, the more. Comparable within one query only. */
+  readonly score: number;
+}
+
+/** What to look for. What is left out is not asked of an item. */
+export interface MemoryQuery {
+  readonly query: string;
+  readonly kinds?: readonly ItemKind[] | undefined;
+  readonly statuses?: readonly ItemStatus[] | undefined;
+  readonly sessions?: readonly string[] | undefined;
+}
+
+const foundRows = z.array(
+  z.object({
+    session: z.string(),
+    incarnation: z.string(),
+    item_id: z.string(),
+    kind: z.string(),
+    text: z.string(),
+    source_seqs: z.array(z.int()),
+    source_session: z.string().nullable(),
+    status: z.string(),
+    made_at_ms: z.number(),
+    score: z.number(),
+  }),
+);
+
+/**
+ * The items of an owner's sessions that match a query in some word, best first. The archive may lag behind the objects: what it
+ * finds counts only once the session's object has confirmed it.
+ */
+export async function searchMemories(
+  database: Database,
+  { tenant, owner }: MemoryOwner,
+  { query, kinds, statuses, sessions: names }: MemoryQuery,
+  page: { readonly limit: number; readonly offset: number },
+): Promise<FoundMemory[]> {
+  const { rows } = await database.execute(sql`
+    select *, extract(epoch from made_at)::float8 * 1000 as made_at_ms
+    from search_memory(${tenant}, ${owner}, ${query}, ${textArray(kinds)}, ${textArray(statuses)}, ${textArray(names)},
+      ${page.limit}, ${page.offset})
+    order by score desc, made_at desc, session, item_id`);
+  return foundRows.parse(rows).map((row) => ({
+    session: row.session,
+    incarnation: row.incarnation,
+    item: toItem({
+      itemId: row.item_id,
+      kind: row.kind,
+      text: row.text,
+      sourceSeqs: row.source_seqs,
+      sourceSession: row.source_session,
+      status: row.status,
+    }),
+    madeAt: Math.round(row.made_at_ms),
+    score: row.score,
+  }));
+}
+
+/** One parameter for the whole list; drizzle would make one of each entry. */
+function textArray(values: readonly string[] | undefined) {
+  return values === undefined ? sql`null` : sql`${sql.param([...values])}::text[]`;
 }
 
 /** What holds of a user whatever they talk about. */
 export const LASTING_KINDS: readonly ItemKind[] = ["fact", "preference"];
 
-/** What is known of a user across sessions: current facts and preferences, of the sessions archived last first. */
+/**
+ * What is known of a user across sessions: current facts and preferences, newest first. As with a search, the archive may lag
+ * behind the objects.
+ * @param options.kinds facts and preferences by default
+ */
 export async function readMemories(
   database: Database,
-  { tenant, owner }: { readonly tenant: string; readonly owner: string },
+  { tenant, owner }: MemoryOwner,
   limit: number,
+  options: { readonly kinds?: readonly ItemKind[] } = {},
 ): Promise<Memory[]> {
   const rows = await database
     .select({ session: sessions.session, row: summaryItems })
@@ -25,26 +104,41 @@ export async function readMemories(
     .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
     .where(
       and(
+        eq(summaryItems.tenant, tenant),
+        eq(summaryItems.owner, owner),
+        isNull(summaryItems.toVersion),
+        eq(summaryItems.status, "current"),
+        inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),
         eq(sessions.tenant, tenant),
         eq(sessions.owner, owner),
         isNull(sessions.erasedAt),
-        isNull(summaryItems.toVersion),
-        eq(summaryItems.status, "current"),
-        inArray(summaryItems.kind, [...LASTING_KINDS]),
       ),
     )
-    .orderBy(desc(sessions.archivedAt), desc(summaryItems.fromVersion))
+    .orderBy(desc(summaryItems.madeAt))
     .limit(limit);
-  return rows.map(({ session, row }) => {
-    const { itemId, kind, text, sourceSeqs, sourceSession, status } = row;
-    const item = itemSchema.parse({
-      id: itemId,
-      kind,
-      text,
-      sourceSeqs,
-      ...(sourceSession === null ? {} : { sourceSession }),
-      status,
-    });
-    return { session, incarnation: row.incarnation, item };
+  return rows.map(({ session, row }) => ({
+    session,
+    incarnation: row.incarnation,
+    item: toItem(row),
+    madeAt: row.madeAt.getTime(),
+  }));
+}
+
+/** An item as the rest of the house knows it. */
+export function toItem(row: {
+  readonly itemId: string;
+  readonly kind: string;
+  readonly text: string;
+  readonly sourceSeqs: readonly number[];
+  readonly sourceSession: string | null;
+  readonly status: string;
+}): Item {
+  return itemSchema.parse({
+    id: row.itemId,
+    kind: row.kind,
+    text: row.text,
+    sourceSeqs: row.sourceSeqs,
+    ...(row.sourceSession === null ? {} : { sourceSession: row.sourceSession }),
+    status: row.status,
   });
 }

@@ -1,10 +1,11 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
-import { type Item, itemSchema, type Summary } from "../contracts/summary.ts";
+import type { Item, Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
+import { toItem } from "./memories.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
 
-/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and an item has eight. */
+/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and an item has twelve. */
 const ROWS_PER_INSERT = 1_000;
 
 /** A change of a session's archive, from `baseRev` to `rev`. */
@@ -99,6 +100,9 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
       )
       .onConflictDoNothing();
   }
+  const madeAt = new Map(write.summaries.map(({ version, createdAt }) => [version, createdAt]));
+  // The version that an item came with may be gone since: one that covered an erased message.
+  const newestAt = Math.max(write.createdAt, ...madeAt.values());
   for (let from = 0; from < write.items.length; from += ROWS_PER_INSERT) {
     await database
       .insert(summaryItems)
@@ -113,6 +117,9 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
           sourceSeqs: item.sourceSeqs,
           sourceSession: item.sourceSession ?? null,
           status: item.status,
+          tenant,
+          owner,
+          madeAt: new Date(madeAt.get(item.fromVersion) ?? newestAt),
         })),
       )
       .onConflictDoUpdate({
@@ -140,16 +147,7 @@ export async function readHeldItems(
     .where(and(eq(summaryItems.incarnation, incarnation), isNull(summaryItems.toVersion)));
   return {
     throughSeq: newest?.throughSeq ?? 0,
-    items: rows.map(({ itemId, kind, text, sourceSeqs, sourceSession, status }) =>
-      itemSchema.parse({
-        id: itemId,
-        kind,
-        text,
-        sourceSeqs,
-        ...(sourceSession === null ? {} : { sourceSession }),
-        status,
-      }),
-    ),
+    items: rows.map(toItem),
   };
 }
 

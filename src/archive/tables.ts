@@ -1,12 +1,26 @@
 import { sql } from "drizzle-orm";
-import { bigint, boolean, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from "drizzle-orm/pg-core";
+import {
+  bigint,
+  boolean,
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+} from "drizzle-orm/pg-core";
+
+/** Terms for full-text search. PostgreSQL makes them; nobody here reads them. */
+const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });
 
 /**
  * The archive. A session's row holds the fence `(incarnation, rev)`: every write locks it and applies only if its own is newer.
  * Summaries and items hang on the incarnation, so that what belonged to an erased life of a session cannot reach the next.
  *
- * Row-level security is on, and its only policy is for the Worker's role: Supabase's own API, which serves this schema, shows
- * nothing of it.
+ * Row-level security is on, and forced. The Worker's role sees every tenant; through Supabase's own API, which serves this schema,
+ * a user sees what is theirs and changes nothing.
  */
 export const sessions = pgTable(
   "sessions",
@@ -62,6 +76,23 @@ export const summaryItems = pgTable(
     /** The session whose messages these are, if the item was carried over from there. */
     sourceSession: text("source_session"),
     status: text().notNull(),
+    /** Whose session it is, so that one index serves a search of all of them. */
+    tenant: text().notNull().default(""),
+    owner: text().notNull().default(""),
+    /** When the version that it came with was made. */
+    madeAt: timestamp("made_at", { withTimezone: true, mode: "date" }).notNull().defaultNow(),
+    /** Its owner as one term, and those of its text: an index of it answers for one owner without a look at the others. */
+    search: tsvector().generatedAlwaysAs(
+      sql`array_to_tsvector(memory_terms("text") || (("tenant" || '/'::text) || "owner"))`,
+    ),
   },
-  (table) => [primaryKey({ columns: [table.incarnation, table.itemId, table.fromVersion] })],
+  (table) => [
+    primaryKey({ columns: [table.incarnation, table.itemId, table.fromVersion] }),
+    index("summary_items_search")
+      .using("gin", table.search)
+      .where(sql`"to_version" is null`),
+    index("summary_items_newest")
+      .on(table.tenant, table.owner, table.madeAt.desc().nullsFirst())
+      .where(sql`"to_version" is null`),
+  ],
 ).enableRLS();

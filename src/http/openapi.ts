@@ -91,7 +91,7 @@ const TAGS = [
   { name: "Sessions", description: "One chat each, named by you or by us." },
   { name: "Messages", description: "The log of a session, in one order, without gaps." },
   { name: "Context", description: "What goes into the next prompt." },
-  { name: "Search", description: "The messages that matter to a query." },
+  { name: "Search", description: "What matters to a query: messages of one session, or memories of all." },
   { name: "Transfer", description: "A session as a file, out and in again." },
   { name: "Summaries", description: "What the older turns came to, each statement with its sources." },
   { name: "Operations", description: "For whoever runs the service." },

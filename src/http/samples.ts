@@ -3,6 +3,7 @@
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
+import type { MemorySearchRequest, MemorySearchResult } from "../contracts/memory-search.ts";
 import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
@@ -221,6 +222,17 @@ const searchResult: SearchResult = {
   headSeq: 62,
 };
 
+const memorySearchRequest: MemorySearchRequest = { query: "What was wrong with the kettle?", kinds: ["fact"] };
+const memorySearchResult: MemorySearchResult = {
+  data: summary.items.slice(0, 1).map((item) => ({
+    sessionId: session.id,
+    item,
+    score: 6.22,
+    snippet: item.text,
+    summarizedAt: summary.createdAt,
+  })),
+};
+
 const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
 const tenant: TenantState = {
   tenant: "acme",
@@ -253,6 +265,8 @@ export const sample = {
   editedMessage,
   searchRequest,
   searchResult,
+  memorySearchRequest,
+  memorySearchResult,
   erasure,
   sessionErasure,
   contextRequest,

@@ -1,3 +1,4 @@
+import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { type SessionRef, sessionIdSchema } from "../contracts/session.ts";
@@ -13,6 +14,8 @@ export interface Parts {
   readonly directory: DirectoryClient;
   readonly operations: OperationsClient;
   readonly tenants: TenantClient;
+  /** Runs on a connection to the archive of its own. */
+  readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Rejects if PostgreSQL does not answer. */
   readonly pingArchive: () => Promise<void>;
 }

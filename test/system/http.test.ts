@@ -340,6 +340,7 @@ describe("the OpenAPI document", () => {
       "patch /v1/admin/tenants/{tenant}",
       "patch /v1/sessions/{sessionId}",
       "patch /v1/sessions/{sessionId}/messages/{messageId}",
+      "post /v1/search",
       "post /v1/sessions",
       "post /v1/sessions/{sessionId}/context",
       "post /v1/sessions/{sessionId}/messages",

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
 import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
+import { memorySearchRequestSchema, memorySearchResultSchema } from "../../src/contracts/memory-search.ts";
 import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
 import { searchRequestSchema, searchResultSchema } from "../../src/contracts/search.ts";
@@ -39,6 +40,8 @@ describe("the examples of the API reference", () => {
     editedMessage: messageSchema,
     searchRequest: searchRequestSchema,
     searchResult: searchResultSchema,
+    memorySearchRequest: memorySearchRequestSchema,
+    memorySearchResult: memorySearchResultSchema,
     erasure: erasureSchema,
     sessionErasure: erasureSchema,
     contextRequest: contextRequestSchema,

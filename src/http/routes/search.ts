@@ -1,5 +1,7 @@
 import { z } from "zod";
+import { memorySearchRequestSchema, memorySearchResultSchema } from "../../contracts/memory-search.ts";
 import { searchRequestSchema, searchResultSchema } from "../../contracts/search.ts";
+import { searchMemory } from "../../service/memory-search.ts";
 import { searchSession } from "../../service/search.ts";
 import { sessionParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
@@ -22,4 +24,23 @@ const searchMessages = defineRoute({
   },
 });
 
-export const searchRoutes = [searchMessages];
+const searchMemories = defineRoute({
+  method: "post",
+  path: "/v1/search",
+  operationId: "searchMemory",
+  tag: "Search",
+  summary: "Find what your sessions remember",
+  description:
+    "The items of the summaries of all your sessions, found by any of the query's words, the rarer the better. It is found in PostgreSQL: what a session learned appears once it is archived, moments after it was summarized. Each hit is checked with its session before it is given out, so what was erased or changed is left out at once. Sessions that expired are searched, too. English words are found in their other forms, accents make no difference, and Chinese, Japanese, Korean, Thai, Lao, Khmer and Burmese are found without spaces. While PostgreSQL is away it answers 503, and nothing else does.",
+  request: z.object({ body: memorySearchRequestSchema }),
+  bodyExample: sample.memorySearchRequest,
+  answers: {
+    200: { description: "The hits", schema: memorySearchResultSchema, example: sample.memorySearchResult },
+  },
+  problems: ["unavailable"],
+  async handle(call, { body }) {
+    return { status: 200, body: await searchMemory(call, body) };
+  },
+});
+
+export const searchRoutes = [searchMessages, searchMemories];

@@ -1,0 +1,169 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, waitUntil } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { isArchiveAway, withDatabase } from "../../src/archive/database.ts";
+import { applyArchiveWrite } from "../../src/archive/sessions.ts";
+import { ThreadkeepError, unwrap } from "../../src/contracts/errors.ts";
+import type { MemorySearchRequest } from "../../src/contracts/memory-search.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import type { Call, Parts } from "../../src/service/call.ts";
+import { searchMemory } from "../../src/service/memory-search.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import {
+  birthOf,
+  freshRef,
+  oweSummary,
+  owedJobs,
+  said,
+  sessionAt,
+  stubAt,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+const newOwner = (): string => crypto.randomUUID();
+
+function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionString): Call {
+  const parts: Parts = {
+    sessions: createSessionClient(env.CHAT_SESSION),
+    directory: createDirectoryClient(env.DIRECTORY),
+    operations: createOperationsClient(env.OPERATIONS),
+    tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
+    withDatabase: (body) => withDatabase(connectionString, body),
+    pingArchive: async () => undefined,
+  };
+  const principal = { kind: "tenant-key", tenant: "test", owner, scopes: ["memory:read"] } as const;
+  return { principal, requestId: "test", parts };
+}
+
+/** So many messages stay word for word, whatever is asked for. */
+const RECENT = ["One.", "Two.", "Three.", "Four."];
+
+/** A session whose summary has one item for each message, in the object and in the archive, with nobody but the test at work. */
+async function remembered(owner: string, texts: readonly string[]): Promise<SessionRef> {
+  const ref = freshRef(owner);
+  const messages = [...texts, ...RECENT].map((text, index) => said(text, `m${index + 1}`));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref))));
+  const { jobId, incarnation } = await oweSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  if (step.next !== "call") throw new Error(`expected a call, got ${step.next}`);
+  const items = texts.map((text, index) => ({
+    kind: "fact" as const,
+    text,
+    sourceSeqs: [index + 1],
+    status: "current" as const,
+  }));
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
+  await archive(ref, incarnation);
+  return ref;
+}
+
+/** Brings to the archive what the object owes it. */
+async function archive(ref: SessionRef, incarnation: string): Promise<void> {
+  const owed = (await owedJobs(ref)).find((job) => job["kind"] === "archive");
+  const write = await sessionAt(ref).readArchiveDelta(String(owed?.["id"]), incarnation);
+  if (write === null) throw new Error("nothing is owed to the archive");
+  await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
+    database.transaction((transaction) => applyArchiveWrite(transaction, write)),
+  );
+}
+
+async function search(owner: string, request: MemorySearchRequest): Promise<string[]> {
+  const { data } = await searchMemory(callOf(owner), request);
+  return data.map(({ item }) => item.text);
+}
+
+describe("search across sessions, checked with the objects", () => {
+  it("gives items of several sessions, each with its session", async () => {
+    const owner = newOwner();
+    const first = await remembered(owner, ["Ada keeps a boat in Lisbon"]);
+    const second = await remembered(owner, ["The boat needs paint", "Lunch is at noon"]);
+    const { data } = await searchMemory(callOf(owner), { query: "boats" });
+    expect(data.map(({ sessionId, item }) => [sessionId, item.text]).toSorted()).toEqual(
+      [
+        [first.session, "Ada keeps a boat in Lisbon"],
+        [second.session, "The boat needs paint"],
+      ].toSorted(),
+    );
+    expect(data[0]).toMatchObject({ snippet: data[0]?.item.text, item: { kind: "fact", sourceSeqs: [1] } });
+    expect(await search(newOwner(), { query: "boats" })).toEqual([]);
+  });
+
+  it("leaves out what a message said that was erased, before the archive has heard of it", async () => {
+    const owner = newOwner();
+    const ref = await remembered(owner, ["The code is 7731", "The code of the door is 4412"]);
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("m1")));
+    expect(await search(owner, { query: "code 7731" })).toEqual(["The code of the door is 4412"]);
+  });
+
+  it("leaves out what a message said before it was edited", async () => {
+    const owner = newOwner();
+    const ref = await remembered(owner, ["The code is 7731"]);
+    unwrap(await withoutAlarm(ref, (session) => session.editMessage("m1", { content: "The code is secret" })));
+    expect(await search(owner, { query: "code" })).toEqual([]);
+  });
+
+  it("leaves out a session that was erased, though the archive holds it still, and one that was begun anew under its id", async () => {
+    const owner = newOwner();
+    const ref = await remembered(owner, ["The code is 7731"]);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    expect(await search(owner, { query: "code" })).toEqual([]);
+    const anew = { messages: [said("The code is 7731", "m1")] };
+    unwrap(await withoutAlarm(ref, (session) => session.append(anew, birthOf(ref))));
+    expect(await search(owner, { query: "code" })).toEqual([]);
+  });
+
+  it("searches a session that expired, since the archive alone holds it, until it is erased", async () => {
+    const owner = newOwner();
+    const ref = await remembered(owner, ["The code is 7731"]);
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE session SET expired_at = 1");
+    });
+    await evictDurableObject(stubAt(ref));
+    expect(await search(owner, { query: "code" })).toEqual(["The code is 7731"]);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    expect(await search(owner, { query: "code" })).toEqual([]);
+  });
+
+  it("fills the answer from hits further down in the place of those that it leaves out", async () => {
+    const owner = newOwner();
+    const texts = Array.from({ length: 12 }, (_, index) => `Crate ${index + 1} is green`);
+    const ref = await remembered(owner, texts);
+    const [best = ""] = await search(owner, { query: "crate", limit: 1 });
+    const gone = texts.filter((text) => text !== best).slice(0, 9);
+    for (const text of [best, ...gone]) {
+      unwrap(await withoutAlarm(ref, (session) => session.eraseMessage(`m${texts.indexOf(text) + 1}`)));
+    }
+    const left = texts.filter((text) => text !== best && !gone.includes(text));
+    expect((await search(owner, { query: "crate", limit: 2 })).toSorted()).toEqual(left.toSorted());
+  });
+
+  it("answers that PostgreSQL is away, what to do, and when", async () => {
+    // Nobody listens there.
+    const away = callOf(newOwner(), "postgres://nobody:x@127.0.0.1:9/none");
+    const thrown = await searchMemory(away, { query: "code" }).catch((error: unknown) => error);
+    if (!(thrown instanceof ThreadkeepError)) throw thrown;
+    expect(thrown.fault).toMatchObject({ code: "unavailable", retryAfterSeconds: 5 });
+    expect(thrown.fault.detail).toMatch(/again after Retry-After/);
+  });
+
+  it("does not take a fault of ours for an archive that is away", async () => {
+    const thrown = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
+      database.execute("select * from no_such_table"),
+    ).catch((error: unknown) => error);
+    expect(thrown).toBeInstanceOf(Error);
+    expect(isArchiveAway(thrown)).toBe(false);
+  });
+
+  it("refuses a caller without the right to read", async () => {
+    const call = callOf(newOwner());
+    const refused = searchMemory(
+      { ...call, principal: { ...call.principal, scopes: ["memory:write"] } },
+      { query: "code" },
+    );
+    await expect(refused).rejects.toThrow(/forbidden/);
+  });
+});
