@@ -4,7 +4,8 @@ import { type FoundMemory, searchMemories } from "../archive/memories.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import type { MemoryHit, MemorySearchRequest, MemorySearchResult } from "../contracts/memory-search.ts";
 import type { Item } from "../contracts/summary.ts";
-import { type Query, readQuery, snippet } from "../memory/retrieval.ts";
+import { type Query, readQuery } from "../memory/retrieval/query.ts";
+import { snippet } from "../memory/retrieval/snippet.ts";
 import { type Call, refOf } from "./call.ts";
 
 const DEFAULT_HITS = 10;

@@ -1,8 +1,16 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { OpenApiDocument, Operation } from "../../src/http/openapi.ts";
 import { type Answer, call, type CallOptions, sharedService } from "../support/service.ts";
 
 const service = sharedService();
+
+/** What is read here of the document. */
+interface Operation {
+  readonly operationId: string;
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
+}
+interface OpenApiDocument {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+}
 
 interface Offer {
   readonly method: string;
