@@ -173,7 +173,7 @@ export function pipelineParts(change: Partial<PipelineParts> = {}): PipelinePart
 export function quoting({ previous, messages }: SummarizerRequest): SummarizerAnswer {
   const items = messages.map(({ seq, text }) => ({
     kind: "fact" as const,
-    text: text.slice(0, 60),
+    text: text.split(". ")[0] ?? text,
     sourceSeqs: [seq],
     status: "current" as const,
   }));

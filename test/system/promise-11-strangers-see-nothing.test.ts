@@ -18,7 +18,7 @@ interface Offer {
   readonly operation: Operation;
 }
 
-const METHODS = ["get", "post", "put", "patch", "delete"];
+const METHODS = new Set(["get", "post", "put", "patch", "delete"]);
 let offers: Offer[] = [];
 
 beforeAll(async () => {
@@ -27,7 +27,7 @@ beforeAll(async () => {
     .filter(([path]) => path.startsWith("/v1/"))
     .flatMap(([path, operations]) =>
       Object.entries(operations)
-        .filter(([method]) => METHODS.includes(method))
+        .filter(([method]) => METHODS.has(method))
         .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
     );
 });

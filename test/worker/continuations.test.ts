@@ -131,7 +131,7 @@ describe("a session that continues from another", () => {
       item(`1.${index + 1}`, `Statement ${index + 1} about the harbour office.`, [index + 1]),
     );
     const done = item("1.20", "An old task, long done.", [1], { status: "superseded" });
-    expect(await carry(copy, { throughSeq: 12, items: [done, ...items], origins: [] })).toBe(true);
+    expect(await carry(copy, { throughSeq: 12, items: [done, ...items.toReversed()], origins: [] })).toBe(true);
     const carried = await itemsOf(copy);
     const seqs = carried.flatMap(({ sourceSeqs }) => sourceSeqs);
     expect(seqs.length).toBeGreaterThan(1);
