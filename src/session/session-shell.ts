@@ -164,9 +164,10 @@ export class SessionShell {
 
   /** After an append: the alarm is set if none or a later one stands, and left alone else, since setting it is billed as a write. */
   armForSilence(session: SessionRow, now: number): void {
+    // One that is not known may be for owed work, which must not be put off.
+    if (this.#alarmAt === undefined) return this.arm();
     const at = soonestIdleAt(this.store, session, now);
-    if (at !== null && (this.#alarmAt === undefined || this.#alarmAt === null || this.#alarmAt > at))
-      this.#setAlarm(at);
+    if (at !== null && (this.#alarmAt === null || this.#alarmAt > at)) this.#setAlarm(at);
   }
 
   /** The alarm rings: none is set now. */

@@ -1,8 +1,13 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import type { OpenApiDocument, Operation } from "../../src/http/openapi.ts";
 import { type Answer, call, type CallOptions, sharedService } from "../support/service.ts";
 
 const service = sharedService();
+
+/** What is read here of an operation in the OpenAPI document. */
+interface Operation {
+  readonly operationId: string;
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
+}
 
 interface Offer {
   readonly method: string;
@@ -10,16 +15,18 @@ interface Offer {
   readonly operation: Operation;
 }
 
-const METHODS = ["get", "post", "put", "patch", "delete"];
+const METHODS = new Set(["get", "post", "put", "patch", "delete"]);
 let offers: Offer[] = [];
 
 beforeAll(async () => {
-  const { body } = await call<OpenApiDocument>(service, "GET", "/openapi.json", { key: null });
+  const { body } = await call<{ paths: Record<string, Record<string, Operation>> }>(service, "GET", "/openapi.json", {
+    key: null,
+  });
   offers = Object.entries(body.paths)
     .filter(([path]) => path.startsWith("/v1/"))
     .flatMap(([path, operations]) =>
       Object.entries(operations)
-        .filter(([method]) => METHODS.includes(method))
+        .filter(([method]) => METHODS.has(method))
         .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
     );
 });
