@@ -151,7 +151,7 @@ describe("an append", () => {
 
   it("puts off no owed work after one that was refused", async () => {
     const ref = await chatOf(12, { words: 120 });
-    const [refused, alarm, due] = await runInDurableObject(stubAt(ref), async (session, state) => {
+    const [refused, ringsAt, due] = await runInDurableObject(stubAt(ref), async (session, state) => {
       const owed = session.summarize({ keepRecentTokens: 0 });
       const conflict = session.append({ messages: [said("other words", "turn-1")] }, null);
       const append = session.append({ messages: [turn(13)] }, null);
@@ -163,7 +163,7 @@ describe("an append", () => {
       return [await conflict, alarm, Number(job?.["next_send_at"])] as const;
     });
     expect(refused).toMatchObject({ fault: { code: "message_conflict" } });
-    expect(alarm).toBeLessThan(due + 60_000);
+    expect(ringsAt).toBeLessThan(due + 60_000);
   });
 
   it("sets the alarm anew where an eviction found none", async () => {
