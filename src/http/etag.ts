@@ -2,9 +2,9 @@
 
 const QUOTED_TAG = /(W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g;
 
-/** A tag that names the bytes of `text`: equal tags mean equal bytes. */
-export async function strongTag(text: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+/** A tag that names the bytes: equal tags mean equal bytes. */
+export async function strongTag(bytes: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", bytes);
   const hex = Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0"));
   return `"${hex.join("").slice(0, 32)}"`;
 }
@@ -17,16 +17,13 @@ export function matchesTag(ifNoneMatch: string | null, tag: string): boolean {
   return named.some((candidate) => candidate.replace(/^W\//, "") === tag);
 }
 
-/** The answer with its tag, or 304 without a body if the client holds that already. */
-export async function withTag(request: Request, answer: Response): Promise<Response> {
-  const text = await answer.text();
-  const tag = await strongTag(text);
-  const headers = new Headers(answer.headers);
-  headers.set("ETag", tag);
+/** JSON with its tag, or 304 without a body if the client holds that already. Encoded once: a context may be large. */
+export async function taggedAnswer(request: Request, json: string, status: number): Promise<Response> {
+  const bytes = new TextEncoder().encode(json);
+  const tag = await strongTag(bytes);
   const readOnly = request.method === "GET" || request.method === "HEAD";
   if (readOnly && matchesTag(request.headers.get("if-none-match"), tag)) {
-    headers.delete("Content-Type");
-    return new Response(null, { status: 304, headers });
+    return new Response(null, { status: 304, headers: { ETag: tag } });
   }
-  return new Response(text, { status: answer.status, headers });
+  return new Response(bytes, { status, headers: { ETag: tag, "Content-Type": "application/json" } });
 }

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import type { ProblemCode } from "../contracts/errors.ts";
 import type { Call } from "../service/call.ts";
-import { withTag } from "./etag.ts";
+import { taggedAnswer } from "./etag.ts";
 import { parameterFault, parseRequest } from "./faults.ts";
 import { readJsonBody } from "./json-body.ts";
 import { linesAnswer, readLines } from "./json-lines.ts";
@@ -22,12 +22,20 @@ export interface AnswerSpec {
 
 type AnswerSpecs = Readonly<Record<number, AnswerSpec>>;
 
+/** A body that is JSON already, as it was written where it came from: a large one need not be read and written again on its way. */
+export class WrittenJson {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
 /** One of the documented answers: its status and a body of that status' schema. */
 type Reply<A extends AnswerSpecs> = {
   [Status in keyof A]: A[Status] extends { readonly isLines: true; readonly schema: z.ZodType }
     ? { readonly status: Status; readonly body: AsyncIterable<z.input<A[Status]["schema"]>> }
     : A[Status] extends AnswerSpec
-      ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> }
+      ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> | WrittenJson }
       : never;
 }[keyof A];
 
@@ -91,10 +99,20 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
       const reply = await spec.handle(call, parseRequest(spec.request, raw), readLines(request));
       const status = Number(reply.status);
       if (spec.answers[status]?.isLines === true) return linesAnswer(asLines(reply.body), status);
-      const answer = Response.json(reply.body, { status });
-      return spec.conditional === true ? withTag(request, answer) : answer;
+      const { body } = reply;
+      return jsonAnswer(spec, request, body instanceof WrittenJson ? body.text : JSON.stringify(body), status);
     },
   };
+}
+
+async function jsonAnswer(
+  route: Pick<RouteText, "conditional">,
+  request: Request,
+  json: string,
+  status: number,
+): Promise<Response> {
+  if (route.conditional === true) return taggedAnswer(request, json, status);
+  return new Response(json, { status, headers: { "Content-Type": "application/json" } });
 }
 
 function asLines(body: unknown): AsyncIterable<unknown> {

@@ -1,10 +1,13 @@
 import { requireScope } from "../access/scopes.ts";
-import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
+import type { ContextRequest } from "../contracts/context.ts";
 import { unwrap } from "../contracts/errors.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 
-/** What goes into the prompt, assembled in the object, next to its rows. */
-export async function readContext(call: Call, sessionId: string, request: ContextRequest): Promise<RenderedContext> {
+/**
+ * What goes into the prompt, assembled in the object, next to its rows, and written there as JSON in the format asked for: text crosses
+ * from the object six times as fast as the values that it stands for.
+ */
+export async function readContextJson(call: Call, sessionId: string, request: ContextRequest): Promise<string> {
   requireScope(call.principal, "memory:read");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).context(request, await tenantOf(call)));
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).contextJson(request, await tenantOf(call)));
 }

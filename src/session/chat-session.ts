@@ -181,6 +181,11 @@ export class ChatSession extends SessionWork {
     return this.shell.read(() => this.#context(withTenant(this.shell.known(), tenant), request));
   }
 
+  /** The same as JSON text. */
+  async contextJson(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<string>> {
+    return this.shell.read(() => JSON.stringify(this.#context(withTenant(this.shell.known(), tenant), request)));
+  }
+
   async search(request: SearchRequest): Promise<Outcome<SearchResult>> {
     return this.shell.read(() => {
       this.shell.known();

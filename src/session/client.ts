@@ -22,6 +22,7 @@ export type SessionObject = Pick<
   | "confirmErased"
   | "confirmExpiry"
   | "context"
+  | "contextJson"
   | "create"
   | "createFork"
   | "editMessage"

@@ -8,10 +8,6 @@ interface Operation {
   readonly operationId: string;
   readonly requestBody?: { readonly content: Readonly<Record<string, { readonly example?: unknown }>> };
 }
-interface OpenApiDocument {
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-}
-
 interface Offer {
   readonly method: string;
   readonly path: string;
@@ -22,7 +18,9 @@ const METHODS = new Set(["get", "post", "put", "patch", "delete"]);
 let offers: Offer[] = [];
 
 beforeAll(async () => {
-  const { body } = await call<OpenApiDocument>(service, "GET", "/openapi.json", { key: null });
+  const { body } = await call<{ paths: Record<string, Record<string, Operation>> }>(service, "GET", "/openapi.json", {
+    key: null,
+  });
   offers = Object.entries(body.paths)
     .filter(([path]) => path.startsWith("/v1/"))
     .flatMap(([path, operations]) =>

@@ -149,6 +149,23 @@ describe("an append", () => {
     expect(next).toEqual({ rows: 1, alarms: 0 });
   });
 
+  it("puts off no owed work after one that was refused", async () => {
+    const ref = await chatOf(12, { words: 120 });
+    const [refused, ringsAt, due] = await runInDurableObject(stubAt(ref), async (session, state) => {
+      const owed = session.summarize({ keepRecentTokens: 0 });
+      const conflict = session.append({ messages: [said("other words", "turn-1")] }, null);
+      const append = session.append({ messages: [turn(13)] }, null);
+      const alarm = await state.storage.getAlarm();
+      await state.storage.deleteAlarm();
+      unwrap(await owed);
+      unwrap(await append);
+      const [job] = state.storage.sql.exec("SELECT next_send_at FROM jobs").toArray();
+      return [await conflict, alarm, Number(job?.["next_send_at"])] as const;
+    });
+    expect(refused).toMatchObject({ fault: { code: "message_conflict" } });
+    expect(ringsAt).toBeLessThan(due + 60_000);
+  });
+
   it("sets the alarm anew where an eviction found none", async () => {
     const ref = await chatOf(12, { words: 120 });
     await runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());

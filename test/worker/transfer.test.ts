@@ -243,7 +243,7 @@ describe("an import", () => {
       null,
       (lines) => changed(lines, "summary", { throughSeq: 9 }).join("\n"),
     ],
-    ["a version that no archive can hold", null, (lines) => changed(lines, "summary", { version: 2 ** 40 }).join("\n")],
+    ["a count that no archive can hold", null, (lines) => changed(lines, "summary", { tokens: 2 ** 40 }).join("\n")],
     ["an item that cites past its version", null, (lines) => changed(lines, "item", { sourceSeqs: [8] }).join("\n")],
     ["an item of a version that is not there", null, (lines) => changed(lines, "item", { fromVersion: 7 }).join("\n")],
     [

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { contextRequestSchema, renderedContextSchemas } from "../../contracts/context.ts";
-import { readContext } from "../../service/context.ts";
+import { readContextJson } from "../../service/context.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
-import { type AnswerSpec, defineRoute } from "../route.ts";
+import { type AnswerSpec, defineRoute, WrittenJson } from "../route.ts";
 import { sample } from "../samples.ts";
 
 const DESCRIPTION =
@@ -50,7 +50,7 @@ const read = defineRoute({
   problems: ["session_not_found"],
   conditional: true,
   async handle(call, { params, query }) {
-    return { status: 200, body: await readContext(call, params.sessionId, query) };
+    return { status: 200, body: new WrittenJson(await readContextJson(call, params.sessionId, query)) };
   },
 });
 
@@ -67,7 +67,7 @@ const request = defineRoute({
   problems: ["session_not_found"],
   conditional: true,
   async handle(call, { params, body }) {
-    return { status: 200, body: await readContext(call, params.sessionId, body) };
+    return { status: 200, body: new WrittenJson(await readContextJson(call, params.sessionId, body)) };
   },
 });
 
