@@ -65,7 +65,8 @@ FOR EACH ROW WHEN (NEW."tenant" = '') EXECUTE FUNCTION place_summary_item();
 -- look at the others.
 ALTER TABLE "summary_items" ADD COLUMN "search" "tsvector" GENERATED ALWAYS AS (array_to_tsvector(memory_terms("text") || (("tenant" || '/'::text) || "owner"))) STORED;
 --> statement-breakpoint
-CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WHERE "to_version" is null;
+-- Without fastupdate: each search would read the list of what waits to be indexed, and take the planner away from the index.
+CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false) WHERE "to_version" is null;
 --> statement-breakpoint
 CREATE INDEX "summary_items_newest" ON "summary_items" USING btree ("tenant","owner","made_at" DESC) WHERE "to_version" is null;
 --> statement-breakpoint
@@ -177,12 +178,13 @@ BEGIN
   END LOOP;
 
   RETURN QUERY
+  -- Materialized, so that the rows are read by their place, and no index of the owner is read for them.
+  WITH candidate AS MATERIALIZED (SELECT i.* FROM public.summary_items AS i WHERE i.ctid = ANY (candidates))
   SELECT s.session, i.incarnation, i.item_id, i.kind, i.text, i.source_seqs, i.source_session, i.status, i.made_at,
     (SELECT sum(w.weight) FROM unnest(terms, weights) AS w (term, weight) WHERE i.search @@ w.term) AS score
-  FROM public.summary_items AS i
+  FROM candidate AS i
   JOIN public.sessions AS s ON s.incarnation = i.incarnation
-  WHERE i.ctid = ANY (candidates)
-    AND s.tenant = of_tenant AND s.owner = of_owner AND s.erased_at IS NULL
+  WHERE s.tenant = of_tenant AND s.owner = of_owner AND s.erased_at IS NULL
     AND i.tenant = of_tenant AND i.owner = of_owner AND i.to_version IS NULL
   ORDER BY score DESC, i.made_at DESC, s.session, i.item_id
   LIMIT most OFFSET skipped;

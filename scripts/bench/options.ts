@@ -1,8 +1,10 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
 
-export const SECTIONS = ["bundle", "latency", "search", "update", "load"] as const;
+export const SECTIONS = ["bundle", "latency", "search", "update", "load", "archive-search"] as const;
 export type Section = (typeof SECTIONS)[number];
+/** A search of a full archive takes minutes to set up: only where it is named. */
+const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search");
 
 const FULL = {
   samples: 300,
@@ -14,6 +16,7 @@ const FULL = {
   sessions: 1_000,
   seconds: 60,
   rate: 200,
+  items: 1_000_000,
 };
 const QUICK: typeof FULL = {
   samples: 50,
@@ -25,12 +28,14 @@ const QUICK: typeof FULL = {
   sessions: 100,
   seconds: 5,
   rate: 200,
+  items: 20_000,
 };
 
 const MAX_SAMPLES = 100_000;
 const MAX_SESSIONS = 20_000;
 const MAX_SECONDS = 86_400;
 const MAX_RATE = 20_000;
+const MAX_ITEMS = 10_000_000;
 
 export const HELP = `npm run bench -- [OPTION…]     measures Threadkeep, as deployed, in workerd on this machine
 
@@ -44,6 +49,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
   bundle    the size of the upload
+  archive-search  a search across sessions in PostgreSQL full of items, as the Worker's role; only if named, it takes minutes to fill
 
   --only NAME…     one or more of ${SECTIONS.join(", ")}
   --quick          fewer of everything: about 30 s on a quiet machine
@@ -53,6 +59,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
   --sessions N     sessions of load (${FULL.sessions.toLocaleString("en")})
   --seconds N      duration of load (${FULL.seconds})
   --rate N         requests a second of load, over all sessions (${FULL.rate})
+  --items N        items of archive-search (${FULL.items.toLocaleString("en")})
   --json FILE      the report as JSON
   --url URL        a running service instead of one of its own; what the benchmark makes there is erased in the end
   --key KEY        its API key; else THREADKEEP_API_KEY, which other users of the machine cannot read
@@ -73,6 +80,7 @@ export interface BenchOptions {
   readonly sessions: number;
   readonly seconds: number;
   readonly rate: number;
+  readonly items: number;
   readonly jsonFile: string | undefined;
   readonly target: { readonly url: string; readonly apiKey: string } | null;
 }
@@ -100,6 +108,7 @@ export function parseOptions(
         sessions: { type: "string" },
         seconds: { type: "string" },
         rate: { type: "string" },
+        items: { type: "string" },
         json: { type: "string" },
         url: { type: "string" },
         key: { type: "string" },
@@ -122,6 +131,7 @@ export function parseOptions(
         sessions: readNumber("--sessions", values.sessions, defaults.sessions, MAX_SESSIONS),
         seconds: readNumber("--seconds", values.seconds, defaults.seconds, MAX_SECONDS),
         rate: readNumber("--rate", values.rate, defaults.rate, MAX_RATE),
+        items: readNumber("--items", values.items, defaults.items, MAX_ITEMS),
         jsonFile: values.json,
         target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"]),
       },
@@ -133,7 +143,7 @@ export function parseOptions(
 }
 
 function readSections(names: readonly string[]): Section[] {
-  if (names.length === 0) return [...SECTIONS];
+  if (names.length === 0) return DEFAULT_SECTIONS;
   const wanted = names.flatMap((name) => name.split(","));
   for (const name of wanted) {
     if (!SECTIONS.some((section) => section === name)) {

@@ -1,4 +1,5 @@
 // The report, and how it looks in a terminal.
+import type { ArchiveSearchReport } from "./archive-search.ts";
 import type { BundleSize } from "./bundle.ts";
 import type { FailureCount } from "./failures.ts";
 import type { LatencyReport } from "./latency.ts";
@@ -26,6 +27,7 @@ export interface BenchReport {
   readonly search: SearchReport | null;
   readonly update: UpdateReport | null;
   readonly load: LoadReport | null;
+  readonly archiveSearch: ArchiveSearchReport | null;
   readonly rowsBilledAreCountedBy: string;
   readonly failures: readonly FailureCount[];
   /** Null if the run reached its end. */
@@ -60,6 +62,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Search", report.search && searchLines(report.search)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Load", report.load && loadLines(report.load)],
+    ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
     ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
     ["Failures", failureLines(report)],
   ];
@@ -170,6 +173,18 @@ function loadLines(load: LoadReport): string[] {
           `The client itself was late by up to ${milliseconds(load.lateness.p99Ms)} ms (p99): the machine was busy with other things too.`,
         ]
       : []),
+  ];
+}
+
+function archiveSearchLines({ items, fillSeconds, rows }: ArchiveSearchReport): string[] {
+  const table = showTable(
+    ["", "items of the owner", "p50 ms", "p95", "p99", "max"],
+    rows.map((row) => [row.operation, count(row.items), ...withMax(row.ms).slice(1)]),
+  );
+  return [
+    ...table,
+    "",
+    `${count(items)} items in all, filled in ${count(fillSeconds)} s; as threadkeep_worker, one query at a time on one connection`,
   ];
 }
 

@@ -1,6 +1,7 @@
 // The benchmark from its options to its exit code.
 import { writeFileSync } from "node:fs";
 import { createScreen, type Screen, type ScreenTarget } from "../demo/screen.ts";
+import { type ArchiveSearchReport, measureArchiveSearch } from "./archive-search.ts";
 import { type BundleSize, measureBundle } from "./bundle.ts";
 import { BenchClient, RequestFailure } from "./client.ts";
 import { FailureTally, TooManyFailures } from "./failures.ts";
@@ -35,6 +36,7 @@ interface Results {
   search: SearchReport | null;
   update: UpdateReport | null;
   load: LoadReport | null;
+  archiveSearch: ArchiveSearchReport | null;
 }
 
 /** Returns whether everything that was asked was answered. */
@@ -42,7 +44,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
   const news = createScreen(environment.stderr, environment.env);
   const began = { at: new Date(), machine: describeMachine() };
   const failures = new FailureTally();
-  const results: Results = { bundle: null, latency: null, search: null, update: null, load: null };
+  const results: Results = { bundle: null, latency: null, search: null, update: null, load: null, archiveSearch: null };
   const service = options.target?.url ?? "the bundle as deployed, in workerd, past the simulator's entry";
 
   const stopped = await measureAll(options, environment.signal, news, failures, results);
@@ -131,6 +133,13 @@ async function measureHost(
       } else if (section === "update") {
         const parts = { sessions, failures, databaseUrl, signal, onProgress };
         results.update = await measureUpdates(parts, options.updates);
+      } else if (section === "archive-search") {
+        if (databaseUrl === undefined) continue;
+        results.archiveSearch = await measureArchiveSearch(
+          { databaseUrl, signal, onProgress },
+          options.items,
+          options.samples,
+        );
       } else {
         const { sessions: count, seconds, rate } = options;
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };

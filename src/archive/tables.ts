@@ -90,6 +90,7 @@ export const summaryItems = pgTable(
     primaryKey({ columns: [table.incarnation, table.itemId, table.fromVersion] }),
     index("summary_items_search")
       .using("gin", table.search)
+      .with({ fastupdate: false })
       .where(sql`"to_version" is null`),
     index("summary_items_newest")
       .on(table.tenant, table.owner, table.madeAt.desc().nullsFirst())

@@ -10,7 +10,7 @@ const MAX_NAMED_SESSIONS = 100;
 export const memorySearchRequestSchema = z
   .strictObject({
     query: safeText
-      .min(1)
+      .min(1, { abort: true })
       .max(MAX_QUERY_LENGTH)
       .refine((query) => /[\p{L}\p{N}]/u.test(query), { error: "must contain a word or a number to look for" })
       .describe("What to look for, in plain words of any language. It has no syntax: quotes and operators are text."),

@@ -186,10 +186,13 @@ describe("failures of a benchmark", () => {
 describe("the command line of the benchmark", () => {
   it("measures everything by default, and only what is named", () => {
     expect(parseOptions([], {})).toMatchObject({
-      options: { only: SECTIONS, sessions: 1_000, seconds: 60, target: null },
+      options: { only: SECTIONS.filter((section) => section !== "archive-search"), sessions: 1_000, seconds: 60, target: null },
     });
     expect(parseOptions(["--only", "load", "latency"], {})).toMatchObject({ options: { only: ["latency", "load"] } });
     expect(parseOptions(["--only=bundle,update"], {})).toMatchObject({ options: { only: ["bundle", "update"] } });
+    expect(parseOptions(["--only", "archive-search", "--items", "5000"], {})).toMatchObject({
+      options: { only: ["archive-search"], items: 5_000 },
+    });
     expect(parseOptions(["--quick", "--seconds", "2"], {})).toMatchObject({ options: { isQuick: true, seconds: 2 } });
   });
 
