@@ -19,7 +19,8 @@ connections, past the entry of the local simulator, and removes everything in th
 each other; figures of two runs are only if the machine was as busy, so the load average stands beside them.
 
   latency   append and context on sessions of 10 to 10,000 messages, one request at a time, beside the floor in the same run
-  update    from the append that calls for a summary to the summary readable, and in PostgreSQL
+  update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
+            and with a model that answers at once
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
   bundle    the size of the upload
 

@@ -23,6 +23,7 @@ export interface BenchReport {
   readonly bundle: BundleSize | null;
   readonly latency: LatencyReport | null;
   readonly update: UpdateReport | null;
+  readonly updateByModel: UpdateReport | null;
   readonly load: LoadReport | null;
   readonly rowsBilledAreCountedBy: string;
   readonly failures: readonly FailureCount[];
@@ -56,6 +57,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Bundle", report.bundle && bundleLines(report.bundle)],
     ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
     ["Update latency", report.update && updateLines(report.update)],
+    ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
     ["Load", report.load && loadLines(report.load)],
     ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
     ["Failures", failureLines(report)],
@@ -100,7 +102,7 @@ function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[]
   ];
 }
 
-function updateLines({ sessions, acknowledged, readable, archived, rowsFound }: UpdateReport): string[] {
+function updateLines({ summarizer, sessions, acknowledged, readable, archived, rowsFound }: UpdateReport): string[] {
   const table = showTable(
     ["from sending the append that crosses the threshold to", "p50 ms", "p95", "p99"],
     [
@@ -110,7 +112,7 @@ function updateLines({ sessions, acknowledged, readable, archived, rowsFound }: 
     ],
   );
   const rows = rowsFound === null ? "" : `; found in PostgreSQL: ${count(rowsFound)}`;
-  return [...table, "", `${count(sessions)} sessions, extractive summarizer, asked every 2 ms${rows}`];
+  return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}`];
 }
 
 function loadLines(load: LoadReport): string[] {
