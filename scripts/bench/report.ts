@@ -102,7 +102,15 @@ function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[]
   ];
 }
 
-function updateLines({ summarizer, sessions, acknowledged, readable, archived, rowsFound }: UpdateReport): string[] {
+function updateLines({
+  summarizer,
+  sessions,
+  firstReadableMs,
+  acknowledged,
+  readable,
+  archived,
+  rowsFound,
+}: UpdateReport): string[] {
   const table = showTable(
     ["from sending the append that crosses the threshold to", "p50 ms", "p95", "p99"],
     [
@@ -112,7 +120,11 @@ function updateLines({ summarizer, sessions, acknowledged, readable, archived, r
     ],
   );
   const rows = rowsFound === null ? "" : `; found in PostgreSQL: ${count(rowsFound)}`;
-  return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}`];
+  const first =
+    firstReadableMs === null
+      ? ""
+      : `; before them a first one, readable after ${count(Math.round(firstReadableMs))} ms`;
+  return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}${first}`];
 }
 
 function loadLines(load: LoadReport): string[] {

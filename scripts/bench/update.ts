@@ -19,6 +19,8 @@ export interface UpdateReport {
   /** Who made the summaries, in words. */
   readonly summarizer: string;
   readonly sessions: number;
+  /** Until the summary of a first session could be read, in ms: not among the others, because it loads what they find there. */
+  readonly firstReadableMs: number | null;
   /** All from the moment the append is sent. */
   readonly acknowledged: Distribution | null;
   readonly readable: Distribution | null;
@@ -46,6 +48,7 @@ const summarizedSchema = z.object({ summary: z.object({ degraded: z.boolean() })
 
 export async function measureUpdates(parts: UpdateParts, count: number): Promise<UpdateReport> {
   const updates = new Map<string, Update>();
+  const firstReadableMs = await measureFirst(parts);
   for (let index = 0; index < count; index += 1) {
     parts.signal.throwIfAborted();
     parts.onProgress(`update latency: session ${index + 1} of ${count}`);
@@ -61,11 +64,21 @@ export async function measureUpdates(parts: UpdateParts, count: number): Promise
   return {
     summarizer: parts.summarizer,
     sessions: updates.size,
+    firstReadableMs,
     acknowledged: timesOf((update) => update.acknowledgedMs),
     readable: timesOf((update) => update.readableMs),
     archived: timesOf((update) => update.archivedMs),
     rowsFound: parts.databaseUrl === undefined ? null : await checkRows(parts.databaseUrl, [...updates.keys()], parts),
   };
+}
+
+async function measureFirst(parts: UpdateParts): Promise<number | null> {
+  try {
+    return (await measureUpdate(parts, parts.sessions.name("update-first"), createTalk(0))).readableMs;
+  } catch (error) {
+    parts.failures.note(PLACE, error);
+    return null;
+  }
 }
 
 async function measureUpdate({ sessions, signal }: UpdateParts, id: string, talk: () => Turn): Promise<Update> {
