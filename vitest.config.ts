@@ -55,6 +55,8 @@ export default defineConfig({
         test: {
           name: "system",
           include: ["test/system/**/*.test.ts"],
+          // Services that tests start side by side share the cores with those that measure how long an append takes.
+          maxConcurrency: 3,
           environment: "node",
           globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
           testTimeout: 60_000,

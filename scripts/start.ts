@@ -3,19 +3,9 @@ import { parseArgs } from "node:util";
 import { projectRoot } from "./dev/paths.ts";
 import { type Service, startService } from "./dev/service.ts";
 import { describeError, StartError } from "./dev/start-error.ts";
+import { summarizerSettings } from "./dev/summarizer-settings.ts";
 
 const DEFAULT_PORT = 8787;
-
-/** Given in the environment, they reach the Worker as they are. */
-const PASSED_ON = [
-  "THREADKEEP_MODEL",
-  "THREADKEEP_MODEL_BASE_URL",
-  "THREADKEEP_MODEL_API_KEY",
-  "THREADKEEP_MODEL_INPUT_PRICE",
-  "THREADKEEP_MODEL_OUTPUT_PRICE",
-  "SUMMARIZER_MCP_URL",
-  "SUMMARIZER_MCP_TOKEN",
-];
 
 /** Long enough for a summary: the last four messages of a chat always stay word for word. */
 const SAMPLE = [
@@ -75,7 +65,7 @@ async function run(options: StartOptions): Promise<void> {
     ...options,
     signal: interruption.signal,
     onNotice: (text) => console.error(text),
-    env: Object.fromEntries(PASSED_ON.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : []))),
+    env: summarizerSettings(process.env),
     ...(process.env["DATABASE_URL"] ? { databaseUrl: process.env["DATABASE_URL"] } : {}),
     ...(process.env["WORKER_DATABASE_URL"] ? { workerDatabaseUrl: process.env["WORKER_DATABASE_URL"] } : {}),
   });

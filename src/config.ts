@@ -22,6 +22,10 @@ const httpUrlOrEmpty = (error: string) =>
     .refine((text) => text === "" || isHttpUrl(text), { error })
     .transform((text) => (text === "" ? "" : new URL(text).href));
 
+/** Shorter than a job's lease, so that a call is over before another consumer may begin. */
+const MAX_SUMMARIZER_TIMEOUT_SECONDS = 120;
+const TIMEOUT_FAULT = `SUMMARIZER_TIMEOUT_SECONDS must be a number from 1 to ${MAX_SUMMARIZER_TIMEOUT_SECONDS}, or left out`;
+
 const configSchema = z
   .object({
     THREADKEEP_API_KEY: secret("THREADKEEP_API_KEY"),
@@ -33,6 +37,11 @@ const configSchema = z
       "SUMMARIZER_MCP_URL must be an http or https URL, or empty for the built-in summarizer",
     ),
     SUMMARIZER_MCP_TOKEN: z.string().optional(),
+    SUMMARIZER_TIMEOUT_SECONDS: z.coerce
+      .number({ error: TIMEOUT_FAULT })
+      .min(1, { error: TIMEOUT_FAULT })
+      .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: TIMEOUT_FAULT })
+      .default(MAX_SUMMARIZER_TIMEOUT_SECONDS),
   })
   .refine((env) => env.THREADKEEP_API_KEY !== env.THREADKEEP_ADMIN_KEY, {
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
@@ -98,6 +107,8 @@ export interface Config {
     readonly token?: string;
     readonly fetch: (request: Request) => Promise<Response>;
   } | null;
+  /** For one call of a summarizer, whichever it is. */
+  readonly summarizerTimeoutMs: number;
 }
 
 /** The setting, or what it lacks. */
@@ -165,6 +176,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     apiKey: data.THREADKEEP_API_KEY,
     adminKey: data.THREADKEEP_ADMIN_KEY,
     model: chosen.model,
+    summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer:
       data.SUMMARIZER_MCP_URL === ""
         ? null

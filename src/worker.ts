@@ -25,15 +25,13 @@ export { Operations } from "./registry/operations.ts";
 export { Tenant } from "./registry/tenant.ts";
 export { ChatSession } from "./session/chat-session.ts";
 
-/** Shorter than a job's lease, so that a call is over before another consumer may begin. */
-const SUMMARIZER_TIMEOUT_MS = 120_000;
-
 const log = createLog();
 
 /** The parts that every handler shares, built once an isolate. */
 function build(env: Env) {
   const config = parseConfig({ ...env });
-  const summarizerAgent = createSummarizerHandler(createModel(config.model), log);
+  const timeoutMs = config.summarizerTimeoutMs;
+  const summarizerAgent = createSummarizerHandler(createModel(config.model, timeoutMs), log);
   const makeshiftAgent = createSummarizerHandler(extractive, log);
   const breaker = createCircuitBreaker();
   const isExtractive = config.summarizer === null && config.model.provider === "extractive";
@@ -66,7 +64,7 @@ function build(env: Env) {
     summarizer: breaker.guard(
       createSummarizerClient({
         name: "threadkeep",
-        timeoutMs: SUMMARIZER_TIMEOUT_MS,
+        timeoutMs,
         ...(config.summarizer ?? inProcess(summarizerAgent, env, ctx)),
       }),
     ),
@@ -74,7 +72,7 @@ function build(env: Env) {
       ? null
       : createSummarizerClient({
           name: "threadkeep",
-          timeoutMs: SUMMARIZER_TIMEOUT_MS,
+          timeoutMs,
           ...inProcess(makeshiftAgent, env, ctx),
         }),
     withDatabase: onDatabase,

@@ -34,8 +34,15 @@ export async function makeBundle(directory: string, signal: AbortSignal): Promis
   return bundleDirectory;
 }
 
-export async function startOwnHost(directory: string, bundleDir: string, signal: AbortSignal): Promise<Host> {
-  const service = await startService({ stateDir: path.join(directory, "state"), bundleDir, signal });
+/** @param env variables for the Worker, over those of wrangler.toml */
+export async function startOwnHost(
+  directory: string,
+  bundleDir: string,
+  signal: AbortSignal,
+  env: Record<string, string> = {},
+): Promise<Host> {
+  const stateDir = mkdtempSync(path.join(directory, "state-"));
+  const service = await startService({ stateDir, bundleDir, env, signal });
   const { directUrl, apiKey, databaseUrl, failed, pids } = service;
   const runtimePid = pids["runtime"];
   return { url: directUrl, apiKey, isOwn: true, databaseUrl, runtimePid, failed, stop: () => service.stop() };

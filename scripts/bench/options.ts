@@ -46,7 +46,8 @@ each other; figures of two runs are only if the machine was as busy, so the load
   latency   append and context, with a query and without, on sessions of 10 to 10,000 messages, one request at a time, beside
             the floor in the same run
   search    queries over sessions of 5,000 and 100,000 messages
-  update    from the append that calls for a summary to the summary readable, and in PostgreSQL
+  update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
+            and with a model that answers at once
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
   bundle    the size of the upload
   archive-search  a search across sessions in PostgreSQL full of items, as the Worker's role; only if named, it takes minutes to fill

@@ -26,6 +26,7 @@ export interface BenchReport {
   readonly latency: LatencyReport | null;
   readonly search: SearchReport | null;
   readonly update: UpdateReport | null;
+  readonly updateByModel: UpdateReport | null;
   readonly load: LoadReport | null;
   readonly archiveSearch: ArchiveSearchReport | null;
   readonly rowsBilledAreCountedBy: string;
@@ -61,6 +62,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
     ["Search", report.search && searchLines(report.search)],
     ["Update latency", report.update && updateLines(report.update)],
+    ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
     ["Load", report.load && loadLines(report.load)],
     ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
     ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
@@ -133,7 +135,15 @@ function searchLines({ queries, rows }: SearchReport): string[] {
   ];
 }
 
-function updateLines({ sessions, acknowledged, readable, archived, rowsFound }: UpdateReport): string[] {
+function updateLines({
+  summarizer,
+  sessions,
+  firstReadableMs,
+  acknowledged,
+  readable,
+  archived,
+  rowsFound,
+}: UpdateReport): string[] {
   const table = showTable(
     ["from sending the append that crosses the threshold to", "p50 ms", "p95", "p99"],
     [
@@ -143,7 +153,11 @@ function updateLines({ sessions, acknowledged, readable, archived, rowsFound }: 
     ],
   );
   const rows = rowsFound === null ? "" : `; found in PostgreSQL: ${count(rowsFound)}`;
-  return [...table, "", `${count(sessions)} sessions, extractive summarizer, asked every 2 ms${rows}`];
+  const first =
+    firstReadableMs === null
+      ? ""
+      : `; before them a first one, readable after ${count(Math.round(firstReadableMs))} ms`;
+  return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}${first}`];
 }
 
 function loadLines(load: LoadReport): string[] {

@@ -14,6 +14,7 @@ import {
   startOwnHost,
   takesQuery,
 } from "./host.ts";
+import { startInstantModel } from "./instant-model.ts";
 import { type LatencyReport, measureLatency } from "./latency.ts";
 import { LOAD_CONNECTIONS, type LoadReport, runLoad } from "./load.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
@@ -35,6 +36,7 @@ interface Results {
   latency: LatencyReport | null;
   search: SearchReport | null;
   update: UpdateReport | null;
+  updateByModel: UpdateReport | null;
   load: LoadReport | null;
   archiveSearch: ArchiveSearchReport | null;
 }
@@ -44,7 +46,15 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
   const news = createScreen(environment.stderr, environment.env);
   const began = { at: new Date(), machine: describeMachine() };
   const failures = new FailureTally();
-  const results: Results = { bundle: null, latency: null, search: null, update: null, load: null, archiveSearch: null };
+  const results: Results = {
+    bundle: null,
+    latency: null,
+    search: null,
+    update: null,
+    updateByModel: null,
+    load: null,
+    archiveSearch: null,
+  };
   const service = options.target?.url ?? "the bundle as deployed, in workerd, past the simulator's entry";
 
   const stopped = await measureAll(options, environment.signal, news, failures, results);
@@ -94,6 +104,10 @@ async function measureAll(
     host = options.target === null ? await startOwnHost(directory, bundle, signal) : namedHost(options.target);
     void host.failed.then((reason) => ending.abort(new Error(reason)));
     await measureHost(host, options, signal, news, failures, results);
+    if (host.isOwn && wants("update")) {
+      await host.stop();
+      results.updateByModel = await measureModel(directory, bundle, options.updates, signal, news, failures);
+    }
     return null;
   } catch (error) {
     // The service's own end first: it explains the connections that broke.
@@ -104,6 +118,38 @@ async function measureAll(
   } finally {
     await host?.stop();
     removeRunDirectory(directory);
+  }
+}
+
+/** Update latency of a service of its own that has a model behind it. */
+async function measureModel(
+  directory: string,
+  bundle: string,
+  count: number,
+  signal: AbortSignal,
+  news: Screen,
+  failures: FailureTally,
+): Promise<UpdateReport> {
+  news.line("update, with a model that answers at once …", "quiet");
+  const model = await startInstantModel();
+  let host: Host | undefined;
+  try {
+    host = await startOwnHost(directory, bundle, signal, model.env);
+    const client = new BenchClient(host, LOAD_CONNECTIONS);
+    const sessions = new BenchSessions(client, "bench-model", signal);
+    const { databaseUrl } = host;
+    try {
+      const summarizer = "a stand-in over HTTP";
+      return await measureUpdates(
+        { summarizer, sessions, failures, databaseUrl, signal, onProgress: news.progress },
+        count,
+      );
+    } finally {
+      client.close();
+    }
+  } finally {
+    await host?.stop();
+    await model.close();
   }
 }
 
@@ -131,7 +177,8 @@ async function measureHost(
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };
         results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });
       } else if (section === "update") {
-        const parts = { sessions, failures, databaseUrl, signal, onProgress };
+        const summarizer = host.isOwn ? "the extractive summarizer" : "the summarizer it is set to";
+        const parts = { summarizer, sessions, failures, databaseUrl, signal, onProgress };
         results.update = await measureUpdates(parts, options.updates);
       } else if (section === "archive-search") {
         if (databaseUrl === undefined) continue;

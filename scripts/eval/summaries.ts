@@ -1,230 +1,139 @@
-/**
- * How much of the answers to questions about a conversation its summary still holds, without a model.
- *
- *   node scripts/eval/summaries.ts <locomo.json> [--percent 18.5]
- *
- * Every session of every conversation is summarized by itself, in one call, into at most that share of its words (words between
- * white space, speakers' names in items counted, names in the transcript not). For each question of the categories 1 (several
- * places) and 4 (one place): the share of the gold answer's distinct stems found in the summaries of the sessions where its
- * evidence stands. The figure is the mean over the questions. Image captions are not read.
- *
- * A stem is a word (letters and digits, lower case, without what follows an apostrophe) that is no stop word, less its English
- * endings by the rules of steps 1 to 4 of Porter's algorithm, in short.
- */
-import { readFileSync } from "node:fs";
-import { parseArgs } from "node:util";
-import { z } from "zod";
-import type { TranscriptMessage } from "../../src/contracts/summarizer.ts";
-import { summarizeExtractively } from "../../src/summarizer/extractive.ts";
+// How much of the answers to questions about a conversation its summary still holds, and what that costs. Two measurements: each
+// sitting summarized by itself in one call, beside baselines of the same length; and whole conversations rolled through the service.
+//
+// For each question, the share of the gold answer's distinct stems found in the summaries of the sittings where its evidence
+// stands; the figure is the mean over the questions. Of a rolled summary, the items that cite those sittings are read. Words are what stands between white space; speakers' names count in items
+// and not in the transcript. Captions of pictures are not read.
+import { performance } from "node:perf_hooks";
+import type { SummarizerUsage } from "../../src/contracts/summarizer.ts";
+import { showTable } from "../bench/table.ts";
+import { GENERATION_COLUMNS, type Generation, generationRows, rollThrough } from "./generations.ts";
+import { countDuplicates, countSupported, mean, retention, wordCount } from "./memory-facts.ts";
+import { type Chat, readChats } from "./questioned-chats.ts";
+import type { ServiceAddress } from "./service-calls.ts";
+import { stemsOf } from "./stems.ts";
+import {
+  agentMethod,
+  type AgentAddress,
+  everything,
+  extractiveToTheWord,
+  greedy,
+  lead,
+  type Method,
+  sentencesOf,
+  textRank,
+} from "./summary-methods.ts";
+import { addUsage, showUsage } from "./usage.ts";
 
-/** As in the published comparison of baselines that the yardstick cites. */
-const DEFAULT_PERCENT = 18.5;
-const CATEGORIES = new Set([1, 4]);
-/** How far apart two budgets are that are tried for one session. */
-const BUDGET_STEP_TOKENS = 2;
-/** More tokens a word than any text has, items' overhead included. */
-const MAX_TOKENS_PER_WORD = 4;
+/** As in the published comparison of baselines. */
+export const DEFAULT_PERCENT = 18.5;
 
-const STOP = new Set(
-  (
-    "a about above after again all also am an and any are aren as at be because been before being below between both but by can could " +
-    "couldn d did didn do does doesn doing don down during each few for from further had hadn has hasn have haven having he her here hers " +
-    "him his how i if in into is isn it its just let ll m me more most my no nor not now of off on once only or other our out over own re s " +
-    "same she should so some such t than that the their them then there these they this those through to too under until up us ve very was " +
-    "wasn we were weren what when where which while who whom why will with won would yes you your yours"
-  ).split(" "),
-);
-
-const turnSchema = z.object({ speaker: z.string(), text: z.string() });
-const fileSchema = z.array(
-  z.object({
-    sample_id: z.string(),
-    conversation: z.record(z.string(), z.unknown()),
-    qa: z.array(
-      z.object({
-        category: z.number(),
-        answer: z.union([z.string(), z.number()]).optional(),
-        evidence: z.array(z.string()).default([]),
-      }),
-    ),
-  }),
-);
-
-type Turn = z.infer<typeof turnSchema>;
-interface Conversation {
-  readonly id: string;
-  readonly sessions: ReadonlyMap<number, readonly Turn[]>;
-  readonly questions: readonly { readonly stems: ReadonlySet<string>; readonly sessions: readonly number[] }[];
-}
-
-/** Vowel runs followed by consonants: Porter's measure. */
-function measure(word: string): number {
-  return word.match(/[aeiouy]+[^aeiouy]+/g)?.length ?? 0;
-}
-
-// oxfmt-ignore
-const SUFFIXES: readonly (readonly [ending: string, instead: string, least: number])[] = [
-  ["ization", "ize", 1], ["ational", "ate", 1], ["iveness", "ive", 1], ["fulness", "ful", 1], ["ousness", "ous", 1],
-  ["ation", "ate", 1], ["ement", "", 2], ["ical", "ic", 1], ["ness", "", 1], ["ment", "", 2], ["ance", "", 2], ["ence", "", 2],
-  ["able", "", 2], ["ible", "", 2], ["tion", "t", 2], ["sion", "s", 2], ["ful", "", 1], ["ant", "", 2], ["ent", "", 2],
-  ["ism", "", 2], ["ous", "", 2], ["ive", "", 2], ["ize", "", 2], ["ate", "", 2], ["al", "", 2], ["er", "", 2], ["ic", "", 2],
-];
-
-function stem(word: string): string {
-  if (word.length < 3) return word;
-  let root = word.replace(/(ss|i)es$/, "$1").replace(/([^s])s$/, "$1");
-  const inflected = /^(.*[aeiouy].*?)(?:ed|ing)$/.exec(root)?.[1];
-  if (inflected !== undefined) {
-    root = inflected.replace(/([^aeioulsz])\1$/, "$1").replace(/(at|bl|iz)$/, "$1e");
-  }
-  root = root.replace(/(?<=[aeiouy].*)y$/, "i");
-  for (let pass = 0; pass < 2; pass += 1) {
-    const rule = SUFFIXES.find(([ending]) => root.endsWith(ending));
-    if (rule === undefined) break;
-    const start = root.slice(0, -rule[0].length);
-    if (measure(start) < rule[2]) break;
-    root = start + rule[1];
-  }
-  return root.length > 3 ? root.replace(/e$/, "") : root;
-}
-
-function stemsOf(text: string): Set<string> {
-  const words = text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’]\p{L}+)?/gu) ?? [];
-  const bare = words.map((word) => word.replace(/['’].*$/u, ""));
-  return new Set(bare.filter((word) => !STOP.has(word)).map(stem));
-}
-
-function wordsOf(text: string): string[] {
-  return text.match(/\S+/g) ?? [];
-}
-
-function readConversations(path: string): Conversation[] {
-  const file = fileSchema.parse(JSON.parse(readFileSync(path, "utf8")));
-  return file.map(({ sample_id, conversation, qa }) => {
-    const sessions = new Map<number, Turn[]>();
-    for (const [key, value] of Object.entries(conversation)) {
-      const turns = /^session_\d+$/.test(key) ? z.array(turnSchema).safeParse(value) : null;
-      if (turns?.success === true && turns.data.length > 0) sessions.set(Number(key.slice(8)), turns.data);
-    }
-    const questions = qa
-      .filter(({ category, answer }) => CATEGORIES.has(category) && answer !== undefined)
-      .map(({ answer, evidence }) => {
-        const places = evidence.flatMap((place) => [...place.matchAll(/D(\d+):/g)].map((match) => Number(match[1])));
-        return { stems: stemsOf(String(answer)), sessions: [...new Set(places)].filter((at) => sessions.has(at)) };
-      })
-      .filter(({ stems, sessions: places }) => stems.size > 0 && places.length > 0);
-    return { id: sample_id, sessions, questions };
-  });
-}
-
-type Method = (turns: readonly Turn[], maxWords: number) => string;
-
-/** The beginning, and nothing else. */
-const lead: Method = (turns, maxWords) =>
-  wordsOf(turns.map(({ text }) => text).join("\n"))
-    .slice(0, maxWords)
-    .join(" ");
-
-/** Whole units, the one with the most rare uncovered stems per word first. */
-function greedy(unitsOf: (text: string) => string[]): Method {
-  return (turns, maxWords) => {
-    const units = turns
-      .flatMap(({ text }) => unitsOf(text))
-      .map((text) => ({ text, stems: stemsOf(text), words: wordsOf(text).length }));
-    const counts = new Map<string, number>();
-    for (const { stems } of units) for (const key of stems) counts.set(key, (counts.get(key) ?? 0) + 1);
-    const covered = new Set<string>();
-    const chosen: string[] = [];
-    let left = maxWords;
-    for (;;) {
-      const ratio = (unit: (typeof units)[number]): number => {
-        if (unit.words === 0 || unit.words > left) return 0;
-        let gain = 0;
-        for (const key of unit.stems) {
-          if (!covered.has(key)) gain += Math.log(1 + units.length / (counts.get(key) ?? 1));
-        }
-        return gain / unit.words;
-      };
-      const best = units.reduce<{ unit: (typeof units)[number] | null; ratio: number }>(
-        (so, unit) => (ratio(unit) > so.ratio ? { unit, ratio: ratio(unit) } : so),
-        { unit: null, ratio: 0 },
-      );
-      if (best.unit === null) return chosen.join("\n");
-      left -= best.unit.words;
-      for (const key of best.unit.stems) covered.add(key);
-      chosen.push(best.unit.text);
-    }
-  };
-}
-
-const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
-
-/** One call, with the largest budget in tokens whose items keep to the words. */
-const extractive: Method = (turns, maxWords) => {
-  const messages = turns.map(({ speaker, text }, index): TranscriptMessage => ({
-    seq: index + 1,
-    role: "user",
-    author: speaker,
-    at: "",
-    text,
-  }));
-  for (let maxTokens = maxWords * MAX_TOKENS_PER_WORD; maxTokens > 0; maxTokens -= BUDGET_STEP_TOKENS) {
-    const items = summarizeExtractively({ previous: [], messages, maxTokens });
-    const text = items.map((item) => item.text).join("\n");
-    if (wordsOf(text).length <= maxWords) return text;
-  }
-  return "";
-};
-
-const METHODS: readonly (readonly [string, Method])[] = [
+const BASELINES: readonly (readonly [string, Method])[] = [
   ["Lead", lead],
+  ["TextRank", textRank],
   ["Greedy IDF, messages", greedy((text) => [text])],
-  ["Greedy IDF, sentences", greedy((text) => [...segmenter.segment(text)].map(({ segment }) => segment.trim()))],
-  ["Extractive summarizer", extractive],
-  ["(the whole transcript)", (turns) => turns.map(({ text }) => text).join("\n")],
+  ["Greedy IDF, sentences", greedy(sentencesOf)],
+  ["Extractive, to the word", extractiveToTheWord],
 ];
 
-function measureMethod(conversations: readonly Conversation[], method: Method, share: number) {
-  let transcriptWords = 0;
-  let summaryWords = 0;
-  const means = conversations.map(({ sessions, questions }) => {
-    const memory = new Map<number, Set<string>>();
-    for (const [at, turns] of sessions) {
-      const words = turns.reduce((sum, { text }) => sum + wordsOf(text).length, 0);
-      const text = method(turns, Math.floor(words * share));
-      transcriptWords += words;
-      summaryWords += wordsOf(text).length;
-      memory.set(at, stemsOf(text));
-    }
-    const shares = questions.map(
-      ({ stems, sessions: places }) =>
-        [...stems].filter((key) => places.some((at) => memory.get(at)?.has(key))).length / stems.size,
-    );
-    return { sum: shares.reduce((a, b) => a + b, 0), count: shares.length };
-  });
-  const sum = means.reduce((a, b) => a + b.sum, 0);
-  const count = means.reduce((a, b) => a + b.count, 0);
-  return {
-    found: sum / count,
-    words: summaryWords / transcriptWords,
-    each: means.map((mean) => mean.sum / Math.max(1, mean.count)),
-  };
+/** Published for all ten conversations of LoCoMo by the same measure, and not measured here. */
+const PUBLISHED: readonly (readonly string[])[] = [
+  ["published: a model's prose", "52.6", "", "", "", "", "", ""],
+  ["published: a model's facts", "75.3", "24.3", "", "", "", "", ""],
+];
+
+const COLUMNS = [
+  "one call a sitting",
+  "found %",
+  "words %",
+  "supported %",
+  "said twice %",
+  "calls",
+  "p50 ms",
+  "tokens",
+];
+
+export interface SummaryEvaluation {
+  readonly file: string;
+  /** Words of a summary, of the words of its sitting. */
+  readonly percent: number;
+  readonly service: ServiceAddress;
+  readonly agent: AgentAddress;
+  readonly parts: ReadonlySet<"single" | "rolled">;
+  readonly print: (line: string) => void;
+  readonly onProgress: (text: string) => void;
 }
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { percent: { type: "string" } } });
-const [path] = positionals;
-if (path === undefined) {
-  console.error("Usage: node scripts/eval/summaries.ts <locomo.json> [--percent 18.5]");
-  process.exit(2);
+export async function evaluateSummaries(options: SummaryEvaluation): Promise<void> {
+  const { file, percent, service, agent, parts, print, onProgress } = options;
+  const chats = readChats(file);
+  const questions = chats.reduce((sum, chat) => sum + chat.questions.length, 0);
+  print(`${chats.length} conversations, ${questions} questions`);
+  if (parts.has("single")) {
+    const methods = [...BASELINES, ["The service's summarizer", agentMethod(agent)] as const];
+    const rows = [];
+    for (const [name, method] of methods) {
+      onProgress(name);
+      rows.push([name, ...(await measureMethod(chats, method, percent / 100))]);
+    }
+    rows.push(["(the whole transcript)", ...(await measureMethod(chats, everything, 1))]);
+    print("");
+    for (const line of showTable(COLUMNS, [...rows, ...PUBLISHED])) print(line);
+  }
+  if (parts.has("rolled")) {
+    const rolled: (readonly Generation[])[] = [];
+    for (const chat of chats) {
+      onProgress(`${chat.id}, through the service`);
+      rolled.push(await rollThrough(service, chat));
+    }
+    print("");
+    print(
+      "Rolled through the service with its default settings. Live: the summary as a prompt gets it; archive: every item of every",
+    );
+    print(
+      "version; both as far as they cite the sittings or parts with the evidence. New: what the last generation covered.",
+    );
+    for (const line of showTable(GENERATION_COLUMNS, generationRows(rolled))) print(line);
+  }
 }
-const share = Number(values.percent ?? DEFAULT_PERCENT) / 100;
-const conversations = readConversations(path);
-const percent = (value: number): string => (100 * value).toFixed(1).padStart(6);
-console.log(
-  `${conversations.length} conversations, ${conversations.reduce((sum, { questions }) => sum + questions.length, 0)} questions`,
-);
-console.log(`${"method".padEnd(24)} found %  words %  by conversation`);
-for (const [name, method] of METHODS) {
-  const { found, words, each } = measureMethod(conversations, method, share);
-  console.log(`${name.padEnd(24)}  ${percent(found)}   ${percent(words)}  ${each.map(percent).join(" ")}`);
+
+/** The cells of a row. */
+async function measureMethod(chats: readonly Chat[], method: Method, share: number): Promise<string[]> {
+  const found: number[] = [];
+  const times: number[] = [];
+  const count = { transcript: 0, summary: 0, items: 0, supported: 0, duplicates: 0 };
+  let hasItems = false;
+  let spent: SummarizerUsage | undefined;
+  for (const { sittings, questions } of chats) {
+    const stems: Set<string>[] = [];
+    for (const turns of sittings) {
+      const words = wordCount(turns.map(({ text }) => text));
+      const startedAt = performance.now();
+      const { texts, items, usage } = await method(turns, Math.floor(words * share));
+      times.push(performance.now() - startedAt);
+      spent = addUsage(spent, usage);
+      stems.push(stemsOf(texts.join("\n")));
+      count.transcript += words;
+      count.summary += wordCount(texts);
+      if (items === null) continue;
+      hasItems = true;
+      count.items += items.length;
+      count.supported += countSupported(items, turns);
+      count.duplicates += countDuplicates(items);
+    }
+    for (const question of questions) {
+      const memory = new Set(question.sittings.flatMap((place) => [...(stems[place] ?? [])]));
+      found.push(retention(question.stems, memory));
+    }
+  }
+  const percent = (value: number): string => (100 * value).toFixed(1);
+  return [
+    percent(mean(found)),
+    percent(count.summary / count.transcript),
+    hasItems ? percent(count.supported / count.items) : "–",
+    hasItems ? percent(count.duplicates / count.items) : "–",
+    String(times.length),
+    (times.toSorted((one, other) => one - other)[Math.floor(times.length / 2)] ?? 0).toFixed(1),
+    showUsage(spent),
+  ];
 }

@@ -9,23 +9,35 @@ const MAKESHIFT_AFTER_FAILURES = 3;
 
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 
-/** - `answer`: to be saved, and whether it is only a makeshift; - `failure`: to be tried again later */
+/** Why the summarizer that was asked for has no answer. */
+export interface Shortfall {
+  readonly reason: string;
+  readonly retryAfterSeconds?: number;
+  readonly usage?: SummarizerUsage;
+}
+
+/** - `answer`: to be saved; a makeshift has the shortfall that it stands in for; - `failure`: to be tried again later */
 export type Asked =
-  | {
-      readonly kind: "answer";
-      readonly answer: SummarizerAnswer;
-      readonly isMakeshift: boolean;
-      readonly reason?: string;
-    }
-  | {
-      readonly kind: "failure";
-      readonly reason: string;
-      readonly retryAfterSeconds?: number;
-      readonly usage?: SummarizerUsage;
-    };
+  | { readonly kind: "answer"; readonly answer: SummarizerAnswer; readonly shortfall: Shortfall | null }
+  | ({ readonly kind: "failure" } & Shortfall);
 
 /** So long a summary that may not be asked for now is left alone: budgets are by the day. */
 const OVER_BUDGET_REST_SECONDS = 3_600;
+
+/**
+ * A model that is well and gets a range wrong is paid each time it is asked: while a makeshift serves, it is asked ever more seldom,
+ * up to once an hour.
+ */
+const WRONG_AGAIN_BASE_SECONDS = 60;
+const WRONG_AGAIN_MAX_SECONDS = 3_600;
+
+function restAfter(
+  { kind, retryAfterSeconds }: SummarizerError,
+  { isUpgrade, failures }: CallStep,
+): number | undefined {
+  if (!isUpgrade || kind !== "invalid_answer") return retryAfterSeconds;
+  return Math.min(WRONG_AGAIN_MAX_SECONDS, WRONG_AGAIN_BASE_SECONDS * 2 ** failures);
+}
 
 /**
  * Asks the summarizer that the deployment is set to, or, where that is away or may not be asked, the extractive one: without a model
@@ -36,31 +48,31 @@ export async function askSummarizer(step: CallStep, tenant: TenantSettings, part
   const { request, isUpgrade, failures } = step;
   // All that was said in this range is erased: nobody needs to be asked, or paid, about it.
   if (request.messages.length === 0) {
-    return { kind: "answer", answer: { items: request.previous, model: "none" }, isMakeshift: false };
+    return { kind: "answer", answer: { items: request.previous, model: "none" }, shortfall: null };
   }
   const { makeshift } = parts;
   if (makeshift !== null && (step.isOverBudget || tenant.isOverBudget)) {
-    const reason = "summarizer over_budget";
-    if (isUpgrade) return { kind: "failure", reason, retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
-    return { kind: "answer", answer: await makeshift.summarize(request), isMakeshift: true, reason };
+    const shortfall = { reason: "summarizer over_budget", retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
+    if (isUpgrade) return { kind: "failure", ...shortfall };
+    return { kind: "answer", answer: await makeshift.summarize(request), shortfall };
   }
   try {
-    return { kind: "answer", answer: await parts.summarizer.summarize(request), isMakeshift: false };
+    return { kind: "answer", answer: await parts.summarizer.summarize(request), shortfall: null };
   } catch (error) {
     if (!(error instanceof SummarizerError)) throw error;
-    const reason = `summarizer ${error.kind}`;
-    if (makeshift !== null && !isUpgrade && (failures + 1 >= MAKESHIFT_AFTER_FAILURES || isLasting(error))) {
-      const made = await makeshift.summarize(request);
-      const answer = error.usage === undefined ? made : { ...made, usage: error.usage };
-      return { kind: "answer", answer, isMakeshift: true, reason };
-    }
-    const { retryAfterSeconds, usage } = error;
-    return {
-      kind: "failure",
-      reason,
+    const { usage } = error;
+    const retryAfterSeconds = restAfter(error, step);
+    const shortfall: Shortfall = {
+      reason: `summarizer ${error.kind}`,
       ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
       ...(usage === undefined ? {} : { usage }),
     };
+    if (makeshift !== null && !isUpgrade && (failures + 1 >= MAKESHIFT_AFTER_FAILURES || isLasting(error))) {
+      const made = await makeshift.summarize(request);
+      const answer = usage === undefined ? made : { ...made, usage };
+      return { kind: "answer", answer, shortfall };
+    }
+    return { kind: "failure", ...shortfall };
   }
 }
 

@@ -30,7 +30,16 @@ export async function reportFailure(
   if (report === null) return;
   const { failures, gaveUp } = report;
   parts.log.warn("job_failed", { kind: job.kind, jobId: job.jobId, failures, gaveUp, reason });
-  if (failures < REPORT_AFTER_FAILURES && !gaveUp) return;
+  if (failures >= REPORT_AFTER_FAILURES || gaveUp) await indexFailure(parts, job, reason, report);
+}
+
+/** Puts a job on the list of failures that operators read. */
+export async function indexFailure(
+  parts: ReportParts,
+  job: JobMessage,
+  reason: string,
+  { failures, firstFailedAt, lastFailedAt }: Omit<FailureReport, "gaveUp">,
+): Promise<void> {
   try {
     await parts.operations.report({
       jobId: job.jobId,
@@ -40,8 +49,8 @@ export async function reportFailure(
       session: job.session,
       reason,
       attempts: failures,
-      firstFailedAt: new Date(report.firstFailedAt).toISOString(),
-      lastFailedAt: new Date(report.lastFailedAt).toISOString(),
+      firstFailedAt: new Date(firstFailedAt).toISOString(),
+      lastFailedAt: new Date(lastFailedAt).toISOString(),
     });
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
@@ -50,7 +59,11 @@ export async function reportFailure(
 
 /** Takes a job that went well off the list of failures, if it can be on it. */
 export async function reportRecovery(parts: ReportParts, job: JobMessage, failures: number): Promise<void> {
-  if (failures < REPORT_AFTER_FAILURES) return;
+  if (failures >= REPORT_AFTER_FAILURES) await clearFailure(parts, job);
+}
+
+/** Takes a job off the list of failures, on which it need not be. */
+export async function clearFailure(parts: ReportParts, job: JobMessage): Promise<void> {
   try {
     await parts.operations.clear(job.jobId);
   } catch (error) {

@@ -2,7 +2,7 @@ import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reportFailure, reportRecovery } from "./report.ts";
+import { clearFailure, indexFailure, reportFailure } from "./report.ts";
 
 /** Chunks of one job at most: the largest session is about a hundred of them. A guard against going round for ever. */
 const MAX_CHUNKS = 10_000;
@@ -25,29 +25,30 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
     const { lease } = step;
     const asked = await askSummarizer(step, tenant, parts);
     if (asked.kind === "failure") {
-      const { reason, retryAfterSeconds, usage } = asked;
-      const report = await session.noteFailure(jobId, incarnation, {
-        reason,
-        lease,
-        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
-        ...(usage === undefined ? {} : { usage }),
-      });
-      await reportFailure(parts, job, reason, report);
-      await noteSpent(parts, job.tenant, usage);
+      const { kind: _, ...shortfall } = asked;
+      const report = await session.noteFailure(jobId, incarnation, { ...shortfall, lease });
+      await reportFailure(parts, job, shortfall.reason, report);
+      await noteSpent(parts, job.tenant, shortfall.usage);
       return ACK;
     }
-    if (asked.isMakeshift) {
+    const { answer, shortfall } = asked;
+    if (shortfall !== null) {
       makeshifts += 1;
-      parts.log.warn("summary_degraded", { jobId, reason: asked.reason });
+      parts.log.warn("summary_degraded", { jobId, reason: shortfall.reason });
     }
-    step = await session.saveAnswer(jobId, incarnation, lease, asked.answer, asked.isMakeshift);
-    await noteSpent(parts, job.tenant, asked.answer.usage);
+    step = await session.saveAnswer(jobId, incarnation, lease, answer, shortfall);
+    await noteSpent(parts, job.tenant, answer.usage);
   }
   if (step.next === "wait") return { verdict: "retry", delaySeconds: step.seconds };
   if (step.next === "call") throw new Error(`a summary is not done after ${MAX_CHUNKS} chunks`);
   if (chunks > 0) {
     parts.log.info("summarized", { jobId, chunks, makeshifts, durationMs: Date.now() - startedAt });
-    await reportRecovery(parts, job, step.failures);
+    if (step.hasFailed) await clearFailure(parts, job);
+    // A chat that has only a makeshift is worth an operator's look at once: what is wrong may be a setting.
+    if (step.upgrade !== null) {
+      const { jobId: upgradeId, reason, ...report } = step.upgrade;
+      await indexFailure(parts, { ...job, jobId: upgradeId }, reason, report);
+    }
   }
   return ACK;
 }

@@ -42,17 +42,17 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     );
   }
 
-  /** @param isMakeshift it is not by the summarizer that was asked for */
+  /** @param shortfall why it is not by the summarizer that was asked for; null if it is */
   async saveAnswer(
     jobId: string,
     incarnation: string,
     lease: string,
     answer: SummarizerAnswer,
-    isMakeshift = false,
+    shortfall: Failed | null = null,
   ): Promise<SummaryStep> {
     return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) => {
       const now = Date.now();
-      const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, isMakeshift, newId, now);
+      const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, shortfall, newId, now);
       if (saved.committedVersion !== null) {
         oweArchive(this.shell.store, session, newId, now, saved.isReplaced);
         oweSummaryIfDue(this.shell.store, session, newId, now);

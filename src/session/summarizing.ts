@@ -7,12 +7,13 @@ import { cutText } from "../memory/context.ts";
 import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
 import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
 import { messageCost, messageText } from "../memory/message-text.ts";
-import { GIVEN_UP_REST_MS, LEASE_MS, upgradeDelayMs } from "../memory/work.ts";
-import { addUsage, newJob } from "./owed-work.ts";
+import { GIVEN_UP_REST_MS, LEASE_MS } from "../memory/work.ts";
+import { addUsage, type Failed, newJob } from "./owed-work.ts";
 import { oweRedo, uncovered } from "./redo.ts";
 import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
+import { oweUpgrade, type Upgrade } from "./upgrading.ts";
 
 /** What a consumer does next for a summary. */
 export type SummaryStep =
@@ -30,10 +31,16 @@ export type SummaryStep =
     }
   /** Another consumer is at it: look again later. */
   | { readonly next: "wait"; readonly seconds: number }
-  /** Nothing is owed any more. `failures` came before. */
-  | { readonly next: "done"; readonly failures: number };
+  /** Nothing is owed any more. */
+  | {
+      readonly next: "done";
+      /** Operators may know of it. */
+      readonly hasFailed: boolean;
+      /** What is owed in the place of the makeshift that landed. */
+      readonly upgrade: Upgrade | null;
+    };
 
-export const NOTHING_OWED: SummaryStep = { next: "done", failures: 0 };
+export const NOTHING_OWED: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
 
 /** A delivery that meets a lease looks again after this. */
 const BUSY_DELAY_SECONDS = 15;
@@ -283,7 +290,7 @@ export interface Saved {
 /**
  * Saves an answer, checked against the messages that it cites, and hands out the next chunk; after the last one the summary
  * lands, whole. An answer under a lease that is no longer held changes nothing.
- * @param isMakeshift it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is owed
+ * @param shortfall why it is not by the summarizer that was asked for: the summary is marked degraded, and a better one is owed
  */
 export function saveAnswer(
   store: SessionStore,
@@ -291,7 +298,7 @@ export function saveAnswer(
   jobId: string,
   lease: string,
   answer: SummarizerAnswer,
-  isMakeshift: boolean,
+  shortfall: Failed | null,
   newId: () => string,
   now: number,
 ): Saved {
@@ -301,6 +308,7 @@ export function saveAnswer(
     return notLanded({ next: "wait", seconds: BUSY_DELAY_SECONDS });
   }
   const { chunkThroughSeq } = given;
+  const isMakeshift = shortfall !== null;
   const landed = isMakeshift ? landDraft(store, given, now) : null;
   const job = landed?.job ?? given;
   const isReplaced = landed?.isReplaced === true;
@@ -320,6 +328,9 @@ export function saveAnswer(
   if (job.taintedFromSeq !== null) store.hide(uncovered(merged.dropped, merged.items));
   const saved: JobRow = {
     ...job,
+    ...(shortfall === null
+      ? {}
+      : { lastError: shortfall.reason, firstFailedAt: job.firstFailedAt ?? now, lastFailedAt: now }),
     usage: addUsage(job.usage, answer.usage),
     draft: {
       ...draft,
@@ -341,14 +352,15 @@ export function saveAnswer(
   const summary = saved.draft ?? draft;
   commitSummary(store, summary, version, saved, now);
   store.deleteJob(job.id);
+  let upgrade: Upgrade | null = null;
   if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
   else {
     // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
     store.clearHidden();
-    if (summary.degraded) oweUpgrade(store, session, newId, now);
+    if (summary.degraded) upgrade = oweUpgrade(store, session, saved, shortfall, newId, now);
   }
   return {
-    step: { next: "done", failures: job.failures },
+    step: { next: "done", hasFailed: given.firstFailedAt !== null, upgrade },
     committedVersion: version,
     isReplaced: isReplaced || job.redoBase !== null,
   };
@@ -393,17 +405,6 @@ function itemIdsAfter(items: readonly Item[], version: number): () => string {
     counter += 1;
     return `${version}.${counter}`;
   };
-}
-
-/** Owes a summary in the place of a degraded one, from the last good version on. */
-function oweUpgrade(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
-  const newest = store.newestSummary();
-  if (newest === null) return;
-  store.putJob({
-    ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + upgradeDelayMs(0, 0.5), now),
-    redoBase: store.lastGoodVersion(newest.version),
-    isUpgrade: true,
-  });
 }
 
 function notLanded(step: SummaryStep): Saved {

@@ -9,6 +9,7 @@ import { estimateTokens } from "../memory/tokens.ts";
 import { isFirstPerson, kindOf, worthOfItem, worthOfStatement } from "./cues.ts";
 import { type Candidate, choose } from "./selection.ts";
 import { cutAtWord, joinStatements, oneLine, type Statement, statementsOf } from "./sentences.ts";
+import { settleStatuses } from "./statuses.ts";
 import type { Summarizer } from "./summarizer.ts";
 import { type Term, termsOf } from "./terms.ts";
 
@@ -116,7 +117,7 @@ function runsOf(told: readonly Told[], chosen: readonly number[]): Told[][] {
   return runs;
 }
 
-function itemOf(run: readonly Told[], lastSeq: number): ProposedItem | null {
+function itemOf(run: readonly Told[]): ProposedItem | null {
   const first = run[0];
   if (first === undefined) return null;
   const message = first.group;
@@ -128,13 +129,7 @@ function itemOf(run: readonly Told[], lastSeq: number): ProposedItem | null {
   // A name is not part of the message: where it would cost the item its support, it stays away.
   const text = cutAtWord(isSupported(named, texts) ? named : said, MAX_ITEM_TEXT_LENGTH);
   const isQuestion = run.every(({ statement }) => statement.isQuestion);
-  return {
-    kind: kindOf(said, isQuestion),
-    text,
-    sourceSeqs: sources.map((source) => source.seq),
-    // Whoever went on talking after it has most likely dealt with it.
-    status: isQuestion && message.seq < lastSeq ? "done" : "current",
-  };
+  return { kind: kindOf(said, isQuestion), text, sourceSeqs: sources.map((source) => source.seq), status: "current" };
 }
 
 /** New items from messages that no item covers yet, within a budget. */
@@ -152,11 +147,10 @@ function newItems(
   const names = messages.flatMap(({ author }) => (author === undefined ? [] : [author]));
   const knownTerms = [...known.map(({ text }) => text), ...new Set(names)].flatMap(termsOf);
   const chosen = choose(told, new Set(knownTerms.map(({ key }) => key)), budget, maxItems);
-  const lastSeq = messages.at(-1)?.seq ?? 0;
   const items: ProposedItem[] = [];
   let left = budget;
   for (const run of runsOf(told, chosen)) {
-    const item = itemOf(run, lastSeq);
+    const item = itemOf(run);
     // Tokens of a whole are not the sum of those of its parts: the last word is with the whole.
     if (item === null || itemTokens(item) > left) continue;
     left -= itemTokens(item);
@@ -191,14 +185,14 @@ function mayBeProposed({ text, sourceSeqs }: Item): boolean {
  */
 export function summarizeExtractively(request: SummarizerRequest): ProposedItem[] {
   const { messages, maxTokens } = request;
-  const previous = request.previous.filter(mayBeProposed);
+  const previous = settleStatuses(request.previous.filter(mayBeProposed), messages);
   const lastSeq = Math.max(1, messages.at(-1)?.seq ?? 1);
   const newShare = messages.length === 0 ? 0 : Math.max(MIN_NEW_SHARE, Math.min(1, messages.length / lastSeq));
   const sure = keptItems(previous, Math.floor(maxTokens * (1 - newShare)));
   const fresh = newItems(messages, sure, maxTokens - itemsTokens(sure), MAX_ITEMS_PER_SUMMARY - sure.length);
   const room = maxTokens - itemsTokens(fresh);
   const kept = keptItems(previous, room).slice(0, MAX_ITEMS_PER_SUMMARY - fresh.length);
-  return [...kept, ...fresh];
+  return [...kept, ...settleStatuses(fresh, messages)];
 }
 
 export const extractive: Summarizer = {

@@ -6,7 +6,7 @@ import { buildPrompt, repairRequest } from "./prompt.ts";
 import { SummarizerError, withUsage } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
-/** Both calls of one summary together. Shorter than the 120 s that the pipeline waits, so that it hears of it from us. */
+/** Both calls of one summary together. */
 export const MODEL_TIMEOUT_MS = 110_000;
 
 /** JSON, ids and sources around the words of an item, in words of the budget's tokens. */

@@ -20,11 +20,16 @@ function loadedLate(provider: ModelProvider): AskModel {
   };
 }
 
-export function createModel(settings: ModelSettings): Summarizer {
+/** What a model gets of the time that the pipeline waits for its agent: the agent has to tell of a timeout before that. */
+const MODEL_SHARE_OF_TIMEOUT = 11 / 12;
+
+/** @param agentTimeoutMs how long whoever calls the agent waits for it; without it the model's own limit holds */
+export function createModel(settings: ModelSettings, agentTimeoutMs?: number): Summarizer {
   if (settings.provider === "extractive") return extractive;
   return createModelSummarizer({
     name: `${settings.provider}/${settings.model}`,
     ask: loadedLate(settings),
     prices: settings.prices,
+    ...(agentTimeoutMs === undefined ? {} : { timeoutMs: Math.floor(agentTimeoutMs * MODEL_SHARE_OF_TIMEOUT) }),
   });
 }

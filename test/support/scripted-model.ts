@@ -8,16 +8,22 @@ export interface ScriptedModel {
   readonly baseUrl: string;
   /** What it was sent so far. */
   requests(): Promise<Seen[]>;
+  /** What it does from now on, and the key it takes then. */
+  change(replies: StandInReply[], key?: string): Promise<void>;
 }
 
 export async function scriptModel(replies: StandInReply[], key?: string): Promise<ScriptedModel> {
   const name = crypto.randomUUID();
-  const script: Script = { replies, ...(key === undefined ? {} : { key }) };
   const address = `${inject("standInModelUrl")}/scripts/${name}`;
-  await fetch(address, { method: "PUT", body: JSON.stringify(script) });
+  const change = async (next: StandInReply[], nextKey = key): Promise<void> => {
+    const script: Script = { replies: next, ...(nextKey === undefined ? {} : { key: nextKey }) };
+    await fetch(address, { method: "PUT", body: JSON.stringify(script) });
+  };
+  await change(replies);
   return {
+    change,
     baseUrl: `${inject("standInModelUrl")}/models/${name}`,
-    requests: async () => (await (await fetch(address)).json()) as Seen[],
+    requests: async () => JSON.parse(await (await fetch(address)).text()),
   };
 }
 

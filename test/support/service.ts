@@ -3,6 +3,9 @@ import { type Service, type ServiceOptions, startService } from "../../scripts/d
 import type { ProvidedService } from "./provided.ts";
 import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.ts";
 
+/** Runs something when a test is over. */
+export type FinishHook = (body: () => Promise<void> | void) => void;
+
 /** The service that all system tests share. Whoever stops or kills something uses `startOwnService`. */
 export function sharedService(): ProvidedService {
   return inject("service");
@@ -10,13 +13,17 @@ export function sharedService(): ProvidedService {
 
 /**
  * A service of the test's own, on a free port, with its own state, stopped and removed when the test ends. Given `stateDir`, it
- * continues on that one's data, and whoever made the folder removes it. Call it inside a test, not in a hook.
+ * continues on that one's data, and whoever made the folder removes it. Call it inside a test, not in a hook; a test that runs
+ * beside others gives the hook of its own context.
  */
-export async function startOwnService(options: Partial<ServiceOptions> = {}): Promise<Service> {
+export async function startOwnService(
+  options: Partial<ServiceOptions> = {},
+  onFinished: FinishHook = onTestFinished,
+): Promise<Service> {
   const stateDir = options.stateDir ?? makeTemporaryDirectory();
-  if (options.stateDir === undefined) onTestFinished(() => removeDirectory(stateDir));
+  if (options.stateDir === undefined) onFinished(() => removeDirectory(stateDir));
   const service = await startService({ bundleDir: inject("bundleDir"), ...options, stateDir });
-  onTestFinished(() => service.stop());
+  onFinished(() => service.stop());
   return service;
 }
 

@@ -1,10 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { quoteTranscript } from "../../scripts/bench/quote-transcript.ts";
 
 /** What the stand-in does with a request. */
 export type StandInReply =
   /** `text` is what the model "wrote"; `isCut` says that it ran out of room. */
   | { does: "answer"; text: string; isCut?: boolean; usage?: { input: number; output: number } }
+  /** Items that quote the messages of the prompt: a model that is well. */
+  | { does: "quote" }
   /** An error of the provider. Its body quotes the prompt, as some providers do. */
   | { does: "refuse"; status: number; headers?: Record<string, string> }
   /** The same, if a JSON schema was asked for; else it answers. */
@@ -23,15 +26,21 @@ export interface Script {
 
 /** A request as the stand-in received it. */
 export interface Seen {
+  /** When it was there, in ms since 1970. */
+  at: number;
   path: string;
   headers: Record<string, string>;
   body: Record<string, unknown>;
   /** Whether the caller gave up before there was an answer. */
   isAbandoned: boolean;
+  /** What became of it; null for one that had no key, or no script left. */
+  does: StandInReply["does"] | null;
 }
 
 interface Scripted extends Script {
   requests: Seen[];
+  /** How many requests came before this script took over. */
+  from: number;
 }
 
 export interface StandInModel {
@@ -44,7 +53,8 @@ const TOKENS = { input: 1_000, output: 100 };
 /**
  * A stand-in for the providers of language models, on loopback. There is no model in it: it speaks the wire formats of OpenAI's
  * chat completions and Anthropic's messages, answers what a script says, and remembers what it was sent. Tests in workerd steer
- * it by HTTP, too: `PUT /scripts/NAME`, then a model at `/models/NAME`, then `GET /scripts/NAME` for its requests.
+ * it by HTTP, too: `PUT /scripts/NAME`, then a model at `/models/NAME`, then `GET /scripts/NAME` for its requests. Another PUT
+ * changes what it does from then on.
  */
 export async function startStandInModel(): Promise<StandInModel> {
   const scripts = new Map<string, Scripted>();
@@ -73,25 +83,37 @@ async function serve(
   const [, room = "", name = "", ...rest] = (request.url ?? "").split("/");
   const body = await readBody(request);
   if (room === "scripts" && request.method === "PUT") {
-    scripts.set(name, { ...(JSON.parse(body) as Script), requests: [] });
+    const requests = scripts.get(name)?.requests ?? [];
+    scripts.set(name, { ...(JSON.parse(body) as Script), requests, from: requests.length });
     return sendJson(response, 200, {});
   }
   const script = scripts.get(name);
   if (script === undefined) return sendJson(response, 404, { error: { message: "no such script" } });
   if (room === "scripts") return sendJson(response, 200, script.requests);
   const seen: Seen = {
+    at: Date.now(),
     path: rest.join("/"),
     headers: Object.fromEntries(Object.entries(request.headers).map(([header, value]) => [header, String(value)])),
     body: JSON.parse(body) as Record<string, unknown>,
     isAbandoned: false,
+    does: null,
   };
   script.requests.push(seen);
   response.once("close", () => {
     seen.isAbandoned = !response.writableFinished;
   });
   if (script.key !== undefined && keyOf(seen) !== script.key) return refuse(response, seen, 401);
-  const reply = script.replies[Math.min(script.requests.length, script.replies.length) - 1];
-  if (reply !== undefined) answer(response, seen, reply);
+  const reply = script.replies[Math.min(script.requests.length - script.from, script.replies.length) - 1];
+  if (reply === undefined) return;
+  seen.does = reply.does;
+  answer(response, seen, reply);
+}
+
+/** The last turn: the prompt, or what was wrong with the answer to it. */
+function lastTextOf({ body }: Seen): string {
+  const messages = body["messages"] as { content: string | { text?: string }[] }[];
+  const content = messages.at(-1)?.content ?? "";
+  return typeof content === "string" ? content : content.map(({ text = "" }) => text).join("");
 }
 
 function keyOf({ headers }: Seen): string | undefined {
@@ -113,6 +135,8 @@ function answer(response: ServerResponse, seen: Seen, reply: StandInReply): void
       if (format?.type === "json_schema") return refuse(response, seen, 400);
       return sendJson(response, 200, completion(seen, { does: "answer", text: reply.text }));
     }
+    case "quote":
+      return sendJson(response, 200, completion(seen, { does: "answer", text: quoteTranscript(lastTextOf(seen)) }));
     case "answer":
       return sendJson(response, 200, completion(seen, reply));
   }

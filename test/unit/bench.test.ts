@@ -186,7 +186,12 @@ describe("failures of a benchmark", () => {
 describe("the command line of the benchmark", () => {
   it("measures everything by default, and only what is named", () => {
     expect(parseOptions([], {})).toMatchObject({
-      options: { only: SECTIONS.filter((section) => section !== "archive-search"), sessions: 1_000, seconds: 60, target: null },
+      options: {
+        only: SECTIONS.filter((section) => section !== "archive-search"),
+        sessions: 1_000,
+        seconds: 60,
+        target: null,
+      },
     });
     expect(parseOptions(["--only", "load", "latency"], {})).toMatchObject({ options: { only: ["latency", "load"] } });
     expect(parseOptions(["--only=bundle,update"], {})).toMatchObject({ options: { only: ["bundle", "update"] } });

@@ -82,6 +82,9 @@ describe("a setting that cannot work says which variable it is and what to do", 
     [{ THREADKEEP_MODEL_OUTPUT_PRICE: "-1" }, "THREADKEEP_MODEL_OUTPUT_PRICE must be", "per million tokens"],
     [{ THREADKEEP_MODEL_INPUT_PRICE: "1" }, "THREADKEEP_MODEL_OUTPUT_PRICE belong together", "both or none"],
     [{ SUMMARIZER_MCP_URL: "ftp://agent.example" }, "SUMMARIZER_MCP_URL must be", "built-in summarizer"],
+    [{ SUMMARIZER_TIMEOUT_SECONDS: "soon" }, "SUMMARIZER_TIMEOUT_SECONDS must be", "1 to 120"],
+    [{ SUMMARIZER_TIMEOUT_SECONDS: "" }, "SUMMARIZER_TIMEOUT_SECONDS must be", "left out"],
+    [{ SUMMARIZER_TIMEOUT_SECONDS: "600" }, "SUMMARIZER_TIMEOUT_SECONDS must be", "1 to 120"],
   ])("%j", (env, what, mend) => {
     const faults = faultsOf(env);
     expect(faults).toHaveLength(1);

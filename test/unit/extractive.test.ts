@@ -200,6 +200,69 @@ describe("earlier items", () => {
   });
 });
 
+describe("what later messages say of earlier items", () => {
+  const statusOf = (lines: Line[], pattern: RegExp, previous: Item[] = [], firstSeq = 1) =>
+    summarize(lines, { previous, firstSeq }).find(({ text }) => pattern.test(text));
+  const task: Item = {
+    id: "1.1",
+    kind: "task",
+    text: "Ada: I need to renew the passport for Lisbon",
+    sourceSeqs: [2],
+    status: "current",
+  };
+
+  const homes: Item[] = ["Ada", "Ben"].map((name, index) => ({
+    ...task,
+    id: `1.${index + 2}`,
+    kind: "fact",
+    text: `${name}: I live in Berlin`,
+  }));
+
+  test("makes a task done that somebody says is done, and cites where", () => {
+    const lines: Line[] = [["user", "I renewed my passport for the Lisbon trip yesterday.", "Ada"]];
+    expect(statusOf(lines, /need to renew/, [task], 9)).toMatchObject({
+      id: "1.1",
+      status: "done",
+      sourceSeqs: [2, 9],
+    });
+  });
+
+  test.each([
+    "I haven't renewed my passport for Lisbon.",
+    "I will have renewed the passport for Lisbon by Friday.",
+    "Have you renewed the passport for Lisbon?",
+    "I renewed the insurance of the car.",
+    "Once I have renewed the passport for Lisbon, we can book.",
+  ])("leaves a task open after: %s", (text) => {
+    expect(statusOf([["user", text, "Ada"]], /need to renew/, [task], 9)).toMatchObject({ status: "current" });
+  });
+
+  test("supersedes where somebody lived once they say that they moved", () => {
+    const lines: Line[] = [["user", "Big news: I moved to Lisbon with my brother Otto last week!", "Ada"]];
+    expect(statusOf(lines, /Ada: I live/, homes, 9)).toMatchObject({ status: "superseded", sourceSeqs: [2, 9] });
+    expect(statusOf(lines, /Ben: I live/, homes, 9)).toMatchObject({ status: "current", sourceSeqs: [2] });
+    expect(statusOf(lines, /moved to Lisbon/, homes, 9)).toMatchObject({ status: "current" });
+  });
+
+  test.each([
+    "If I moved to Lisbon, Otto would miss the harbour.",
+    "I'm planning a trip to Lisbon with Otto.",
+    "I still live in Berlin, near the park.",
+    "My sister Ingrid moved to Lisbon.",
+  ])("leaves everybody where they live after: %s", (text) => {
+    expect(statusOf([["user", text, "Ada"]], /Ada: I live/, homes, 9)).toMatchObject({ status: "current" });
+  });
+
+  test("closes the question that an earlier summary ended with", () => {
+    const open: Item = { ...task, kind: "question", text: "Ben: Which hotel in Porto did Ada book?" };
+    expect(statusOf([["user", "Hotel Infante, near the river.", "Ada"]], /Which hotel/, [open], 9)).toMatchObject({
+      id: "1.1",
+      status: "done",
+    });
+    expect(summarize([], { previous: [open] })).toMatchObject([{ status: "current" }]);
+  });
+});
+
 describe("any language", () => {
   const SAMPLES: readonly (readonly [string, string, string])[] = [
     ["German", "Guten Morgen! Meine Schwester Liesel arbeitet seit 2018 im Krankenhaus in Marburg.", "Marburg"],
@@ -319,7 +382,18 @@ test("whatever is said: within budget, cited, supported, storable, the same twic
         expect(itemsTokens(items)).toBeLessThanOrEqual(maxTokens);
         const bySeq = new Map(transcript(lines, firstSeq).map((message) => [message.seq, message.text]));
         const kept = items.filter(({ id }) => id !== undefined);
-        expect(previous.filter(({ id }) => kept.some((item) => item.id === id))).toEqual(kept);
+        const before = previous.filter(({ id }) => kept.some((item) => item.id === id));
+        expect(kept.map(({ id, kind, text }) => ({ id, kind, text }))).toEqual(
+          before.map(({ id, kind, text }) => ({ id, kind, text })),
+        );
+        for (const [index, { status, sourceSeqs }] of before.entries()) {
+          const now = kept[index];
+          if (status !== "current") expect(now).toEqual(before[index]);
+          // A status may rest on something that was said now, and on nothing else besides what the item rested on.
+          const cited = now?.sourceSeqs.filter((seq) => !sourceSeqs.includes(seq)) ?? [];
+          expect(cited.filter((seq) => !bySeq.has(seq))).toEqual([]);
+          expect(now?.sourceSeqs).toEqual([...sourceSeqs, ...cited]);
+        }
         for (const fresh of items.filter(({ id }) => id === undefined)) {
           expect(proposedItemSchema.safeParse(fresh).success).toBe(true);
           expect(fresh.text).not.toContain("\u0000");

@@ -30,6 +30,8 @@ import {
 interface Bench {
   readonly parts: PipelineParts;
   down: SummarizerErrorKind | null;
+  /** What it asks for with each failure. */
+  retryAfterSeconds: number | undefined;
   tenant: TenantSettings;
   /** Seqs of each call of the model. */
   readonly asked: number[][];
@@ -49,6 +51,7 @@ function quote(request: SummarizerRequest, model: string): SummarizerAnswer {
 function bench(): Bench {
   const state: Bench = {
     down: null,
+    retryAfterSeconds: undefined,
     tenant: UNSET_TENANT,
     asked: [],
     spent: [],
@@ -62,7 +65,7 @@ function bench(): Bench {
       operations: createOperationsClient(env.OPERATIONS),
       summarizer: {
         async summarize(request) {
-          if (state.down !== null) throw new SummarizerError(state.down, "for the test");
+          if (state.down !== null) throw new SummarizerError(state.down, "for the test", state.retryAfterSeconds);
           state.asked.push(request.messages.map(({ seq }) => seq));
           return { ...quote(request, "test/model"), usage: { inputTokens: 100, outputTokens: 10 } };
         },
@@ -100,6 +103,12 @@ async function summarizeJob(ref: SessionRef) {
   return (await owedJobs(ref)).find(({ kind }) => kind === "summarize");
 }
 
+/** What operators read of one session. */
+async function failuresOf(ref: SessionRef) {
+  const all = await createOperationsClient(env.OPERATIONS).list(100, null);
+  return all.filter(({ session }) => session === ref.session);
+}
+
 describe("promise 12: without a model there is an extractive summary, marked as such and replaced later", () => {
   it("waits out a blip, and serves a marked extractive summary after the third failure", async () => {
     const ref = await chatOf(12);
@@ -135,6 +144,64 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       [1, 2, 3, 4, 5, 6, 7, 8],
       [9, 10, 11, 12, 13, 14, 15, 16],
     ]);
+  });
+
+  it("tells operators of a makeshift at once, and takes it off their list when it is replaced", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.down = "refused";
+    await deliver(ref, model);
+    expect(await failuresOf(ref)).toMatchObject([
+      { jobId: String((await summarizeJob(ref))?.["id"]), reason: "summarizer refused", attempts: 1 },
+    ]);
+    model.down = null;
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: false });
+    expect(await failuresOf(ref)).toEqual([]);
+  });
+
+  it("takes it off their list also when the chat went on meanwhile, and the better summary covers more", async () => {
+    const ref = await chatOf(12, { settings: { summarizeAfterTokens: 800, keepRecentTokens: 100 } });
+    const model = bench();
+    model.down = "invalid_answer";
+    await deliver(ref, model);
+    const more = Array.from({ length: 12 }, (_, at) =>
+      said(`More ${at}: ${"the boat leaves the harbour office. ".repeat(12)}`),
+    );
+    await withoutAlarm(ref, (session) => session.append({ messages: more }, null));
+    expect(await failuresOf(ref)).toHaveLength(1);
+    model.down = null;
+    await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: false });
+    expect(await failuresOf(ref)).toEqual([]);
+  });
+
+  it("asks a model that gets a range wrong ever more seldom, because each answer is paid for", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.down = "invalid_answer";
+    await deliver(ref, model);
+    const pauses: number[] = [];
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      await deliver(ref, model);
+      const job = await summarizeJob(ref);
+      pauses.push((Number(job?.["next_send_at"]) - Number(job?.["last_failed_at"])) / 1_000);
+    }
+    expect(pauses).toEqual([60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
+  });
+
+  it("leaves a model alone for the pause that it asked for, though a makeshift serves", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.down = "rate_limited";
+    model.retryAfterSeconds = 120;
+    for (let attempt = 0; attempt < 3; attempt += 1) await deliver(ref, model);
+    expect(await newest(ref)).toMatchObject({ degraded: true });
+    const job = await summarizeJob(ref);
+    expect(Number(job?.["next_send_at"]) - Number(job?.["created_at"])).toBe(120_000);
   });
 
   it("makes no second makeshift of what is covered, however often the model fails, and never gives up", async () => {

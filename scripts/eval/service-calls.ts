@@ -1,0 +1,19 @@
+// Requests to a running service, for what the evaluations need of its public API.
+
+/** Where a running service is, and the key to it. */
+export interface ServiceAddress {
+  readonly url: string;
+  readonly apiKey: string;
+}
+
+/** @throws Error with the answer, if it is none of success */
+export async function send(service: ServiceAddress, method: string, path: string, body?: unknown): Promise<unknown> {
+  const response = await fetch(`${service.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${service.apiKey}`, "content-type": "application/json" },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
+  return text === "" ? null : JSON.parse(text);
+}

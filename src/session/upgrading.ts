@@ -1,0 +1,44 @@
+import { upgradeDelayMs } from "../memory/work.ts";
+import { type Failed, type FailureReport, newJob } from "./owed-work.ts";
+import type { JobRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+
+/** A better summary that is owed, and what it did not come from. */
+export interface Upgrade extends Omit<FailureReport, "gaveUp"> {
+  readonly jobId: string;
+  readonly reason: string;
+}
+
+/**
+ * Owes a summary in the place of a degraded one, from the last good version on.
+ * @param failed the job whose makeshift it is
+ * @param shortfall of its last chunk; null if only an earlier one is a makeshift
+ */
+export function oweUpgrade(
+  store: SessionStore,
+  session: SessionRow,
+  { failures, lastError, firstFailedAt, lastFailedAt }: JobRow,
+  shortfall: Failed | null,
+  newId: () => string,
+  now: number,
+): Upgrade | null {
+  const newest = store.newestSummary();
+  if (newest === null) return null;
+  const jobId = newId();
+  const delayMs = Math.max(upgradeDelayMs(0, 0.5), (shortfall?.retryAfterSeconds ?? 0) * 1000);
+  store.putJob({
+    ...newJob("summarize", session.incarnation, jobId, newest.throughSeq, now + delayMs, now),
+    redoBase: store.lastGoodVersion(newest.version),
+    isUpgrade: true,
+    lastError,
+    firstFailedAt,
+    lastFailedAt,
+  });
+  return {
+    jobId,
+    reason: lastError ?? "summarizer",
+    failures: failures + 1,
+    firstFailedAt: firstFailedAt ?? now,
+    lastFailedAt: lastFailedAt ?? now,
+  };
+}

@@ -1,0 +1,126 @@
+/**
+ * A summarizer of somebody else, as a process of its own: an MCP server on loopback with the one tool, which takes a bearer token
+ * and does what its parent tells it to. It shares no code with ours but the SDK and the schemas of the tool.
+ */
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
+import {
+  SUMMARIZE_TOOL,
+  type SummarizerAnswer,
+  summarizerAnswerSchema,
+  type SummarizerRequest,
+  summarizerRequestSchema,
+} from "../../src/contracts/summarizer.ts";
+
+/** What the agent does with a call. */
+export type AgentBehaviour =
+  /** Items that quote the messages. */
+  | { does: "quote" }
+  /** The tool says that it failed, in words of the conversation, as tools do. */
+  | { does: "fail" }
+  /** Takes the call and never answers. */
+  | { does: "hang" }
+  /** A result that is none of the tool's. */
+  | { does: "misshape" }
+  /** Half an answer, then the connection is cut. */
+  | { does: "break-off" }
+  /** HTTP says no before MCP is spoken. */
+  | { does: "refuse"; status: number; headers?: Record<string, string> };
+
+/** What it does from now on, and the token it takes. */
+export interface ToAgent {
+  readonly behaviour: AgentBehaviour;
+  readonly token: string;
+}
+
+export type FromAgent =
+  | { type: "listening"; port: number }
+  /** A call of the tool, or one that got no further than HTTP, which has no seqs. */
+  | { type: "called"; does: AgentBehaviour["does"] | "turned-away"; seqs: number[] };
+
+const [firstToken = "", port = "0"] = process.argv.slice(2);
+let token = firstToken;
+let behaviour: AgentBehaviour = { does: "quote" };
+
+process.on("message", (message: ToAgent) => {
+  ({ behaviour, token } = message);
+});
+process.on("disconnect", () => process.exit(0));
+
+function tell(message: FromAgent): void {
+  process.send?.(message);
+}
+
+function quoted({ previous, messages }: SummarizerRequest): SummarizerAnswer {
+  const quotes = messages.map(({ seq, text }) => ({
+    kind: "fact" as const,
+    text: text.slice(0, 160),
+    sourceSeqs: [seq],
+    status: "current" as const,
+  }));
+  return { items: [...previous, ...quotes], model: "foreign/quoting" };
+}
+
+const handler = createMcpHandler(() => {
+  const server = new McpServer({ name: "foreign-agent", version: "1.0.0" });
+  server.registerTool(
+    SUMMARIZE_TOOL,
+    {
+      inputSchema: summarizerRequestSchema,
+      ...(behaviour.does === "misshape" ? {} : { outputSchema: summarizerAnswerSchema }),
+    },
+    async (request) => {
+      tell({ type: "called", does: behaviour.does, seqs: request.messages.map(({ seq }) => seq) });
+      switch (behaviour.does) {
+        case "fail":
+          return { isError: true, content: [{ type: "text", text: `cannot read: ${request.messages[0]?.text}` }] };
+        case "hang":
+          return new Promise<never>(() => undefined);
+        case "misshape":
+          return { structuredContent: { summary: "All is well." }, content: [{ type: "text", text: "All is well." }] };
+        default: {
+          const answer = quoted(request);
+          return { structuredContent: { ...answer }, content: [{ type: "text", text: "done" }] };
+        }
+      }
+    },
+  );
+  return server;
+});
+
+async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  if (request.headers.authorization !== `Bearer ${token}`) {
+    tell({ type: "called", does: "turned-away", seqs: [] });
+    response.writeHead(401, { "www-authenticate": "Bearer" }).end();
+    return;
+  }
+  if (behaviour.does === "refuse") {
+    tell({ type: "called", does: "refuse", seqs: [] });
+    response.writeHead(behaviour.status, behaviour.headers).end("not now");
+    return;
+  }
+  const { method = "GET", headers } = request;
+  const body = Buffer.concat(chunks);
+  const answer = await handler.fetch(
+    new Request(`http://${headers.host}${request.url}`, {
+      method,
+      headers: Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]),
+      ...(body.length === 0 ? {} : { body }),
+    }),
+  );
+  const text = await answer.text();
+  const isCut = behaviour.does === "break-off" && text.includes("structuredContent");
+  response.writeHead(answer.status, Object.fromEntries(answer.headers));
+  if (isCut) response.write(text.slice(0, text.length / 2), () => response.destroy());
+  else response.end(text);
+}
+
+const server = createServer((request, response) => {
+  serve(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+});
+server.listen(Number(port), "127.0.0.1", () => {
+  tell({ type: "listening", port: (server.address() as AddressInfo).port });
+});

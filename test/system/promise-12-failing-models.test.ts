@@ -1,0 +1,139 @@
+import { describe, expect, it } from "vitest";
+import { readPromptData } from "../../scripts/bench/quote-transcript.ts";
+import { type FinishHook, sharedService, startOwnService } from "../support/service.ts";
+import type { Seen, StandInReply } from "../support/stand-in-model.ts";
+import { liveThrough } from "../support/summarizer-outage.ts";
+import { promptOf, scriptModel } from "../support/worker-model.ts";
+
+const KEY = "sk-stand-in-key";
+/** Short, so that a model that hangs is found out while a test waits. */
+const TIMEOUT_SECONDS = 3;
+const TIMEOUT_MS = 180_000;
+
+interface Fault {
+  readonly name: string;
+  readonly replies: StandInReply[];
+  /** The key that the provider takes while the fault lasts. */
+  readonly key?: string;
+  readonly reason: string;
+  /** What the model is asked before the chat has a makeshift. */
+  readonly calls: number;
+  /** The least pause between two of the calls. */
+  readonly pauseMs?: number;
+}
+
+const MISSHAPEN = JSON.stringify({ items: [{ kind: "poem", text: "O harbour", sourceSeqs: [1] }] });
+const INVENTED = JSON.stringify({
+  items: [{ id: null, kind: "fact", text: "Crate 9999 is lost", sourceSeqs: [9_999], status: "current" }],
+});
+
+/** Two attempts may be a blip, the third is served by a makeshift. What a moment does not change is not tried three times. */
+const OPENAI_FAULTS: Fault[] = [
+  {
+    name: "answers every call with HTTP 500",
+    replies: [{ does: "refuse", status: 500 }],
+    reason: "summarizer unreachable",
+    calls: 3,
+  },
+  {
+    name: "never answers",
+    replies: [{ does: "hang" }],
+    reason: "summarizer timeout",
+    calls: 3,
+  },
+  {
+    name: "answers 429 and asks for a pause",
+    replies: [{ does: "refuse", status: 429, headers: { "retry-after": "5" } }],
+    reason: "summarizer rate_limited",
+    calls: 3,
+    pauseMs: 5_000,
+  },
+  {
+    name: "breaks off in the middle of its answers",
+    replies: [{ does: "break-off" }],
+    reason: "summarizer unreachable",
+    calls: 3,
+  },
+  {
+    name: "runs out of room, both times it is asked",
+    replies: [{ does: "answer", text: '{"items":[{"kind":"fact","te', isCut: true }],
+    reason: "summarizer invalid_answer",
+    calls: 2,
+  },
+  {
+    name: "answers in a shape of its own, also after it was told",
+    replies: [{ does: "answer", text: MISSHAPEN }],
+    reason: "summarizer invalid_answer",
+    calls: 2,
+  },
+];
+
+const ANTHROPIC_FAULTS: Fault[] = [
+  {
+    name: "is overloaded",
+    replies: [{ does: "refuse", status: 529 }],
+    reason: "summarizer unreachable",
+    calls: 3,
+  },
+  {
+    name: "cites messages that do not exist, also after it was told",
+    replies: [{ does: "answer", text: INVENTED }],
+    reason: "summarizer invalid_answer",
+    calls: 2,
+  },
+  {
+    name: "does not take our key",
+    replies: [{ does: "quote" }],
+    key: "sk-another-key",
+    reason: "summarizer refused",
+    calls: 1,
+  },
+];
+
+/** One call is paid for, and it has all that the summary covers: the last four turns stay word for word. */
+const ALL_COVERED = Array.from({ length: 12 }, (_, index) => index + 1);
+
+/** What the provider was paid for: the seqs of each call that it gave a good answer to. */
+function paid(requests: readonly Seen[]): number[][] {
+  return requests
+    .filter(({ does }) => does === "quote")
+    .map((seen) => readPromptData(promptOf(seen).turns.at(-1)?.text ?? "").messages.map(({ seq }) => seq));
+}
+
+/** Lives through an outage; returns what was paid for in the end. */
+async function surviveFault(model: string, fault: Fault, onFinished: FinishHook): Promise<number[][]> {
+  const { replies, key = KEY, reason, calls, pauseMs = 0 } = fault;
+  const provider = await scriptModel(replies, key);
+  const env = {
+    THREADKEEP_MODEL: model,
+    THREADKEEP_MODEL_BASE_URL: provider.baseUrl,
+    THREADKEEP_MODEL_API_KEY: KEY,
+    SUMMARIZER_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
+  };
+  const service = await startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
+  await liveThrough(service, {
+    session: `chat-${crypto.randomUUID()}`,
+    reason,
+    summarizer: model,
+    atMakeshift: async () => {
+      const asked = await provider.requests();
+      expect(asked).toHaveLength(calls);
+      for (const [index, { at }] of asked.slice(1).entries()) {
+        expect(at - (asked[index]?.at ?? 0)).toBeGreaterThanOrEqual(pauseMs);
+      }
+    },
+    heal: () => provider.change([{ does: "quote" }], KEY),
+  });
+  return paid(await provider.requests());
+}
+
+// Side by side, each with a service of its own: most of their time is pauses between attempts.
+describe.concurrent("promise 12: a chat outlives a model", () => {
+  it.for(OPENAI_FAULTS)("of the OpenAI kind that $name", { timeout: TIMEOUT_MS }, async (fault, { onTestFinished }) => {
+    expect(await surviveFault("openai-compatible/stand-in", fault, onTestFinished)).toEqual([ALL_COVERED]);
+  });
+
+  it.for(ANTHROPIC_FAULTS)("of Anthropic that $name", { timeout: TIMEOUT_MS }, async (fault, { onTestFinished }) => {
+    expect(await surviveFault("anthropic/claude-haiku-4-5", fault, onTestFinished)).toEqual([ALL_COVERED]);
+  });
+});
