@@ -73,8 +73,8 @@ export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () 
 export type ExpiryStep = "expire" | "wait" | "done";
 
 /**
- * Whether the session may expire now: nobody spoke since, all of it is summarized, soundly, and the archive and the copies
- * confirmed whatever they were owed. Owes the summary if one is lacking.
+ * Whether the session may expire now: nobody spoke since, what it is to continue from is there, all of it is summarized, soundly, and
+ * the archive and the copies confirmed whatever they were owed. Owes the summary if one is lacking.
  */
 export function stepExpiry(
   store: SessionStore,
@@ -96,7 +96,7 @@ export function stepExpiry(
     store.putJob(newJob("summarize", session.incarnation, newId(), headSeq, now, now));
     return "wait";
   }
-  const isArchived = session.archivedRev >= session.archiveRev && !session.archiveReplace;
-  const isConfirmed = isArchived && !store.lineage.owesErasures();
-  return isConfirmed && newest?.degraded !== true ? "expire" : "wait";
+  // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.
+  const isAllDone = store.jobs().every(({ id }) => id === jobId);
+  return isAllDone && newest?.degraded !== true ? "expire" : "wait";
 }
