@@ -10,7 +10,7 @@ import { sessionOf } from "./rows.ts";
 import type { Birth, ExportHead, Life, NumberedLine, SessionInstance } from "./system.ts";
 import { tenantAsSeen } from "./tenant.ts";
 import { Violation } from "./violation.ts";
-import type { SimulatedSession, World } from "./world.ts";
+import type { BegunExport, SimulatedSession, World } from "./world.ts";
 
 /** Sessions as lines, out and in again, as the service does it. */
 
@@ -31,27 +31,31 @@ async function readLines(instance: SessionInstance, head: ExportHead): Promise<T
 
 /** An export in one go, or its beginning; a begun one goes on from where others have been since. */
 export async function transfer(world: World): Promise<string> {
-  const begun = world.begunExport;
-  if (begun !== null) {
+  const open = world.begunExport;
+  if (open !== null) {
     world.begunExport = null;
-    return endTransfer(world, begun.session, begun.head);
+    return endTransfer(world, open);
   }
   const session = pickSource(world);
   const refusal = refusalOf(session.model);
   const outcome = await (await session.object.instance()).beginExport();
   expectCode(outcome, refusal ?? "ok", "an export");
   if (!outcome.ok) return `${session.ref.session} → ${refusal}`;
-  if (world.random.chance(0.2)) {
-    world.begunExport = { session, head: outcome.value };
-    return `${session.ref.session}: begun`;
-  }
-  return endTransfer(world, session, outcome.value);
+  const begun: BegunExport = {
+    session,
+    head: outcome.value,
+    incarnation: sessionOf(session.object)?.incarnation ?? "",
+  };
+  if (world.random.chance(0.8)) return endTransfer(world, begun);
+  world.begunExport = begun;
+  return `${session.ref.session}: begun`;
 }
 
-async function endTransfer(world: World, session: SimulatedSession, head: ExportHead): Promise<string> {
+async function endTransfer(world: World, { session, head, incarnation }: BegunExport): Promise<string> {
   const name = session.ref.session;
   const { model } = session;
-  if (model === null || refusalOf(model) !== null || model.log.length < head.headSeq) return `${name} is gone`;
+  const isOver = sessionOf(session.object)?.incarnation !== incarnation;
+  if (model === null || refusalOf(model) !== null || isOver) return `${name} is gone`;
   const lines = await readLines(await session.object.instance(), head);
   const end = lines.at(-1);
   if (end?.type !== "end" || !end.complete) return `${name} was changed meanwhile`;

@@ -24,6 +24,7 @@ export interface BegunFork {
 export interface BegunExport {
   readonly session: SimulatedSession;
   readonly head: ExportHead;
+  readonly incarnation: string;
 }
 
 /** A directory's entry. */
