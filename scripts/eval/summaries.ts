@@ -38,8 +38,8 @@ const BASELINES: readonly (readonly [string, Method])[] = [
 
 /** Published for all ten conversations of LoCoMo by the same measure, and not measured here. */
 const PUBLISHED: readonly (readonly string[])[] = [
-  ["published: a model's prose", "52.6", "", "", "", "", "", ""],
-  ["published: a model's facts", "75.3", "24.3", "", "", "", "", ""],
+  ["LoCoMo, published: a model's prose", "52.6", "", "", "", "", "", ""],
+  ["LoCoMo, published: a model's facts", "75.3", "24.3", "", "", "", "", ""],
 ];
 
 const COLUMNS = [
