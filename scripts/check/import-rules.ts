@@ -36,7 +36,7 @@ const ROOMS: Record<string, Room> = {
 };
 
 /** Files with one reader: everybody else may use their types only, from the same room. */
-const PRIVATE_FILES: Record<string, string> = { "session/store": "session/chat-session" };
+const PRIVATE_FILES: Record<string, string> = { "session/store": "session/session-shell" };
 
 const ENTRY = "worker";
 
