@@ -9,7 +9,7 @@ import { checkContext } from "./check-context.ts";
 import { value } from "./check-log.ts";
 import { ringAtOnce } from "./machine-steps.ts";
 import { appendTo, edit, eraseAll, eraseOne, type Expected, type ModelMessage, refusalOf } from "./model.ts";
-import { pickSession } from "./pick-session.ts";
+import { isCopied, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
 import { sessionOf } from "./rows.ts";
@@ -154,9 +154,19 @@ function forgetPaid(session: SimulatedSession): void {
 }
 
 export async function editMessage(world: World): Promise<string> {
-  const session = pickSession(world);
+  const session = pickChanged(world);
+  const log = repeatable(session);
+  const [first] = log;
+  const last = log.at(-1);
+  // Whoever copies meanwhile has one of them as it was, and the other as it is.
+  if (first !== undefined && last !== undefined && isCopied(world, session) && world.random.chance(0.7)) {
+    return `${await editOne(world, session, first.id)}; ${await editOne(world, session, last.id)}`;
+  }
+  return editOne(world, session, pickId(world, session));
+}
+
+async function editOne(world: World, session: SimulatedSession, id: string): Promise<string> {
   const { random } = world;
-  const id = pickId(world, session);
   const old = session.model?.log.find((message) => message.id === id)?.content ?? "";
   const patch = random.chance(0.15)
     ? { metadata: { mark: secretWord(random) } }
@@ -174,7 +184,7 @@ export async function editMessage(world: World): Promise<string> {
 }
 
 export async function eraseMessage(world: World): Promise<string> {
-  const session = pickSession(world);
+  const session = pickChanged(world);
   const id = pickId(world, session);
   const transition = eraseOne(session.model, id);
   forgetPaid(session);

@@ -1,6 +1,6 @@
 import type { Outcome } from "../../../src/contracts/errors.ts";
 import { change, expectCode } from "./change.ts";
-import { ringAtOnce } from "./machine-steps.ts";
+import { copyHalfway, ringAtOnce } from "./machine-steps.ts";
 import { bornOf, type ModelSession, refusalOf } from "./model.ts";
 import { pickSource, pickTarget } from "./pick-session.ts";
 import { originsOf, sessionOf } from "./rows.ts";
@@ -73,6 +73,7 @@ async function createFork(world: World, target: SimulatedSession, source: ForkSo
     (given, expected) => expectCode(given, expected, "the creation of a fork"),
   );
   await ringAtOnce(world, target);
+  await copyHalfway(world, target);
   // Whoever heard nothing asks again, perhaps much later.
   if (world.random.chance(0.2)) world.begunForks.push({ target, source });
   return `${target.ref.session} created as a fork of ${source.session} → ${code}${told}`;

@@ -16,6 +16,8 @@ const HOUR_MS = 3_600_000;
 const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
 /** Work that is seldom owed, and that two sessions do together: it meets the rest more often than its share. */
 const IS_BETWEEN_SESSIONS = /^(?:fork|restore|erase-copies|expire)$/;
+/** Enough for a summary, its way into the archive, and what comes after it. */
+const SILENT_ROUNDS = 10;
 /** More than the runtime repeats an alarm that throws. */
 const STORM_ALARMS = 9;
 
@@ -57,6 +59,16 @@ export async function alarmsWithoutQueue(world: World): Promise<string> {
 /** The alarm that a change has just set, as it often rings before anything else happens. */
 export async function ringAtOnce(world: World, session: SimulatedSession): Promise<void> {
   if (world.random.chance(0.5)) await fire(world, world.now(), session, false);
+}
+
+/** A fork is copied so far that its source can still change behind it. */
+export async function copyHalfway(world: World, session: SimulatedSession): Promise<void> {
+  if (world.consumers.length >= MAX_CONSUMERS || world.random.chance(0.5)) return;
+  const message = world.queues
+    .waiting()
+    .find(({ body, dueAt }) => body.kind === "fork" && body.session === session.ref.session && dueAt <= world.now());
+  if (message === undefined) return;
+  await letProceed(world, await startConsumer(world, [message]), world.random.between(2, 4), 0);
 }
 
 // Queues and consumers
@@ -153,11 +165,20 @@ export async function passTime(world: World): Promise<string> {
   return `${ms / SECOND_MS} s`;
 }
 
-/** Nobody says anything for longer than any setting waits. Work goes on as far as queues and consumers are let. */
+/** Nobody says anything for longer than any setting waits, and work goes on meanwhile, at times without an archive. */
 export async function fallSilent(world: World): Promise<string> {
+  const { random, archiveState } = world;
   world.surroundings.now += 3 * HOUR_MS;
-  for (const session of world.sessions) await fire(world, world.now(), session, false);
-  return "for 3 h";
+  if (random.chance(0.3)) world.archiveState = "down";
+  const told = `for 3 h, the archive ${world.archiveState}`;
+  for (let round = 0; round < SILENT_ROUNDS; round += 1) {
+    for (const session of world.sessions) await fire(world, world.now(), session, false);
+    const message = random.pick(world.queues.waiting().filter(({ dueAt }) => dueAt <= world.now()));
+    if (message !== undefined) await letProceed(world, await startConsumer(world, [message]), 1_000, 0.05);
+    world.surroundings.now += random.below(90 * SECOND_MS);
+  }
+  world.archiveState = archiveState;
+  return told;
 }
 
 export async function jumpClock(world: World): Promise<string> {

@@ -1,3 +1,4 @@
+import { originsOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -18,4 +19,18 @@ export function pickTarget(world: World, source: SimulatedSession): SimulatedSes
   const others = world.sessions.filter((session) => session !== source);
   const free = others.filter(({ model }) => model === null);
   return world.random.chance(0.9) ? (world.random.pick(free) ?? world.random.pick(others)) : world.random.pick(others);
+}
+
+/** Whether a fork of the session is on its way. */
+export function isCopied(world: World, { ref }: SimulatedSession): boolean {
+  return world.sessions.some(
+    ({ model, object }) =>
+      model?.status === "copying" && originsOf(object).some(({ session }) => session === ref.session),
+  );
+}
+
+/** A session to change what was said in: often one that is just being copied. */
+export function pickChanged(world: World): SimulatedSession {
+  const copied = world.random.pick(world.sessions.filter((session) => isCopied(world, session)));
+  return copied !== undefined && world.random.chance(0.6) ? copied : pickSession(world);
 }

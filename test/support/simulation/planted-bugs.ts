@@ -24,7 +24,7 @@ const TUNING: readonly Patch[] = [
   { file: "memory/work.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
   // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
   { file: "contracts/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
-  { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 4" },
+  { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
   { file: "session/transfer.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
   { file: "session/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 10_000", by: "MAX_ERASURES_PER_ROUND = 3" },
 ];
@@ -118,6 +118,23 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       replace: "if (row.hash !== null) return timingSafeEqual(row.hash, hash);",
       by: "",
     },
+  ],
+  "erasures-not-told-to-copies": [
+    {
+      file: "session/lineage.ts",
+      replace: "for (const copy of store.lineage.copies()) {",
+      by: "for (const copy of store.lineage.copies().slice(0, 0)) {",
+    },
+  ],
+  "expires-before-the-archive-confirmed": [
+    {
+      file: "session/idling.ts",
+      replace: "const isAllDone = store.jobs().every(({ id }) => id === jobId);",
+      by: "const isAllDone = true;",
+    },
+  ],
+  "expires-though-somebody-spoke": [
+    { file: "session/idling.ts", replace: "if (expiry === null || expiry > now) {", by: "if (expiry === null) {" },
   ],
 };
 

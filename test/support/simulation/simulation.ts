@@ -35,7 +35,7 @@ const STEPS = {
   duplicate: { weight: 3, run: machines.duplicate },
   lose: { weight: 1.5, run: machines.lose },
   passTime: { weight: 6, run: machines.passTime },
-  fallSilent: { weight: 0.6, run: machines.fallSilent },
+  fallSilent: { weight: 1.2, run: machines.fallSilent },
   jumpClock: { weight: 1.5, run: machines.jumpClock },
   evict: { weight: 3, run: machines.evict },
   outage: { weight: 1.5, run: machines.outage },
