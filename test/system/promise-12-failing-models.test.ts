@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { readPromptData } from "../../scripts/bench/quote-transcript.ts";
+import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import { type FinishHook, sharedService, startOwnService } from "../support/service.ts";
 import type { Seen, StandInReply } from "../support/stand-in-model.ts";
 import { liveThrough } from "../support/summarizer-outage.ts";
-import { promptOf, scriptModel } from "../support/scripted-model.ts";
 
 const KEY = "sk-stand-in-key";
 /** Short, so that a model that hangs is found out while a test waits. */

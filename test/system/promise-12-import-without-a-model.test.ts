@@ -7,11 +7,11 @@ import { readPromptData } from "../../scripts/bench/quote-transcript.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import type { Service } from "../../scripts/dev/service.ts";
 import type { Failure } from "../../src/contracts/job.ts";
+import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 import type { Seen } from "../support/stand-in-model.ts";
 import { newestSummary } from "../support/summarizer-outage.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
-import { promptOf, scriptModel } from "../support/scripted-model.ts";
 
 const MODEL = "openai-compatible/stand-in";
 const SESSIONS = Array.from({ length: 12 }, (_, index) => `import-${index + 1}`);

@@ -81,7 +81,9 @@ async function createFork(world: World, target: SimulatedSession, source: ForkSo
 
 function isForkOf(target: SimulatedSession, source: ForkSource): boolean {
   const origin = originsOf(target.object).find(({ kind }) => kind === "fork");
-  return origin?.incarnation === source.incarnation && origin.throughSeq === source.throughSeq;
+  return (
+    origin?.incarnation === source.incarnation && (source.isNewest === true || origin.throughSeq === source.throughSeq)
+  );
 }
 
 /** The state of a session is told while it is copied. */

@@ -44,6 +44,7 @@ export interface Life {
 
 /** What a fork is made of. */
 export interface ForkSource extends Life {
+  readonly isNewest?: boolean;
   readonly throughSeq: number;
   readonly metadata: Metadata;
   readonly settings: SessionSettings;
@@ -52,6 +53,7 @@ export interface ForkSource extends Life {
 /** What an export begins with. */
 export interface ExportHead {
   readonly line: SessionLine;
+  readonly incarnation: string;
   readonly headSeq: number;
   readonly changes: number;
 }
@@ -79,7 +81,7 @@ export interface SessionInstance {
   createFork(birth: Birth, source: ForkSource, waitMs: number, tenant?: TenantSettings): Promise<Outcome<Created>>;
   beginContinuation(copy: string): Promise<Outcome<Life>>;
   beginExport(): Promise<Outcome<ExportHead>>;
-  exportPage(afterSeq: number, throughSeq: number): Promise<Outcome<MessageLine[]>>;
+  exportPage(head: ExportHead, afterSeq: number): Promise<Outcome<MessageLine[]>>;
   endExport(head: ExportHead): Promise<Outcome<{ lines: readonly TransferLine[]; end: EndLine }>>;
   beginImport(birth: Birth, tenant?: TenantSettings): Promise<Outcome<Life>>;
   saveImportPage(incarnation: string, lines: readonly NumberedLine[]): Promise<Outcome<{ readonly dropped: number }>>;

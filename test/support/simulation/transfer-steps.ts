@@ -21,7 +21,7 @@ const MAX_PAGE_LINES = 12;
 async function readLines(instance: SessionInstance, head: ExportHead): Promise<TransferLine[]> {
   const lines: TransferLine[] = [head.line];
   for (let afterSeq = 0; afterSeq < head.headSeq;) {
-    const page = value(await instance.exportPage(afterSeq, head.headSeq), "a page of an export");
+    const page = value(await instance.exportPage(head, afterSeq), "a page of an export");
     lines.push(...page);
     afterSeq = page.at(-1)?.seq ?? head.headSeq;
   }
