@@ -69,8 +69,11 @@ export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () 
   }
 }
 
-/** - `expire`: it may; - `wait`: something has to happen first, and is owed; - `done`: nothing is owed any more */
-export type ExpiryStep = "expire" | "wait" | "done";
+/**
+ * - `expire`: it may; - `wait`: something has to happen first, and is owed; - `cancel`: somebody spoke, and it may not; - `done`: nothing
+ * is owed any more
+ */
+export type ExpiryStep = "expire" | "wait" | "cancel" | "done";
 
 /**
  * Whether the session may expire now: nobody spoke since, what it is to continue from is there, all of it is summarized, soundly, and
@@ -85,10 +88,7 @@ export function stepExpiry(
 ): ExpiryStep {
   if (store.job(jobId) === null) return "done";
   const expiry = expiryAt(store, session);
-  if (expiry === null || expiry > now) {
-    store.deleteJob(jobId);
-    return "done";
-  }
+  if (expiry === null || expiry > now) return "cancel";
   const newest = store.newestSummary();
   const headSeq = store.head()?.seq ?? 0;
   if ((newest?.throughSeq ?? 0) < headSeq) {

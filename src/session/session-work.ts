@@ -168,18 +168,21 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  /** Expires, if it still may. */
-  async confirmExpiry(jobId: string, incarnation: string): Promise<ExpiryStep> {
-    return this.shell.work(jobId, incarnation, "done", (session) => {
+  /**
+   * Expires, or calls it off, if that is still what has to be done.
+   * @returns whether it did: else the job is sent again, or was done before
+   */
+  async confirmExpiry(jobId: string, incarnation: string, step: "expire" | "cancel"): Promise<boolean> {
+    return this.shell.work(jobId, incarnation, false, (session) => {
       const now = Date.now();
-      const step = stepExpiry(this.shell.store, session, jobId, newId, now);
+      if (stepExpiry(this.shell.store, session, jobId, newId, now) !== step) return false;
       if (step === "expire") {
         this.shell.search.drop();
         this.shell.store.expire(now);
-        this.shell.store.deleteJob(jobId);
       }
+      this.shell.store.deleteJob(jobId);
       this.shell.changed();
-      return step;
+      return true;
     });
   }
 
