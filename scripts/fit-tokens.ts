@@ -7,22 +7,41 @@
  */
 import { writeFileSync } from "node:fs";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
-import { CLASSES, LEVELED, LEVELS, NOTHING } from "../src/memory/tokens/classes.ts";
 import { packSet, unpackSet } from "../src/memory/tokens/sketch.ts";
-import { COST_UNIT, walk } from "../src/memory/tokens/walk.ts";
+import {
+  ACCENTS,
+  ALPHABETS,
+  ASTRALS,
+  CAPITALS,
+  CLASSES,
+  COST_UNIT,
+  ENDS,
+  FIRSTS,
+  HANGULS,
+  HIGH,
+  IDEOGRAPHS,
+  KANAS,
+  LETTERS,
+  LEVELED,
+  LEVELS,
+  LONE,
+  MARKS,
+  NOTHING,
+  SYMBOLS,
+  TEXT_TOKENS,
+  walk,
+} from "../src/memory/tokens/walk.ts";
 import { hostileTexts } from "./hostile-text.ts";
 import { type Group, languageGroups, lenders, naturalGroups, windows } from "./token-samples.ts";
 import { singles, sketch } from "./token-vocabulary.ts";
 
-/** As in `src/memory/tokens.ts`, which can't be imported before it has tables. */
-const TEXT_TOKENS = 2;
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const LENGTHS = [200, 300, 800];
 const ROUNDS = 1_200;
 
 /** How a kind of sample counts: its least ratio, and what being under and being over it cost. */
 const KINDS = {
-  natural: { least: 0.98, under: 400, over: 1 },
+  natural: { least: 0.97, under: 400, over: 3 },
   language: { least: 1, under: 1_200, over: 0.08 },
   hostile: { least: 1, under: 400, over: 0.03 },
 };
@@ -33,15 +52,19 @@ const UNDER_LIMIT = 0.05;
 
 /** Weights of groups that need more than 400, or for hostile text 27. */
 const WEIGHTS: Record<string, number> = {
-  German: 3_200,
+  German: 1_600,
   English: 1_200,
   Arabic: 1_200,
-  Markdown: 800,
+  Markdown: 1_600,
   JavaScript: 800,
   "runs of one character": 200,
   whitespace: 200,
   "natural with garbage": 110,
   "capitals, no spaces, shuffled": 110,
+  "few characters over and over": 400,
+  "one group over and over": 400,
+  "combining marks": 110,
+  identifiers: 300,
 };
 
 interface Sample {
@@ -86,17 +109,77 @@ function allSamples(): Sample[] {
   ];
 }
 
-/** The costs of steps, all 0 or more: a class of levels costs at each what the level above it does, and a step. */
-function costsOf(steps: Float64Array): Float64Array {
+/** Classes by which groups are known: the first, how many, and the bits of them that say so. */
+const BY_KNOWN = [
+  [LETTERS, 16, 15],
+  [CAPITALS, 8, 7],
+  [ACCENTS, 8, 3],
+  [ALPHABETS, 8, 2],
+  [ALPHABETS + 8 * LEVELS, 8, 7],
+  [ALPHABETS + 16 * LEVELS, 8, 2],
+  [ALPHABETS + 24 * LEVELS, 8, 7],
+  [KANAS + 4 * LEVELS, 4, 3],
+  [IDEOGRAPHS + 4 * LEVELS, 4, 3],
+  [HANGULS + 4 * LEVELS, 4, 3],
+  [HANGULS + 12 * LEVELS, 4, 3],
+  [SYMBOLS, 32, 2],
+  [ENDS, 8, 7],
+] as const;
+
+/** The most that a class costs, in tokens: the bytes of its unit, up to the next of these classes. */
+const MOST = [
+  [NOTHING, 0],
+  [MARKS, 1],
+  [HIGH, 2],
+  [LONE, 3],
+  [LETTERS, 1],
+  [ACCENTS, 2],
+  [ALPHABETS, 2],
+  [ALPHABETS + 16 * LEVELS, 3],
+  [ALPHABETS + 32 * LEVELS, 2],
+  [ALPHABETS + 36 * LEVELS, 3],
+  [SYMBOLS, 2],
+  [SYMBOLS + 16 * LEVELS, 3],
+  [FIRSTS, 1],
+  [CLASSES, 0],
+] as const;
+const most = new Float64Array(CLASSES);
+for (const [index, [first, tokens]] of MOST.entries()) most.fill(tokens, first, MOST[index + 1]?.[0]);
+
+/**
+ * The costs of steps, all 0 or more. A class of levels costs at each what the level above it does,
+ * and a step. Knowing a group less never makes a class cheaper: the estimate of a part, which knows
+ * less of what was before, must not fall under what the part takes in the whole. For the same
+ * reason half a surrogate pair costs as much as any pair. `sources` says whose cost each class has.
+ */
+function costsOf(steps: Float64Array): { costs: Float64Array; sources: Uint16Array } {
   const costs = steps.slice();
+  const sources = Uint16Array.from(costs.keys());
   for (let last = CLASSES - 1; last >= LEVELED; last -= LEVELS) {
     for (let index = last - 1; index > last - LEVELS; index--) costs[index]! += costs[index + 1]!;
   }
-  return costs;
+  for (const index of costs.keys()) costs[index] = Math.min(costs[index]!, most[index]!);
+  const raise = (index: number, least: number): void => {
+    if (costs[index]! >= costs[least]!) return;
+    costs[index] = costs[least]!;
+    sources[index] = sources[least]!;
+  };
+  for (const [first, count, bits] of BY_KNOWN) {
+    for (let known = count - 1; known >= 0; known--) {
+      for (let bit = 1; bit <= bits; bit <<= 1) {
+        if ((bits & bit) === 0 || (known & bit) !== 0) continue;
+        const [less, more] = [first + known * LEVELS, first + (known | bit) * LEVELS];
+        for (let level = 0; level < LEVELS; level++) raise(less + level, more + level);
+      }
+    }
+  }
+  costs[LONE] = costs.subarray(ASTRALS, FIRSTS).reduce((left, right) => Math.max(left, right), costs[LONE]!);
+  sources[LONE] = NOTHING;
+  return { costs, sources };
 }
 
 /** How the loss changes with each cost. */
-function slopesOf(samples: readonly Sample[], costs: Float64Array): Float64Array {
+function slopesOf(samples: readonly Sample[], { costs, sources }: ReturnType<typeof costsOf>): Float64Array {
   const slopes = new Float64Array(CLASSES);
   for (const { kind, truth, weight, classes, counts } of samples) {
     let estimate = TEXT_TOKENS;
@@ -108,7 +191,7 @@ function slopesOf(samples: readonly Sample[], costs: Float64Array): Float64Array
     else if (ratio < least) slope = -2 * under * Math.min(least - ratio, UNDER_LIMIT);
     if (slope === 0) continue;
     slope *= weight / truth;
-    for (let index = 0; index < classes.length; index++) slopes[classes[index]!]! += slope * counts[index]!;
+    for (let index = 0; index < classes.length; index++) slopes[sources[classes[index]!]!]! += slope * counts[index]!;
   }
   for (let first = LEVELED; first < CLASSES; first += LEVELS) {
     for (let index = first + 1; index < first + LEVELS; index++) slopes[index]! += slopes[index - 1]!;
@@ -133,10 +216,11 @@ function fit(samples: readonly Sample[]): Float64Array {
       means[index] = 0.9 * means[index]! + 0.1 * slope;
       squares[index] = 0.99 * squares[index]! + 0.01 * slope * slope;
       const spread = Math.sqrt(squares[index]! / (1 - 0.99 ** round)) + 1e-6;
-      steps[index] = Math.max(0, steps[index]! - (rate * means[index]!) / (1 - 0.9 ** round) / spread);
+      if (index !== NOTHING)
+        steps[index] = Math.max(0, steps[index]! - (rate * means[index]!) / (1 - 0.9 ** round) / spread);
     }
   }
-  return costsOf(steps);
+  return costsOf(steps).costs;
 }
 
 const fitted = fit(allSamples());

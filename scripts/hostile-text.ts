@@ -247,13 +247,15 @@ export function hostileTexts(seed: number, natural: readonly string[]): Map<stri
       }),
     ];
   }
-  texts["few characters over and over"] = Array.from({ length: 40 }, () => {
+  texts["few characters over and over"] = Array.from({ length: 80 }, (_, index) => {
     const few = Array.from(
-      repeat(2 + below(9), () => (next() < 0.5 ? between(33, 126) : between(...pick(scripts)[1]))),
+      repeat(2 + below(index % 2 === 0 ? 9 : 3), () =>
+        next() < (index % 2 === 0 ? 0.5 : 1) ? between(33, 126) : between(...pick(scripts)[1]),
+      ),
     );
     return repeat(420, () => pick(few));
   });
-  texts["one group over and over"] = Array.from({ length: 60 }, () => {
+  texts["one group over and over"] = Array.from({ length: 100 }, () => {
     const [from, to] = pick(scripts)[1];
     const group = repeat(1 + below(6), () => (next() < 0.6 ? between(from, to) : between(32, 126)));
     return group.repeat(Math.ceil(420 / group.length));

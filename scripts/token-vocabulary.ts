@@ -1,6 +1,5 @@
 /** What the tables of the token estimate take from the vocabulary of `o200k_base`. */
 import ranks from "gpt-tokenizer/bpeRanks/o200k_base";
-import * as is from "../src/memory/tokens/classes.ts";
 import {
   commonKey,
   lettersKey,
@@ -11,6 +10,7 @@ import {
   STARTS,
   WORD_END,
 } from "../src/memory/tokens/sketch.ts";
+import * as is from "../src/memory/tokens/walk.ts";
 
 /** How many groups of each kind the sketch holds: those of the most and commonest tokens. */
 const QUOTAS = {
@@ -102,13 +102,13 @@ export function sketch(): Uint8Array {
       block = blockOf(unit);
       if (block !== blockBefore) [key, place] = [0, 0];
       if (block === is.LATIN || block === is.NEAR || block === is.FAR) {
-        key = lettersKey(key, block === is.LATIN && unit < 128 && place === 0 ? unit | 32 : unit, block);
+        key = lettersKey(key, block === is.LATIN && unit < 128 && place === 0 ? unit | 32 : unit, block === is.LATIN);
         place++;
         const isWhole = place >= (block === is.LATIN ? 5 : 3);
         // A token that starts no word tells little of how words start.
         if (place > 1) add(lettersKind(token, unit, block), key, weight * (isWord ? 1 : isWhole ? 0.5 : 0.3));
         const isEnd = index === units.length - 1 && (isWord || place >= 4);
-        if (block === is.LATIN && isEnd) add("ends", lettersKey(key, WORD_END, block), weight);
+        if (block === is.LATIN && isEnd) add("ends", lettersKey(key, WORD_END, true), weight);
       } else if (index > 0 && !(isWord && index === 1)) {
         const kind = pairKind(unit, block);
         const previous = units[index - 1]!;

@@ -26,28 +26,25 @@ function samplesOf(texts: readonly string[], length: number, perText = 4) {
   );
 }
 
+const LEAST = 0.95;
+/** Where the least ratio over 200 characters is known to be missed, and how far. */
+const EXCEPTIONS: Record<string, number> = {
+};
+
 describe("the estimate of tokens, against o200k_base", () => {
   it.each(spoken)("of $name is never more than 5 % under the true count over 2,000 characters", ({ name, texts }) => {
     const samples = samplesOf(texts, LONG);
     if (samples.length === 0) return;
-    expect(measure(name, samples).min).toBeGreaterThanOrEqual(name === languages.heldOut.name ? 0.9 : 0.95);
+    expect(measure(name, samples).min).toBeGreaterThanOrEqual(LEAST);
   });
 
-  it.each(spoken)("of $name is hardly ever more than 5 % under over 200 characters", ({ name, texts }) => {
-    const row = measure(name, samplesOf(texts, SHORT));
-    expect(row.min).toBeGreaterThanOrEqual(0.9);
-    expect(row.under).toBeLessThanOrEqual(Math.max(1, row.samples / 100));
+  it.each([...spoken, ...hostile])("of $name is not more than 5 % under over 200 characters", ({ name, texts }) => {
+    expect(measure(name, samplesOf(texts, SHORT)).min).toBeGreaterThanOrEqual(EXCEPTIONS[name] ?? LEAST);
   });
 
   it.each(natural)("of $name is at most 15 % over the true count on average", ({ name, texts }) => {
     const row = measure(name, [...samplesOf(texts, SHORT), ...samplesOf(texts, 500, 8), ...samplesOf(texts, LONG)]);
     expect(row.mean).toBeLessThanOrEqual(1.15);
-  });
-
-  it.each(hostile)("of hostile text, $name, is hardly ever more than 5 % under and never far", ({ name, texts }) => {
-    const row = measure(name, samplesOf(texts, SHORT));
-    expect(row.min).toBeGreaterThanOrEqual(0.85);
-    expect(row.under).toBeLessThanOrEqual(Math.max(2, row.samples / 25));
   });
 
   it("is 0 for nothing, and a whole number for anything", () => {
@@ -79,9 +76,6 @@ describe("the estimate of tokens, against o200k_base", () => {
   });
 });
 
-/** Behind a cut, trust starts anew in the middle; in garbage it was lower. */
-const MOST_LOST = 6;
-
 const text = fc.oneof(
   fc.string({ unit: "binary", maxLength: 40 }),
   fc.string({ unit: "grapheme", maxLength: 40 }),
@@ -93,12 +87,34 @@ const text = fc.oneof(
 );
 
 describe("the estimate of tokens, of parts", () => {
-  it("exceeds the sum over the parts by a few tokens at most, wherever a text is cut", () => {
+  it("never exceeds the sum over the parts, wherever a text is cut", () => {
     fc.assert(
       fc.property(text, text, (before, after) => {
-        expect(estimateTokens(before + after)).toBeLessThanOrEqual(
-          estimateTokens(before) + estimateTokens(after) + MOST_LOST,
-        );
+        expect(estimateTokens(before + after)).toBeLessThanOrEqual(estimateTokens(before) + estimateTokens(after));
+      }),
+      { numRuns: 5_000, seed: 20261122, endOnFailure: true },
+    );
+  });
+
+  it("never exceeds the sum over the parts of natural and hostile texts, nor of any two of them put together", () => {
+    const whole = [...spoken, ...hostile].flatMap(({ texts }) => windows(texts.slice(0, 12), SHORT, 2));
+    const piece = fc.tuple(fc.constantFrom(...whole), fc.nat(SHORT), fc.nat(SHORT));
+    fc.assert(
+      fc.property(piece, piece, fc.boolean(), ([from, at, length], [other, start], isSame) => {
+        const before = from.slice(at, at + length);
+        const after = isSame ? from.slice(at + length) : other.slice(start);
+        expect(estimateTokens(before + after)).toBeLessThanOrEqual(estimateTokens(before) + estimateTokens(after));
+      }),
+      { numRuns: 20_000, seed: 20261122, endOnFailure: true },
+    );
+  });
+
+  it("never exceeds the sum over the parts where the same comes again behind the cut", () => {
+    const group = fc.tuple(text, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }));
+    fc.assert(
+      fc.property(group, ([again, before, after]) => {
+        const estimate = (times: number): number => estimateTokens(again.repeat(times));
+        expect(estimate(before + after)).toBeLessThanOrEqual(estimate(before) + estimate(after));
       }),
       { numRuns: 5_000, seed: 20261122, endOnFailure: true },
     );

@@ -3,8 +3,6 @@
  * token. A sketch says which groups of units stand inside common tokens: one hashed bit a group, so
  * it takes about a third of all other groups for known, and knows no token as such.
  */
-import { LATIN } from "./classes.ts";
-
 /** Bits in the sketch. */
 export const SKETCH_BITS = 65_536;
 /** In the set, characters end here, and the starts of 64 characters that are a token begin. */
@@ -22,8 +20,8 @@ export function slotOf(key: number): number {
  * The key of a group of letters with one more at its end: the last five of Latin, in six bits each
  * (small ASCII letters apart from all others), or about the last three of another script.
  */
-export function lettersKey(key: number, unit: number, block: number): number {
-  if (block !== LATIN) return ((key << 11) ^ unit) & 0x7fffffff;
+export function lettersKey(key: number, unit: number, isLatin: boolean): number {
+  if (!isLatin) return ((key << 11) ^ unit) & 0x7fffffff;
   return ((key << 6) | (unit & 31) | (unit > 127 || unit < 97 ? 32 : 0)) & 0x3fffffff;
 }
 /** What ends a word in the key of its last letters. */
