@@ -37,11 +37,11 @@ import { singles, sketch } from "./token-vocabulary.ts";
 
 const SEEDS = [1, 2, 3, 4, 5, 6];
 const LENGTHS = [200, 300, 800];
-const ROUNDS = 1_200;
+const ROUNDS = 900;
 
 /** How a kind of sample counts: its least ratio, and what being under and being over it cost. */
 const KINDS = {
-  natural: { least: 0.97, under: 400, over: 3 },
+  natural: { least: 0.985, under: 400, over: 1 },
   language: { least: 1, under: 1_200, over: 0.08 },
   hostile: { least: 1, under: 400, over: 0.03 },
 };

@@ -96,10 +96,9 @@ export const COST_UNIT = 48;
 /** Tokens added to each text: more than what a text before it can save, so that a cut never lowers a sum. */
 export const TEXT_TOKENS = 2;
 
-// Of what is missing to the full, a known group gives an eighth; of what is there, an unknown one takes a 16th.
+// Trust moves by an eighth of the way with each group, between 0 and 4095, and starts at 0.
 const TRUST_FULL = 4096;
-const GAIN_SHIFT = 3;
-const LOSS_SHIFT = 4;
+const TRUST_SHIFT = 3;
 const LEVEL_SHIFT = 9; // 4096 in 8 levels
 /** Marks, digits and words that follow no space lower trust a little: among them are no groups to judge by. */
 const DOUBT_SHIFT = 5;
@@ -129,7 +128,7 @@ function advanceClock(length: number): number {
 }
 
 function moveTrust(trust: number, known: number): number {
-  return known === 1 ? trust + ((TRUST_FULL - trust) >> GAIN_SHIFT) : trust - (trust >> LOSS_SHIFT);
+  return trust + ((known * TRUST_FULL - trust) >> TRUST_SHIFT);
 }
 
 /** The sum of the costs of a text. With a `tally`, counts how often each class came. O(n). */
