@@ -44,7 +44,7 @@ const MEAN_EXCEPTIONS: Record<string, number> = {
   Hindi: 1.2,
   JavaScript: 1.18,
   TypeScript: 1.18,
-  "Python, Rust, Go, SQL, C": 1.21,
+  "Python, Rust, Go, SQL, C": 1.22,
   Markdown: 1.18,
   JSON: 1.18,
   emoji: 1.16,
