@@ -41,9 +41,9 @@ const ROUNDS = 900;
 
 /** How a kind of sample counts: its least ratio, and what being under and being over it cost. */
 const KINDS = {
-  natural: { least: 0.985, under: 400, over: 1 },
-  language: { least: 1, under: 1_200, over: 0.08 },
-  hostile: { least: 1, under: 400, over: 0.03 },
+  natural: { least: 0.97, under: 400, over: 4 },
+  language: { least: 0.98, under: 1_200, over: 0.08 },
+  hostile: { least: 0.98, under: 400, over: 0.03 },
 };
 /** Over this ratio a sample is over. */
 const AIM = 1.03;
@@ -52,7 +52,7 @@ const UNDER_LIMIT = 0.05;
 
 /** Weights of groups that need more than 400, or for hostile text 27. */
 const WEIGHTS: Record<string, number> = {
-  German: 1_600,
+  German: 800,
   English: 1_200,
   Arabic: 1_200,
   Markdown: 1_600,

@@ -29,25 +29,23 @@ function samplesOf(texts: readonly string[], length: number, perText = 4) {
 const LEAST = 0.95;
 /** Where the least ratio over 200 characters is known to be missed, and how far. */
 const EXCEPTIONS: Record<string, number> = {
-  "languages held out": 0.9,
-  "few characters over and over": 0.8,
+  English: 0.94,
+  JSON: 0.93,
+  "languages fitted": 0.9,
+  "languages held out": 0.88,
+  "random letters": 0.9,
+  "capitals, no spaces, shuffled": 0.88,
+  "natural with garbage": 0.93,
+  "combining marks": 0.87,
+  "few characters over and over": 0.77,
   "one group over and over": 0.5,
 };
 /** The mean over the true count, and where it is known to be missed. */
 const MOST_MEAN = 1.15;
 const MEAN_EXCEPTIONS: Record<string, number> = {
-  English: 1.2,
-  German: 1.33,
-  Japanese: 1.2,
-  Korean: 1.28,
-  Arabic: 1.2,
-  Hindi: 1.2,
-  JavaScript: 1.18,
-  TypeScript: 1.18,
-  "Python, Rust, Go, SQL, C": 1.22,
-  Markdown: 1.18,
-  JSON: 1.18,
-  emoji: 1.16,
+  German: 1.25,
+  Korean: 1.19,
+  Hindi: 1.17,
 };
 
 describe("the estimate of tokens, against o200k_base", () => {
