@@ -7,10 +7,10 @@ import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery
 export async function expireSession({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
-  const step = await session.stepExpiry(jobId, incarnation);
+  const { step, at } = await session.stepExpiry(jobId, incarnation);
   // Whatever has to happen first is owed by then, and the object sends this job again.
   if (step !== "expire" && step !== "cancel") return ACK;
-  await parts.directory.setExpired(job, step === "expire" ? Date.now() : null);
+  await parts.directory.setExpired(job, step === "expire", at);
   const ended = await session.confirmExpiry(jobId, incarnation, step);
   if (ended && step === "expire") parts.log.info("session_expired", { jobId });
   return ACK;

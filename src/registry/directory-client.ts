@@ -17,8 +17,8 @@ export interface DirectoryClient {
   /** Idempotent. */
   remove(ref: SessionRef): Promise<void>;
   setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
-  /** Idempotent. @param expiredAt ms since 1970; null: it did not expire after all */
-  setExpired(ref: SessionRef, expiredAt: number | null): Promise<void>;
+  /** Idempotent, and deaf to what was decided earlier. @param decidedAt ms since 1970 */
+  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<void>;
   /** Newest first. */
   list(
     tenant: string,
@@ -62,7 +62,7 @@ export function createDirectoryClient(namespace: DurableObjectNamespace): Direct
   return {
     register: (ref, createdAt, metadata) => stubOf(ref).register(ref.session, createdAt, metadata),
     remove: (ref) => stubOf(ref).remove(ref.session),
-    setExpired: (ref, expiredAt) => stubOf(ref).setExpired(ref.session, expiredAt),
+    setExpired: (ref, isExpired, decidedAt) => stubOf(ref).setExpired(ref.session, isExpired, decidedAt),
     setMetadata: (ref, metadata) => stubOf(ref).setMetadata(ref.session, metadata),
     async list(tenant, owner, query) {
       const names =

@@ -22,6 +22,11 @@ export interface DirectoryEntry extends ListedSession {
 /** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
 const MAX_SCANNED_ROWS = 5_000;
 
+const EXPIRY_COLUMNS = `
+  ALTER TABLE sessions ADD COLUMN expired_at INTEGER;
+  ALTER TABLE sessions ADD COLUMN expiry_decided_at INTEGER NOT NULL DEFAULT 0;
+`;
+
 /**
  * Knows every session of one owner, whatever becomes of PostgreSQL. It commits before a session's first append is answered, so
  * that erasure and maintenance, which enumerate by it, miss none. An entry whose session was never written is harmless.
@@ -33,9 +38,7 @@ export class Directory extends DurableObject {
     super(ctx, env);
     const columns = ctx.storage.sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('sessions')").toArray();
     this.#hasSchema = columns.length > 0;
-    if (this.#hasSchema && !columns.some(({ name }) => name === "expired_at")) {
-      ctx.storage.sql.exec("ALTER TABLE sessions ADD COLUMN expired_at INTEGER");
-    }
+    if (this.#hasSchema && !columns.some(({ name }) => name === "expired_at")) ctx.storage.sql.exec(EXPIRY_COLUMNS);
   }
 
   /**
@@ -50,9 +53,9 @@ export class Directory extends DurableObject {
           CREATE TABLE IF NOT EXISTS sessions (
             session TEXT PRIMARY KEY,
             created_at INTEGER NOT NULL,
-            metadata TEXT NOT NULL,
-            expired_at INTEGER
+            metadata TEXT NOT NULL
           ) WITHOUT ROWID;
+          ${EXPIRY_COLUMNS}
           CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
         `);
         this.#hasSchema = true;
@@ -78,10 +81,20 @@ export class Directory extends DurableObject {
     this.ctx.storage.sql.exec("UPDATE sessions SET metadata = ? WHERE session = ?", JSON.stringify(metadata), session);
   }
 
-  /** Notes that a session expired, or, with null, that it did not after all. Idempotent. */
-  async setExpired(session: string, expiredAt: number | null): Promise<void> {
+  /**
+   * Notes that a session expired, or that it did not after all. Idempotent: what was decided before what is known changes nothing, nor
+   * does what was decided of an earlier life of the session.
+   * @param decidedAt ms since 1970, by the clock of the session's object
+   */
+  async setExpired(session: string, isExpired: boolean, decidedAt: number): Promise<void> {
     if (!this.#hasSchema) return;
-    this.ctx.storage.sql.exec("UPDATE sessions SET expired_at = ? WHERE session = ?", expiredAt, session);
+    this.ctx.storage.sql.exec(
+      `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2
+       WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2`,
+      isExpired ? decidedAt : null,
+      decidedAt,
+      session,
+    );
   }
 
   /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */

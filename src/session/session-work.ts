@@ -160,11 +160,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   // Expiry
 
-  async stepExpiry(jobId: string, incarnation: string): Promise<ExpiryStep> {
-    return this.shell.work(jobId, incarnation, "done", (session) => {
-      const step = stepExpiry(this.shell.store, session, jobId, newId, Date.now());
+  /** What has to be done, and when that was found: of two who tell others, the later one is right. */
+  async stepExpiry(jobId: string, incarnation: string): Promise<{ step: ExpiryStep; at: number }> {
+    const at = Date.now();
+    return this.shell.work(jobId, incarnation, { step: "done", at }, (session) => {
+      const step = stepExpiry(this.shell.store, session, jobId, newId, at);
       this.shell.arm();
-      return step;
+      return { step, at };
     });
   }
 

@@ -199,7 +199,7 @@ describe("expiry", () => {
               return async () => {
                 steps += 1;
                 unwrap(await sessionAt(ref).append({ messages: [said("wait", "late")] }, null));
-                return "expire";
+                return { step: "expire", at: Date.now() };
               };
             },
           }),

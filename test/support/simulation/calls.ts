@@ -55,8 +55,10 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
         callDirectory(world, ref, atGate, "remove", (session) => {
           if (session.model === null) world.directory.remove(session);
         }),
-      setExpired: (ref, at) =>
-        callDirectory(world, ref, atGate, "setExpired", (session) => world.directory.setExpired(session, at)),
+      setExpired: (ref, isExpired, at) =>
+        callDirectory(world, ref, atGate, "setExpired", (session) =>
+          world.directory.setExpired(session, isExpired, at),
+        ),
     },
     tenants: {
       read: () =>

@@ -33,6 +33,8 @@ export interface Listed {
   readonly expiredAt: number | null;
   /** A Worker died between the erasure of a session and that of its entry: what it says of the next life is not mended. */
   readonly isLeft: boolean;
+  /** When it was last found whether it expired. */
+  readonly decidedAt: number;
 }
 
 /** A session, what it ought to be, and what was seen of it. */
@@ -71,7 +73,7 @@ export class SimulatedDirectory {
   }
 
   register(session: SimulatedSession, createdAt: number = this.#now()): number {
-    session.listed ??= { createdAt, expiredAt: null, isLeft: false };
+    session.listed ??= { createdAt, expiredAt: null, decidedAt: 0, isLeft: false };
     return session.listed.createdAt;
   }
 
@@ -83,8 +85,10 @@ export class SimulatedDirectory {
     if (session.listed !== null) session.listed = { ...session.listed, isLeft: true };
   }
 
-  setExpired(session: SimulatedSession, expiredAt: number | null): void {
-    if (session.listed !== null) session.listed = { ...session.listed, expiredAt };
+  setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): void {
+    const { listed } = session;
+    if (listed === null || listed.decidedAt > decidedAt || listed.createdAt > decidedAt) return;
+    session.listed = { ...listed, expiredAt: isExpired ? decidedAt : null, decidedAt };
   }
 }
 
