@@ -4,18 +4,21 @@ import type { Item, ItemKind, ItemStatus } from "../contracts/summary.ts";
 import { isSupported } from "./support.ts";
 import { estimateTokens } from "./tokens.ts";
 
-/** The bullet, the line break and an item's share of the headings, when it is rendered. */
-export const ITEM_OVERHEAD_TOKENS = 8;
+/** What says that an item is done. */
+export const ITEM_OVERHEAD_TOKENS = 3;
 
-/** What an item takes of a summary's budget. */
+/** What an item takes of a summary's budget: a line of its own. The whole takes no more than its lines together. */
 export function itemTokens(item: { readonly text: string }): TokenCount {
-  return estimateTokens(item.text) + ITEM_OVERHEAD_TOKENS;
+  return estimateTokens(line(item)) + ITEM_OVERHEAD_TOKENS;
 }
 
+/** What items take together: less than one by one, since an estimate begins with caution. */
 export function itemsTokens(items: readonly { readonly text: string }[]): TokenCount {
-  let tokens = 0;
-  for (const item of items) tokens += itemTokens(item);
-  return tokens;
+  return estimateTokens(items.map(line).join("")) + items.length * ITEM_OVERHEAD_TOKENS;
+}
+
+function line(item: { readonly text: string }): string {
+  return `- ${item.text}\n`;
 }
 
 export interface Merge {
@@ -130,19 +133,17 @@ export function newestFirst(items: readonly Item[]): Item[] {
 
 /** Of items in the order of their importance, those that a budget has room for. */
 export function firstWithin(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
-  const kept: Item[] = [];
-  const left: Item[] = [];
-  let tokens = 0;
-  for (const item of items) {
-    const cost = itemTokens(item);
-    if (tokens + cost > maxTokens) {
-      left.push(item);
-      continue;
-    }
-    tokens += cost;
-    kept.push(item);
+  // One that is too large by itself leaves room for those after it.
+  const possible = items.filter((item) => itemTokens(item) <= maxTokens);
+  let low = 0;
+  let high = possible.length;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (itemsTokens(possible.slice(0, middle)) <= maxTokens) low = middle;
+    else high = middle - 1;
   }
-  return { kept, left };
+  const kept = new Set(possible.slice(0, low));
+  return { kept: [...kept], left: items.filter((item) => !kept.has(item)) };
 }
 
 /** The items that say nothing that one before them, or one of `others`, says already in the same words. */

@@ -3,12 +3,13 @@ import type { Item } from "../contracts/summary.ts";
 import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
+import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
-import { oweSummaryByHand, summarizeJob, toPlainItem } from "./summarizing.ts";
+import { toPlainItem } from "./summarizing.ts";
 
 /** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
 

@@ -16,6 +16,7 @@ import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
 import type { Life } from "./lineage.ts";
+import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
 import {
   findMessage,
@@ -31,7 +32,6 @@ import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { SessionWork } from "./session-work.ts";
-import { oweSummaryByHand, oweSummaryIfDue } from "./summarizing.ts";
 import {
   type ExportHead,
   finishImport,

@@ -1,10 +1,10 @@
 import type { Seq } from "../contracts/message.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
+import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { Copying, MessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
-import { oweSummaryIfDue } from "./summarizing.ts";
 
 /**
  * A fork: a new session with the messages of another, up to one of them. It is copied page by page in the background; until it is

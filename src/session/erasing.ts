@@ -5,12 +5,12 @@ import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
 import { beginAgain } from "./copying.ts";
 import { type Erased, tellCopies } from "./lineage.ts";
+import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { findMessage } from "./reading.ts";
 import { REDO_DELAY_MS, uncovered } from "./redo.ts";
 import type { JobRow, MessageRow, OriginRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
-import { summarizeJob } from "./summarizing.ts";
 
 /**
  * Changes what a message says. Its place, its id and the hash of what was first appended stay, so that a retry of the first

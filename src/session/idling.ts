@@ -2,11 +2,11 @@ import { IDLE_SUMMARY_MIN_TOKENS } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { earliest, idleWakeAt } from "../memory/work.ts";
+import { cutMessages, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
-import { cutMessages, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./summarizing.ts";
 
 /** What becomes of a session in which nothing more is said: it is summarized, and may expire. */
 

@@ -9,10 +9,11 @@ import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage 
 import { eraseCopied, eraseSession } from "./erasing.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
+import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { newId, SessionShell } from "./session-shell.ts";
-import { beginSummary, NOTHING_OWED, oweSummaryIfDue, saveAnswer, type SummaryStep } from "./summarizing.ts";
+import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summarizing.ts";
 
 /** The part of the environment that a session uses. */
 export interface ChatSessionEnv {

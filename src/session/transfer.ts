@@ -15,11 +15,12 @@ import {
 import { contentTokens, messageCost } from "../memory/message-text.ts";
 import { isSupported } from "../memory/support.ts";
 import { messageId, seqOfServerId, serverId } from "./append.ts";
+import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { MessageRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
-import { evidenceOf, oweSummaryIfDue } from "./summarizing.ts";
+import { evidenceOf } from "./summarizing.ts";
 
 /** A session as lines, out and in again. */
 

@@ -47,8 +47,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "base-version-not-checked": [
     {
       file: "session/summarizing.ts",
-      replace: "if (job.lease !== lease || job.baseVersion === null",
-      by: "if (job.baseVersion === null",
+      replace: "if (given.lease !== lease || given.baseVersion === null",
+      by: "if (given.baseVersion === null",
     },
     {
       file: "session/summarizing.ts",

@@ -1,0 +1,134 @@
+import type { SummarizeRequest } from "../contracts/job.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
+import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
+import { messageCost } from "../memory/message-text.ts";
+import { GIVEN_UP_REST_MS } from "../memory/work.ts";
+import { newJob } from "./owed-work.ts";
+import type { JobRow, MessageRow, SessionRow } from "./rows.ts";
+import { settingsOf } from "./settings.ts";
+import type { SessionStore } from "./store.ts";
+
+/** When a summary is owed, and through which message. There is one at a time. */
+
+export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
+  for (const row of rows) {
+    const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
+    yield { seq: row.seq, content: row.content, cost };
+  }
+}
+
+/** The one summary that is owed or was given up. */
+export function summarizeJob(store: SessionStore): JobRow | undefined {
+  return store.jobs().find((job) => job.kind === "summarize");
+}
+
+/** What was said since the last summary, in tokens of a context. */
+export function unsummarizedTokens(store: SessionStore): TokenCount {
+  return (store.head()?.totalCost ?? 0) - store.totalCostAt(store.newestSummary()?.throughSeq ?? 0);
+}
+
+/**
+ * Owes a summary if enough was said since the last one. Called with each append and each summary, inside its transaction.
+ * @returns whether work is newly owed
+ */
+export function oweSummaryIfDue(
+  store: SessionStore,
+  session: SessionRow,
+  newJobId: () => string,
+  now: number,
+): boolean {
+  const newest = store.head();
+  if (newest === null) return false;
+  const settings = settingsOf(session);
+  const throughSeq = store.newestSummary()?.throughSeq ?? 0;
+  if (!isSummaryDue(newest.totalCost - store.totalCostAt(throughSeq), settings)) return false;
+  const open = summarizeJob(store);
+  if (open !== undefined && !open.isUpgrade) {
+    const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
+    if (open.state === "owed" || !rested) return false;
+  }
+  const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
+  if (target <= throughSeq) return false;
+  return oweSummaryThrough(store, session, target, newJobId, now);
+}
+
+/**
+ * Owes a summary through a message. One that was given up begins anew, and one that was only to make a degraded summary better covers
+ * the rest as well; one that is on its way stays as it is.
+ * @returns whether work is newly owed
+ */
+export function oweSummaryThrough(
+  store: SessionStore,
+  session: SessionRow,
+  target: Seq,
+  newJobId: () => string,
+  now: number,
+): boolean {
+  const open = summarizeJob(store);
+  if (open?.isUpgrade === true) {
+    if (isHeld(open, now)) return false;
+    store.putJob({
+      ...open,
+      throughSeq: Math.max(open.throughSeq, target),
+      isUpgrade: false,
+      failures: 0,
+      nextSendAt: now,
+    });
+    return true;
+  }
+  if (open?.state === "owed") return false;
+  if (open !== undefined) store.deleteJob(open.id);
+  store.putJob({
+    ...newJob("summarize", session.incarnation, newJobId(), target, now, now),
+    // What was given up may have been to take the place of versions that cover something changed.
+    redoBase: open?.redoBase ?? null,
+    taintedFromSeq: open?.taintedFromSeq ?? null,
+    usage: open?.usage ?? null,
+  });
+  return true;
+}
+
+/** Whether a consumer is at it. */
+export function isHeld(job: JobRow, now: number): boolean {
+  return job.leaseUntil !== null && job.leaseUntil > now;
+}
+
+/** Owes a summary because somebody asked. Null if there is nothing that it would cover. */
+export function oweSummaryByHand(
+  store: SessionStore,
+  session: SessionRow,
+  request: SummarizeRequest,
+  newJobId: () => string,
+  now: number,
+): JobRow | null {
+  const newest = store.head();
+  if (newest === null) return null;
+  const keepRecentTokens = request.keepRecentTokens ?? settingsOf(session).keepRecentTokens;
+  const fromScratch = request.fromScratch === true;
+  const covered = store.newestSummary()?.throughSeq ?? 0;
+  const target = Math.max(
+    chooseCut(cutMessages(store.messagesBackward(newest.seq, 1)), keepRecentTokens),
+    fromScratch ? covered : 0,
+  );
+  const open = summarizeJob(store);
+  if (open === undefined) {
+    if (target === 0 || (target <= covered && !fromScratch)) return null;
+    const job = { ...newJob("summarize", session.incarnation, newJobId(), target, now, now), fromScratch };
+    store.putJob(job);
+    return job;
+  }
+  const restart = fromScratch && !open.fromScratch;
+  const job: JobRow = {
+    ...open,
+    state: "owed",
+    throughSeq: Math.max(open.throughSeq, target),
+    isUpgrade: open.isUpgrade && target <= covered,
+    fromScratch: open.fromScratch || fromScratch,
+    // Whoever asks by hand does not wait for a backoff.
+    nextSendAt: open.sends === 0 || open.failures > 0 ? now : open.nextSendAt,
+    failures: open.state === "failed" ? 0 : open.failures,
+    ...(restart ? { draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null } : {}),
+  };
+  store.putJob(job);
+  return job;
+}
