@@ -45,6 +45,9 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
+          // One workerd for all files: to start one, and to load the Worker into it, takes longer than most files do. Each test names
+          // its sessions anew, and so has its own.
+          isolate: false,
           globalSetup: ["test/support/setup-postgres.ts", "test/support/setup-model.ts"],
           testTimeout: 20_000,
           hookTimeout: 30_000,

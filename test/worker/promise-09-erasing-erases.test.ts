@@ -50,7 +50,7 @@ function archived(ref: SessionRef): Promise<{ session: Record<string, unknown> |
 
 /** A chat whose first 8 turns are summarized and archived. */
 async function summarizedChat(): Promise<SessionRef> {
-  const ref = await chatOf(12);
+  const ref = await chatOf(12, { words: 12 });
   unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
   await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
   return ref;
