@@ -60,6 +60,8 @@ export default defineConfig({
           include: ["test/system/**/*.test.ts"],
           // Services that tests start side by side share the cores with those that measure how long an append takes.
           maxConcurrency: 3,
+          // Most of their time they wait for services to start and for work to be done behind them.
+          maxWorkers: 2,
           environment: "node",
           globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
           testTimeout: 60_000,

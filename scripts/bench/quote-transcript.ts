@@ -1,13 +1,21 @@
 // What a stand-in for a model answers: the first words of each message as an item, and the items so far as they were. It needs
 // no model, takes no time, and stands up to every check, because it only quotes.
 import { z } from "zod";
-import { transcriptMessageSchema } from "../../src/contracts/summarizer.ts";
 import { itemSchema } from "../../src/contracts/summary.ts";
 
 const MAX_QUOTED_CHARACTERS = 160;
 
-const dataSchema = z.object({ previous: z.array(itemSchema), messages: z.array(transcriptMessageSchema) });
-export type PromptData = z.infer<typeof dataSchema>;
+/** `[seq, role, author, text]`, as the prompt gives a message. */
+const saidSchema = z.tuple([z.int(), z.string(), z.string(), z.string()]);
+const dataSchema = z
+  .object({ previous: z.array(itemSchema), days: z.array(z.object({ messages: z.array(saidSchema) })) })
+  .transform(({ previous, days }) => ({
+    previous,
+    messages: days.flatMap(({ messages }) =>
+      messages.map(([seq, role, author, text]) => ({ seq, role, author, text })),
+    ),
+  }));
+export type PromptData = z.output<typeof dataSchema>;
 
 /** The data that the built-in agent fences in its prompt. */
 export function readPromptData(prompt: string): PromptData {

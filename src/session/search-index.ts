@@ -95,7 +95,7 @@ export class SearchIndex {
     if (this.#state() === null || seqs.length === 0) return;
     this.#storage.transactionSync(() => {
       for (const seq of seqs) this.#change(seq, (memory) => this.#delete(memory, seq));
-      overwriteFreePages(this.#storage.sql);
+      this.#purge();
     });
   }
 
@@ -107,8 +107,19 @@ export class SearchIndex {
         this.#delete(memory, seq);
         this.#insert(memory, seq, seq);
       });
-      overwriteFreePages(this.#storage.sql);
+      this.#purge();
     });
+  }
+
+  /** A small segment that loses a term keeps its bytes in the page: all become one, in pages of their own, and the old ones go. */
+  #purge(): void {
+    if (this.indexedThroughSeq > MAX_PURGED_MESSAGES) {
+      this.drop();
+      return;
+    }
+    this.#tables.mergeSegments();
+    this.#tables.fillSegmentPage();
+    overwriteFreePages(this.#storage.sql);
   }
 
   /** Forgets the whole index, and leaves nothing of it in the pages of the database. */
@@ -238,5 +249,8 @@ export class SearchIndex {
     this.#tables.saveLengths(lengths, seq, seq);
   }
 }
+
+/** To write an index of more messages anew, several times, would hold the session up: it is made again with the next searches. */
+const MAX_PURGED_MESSAGES = 5_000;
 
 const UNUSED: SearchState = { version: INDEX_VERSION, indexedThroughSeq: 0, revision: 0 };

@@ -109,7 +109,26 @@ export class SearchTables {
     );
     // The same for the pages of FTS5, which hold terms: these are nobody's. Written now, not with the first messages.
     this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (0, ?)", STAND_INS);
+    this.mergeSegments();
+  }
+
+  /** Writes the whole index anew, if it is in several segments. */
+  mergeSegments(): void {
     this.#sql.exec("INSERT INTO search_index (search_index) VALUES ('optimize')");
+  }
+
+  /**
+   * Lets words that are nobody's take the place, for a moment, that small segments had in the page of the index's own records. The
+   * largest that the page has room for covers it; how large that is depends on what else stands there.
+   */
+  fillSegmentPage(): void {
+    for (const count of FILLINGS) {
+      const words = STAND_INS.split(" ").slice(0, count).join(" ");
+      this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (-1, ?)", words);
+      this.mergeSegments();
+      this.#sql.exec("INSERT INTO search_index (search_index, rowid, terms) VALUES ('delete', -1, ?)", words);
+      this.mergeSegments();
+    }
   }
 
   drop(): void {
@@ -312,6 +331,9 @@ const STAND_INS = Array.from(
   { length: 400 },
   (_, at) => `§§${((at * 2_654_435_761) % 2 ** 32).toString(36)}${"x".repeat(16)}`,
 ).join(" ");
+
+/** So many of them make one segment of about a page, of 1 KB to a little more than fits. */
+const FILLINGS = [40, 110, 120, 126, 130, 134, 138, 142];
 
 const digits = (seq: Seq): string => String(seq).padStart(10, "0");
 
