@@ -134,7 +134,11 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
   ],
   "expires-though-somebody-spoke": [
-    { file: "session/idling.ts", replace: "if (expiry === null || expiry > now) {", by: "if (expiry === null) {" },
+    {
+      file: "session/idling.ts",
+      replace: "if (expiry === null || expiry > now) return",
+      by: "if (expiry === null) return",
+    },
   ],
 };
 
