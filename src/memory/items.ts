@@ -132,7 +132,10 @@ export function newestFirst(items: readonly Item[]): Item[] {
 }
 
 /** Of items in the order of their importance, those that a budget has room for. */
-export function firstWithin(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
+export function firstWithin<T extends { readonly text: string }>(
+  items: readonly T[],
+  maxTokens: TokenCount,
+): { kept: T[]; left: T[] } {
   // One that is too large by itself leaves room for those after it.
   const possible = items.filter((item) => itemTokens(item) <= maxTokens);
   let low = 0;

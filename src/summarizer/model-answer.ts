@@ -4,7 +4,7 @@ import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } fro
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem, SummarizerRequest } from "../contracts/summarizer.ts";
 import { type Item, type ItemStatus, itemKindSchema, itemStatusSchema } from "../contracts/summary.ts";
-import { itemTokens } from "../memory/items.ts";
+import { firstWithin } from "../memory/items.ts";
 import type { ItemNames } from "./item-names.ts";
 import { oneLine } from "./sentences.ts";
 
@@ -68,17 +68,10 @@ function proposed(item: ModelItem, known: Item | undefined): ProposedItem {
 
 /** As many items as fit, those that hold first and the newest of them first, in the order they came in. */
 function withinBudget(items: readonly ProposedItem[], maxTokens: TokenCount): ProposedItem[] {
-  const kept = new Set<ProposedItem>();
-  let left = maxTokens;
   const dearestFirst = items.toSorted(
     (a, b) => STATUS_RANK[a.status] - STATUS_RANK[b.status] || (b.sourceSeqs.at(-1) ?? 0) - (a.sourceSeqs.at(-1) ?? 0),
   );
-  for (const item of dearestFirst) {
-    const cost = itemTokens(item);
-    if (cost > left) continue;
-    left -= cost;
-    kept.add(item);
-  }
+  const kept = new Set(firstWithin(dearestFirst, maxTokens).kept);
   return items.filter((item) => kept.has(item));
 }
 
