@@ -21,7 +21,7 @@ export async function carryOver({ job, attempts }: Delivery, parts: PipelinePart
     attempts < MAX_WAITS,
     parts,
   );
-  if (luggage !== "wait" && (await session.carryOver(jobId, incarnation, luggage))) return ACK;
+  if (luggage !== "wait" && (await session.carryOver(jobId, incarnation, next.lease, luggage))) return ACK;
   return { verdict: "retry", delaySeconds: Math.min(30, 2 ** (attempts - 1)) };
 }
 
@@ -69,10 +69,9 @@ async function packMemories(
       const own = {
         session,
         incarnation,
-        kind: "continuation",
+        kind: "further",
         throughSeq: 0,
         state: "done",
-        isDirect: false,
       } as const;
       return {
         throughSeq: 0,

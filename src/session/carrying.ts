@@ -5,7 +5,7 @@ import { EVERY_SEQ } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
-import { soundSummaryAt } from "./redo.ts";
+import { redoFromStart, soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
@@ -47,6 +47,10 @@ export function readCarried(
 ): Carried {
   const origins = furtherOrigins(store);
   if (session.expiredAt !== null) return { next: "archive", origins };
+  // What was carried here is asked for anew, and all that was made of it is to be made again.
+  const isStale = pendingOrigin(store)?.state === "stale";
+  if (isStale && mayWait) return { next: "wait" };
+  if (isStale) return { next: "items", throughSeq: 0, items: [], origins };
   if (mayWait) {
     const open = summarizeJob(store);
     const owed = open ?? oweSummaryByHand(store, session, { keepRecentTokens: 0 }, newId, now);
@@ -69,30 +73,48 @@ export function oweCarrying(
   store.putJob(newJob("restore", incarnation, newId(), 0, now, now));
 }
 
-/** Where to carry over from, and how often that was tried; null if nothing is owed any more. */
+/** Owes it again, since something was erased there: what is on its way is worth nothing any more. */
+export function oweCarryingAnew(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+  const open = store.jobs().find(({ kind }) => kind === "restore");
+  store.putJob(
+    open === undefined
+      ? newJob("restore", session.incarnation, newId(), 0, now, now)
+      : { ...open, lease: null, nextSendAt: now },
+  );
+}
+
+/** Where to carry over from, and the lease that what comes of it is known by; null if nothing is owed any more. */
 export function nextCarrying(
   store: SessionStore,
   jobId: string,
-): { readonly source: Life; readonly sends: number } | null {
+  newLease: () => string,
+): { readonly source: Life; readonly lease: string } | null {
   const job = store.job(jobId);
   const source = pendingOrigin(store);
-  return job === null || source === undefined ? null : { source, sends: job.sends };
+  if (job === null || source === undefined) return null;
+  const lease = job.lease ?? newLease();
+  if (job.lease === null) store.putJob({ ...job, lease });
+  return { source, lease };
 }
 
+/** What is to be carried over, for the first time or anew. */
 export function pendingOrigin(store: SessionStore): OriginRow | undefined {
-  return store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state === "pending");
+  return store.lineage
+    .origins()
+    .find(({ kind, state }) => kind === "continuation" && (state === "pending" || state === "stale"));
 }
 
 /**
  * Carries items over, as a new version of the summary that covers no more than the one before. Only what still holds, and what fits
- * beside what is there.
+ * beside what is there. Carried over anew, what the other session holds no longer goes, and so does all that was made of it here.
  * @param given null if the other session is gone
- * @returns false if a summary is just being made: the call comes again
+ * @returns false if a summary is just being made, or something was erased there meanwhile: the call comes again
  */
 export function carryOver(
   store: SessionStore,
   session: SessionRow,
   jobId: string,
+  lease: string,
   given: Luggage | null,
   newId: () => string,
   now: number,
@@ -100,12 +122,21 @@ export function carryOver(
   const job = store.job(jobId);
   const origin = pendingOrigin(store);
   if (job === null || origin === undefined) return true;
+  if (job.lease !== lease) return false;
   const summarizing = summarizeJob(store);
   // A version that came between would make an answer that is on its way worthless, and it is paid for.
   const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || summarizing.draft !== null);
   if (isUnderWay) return false;
-  const heard = store.lineage.takeHeard();
+  const isAnew = origin.state === "stale";
+  const heard = isAnew ? store.lineage.heard() : store.lineage.takeHeard();
   store.deleteJob(jobId);
+  if (isAnew) {
+    deleteAllBut(store, given?.items ?? [], origin.session);
+    store.countChange();
+    redoFromStart(store, session, newId, now);
+  }
+  const newest = store.newestSummary();
+  if (isAnew && newest !== null) oweArchive(store, session, newId, now, true);
   if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {
     store.lineage.putOrigin({ ...origin, state: "lost" });
     return true;
@@ -113,7 +144,6 @@ export function carryOver(
   for (const further of given.origins) store.lineage.putOrigin(further);
   if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin.session);
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
-  const newest = store.newestSummary();
   const current = newest === null ? [] : store.items(newest.version);
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
   const candidates = given.items
@@ -121,6 +151,7 @@ export function carryOver(
     .filter((item) => item.status === "current" && !isErased(item, heard.get(item.sourceSession)));
   const { kept, left } = firstWithin(withoutDoubles(candidates, current), room);
   if (kept.length === 0) return true;
+  if (!isAnew || newest === null) oweArchive(store, session, newId, now);
   const version = (newest?.version ?? 0) + 1;
   for (const [index, item] of kept.toSorted(bySource).entries())
     store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
@@ -134,8 +165,23 @@ export function carryOver(
     usage: null,
     createdAt: now,
   });
-  oweArchive(store, session, newId, now);
   return true;
+}
+
+/** What was carried over and is held no longer goes, from every version. */
+function deleteAllBut(store: SessionStore, held: readonly Item[], source: string): void {
+  const left = new Set(held.map((item) => statementOf({ ...item, sourceSession: item.sourceSession ?? source })));
+  store.deleteItems(
+    store
+      .carriedItems()
+      .filter((item) => !left.has(statementOf(item)))
+      .map(({ id }) => id),
+  );
+}
+
+/** What an item says, and of what, whatever became of it. */
+function statementOf({ kind, text, sourceSeqs, sourceSession }: Item): string {
+  return JSON.stringify([kind, text, sourceSeqs, sourceSession]);
 }
 
 function bySource(a: Item, b: Item): number {

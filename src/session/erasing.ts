@@ -3,12 +3,13 @@ import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
+import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
 import { type Erased, tellCopies } from "./lineage.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { findMessage } from "./reading.ts";
-import { REDO_DELAY_MS, uncovered } from "./redo.ts";
+import { begunThrough, REDO_DELAY_MS, redoFromStart, revived, uncovered } from "./redo.ts";
 import type { JobRow, MessageRow, OriginRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -110,9 +111,9 @@ function invalidate(
 function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: number): void {
   const newest = store.newestSummary();
   const covered = newest?.throughSeq ?? 0;
-  const begunThrough = Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
-  const given = new Set(seqs.filter((seq) => seq <= begunThrough));
-  const behind = seqs.filter((seq) => seq > begunThrough && seq <= covered);
+  const begun = begunThrough(job);
+  const given = new Set(seqs.filter((seq) => seq <= begun));
+  const behind = seqs.filter((seq) => seq > begun && seq <= covered);
   let changed = job;
   if (given.size > 0) {
     changed = {
@@ -138,11 +139,6 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
     };
   }
   if (changed !== job) store.putJob(changed);
-}
-
-/** A job that was given up is owed again: what was erased may live on in the versions that it is to take the place of. */
-function revived(job: JobRow, now: number): Partial<JobRow> {
-  return job.state === "failed" ? { state: "owed", nextSendAt: now + REDO_DELAY_MS } : {};
 }
 
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
@@ -177,25 +173,29 @@ export function eraseCopied(
   const forgotten: Seq[] = [];
   // A page that is on its way to a fork may still hold it, and a later one be of the same moment.
   if (session.copying !== null && erased.length > 0) beginAgain(store, session.copying);
-  for (const { source, seqs, isPassedOn } of erased) {
+  for (const told of erased) {
+    const { source, seqs, through } = told;
     const origin = store.lineage
       .origins()
       .find(({ session: id, incarnation }) => id === source.session && incarnation === source.incarnation);
     if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
-      // What is on its way here may still hold it.
-      if (isAwaiting(store)) store.lineage.hear(source.session, seqs);
+      if (pendingOrigin(store) === undefined) continue;
+      // What is on its way here may still hold it, also in other words.
+      store.lineage.hear(source.session, seqs);
+      oweCarryingAnew(store, session, newId, now);
       continue;
     }
     // A fork has its messages from their own session, which tells it itself: another that is erased takes none of them along.
-    if (origin.kind === "fork" && isPassedOn === true) continue;
-    const isPastIt = origin.kind !== "further" && seqs?.every((seq) => seq > origin.throughSeq) === true;
+    if (origin.kind === "fork" && through !== undefined) continue;
+    const isPastIt =
+      origin.kind !== "further" && origin.state === "done" && seqs?.every((seq) => seq > origin.throughSeq) === true;
     if (isPastIt) continue;
     if (session.expiredAt !== null || (session.copying !== null && seqs === null)) {
       eraseSession(store, session, newId, now);
       return { isGone: true, seqs: [] };
     }
     if (origin.kind !== "fork") {
-      eraseCarried(store, session, origin, seqs, newId, now);
+      eraseCarried(store, session, origin, told, newId, now);
       continue;
     }
     const among = seqs === null ? null : new Set(seqs);
@@ -207,31 +207,42 @@ export function eraseCopied(
   return { isGone: false, seqs: forgotten };
 }
 
-function isAwaiting(store: SessionStore): boolean {
-  return store.lineage.origins().some(({ kind, state }) => kind === "continuation" && state === "pending");
-}
-
+/**
+ * Erases items that were carried over. A model may have folded what was erased into others of them, and those into items of this
+ * session: the session that they came from is asked anew what it holds; where it can't be, all of them go.
+ */
 function eraseCarried(
   store: SessionStore,
   session: SessionRow,
   origin: OriginRow,
-  seqs: readonly Seq[] | null,
+  { seqs, through }: Erased,
   newId: () => string,
   now: number,
 ): void {
   // Sessions may continue from each other in a circle, by lives that are long over: what is no news is not told on.
   if (!store.lineage.hear(origin.session, seqs)) return;
-  store.deleteCarriedItems(origin.session, seqs);
-  const job = summarizeJob(store);
-  if (job?.draft !== null && job !== undefined) {
-    const among = seqs === null ? null : new Set(seqs);
-    const items = job.draft.items.filter(
-      (item) =>
-        item.sourceSession !== origin.session || (among !== null && !item.sourceSeqs.some((seq) => among.has(seq))),
-    );
-    store.putJob({ ...job, draft: { ...job.draft, items } });
-  }
   store.countChange();
+  deleteCarried(store, origin.session, seqs);
+  const direct = store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
+  if (direct !== undefined && !(seqs === null && direct.session === origin.session)) {
+    store.lineage.putOrigin({ ...direct, state: "stale" });
+    oweCarryingAnew(store, session, newId, now);
+  } else {
+    deleteCarried(store, origin.session, null);
+    if (through !== undefined) deleteCarried(store, through, null);
+    redoFromStart(store, session, newId, now);
+  }
   if (store.newestSummary() !== null) oweArchive(store, session, newId, now, true);
   tellCopies(store, session, { source: origin, seqs }, newId, now);
+}
+
+function deleteCarried(store: SessionStore, source: string, seqs: readonly Seq[] | null): void {
+  store.deleteCarriedItems(source, seqs);
+  const job = summarizeJob(store);
+  if (job === undefined || job.draft === null) return;
+  const among = seqs === null ? null : new Set(seqs);
+  const items = job.draft.items.filter(
+    (item) => item.sourceSession !== source || (among !== null && !item.sourceSeqs.some((seq) => among.has(seq))),
+  );
+  store.putJob({ ...job, draft: { ...job.draft, items } });
 }

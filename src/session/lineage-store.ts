@@ -1,5 +1,4 @@
 import type { Seq } from "../contracts/message.ts";
-import type { Origin } from "../contracts/session.ts";
 import { number, numberOrNull, type OriginRow, type OwedErasure, text } from "./rows.ts";
 
 /** Every SQL statement about where a session came from, and what was taken from it. No decision is taken here. */
@@ -36,7 +35,7 @@ export class LineageStore {
         incarnation: text(row["incarnation"]),
         kind: text(row["kind"]) as OriginRow["kind"],
         throughSeq: number(row["through_seq"]),
-        state: text(row["state"]) as Origin["state"],
+        state: text(row["state"]) as OriginRow["state"],
       }));
   }
 
@@ -66,13 +65,20 @@ export class LineageStore {
     return isNews;
   }
 
-  /** What was heard of each session, which is forgotten with that. */
-  takeHeard(): Map<string, Set<Seq>> {
+  /** What was heard of each session. */
+  heard(): Map<string, Set<Seq>> {
     const heard = new Map<string, Set<Seq>>();
-    for (const row of this.#sql.exec("DELETE FROM heard_erasures RETURNING session, seq").toArray()) {
+    for (const row of this.#sql.exec("SELECT session, seq FROM heard_erasures").toArray()) {
       const session = text(row["session"]);
       heard.set(session, (heard.get(session) ?? new Set()).add(number(row["seq"])));
     }
+    return heard;
+  }
+
+  /** The same, and forgets it. */
+  takeHeard(): Map<string, Set<Seq>> {
+    const heard = this.heard();
+    this.#sql.exec("DELETE FROM heard_erasures");
     return heard;
   }
 

@@ -16,16 +16,16 @@ export interface Life {
 export interface Erased {
   readonly source: Life;
   readonly seqs: readonly Seq[] | null;
-  /** Told by a session that had carried items over from there, and not by the source itself. */
-  readonly isPassedOn?: boolean;
+  /** The session that tells it, where it is not the source itself: it had carried items over from there. */
+  readonly through?: string | undefined;
 }
 
 /** The sessions that items here were carried over from, as they are passed on with these. */
 export function furtherOrigins(store: SessionStore): OriginRow[] {
   return store.lineage
     .origins()
-    .filter(({ kind, state }) => kind !== "fork" && state === "done")
-    .map((origin) => ({ ...origin, kind: "further" }));
+    .filter(({ kind, state }) => kind !== "fork" && (state === "done" || state === "stale"))
+    .map((origin) => ({ ...origin, kind: "further", state: "done" }));
 }
 
 /** What one copy is told at a time at most: a body of an RPC stays small, and the rest follows. */
@@ -72,8 +72,8 @@ function* erasedOf(owed: readonly OwedErasure[], teller: SessionRow): Generator<
     if (source === undefined) continue;
     const isAll = ofSource.some(({ seq }) => seq === EVERY_SEQ);
     // What is confirmed has to be what was told: the rows of single messages go in a round of their own.
-    const isPassedOn = source.session !== teller.session;
-    yield { source, seqs: isAll ? null : ofSource.map(({ seq }) => seq), ...(isPassedOn ? { isPassedOn } : {}) };
+    const through = source.session === teller.session ? {} : { through: teller.session };
+    yield { source, seqs: isAll ? null : ofSource.map(({ seq }) => seq), ...through };
   }
 }
 

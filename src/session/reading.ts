@@ -105,7 +105,8 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
 /** The session that it was made from; what came with that one from others is that one's affair. */
 function originOf(store: SessionStore): Origin | null {
   for (const { session, kind, throughSeq, state } of store.lineage.origins()) {
-    if (kind !== "further" && session !== ALL_SESSIONS) return { session, kind, throughSeq, state };
+    if (kind === "further" || session === ALL_SESSIONS) continue;
+    return { session, kind, throughSeq, state: state === "stale" ? "done" : state };
   }
   return null;
 }

@@ -1,8 +1,9 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
+import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
-import type { SessionRow, SummaryRow } from "./rows.ts";
+import type { JobRow, SessionRow, SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Summarizing again, because something that a summary was made from has changed. */
@@ -48,4 +49,32 @@ export function soundSummaryAt(store: SessionStore, seq: Seq): SummaryRow | null
       ? Number.MAX_SAFE_INTEGER
       : store.versionBefore(owed.taintedFromSeq);
   return store.summaryAt(seq, Math.min(redoBase, untainted));
+}
+
+/**
+ * Owes a summary from the first message on: every version was made with what was carried here in sight, and a model may have folded
+ * it into items that cite messages of this session.
+ */
+export function redoFromStart(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+  const covered = store.newestSummary()?.throughSeq ?? 0;
+  const open = summarizeJob(store);
+  if (open === undefined && covered === 0) return;
+  const job = open ?? newJob("summarize", session.incarnation, newId(), covered, now + REDO_DELAY_MS, now);
+  store.putJob({
+    ...job,
+    ...revived(job, now),
+    throughSeq: Math.max(job.throughSeq, covered),
+    isUpgrade: false,
+    ...(begunThrough(job) > 0 ? { taintedFromSeq: 1 } : { redoBase: store.versionBefore(1) }),
+  });
+}
+
+/** The last message that a summarizer was given of a job; 0 if none. */
+export function begunThrough(job: JobRow): Seq {
+  return Math.max(job.chunkThroughSeq ?? 0, job.draft?.throughSeq ?? 0);
+}
+
+/** A job that was given up is owed again: what was erased may live on in the versions that it is to take the place of. */
+export function revived(job: JobRow, now: number): Partial<JobRow> {
+  return job.state === "failed" ? { state: "owed", nextSendAt: now + REDO_DELAY_MS } : {};
 }

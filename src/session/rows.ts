@@ -51,7 +51,8 @@ export interface OriginRow {
   /** `further`: items of it came along with those of another origin. */
   readonly kind: Origin["kind"] | "further";
   readonly throughSeq: Seq;
-  readonly state: Origin["state"];
+  /** `stale`: something that it may say in other words was erased there, and it is asked anew what it holds. */
+  readonly state: Origin["state"] | "stale";
 }
 
 /** What a copy has yet to be told: that messages of a life of a session were erased. */

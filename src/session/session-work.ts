@@ -222,8 +222,8 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Continuations
 
   /** Where to carry over from; null if nothing is owed any more. */
-  async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; sends: number } | null> {
-    return this.shell.work(jobId, incarnation, null, () => nextCarrying(this.shell.store, jobId));
+  async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; lease: string } | null> {
+    return this.shell.work(jobId, incarnation, null, () => nextCarrying(this.shell.store, jobId, newId));
   }
 
   /** What another session may carry over from this one; null if it is gone. */
@@ -238,9 +238,9 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   /** @returns false if it has to come again */
-  async carryOver(jobId: string, incarnation: string, luggage: Luggage | null): Promise<boolean> {
+  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<boolean> {
     return this.shell.work(jobId, incarnation, true, (session) => {
-      const isDone = carryOver(this.shell.store, session, jobId, luggage, newId, Date.now());
+      const isDone = carryOver(this.shell.store, session, jobId, lease, luggage, newId, Date.now());
       this.shell.changed();
       if (isDone) this.shell.wake(jobId);
       return isDone;

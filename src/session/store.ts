@@ -476,6 +476,19 @@ export class SessionStore {
     return this.#deleteItems(`source_session = ? AND ${CITES_ANY}`, sourceSession, JSON.stringify(seqs));
   }
 
+  /** Every item of every version that was carried over, whichever session it came from. */
+  carriedItems(): VersionedItem[] {
+    return this.#sql
+      .exec(`SELECT * FROM items WHERE row > 0 AND to_version <> '${NEVER_BEGUN}' AND source_session IS NOT NULL`)
+      .toArray()
+      .map(toItem);
+  }
+
+  /** Deletes items from every version. */
+  deleteItems(ids: readonly string[]): void {
+    this.#retireItems("row > 0 AND item_id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+  }
+
   #deleteItems(condition: string, ...values: readonly SqlStorageValue[]): VersionedItem[] {
     const current = this.#sql
       .exec(`SELECT * FROM items WHERE row > 0 AND to_version = '${NEVER_ENDED}' AND ${condition}`, ...values)

@@ -21,7 +21,7 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
-import { incarnationOf, owedJobs, sessionAt, stubAt, until } from "./worker-session.ts";
+import { incarnationOf, oweSummary, owedJobs, sessionAt, stubAt, until, withoutAlarm } from "./worker-session.ts";
 
 /** What tests of a session's beginning and end have in common: forks, continuations, expiry, silence. */
 
@@ -32,11 +32,12 @@ export interface HttpAnswer<Body> {
   readonly body: Body;
 }
 
-/** A request to the Worker, as the tenant's own key sends it. A body that is text goes as JSON Lines. */
+/** A request to the Worker, as the tenant's own key sends it, for one of its users if named. A body that is text goes as JSON Lines. */
 export async function request<Body = Record<string, unknown>>(
   method: string,
   path: string,
   body?: unknown,
+  user?: string,
 ): Promise<HttpAnswer<Body>> {
   const isLines = typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
   const response = await exports.default.fetch(
@@ -44,6 +45,7 @@ export async function request<Body = Record<string, unknown>>(
       method,
       headers: {
         authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_API_KEY}`,
+        ...(user === undefined ? {} : { "threadkeep-user": user }),
         "content-type": isLines ? "application/x-ndjson" : "application/json",
       },
       ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
@@ -167,6 +169,14 @@ export function pipelineParts(change: Partial<PipelineParts> = {}): PipelinePart
     log: createLog({ write: () => undefined }),
     ...change,
   };
+}
+
+/** Makes a summary of a session with an answer of the test's own. */
+export async function summarizeBy(ref: SessionRef, answer: typeof quoting): Promise<void> {
+  const { jobId, incarnation } = await oweSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  if (step.next !== "call") throw new Error("expected a call");
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer(step.request)));
 }
 
 /** Each message as an item, after those that there were. */

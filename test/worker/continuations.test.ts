@@ -19,6 +19,7 @@ import {
   ring,
   storedText,
   summarizeAndArchive,
+  summarizeBy,
 } from "../support/worker-lifetime.ts";
 import {
   birthOf,
@@ -35,6 +36,7 @@ import {
 } from "../support/worker-session.ts";
 
 const SECRET = "the invoice 1003";
+const FOLDED = "mandrake";
 
 /** A continuation that only the test brings on its way. */
 async function beginContinuation(source: SessionRef): Promise<SessionRef> {
@@ -46,7 +48,11 @@ async function beginContinuation(source: SessionRef): Promise<SessionRef> {
 
 async function carry(copy: SessionRef, luggage: Luggage | null): Promise<boolean> {
   const { jobId, incarnation } = await jobOf(copy, "restore");
-  return withoutAlarm(copy, (session) => session.carryOver(jobId, incarnation, luggage));
+  return withoutAlarm(copy, async (session) => {
+    const next = await session.nextCarrying(jobId, incarnation);
+    if (next === null) throw new Error("nothing is owed");
+    return session.carryOver(jobId, incarnation, next.lease, luggage);
+  });
 }
 
 async function luggageOf(source: SessionRef): Promise<Luggage> {
@@ -57,14 +63,6 @@ async function luggageOf(source: SessionRef): Promise<Luggage> {
 
 function item(id: string, text: string, sourceSeqs: number[], change: Partial<Item> = {}): Item {
   return { id, kind: "fact", text, sourceSeqs, status: "current", ...change };
-}
-
-/** Makes a summary of a session with an answer of the test's own. */
-async function summarizeBy(ref: SessionRef, answer: typeof quoting): Promise<void> {
-  const { jobId, incarnation } = await oweSummary(ref);
-  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
-  if (step.next !== "call") throw new Error("expected a call");
-  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer(step.request)));
 }
 
 describe("a session that continues from another", () => {
@@ -310,6 +308,50 @@ describe("items that were carried over", () => {
       const kept = (await itemsOf(ref)).filter(({ sourceSession }) => sourceSession === a.session);
       expect(kept.map(({ sourceSeqs }) => sourceSeqs[0])).toEqual([1, 2, 4, 5, 6, 7, 8]);
     }
+  });
+
+  it("go once the other's new summary is there, where what was erased was folded into items that cite other messages", async () => {
+    const a = await chatOf(12);
+    await summarizeBy(a, ({ previous, messages }) => ({
+      model: "test",
+      items: [
+        ...previous,
+        ...messages.slice(3, 5).map(({ seq, text }) => ({
+          kind: "fact" as const,
+          text: `${text.slice(0, 60)} ${seq === 4 ? FOLDED : ""}`.trim(),
+          sourceSeqs: [seq],
+          status: "current" as const,
+        })),
+      ],
+    }));
+    const b = await continuationOf(a);
+    unwrap(await sessionAt(b).append({ messages: [21, 22, 23, 24, 25, 26].map((number) => turn(number)) }, null));
+    // A model of the continuation folds it once more, into an item about what was said there.
+    await summarizeBy(b, ({ previous, messages }) => ({
+      model: "test",
+      items: [
+        ...previous,
+        {
+          kind: "fact",
+          text: `${messages[0]?.text.slice(0, 60)} ${FOLDED}`,
+          sourceSeqs: [1],
+          status: "current",
+        },
+      ],
+    }));
+    const c = await continuationOf(b);
+    for (const ref of [b, c]) expect(await storedText(ref)).toContain(FOLDED);
+    unwrap(await sessionAt(a).eraseMessage("turn-3"));
+    for (const ref of [a, b, c]) {
+      await until("what is owed is done", async () => {
+        if ((await owedJobs(ref)).length > 0) await ring(ref);
+        const { archived } = unwrap(await sessionAt(ref).state());
+        return archived && !(await storedText(ref)).includes(FOLDED);
+      });
+      expect((await archivedTexts(await incarnationOf(ref))).join("\n")).not.toContain(FOLDED);
+    }
+    expect((await itemsOf(b)).filter(({ sourceSession }) => sourceSession === a.session).length).toBeGreaterThan(0);
+    expect(unwrap(await sessionAt(b).state()).origin).toMatchObject({ state: "done" });
   });
 
   it("are none of another session's that was erased: what was said in the new one since stays", async () => {

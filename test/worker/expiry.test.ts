@@ -181,7 +181,10 @@ describe("expiry", () => {
     const step = () => withoutAlarm(ref, (session) => session.confirmExpiry(job.jobId, job.incarnation, "expire"));
     expect(await step()).toBe(false);
     const { jobId, incarnation } = await jobOf(ref, "restore");
-    await withoutAlarm(ref, (session) => session.carryOver(jobId, incarnation, null));
+    await withoutAlarm(ref, async (session) => {
+      const lease = (await session.nextCarrying(jobId, incarnation))?.lease ?? "";
+      return session.carryOver(jobId, incarnation, lease, null);
+    });
     expect(await step()).toBe(true);
   });
 

@@ -152,8 +152,9 @@ export function checkOwedWork(world: World, session: SimulatedSession): void {
   }
   if (row?.copying?.kind === "fork") expectJob(jobs, "fork", row.incarnation, "a fork is not whole");
   const isLive = row !== null && row.erased_at === null && row.expired_at === null;
-  if (isLive && originsOf(object).some(({ kind, state }) => kind === "continuation" && state === "pending")) {
-    expectJob(jobs, "restore", row.incarnation, "nothing was carried over yet");
+  const isAwaited = (state: string): boolean => state === "pending" || state === "stale";
+  if (isLive && originsOf(object).some(({ kind, state }) => kind === "continuation" && isAwaited(state))) {
+    expectJob(jobs, "restore", row.incarnation, "something has yet to be carried over");
   }
   if (owesErasures(object) && !jobs.some(({ kind }) => kind === "erase-copies")) {
     throw new Violation(10, "copies have yet to be told of erasures, and no job owes it");
