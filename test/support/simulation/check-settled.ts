@@ -36,7 +36,7 @@ function checkListed({ listed, ref }: SimulatedSession, { status }: ModelSession
 /** Promise 9: nothing is said anywhere but what the log says, and what was carried over and is not erased where it came from. */
 function checkSecrets(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const carried = originsOf(session.object)
-    .filter(({ kind }) => kind === "continuation")
+    .filter(({ kind }) => kind !== "fork")
     .flatMap(({ incarnation }) => world.lives.carriable(incarnation));
   const rightly = new Set([
     ...secretsOf(model.log.map(({ content, metadata }) => [content, metadata])),
