@@ -4,7 +4,7 @@ import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/li
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
-import type { MessageRow, SessionRow } from "./rows.ts";
+import type { HashedMessageRow, MessageRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
@@ -47,7 +47,7 @@ function hashOf(message: Said, key: Uint8Array): Uint8Array {
   return createHmac("sha256", key).update(canonical).digest();
 }
 
-function isSame(row: MessageRow, message: NewMessage, key: Uint8Array): boolean {
+function isSame(row: HashedMessageRow, message: NewMessage, key: Uint8Array): boolean {
   const hash = hashOf(said(message), key);
   if (row.hash !== null) return timingSafeEqual(row.hash, hash);
   if (row.content === null) return true;
@@ -90,7 +90,7 @@ export function appendMessages(
       reservedSeq === null
         ? known.get(message.id ?? "")
         : reservedSeq <= headSeq
-          ? store.messageBySeq(reservedSeq)
+          ? store.hashedMessageBySeq(reservedSeq)
           : null;
     if (message.id !== undefined && row !== undefined && row !== null) {
       if (messageId(row) !== message.id || !isSame(row, message, session.hashKey)) {

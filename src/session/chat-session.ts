@@ -193,6 +193,14 @@ export class ChatSession extends SessionWork {
     });
   }
 
+  /** The same as JSON text. */
+  async searchJson(request: SearchRequest): Promise<Outcome<string>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      return JSON.stringify(searchMessages(this.shell.store, this.shell.search, request));
+    });
+  }
+
   async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>> {
     return this.shell.read(() => {
       this.shell.known();

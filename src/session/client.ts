@@ -48,6 +48,7 @@ export type SessionObject = Pick<
   | "saveCopyPage"
   | "saveImportPage"
   | "search"
+  | "searchJson"
   | "state"
   | "stepExpiry"
   | "summaries"

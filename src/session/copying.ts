@@ -3,7 +3,7 @@ import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
-import type { Copying, MessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import type { Copying, HashedMessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /**
@@ -27,16 +27,16 @@ export interface CopyEnd {
 export interface CopyPage {
   /** Edits and erasures at the source so far. */
   readonly changes: number;
-  readonly rows: readonly MessageRow[];
+  readonly rows: readonly HashedMessageRow[];
   /** Null while there are more messages. */
   readonly end: CopyEnd | null;
 }
 
 /** The messages after `afterSeq` through `throughSeq`; the end comes on a page of its own, after the last of them. */
 export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq: Seq, throughSeq: Seq): CopyPage {
-  const rows: MessageRow[] = [];
+  const rows: HashedMessageRow[] = [];
   let bytes = 0;
-  for (const row of store.messagesForward(afterSeq + 1, throughSeq)) {
+  for (const row of store.hashedMessagesForward(afterSeq + 1, throughSeq)) {
     rows.push(row);
     bytes += JSON.stringify(row.content).length;
     if (rows.length >= MAX_PAGE_ROWS || bytes >= MAX_PAGE_BYTES) break;

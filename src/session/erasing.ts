@@ -178,6 +178,8 @@ export function eraseCopied(
     const origin = store.lineage
       .origins()
       .find(({ session: id, incarnation }) => id === source.session && incarnation === source.incarnation);
+    // Where something was taken from tells it itself: another that is erased takes none of that along.
+    if (origin !== undefined && origin.kind !== "further" && through !== undefined) continue;
     if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
       if (pendingOrigin(store) === undefined) continue;
       // What is on its way here may still hold it, also in other words.
@@ -185,8 +187,6 @@ export function eraseCopied(
       oweCarryingAnew(store, session, newId, now);
       continue;
     }
-    // A fork has its messages from their own session, which tells it itself: another that is erased takes none of them along.
-    if (origin.kind === "fork" && through !== undefined) continue;
     const isPastIt =
       origin.kind !== "further" && origin.state === "done" && seqs?.every((seq) => seq > origin.throughSeq) === true;
     if (isPastIt) continue;

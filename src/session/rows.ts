@@ -75,11 +75,15 @@ export interface MessageRow {
   readonly createdAt: number;
   readonly editedAt: number | null;
   readonly erasedAt: number | null;
-  readonly hash: Uint8Array | null;
   readonly tokens: TokenCount;
   /** What all messages through this one take of a context's budget, as appended. */
   readonly totalCost: TokenCount;
   readonly totalBytes: number;
+}
+
+/** With the hash of what was first appended; null of a tombstone, and where nobody can append it again. */
+export interface HashedMessageRow extends MessageRow {
+  readonly hash: Uint8Array | null;
 }
 
 export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
@@ -196,11 +200,14 @@ export function toMessage(row: Row): MessageRow {
     createdAt: number(row["created_at"]),
     editedAt: numberOrNull(row["edited_at"]),
     erasedAt: numberOrNull(row["erased_at"]),
-    hash: bytesOrNull(row["hash"]),
     tokens: number(row["tokens"]),
     totalCost: number(row["total_cost"]),
     totalBytes: number(row["total_bytes"]),
   };
+}
+
+export function toHashedMessage(row: Row): HashedMessageRow {
+  return { ...toMessage(row), hash: bytesOrNull(row["hash"]) };
 }
 
 /** A version as `items.to_version` holds it: all of one width, in order as text. */

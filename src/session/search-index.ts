@@ -159,7 +159,7 @@ export class SearchIndex {
     scores.addTerms(matches);
     scores.addPoints(dates);
     const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)), deferred.length > 0);
-    const texts = candidates.map(({ seq, terms }) => ({ seq, terms: ` ${terms ?? ""} ` }));
+    const texts = candidates.map(({ seq, terms }) => ({ seq, terms: terms ?? "" }));
     const common = deferred.map((term) => scoreTexts(term, texts, lengths, statistics));
     scores.addTerms(common);
     return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, ranking);

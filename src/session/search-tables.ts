@@ -204,11 +204,11 @@ export class SearchTables {
     return text;
   }
 
-  /** Turns by seq, without those that have no words. Terms are read only if wanted. */
+  /** Turns by seq, without those that have no words. Terms are read only if wanted, with a space at either end. */
   candidates(seqs: readonly Seq[], withTerms: boolean): CandidateRow[] {
     return this.#sql
       .exec<CandidateRow>(
-        `SELECT seq, author, prior, ${withTerms ? "terms" : "NULL"} AS terms
+        `SELECT seq, author, prior, ${withTerms ? "' ' || terms || ' '" : "NULL"} AS terms
          FROM search_texts WHERE seq IN (SELECT value FROM json_each(?)) AND trim(terms) <> ''`,
         JSON.stringify(seqs),
       )

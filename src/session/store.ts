@@ -6,6 +6,7 @@ import { LineageStore } from "./lineage-store.ts";
 import {
   type Copying,
   ended,
+  type HashedMessageRow,
   type JobRow,
   type MessageRow,
   NEVER_BEGUN,
@@ -14,6 +15,7 @@ import {
   numberOrNull,
   type SessionRow,
   type SummaryRow,
+  toHashedMessage,
   toItem,
   toJob,
   toMessage,
@@ -28,6 +30,10 @@ import {
 const FIRST_PAGE_ROWS = 32;
 /** Bounds what is held of a page, whose messages may be large. */
 const MAX_PAGE_ROWS = 128;
+
+/** Without the hash: few need it, and each blob is a buffer of its own for the collector. */
+const MESSAGE =
+  "seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at, tokens, total_cost, total_bytes";
 
 const CITES_ANY = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited
   WHERE cited.value IN (SELECT value FROM json_each(?)))`;
@@ -174,7 +180,7 @@ export class SessionStore {
   // Messages
 
   /** @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along */
-  insertMessage(message: Omit<MessageRow, "content">, contentJson: string | null): void {
+  insertMessage(message: Omit<HashedMessageRow, "content">, contentJson: string | null): void {
     this.#sql.exec(
       `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at,
          hash, tokens, total_cost, total_bytes)
@@ -196,7 +202,7 @@ export class SessionStore {
     );
   }
 
-  messagesByClientId(ids: readonly string[]): MessageRow[] {
+  messagesByClientId(ids: readonly string[]): HashedMessageRow[] {
     if (ids.length === 0) return [];
     return this.#sql
       .exec(
@@ -204,12 +210,17 @@ export class SessionStore {
         JSON.stringify(ids),
       )
       .toArray()
-      .map(toMessage);
+      .map(toHashedMessage);
   }
 
   messageBySeq(seq: Seq): MessageRow | null {
-    const row = this.#sql.exec("SELECT * FROM messages WHERE seq = ?", seq).toArray()[0];
+    const row = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq).toArray()[0];
     return row === undefined ? null : toMessage(row);
+  }
+
+  hashedMessageBySeq(seq: Seq): HashedMessageRow | null {
+    const row = this.#sql.exec(`SELECT ${MESSAGE}, hash FROM messages WHERE seq = ?`, seq).toArray()[0];
+    return row === undefined ? null : toHashedMessage(row);
   }
 
   /** The newest message's place, and the totals through it; null if there is none. */
@@ -228,9 +239,20 @@ export class SessionStore {
 
   /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
   *messagesForward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    yield* this.#messagesInPages(fromSeq, 1, (next, limit) =>
+    yield* this.#messagesInPages(fromSeq, 1, toMessage, (next, limit) =>
       this.#sql.exec(
-        "SELECT * FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+        `SELECT ${MESSAGE} FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`,
+        next,
+        throughSeq,
+        limit,
+      ),
+    );
+  }
+
+  *hashedMessagesForward(fromSeq: Seq, throughSeq: Seq): Generator<HashedMessageRow> {
+    yield* this.#messagesInPages(fromSeq, 1, toHashedMessage, (next, limit) =>
+      this.#sql.exec(
+        `SELECT ${MESSAGE}, hash FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`,
         next,
         throughSeq,
         limit,
@@ -240,9 +262,9 @@ export class SessionStore {
 
   /** Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read. */
   *messagesBackward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    yield* this.#messagesInPages(fromSeq, -1, (next, limit) =>
+    yield* this.#messagesInPages(fromSeq, -1, toMessage, (next, limit) =>
       this.#sql.exec(
-        "SELECT * FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
+        `SELECT ${MESSAGE} FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
         next,
         throughSeq,
         limit,
@@ -251,15 +273,16 @@ export class SessionStore {
   }
 
   /** In pages that grow, each read to its end: a cursor left open would lock the tables until it is collected. */
-  *#messagesInPages(
+  *#messagesInPages<Message>(
     fromSeq: Seq,
     direction: 1 | -1,
+    read: (row: Record<string, SqlStorageValue>) => Message,
     query: (next: Seq, limit: number) => SqlStorageCursor<Record<string, SqlStorageValue>>,
-  ): Generator<MessageRow> {
+  ): Generator<Message> {
     let next = fromSeq;
     for (let limit = FIRST_PAGE_ROWS; ; limit = Math.min(MAX_PAGE_ROWS, 2 * limit)) {
       const rows = query(next, limit).toArray();
-      for (const row of rows) yield toMessage(row);
+      for (const row of rows) yield read(row);
       const last = rows.at(-1);
       if (last === undefined || rows.length < limit) return;
       next = number(last["seq"]) + direction;

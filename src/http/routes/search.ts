@@ -2,9 +2,9 @@ import { z } from "zod";
 import { memorySearchRequestSchema, memorySearchResultSchema } from "../../contracts/memory-search.ts";
 import { searchRequestSchema, searchResultSchema } from "../../contracts/search.ts";
 import { searchMemory } from "../../service/memory-search.ts";
-import { searchSession } from "../../service/search.ts";
+import { searchSessionJson } from "../../service/search.ts";
 import { sessionParams } from "../parameters.ts";
-import { defineRoute } from "../route.ts";
+import { defineRoute, WrittenJson } from "../route.ts";
 import { sample } from "../samples.ts";
 
 const searchMessages = defineRoute({
@@ -20,7 +20,7 @@ const searchMessages = defineRoute({
   answers: { 200: { description: "The hits", schema: searchResultSchema, example: sample.searchResult } },
   problems: ["session_not_found"],
   async handle(call, { params, body }) {
-    return { status: 200, body: await searchSession(call, params.sessionId, body) };
+    return { status: 200, body: new WrittenJson(await searchSessionJson(call, params.sessionId, body)) };
   },
 });
 

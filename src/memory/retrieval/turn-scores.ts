@@ -17,17 +17,23 @@ const TOTAL_BINS = 1_024;
  * Adds up what each turn is worth: of each term the best of its own match and what matches nearby lend it, so that a turn
  * gains by standing near many terms of the query but not by standing near many repeats of one.
  *
- * Seqs are dense (a session numbers its messages 1, 2, 3 …), so arrays by seq stand in for maps: 30 times faster, 16 bytes
- * a message. Time: matches × reach.
+ * Seqs are dense (a session numbers its messages 1, 2, 3 …), so arrays by seq stand in for maps: 30 times faster, 24 bytes
+ * a message. They are kept from query to query: lists that grow anew with each one call the collector every 60 queries, and that
+ * is the slowest of them. Time: matches × reach.
  */
 export class TurnScores {
   #totals = new Float64Array(0);
   /** The best of what is being added. */
   #best = new Float64Array(0);
+  /** Seqs with a best. */
+  #touched = new Uint32Array(0);
+  #touchedCount = 0;
+  /** Seqs with a total. */
+  #scored = new Uint32Array(0);
+  #scoredCount = 0;
+  readonly #bins = new Uint32Array(TOTAL_BINS);
   #lastSeq: Seq = 0;
   #parameters: RankingParameters = DEFAULT_RANKING;
-  /** Seqs with a total. */
-  #scored: Seq[] = [];
 
   constructor(lastSeq: Seq, parameters: RankingParameters = DEFAULT_RANKING) {
     this.begin(lastSeq, parameters);
@@ -35,13 +41,15 @@ export class TurnScores {
 
   /** Forgets all scores. Takes the arrays that are there, where they suffice: new ones of a long chat cost a millisecond. */
   begin(lastSeq: Seq, parameters: RankingParameters): void {
-    for (const seq of this.#scored) this.#totals[seq] = 0;
-    this.#scored = [];
+    for (let i = 0; i < this.#scoredCount; i++) this.#totals[this.#scored[i]!] = 0;
+    this.#scoredCount = 0;
     this.#lastSeq = lastSeq;
     this.#parameters = parameters;
     if (lastSeq < this.#totals.length) return;
     this.#totals = new Float64Array(Math.ceil(lastSeq * 1.25) + 1);
     this.#best = new Float64Array(this.#totals.length);
+    this.#touched = new Uint32Array(this.#totals.length);
+    this.#scored = new Uint32Array(this.#totals.length);
   }
 
   /** Adds what each term brings. */
@@ -62,43 +70,44 @@ export class TurnScores {
   /** The best seqs, highest total first, then newest. */
   top(limit: number): Seq[] {
     const totals = this.#totals;
+    const scored = this.#scored.subarray(0, this.#scoredCount);
     let highest = 0;
-    for (const seq of this.#scored) highest = Math.max(highest, totals[seq]!);
+    for (let i = 0; i < scored.length; i++) highest = Math.max(highest, totals[scored[i]!]!);
     const binOf = (seq: Seq): number => Math.floor((totals[seq]! / highest) * (TOTAL_BINS - 1));
-    const bins = new Uint32Array(TOTAL_BINS);
-    for (const seq of this.#scored) bins[binOf(seq)]!++;
+    const bins = this.#bins.fill(0);
+    for (let i = 0; i < scored.length; i++) bins[binOf(scored[i]!)]!++;
     let lowest = TOTAL_BINS - 1;
     for (let above = bins[lowest]!; lowest > 0 && above < limit; above += bins[lowest]!) lowest--;
-    return this.#scored
-      .filter((seq) => binOf(seq) >= lowest)
-      .sort((a, b) => totals[b]! - totals[a]! || b - a)
-      .slice(0, limit);
+    const best: Seq[] = [];
+    for (let i = 0; i < scored.length; i++) if (binOf(scored[i]!) >= lowest) best.push(scored[i]!);
+    return best.sort((a, b) => totals[b]! - totals[a]! || b - a).slice(0, limit);
   }
 
   #add(matches: readonly Matches[], forward: readonly number[], back: readonly number[]): void {
-    const touched: Seq[] = [];
+    this.#touchedCount = 0;
     // Indexed loops: this runs tens of thousands of times a query, where iterators cost three times the work.
     for (const { seqs, scores } of matches) {
       for (let i = 0; i < seqs.length; i++) {
         const seq = seqs[i]!;
         const score = scores[i]!;
-        this.#raise(seq, score, touched);
-        for (let k = 0; k < forward.length; k++) this.#raise(seq + k + 1, forward[k]! * score, touched);
-        for (let k = 0; k < back.length; k++) this.#raise(seq - k - 1, back[k]! * score, touched);
+        this.#raise(seq, score);
+        for (let k = 0; k < forward.length; k++) this.#raise(seq + k + 1, forward[k]! * score);
+        for (let k = 0; k < back.length; k++) this.#raise(seq - k - 1, back[k]! * score);
       }
     }
-    for (const seq of touched) {
-      if (this.#totals[seq] === 0) this.#scored.push(seq);
+    for (let i = 0; i < this.#touchedCount; i++) {
+      const seq = this.#touched[i]!;
+      if (this.#totals[seq] === 0) this.#scored[this.#scoredCount++] = seq;
       this.#totals[seq]! += this.#best[seq]!;
       this.#best[seq] = 0;
     }
   }
 
-  #raise(seq: Seq, score: number, touched: Seq[]): void {
+  #raise(seq: Seq, score: number): void {
     if (seq < 1 || seq > this.#lastSeq) return;
     const best = this.#best[seq]!;
     if (score <= best) return;
-    if (best === 0) touched.push(seq);
+    if (best === 0) this.#touched[this.#touchedCount++] = seq;
     this.#best[seq] = score;
   }
 }

@@ -236,7 +236,7 @@ async function follow(world: World, session: SimulatedSession, method: string): 
   await followBackground(world, session);
   if (!CHANGES_SUMMARY.has(method)) return;
   // What rested on what is gone is made again, and paid again.
-  if (method === "eraseCopied") session.paid.clear();
+  if (method === "eraseCopied" || method === "carryOver") session.paid.clear();
   await noteRevision(session);
 }
 
