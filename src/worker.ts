@@ -35,14 +35,15 @@ function build(env: Env) {
   const makeshiftAgent = createSummarizerHandler(extractive, log);
   const breaker = createCircuitBreaker();
   const isExtractive = config.summarizer === null && config.model.provider === "extractive";
-  const authenticate = createAuthenticator({ deployment: config });
+  const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
+  const authenticate = createAuthenticator({ deployment: config, checkKey: tenants.keys.check });
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
   const parts: Parts = {
-    sessions: createSessionClient(env.CHAT_SESSION),
-    directory: createDirectoryClient(env.DIRECTORY),
+    sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
+    directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
-    tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
+    tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
   };

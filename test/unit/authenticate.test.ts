@@ -8,6 +8,8 @@ const deployment = {
   apiKey: "tk_api_0123456789abcdef",
   adminKey: "tk_admin_0123456789abcdef",
 };
+/** Nobody has a key. */
+const checkKey = async (): Promise<null> => null;
 const ada: Principal = { kind: "user", id: "user:ada", tenant: "acme", owner: "ada", scopes: ["memory:read"] };
 
 function requestWith(bearer: string, headers: Record<string, string> = {}): Request {
@@ -26,7 +28,7 @@ async function codeOf(principal: Promise<Principal>): Promise<string> {
 
 describe("the authenticator", () => {
   it("takes the deployment's keys for what they are, and for the user that they name", async () => {
-    const authenticate = createAuthenticator({ deployment });
+    const authenticate = createAuthenticator({ deployment, checkKey });
     expect(await authenticate(requestWith(deployment.apiKey))).toMatchObject({
       kind: "tenant-key",
       id: "deployment-key",
@@ -44,6 +46,7 @@ describe("the authenticator", () => {
     const seen: string[] = [];
     const authenticate = createAuthenticator({
       deployment,
+      checkKey,
       verifyToken: async (token) => {
         seen.push(token);
         return ada;
@@ -57,7 +60,7 @@ describe("the authenticator", () => {
   });
 
   it("refuses a token where nobody reads them, and a header of any other form", async () => {
-    const authenticate = createAuthenticator({ deployment });
+    const authenticate = createAuthenticator({ deployment, checkKey });
     expect(await codeOf(authenticate(requestWith("aGVhZA.Y2xhaW1z.c2ln")))).toBe("unauthenticated");
     for (const authorization of [
       "",
