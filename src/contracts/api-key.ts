@@ -17,7 +17,11 @@ const DEFAULT_SCOPES: readonly KeyScope[] = ["memory:read", "memory:write", "mem
 
 export const newKeySchema = z
   .strictObject({
-    name: safeText.min(1).max(MAX_KEY_NAME_LENGTH).describe("What it is for, such as `production back end`"),
+    name: safeText
+      .min(1)
+      .max(MAX_KEY_NAME_LENGTH)
+      .regex(/^\P{Cc}*$/u, { error: "must not contain control characters" })
+      .describe("What it is for, such as `production back end`"),
     scopes: z
       .array(keyScopeSchema)
       .min(1)

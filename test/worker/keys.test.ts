@@ -240,6 +240,7 @@ describe("keys over HTTP", () => {
     ["no name", {}, "/name"],
     ["an empty name", { name: "" }, "/name"],
     ["a name of a megabyte", { name: "x".repeat(500_000) }, "/name"],
+    ["a name that would move a cursor", { name: "x\u001b[2J" }, "/name"],
     ["a scope that no key may have", { name: "x", scopes: ["admin"] }, "/scopes/0"],
     ["no scope", { name: "x", scopes: [] }, "/scopes"],
     ["a scope twice", { name: "x", scopes: ["ops", "ops"] }, "/scopes"],
