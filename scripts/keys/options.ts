@@ -1,7 +1,6 @@
 // The command line of the keys.
 import { parseArgs } from "node:util";
 
-const DEFAULT_TENANT = "default";
 const DAY_MS = 86_400_000;
 const MAX_DAYS = 3_650;
 const MAX_GRACE_SECONDS = 2_592_000;
@@ -21,7 +20,7 @@ Commands:
   help                 this text
 
 Options:
-  --tenant NAME          whose keys they are (${DEFAULT_TENANT})
+  --tenant NAME          whose keys they are; else THREADKEEP_API_TENANT, else, of the service that npm start runs here, its own
   --name TEXT            create: what the key is for
   --scopes A,B           create: memory:read, memory:write, memory:erase, ops (the three of memory)
   --expires-in-days N    create: 1 to ${MAX_DAYS} (never)
@@ -36,12 +35,17 @@ of the machine can read a command line.
 
 Exit codes: 0 done; 1 refused, or no answer; 64 wrong usage.`;
 
-/** A request to the service, and how its answer is shown. */
+/** What is asked of the service. A tenant of null is left to the service that is meant. */
 export type Command =
-  | { readonly do: "create"; readonly tenant: string; readonly body: Readonly<Record<string, unknown>> }
-  | { readonly do: "list"; readonly tenant: string }
-  | { readonly do: "rotate"; readonly tenant: string; readonly keyId: string; readonly graceSeconds: number | null }
-  | { readonly do: "revoke"; readonly tenant: string; readonly keyId: string }
+  | { readonly do: "create"; readonly tenant: string | null; readonly body: Readonly<Record<string, unknown>> }
+  | { readonly do: "list"; readonly tenant: string | null }
+  | {
+      readonly do: "rotate";
+      readonly tenant: string | null;
+      readonly keyId: string;
+      readonly graceSeconds: number | null;
+    }
+  | { readonly do: "revoke"; readonly tenant: string | null; readonly keyId: string }
   | { readonly do: "tenant"; readonly body: Readonly<Record<string, unknown>> }
   | { readonly do: "tenants" };
 
@@ -113,7 +117,7 @@ function refuseForeign(command: Command["do"], values: Values): void {
 }
 
 function readCommand(name: Command["do"], values: Values, rest: readonly string[], now: number): Command {
-  const tenant = values.tenant ?? DEFAULT_TENANT;
+  const tenant = values.tenant ?? null;
   switch (name) {
     case "create":
       none(rest);

@@ -5,6 +5,7 @@ import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from
 import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
 import { showTable } from "../bench/table.ts";
 import { readJsonFile } from "../dev/files.ts";
+import { LOCAL_TENANT } from "../dev/keys.ts";
 import { AdminFault, type AdminSend, type AdminTarget, createAdminSend } from "./admin-api.ts";
 import type { Command, KeysOptions } from "./options.ts";
 
@@ -30,8 +31,8 @@ interface Told {
 /** Returns the exit code. */
 export async function runKeys(options: KeysOptions, environment: KeysEnvironment): Promise<number> {
   try {
-    const send = createAdminSend(targetOf(options.url, environment));
-    const { json, lines, notes } = await perform(options.command, send);
+    const target = targetOf(options.url, environment);
+    const { json, lines, notes } = await perform(options.command, createAdminSend(target), target.tenant);
     if (options.isJson) environment.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     else {
       for (const line of lines) environment.stdout.write(`${line}\n`);
@@ -48,8 +49,13 @@ export async function runKeys(options: KeysOptions, environment: KeysEnvironment
 
 const localSchema = z.object({ url: z.string(), adminKey: z.string() });
 
+interface KeysTarget extends AdminTarget {
+  /** Whose keys are meant where no other tenant is named; null if nobody knows. */
+  readonly tenant: string | null;
+}
+
 /** The laptop's admin key goes to the laptop's service alone. */
-function targetOf(named: string | undefined, { env, stateDirectory }: KeysEnvironment): AdminTarget {
+function targetOf(named: string | undefined, { env, stateDirectory }: KeysEnvironment): KeysTarget {
   const file = path.join(stateDirectory, "dev.json");
   const parsed = localSchema.safeParse(readJsonFile(file));
   const local = parsed.success ? parsed.data : null;
@@ -69,39 +75,39 @@ function targetOf(named: string | undefined, { env, stateDirectory }: KeysEnviro
       `The admin key of ${url} is missing. Set THREADKEEP_ADMIN_KEY to the secret of that deployment.`,
     );
   }
-  return { url, adminKey };
+  return { url, adminKey, tenant: env["THREADKEEP_API_TENANT"] ?? (isLocal ? LOCAL_TENANT : null) };
 }
 
-async function perform(command: Command, send: AdminSend): Promise<Told> {
+async function perform(command: Command, send: AdminSend, ownTenant: string | null): Promise<Told> {
+  if (command.do === "tenant") return toldTenant(await send("POST", "/v1/admin/tenants", command.body));
+  if (command.do === "tenants") return toldTenants(await readAll(send, "/v1/admin/tenants", listedTenantSchema));
+  const tenant = command.tenant ?? ownTenant;
+  if (tenant === null) throw new AdminFault("Whose keys are meant? Name the tenant with --tenant NAME.");
   switch (command.do) {
     case "create":
-      return toldKey(command.tenant, await send("POST", keysOf(command.tenant), command.body));
+      return toldKey(tenant, await send("POST", keysOf(tenant), command.body));
     case "rotate": {
-      const { tenant, keyId, graceSeconds } = command;
+      const { keyId, graceSeconds } = command;
       const body = graceSeconds === null ? {} : { graceSeconds };
       return toldKey(tenant, await send("POST", `${keysOf(tenant)}/${encodeURIComponent(keyId)}/rotate`, body));
     }
     case "revoke": {
-      const answer = await send("DELETE", `${keysOf(command.tenant)}/${encodeURIComponent(command.keyId)}`);
+      const answer = await send("DELETE", `${keysOf(tenant)}/${encodeURIComponent(command.keyId)}`);
       const state = keyStateSchema.parse(answer);
       return { json: state, lines: [`${describe(state)} is revoked. It stops within a minute everywhere.`], notes: [] };
     }
     case "list":
-      return toldList(command.tenant, await readAll(send, keysOf(command.tenant), keyStateSchema));
-    case "tenant": {
-      const state = tenantStateSchema.parse(await send("POST", "/v1/admin/tenants", command.body));
-      const lines = [
-        `Tenant ${state.tenant}, ${placeOf(state.jurisdiction)}, created ${state.createdAt ?? "just now"}`,
-      ];
-      return {
-        json: state,
-        lines,
-        notes: [`Its first key: npm run keys -- create --tenant ${state.tenant} --name NAME`],
-      };
-    }
-    case "tenants":
-      return toldTenants(await readAll(send, "/v1/admin/tenants", listedTenantSchema));
+      return toldList(tenant, await readAll(send, keysOf(tenant), keyStateSchema));
   }
+}
+
+function toldTenant(answer: unknown): Told {
+  const state = tenantStateSchema.parse(answer);
+  return {
+    json: state,
+    lines: [`Tenant ${state.tenant}, ${placeOf(state.jurisdiction)}, created ${state.createdAt ?? "just now"}`],
+    notes: [`Its first key: npm run keys -- create --tenant ${state.tenant} --name NAME`],
+  };
 }
 
 function keysOf(tenant: string): string {

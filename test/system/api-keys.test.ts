@@ -78,6 +78,8 @@ describe("npm run keys", () => {
     expect(stranger).toMatchObject({ code: 1, stderr: expect.stringContaining("Set THREADKEEP_ADMIN_KEY") });
     const nobody = await keys("tenants --url http://127.0.0.1:1");
     expect(nobody).toMatchObject({ code: 1, stderr: expect.stringContaining("did not answer") });
+    const nameless = await keys("list");
+    expect(nameless).toMatchObject({ code: 1, stderr: expect.stringContaining("--tenant NAME") });
     const elsewhere = await keys(`tenants --url ${service.url}/docs?`);
     expect(elsewhere).toMatchObject({ code: 1, stderr: expect.stringContaining("Is --url right?") });
   });
@@ -86,7 +88,7 @@ describe("npm run keys", () => {
     const { url, adminKey } = service;
     const directory = await stateDirectoryWith({ url, adminKey });
     const run = (line: string): Promise<Run> => keysWith(line, {}, directory);
-    expect(await run("tenants")).toMatchObject({ code: 0 });
+    expect(await run("list")).toMatchObject({ code: 0, stdout: expect.stringContaining("local") });
     expect(await run("tenants --url http://127.0.0.1:1")).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("The admin key of http://127.0.0.1:1 is missing"),

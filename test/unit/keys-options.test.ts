@@ -10,7 +10,7 @@ describe("the command line of the keys", () => {
       options: {
         command: {
           do: "create",
-          tenant: "default",
+          tenant: null,
           body: { name: "ci", scopes: ["memory:read", "ops"], expiresAt: "2026-12-22T00:00:00.000Z" },
         },
         isJson: true,
