@@ -3,12 +3,18 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
+import { LOCAL_TENANT } from "../dev/keys.ts";
 import { startService } from "../dev/service.ts";
 import { bundleWorker } from "../dev/worker-bundle.ts";
 import type { BenchClient, Target } from "./client.ts";
+import type { NamedTarget } from "./options.ts";
 
 export interface Host extends Target {
   readonly isOwn: boolean;
+  /** Null: no key can be made there. */
+  readonly adminKey: string | null;
+  /** That the API key speaks for. */
+  readonly tenant: string;
   /** Undefined if it isn't ours to look into. */
   readonly databaseUrl: string | undefined;
   readonly runtimePid: number | undefined;
@@ -43,12 +49,14 @@ export async function startOwnHost(
 ): Promise<Host> {
   const stateDir = mkdtempSync(path.join(directory, "state-"));
   const service = await startService({ stateDir, bundleDir, env, signal });
-  const { directUrl, apiKey, databaseUrl, failed, pids } = service;
+  const { directUrl, apiKey, adminKey, databaseUrl, failed, pids } = service;
   const runtimePid = pids["runtime"];
-  return { url: directUrl, apiKey, isOwn: true, databaseUrl, runtimePid, failed, stop: () => service.stop() };
+  const stop = (): Promise<void> => service.stop();
+  const tenant = LOCAL_TENANT;
+  return { url: directUrl, apiKey, adminKey, tenant, isOwn: true, databaseUrl, runtimePid, failed, stop };
 }
 
-export function namedHost(target: Target): Host {
+export function namedHost(target: NamedTarget): Host {
   return {
     ...target,
     isOwn: false,

@@ -1,7 +1,7 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
 
-export const SECTIONS = ["bundle", "latency", "search", "update", "load", "archive-search"] as const;
+export const SECTIONS = ["bundle", "latency", "access", "search", "update", "load", "archive-search"] as const;
 export type Section = (typeof SECTIONS)[number];
 /** A search of a full archive takes minutes to set up: only where it is named. */
 const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search");
@@ -31,6 +31,9 @@ const QUICK: typeof FULL = {
   items: 20_000,
 };
 
+/** As wrangler.toml has it. */
+const DEFAULT_TENANT = "default";
+
 const MAX_SAMPLES = 100_000;
 const MAX_SESSIONS = 20_000;
 const MAX_SECONDS = 86_400;
@@ -45,6 +48,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
 
   latency   append and context, with a query and without, on sessions of 10 to 10,000 messages, one request at a time, beside
             the floor in the same run
+  access    the same request with a tenant's key and with the deployment's, and the check of each alone (also: --only keys)
   search    queries over sessions of 5,000 and 100,000 messages
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
             and with a model that answers at once
@@ -63,7 +67,8 @@ each other; figures of two runs are only if the machine was as busy, so the load
   --items N        items of archive-search (${FULL.items.toLocaleString("en")})
   --json FILE      the report as JSON
   --url URL        a running service instead of one of its own; what the benchmark makes there is erased in the end
-  --key KEY        its API key; else THREADKEEP_API_KEY, which other users of the machine cannot read
+  --key KEY        its API key; else THREADKEEP_API_KEY, which other users of the machine cannot read; access makes a key there, and
+                   revokes it, if THREADKEEP_ADMIN_KEY is set (and THREADKEEP_API_TENANT, unless that is "default")
   --help           this text
 
 It reports and judges no times: the exit code is 1 if a request failed or something was lost, else 0.
@@ -83,7 +88,16 @@ export interface BenchOptions {
   readonly rate: number;
   readonly items: number;
   readonly jsonFile: string | undefined;
-  readonly target: { readonly url: string; readonly apiKey: string } | null;
+  readonly target: NamedTarget | null;
+}
+
+/** A service that runs already. */
+export interface NamedTarget {
+  readonly url: string;
+  readonly apiKey: string;
+  /** Null: no key can be made there. */
+  readonly adminKey: string | null;
+  readonly tenant: string;
 }
 
 export type ParsedOptions = { readonly options: BenchOptions } | { readonly help: true } | { readonly fault: string };
@@ -134,7 +148,7 @@ export function parseOptions(
         rate: readNumber("--rate", values.rate, defaults.rate, MAX_RATE),
         items: readNumber("--items", values.items, defaults.items, MAX_ITEMS),
         jsonFile: values.json,
-        target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"]),
+        target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"], env),
       },
     };
   } catch (error) {
@@ -145,7 +159,7 @@ export function parseOptions(
 
 function readSections(names: readonly string[]): Section[] {
   if (names.length === 0) return DEFAULT_SECTIONS;
-  const wanted = names.flatMap((name) => name.split(","));
+  const wanted = names.flatMap((name) => name.split(",")).map((name) => (name === "keys" ? "access" : name));
   for (const name of wanted) {
     if (!SECTIONS.some((section) => section === name)) {
       throw new UsageFault(`--only takes ${SECTIONS.join(", ")}, not ${JSON.stringify(name)}`);
@@ -154,11 +168,16 @@ function readSections(names: readonly string[]): Section[] {
   return SECTIONS.filter((section) => wanted.includes(section));
 }
 
-function readTarget(url: string | undefined, apiKey: string | undefined): BenchOptions["target"] {
+function readTarget(
+  url: string | undefined,
+  apiKey: string | undefined,
+  env: Readonly<Record<string, string | undefined>>,
+): NamedTarget | null {
   if (url === undefined) return null;
   if (!/^http:\/\/./.test(url) || !URL.canParse(url)) throw new UsageFault("--url must be like http://127.0.0.1:8787");
   if (apiKey === undefined) throw new UsageFault("--url needs a key: set THREADKEEP_API_KEY, or use --key");
-  return { url, apiKey };
+  const adminKey = env["THREADKEEP_ADMIN_KEY"] ?? null;
+  return { url, apiKey, adminKey, tenant: env["THREADKEEP_API_TENANT"] ?? DEFAULT_TENANT };
 }
 
 function readNumber(name: string, text: string | undefined, fallback: number, max: number): number {

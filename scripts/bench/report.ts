@@ -1,4 +1,5 @@
 // The report, and how it looks in a terminal.
+import type { AccessReport } from "./access.ts";
 import type { ArchiveSearchReport } from "./archive-search.ts";
 import type { BundleSize } from "./bundle.ts";
 import type { FailureCount } from "./failures.ts";
@@ -24,6 +25,7 @@ export interface BenchReport {
   /** Null what was not measured. */
   readonly bundle: BundleSize | null;
   readonly latency: LatencyReport | null;
+  readonly access: AccessReport | null;
   readonly search: SearchReport | null;
   readonly update: UpdateReport | null;
   readonly updateByModel: UpdateReport | null;
@@ -60,6 +62,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Machine", facts],
     ["Bundle", report.bundle && bundleLines(report.bundle)],
     ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
+    ["Access: telling who is calling", report.access && accessLines(report.access)],
     ["Search", report.search && searchLines(report.search)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
@@ -104,6 +107,25 @@ function latencyLines({ samples, rows, growth, notes }: LatencyReport): string[]
     `p50 at 10,000 messages over p50 at 100: ${ratios.join("; ")}`,
     `${count(samples)} samples a row. × floor: of p50. workerd ms: processor time of one request, with its share of background work.`,
     "The floor is the cheaper of the two: the nearest there is to an empty answer through one object with the same authentication.",
+    ...notes,
+  ];
+}
+
+function accessLines({ samples, checks, rows, notes }: AccessReport): string[] {
+  const table = showTable(
+    ["", "request p50 ms", "p99", "adds p50", "p99", "check alone p50 ms", "p99"],
+    rows.map(({ bearer, request, addsMs, alone }) => [
+      bearer,
+      ...ends(request),
+      ...(addsMs === null ? ["", ""] : [addsMs.p50, addsMs.p99].map(milliseconds)),
+      ...(alone === null ? ["", ""] : [alone.p50Ms, alone.p99Ms].map((ms) => ms.toFixed(3))),
+    ]),
+  );
+  return [
+    ...table,
+    "",
+    `${count(samples)} samples a row, the bearers in turn, of the nearest there is to an empty answer through one object. Adds: to the first row, noise included.`,
+    `Check alone: ${count(checks)} times in this process, with the Worker's own code, by a tenant that has as many keys as it may.`,
     ...notes,
   ];
 }
@@ -213,6 +235,10 @@ function failureLines({ failures, stopped }: BenchReport): string[] {
 
 function percentiles(ms: Distribution | null): string[] {
   return ms === null ? ["", "", ""] : [ms.p50Ms, ms.p95Ms, ms.p99Ms].map(milliseconds);
+}
+
+function ends(ms: Distribution | null): string[] {
+  return ms === null ? ["", ""] : [ms.p50Ms, ms.p99Ms].map(milliseconds);
 }
 
 function withMax(ms: Distribution | null): string[] {

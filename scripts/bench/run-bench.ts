@@ -1,6 +1,7 @@
 // The benchmark from its options to its exit code.
 import { writeFileSync } from "node:fs";
 import { createScreen, type Screen, type ScreenTarget } from "../demo/screen.ts";
+import { type AccessReport, measureAccess } from "./access.ts";
 import { type ArchiveSearchReport, measureArchiveSearch } from "./archive-search.ts";
 import { type BundleSize, measureBundle } from "./bundle.ts";
 import { BenchClient, RequestFailure } from "./client.ts";
@@ -34,6 +35,7 @@ export interface BenchEnvironment {
 interface Results {
   bundle: BundleSize | null;
   latency: LatencyReport | null;
+  access: AccessReport | null;
   search: SearchReport | null;
   update: UpdateReport | null;
   updateByModel: UpdateReport | null;
@@ -49,6 +51,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
   const results: Results = {
     bundle: null,
     latency: null,
+    access: null,
     search: null,
     update: null,
     updateByModel: null,
@@ -173,6 +176,10 @@ async function measureHost(
       if (section === "latency") {
         const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };
         results.latency = await measureLatency(parts, options);
+      } else if (section === "access") {
+        const { adminKey, tenant } = host;
+        const admin = adminKey === null ? null : { adminKey, tenant };
+        results.access = await measureAccess({ target: host, admin, sessions, failures, signal, onProgress }, options);
       } else if (section === "search") {
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };
         results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });

@@ -3,6 +3,9 @@ import { existsSync } from "node:fs";
 import { readJsonFile, writePrivateFile } from "./files.ts";
 import { StartError } from "./start-error.ts";
 
+/** The tenant that the laptop's keys speak for. */
+export const LOCAL_TENANT = "local";
+
 export interface LocalKeys {
   apiKey: string;
   adminKey: string;

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { applyMigrations, createDatabase, openWorkerRole } from "./database.ts";
 import { writePrivateFile } from "./files.ts";
-import { type LocalKeys, loadKeys } from "./keys.ts";
+import { LOCAL_TENANT, type LocalKeys, loadKeys } from "./keys.ts";
 import { lockState } from "./lock.ts";
 import { type StatePaths, statePaths } from "./paths.ts";
 import { findFreePort, isPortFree, LOOPBACK } from "./ports.ts";
@@ -141,7 +141,7 @@ class RunningService implements Service {
         ...env,
         THREADKEEP_API_KEY: this.apiKey,
         THREADKEEP_ADMIN_KEY: this.adminKey,
-        THREADKEEP_API_TENANT: "local",
+        THREADKEEP_API_TENANT: LOCAL_TENANT,
       };
       const directPort = await findFreePort();
       this.directUrl = `http://${LOOPBACK}:${directPort}`;

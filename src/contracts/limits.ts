@@ -57,3 +57,9 @@ export const MAX_IMPORT_BYTES = 2 * 1024 * 1024 * 1024;
 export const MAX_SUMMARIZER_INSTRUCTIONS_LENGTH = 2_000;
 /** A BCP 47 tag: RFC 5646 finds 35 characters enough for all in use. */
 export const MAX_LANGUAGE_LENGTH = 35;
+/** What tells a key from another in a list. */
+export const MAX_KEY_NAME_LENGTH = 100;
+/** Keys of a tenant that are good at once: each isolate remembers them all. */
+export const MAX_LIVE_KEYS = 100;
+/** A month: longer is no change of keys but two of them. */
+export const MAX_KEY_GRACE_SECONDS = 2_592_000;

@@ -8,6 +8,10 @@ export const tenantIdSchema = z.string().regex(TENANT_ID, {
   error: "must be 1 to 63 characters of a-z 0-9 - and not begin with -",
 });
 
+/** Where a tenant's objects must run and keep what they hold: Cloudflare's names. */
+export const jurisdictionSchema = z.enum(["eu", "fedramp"]);
+export type Jurisdiction = z.infer<typeof jurisdictionSchema>;
+
 export const summarizationSchema = z.enum(["on", "paused"]);
 
 /** What every session of a tenant goes by, as it travels to the session objects. */
@@ -50,10 +54,34 @@ export const tenantPatchSchema = z
   .meta({ id: "TenantPatch" });
 export type TenantPatch = z.infer<typeof tenantPatchSchema>;
 
+export const newTenantSchema = z
+  .strictObject({
+    tenant: tenantIdSchema,
+    jurisdiction: jurisdictionSchema
+      .nullable()
+      .default(null)
+      .describe("Where its sessions stay, for good: objects cannot move. null: near whoever uses them first"),
+    settings: sessionSettingsSchema.optional(),
+  })
+  .meta({ id: "NewTenant" });
+export type NewTenant = z.output<typeof newTenantSchema>;
+
+/** A tenant as the list of them has it. */
+export const listedTenantSchema = z
+  .object({
+    tenant: z.string(),
+    jurisdiction: jurisdictionSchema.nullable(),
+    createdAt: z.string(),
+  })
+  .meta({ id: "ListedTenant" });
+export type ListedTenant = z.infer<typeof listedTenantSchema>;
+
 /** A tenant's settings, as an operator reads them. */
 export const tenantStateSchema = z
   .object({
     tenant: z.string(),
+    jurisdiction: jurisdictionSchema.nullable().describe("Fixed at creation"),
+    createdAt: z.string().nullable().describe("null: it was never created, only used"),
     rev: z.int().min(0).describe("Rises by one with each change; 0 if there was none"),
     settings: sessionSettingsSchema.describe("As set"),
     effective: sessionSettingsSchema.describe(

@@ -95,6 +95,7 @@ const TAGS = [
   { name: "Transfer", description: "A session as a file, out and in again." },
   { name: "Summaries", description: "What the older turns came to, each statement with its sources." },
   { name: "Operations", description: "For whoever runs the service." },
+  { name: "Keys", description: "What lets an application in, within its tenant alone." },
 ];
 
 /** What any route behind the key may refuse. */
@@ -278,6 +279,12 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   session_not_found: "Check the id and the user it belongs to, or append to create the session.",
   message_not_found: "Check the message's id; list the messages to see which there are.",
   summary_not_found: "List the summaries to see which versions there are.",
+  tenant_not_found: "Create the tenant first, or list the tenants to see which there are.",
+  tenant_exists: "Use the tenant as it is, or create one of another name.",
+  key_not_found: "List the tenant's keys to see their ids.",
+  key_not_live: "Create a new key.",
+  key_rotated: "Use the successor that rotatedTo names, or rotate that one.",
+  too_many_keys: "Revoke the keys that nobody uses any more.",
   job_not_found: "List the jobs; a job that is done is listed no more.",
   message_erased: "Append a new message instead; the tombstone stays.",
   message_conflict: "The id has other content. Give the new message an id of its own.",

@@ -1,6 +1,7 @@
 /** Parameters as they arrive in a URL or a header: text, to be read as what it stands for. */
 
 import { z } from "zod";
+import { keyIdSchema } from "../contracts/api-key.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
 import { sessionIdSchema } from "../contracts/session.ts";
 import { tenantIdSchema } from "../contracts/tenant.ts";
@@ -41,6 +42,9 @@ export const summaryParams = sessionParams.extend({
 });
 export const tenantParams = z.strictObject({
   tenant: tenantIdSchema.describe("The tenant's name, as THREADKEEP_API_TENANT has it"),
+});
+export const keyParams = tenantParams.extend({
+  keyId: keyIdSchema.describe("The key's id"),
 });
 
 export const idempotencyHeaders = z.object({

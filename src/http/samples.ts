@@ -1,5 +1,6 @@
 /** The examples of the OpenAPI document: one small support chat, seen through every route. A test parses each by its schema. */
 
+import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../contracts/api-key.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
@@ -16,7 +17,7 @@ import {
   type SessionState,
 } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
-import type { TenantPatch, TenantState } from "../contracts/tenant.ts";
+import type { ListedTenant, NewTenant, TenantPatch, TenantState } from "../contracts/tenant.ts";
 import type { ImportResult, TransferLine } from "../contracts/transfer.ts";
 
 const metadata = { channel: "web" };
@@ -236,6 +237,8 @@ const memorySearchResult: MemorySearchResult = {
 const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
 const tenant: TenantState = {
   tenant: "acme",
+  jurisdiction: "eu",
+  createdAt: "2026-11-22T09:10:00.000Z",
   rev: 1,
   settings: { profile: "agent", maxTokens: 60_000 },
   effective: resolveSettings({ profile: "agent", maxTokens: 60_000 }),
@@ -244,6 +247,44 @@ const tenant: TenantState = {
   spentToday: { day: "2026-11-22", inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 },
   updatedAt: "2026-11-22T09:20:00.000Z",
 };
+
+const newTenant: NewTenant = { tenant: "acme", jurisdiction: "eu", settings: tenant.settings };
+const newTenantState: TenantState = {
+  ...tenant,
+  summarizerTokensPerDay: null,
+  spentToday: { day: "2026-11-22", inputTokens: 0, outputTokens: 0, costMicroDollars: 0 },
+  updatedAt: "2026-11-22T09:10:00.000Z",
+};
+const listedTenant: ListedTenant = { tenant: "acme", jurisdiction: "eu", createdAt: "2026-11-22T09:10:00.000Z" };
+const tenantPage: Page<ListedTenant> = { data: [listedTenant], hasMore: false, nextCursor: null };
+
+const newKey: NewKey = {
+  name: "production back end",
+  scopes: ["memory:read", "memory:write"],
+  expiresAt: "2030-01-01T00:00:00Z",
+};
+const key: KeyState = {
+  id: "7Qm2xVb9LcTa",
+  ...newKey,
+  status: "live",
+  createdAt: "2026-11-22T09:12:00.000Z",
+  expiresAt: "2030-01-01T00:00:00.000Z",
+  lastUsedAt: null,
+  revokedAt: null,
+  rotatedTo: null,
+};
+const createdKey: CreatedKey = {
+  ...key,
+  // Of the right form, with a checksum that does not fit: no scanner takes it for a key, and no service either.
+  key: "tk_acme_7Qm2xVb9LcTa_EXAMPLE000000000000000000000000000000000000000000",
+};
+const revokedKey: KeyState = { ...key, status: "revoked", revokedAt: "2026-11-22T10:00:00.000Z" };
+const keyPage: Page<KeyState> = {
+  data: [{ ...key, lastUsedAt: "2026-11-22T09:58:03.112Z" }],
+  hasMore: false,
+  nextCursor: null,
+};
+const keyRotation: KeyRotation = { graceSeconds: 3_600 };
 
 export const sample = {
   newSession,
@@ -278,4 +319,12 @@ export const sample = {
   failurePage,
   tenantPatch,
   tenant,
+  newTenant,
+  newTenantState,
+  tenantPage,
+  newKey,
+  createdKey,
+  revokedKey,
+  keyPage,
+  keyRotation,
 };

@@ -51,27 +51,30 @@ function listed({ id, createdAt, metadata, expiredAt }: DirectoryEntry): ListedS
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
 type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "remove" | "setExpired" | "setMetadata">;
 
-export function createDirectoryClient(namespace: DurableObjectNamespace): DirectoryClient {
-  const named = (name: string): DirectoryStub => namespace.getByName(name) as DirectoryStub;
-  const stubOf = (ref: SessionRef): DirectoryStub =>
-    named(
-      ref.owner === TENANT_OWNER
-        ? `${ref.tenant}/${TENANT_OWNER}/${shardOf(ref.session)}`
-        : `${ref.tenant}/${ref.owner}`,
-    );
+/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+export function createDirectoryClient(
+  namespace: DurableObjectNamespace,
+  place: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace> = async (same) => same,
+): DirectoryClient {
+  const stubOf = async (ref: SessionRef): Promise<DirectoryStub> => {
+    const objects = await place(namespace, ref.tenant);
+    const shard = ref.owner === TENANT_OWNER ? `/${shardOf(ref.session)}` : "";
+    return objects.getByName(`${ref.tenant}/${ref.owner}${shard}`) as DirectoryStub;
+  };
   return {
-    register: (ref, createdAt, metadata) => stubOf(ref).register(ref.session, createdAt, metadata),
-    remove: (ref) => stubOf(ref).remove(ref.session),
-    setExpired: (ref, isExpired, decidedAt) => stubOf(ref).setExpired(ref.session, isExpired, decidedAt),
-    setMetadata: (ref, metadata) => stubOf(ref).setMetadata(ref.session, metadata),
+    register: async (ref, createdAt, metadata) => (await stubOf(ref)).register(ref.session, createdAt, metadata),
+    remove: async (ref) => (await stubOf(ref)).remove(ref.session),
+    setExpired: async (ref, isExpired, decidedAt) => (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt),
+    setMetadata: async (ref, metadata) => (await stubOf(ref)).setMetadata(ref.session, metadata),
     async list(tenant, owner, query) {
       const names =
         owner === TENANT_OWNER
           ? Array.from({ length: TENANT_SHARDS }, (_, shard) => `${tenant}/${TENANT_OWNER}/${shard}`)
           : [`${tenant}/${owner}`];
+      const objects = await place(namespace, tenant);
       const pages = await Promise.all(
         names.map((name) =>
-          named(name).list({
+          (objects.getByName(name) as DirectoryStub).list({
             limit: query.limit + 1,
             after: query.cursor,
             metadata: query.metadata,

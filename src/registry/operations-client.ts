@@ -1,4 +1,5 @@
 import type { Failure } from "../contracts/job.ts";
+import type { ListedTenant } from "../contracts/tenant.ts";
 import type { Operations } from "./operations.ts";
 
 export interface OperationsClient {
@@ -7,6 +8,10 @@ export interface OperationsClient {
   clear(jobId: string): Promise<void>;
   list(limit: number, after: { at: number; jobId: string } | null): Promise<Failure[]>;
   count(): Promise<number>;
+  /** Idempotent. */
+  noteTenant(tenant: ListedTenant): Promise<void>;
+  /** By name. */
+  listTenants(limit: number, after: string | null): Promise<ListedTenant[]>;
 }
 
 export function createOperationsClient(namespace: DurableObjectNamespace<Operations>): OperationsClient {
@@ -16,5 +21,7 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     clear: (jobId) => stub().clear(jobId),
     list: (limit, after) => stub().list(limit, after),
     count: () => stub().count(),
+    noteTenant: (tenant) => stub().noteTenant(tenant),
+    listTenants: (limit, after) => stub().listTenants(limit, after),
   };
 }

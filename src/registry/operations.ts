@@ -1,10 +1,17 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Failure } from "../contracts/job.ts";
+import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 
 /** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
 const MAX_FAILURES = 10_000;
 
-/** Indexes what fails across all sessions, for operators. One object for the deployment. */
+interface TenantRow extends Record<string, SqlStorageValue> {
+  readonly tenant: string;
+  readonly jurisdiction: Jurisdiction | null;
+  readonly created_at: number;
+}
+
+/** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -15,6 +22,11 @@ export class Operations extends DurableObject {
         failure TEXT NOT NULL
       ) WITHOUT ROWID;
       CREATE INDEX IF NOT EXISTS failures_newest ON failures (last_failed_at, job_id);
+      CREATE TABLE IF NOT EXISTS tenants (
+        tenant TEXT PRIMARY KEY,
+        jurisdiction TEXT,
+        created_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
     `);
   }
 
@@ -58,5 +70,27 @@ export class Operations extends DurableObject {
 
   async count(): Promise<number> {
     return this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM failures").one().count;
+  }
+
+  /** Idempotent. The truth of each tenant stays in its own object. */
+  async noteTenant({ tenant, jurisdiction, createdAt }: ListedTenant): Promise<void> {
+    this.ctx.storage.sql.exec(
+      "INSERT OR REPLACE INTO tenants (tenant, jurisdiction, created_at) VALUES (?, ?, ?)",
+      tenant,
+      jurisdiction,
+      Date.parse(createdAt),
+    );
+  }
+
+  /** By name. */
+  async listTenants(limit: number, after: string | null): Promise<ListedTenant[]> {
+    return this.ctx.storage.sql
+      .exec<TenantRow>("SELECT * FROM tenants WHERE tenant > ? ORDER BY tenant LIMIT ?", after ?? "", limit)
+      .toArray()
+      .map((row) => ({
+        tenant: row.tenant,
+        jurisdiction: row.jurisdiction,
+        createdAt: new Date(row.created_at).toISOString(),
+      }));
   }
 }

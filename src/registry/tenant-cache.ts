@@ -1,6 +1,5 @@
 /** What an isolate remembers of tenants, so that a request seldom waits for a tenant's object and never fails with it. */
 
-import { type TenantSettings, UNSET_TENANT } from "../contracts/tenant.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -17,6 +16,8 @@ export interface TenantCacheLimits {
   readonly lostMs: number;
   /** Tenants remembered at most; those not read for longest go first. */
   readonly tenants: number;
+  /** As many more that were only named, by callers who have not proved to belong there: they push no other out. */
+  readonly strangers: number;
 }
 
 export const TENANT_CACHE_LIMITS: TenantCacheLimits = {
@@ -26,11 +27,17 @@ export const TENANT_CACHE_LIMITS: TenantCacheLimits = {
   restMs: 5_000,
   lostMs: 10_000,
   tenants: 1_000,
+  strangers: 100,
 };
 
-export interface TenantCacheOptions {
+/** Of two answers, that of the higher `rev` is the later one. */
+interface Revised {
+  readonly rev: number;
+}
+
+export interface TenantCacheOptions<A extends Revised> {
   /** Asks the tenant's object. Harmless to repeat. */
-  readonly load: (tenant: string) => Promise<TenantSettings>;
+  readonly load: (tenant: string) => Promise<A>;
   /** Lets a call outlive the request that began it. */
   readonly keepAlive: (work: Promise<void>) => void;
   /** Told of the first failure in a row, and of its end. */
@@ -40,11 +47,18 @@ export interface TenantCacheOptions {
   readonly limits?: TenantCacheLimits;
 }
 
-export interface TenantCache {
-  /** Never rejects: settings must not stop an append. With no usable answer a tenant counts as one that set nothing. */
-  read(tenant: string): Promise<TenantSettings>;
+export interface TenantCache<A extends Revised> {
+  /** Never rejects, and seldom waits. Null without a usable answer. Whoever asks vouches that the tenant is one of ours. */
+  read(tenant: string): Promise<A | null>;
+  /**
+   * For what must be sure, and for whom nobody vouches. Never rejects; null without a usable answer.
+   * @param maxAgeMs an answer of this age is waited on for a new one, and serves only if none comes
+   */
+  readRecent(tenant: string, maxAgeMs: number): Promise<A | null>;
+  /** The last answer, of any age: for what never changes. */
+  recall(tenant: string): A | null;
   /** Takes in what a change of this isolate's own has answered. */
-  keep(tenant: string, settings: TenantSettings): void;
+  keep(tenant: string, answer: A): void;
 }
 
 interface Call {
@@ -53,36 +67,39 @@ interface Call {
   ended: Promise<void>;
 }
 
-interface Entry {
-  answer: { readonly settings: TenantSettings; readonly at: number } | null;
+interface Entry<A> {
+  answer: { readonly value: A; readonly at: number } | null;
   /** The one under way; what any other brings is dropped. */
   call: Call | null;
   /** When the last call failed, or began that was given up; null if the last one went well. */
   failedAt: number | null;
 }
 
-export function createTenantCache(options: TenantCacheOptions): TenantCache {
+export function createTenantCache<A extends Revised>(options: TenantCacheOptions<A>): TenantCache<A> {
   const { load, keepAlive, log, now = Date.now, limits = TENANT_CACHE_LIMITS } = options;
-  const entries = new Map<string, Entry>();
+  const known = new Map<string, Entry<A>>();
+  const strangers = new Map<string, Entry<A>>();
 
   /** Puts the tenant last in line to be forgotten. */
-  function entryOf(tenant: string): Entry {
-    const entry = entries.get(tenant) ?? { answer: null, call: null, failedAt: null };
+  function entryOf(tenant: string, isKnown: boolean): Entry<A> {
+    const entry = known.get(tenant) ?? strangers.get(tenant) ?? { answer: null, call: null, failedAt: null };
+    const [entries, most] = isKnown || known.has(tenant) ? [known, limits.tenants] : [strangers, limits.strangers];
+    strangers.delete(tenant);
     entries.delete(tenant);
     entries.set(tenant, entry);
     for (const oldest of entries.keys()) {
-      if (entries.size <= limits.tenants) break;
+      if (entries.size <= most) break;
       entries.delete(oldest);
     }
     return entry;
   }
 
-  function answerWithin(entry: Entry, maxAgeMs: number): TenantSettings | null {
-    return entry.answer !== null && now() - entry.answer.at < maxAgeMs ? entry.answer.settings : null;
+  function answerWithin(entry: Entry<A>, maxAgeMs: number): A | null {
+    return entry.answer !== null && now() - entry.answer.at < maxAgeMs ? entry.answer.value : null;
   }
 
   /** The call under way, or else a new one; null while a failed one rests. */
-  function callFor(tenant: string, entry: Entry): Call | null {
+  function callFor(tenant: string, entry: Entry<A>): Call | null {
     if (entry.call !== null) {
       if (now() - entry.call.beganAt < limits.lostMs) return entry.call;
       noteFailure(tenant, entry, entry.call.beganAt, new Error(`no answer within ${limits.lostMs} ms`));
@@ -95,11 +112,11 @@ export function createTenantCache(options: TenantCacheOptions): TenantCache {
     return call;
   }
 
-  async function settle(tenant: string, entry: Entry, call: Call): Promise<void> {
+  async function settle(tenant: string, entry: Entry<A>, call: Call): Promise<void> {
     try {
-      const settings = await load(tenant);
+      const value = await load(tenant);
       if (entry.call !== call) return;
-      entry.answer = { settings, at: call.beganAt };
+      entry.answer = { value, at: call.beganAt };
       if (entry.failedAt !== null) log.info("tenant_in_reach", { tenant });
       entry.failedAt = null;
     } catch (error) {
@@ -109,28 +126,31 @@ export function createTenantCache(options: TenantCacheOptions): TenantCache {
     entry.call = null;
   }
 
-  function noteFailure(tenant: string, entry: Entry, failedAt: number, error: unknown): void {
+  function noteFailure(tenant: string, entry: Entry<A>, failedAt: number, error: unknown): void {
     if (entry.failedAt === null) log.warn("tenant_out_of_reach", { tenant, ...errorFields(error) });
     entry.failedAt = failedAt;
   }
 
+  async function readEntry(tenant: string, entry: Entry<A>, maxAgeMs: number): Promise<A | null> {
+    const fresh = answerWithin(entry, Math.min(maxAgeMs, limits.freshMs));
+    if (fresh !== null) return fresh;
+    const call = callFor(tenant, entry);
+    const stale = answerWithin(entry, Math.min(maxAgeMs, limits.usableMs));
+    if (stale !== null) return stale;
+    if (call !== null) await endOf(call, call.beganAt + limits.waitMs - now());
+    return answerWithin(entry, limits.usableMs);
+  }
+
   return {
-    async read(tenant) {
-      const entry = entryOf(tenant);
-      const fresh = answerWithin(entry, limits.freshMs);
-      if (fresh !== null) return fresh;
-      const call = callFor(tenant, entry);
-      const stale = answerWithin(entry, limits.usableMs);
-      if (stale !== null) return stale;
-      if (call !== null) await endOf(call, call.beganAt + limits.waitMs - now());
-      return answerWithin(entry, limits.usableMs) ?? UNSET_TENANT;
-    },
-    keep(tenant, settings) {
-      const entry = entryOf(tenant);
+    read: (tenant) => readEntry(tenant, entryOf(tenant, true), limits.usableMs),
+    readRecent: (tenant, maxAgeMs) => readEntry(tenant, entryOf(tenant, false), maxAgeMs),
+    recall: (tenant) => known.get(tenant)?.answer?.value ?? null,
+    keep(tenant, value) {
+      const entry = entryOf(tenant, true);
       // A call under way may bring what stood before the change.
       entry.call = null;
       // The answers of two changes at once may arrive in either order.
-      if (entry.answer === null || settings.rev >= entry.answer.settings.rev) entry.answer = { settings, at: now() };
+      if (entry.answer === null || value.rev >= entry.answer.value.rev) entry.answer = { value, at: now() };
     },
   };
 }

@@ -1,8 +1,12 @@
 import { DurableObject } from "cloudflare:workers";
+import type { KeyState, NewKey } from "../contracts/api-key.ts";
+import type { Outcome } from "../contracts/errors.ts";
 import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import type { Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
+import type { Jurisdiction, Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
 import { canonicalJson } from "../contracts/text.ts";
+import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
+import { TenantKeys } from "./tenant-keys.ts";
 
 /** What the object holds of a tenant. */
 export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
@@ -10,9 +14,14 @@ export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
   readonly spentToday: Spent;
   /** ISO 8601; null if nothing was ever set. */
   readonly updatedAt: string | null;
+  readonly jurisdiction: Jurisdiction | null;
+  /** ISO 8601; null if it was never created, only used. */
+  readonly createdAt: string | null;
+  readonly keys: KeyHashes | null;
 }
 
-type TenantSet = Omit<TenantRecord, "spentToday">;
+type Identity = Pick<TenantRecord, "jurisdiction" | "createdAt">;
+type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "keys">;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly rev: number;
@@ -20,6 +29,11 @@ interface TenantRow extends Record<string, SqlStorageValue> {
   readonly summarization: TenantSettings["summarization"];
   readonly tokens_per_day: number | null;
   readonly updated_at: number;
+}
+
+interface IdentityRow extends Record<string, SqlStorageValue> {
+  readonly jurisdiction: Jurisdiction | null;
+  readonly created_at: number;
 }
 
 interface SpentRow extends Record<string, SqlStorageValue> {
@@ -31,18 +45,53 @@ interface SpentRow extends Record<string, SqlStorageValue> {
 /** Days whose spending is kept: as long as a bill may be asked about. */
 const KEPT_DAYS = 400;
 
-/** Holds what one tenant sets for all of its sessions. Reading a tenant that set nothing makes no schema and writes no row. */
+/**
+ * Holds what one tenant is, sets for all of its sessions, and lets in. Reading a tenant that is nothing yet makes no schema and writes
+ * no row. It holds no text of a chat, so its own place is no matter of the tenant's jurisdiction, which is known only here.
+ */
 export class Tenant extends DurableObject {
+  readonly #keys: TenantKeys;
   #hasSchema: boolean;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
-    this.#hasSchema =
-      ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'tenant'").toArray().length > 0;
+    this.#keys = new TenantKeys(ctx.storage.sql);
+    this.#hasSchema = this.#hasTable("tenant");
   }
 
   async read(): Promise<TenantRecord> {
-    return { ...this.#load(), spentToday: this.#spentOn(today()) };
+    return this.#record();
+  }
+
+  /**
+   * Makes the tenant one of a jurisdiction, for good. Idempotent: settings are taken at creation alone.
+   * @returns null if it is there with another jurisdiction, or was used before without one
+   */
+  async create(
+    jurisdiction: Jurisdiction | null,
+    settings: SessionSettings | undefined,
+  ): Promise<{ record: TenantRecord; created: boolean } | null> {
+    const before = this.#identity();
+    if (before.createdAt !== null) {
+      return before.jurisdiction === jurisdiction ? { record: this.#record(), created: false } : null;
+    }
+    if (jurisdiction !== null && this.#hasSchema) return null;
+    this.ctx.storage.transactionSync(() => {
+      this.ctx.storage.sql.exec(`
+        CREATE TABLE IF NOT EXISTS identity (
+          one INTEGER PRIMARY KEY CHECK (one = 1),
+          jurisdiction TEXT,
+          created_at INTEGER NOT NULL
+        );
+      `);
+      this.ctx.storage.sql.exec(
+        "INSERT INTO identity (one, jurisdiction, created_at) VALUES (1, ?, ?)",
+        jurisdiction,
+        Date.now(),
+      );
+    });
+    // Nothing is awaited in between: what the tenant is and what it begins with commit together.
+    return { record: await this.update(settings === undefined ? {} : { settings }), created: true };
   }
 
   /**
@@ -66,7 +115,7 @@ export class Tenant extends DurableObject {
     });
     // Not before the commit: a schema that was rolled back is none.
     this.#hasSchema ||= isNew;
-    return this.read();
+    return this.#record();
   }
 
   /**
@@ -91,7 +140,57 @@ export class Tenant extends DurableObject {
       sql.exec("DELETE FROM spent WHERE day NOT IN (SELECT day FROM spent ORDER BY day DESC LIMIT ?)", KEPT_DAYS);
     });
     this.#hasSchema = true;
-    return this.read();
+    return this.#record();
+  }
+
+  async createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: TenantRecord }>> {
+    return this.#issue((now) => this.#keys.issue(key, now));
+  }
+
+  async rotateKey(id: string, graceSeconds: number): Promise<Outcome<IssuedKey & { record: TenantRecord }>> {
+    return this.#issue((now) => this.#keys.rotate(id, graceSeconds, now));
+  }
+
+  /** Idempotent. */
+  async revokeKey(id: string): Promise<Outcome<{ state: KeyState; record: TenantRecord }>> {
+    const outcome = this.ctx.storage.transactionSync(() => this.#keys.revoke(id, Date.now()));
+    return outcome.ok ? { ok: true, value: { state: outcome.value, record: this.#record() } } : outcome;
+  }
+
+  /** Newest first. */
+  async listKeys(limit: number, after: KeyCursor | null): Promise<KeyState[]> {
+    return this.#keys.list(limit, after, Date.now());
+  }
+
+  async noteKeyUse(id: string, usedAt: number): Promise<void> {
+    this.#keys.noteUse(id, usedAt);
+  }
+
+  #issue(issue: (now: number) => Outcome<IssuedKey>): Outcome<IssuedKey & { record: TenantRecord }> {
+    const outcome = this.ctx.storage.transactionSync(() => issue(Date.now()));
+    return outcome.ok ? { ok: true, value: { ...outcome.value, record: this.#record() } } : outcome;
+  }
+
+  #record(): TenantRecord {
+    return {
+      ...this.#load(),
+      ...this.#identity(),
+      spentToday: this.#spentOn(today()),
+      keys: this.#keys.hashes(Date.now()),
+    };
+  }
+
+  #identity(): Identity {
+    const row = this.#hasTable("identity")
+      ? this.ctx.storage.sql.exec<IdentityRow>("SELECT * FROM identity").toArray()[0]
+      : undefined;
+    if (row === undefined) return { jurisdiction: null, createdAt: null };
+    return { jurisdiction: row.jurisdiction, createdAt: new Date(row.created_at).toISOString() };
+  }
+
+  #hasTable(name: string): boolean {
+    const { sql } = this.ctx.storage;
+    return sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0;
   }
 
   #load(): TenantSet {

@@ -1,7 +1,71 @@
+import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
-import { resolveSettings } from "../contracts/session.ts";
-import type { TenantPatch, TenantState } from "../contracts/tenant.ts";
-import type { Call } from "./call.ts";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Page } from "../contracts/page.ts";
+import { resolveSettings, TENANT_OWNER } from "../contracts/session.ts";
+import {
+  type Jurisdiction,
+  type ListedTenant,
+  type NewTenant,
+  type TenantPatch,
+  type TenantState,
+  tenantIdSchema,
+} from "../contracts/tenant.ts";
+import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+
+/** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
+export async function createTenant(
+  call: Call,
+  { tenant, jurisdiction, settings }: NewTenant,
+): Promise<{ tenant: TenantState; created: boolean }> {
+  requireScope(call.principal, "admin");
+  if (jurisdiction !== null) await refuseIfUsed(call, tenant);
+  const made = await call.parts.tenants.create(tenant, jurisdiction, settings);
+  if (made === null) throw tenantExists(tenant, (await call.parts.tenants.readRecord(tenant)).jurisdiction);
+  const state = stateOf(tenant, made.record);
+  // After the tenant itself, and with each repetition: a request that broke off in between is mended by the next.
+  if (state.createdAt !== null) {
+    await call.parts.operations.noteTenant({ tenant, jurisdiction, createdAt: state.createdAt });
+  }
+  return { tenant: state, created: made.created };
+}
+
+/**
+ * A tenant that was used before it was created may have sessions without a jurisdiction, which nothing would find again. Its object knows
+ * of settings and of spending; the tenant of the deployment's own keys counts as used from the start.
+ */
+async function refuseIfUsed(call: Call, tenant: string): Promise<void> {
+  const { createdAt } = await call.parts.tenants.readRecord(tenant);
+  if (createdAt !== null) return;
+  if (tenant === call.principal.tenant) throw tenantExists(tenant, null);
+  const { data } = await call.parts.directory.list(tenant, TENANT_OWNER, { limit: 1, cursor: null, metadata: {} });
+  if (data.length > 0) throw tenantExists(tenant, null);
+}
+
+function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): ThreadkeepError {
+  const place = jurisdiction === null ? "without a jurisdiction" : `in the jurisdiction ${jurisdiction}`;
+  return new ThreadkeepError({
+    code: "tenant_exists",
+    detail: `The tenant ${tenant} is there already, ${place}, and what it holds cannot move. Use it as it is, or create one of another name.`,
+    errors: [{ path: "/jurisdiction", detail: `must be ${jurisdiction === null ? "null" : `"${jurisdiction}"`}` }],
+    facts: { tenant },
+  });
+}
+
+/** The tenants that were created, by name. */
+export async function listTenants(
+  call: Call,
+  query: { readonly limit: number; readonly cursor?: string | undefined },
+): Promise<Page<ListedTenant>> {
+  requireScope(call.principal, "admin");
+  const cursor = query.cursor === undefined ? null : z.tuple([tenantIdSchema]).safeParse(decodeCursor(query.cursor));
+  if (cursor?.success === false) throw invalidCursor();
+  const tenants = await call.parts.operations.listTenants(query.limit + 1, cursor === null ? null : cursor.data[0]);
+  const data = tenants.slice(0, query.limit);
+  const last = data.at(-1);
+  const hasMore = tenants.length > query.limit && last !== undefined;
+  return { data, hasMore, nextCursor: hasMore ? encodeCursor([last.tenant]) : null };
+}
 
 /** What a tenant sets for its sessions; one that set nothing has the defaults. */
 export async function readTenant(call: Call, tenant: string): Promise<TenantState> {
@@ -16,7 +80,19 @@ export async function updateTenant(call: Call, tenant: string, patch: TenantPatc
 }
 
 function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective">): TenantState {
-  const { rev, settings, summarization, summarizerTokensPerDay, spentToday, updatedAt } = record;
+  const { jurisdiction, createdAt, rev, settings, summarization, summarizerTokensPerDay, spentToday, updatedAt } =
+    record;
   const effective = resolveSettings(settings);
-  return { tenant, rev, settings, effective, summarization, summarizerTokensPerDay, spentToday, updatedAt };
+  return {
+    tenant,
+    jurisdiction,
+    createdAt,
+    rev,
+    settings,
+    effective,
+    summarization,
+    summarizerTokensPerDay,
+    spentToday,
+    updatedAt,
+  };
 }

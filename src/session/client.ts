@@ -66,8 +66,34 @@ export interface SessionClient {
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
 type SessionStub = DurableObjectStub & SessionObject;
 
-export function createSessionClient(namespace: DurableObjectNamespace): SessionClient {
+/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+export function createSessionClient(
+  namespace: DurableObjectNamespace,
+  place?: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace>,
+): SessionClient {
   return {
-    get: ({ tenant, owner, session }) => namespace.getByName(`${tenant}/${owner}/${session}`) as SessionStub,
+    get(ref) {
+      const name = `${ref.tenant}/${ref.owner}/${ref.session}`;
+      if (place === undefined) return namespace.getByName(name) as SessionStub;
+      return deferred(async () => (await place(namespace, ref.tenant)).getByName(name) as SessionStub);
+    },
   };
+}
+
+/** Stands in for an object whose place has still to be told: each call waits for that first. */
+function deferred(find: () => Promise<SessionStub>): SessionObject {
+  const calls = new Proxy(
+    {},
+    {
+      get(_, name) {
+        // What is asked of a promise is asked of everything that is awaited; an object's methods all have names.
+        if (typeof name === "symbol" || name === "then") return undefined;
+        return async (...given: readonly unknown[]): Promise<unknown> => {
+          const object = await find();
+          return Reflect.apply(Reflect.get(object, name), object, given);
+        };
+      },
+    },
+  );
+  return calls as SessionObject;
 }

@@ -42,7 +42,8 @@ function ask({ method, path, operation }: Offer, session: string, options: CallO
       .replace("{sessionId}", session)
       .replace("{messageId}", "m-1")
       .replace("{version}", "1")
-      .replace("{tenant}", "acme"),
+      .replace("{tenant}", "acme")
+      .replace("{keyId}", "7Qm2xVb9LcTa"),
     {
       ...(example === undefined ? {} : { body: example }),
       ...options,

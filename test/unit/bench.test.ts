@@ -198,12 +198,13 @@ describe("the command line of the benchmark", () => {
     expect(parseOptions(["--only", "archive-search", "--items", "5000"], {})).toMatchObject({
       options: { only: ["archive-search"], items: 5_000 },
     });
+    expect(parseOptions(["--only", "keys"], {})).toMatchObject({ options: { only: ["access"] } });
     expect(parseOptions(["--quick", "--seconds", "2"], {})).toMatchObject({ options: { isQuick: true, seconds: 2 } });
   });
 
   it("takes the key of a running service from the environment", () => {
     expect(parseOptions(["--url", "http://localhost:8787"], { THREADKEEP_API_KEY: "k" })).toMatchObject({
-      options: { target: { url: "http://localhost:8787", apiKey: "k" } },
+      options: { target: { url: "http://localhost:8787", apiKey: "k", adminKey: null, tenant: "default" } },
     });
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/contracts/api-key.ts";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
 import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
@@ -15,7 +16,12 @@ import {
   sessionStateSchema,
 } from "../../src/contracts/session.ts";
 import { summarySchema } from "../../src/contracts/summary.ts";
-import { tenantPatchSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
+import {
+  listedTenantSchema,
+  newTenantSchema,
+  tenantPatchSchema,
+  tenantStateSchema,
+} from "../../src/contracts/tenant.ts";
 import { importResultSchema, transferLineSchema } from "../../src/contracts/transfer.ts";
 import { sample } from "../../src/http/samples.ts";
 
@@ -52,6 +58,14 @@ describe("the examples of the API reference", () => {
     failurePage: pageSchema(failureSchema),
     tenantPatch: tenantPatchSchema,
     tenant: tenantStateSchema,
+    newTenant: newTenantSchema,
+    newTenantState: tenantStateSchema,
+    tenantPage: pageSchema(listedTenantSchema),
+    newKey: newKeySchema,
+    createdKey: createdKeySchema,
+    revokedKey: keyStateSchema,
+    keyPage: pageSchema(keyStateSchema),
+    keyRotation: keyRotationSchema,
   };
 
   it.each(Object.entries(examples))("%s is what its schema says, with nothing more", (name, schema) => {

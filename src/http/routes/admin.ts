@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { failureSchema } from "../../contracts/job.ts";
 import { pageSchema } from "../../contracts/page.ts";
-import { tenantPatchSchema, tenantStateSchema } from "../../contracts/tenant.ts";
+import { listedTenantSchema, newTenantSchema, tenantPatchSchema, tenantStateSchema } from "../../contracts/tenant.ts";
 import { listFailures } from "../../service/operations.ts";
-import { readTenant, updateTenant } from "../../service/tenants.ts";
+import { createTenant, listTenants, readTenant, updateTenant } from "../../service/tenants.ts";
 import { cursorParameter, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
@@ -27,6 +27,47 @@ const listJobs = defineRoute({
   problems: [],
   async handle(call, { query }) {
     return { status: 200, body: await listFailures(call, query) };
+  },
+});
+
+const createTenantRoute = defineRoute({
+  method: "post",
+  path: "/v1/admin/tenants",
+  operationId: "createTenant",
+  tag: "Operations",
+  summary: "Create a tenant",
+  description:
+    "Idempotent: a tenant that exists is answered with 200 as it is, its settings unchanged. With a `jurisdiction` its sessions and their directory run and stay there; this is fixed now, and another one later is refused. PostgreSQL lies where you put it.",
+  admin: true,
+  request: z.object({ body: newTenantSchema }),
+  bodyExample: sample.newTenant,
+  answers: {
+    201: { description: "The new tenant", schema: tenantStateSchema, example: sample.newTenantState },
+    200: { description: "The tenant that was there", schema: tenantStateSchema, example: sample.tenant },
+  },
+  problems: ["tenant_exists"],
+  async handle(call, { body }) {
+    const { tenant, created } = await createTenant(call, body);
+    return { status: created ? 201 : 200, body: tenant };
+  },
+});
+
+const listTenantsRoute = defineRoute({
+  method: "get",
+  path: "/v1/admin/tenants",
+  operationId: "listTenants",
+  tag: "Operations",
+  summary: "List the tenants",
+  description:
+    "Those that were created, by name. A tenant that only the deployment's own key speaks for is none of them.",
+  admin: true,
+  request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
+  answers: {
+    200: { description: "A page of tenants", schema: pageSchema(listedTenantSchema), example: sample.tenantPage },
+  },
+  problems: [],
+  async handle(call, { query }) {
+    return { status: 200, body: await listTenants(call, query) };
   },
 });
 
@@ -64,4 +105,4 @@ const updateTenantRoute = defineRoute({
   },
 });
 
-export const adminRoutes = [listJobs, readTenantRoute, updateTenantRoute];
+export const adminRoutes = [listJobs, createTenantRoute, listTenantsRoute, readTenantRoute, updateTenantRoute];

@@ -1,0 +1,211 @@
+// What it costs to tell who is calling: the same request with each kind of bearer in turn, and the check alone, without any request.
+import { z } from "zod";
+import { type Authenticator, createAuthenticator } from "../../src/access/authenticate.ts";
+import { formatKey, type KeyParts } from "../../src/access/key-format.ts";
+import { createdKeySchema, KEY_ID_LENGTH } from "../../src/contracts/api-key.ts";
+import { MAX_LIVE_KEYS } from "../../src/contracts/limits.ts";
+import { createKeyClient } from "../../src/registry/key-client.ts";
+import { hashSecret, makeHashKey, makeSecret, randomText } from "../../src/registry/key-hash.ts";
+import type { KeyHashes } from "../../src/registry/key-records.ts";
+import { createTenantCache } from "../../src/registry/tenant-cache.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { StartError } from "../dev/start-error.ts";
+import { AdminFault, createAdminSend } from "../keys/admin-api.ts";
+import { BenchClient, type Target } from "./client.ts";
+import type { FailureTally } from "./failures.ts";
+import type { BenchSessions } from "./sessions.ts";
+import { createRandom, type Distribution, distributionOf, shuffle } from "./statistics.ts";
+import { createTalk } from "./talk.ts";
+
+/** What the others are compared with: it is checked with one digest, and with nothing to remember. */
+const PLAIN = "the deployment's key";
+/** Behind every seq, so that the page is empty: nearest to an empty answer through one object. */
+const LAST_SEQ = 999_999;
+/** Requests of each bearer for each sample of the other sections: the hundredth part of a few hundred is an accident. */
+const SAMPLES_FACTOR = 10;
+const CHECKS = 20_000;
+const CHECK_WARM_UPS = 2_000;
+
+export interface AccessRow {
+  readonly bearer: string;
+  /** One request, from sending to the last byte. */
+  readonly request: Distribution | null;
+  /** Request over that with the deployment's key; null for that itself. */
+  readonly addsMs: { readonly p50: number; readonly p99: number } | null;
+  /** The check by itself, in this process. */
+  readonly alone: Distribution | null;
+}
+
+export interface AccessReport {
+  readonly samples: number;
+  readonly checks: number;
+  readonly rows: readonly AccessRow[];
+  readonly notes: readonly string[];
+}
+
+export interface AccessParts {
+  readonly target: Target;
+  /** Null: no key can be made there, so the check alone is measured. */
+  readonly admin: { readonly adminKey: string; readonly tenant: string } | null;
+  readonly sessions: BenchSessions;
+  readonly failures: FailureTally;
+  readonly signal: AbortSignal;
+  readonly onProgress: (text: string) => void;
+}
+
+/** A kind of bearer: what a request shows, and its check without a request. */
+interface Bearer {
+  readonly name: string;
+  readonly shown: string | null;
+  readonly alone: () => Promise<unknown>;
+}
+
+export async function measureAccess(
+  parts: AccessParts,
+  options: { readonly samples: number; readonly warmUps: number },
+): Promise<AccessReport> {
+  const [samples, warmUps] = [options.samples * SAMPLES_FACTOR, options.warmUps * SAMPLES_FACTOR];
+  const made = parts.admin === null ? null : await makeKey(parts.target.url, parts.admin);
+  try {
+    const bearers = createBearers(parts.target.apiKey, made?.key ?? null);
+    const requests = await timeRequests(parts, bearers, samples, warmUps);
+    parts.onProgress("access: checks alone");
+    const rows: AccessRow[] = [];
+    for (const { name, alone } of bearers) {
+      const request = distributionOf(requests.get(name) ?? []);
+      const plain = distributionOf(requests.get(PLAIN) ?? []);
+      rows.push({
+        bearer: name,
+        request,
+        addsMs: name === PLAIN ? null : over(request, plain),
+        alone: await time(alone),
+      });
+    }
+    const notes =
+      made === null ? ["No key could be made there: set THREADKEEP_ADMIN_KEY to measure requests with one."] : [];
+    return { samples, checks: CHECKS, rows, notes };
+  } finally {
+    await made?.revoke();
+  }
+}
+
+function over(request: Distribution | null, plain: Distribution | null): AccessRow["addsMs"] {
+  if (request === null || plain === null) return null;
+  const difference = (one: number, other: number): number => Math.round((one - other) * 1_000) / 1_000;
+  return { p50: difference(request.p50Ms, plain.p50Ms), p99: difference(request.p99Ms, plain.p99Ms) };
+}
+
+/** A key of the very tenant that the deployment's key speaks for, so that both read the same session. */
+async function makeKey(
+  url: string,
+  { adminKey, tenant }: NonNullable<AccessParts["admin"]>,
+): Promise<{ key: string; revoke: () => Promise<void> }> {
+  const send = createAdminSend({ url, adminKey });
+  const path = `/v1/admin/tenants/${tenant}/keys`;
+  const body = { name: "benchmark", scopes: ["memory:read"] };
+  const answer = await send("POST", path, body).catch((error: unknown) => {
+    throw error instanceof AdminFault ? new StartError(error.message, { cause: error }) : error;
+  });
+  const { id, key } = createdKeySchema.parse(answer);
+  const revoke = async (): Promise<void> => {
+    z.object({ status: z.literal("revoked") }).parse(await send("DELETE", `${path}/${id}`));
+  };
+  return { key, revoke };
+}
+
+function createBearers(apiKey: string, tenantKey: string | null): Bearer[] {
+  const own = localKey();
+  const authenticate = localAuthenticator(own.hashes, apiKey);
+  const check = (bearer: string) => {
+    const request = new Request("http://threadkeep.test/v1/sessions", {
+      headers: { authorization: `Bearer ${bearer}` },
+    });
+    return () => authenticate(request);
+  };
+  return [
+    { name: PLAIN, shown: apiKey, alone: check(apiKey) },
+    { name: "a tenant's key", shown: tenantKey, alone: check(formatKey(own.parts)) },
+  ];
+}
+
+/** The last of as many keys as a tenant may have: the one that is found last. */
+function localKey(): { parts: KeyParts; hashes: KeyHashes } {
+  const hashKey = makeHashKey();
+  const keys = Array.from({ length: MAX_LIVE_KEYS }, () => ({
+    tenant: "bench",
+    id: randomText(KEY_ID_LENGTH),
+    secret: makeSecret(),
+  }));
+  const live = keys.map(({ id, secret }) => ({
+    id,
+    hash: hashSecret(hashKey, id, secret),
+    scopes: ["memory:read" as const],
+    expiresAt: null,
+  }));
+  const parts = keys.at(-1) ?? { tenant: "bench", id: "", secret: "" };
+  return { parts, hashes: { rev: 1, hashKey, live } };
+}
+
+/** As the Worker has it, warm, with a tenant's object that is at hand. */
+function localAuthenticator(keys: KeyHashes, apiKey: string): Authenticator {
+  const log = createLog({ write: () => undefined });
+  const keepAlive = (): void => undefined;
+  const cache = createTenantCache({ load: async () => ({ rev: 1, keys }), keepAlive, log });
+  const never = async (): Promise<never> => {
+    throw new Error("the benchmark changes no key");
+  };
+  const object = { createKey: never, rotateKey: never, revokeKey: never, listKeys: never };
+  const client = createKeyClient({
+    objectOf: () => ({ ...object, noteKeyUse: async () => undefined }),
+    cache,
+    keep: () => undefined,
+    keepAlive,
+    log,
+    now: Date.now,
+  });
+  const deployment = { tenant: "bench", apiKey, adminKey: makeSecret() };
+  return createAuthenticator({ deployment, checkKey: client.check });
+}
+
+async function timeRequests(
+  { target, sessions, failures, signal, onProgress }: AccessParts,
+  bearers: readonly Bearer[],
+  samples: number,
+  warmUps: number,
+): Promise<ReadonlyMap<string, number[]>> {
+  const id = sessions.name("access");
+  await sessions.fill(id, 1, createTalk(0));
+  const cases = bearers.flatMap(({ name, shown }) =>
+    shown === null
+      ? []
+      : [{ name, client: new BenchClient({ url: target.url, apiKey: shown }, 1), times: [] as number[] }],
+  );
+  try {
+    const random = createRandom(1);
+    for (let round = -warmUps; round < samples; round += 1) {
+      if (round % 100 === 0) onProgress(`access: round ${Math.max(0, round)} of ${samples}`);
+      for (const { name, client, times } of shuffle(cases, random)) {
+        signal.throwIfAborted();
+        try {
+          const { ms } = await client.send("GET", `/v1/sessions/${id}/messages?afterSeq=${LAST_SEQ}`, null, [200]);
+          if (round >= 0) times.push(ms);
+        } catch (error) {
+          failures.note(`access, ${name}`, error);
+        }
+      }
+    }
+  } finally {
+    for (const { client } of cases) client.close();
+  }
+  return new Map(cases.map(({ name, times }) => [name, times]));
+}
+
+async function time(check: () => Promise<unknown>): Promise<Distribution | null> {
+  const times: number[] = [];
+  for (let round = -CHECK_WARM_UPS; round < CHECKS; round += 1) {
+    const startedAt = performance.now();
+    await check();
+    if (round >= 0) times.push(performance.now() - startedAt);
+  }
+  return distributionOf(times);
+}

@@ -1,0 +1,246 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env, exports, waitUntil } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { createdKeySchema } from "../../src/contracts/api-key.ts";
+import { ThreadkeepError, unwrap } from "../../src/contracts/errors.ts";
+import { listedTenantSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createJurisdictions } from "../../src/registry/jurisdiction.ts";
+import { createTenantClient, type TenantClient } from "../../src/registry/tenant-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { turn } from "../support/worker-session.ts";
+
+const freshTenant = (): string => `t-${crypto.randomUUID()}`;
+const log = createLog({ write: () => undefined });
+
+function isolate(namespace = env.TENANT, now: () => number = Date.now): TenantClient {
+  return createTenantClient(namespace, { keepAlive: waitUntil, log, now });
+}
+
+/** A namespace as Cloudflare has it: the same name is another object in each jurisdiction. workerd itself knows one place alone. */
+function cloudflare<N extends DurableObjectNamespace>(namespace: N, place = ""): N {
+  return new Proxy(namespace, {
+    get(target, name) {
+      if (name === "jurisdiction") return (jurisdiction: string) => cloudflare(target, `${jurisdiction}:`);
+      if (name === "getByName") return (object: string) => target.getByName(place + object);
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+function isWritten(namespace: DurableObjectNamespace, name: string): Promise<boolean> {
+  return runInDurableObject(
+    namespace.getByName(name),
+    (_, { storage }) =>
+      storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'session' OR name = 'sessions'").toArray().length > 0,
+  );
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+}
+
+async function send(method: string, path: string, body?: unknown, key?: string): Promise<Answer> {
+  const response = await exports.default.fetch(
+    new Request(`http://threadkeep.test${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key ?? TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
+        "content-type": "application/json",
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }),
+  );
+  return { status: response.status, body: await response.json() };
+}
+
+const create = (body: object): Promise<Answer> => send("POST", "/v1/admin/tenants", body);
+
+async function faultOf(promise: Promise<unknown>): Promise<unknown> {
+  const thrown: unknown = await promise.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  return thrown instanceof ThreadkeepError ? thrown.fault : thrown;
+}
+
+describe("the objects of a tenant with a jurisdiction", () => {
+  it("lie there and nowhere else: its sessions, and the directory of them", async () => {
+    const [tenant, other] = [freshTenant(), freshTenant()];
+    await isolate().create(tenant, "eu");
+    await isolate().create(other, null);
+    const tenants = isolate();
+    const sessions = createSessionClient(cloudflare(env.CHAT_SESSION), tenants.place);
+    const directory = createDirectoryClient(cloudflare(env.DIRECTORY), tenants.place);
+    for (const [of, place, elsewhere] of [
+      [tenant, "eu:", ""],
+      [other, "", "eu:"],
+    ] as const) {
+      const ref = { tenant: of, owner: "ada", session: "s" };
+      const createdAt = await directory.register(ref, 1_000, {});
+      unwrap(await sessions.get(ref).append({ messages: [turn(1)] }, { ref, createdAt }));
+      expect(unwrap(await sessions.get(ref).state())).toMatchObject({ headSeq: 1 });
+      expect(await isWritten(env.CHAT_SESSION, `${place}${of}/ada/s`)).toBe(true);
+      expect(await isWritten(env.CHAT_SESSION, `${elsewhere}${of}/ada/s`)).toBe(false);
+      expect(await isWritten(env.DIRECTORY, `${place}${of}/ada`)).toBe(true);
+      expect(await isWritten(env.DIRECTORY, `${elsewhere}${of}/ada`)).toBe(false);
+      const page = await directory.list(of, "ada", { limit: 5, cursor: null, metadata: {} });
+      expect(page.data).toMatchObject([{ id: "s" }]);
+    }
+  });
+
+  it("are not guessed at by an isolate that never heard of the tenant and cannot ask", async () => {
+    const tenant = freshTenant();
+    await isolate().create(tenant, "eu");
+    const away = new Proxy(env.TENANT, {
+      get(target, name) {
+        if (name === "getByName") throw new Error("Network connection lost.");
+        return Reflect.get(target, name);
+      },
+    });
+    const sessions = createSessionClient(cloudflare(env.CHAT_SESSION), isolate(away).place);
+    const ref = { tenant, owner: "-", session: "s" };
+    const append = sessions.get(ref).append({ messages: [turn(1)] }, { ref, createdAt: 1_000 });
+    expect(await faultOf(append)).toMatchObject({ code: "unavailable", retryAfterSeconds: 5 });
+    expect(await isWritten(env.CHAT_SESSION, `${tenant}/-/s`)).toBe(false);
+  });
+
+  it("are found for good by an isolate that heard of the tenant once, however long its object is away", async () => {
+    const tenant = freshTenant();
+    await isolate().create(tenant, "eu");
+    let [isAway, time] = [false, Date.now()];
+    const flaky = new Proxy(env.TENANT, {
+      get(target, name) {
+        if (name === "getByName" && isAway) throw new Error("Network connection lost.");
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const tenants = isolate(flaky, () => time);
+    const placeOf = async (): Promise<boolean> => {
+      const namespace = cloudflare(env.CHAT_SESSION);
+      return (await tenants.place(namespace, tenant)) !== namespace;
+    };
+    expect(await placeOf()).toBe(true);
+    isAway = true;
+    time += 86_400_000;
+    expect(await placeOf()).toBe(true);
+  });
+});
+
+describe("a jurisdiction that the runtime refuses", () => {
+  const refusing = (message: string): DurableObjectNamespace =>
+    new Proxy<DurableObjectNamespace>(env.CHAT_SESSION, {
+      get: (target, name) =>
+        name === "jurisdiction"
+          ? () => {
+              throw new Error(message);
+            }
+          : Reflect.get(target, name),
+    });
+
+  it("is left out on a laptop alone, where there is one place, and that is told once", () => {
+    const events: string[] = [];
+    const inJurisdiction = createJurisdictions(createLog({ write: (_, line) => events.push(JSON.parse(line).event) }));
+    for (let request = 0; request < 3; request += 1) {
+      expect(inJurisdiction(env.CHAT_SESSION, "eu")).toBe(env.CHAT_SESSION);
+    }
+    expect(events).toEqual(["jurisdiction_is_local"]);
+  });
+
+  it("stops the request for any other reason: nothing is written elsewhere", () => {
+    const inJurisdiction = createJurisdictions(log);
+    for (const message of ["", "Invalid jurisdiction", "Jurisdiction eu is not available"]) {
+      expect(() => inJurisdiction(refusing(message), "eu")).toThrow(message);
+    }
+  });
+});
+
+describe("tenants over HTTP", () => {
+  it("are created once, and answered as they are when they are created again", async () => {
+    const tenant = freshTenant();
+    const first = await create({ tenant, jurisdiction: "eu", settings: { maxTokens: 3_000 } });
+    expect(first.status).toBe(201);
+    const state = tenantStateSchema.strict().parse(first.body);
+    expect(state).toMatchObject({ tenant, jurisdiction: "eu", settings: { maxTokens: 3_000 }, rev: 1 });
+    expect(state.createdAt).not.toBeNull();
+    const again = await create({ tenant, jurisdiction: "eu", settings: { maxTokens: 9_000 } });
+    expect(again).toEqual({ status: 200, body: first.body });
+    expect((await send("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(first.body);
+  });
+
+  it.each([
+    ["eu", null],
+    ["eu", "fedramp"],
+    [null, "eu"],
+  ])("created in %s cannot be moved to %s", async (from, to) => {
+    const tenant = freshTenant();
+    const { body } = await create({ tenant, jurisdiction: from });
+    expect(await create({ tenant, jurisdiction: to })).toMatchObject({
+      status: 409,
+      body: { code: "tenant_exists", tenant, errors: [{ path: "/jurisdiction" }] },
+    });
+    expect((await send("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(body);
+  });
+
+  it("that were used before get no jurisdiction: what they hold could not be found again", async () => {
+    const [set, chatted] = [freshTenant(), freshTenant()];
+    await send("PATCH", `/v1/admin/tenants/${set}`, { summarization: "paused" });
+    await createDirectoryClient(env.DIRECTORY).register({ tenant: chatted, owner: "-", session: "s" }, 1_000, {});
+    for (const tenant of [set, chatted, TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT]) {
+      expect(await create({ tenant, jurisdiction: "eu" }), tenant).toMatchObject({ status: 409 });
+      expect(await create({ tenant }), tenant).toMatchObject({ body: { tenant, jurisdiction: null } });
+    }
+    expect((await send("GET", `/v1/admin/tenants/${set}`)).body).toMatchObject({ summarization: "paused", rev: 1 });
+  });
+
+  it("are listed by name, by the page, each once", async () => {
+    const names = Array.from({ length: 5 }, (_, index) => `listed-${index}-${crypto.randomUUID()}`);
+    for (const tenant of names)
+      await create({ tenant, jurisdiction: tenant.startsWith("listed-2") ? "fedramp" : null });
+    const seen: string[] = [];
+    let cursor = "";
+    do {
+      const { status, body } = await send("GET", `/v1/admin/tenants?limit=3${cursor}`);
+      expect(status).toBe(200);
+      const page = listedTenantSchema.strict().array().parse(body["data"]);
+      expect(page.length).toBeLessThanOrEqual(3);
+      for (const { tenant, jurisdiction } of page) {
+        if (tenant.startsWith("listed-2")) expect(jurisdiction).toBe("fedramp");
+        seen.push(tenant);
+      }
+      cursor = body["nextCursor"] === null ? "" : `&cursor=${String(body["nextCursor"])}`;
+    } while (cursor !== "");
+    expect(seen).toEqual([...new Set(seen)].toSorted());
+    expect(seen).toEqual(expect.arrayContaining(names));
+    expect(await send("GET", "/v1/admin/tenants?cursor=bm8")).toMatchObject({ status: 422 });
+  });
+
+  it("serve their keys whatever their jurisdiction", async () => {
+    const tenant = freshTenant();
+    await create({ tenant, jurisdiction: "eu" });
+    const made = await send("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "back end" });
+    const { key } = createdKeySchema.parse(made.body);
+    const message = { messages: [{ id: "m", role: "user", content: "hello" }] };
+    expect(await send("POST", "/v1/sessions/s/messages", message, key)).toMatchObject({ status: 201 });
+    expect(await send("GET", "/v1/sessions", undefined, key)).toMatchObject({ body: { data: [{ id: "s" }] } });
+    expect(await send("DELETE", "/v1/sessions/s", undefined, key)).toMatchObject({ status: 202 });
+  });
+
+  it.each([
+    ["no name", {}, "/tenant"],
+    ["a name that is no name", { tenant: "ACME Inc." }, "/tenant"],
+    ["a name with a way out of it", { tenant: "acme/ada" }, "/tenant"],
+    ["a place that does not exist", { tenant: "acme", jurisdiction: "moon" }, "/jurisdiction"],
+    ["settings that cannot be", { tenant: "acme", settings: { maxTokens: 1 } }, "/settings/maxTokens"],
+    ["a field that is not known", { tenant: "acme", plan: "gold" }, ""],
+  ])("are not created with %s", async (_, body, path) => {
+    const answer = await create(body);
+    expect(answer).toMatchObject({ status: 422, body: { code: "validation_failed" } });
+    expect(JSON.stringify(answer.body["errors"])).toContain(path);
+  });
+});
