@@ -1,5 +1,5 @@
 import { waitUntil } from "cloudflare:workers";
-import { createAuthenticator } from "./access/api-keys.ts";
+import { createAuthenticator } from "./access/authenticate.ts";
 import { requireScope } from "./access/scopes.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
@@ -35,7 +35,7 @@ function build(env: Env) {
   const makeshiftAgent = createSummarizerHandler(extractive, log);
   const breaker = createCircuitBreaker();
   const isExtractive = config.summarizer === null && config.model.provider === "extractive";
-  const authenticate = createAuthenticator(config);
+  const authenticate = createAuthenticator({ deployment: config });
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
   const parts: Parts = {
@@ -47,13 +47,14 @@ function build(env: Env) {
     pingArchive: () => onDatabase(ping),
   };
   const app = createApp({
-    authenticate: async (request) => authenticate(request),
+    authenticate,
     parts,
     log,
     readiness: () => readiness(parts),
   });
-  app.all(SUMMARIZER_ROUTE, (c) => {
-    requireScope(authenticate(c.req.raw), "ops");
+  app.all(SUMMARIZER_ROUTE, async (c) => {
+    // A model that no tenant's budget counts.
+    requireScope(await authenticate(c.req.raw), "admin");
     return summarizerAgent(c.req.raw, env, c.executionCtx as ExecutionContext);
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({

@@ -35,7 +35,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     withDatabase: (body) => withDatabase(connectionString, body),
     pingArchive: async () => undefined,
   };
-  const principal = { kind: "tenant-key", tenant: "test", owner, scopes: ["memory:read"] } as const;
+  const principal = { kind: "tenant-key", id: "test", tenant: "test", owner, scopes: ["memory:read"] } as const;
   return { principal, requestId: "test", parts };
 }
 

@@ -1,0 +1,66 @@
+import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Principal } from "../contracts/principal.ts";
+import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
+import { createDeploymentKeys, type KeyRing } from "./deployment-keys.ts";
+
+/** Names the user that a tenant's key speaks for. */
+export const USER_HEADER = "Threadkeep-User";
+
+/** Header, claims and signature. No key has dots. */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/** Tells who sends a request; throws `unauthenticated`. */
+export type Authenticator = (request: Request) => Promise<Principal>;
+
+export interface AuthenticatorOptions {
+  readonly deployment: KeyRing;
+  /** Reads a user's token; throws `unauthenticated`. Without it no token is taken. */
+  readonly verifyToken?: (token: string, request: Request) => Promise<Principal>;
+}
+
+/**
+ * Tells who is calling from `Authorization: Bearer …`. A tenant's key speaks for the tenant's own sessions, or for the user that it
+ * names in `Threadkeep-User`: the name of a session is built from this, and never from a body.
+ */
+export function createAuthenticator({ deployment, verifyToken }: AuthenticatorOptions): Authenticator {
+  const deploymentKeyOf = createDeploymentKeys(deployment);
+  return async (request) => {
+    const bearer = bearerOf(request);
+    const own = deploymentKeyOf(bearer);
+    if (own !== null) return { ...own, owner: ownerNamed(request) };
+    if (verifyToken !== undefined && TOKEN.test(bearer)) return verifyToken(bearer, request);
+    throw unknownKey();
+  };
+}
+
+function bearerOf(request: Request): string {
+  const header = request.headers.get("Authorization");
+  const bearer = /^Bearer +([^\s]+)$/i.exec(header ?? "")?.[1];
+  if (bearer !== undefined) return bearer;
+  throw new ThreadkeepError({
+    code: "unauthenticated",
+    detail:
+      header === null
+        ? 'Send the header "Authorization: Bearer YOUR_API_KEY".'
+        : 'The Authorization header must have the form "Bearer YOUR_API_KEY".',
+  });
+}
+
+function unknownKey(): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "unauthenticated",
+    detail: "This API key is not known. Check that it is whole and belongs to this deployment.",
+  });
+}
+
+function ownerNamed(request: Request): string {
+  const user = request.headers.get(USER_HEADER);
+  if (user === null) return TENANT_OWNER;
+  const parsed = userIdSchema.safeParse(user);
+  if (parsed.success) return parsed.data;
+  throw new ThreadkeepError({
+    code: "validation_failed",
+    detail: `The header ${USER_HEADER} names no user.`,
+    errors: [{ path: USER_HEADER, detail: parsed.error.issues[0]?.message ?? "is not valid" }],
+  });
+}

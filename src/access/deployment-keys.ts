@@ -1,0 +1,41 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { Scope } from "../contracts/principal.ts";
+
+export const MEMORY_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
+const ADMIN_SCOPES: readonly Scope[] = [...MEMORY_SCOPES, "ops", "admin"];
+
+/** The keys that are secrets of the deployment. */
+export interface KeyRing {
+  /** The tenant that both act for. */
+  readonly tenant: string;
+  readonly apiKey: string;
+  readonly adminKey: string;
+}
+
+/** What a key of the deployment stands for. */
+export interface DeploymentKey {
+  readonly kind: "tenant-key" | "admin";
+  readonly id: "deployment-key" | "admin";
+  readonly tenant: string;
+  readonly scopes: readonly Scope[];
+}
+
+/** Digests have one length, so that comparing them takes one time, whatever was sent. */
+function digest(key: string): Uint8Array {
+  return createHash("sha256").update(key).digest();
+}
+
+/** Tells which key of the deployment a text is; null if it is none. */
+export function createDeploymentKeys(ring: KeyRing): (key: string) => DeploymentKey | null {
+  const apiKey = digest(ring.apiKey);
+  const adminKey = digest(ring.adminKey);
+  const { tenant } = ring;
+  return (key) => {
+    const given = digest(key);
+    if (timingSafeEqual(given, adminKey)) return { kind: "admin", id: "admin", tenant, scopes: ADMIN_SCOPES };
+    if (timingSafeEqual(given, apiKey)) {
+      return { kind: "tenant-key", id: "deployment-key", tenant, scopes: MEMORY_SCOPES };
+    }
+    return null;
+  };
+}

@@ -1,0 +1,75 @@
+import { describe, expect, it } from "vitest";
+import { createAuthenticator } from "../../src/access/authenticate.ts";
+import { ThreadkeepError } from "../../src/contracts/errors.ts";
+import type { Principal } from "../../src/contracts/principal.ts";
+
+const deployment = {
+  tenant: "acme",
+  apiKey: "tk_api_0123456789abcdef",
+  adminKey: "tk_admin_0123456789abcdef",
+};
+const ada: Principal = { kind: "user", id: "user:ada", tenant: "acme", owner: "ada", scopes: ["memory:read"] };
+
+function requestWith(bearer: string, headers: Record<string, string> = {}): Request {
+  return new Request("http://threadkeep.test/v1/sessions", {
+    headers: { authorization: `Bearer ${bearer}`, ...headers },
+  });
+}
+
+async function codeOf(principal: Promise<Principal>): Promise<string> {
+  const error: unknown = await principal.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof ThreadkeepError ? error.fault.code : `no fault: ${String(error)}`;
+}
+
+describe("the authenticator", () => {
+  it("takes the deployment's keys for what they are, and for the user that they name", async () => {
+    const authenticate = createAuthenticator({ deployment });
+    expect(await authenticate(requestWith(deployment.apiKey))).toMatchObject({
+      kind: "tenant-key",
+      id: "deployment-key",
+      tenant: "acme",
+      owner: "-",
+    });
+    expect(await authenticate(requestWith(deployment.adminKey, { "threadkeep-user": "ada" }))).toMatchObject({
+      kind: "admin",
+      id: "admin",
+      owner: "ada",
+    });
+  });
+
+  it("hands what looks like a token to its reader, and nothing else", async () => {
+    const seen: string[] = [];
+    const authenticate = createAuthenticator({
+      deployment,
+      verifyToken: async (token) => {
+        seen.push(token);
+        return ada;
+      },
+    });
+    expect(await authenticate(requestWith("aGVhZA.Y2xhaW1z.c2ln"))).toEqual(ada);
+    for (const other of ["a.b", "a.b.c.d", "a..c", ".b.c", "a.b.", "a.b.c=", "unknown"]) {
+      expect(await codeOf(authenticate(requestWith(other))), other).toBe("unauthenticated");
+    }
+    expect(seen).toEqual(["aGVhZA.Y2xhaW1z.c2ln"]);
+  });
+
+  it("refuses a token where nobody reads them, and a header of any other form", async () => {
+    const authenticate = createAuthenticator({ deployment });
+    expect(await codeOf(authenticate(requestWith("aGVhZA.Y2xhaW1z.c2ln")))).toBe("unauthenticated");
+    for (const authorization of [
+      "",
+      "Bearer",
+      "Bearer ",
+      `Basic ${deployment.apiKey}`,
+      deployment.apiKey,
+      "Bearer a b",
+    ]) {
+      const request = new Request("http://threadkeep.test/", { headers: { authorization } });
+      expect(await codeOf(authenticate(request)), authorization).toBe("unauthenticated");
+    }
+    expect(await codeOf(authenticate(new Request("http://threadkeep.test/")))).toBe("unauthenticated");
+  });
+});
