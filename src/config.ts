@@ -1,5 +1,6 @@
 import type { Ai } from "@cloudflare/workers-types";
 import { z } from "zod";
+import { type IssuerConfig, issuersVariable } from "./config/issuers.ts";
 import { TENANT_ID } from "./contracts/tenant.ts";
 
 /** A key shorter than this can be guessed. */
@@ -42,6 +43,7 @@ const configSchema = z
       .min(1, { error: TIMEOUT_FAULT })
       .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: TIMEOUT_FAULT })
       .default(MAX_SUMMARIZER_TIMEOUT_SECONDS),
+    THREADKEEP_JWT_ISSUERS: issuersVariable,
   })
   .refine((env) => env.THREADKEEP_API_KEY !== env.THREADKEEP_ADMIN_KEY, {
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
@@ -100,6 +102,8 @@ export interface Config {
   readonly tenant: string;
   readonly apiKey: string;
   readonly adminKey: string;
+  /** Whose tokens of users are believed. */
+  readonly issuers: readonly IssuerConfig[];
   readonly model: ModelConfig;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
@@ -175,6 +179,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     tenant: data.THREADKEEP_API_TENANT,
     apiKey: data.THREADKEEP_API_KEY,
     adminKey: data.THREADKEEP_ADMIN_KEY,
+    issuers: data.THREADKEEP_JWT_ISSUERS,
     model: chosen.model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer:

@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { createAuthenticator } from "./access/authenticate.ts";
 import { requireScope } from "./access/scopes.ts";
+import { createTokenVerifier } from "./access/supabase.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
@@ -35,7 +36,8 @@ function build(env: Env) {
   const makeshiftAgent = createSummarizerHandler(extractive, log);
   const breaker = createCircuitBreaker();
   const isExtractive = config.summarizer === null && config.model.provider === "extractive";
-  const authenticate = createAuthenticator({ deployment: config });
+  const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
+  const authenticate = createAuthenticator({ deployment: config, verifyToken });
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
   const parts: Parts = {
