@@ -34,6 +34,7 @@ Environment
   SUMMARIZER_MCP_URL    an MCP server with the tool summarize_conversation, to use instead of the built-in agent
   SUMMARIZER_MCP_TOKEN  its bearer token
   THREADKEEP_JWT_ISSUERS   whose users' tokens are taken instead of those of npm run token: see wrangler.toml
+  THREADKEEP_RATE_LIMITS   on: requests are limited as in production (default here: off)
 `;
 
 interface StartOptions {

@@ -44,6 +44,9 @@ const configSchema = z
       .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: TIMEOUT_FAULT })
       .default(MAX_SUMMARIZER_TIMEOUT_SECONDS),
     THREADKEEP_JWT_ISSUERS: issuersVariable,
+    THREADKEEP_RATE_LIMITS: z
+      .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
+      .default("on"),
   })
   .refine((env) => env.THREADKEEP_API_KEY !== env.THREADKEEP_ADMIN_KEY, {
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
@@ -104,6 +107,8 @@ export interface Config {
   readonly adminKey: string;
   /** Whose tokens of users are believed. */
   readonly issuers: readonly IssuerConfig[];
+  /** Whether requests are counted at the edge. */
+  readonly hasRateLimits: boolean;
   readonly model: ModelConfig;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
@@ -180,6 +185,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     apiKey: data.THREADKEEP_API_KEY,
     adminKey: data.THREADKEEP_ADMIN_KEY,
     issuers: data.THREADKEEP_JWT_ISSUERS,
+    hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
     model: chosen.model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer:

@@ -9,6 +9,7 @@ const NAMES = [
   "SUMMARIZER_MCP_TOKEN",
   "SUMMARIZER_TIMEOUT_SECONDS",
   "THREADKEEP_JWT_ISSUERS",
+  "THREADKEEP_RATE_LIMITS",
 ];
 
 /** Given in the environment, they reach the Worker as they are. What is empty counts as not given. */

@@ -22,6 +22,7 @@ export const PROBLEMS = {
   session_not_ready: { status: 409, title: "The session is not whole yet" },
   session_expired: { status: 410, title: "The session has expired" },
   session_full: { status: 422, title: "The session is full" },
+  rate_limited: { status: 429, title: "There are too many requests" },
   unavailable: { status: 503, title: "A part of the service is out of reach" },
   internal: { status: 500, title: "Something went wrong on our side" },
 } as const satisfies Record<string, { status: number; title: string }>;

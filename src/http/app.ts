@@ -10,6 +10,7 @@ import { type Readiness, answerLiveness, answerReadiness } from "./health.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
 import { hardenAnswer } from "./middleware/harden-answer.ts";
 import { identifyRequest } from "./middleware/identify-request.ts";
+import { limitRequests } from "./middleware/limit-requests.ts";
 import { recordRequest } from "./middleware/record-request.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerReferencePage } from "./pages/reference-page.ts";
@@ -26,6 +27,8 @@ import { transferRoutes } from "./routes/transfer.ts";
 export interface AppOptions {
   /** Who sends this request; throws `unauthenticated`. */
   authenticate(request: Request): Promise<Principal>;
+  /** Throws `rate_limited` for a caller that sends too much. */
+  limit(principal: Principal): Promise<void>;
   /** Handed on to the operations as it is. */
   readonly parts: Call["parts"];
   readonly log: Log;
@@ -55,7 +58,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/docs", () => answerReferencePage(document()));
   app.get("/", answerSessionPage);
 
-  app.use("/v1/*", authenticateRequest(options.authenticate));
+  app.use("/v1/*", authenticateRequest(options.authenticate), limitRequests(options.limit));
   for (const route of routes) mount(app, route, options.parts);
   answerOtherMethods(app);
   return app;

@@ -98,7 +98,7 @@ const TAGS = [
 ];
 
 /** What any route behind the key may refuse. */
-const COMMON_PROBLEMS: readonly ProblemCode[] = ["unauthenticated", "forbidden", "validation_failed"];
+const COMMON_PROBLEMS: readonly ProblemCode[] = ["unauthenticated", "forbidden", "validation_failed", "rate_limited"];
 const BODY_PROBLEMS: readonly ProblemCode[] = ["malformed_json", "unsupported_media_type", "body_too_large"];
 const SERVER_PROBLEMS: readonly ProblemCode[] = ["internal", "unavailable"];
 
@@ -288,6 +288,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   session_not_ready: "Ask again after Retry-After seconds; reading the session tells when it is whole.",
   session_expired: "Create a new session with continueFrom, or erase this one to use its id anew.",
   session_full: "Go on in a new session.",
+  rate_limited: "Wait Retry-After seconds, and send fewer requests at a time. Nothing was done.",
   unavailable: "Send the same request again after Retry-After seconds.",
   internal: "Send the same request again; if it fails again, report the requestId.",
 };
