@@ -34,6 +34,8 @@ Environment
   SUMMARIZER_MCP_URL    an MCP server with the tool summarize_conversation, to use instead of the built-in agent
   SUMMARIZER_MCP_TOKEN  its bearer token
   THREADKEEP_JWT_ISSUERS   whose users' tokens are taken instead of those of npm run token: see wrangler.toml
+  THREADKEEP_CORS_ORIGINS  origins whose pages may call the API from a browser, such as http://localhost:3000
+  THREADKEEP_HOSTS         names that requests may come by (default: localhost,127.0.0.1,[::1])
   THREADKEEP_RATE_LIMITS   on: requests are limited as in production (default here: off)
 `;
 

@@ -1,6 +1,8 @@
 import type { Ai } from "@cloudflare/workers-types";
 import { z } from "zod";
+import { hostsVariable } from "./config/hosts.ts";
 import { type IssuerConfig, issuersVariable } from "./config/issuers.ts";
+import { originsVariable } from "./config/origins.ts";
 import { TENANT_ID } from "./contracts/tenant.ts";
 
 /** A key shorter than this can be guessed. */
@@ -44,6 +46,8 @@ const configSchema = z
       .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: TIMEOUT_FAULT })
       .default(MAX_SUMMARIZER_TIMEOUT_SECONDS),
     THREADKEEP_JWT_ISSUERS: issuersVariable,
+    THREADKEEP_HOSTS: hostsVariable,
+    THREADKEEP_CORS_ORIGINS: originsVariable,
     THREADKEEP_RATE_LIMITS: z
       .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
       .default("on"),
@@ -107,6 +111,10 @@ export interface Config {
   readonly adminKey: string;
   /** Whose tokens of users are believed. */
   readonly issuers: readonly IssuerConfig[];
+  /** The names that requests may come by; empty: any. */
+  readonly hosts: readonly string[];
+  /** Origins whose scripts may call the API. */
+  readonly corsOrigins: readonly string[];
   /** Whether requests are counted at the edge. */
   readonly hasRateLimits: boolean;
   readonly model: ModelConfig;
@@ -185,6 +193,8 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     apiKey: data.THREADKEEP_API_KEY,
     adminKey: data.THREADKEEP_ADMIN_KEY,
     issuers: data.THREADKEEP_JWT_ISSUERS,
+    hosts: data.THREADKEEP_HOSTS,
+    corsOrigins: data.THREADKEEP_CORS_ORIGINS,
     hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
     model: chosen.model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,

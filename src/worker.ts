@@ -54,6 +54,8 @@ function build(env: Env) {
   const app = createApp({
     authenticate,
     limit: createRequestLimit(admit),
+    hosts: config.hosts,
+    corsOrigins: config.corsOrigins,
     parts,
     log,
     readiness: () => readiness(parts),

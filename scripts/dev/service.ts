@@ -142,6 +142,8 @@ class RunningService implements Service {
       this.#issuer = await startIssuer(this.#paths.issuerKey);
       const bindings = {
         THREADKEEP_JWT_ISSUERS: this.#issuer.setting,
+        // A page that points a name of its own at this machine gets nothing.
+        THREADKEEP_HOSTS: `localhost,${LOOPBACK},[::1]`,
         // The local simulator counts on disk, and whoever runs a benchmark or an import means it.
         THREADKEEP_RATE_LIMITS: "off",
         ...env,

@@ -10,6 +10,8 @@ const NAMES = [
   "SUMMARIZER_TIMEOUT_SECONDS",
   "THREADKEEP_JWT_ISSUERS",
   "THREADKEEP_RATE_LIMITS",
+  "THREADKEEP_HOSTS",
+  "THREADKEEP_CORS_ORIGINS",
 ];
 
 /** Given in the environment, they reach the Worker as they are. What is empty counts as not given. */

@@ -8,6 +8,7 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: "An API key is required" },
   forbidden: { status: 403, title: "This key may not do that" },
   route_not_found: { status: 404, title: "There is no such route" },
+  wrong_host: { status: 421, title: "The service does not go by this name" },
   method_not_allowed: { status: 405, title: "The route does not offer this method" },
   session_not_found: { status: 404, title: "There is no such session" },
   message_not_found: { status: 404, title: "There is no such message" },

@@ -274,6 +274,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   unauthenticated: "Send Authorization: Bearer KEY with a key that is valid.",
   forbidden: "Use a key with the scope that the operation needs.",
   route_not_found: "Look the path up at /docs.",
+  wrong_host: "Use one of the names that the detail lists.",
   method_not_allowed: "Use one of the methods that the Allow header names.",
   session_not_found: "Check the id and the user it belongs to, or append to create the session.",
   message_not_found: "Check the message's id; list the messages to see which there are.",

@@ -112,6 +112,38 @@ describe("a setting that cannot work says which variable it is and what to do", 
   });
 });
 
+describe("who may call from where", () => {
+  test("is anybody by any name, and no page of another origin, where nothing is set", () => {
+    expect(parseConfig(PLAIN)).toMatchObject({ hosts: [], corsOrigins: [], hasRateLimits: true });
+  });
+
+  test("is a list, with or without spaces", () => {
+    const env = {
+      THREADKEEP_HOSTS: "api.example, [::1],",
+      THREADKEEP_CORS_ORIGINS: "https://app.example,http://localhost:3000",
+      THREADKEEP_RATE_LIMITS: "off",
+    };
+    expect(parseConfig({ ...PLAIN, ...env })).toMatchObject({
+      hosts: ["api.example", "[::1]"],
+      corsOrigins: ["https://app.example", "http://localhost:3000"],
+      hasRateLimits: false,
+    });
+  });
+
+  test.each([
+    [{ THREADKEEP_HOSTS: "https://api.example" }, "THREADKEEP_HOSTS must list names"],
+    [{ THREADKEEP_HOSTS: "api.example:8787" }, "THREADKEEP_HOSTS must list names"],
+    [{ THREADKEEP_HOSTS: "API.example" }, "THREADKEEP_HOSTS must list names"],
+    [{ THREADKEEP_CORS_ORIGINS: "*" }, "* is none"],
+    [{ THREADKEEP_CORS_ORIGINS: "https://app.example/" }, "THREADKEEP_CORS_ORIGINS must list origins"],
+    [{ THREADKEEP_CORS_ORIGINS: "https://*.example" }, "THREADKEEP_CORS_ORIGINS must list origins"],
+    [{ THREADKEEP_CORS_ORIGINS: "app.example" }, "THREADKEEP_CORS_ORIGINS must list origins"],
+    [{ THREADKEEP_RATE_LIMITS: "maybe" }, "THREADKEEP_RATE_LIMITS must be"],
+  ])("%j is refused", (env, words) => {
+    expect(faultsOf(env)).toEqual([expect.stringContaining(words)]);
+  });
+});
+
 describe("the issuers of users' tokens", () => {
   const issuersOf = (text: string) => parseConfig({ ...PLAIN, THREADKEEP_JWT_ISSUERS: text }).issuers;
   const faultOfIssuers = (value: unknown) =>

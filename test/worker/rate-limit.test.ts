@@ -1,43 +1,17 @@
-import { env, waitUntil } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createAdmission, createRequestLimit } from "../../src/access/rate-limit.ts";
-import { withDatabase } from "../../src/archive/database.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
-import { createApp } from "../../src/http/app.ts";
-import { createDirectoryClient } from "../../src/registry/directory-client.ts";
-import { createOperationsClient } from "../../src/registry/operations-client.ts";
-import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-
-const log = createLog({ write: () => undefined });
+import { appWith } from "../support/worker-app.ts";
 
 /** Two periods' worth and more: a period that ends meanwhile lets as many pass again. */
 const FLOOD = 250;
 
-/** The HTTP surface with the limiter of wrangler.toml behind it, for whoever the header names. */
+/** The HTTP surface with the limiters of wrangler.toml behind it. */
 function appWithLimits() {
-  const admit = createAdmission(
-    { user: env.RATE_LIMIT_USER, key: env.RATE_LIMIT_KEY, tenant: env.RATE_LIMIT_TENANT },
-    log,
-  );
-  return createApp({
-    authenticate: async (request): Promise<Principal> => {
-      const user = request.headers.get("Authorization") ?? "";
-      return { kind: "user", id: `user:${user}`, tenant: "test", owner: user, scopes: ["memory:read", "memory:write"] };
-    },
-    limit: createRequestLimit(admit),
-    parts: {
-      sessions: createSessionClient(env.CHAT_SESSION),
-      directory: createDirectoryClient(env.DIRECTORY),
-      operations: createOperationsClient(env.OPERATIONS),
-      tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
-      withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
-      pingArchive: async () => undefined,
-    },
-    log,
-    readiness: async () => ({ status: "ok", components: {} }),
-  });
+  const limiters = { user: env.RATE_LIMIT_USER, key: env.RATE_LIMIT_KEY, tenant: env.RATE_LIMIT_TENANT };
+  return appWith({ limit: createRequestLimit(createAdmission(limiters, createLog({ write: () => undefined }))) });
 }
 
 describe("a flood of one user's requests", () => {
