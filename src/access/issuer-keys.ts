@@ -6,7 +6,7 @@ import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
 export interface IssuerKeyLimits {
-  /** Keys so young serve as they are. */
+  /** Keys so young serve as they are; past half of it new ones are fetched behind a request's back. */
   readonly freshMs: number;
   /**
    * Older ones serve up to this age while the issuer is out of reach: twice the life that Supabase gives a token, and
@@ -28,7 +28,7 @@ export const ISSUER_KEY_LIMITS: IssuerKeyLimits = {
   usableMs: 7_200_000,
   unknownKeyRestMs: 30_000,
   failureRestMs: 5_000,
-  timeoutMs: 5_000,
+  timeoutMs: 3_000,
   maxBytes: 65_536,
 };
 
@@ -93,10 +93,11 @@ export function createIssuerKeys(options: IssuerKeysOptions): FindKey {
   }
 
   return async (header) => {
-    if (isYoungerThan(limits.usableMs)) {
-      if (!isYoungerThan(limits.freshMs) && mayBegin(0)) begin();
-    } else if (underWay !== null || mayBegin(0)) {
-      await endOf(begin(), limits.timeoutMs);
+    if (!isYoungerThan(limits.freshMs / 2) && (underWay !== null || mayBegin(0))) {
+      const call = begin();
+      // What an isolate has not used for long may hold a key that was withdrawn since. An outage, once known, is not waited for.
+      const mustWait = !isYoungerThan(limits.usableMs) || (!isYoungerThan(limits.freshMs) && !hasFailed);
+      if (mustWait) await endOf(call, limits.timeoutMs);
     }
     if (!isYoungerThan(limits.usableMs)) throw outOfReach(limits);
     const known = await pick(keys?.set, header);

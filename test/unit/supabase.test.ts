@@ -111,6 +111,10 @@ describe("a token of a trusted issuer", () => {
     await verify(await issuer.sign("two", NOW));
     nowMs += 300_000;
     expect(await faultOf(verify(token))).toEqual(PLAINLY_REFUSED);
+    issuer.keys = [];
+    nowMs += ISSUER_KEY_LIMITS.usableMs / 2 - 1_000;
+    const late = await issuer.sign("two", nowMs / 1_000);
+    expect(await faultOf(verify(late))).toEqual(PLAINLY_REFUSED);
   });
 
   test("is forgotten when it ends, also where it was checked a moment before", async () => {
@@ -226,6 +230,15 @@ describe("the holder of a token with a true signature is told what is wrong with
 });
 
 describe("the issuer's keys", () => {
+  test("are fetched anew behind a request's back before they are old: nobody waits while they are in use", async () => {
+    const verify = verifier();
+    await verify(await issuer.sign("one", NOW));
+    issuer.answer = () => new Promise(() => undefined);
+    nowMs += ISSUER_KEY_LIMITS.freshMs / 2;
+    expect((await verify(await issuer.sign("one", nowMs / 1_000))).owner).toBe("mira");
+    expect(issuer.requests).toBe(2);
+  });
+
   test("that are new are fetched with the first token that names one", async () => {
     const verify = verifier();
     await verify(await issuer.sign("one", NOW));
