@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { startService } from "./dev/service.ts";
-import { summarizerSettings } from "./dev/summarizer-settings.ts";
+import { workerSettings } from "./dev/worker-settings.ts";
 import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
 import { askAll, newestTurns, plainBm25, readConversations, recallRow } from "./eval/retrieval.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
@@ -101,7 +101,7 @@ async function evaluateOwnSummaries(args: string[]): Promise<void> {
   }
   const stateDir = mkdtempSync(path.join(tmpdir(), "threadkeep-eval-"));
   chmodSync(stateDir, 0o755);
-  const service = await startService({ stateDir, env: summarizerSettings(process.env) });
+  const service = await startService({ stateDir, env: workerSettings(process.env) });
   try {
     await measureAt({ url: service.directUrl, apiKey: service.apiKey, adminKey: service.adminKey });
   } finally {

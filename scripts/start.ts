@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { projectRoot } from "./dev/paths.ts";
 import { type Service, startService } from "./dev/service.ts";
 import { describeError, StartError } from "./dev/start-error.ts";
-import { summarizerSettings } from "./dev/summarizer-settings.ts";
+import { workerSettings } from "./dev/worker-settings.ts";
 
 const DEFAULT_PORT = 8787;
 
@@ -33,6 +33,10 @@ Environment
   THREADKEEP_MODEL_INPUT_PRICE, THREADKEEP_MODEL_OUTPUT_PRICE   US dollars per million tokens, to have costs told
   SUMMARIZER_MCP_URL    an MCP server with the tool summarize_conversation, to use instead of the built-in agent
   SUMMARIZER_MCP_TOKEN  its bearer token
+  THREADKEEP_JWT_ISSUERS   whose users' tokens are taken instead of those of npm run token: see wrangler.toml
+  THREADKEEP_CORS_ORIGINS  origins whose pages may call the API from a browser, such as http://localhost:3000
+  THREADKEEP_HOSTS         names that requests may come by (default: localhost,127.0.0.1,[::1])
+  THREADKEEP_RATE_LIMITS   on: requests are limited as in production (default here: off)
 `;
 
 interface StartOptions {
@@ -65,7 +69,7 @@ async function run(options: StartOptions): Promise<void> {
     ...options,
     signal: interruption.signal,
     onNotice: (text) => console.error(text),
-    env: summarizerSettings(process.env),
+    env: workerSettings(process.env),
     ...(process.env["DATABASE_URL"] ? { databaseUrl: process.env["DATABASE_URL"] } : {}),
     ...(process.env["WORKER_DATABASE_URL"] ? { workerDatabaseUrl: process.env["WORKER_DATABASE_URL"] } : {}),
   });
@@ -100,6 +104,7 @@ Threadkeep runs at ${running.url}  (ready in ${seconds} s)
   Reference    ${running.url}/docs
   API key      ${running.apiKey}
   Admin key    ${running.adminKey}
+  User token   npm run token -- --user mira
   PostgreSQL   ${running.databaseUrl}
   Data, logs   ${running.stateDir}  (the facts above are in dev.json there)
   Summarizer   ${summarizer}

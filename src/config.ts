@@ -1,5 +1,8 @@
 import type { Ai } from "@cloudflare/workers-types";
 import { z } from "zod";
+import { hostsVariable } from "./config/hosts.ts";
+import { type IssuerConfig, issuersVariable } from "./config/issuers.ts";
+import { originsVariable } from "./config/origins.ts";
 import { TENANT_ID } from "./contracts/tenant.ts";
 
 /** A key shorter than this can be guessed. */
@@ -42,6 +45,12 @@ const configSchema = z
       .min(1, { error: TIMEOUT_FAULT })
       .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: TIMEOUT_FAULT })
       .default(MAX_SUMMARIZER_TIMEOUT_SECONDS),
+    THREADKEEP_JWT_ISSUERS: issuersVariable,
+    THREADKEEP_HOSTS: hostsVariable,
+    THREADKEEP_CORS_ORIGINS: originsVariable,
+    THREADKEEP_RATE_LIMITS: z
+      .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
+      .default("on"),
   })
   .refine((env) => env.THREADKEEP_API_KEY !== env.THREADKEEP_ADMIN_KEY, {
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
@@ -100,6 +109,14 @@ export interface Config {
   readonly tenant: string;
   readonly apiKey: string;
   readonly adminKey: string;
+  /** Whose tokens of users are believed. */
+  readonly issuers: readonly IssuerConfig[];
+  /** The names that requests may come by; empty: any. */
+  readonly hosts: readonly string[];
+  /** Origins whose scripts may call the API. */
+  readonly corsOrigins: readonly string[];
+  /** Whether requests are counted at the edge. */
+  readonly hasRateLimits: boolean;
   readonly model: ModelConfig;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
@@ -175,6 +192,10 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     tenant: data.THREADKEEP_API_TENANT,
     apiKey: data.THREADKEEP_API_KEY,
     adminKey: data.THREADKEEP_ADMIN_KEY,
+    issuers: data.THREADKEEP_JWT_ISSUERS,
+    hosts: data.THREADKEEP_HOSTS,
+    corsOrigins: data.THREADKEEP_CORS_ORIGINS,
+    hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
     model: chosen.model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer:

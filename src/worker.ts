@@ -1,6 +1,9 @@
 import { waitUntil } from "cloudflare:workers";
 import { createAuthenticator } from "./access/authenticate.ts";
+import { createAdmission, createRequestLimit, type Limiters } from "./access/rate-limit.ts";
 import { requireScope } from "./access/scopes.ts";
+import { limitStrangers } from "./access/stranger-limit.ts";
+import { createTokenVerifier } from "./access/supabase.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
@@ -36,7 +39,12 @@ function build(env: Env) {
   const breaker = createCircuitBreaker();
   const isExtractive = config.summarizer === null && config.model.provider === "extractive";
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
-  const authenticate = createAuthenticator({ deployment: config, checkKey: tenants.keys.check });
+  const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
+  const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
+  const authenticate = limitStrangers(
+    createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken }),
+    { admit },
+  );
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
   const parts: Parts = {
@@ -49,6 +57,9 @@ function build(env: Env) {
   };
   const app = createApp({
     authenticate,
+    limit: createRequestLimit(admit),
+    hosts: config.hosts,
+    corsOrigins: config.corsOrigins,
     parts,
     log,
     readiness: () => readiness(parts),
@@ -81,6 +92,11 @@ function build(env: Env) {
     log,
   });
   return { app, pipelineOf };
+}
+
+function limitersOf(env: Env): Limiters {
+  const { RATE_LIMIT_USER, RATE_LIMIT_KEY, RATE_LIMIT_TENANT, RATE_LIMIT_STRANGER } = env;
+  return { user: RATE_LIMIT_USER, key: RATE_LIMIT_KEY, tenant: RATE_LIMIT_TENANT, stranger: RATE_LIMIT_STRANGER };
 }
 
 /** An agent of this Worker, called without a network. */

@@ -8,6 +8,7 @@ export interface StatePaths {
   directory: string;
   devJson: string;
   keys: string;
+  issuerKey: string;
   lock: string;
   processes: string;
   bundle: string;
@@ -27,6 +28,7 @@ export function statePaths(stateDirectory: string): StatePaths {
     directory,
     devJson: inside("dev.json"),
     keys: inside("keys.json"),
+    issuerKey: inside("issuer-key.json"),
     lock: inside("lock.json"),
     processes: inside("processes.json"),
     bundle: inside("bundle"),

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { applyMigrations, createDatabase, openWorkerRole } from "./database.ts";
 import { writePrivateFile } from "./files.ts";
+import { type LocalIssuer, startIssuer } from "./issuer.ts";
 import { LOCAL_TENANT, type LocalKeys, loadKeys } from "./keys.ts";
 import { lockState } from "./lock.ts";
 import { type StatePaths, statePaths } from "./paths.ts";
@@ -96,6 +97,7 @@ class RunningService implements Service {
   #fail: (reason: string) => void = () => undefined;
   #postgres: PostgresServer | undefined;
   #worker: WorkerProcess | undefined;
+  #issuer: LocalIssuer | undefined;
   #isUp = false;
   #isEnding = false;
   #stopping: Promise<void> | undefined;
@@ -137,7 +139,13 @@ class RunningService implements Service {
     const database = this.#openDatabase();
     try {
       const [bundleDirectory, hyperdriveUrl] = await Promise.all([bundle, database]);
+      this.#issuer = await startIssuer(this.#paths.issuerKey);
       const bindings = {
+        THREADKEEP_JWT_ISSUERS: this.#issuer.setting,
+        // A page that points a name of its own at this machine gets nothing.
+        THREADKEEP_HOSTS: `localhost,${LOOPBACK},[::1]`,
+        // The local simulator counts on disk, and whoever runs a benchmark or an import means it.
+        THREADKEEP_RATE_LIMITS: "off",
         ...env,
         THREADKEEP_API_KEY: this.apiKey,
         THREADKEEP_ADMIN_KEY: this.adminKey,
@@ -167,6 +175,7 @@ class RunningService implements Service {
   async kill9(): Promise<void> {
     this.#isEnding = true;
     this.#stopping ??= Promise.resolve(); // there is nothing left to stop
+    this.#issuer?.stop();
     await killTrees(this.#record.all());
     this.#unlock(); // the lock of a dead process holds nobody up, but this one lives on
   }
@@ -191,6 +200,7 @@ class RunningService implements Service {
     this.#isEnding = true;
     await this.#worker?.stop();
     await this.#postgres?.stop();
+    this.#issuer?.stop();
     await killTrees(this.#record.all());
     this.#record.removeFile();
     rmSync(this.#paths.devJson, { force: true });

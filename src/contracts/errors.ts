@@ -8,6 +8,7 @@ export const PROBLEMS = {
   unauthenticated: { status: 401, title: "An API key is required" },
   forbidden: { status: 403, title: "This key may not do that" },
   route_not_found: { status: 404, title: "There is no such route" },
+  wrong_host: { status: 421, title: "The service does not go by this name" },
   method_not_allowed: { status: 405, title: "The route does not offer this method" },
   session_not_found: { status: 404, title: "There is no such session" },
   message_not_found: { status: 404, title: "There is no such message" },
@@ -28,6 +29,7 @@ export const PROBLEMS = {
   session_not_ready: { status: 409, title: "The session is not whole yet" },
   session_expired: { status: 410, title: "The session has expired" },
   session_full: { status: 422, title: "The session is full" },
+  rate_limited: { status: 429, title: "There are too many requests" },
   unavailable: { status: 503, title: "A part of the service is out of reach" },
   internal: { status: 500, title: "Something went wrong on our side" },
 } as const satisfies Record<string, { status: number; title: string }>;

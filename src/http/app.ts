@@ -7,9 +7,12 @@ import type { Log } from "../telemetry/log.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
 import { type Readiness, answerLiveness, answerReadiness } from "./health.ts";
+import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
+import { checkHost } from "./middleware/check-host.ts";
 import { hardenAnswer } from "./middleware/harden-answer.ts";
 import { identifyRequest } from "./middleware/identify-request.ts";
+import { limitRequests } from "./middleware/limit-requests.ts";
 import { recordRequest } from "./middleware/record-request.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerReferencePage } from "./pages/reference-page.ts";
@@ -27,6 +30,12 @@ import { transferRoutes } from "./routes/transfer.ts";
 export interface AppOptions {
   /** Who sends this request; throws `unauthenticated`. */
   authenticate(request: Request): Promise<Principal>;
+  /** Throws `rate_limited` for a caller that sends too much. */
+  limit(principal: Principal): Promise<void>;
+  /** The names that requests may come by; empty: any. */
+  readonly hosts: readonly string[];
+  /** Origins whose scripts may call the API. */
+  readonly corsOrigins: readonly string[];
   /** Handed on to the operations as it is. */
   readonly parts: Call["parts"];
   readonly log: Log;
@@ -47,7 +56,7 @@ const document = openApiDocument(routes);
 
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.use(recordRequest(options.log), identifyRequest, hardenAnswer);
+  app.use(recordRequest(options.log), identifyRequest, hardenAnswer, checkHost(options.hosts));
   app.onError(answerThrown(options.log));
   app.notFound(answerUnknownRoute);
 
@@ -57,7 +66,8 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/docs", () => answerReferencePage(document()));
   app.get("/", answerSessionPage);
 
-  app.use("/v1/*", authenticateRequest(options.authenticate));
+  app.use("/v1/*", allowOrigins(options.corsOrigins));
+  app.use("/v1/*", authenticateRequest(options.authenticate), limitRequests(options.limit));
   for (const route of routes) mount(app, route, options.parts);
   answerOtherMethods(app);
   return app;

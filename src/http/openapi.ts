@@ -99,7 +99,7 @@ const TAGS = [
 ];
 
 /** What any route behind the key may refuse. */
-const COMMON_PROBLEMS: readonly ProblemCode[] = ["unauthenticated", "forbidden", "validation_failed"];
+const COMMON_PROBLEMS: readonly ProblemCode[] = ["unauthenticated", "forbidden", "validation_failed", "rate_limited"];
 const BODY_PROBLEMS: readonly ProblemCode[] = ["malformed_json", "unsupported_media_type", "body_too_large"];
 const SERVER_PROBLEMS: readonly ProblemCode[] = ["internal", "unavailable"];
 
@@ -275,6 +275,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   unauthenticated: "Send Authorization: Bearer KEY with a key that is valid.",
   forbidden: "Use a key with the scope that the operation needs.",
   route_not_found: "Look the path up at /docs.",
+  wrong_host: "Use one of the names that the detail lists.",
   method_not_allowed: "Use one of the methods that the Allow header names.",
   session_not_found: "Check the id and the user it belongs to, or append to create the session.",
   message_not_found: "Check the message's id; list the messages to see which there are.",
@@ -295,6 +296,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   session_not_ready: "Ask again after Retry-After seconds; reading the session tells when it is whole.",
   session_expired: "Create a new session with continueFrom, or erase this one to use its id anew.",
   session_full: "Go on in a new session.",
+  rate_limited: "Wait Retry-After seconds, and send fewer requests at a time. Nothing was done.",
   unavailable: "Send the same request again after Retry-After seconds.",
   internal: "Send the same request again; if it fails again, report the requestId.",
 };

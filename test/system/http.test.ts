@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { get as httpGet } from "node:http";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { appendResultSchema } from "../../src/contracts/append.ts";
@@ -262,6 +263,26 @@ describe("every answer", () => {
   });
 });
 
+describe("a page that points a name of its own at this machine", () => {
+  const statusBy = (host: string, route: string): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const asked = httpGet(`${service.url}${route}`, { headers: { host } }, (answer) => {
+        answer.resume();
+        resolve(answer.statusCode);
+      });
+      asked.once("error", reject);
+    });
+
+  it("gets nothing of the service, nor of the simulator's tools", async () => {
+    const port = new URL(service.url).port;
+    expect(await statusBy(`localhost:${port}`, "/livez")).toBe(200);
+    for (const route of ["/", "/livez", "/openapi.json", "/v1/sessions"]) {
+      expect(await statusBy(`evil.example:${port}`, route), route).toBe(421);
+    }
+    expect(await statusBy(`evil.example:${port}`, "/cdn-cgi/local/explorer")).toBeGreaterThanOrEqual(400);
+  });
+});
+
 describe("methods", () => {
   it("that a path lacks are refused with 405 and those it has", async () => {
     const { status, headers, body } = await call(service, "DELETE", "/v1/sessions", {});
@@ -368,7 +389,7 @@ describe("the OpenAPI document", () => {
       expect(JSON.stringify(operation.responses)).toMatch(/"example"|Readiness/);
     }
     const responses = Object.keys(paths["/v1/sessions/{sessionId}/messages"]?.["post"]?.responses ?? {});
-    expect(responses).toEqual(["200", "201", "400", "401", "403", "409", "413", "415", "422", "500", "503"]);
+    expect(responses).toEqual(["200", "201", "400", "401", "403", "409", "413", "415", "422", "429", "500", "503"]);
   });
 
   it("refers to nothing that it does not hold", async () => {

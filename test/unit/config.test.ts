@@ -111,3 +111,85 @@ describe("a setting that cannot work says which variable it is and what to do", 
     expect(faults.map((fault) => fault.split(" ")[0])).toEqual(["THREADKEEP_API_TENANT", "THREADKEEP_MODEL"]);
   });
 });
+
+describe("who may call from where", () => {
+  test("is anybody by any name, and no page of another origin, where nothing is set", () => {
+    expect(parseConfig(PLAIN)).toMatchObject({ hosts: [], corsOrigins: [], hasRateLimits: true });
+  });
+
+  test("is a list, with or without spaces", () => {
+    const env = {
+      THREADKEEP_HOSTS: "api.example, [::1],",
+      THREADKEEP_CORS_ORIGINS: "https://app.example,http://localhost:3000",
+      THREADKEEP_RATE_LIMITS: "off",
+    };
+    expect(parseConfig({ ...PLAIN, ...env })).toMatchObject({
+      hosts: ["api.example", "[::1]"],
+      corsOrigins: ["https://app.example", "http://localhost:3000"],
+      hasRateLimits: false,
+    });
+  });
+
+  test.each([
+    [{ THREADKEEP_HOSTS: "https://api.example" }, "THREADKEEP_HOSTS must list names"],
+    [{ THREADKEEP_HOSTS: "api.example:8787" }, "THREADKEEP_HOSTS must list names"],
+    [{ THREADKEEP_HOSTS: "API.example" }, "THREADKEEP_HOSTS must list names"],
+    [{ THREADKEEP_CORS_ORIGINS: "*" }, "* is none"],
+    [{ THREADKEEP_CORS_ORIGINS: "https://app.example/" }, "THREADKEEP_CORS_ORIGINS must list origins"],
+    [{ THREADKEEP_CORS_ORIGINS: "https://*.example" }, "THREADKEEP_CORS_ORIGINS must list origins"],
+    [{ THREADKEEP_CORS_ORIGINS: "app.example" }, "THREADKEEP_CORS_ORIGINS must list origins"],
+    [{ THREADKEEP_RATE_LIMITS: "maybe" }, "THREADKEEP_RATE_LIMITS must be"],
+  ])("%j is refused", (env, words) => {
+    expect(faultsOf(env)).toEqual([expect.stringContaining(words)]);
+  });
+});
+
+describe("the issuers of users' tokens", () => {
+  const issuersOf = (text: string) => parseConfig({ ...PLAIN, THREADKEEP_JWT_ISSUERS: text }).issuers;
+  const faultOfIssuers = (value: unknown) =>
+    faultsOf({ THREADKEEP_JWT_ISSUERS: typeof value === "string" ? value : JSON.stringify(value) }).join("\n");
+  const issuer = "https://project.supabase.co/auth/v1";
+
+  test("are none where nothing is set", () => {
+    expect(parseConfig(PLAIN).issuers).toEqual([]);
+    expect(issuersOf(" ")).toEqual([]);
+  });
+
+  test("publish their keys where Supabase does, are for signed-in users, and take no anonymous ones", () => {
+    expect(issuersOf(JSON.stringify([{ issuer, tenant: "acme" }]))).toEqual([
+      {
+        issuer,
+        tenant: "acme",
+        audience: "authenticated",
+        jwksUrl: `${issuer}/.well-known/jwks.json`,
+        anonymousUsers: false,
+      },
+    ]);
+  });
+
+  test("may be on this machine without https, and publish their keys elsewhere", () => {
+    const local = { issuer: "http://127.0.0.1:9999/auth/v1", tenant: "local", jwksUrl: "https://keys.example/set" };
+    expect(issuersOf(JSON.stringify([local]))[0]).toMatchObject(local);
+  });
+
+  test.each([
+    ["[{", "THREADKEEP_JWT_ISSUERS must be a list such as"],
+    [{ issuer, tenant: "acme" }, "THREADKEEP_JWT_ISSUERS must be a list such as"],
+    [[{ tenant: "acme" }], "THREADKEEP_JWT_ISSUERS[0].issuer must be a string"],
+    [[{ issuer: "http://project.supabase.co", tenant: "acme" }], "[0].issuer must be an https URL"],
+    [[{ issuer: "https://me:secret@x.example", tenant: "acme" }], "[0].issuer must be an https URL"],
+    [[{ issuer, tenant: "acme", jwksUrl: "ftp://keys.example" }], "[0].jwksUrl must be an https URL"],
+    [[{ issuer, tenant: "No Tenant" }], "[0].tenant must be 1 to 63 characters"],
+    [[{ issuer, tenant: "acme", audience: "" }], "[0].audience must not be empty"],
+    [[{ issuer, tenant: "acme", audiences: ["x"] }], "audiences"],
+    [
+      [
+        { issuer, tenant: "acme" },
+        { issuer, tenant: "other" },
+      ],
+      "names an issuer twice",
+    ],
+  ])("%j is refused with what is wrong and where", (value, words) => {
+    expect(faultOfIssuers(value)).toContain(words);
+  });
+});

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig, type Unstable_Config as Config } from "wrangler";
+import { RATE_LIMIT_PERIOD_SECONDS } from "../../src/access/rate-limit.ts";
 
 const ENVIRONMENTS = ["staging", "production"];
 
@@ -12,7 +13,7 @@ function read(environment: string | undefined): Config {
 
 /** Everything that must be the same everywhere; names of queues without their environment, variables without their values. */
 function comparable(config: Config, environment: string): Record<string, unknown> {
-  const { name: _name, vars, hyperdrive, queues, ai: _onlyDeployed, ...rest } = config;
+  const { name: _name, vars, hyperdrive, queues, ratelimits, ai: _onlyDeployed, ...rest } = config;
   const plain = (queue: string | undefined): string | undefined => queue?.replace(`-${environment}`, "");
   const { routes: _routes, route: _route, workers_dev: _workersDev, preview_urls: _previews, ...shared } = rest;
   return {
@@ -20,6 +21,7 @@ function comparable(config: Config, environment: string): Record<string, unknown
     targetEnvironment: undefined,
     vars: Object.keys(vars).toSorted(),
     hyperdrive: hyperdrive.map(({ binding }) => binding),
+    ratelimits: ratelimits.map(({ namespace_id: _own, ...limit }) => limit),
     producers: queues.producers?.map((producer) => ({ ...producer, queue: plain(producer.queue) })),
     consumers: queues.consumers?.map((consumer) => ({
       ...consumer,
@@ -40,6 +42,14 @@ describe.each(ENVIRONMENTS)("the environment %s", (environment) => {
     expect(deployed.name).not.toBe(local.name);
     const localQueues = queueNames(local);
     for (const queue of queueNames(deployed)) expect(localQueues).not.toContain(queue);
+  });
+
+  it("counts requests by itself: limits of one name space would be used up by another environment's callers", () => {
+    const spaces = [local, ...ENVIRONMENTS.map((other) => read(other))].flatMap(({ ratelimits }) =>
+      ratelimits.map(({ namespace_id: space }) => space),
+    );
+    expect(new Set(spaces).size).toBe(spaces.length);
+    for (const { simple } of deployed.ratelimits) expect(simple.period).toBe(RATE_LIMIT_PERIOD_SECONDS);
   });
 
   it("has a database of its own", () => {

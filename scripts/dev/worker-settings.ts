@@ -1,4 +1,4 @@
-/** What of an environment says who summarizes, and how it is reached. */
+/** What of an environment is a setting of the Worker: who summarizes and how it is reached, and who is let in. */
 const NAMES = [
   "THREADKEEP_MODEL",
   "THREADKEEP_MODEL_BASE_URL",
@@ -8,10 +8,14 @@ const NAMES = [
   "SUMMARIZER_MCP_URL",
   "SUMMARIZER_MCP_TOKEN",
   "SUMMARIZER_TIMEOUT_SECONDS",
+  "THREADKEEP_JWT_ISSUERS",
+  "THREADKEEP_RATE_LIMITS",
+  "THREADKEEP_HOSTS",
+  "THREADKEEP_CORS_ORIGINS",
 ];
 
 /** Given in the environment, they reach the Worker as they are. What is empty counts as not given. */
-export function summarizerSettings(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+export function workerSettings(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     NAMES.flatMap((name) => {
       const value = env[name];

@@ -1,0 +1,100 @@
+import { existsSync } from "node:fs";
+// Stands in for Supabase Auth on this machine: publishes a key, and signs tokens with it that are real but for their issuer.
+import { createServer } from "node:http";
+import { exportJWK, generateKeyPair, importJWK, type JWK, type JWK_EC_Private, SignJWT } from "jose";
+import { readJsonFile, writePrivateFile } from "./files.ts";
+import { LOCAL_TENANT } from "./keys.ts";
+import { LOOPBACK } from "./ports.ts";
+import { StartError } from "./start-error.ts";
+
+/** A name, not an address: the keys are on another port with each start, and a token of yesterday should still be good. */
+export const LOCAL_ISSUER = "http://localhost/auth/v1";
+/** Whose users they are. */
+const AUDIENCE = "authenticated";
+const ALGORITHM = "ES256";
+
+type SigningKey = JWK_EC_Private & { kid: string };
+
+export interface UserTokenOptions {
+  /** The claim `sub`. */
+  readonly user: string;
+  /** Counted from now; negative for one that has expired. */
+  readonly expiresInSeconds?: number;
+  /** Over those that Supabase sets. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+/** A token for a user of the service that keeps its issuer's key in this file. Throws if that was never started. */
+export async function signUserToken(file: string, options: UserTokenOptions): Promise<string> {
+  const key = readKey(file);
+  if (key === null) throw new StartError(`There is no ${file} to sign with: start the service once, with npm start.`);
+  const at = Math.floor(Date.now() / 1_000);
+  const claims = {
+    iss: LOCAL_ISSUER,
+    aud: AUDIENCE,
+    sub: options.user,
+    iat: at,
+    exp: at + (options.expiresInSeconds ?? 3_600),
+    role: AUDIENCE,
+    is_anonymous: false,
+    ...options.claims,
+  };
+  return new SignJWT(claims)
+    .setProtectedHeader({ alg: ALGORITHM, kid: key.kid, typ: "JWT" })
+    .sign(await importJWK(key, ALGORITHM));
+}
+
+export interface LocalIssuer {
+  /** THREADKEEP_JWT_ISSUERS for the Worker that is to believe it. */
+  readonly setting: string;
+  stop(): void;
+}
+
+/** Publishes the key in the file, made at the first start and kept. */
+export async function startIssuer(file: string): Promise<LocalIssuer> {
+  const { d: _secret, ...published } = readKey(file) ?? (await makeKey(file));
+  const keys: JWK[] = [published];
+  const body = JSON.stringify({ keys });
+  const server = createServer((_request, response) => {
+    response.writeHead(200, { "Content-Type": "application/json" }).end(body);
+  });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, LOOPBACK, () => {
+      const address = server.address();
+      if (typeof address === "object" && address !== null) resolve(address.port);
+    });
+  });
+  const issuer = { issuer: LOCAL_ISSUER, tenant: LOCAL_TENANT, jwksUrl: `http://${LOOPBACK}:${port}/jwks.json` };
+  return {
+    setting: JSON.stringify([issuer]),
+    stop() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
+}
+
+async function makeKey(file: string): Promise<SigningKey> {
+  const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
+  const key = { ...(await exportJWK(privateKey)), kid: crypto.randomUUID(), alg: ALGORITHM, use: "sig" };
+  writePrivateFile(file, `${JSON.stringify(key, null, 2)}\n`);
+  const written = readKey(file);
+  if (written === null) throw new Error(`${file} was written and is not there`);
+  return written;
+}
+
+function readKey(file: string): SigningKey | null {
+  const key = readJsonFile(file);
+  if (isSigningKey(key)) return key;
+  if (!existsSync(file)) return null;
+  throw new StartError(
+    `${file} is damaged. Delete it: the next start makes another, and older tokens are refused then.`,
+  );
+}
+
+function isSigningKey(value: unknown): value is SigningKey {
+  if (typeof value !== "object" || value === null) return false;
+  const has = (name: string) => typeof Reflect.get(value, name) === "string";
+  return has("d") && has("x") && has("y") && has("crv") && has("kid") && Reflect.get(value, "kty") === "EC";
+}

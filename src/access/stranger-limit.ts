@@ -1,0 +1,77 @@
+/** Keeps a flood of bad keys and tokens from being looked at one by one. */
+
+import { createHash } from "node:crypto";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Authenticator } from "./authenticate.ts";
+import { type Admit, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "./rate-limit.ts";
+
+/** Cloudflare sets it anew on each request, so that no caller can choose it. */
+const ADDRESS_HEADER = "CF-Connecting-IP";
+/** Networks that are kept out, and credentials that were good, as an isolate remembers them. */
+const MAX_REMEMBERED = 5_000;
+
+export interface StrangerLimitOptions {
+  readonly admit: Admit;
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+}
+
+/**
+ * The same authenticator, but for a network that was refused too often: there, for a while, only what was good before is looked at.
+ * Others behind the same address, in an office or a mobile network, go on.
+ */
+export function limitStrangers(authenticate: Authenticator, options: StrangerLimitOptions): Authenticator {
+  const { admit, now = Date.now } = options;
+  const barredUntil = new Map<string, number>();
+  const good = new Map<string, true>();
+
+  return async (request) => {
+    const network = networkOf(request.headers.get(ADDRESS_HEADER));
+    if (network === null) return authenticate(request);
+    const shown = digest(request.headers.get("Authorization") ?? "");
+    if (now() < (barredUntil.get(network) ?? 0) && !good.has(shown)) throw rateLimited("this address");
+    try {
+      const principal = await authenticate(request);
+      remember(good, shown, true);
+      return principal;
+    } catch (error) {
+      const isStranger = error instanceof ThreadkeepError && error.fault.code === "unauthenticated";
+      if (isStranger && !(await admit("stranger", network))) {
+        remember(barredUntil, network, now() + RATE_LIMIT_PERIOD_SECONDS * 1_000);
+      }
+      throw error;
+    }
+  };
+}
+
+/** The oldest goes first. */
+function remember<T>(entries: Map<string, T>, key: string, value: T): void {
+  entries.delete(key);
+  entries.set(key, value);
+  for (const oldest of entries.keys()) {
+    if (entries.size <= MAX_REMEMBERED) break;
+    entries.delete(oldest);
+  }
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("base64");
+}
+
+/**
+ * Whom an address belongs to: an IPv4 address to itself, an IPv6 address to its /64, of which every home has one to itself. Null
+ * where there is none, as on a laptop.
+ */
+export function networkOf(address: string | null): string | null {
+  if (address === null || address === "") return null;
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.toLowerCase().split("::");
+  const before = head.split(":").filter((group) => group !== "");
+  const after = tail === undefined ? [] : tail.split(":").filter((group) => group !== "");
+  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
+  const groups = [...before, ...(tail === undefined ? [] : zeros), ...after];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ""))
+    .join(":")}::/64`;
+}

@@ -1,0 +1,71 @@
+/** The variable THREADKEEP_JWT_ISSUERS: whose tokens are believed, and for which tenant. */
+
+import { z } from "zod";
+import { tenantIdSchema } from "../contracts/tenant.ts";
+
+const NAME = "THREADKEEP_JWT_ISSUERS";
+const EXAMPLE = `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`;
+/** Each is asked for its keys: past this it is a list of customers, and wants a place of its own. */
+const MAX_ISSUERS = 100;
+const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** Keys that came over a plain connection could be anybody's; on the machine itself there is nobody in between. */
+function isSafeAddress(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") return false;
+  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK_NAMES.has(url.hostname));
+}
+
+const safeAddress = z.string({ error: "must be a string" }).refine(isSafeAddress, {
+  error: "must be an https URL without a user name (http on this machine alone)",
+});
+
+const issuerSchema = z
+  .strictObject({
+    issuer: safeAddress,
+    tenant: tenantIdSchema,
+    audience: z.string({ error: "must be a string" }).min(1, { error: "must not be empty" }).default("authenticated"),
+    jwksUrl: safeAddress.optional(),
+    anonymousUsers: z.boolean({ error: "must be true or false" }).default(false),
+  })
+  .transform(({ jwksUrl, ...issuer }) => ({
+    ...issuer,
+    jwksUrl: jwksUrl ?? `${issuer.issuer.replace(/\/$/, "")}/.well-known/jwks.json`,
+  }));
+
+/** An issuer of user tokens, as the deployment sets it. */
+export type IssuerConfig = z.output<typeof issuerSchema>;
+
+const issuersSchema = z
+  .array(issuerSchema, { error: `must be a list such as ${EXAMPLE}` })
+  .max(MAX_ISSUERS, { error: `must name at most ${MAX_ISSUERS} issuers` })
+  .refine((issuers) => new Set(issuers.map(({ issuer }) => issuer)).size === issuers.length, {
+    error: "names an issuer twice: its tokens can belong to one tenant only",
+  });
+
+/** The text of the variable as a list; empty text is an empty list. Each fault says where in the list it is. */
+export const issuersVariable = z
+  .string({ error: `${NAME} must be text such as ${EXAMPLE}, or empty` })
+  .default("")
+  .transform((text, context): readonly IssuerConfig[] => {
+    if (text.trim() === "") return [];
+    const parsed = issuersSchema.safeParse(parseJson(text));
+    if (parsed.success) return parsed.data;
+    for (const { path, message } of parsed.error.issues) {
+      context.addIssue({ code: "custom", message: `${NAME}${placeText(path)} ${message}` });
+    }
+    return [];
+  });
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `[0].tenant` */
+function placeText(path: readonly PropertyKey[]): string {
+  return path.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
+}

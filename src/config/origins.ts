@@ -1,0 +1,20 @@
+/** The variable THREADKEEP_CORS_ORIGINS: pages of which origins may call the API from a browser. */
+
+import { z } from "zod";
+import { listed } from "./list.ts";
+
+const NAME = "THREADKEEP_CORS_ORIGINS";
+
+const originsSchema = z.array(
+  z.string().refine(isOrigin, {
+    error: `${NAME} must list origins such as https://app.example or http://localhost:3000, with commas between them; * is none`,
+  }),
+);
+
+export const originsVariable = z.string().default("").transform(listed).pipe(originsSchema);
+
+/** As a browser writes it in `Origin`: a path or a slash at its end would never match. */
+function isOrigin(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text && !text.includes("*");
+}

@@ -1,0 +1,40 @@
+import { env, waitUntil } from "cloudflare:workers";
+import { withDatabase } from "../../src/archive/database.ts";
+import { type AppOptions, createApp } from "../../src/http/app.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+
+const log = createLog({ write: () => undefined });
+
+/** The HTTP surface on the objects of the test run. Whoever sends an `Authorization` is the user that it names. */
+export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof createApp> {
+  return createApp({
+    authenticate: async (request) => {
+      const user = request.headers.get("Authorization") ?? "";
+      return {
+        kind: "user",
+        id: `user:${user}`,
+        tenant: "test",
+        owner: user,
+        scopes: ["memory:read", "memory:write", "memory:erase"],
+      };
+    },
+    limit: async () => undefined,
+    hosts: [],
+    corsOrigins: [],
+    parts: {
+      sessions: createSessionClient(env.CHAT_SESSION),
+      directory: createDirectoryClient(env.DIRECTORY),
+      operations: createOperationsClient(env.OPERATIONS),
+      tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
+      withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
+      pingArchive: async () => undefined,
+    },
+    log,
+    readiness: async () => ({ status: "ok", components: {} }),
+    ...change,
+  });
+}

@@ -1,0 +1,30 @@
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+
+const FILE = "docs/security.md";
+const text = readFileSync(FILE, "utf8");
+const links = Array.from(text.matchAll(/\]\((\.\.\/[^)#]+)\)/g), ([, target = ""]) =>
+  path.posix.join(path.posix.dirname(FILE), target),
+);
+const threats = text
+  .slice(text.indexOf("## Threats"), text.indexOf("## What is not defended"))
+  .split("\n")
+  .filter((line) => line.startsWith("| ") && !line.startsWith("| threat ") && !line.startsWith("| --- "));
+
+describe("the threat model", () => {
+  it("names files that exist", () => {
+    expect(links.length).toBeGreaterThan(40);
+    for (const link of links) expect(existsSync(link), link).toBe(true);
+  });
+
+  it("names for each threat a defence, where it stands, and a test that attacks it", () => {
+    expect(threats.length).toBeGreaterThan(15);
+    for (const line of threats) {
+      const [threat = "", defence = "", place = "", test = ""] = line.slice(2, -2).split(" | ");
+      expect(defence.length, threat).toBeGreaterThan(10);
+      expect(place.length, threat).toBeGreaterThan(5);
+      expect(test, threat).toMatch(/\]\(\.\.\/test\/[\w/-]+\.test\.ts\)/);
+    }
+  });
+});

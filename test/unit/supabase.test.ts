@@ -1,0 +1,318 @@
+import { createHmac } from "node:crypto";
+import { exportSPKI, importJWK, UnsecuredJWT } from "jose";
+import { beforeEach, describe, expect, test } from "vitest";
+import { ISSUER_KEY_LIMITS } from "../../src/access/issuer-keys.ts";
+import { createTokenVerifier } from "../../src/access/supabase.ts";
+import { type Fault, ThreadkeepError } from "../../src/contracts/errors.ts";
+import type { Principal } from "../../src/contracts/principal.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { TokenIssuer } from "../support/token-issuer.ts";
+
+const NOW_MS = Date.UTC(2026, 10, 22, 12);
+const NOW = NOW_MS / 1_000;
+
+let issuer: TokenIssuer;
+let nowMs: number;
+let events: string[];
+
+beforeEach(async () => {
+  issuer = new TokenIssuer();
+  await issuer.addKey("one");
+  nowMs = NOW_MS;
+  events = [];
+});
+
+type Verify = (token: string, headers?: Record<string, string>) => Promise<Principal>;
+
+function verifier(change: { anonymousUsers?: boolean } = {}): Verify {
+  const verify = createTokenVerifier({
+    issuers: [
+      {
+        issuer: issuer.issuer,
+        jwksUrl: issuer.jwksUrl,
+        tenant: "acme",
+        audience: "authenticated",
+        anonymousUsers: false,
+        ...change,
+      },
+    ],
+    fetch: issuer.fetch,
+    now: () => nowMs,
+    keepAlive: () => undefined,
+    log: createLog({ write: (_level, line) => events.push(JSON.parse(line).event) }),
+  });
+  return (token, headers = {}) => verify(token, new Request("https://threadkeep.test/v1/sessions", { headers }));
+}
+
+async function faultOf(work: Promise<unknown>): Promise<Fault> {
+  const thrown: unknown = await work.then(
+    () => new Error("it was taken"),
+    (error: unknown) => error,
+  );
+  if (thrown instanceof ThreadkeepError) return thrown.fault;
+  throw thrown;
+}
+
+/** How every token is refused whose signature is not verified: whatever the reason, nobody learns it. */
+const PLAINLY_REFUSED = {
+  code: "unauthenticated",
+  detail: "This token was refused. Sign in again, and send the access token as it was issued, whole.",
+};
+
+describe("a token of a trusted issuer", () => {
+  test.each(["ES256", "RS256"] as const)(
+    "signed with %s speaks for its subject in the issuer's tenant",
+    async (alg) => {
+      await issuer.addKey("two", alg);
+      const token = await issuer.sign("two", NOW);
+      expect(await verifier()(token)).toEqual({
+        kind: "user",
+        id: "user:mira",
+        tenant: "acme",
+        owner: "mira",
+        scopes: ["memory:read", "memory:write", "memory:erase"],
+      });
+    },
+  );
+
+  test("is checked once: sent again it costs neither a fetch nor a signature", async () => {
+    const verify = verifier();
+    const token = await issuer.sign("one", NOW);
+    await verify(token);
+    issuer.keys = [];
+    const times: number[] = [];
+    for (let run = 0; run < 500; run += 1) {
+      const began = performance.now();
+      await verify(token);
+      times.push(performance.now() - began);
+    }
+    expect(issuer.requests).toBe(1);
+    expect(times.toSorted((a, b) => a - b)[495]).toBeLessThan(1);
+  });
+
+  test("speaks for its own user alone: a request that names another is forbidden, remembered or not", async () => {
+    const verify = verifier();
+    const token = await issuer.sign("one", NOW);
+    for (let run = 0; run < 2; run += 1) {
+      const fault = await faultOf(verify(token, { "Threadkeep-User": "ada" }));
+      expect(fault.code).toBe("forbidden");
+      expect(fault.detail).toContain("Threadkeep-User");
+    }
+    expect((await verify(token, { "Threadkeep-User": "mira" })).owner).toBe("mira");
+  });
+
+  test("whose key the issuer withdraws is refused a quarter of an hour later at most", async () => {
+    const verify = verifier();
+    const token = await issuer.sign("one", NOW);
+    await verify(token);
+    issuer.keys = [];
+    await issuer.addKey("two");
+    nowMs += ISSUER_KEY_LIMITS.freshMs;
+    await verify(await issuer.sign("two", NOW));
+    nowMs += 300_000;
+    expect(await faultOf(verify(token))).toEqual(PLAINLY_REFUSED);
+    issuer.keys = [];
+    nowMs += ISSUER_KEY_LIMITS.usableMs / 2 - 1_000;
+    const late = await issuer.sign("two", nowMs / 1_000);
+    expect(await faultOf(verify(late))).toEqual(PLAINLY_REFUSED);
+  });
+
+  test("is forgotten when it ends, also where it was checked a moment before", async () => {
+    const verify = verifier();
+    const token = await issuer.sign("one", NOW, { exp: NOW + 10 });
+    await verify(token);
+    nowMs += 71_000;
+    expect((await faultOf(verify(token))).detail).toContain("It has expired");
+  });
+});
+
+describe("a token is refused, and no reason is given before its signature is verified,", () => {
+  test("with alg none", async () => {
+    const token = new UnsecuredJWT({ iss: issuer.issuer, aud: "authenticated", sub: "mira", exp: NOW + 60 }).encode();
+    expect(await faultOf(verifier()(token))).toEqual(PLAINLY_REFUSED);
+  });
+
+  test("with HS256, made of the public key as the secret", async () => {
+    const [jwk] = issuer.keys;
+    if (jwk === undefined) throw new Error("no key");
+    const key = await importJWK(jwk, "ES256", { extractable: true });
+    const secret = key instanceof Uint8Array ? key : await exportSPKI(key);
+    const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+    const claims = { iss: issuer.issuer, aud: "authenticated", sub: "mira", exp: NOW + 60 };
+    const body = `${part({ alg: "HS256", kid: "one", typ: "JWT" })}.${part(claims)}`;
+    const token = `${body}.${createHmac("sha256", secret).update(body).digest("base64url")}`;
+    expect(await faultOf(verifier()(token))).toEqual(PLAINLY_REFUSED);
+    expect(issuer.requests).toBe(0);
+  });
+
+  test("without a key id, or with one too long", async () => {
+    for (const kid of [undefined, "", "k".repeat(300)]) {
+      expect(await faultOf(verifier()(await issuer.sign("one", NOW, {}, { kid })))).toEqual(PLAINLY_REFUSED);
+    }
+    expect(issuer.requests).toBe(0);
+  });
+
+  test("of another issuer, whose address is not asked for anything", async () => {
+    const stranger = new TokenIssuer("https://evil.test/auth/v1");
+    await stranger.addKey("one");
+    expect(await faultOf(verifier()(await stranger.sign("one", NOW)))).toEqual(PLAINLY_REFUSED);
+    expect(stranger.requests + issuer.requests).toBe(0);
+  });
+
+  test("of somebody who writes a trusted issuer's name", async () => {
+    const stranger = new TokenIssuer();
+    await stranger.addKey("one");
+    expect(await faultOf(verifier()(await stranger.sign("one", NOW)))).toEqual(PLAINLY_REFUSED);
+  });
+
+  test("whose claims were changed after it was signed", async () => {
+    const [head = "", body = "", signature = ""] = (await issuer.sign("one", NOW)).split(".");
+    const claims = { ...JSON.parse(Buffer.from(body, "base64url").toString()), sub: "ada" };
+    const forged = `${head}.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.${signature}`;
+    expect(await faultOf(verifier()(forged))).toEqual(PLAINLY_REFUSED);
+  });
+
+  test("that says that it must be understood in a way that nobody here does", async () => {
+    const [, body = "", signature = ""] = (await issuer.sign("one", NOW)).split(".");
+    const head = Buffer.from(JSON.stringify({ alg: "ES256", kid: "one", crit: ["tk"], tk: 1 })).toString("base64url");
+    expect(await faultOf(verifier()(`${head}.${body}.${signature}`))).toEqual(PLAINLY_REFUSED);
+  });
+
+  test("that brings a key of its own in its header", async () => {
+    const stranger = new TokenIssuer();
+    const jwk = await stranger.addKey("one");
+    const token = await stranger.sign("one", NOW, {}, { jwk });
+    expect(await faultOf(verifier()(token))).toEqual(PLAINLY_REFUSED);
+  });
+
+  test("that is too long, before any work is done on it", async () => {
+    const token = await issuer.sign("one", NOW, { filler: "x".repeat(8_192) });
+    expect(await faultOf(verifier()(token))).toEqual(PLAINLY_REFUSED);
+    expect(issuer.requests).toBe(0);
+  });
+
+  test.each(["", ".", "..", "eyJ..", "eyJh.eyJh.", "a.b.c", "eyJhbGciOiJFUzI1NiJ9.bm90IGpzb24.AA", "é.é.é"])(
+    "that is none: %j",
+    async (text) => {
+      expect(await faultOf(verifier()(text))).toEqual(PLAINLY_REFUSED);
+    },
+  );
+});
+
+describe("the holder of a token with a true signature is told what is wrong with it:", () => {
+  test.each([
+    ["it has expired, by more than clocks may differ", { exp: NOW - 61 }, "refresh it"],
+    ["it has no end", { exp: undefined }, '"exp"'],
+    ["it is not valid yet", { nbf: NOW + 61 }, "not valid yet"],
+    ["it is for another audience", { aud: "admin" }, '"authenticated"'],
+    ["it has no audience", { aud: undefined }, '"authenticated"'],
+    ["it has no subject", { sub: undefined }, '"sub"'],
+    ["its subject is the sign of the tenant itself", { sub: "-" }, "names no user"],
+    ["its subject would be another object's name", { sub: "mira/secret" }, "names no user"],
+    ["its subject is too long", { sub: "m".repeat(129) }, "names no user"],
+    ["its user is anonymous", { is_anonymous: true }, "sign in"],
+  ])("%s", async (_name, claims, words) => {
+    const fault = await faultOf(verifier()(await issuer.sign("one", NOW, claims)));
+    expect(fault.code).toBe("unauthenticated");
+    expect(fault.detail).toContain(words);
+  });
+
+  test("but it is taken while clocks may differ", async () => {
+    for (const claims of [{ exp: NOW - 59 }, { nbf: NOW + 59 }]) {
+      expect((await verifier()(await issuer.sign("one", NOW, claims))).owner).toBe("mira");
+    }
+  });
+
+  test("and one of an anonymous user is taken where the issuer is set so", async () => {
+    const token = await issuer.sign("one", NOW, { is_anonymous: true });
+    expect((await verifier({ anonymousUsers: true })(token)).owner).toBe("mira");
+  });
+});
+
+describe("the issuer's keys", () => {
+  test("are fetched anew behind a request's back before they are old: nobody waits while they are in use", async () => {
+    const verify = verifier();
+    await verify(await issuer.sign("one", NOW));
+    issuer.answer = () => new Promise(() => undefined);
+    nowMs += ISSUER_KEY_LIMITS.freshMs / 2;
+    expect((await verify(await issuer.sign("one", nowMs / 1_000))).owner).toBe("mira");
+    expect(issuer.requests).toBe(2);
+  });
+
+  test("that are new are fetched with the first token that names one", async () => {
+    const verify = verifier();
+    await verify(await issuer.sign("one", NOW));
+    await issuer.addKey("two");
+    nowMs += ISSUER_KEY_LIMITS.unknownKeyRestMs;
+    expect((await verify(await issuer.sign("two", NOW))).owner).toBe("mira");
+    expect(issuer.requests).toBe(2);
+  });
+
+  test("are not asked for by a flood of made-up key ids", async () => {
+    const verify = verifier();
+    await verify(await issuer.sign("one", NOW));
+    nowMs += ISSUER_KEY_LIMITS.unknownKeyRestMs;
+    const flood = await Promise.all(
+      Array.from({ length: 200 }, (_, index) => issuer.sign("one", NOW, {}, { kid: `made-up-${index}` })),
+    );
+    const faults = await Promise.all(flood.map((token) => faultOf(verify(token))));
+    for (const fault of faults) expect(fault).toEqual(PLAINLY_REFUSED);
+    expect(issuer.requests).toBe(2);
+  });
+
+  test("are fetched once for many first tokens at once", async () => {
+    const verify = verifier();
+    const tokens = await Promise.all(["ada", "mira", "tom"].map((sub) => issuer.sign("one", NOW, { sub })));
+    const users = await Promise.all(tokens.map((token) => verify(token)));
+    expect(users.map(({ owner }) => owner)).toEqual(["ada", "mira", "tom"]);
+    expect(issuer.requests).toBe(1);
+  });
+
+  test("serve on for two hours while the issuer is away, and it is told once that it is", async () => {
+    const verify = verifier();
+    await verify(await issuer.sign("one", NOW));
+    issuer.answer = async () => Promise.reject(new Error("no route"));
+    for (let minutes = 10; minutes < 120; minutes += 10) {
+      nowMs = NOW_MS + minutes * 60_000;
+      expect((await verify(await issuer.sign("one", nowMs / 1_000))).owner).toBe("mira");
+    }
+    expect(events).toEqual(["issuer_out_of_reach"]);
+    nowMs = NOW_MS + ISSUER_KEY_LIMITS.usableMs;
+    const fault = await faultOf(verify(await issuer.sign("one", nowMs / 1_000)));
+    expect(fault).toMatchObject({ code: "unavailable", retryAfterSeconds: 5 });
+    issuer.answer = null;
+    nowMs += ISSUER_KEY_LIMITS.failureRestMs;
+    expect((await verify(await issuer.sign("one", nowMs / 1_000))).owner).toBe("mira");
+    expect(events).toEqual(["issuer_out_of_reach", "issuer_in_reach"]);
+  });
+
+  test.each([
+    ["no route", async () => Promise.reject(new Error("no route"))],
+    ["an error", async () => new Response("down", { status: 500 })],
+    ["a redirect", async () => Response.redirect("https://evil.test/keys", 302)],
+    ["no JSON", async () => new Response("<html>")],
+    ["no keys", async () => Response.json({ hello: 1 })],
+    ["no end", async () => new Response(new Uint8Array(ISSUER_KEY_LIMITS.maxBytes + 1))],
+  ])(
+    "that were never seen and are out of reach (%s) make the token wait, not its user a stranger",
+    async (_, answer) => {
+      issuer.answer = answer;
+      const verify = verifier();
+      const token = await issuer.sign("one", NOW);
+      expect(await faultOf(verify(token))).toMatchObject({ code: "unavailable", retryAfterSeconds: 5 });
+      expect(await faultOf(verify(token))).toMatchObject({ code: "unavailable" });
+      expect(issuer.requests).toBe(1);
+      issuer.answer = null;
+      nowMs += ISSUER_KEY_LIMITS.failureRestMs;
+      expect((await verify(token)).owner).toBe("mira");
+    },
+  );
+
+  test("do not do for another algorithm, nor twice under one name", async () => {
+    await issuer.addKey("two");
+    await issuer.addKey("two");
+    expect(await faultOf(verifier()(await issuer.sign("two", NOW)))).toEqual(PLAINLY_REFUSED);
+    issuer.keys = [{ kty: "oct", kid: "one", alg: "HS256", k: "c2VjcmV0" }];
+    expect(await faultOf(verifier()(await issuer.sign("one", NOW)))).toEqual(PLAINLY_REFUSED);
+  });
+});
