@@ -4,6 +4,7 @@ import { createAdmission, createRequestLimit, type Limiters } from "./access/rat
 import { requireScope } from "./access/scopes.ts";
 import { limitStrangers } from "./access/stranger-limit.ts";
 import { createTokenVerifier } from "./access/supabase.ts";
+import { createTicketOffice } from "./access/tickets.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
@@ -41,10 +42,11 @@ function build(env: Env) {
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
-  const authenticate = limitStrangers(
-    createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken }),
-    { admit },
-  );
+  const tickets = createTicketOffice(config.adminKey);
+  const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
+  const authenticate = limitStrangers(async (request) => tickets.principalOf(request) ?? readBearer(request), {
+    admit,
+  });
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
   const parts: Parts = {
@@ -54,6 +56,7 @@ function build(env: Env) {
     tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
+    tickets,
   };
   const app = createApp({
     authenticate,
@@ -83,11 +86,7 @@ function build(env: Env) {
     ),
     makeshift: isExtractive
       ? null
-      : createSummarizerClient({
-          name: "threadkeep",
-          timeoutMs,
-          ...inProcess(makeshiftAgent, env, ctx),
-        }),
+      : createSummarizerClient({ name: "threadkeep", timeoutMs, ...inProcess(makeshiftAgent, env, ctx) }),
     withDatabase: onDatabase,
     log,
   });

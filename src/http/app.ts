@@ -21,6 +21,7 @@ import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { contextRoutes } from "./routes/context.ts";
 import { keyRoutes } from "./routes/keys.ts";
+import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
@@ -48,6 +49,7 @@ const routes: readonly Route[] = [
   ...contextRoutes,
   ...searchRoutes,
   ...summaryRoutes,
+  ...liveRoutes,
   ...transferRoutes,
   ...adminRoutes,
   ...keyRoutes,

@@ -1,4 +1,5 @@
 import { env, waitUntil } from "cloudflare:workers";
+import { createTicketOffice } from "../../src/access/tickets.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
@@ -32,6 +33,7 @@ export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof cre
       tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       pingArchive: async () => undefined,
+      tickets: createTicketOffice("a secret of the tests"),
     },
     log,
     readiness: async () => ({ status: "ok", components: {} }),
