@@ -1,9 +1,10 @@
 import type { Context } from "hono";
 import type { Fault } from "../contracts/errors.ts";
+import { faultOf } from "../contracts/problem.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import type { HttpEnv } from "./env.ts";
-import { faultOf, problemAnswer } from "./problems.ts";
+import { problemAnswer } from "./problems.ts";
 
 /** The problem document of a fault, its code noted for the log. */
 export function answerFault(c: Context<HttpEnv>, fault: Fault, headers?: Readonly<Record<string, string>>): Response {

@@ -2,10 +2,10 @@
 
 import { z } from "zod";
 import { type Fault, PROBLEMS, type Problem, type ProblemCode, problemSchema } from "../contracts/errors.ts";
+import { problemOf } from "../contracts/problem.ts";
 import { userIdSchema } from "../contracts/session.ts";
 import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
 import { livenessSchema, readinessSchema } from "./health.ts";
-import { problemOf } from "./problems.ts";
 import type { AnswerSpec, Route } from "./route.ts";
 
 /** The parts of the JSON Schema dialect that the reference page reads; the rest passes through. */

@@ -2,9 +2,9 @@
 
 import { z } from "zod";
 import type { ProblemCode } from "../contracts/errors.ts";
+import { parameterFault, parseRequest } from "../contracts/faults.ts";
 import type { Call } from "../service/call.ts";
 import { taggedAnswer } from "./etag.ts";
-import { parameterFault, parseRequest } from "./faults.ts";
 import { readJsonBody } from "./json-body.ts";
 import { linesAnswer, readLines } from "./json-lines.ts";
 

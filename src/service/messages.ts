@@ -1,10 +1,11 @@
 import { requireScope } from "../access/scopes.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
-import { MAX_IDEMPOTENCY_KEY_LENGTH, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
-import type { Content, Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
+import { MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
+import { refuseOversize } from "../contracts/message-size.ts";
+import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import { byteLength, idText } from "../contracts/text.ts";
+import { idText } from "../contracts/text.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 
 /**
@@ -29,20 +30,6 @@ export async function appendMessages(
   // Created by its first append, which is answered only after the directory knows the session.
   const createdAt = await call.parts.directory.register(ref, Date.now(), {});
   return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }, tenant));
-}
-
-function refuseOversize(contents: readonly { path: string; content: Content }[]): void {
-  const errors = contents.flatMap(({ path, content }) => {
-    const bytes = byteLength(JSON.stringify(content));
-    return bytes <= MAX_MESSAGE_BYTES ? [] : [{ path, detail: `has ${bytes} bytes as JSON` }];
-  });
-  if (errors.length === 0) return;
-  throw new ThreadkeepError({
-    code: "message_too_large",
-    detail: `A message holds at most ${MAX_MESSAGE_BYTES} bytes. Store large content elsewhere and append a reference to it.`,
-    errors,
-    facts: { maxBytes: MAX_MESSAGE_BYTES },
-  });
 }
 
 function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMessage[] {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Fault, PROBLEMS, ThreadkeepError, problemSchema } from "../../src/contracts/errors.ts";
-import { faultOf, problemAnswer } from "../../src/http/problems.ts";
+import { faultOf } from "../../src/contracts/problem.ts";
+import { problemAnswer } from "../../src/http/problems.ts";
 
 async function read(fault: Fault): Promise<{ answer: Response; problem: unknown }> {
   const answer = problemAnswer(fault, "req-1");

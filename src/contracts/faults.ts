@@ -1,7 +1,7 @@
 /** Zod's issues as faults that a client can act on: a path for each, and words that never repeat the data. */
 
 import type { z } from "zod";
-import { type FieldFault, ThreadkeepError } from "../contracts/errors.ts";
+import { type FieldFault, ThreadkeepError } from "./errors.ts";
 
 /** Past this a client mends the first ones and asks again; a hostile body must not buy a long answer. */
 const MAX_REPORTED_FAULTS = 20;
