@@ -1,3 +1,4 @@
+export type { Caller, ThreadkeepBinding } from "./binding.ts";
 export { createClient, type ImportSource, type SessionListOptions, type Threadkeep } from "./client.ts";
 export type { CallOptions, ClientOptions } from "./connection.ts";
 export type * from "./context.ts";

@@ -30,6 +30,7 @@ const ROOMS: Record<string, Room> = {
   },
   http: { rooms: ["contracts", "telemetry", "service"], packages: null },
   mcp: { rooms: ["contracts", "telemetry", "service"], packages: null },
+  rpc: { rooms: ["contracts", "telemetry", "service"], packages: null },
   maintenance: { rooms: ["contracts", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
   inspector: { rooms: ["contracts"], packages: null },
   config: { rooms: ["contracts"], packages: null },
