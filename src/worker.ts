@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { createAuthenticator } from "./access/api-keys.ts";
 import { requireScope } from "./access/scopes.ts";
+import { createTicketOffice } from "./access/tickets.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
@@ -46,9 +47,10 @@ function build(env: Env) {
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
+    tickets: createTicketOffice(config.adminKey),
   };
   const app = createApp({
-    authenticate: async (request) => authenticate(request),
+    authenticate: async (request) => parts.tickets.principalOf(request) ?? authenticate(request),
     parts,
     log,
     readiness: () => readiness(parts),
@@ -71,11 +73,7 @@ function build(env: Env) {
     ),
     makeshift: isExtractive
       ? null
-      : createSummarizerClient({
-          name: "threadkeep",
-          timeoutMs,
-          ...inProcess(makeshiftAgent, env, ctx),
-        }),
+      : createSummarizerClient({ name: "threadkeep", timeoutMs, ...inProcess(makeshiftAgent, env, ctx) }),
     withDatabase: onDatabase,
     log,
   });

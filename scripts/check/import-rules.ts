@@ -15,7 +15,8 @@ const ROOMS: Record<string, Room> = {
   contracts: { rooms: [], packages: ["zod"] },
   memory: { rooms: ["contracts"], packages: [] },
   telemetry: { rooms: ["contracts"], packages: null },
-  session: { rooms: [...FOUNDATION, "config"], packages: null },
+  // A frame on a socket passes the same check of scopes as a request.
+  session: { rooms: [...FOUNDATION, "config", "access/scopes"], packages: null },
   registry: { rooms: [...FOUNDATION, "config"], packages: null },
   archive: { rooms: FOUNDATION, packages: null },
   summarizer: { rooms: FOUNDATION, packages: null },

@@ -2,7 +2,7 @@ import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal, Scope } from "../contracts/principal.ts";
 
 /** Refuses a principal that lacks a scope. */
-export function requireScope(principal: Principal, scope: Scope): void {
+export function requireScope(principal: Pick<Principal, "scopes">, scope: Scope): void {
   if (principal.scopes.includes(scope)) return;
   throw new ThreadkeepError({
     code: "forbidden",

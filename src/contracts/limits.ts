@@ -57,3 +57,25 @@ export const MAX_IMPORT_BYTES = 2 * 1024 * 1024 * 1024;
 export const MAX_SUMMARIZER_INSTRUCTIONS_LENGTH = 2_000;
 /** A BCP 47 tag: RFC 5646 finds 35 characters enough for all in use. */
 export const MAX_LANGUAGE_LENGTH = 35;
+/** One frame on a socket: as much as a request body. */
+export const MAX_FRAME_BYTES = 1024 * 1024;
+/** The id of a frame comes back with its answer; the client chooses it. */
+export const MAX_FRAME_ID_LENGTH = 128;
+/** Open sockets on one session, server-sent events included: each event goes to all of them from one thread. */
+export const MAX_SOCKETS_PER_SESSION = 100;
+/** Events that a socket may be ahead of its acknowledgements; past that it is paused, and nothing is held for it. */
+export const MAX_UNACKNOWLEDGED_EVENTS = 256;
+/** The same in bytes. A socket tells nobody what it has yet to send. */
+export const MAX_UNACKNOWLEDGED_BYTES = 1024 * 1024;
+/** Frames a second from one socket: far beyond a person or a program that waits for answers. */
+export const MAX_FRAMES_PER_SECOND = 100;
+/** Frames that may come at once, before the rate counts. */
+export const MAX_FRAME_BURST = 200;
+/** A client that sends so many faulty frames one after the other will not mend itself. */
+export const MAX_FAULTY_FRAMES = 10;
+/** A socket shows its credentials again after this: a key that was taken back is of no use for longer. */
+export const MAX_SOCKET_SECONDS = 3_600;
+/** A ticket is used at once by the page that asked for it. */
+export const TICKET_SECONDS = 60;
+/** Edits, erasures and summaries that a feed remembers; appends it remembers all. Past that a client reads the session anew. */
+export const MAX_REMEMBERED_CHANGES = 10_000;

@@ -10,4 +10,17 @@ export interface Principal {
   /** The user it speaks for, or `-`. */
   readonly owner: string;
   readonly scopes: readonly Scope[];
+  /** When what was shown is good no more, ms since 1970, if that is known: an open socket is closed then. */
+  readonly expiresAt?: number;
+  /** Let in by a ticket, which the session's object takes once. */
+  readonly ticket?: TicketClaim;
+}
+
+/** What a ticket says besides who its holder is. */
+export interface TicketClaim {
+  readonly id: string;
+  /** The life of the session that it is for. */
+  readonly life: string;
+  /** ms since 1970. */
+  readonly expiresAt: number;
 }

@@ -17,6 +17,7 @@ import { answerSessionPage } from "./pages/session-page.ts";
 import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { contextRoutes } from "./routes/context.ts";
+import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
@@ -38,6 +39,7 @@ const routes: readonly Route[] = [
   ...contextRoutes,
   ...searchRoutes,
   ...summaryRoutes,
+  ...liveRoutes,
   ...transferRoutes,
   ...adminRoutes,
 ];

@@ -92,6 +92,7 @@ const TAGS = [
   { name: "Messages", description: "The log of a session, in one order, without gaps." },
   { name: "Context", description: "What goes into the next prompt." },
   { name: "Search", description: "What matters to a query: messages of one session, or memories of all." },
+  { name: "Live", description: "A session as it goes on: events, and frames the other way." },
   { name: "Transfer", description: "A session as a file, out and in again." },
   { name: "Summaries", description: "What the older turns came to, each statement with its sources." },
   { name: "Operations", description: "For whoever runs the service." },
@@ -144,6 +145,7 @@ function makeDocument(routes: readonly Route[]): OpenApiDocument {
 
 function describeRoute(route: Route, schemas: SchemaComponents): Operation {
   const { params, query, headers, body } = route.request;
+  for (const schema of route.alsoDescribes ?? []) schemas.of(schema);
   const problems = [
     ...COMMON_PROBLEMS,
     ...(body === undefined && route.lines === undefined ? [] : BODY_PROBLEMS),
@@ -235,7 +237,7 @@ function describeAnswers(
         description: answer.description,
         headers: { ...REQUEST_ID_HEADER, ...Object.fromEntries(headers) },
         content: {
-          [answer.isLines === true ? TRANSFER_MEDIA_TYPE : "application/json"]: {
+          [answer.mediaType ?? (answer.isLines === true ? TRANSFER_MEDIA_TYPE : "application/json")]: {
             schema: schemas.of(answer.schema),
             example: answer.example,
           },
@@ -287,6 +289,10 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   session_exists: "Choose another id, or erase the session that has it.",
   session_not_ready: "Ask again after Retry-After seconds; reading the session tells when it is whole.",
   session_expired: "Create a new session with continueFrom, or erase this one to use its id anew.",
+  upgrade_required: "Open a WebSocket, or send Accept: text/event-stream.",
+  frame_too_large: "Send the messages in several smaller frames.",
+  too_many_frames: "Wait for the answers, and acknowledge many events at a time.",
+  too_many_sockets: "Close sockets that are not needed, or try again after Retry-After seconds.",
   session_full: "Go on in a new session.",
   unavailable: "Send the same request again after Retry-After seconds.",
   internal: "Send the same request again; if it fails again, report the requestId.",

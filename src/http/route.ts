@@ -14,6 +14,8 @@ export interface AnswerSpec {
   readonly description: string;
   /** The body is streamed, one value of the schema a line: the reply gives them as an async iterable. */
   readonly isLines?: boolean;
+  /** Of the body, where it is not JSON. */
+  readonly mediaType?: string;
   readonly schema: z.ZodType;
   readonly example: unknown;
   /** Response headers by name, with what each is for. */
@@ -30,12 +32,20 @@ export class WrittenJson {
   }
 }
 
+/** An answer that is made already: a stream, or a socket. */
+export class RawAnswer {
+  readonly response: Response;
+  constructor(response: Response) {
+    this.response = response;
+  }
+}
+
 /** One of the documented answers: its status and a body of that status' schema. */
 type Reply<A extends AnswerSpecs> = {
   [Status in keyof A]: A[Status] extends { readonly isLines: true; readonly schema: z.ZodType }
     ? { readonly status: Status; readonly body: AsyncIterable<z.input<A[Status]["schema"]>> }
     : A[Status] extends AnswerSpec
-      ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> | WrittenJson }
+      ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> | WrittenJson | RawAnswer }
       : never;
 }[keyof A];
 
@@ -52,6 +62,8 @@ interface RouteText {
   readonly bodyExample?: unknown;
   /** The body is JSON Lines, each of this schema: `handle` gets them as they come, unparsed. */
   readonly lines?: z.ZodType;
+  /** Schemas that no body has, and a reader needs. */
+  readonly alsoDescribes?: readonly z.ZodType[];
   /** Only an admin key may call it. */
   readonly admin?: boolean;
   /** Its answers carry an `ETag`, and `If-None-Match` is honoured. */
@@ -100,6 +112,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
       const status = Number(reply.status);
       if (spec.answers[status]?.isLines === true) return linesAnswer(asLines(reply.body), status);
       const { body } = reply;
+      if (body instanceof RawAnswer) return body.response;
       return jsonAnswer(spec, request, body instanceof WrittenJson ? body.text : JSON.stringify(body), status);
     },
   };

@@ -3,6 +3,7 @@
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
+import type { ClientFrame, Hello, LiveEvent, Ticket, TicketRequest } from "../contracts/live.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../contracts/memory-search.ts";
 import type { Erasure, Message, MessagePatch } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
@@ -128,6 +129,16 @@ const question: Message = {
   tokens: 12,
 };
 const messagePage: Page<Message> = { data: [question, message], hasMore: false, nextCursor: null };
+
+const liveHello: Hello = { type: "hello", headSeq: 62, rev: 28_085_400_000_064, since: 28_085_400_000_063 };
+const liveEvent: LiveEvent = { type: "appended", rev: 28_085_400_000_064, message };
+const liveFrame: ClientFrame = {
+  type: "append",
+  id: "frame-7",
+  messages: [{ id: "turn-62", role: "assistant", content: "Yes: it left today and arrives on Thursday." }],
+};
+const ticketRequest: TicketRequest = { scopes: ["memory:read"] };
+const ticket: Ticket = { ticket: "eyJpZCI6IjU4.d2hvIGhvbGRz", expiresAt: "2026-11-22T09:59:03.112Z" };
 
 const summary: Summary = {
   version: 1,
@@ -269,6 +280,11 @@ export const sample = {
   memorySearchResult,
   erasure,
   sessionErasure,
+  liveHello,
+  liveEvent,
+  liveFrame,
+  ticketRequest,
+  ticket,
   contextRequest,
   context,
   summary,

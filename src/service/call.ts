@@ -1,3 +1,4 @@
+import type { TicketOffice } from "../access/tickets.ts";
 import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
@@ -14,6 +15,7 @@ export interface Parts {
   readonly directory: DirectoryClient;
   readonly operations: OperationsClient;
   readonly tenants: TenantClient;
+  readonly tickets: TicketOffice;
   /** Runs on a connection to the archive of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Rejects if PostgreSQL does not answer. */

@@ -1,6 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
+import { noteChange } from "./feed-changes.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
@@ -122,18 +123,21 @@ export function carryOver(
   const { kept, left } = firstWithin(withoutDoubles(candidates, current), room);
   if (kept.length === 0) return true;
   const version = (newest?.version ?? 0) + 1;
+  const throughSeq = newest?.throughSeq ?? 0;
+  const degraded = newest?.degraded ?? false;
   for (const [index, item] of kept.toSorted(bySource).entries())
     store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
   store.insertSummary({
     version,
-    throughSeq: newest?.throughSeq ?? 0,
+    throughSeq,
     tokens: itemsTokens([...current, ...kept]),
     summarizer: newest?.summarizer ?? "none",
-    degraded: newest?.degraded ?? false,
+    degraded,
     droppedItems: left.length,
     usage: null,
     createdAt: now,
   });
+  noteChange(store, "summarized", { version, throughSeq, degraded });
   oweArchive(store, session, newId, now);
   return true;
 }

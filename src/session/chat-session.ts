@@ -16,6 +16,7 @@ import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
 import type { Life } from "./lineage.ts";
+import { LiveSession } from "./live-session.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
 import {
@@ -31,7 +32,6 @@ import {
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
-import { SessionWork } from "./session-work.ts";
 import {
   type ExportHead,
   finishImport,
@@ -58,7 +58,7 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
  * One chat session, as clients call it. A shell: it loads, lets the modules beside it decide, stores, and arms its one alarm, all in
  * one transaction. An object that was never written to has no schema, and reading it leaves it so.
  */
-export class ChatSession extends SessionWork {
+export class ChatSession extends LiveSession {
   // Clients
 
   /**

@@ -3,6 +3,7 @@ import type { ChatSession } from "./chat-session.ts";
 
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
+export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
 export type { CopyErasures, Life } from "./lineage.ts";
 export type { SummaryStep } from "./summarizing.ts";
 
@@ -31,6 +32,7 @@ export type SessionObject = Pick<
   | "eraseCopied"
   | "eraseMessage"
   | "exportPage"
+  | "fetch"
   | "finishImport"
   | "forgetArchived"
   | "loseCopy"
@@ -53,6 +55,7 @@ export type SessionObject = Pick<
   | "summaries"
   | "summarize"
   | "summary"
+  | "ticketLife"
   | "update"
 >;
 

@@ -4,6 +4,7 @@ import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
 import { beginAgain } from "./copying.ts";
+import { noteChange, noteErasures } from "./feed-changes.ts";
 import { type Erased, tellCopies } from "./lineage.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -39,6 +40,7 @@ export function editMessage(
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
   store.editMessage(row.seq, contentJson, metadataJson, contentTokens(content), now);
   store.countChange();
+  noteChange(store, "edited", { seq: row.seq });
   if (isSaidAnew) invalidate(store, session, [row.seq], newId, now);
   return { ok: true, value: store.messageBySeq(row.seq) ?? row };
 }
@@ -72,6 +74,7 @@ function eraseSeqs(
 ): void {
   store.eraseMessages(seqs, now);
   store.countChange();
+  noteErasures(store, seqs);
   invalidate(store, session, seqs, newId, now);
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs }, newId, now);

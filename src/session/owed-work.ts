@@ -2,6 +2,7 @@ import type { Job, JobMessage } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
+import { noteChange } from "./feed-changes.ts";
 import type { JobRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -149,6 +150,7 @@ export function noteFailure(
     firstFailedAt,
     lastFailedAt: now,
   });
+  if (gaveUp) noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
   return { failures, gaveUp, firstFailedAt, lastFailedAt: now };
 }
 

@@ -31,6 +31,8 @@ export interface SessionRow extends SessionRef {
   readonly tenantSettings: SessionSettings;
   /** Edits and erasures so far. */
   readonly changes: number;
+  /** What its feed's revs begin at, as clients see them. */
+  readonly revBase: number;
   /** How far it is while it is a copy that is not whole yet; null else. */
   readonly copying: Copying | null;
 }
@@ -177,6 +179,7 @@ export function toSession(row: Row): SessionRow {
     tenantRev: number(row["tenant_rev"]),
     tenantSettings: stored<SessionSettings>(row["tenant_settings"]),
     changes: number(row["changes"]),
+    revBase: number(row["rev_base"]),
     copying: row["copying"] === null ? null : stored<Copying>(row["copying"]),
   };
 }

@@ -151,6 +151,26 @@ export const MIGRATIONS: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    id: 3,
+    sql: `
+      -- What was done to the session besides appends, for its live feed: names and places, never what was said. An append is no row:
+      -- its message is. rev counts both from the session's beginning, so that rev - head_seq is the number of changes so far.
+      CREATE TABLE changes (
+        rev INTEGER PRIMARY KEY,
+        head_seq INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        seq INTEGER,
+        through_seq INTEGER,
+        version INTEGER,
+        degraded INTEGER NOT NULL DEFAULT 0
+      );
+      -- The revs of a life begin where no earlier life of the id can have ended: clients see them with this added.
+      ALTER TABLE session ADD COLUMN rev_base INTEGER NOT NULL DEFAULT 0;
+      -- Tickets that let somebody in, until they would be too old anyway.
+      CREATE TABLE used_tickets (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -2,6 +2,7 @@ import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.t
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
+import { revBaseOf } from "./feed.ts";
 import { expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
@@ -44,6 +45,7 @@ export class SessionShell {
   /** When the alarm rings, null if none is set; undefined if a transaction that set it was rolled back. */
   #alarmAt: number | null | undefined;
   readonly #waiting = new Map<string, Set<() => void>>();
+  #committed: () => void = () => undefined;
 
   constructor(ctx: DurableObjectState) {
     this.#storage = ctx.storage;
@@ -108,6 +110,8 @@ export class SessionShell {
     migrate(this.#storage.sql);
     const erased = this.store.session();
     const now = Date.now();
+    // Of two lives the archive takes the one that began later for the last; clocks may differ.
+    const beganAt = erased === null ? now : Math.max(now, erased.beganAt + 1);
     this.store.insertSession({
       ...birth.ref,
       incarnation: newId(),
@@ -115,11 +119,11 @@ export class SessionShell {
       metadata: birth.metadata ?? {},
       settings: birth.settings ?? {},
       createdAt: birth.createdAt,
-      // Of two lives the archive takes the one that began later for the last; clocks may differ.
-      beganAt: erased === null ? now : Math.max(now, erased.beganAt + 1),
+      beganAt,
       tenantRev: tenant?.rev ?? 0,
       tenantSettings: tenant?.settings ?? {},
       copying,
+      revBase: revBaseOf(beganAt),
     });
     this.forgetRow();
     const session = this.existing();
@@ -201,8 +205,9 @@ export class SessionShell {
 
   /** Runs in a transaction; whatever is thrown rolls it back, and what was cached with it. */
   transact<T>(body: () => T): T {
+    let result: T;
     try {
-      return this.#storage.transactionSync(body);
+      result = this.#storage.transactionSync(body);
     } catch (error) {
       this.store.forget();
       // Nothing is read here: a disk that fails again would leave what is cached as it is.
@@ -210,6 +215,13 @@ export class SessionShell {
       this.#alarmAt = undefined;
       throw error;
     }
+    this.#committed();
+    return result;
+  }
+
+  /** Calls back after each transaction that committed. What is called must not throw: the change stands. */
+  onCommit(body: () => void): void {
+    this.#committed = body;
   }
 
   /** An answer to a client that may change something. */

@@ -2,6 +2,7 @@ import type { JobKind } from "../contracts/job.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { Item } from "../contracts/summary.ts";
+import { FeedStore } from "./feed-store.ts";
 import { LineageStore } from "./lineage-store.ts";
 import {
   type Copying,
@@ -22,7 +23,7 @@ import {
   type VersionedItem,
 } from "./rows.ts";
 
-/** Every SQL statement of the session object, but for those of its lineage and of its search index. No decision is taken here. */
+/** Every SQL statement of the session object, but for those of its lineage, its feed and its search index. No decision is taken here. */
 
 /** Rows of the first page that is read of the log: most contexts need about as many. */
 const FIRST_PAGE_ROWS = 32;
@@ -41,12 +42,14 @@ function blanksOf(column: string): string {
 export class SessionStore {
   readonly #sql: SqlStorage;
   readonly lineage: LineageStore;
+  readonly feed: FeedStore;
   /** The items of the version that was read last: a long history of items is not read again with each context. */
   #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.lineage = new LineageStore(sql);
+    this.feed = new FeedStore(sql);
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -69,12 +72,13 @@ export class SessionStore {
       | "tenantRev"
       | "tenantSettings"
       | "copying"
+      | "revBase"
     >,
   ): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at, began_at,
-         tenant_rev, tenant_settings, copying)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         tenant_rev, tenant_settings, copying, rev_base)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.tenant,
       row.owner,
       row.session,
@@ -87,6 +91,7 @@ export class SessionStore {
       row.tenantRev,
       JSON.stringify(row.tenantSettings),
       row.copying === null ? null : JSON.stringify(row.copying),
+      row.revBase,
     );
   }
 
@@ -168,7 +173,7 @@ export class SessionStore {
     this.#sql.exec(`UPDATE items SET text = ${blanksOf("text")}`);
     this.#sql.exec("DELETE FROM messages WHERE seq > 0");
     this.#sql.exec("DELETE FROM items WHERE row > 0");
-    for (const table of ["summaries", "hidden"]) this.#sql.exec(`DELETE FROM ${table}`);
+    for (const table of ["summaries", "hidden", "changes"]) this.#sql.exec(`DELETE FROM ${table}`);
   }
 
   // Messages

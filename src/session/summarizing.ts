@@ -6,6 +6,7 @@ import { cutText } from "../memory/context.ts";
 import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
 import { messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
+import { noteChange } from "./feed-changes.ts";
 import { isHeld } from "./owed-summaries.ts";
 import { addUsage, type Failed } from "./owed-work.ts";
 import { oweRedo, uncovered } from "./redo.ts";
@@ -316,4 +317,6 @@ function commitSummary(
     usage,
     createdAt: now,
   });
+  const { throughSeq, degraded } = draft;
+  noteChange(store, "summarized", { version, throughSeq, degraded });
 }

@@ -3,6 +3,13 @@ import type { z } from "zod";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
 import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
+import {
+  clientFrameSchema,
+  helloSchema,
+  liveEventSchema,
+  ticketRequestSchema,
+  ticketSchema,
+} from "../../src/contracts/live.ts";
 import { memorySearchRequestSchema, memorySearchResultSchema } from "../../src/contracts/memory-search.ts";
 import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
@@ -44,6 +51,11 @@ describe("the examples of the API reference", () => {
     memorySearchResult: memorySearchResultSchema,
     erasure: erasureSchema,
     sessionErasure: erasureSchema,
+    liveHello: helloSchema,
+    liveEvent: liveEventSchema,
+    liveFrame: clientFrameSchema,
+    ticketRequest: ticketRequestSchema,
+    ticket: ticketSchema,
     contextRequest: contextRequestSchema,
     context: contextSchema,
     summary: summarySchema,

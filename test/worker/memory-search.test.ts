@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { createTicketOffice } from "../../src/access/tickets.ts";
 import { isArchiveAway, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { ThreadkeepError, unwrap } from "../../src/contracts/errors.ts";
@@ -34,6 +35,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
     withDatabase: (body) => withDatabase(connectionString, body),
     pingArchive: async () => undefined,
+    tickets: createTicketOffice("no ticket is asked for here"),
   };
   const principal = { kind: "tenant-key", tenant: "test", owner, scopes: ["memory:read"] } as const;
   return { principal, requestId: "test", parts };

@@ -60,6 +60,7 @@ export class SimulatedObject {
       const context = {
         storage,
         id: { name: "simulated" },
+        getWebSockets: () => [],
         blockConcurrencyWhile: (body: () => Promise<unknown>) => {
           held = held.then(body);
           return held;

@@ -1,0 +1,80 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import { TICKET_SECONDS } from "../contracts/limits.ts";
+import type { Ticket } from "../contracts/live.ts";
+import type { Principal, Scope } from "../contracts/principal.ts";
+import type { SessionRef } from "../contracts/session.ts";
+
+/**
+ * Tickets let a browser into a live feed: its WebSocket can send no header, and a key in a URL would stay in histories and logs. A
+ * ticket says who its holder is and is signed, so that the Worker finds the session's object by it; that object takes it once.
+ */
+
+/** Sets this use of the secret apart from any other. */
+const PURPOSE = "threadkeep live ticket v1";
+/** The only route that takes a ticket. */
+const LIVE_PATH = /^\/v1\/sessions\/([^/]+)\/live$/;
+
+interface TicketBody {
+  readonly id: string;
+  readonly session: string;
+  /** The life of the session that it is for. */
+  readonly life: string;
+  readonly principal: Principal;
+  /** ms since 1970. */
+  readonly expiresAt: number;
+}
+
+export interface TicketOffice {
+  /** A ticket for one session, with scopes that the principal has. */
+  issue(principal: Principal, session: SessionRef["session"], life: string, scopes: readonly Scope[]): Ticket;
+  /** Who sends this request, if it is one that takes a ticket and has one; throws `unauthenticated` if that is no good. */
+  principalOf(request: Request): Principal | null;
+}
+
+/** @param secret of the deployment: whoever has it can make tickets */
+export function createTicketOffice(secret: string, now: () => number = Date.now): TicketOffice {
+  const key = createHmac("sha256", secret).update(PURPOSE).digest();
+  const sign = (text: string): Uint8Array => createHmac("sha256", key).update(text).digest();
+
+  function read(ticket: string): TicketBody {
+    const [text = "", signature = "", ...rest] = ticket.split(".");
+    const given = Buffer.from(signature, "base64url");
+    const expected = sign(text);
+    const isOurs = rest.length === 0 && given.byteLength === expected.byteLength && timingSafeEqual(given, expected);
+    if (!isOurs) throw badTicket();
+    return JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
+  }
+
+  return {
+    issue(principal, session, life, scopes) {
+      const at = now();
+      // What was shown for it may be good for less than a ticket is.
+      const expiresAt = Math.min(at + TICKET_SECONDS * 1_000, principal.expiresAt ?? Number.MAX_SAFE_INTEGER);
+      const id = crypto.randomUUID();
+      const body: TicketBody = { id, session, life, principal: { ...principal, scopes }, expiresAt };
+      const text = Buffer.from(JSON.stringify(body), "utf8").toString("base64url");
+      const signature = Buffer.from(sign(text)).toString("base64url");
+      return { ticket: `${text}.${signature}`, expiresAt: new Date(expiresAt).toISOString() };
+    },
+    principalOf(request) {
+      if (request.method !== "GET") return null;
+      const url = new URL(request.url);
+      const session = LIVE_PATH.exec(url.pathname)?.[1];
+      const ticket = url.searchParams.get("ticket");
+      if (session === undefined || ticket === null) return null;
+      const body = read(ticket);
+      if (body.session !== decodeURIComponent(session) || body.expiresAt <= now()) throw badTicket();
+      const { id, life, expiresAt } = body;
+      return { ...body.principal, ticket: { id, life, expiresAt } };
+    },
+  };
+}
+
+/** The same for a ticket that was never ours, one of another session and one that is late: who guesses learns nothing. */
+function badTicket(): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "unauthenticated",
+    detail: `The ticket is not good: it is for one session, once, within ${TICKET_SECONDS} seconds. Ask for a new one: POST /v1/sessions/{id}/tickets.`,
+  });
+}

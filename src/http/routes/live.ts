@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { ThreadkeepError } from "../../contracts/errors.ts";
+import {
+  clientFrameSchema,
+  revSchema,
+  serverFrameSchema,
+  ticketRequestSchema,
+  ticketSchema,
+} from "../../contracts/live.ts";
+import { issueTicket, openLive } from "../../service/live.ts";
+import { readSession } from "../../service/sessions.ts";
+import { EVENT_STREAM_TYPE, eventStreamAnswer } from "../event-stream.ts";
+import { integerParameter, sessionParams } from "../parameters.ts";
+import { defineRoute, RawAnswer } from "../route.ts";
+import { sample } from "../samples.ts";
+
+/** A signed ticket names its session and who holds it. */
+const MAX_TICKET_LENGTH = 2_048;
+
+const live = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}/live",
+  operationId: "followSession",
+  tag: "Live",
+  summary: "Follow a session: WebSocket, or server-sent events",
+  description:
+    "With `Upgrade: websocket` a WebSocket, with `Accept: text/event-stream` server-sent events; the same events in the same order. First comes `hello`, then each event with a `rev` that rises by one. Connect with the last `rev` in `since` (an event stream may send it as `Last-Event-ID`), and nothing is missed or repeated, through reconnects, restarts and deploys; `since=0` begins at the first message, and without it the feed begins now. What is too old, or of an earlier session of this id, is answered with `reset: true`: read the session anew and go on from there. An event tells what its message says now, so what was erased does not come back. On a WebSocket a client sends frames (`LiveClientFrame`): `append` and `context` are answered with their `id`, and `ack` says up to which `rev` it has taken events in; past 256 events or 1 MiB that are not acknowledged the feed pauses, and it goes on from the log with the next `ack`. The text `ping` is answered `pong`. A faulty frame is answered with an `error`; the socket is closed with 1003 for binary frames, 1008 for ten faulty ones in a row or more than 100 a second, 1009 for one over 1 MiB, 4401 when its credentials are good no more or an hour old (connect again with `since`), 4404 when the session is erased and 4410 when it has expired. A session has at most 100 open sockets, event streams included.",
+  request: z.object({
+    params: sessionParams,
+    query: z.strictObject({
+      since: integerParameter(revSchema).optional().describe("The last rev that you know"),
+      ticket: z
+        .string()
+        .max(MAX_TICKET_LENGTH)
+        .optional()
+        .describe("Instead of a key: a browser's WebSocket can send no header. This route alone takes it."),
+    }),
+    headers: z.object({
+      Upgrade: z.string().optional().describe("`websocket` for a WebSocket"),
+      Accept: z.string().optional().describe("`text/event-stream` for server-sent events"),
+      "Last-Event-ID": integerParameter(revSchema)
+        .optional()
+        .describe("The last rev that you know, as an event stream that reconnects sends it. Comes before since."),
+    }),
+  }),
+  answers: {
+    101: {
+      description: "A WebSocket. What comes on it",
+      schema: serverFrameSchema,
+      example: sample.liveEvent,
+    },
+    200: {
+      description: "Events, one JSON object in each `data`, its `rev` as `id`",
+      schema: serverFrameSchema,
+      example: sample.liveHello,
+      mediaType: EVENT_STREAM_TYPE,
+    },
+  },
+  alsoDescribes: [clientFrameSchema],
+  problems: ["session_not_found", "session_expired", "session_not_ready", "upgrade_required", "too_many_sockets"],
+  async handle(call, { params, query, headers }) {
+    const { sessionId } = params;
+    const since = headers["Last-Event-ID"] ?? query.since;
+    if (headers.Upgrade?.toLowerCase() === "websocket") {
+      const webSocket = await openLive(call, sessionId, since);
+      return { status: 101, body: new RawAnswer(new Response(null, { status: 101, webSocket })) };
+    }
+    if (headers.Accept?.toLowerCase().includes(EVENT_STREAM_TYPE) === true) {
+      return { status: 200, body: new RawAnswer(eventStreamAnswer(await openLive(call, sessionId, since))) };
+    }
+    // Whether there is such a session comes before how it can be followed.
+    await readSession(call, sessionId);
+    throw new ThreadkeepError({
+      code: "upgrade_required",
+      detail: `Open a WebSocket here, or send the header Accept: ${EVENT_STREAM_TYPE}.`,
+    });
+  },
+});
+
+const ticket = defineRoute({
+  method: "post",
+  path: "/v1/sessions/{sessionId}/tickets",
+  operationId: "issueTicket",
+  tag: "Live",
+  summary: "Issue a ticket for the live feed",
+  description:
+    "For a browser, which can send no key with a WebSocket, and should have none. A ticket is good for one connection to this session within 60 seconds, for whom you speak for and no more than you may do. Your back end asks for it and hands it to the page.",
+  request: z.object({ params: sessionParams, body: ticketRequestSchema.default({}) }),
+  bodyExample: sample.ticketRequest,
+  answers: { 201: { description: "A new ticket", schema: ticketSchema, example: sample.ticket } },
+  problems: ["session_not_found", "session_expired", "session_not_ready"],
+  async handle(call, { params, body }) {
+    return { status: 201, body: await issueTicket(call, params.sessionId, body) };
+  },
+});
+
+export const liveRoutes = [live, ticket];

@@ -1,0 +1,44 @@
+import { MAX_REMEMBERED_CHANGES } from "../contracts/limits.ts";
+import type { Seq } from "../contracts/message.ts";
+import { type Change, countThrough } from "./feed.ts";
+import type { SessionStore } from "./store.ts";
+
+/** What the feed is told of. An append tells it nothing: its message is the event. */
+
+/** So many changes are forgotten at a time, so that not each one costs a scan. */
+const FORGET_STEP = 1_000;
+
+/** Notes a change for the feed. Runs inside the caller's transaction. */
+export function noteChange(
+  store: SessionStore,
+  kind: Change["kind"],
+  about: Partial<Pick<Change, "seq" | "throughSeq" | "version" | "degraded">>,
+): void {
+  const headSeq = store.head()?.seq ?? 0;
+  const count = countThrough(store.feed.lastThrough()) + 1;
+  store.feed.insert({
+    seq: null,
+    throughSeq: null,
+    version: null,
+    degraded: false,
+    ...about,
+    kind,
+    rev: headSeq + count,
+    headSeq,
+  });
+  if (count % FORGET_STEP === 0 && count > MAX_REMEMBERED_CHANGES) {
+    store.feed.forgetFirst(count - MAX_REMEMBERED_CHANGES);
+  }
+}
+
+/** Notes erasures, those of neighbours as one: a whole log that goes is one row. */
+export function noteErasures(store: SessionStore, seqs: readonly Seq[]): void {
+  const sorted = seqs.toSorted((a, b) => a - b);
+  let first: Seq | undefined;
+  for (const [place, seq] of sorted.entries()) {
+    first ??= seq;
+    if (sorted[place + 1] === seq + 1) continue;
+    noteChange(store, "erased", { seq: first, throughSeq: seq });
+    first = undefined;
+  }
+}

@@ -1,0 +1,92 @@
+import type { LiveEvent, Rev } from "../contracts/live.ts";
+import { byteLength } from "../contracts/text.ts";
+import { messageId } from "./append.ts";
+import { type Change, countThrough, entriesAfter, type SentEvent } from "./feed.ts";
+import { toMessage } from "./reading.ts";
+import type { SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+
+/** The feed as it is read from the log. Revs are as clients see them. */
+
+/** Bounds what is held of a page, whose messages may be large. */
+const MAX_PAGE_CHANGES = 128;
+
+/** The rev of the last event. */
+export function headRev(store: SessionStore, session: SessionRow): Rev {
+  return session.revBase + (store.head()?.seq ?? 0) + countThrough(store.feed.lastThrough());
+}
+
+/**
+ * Where a feed goes on that was followed through `since`: 0 stands for the beginning.
+ * @returns null if what came after it is not remembered any more, or if it is of another life
+ */
+export function resumeAt(store: SessionStore, session: SessionRow, since: Rev): Rev | null {
+  const rev = since === 0 ? 0 : since - session.revBase;
+  if (rev < 0 || since > headRev(store, session)) return null;
+  const oldest = store.feed.first();
+  const isForgotten = oldest !== null && countThrough(oldest) > 1 && rev < oldest.rev - 1;
+  return isForgotten ? null : session.revBase + rev;
+}
+
+/**
+ * The events after a rev, as many as a page takes: it reads what it returns and no more. What is told of a message is what it says
+ * now, so that nothing comes back that was erased.
+ * @param after a rev from which the feed is remembered
+ */
+export function readEvents(
+  store: SessionStore,
+  session: SessionRow,
+  after: Rev,
+  maxEvents: number,
+  maxBytes: number,
+): SentEvent[] {
+  const { revBase } = session;
+  const afterRev = after - revBase;
+  const before = store.feed.lastThrough(afterRev);
+  const next = store.feed.after(afterRev, Math.min(maxEvents, MAX_PAGE_CHANGES));
+  // Where none is remembered from before, the next one tells how many there were.
+  const count = before !== null ? countThrough(before) : Math.max(0, countThrough(next[0] ?? null) - 1);
+  const isCut = next.length === MAX_PAGE_CHANGES;
+  const headSeq = isCut ? (next.at(-1)?.headSeq ?? 0) : (store.head()?.seq ?? 0);
+  const rows = store.messagesForward(afterRev - count + 1, Math.min(headSeq, afterRev - count + maxEvents));
+  const events: SentEvent[] = [];
+  let bytes = 0;
+  for (const entry of entriesAfter(afterRev, count, next, headSeq)) {
+    if (events.length >= maxEvents || bytes >= maxBytes) break;
+    const rev = revBase + entry.rev;
+    const event = entry.seq === null ? changeEvent(store, rev, entry.change) : appendedEvent(rev, rows);
+    const json = JSON.stringify(event);
+    const length = byteLength(json);
+    events.push({ rev, json, bytes: length });
+    bytes += length;
+  }
+  return events;
+}
+
+function appendedEvent(rev: Rev, rows: ReturnType<SessionStore["messagesForward"]>): LiveEvent {
+  const row = rows.next().value;
+  if (row === undefined) throw new Error("the log ends before its newest message");
+  return { type: "appended", rev, message: toMessage(row) };
+}
+
+function changeEvent(store: SessionStore, rev: Rev, change: Change): LiveEvent {
+  const { seq, throughSeq, version, degraded } = change;
+  switch (change.kind) {
+    case "edited": {
+      const row = store.messageBySeq(seq ?? 0);
+      if (row === null) throw new Error("a message that was edited is not in the log");
+      return { type: "edited", rev, message: toMessage(row) };
+    }
+    case "erased": {
+      const row = seq === throughSeq ? store.messageBySeq(seq ?? 0) : null;
+      const id = row === null ? {} : { id: messageId(row) };
+      return { type: "erased", rev, seq: seq ?? 0, throughSeq: throughSeq ?? 0, ...id };
+    }
+    case "summarized":
+      return { type: "summarized", rev, version: version ?? 0, throughSeq: throughSeq ?? 0, degraded };
+    case "summaryFailed":
+      return { type: "summaryFailed", rev, throughSeq: throughSeq ?? 0 };
+    default:
+      return change.kind satisfies never;
+  }
+}

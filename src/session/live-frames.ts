@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
+import { parseRequest } from "../contracts/faults.ts";
+import { MAX_FRAME_BYTES } from "../contracts/limits.ts";
+import { type ClientFrame, clientFrameSchema } from "../contracts/live.ts";
+import { byteLength } from "../contracts/text.ts";
+
+/** What came on a socket: a frame, or what is wrong with it. */
+export type Received =
+  | { readonly frame: ClientFrame }
+  | { readonly fault: Fault; readonly id?: string; readonly isUnreadable: "binary" | "tooLarge" | null };
+
+const frameRequestSchema = z.object({ body: clientFrameSchema });
+const namedSchema = z.object({ id: clientFrameSchema.options[0].shape.id });
+
+export function readFrame(data: string | ArrayBuffer): Received {
+  if (typeof data !== "string") return { fault: BINARY_FRAME, isUnreadable: "binary" };
+  // Every character has a byte at least: a far larger frame need not be measured.
+  if (data.length > MAX_FRAME_BYTES || byteLength(data) > MAX_FRAME_BYTES) {
+    return { fault: LARGE_FRAME, isUnreadable: "tooLarge" };
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(data);
+  } catch {
+    return { fault: MALFORMED_FRAME, isUnreadable: null };
+  }
+  try {
+    const parsed = parseRequest(frameRequestSchema, { params: {}, query: {}, headers: {}, body });
+    return { frame: parsed.body };
+  } catch (error) {
+    if (!(error instanceof ThreadkeepError)) throw error;
+    const named = namedSchema.safeParse(body);
+    return { fault: error.fault, isUnreadable: null, ...(named.success ? { id: named.data.id } : {}) };
+  }
+}
+
+const BINARY_FRAME: Fault = {
+  code: "unsupported_media_type",
+  detail: "Frames are JSON as text. Connect again with since, and send no binary frames.",
+};
+const LARGE_FRAME: Fault = {
+  code: "frame_too_large",
+  detail: `A frame may have ${MAX_FRAME_BYTES} bytes. Connect again with since, and send the messages in several smaller frames.`,
+  facts: { maxBytes: MAX_FRAME_BYTES },
+};
+const MALFORMED_FRAME: Fault = {
+  code: "malformed_json",
+  detail: "The frame is not JSON. Nothing was changed; mend the JSON and send it again.",
+};

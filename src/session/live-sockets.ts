@@ -1,0 +1,341 @@
+import { z } from "zod";
+import type { Fault } from "../contracts/errors.ts";
+import {
+  MAX_FAULTY_FRAMES,
+  MAX_FRAME_BURST,
+  MAX_FRAMES_PER_SECOND,
+  MAX_SOCKET_SECONDS,
+  MAX_SOCKETS_PER_SESSION,
+  MAX_UNACKNOWLEDGED_BYTES,
+  MAX_UNACKNOWLEDGED_EVENTS,
+} from "../contracts/limits.ts";
+import { type Rev, revSchema, type ServerFrame } from "../contracts/live.ts";
+import { type Scope, scopeSchema } from "../contracts/principal.ts";
+import { problemOf } from "../contracts/problem.ts";
+import { createLog } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { headRev, readEvents, resumeAt } from "./feed-reading.ts";
+import { type SentEvent, Window } from "./feed.ts";
+import type { LiveOpening } from "./live-opening.ts";
+import type { SessionRow } from "./rows.ts";
+import { Refusal, type SessionShell } from "./session-shell.ts";
+
+/**
+ * The sockets of a session's object. Each is told what the log says after the last event that it was sent, so that nothing is missed or
+ * repeated, whatever happens in between: there is no other path by which an event goes out.
+ */
+
+/** RFC 6455, section 7.4: 1000 to 1999 are the protocol's, 4000 to 4999 an application's. Ours are 4000 + the status over HTTP. */
+export const CLOSE = {
+  unsupported: 1003,
+  policy: 1008,
+  tooLarge: 1009,
+  broken: 1011,
+  credentials: 4401,
+  erased: 4404,
+  expired: 4410,
+} as const;
+
+/** A page that all sockets of one place share. */
+const PAGE_EVENTS = 64;
+const PAGE_BYTES = 256 * 1024;
+
+/** What a socket must know after hibernation. */
+const attachmentSchema = z.object({
+  v: z.literal(1),
+  incarnation: z.string(),
+  scopes: z.array(scopeSchema),
+  requestId: z.string(),
+  until: z.number(),
+  acked: revSchema,
+  /** The last event that it was sent; null while it has been sent all: then an event need not write it down. */
+  sent: revSchema.nullable(),
+});
+type Attachment = z.infer<typeof attachmentSchema>;
+
+/** A socket that is open. */
+interface Reader {
+  attachment: Attachment;
+  sent: Rev;
+  /** Null after hibernation, until it is counted anew. */
+  window: Window | null;
+  faults: number;
+  /** Frames that may come now. */
+  allowance: number;
+  allowanceAt: number;
+}
+
+const log = createLog();
+
+export class LiveSockets {
+  readonly #ctx: DurableObjectState;
+  readonly #shell: SessionShell;
+  readonly #readers = new Map<WebSocket, Reader>();
+
+  constructor(ctx: DurableObjectState, shell: SessionShell) {
+    this.#ctx = ctx;
+    this.#shell = shell;
+    const session = shell.row();
+    // Before anything can be written: who had been sent all is where the log ends now.
+    for (const socket of ctx.getWebSockets()) this.#wake(socket, session);
+  }
+
+  #wake(socket: WebSocket, session: SessionRow | null): void {
+    const parsed = attachmentSchema.safeParse(socket.deserializeAttachment());
+    if (!parsed.success) {
+      socket.close(CLOSE.broken, "Reconnect with since");
+      return;
+    }
+    const { data } = parsed;
+    const sent = data.sent ?? (session === null ? 0 : headRev(this.#shell.store, session));
+    this.#readers.set(socket, newReader(data, sent, null));
+  }
+
+  /** Refuses one socket more than there may be. */
+  requireRoom(): void {
+    if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new Refusal(TOO_MANY_SOCKETS);
+  }
+
+  /** Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows. */
+  open({ since, scopes, expiresAt, requestId }: LiveOpening): Response {
+    const session = this.#shell.known();
+    const { store } = this.#shell;
+    const now = Date.now();
+    const rev = headRev(store, session);
+    const from = since === null ? rev : resumeAt(store, session, since);
+    const sent = from ?? rev;
+    const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
+    const { incarnation } = session;
+    const attachment: Attachment = { v: 1, incarnation, scopes: [...scopes], requestId, until, acked: sent, sent };
+    const { 0: client, 1: socket } = new WebSocketPair();
+    this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+    this.#ctx.acceptWebSocket(socket);
+    socket.serializeAttachment(attachment);
+    const reader = newReader(attachment, sent, new Window());
+    this.#readers.set(socket, reader);
+    this.#greet(socket, session, sent, from === null);
+    this.#feed(socket, reader, session, new Page());
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  #greet(socket: WebSocket, session: SessionRow, since: Rev, isReset: boolean): void {
+    const { store } = this.#shell;
+    const headSeq = store.head()?.seq ?? 0;
+    const reset = isReset ? { reset: true as const } : {};
+    send(socket, { type: "hello", headSeq, rev: headRev(store, session), since, ...reset });
+  }
+
+  // Events
+
+  /** Tells every socket what happened since. Never throws: what happened stands. */
+  deliver(): void {
+    if (this.#readers.size === 0) return;
+    try {
+      const session = this.#shell.row();
+      const page = new Page();
+      const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
+      for (const [socket, reader] of inOrder) {
+        if (this.#isOver(socket, reader, session) || session === null) continue;
+        this.#feed(socket, reader, session, page);
+      }
+    } catch (error) {
+      // A socket that missed an event must not go on: it resumes where it was.
+      log.error("feed_broken", { sockets: this.#readers.size, ...errorFields(error) });
+      for (const socket of this.#readers.keys()) this.#close(socket, CLOSE.broken, "Reconnect with since");
+    }
+  }
+
+  #feed(socket: WebSocket, reader: Reader, session: SessionRow, page: Page): void {
+    const { store } = this.#shell;
+    const rev = headRev(store, session);
+    if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(store, session, reader.sent) === null) {
+      // It was paused for so long that what it waits for is forgotten.
+      this.#greet(socket, session, rev, true);
+      reader.sent = rev;
+      reader.window = new Window();
+      reader.attachment = { ...reader.attachment, acked: rev };
+    }
+    const window = (reader.window ??= this.#countAnew(reader, session));
+    while (reader.sent < rev && window.hasRoom) {
+      const events = page.after(reader.sent, () => readEvents(store, session, reader.sent, PAGE_EVENTS, PAGE_BYTES));
+      for (const event of events) {
+        if (!window.hasRoom) break;
+        if (!sendText(socket, event.json)) {
+          this.#readers.delete(socket);
+          return;
+        }
+        reader.sent = event.rev;
+        window.add(event);
+      }
+    }
+    const sent = reader.sent < rev ? reader.sent : null;
+    if (reader.attachment.sent !== sent) this.#remember(socket, reader, { sent });
+  }
+
+  /** What is under way to a socket, after hibernation. */
+  #countAnew({ attachment, sent }: Reader, session: SessionRow): Window {
+    const window = new Window();
+    const { store } = this.#shell;
+    if (resumeAt(store, session, attachment.acked) === null) return window;
+    for (let after = attachment.acked; after < sent;) {
+      const events = readEvents(store, session, after, MAX_UNACKNOWLEDGED_EVENTS, MAX_UNACKNOWLEDGED_BYTES);
+      if (events.length === 0) break;
+      for (const event of events) {
+        if (event.rev <= sent) window.add(event);
+        after = event.rev;
+      }
+    }
+    return window;
+  }
+
+  #remember(socket: WebSocket, reader: Reader, change: Partial<Attachment>): void {
+    reader.attachment = { ...reader.attachment, ...change };
+    socket.serializeAttachment(reader.attachment);
+  }
+
+  // Frames
+
+  /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
+  sender(socket: WebSocket): { readonly scopes: readonly Scope[]; readonly requestId: string } | null {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined || this.#isOver(socket, reader, this.#shell.row())) return null;
+    const now = Date.now();
+    const gained = ((now - reader.allowanceAt) / 1_000) * MAX_FRAMES_PER_SECOND;
+    reader.allowance = Math.min(MAX_FRAME_BURST, reader.allowance + gained) - 1;
+    reader.allowanceAt = now;
+    if (reader.allowance >= 0) return reader.attachment;
+    this.refuse(socket, TOO_MANY_FRAMES, undefined, CLOSE.policy);
+    return null;
+  }
+
+  /** The client has taken in every event up to one. */
+  acknowledge(socket: WebSocket, rev: Rev): void {
+    const reader = this.#readers.get(socket);
+    const session = this.#shell.row();
+    if (reader === undefined || session === null) return;
+    reader.faults = 0;
+    if (rev > reader.sent) {
+      this.refuse(socket, notSent(reader.sent));
+      return;
+    }
+    if (rev <= reader.attachment.acked) return;
+    // There can be no more of these than events: they need no other bound.
+    reader.allowance += 1;
+    reader.window ??= this.#countAnew(reader, session);
+    reader.window.acknowledge(rev);
+    this.#remember(socket, reader, { acked: rev });
+    this.#feed(socket, reader, session, new Page());
+  }
+
+  answer(socket: WebSocket, id: string, result: object): void {
+    const reader = this.#readers.get(socket);
+    if (reader !== undefined) reader.faults = 0;
+    send(socket, { type: "answer", id, result: { ...result } });
+  }
+
+  /** Tells what was wrong with a frame, and closes if it was the last straw, or with a code. */
+  refuse(socket: WebSocket, fault: Fault, id?: string, code?: number): void {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return;
+    const error = problemOf(fault, reader.attachment.requestId);
+    send(socket, { type: "error", ...(id === undefined ? {} : { id }), error });
+    if (code !== undefined) this.#close(socket, code, fault.code);
+  }
+
+  /** The same of a frame that could not even be read; so many of them are enough. */
+  refuseFaulty(socket: WebSocket, fault: Fault, id?: string): void {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return;
+    reader.faults += 1;
+    this.refuse(socket, fault, id, reader.faults >= MAX_FAULTY_FRAMES ? CLOSE.policy : undefined);
+  }
+
+  // The end
+
+  forget(socket: WebSocket): void {
+    this.#readers.delete(socket);
+  }
+
+  /** Whether a socket has nothing more to hear; it is told why, and closed. */
+  #isOver(socket: WebSocket, reader: Reader, session: SessionRow | null): boolean {
+    const { incarnation, until } = reader.attachment;
+    if (session === null || session.erasedAt !== null || session.incarnation !== incarnation) {
+      this.refuse(socket, ERASED_SESSION, undefined, CLOSE.erased);
+      return true;
+    }
+    if (until <= Date.now()) {
+      this.refuse(socket, STALE_CREDENTIALS, undefined, CLOSE.credentials);
+      return true;
+    }
+    if (session.expiredAt !== null) {
+      send(socket, { type: "expired", rev: reader.sent + 1 });
+      this.#close(socket, CLOSE.expired, "session_expired");
+      return true;
+    }
+    return false;
+  }
+
+  #close(socket: WebSocket, code: number, reason: string): void {
+    this.#readers.delete(socket);
+    socket.close(code, reason);
+  }
+}
+
+/** The page that was read last: sockets that were sent as much come one after the other. */
+class Page {
+  #after: Rev | null = null;
+  #events: readonly SentEvent[] = [];
+
+  after(rev: Rev, read: () => readonly SentEvent[]): readonly SentEvent[] {
+    if (this.#after !== rev) {
+      this.#events = read();
+      this.#after = rev;
+      if (this.#events.length === 0) throw new Error("the feed ends before its last event");
+    }
+    return this.#events;
+  }
+}
+
+function newReader(attachment: Attachment, sent: Rev, window: Window | null): Reader {
+  return { attachment, sent, window, faults: 0, allowance: MAX_FRAME_BURST, allowanceAt: Date.now() };
+}
+
+function send(socket: WebSocket, frame: ServerFrame): boolean {
+  return sendText(socket, JSON.stringify(frame));
+}
+
+/** @returns false if the socket is closed already */
+function sendText(socket: WebSocket, text: string): boolean {
+  if (socket.readyState !== WebSocket.OPEN) return false;
+  socket.send(text);
+  return true;
+}
+
+function notSent(sent: Rev): Fault {
+  return {
+    code: "validation_failed",
+    detail: `The last event that was sent is ${sent}. Acknowledge with the rev of an event that has come.`,
+    errors: [{ path: "/rev", detail: `is past the last event that was sent, ${sent}` }],
+  };
+}
+
+const TOO_MANY_SOCKETS: Fault = {
+  code: "too_many_sockets",
+  detail: `A session has at most ${MAX_SOCKETS_PER_SESSION} open sockets. Close those that are not needed, or try again later.`,
+  retryAfterSeconds: 30,
+  facts: { maxSockets: MAX_SOCKETS_PER_SESSION },
+};
+const TOO_MANY_FRAMES: Fault = {
+  code: "too_many_frames",
+  detail: `A socket takes ${MAX_FRAMES_PER_SECOND} frames a second. Connect again with since, wait for the answers, and acknowledge many events at a time.`,
+  retryAfterSeconds: 1,
+  facts: { maxFramesPerSecond: MAX_FRAMES_PER_SECOND },
+};
+const ERASED_SESSION: Fault = {
+  code: "session_not_found",
+  detail: "The session was erased. Forget what the feed told of it.",
+};
+const STALE_CREDENTIALS: Fault = {
+  code: "unauthenticated",
+  detail: "The credentials of this socket are good no more, or too old. Connect again with since and show them anew.",
+};
