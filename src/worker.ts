@@ -14,6 +14,7 @@ import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
+import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
 import type { Parts } from "./service/call.ts";
 import { readiness } from "./service/health.ts";
 import { createSessionClient } from "./session/client.ts";
@@ -90,7 +91,7 @@ function build(env: Env) {
     withDatabase: onDatabase,
     log,
   });
-  return { app, pipelineOf };
+  return { app, parts, pipelineOf };
 }
 
 function limitersOf(env: Env): Limiters {
@@ -104,6 +105,12 @@ function inProcess(agent: ReturnType<typeof createSummarizerHandler>, env: Env, 
 }
 
 let built: ReturnType<typeof build> | undefined;
+
+/** What another Worker binds to. */
+export class Threadkeep extends createRpcEntrypoint((env) => {
+  built ??= build(env);
+  return { parts: built.parts, log };
+}) {}
 
 export default {
   fetch(request, env, ctx) {

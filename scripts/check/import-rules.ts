@@ -31,6 +31,7 @@ const ROOMS: Record<string, Room> = {
   },
   http: { rooms: ["contracts", "telemetry", "service"], packages: null },
   mcp: { rooms: ["contracts", "telemetry", "service"], packages: null },
+  rpc: { rooms: ["contracts", "telemetry", "service"], packages: null },
   maintenance: { rooms: ["contracts", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
   inspector: { rooms: ["contracts"], packages: null },
   config: { rooms: ["contracts"], packages: null },
@@ -38,6 +39,12 @@ const ROOMS: Record<string, Room> = {
 
 /** Files with one reader: everybody else may use their types only, from the same room. */
 const PRIVATE_FILES: Record<string, string> = { "session/store": "session/session-shell" };
+
+/** What the adapters of the client are for: each is an optional peer, and types alone leave nothing of it in a bundle. */
+const ADAPTERS: Record<string, { package: string; isTypeOnly: boolean }> = {
+  "client/src/ai-sdk/": { package: "ai", isTypeOnly: true },
+  "client/src/langchain/": { package: "@langchain/core", isTypeOnly: false },
+};
 
 const ENTRY = "worker";
 
@@ -81,7 +88,9 @@ function areaOf(file: string): "src" | "client" | null {
 
 /** Null: allowed. */
 function judge(area: "src" | "client", file: string, { specifier, isType }: Import): string | null {
-  if (!specifier.startsWith(".")) return judgePackage(area, file, specifier);
+  if (!specifier.startsWith(".")) {
+    return area === "client" ? judgeClientPackage(file, { specifier, isType }) : judgePackage(file, specifier);
+  }
   const target = path.posix.join(path.posix.dirname(file), specifier);
   if (/\/(utils?|helpers?)(\.|\/|$)/.test(target)) return `${target} says nothing: name a file after what it holds`;
   if (area === "client") {
@@ -106,8 +115,14 @@ function judge(area: "src" | "client", file: string, { specifier, isType }: Impo
   return `${roomOf(from)} may not import ${to}; it may import ${room.rooms.join(", ") || "no other room"}`;
 }
 
-function judgePackage(area: "src" | "client", file: string, specifier: string): string | null {
-  if (area === "client") return `client has no dependencies, so it may not import ${specifier}`;
+function judgeClientPackage(file: string, { specifier, isType }: Pick<Import, "specifier" | "isType">): string | null {
+  const adapter = Object.entries(ADAPTERS).find(([directory]) => file.startsWith(directory))?.[1];
+  const isPeer = specifier === adapter?.package || specifier.startsWith(`${adapter?.package}/`);
+  if (adapter === undefined || !isPeer) return `client has no dependencies, so it may not import ${specifier}`;
+  return adapter.isTypeOnly && !isType ? `client may import nothing but types of ${adapter.package}` : null;
+}
+
+function judgePackage(file: string, specifier: string): string | null {
   const packages = ROOMS[roomOf(moduleOf(file))]?.packages ?? null;
   if (packages === null || packages.some((name) => specifier === name || specifier.startsWith(`${name}/`))) return null;
   const allowed = packages.length === 0 ? "no package" : `${packages.join(", ")} alone`;

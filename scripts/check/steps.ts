@@ -26,6 +26,11 @@ const STEPS: Step[] = [
     mend: "",
     command: [packages("typescript/bin/tsc"), "-p", "tsconfig.node.json"],
   },
+  {
+    name: "types of the client",
+    mend: "",
+    command: [packages("typescript/bin/tsc"), "-p", "client/tsconfig.json", "--noEmit"],
+  },
   { name: "format", mend: "Run: npm run format", command: [packages("oxfmt/bin/oxfmt"), "--check"] },
   {
     name: "lint",

@@ -2,10 +2,9 @@
 // Started by worker.ts; ends when its parent does, however that ends.
 import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
-import { readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
+import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4ModuleDefinition } from "miniflare";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { LOOPBACK } from "./ports.ts";
 import { identifyProcess, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
 import { bundlePaths } from "./worker-bundle.ts";
@@ -16,17 +15,7 @@ import {
   type ToHost,
   type WorkerOptionsFile,
 } from "./worker-messages.ts";
-
-/** Wrangler's default rules, by file ending. */
-const MODULE_TYPES: Record<string, "ESModule" | "Text" | "Data" | "CompiledWasm"> = {
-  ".js": "ESModule",
-  ".mjs": "ESModule",
-  ".txt": "Text",
-  ".html": "Text",
-  ".sql": "Text",
-  ".bin": "Data",
-  ".wasm": "CompiledWasm",
-};
+import { listModules } from "./worker-modules.ts";
 
 let miniflare: Miniflare | undefined;
 /** The database server to stop when the parent was killed and cannot. */
@@ -85,18 +74,6 @@ async function start(options: StartWorker): Promise<void> {
     tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
     await stop();
   }
-}
-
-/** The entry first, as Miniflare wants it; then what the bundle imports as text, bytes or WebAssembly. */
-function listModules(directory: string): V4ModuleDefinition[] {
-  const entry = { type: "ESModule" as const, path: path.join(directory, "worker.js") };
-  const others = readdirSync(directory, { recursive: true, encoding: "utf8" })
-    .filter((name) => name !== "worker.js")
-    .flatMap((name) => {
-      const type = MODULE_TYPES[path.extname(name)];
-      return type === undefined ? [] : [{ type, path: path.join(directory, name) }];
-    });
-  return [entry, ...others];
 }
 
 async function stop(): Promise<void> {

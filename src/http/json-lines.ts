@@ -1,39 +1,18 @@
-/** JSON Lines in and out, a line at a time: neither a session nor a file is ever held as a whole. */
-
 import { ThreadkeepError } from "../contracts/errors.ts";
-import { MAX_IMPORT_BYTES, MAX_IMPORT_LINE_BYTES } from "../contracts/limits.ts";
 import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
+import { decodeLines, encodeLines } from "../service/json-lines.ts";
 
-/** Text that is handed on at once: single lines would be as many system calls. */
-const CHUNK_LENGTH = 64 * 1024;
 const LINES_TYPE = /^application\/(?:x-ndjson|jsonl|x-jsonlines)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-/** An answer of one JSON value a line. A failure half way breaks the answer off, so that nobody takes it for a whole one. */
+/** An answer of one JSON value a line. */
 export function linesAnswer(lines: AsyncIterable<unknown>, status: number): Response {
-  const encoder = new TextEncoder();
-  const reader = lines[Symbol.asyncIterator]();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      let chunk = "";
-      while (chunk.length < CHUNK_LENGTH) {
-        const { done, value } = await reader.next();
-        if (done === true) {
-          if (chunk !== "") controller.enqueue(encoder.encode(chunk));
-          controller.close();
-          return;
-        }
-        chunk += `${JSON.stringify(value)}\n`;
-      }
-      controller.enqueue(encoder.encode(chunk));
-    },
-    async cancel() {
-      await reader.return?.();
-    },
+  return new Response(encodeLines(lines), {
+    status,
+    headers: { "Content-Type": `${TRANSFER_MEDIA_TYPE}; charset=utf-8` },
   });
-  return new Response(body, { status, headers: { "Content-Type": `${TRANSFER_MEDIA_TYPE}; charset=utf-8` } });
 }
 
-/** The lines of a body, without their ends. Empty ones are among them: whoever names a line counts them. */
+/** The lines of a request's body. */
 export async function* readLines(request: Request): AsyncGenerator<string> {
   const type = request.headers.get("content-type");
   if (type === null || !LINES_TYPE.test(type)) {
@@ -42,49 +21,5 @@ export async function* readLines(request: Request): AsyncGenerator<string> {
       detail: `Send the file as JSON Lines in UTF-8, with the header Content-Type: ${TRANSFER_MEDIA_TYPE}.`,
     });
   }
-  if (request.body === null) return;
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  const reader: ReadableStreamDefaultReader<Uint8Array> = request.body.getReader();
-  let rest = "";
-  let total = 0;
-  let number = 1;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      total += value?.byteLength ?? 0;
-      if (total > MAX_IMPORT_BYTES) throw tooLarge(`A file may have ${MAX_IMPORT_BYTES} bytes.`);
-      const lines = (rest + decode(decoder, value, done, number)).split("\n");
-      rest = done ? "" : (lines.pop() ?? "");
-      for (const line of lines) {
-        if (line.length > MAX_IMPORT_LINE_BYTES) throw tooLong(number);
-        yield line;
-        number += 1;
-      }
-      if (rest.length > MAX_IMPORT_LINE_BYTES) throw tooLong(number);
-      if (done) return;
-    }
-  } finally {
-    // Whether the client hears that the rest is not wanted makes no difference to the answer.
-    reader.cancel().catch(() => undefined);
-  }
-}
-
-function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, isLast: boolean, number: number): string {
-  try {
-    return decoder.decode(bytes, { stream: !isLast });
-  } catch {
-    throw new ThreadkeepError({
-      code: "malformed_json",
-      detail: `The file holds bytes that are not UTF-8, in or after line ${number}. Nothing was imported.`,
-      facts: { line: number },
-    });
-  }
-}
-
-function tooLong(number: number): ThreadkeepError {
-  return tooLarge(`Line ${number} is longer than ${MAX_IMPORT_LINE_BYTES} characters, and no line of an export is.`);
-}
-
-function tooLarge(what: string): ThreadkeepError {
-  return new ThreadkeepError({ code: "body_too_large", detail: `${what} Nothing was imported.` });
+  if (request.body !== null) yield* decodeLines(request.body);
 }

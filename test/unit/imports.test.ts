@@ -54,6 +54,9 @@ describe("the import rules", () => {
       /nothing but types of contracts/,
     ],
     ["client/src/client.ts", 'import { z } from "zod";', /client has no dependencies/],
+    ["client/src/client.ts", 'import type { UIMessage } from "ai";', /client has no dependencies/],
+    ["client/src/ai-sdk/memory.ts", 'import { streamText } from "ai";', /nothing but types of ai/],
+    ["client/src/ai-sdk/memory.ts", 'import { z } from "zod";', /client has no dependencies/],
     ["src/service/search.ts", 'import { = "zod";', /cannot be parsed/],
   ];
 
@@ -75,6 +78,8 @@ describe("the import rules", () => {
     ["src/access/principal.ts", 'import { Tenants } from "../registry/tenant-client.ts";'],
     ["src/summarizer/server.ts", 'import { createMcpHandler } from "agents/mcp/server";'],
     ["client/src/client.ts", 'import type { Message } from "../../src/contracts/message.ts";\nimport "./socket.ts";'],
+    ["client/src/ai-sdk/memory.ts", 'import type { UIMessage } from "ai";'],
+    ["client/src/langchain/history.ts", 'import { BaseMessage } from "@langchain/core/messages";'],
     ["scripts/start.ts", 'import { anything } from "../src/session/store.ts";'],
   ];
 

@@ -1,0 +1,57 @@
+import type { ModelMessage } from "ai";
+import type { Part } from "../contract.ts";
+import { toJson } from "./ui-parts.ts";
+
+type ResponsePart = Exclude<ModelMessage["content"], string>[number];
+
+/** What a model said in all its steps, tools' results among it, as the parts of the one message that a user sees. */
+export function toResponseParts(messages: readonly ModelMessage[]): Part[] {
+  return messages.flatMap(({ content }): Part[] =>
+    typeof content === "string" ? (content === "" ? [] : [{ type: "text", text: content }]) : content.flatMap(toPart),
+  );
+}
+
+function toPart(part: ResponsePart): Part[] {
+  const options =
+    "providerOptions" in part && part.providerOptions !== undefined
+      ? { providerOptions: JSON.parse(JSON.stringify(part.providerOptions)) }
+      : {};
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return part.text === "" && part.type === "text" ? [] : [{ type: part.type, text: part.text, ...options }];
+    case "tool-call": {
+      const { type, toolCallId, toolName } = part;
+      return [{ type, toolCallId, toolName, input: toJson(part.input), ...options }];
+    }
+    case "tool-result": {
+      const { type, toolCallId, toolName } = part;
+      return [{ type, toolCallId, toolName, output: toJson(part.output), ...options }];
+    }
+    case "file": {
+      const data = fileText(part.data);
+      const name = part.filename === undefined ? {} : { filename: part.filename };
+      return data === null ? [] : [{ type: "file", mediaType: part.mediaType, data, ...name, ...options }];
+    }
+    default:
+      // Approvals belong to one request and its answer; they are no part of what was said.
+      return [];
+  }
+}
+
+/** A URL or base64 as it is, bytes as base64; null for what only a provider could give. */
+function fileText(data: unknown): string | null {
+  if (typeof data === "string") return data;
+  if (data instanceof URL) return data.href;
+  if (data instanceof Uint8Array) return toBase64(data);
+  if (data instanceof ArrayBuffer) return toBase64(new Uint8Array(data));
+  if (typeof data === "object" && data !== null && "data" in data) return fileText(data.data);
+  if (typeof data === "object" && data !== null && "url" in data) return fileText(data.url);
+  return null;
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCodePoint(byte);
+  return btoa(text);
+}

@@ -1,0 +1,169 @@
+import type { UIMessage } from "ai";
+import type { Content, Json, Message, Metadata, NewMessage, Part, ToolResultPart } from "../contract.ts";
+
+type UiPart = UIMessage["parts"][number];
+
+/** Stands for a part of a UIMessage that has no place in a prompt, such as a source: it is kept whole and given back. */
+const KEPT_PART = "data-ui-part";
+
+/** A UIMessage as it is stored: all of its steps in one message, each tool's result behind its call. */
+export function toStored(message: UIMessage, id: string): NewMessage {
+  const metadata = toMetadata(message.metadata);
+  return {
+    id,
+    role: message.role,
+    content: tidy(message.parts.flatMap(toParts)),
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}
+
+/** A lone text is a text. A message of nothing at all has one that is empty: it keeps its place. */
+export function tidy(parts: Part[]): Content {
+  const [first] = parts;
+  if (first === undefined) return "";
+  return parts.length === 1 && first.type === "text" && first.providerOptions === undefined ? first.text : parts;
+}
+
+function toParts(part: UiPart): Part[] {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return [{ type: part.type, text: part.text, ...optionsOf(part.providerMetadata) }];
+    case "file": {
+      const { mediaType, url: data, filename } = part;
+      const name = filename === undefined ? {} : { filename };
+      return [{ type: "file", mediaType, data, ...name, ...optionsOf(part.providerMetadata) }];
+    }
+    case "step-start":
+      return [];
+    default:
+      if ("toolCallId" in part) return toToolParts(part);
+      if (isData(part)) {
+        return [{ type: part.type, ...(part.id === undefined ? {} : { id: part.id }), data: toJson(part.data) }];
+      }
+      return [{ type: KEPT_PART, data: toJson(part) }];
+  }
+}
+
+function isData(part: UiPart): part is Extract<UiPart, { type: `data-${string}` }> {
+  return part.type.startsWith("data-");
+}
+
+function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
+  // Half a call is none: it was never made.
+  if (part.state === "input-streaming") return [];
+  const { toolCallId } = part;
+  const toolName = part.type === "dynamic-tool" ? part.toolName : part.type.slice("tool-".length);
+  const called: Part = {
+    type: "tool-call",
+    toolCallId,
+    toolName,
+    input: toJson(part.input),
+    ...optionsOf(part.callProviderMetadata),
+  };
+  const answered = (output: Json): Part[] => [called, { type: "tool-result", toolCallId, toolName, output }];
+  if (part.state === "output-available") return answered(toOutput(part.output));
+  if (part.state === "output-error") return answered({ type: "error-text", value: part.errorText });
+  if (part.state === "output-denied") {
+    const { reason } = part.approval;
+    return answered({ type: "execution-denied", ...(reason === undefined ? {} : { reason }) });
+  }
+  return [called];
+}
+
+function toOutput(output: unknown): Json {
+  return typeof output === "string" ? { type: "text", value: output } : { type: "json", value: toJson(output) };
+}
+
+/** A stored message as `useChat` shows it; null for one that has nothing to show. */
+export function toUiMessage(message: Message): UIMessage | null {
+  if (message.erased === true) return null;
+  const role = message.role === "developer" ? "system" : message.role === "tool" ? "assistant" : message.role;
+  const content: Part[] =
+    typeof message.content === "string" ? [{ type: "text", text: message.content }] : message.content;
+  const results = new Map<string, ToolResultPart>();
+  for (const part of content) if (isResult(part)) results.set(part.toolCallId, part);
+  const parts: UiPart[] = [];
+  let isAnswered = false;
+  for (const part of content) {
+    if (isResult(part)) {
+      isAnswered = true;
+      continue;
+    }
+    // What follows a result is the next step.
+    if (isAnswered) parts.push({ type: "step-start" });
+    isAnswered = false;
+    parts.push(toUiPart(part, results));
+  }
+  if (parts.length === 0) return null;
+  return { id: message.id, role, parts, ...(message.metadata === undefined ? {} : { metadata: message.metadata }) };
+}
+
+function isResult(part: Part): part is ToolResultPart {
+  return part.type === "tool-result";
+}
+
+function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<string, ToolResultPart>): UiPart {
+  switch (part.type) {
+    case "text":
+    case "reasoning":
+      return { type: part.type, text: part.text, ...metadataOf(part) };
+    case "file": {
+      const { mediaType, data: url, filename } = part;
+      return { type: "file", mediaType, url, ...(filename === undefined ? {} : { filename }), ...metadataOf(part) };
+    }
+    case "tool-call": {
+      const { toolName, toolCallId, input } = part;
+      const called = { type: `tool-${toolName}`, toolCallId, input } as const;
+      return { ...called, ...toState(results.get(toolCallId)?.output), ...callMetadataOf(part) };
+    }
+    default:
+      if (part.type === KEPT_PART) return JSON.parse(JSON.stringify(part.data));
+      return { type: part.type, data: part.data, ...(part.id === undefined ? {} : { id: part.id }) };
+  }
+}
+
+function toState(output: Json | undefined) {
+  if (output === undefined) return { state: "input-available" as const };
+  const { type, value, reason } = asEnvelope(output);
+  if (type === "error-text" || type === "error-json" || type === "execution-denied") {
+    const told = value ?? reason ?? "denied";
+    return { state: "output-error" as const, errorText: typeof told === "string" ? told : JSON.stringify(told) };
+  }
+  return { state: "output-available" as const, output: value ?? null };
+}
+
+function asEnvelope(output: Json): { type?: Json; value?: Json; reason?: Json } {
+  const isEnvelope = typeof output === "object" && output !== null && !Array.isArray(output) && "type" in output;
+  return isEnvelope ? output : { type: "json", value: output };
+}
+
+type ByProvider = Record<string, Record<string, Json>>;
+
+function optionsOf(metadata: unknown): { providerOptions?: ByProvider } {
+  return metadata === undefined ? {} : { providerOptions: JSON.parse(JSON.stringify(metadata)) };
+}
+
+function byProvider(options: Record<string, Json> | undefined): ByProvider | undefined {
+  return options === undefined ? undefined : JSON.parse(JSON.stringify(options));
+}
+
+function metadataOf({ providerOptions }: { providerOptions?: Record<string, Json> | undefined }) {
+  const providerMetadata = byProvider(providerOptions);
+  return providerMetadata === undefined ? {} : { providerMetadata };
+}
+
+function callMetadataOf({ providerOptions }: { providerOptions?: Record<string, Json> | undefined }) {
+  const callProviderMetadata = byProvider(providerOptions);
+  return callProviderMetadata === undefined ? {} : { callProviderMetadata };
+}
+
+function toMetadata(metadata: unknown): Metadata | undefined {
+  const json = metadata === undefined || metadata === null ? null : toJson(metadata);
+  return json !== null && typeof json === "object" && !Array.isArray(json) ? json : undefined;
+}
+
+/** What JSON makes of it: dates become texts, and what is undefined is left out. */
+export function toJson(value: unknown): Json {
+  return value === undefined ? null : JSON.parse(JSON.stringify(value) ?? "null");
+}

@@ -1,0 +1,85 @@
+import type { ContextFormat, ContextRequest, Contexts } from "./context.ts";
+import type {
+  AppendedMessage,
+  Erasure,
+  ExpandedSummary,
+  ForkRequest,
+  ImportResult,
+  ListedSession,
+  MemorySearchRequest,
+  MemorySearchResult,
+  Message,
+  MessagePatch,
+  NewMessage,
+  NewSession,
+  Page,
+  SearchRequest,
+  SearchResult,
+  SessionPatch,
+  SessionState,
+  SummarizeRequest,
+  SummarizeResult,
+  Summary,
+} from "./contract.ts";
+
+/** Whom a call is for, where the binding's props name no owner. */
+export interface Caller {
+  readonly user?: string;
+}
+
+interface PageQuery {
+  readonly limit?: number;
+  readonly cursor?: string;
+}
+
+/**
+ * A service binding to the entrypoint `Threadkeep`, for a Worker of the same account. What it throws is an error with the fields of
+ * `ThreadkeepError`; the runtime does not carry its class.
+ */
+export interface ThreadkeepBinding {
+  create(session?: NewSession, caller?: Caller): Promise<SessionState>;
+  sessions(
+    query?: PageQuery & { readonly metadata?: Readonly<Record<string, string>> },
+    caller?: Caller,
+  ): Promise<Page<ListedSession>>;
+  state(sessionId: string, caller?: Caller): Promise<SessionState>;
+  update(sessionId: string, patch: SessionPatch, caller?: Caller): Promise<SessionState>;
+  delete(sessionId: string, caller?: Caller): Promise<Erasure>;
+  fork(sessionId: string, request?: ForkRequest, caller?: Caller): Promise<SessionState>;
+  /** Give messages ids of your own: then a repeated call stores nothing twice. */
+  append(
+    sessionId: string,
+    request: { messages: NewMessage[]; expectedHeadSeq?: number; context?: ContextRequest },
+    caller?: Caller,
+  ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown }>;
+  messages(
+    sessionId: string,
+    query?: { readonly afterSeq?: number; readonly beforeSeq?: number; readonly limit?: number },
+    caller?: Caller,
+  ): Promise<Page<Message>>;
+  message(sessionId: string, messageId: string, caller?: Caller): Promise<Message>;
+  edit(sessionId: string, messageId: string, patch: MessagePatch, caller?: Caller): Promise<Message>;
+  erase(sessionId: string, messageId: string, caller?: Caller): Promise<Erasure>;
+  context<F extends ContextFormat = "threadkeep">(
+    sessionId: string,
+    request?: ContextRequest<F>,
+    caller?: Caller,
+  ): Promise<Contexts[F]>;
+  search(sessionId: string, request: SearchRequest, caller?: Caller): Promise<SearchResult>;
+  searchMemory(request: MemorySearchRequest, caller?: Caller): Promise<MemorySearchResult>;
+  summaries(sessionId: string, query?: PageQuery, caller?: Caller): Promise<Page<Summary>>;
+  summary(
+    sessionId: string,
+    version: number,
+    query?: { readonly expand?: "sources" },
+    caller?: Caller,
+  ): Promise<ExpandedSummary>;
+  summarize(sessionId: string, request?: SummarizeRequest, caller?: Caller): Promise<SummarizeResult>;
+  /** JSON Lines. */
+  export(sessionId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;
+  import(
+    file: ReadableStream<Uint8Array>,
+    query?: { readonly sessionId?: string },
+    caller?: Caller,
+  ): Promise<ImportResult>;
+}

@@ -1,0 +1,73 @@
+import { type CallOptions, checkId, type ClientOptions, Connection } from "./connection.ts";
+import type {
+  ImportResult,
+  ListedSession,
+  MemorySearchRequest,
+  MemorySearchResult,
+  NewSession,
+  SessionState,
+} from "./contract.ts";
+import { toBody } from "./lines.ts";
+import { type List, listOf } from "./list.ts";
+import { type ListOptions, Session } from "./session.ts";
+import type { TransferLine } from "./transfer.ts";
+
+export interface SessionListOptions extends ListOptions {
+  /** Keep the sessions whose metadata has these texts. */
+  metadata?: Readonly<Record<string, string>> | undefined;
+}
+
+/** What an import takes: a file's text or stream as it is, or the lines of an export. It is sent once. */
+export type ImportSource = string | ReadableStream<Uint8Array> | Iterable<TransferLine> | AsyncIterable<TransferLine>;
+
+/** The memory of your chats. Everything it gives or takes is typed by the contract of the service. */
+export class Threadkeep {
+  readonly #connection: Connection;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** The same for another user: what a server with a tenant's key calls with whom it speaks for. */
+  withUser(user: string): Threadkeep {
+    return new Threadkeep(this.#connection.withUser(user));
+  }
+
+  /** A session, there or not: its first append creates it. */
+  session(id: string): Session {
+    return new Session(this.#connection, id);
+  }
+
+  /** Creates a session, with settings or with what another one holds; one that is there is given back as it is. */
+  create(request: NewSession = {}, options?: CallOptions): Promise<SessionState> {
+    const body = { ...request, id: request.id ?? crypto.randomUUID() };
+    return this.#connection.json({ method: "POST", path: "/sessions", body }, options);
+  }
+
+  /** Newest first: `for await (const { id } of threadkeep.sessions())`. */
+  sessions({ metadata = {}, limit, ...options }: SessionListOptions = {}): List<ListedSession> {
+    const filter = Object.fromEntries(Object.entries(metadata).map(([key, value]) => [`metadata.${key}`, value]));
+    return listOf<ListedSession>((cursor) =>
+      this.#connection.json({ method: "GET", path: "/sessions", query: { ...filter, cursor, limit } }, options),
+    );
+  }
+
+  /** What is known across all sessions. A string is the query. */
+  search(request: string | MemorySearchRequest, options?: CallOptions): Promise<MemorySearchResult> {
+    const body = typeof request === "string" ? { query: request } : request;
+    return this.#connection.json({ method: "POST", path: "/search", body }, options);
+  }
+
+  /** Makes a session of an export. `sessionId` in place of the id in the file. */
+  import(lines: ImportSource, options: CallOptions & { sessionId?: string } = {}): Promise<ImportResult> {
+    const { sessionId, ...callOptions } = options;
+    if (sessionId !== undefined) checkId(sessionId, "session id");
+    const request = { method: "POST", path: "/import", query: { sessionId }, lines: toBody(lines) } as const;
+    return this.#connection.json(request, callOptions);
+  }
+}
+
+/** @throws ThreadkeepError `invalid_argument` for options that cannot work */
+export function createClient(options: ClientOptions): Threadkeep {
+  return new Threadkeep(new Connection(options));
+}

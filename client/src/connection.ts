@@ -1,0 +1,185 @@
+import { isRetried, pauseBefore, retryAfterMs } from "./backoff.ts";
+import { type Deadline, startDeadline } from "./deadline.ts";
+import { errorOf, invalidArgument, ThreadkeepError } from "./errors.ts";
+
+/** Where the service is, and who calls it. */
+export interface ClientOptions {
+  /** Of the service, such as `https://memory.example.com`. A path is kept. */
+  url: string;
+  /** A tenant's API key. It belongs on a server, never into a page. */
+  key?: string;
+  /** In place of a key: a user's token, or what gets one; it is asked before each try. */
+  token?: string | (() => string | Promise<string>);
+  /** The user that a tenant's key speaks for: each has sessions of their own. */
+  user?: string;
+  /** In place of the global `fetch`, such as a service binding's. */
+  fetch?: (input: string, init: RequestInit) => Promise<Response>;
+  /** For one call with all its tries, in ms: 30,000 by default. */
+  timeoutMs?: number;
+  /** Tries in all, 1 to 10: 4 by default. */
+  maxTries?: number;
+}
+
+/** What every call takes besides. */
+export interface CallOptions {
+  /** Ends the call at once, tries and pauses included; it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /** In place of the client's own. */
+  timeoutMs?: number | undefined;
+}
+
+export interface WireRequest {
+  method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** After `/v1`, with its parameters escaped. */
+  path: string;
+  query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON. */
+  body?: unknown;
+  /** Sent as it is, once: a stream cannot be sent again. */
+  lines?: ReadableStream<Uint8Array> | string;
+}
+
+const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_TRIES = 4;
+const MAX_TRIES = 10;
+
+/** Requests with tries, pauses and a deadline. Whatever it sends twice changes nothing the second time. */
+export class Connection {
+  readonly #options: ClientOptions;
+  readonly #base: string;
+  readonly #maxTries: number;
+
+  constructor(options: ClientOptions) {
+    this.#base = readBase(options);
+    this.#options = options;
+    this.#maxTries = options.maxTries ?? DEFAULT_TRIES;
+  }
+
+  /** The same for another user. */
+  withUser(user: string): Connection {
+    return new Connection({ ...this.#options, user });
+  }
+
+  async json<T>(request: WireRequest, options: CallOptions = {}): Promise<T> {
+    return this.#try(request, options, async (response) => {
+      const text = await response.text();
+      try {
+        const value: T = JSON.parse(text);
+        return value;
+      } catch (cause) {
+        throw unexpected(response.status, cause);
+      }
+    });
+  }
+
+  /** An answer that is read as it comes. The deadline holds until it begins; from there on the signal alone. */
+  async stream(request: WireRequest, options: CallOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    return this.#try(request, options, async (response) => {
+      if (response.body === null) throw unexpected(response.status, null);
+      return response.body;
+    });
+  }
+
+  async #try<T>(request: WireRequest, options: CallOptions, read: (response: Response) => Promise<T>): Promise<T> {
+    const deadline = startDeadline(options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, options.signal);
+    try {
+      for (let tries = 1; ; tries += 1) {
+        const outcome = await this.#send(request, deadline, read);
+        if ("value" in outcome) return outcome.value;
+        const { error, retryAfter } = outcome;
+        error.tries = tries;
+        if (retryAfter === "never" || tries >= this.#maxTries || request.lines !== undefined) throw error;
+        if (!(await deadline.pause(pauseBefore(tries, retryAfter, Math.random())))) throw error;
+      }
+    } finally {
+      deadline.clear();
+    }
+  }
+
+  async #send<T>(
+    request: WireRequest,
+    deadline: Deadline,
+    read: (response: Response) => Promise<T>,
+  ): Promise<{ value: T } | { error: ThreadkeepError; retryAfter: number | null | "never" }> {
+    let response: Response | null = null;
+    try {
+      const headers = await this.#headers(request);
+      deadline.check();
+      const send = this.#options.fetch ?? globalThis.fetch;
+      response = await send(this.#urlOf(request), initOf(request, headers, deadline.signal));
+      if (response.ok) return { value: await read(response) };
+      const error = errorOf(response.status, await response.text());
+      const wait = retryAfterMs(response.headers.get("Retry-After"), Date.now());
+      return { error, retryAfter: isRetried(response.status) ? wait : "never" };
+    } catch (cause) {
+      deadline.check(cause);
+      if (cause instanceof ThreadkeepError) return { error: cause, retryAfter: "never" };
+      return { error: networkError(response?.status, cause), retryAfter: null };
+    }
+  }
+
+  async #headers({ body, lines }: WireRequest): Promise<Record<string, string>> {
+    const { key, token, user } = this.#options;
+    const credential = key ?? (typeof token === "function" ? await readToken(token) : token);
+    return {
+      Accept: "application/json",
+      ...(credential === undefined ? {} : { Authorization: `Bearer ${credential}` }),
+      ...(user === undefined ? {} : { "Threadkeep-User": user }),
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...(lines === undefined ? {} : { "Content-Type": "application/x-ndjson" }),
+    };
+  }
+
+  #urlOf({ path, query = {} }: WireRequest): string {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+    return `${this.#base}/v1${path}${search.size === 0 ? "" : `?${search}`}`;
+  }
+}
+
+function readBase({ url, key, token, user, maxTries = 1 }: ClientOptions): string {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw invalidArgument("url must be the address of the service, such as https://memory.example.com.");
+  }
+  if (key !== undefined && token !== undefined) throw invalidArgument("Give a key or a token, not both.");
+  if (!(Number.isInteger(maxTries) && maxTries >= 1 && maxTries <= MAX_TRIES)) {
+    throw invalidArgument(`maxTries must be a whole number from 1 to ${MAX_TRIES}.`);
+  }
+  if (user !== undefined) checkId(user, "user");
+  const { origin, pathname } = new URL(url);
+  return origin + pathname.replace(/\/+$/, "");
+}
+
+/** What stands in a path must be a name: `..` would climb out of it, and an empty one would name the list. */
+export function checkId(id: string, name: string): string {
+  if (/^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/.test(id)) return encodeURIComponent(id);
+  throw invalidArgument(`The ${name} must be 1 to 128 characters of A-Z a-z 0-9 . _ : - and neither . nor ..`);
+}
+
+function initOf({ method, body, lines }: WireRequest, headers: Record<string, string>, signal: AbortSignal) {
+  const init: RequestInit = { method, headers, signal };
+  if (body !== undefined) return { ...init, body: JSON.stringify(body) };
+  if (lines === undefined) return init;
+  // Browsers and Node take a stream only if they are told that the answer comes after it.
+  return typeof lines === "string" ? { ...init, body: lines } : { ...init, body: lines, duplex: "half" as const };
+}
+
+async function readToken(token: () => string | Promise<string>): Promise<string> {
+  try {
+    return await token();
+  } catch (cause) {
+    const detail = "The token could not be had: what was given as token threw. See cause.";
+    throw new ThreadkeepError({ code: "invalid_argument", detail, cause });
+  }
+}
+
+function networkError(status: number | undefined, cause: unknown): ThreadkeepError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const detail = `No whole answer came (${reason}). Check the url and the network, then send it again.`;
+  return new ThreadkeepError({ code: "network_error", detail, cause, ...(status === undefined ? {} : { status }) });
+}
+
+function unexpected(status: number, cause: unknown): ThreadkeepError {
+  const detail = `The answer ${status} holds no JSON. Check the url, and what stands between.`;
+  return new ThreadkeepError({ code: "unexpected_answer", detail, status, cause });
+}

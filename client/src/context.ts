@@ -1,0 +1,201 @@
+import type { Json, Message, Summary } from "./contract.ts";
+
+/** A context in each format. All but `threadkeep` carry the proof as `meta`. */
+export interface Contexts {
+  threadkeep: Context;
+  "openai-chat": OpenaiChatContext;
+  "openai-responses": OpenaiResponsesContext;
+  anthropic: AnthropicContext;
+  "ai-sdk": AiSdkContext;
+  ui: UiContext;
+  text: TextContext;
+}
+export type ContextFormat = keyof Contexts;
+
+/** What may be asked of a context. */
+export interface ContextRequest<F extends ContextFormat = ContextFormat> {
+  /** The budget, 256 to 1,000,000; by default the session's. */
+  maxTokens?: number | undefined;
+  /** `threadkeep` by default. */
+  format?: F | undefined;
+  /** The context as of this message. */
+  atSeq?: number | undefined;
+  /** Bring back older messages that matter to this question; `auto`: to the newest message of a user. */
+  query?: string | null | undefined;
+  /** The role that the summary speaks with: `user` by default. */
+  summaryRole?: "user" | "system" | undefined;
+}
+
+/** Messages that are neither word for word nor in the summary, and why. */
+export interface Omitted {
+  fromSeq: number;
+  throughSeq: number;
+  reason: "budget" | "hidden" | "pending";
+}
+
+export interface ContextTokens {
+  budget: number;
+  used: number;
+  summary: number;
+  messages: number;
+  retrieved: number;
+}
+
+export interface ContextMessage extends Message {
+  /** Too large for the budget: its middle is cut out. */
+  cut?: true | undefined;
+}
+
+export interface Context {
+  sessionId: string;
+  headSeq: number;
+  atSeq: number;
+  summary: Summary | null;
+  messages: ContextMessage[];
+  omitted: Omitted[];
+  /** Older messages, word for word, that matter to the query; best first. */
+  retrieved: { message: Message; score: number; why: string }[];
+  tokens: ContextTokens;
+  /** A newer summary is being made. */
+  summaryPending: boolean;
+}
+
+/** The proof that nothing is silently missing. */
+export interface ContextMeta {
+  sessionId: string;
+  headSeq: number;
+  atSeq: number;
+  summaryThroughSeq: number;
+  summaryPending: boolean;
+  omitted: Omitted[];
+  tokens: ContextTokens;
+}
+
+export interface OpenaiChatContext {
+  messages: OpenaiChatMessage[];
+  meta: ContextMeta;
+}
+export type OpenaiChatMessage =
+  | { role: "system"; content: string; name?: string }
+  | { role: "developer"; content: string; name?: string }
+  | { role: "user"; content: string | OpenaiUserPart[]; name?: string }
+  | { role: "assistant"; content: string | null; name?: string; tool_calls?: OpenaiToolCall[] }
+  | { role: "tool"; tool_call_id: string; content: string };
+export type OpenaiUserPart =
+  | { type: "text"; text: string }
+  | { type: "image_url"; image_url: { url: string } }
+  | { type: "file"; file: { filename: string; file_data: string } };
+export interface OpenaiToolCall {
+  id: string;
+  type: "function";
+  function: { name: string; arguments: string };
+}
+
+export interface OpenaiResponsesContext {
+  instructions?: string;
+  input: OpenaiResponsesItem[];
+  meta: ContextMeta;
+}
+export type OpenaiResponsesItem =
+  | { type: "message"; role: "system" | "developer" | "user" | "assistant"; content: string | OpenaiInputPart[] }
+  | { type: "function_call"; call_id: string; name: string; arguments: string }
+  | { type: "function_call_output"; call_id: string; output: string };
+export type OpenaiInputPart =
+  | { type: "input_text"; text: string }
+  | { type: "input_image"; image_url: string; detail: "auto" }
+  | { type: "input_file"; filename?: string; file_data?: string; file_url?: string };
+
+export interface AnthropicContext {
+  system?: string;
+  messages: AnthropicMessage[];
+  meta: ContextMeta;
+}
+export type AnthropicMessage =
+  | { role: "user"; content: AnthropicUserBlock[] }
+  | { role: "assistant"; content: AnthropicAssistantBlock[] };
+export type AnthropicUserBlock =
+  | { type: "text"; text: string }
+  | {
+      type: "image";
+      source: { type: "url"; url: string } | { type: "base64"; media_type: AnthropicImageType; data: string };
+    }
+  | {
+      type: "document";
+      title?: string;
+      source:
+        | { type: "url"; url: string }
+        | { type: "base64"; media_type: "application/pdf"; data: string }
+        | { type: "text"; media_type: "text/plain"; data: string };
+    }
+  | { type: "tool_result"; tool_use_id: string; content?: string; is_error?: true };
+export type AnthropicImageType = "image/png" | "image/jpeg" | "image/gif" | "image/webp";
+export type AnthropicAssistantBlock =
+  | { type: "text"; text: string }
+  | { type: "tool_use"; id: string; name: string; input: Record<string, Json> };
+
+/** By provider: what it alone understands. */
+export type ProviderOptions = Record<string, Record<string, Json>>;
+
+export interface AiSdkContext {
+  system?: string;
+  messages: AiSdkMessage[];
+  meta: ContextMeta;
+}
+export type AiSdkMessage =
+  | { role: "user"; content: string | AiSdkUserPart[] }
+  | { role: "assistant"; content: string | AiSdkAssistantPart[] }
+  | { role: "tool"; content: AiSdkToolResult[] };
+export type AiSdkUserPart =
+  | { type: "text"; text: string; providerOptions?: ProviderOptions }
+  | { type: "file"; mediaType: string; data: string; filename?: string; providerOptions?: ProviderOptions };
+export type AiSdkAssistantPart =
+  | AiSdkUserPart
+  | { type: "reasoning"; text: string; providerOptions?: ProviderOptions }
+  | { type: "tool-call"; toolCallId: string; toolName: string; input: Json; providerOptions?: ProviderOptions };
+export interface AiSdkToolResult {
+  type: "tool-result";
+  toolCallId: string;
+  toolName: string;
+  output: AiSdkToolOutput;
+  providerOptions?: ProviderOptions;
+}
+export type AiSdkToolOutput =
+  | { type: "text"; value: string; providerOptions?: ProviderOptions }
+  | { type: "json"; value: Json; providerOptions?: ProviderOptions }
+  | { type: "error-text"; value: string; providerOptions?: ProviderOptions }
+  | { type: "error-json"; value: Json; providerOptions?: ProviderOptions }
+  | { type: "execution-denied"; reason?: string; providerOptions?: ProviderOptions }
+  | { type: "content"; value: AiSdkToolContent[] };
+export type AiSdkToolContent =
+  | { type: "text"; text: string; providerOptions?: ProviderOptions }
+  | { type: "file-data"; data: string; mediaType: string; filename?: string; providerOptions?: ProviderOptions }
+  | { type: "file-url"; url: string; mediaType: string; providerOptions?: ProviderOptions }
+  | { type: "image-data"; data: string; mediaType: string; providerOptions?: ProviderOptions }
+  | { type: "image-url"; url: string; providerOptions?: ProviderOptions };
+
+export interface UiContext {
+  messages: UiMessage[];
+  meta: ContextMeta;
+}
+export interface UiMessage {
+  id: string;
+  role: "system" | "user" | "assistant";
+  metadata?: Record<string, Json>;
+  parts: UiPart[];
+}
+export type UiPart =
+  | { type: "text"; text: string; providerMetadata?: ProviderOptions }
+  | { type: "reasoning"; text: string; providerMetadata?: ProviderOptions }
+  | { type: "file"; mediaType: string; url: string; filename?: string; providerMetadata?: ProviderOptions }
+  | { type: "step-start" }
+  | ({ type: `tool-${string}`; toolCallId: string; input: Json; callProviderMetadata?: ProviderOptions } & (
+      | { state: "input-available" }
+      | { state: "output-available"; output: Json }
+      | { state: "output-error"; errorText: string }
+    ))
+  | { type: `data-${string}`; id?: string; data: Json };
+
+export interface TextContext {
+  text: string;
+  meta: ContextMeta;
+}

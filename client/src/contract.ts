@@ -1,0 +1,291 @@
+/** The public language of the service, as types. A test holds them against the schemas that the service parses with. */
+
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type JsonObject = { [key: string]: Json };
+export type Metadata = Record<string, Json>;
+
+export type Role = "system" | "developer" | "user" | "assistant" | "tool";
+
+export interface TextPart {
+  type: "text";
+  text: string;
+  providerOptions?: Record<string, Json> | undefined;
+}
+export interface FilePart {
+  type: "file";
+  mediaType: string;
+  /** A URL, or base64. */
+  data: string;
+  filename?: string | undefined;
+  providerOptions?: Record<string, Json> | undefined;
+}
+export interface ReasoningPart {
+  type: "reasoning";
+  text: string;
+  providerOptions?: Record<string, Json> | undefined;
+}
+export interface ToolCallPart {
+  type: "tool-call";
+  toolCallId: string;
+  toolName: string;
+  input: Json;
+  providerOptions?: Record<string, Json> | undefined;
+}
+export interface ToolResultPart {
+  type: "tool-result";
+  toolCallId: string;
+  toolName: string;
+  output: Json;
+  providerOptions?: Record<string, Json> | undefined;
+}
+/** Kept and given back, never prompted. */
+export interface DataPart {
+  type: `data-${string}`;
+  id?: string | undefined;
+  data: Json;
+}
+export type Part = TextPart | FilePart | ReasoningPart | ToolCallPart | ToolResultPart | DataPart;
+export type Content = string | Part[];
+
+/** A message as you append it. */
+export interface NewMessage {
+  /** Yours, `[A-Za-z0-9._:-]{1,128}`; the client makes one where it is missing, so that a retry stores nothing twice. */
+  id?: string | undefined;
+  role: Role;
+  author?: string | undefined;
+  content: Content;
+  /** At most 4 KiB as JSON. */
+  metadata?: Metadata | undefined;
+  /** ISO 8601 with a zone: when it was said, if not now. */
+  occurredAt?: string | undefined;
+}
+
+/** A message as it is stored and given back. */
+export interface Message {
+  id: string;
+  /** Its place in the session: 1, 2, 3 … without gaps. */
+  seq: number;
+  role: Role;
+  author?: string | undefined;
+  content: Content;
+  metadata?: Metadata | undefined;
+  occurredAt?: string | undefined;
+  createdAt: string;
+  editedAt?: string | undefined;
+  /** The seq stays, the content is gone. */
+  erased?: true | undefined;
+  /** Estimated. */
+  tokens: number;
+}
+
+/** A change of a message. What is left out stays. */
+export interface MessagePatch {
+  content?: Content | undefined;
+  /** Replaces all metadata. */
+  metadata?: Metadata | undefined;
+}
+
+export interface AppendedMessage {
+  id: string;
+  seq: number;
+  /** false: it was there already. */
+  created: boolean;
+  erased?: true | undefined;
+}
+
+export interface Erasure {
+  id: string;
+  seq?: number | undefined;
+  /** erasing: gone from the session, the archive has yet to confirm; erased: gone everywhere. */
+  state: "erasing" | "erased";
+}
+
+/** A page of a list. `nextCursor` is null on the last page. */
+export interface Page<T> {
+  readonly data: T[];
+  readonly hasMore: boolean;
+  readonly nextCursor: string | null;
+}
+
+/** What a session may set for itself; what it leaves out comes from its profile. */
+export interface SessionSettings {
+  profile?: "chat" | "agent" | undefined;
+  /** Of a context, where it is asked for without a budget: 256 to 1,000,000. */
+  maxTokens?: number | undefined;
+  summarizeAfterTokens?: number | undefined;
+  keepRecentTokens?: number | undefined;
+  summaryMaxTokens?: number | undefined;
+  /** null: no bound. */
+  summarizerTokensPerDay?: number | null | undefined;
+  /** null: never. */
+  summarizeAfterIdleSeconds?: number | null | undefined;
+  /** null: never. */
+  expireAfterIdleSeconds?: number | null | undefined;
+}
+
+export interface NewSession {
+  /** Yours; the client makes one where it is missing. */
+  id?: string | undefined;
+  metadata?: Metadata | undefined;
+  settings?: SessionSettings | undefined;
+  /** Another of your sessions: what its summary holds is carried over. */
+  continueFrom?: string | undefined;
+  /** Begin with what all sessions of the user hold. Not beside `continueFrom`. */
+  seedFromUser?: true | undefined;
+}
+
+export interface SessionPatch {
+  /** Replaces all metadata. */
+  metadata?: Metadata | undefined;
+  /** Replaces all settings. */
+  settings?: SessionSettings | undefined;
+}
+
+export interface ForkRequest {
+  /** Of the new session; the client makes one where it is missing. */
+  id?: string | undefined;
+  /** The last message that it takes along; by default the newest. */
+  throughSeq?: number | undefined;
+  metadata?: Metadata | undefined;
+  settings?: SessionSettings | undefined;
+}
+
+export interface Origin {
+  session: string;
+  kind: "fork" | "continuation";
+  throughSeq: number;
+  state: "pending" | "done" | "lost";
+}
+
+export interface SessionState {
+  id: string;
+  createdAt: string;
+  /** seq of the newest message, 0 if none. */
+  headSeq: number;
+  messageTokens: number;
+  messageBytes: number;
+  summary: { version: number; throughSeq: number; tokens: number; items: number; createdAt: string } | null;
+  summaryPending: boolean;
+  /** Everything that belongs in the archive is there. */
+  archived: boolean;
+  /** copying: a fork or an import that is not whole yet. */
+  status: "active" | "copying";
+  origin: Origin | null;
+  expiresAt: string | null;
+  metadata: Record<string, unknown>;
+  settings: SessionSettings;
+}
+
+export interface ListedSession {
+  id: string;
+  createdAt: string;
+  metadata: Record<string, unknown>;
+  /** Its id answers 410 since then; a new session may continue from it. */
+  expiredAt?: string | undefined;
+}
+
+export type ItemKind = "fact" | "preference" | "decision" | "task" | "question" | "event";
+export type ItemStatus = "current" | "done" | "superseded";
+
+/** One statement of a summary, and the messages that it rests on. */
+export interface SummaryItem {
+  id: string;
+  kind: ItemKind;
+  text: string;
+  sourceSeqs: number[];
+  /** Whose messages these are, if the item was carried over. */
+  sourceSession?: string | undefined;
+  status: ItemStatus;
+}
+
+export interface Summary {
+  version: number;
+  /** It covers messages 1 to this one. */
+  throughSeq: number;
+  items: SummaryItem[];
+  tokens: number;
+  summarizer: string;
+  /** Made without the model that was asked for; a better one follows. */
+  degraded: boolean;
+  droppedItems: number;
+  createdAt: string;
+}
+
+export interface ExpandedSummary extends Summary {
+  /** The cited messages, in order, if they were asked for. */
+  sources?: Message[] | undefined;
+}
+
+export interface SummarizeRequest {
+  /** Wait this long for the summary: at most 10,000 ms. */
+  waitMs?: number | undefined;
+  keepRecentTokens?: number | undefined;
+  fromScratch?: boolean | undefined;
+}
+
+export interface Job {
+  id: string;
+  kind: "summarize" | "archive" | "erase" | "erase-copies" | "expire" | "fork" | "restore";
+  state: "owed" | "done" | "failed";
+  throughSeq: number;
+  attempts: number;
+  createdAt: string;
+  lastError?: string | undefined;
+}
+
+export interface SummarizeResult {
+  /** null if there is nothing to summarize. */
+  job: Job | null;
+  /** The newest, if it came in time. */
+  summary: Summary | null;
+}
+
+export interface SearchRequest {
+  query: string;
+  /** 1 to 100; 10 by default. */
+  limit?: number | undefined;
+}
+
+export interface SearchHit {
+  message: Message;
+  /** Comparable within one answer only. */
+  score: number;
+  snippet: string;
+  why: string;
+}
+
+export interface SearchResult {
+  /** Best first. */
+  data: SearchHit[];
+  /** Messages after this one are not searched yet: ask again where it lags behind `headSeq`. */
+  indexedThroughSeq: number;
+  headSeq: number;
+}
+
+export interface MemorySearchRequest {
+  query: string;
+  limit?: number | undefined;
+  kinds?: ItemKind[] | undefined;
+  status?: ItemStatus | "any" | undefined;
+  sessions?: string[] | undefined;
+}
+
+export interface MemoryHit {
+  sessionId: string;
+  item: SummaryItem;
+  score: number;
+  snippet: string;
+  summarizedAt: string;
+}
+
+export interface MemorySearchResult {
+  data: MemoryHit[];
+}
+
+export interface ImportResult {
+  id: string;
+  messages: number;
+  summaries: number;
+  items: number;
+  droppedItems: number;
+}

@@ -1,0 +1,113 @@
+/** The codes of the service, and those that the client itself gives. The code is the contract; wording may change. */
+export type ServiceCode =
+  | "malformed_json"
+  | "validation_failed"
+  | "unsupported_media_type"
+  | "unauthenticated"
+  | "forbidden"
+  | "route_not_found"
+  | "method_not_allowed"
+  | "session_not_found"
+  | "message_not_found"
+  | "summary_not_found"
+  | "job_not_found"
+  | "message_erased"
+  | "message_conflict"
+  | "head_seq_mismatch"
+  | "message_too_large"
+  | "body_too_large"
+  | "session_exists"
+  | "session_not_ready"
+  | "session_expired"
+  | "session_full"
+  | "unavailable"
+  | "internal";
+
+/**
+ * - `network_error`: no answer came; the cause says why
+ * - `deadline_exceeded`: `timeoutMs` was over before an answer was there; the cause is what the last try ended with
+ * - `unexpected_answer`: what answered is not Threadkeep, or the answer was cut off
+ * - `invalid_argument`: refused here, before anything was sent
+ */
+export type ClientCode = "network_error" | "deadline_exceeded" | "unexpected_answer" | "invalid_argument";
+
+/** A service newer than the client may have further codes. */
+export type ErrorCode = ServiceCode | ClientCode | (string & {});
+
+export interface FieldFault {
+  /** A JSON Pointer into the body, or the name of a parameter. */
+  path: string;
+  detail: string;
+}
+
+export interface ErrorFields {
+  code: ErrorCode;
+  detail: string;
+  status?: number;
+  requestId?: string | null;
+  errors?: readonly FieldFault[];
+  facts?: Readonly<Record<string, unknown>>;
+  cause?: unknown;
+}
+
+/** Everything that goes wrong but an abort, which rejects with the signal's own reason. */
+export class ThreadkeepError extends Error {
+  override readonly name = "ThreadkeepError";
+  readonly code: ErrorCode;
+  /** What is wrong, and what to do next. */
+  readonly detail: string;
+  /** The HTTP status; 0 where no answer came. */
+  readonly status: number;
+  /** Names the request in the log of the service. */
+  readonly requestId: string | null;
+  /** Each fault of a request that was refused, with its place. */
+  readonly errors: readonly FieldFault[];
+  /** What the service says besides, such as the `headSeq` that a session has now. */
+  readonly facts: Readonly<Record<string, unknown>>;
+  /** How often it was sent. After a lost answer an earlier one may have been done all the same. */
+  tries = 0;
+
+  constructor({ code, detail, status = 0, requestId = null, errors = [], facts = {}, cause }: ErrorFields) {
+    super(`${code}: ${detail}`, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.detail = detail;
+    this.status = status;
+    this.requestId = requestId;
+    this.errors = errors;
+    this.facts = facts;
+  }
+}
+
+export function invalidArgument(detail: string): ThreadkeepError {
+  return new ThreadkeepError({ code: "invalid_argument", detail });
+}
+
+/** The error that a refusal of the service stands for; a page of some proxy in between becomes `unexpected_answer`. */
+export function errorOf(status: number, text: string): ThreadkeepError {
+  const problem = parseObject(text);
+  if (problem === null || typeof problem["code"] !== "string") {
+    return new ThreadkeepError({
+      code: "unexpected_answer",
+      detail: `The answer ${status} is not one of Threadkeep's. Check the url, and what stands between.`,
+      status,
+    });
+  }
+  const { code, detail, requestId, errors, type: _type, title, status: _status, ...facts } = problem;
+  return new ThreadkeepError({
+    code: String(code),
+    detail: String(detail ?? title ?? code),
+    status,
+    requestId: typeof requestId === "string" ? requestId : null,
+    errors: Array.isArray(errors) ? errors : [],
+    facts,
+  });
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : null;
+  } catch {
+    return null;
+  }
+}

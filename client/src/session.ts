@@ -1,0 +1,175 @@
+import { type CallOptions, checkId, type Connection } from "./connection.ts";
+import type { ContextFormat, ContextRequest, Contexts } from "./context.ts";
+import type {
+  AppendedMessage,
+  Erasure,
+  ExpandedSummary,
+  ForkRequest,
+  Message,
+  MessagePatch,
+  NewMessage,
+  SearchRequest,
+  SearchResult,
+  SessionPatch,
+  SessionState,
+  SummarizeRequest,
+  SummarizeResult,
+  Summary,
+} from "./contract.ts";
+import { ThreadkeepError } from "./errors.ts";
+import { readLines } from "./lines.ts";
+import { type List, listOf } from "./list.ts";
+import type { TransferLine } from "./transfer.ts";
+
+export interface AppendOptions<F extends ContextFormat = ContextFormat> extends CallOptions {
+  /** Refuse with `head_seq_mismatch` unless the newest message is this one. */
+  expectedHeadSeq?: number | undefined;
+  /** Return this context, taken right after the append, in the same round trip. */
+  context?: ContextRequest<F> | undefined;
+}
+
+export interface AppendResult {
+  messages: AppendedMessage[];
+  headSeq: number;
+}
+
+export interface MessageListOptions extends CallOptions {
+  /** Only messages after this one. */
+  afterSeq?: number | undefined;
+  /** Only messages before this one; alone, the pages go backwards from it, each in rising order. */
+  beforeSeq?: number | undefined;
+  /** Entries in a page, 1 to 100; 20 by default. */
+  limit?: number | undefined;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Entries in a page, 1 to 100; 20 by default. */
+  limit?: number | undefined;
+}
+
+/** One chat. Making one of these asks nothing of the service: the first append creates the session. */
+export class Session {
+  readonly id: string;
+  readonly #connection: Connection;
+  readonly #path: string;
+
+  constructor(connection: Connection, id: string) {
+    this.id = id;
+    this.#connection = connection;
+    this.#path = `/sessions/${checkId(id, "session id")}`;
+  }
+
+  /**
+   * Appends 1 to 100 messages as one, creating the session if need be. Those without an id get one before the first try, so
+   * that nothing is stored twice. A string is what the user says.
+   */
+  append<F extends ContextFormat = "threadkeep">(
+    messages: string | NewMessage | readonly NewMessage[],
+    options: AppendOptions<F> & { context: ContextRequest<F> },
+  ): Promise<AppendResult & { context: Contexts[F] }>;
+  append(messages: string | NewMessage | readonly NewMessage[], options?: AppendOptions): Promise<AppendResult>;
+  append(messages: string | NewMessage | readonly NewMessage[], options: AppendOptions = {}): Promise<AppendResult> {
+    const { expectedHeadSeq, context, ...callOptions } = options;
+    const body = { messages: withIds(messages), expectedHeadSeq, context };
+    return this.#connection.json({ method: "POST", path: `${this.#path}/messages`, body }, callOptions);
+  }
+
+  /** What goes into the next prompt, within its budget, in the format asked for. */
+  context<F extends ContextFormat = "threadkeep">(
+    request: ContextRequest<F> = {},
+    options?: CallOptions,
+  ): Promise<Contexts[F]> {
+    return this.#connection.json({ method: "POST", path: `${this.#path}/context`, body: request }, options);
+  }
+
+  /** The log: `for await (const message of session.messages())`. */
+  messages({ afterSeq, beforeSeq, limit, ...options }: MessageListOptions = {}): List<Message> {
+    const isBackwards = beforeSeq !== undefined && afterSeq === undefined;
+    return listOf<Message>((cursor) => {
+      const from = isBackwards ? { beforeSeq: cursor ?? beforeSeq } : { afterSeq: cursor ?? afterSeq, beforeSeq };
+      return this.#read(`${this.#path}/messages`, options, { ...from, limit });
+    });
+  }
+
+  message(messageId: string, options?: CallOptions): Promise<Message> {
+    return this.#read(this.#messagePath(messageId), options);
+  }
+
+  edit(messageId: string, patch: MessagePatch, options?: CallOptions): Promise<Message> {
+    return this.#connection.json({ method: "PATCH", path: this.#messagePath(messageId), body: patch }, options);
+  }
+
+  /** Erases a message. Ask again to see when the archive has confirmed it. */
+  erase(messageId: string, options?: CallOptions): Promise<Erasure> {
+    return this.#connection.json({ method: "DELETE", path: this.#messagePath(messageId) }, options);
+  }
+
+  /** Full text in this session. A string is the query. */
+  search(request: string | SearchRequest, options?: CallOptions): Promise<SearchResult> {
+    const body = typeof request === "string" ? { query: request } : request;
+    return this.#connection.json({ method: "POST", path: `${this.#path}/search`, body }, options);
+  }
+
+  /** The versions of the summary, newest first. */
+  summaries({ limit, ...options }: ListOptions = {}): List<Summary> {
+    return listOf<Summary>((cursor) => this.#read(`${this.#path}/summaries`, options, { cursor, limit }));
+  }
+
+  /** @param request `expand: "sources"` brings the cited messages along */
+  summary(version: number, request: CallOptions & { expand?: "sources" } = {}): Promise<ExpandedSummary> {
+    const { expand, ...options } = request;
+    return this.#read(`${this.#path}/summaries/${version}`, options, { expand });
+  }
+
+  /** Owes a summary now, and waits for it up to `waitMs`. */
+  summarize(request: SummarizeRequest = {}, options?: CallOptions): Promise<SummarizeResult> {
+    return this.#connection.json({ method: "POST", path: `${this.#path}/summarize`, body: request }, options);
+  }
+
+  /** A new session of the log up to a message. */
+  fork(request: ForkRequest = {}, options?: CallOptions): Promise<SessionState> {
+    const body = { ...request, id: request.id ?? crypto.randomUUID() };
+    return this.#connection.json({ method: "POST", path: `${this.#path}/fork`, body }, options);
+  }
+
+  /** The session as lines, as they come. An export that was cut off throws. */
+  async *export(options: CallOptions = {}): AsyncGenerator<TransferLine> {
+    const stream = await this.#connection.stream({ method: "GET", path: `${this.#path}/export` }, options);
+    yield* readLines(stream, options.signal);
+  }
+
+  state(options?: CallOptions): Promise<SessionState> {
+    return this.#read(this.#path, options);
+  }
+
+  /** Replaces metadata, settings or both. */
+  update(patch: SessionPatch, options?: CallOptions): Promise<SessionState> {
+    return this.#connection.json({ method: "PATCH", path: this.#path, body: patch }, options);
+  }
+
+  /** Erases the session. */
+  async delete(options?: CallOptions): Promise<Erasure> {
+    try {
+      return await this.#connection.json<Erasure>({ method: "DELETE", path: this.#path }, options);
+    } catch (error) {
+      // The answer of an earlier try was lost, and it was that try which erased the session.
+      const isDone = error instanceof ThreadkeepError && error.code === "session_not_found" && error.tries > 1;
+      if (isDone) return { id: this.id, state: "erasing" };
+      throw error;
+    }
+  }
+
+  #messagePath(messageId: string): string {
+    return `${this.#path}/messages/${checkId(messageId, "message id")}`;
+  }
+
+  #read<T>(path: string, options?: CallOptions, query: Record<string, string | number | undefined> = {}): Promise<T> {
+    return this.#connection.json({ method: "GET", path, query }, options);
+  }
+}
+
+function withIds(messages: string | NewMessage | readonly NewMessage[]): NewMessage[] {
+  if (typeof messages === "string") return withIds({ role: "user", content: messages });
+  const list = "role" in messages ? [messages] : messages;
+  return list.map((message) => ({ ...message, id: message.id ?? crypto.randomUUID() }));
+}

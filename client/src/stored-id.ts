@@ -1,0 +1,13 @@
+const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/;
+
+/** The id under which a framework's message is stored: its own, or, where that is no name, one that always comes out the same. */
+export function storedId(id: string): string {
+  return NAME.test(id) ? id : `x-${fnv1a(id, 0x811c9dc5)}${fnv1a(id, 0x01000193)}-${id.length}`;
+}
+
+/** FNV-1a, 32 bits, over UTF-16 units (http://www.isthe.com/chongo/tech/comp/fnv/), from a given start. */
+function fnv1a(text: string, start: number): string {
+  let hash = start;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  return (hash >>> 0).toString(16).padStart(8, "0");
+}

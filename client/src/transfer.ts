@@ -1,0 +1,64 @@
+import type { Content, ItemKind, ItemStatus, Metadata, Role, SessionSettings } from "./contract.ts";
+
+/** The lines of an export, in this order: the session, its messages, the versions of its summary, their items, an end. */
+export type TransferLine = SessionLine | MessageLine | SummaryLine | ItemLine | EndLine;
+
+export interface SessionLine {
+  type: "session";
+  format: "threadkeep-session";
+  formatVersion: 1;
+  id: string;
+  createdAt: string;
+  metadata: Metadata;
+  settings: SessionSettings;
+}
+
+export interface MessageLine {
+  type: "message";
+  seq: number;
+  id: string;
+  role: Role;
+  author?: string | undefined;
+  /** There, unless the message was erased. */
+  content?: Content | undefined;
+  metadata?: Metadata | undefined;
+  occurredAt?: string | undefined;
+  createdAt: string;
+  editedAt?: string | undefined;
+  erasedAt?: string | undefined;
+}
+
+export interface SummaryLine {
+  type: "summary";
+  version: number;
+  throughSeq: number;
+  tokens: number;
+  summarizer: string;
+  degraded: boolean;
+  droppedItems: number;
+  usage?: { inputTokens: number; outputTokens: number; costMicroDollars?: number | undefined } | undefined;
+  createdAt: string;
+}
+
+export interface ItemLine {
+  type: "item";
+  id: string;
+  fromVersion: number;
+  /** The first version in which it holds no more. */
+  toVersion?: number | undefined;
+  kind: ItemKind;
+  text: string;
+  sourceSeqs: number[];
+  sourceSession?: string | undefined;
+  status: ItemStatus;
+}
+
+/** What makes a file whole: without it the export was cut off. */
+export interface EndLine {
+  type: "end";
+  messages: number;
+  summaries: number;
+  items: number;
+  /** false: the session was edited while it was exported; export it again. */
+  complete: boolean;
+}

@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Principal } from "../contracts/principal.ts";
+import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
+import { tenantIdSchema } from "../contracts/tenant.ts";
+
+/** What a service binding says of the Worker that holds it: `props` in that Worker's configuration, which it cannot change. */
+export const bindingPropsSchema = z.strictObject({
+  tenant: tenantIdSchema,
+  owner: userIdSchema.optional().describe("The one user it speaks for; without it any user of the tenant"),
+  scopes: z.array(z.enum(["memory:read", "memory:write", "memory:erase"])).min(1),
+});
+
+const callerSchema = z.strictObject({ user: userIdSchema.optional() });
+
+/**
+ * Who is calling. The tenant, and the user where the binding names one, come from the binding alone; a binding without a user
+ * may name one in each call, as a tenant's key does in a header.
+ * @throws ThreadkeepError `unauthenticated` for a binding without valid props, `forbidden` for another user than the binding's
+ */
+export function principalOf(props: unknown, caller: unknown): Principal {
+  const binding = bindingPropsSchema.safeParse(props);
+  if (!binding.success) {
+    const issue = binding.error.issues[0];
+    const path = issue === undefined || issue.path.length === 0 ? "" : `.${issue.path.join(".")}`;
+    throw new ThreadkeepError({
+      code: "unauthenticated",
+      detail: `The service binding has no valid props: props${path} ${issue?.message ?? "is missing"}. In the calling Worker's configuration give it { tenant, scopes } and, if it speaks for one user, owner.`,
+    });
+  }
+  const { tenant, owner, scopes } = binding.data;
+  const named = callerSchema.safeParse(caller ?? {});
+  if (!named.success) {
+    const detail = named.error.issues[0]?.message ?? "is not valid";
+    throw new ThreadkeepError({
+      code: "validation_failed",
+      detail: `The caller must be { user }, and user a user's id: it ${detail}.`,
+      errors: [{ path: "user", detail }],
+    });
+  }
+  const { user } = named.data;
+  if (owner !== undefined && user !== undefined && user !== owner) {
+    throw new ThreadkeepError({
+      code: "forbidden",
+      detail: "This binding speaks for one user, and not for the one that was named. Leave the user out.",
+    });
+  }
+  const principal = {
+    kind: "tenant-key" as const,
+    id: "binding",
+    tenant,
+    owner: owner ?? user ?? TENANT_OWNER,
+    scopes,
+  };
+  return principal;
+}

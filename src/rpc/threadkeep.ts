@@ -1,0 +1,339 @@
+/** The operations for another Worker, over a service binding: the same as over HTTP, without a key and without JSON. */
+
+import { WorkerEntrypoint } from "cloudflare:workers";
+import { z } from "zod";
+import { type AppendRequest, appendRequestSchema, type AppendResult } from "../contracts/append.ts";
+import { type ContextFormat, type ContextIn, type ContextRequest, contextRequestSchema } from "../contracts/context.ts";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import { parseRequest } from "../contracts/faults.ts";
+import { type Job, type SummarizeRequest, summarizeRequestSchema } from "../contracts/job.ts";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/limits.ts";
+import {
+  type MemorySearchRequest,
+  memorySearchRequestSchema,
+  type MemorySearchResult,
+} from "../contracts/memory-search.ts";
+import { type Erasure, type Message, type MessagePatch, messagePatchSchema, seqSchema } from "../contracts/message.ts";
+import type { Page } from "../contracts/page.ts";
+import { faultOf } from "../contracts/problem.ts";
+import { type SearchRequest, searchRequestSchema, type SearchResult } from "../contracts/search.ts";
+import {
+  type ForkRequest,
+  forkRequestSchema,
+  type ListedSession,
+  type NewSession,
+  newSessionSchema,
+  sessionIdSchema,
+  type SessionPatch,
+  sessionPatchSchema,
+  type SessionState,
+} from "../contracts/session.ts";
+import type { Summary } from "../contracts/summary.ts";
+import { idText, safeText } from "../contracts/text.ts";
+import type { ImportResult } from "../contracts/transfer.ts";
+import type { Call, Parts } from "../service/call.ts";
+import { readContextJson } from "../service/context.ts";
+import { decodeLines, encodeLines } from "../service/json-lines.ts";
+import { searchMemory } from "../service/memory-search.ts";
+import {
+  appendMessages,
+  editMessage,
+  eraseMessage,
+  listMessages,
+  type MessageListQuery,
+  readMessage,
+} from "../service/messages.ts";
+import { searchSession } from "../service/search.ts";
+import {
+  createSession,
+  eraseSession,
+  forkSession,
+  listSessions,
+  readSession,
+  type SessionListQuery,
+  updateSession,
+} from "../service/sessions.ts";
+import { listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
+import { exportSession, importSession } from "../service/transfer.ts";
+import type { Log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { principalOf } from "./binding-principal.ts";
+import { plainJson } from "./plain-json.ts";
+import { remoteError } from "./remote-error.ts";
+
+/** Whom a call is for, where the binding does not say it. */
+export interface Caller {
+  readonly user?: string;
+}
+
+/** What the entry hands over. */
+export interface RpcParts {
+  readonly parts: Parts;
+  readonly log: Log;
+}
+
+const sessionParams = z.strictObject({ sessionId: sessionIdSchema });
+const messageParams = sessionParams.extend({ messageId: idText });
+const limit = z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE);
+const cursor = safeText.min(1).max(1024).optional();
+const NO_BODY = z.undefined();
+
+const inputs = {
+  create: z.object({ body: newSessionSchema.default({}) }),
+  sessions: z.object({
+    query: z
+      .strictObject({ limit, cursor, metadata: z.record(safeText, safeText).optional() })
+      .default({ limit: DEFAULT_PAGE_SIZE }),
+  }),
+  session: z.object({ params: sessionParams, body: NO_BODY }),
+  update: z.object({ params: sessionParams, body: sessionPatchSchema }),
+  fork: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
+  append: z.object({ params: sessionParams, body: appendRequestSchema }),
+  messages: z.object({
+    params: sessionParams,
+    query: z
+      .strictObject({ afterSeq: z.int().min(0).optional(), beforeSeq: seqSchema.optional(), limit })
+      .default({ limit: DEFAULT_PAGE_SIZE }),
+  }),
+  message: z.object({ params: messageParams }),
+  edit: z.object({ params: messageParams, body: messagePatchSchema }),
+  context: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),
+  search: z.object({ params: sessionParams, body: searchRequestSchema }),
+  searchMemory: z.object({ body: memorySearchRequestSchema }),
+  summaries: z.object({
+    params: sessionParams,
+    query: z.strictObject({ limit, cursor }).default({ limit: DEFAULT_PAGE_SIZE }),
+  }),
+  summary: z.object({
+    params: sessionParams.extend({ version: z.int().min(1) }),
+    query: z.strictObject({ expand: z.literal("sources").optional() }).default({}),
+  }),
+  summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
+  import: z.object({ query: z.strictObject({ sessionId: sessionIdSchema.optional() }).default({}) }),
+};
+
+interface RawInput {
+  readonly params?: Readonly<Record<string, unknown>>;
+  readonly query?: unknown;
+  readonly body?: unknown;
+}
+
+/**
+ * The class that another Worker binds to. Made by a function, so that what it is made of stays out of reach: every method of the
+ * class can be called from the other side, and nothing else.
+ */
+export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
+  return class extends WorkerEntrypoint<Env, unknown> {
+    /** Creates a session; one that is there is given back as it is. */
+    create(session?: NewSession, caller?: Caller): Promise<SessionState> {
+      return this.#answer("create", caller, inputs.create, { body: session }, async (call, { body }) => {
+        return (await createSession(call, body)).session;
+      });
+    }
+
+    /** A page of the caller's sessions, newest first. */
+    sessions(query?: Partial<SessionListQuery>, caller?: Caller): Promise<Page<ListedSession>> {
+      return this.#answer("sessions", caller, inputs.sessions, { query }, (call, input) =>
+        listSessions(call, input.query),
+      );
+    }
+
+    state(sessionId: string, caller?: Caller): Promise<SessionState> {
+      return this.#answer("state", caller, inputs.session, { params: { sessionId } }, (call, { params }) =>
+        readSession(call, params.sessionId),
+      );
+    }
+
+    update(sessionId: string, patch: SessionPatch, caller?: Caller): Promise<SessionState> {
+      return this.#answer(
+        "update",
+        caller,
+        inputs.update,
+        { params: { sessionId }, body: patch },
+        (call, { params, body }) => updateSession(call, params.sessionId, body),
+      );
+    }
+
+    delete(sessionId: string, caller?: Caller): Promise<Erasure> {
+      return this.#answer("delete", caller, inputs.session, { params: { sessionId } }, (call, { params }) =>
+        eraseSession(call, params.sessionId),
+      );
+    }
+
+    fork(sessionId: string, request?: ForkRequest, caller?: Caller): Promise<SessionState> {
+      const raw = { params: { sessionId }, body: request };
+      return this.#answer("fork", caller, inputs.fork, raw, async (call, { params, body }) => {
+        return (await forkSession(call, params.sessionId, body)).session;
+      });
+    }
+
+    /** Give messages ids of your own: then a repeated call stores nothing twice. */
+    append(sessionId: string, request: AppendRequest, caller?: Caller): Promise<AppendResult> {
+      return this.#answer(
+        "append",
+        caller,
+        inputs.append,
+        { params: { sessionId }, body: request },
+        (call, { params, body }) => appendMessages(call, params.sessionId, body),
+      );
+    }
+
+    /** A page of the log, oldest first. */
+    messages(sessionId: string, query?: Partial<MessageListQuery>, caller?: Caller): Promise<Page<Message>> {
+      return this.#answer(
+        "messages",
+        caller,
+        inputs.messages,
+        { params: { sessionId }, query },
+        (call, { params, query: page }) => listMessages(call, params.sessionId, page),
+      );
+    }
+
+    message(sessionId: string, messageId: string, caller?: Caller): Promise<Message> {
+      return this.#answer("message", caller, inputs.message, { params: { sessionId, messageId } }, (call, { params }) =>
+        readMessage(call, params.sessionId, params.messageId),
+      );
+    }
+
+    edit(sessionId: string, messageId: string, patch: MessagePatch, caller?: Caller): Promise<Message> {
+      const raw = { params: { sessionId, messageId }, body: patch };
+      return this.#answer("edit", caller, inputs.edit, raw, (call, { params, body }) =>
+        editMessage(call, params.sessionId, params.messageId, body),
+      );
+    }
+
+    erase(sessionId: string, messageId: string, caller?: Caller): Promise<Erasure> {
+      return this.#answer("erase", caller, inputs.message, { params: { sessionId, messageId } }, (call, { params }) =>
+        eraseMessage(call, params.sessionId, params.messageId),
+      );
+    }
+
+    context<F extends ContextFormat = "threadkeep">(
+      sessionId: string,
+      request?: ContextRequest & { format?: F | undefined },
+      caller?: Caller,
+    ): Promise<ContextIn<F>> {
+      const raw = { params: { sessionId }, body: request };
+      return this.#answer("context", caller, inputs.context, raw, async (call, { params, body }) => {
+        const context: ContextIn<F> = JSON.parse(await readContextJson(call, params.sessionId, body));
+        return context;
+      });
+    }
+
+    search(sessionId: string, request: SearchRequest, caller?: Caller): Promise<SearchResult> {
+      return this.#answer(
+        "search",
+        caller,
+        inputs.search,
+        { params: { sessionId }, body: request },
+        (call, { params, body }) => searchSession(call, params.sessionId, body),
+      );
+    }
+
+    /** What is known across all of the caller's sessions. */
+    searchMemory(request: MemorySearchRequest, caller?: Caller): Promise<MemorySearchResult> {
+      return this.#answer("searchMemory", caller, inputs.searchMemory, { body: request }, (call, { body }) =>
+        searchMemory(call, body),
+      );
+    }
+
+    /** A page of the versions of the summary, newest first. */
+    summaries(
+      sessionId: string,
+      query?: { readonly limit?: number; readonly cursor?: string },
+      caller?: Caller,
+    ): Promise<Page<Summary>> {
+      return this.#answer(
+        "summaries",
+        caller,
+        inputs.summaries,
+        { params: { sessionId }, query },
+        (call, { params, query: page }) => listSummaries(call, params.sessionId, page),
+      );
+    }
+
+    summary(
+      sessionId: string,
+      version: number,
+      query?: { readonly expand?: "sources" },
+      caller?: Caller,
+    ): Promise<Summary & { sources?: Message[] }> {
+      const raw = { params: { sessionId, version }, query };
+      return this.#answer("summary", caller, inputs.summary, raw, (call, { params, query: { expand } }) =>
+        readSummary(call, params.sessionId, params.version, { expandSources: expand === "sources" }),
+      );
+    }
+
+    summarize(
+      sessionId: string,
+      request?: SummarizeRequest,
+      caller?: Caller,
+    ): Promise<{ job: Job | null; summary: Summary | null }> {
+      const raw = { params: { sessionId }, body: request };
+      return this.#answer("summarize", caller, inputs.summarize, raw, (call, { params, body }) =>
+        summarizeByHand(call, params.sessionId, body),
+      );
+    }
+
+    /** The session as JSON Lines, as they come. */
+    export(sessionId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>> {
+      return this.#answer("export", caller, inputs.session, { params: { sessionId } }, async (call, { params }) =>
+        encodeLines(await exportSession(call, params.sessionId)),
+      );
+    }
+
+    /** Makes a session of an export. */
+    import(
+      file: ReadableStream<Uint8Array>,
+      query?: { readonly sessionId?: string },
+      caller?: Caller,
+    ): Promise<ImportResult> {
+      return this.#answer("import", caller, inputs.import, { query }, (call, input) =>
+        importSession(call, decodeLines(requireStream(file)), input.query.sessionId),
+      );
+    }
+
+    async #answer<S extends z.ZodType, T>(
+      operation: string,
+      caller: unknown,
+      schema: S,
+      raw: RawInput,
+      perform: (call: Call, input: z.output<S>) => Promise<T>,
+    ): Promise<T> {
+      const startedAt = performance.now();
+      const requestId = crypto.randomUUID();
+      const { parts, log } = partsOf(this.env);
+      let principal: Call["principal"] | undefined;
+      let code: string | undefined;
+      try {
+        principal = principalOf(this.ctx.props, caller);
+        const { params: named, query, body } = raw;
+        const input = parseRequest(schema, {
+          params: plainJson(named),
+          query: plainJson(query),
+          body: plainJson(body),
+          headers: undefined,
+        });
+        return await perform({ principal, requestId, parts }, input);
+      } catch (thrown) {
+        const fault = faultOf(thrown);
+        code = fault.code;
+        if (code === "internal") log.error("rpc_failed", { requestId, ...errorFields(thrown) });
+        throw remoteError(fault, requestId);
+      } finally {
+        const durationMs = Math.round(performance.now() - startedAt);
+        const { kind, tenant } = principal ?? {};
+        log.info("rpc", { operation, durationMs, requestId, principalKind: kind, tenant, code });
+      }
+    }
+  };
+}
+
+function requireStream(file: unknown): ReadableStream<Uint8Array> {
+  if (file instanceof ReadableStream) return file;
+  throw new ThreadkeepError({
+    code: "validation_failed",
+    detail: "The file must be a ReadableStream of bytes, such as an export gives. Nothing was imported.",
+    errors: [{ path: "file", detail: "must be a ReadableStream" }],
+  });
+}

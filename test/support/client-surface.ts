@@ -1,0 +1,21 @@
+import type { Threadkeep } from "../../client/src/index.ts";
+import type { SessionSurface } from "./session-surface.ts";
+
+export function clientSurface(threadkeep: Threadkeep): SessionSurface {
+  return {
+    create: (session) => threadkeep.create(session),
+    state: (id) => threadkeep.session(id).state(),
+    update: (id, patch) => threadkeep.session(id).update(patch),
+    delete: (id) => threadkeep.session(id).delete(),
+    fork: (id, request) => threadkeep.session(id).fork(request),
+    append: (id, { messages, ...options }) => threadkeep.session(id).append(messages, options),
+    messages: (id, query) => threadkeep.session(id).messages(query).page(),
+    message: (id, messageId) => threadkeep.session(id).message(messageId),
+    edit: (id, messageId, patch) => threadkeep.session(id).edit(messageId, patch),
+    erase: (id, messageId) => threadkeep.session(id).erase(messageId),
+    context: (id, request) => threadkeep.session(id).context(request),
+    search: (id, request) => threadkeep.session(id).search(request),
+    summarize: (id, request) => threadkeep.session(id).summarize(request),
+    summaries: (id, query) => threadkeep.session(id).summaries(query).page(),
+  };
+}

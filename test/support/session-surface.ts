@@ -1,0 +1,45 @@
+import type { ContextFormat, ContextRequest, Contexts } from "../../client/src/context.ts";
+import type {
+  AppendedMessage,
+  Erasure,
+  ForkRequest,
+  Message,
+  MessagePatch,
+  NewMessage,
+  NewSession,
+  Page,
+  SearchRequest,
+  SearchResult,
+  SessionPatch,
+  SessionState,
+  SummarizeRequest,
+  SummarizeResult,
+  Summary,
+} from "../../client/src/contract.ts";
+
+export interface AppendBody {
+  messages: NewMessage[];
+  expectedHeadSeq?: number;
+  context?: ContextRequest;
+}
+
+/** The operations on sessions as a surface offers them. What it refuses is thrown, with the `code` and `status` of the contract. */
+export interface SessionSurface {
+  create(session: NewSession): Promise<SessionState>;
+  state(sessionId: string): Promise<SessionState>;
+  update(sessionId: string, patch: SessionPatch): Promise<SessionState>;
+  delete(sessionId: string): Promise<Erasure>;
+  fork(sessionId: string, request: ForkRequest): Promise<SessionState>;
+  append(
+    sessionId: string,
+    body: AppendBody,
+  ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown }>;
+  messages(sessionId: string, query: { afterSeq?: number; beforeSeq?: number; limit?: number }): Promise<Page<Message>>;
+  message(sessionId: string, messageId: string): Promise<Message>;
+  edit(sessionId: string, messageId: string, patch: MessagePatch): Promise<Message>;
+  erase(sessionId: string, messageId: string): Promise<Erasure>;
+  context<F extends ContextFormat>(sessionId: string, request: ContextRequest<F>): Promise<Contexts[F]>;
+  search(sessionId: string, request: SearchRequest): Promise<SearchResult>;
+  summarize(sessionId: string, request: SummarizeRequest): Promise<SummarizeResult>;
+  summaries(sessionId: string, query: { limit?: number }): Promise<Page<Summary>>;
+}

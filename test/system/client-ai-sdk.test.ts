@@ -1,0 +1,278 @@
+import { isStepCount, simulateReadableStream, streamText, tool, type UIMessage } from "ai";
+import { MockLanguageModelV4 } from "ai/test";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { threadkeep, type Memory } from "../../client/src/ai-sdk/memory.ts";
+import { createClient, type Session } from "../../client/src/index.ts";
+import { sharedService } from "../support/service.ts";
+
+const service = sharedService();
+const client = createClient({ url: service.url, key: service.apiKey });
+
+type StreamPart =
+  Awaited<ReturnType<MockLanguageModelV4["doStream"]>>["stream"] extends ReadableStream<infer P> ? P : never;
+type Prompt = MockLanguageModelV4["doStreamCalls"][number]["prompt"];
+
+const usage = {
+  inputTokens: { total: 1, noCache: 1, cacheRead: 0, cacheWrite: 0 },
+  outputTokens: { total: 1, text: 1, reasoning: 0 },
+};
+const finish = (reason: "stop" | "tool-calls"): StreamPart => ({
+  type: "finish",
+  usage,
+  finishReason: { unified: reason, raw: reason },
+});
+const text = (...pieces: string[]): StreamPart[] => [
+  { type: "text-start", id: "t" },
+  ...pieces.map((delta): StreamPart => ({ type: "text-delta", id: "t", delta })),
+  { type: "text-end", id: "t" },
+];
+const toolCall = (toolName: string, input: object): StreamPart[] => [
+  { type: "tool-call", toolCallId: `call-${toolName}`, toolName, input: JSON.stringify(input) },
+];
+
+/** A model of the real framework that says what a test wrote for it, a stream for each call. */
+function scripted(...streams: StreamPart[][]): MockLanguageModelV4 {
+  let at = 0;
+  return new MockLanguageModelV4({
+    doStream: async () => {
+      const chunks = streams[at] ?? text("nothing more is scripted");
+      at += 1;
+      return { stream: simulateReadableStream({ chunks: [{ type: "stream-start", warnings: [] }, ...chunks] }) };
+    },
+  });
+}
+
+const user = (id: string, words: string): UIMessage => ({ id, role: "user", parts: [{ type: "text", text: words }] });
+
+function newChat(): { session: Session; memory: () => Memory } {
+  const sessionId = `ai-${crypto.randomUUID()}`;
+  return { session: client.session(sessionId), memory: () => threadkeep({ client, sessionId }) };
+}
+
+/** What `useChat` does with one request: it sends its messages, and has the answer beside them when the stream is over. */
+async function ask(
+  memory: Memory,
+  messages: UIMessage[],
+  model: MockLanguageModelV4,
+  options: Partial<Parameters<typeof streamText>[0]> & { ownIds?: boolean; whileStreaming?: () => void } = {},
+): Promise<UIMessage[]> {
+  const { ownIds = false, whileStreaming, ...settings } = options;
+  const prepared = await memory.prepare(messages);
+  const result = streamText({ model, ...prepared, onFinish: memory.onFinish, ...settings } as Parameters<
+    typeof streamText
+  >[0]);
+  let finished: UIMessage[] = [];
+  const stream = result.toUIMessageStream({
+    originalMessages: messages,
+    ...(ownIds ? { generateMessageId: () => crypto.randomUUID() } : { generateMessageId: memory.messageId }),
+    onEnd: (event) => {
+      finished = event.messages;
+    },
+  });
+  for await (const part of stream) if (part.type === "text-delta") whileStreaming?.();
+  return finished;
+}
+
+const stored = async (session: Session): Promise<[string, unknown][]> => {
+  const log: [string, unknown][] = [];
+  for await (const { role, content } of session.messages()) log.push([role, content]);
+  return log;
+};
+const promptOf = (model: MockLanguageModelV4, call = 0): Prompt => model.doStreamCalls[call]?.prompt ?? [];
+const said = (prompt: Prompt): [string, unknown][] =>
+  prompt.map(({ role, content }) => [
+    role,
+    typeof content === "string" ? content : content.map((part) => ("text" in part ? part.text : part.type)).join(" "),
+  ]);
+
+describe("the memory of a chat with the AI SDK", () => {
+  it.each([
+    ["the session's own ids", false],
+    ["ids that the page made up", true],
+  ])("appends each message once, turn after turn, with %s for the answers", async (_, ownIds) => {
+    const { session, memory } = newChat();
+    let chat = await ask(
+      memory(),
+      [user("u1", "Is Baixa flat?")],
+      scripted([...text("Yes, ", "it is."), finish("stop")]),
+      { ownIds },
+    );
+    const model = scripted([...text("By train."), finish("stop")]);
+    chat = await ask(memory(), [...chat, user("u2", "How do I get there?")], model, { ownIds });
+    expect(said(promptOf(model))).toEqual([
+      ["user", "Is Baixa flat?"],
+      ["assistant", "Yes, it is."],
+      ["user", "How do I get there?"],
+    ]);
+    expect(await stored(session)).toEqual([
+      ["user", "Is Baixa flat?"],
+      ["assistant", "Yes, it is."],
+      ["user", "How do I get there?"],
+      ["assistant", "By train."],
+    ]);
+    await memory().prepare(chat);
+    expect(await stored(session)).toHaveLength(4);
+  });
+
+  it("takes over a chat that it has not seen the beginning of, in its order", async () => {
+    const { session, memory } = newChat();
+    const old: UIMessage[] = Array.from({ length: 230 }, (_, index) => ({
+      id: `old-${index}`,
+      role: index % 2 === 0 ? "user" : "assistant",
+      parts: [{ type: "text", text: `Turn ${index}` }],
+    }));
+    await memory().prepare([...old, user("u1", "And now?")]);
+    const log = await stored(session);
+    expect(log).toHaveLength(231);
+    expect([log[0], log[229], log[230]]).toEqual([
+      ["user", "Turn 0"],
+      ["assistant", "Turn 229"],
+      ["user", "And now?"],
+    ]);
+  });
+
+  const weather = tool({ inputSchema: z.object({ city: z.string() }), execute: async () => ({ degrees: 21 }) });
+
+  it("keeps a loop of tools as one answer, in the log, in the page and in the next prompt", async () => {
+    const { session, memory } = newChat();
+    const first = scripted(
+      [...text("I look."), ...toolCall("weather", { city: "Lisbon" }), finish("tool-calls")],
+      [...text("21 degrees."), finish("stop")],
+    );
+    const chat = await ask(memory(), [user("u1", "How warm is Lisbon?")], first, {
+      tools: { weather },
+      stopWhen: isStepCount(3),
+    });
+    expect((await stored(session))[1]).toEqual([
+      "assistant",
+      [
+        { type: "text", text: "I look." },
+        { type: "tool-call", toolCallId: "call-weather", toolName: "weather", input: { city: "Lisbon" } },
+        {
+          type: "tool-result",
+          toolCallId: "call-weather",
+          toolName: "weather",
+          output: { type: "json", value: { degrees: 21 } },
+        },
+        { type: "text", text: "21 degrees." },
+      ],
+    ]);
+    const second = scripted([...text("Yes."), finish("stop")]);
+    await ask(memory(), [...chat, user("u2", "Is that warm?")], second);
+    expect(promptOf(second).map(({ role }) => role)).toEqual(["user", "assistant", "tool", "assistant", "user"]);
+
+    const shown = await memory().history();
+    expect(shown[1]).toMatchObject({
+      id: chat[1]?.id,
+      role: "assistant",
+      parts: [
+        { type: "text", text: "I look." },
+        { type: "tool-weather", state: "output-available", input: { city: "Lisbon" }, output: { degrees: 21 } },
+        { type: "step-start" },
+        { type: "text", text: "21 degrees." },
+      ],
+    });
+    await memory().prepare([...shown, user("u3", "Thanks.")]);
+    expect(await stored(session)).toHaveLength(5);
+  });
+
+  it("goes on with an answer that waits for the page's own tool, in the same message", async () => {
+    const { session, memory } = newChat();
+    const tools = { confirm: tool({ inputSchema: z.object({ price: z.number() }), outputSchema: z.string() }) };
+    const first = scripted([...toolCall("confirm", { price: 160 }), finish("tool-calls")]);
+    const chat = await ask(memory(), [user("u1", "Book it.")], first, { tools });
+    const waiting = chat[1];
+    if (waiting === undefined) throw new Error("there is no answer");
+    const parts = waiting.parts.map((part) =>
+      part.type === "tool-confirm" ? { ...part, state: "output-available", output: "yes" } : part,
+    ) as UIMessage["parts"];
+    const model = scripted([...text("Booked."), finish("stop")]);
+    await ask(memory(), [user("u1", "Book it."), { ...waiting, parts }], model, { tools });
+    expect(promptOf(model).map(({ role }) => role)).toEqual(["user", "assistant", "tool"]);
+    expect(await stored(session)).toEqual([
+      ["user", "Book it."],
+      [
+        "assistant",
+        [
+          { type: "tool-call", toolCallId: "call-confirm", toolName: "confirm", input: { price: 160 } },
+          {
+            type: "tool-result",
+            toolCallId: "call-confirm",
+            toolName: "confirm",
+            output: { type: "text", value: "yes" },
+          },
+          { type: "text", text: "Booked." },
+        ],
+      ],
+    ]);
+  });
+
+  it("stores nothing of a stream that is aborted, until the next turn brings what the user saw of it", async () => {
+    const { session, memory } = newChat();
+    const abort = new AbortController();
+    const model = scripted([...text("One, ", "two, ", "three."), finish("stop")]);
+    const chat = await ask(memory(), [user("u1", "Count.")], model, {
+      abortSignal: abort.signal,
+      whileStreaming: () => abort.abort(),
+    });
+    expect(await stored(session)).toEqual([["user", "Count."]]);
+    const seen = chat[1]?.parts.flatMap((part) => (part.type === "text" ? [part.text] : [])).join("");
+    expect(seen).toMatch(/^One, /);
+    const next = scripted([...text("Four."), finish("stop")]);
+    await ask(memory(), [...chat, user("u2", "Go on.")], next);
+    expect(await stored(session)).toEqual([
+      ["user", "Count."],
+      ["assistant", seen],
+      ["user", "Go on."],
+      ["assistant", "Four."],
+    ]);
+  });
+
+  it("stores nothing of a stream that fails", async () => {
+    const { session, memory } = newChat();
+    const model = scripted([...text("One, ").slice(0, 2), { type: "error", error: new Error("overloaded") }]);
+    await ask(memory(), [user("u1", "Count.")], model, { onError: () => undefined });
+    expect(await stored(session)).toEqual([["user", "Count."]]);
+  });
+
+  it("asks anew from the question, not from the answer that is to be replaced", async () => {
+    const { memory } = newChat();
+    await ask(memory(), [user("u1", "A name?")], scripted([...text("Ada."), finish("stop")]));
+    const again = scripted([...text("Grace."), finish("stop")]);
+    await ask(memory(), [user("u1", "A name?")], again);
+    expect(said(promptOf(again))).toEqual([["user", "A name?"]]);
+  });
+
+  it("gives every part of a UIMessage back as it was", async () => {
+    const { memory } = newChat();
+    const parts: UIMessage["parts"] = [
+      { type: "reasoning", text: "hm", providerMetadata: { p: { signature: "s" } } },
+      { type: "text", text: "See:" },
+      { type: "file", mediaType: "image/png", url: "https://example.com/a.png", filename: "a.png" },
+      { type: "source-url", sourceId: "1", url: "https://example.com", title: "Example" },
+      { type: "data-chart", id: "d", data: { points: [1, 2] } },
+      { type: "tool-find", toolCallId: "f1", state: "output-error", input: { q: "x" }, errorText: "not found" },
+      { type: "step-start" },
+      { type: "text", text: "Done." },
+    ];
+    const chat: UIMessage[] = [
+      { id: "u1", role: "user", parts: [{ type: "text", text: "Hello 👋🏽" }], metadata: { locale: "pt" } },
+      { id: "a1", role: "assistant", parts },
+    ];
+    await memory().prepare([...chat, user("u2", "Thanks.")]);
+    expect(await memory().history()).toEqual([...chat, user("u2", "Thanks.")]);
+  });
+
+  it("tells the model the instructions first, and takes ids that are no names of ours", async () => {
+    const { session } = newChat();
+    const memory = threadkeep({ client, sessionId: session.id, instructions: "Be brief." });
+    const chat = [user("msg/1 – é", "Hello")];
+    expect(await memory.prepare(chat)).toEqual({
+      instructions: "Be brief.",
+      messages: [{ role: "user", content: "Hello" }],
+    });
+    await memory.prepare(chat);
+    expect(await stored(session)).toEqual([["user", "Hello"]]);
+  });
+});

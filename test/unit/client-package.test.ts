@@ -1,0 +1,95 @@
+import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import path from "node:path";
+import { promisify } from "node:util";
+import { gzipSync } from "node:zlib";
+import { rolldown } from "rolldown";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { projectRoot } from "../../scripts/dev/paths.ts";
+import { cleanEnvironment } from "../support/start-command.ts";
+import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
+
+const MAX_GZIP_BYTES = 8 * 1024;
+const run = promisify(execFile);
+
+/** A program as somebody would write it who has nothing but the package. */
+const PROGRAM = `
+import { createClient, ThreadkeepError, type Contexts } from "threadkeep-client";
+
+const threadkeep = createClient({ url: process.argv[2] ?? "", key: "k" });
+const { context, headSeq } = await threadkeep.session("s").append("hello", { context: { format: "openai-chat" } });
+const chat: Contexts["openai-chat"] = context;
+const roles: string[] = chat.messages.map(({ role }) => role);
+const failure: unknown = await threadkeep.session("gone").state().catch((error: unknown) => error);
+const code: string = failure instanceof ThreadkeepError ? failure.code : "none";
+console.log(JSON.stringify({ headSeq, roles, code }));
+`;
+
+/** What must not compile: a misspelt option, a format that does not exist, a context that was not asked for. */
+const FAULTY_PROGRAM = `
+import { createClient } from "threadkeep-client";
+const session = createClient({ url: "http://127.0.0.1" }).session("s");
+await session.append("hello", { expectedHead: 1 });
+await session.context({ format: "openai" });
+(await session.append("hello")).context;
+`;
+
+const TSC_OPTIONS =
+  "--strict --exactOptionalPropertyTypes --skipLibCheck false --module nodenext --target es2022 --lib es2022,dom,dom.iterable --rootDir source --outDir out source/program.ts source/globals.d.ts".split(
+    " ",
+  );
+
+async function startService(): Promise<string> {
+  const server = createServer((request, response) => {
+    const isGone = request.url?.includes("gone") === true;
+    const answer = isGone
+      ? { code: "session_not_found", detail: "d", requestId: "r" }
+      : { messages: [], headSeq: 1, context: { messages: [{ role: "user", content: "hello" }], meta: {} } };
+    response.writeHead(isGone ? 404 : 201, { "Content-Type": "application/json" });
+    response.end(JSON.stringify(answer));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return `http://127.0.0.1:${port}`;
+}
+
+describe("the package", () => {
+  it("is packed, installed in an empty project, compiled against by tsc and run by Node, without anything else", async () => {
+    const project = makeTemporaryDirectory();
+    onTestFinished(() => removeDirectory(project));
+    const env = cleanEnvironment();
+    await run("npm", ["pack", "--pack-destination", project], { cwd: path.join(projectRoot, "client"), env });
+    writeFileSync(path.join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+    await run("npm", ["install", "--offline", "--no-audit", "./threadkeep-client-0.1.0.tgz"], { cwd: project, env });
+
+    mkdirSync(path.join(project, "source"));
+    writeFileSync(path.join(project, "source/program.ts"), PROGRAM);
+    writeFileSync(path.join(project, "source/globals.d.ts"), "declare const process: { argv: string[] };");
+    const tsc = (): Promise<{ stdout: string }> =>
+      run(process.execPath, [path.join(projectRoot, "node_modules/typescript/bin/tsc"), ...TSC_OPTIONS], {
+        cwd: project,
+      });
+    await tsc();
+    const { stdout } = await run(process.execPath, ["out/program.js", await startService()], { cwd: project });
+    expect(JSON.parse(stdout)).toEqual({ headSeq: 1, roles: ["user"], code: "session_not_found" });
+
+    writeFileSync(path.join(project, "source/program.ts"), FAULTY_PROGRAM);
+    const complaints = await tsc().catch((error: { stdout: string }) => error);
+    expect(complaints.stdout.match(/program\.ts\(\d+/g)).toEqual(["program.ts(4", "program.ts(5", "program.ts(6"]);
+  }, 60_000);
+
+  it(`takes less than ${MAX_GZIP_BYTES} bytes in a page, minified and compressed`, async ({ annotate }) => {
+    const bundle = await rolldown({ input: path.join(projectRoot, "client/src/index.ts"), platform: "browser" });
+    const { output } = await bundle.generate({ format: "esm", minify: true });
+    expect(output).toHaveLength(1);
+    expect(output[0].imports).toEqual([]);
+    const bytes = gzipSync(output[0].code).byteLength;
+    await annotate(`threadkeep-client: ${bytes} bytes gzip`);
+    expect(bytes).toBeLessThan(MAX_GZIP_BYTES);
+  });
+});

@@ -1,0 +1,270 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { pauseBefore, retryAfterMs } from "../../client/src/backoff.ts";
+import { type ClientOptions, createClient, ThreadkeepError } from "../../client/src/index.ts";
+
+type Reply = Response | Error | ((request: Sent) => Response | Promise<Response>);
+
+interface Sent {
+  method: string;
+  url: string;
+  headers: Headers;
+  body: unknown;
+  signal: AbortSignal;
+}
+
+/** A service that answers what a test says, in order, and remembers what it was sent. */
+function scripted(replies: Reply[], options: Partial<ClientOptions> = {}) {
+  const sent: Sent[] = [];
+  const threadkeep = createClient({
+    url: "http://memory.test/base/",
+    key: "k",
+    ...options,
+    fetch: async (url, init) => {
+      const headers = new Headers(init.headers);
+      const body: unknown = typeof init.body === "string" ? JSON.parse(init.body) : init.body;
+      const signal = init.signal ?? new AbortController().signal;
+      const request = { method: init.method ?? "", url, headers, body, signal };
+      sent.push(request);
+      const reply = replies[sent.length - 1] ?? new Error("nothing more is scripted");
+      if (reply instanceof Error) throw reply;
+      return typeof reply === "function" ? reply(request) : reply;
+    },
+  });
+  return { threadkeep, sent };
+}
+
+const appended = (): Response => Response.json({ messages: [{ id: "a", seq: 1, created: true }], headSeq: 1 });
+const problem = (status: number, code: string, more: object = {}, headers: Record<string, string> = {}): Response =>
+  Response.json({ type: "/docs", title: "t", status, code, detail: "d", requestId: "r", ...more }, { status, headers });
+/** Hangs until it is told to stop, as a service does that never answers. */
+const hang = ({ signal }: Sent): Promise<Response> =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(new Error("aborted"))));
+
+async function failureOf(promise: Promise<unknown>): Promise<ThreadkeepError> {
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  if (error instanceof ThreadkeepError) return error;
+  throw new Error(`It did not fail as it should: ${String(error)}`);
+}
+
+afterEach(() => vi.useRealTimers());
+
+describe("a retry", () => {
+  it("after a lost answer sends the same ids again, also those that the client made", async () => {
+    vi.useFakeTimers();
+    const { threadkeep, sent } = scripted([new TypeError("connection reset"), problem(503, "unavailable"), appended()]);
+    const result = threadkeep.session("s").append(["one", "two"].map((content) => ({ role: "user", content })));
+    await vi.runAllTimersAsync();
+    expect((await result).headSeq).toBe(1);
+    expect(sent).toHaveLength(3);
+    expect(sent[1]?.body).toEqual(sent[0]?.body);
+    expect(sent[2]?.body).toEqual(sent[0]?.body);
+    expect(sent[0]).toMatchObject({
+      method: "POST",
+      url: "http://memory.test/base/v1/sessions/s/messages",
+      body: { messages: [{ id: expect.stringMatching(/^[0-9a-f-]{36}$/), content: "one" }, { content: "two" }] },
+    });
+  });
+
+  it("waits as long as Retry-After says, and no shorter", async () => {
+    vi.useFakeTimers();
+    const { threadkeep, sent } = scripted([problem(429, "unavailable", {}, { "Retry-After": "7" }), appended()]);
+    const result = threadkeep.session("s").append("hello");
+    await vi.advanceTimersByTimeAsync(6_999);
+    expect(sent).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(500);
+    expect((await result).headSeq).toBe(1);
+  });
+
+  it("is not made when Retry-After lies past the deadline: the refusal itself is told, at once", async () => {
+    const { threadkeep, sent } = scripted([problem(503, "unavailable", {}, { "Retry-After": "60" })]);
+    const error = await failureOf(threadkeep.session("s").append("hello"));
+    expect(error).toMatchObject({ code: "unavailable", status: 503, tries: 1 });
+    expect(sent).toHaveLength(1);
+  });
+
+  it.each([400, 401, 403, 404, 409, 410, 413, 422, 500])("is not made after %i", async (status) => {
+    const { threadkeep, sent } = scripted([problem(status, "internal"), appended()]);
+    expect(await failureOf(threadkeep.session("s").append("hello"))).toMatchObject({ status });
+    expect(sent).toHaveLength(1);
+  });
+
+  it("ends with the last error after as many tries as were allowed", async () => {
+    vi.useFakeTimers();
+    const { threadkeep, sent } = scripted([new TypeError("a"), new TypeError("b"), appended()], { maxTries: 2 });
+    const failure = failureOf(threadkeep.session("s").state());
+    await vi.runAllTimersAsync();
+    expect(await failure).toMatchObject({ code: "network_error", status: 0, tries: 2 });
+    expect(sent).toHaveLength(2);
+  });
+
+  it("of a deletion whose first answer was lost does not take the session's absence for a failure", async () => {
+    vi.useFakeTimers();
+    const gone = problem(404, "session_not_found");
+    const retried = scripted([new TypeError("connection reset"), gone.clone()])
+      .threadkeep.session("s")
+      .delete();
+    await vi.runAllTimersAsync();
+    expect(await retried).toEqual({ id: "s", state: "erasing" });
+    const first = scripted([gone]).threadkeep.session("s").delete();
+    expect(await failureOf(first)).toMatchObject({ code: "session_not_found" });
+  });
+
+  it("asks for a new token each time", async () => {
+    vi.useFakeTimers();
+    let count = 0;
+    const token = async (): Promise<string> => `token-${(count += 1)}`;
+    const connection = { url: "http://memory.test", token };
+    const headers: (string | null)[] = [];
+    const threadkeep = createClient({
+      ...connection,
+      fetch: async (_, init) => {
+        headers.push(new Headers(init.headers).get("Authorization"));
+        return headers.length === 1 ? problem(503, "unavailable") : appended();
+      },
+    });
+    const result = threadkeep.session("s").append("hello");
+    await vi.runAllTimersAsync();
+    await result;
+    expect(headers).toEqual(["Bearer token-1", "Bearer token-2"]);
+  });
+
+  it("never undercuts what was asked for, and spreads what was not", () => {
+    expect(pauseBefore(1, null, 0)).toBe(100);
+    expect(pauseBefore(1, null, 1)).toBe(200);
+    expect(pauseBefore(30, null, 1)).toBe(8_000);
+    expect(pauseBefore(1, 5_000, 0)).toBeGreaterThanOrEqual(5_000);
+    const now = Date.parse("2026-11-22T12:00:00Z");
+    expect(retryAfterMs("Sun, 22 Nov 2026 12:00:03 GMT", now)).toBe(3_000);
+    expect(retryAfterMs("Sun, 22 Nov 2026 11:00:00 GMT", now)).toBe(0);
+    expect(retryAfterMs("soon", now)).toBeNull();
+  });
+});
+
+describe("a call", () => {
+  it("ends at its deadline, though the service never answers", async () => {
+    const { threadkeep } = scripted([hang]);
+    const error = await failureOf(threadkeep.session("s").context({}, { timeoutMs: 20 }));
+    expect(error).toMatchObject({ code: "deadline_exceeded", detail: expect.stringContaining("20 ms") });
+  });
+
+  it("ends when it is aborted, while it waits for an answer or for the next try, with the signal's reason", async () => {
+    for (const reply of [hang, problem(503, "unavailable", {}, { "Retry-After": "5" })]) {
+      const abort = new AbortController();
+      const { threadkeep, sent } = scripted([reply]);
+      const context = threadkeep.session("s").context({}, { signal: abort.signal });
+      await vi.waitFor(() => expect(sent).toHaveLength(1));
+      const reason = new Error("the user left");
+      abort.abort(reason);
+      await expect(context).rejects.toBe(reason);
+    }
+  });
+
+  it("that was aborted before it began sends nothing", async () => {
+    const { threadkeep, sent } = scripted([appended()]);
+    const append = threadkeep.session("s").append("hello", { signal: AbortSignal.abort(new Error("too late")) });
+    await expect(append).rejects.toThrow("too late");
+    expect(sent).toEqual([]);
+  });
+
+  it("tells of a refusal its code, request, faults and facts", async () => {
+    const faults = [{ path: "/messages/0/role", detail: "is required" }];
+    const { threadkeep } = scripted([problem(409, "head_seq_mismatch", { headSeq: 7, errors: faults })]);
+    const error = await failureOf(threadkeep.session("s").append("hello", { expectedHeadSeq: 6 }));
+    expect(error).toMatchObject({ code: "head_seq_mismatch", requestId: "r", errors: faults, facts: { headSeq: 7 } });
+    expect(error.message).toBe("head_seq_mismatch: d");
+  });
+
+  it("tells a proxy's page, and an answer that is cut off, from an answer of the service", async () => {
+    const page = (status: number): Response => new Response("<html>Bad gateway</html>", { status });
+    for (const status of [200, 502]) {
+      const { threadkeep } = scripted([page(status)]);
+      expect(await failureOf(threadkeep.session("s").state())).toMatchObject({ code: "unexpected_answer", status });
+    }
+  });
+
+  it.each(["", ".", "..", "a/b", "a?b", "é", "x".repeat(129)])("refuses the session id %j unsent", async (id) => {
+    const { threadkeep, sent } = scripted([appended()]);
+    expect(() => threadkeep.session(id)).toThrow("invalid_argument: The session id");
+    expect(() => threadkeep.session("s").erase(id)).toThrow("invalid_argument: The message id");
+    expect(() => threadkeep.withUser(id)).toThrow("invalid_argument: The user");
+    expect(sent).toEqual([]);
+  });
+
+  it("speaks for the user that is named", async () => {
+    const { threadkeep, sent } = scripted([appended(), appended()]);
+    await threadkeep.withUser("ada").session("s").append("hello");
+    await threadkeep.session("s").append("hello");
+    expect(sent.map(({ headers }) => headers.get("Threadkeep-User"))).toEqual(["ada", null]);
+  });
+
+  it.each([
+    [{ url: "memory.example.com" }, "url must be the address"],
+    [{ url: "ftp://memory.example.com" }, "url must be the address"],
+    [{ token: "t" }, "a key or a token, not both"],
+    [{ maxTries: 0 }, "maxTries must be"],
+  ])("is not possible with the options %j", (options, complaint) => {
+    expect(() => scripted([], options)).toThrow(complaint);
+  });
+});
+
+describe("a list", () => {
+  const page = (data: unknown[], nextCursor: string | null): Response =>
+    Response.json({ data, hasMore: nextCursor !== null, nextCursor });
+
+  it("reads page after page, and no more of them than are wanted", async () => {
+    const { threadkeep, sent } = scripted([page([{ id: "a" }, { id: "b" }], "c1"), page([{ id: "c" }], "c2")]);
+    const ids: string[] = [];
+    for await (const { id } of threadkeep.sessions({ metadata: { topic: "a&b" }, limit: 2 })) {
+      ids.push(id);
+      if (id === "c") break;
+    }
+    expect(ids).toEqual(["a", "b", "c"]);
+    expect(sent.map(({ url }) => new URL(url).search)).toEqual([
+      "?metadata.topic=a%26b&limit=2",
+      "?metadata.topic=a%26b&cursor=c1&limit=2",
+    ]);
+  });
+
+  it("of messages goes on in its own direction", async () => {
+    const back = scripted([page([], "4"), page([], null)]);
+    for await (const _ of back.threadkeep.session("s").messages({ beforeSeq: 8 }).pages()) void _;
+    expect(back.sent.map(({ url }) => new URL(url).search)).toEqual(["?beforeSeq=8", "?beforeSeq=4"]);
+    const on = scripted([page([], "4"), page([], null)]);
+    for await (const _ of on.threadkeep.session("s").messages({ afterSeq: 1, beforeSeq: 9 }).pages()) void _;
+    expect(on.sent.map(({ url }) => new URL(url).search)).toEqual([
+      "?afterSeq=1&beforeSeq=9",
+      "?afterSeq=4&beforeSeq=9",
+    ]);
+  });
+});
+
+describe("an export", () => {
+  const lines = ['{"type":"session","id":"s"}', '{"type":"message","seq":1}', '{"type":"end","complete":true}'];
+  const read = async (body: string | ReadableStream<Uint8Array>): Promise<string[]> => {
+    const { threadkeep } = scripted([new Response(body)]);
+    const types: string[] = [];
+    for await (const { type } of threadkeep.session("s").export()) types.push(type);
+    return types;
+  };
+
+  it("comes line by line, wherever the network cuts it into pieces", async () => {
+    const bytes = new TextEncoder().encode(`${lines.join("\n")}\n`);
+    const pieces = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (let at = 0; at < bytes.length; at += 7) controller.enqueue(bytes.slice(at, at + 7));
+        controller.close();
+      },
+    });
+    expect(await read(pieces)).toEqual(["session", "message", "end"]);
+  });
+
+  it.each([lines.slice(0, 2).join("\n"), `${lines[0]}\n{"type":"mess`, ""])(
+    "that was cut off throws, and is not taken for a whole one: %j",
+    async (body) => {
+      expect(await failureOf(read(body))).toMatchObject({ code: "unexpected_answer" });
+    },
+  );
+});
