@@ -13,7 +13,7 @@ const FOUNDATION = ["contracts", "memory", "telemetry"];
 /** Who may import whom. Types of `contracts` are open to all. */
 const ROOMS: Record<string, Room> = {
   contracts: { rooms: [], packages: ["zod"] },
-  memory: { rooms: ["contracts"], packages: [] },
+  memory: { rooms: ["contracts"], packages: ["node:buffer", "node:zlib"] },
   telemetry: { rooms: ["contracts"], packages: null },
   session: { rooms: [...FOUNDATION, "config"], packages: null },
   registry: { rooms: [...FOUNDATION, "config"], packages: null },
