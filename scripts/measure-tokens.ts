@@ -1,8 +1,8 @@
 /**
  * Measures `estimateTokens` against the true `o200k_base` counts and prints a row a group:
  * `node scripts/measure-tokens.ts [--seed N] [FILE...]`. Each FILE (.json, .jsonl or plain text) is
- * one more natural group; the seed (that of no fit) makes the hostile text. Exits with 1 if a sample
- * is more than 5 % under, or the average of a natural group more than 15 % over.
+ * one more natural group; the seed makes the hostile text. Exits with 1 if a sample is more than 5 %
+ * under, or the average of a natural group more than 15 % over.
  */
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
@@ -11,7 +11,8 @@ import { parseArgs } from "node:util";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { estimateTokens } from "../src/memory/tokens.ts";
 import { hostileTexts } from "./hostile-text.ts";
-import { type Group, languageGroups, lenders, naturalGroups, windows } from "./token-samples.ts";
+import { joinTexts } from "./token-joins.ts";
+import { allLanguages, type Group, lenders, naturalGroups, windows } from "./token-samples.ts";
 
 /** The bar, as estimate over true count. */
 export const LEAST_RATIO = 0.95;
@@ -95,17 +96,15 @@ function fileGroup(path: string): Group {
 function main(): void {
   const { values, positionals } = parseArgs({ options: { seed: { type: "string" } }, allowPositionals: true });
   const natural = [...naturalGroups(), ...positionals.map(fileGroup)];
-  const { fitted, heldOut } = languageGroups();
-  const hostile = [...hostileTexts(Number(values.seed ?? SEED), lenders(natural))].map(([name, texts]) => ({
-    name,
-    texts,
-  }));
+  const seed = Number(values.seed ?? SEED);
+  const made = [...hostileTexts(seed, lenders(natural)), ...joinTexts(seed)];
+  const hostile = made.map(([name, texts]) => ({ name, texts }));
   const missed: string[] = [];
   const sums = new Map<string, { ratios: number; samples: number }>();
   for (const length of LENGTHS) {
     console.log(`\nWindows of ${length} characters: estimate / true o200k_base count`);
     console.log(`${"group".padEnd(34)} samples     min      1%    mean     max  under ${LEAST_RATIO}`);
-    for (const group of [...natural, fitted, heldOut, ...hostile]) {
+    for (const group of [...natural, allLanguages(), ...hostile]) {
       const most = Math.ceil(UNITS_PER_GROUP / length / group.texts.length);
       const row = measure(group.name, windows(group.texts, length, Math.max(4, most)));
       if (row.samples === 0) continue;

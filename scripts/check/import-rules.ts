@@ -13,7 +13,7 @@ const FOUNDATION = ["contracts", "memory", "telemetry"];
 /** Who may import whom. Types of `contracts` are open to all. */
 const ROOMS: Record<string, Room> = {
   contracts: { rooms: [], packages: ["zod"] },
-  memory: { rooms: ["contracts"], packages: [] },
+  memory: { rooms: ["contracts"], packages: ["node:buffer", "node:zlib"] },
   telemetry: { rooms: ["contracts"], packages: null },
   // A frame on a socket passes the same check of scopes as a request.
   session: { rooms: [...FOUNDATION, "config", "access/scopes"], packages: null },

@@ -1,0 +1,49 @@
+/** Text of tokens joined in a row: where a tokenizer and an estimate of it part ways, if anywhere. */
+import ranks from "gpt-tokenizer/bpeRanks/o200k_base";
+import { random } from "./hostile-text.ts";
+
+/** The kinds of tokens that are joined. */
+const KINDS: Record<string, RegExp> = {
+  "small letters": /^[a-z]{1,6}$/,
+  letters: /^[A-Za-z]{1,5}$/,
+  Cyrillic: /^\p{Script=Cyrillic}{1,5}$/u,
+  Arabic: /^\p{Script=Arabic}{1,5}$/u,
+  ideographs: /^\p{Script=Han}{1,3}$/u,
+  Hangul: /^\p{Script=Hangul}{1,3}$/u,
+  punctuation: /^[^\p{L}\p{N}\s]{1,6}$/u,
+  "words of any script": /^\p{L}{1,8}$/u,
+};
+/** Half of the tokens are of these lowest ranks of their kind, whose pairs are tokens most often. */
+const COMMON = 3_000;
+
+/** Joins of two to five tokens, by kind and from a seed. */
+export function tokenJoins(seed: number, count: number): Map<string, string[]> {
+  const next = random(seed);
+  const below = (limit: number): number => Math.floor(next() * limit);
+  const texts = ranks.filter((token) => typeof token === "string");
+  const joins = new Map<string, string[]>();
+  for (const [name, pattern] of Object.entries(KINDS)) {
+    const tokens = texts.filter((token) => pattern.test(token));
+    const pick = (): string => tokens[below(Math.min(tokens.length, next() < 0.5 ? COMMON : Infinity))] ?? "";
+    const join = (): string => Array.from({ length: 2 + below(4) }, pick).join("");
+    joins.set(name, Array.from({ length: count }, join));
+  }
+  return joins;
+}
+
+/** Texts of joins: one after the other, and each over and over. */
+export function joinTexts(seed: number): Map<string, string[]> {
+  const inTurn: string[] = [];
+  const repeated: string[] = [];
+  for (const joins of tokenJoins(seed, 400).values()) {
+    inTurn.push(joins.join(" "), joins.join(""));
+    for (const join of joins.slice(0, 20)) {
+      const again = `${join} `;
+      repeated.push(again.repeat(Math.ceil(220 / again.length)));
+    }
+  }
+  return new Map([
+    ["tokens joined", inTurn],
+    ["one join of tokens over and over", repeated],
+  ]);
+}

@@ -1,0 +1,130 @@
+import { classOf, FIRST_FACTOR, NO_CLASS, SECOND_FACTOR, type Vocabulary } from "./vocabulary.ts";
+
+/**
+ * Bytes that are merged together. Longer words are cut: each cut costs a token or two in a thousand, and the time for a run of
+ * letters of 256 KiB stays in proportion to its length.
+ */
+const CHUNK_BYTES = 4_096;
+/** The class of a pair that has changed. */
+const STALE = 254;
+
+/** Counts the tokens of words. Not reentrant, as its buffers are used again for each word. */
+export function createMerger(vocabulary: Vocabulary): (text: string, from: number, to: number) => number {
+  const { longest, table } = vocabulary;
+  const bytes = new Uint8Array(CHUNK_BYTES);
+  const starts = new Int32Array(CHUNK_BYTES + 1);
+  const classes = new Uint8Array(CHUNK_BYTES + 1);
+  /** Hashes of the bytes before each place. */
+  const firsts = new Int32Array(CHUNK_BYTES + 1);
+  const seconds = new Int32Array(CHUNK_BYTES + 1);
+  const firstPowers = powersOf(FIRST_FACTOR, longest);
+  const secondPowers = powersOf(SECOND_FACTOR, longest);
+
+  function classBetween(from: number, to: number): number {
+    const length = to - from;
+    if (length > longest) return NO_CLASS;
+    const first = ((firsts[to] ?? 0) - Math.imul(firsts[from] ?? 0, firstPowers[length] ?? 0)) | 0;
+    const second = ((seconds[to] ?? 0) - Math.imul(seconds[from] ?? 0, secondPowers[length] ?? 0)) | 0;
+    return classOf(table, first, second);
+  }
+
+  function startPieces(length: number): number {
+    let pieces = 0;
+    for (let at = 0; at < length;) {
+      const byte = bytes[at] ?? 0;
+      const width = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+      starts[pieces++] = at;
+      if (width > 1 && classBetween(at, at + width) === NO_CLASS) {
+        for (let k = 1; k < width; k++) starts[pieces++] = at + k;
+      }
+      at += width;
+    }
+    starts[pieces] = length;
+    return pieces;
+  }
+
+  /** Merges all pairs of the lowest class, from the left, until no pair is a token. */
+  function mergeBytes(length: number): number {
+    if (length < 2) return length;
+    for (let at = 0; at < length; at++) {
+      const value = (bytes[at] ?? 0) + 1;
+      firsts[at + 1] = (Math.imul(firsts[at] ?? 0, FIRST_FACTOR) + value) | 0;
+      seconds[at + 1] = (Math.imul(seconds[at] ?? 0, SECOND_FACTOR) + value) | 0;
+    }
+    if (classBetween(0, length) !== NO_CLASS) return 1;
+    let pieces = startPieces(length);
+    let lowest = NO_CLASS;
+    for (let at = 0; at < pieces - 1; at++) {
+      const found = classBetween(starts[at] ?? 0, starts[at + 2] ?? 0);
+      classes[at] = found;
+      if (found < lowest) lowest = found;
+    }
+    classes[pieces - 1] = NO_CLASS;
+    while (lowest !== NO_CLASS) {
+      let kept = 0;
+      for (let at = 0; at < pieces; at++, kept++) {
+        const found = classes[at] ?? NO_CLASS;
+        starts[kept] = starts[at] ?? 0;
+        if (found !== lowest) {
+          classes[kept] = found;
+          continue;
+        }
+        classes[kept] = STALE;
+        if (kept > 0) classes[kept - 1] = STALE;
+        at += 1;
+      }
+      pieces = kept;
+      starts[pieces] = length;
+      classes[pieces - 1] = NO_CLASS;
+      lowest = NO_CLASS;
+      for (let at = 0; at < pieces - 1; at++) {
+        if (classes[at] === STALE) classes[at] = classBetween(starts[at] ?? 0, starts[at + 2] ?? 0);
+        const found = classes[at] ?? NO_CLASS;
+        if (found < lowest) lowest = found;
+      }
+    }
+    return pieces;
+  }
+
+  return (text, from, to) => {
+    let pieces = 0;
+    let length = 0;
+    for (let at = from; at < to; at++) {
+      if (length > CHUNK_BYTES - 4) {
+        pieces += mergeBytes(length);
+        length = 0;
+      }
+      const unit = text.charCodeAt(at);
+      if (unit < 0x80) bytes[length++] = unit;
+      else if (unit < 0x800) {
+        bytes[length++] = 0xc0 | (unit >> 6);
+        bytes[length++] = 0x80 | (unit & 63);
+      } else if (unit >= 0xd800 && unit <= 0xdfff) {
+        const code = text.codePointAt(at) ?? unit;
+        if (code > 0xffff) {
+          at += 1;
+          bytes[length++] = 0xf0 | (code >> 18);
+          bytes[length++] = 0x80 | ((code >> 12) & 63);
+          bytes[length++] = 0x80 | ((code >> 6) & 63);
+          bytes[length++] = 0x80 | (code & 63);
+        } else {
+          // Half of a pair is read as U+FFFD.
+          bytes[length++] = 0xef;
+          bytes[length++] = 0xbf;
+          bytes[length++] = 0xbd;
+        }
+      } else {
+        bytes[length++] = 0xe0 | (unit >> 12);
+        bytes[length++] = 0x80 | ((unit >> 6) & 63);
+        bytes[length++] = 0x80 | (unit & 63);
+      }
+    }
+    return pieces + mergeBytes(length);
+  };
+}
+
+function powersOf(factor: number, most: number): Int32Array {
+  const powers = new Int32Array(most + 1).fill(1);
+  for (let index = 1; index <= most; index++) powers[index] = Math.imul(powers[index - 1] ?? 1, factor);
+  return powers;
+}
