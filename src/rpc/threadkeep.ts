@@ -43,7 +43,7 @@ import {
   type MessageListQuery,
   readMessage,
 } from "../service/messages.ts";
-import { searchSession } from "../service/search.ts";
+import { searchSessionJson } from "../service/search.ts";
 import {
   createSession,
   eraseSession,
@@ -226,7 +226,8 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
         caller,
         inputs.search,
         { params: { sessionId }, body: request },
-        (call, { params, body }) => searchSession(call, params.sessionId, body),
+        async (call, { params, body }): Promise<SearchResult> =>
+          JSON.parse(await searchSessionJson(call, params.sessionId, body)),
       );
     }
 
