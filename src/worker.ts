@@ -72,11 +72,7 @@ function build(env: Env) {
     ),
     makeshift: isExtractive
       ? null
-      : createSummarizerClient({
-          name: "threadkeep",
-          timeoutMs,
-          ...inProcess(makeshiftAgent, env, ctx),
-        }),
+      : createSummarizerClient({ name: "threadkeep", timeoutMs, ...inProcess(makeshiftAgent, env, ctx) }),
     withDatabase: onDatabase,
     log,
   });

@@ -11,7 +11,7 @@ import { createTenantCache } from "../../src/registry/tenant-cache.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { StartError } from "../dev/start-error.ts";
 import { AdminFault, createAdminSend } from "../keys/admin-api.ts";
-import { type Answer, BenchClient, type Target } from "./client.ts";
+import { type Answer, BenchClient, RequestFailure, type Target } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
 import { processorMs } from "./machine.ts";
 import type { BenchSessions } from "./sessions.ts";
@@ -95,7 +95,7 @@ export async function measureAccess(
       made === null ? ["No key could be made there: set THREADKEEP_ADMIN_KEY to measure requests with one."] : [];
     return { samples, checks: CHECKS, rows, notes };
   } finally {
-    await made?.revoke();
+    await made?.revoke().catch((error: unknown) => parts.failures.note("access, revoking the key", toFailure(error)));
   }
 }
 
@@ -121,6 +121,11 @@ async function makeKey(
     z.object({ status: z.literal("revoked") }).parse(await send("DELETE", `${path}/${id}`));
   };
   return { key, revoke };
+}
+
+/** A service that is gone has been told of already. */
+function toFailure(error: unknown): unknown {
+  return error instanceof AdminFault ? new RequestFailure("not revoked", error.message) : error;
 }
 
 function createBearers(apiKey: string, tenantKey: string | null): Bearer[] {
