@@ -11,8 +11,9 @@ import { createTenantCache } from "../../src/registry/tenant-cache.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { StartError } from "../dev/start-error.ts";
 import { AdminFault, createAdminSend } from "../keys/admin-api.ts";
-import { BenchClient, type Target } from "./client.ts";
+import { type Answer, BenchClient, RequestFailure, type Target } from "./client.ts";
 import type { FailureTally } from "./failures.ts";
+import { processorMs } from "./machine.ts";
 import type { BenchSessions } from "./sessions.ts";
 import { createRandom, type Distribution, distributionOf, shuffle } from "./statistics.ts";
 import { createTalk } from "./talk.ts";
@@ -32,7 +33,9 @@ export interface AccessRow {
   readonly request: Distribution | null;
   /** Request over that with the deployment's key; null for that itself. */
   readonly addsMs: { readonly p50: number; readonly p99: number } | null;
-  /** The check by itself, in this process. */
+  /** Processor time of workerd for one request, the mean of many in a row; null where the system does not say. */
+  readonly processorMs: number | null;
+  /** Processor time of the check by itself, in this process. */
   readonly alone: Distribution | null;
 }
 
@@ -47,6 +50,7 @@ export interface AccessParts {
   readonly target: Target;
   /** Null: no key can be made there, so the check alone is measured. */
   readonly admin: { readonly adminKey: string; readonly tenant: string } | null;
+  readonly runtimePid: number | undefined;
   readonly sessions: BenchSessions;
   readonly failures: FailureTally;
   readonly signal: AbortSignal;
@@ -62,22 +66,28 @@ interface Bearer {
 
 export async function measureAccess(
   parts: AccessParts,
-  options: { readonly samples: number; readonly warmUps: number },
+  options: { readonly samples: number; readonly warmUps: number; readonly costSamples: number },
 ): Promise<AccessReport> {
   const [samples, warmUps] = [options.samples * SAMPLES_FACTOR, options.warmUps * SAMPLES_FACTOR];
   const made = parts.admin === null ? null : await makeKey(parts.target.url, parts.admin);
   try {
     const bearers = createBearers(parts.target.apiKey, made?.key ?? null);
-    const requests = await timeRequests(parts, bearers, samples, warmUps);
+    const requests = await withCases(parts, bearers, async (cases) => {
+      await takeTurns(parts, cases, samples, warmUps);
+      await measureCosts(parts, cases, options.costSamples * SAMPLES_FACTOR);
+      return new Map(cases.map((one) => [one.name, one]));
+    });
     parts.onProgress("access: checks alone");
     const rows: AccessRow[] = [];
     for (const { name, alone } of bearers) {
-      const request = distributionOf(requests.get(name) ?? []);
-      const plain = distributionOf(requests.get(PLAIN) ?? []);
+      const measured = requests.get(name);
+      const request = distributionOf(measured?.times ?? []);
+      const plain = distributionOf(requests.get(PLAIN)?.times ?? []);
       rows.push({
         bearer: name,
         request,
         addsMs: name === PLAIN ? null : over(request, plain),
+        processorMs: measured?.processorMs ?? null,
         alone: await time(alone),
       });
     }
@@ -85,7 +95,7 @@ export async function measureAccess(
       made === null ? ["No key could be made there: set THREADKEEP_ADMIN_KEY to measure requests with one."] : [];
     return { samples, checks: CHECKS, rows, notes };
   } finally {
-    await made?.revoke();
+    await made?.revoke().catch((error: unknown) => parts.failures.note("access, revoking the key", toFailure(error)));
   }
 }
 
@@ -111,6 +121,11 @@ async function makeKey(
     z.object({ status: z.literal("revoked") }).parse(await send("DELETE", `${path}/${id}`));
   };
   return { key, revoke };
+}
+
+/** A service that is gone has been told of already. */
+function toFailure(error: unknown): unknown {
+  return error instanceof AdminFault ? new RequestFailure("not revoked", error.message) : error;
 }
 
 function createBearers(apiKey: string, tenantKey: string | null): Bearer[] {
@@ -167,45 +182,84 @@ function localAuthenticator(keys: KeyHashes, apiKey: string): Authenticator {
   return createAuthenticator({ deployment, checkKey: client.check });
 }
 
-async function timeRequests(
-  { target, sessions, failures, signal, onProgress }: AccessParts,
-  bearers: readonly Bearer[],
-  samples: number,
-  warmUps: number,
-): Promise<ReadonlyMap<string, number[]>> {
-  const id = sessions.name("access");
-  await sessions.fill(id, 1, createTalk(0));
-  const cases = bearers.flatMap(({ name, shown }) =>
-    shown === null
-      ? []
-      : [{ name, client: new BenchClient({ url: target.url, apiKey: shown }, 1), times: [] as number[] }],
-  );
-  try {
-    const random = createRandom(1);
-    for (let round = -warmUps; round < samples; round += 1) {
-      if (round % 100 === 0) onProgress(`access: round ${Math.max(0, round)} of ${samples}`);
-      for (const { name, client, times } of shuffle(cases, random)) {
-        signal.throwIfAborted();
-        try {
-          const { ms } = await client.send("GET", `/v1/sessions/${id}/messages?afterSeq=${LAST_SEQ}`, null, [200]);
-          if (round >= 0) times.push(ms);
-        } catch (error) {
-          failures.note(`access, ${name}`, error);
-        }
-      }
-    }
-  } finally {
-    for (const { client } of cases) client.close();
-  }
-  return new Map(cases.map(({ name, times }) => [name, times]));
+interface Case {
+  readonly name: string;
+  readonly send: () => Promise<Answer>;
+  readonly times: number[];
+  processorMs: number | null;
 }
 
+/** Each bearer has a connection of its own to one and the same session. */
+async function withCases<T>(
+  { target, sessions }: AccessParts,
+  bearers: readonly Bearer[],
+  body: (cases: readonly Case[]) => Promise<T>,
+): Promise<T> {
+  const id = sessions.name("access");
+  await sessions.fill(id, 1, createTalk(0));
+  const clients: BenchClient[] = [];
+  const cases = bearers.flatMap(({ name, shown }): Case[] => {
+    if (shown === null) return [];
+    const client = new BenchClient({ url: target.url, apiKey: shown }, 1);
+    clients.push(client);
+    const send = () => client.send("GET", `/v1/sessions/${id}/messages?afterSeq=${LAST_SEQ}`, null, [200]);
+    return [{ name, send, times: [], processorMs: null }];
+  });
+  try {
+    return await body(cases);
+  } finally {
+    for (const client of clients) client.close();
+  }
+}
+
+async function takeTurns(
+  { failures, signal, onProgress }: AccessParts,
+  cases: readonly Case[],
+  samples: number,
+  warmUps: number,
+): Promise<void> {
+  const random = createRandom(1);
+  for (let round = -warmUps; round < samples; round += 1) {
+    if (round % 100 === 0) onProgress(`access: round ${Math.max(0, round)} of ${samples}`);
+    for (const { name, send, times } of shuffle(cases, random)) {
+      signal.throwIfAborted();
+      try {
+        const { ms } = await send();
+        if (round >= 0) times.push(ms);
+      } catch (error) {
+        failures.note(`access, ${name}`, error);
+      }
+    }
+  }
+}
+
+/** One bearer after the other, because the processor's time cannot be told apart otherwise. */
+async function measureCosts(
+  { runtimePid, failures, signal, onProgress }: AccessParts,
+  cases: readonly Case[],
+  count: number,
+): Promise<void> {
+  if (runtimePid === undefined || count === 0) return;
+  for (const one of cases) {
+    onProgress(`access: processor time with ${one.name}`);
+    const before = processorMs(runtimePid);
+    for (let sent = 0; sent < count; sent += 1) {
+      signal.throwIfAborted();
+      await one.send().catch((error: unknown) => failures.note(`access, ${one.name}`, error));
+    }
+    const after = processorMs(runtimePid);
+    if (before !== null && after !== null) one.processorMs = (after - before) / count;
+  }
+}
+
+/** Processor time, so that whatever else the machine does is not taken for the check. */
 async function time(check: () => Promise<unknown>): Promise<Distribution | null> {
   const times: number[] = [];
   for (let round = -CHECK_WARM_UPS; round < CHECKS; round += 1) {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     await check();
-    if (round >= 0) times.push(performance.now() - startedAt);
+    const { user, system } = process.cpuUsage(before);
+    if (round >= 0) times.push((user + system) / 1_000);
   }
   return distributionOf(times);
 }

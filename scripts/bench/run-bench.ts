@@ -179,7 +179,8 @@ async function measureHost(
       } else if (section === "access") {
         const { adminKey, tenant } = host;
         const admin = adminKey === null ? null : { adminKey, tenant };
-        results.access = await measureAccess({ target: host, admin, sessions, failures, signal, onProgress }, options);
+        const parts = { target: host, admin, runtimePid, sessions, failures, signal, onProgress };
+        results.access = await measureAccess(parts, options);
       } else if (section === "search") {
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };
         results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });

@@ -15,8 +15,8 @@ export type Authenticator = (request: Request) => Promise<Principal>;
 
 export interface AuthenticatorOptions {
   readonly deployment: KeyRing;
-  /** What a tenant's key may do; null if it is not good. Throws `unavailable` if nobody can tell. */
-  readonly checkKey: (key: KeyParts) => Promise<readonly Scope[] | null>;
+  /** What a tenant's key may do; null if it is not good. Throws `unavailable` if nobody can tell. Without it no such key is taken. */
+  readonly checkKey?: (key: KeyParts) => Promise<readonly Scope[] | null>;
   /** Reads a user's token; throws `unauthenticated`. Without it no token is taken. */
   readonly verifyToken?: (token: string, request: Request) => Promise<Principal>;
 }
@@ -32,7 +32,7 @@ export function createAuthenticator({ deployment, checkKey, verifyToken }: Authe
     const own = deploymentKeyOf(bearer);
     if (own !== null) return { ...own, owner: ownerNamed(request) };
     const key = parseKey(bearer);
-    if (key !== null) {
+    if (key !== null && checkKey !== undefined) {
       const scopes = await checkKey(key);
       if (scopes === null) throw unknownKey();
       return { kind: "tenant-key", id: `key:${key.id}`, tenant: key.tenant, owner: ownerNamed(request), scopes };

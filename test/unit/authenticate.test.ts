@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createAuthenticator } from "../../src/access/authenticate.ts";
+import { formatKey } from "../../src/access/key-format.ts";
 import { ThreadkeepError } from "../../src/contracts/errors.ts";
 import type { Principal } from "../../src/contracts/principal.ts";
 
@@ -40,6 +41,53 @@ describe("the authenticator", () => {
       id: "admin",
       owner: "ada",
     });
+  });
+
+  it("asks about a tenant's key by its parts, and takes tenant, id and scopes from there alone", async () => {
+    const key = { tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) };
+    const asked: unknown[] = [];
+    const authenticate = createAuthenticator({
+      deployment,
+      checkKey: async (parts) => {
+        asked.push(parts);
+        return ["memory:read", "ops"];
+      },
+    });
+    expect(await authenticate(requestWith(formatKey(key), { "threadkeep-user": "ada" }))).toEqual({
+      kind: "tenant-key",
+      id: "key:7Qm2xVb9LcTa",
+      tenant: "umbrella",
+      owner: "ada",
+      scopes: ["memory:read", "ops"],
+    });
+    expect(asked).toEqual([key]);
+  });
+
+  it("asks nobody about a key that is not whole, nor about one of the deployment's", async () => {
+    const whole = formatKey({ tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) });
+    let asked = 0;
+    const authenticate = createAuthenticator({
+      deployment,
+      checkKey: async () => {
+        asked += 1;
+        return ["memory:read"];
+      },
+    });
+    for (const wrong of [whole.slice(0, -1), whole.replace("umbrella", "acme"), `${whole}.x.y`, "tk_umbrella"]) {
+      expect(await codeOf(authenticate(requestWith(wrong))), wrong).toBe("unauthenticated");
+    }
+    await authenticate(requestWith(deployment.apiKey));
+    expect(asked).toBe(0);
+  });
+
+  it("refuses a key that is not good, and passes on that nobody can tell", async () => {
+    const request = requestWith(formatKey({ tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) }));
+    expect(await codeOf(createAuthenticator({ deployment, checkKey })(request))).toBe("unauthenticated");
+    expect(await codeOf(createAuthenticator({ deployment })(request))).toBe("unauthenticated");
+    const nobodyKnows = async (): Promise<never> => {
+      throw new ThreadkeepError({ code: "unavailable", detail: "Send it again." });
+    };
+    expect(await codeOf(createAuthenticator({ deployment, checkKey: nobodyKnows })(request))).toBe("unavailable");
   });
 
   it("hands what looks like a token to its reader, and nothing else", async () => {

@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env, exports, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { createdKeySchema } from "../../src/contracts/api-key.ts";
+import { createdKeySchema, newKeySchema } from "../../src/contracts/api-key.ts";
 import { ThreadkeepError, unwrap } from "../../src/contracts/errors.ts";
 import { listedTenantSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
@@ -91,6 +91,30 @@ describe("the objects of a tenant with a jurisdiction", () => {
       const page = await directory.list(of, "ada", { limit: 5, cursor: null, metadata: {} });
       expect(page.data).toMatchObject([{ id: "s" }]);
     }
+  });
+
+  it("are reached with no call to the tenant's object once it is known: neither for the key, nor the settings, nor the place", async () => {
+    const tenant = freshTenant();
+    await isolate().create(tenant, "eu", { maxTokens: 3_000 });
+    const { state, secret } = unwrap(await isolate().keys.create(tenant, newKeySchema.parse({ name: "back end" })));
+    let calls = 0;
+    const counting = new Proxy(env.TENANT, {
+      get(target, name) {
+        if (name === "getByName") calls += 1;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const tenants = isolate(counting);
+    const sessions = createSessionClient(cloudflare(env.CHAT_SESSION), tenants.place);
+    const ref = { tenant, owner: "-", session: "s" };
+    for (let seq = 1; seq <= 20; seq += 1) {
+      expect(await tenants.keys.check({ tenant, id: state.id, secret })).toContain("memory:write");
+      const settings = await tenants.read(tenant);
+      unwrap(await sessions.get(ref).append({ messages: [turn(seq)] }, { ref, createdAt: 1_000 }, settings));
+    }
+    // One for all three, and one behind the first request that notes the key's use.
+    expect(calls).toBe(2);
   });
 
   it("are not guessed at by an isolate that never heard of the tenant and cannot ask", async () => {
