@@ -46,9 +46,11 @@ export function retrieveForContext(
   const question = query === AUTO ? newestQuestion(store, throughSeq) : query;
   if (question === null) return [];
   catchUp(index, throughSeq);
-  return index.search(question, { limit: MAX_CANDIDATES, throughSeq }).flatMap((hit): RetrievedMessage[] => {
-    const row = store.messageBySeq(hit.seq);
-    if (row === null || row.content === null) return [];
+  const hits = index.search(question, { limit: MAX_CANDIDATES, throughSeq });
+  const rows = store.messagesBySeq(hits.map(({ seq }) => seq));
+  return hits.flatMap((hit): RetrievedMessage[] => {
+    const row = rows.get(hit.seq);
+    if (row === undefined || row.content === null) return [];
     const message = { ...toMessage(row), content: prompted(row.content) };
     return [{ message, score: hit.score, why: hit.why }];
   });
@@ -66,9 +68,11 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
   const headSeq = store.head()?.seq ?? 0;
   const indexedThroughSeq = catchUp(index, headSeq);
   const query = index.readQuery(request.query);
-  const data = index.search(query, { limit: request.limit ?? DEFAULT_HITS }).flatMap((hit): SearchHit[] => {
-    const row = store.messageBySeq(hit.seq);
-    if (row === null || row.content === null) return [];
+  const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS });
+  const rows = store.messagesBySeq(hits.map(({ seq }) => seq));
+  const data = hits.flatMap((hit): SearchHit[] => {
+    const row = rows.get(hit.seq);
+    if (row === undefined || row.content === null) return [];
     return [
       {
         message: toMessage(row),

@@ -159,8 +159,7 @@ export class SearchIndex {
     scores.addTerms(matches);
     scores.addPoints(dates);
     const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)), deferred.length > 0);
-    const texts = candidates.map(({ seq, terms }) => ({ seq, terms: terms ?? "" }));
-    const common = deferred.map((term) => scoreTexts(term, texts, lengths, statistics));
+    const common = deferred.map((term) => scoreTexts(term, candidates, lengths, statistics));
     scores.addTerms(common);
     return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, ranking);
   }
@@ -172,12 +171,17 @@ export class SearchIndex {
   #matches(lookup: Lookup, throughSeq: Seq, lengths: MessageLengths, statistics: LogStatistics): Matches {
     const { term, isPrefix, limit } = lookup;
     const seqs = this.#tables.matches(matchExpression(lookup), throughSeq, limit);
-    const times = new Map<Seq, number>();
+    const times = seqs.map(() => 1);
     const most = isPrefix ? 1 : MAX_TIMES;
     for (let count = 2; count <= most; count++) {
       const repeating = this.#tables.matches(matchExpression({ term: timesTerm(term, count) }), throughSeq, limit);
       if (repeating.length === 0) break;
-      for (const seq of repeating) times.set(seq, count);
+      // All of them are among the matches, and in the same order.
+      for (let at = 0, next = 0; next < repeating.length && at < seqs.length; at++) {
+        if (seqs[at] !== repeating[next]) continue;
+        times[at] = count;
+        next++;
+      }
     }
     return scoreMatches(lookup, seqs, times, lengths, statistics);
   }

@@ -57,6 +57,9 @@ const SCHEMA = `
   );
 `;
 
+/** With a space at either end, so that a whole term can be looked for. */
+const TERMS = "' ' || terms || ' '";
+
 const TABLES = [
   "search_vocabulary",
   "search_index",
@@ -208,7 +211,7 @@ export class SearchTables {
   candidates(seqs: readonly Seq[], withTerms: boolean): CandidateRow[] {
     return this.#sql
       .exec<CandidateRow>(
-        `SELECT seq, author, prior, ${withTerms ? "' ' || terms || ' '" : "NULL"} AS terms
+        `SELECT seq, author, prior, ${withTerms ? TERMS : "NULL"} AS terms
          FROM search_texts WHERE seq IN (SELECT value FROM json_each(?)) AND trim(terms) <> ''`,
         JSON.stringify(seqs),
       )

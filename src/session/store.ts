@@ -223,6 +223,12 @@ export class SessionStore {
     return row === undefined ? null : toMessage(row);
   }
 
+  /** In any order; those that there are. One statement, however many: each leaves something to the collector. */
+  messagesBySeq(seqs: readonly Seq[]): Map<Seq, MessageRow> {
+    const rows = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs)).toArray();
+    return new Map(rows.map((row) => [number(row["seq"]), toMessage(row)]));
+  }
+
   hashedMessageBySeq(seq: Seq): HashedMessageRow | null {
     const row = this.#sql.exec(`SELECT ${MESSAGE}, hash FROM messages WHERE seq = ?`, seq).toArray()[0];
     return row === undefined ? null : toHashedMessage(row);

@@ -10,11 +10,11 @@ const OWN_WORDS = [
   /^[A-Z][A-Z_]*$/,
   /^blanksOf\(("\w+"|column)\)$/,
   /^blanks\.join\(", "\)$/,
-  /^condition$/,
+  /^(condition|query|where)$/,
   /^table$/,
   /^migration\.sql$/,
   /^digits\(0\)$/,
-  /^withTerms \? "terms" : "NULL"$/,
+  /^withTerms \? TERMS : "NULL"$/,
 ];
 
 interface Statement {

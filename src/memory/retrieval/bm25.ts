@@ -42,17 +42,17 @@ export interface WeighedTerm {
   readonly documents: number;
 }
 
-/** Scores the matches of a term. `times` has those that say it more than once. */
+/** Scores the matches of a term. @param times how often each of them says it */
 export function scoreMatches(
   { index, documents }: WeighedTerm,
   seqs: readonly Seq[],
-  times: ReadonlyMap<Seq, number>,
+  times: readonly number[],
   lengths: MessageLengths,
   { messages, meanLength }: LogStatistics,
 ): Matches {
   const rarity = rarityOf(documents, messages);
-  const scores = seqs.map((seq) =>
-    bm25(rarity, (times.get(seq) ?? 1) * lengths.weightOf(seq), lengths.of(seq), meanLength),
+  const scores = seqs.map((seq, at) =>
+    bm25(rarity, (times[at] ?? 1) * lengths.weightOf(seq), lengths.of(seq), meanLength),
   );
   return { term: index, seqs, scores };
 }
@@ -60,14 +60,17 @@ export function scoreMatches(
 /** Scores a term on some messages, of which the terms are at hand, with a space at either end. */
 export function scoreTexts(
   term: WeighedTerm,
-  texts: readonly { readonly seq: Seq; readonly terms: string }[],
+  texts: readonly { readonly seq: Seq; readonly terms: string | null }[],
   lengths: MessageLengths,
   statistics: LogStatistics,
 ): Matches {
-  const times = new Map<Seq, number>();
+  const seqs: Seq[] = [];
+  const times: number[] = [];
   const wanted = term.isPrefix ? ` ${term.term}` : ` ${term.term} `;
   for (const { seq, terms } of texts) {
-    if (terms.includes(wanted)) times.set(seq, term.isPrefix ? 1 : timesIn(terms, term.term));
+    if (terms?.includes(wanted) !== true) continue;
+    seqs.push(seq);
+    times.push(term.isPrefix ? 1 : timesIn(terms, term.term));
   }
-  return scoreMatches(term, [...times.keys()], times, lengths, statistics);
+  return scoreMatches(term, seqs, times, lengths, statistics);
 }

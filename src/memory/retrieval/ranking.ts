@@ -29,7 +29,11 @@ export function rankTurns(
 ): RankedTurn[] {
   const isNamed = (author: string | null): boolean => author !== null && query.authors.includes(author);
   const ranked = candidates
-    .map((turn) => ({ ...turn, score: scores.of(turn.seq) * turn.prior * (isNamed(turn.author) ? namedAuthor : 1) }))
+    .map(({ seq, author, prior }) => ({
+      seq,
+      author,
+      score: scores.of(seq) * prior * (isNamed(author) ? namedAuthor : 1),
+    }))
     .sort((a, b) => b.score - a.score || b.seq - a.seq)
     .slice(0, limit);
   const found = new Map(ranked.map(({ seq }) => [seq, new Set<string>()]));
