@@ -1,6 +1,7 @@
 /** The one mapper from what was thrown to the problem document that a client reads (RFC 9457). */
 
 import { type Fault, PROBLEMS, type Problem, ThreadkeepError } from "../contracts/errors.ts";
+import { DAY_SECONDS } from "../contracts/quota.ts";
 
 /** An object that moves or drains its queue is back within seconds. */
 const RETRY_AFTER_SECONDS = 2;
@@ -56,6 +57,12 @@ export function problemAnswer(
   });
   if (fault.retryAfterSeconds !== undefined) {
     answer.headers.set("Retry-After", String(Math.ceil(fault.retryAfterSeconds)));
+  }
+  if (fault.quota !== undefined) {
+    const { name, limit, remaining, resetSeconds } = fault.quota;
+    // draft-ietf-httpapi-ratelimit-headers: q the quota, w its window in seconds, r what remains, t seconds until it is there anew.
+    answer.headers.set("RateLimit-Policy", `"${name}";q=${limit};w=${DAY_SECONDS}`);
+    answer.headers.set("RateLimit", `"${name}";r=${remaining};t=${resetSeconds}`);
   }
   if (fault.code === "unauthenticated") {
     answer.headers.set("WWW-Authenticate", 'Bearer realm="threadkeep"');

@@ -35,12 +35,13 @@ export function createTenantClient(
 }
 
 function settingsOf(record: TenantRecord): TenantSettings {
-  const { rev, settings, summarization, summarizerTokensPerDay, spentToday } = record;
+  const { rev, settings, summarization, summarizerTokensPerDay, spentToday, limits = {} } = record;
   const spent = spentToday.inputTokens + spentToday.outputTokens;
   return {
     rev,
     settings,
     summarization,
     isOverBudget: summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay,
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
   };
 }

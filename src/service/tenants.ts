@@ -16,7 +16,7 @@ export async function updateTenant(call: Call, tenant: string, patch: TenantPatc
 }
 
 function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective">): TenantState {
-  const { rev, settings, summarization, summarizerTokensPerDay, spentToday, updatedAt } = record;
+  const { rev, settings, summarization, summarizerTokensPerDay, limits = {}, spentToday, updatedAt } = record;
   const effective = resolveSettings(settings);
-  return { tenant, rev, settings, effective, summarization, summarizerTokensPerDay, spentToday, updatedAt };
+  return { tenant, rev, settings, effective, summarization, summarizerTokensPerDay, limits, spentToday, updatedAt };
 }

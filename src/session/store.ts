@@ -212,6 +212,12 @@ export class SessionStore {
     return row === undefined ? null : toMessage(row);
   }
 
+  /** In milliseconds since 1970; null if there is no such message. */
+  createdAt(seq: Seq): number | null {
+    const row = this.#sql.exec("SELECT created_at FROM messages WHERE seq = ?", seq).toArray()[0];
+    return numberOrNull(row?.["created_at"]);
+  }
+
   /** The newest message's place, and the totals through it; null if there is none. */
   head(): Pick<MessageRow, "seq" | "totalCost" | "totalBytes" | "createdAt"> | null {
     const row = this.#sql
@@ -373,6 +379,12 @@ export class SessionStore {
       )
       .toArray()[0];
     return numberOrNull(row?.["tokens"]) ?? 0;
+  }
+
+  /** How many of the summaries there are were made since a moment. */
+  summariesSince(since: number): number {
+    const row = this.#sql.exec("SELECT count(*) AS summaries FROM summaries WHERE created_at >= ?", since).one();
+    return number(row["summaries"]);
   }
 
   /** Newest first, versions below `beforeVersion`. */
