@@ -4,7 +4,6 @@ import type { Fault, Outcome } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import type { SessionLimits } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { Metadata, SessionPatch, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
@@ -19,7 +18,7 @@ import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
 import type { Life } from "./lineage.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
-import { appendQuotaFault, dayOf, type DayStart, findDayStart, summaryQuotaFault } from "./quota.ts";
+import { createDayMeasure, dayOf, summaryQuotaFault } from "./quota.ts";
 import {
   findMessage,
   type MessageQuery,
@@ -53,8 +52,6 @@ interface ForkSource extends Life {
   readonly isNewest: boolean;
 }
 
-const NOTHING_SAID = { seq: 0, totalCost: 0 };
-
 /** An import whose file sends nothing more for so long is given up. */
 const IMPORT_PATIENCE_MS = 15 * 60_000;
 
@@ -63,8 +60,7 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
  * one transaction. An object that was never written to has no schema, and reading it leaves it so.
  */
 export class ChatSession extends SessionWork {
-  /** Of the last append that had limits to keep. */
-  #dayStart: DayStart | undefined;
+  readonly #measureDay = createDayMeasure(this.shell.store);
 
   // Clients
 
@@ -98,10 +94,11 @@ export class ChatSession extends SessionWork {
           ? this.shell.create(birth, null, tenant)
           : this.shell.hear(existing ?? this.shell.known(), tenant);
       const now = Date.now();
-      const measure = tenant?.limits === undefined ? null : this.#measureDay(tenant.limits, session, now);
+      const findFault = tenant?.limits === undefined ? null : this.#measureDay(tenant.limits, session.incarnation, now);
       const outcome = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
-      measure?.();
+      const beyond = findFault?.() ?? null;
+      if (beyond !== null) throw new Refusal(beyond);
       const { messages, headSeq, createdCount } = outcome.value;
       if (createdCount > 0) {
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
@@ -110,20 +107,6 @@ export class ChatSession extends SessionWork {
       const context = request.context === undefined ? undefined : this.#context(session, request.context);
       return { messages, headSeq, ...(context === undefined ? {} : { context }) };
     });
-  }
-
-  /** Notes where the day stands before an append; what comes back, called after it, refuses an append past the limits. */
-  #measureDay(limits: SessionLimits, session: SessionRow, now: number): () => void {
-    const { store } = this.shell;
-    if (this.#dayStart?.incarnation !== session.incarnation || this.#dayStart.day !== dayOf(now)) {
-      this.#dayStart = findDayStart(store, session.incarnation, now);
-    }
-    const start = this.#dayStart;
-    const before = store.head() ?? NOTHING_SAID;
-    return () => {
-      const fault = appendQuotaFault(limits, start, store.head() ?? NOTHING_SAID, before, now);
-      if (fault !== null) throw new Refusal(fault);
-    };
   }
 
   /** Answers for a copy that is not whole yet as well: it tells when it is. */

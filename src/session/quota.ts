@@ -12,6 +12,8 @@ interface Place {
   readonly totalCost: TokenCount;
 }
 
+const NOTHING_SAID: Place = { seq: 0, totalCost: 0 };
+
 /** What is read of the log; the session's store has it. */
 export interface DatedLog {
   createdAt(seq: Seq): number | null;
@@ -47,6 +49,23 @@ export function findDayStart(log: DatedLog, incarnation: string, now: number): D
     else before = middle;
   }
   return { incarnation, day, seq: before, totalCost: log.totalCostAt(before) };
+}
+
+/**
+ * Notes where the day stands before an append. What comes back, called after it, tells why the append has to be rolled back; null if
+ * it has not.
+ */
+export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Fault | null;
+
+export function createDayMeasure(log: DatedLog): DayMeasure {
+  let start: DayStart | undefined;
+  return (limits, incarnation, now) => {
+    const begun =
+      start?.incarnation === incarnation && start.day === dayOf(now) ? start : findDayStart(log, incarnation, now);
+    start = begun;
+    const before = log.head() ?? NOTHING_SAID;
+    return () => appendQuotaFault(limits, begun, log.head() ?? NOTHING_SAID, before, now);
+  };
 }
 
 /** Why an append is refused that took the session past its limits; null if it did not. The log holds the append already. */
