@@ -4,7 +4,7 @@ import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Message } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Summary } from "../contracts/summary.ts";
-import { type Call, invalidCursor, refOf, tenantOf } from "./call.ts";
+import { type Call, invalidCursor, refOf } from "./call.ts";
 
 /** Owes a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
 export async function summarizeByHand(
@@ -13,7 +13,7 @@ export async function summarizeByHand(
   request: SummarizeRequest,
 ): Promise<{ job: Job | null; summary: Summary | null }> {
   requireScope(call.principal, "memory:write");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summarize(request, await tenantOf(call)));
+  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summarize(request));
 }
 
 /** The versions of the summary, newest first. */

@@ -33,6 +33,7 @@ import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { SessionWork } from "./session-work.ts";
+import { termsOf } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
@@ -94,7 +95,8 @@ export class ChatSession extends SessionWork {
           ? this.shell.create(birth, null, tenant)
           : this.shell.hear(existing ?? this.shell.known(), tenant);
       const now = Date.now();
-      const findFault = tenant?.limits === undefined ? null : this.#measureDay(tenant.limits, session.incarnation, now);
+      const { limits } = session.tenantSettings;
+      const findFault = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
       const outcome = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
       const beyond = findFault?.() ?? null;
@@ -224,15 +226,16 @@ export class ChatSession extends SessionWork {
   }
 
   /** Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
-  async summarize(
-    request: SummarizeRequest,
-    tenant?: TenantSettings,
-  ): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
+  async summarize(request: SummarizeRequest): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
     const owed = this.shell.answer(() => {
       const now = Date.now();
-      const row = oweSummaryByHand(this.shell.store, this.shell.known(), request, newId, now);
-      const made = tenant?.limits === undefined ? 0 : this.shell.store.summariesSince(dayOf(now));
-      const fault = row === null ? null : summaryQuotaFault(tenant?.limits ?? {}, made, now);
+      const session = this.shell.known();
+      const row = oweSummaryByHand(this.shell.store, session, request, newId, now);
+      const { limits } = session.tenantSettings;
+      const fault =
+        row === null || limits === undefined
+          ? null
+          : summaryQuotaFault(limits, this.shell.store.summariesSince(dayOf(now)), now);
       if (fault !== null) throw new Refusal(fault);
       if (row !== null) this.shell.arm();
       return row;
@@ -431,7 +434,7 @@ function isFork({ kind }: { readonly kind: string }): boolean {
 /** The session as its tenant's settings of now have it, without a write. */
 function withTenant(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
   if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
-  return { ...session, tenantRev: tenant.rev, tenantSettings: tenant.settings };
+  return { ...session, tenantRev: tenant.rev, tenantSettings: termsOf(tenant) };
 }
 
 const UNKNOWN_MESSAGE: Fault = {

@@ -6,6 +6,7 @@ import { expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
+import { termsOf } from "./settings.ts";
 import { SessionStore } from "./store.ts";
 
 /** What a session is created with, at its first write. */
@@ -118,7 +119,7 @@ export class SessionShell {
       // Of two lives the archive takes the one that began later for the last; clocks may differ.
       beganAt: erased === null ? now : Math.max(now, erased.beganAt + 1),
       tenantRev: tenant?.rev ?? 0,
-      tenantSettings: tenant?.settings ?? {},
+      tenantSettings: tenant === undefined ? {} : termsOf(tenant),
       copying,
     });
     this.forgetRow();
@@ -130,7 +131,7 @@ export class SessionShell {
   /** The session with its tenant's settings as of now, kept if they are news: the alarm needs them when nobody calls. */
   hear(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
     if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
-    this.store.setTenantSettings(tenant.rev, tenant.settings);
+    this.store.setTenantSettings(tenant.rev, termsOf(tenant));
     this.forgetRow();
     return this.row() ?? session;
   }

@@ -21,6 +21,7 @@ import {
   toSummary,
   type VersionedItem,
 } from "./rows.ts";
+import type { TenantTerms } from "./settings.ts";
 
 /** Every SQL statement of the session object, but for those of its lineage and of its search index. No decision is taken here. */
 
@@ -112,7 +113,7 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
   }
 
-  setTenantSettings(rev: number, settings: SessionSettings): void {
+  setTenantSettings(rev: number, settings: TenantTerms): void {
     this.#sql.exec(
       "UPDATE session SET tenant_rev = ?, tenant_settings = ? WHERE one = 1",
       rev,

@@ -13,13 +13,20 @@ import { birthOf, freshRef, said, sessionAt, stubAt, turn } from "../support/wor
 
 const DAY_MS = 86_400_000;
 
+const revs = new Map<string, number>();
+
+/** Equal limits have one rev, other limits a later one. */
 function tenantWith(limits: SessionLimits): TenantSettings {
-  return { ...UNSET_TENANT, rev: 1, limits };
+  const name = JSON.stringify(limits);
+  const rev = revs.get(name) ?? revs.size + 1;
+  revs.set(name, rev);
+  return { ...UNSET_TENANT, rev, limits };
 }
 
-async function append(ref: SessionRef, limits: SessionLimits, ...ids: string[]): Promise<Outcome<unknown>> {
+/** @param limits null: the tenant never set anything */
+async function append(ref: SessionRef, limits: SessionLimits | null, ...ids: string[]): Promise<Outcome<unknown>> {
   const messages = ids.map((id) => said(`This is ${id}.`, id));
-  return sessionAt(ref).append({ messages }, birthOf(ref), tenantWith(limits));
+  return sessionAt(ref).append({ messages }, birthOf(ref), limits === null ? undefined : tenantWith(limits));
 }
 
 async function headOf(ref: SessionRef): Promise<number> {
@@ -72,6 +79,16 @@ describe("the messages of a session in a day", () => {
     expect(await append(ref, limits, "d")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
   });
 
+  it("are bounded as well where the caller brings no settings along, as a frame on a socket does", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    await evictDurableObject(stubAt(ref));
+    expect(await sessionAt(ref).append({ messages: [said("d")] }, null)).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded" },
+    });
+  });
+
   it("are as many again the next day", async () => {
     const ref = freshRef();
     unwrap(await append(ref, limits, "a", "b", "c"));
@@ -83,7 +100,7 @@ describe("the messages of a session in a day", () => {
 
   it("are not bounded without a limit, and go by a new one from the next append on", async () => {
     const ref = freshRef();
-    unwrap(await append(ref, {}, "a", "b", "c", "d"));
+    unwrap(await append(ref, null, "a", "b", "c", "d"));
     expect(await append(ref, limits, "e")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
     unwrap(await append(ref, { sessionMessagesPerDay: 5 }, "e"));
   });
@@ -98,15 +115,16 @@ describe("the messages of a session in a day", () => {
 
   it("cost no row more than those of a session without limits", async () => {
     const ref = freshRef();
-    unwrap(await append(ref, { sessionMessagesPerDay: 100 }, "a"));
-    expect(await rowsWritten(ref, { sessionMessagesPerDay: 100, sessionTokensPerDay: 10_000 }, "b")).toBe(2);
-    expect(await rowsWritten(ref, { sessionMessagesPerDay: 100, sessionTokensPerDay: 10_000 })).toBe(1);
+    const both = { sessionMessagesPerDay: 100, sessionTokensPerDay: 10_000 };
+    unwrap(await append(ref, both, "a"));
+    expect(await rowsWritten(ref, both, "b")).toBe(2);
+    expect(await rowsWritten(ref, both)).toBe(1);
   });
 });
 
 it("the tokens of a session in a day are counted as appended, and an edit gives none back", async () => {
   const ref = freshRef();
-  unwrap(await append(ref, {}, "a"));
+  unwrap(await append(ref, null, "a"));
   const { messageTokens: each } = unwrap(await sessionAt(ref).state());
   const limits = { sessionTokensPerDay: 2 * each };
   unwrap(await sessionAt(ref).editMessage("a", { content: "." }));
@@ -122,10 +140,10 @@ it("summaries by hand end with the day's limit, and the chat goes on", async () 
   const tenant = tenantWith({ sessionSummariesPerDay: 1 });
   const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
   unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), tenant));
-  const first = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }, tenant));
+  const first = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
   expect(first.summary?.version).toBe(1);
   unwrap(await sessionAt(ref).append({ messages: [turn(9), turn(10)] }, null, tenant));
-  expect(await sessionAt(ref).summarize({ keepRecentTokens: 0 }, tenant)).toMatchObject({
+  expect(await sessionAt(ref).summarize({ keepRecentTokens: 0 })).toMatchObject({
     ok: false,
     fault: { code: "quota_exceeded", quota: { name: "summaries", limit: 1 } },
   });
