@@ -31,6 +31,7 @@ export type ServiceCode =
   | "too_many_frames"
   | "too_many_sockets"
   | "session_full"
+  | "quota_exceeded"
   | "rate_limited"
   | "unavailable"
   | "internal";

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Quota } from "./quota.ts";
 
 /** Each stable error code with its HTTP status and title (RFC 9457). The code is the contract; wording may change. */
 export const PROBLEMS = {
@@ -34,6 +35,7 @@ export const PROBLEMS = {
   too_many_sockets: { status: 429, title: "The session has all the sockets it may have" },
   session_full: { status: 422, title: "The session is full" },
   rate_limited: { status: 429, title: "There are too many requests" },
+  quota_exceeded: { status: 429, title: "The quota of the day is used up" },
   unavailable: { status: 503, title: "A part of the service is out of reach" },
   internal: { status: 500, title: "Something went wrong on our side" },
 } as const satisfies Record<string, { status: number; title: string }>;
@@ -54,6 +56,8 @@ export interface Fault {
   readonly detail: string;
   readonly errors?: readonly FieldFault[];
   readonly retryAfterSeconds?: number;
+  /** The bound that was met, where it is exact. */
+  readonly quota?: Quota;
   /** Facts a client may act on, such as the current `headSeq`. */
   readonly facts?: Readonly<Record<string, string | number | boolean>>;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type SessionLimits, sessionLimitsSchema } from "./quota.ts";
 import { type SessionSettings, sessionSettingsSchema } from "./session.ts";
 
 /** A tenant's name begins the names of its objects: a slash in it would let one tenant's name be another's object. */
@@ -23,6 +24,8 @@ export interface TenantSettings {
   readonly summarization: z.infer<typeof summarizationSchema>;
   /** Its models took today what they may take in a day. */
   readonly isOverBudget: boolean;
+  /** What each session may take in a day; left out where there is no bound. */
+  readonly limits?: SessionLimits;
 }
 
 /** The settings of a tenant that never set any. */
@@ -50,6 +53,7 @@ export const tenantPatchSchema = z
       .describe(
         "Tokens, in and out, that models may take for all of its sessions in a day (UTC); past that summaries are extractive until it is over. null: no bound",
       ),
+    limits: sessionLimitsSchema.optional().describe("Replaces all limits"),
   })
   .meta({ id: "TenantPatch" });
 export type TenantPatch = z.infer<typeof tenantPatchSchema>;
@@ -89,6 +93,7 @@ export const tenantStateSchema = z
     ),
     summarization: summarizationSchema,
     summarizerTokensPerDay: tokensPerDaySchema,
+    limits: sessionLimitsSchema,
     spentToday: spentSchema,
     updatedAt: z.string().nullable().describe("When it last changed, null if never"),
   })

@@ -2,6 +2,7 @@
 
 import { type Fault, PROBLEMS } from "../contracts/errors.ts";
 import { problemOf } from "../contracts/problem.ts";
+import { DAY_SECONDS } from "../contracts/quota.ts";
 
 /** The answer for a fault, with the headers that its code calls for. */
 export function problemAnswer(
@@ -15,6 +16,12 @@ export function problemAnswer(
   });
   if (fault.retryAfterSeconds !== undefined) {
     answer.headers.set("Retry-After", String(Math.ceil(fault.retryAfterSeconds)));
+  }
+  if (fault.quota !== undefined) {
+    const { name, limit, remaining, resetSeconds } = fault.quota;
+    // draft-ietf-httpapi-ratelimit-headers: q the quota, w its window in seconds, r what remains, t seconds until it is there anew.
+    answer.headers.set("RateLimit-Policy", `"${name}";q=${limit};w=${DAY_SECONDS}`);
+    answer.headers.set("RateLimit", `"${name}";r=${remaining};t=${resetSeconds}`);
   }
   if (fault.code === "unauthenticated") {
     answer.headers.set("WWW-Authenticate", 'Bearer realm="threadkeep"');

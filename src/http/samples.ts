@@ -255,6 +255,7 @@ const tenant: TenantState = {
   effective: resolveSettings({ profile: "agent", maxTokens: 60_000 }),
   summarization: "on",
   summarizerTokensPerDay: 2_000_000,
+  limits: { sessionMessagesPerDay: 2_000, sessionTokensPerDay: 500_000 },
   spentToday: { day: "2026-11-22", inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 },
   updatedAt: "2026-11-22T09:20:00.000Z",
 };

@@ -91,13 +91,23 @@ export function createTenantClient(
 }
 
 function answerOf(record: TenantRecord): TenantAnswer {
-  const { rev, settings, summarization, summarizerTokensPerDay, spentToday, jurisdiction, createdAt, keys } = record;
+  const {
+    rev,
+    settings,
+    summarization,
+    summarizerTokensPerDay,
+    spentToday,
+    limits = {},
+    jurisdiction,
+    createdAt,
+    keys,
+  } = record;
   const spent = spentToday.inputTokens + spentToday.outputTokens;
   const isOverBudget = summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay;
   return {
     // Both only ever rise, so their sum tells the later of two answers.
     rev: rev + (keys?.rev ?? 0),
-    settings: { rev, settings, summarization, isOverBudget },
+    settings: { rev, settings, summarization, isOverBudget, ...(Object.keys(limits).length === 0 ? {} : { limits }) },
     // An object that still runs the version before tenants were created tells neither.
     jurisdiction: jurisdiction ?? null,
     createdAt: createdAt ?? null,

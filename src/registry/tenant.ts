@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { KeyState, NewKey } from "../contracts/api-key.ts";
 import type { Outcome } from "../contracts/errors.ts";
+import type { SessionLimits } from "../contracts/quota.ts";
 import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Jurisdiction, Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
@@ -10,6 +11,7 @@ import { TenantKeys } from "./tenant-keys.ts";
 
 /** What the object holds of a tenant. */
 export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
+  readonly limits: SessionLimits;
   readonly summarizerTokensPerDay: number | null;
   readonly spentToday: Spent;
   /** ISO 8601; null if nothing was ever set. */
@@ -107,6 +109,7 @@ export class Tenant extends DurableObject {
         summarization: patch.summarization ?? before.summarization,
         summarizerTokensPerDay:
           patch.summarizerTokensPerDay === undefined ? before.summarizerTokensPerDay : patch.summarizerTokensPerDay,
+        limits: patch.limits ?? before.limits,
         updatedAt: null,
       };
       if (textOf(after) === textOf(before)) return false;
@@ -196,15 +199,25 @@ export class Tenant extends DurableObject {
   #load(): TenantSet {
     const row = this.#hasSchema ? this.ctx.storage.sql.exec<TenantRow>("SELECT * FROM tenant").toArray()[0] : undefined;
     if (row === undefined) {
-      return { rev: 0, settings: {}, summarization: "on", summarizerTokensPerDay: null, updatedAt: null };
+      return { rev: 0, settings: {}, summarization: "on", summarizerTokensPerDay: null, limits: {}, updatedAt: null };
     }
     return {
       rev: row.rev,
       settings: JSON.parse(row.settings),
       summarization: row.summarization,
       summarizerTokensPerDay: row.tokens_per_day,
+      limits: this.#limits(),
       updatedAt: new Date(row.updated_at).toISOString(),
     };
+  }
+
+  /** In a table of its own, which an object that was made by an earlier version lacks until it is set. */
+  #limits(): SessionLimits {
+    const { sql } = this.ctx.storage;
+    const isThere =
+      sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'limits'").toArray().length > 0;
+    const row = isThere ? sql.exec<{ limits: string }>("SELECT limits FROM limits").toArray()[0] : undefined;
+    return row === undefined ? {} : JSON.parse(row.limits);
   }
 
   #spentOn(day: string): Spent {
@@ -229,6 +242,7 @@ export class Tenant extends DurableObject {
         tokens_per_day INTEGER,
         updated_at INTEGER NOT NULL
       );
+      CREATE TABLE IF NOT EXISTS limits (one INTEGER PRIMARY KEY CHECK (one = 1), limits TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS spent (
         day TEXT PRIMARY KEY,
         input_tokens INTEGER NOT NULL,
@@ -251,6 +265,10 @@ export class Tenant extends DurableObject {
       record.summarizerTokensPerDay,
       now,
     );
+    this.ctx.storage.sql.exec(
+      "INSERT INTO limits (one, limits) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET limits = excluded.limits",
+      limitsText(record.limits),
+    );
   }
 }
 
@@ -260,8 +278,13 @@ function today(): string {
 }
 
 /** What a patch can change, as text. */
-function textOf({ settings, summarization, summarizerTokensPerDay }: TenantSet): string {
-  return `${settingsText(settings)} ${summarization} ${summarizerTokensPerDay}`;
+function textOf({ settings, summarization, summarizerTokensPerDay, limits }: TenantSet): string {
+  return `${settingsText(settings)} ${summarization} ${summarizerTokensPerDay} ${limitsText(limits)}`;
+}
+
+function limitsText(limits: SessionLimits): string {
+  const bounds = Object.entries(limits).flatMap(([name, limit]) => (typeof limit === "number" ? [[name, limit]] : []));
+  return canonicalJson(Object.fromEntries(bounds));
 }
 
 /** Equal settings give equal text, in whatever order a client wrote them. */

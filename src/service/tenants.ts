@@ -80,8 +80,17 @@ export async function updateTenant(call: Call, tenant: string, patch: TenantPatc
 }
 
 function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective">): TenantState {
-  const { jurisdiction, createdAt, rev, settings, summarization, summarizerTokensPerDay, spentToday, updatedAt } =
-    record;
+  const {
+    jurisdiction,
+    createdAt,
+    rev,
+    settings,
+    summarization,
+    summarizerTokensPerDay,
+    limits = {},
+    spentToday,
+    updatedAt,
+  } = record;
   const effective = resolveSettings(settings);
   return {
     tenant,
@@ -92,6 +101,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     effective,
     summarization,
     summarizerTokensPerDay,
+    limits,
     spentToday,
     updatedAt,
   };

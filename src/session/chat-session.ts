@@ -19,6 +19,7 @@ import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
+import { createDayMeasure, dayOf, summaryQuotaFault } from "./quota.ts";
 import {
   findMessage,
   type MessageQuery,
@@ -32,6 +33,7 @@ import {
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
+import { termsOf } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
@@ -59,6 +61,8 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
  * one transaction. An object that was never written to has no schema, and reading it leaves it so.
  */
 export class ChatSession extends LiveSession {
+  readonly #measureDay = createDayMeasure(this.shell.store);
+
   // Clients
 
   /**
@@ -91,8 +95,12 @@ export class ChatSession extends LiveSession {
           ? this.shell.create(birth, null, tenant)
           : this.shell.hear(existing ?? this.shell.known(), tenant);
       const now = Date.now();
+      const { limits } = session.tenantSettings;
+      const findFault = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
       const outcome = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
+      const beyond = findFault?.() ?? null;
+      if (beyond !== null) throw new Refusal(beyond);
       const { messages, headSeq, createdCount } = outcome.value;
       if (createdCount > 0) {
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
@@ -228,7 +236,15 @@ export class ChatSession extends LiveSession {
   /** Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
   async summarize(request: SummarizeRequest): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
     const owed = this.shell.answer(() => {
-      const row = oweSummaryByHand(this.shell.store, this.shell.known(), request, newId, Date.now());
+      const now = Date.now();
+      const session = this.shell.known();
+      const row = oweSummaryByHand(this.shell.store, session, request, newId, now);
+      const { limits } = session.tenantSettings;
+      const fault =
+        row === null || limits === undefined
+          ? null
+          : summaryQuotaFault(limits, this.shell.store.summariesSince(dayOf(now)), now);
+      if (fault !== null) throw new Refusal(fault);
       if (row !== null) this.shell.arm();
       return row;
     });
@@ -426,7 +442,7 @@ function isFork({ kind }: { readonly kind: string }): boolean {
 /** The session as its tenant's settings of now have it, without a write. */
 function withTenant(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
   if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
-  return { ...session, tenantRev: tenant.rev, tenantSettings: tenant.settings };
+  return { ...session, tenantRev: tenant.rev, tenantSettings: termsOf(tenant) };
 }
 
 const UNKNOWN_MESSAGE: Fault = {

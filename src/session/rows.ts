@@ -3,6 +3,7 @@ import type { Content, Role, Seq, TokenCount } from "../contracts/message.ts";
 import type { Metadata, Origin, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
+import type { TenantTerms } from "./settings.ts";
 
 /** The rows of the session object, and how each is read. */
 
@@ -28,7 +29,7 @@ export interface SessionRow extends SessionRef {
   readonly expiredAt: number | null;
   /** The tenant's settings as this session last heard of them, and their revision. */
   readonly tenantRev: number;
-  readonly tenantSettings: SessionSettings;
+  readonly tenantSettings: TenantTerms;
   /** Edits and erasures so far. */
   readonly changes: number;
   /** What its feed's revs begin at, as clients see them. */
@@ -182,7 +183,7 @@ export function toSession(row: Row): SessionRow {
     erasedAt: numberOrNull(row["erased_at"]),
     expiredAt: numberOrNull(row["expired_at"]),
     tenantRev: number(row["tenant_rev"]),
-    tenantSettings: stored<SessionSettings>(row["tenant_settings"]),
+    tenantSettings: stored<TenantTerms>(row["tenant_settings"]),
     changes: number(row["changes"]),
     revBase: number(row["rev_base"]),
     copying: row["copying"] === null ? null : stored<Copying>(row["copying"]),

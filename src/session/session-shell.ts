@@ -7,6 +7,7 @@ import { expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
+import { termsOf } from "./settings.ts";
 import { SessionStore } from "./store.ts";
 
 /** What a session is created with, at its first write. */
@@ -121,7 +122,7 @@ export class SessionShell {
       createdAt: birth.createdAt,
       beganAt,
       tenantRev: tenant?.rev ?? 0,
-      tenantSettings: tenant?.settings ?? {},
+      tenantSettings: tenant === undefined ? {} : termsOf(tenant),
       copying,
       revBase: revBaseOf(beganAt),
     });
@@ -134,7 +135,7 @@ export class SessionShell {
   /** The session with its tenant's settings as of now, kept if they are news: the alarm needs them when nobody calls. */
   hear(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
     if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
-    this.store.setTenantSettings(tenant.rev, tenant.settings);
+    this.store.setTenantSettings(tenant.rev, termsOf(tenant));
     this.forgetRow();
     return this.row() ?? session;
   }

@@ -1,5 +1,19 @@
-import { type ResolvedSettings, resolveSettings } from "../contracts/session.ts";
+import type { SessionLimits } from "../contracts/quota.ts";
+import { type ResolvedSettings, resolveSettings, type SessionSettings } from "../contracts/session.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
 import type { SessionRow } from "./rows.ts";
+
+/**
+ * What a session keeps of its tenant's settings, for its alarm and for frames on its sockets, which bring none along. The limits stand
+ * among them, under a name that no setting has.
+ */
+export interface TenantTerms extends SessionSettings {
+  readonly limits?: SessionLimits;
+}
+
+export function termsOf({ settings, limits }: Pick<TenantSettings, "settings" | "limits">): TenantTerms {
+  return limits === undefined ? settings : { ...settings, limits };
+}
 
 /** The settings that hold for a session: its own over its tenant's, over the defaults. */
 export function settingsOf(session: Pick<SessionRow, "settings" | "tenantSettings">): ResolvedSettings {

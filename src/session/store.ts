@@ -24,6 +24,7 @@ import {
   toSummary,
   type VersionedItem,
 } from "./rows.ts";
+import type { TenantTerms } from "./settings.ts";
 
 /** Every SQL statement of the session object, but for those of its lineage, its feed and its search index. No decision is taken here. */
 
@@ -123,7 +124,7 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
   }
 
-  setTenantSettings(rev: number, settings: SessionSettings): void {
+  setTenantSettings(rev: number, settings: TenantTerms): void {
     this.#sql.exec(
       "UPDATE session SET tenant_rev = ?, tenant_settings = ? WHERE one = 1",
       rev,
@@ -232,6 +233,12 @@ export class SessionStore {
   hashedMessageBySeq(seq: Seq): HashedMessageRow | null {
     const row = this.#sql.exec(`SELECT ${MESSAGE}, hash FROM messages WHERE seq = ?`, seq).toArray()[0];
     return row === undefined ? null : toHashedMessage(row);
+  }
+
+  /** In milliseconds since 1970; null if there is no such message. */
+  createdAt(seq: Seq): number | null {
+    const row = this.#sql.exec("SELECT created_at FROM messages WHERE seq = ?", seq).toArray()[0];
+    return numberOrNull(row?.["created_at"]);
   }
 
   /** The newest message's place, and the totals through it; null if there is none. */
@@ -407,6 +414,12 @@ export class SessionStore {
       )
       .toArray()[0];
     return numberOrNull(row?.["tokens"]) ?? 0;
+  }
+
+  /** How many of the summaries there are were made since a moment. */
+  summariesSince(since: number): number {
+    const row = this.#sql.exec("SELECT count(*) AS summaries FROM summaries WHERE created_at >= ?", since).one();
+    return number(row["summaries"]);
   }
 
   /** Newest first, versions below `beforeVersion`. */

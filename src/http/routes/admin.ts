@@ -94,7 +94,7 @@ const updateTenantRoute = defineRoute({
   tag: "Operations",
   summary: "Replace a tenant's settings, or pause its summaries",
   description:
-    "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
+    "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's; `limits` no session can change. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
   admin: true,
   request: z.object({ params: tenantParams, body: tenantPatchSchema }),
   bodyExample: sample.tenantPatch,

@@ -25,7 +25,7 @@ const append = defineRoute({
     },
     201: { description: "At least one is new", schema: appendResultSchema, example: sample.appendResult },
   },
-  problems: ["message_conflict", "head_seq_mismatch", "message_too_large", "session_full"],
+  problems: ["message_conflict", "head_seq_mismatch", "message_too_large", "session_full", "quota_exceeded"],
   async handle(call, { params, headers, body }) {
     const result = await appendMessages(call, params.sessionId, body, headers["Idempotency-Key"]);
     const created = result.messages.some((message) => message.created);

@@ -27,7 +27,7 @@ const summarize = defineRoute({
       example: sample.summarizeResult,
     },
   },
-  problems: ["session_not_found"],
+  problems: ["session_not_found", "quota_exceeded"],
   async handle(call, { params, body }) {
     return { status: 202, body: await summarizeByHand(call, params.sessionId, body) };
   },

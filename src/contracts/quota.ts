@@ -1,0 +1,26 @@
+import { z } from "zod";
+
+/** A day in UTC. */
+export const DAY_SECONDS = 86_400;
+
+const perDaySchema = z.int().min(1).nullable().optional();
+
+/** What each session of a tenant may take in a day (UTC), counted exactly. What is left out or null has no bound. */
+export const sessionLimitsSchema = z
+  .strictObject({
+    sessionMessagesPerDay: perDaySchema.describe("Messages appended to one session"),
+    sessionTokensPerDay: perDaySchema.describe("Tokens of the messages appended to one session, as estimated"),
+    sessionSummariesPerDay: perDaySchema.describe(
+      "Summaries of one session, past which none can be had by hand; those that a chat calls for by its length are still made",
+    ),
+  })
+  .meta({ id: "SessionLimits" });
+export type SessionLimits = z.infer<typeof sessionLimitsSchema>;
+
+/** An exact bound that was met, for whoever has to wait until it is there anew. */
+export interface Quota {
+  readonly name: "messages" | "tokens" | "summaries";
+  readonly limit: number;
+  readonly remaining: number;
+  readonly resetSeconds: number;
+}

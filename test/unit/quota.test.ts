@@ -1,0 +1,109 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { problemAnswer } from "../../src/http/problems.ts";
+import { appendQuotaFault, dayOf, findDayStart, summaryQuotaFault } from "../../src/session/quota.ts";
+
+const NOON = Date.UTC(2026, 10, 22, 12);
+const MIDNIGHT = Date.UTC(2026, 10, 22);
+const COST = 10;
+
+/** A log whose messages were said at these moments, each of the same cost; it counts what is read of it. */
+function logOf(moments: readonly number[]) {
+  let reads = 0;
+  return {
+    get reads() {
+      return reads;
+    },
+    createdAt(seq: number): number | null {
+      reads += 1;
+      return moments[seq - 1] ?? null;
+    },
+    head: () => (moments.length === 0 ? null : { seq: moments.length, totalCost: moments.length * COST }),
+    totalCostAt: (seq: number) => seq * COST,
+  };
+}
+
+const moment = fc.integer({ min: MIDNIGHT - 86_400_000, max: NOON });
+
+describe("where a session stood when the day began", () => {
+  test("is the last message of the days before, in every log whose messages follow each other", () => {
+    fc.assert(
+      fc.property(fc.array(moment, { maxLength: 200 }), (moments) => {
+        const log = logOf(moments.toSorted((a, b) => a - b));
+        const seq = moments.filter((at) => at < MIDNIGHT).length;
+        expect(findDayStart(log, "life", NOON)).toEqual({
+          incarnation: "life",
+          day: MIDNIGHT,
+          seq,
+          totalCost: seq * COST,
+        });
+      }),
+    );
+  });
+
+  test("leaves out nothing that was said today, whatever moments an import brought before it", () => {
+    fc.assert(
+      fc.property(fc.array(moment, { maxLength: 100 }), fc.nat(50), (imported, today) => {
+        const log = logOf([...imported, ...Array.from({ length: today }, () => NOON)]);
+        expect(findDayStart(log, "life", NOON).seq).toBeLessThanOrEqual(imported.length);
+      }),
+    );
+  });
+
+  test("takes 17 reads of the longest session", () => {
+    const log = logOf(Array.from({ length: 100_000 }, (_, index) => MIDNIGHT - 50_000 + index));
+    expect(findDayStart(log, "life", NOON).seq).toBe(50_000);
+    expect(log.reads).toBeLessThanOrEqual(17);
+  });
+
+  test("changes at midnight in UTC and not before", () => {
+    expect(dayOf(MIDNIGHT)).toBe(MIDNIGHT);
+    expect(dayOf(MIDNIGHT + 86_399_999)).toBe(MIDNIGHT);
+    expect(dayOf(MIDNIGHT - 1)).toBe(MIDNIGHT - 86_400_000);
+  });
+});
+
+describe("a bound of the day", () => {
+  const start = { incarnation: "life", day: MIDNIGHT, seq: 100, totalCost: 5_000 };
+  const at = (seq: number, totalCost: number) => ({ seq, totalCost });
+
+  test("may be met and not passed", () => {
+    const limits = { sessionMessagesPerDay: 10 };
+    expect(appendQuotaFault(limits, start, at(110, 6_000), at(109, 5_900), NOON)).toBeNull();
+    expect(appendQuotaFault(limits, start, at(111, 6_000), at(109, 5_900), NOON)).toMatchObject({
+      code: "quota_exceeded",
+      retryAfterSeconds: 43_200,
+      quota: { name: "messages", limit: 10, remaining: 1, resetSeconds: 43_200 },
+    });
+  });
+
+  test("of tokens stands beside that of messages", () => {
+    const limits = { sessionMessagesPerDay: 10, sessionTokensPerDay: 500 };
+    expect(appendQuotaFault(limits, start, at(105, 5_500), at(104, 5_400), NOON)).toBeNull();
+    expect(appendQuotaFault(limits, start, at(105, 5_501), at(104, 5_400), NOON)?.quota).toMatchObject({
+      name: "tokens",
+      remaining: 100,
+    });
+  });
+
+  test("that is null is none", () => {
+    const limits = { sessionMessagesPerDay: null, sessionTokensPerDay: null, sessionSummariesPerDay: null };
+    expect(appendQuotaFault(limits, start, at(9_999, 999_999), at(0, 0), NOON)).toBeNull();
+    expect(summaryQuotaFault(limits, 1_000, NOON)).toBeNull();
+  });
+
+  test("never says that less than nothing is left, nor that none of the day is", () => {
+    const fault = appendQuotaFault({ sessionMessagesPerDay: 5 }, start, at(200, 0), at(199, 0), MIDNIGHT + 86_399_999);
+    expect(fault?.quota).toMatchObject({ remaining: 0, resetSeconds: 1 });
+  });
+
+  test("is told in the headers that clients go by", () => {
+    const fault = summaryQuotaFault({ sessionSummariesPerDay: 3 }, 3, NOON);
+    if (fault === null) throw new Error("it was not refused");
+    const answer = problemAnswer(fault, "request-1");
+    expect(answer.status).toBe(429);
+    expect(answer.headers.get("Retry-After")).toBe("43200");
+    expect(answer.headers.get("RateLimit-Policy")).toBe('"summaries";q=3;w=86400');
+    expect(answer.headers.get("RateLimit")).toBe('"summaries";r=0;t=43200');
+  });
+});

@@ -1,0 +1,209 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, exports, waitUntil } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
+import type { SessionLimits } from "../../src/contracts/quota.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { letPass } from "../support/worker-lifetime.ts";
+import { birthOf, freshRef, said, sessionAt, stubAt, turn } from "../support/worker-session.ts";
+
+const DAY_MS = 86_400_000;
+
+const revs = new Map<string, number>();
+
+/** Equal limits have one rev, other limits a later one. */
+function tenantWith(limits: SessionLimits): TenantSettings {
+  const name = JSON.stringify(limits);
+  const rev = revs.get(name) ?? revs.size + 1;
+  revs.set(name, rev);
+  return { ...UNSET_TENANT, rev, limits };
+}
+
+/** @param limits null: the tenant never set anything */
+async function append(ref: SessionRef, limits: SessionLimits | null, ...ids: string[]): Promise<Outcome<unknown>> {
+  const messages = ids.map((id) => said(`This is ${id}.`, id));
+  return sessionAt(ref).append({ messages }, birthOf(ref), limits === null ? undefined : tenantWith(limits));
+}
+
+async function headOf(ref: SessionRef): Promise<number> {
+  return unwrap(await sessionAt(ref).state()).headSeq;
+}
+
+/** The rows that a body writes. */
+async function rowsWritten(ref: SessionRef, limits: SessionLimits, id?: string): Promise<number> {
+  return runInDurableObject(stubAt(ref), async (session, state) => {
+    const { sql } = state.storage;
+    const exec = sql.exec.bind(sql);
+    const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+    sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
+      const cursor = exec<T>(query, ...bindings);
+      cursors.push(cursor);
+      return cursor;
+    };
+    unwrap(await session.append({ messages: [said("One more.", id)] }, null, tenantWith(limits)));
+    sql.exec = exec;
+    return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+  });
+}
+
+describe("the messages of a session in a day", () => {
+  const limits = { sessionMessagesPerDay: 3 };
+
+  it("are counted exactly: what goes past the limit is refused whole, and stores nothing", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b"));
+    expect(await append(ref, limits, "c", "d")).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded", quota: { name: "messages", limit: 3, remaining: 1 } },
+    });
+    expect(await headOf(ref)).toBe(2);
+    unwrap(await append(ref, limits, "c"));
+    expect(await append(ref, limits, "d")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    expect(await headOf(ref)).toBe(3);
+  });
+
+  it("are not used up by what is sent again: a lost answer can be had when nothing is left", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    expect(unwrap(await append(ref, limits, "a", "b", "c"))).toMatchObject({ headSeq: 3 });
+  });
+
+  it("are counted still after the object was away", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    await evictDurableObject(stubAt(ref));
+    expect(await append(ref, limits, "d")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+  });
+
+  it("are bounded as well where the caller brings no settings along, as a frame on a socket does", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    await evictDurableObject(stubAt(ref));
+    expect(await sessionAt(ref).append({ messages: [said("d")] }, null)).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded" },
+    });
+  });
+
+  it("are as many again the next day", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    await letPass(ref, DAY_MS);
+    unwrap(await append(ref, limits, "d", "e", "f"));
+    expect(await append(ref, limits, "g")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    expect(await headOf(ref)).toBe(6);
+  });
+
+  it("are not bounded without a limit, and go by a new one from the next append on", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, null, "a", "b", "c", "d"));
+    expect(await append(ref, limits, "e")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    unwrap(await append(ref, { sessionMessagesPerDay: 5 }, "e"));
+  });
+
+  it("begin anew with a session that was erased and made again", async () => {
+    const ref = freshRef();
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    unwrap(await sessionAt(ref).erase());
+    unwrap(await append(ref, limits, "a", "b", "c"));
+    expect(await append(ref, limits, "d")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+  });
+
+  it("cost no row more than those of a session without limits", async () => {
+    const ref = freshRef();
+    const both = { sessionMessagesPerDay: 100, sessionTokensPerDay: 10_000 };
+    unwrap(await append(ref, both, "a"));
+    expect(await rowsWritten(ref, both, "b")).toBe(2);
+    expect(await rowsWritten(ref, both)).toBe(1);
+  });
+});
+
+it("the tokens of a session in a day are counted as appended, and an edit gives none back", async () => {
+  const ref = freshRef();
+  unwrap(await append(ref, null, "a"));
+  const { messageTokens: each } = unwrap(await sessionAt(ref).state());
+  const limits = { sessionTokensPerDay: 2 * each };
+  unwrap(await sessionAt(ref).editMessage("a", { content: "." }));
+  unwrap(await append(ref, limits, "b"));
+  expect(await append(ref, limits, "c")).toMatchObject({
+    ok: false,
+    fault: { quota: { name: "tokens", limit: 2 * each, remaining: 0 } },
+  });
+});
+
+it("summaries by hand end with the day's limit, and the chat goes on", async () => {
+  const ref = freshRef();
+  const tenant = tenantWith({ sessionSummariesPerDay: 1 });
+  const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
+  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), tenant));
+  const first = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+  expect(first.summary?.version).toBe(1);
+  unwrap(await sessionAt(ref).append({ messages: [turn(9), turn(10)] }, null, tenant));
+  expect(await sessionAt(ref).summarize({ keepRecentTokens: 0 })).toMatchObject({
+    ok: false,
+    fault: { code: "quota_exceeded", quota: { name: "summaries", limit: 1 } },
+  });
+  unwrap(await sessionAt(ref).append({ messages: [turn(11)] }, null, tenant));
+  expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(11);
+});
+
+describe("a tenant's limits", () => {
+  const admin = (method: string, tenant: string, body?: unknown): Promise<Response> =>
+    exports.default.fetch(
+      new Request(`http://threadkeep.test/v1/admin/tenants/${tenant}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
+          "content-type": "application/json",
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    );
+  const freshTenant = (): string => `t-${crypto.randomUUID()}`;
+  const read = async (answer: Response) => tenantStateSchema.parse(await answer.json());
+
+  it("are set by the operator, replaced whole, kept beside all else, and taken away", async () => {
+    const tenant = freshTenant();
+    const limits = { sessionMessagesPerDay: 50, sessionTokensPerDay: null };
+    expect((await read(await admin("PATCH", tenant, { limits }))).limits).toEqual({ sessionMessagesPerDay: 50 });
+    expect(await read(await admin("PATCH", tenant, { summarization: "paused" }))).toMatchObject({
+      rev: 2,
+      limits: { sessionMessagesPerDay: 50 },
+    });
+    const client = createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog({ write: () => undefined }) });
+    expect(await client.read(tenant)).toMatchObject({ limits: { sessionMessagesPerDay: 50 } });
+    expect(await read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
+    expect(await read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
+  });
+
+  it("are refused where they make no sense, and nothing changes", async () => {
+    const tenant = freshTenant();
+    for (const limits of [
+      { sessionMessagesPerDay: 0 },
+      { sessionMessagesPerDay: -1 },
+      { sessionMessagesPerDay: 1.5 },
+      { sessionMessagesPerDay: "100" },
+      { messagesPerDay: 5 },
+      [],
+      null,
+    ]) {
+      expect((await admin("PATCH", tenant, { limits })).status, JSON.stringify(limits)).toBe(422);
+    }
+    expect(await read(await admin("GET", tenant))).toMatchObject({ rev: 0, limits: {} });
+  });
+
+  it("hold in an object that an earlier version made", async () => {
+    const tenant = freshTenant();
+    await admin("PATCH", tenant, { summarization: "paused" });
+    await runInDurableObject(env.TENANT.getByName(tenant), (_, state) => {
+      state.storage.sql.exec("DROP TABLE limits");
+    });
+    expect(await read(await admin("GET", tenant))).toMatchObject({ rev: 1, limits: {} });
+    const limits = { sessionMessagesPerDay: 5 };
+    expect(await read(await admin("PATCH", tenant, { limits }))).toMatchObject({ rev: 2, limits });
+  });
+});
