@@ -8,8 +8,11 @@ const CHUNK_BYTES = 4_096;
 /** The class of a pair that has changed. */
 const STALE = 254;
 
-/** Counts the tokens of words. Not reentrant, as its buffers are used again for each word. */
-export function createMerger(vocabulary: Vocabulary): (text: string, from: number, to: number) => number {
+/** Counts the pieces of a word of a text; once they are more than `most`, any number that is. */
+type CountWord = (text: string, from: number, to: number, most: number) => number;
+
+/** Makes a counter, which uses its buffers again for each word. */
+export function createMerger(vocabulary: Vocabulary): CountWord {
   const { longest, table } = vocabulary;
   const bytes = new Uint8Array(CHUNK_BYTES);
   const starts = new Int32Array(CHUNK_BYTES + 1);
@@ -28,22 +31,22 @@ export function createMerger(vocabulary: Vocabulary): (text: string, from: numbe
     return classOf(table, first, second);
   }
 
+  /** Pieces begin as characters where these are tokens, which saves two merges in three, and else as bytes. */
   function startPieces(length: number): number {
     let pieces = 0;
     for (let at = 0; at < length;) {
       const byte = bytes[at] ?? 0;
       const width = byte < 0xc0 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
-      starts[pieces++] = at;
-      if (width > 1 && classBetween(at, at + width) === NO_CLASS) {
-        for (let k = 1; k < width; k++) starts[pieces++] = at + k;
-      }
-      at += width;
+      const end = at + width;
+      starts[pieces++] = at++;
+      if (width > 1 && classBetween(at - 1, end) === NO_CLASS) while (at < end) starts[pieces++] = at++;
+      at = end;
     }
     starts[pieces] = length;
     return pieces;
   }
 
-  /** Merges all pairs of the lowest class, from the left, until no pair is a token. */
+  /** Merges all pairs of the lowest class, from the left, until no pair is a token. Returns how many pieces are left. */
   function mergeBytes(length: number): number {
     if (length < 2) return length;
     for (let at = 0; at < length; at++) {
@@ -86,12 +89,13 @@ export function createMerger(vocabulary: Vocabulary): (text: string, from: numbe
     return pieces;
   }
 
-  return (text, from, to) => {
+  return (text, from, to, most) => {
     let pieces = 0;
     let length = 0;
     for (let at = from; at < to; at++) {
       if (length > CHUNK_BYTES - 4) {
         pieces += mergeBytes(length);
+        if (pieces > most) return pieces;
         length = 0;
       }
       const unit = text.charCodeAt(at);
