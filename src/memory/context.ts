@@ -5,7 +5,7 @@ import { createPairTracker } from "./cut.ts";
 import { fitItems, ownSources, renderItems } from "./items.ts";
 import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText } from "./message-text.ts";
 import { RETRIEVED_FRAME_TOKENS, retrievedCost, type RetrievedMessage } from "./retrieved.ts";
-import { estimateTokens } from "./tokens.ts";
+import { estimateTokens, isWithinTokens } from "./tokens.ts";
 import { outputText, toToolOutput } from "./tool-output.ts";
 
 /** A message for the assembler. `content` is null where it was erased. */
@@ -221,12 +221,21 @@ function shrink(unit: readonly Candidate[], allowance: TokenCount): Window | nul
   return total <= allowance ? windowOf(shrunk, cutSeqs) : null;
 }
 
-/** Text of at most so many tokens: its head and its tail, with a marker between them that says how much is gone. */
+/** Text of at most so many tokens, if the marker has room: its head and its tail, and between them what says how much is gone. */
 export function cutText(text: string, maxTokens: TokenCount): string {
-  if (estimateTokens(text) <= maxTokens) return text;
-  const room = Math.max(0, maxTokens - CUT_MARKER_TOKENS);
-  const head = prefixWithin(text, Math.ceil(room / 2));
-  const tail = suffixWithin(text, Math.floor(room / 2));
+  if (isWithinTokens(text, maxTokens)) return text;
+  for (let room = Math.max(0, maxTokens - CUT_MARKER_TOKENS); ;) {
+    const cut = headAndTail(text, room);
+    const over = estimateTokens(cut) - maxTokens;
+    if (over <= 0 || room === 0) return cut;
+    // Parts may come to less than the whole.
+    room = Math.max(0, room - over);
+  }
+}
+
+function headAndTail(text: string, maxTokens: TokenCount): string {
+  const head = prefixWithin(text, Math.ceil(maxTokens / 2));
+  const tail = suffixWithin(text, Math.floor(maxTokens / 2));
   const gone = text.length - head.length - tail.length;
   return `${head}\n[… ${gone} characters cut …]\n${tail}`;
 }
@@ -236,13 +245,13 @@ function isInsidePair(text: string, at: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** Longest prefix within a budget. The estimate rises with length, so halving finds it. */
+/** A prefix within a budget. The estimate rises with length but for a token or two, so halving finds nearly the longest. */
 function prefixWithin(text: string, maxTokens: TokenCount): string {
   let low = 0;
   let high = Math.min(text.length, maxTokens * 16);
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (estimateTokens(text.slice(0, middle)) <= maxTokens) low = middle;
+    if (isWithinTokens(text.slice(0, middle), maxTokens)) low = middle;
     else high = middle - 1;
   }
   return text.slice(0, isInsidePair(text, low) ? low - 1 : low);
@@ -253,7 +262,7 @@ function suffixWithin(text: string, maxTokens: TokenCount): string {
   let high = text.length;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    if (estimateTokens(text.slice(middle)) <= maxTokens) high = middle;
+    if (isWithinTokens(text.slice(middle), maxTokens)) high = middle;
     else low = middle + 1;
   }
   return text.slice(isInsidePair(text, low) ? low + 1 : low);

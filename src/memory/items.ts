@@ -12,7 +12,7 @@ export function itemTokens(item: { readonly text: string }): TokenCount {
   return estimateTokens(line(item)) + ITEM_OVERHEAD_TOKENS;
 }
 
-/** What items take together: less than one by one, since an estimate begins with caution. */
+/** What items take together: less than one by one, since each text is charged something besides its words. */
 export function itemsTokens(items: readonly { readonly text: string }[]): TokenCount {
   return estimateTokens(items.map(line).join("")) + items.length * ITEM_OVERHEAD_TOKENS;
 }

@@ -1,3 +1,4 @@
+import type { TokenCount } from "../contracts/message.ts";
 import { createMerger } from "./tokens/merge.ts";
 import { PACKED } from "./tokens/packed.ts";
 import { endOfWord } from "./tokens/split.ts";
@@ -22,14 +23,25 @@ let countWord: ReturnType<typeof createMerger> | undefined;
  * 1.35 times as many: the caller's factor. Where a text is cut inside a word, the parts may come to a token or two less than
  * the whole, and a text to a token or two more than one that goes on: who adds up parts looks at the whole once more.
  */
-export function estimateTokens(text: string): number {
-  if (text === "") return 0;
+export function estimateTokens(text: string): TokenCount {
+  return text === "" ? 0 : Math.ceil(countPieces(text, Infinity) * TOKENS_PER_PIECE) + TEXT_TOKENS;
+}
+
+/** Whether the estimate of a text is at most so much; reads no more of it than it takes to know. */
+export function isWithinTokens(text: string, maxTokens: TokenCount): boolean {
+  if (text === "") return true;
+  const most = Math.floor((maxTokens - TEXT_TOKENS) / TOKENS_PER_PIECE);
+  return countPieces(text, most) <= most;
+}
+
+/** The pieces of a text; once they are more than `most`, any number that is. */
+function countPieces(text: string, most: number): number {
   countWord ??= createMerger(unpackVocabulary(PACKED));
   let pieces = 0;
-  for (let at = 0; at < text.length;) {
+  for (let at = 0; at < text.length && pieces <= most;) {
     const end = endOfWord(text, at);
-    pieces += countWord(text, at, end);
+    pieces += countWord(text, at, end, most - pieces);
     at = end;
   }
-  return Math.ceil(pieces * TOKENS_PER_PIECE) + TEXT_TOKENS;
+  return pieces;
 }

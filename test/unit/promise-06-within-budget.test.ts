@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { hostileTexts } from "../../scripts/hostile-text.ts";
 import { contextFormatSchema, type RenderedContext } from "../../src/contracts/context.ts";
-import { assembleContext } from "../../src/memory/context.ts";
+import { assembleContext, cutText } from "../../src/memory/context.ts";
 import { renderContext } from "../../src/memory/formats.ts";
 import { renderItems } from "../../src/memory/items.ts";
 import { FILE_TOKENS } from "../../src/memory/message-text.ts";
@@ -76,6 +77,41 @@ describe("promise 6: within budget", () => {
           expect(estimate).toBeLessThanOrEqual(context.tokens.used);
         },
       ),
+      RUNS,
+    );
+  });
+
+  it("holds where each message is a word that a frame makes dearer", () => {
+    const log = Array.from({ length: 40 }, (_, index) => ({
+      id: `m${index + 1}`,
+      seq: index + 1,
+      role: "assistant" as const,
+      content: "ystemsataka",
+      createdAt: "",
+      tokens: estimateTokens("ystemsataka"),
+      tokensBefore: index * 20,
+    }));
+    const context = assembleContext({
+      sessionId: "s",
+      headSeq: log.length,
+      atSeq: log.length,
+      summary: null,
+      newestFirst: log.toReversed(),
+      maxTokens: 2_000,
+      hiddenSeqs: [],
+      candidates: null,
+      summaryPending: false,
+    });
+    const rendered = renderContext(context, { format: "text", summaryRole: "user" });
+    expect(estimateTokens(promptOf(rendered).texts[0] ?? "")).toBeLessThanOrEqual(context.tokens.used);
+  });
+
+  it("holds for a text that is cut, whatever it is", () => {
+    const texts = [...hostileTexts(20_261_122, ["Words that stand in a sentence, and one more."]).values()].flat();
+    fc.assert(
+      fc.property(fc.constantFrom(...texts), fc.integer({ min: 40, max: 2_000 }), (text, maxTokens) => {
+        expect(estimateTokens(cutText(text, maxTokens))).toBeLessThanOrEqual(maxTokens);
+      }),
       RUNS,
     );
   });
