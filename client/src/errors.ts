@@ -20,6 +20,10 @@ export type ServiceCode =
   | "session_not_ready"
   | "session_expired"
   | "session_full"
+  | "upgrade_required"
+  | "frame_too_large"
+  | "too_many_frames"
+  | "too_many_sockets"
   | "unavailable"
   | "internal";
 
