@@ -12,13 +12,13 @@ const ROLES: Readonly<Record<string, Role>> = {
   function: "tool",
 };
 /** Blocks that say again what `tool_calls` says. */
-const CALL_BLOCKS: readonly string[] = [
+const CALL_BLOCKS: ReadonlySet<string> = new Set([
   "tool_use",
   "tool_call",
   "tool_call_chunk",
   "input_json_delta",
   "server_tool_call",
-];
+]);
 
 /** A message as it is stored. Without an id of its own it is one more message each time it is added. */
 export function toStored(message: BaseMessage): NewMessage {
@@ -70,7 +70,7 @@ function blockParts(block: Readonly<Record<string, unknown>> | string): Part[] {
     const url = urlOf(block["image_url"]);
     if (url !== null) return [{ type: "file", mediaType: mediaTypeOf(url), data: url }];
   }
-  if (typeof type === "string" && CALL_BLOCKS.includes(type)) return [];
+  if (typeof type === "string" && CALL_BLOCKS.has(type)) return [];
   return [{ type: "data-langchain-block", data: toJson(block) }];
 }
 
