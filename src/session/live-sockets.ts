@@ -114,7 +114,7 @@ export class LiveSockets {
     const reader = newReader(attachment, sent, new Window());
     this.#readers.set(socket, reader);
     this.#greet(socket, session, sent, from === null);
-    this.#feed(socket, reader, session, new Page());
+    this.#feed(socket, reader, session, rev, new Page());
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -132,11 +132,16 @@ export class LiveSockets {
     if (this.#readers.size === 0) return;
     try {
       const session = this.#shell.row();
+      if (session === null) {
+        for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
+        return;
+      }
+      // Once for all sockets, like each page.
+      const rev = headRev(this.#shell.store, session);
       const page = new Page();
       const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
       for (const [socket, reader] of inOrder) {
-        if (this.#isOver(socket, reader, session) || session === null) continue;
-        this.#feed(socket, reader, session, page);
+        if (!this.#isOver(socket, reader, session)) this.#feed(socket, reader, session, rev, page);
       }
     } catch (error) {
       // A socket that missed an event must not go on: it resumes where it was.
@@ -145,9 +150,9 @@ export class LiveSockets {
     }
   }
 
-  #feed(socket: WebSocket, reader: Reader, session: SessionRow, page: Page): void {
+  /** @param rev that of the last event */
+  #feed(socket: WebSocket, reader: Reader, session: SessionRow, rev: Rev, page: Page): void {
     const { store } = this.#shell;
-    const rev = headRev(store, session);
     if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(store, session, reader.sent) === null) {
       // It was paused for so long that what it waits for is forgotten.
       this.#greet(socket, session, rev, true);
@@ -224,7 +229,7 @@ export class LiveSockets {
     reader.window ??= this.#countAnew(reader, session);
     reader.window.acknowledge(rev);
     this.#remember(socket, reader, { acked: rev });
-    this.#feed(socket, reader, session, new Page());
+    this.#feed(socket, reader, session, headRev(this.#shell.store, session), new Page());
   }
 
   answer(socket: WebSocket, id: string, result: object): void {

@@ -188,7 +188,7 @@ describe("a feed that is resumed", () => {
     client.send("ping");
     await until("pong", async () => pongs === 1);
     // Only what runs can be evicted.
-    await expect(evictDurableObject(stubAt(ref))).rejects.toThrow();
+    await expect(evictDurableObject(stubAt(ref))).rejects.toThrow("not currently running");
   });
 });
 
