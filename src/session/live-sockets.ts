@@ -257,6 +257,14 @@ export class LiveSockets {
 
   // The end
 
+  /** The client leaves, and waits for the same in return (RFC 6455, section 5.5.1). */
+  takeLeave(socket: WebSocket, code: number): void {
+    this.#readers.delete(socket);
+    // 1005 and 1006 stand for a close without a code, or for none at all: they cannot be sent.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+
+  /** The connection broke. */
   forget(socket: WebSocket): void {
     this.#readers.delete(socket);
   }
