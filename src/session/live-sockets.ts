@@ -130,7 +130,7 @@ export class LiveSockets {
   /** Tells every socket what happened since. Never throws: what happened stands. */
   deliver(): void {
     if (this.#readers.size === 0) return;
-    try {
+    this.#orBreakOff(() => {
       const session = this.#shell.row();
       if (session === null) {
         for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
@@ -143,8 +143,14 @@ export class LiveSockets {
       for (const [socket, reader] of inOrder) {
         if (!this.#isOver(socket, reader, session)) this.#feed(socket, reader, session, rev, page);
       }
+    });
+  }
+
+  /** A socket that missed an event must not go on: it resumes where it was. */
+  #orBreakOff(body: () => void): void {
+    try {
+      body();
     } catch (error) {
-      // A socket that missed an event must not go on: it resumes where it was.
       log.error("feed_broken", { sockets: this.#readers.size, ...errorFields(error) });
       for (const socket of this.#readers.keys()) this.#close(socket, CLOSE.broken, "Reconnect with since");
     }
@@ -226,10 +232,12 @@ export class LiveSockets {
     if (rev <= reader.attachment.acked) return;
     // There can be no more of these than events: they need no other bound.
     reader.allowance += 1;
-    reader.window ??= this.#countAnew(reader, session);
-    reader.window.acknowledge(rev);
-    this.#remember(socket, reader, { acked: rev });
-    this.#feed(socket, reader, session, headRev(this.#shell.store, session), new Page());
+    this.#orBreakOff(() => {
+      reader.window ??= this.#countAnew(reader, session);
+      reader.window.acknowledge(rev);
+      this.#remember(socket, reader, { acked: rev });
+      this.#feed(socket, reader, session, headRev(this.#shell.store, session), new Page());
+    });
   }
 
   answer(socket: WebSocket, id: string, result: object): void {
