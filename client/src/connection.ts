@@ -14,6 +14,8 @@ export interface ClientOptions {
   user?: string;
   /** In place of the global `fetch`, such as a service binding's. */
   fetch?: (input: string, init: RequestInit) => Promise<Response>;
+  /** In place of the global `WebSocket`, where there is none. */
+  webSocket?: (url: string) => WebSocket;
   /** For one call with all its tries, in ms: 30,000 by default. */
   timeoutMs?: number;
   /** Tries in all, 1 to 10: 4 by default. */
@@ -53,6 +55,10 @@ export class Connection {
     this.#base = readBase(options);
     this.#options = options;
     this.#maxTries = options.maxTries ?? DEFAULT_TRIES;
+  }
+
+  get webSocket(): ClientOptions["webSocket"] {
+    return this.#options.webSocket;
   }
 
   /** The same for another user. */
@@ -106,7 +112,7 @@ export class Connection {
       const headers = await this.#headers(request);
       deadline.check();
       const send = this.#options.fetch ?? globalThis.fetch;
-      response = await send(this.#urlOf(request), initOf(request, headers, deadline.signal));
+      response = await send(this.urlOf(request), initOf(request, headers, deadline.signal));
       if (response.ok) return { value: await read(response) };
       const error = errorOf(response.status, await response.text());
       const wait = retryAfterMs(response.headers.get("Retry-After"), Date.now());
@@ -130,7 +136,7 @@ export class Connection {
     };
   }
 
-  #urlOf({ path, query = {} }: WireRequest): string {
+  urlOf({ path, query = {} }: Pick<WireRequest, "path" | "query">): string {
     const search = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
     return `${this.#base}/v1${path}${search.size === 0 ? "" : `?${search}`}`;

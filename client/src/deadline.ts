@@ -1,4 +1,5 @@
 import { ThreadkeepError } from "./errors.ts";
+import { pause } from "./pause.ts";
 
 /** One end for a call with all its tries: the caller's signal, or the time that it has. */
 export interface Deadline {
@@ -30,16 +31,7 @@ export function startDeadline(timeoutMs: number, signal: AbortSignal | undefined
     check,
     async pause(ms) {
       if (Date.now() + ms >= endsAt) return false;
-      await new Promise<void>((resolve) => {
-        const wake = (): void => {
-          clearTimeout(pausing);
-          joined.removeEventListener("abort", wake);
-          resolve();
-        };
-        const pausing = setTimeout(wake, ms);
-        joined.addEventListener("abort", wake);
-        if (joined.aborted) wake();
-      });
+      await pause(ms, joined);
       check();
       return true;
     },

@@ -19,6 +19,8 @@ import type {
 import { ThreadkeepError } from "./errors.ts";
 import { readLines } from "./lines.ts";
 import { type List, listOf } from "./list.ts";
+import type { LiveEvent, LiveHello, Ticket, TicketRequest } from "./live-contract.ts";
+import { follow, type LiveOptions } from "./live.ts";
 import type { TransferLine } from "./transfer.ts";
 
 export interface AppendOptions<F extends ContextFormat = ContextFormat> extends CallOptions {
@@ -136,6 +138,16 @@ export class Session {
   async *export(options: CallOptions = {}): AsyncGenerator<TransferLine> {
     const stream = await this.#connection.stream({ method: "GET", path: `${this.#path}/export` }, options);
     yield* readLines(stream, options.signal);
+  }
+
+  /** What happens in the session, as it happens: `for await (const event of session.live({ since, signal }))`. */
+  live(options: LiveOptions = {}): AsyncGenerator<LiveHello | LiveEvent, void> {
+    return follow(this.#connection, this.#path, options);
+  }
+
+  /** A ticket for the live feed, for a page that has no key: hand it out from your back end. */
+  ticket(request: TicketRequest = {}, options?: CallOptions): Promise<Ticket> {
+    return this.#connection.json({ method: "POST", path: `${this.#path}/tickets`, body: request }, options);
   }
 
   state(options?: CallOptions): Promise<SessionState> {

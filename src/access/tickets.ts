@@ -64,7 +64,8 @@ export function createTicketOffice(secret: string, now: () => number = Date.now)
       const ticket = url.searchParams.get("ticket");
       if (session === undefined || ticket === null) return null;
       const body = read(ticket);
-      if (body.session !== decodeURIComponent(session) || body.expiresAt <= now()) throw badTicket();
+      const isOfThis = session === body.session || session === encodeURIComponent(body.session);
+      if (!isOfThis || body.expiresAt <= now()) throw badTicket();
       const { id, life, expiresAt } = body;
       return { ...body.principal, ticket: { id, life, expiresAt } };
     },

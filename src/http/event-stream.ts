@@ -2,8 +2,8 @@
 
 import { MAX_UNACKNOWLEDGED_EVENTS } from "../contracts/limits.ts";
 
-/** Proxies close a connection that says nothing for a minute or so. */
-const HEARTBEAT_MS = 15_000;
+/** Proxies close a connection that says nothing for a minute or so, and that a client has gone is noticed by a write alone. */
+const HEARTBEAT_MS = 10_000;
 /** So many events are acknowledged at a time: the feed goes on long before it would pause. */
 const ACKNOWLEDGE_EVERY = MAX_UNACKNOWLEDGED_EVENTS / 8;
 

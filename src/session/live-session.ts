@@ -78,8 +78,8 @@ export abstract class LiveSession extends SessionWork {
     else this.#sockets.refuse(socket, fault, id, isUnreadable === "binary" ? CLOSE.unsupported : CLOSE.tooLarge);
   }
 
-  override async webSocketClose(socket: WebSocket): Promise<void> {
-    this.#sockets.forget(socket);
+  override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
+    this.#sockets.takeLeave(socket, code);
   }
 
   override async webSocketError(socket: WebSocket): Promise<void> {

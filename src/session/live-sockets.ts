@@ -114,7 +114,7 @@ export class LiveSockets {
     const reader = newReader(attachment, sent, new Window());
     this.#readers.set(socket, reader);
     this.#greet(socket, session, sent, from === null);
-    this.#feed(socket, reader, session, new Page());
+    this.#feed(socket, reader, session, rev, new Page());
     return new Response(null, { status: 101, webSocket: client });
   }
 
@@ -130,24 +130,35 @@ export class LiveSockets {
   /** Tells every socket what happened since. Never throws: what happened stands. */
   deliver(): void {
     if (this.#readers.size === 0) return;
-    try {
+    this.#orBreakOff(() => {
       const session = this.#shell.row();
+      if (session === null) {
+        for (const [socket, reader] of this.#readers) this.#isOver(socket, reader, session);
+        return;
+      }
+      // Once for all sockets, like each page.
+      const rev = headRev(this.#shell.store, session);
       const page = new Page();
       const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
       for (const [socket, reader] of inOrder) {
-        if (this.#isOver(socket, reader, session) || session === null) continue;
-        this.#feed(socket, reader, session, page);
+        if (!this.#isOver(socket, reader, session)) this.#feed(socket, reader, session, rev, page);
       }
+    });
+  }
+
+  /** A socket that missed an event must not go on: it resumes where it was. */
+  #orBreakOff(body: () => void): void {
+    try {
+      body();
     } catch (error) {
-      // A socket that missed an event must not go on: it resumes where it was.
       log.error("feed_broken", { sockets: this.#readers.size, ...errorFields(error) });
       for (const socket of this.#readers.keys()) this.#close(socket, CLOSE.broken, "Reconnect with since");
     }
   }
 
-  #feed(socket: WebSocket, reader: Reader, session: SessionRow, page: Page): void {
+  /** @param rev that of the last event */
+  #feed(socket: WebSocket, reader: Reader, session: SessionRow, rev: Rev, page: Page): void {
     const { store } = this.#shell;
-    const rev = headRev(store, session);
     if (reader.sent < rev && reader.attachment.sent !== null && resumeAt(store, session, reader.sent) === null) {
       // It was paused for so long that what it waits for is forgotten.
       this.#greet(socket, session, rev, true);
@@ -221,10 +232,12 @@ export class LiveSockets {
     if (rev <= reader.attachment.acked) return;
     // There can be no more of these than events: they need no other bound.
     reader.allowance += 1;
-    reader.window ??= this.#countAnew(reader, session);
-    reader.window.acknowledge(rev);
-    this.#remember(socket, reader, { acked: rev });
-    this.#feed(socket, reader, session, new Page());
+    this.#orBreakOff(() => {
+      reader.window ??= this.#countAnew(reader, session);
+      reader.window.acknowledge(rev);
+      this.#remember(socket, reader, { acked: rev });
+      this.#feed(socket, reader, session, headRev(this.#shell.store, session), new Page());
+    });
   }
 
   answer(socket: WebSocket, id: string, result: object): void {
@@ -252,6 +265,14 @@ export class LiveSockets {
 
   // The end
 
+  /** The client leaves, and waits for the same in return (RFC 6455, section 5.5.1). */
+  takeLeave(socket: WebSocket, code: number): void {
+    this.#readers.delete(socket);
+    // 1005 and 1006 stand for a close without a code, or for none at all: they cannot be sent.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+  }
+
+  /** The connection broke. */
   forget(socket: WebSocket): void {
     this.#readers.delete(socket);
   }

@@ -4,6 +4,7 @@ import type * as append from "../../src/contracts/append.ts";
 import type * as context from "../../src/contracts/context.ts";
 import type { PROBLEMS } from "../../src/contracts/errors.ts";
 import type * as job from "../../src/contracts/job.ts";
+import type * as live from "../../src/contracts/live.ts";
 import type * as memory from "../../src/contracts/memory-search.ts";
 import type * as message from "../../src/contracts/message.ts";
 import type { Page } from "../../src/contracts/page.ts";
@@ -43,6 +44,10 @@ export type ClientContract = Holds<{
   importResult: Same<client.ImportResult, transfer.ImportResult>;
   line: Same<client.TransferLine, transfer.TransferLine>;
   contextRequest: Same<client.ContextRequest, context.ContextRequest>;
+  liveEvent: Same<client.LiveEvent, live.LiveEvent>;
+  hello: Same<client.LiveHello, live.Hello>;
+  ticket: Same<client.Ticket, live.Ticket>;
+  ticketRequest: Same<client.TicketRequest, live.TicketRequest>;
   code: Same<client.ServiceCode, keyof typeof PROBLEMS>;
   appendResult: Same<client.AppendResult, Omit<append.AppendResult, "context">>;
   threadkeep: Same<client.Contexts["threadkeep"], context.ContextIn<"threadkeep">>;

@@ -150,7 +150,7 @@ function refuse(response: ServerResponse, seen: Seen, status: number, headers: R
 function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>): unknown {
   const { text, isCut = false, usage = TOKENS } = reply;
   const { model } = seen.body;
-  if (seen.path === "messages") {
+  if (seen.path.endsWith("messages")) {
     // Models without native schemas are given a tool to answer with.
     const content = Array.isArray(seen.body["tools"])
       ? { type: "tool_use", id: "t1", name: "json", input: JSON.parse(text) as unknown }

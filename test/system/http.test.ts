@@ -358,6 +358,7 @@ describe("the OpenAPI document", () => {
       "get /v1/sessions/{sessionId}",
       "get /v1/sessions/{sessionId}/context",
       "get /v1/sessions/{sessionId}/export",
+      "get /v1/sessions/{sessionId}/live",
       "get /v1/sessions/{sessionId}/messages",
       "get /v1/sessions/{sessionId}/messages/{messageId}",
       "get /v1/sessions/{sessionId}/summaries",
@@ -376,6 +377,7 @@ describe("the OpenAPI document", () => {
       "post /v1/sessions/{sessionId}/messages",
       "post /v1/sessions/{sessionId}/search",
       "post /v1/sessions/{sessionId}/summarize",
+      "post /v1/sessions/{sessionId}/tickets",
     ]);
   });
 

@@ -188,7 +188,7 @@ describe("a feed that is resumed", () => {
     client.send("ping");
     await until("pong", async () => pongs === 1);
     // Only what runs can be evicted.
-    await expect(evictDurableObject(stubAt(ref))).rejects.toThrow(/./);
+    await expect(evictDurableObject(stubAt(ref))).rejects.toThrow("not currently running");
   });
 });
 
@@ -258,6 +258,16 @@ describe("a reader that does not acknowledge", () => {
 });
 
 describe("a feed that ends", () => {
+  it.each([1000, 3001])("answers a client that leaves with its own code, %i", async (code) => {
+    const ref = await chatOf(1);
+    const client = await follow(ref);
+    await helloOf(client);
+    await evictDurableObject(stubAt(ref));
+    client.socket.close(code);
+    await until("it is closed", async () => client.closed() !== null);
+    expect(client.closed()).toMatchObject({ code });
+  });
+
   it("says that the session was erased, and closes with 4404, also if its id begins anew", async () => {
     const ref = await chatOf(2);
     const client = await follow(ref);

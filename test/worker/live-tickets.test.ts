@@ -59,6 +59,7 @@ describe("a ticket", () => {
       expect(await statusWith(ref, bad), bad).toBe(401);
     }
     expect(await statusWith(await chatOf(1), ticket)).toBe(401);
+    expect(await statusWith({ ...ref, session: "%ZZ" }, ticket)).toBe(401);
     const { tenant, owner } = ref;
     const principal = { kind: "tenant-key", id: "deployment-key", tenant, owner, scopes: ["memory:read"] } as const;
     const life = unwrap(await sessionAt(ref).ticketLife());

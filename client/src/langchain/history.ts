@@ -1,0 +1,66 @@
+/** Threadkeep as the message history of LangChain.js. */
+
+import { BaseListChatMessageHistory } from "@langchain/core/chat_history";
+import { type BaseMessage, coerceMessageLikeToMessage } from "@langchain/core/messages";
+import type { Threadkeep } from "../client.ts";
+import type { ContextRequest } from "../context.ts";
+import { ThreadkeepError } from "../errors.ts";
+import type { Session } from "../session.ts";
+import { toStored } from "./messages.ts";
+
+export interface HistoryOptions {
+  client: Threadkeep;
+  sessionId: string;
+  /** The context that `getMessages` gives: its budget is the session's by default, and it brings back no older messages. */
+  context?: Omit<ContextRequest, "format" | "atSeq">;
+}
+
+/** As many messages go into one append. */
+const MAX_APPEND = 100;
+
+/**
+ * A `BaseListChatMessageHistory`: what it gives is the context of the session, a summary of the older turns first, then the recent ones
+ * word for word, as any model of LangChain takes them. What is added keeps its id, so that adding it again changes nothing.
+ */
+export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
+  override lc_namespace = ["threadkeep", "langchain"];
+  readonly #session: Session;
+  readonly #context: HistoryOptions["context"];
+
+  constructor({ client, sessionId, context }: HistoryOptions) {
+    super();
+    this.#session = client.session(sessionId);
+    this.#context = context;
+  }
+
+  override async getMessages(): Promise<BaseMessage[]> {
+    try {
+      // In this format every call stands before its result, and none is without: providers refuse a history that has halves.
+      const { messages } = await this.#session.context({ ...this.#context, format: "openai-chat" });
+      return messages.map((message) => coerceMessageLikeToMessage({ ...message, content: message.content ?? "" }));
+    } catch (error) {
+      // A history that was never written to is empty.
+      if (error instanceof ThreadkeepError && error.code === "session_not_found") return [];
+      throw error;
+    }
+  }
+
+  override addMessage(message: BaseMessage): Promise<void> {
+    return this.addMessages([message]);
+  }
+
+  override async addMessages(messages: BaseMessage[]): Promise<void> {
+    const stored = messages.map(toStored);
+    for (let at = 0; at < stored.length; at += MAX_APPEND)
+      await this.#session.append(stored.slice(at, at + MAX_APPEND));
+  }
+
+  /** Erases the session. */
+  override async clear(): Promise<void> {
+    try {
+      await this.#session.delete();
+    } catch (error) {
+      if (!(error instanceof ThreadkeepError && error.code === "session_not_found")) throw error;
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { unstable_readConfig as readConfig } from "wrangler";
+import { readJsonFile } from "../dev/files.ts";
+import { projectRoot, statePaths } from "../dev/paths.ts";
+import { StartError } from "../dev/start-error.ts";
+import { startWorkerPair } from "./worker-pair.ts";
+
+/** Where the service is that an example talks to. */
+export interface ExampleService {
+  url: string;
+  apiKey: string;
+}
+
+const inProject = (file: string): string => path.join(projectRoot, file);
+
+/** What each example is started with; its service stands in the environment. */
+const COMMANDS: Readonly<Record<string, readonly string[]>> = {
+  "node-chat": [process.execPath, "--disable-warning=ExperimentalWarning", inProject("examples/node-chat/server.ts")],
+  "python-chat": ["python3", inProject("examples/python-chat/chat.py")],
+};
+export const EXAMPLES = [...Object.keys(COMMANDS), "worker-rpc"];
+
+/** Runs an example until it ends. Its exit code. */
+export async function runExample(name: string, args: readonly string[], service: ExampleService): Promise<number> {
+  const [program, ...given] = COMMANDS[name] ?? [];
+  if (program === undefined) throw new StartError(`There is no example ${name}. There are ${EXAMPLES.join(", ")}.`);
+  if (name === "node-chat") await buildClient();
+  const child = spawn(program, [...given, ...args], {
+    cwd: projectRoot,
+    stdio: "inherit",
+    env: { ...process.env, THREADKEEP_URL: service.url, THREADKEEP_API_KEY: service.apiKey },
+  });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => resolve(code ?? 1));
+    child.once("error", () => reject(new StartError(`${program} is not installed. Install it, and start again.`)));
+  });
+}
+
+/** The client as an application has it that installed it. */
+async function buildClient(): Promise<void> {
+  const tsc = inProject("node_modules/typescript/bin/tsc");
+  const child = spawn(process.execPath, [tsc, "-p", inProject("client/tsconfig.json")], { stdio: "inherit" });
+  const code = await new Promise<number | null>((resolve) => {
+    child.once("exit", resolve);
+  });
+  if (code !== 0) throw new StartError("The client could not be built; what is wrong stands above.");
+}
+
+interface DeclaredService {
+  readonly binding: string;
+  readonly entrypoint?: string;
+  readonly props?: Record<string, unknown>;
+}
+
+/** The Worker of the example with the binding that its wrangler.toml declares. */
+export function readWorkerExample() {
+  const config = readConfig({ config: inProject("examples/worker-rpc/wrangler.toml") }, { hideWarnings: true });
+  const services = (config.services ?? []).map(({ binding, entrypoint, props }: DeclaredService) => [
+    binding,
+    { ...(entrypoint === undefined ? {} : { entrypoint }), ...(props === undefined ? {} : { props }) },
+  ]);
+  return {
+    callerEntry: config.main ?? "",
+    compatibilityDate: config.compatibility_date ?? "",
+    services: Object.fromEntries(services),
+  };
+}
+
+/** Threadkeep and the Worker side by side: with sessions of their own, in memory, on the database of the service that runs here. */
+export async function runWorkerExample(stateDirectory: string): Promise<void> {
+  const { devJson, bundle } = statePaths(stateDirectory);
+  if (!existsSync(devJson)) throw new StartError("The service does not run. Start it with npm start, then this again.");
+  const facts = readFacts(readJsonFile(devJson));
+  const miniflare = await startWorkerPair({
+    ...readWorkerExample(),
+    bundleDirectory: bundle,
+    hyperdriveUrl: facts.databaseUrl,
+    secrets: { THREADKEEP_API_KEY: facts.apiKey, THREADKEEP_ADMIN_KEY: facts.adminKey },
+  });
+  const url = new URL("/chats/worker-example", await miniflare.ready);
+  console.log(`The chat is at ${url}\n\n  curl -s ${url} -d '{"user": "ada", "text": "Hello"}'\n\nStop with Ctrl-C.`);
+  await new Promise<void>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
+  });
+  await miniflare.dispose();
+}
+
+function readFacts(value: unknown): { apiKey: string; adminKey: string; databaseUrl: string } {
+  const entries = new Map(Object.entries(typeof value === "object" && value !== null ? value : {}));
+  const textOf = (name: string): string => {
+    const text: unknown = entries.get(name);
+    if (typeof text === "string") return text;
+    throw new StartError(`dev.json lacks ${name}. Stop the service, and start it again with npm start.`);
+  };
+  return { apiKey: textOf("apiKey"), adminKey: textOf("adminKey"), databaseUrl: textOf("databaseUrl") };
+}

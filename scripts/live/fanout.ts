@@ -1,0 +1,130 @@
+// One session, many sockets, appends at a steady rate: how long until each reader has each event, and what it takes of the service.
+import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { processorMs, residentMiB } from "../bench/machine.ts";
+import { type Distribution, distributionOf } from "../bench/statistics.ts";
+import { Follower, type Place } from "./follower.ts";
+import { createSession, write } from "./writer.ts";
+
+const SETTLE_MS = 30_000;
+/** Before the first is measured, so that what is loaded once is loaded. */
+const WARM_UP_SECONDS = 5;
+
+export interface FanoutOptions {
+  readonly sockets: number;
+  readonly appendsPerSecond: number;
+  readonly seconds: number;
+  /** Of workerd; undefined where it is not ours to look into. */
+  readonly runtimePid: number | undefined;
+  readonly signal: AbortSignal;
+  onProgress(appends: number): void;
+}
+
+export interface FanoutReport {
+  readonly appends: number;
+  readonly deliveries: number;
+  /** From before the append is sent until the event has come. */
+  readonly delivery: Distribution | null;
+  readonly append: Distribution | null;
+  /** Of workerd, in percent of one core. */
+  readonly processorPercent: number | null;
+  readonly memoryMiB: { readonly start: number | null; readonly end: number | null };
+  readonly faults: readonly string[];
+}
+
+/** All but one read; that one opens its socket and never reads from it. */
+export async function runFanout(place: () => Place, options: FanoutOptions): Promise<FanoutReport> {
+  const { sockets, appendsPerSecond, seconds, runtimePid, signal } = options;
+  const delivered: number[] = [];
+  const answered: number[] = [];
+  const state = { isMeasuring: false };
+  const followers = Array.from(
+    { length: sockets - 1 },
+    () =>
+      new Follower((content, at) => {
+        if (state.isMeasuring && typeof content === "string") delivered.push(at - Number(content.split(" ")[0]));
+      }),
+  );
+  await createSession(place);
+  const deaf = await connectDeaf(place());
+  for (const follower of followers) {
+    if (!(await follower.connect(place()))) throw new Error("a socket was not opened");
+  }
+
+  const appendOne = async (sentAt: number): Promise<void> => {
+    const messages = [{ role: "user", content: `${sentAt} is when this was said, by the clock of who said it.` }];
+    await write(place, { method: "POST", path: `/${place().session}/messages`, body: { messages } });
+    if (state.isMeasuring) answered.push(performance.now() - sentAt);
+  };
+  let appends = 0;
+  const under = new Set<Promise<void>>();
+  const appendFor = async (span: number): Promise<void> => {
+    const startedAt = performance.now();
+    for (let count = 0; count < span * appendsPerSecond && !signal.aborted; count += 1) {
+      await sleep(Math.max(0, startedAt + (count * 1_000) / appendsPerSecond - performance.now()));
+      const sentAt = performance.now();
+      const call = appendOne(sentAt);
+      under.add(call);
+      void call.finally(() => under.delete(call));
+      appends += 1;
+      options.onProgress(appends);
+    }
+    await Promise.all(under);
+  };
+
+  await appendFor(WARM_UP_SECONDS);
+  state.isMeasuring = true;
+  const start = runtimePid === undefined ? null : residentMiB(runtimePid);
+  const spentBefore = runtimePid === undefined ? null : processorMs(runtimePid);
+  const measuredFrom = performance.now();
+  await appendFor(seconds);
+  const deadline = performance.now() + SETTLE_MS;
+  while (followers.some(({ count }) => count < appends) && performance.now() < deadline) await sleep(20);
+  const spent = runtimePid === undefined ? null : processorMs(runtimePid);
+  const measuredMs = performance.now() - measuredFrom;
+  const end = runtimePid === undefined ? null : residentMiB(runtimePid);
+
+  const faults = followers.flatMap(({ fault, count }, reader) => {
+    if (fault !== null) return [`reader ${reader} ${fault}`];
+    return count === appends ? [] : [`reader ${reader} saw ${count} of ${appends} appends`];
+  });
+  for (const follower of followers) follower.drop();
+  deaf.destroy();
+  return {
+    appends,
+    deliveries: followers.reduce((sum, { count }) => sum + count, 0),
+    delivery: distributionOf(delivered),
+    append: distributionOf(answered),
+    processorPercent:
+      spent === null || spentBefore === null ? null : Math.round((100 * (spent - spentBefore)) / measuredMs),
+    memoryMiB: { start, end },
+    faults,
+  };
+}
+
+/** Opens a socket by hand and reads nothing more than the answer to the upgrade. */
+function connectDeaf({ url, apiKey, session }: Place): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(
+        [
+          `GET /v1/sessions/${session}/live HTTP/1.1`,
+          `Host: ${hostname}:${port}`,
+          `Authorization: Bearer ${apiKey}`,
+          "Connection: Upgrade",
+          "Upgrade: websocket",
+          "Sec-WebSocket-Version: 13",
+          "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+          "\r\n",
+        ].join("\r\n"),
+      );
+    });
+    socket.once("error", reject);
+    socket.once("data", (data) => {
+      socket.pause();
+      if (data.toString().startsWith("HTTP/1.1 101")) resolve(socket);
+      else reject(new Error(`the upgrade was answered with ${data.toString().split("\r\n")[0]}`));
+    });
+  });
+}

@@ -1,0 +1,102 @@
+// A client of a live feed that checks what it is told: each event once, in order, whatever happens in between.
+
+export interface Place {
+  readonly url: string;
+  readonly apiKey: string;
+  readonly session: string;
+}
+
+/** What is read of a frame here. */
+interface Frame {
+  readonly type: string;
+  readonly rev?: number;
+  readonly since?: number;
+  readonly reset?: boolean;
+  readonly error?: { readonly code: string; readonly detail: string };
+  readonly message?: { readonly content?: unknown };
+}
+
+/** As an application would: well before the feed pauses. */
+const ACKNOWLEDGE_EVERY = 32;
+
+export class Follower {
+  /** The last event that came; 0 before the first. */
+  known = 0;
+  /** Events that came, over all connections. */
+  count = 0;
+  connections = 0;
+  /** The first thing that was not as promised. */
+  fault: string | null = null;
+  readonly #onEvent: (content: unknown, at: number) => void;
+  #socket: WebSocket | null = null;
+  #unacknowledged = 0;
+
+  constructor(onEvent: (content: unknown, at: number) => void = () => undefined) {
+    this.#onEvent = onEvent;
+  }
+
+  get isConnected(): boolean {
+    return this.#socket !== null;
+  }
+
+  /** Resolves once hello has come; false if there was no connection, as while the service restarts. */
+  async connect(place: Place): Promise<boolean> {
+    const base = place.url.replace(/^http/, "ws");
+    const url = `${base}/v1/sessions/${place.session}/live?since=${this.known}`;
+    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${place.apiKey}` } });
+    this.#socket = socket;
+    this.connections += 1;
+    return new Promise((resolve) => {
+      const end = (): void => {
+        if (this.#socket === socket) this.#socket = null;
+        resolve(false);
+      };
+      socket.addEventListener("message", ({ data }) => {
+        const at = performance.now();
+        // What is still on its way to a client that has gone does not count.
+        if (this.#socket !== socket) return;
+        const frame: Frame = JSON.parse(String(data));
+        if (frame.type !== "hello") this.#take(socket, frame, at);
+        else {
+          this.#greeted(frame);
+          resolve(true);
+        }
+      });
+      socket.addEventListener("close", end);
+      socket.addEventListener("error", end);
+    });
+  }
+
+  /** Leaves in the middle of whatever comes. */
+  drop(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  #greeted({ since = 0, reset }: Frame): void {
+    if (reset === true) this.#note(`was told to begin anew after ${this.count} events`);
+    else if (this.known !== 0 && since !== this.known) this.#note(`asked for ${this.known} and was given ${since}`);
+    this.known = since;
+  }
+
+  #take(socket: WebSocket, { type, rev, error, message }: Frame, at: number): void {
+    if (rev === undefined) {
+      this.#note(error === undefined ? `got a frame of the type ${type}` : `${error.code}: ${error.detail}`);
+      return;
+    }
+    if (rev !== this.known + 1) this.#note(`got ${rev} after ${this.known}`);
+    this.known = rev;
+    this.count += 1;
+    this.#unacknowledged += 1;
+    if (this.#unacknowledged >= ACKNOWLEDGE_EVERY && socket.readyState === WebSocket.OPEN) {
+      this.#unacknowledged = 0;
+      socket.send(JSON.stringify({ type: "ack", rev }));
+    }
+    this.#onEvent(message?.content, at);
+  }
+
+  #note(fault: string): void {
+    this.fault ??= fault;
+  }
+}

@@ -1,0 +1,62 @@
+import { existsSync, mkdirSync, mkdtempSync, renameSync } from "node:fs";
+import path from "node:path";
+import { type Browser, chromium } from "playwright-core";
+import manifest from "../../package.json" with { type: "json" };
+import { projectRoot } from "../../scripts/dev/paths.ts";
+import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.ts";
+
+const CHROMIUM_VERSION = manifest.optionalDependencies["@sparticuz/chromium"];
+
+export interface TestBrowser {
+  readonly browser: Browser;
+  close(): Promise<void>;
+}
+
+/** A real browser: the one that npm installed, on Linux x64, else Chrome where it is. Null: there is none. */
+export async function openBrowser(): Promise<TestBrowser | null> {
+  const directory = makeTemporaryDirectory();
+  const temporary = path.join(directory, "tmp");
+  mkdirSync(temporary);
+  const executablePath = await findExecutable();
+  try {
+    const browser = await chromium.launch({
+      ...(executablePath === null ? { channel: "chrome" } : { executablePath }),
+      // The package's own arguments would turn web security off.
+      args: ["--no-sandbox"],
+      env: { ...process.env, TMPDIR: temporary },
+    });
+    const close = async (): Promise<void> => {
+      await browser.close();
+      removeDirectory(directory);
+    };
+    return { browser, close };
+  } catch (error) {
+    removeDirectory(directory);
+    if (executablePath !== null) throw error;
+    return null;
+  }
+}
+
+/** Unpacked once for all runs: it takes many seconds. Whole or not at all, whoever else unpacks it or is killed at it. */
+async function findExecutable(): Promise<string | null> {
+  if (process.platform !== "linux" || process.arch !== "x64") return null;
+  const cache = path.join(projectRoot, "node_modules/.cache/threadkeep");
+  const unpacked = path.join(cache, `chromium-${CHROMIUM_VERSION}`);
+  if (existsSync(unpacked)) return path.join(unpacked, "chromium");
+  const packed = await import("@sparticuz/chromium").catch(() => null);
+  if (packed === null) return null;
+  mkdirSync(cache, { recursive: true });
+  const directory = mkdtempSync(path.join(cache, "unpacking-"));
+  const before = process.env["TMPDIR"];
+  // It is unpacked where temporary files go.
+  process.env["TMPDIR"] = directory;
+  try {
+    await packed.default.executablePath();
+    if (!existsSync(unpacked)) renameSync(directory, unpacked);
+  } finally {
+    if (before === undefined) delete process.env["TMPDIR"];
+    else process.env["TMPDIR"] = before;
+    removeDirectory(directory);
+  }
+  return path.join(unpacked, "chromium");
+}

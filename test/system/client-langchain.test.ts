@@ -1,0 +1,92 @@
+import { AIMessage, type BaseMessage, HumanMessage, RemoveMessage, ToolMessage } from "@langchain/core/messages";
+import { ChatPromptTemplate, MessagesPlaceholder } from "@langchain/core/prompts";
+import { RunnableWithMessageHistory } from "@langchain/core/runnables";
+import { FakeListChatModel } from "@langchain/core/utils/testing";
+import { describe, expect, it } from "vitest";
+import { createClient } from "../../client/src/index.ts";
+import { ThreadkeepChatMessageHistory } from "../../client/src/langchain/history.ts";
+import { sharedService } from "../support/service.ts";
+
+const service = sharedService();
+const client = createClient({ url: service.url, key: service.apiKey });
+const newId = (): string => `langchain-${crypto.randomUUID()}`;
+const historyOf = (sessionId: string) => new ThreadkeepChatMessageHistory({ client, sessionId });
+const said = (messages: readonly BaseMessage[]): [string, unknown][] =>
+  messages.map(({ type, content }) => [type, content]);
+
+describe("the history of LangChain", () => {
+  it("carries a chain's turns from one run to the next", async () => {
+    const seen: [string, unknown][][] = [];
+    const model = new FakeListChatModel({ responses: ["Yes, it is.", "By train."] });
+    const chain = ChatPromptTemplate.fromMessages([
+      ["system", "Be brief."],
+      new MessagesPlaceholder("history"),
+      ["human", "{question}"],
+    ])
+      .pipe((prompt) => {
+        seen.push(said(prompt.toChatMessages()));
+        return prompt;
+      })
+      .pipe(model);
+    const chat = new RunnableWithMessageHistory({
+      runnable: chain,
+      getMessageHistory: historyOf,
+      inputMessagesKey: "question",
+      historyMessagesKey: "history",
+    });
+    const config = { configurable: { sessionId: newId() } };
+    await chat.invoke({ question: "Is Baixa flat?" }, config);
+    await chat.invoke({ question: "How do I get there?" }, config);
+    expect(seen[1]).toEqual([
+      ["system", "Be brief."],
+      ["human", "Is Baixa flat?"],
+      ["ai", "Yes, it is."],
+      ["human", "How do I get there?"],
+    ]);
+  });
+
+  it("keeps calls of tools and their results together, and gives none without the other", async () => {
+    const history = historyOf(newId());
+    const call = { id: "c1", name: "weather", args: { city: "Lisbon" }, type: "tool_call" as const };
+    await history.addMessages([
+      new HumanMessage("How warm is Lisbon?"),
+      new AIMessage({ content: "I look.", tool_calls: [call] }),
+      new ToolMessage({ content: "21 degrees", tool_call_id: "c1", name: "weather" }),
+      new AIMessage({ content: "", tool_calls: [{ ...call, id: "c2" }] }),
+    ]);
+    const messages = await history.getMessages();
+    expect(said(messages).slice(0, 3)).toEqual([
+      ["human", "How warm is Lisbon?"],
+      ["ai", "I look."],
+      ["tool", "21 degrees"],
+    ]);
+    expect(messages[1]).toMatchObject({ tool_calls: [{ id: "c1", name: "weather", args: { city: "Lisbon" } }] });
+    expect(
+      messages.flatMap((message) => (message instanceof AIMessage ? (message.tool_calls ?? []) : [])),
+    ).toHaveLength(1);
+  });
+
+  it("adds a message of the same id once, and names who said it", async () => {
+    const history = historyOf(newId());
+    const message = new HumanMessage({ id: "run/1", content: [{ type: "text", text: "Hello" }], name: "Ana" });
+    await history.addMessages([message]);
+    await history.addMessage(message);
+    expect(said(await history.getMessages())).toEqual([["human", "Hello"]]);
+    expect((await history.getMessages())[0]?.name).toBe("Ana");
+  });
+
+  it("takes a long history at once, is empty before the first message and after it is cleared", async () => {
+    const history = historyOf(newId());
+    expect(await history.getMessages()).toEqual([]);
+    await history.clear();
+    await history.addMessages(Array.from({ length: 150 }, (_, index) => new HumanMessage(`Turn ${index}`)));
+    expect(await history.getMessages()).toHaveLength(150);
+    await history.clear();
+    expect(await history.getMessages()).toEqual([]);
+  });
+
+  it("refuses what nobody said", async () => {
+    const refused = historyOf(newId()).addMessage(new RemoveMessage({ id: "m" }));
+    await expect(refused).rejects.toMatchObject({ code: "invalid_argument" });
+  });
+});

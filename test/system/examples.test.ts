@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import Anthropic from "@anthropic-ai/sdk";
+import { describe, expect, inject, it, onTestFinished } from "vitest";
+import { createClient } from "../../client/src/index.ts";
+import { answer as answerWithAnthropic } from "../../examples/anthropic/answer.ts";
+import { identifyProcess, killTrees } from "../../scripts/dev/processes.ts";
+import { readWorkerExample } from "../../scripts/examples/run-example.ts";
+import { startWorkerPair } from "../../scripts/examples/worker-pair.ts";
+import { promptOf, scriptModel } from "../support/scripted-model.ts";
+import { eventually, sharedService } from "../support/service.ts";
+import { cleanEnvironment } from "../support/start-command.ts";
+
+const service = sharedService();
+const client = createClient({ url: service.url, key: service.apiKey });
+
+/** An example as a person starts it, and all that it has printed so far. */
+function run(name: string, args: string[], env: Record<string, string> = {}) {
+  const child: ChildProcess = spawn(process.execPath, ["scripts/run.mjs", "example", name, ...args], {
+    env: { ...cleanEnvironment(), THREADKEEP_URL: service.url, THREADKEEP_API_KEY: service.apiKey, ...env },
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  onTestFinished(async () => {
+    const identity = child.pid === undefined ? null : identifyProcess(child.pid);
+    if (identity !== null) await killTrees([identity]);
+  });
+  return { child, output: () => output };
+}
+
+describe("the examples", () => {
+  it("node-chat answers with a model behind OpenAI's SDK, remembers, serves its page and lets it follow the chat", async () => {
+    const model = await scriptModel([
+      { does: "answer", text: "Yes, Baixa is flat." },
+      { does: "answer", text: "By train." },
+    ]);
+    const { output } = run("node-chat", [], { MODEL_BASE_URL: model.baseUrl, MODEL: "m" });
+    const url = await eventually("it listens", () => /http:\/\/[\d.]+:\d+\//.exec(output())?.[0], 40_000);
+    const chat = `${url}chats/${crypto.randomUUID()}`;
+    const ask = async (text: unknown): Promise<Response> =>
+      fetch(chat, { method: "POST", body: JSON.stringify({ text }) });
+    expect(await (await ask("Is Baixa flat?")).json()).toEqual({ answer: "Yes, Baixa is flat." });
+    expect(await (await ask("How do I get there?")).json()).toEqual({ answer: "By train." });
+    const requests = await model.requests();
+    expect(promptOf(requests[1] ?? expect.fail("the model was not called")).turns).toEqual([
+      { role: "user", text: "Is Baixa flat?" },
+      { role: "assistant", text: "Yes, Baixa is flat." },
+      { role: "user", text: "How do I get there?" },
+    ]);
+    expect(await (await fetch(chat)).json()).toMatchObject({ messages: [{}, {}, {}, { role: "assistant" }] });
+    expect([(await ask(7)).status, (await fetch(`${url}chats/..%2f..`)).status]).toEqual([422, 404]);
+
+    const page = await (await fetch(url)).text();
+    expect(page).toContain("Chat with a memory");
+    // Whatever the page may show or keep, the key is not in it.
+    expect(page).not.toContain(service.apiKey);
+    const live: { url: string; ticket: string } = JSON.parse(
+      await (await fetch(`${chat}/ticket`, { method: "POST" })).text(),
+    );
+    const socket = new WebSocket(`${live.url}?ticket=${live.ticket}&since=0`);
+    const frames: string[] = [];
+    socket.addEventListener("message", ({ data }) => frames.push(String(data)));
+    await eventually("the page hears of every message", () => (frames.length === 5 ? true : undefined));
+    socket.close();
+  });
+
+  const python = spawnSync("python3", ["--version"]).status === 0;
+  it.skipIf(!python)(
+    "python-chat remembers from one question to the next (skipped where there is no python3)",
+    async () => {
+      const sessionId = crypto.randomUUID();
+      const { child, output } = run("python-chat", [sessionId]);
+      child.stdin?.end("Is Baixa flat?\nHow do I get there? é\n\n");
+      const code = await new Promise((resolve) => {
+        child.once("exit", resolve);
+      });
+      expect(output()).toContain("I have 1 messages in mind; the last one is 'Is Baixa flat?'.");
+      expect(output()).toContain("I have 3 messages in mind; the last one is 'How do I get there? é'.");
+      expect(code).toBe(0);
+      expect((await client.withUser("somebody").session(sessionId).state()).headSeq).toBe(4);
+    },
+  );
+
+  it("worker-rpc remembers for each of its users, by the binding that its wrangler.toml declares", async () => {
+    const pair = await startWorkerPair({
+      ...readWorkerExample(),
+      bundleDirectory: inject("bundleDir"),
+      hyperdriveUrl: service.databaseUrl,
+      secrets: { THREADKEEP_API_KEY: service.apiKey, THREADKEEP_ADMIN_KEY: service.adminKey },
+    });
+    onTestFinished(() => pair.dispose());
+    const url = new URL(`/chats/${crypto.randomUUID()}`, await pair.ready);
+    const ask = async (user: string): Promise<unknown> =>
+      (await fetch(url, { method: "POST", body: JSON.stringify({ user, text: "Is Baixa flat?" }) })).json();
+    expect(await ask("ada")).toMatchObject({ remembered: 1 });
+    expect(await ask("ada")).toMatchObject({ remembered: 3 });
+    expect(await ask("bob")).toMatchObject({ remembered: 1 });
+    expect(await ask("b/b")).toMatchObject({ code: "validation_failed" });
+  });
+
+  it("anthropic remembers from one turn to the next, with Anthropic's SDK", async () => {
+    const model = await scriptModel([{ does: "answer", text: "Yes, Baixa is flat." }]);
+    const anthropic = new Anthropic({ baseURL: model.baseUrl, apiKey: "k", maxRetries: 0 });
+    const session = client.session(crypto.randomUUID());
+    expect(await answerWithAnthropic(anthropic, "m", session, "Is Baixa flat?")).toBe("Yes, Baixa is flat.");
+    await answerWithAnthropic(anthropic, "m", session, "How do I get there?");
+    const [, second] = await model.requests();
+    expect(second?.body["messages"]).toMatchObject([
+      { role: "user" },
+      { role: "assistant", content: [{ type: "text", text: "Yes, Baixa is flat." }] },
+      { role: "user", content: [{ type: "text", text: "How do I get there?" }] },
+    ]);
+    expect((await session.state()).headSeq).toBe(4);
+  });
+});
