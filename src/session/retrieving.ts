@@ -47,7 +47,7 @@ export function retrieveForContext(
   if (question === null) return [];
   catchUp(index, throughSeq);
   return index.search(question, { limit: MAX_CANDIDATES, throughSeq }).flatMap((hit): RetrievedMessage[] => {
-    const row = store.messageBySeq(hit.seq);
+    const row = store.messages.bySeq(hit.seq);
     if (row === null || row.content === null) return [];
     const message = { ...toMessage(row), content: prompted(row.content) };
     return [{ message, score: hit.score, why: hit.why }];
@@ -55,7 +55,7 @@ export function retrieveForContext(
 }
 
 function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
-  for (const row of store.messagesBackward(throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH))) {
+  for (const row of store.messages.backward(throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH))) {
     if (row.role === "user" && row.content !== null) return messageText(row.content).slice(0, MAX_AUTO_LENGTH);
   }
   return null;
@@ -63,11 +63,11 @@ function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
 
 /** The messages that matter to a query, best first. */
 export function searchMessages(store: SessionStore, index: SearchIndex, request: SearchRequest): SearchResult {
-  const headSeq = store.head()?.seq ?? 0;
+  const headSeq = store.messages.head()?.seq ?? 0;
   const indexedThroughSeq = catchUp(index, headSeq);
   const query = index.readQuery(request.query);
   const data = index.search(query, { limit: request.limit ?? DEFAULT_HITS }).flatMap((hit): SearchHit[] => {
-    const row = store.messageBySeq(hit.seq);
+    const row = store.messages.bySeq(hit.seq);
     if (row === null || row.content === null) return [];
     return [
       {
