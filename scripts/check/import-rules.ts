@@ -38,7 +38,12 @@ const ROOMS: Record<string, Room> = {
 };
 
 /** Files with one reader: everybody else may use their types only, from the same room. */
-const PRIVATE_FILES: Record<string, string> = { "session/store": "session/session-shell" };
+const PRIVATE_FILES: Record<string, string> = {
+  "session/store": "session/session-shell",
+  "session/message-store": "session/store",
+  "session/summary-store": "session/store",
+  "session/job-store": "session/store",
+};
 
 /** What the adapters of the client are for: each is an optional peer, and types alone leave nothing of it in a bundle. */
 const ADAPTERS: Record<string, { package: string; isTypeOnly: boolean }> = {

@@ -72,7 +72,7 @@ export function appendMessages(
   expectedHeadSeq: Seq | undefined,
   now: number,
 ): Outcome<Appended> {
-  const newest = store.head();
+  const newest = store.messages.head();
   let headSeq = newest?.seq ?? 0;
   let totalCost = newest?.totalCost ?? 0;
   let totalBytes = newest?.totalBytes ?? 0;
@@ -80,7 +80,7 @@ export function appendMessages(
   const clientIds = messages.flatMap((message) =>
     message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
   );
-  const known = new Map(store.messagesByClientId(clientIds).map((row) => [row.clientId, row] as const));
+  const known = new Map(store.messages.byClientId(clientIds).map((row) => [row.clientId, row] as const));
   const answers: AppendedMessage[] = [];
   const inserts: { message: NewMessage; seq: Seq }[] = [];
   let nextSeq = headSeq + 1;
@@ -90,7 +90,7 @@ export function appendMessages(
       reservedSeq === null
         ? known.get(message.id ?? "")
         : reservedSeq <= headSeq
-          ? store.hashedMessageBySeq(reservedSeq)
+          ? store.messages.hashedBySeq(reservedSeq)
           : null;
     if (message.id !== undefined && row !== undefined && row !== null) {
       if (messageId(row) !== message.id || !isSame(row, message, session.hashKey)) {
@@ -148,7 +148,7 @@ export function appendMessages(
     headSeq = seq;
     const isClientId = message.id !== undefined && seqOfServerId(message.id) === null;
     const { occurredAt } = said(message);
-    store.insertMessage(
+    store.messages.insert(
       {
         role: message.role,
         author: message.author ?? null,

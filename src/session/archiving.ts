@@ -26,9 +26,9 @@ export interface ArchiveDelta {
 
 /** What the archive lacks; null if the job is no longer owed. */
 export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId: string): ArchiveDelta | null {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   if (job === null) return null;
-  const newest = store.newestSummary();
+  const newest = store.summaries.newest();
   const knownVersion = session.archiveReplace ? 0 : session.archivedVersion;
   const { tenant, owner, session: id } = session;
   return {
@@ -40,11 +40,11 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     version: newest?.version ?? 0,
     // Of two lives of one id the archive takes the one that began later for the last.
     createdAt: session.beganAt,
-    headSeq: store.head()?.seq ?? 0,
+    headSeq: store.messages.head()?.seq ?? 0,
     throughSeq: newest?.throughSeq ?? 0,
     metadata: session.metadata,
-    summaries: store.summariesAfter(knownVersion),
-    items: store.itemsChangedAfter(knownVersion),
+    summaries: store.summaries.after(knownVersion),
+    items: store.summaries.itemsChangedAfter(knownVersion),
     failures: job.failures,
   };
 }
@@ -60,16 +60,16 @@ export function confirmArchived(
   delta: { readonly rev: number; readonly version: number },
   now: number,
 ): boolean {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   // A confirmation that comes late may tell of an archive that was set back since.
   if (job === null) return true;
   if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (delta.rev >= session.archiveRev) {
     store.setArchiveRev(session.archiveRev, false);
-    store.deleteJob(jobId);
+    store.jobs.delete(jobId);
     return true;
   }
-  store.putJob({ ...job, failures: 0, nextSendAt: now });
+  store.jobs.put({ ...job, failures: 0, nextSendAt: now });
   return false;
 }
 
@@ -84,10 +84,10 @@ export function forgetArchived(
   now: number,
   outrankedBy?: number,
 ): void {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.setArchived(0, 0);
   store.setArchiveRev(session.archiveRev, true);
   if (outrankedBy !== undefined && outrankedBy >= session.beganAt) store.setBeganAt(outrankedBy + 1);
-  store.putJob({ ...job, nextSendAt: now });
+  store.jobs.put({ ...job, nextSendAt: now });
 }

@@ -58,7 +58,7 @@ export function readCarried(
     if (owed?.state === "owed") return { next: "wait" };
   }
   const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
-  const items = summary === null ? [] : store.items(summary.version);
+  const items = summary === null ? [] : store.summaries.items(summary.version);
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toPlainItem)), origins };
 }
 
@@ -71,13 +71,13 @@ export function oweCarrying(
   now: number,
 ): void {
   store.lineage.putOrigin(source);
-  store.putJob(newJob("restore", incarnation, newId(), 0, now, now));
+  store.jobs.put(newJob("restore", incarnation, newId(), 0, now, now));
 }
 
 /** Owes it again, since something was erased there: what is on its way is worth nothing any more. */
 export function oweCarryingAnew(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
-  const open = store.jobs().find(({ kind }) => kind === "restore");
-  store.putJob(
+  const open = store.jobs.all().find(({ kind }) => kind === "restore");
+  store.jobs.put(
     open === undefined
       ? newJob("restore", session.incarnation, newId(), 0, now, now)
       : { ...open, lease: null, nextSendAt: now },
@@ -90,11 +90,11 @@ export function nextCarrying(
   jobId: string,
   newLease: () => string,
 ): { readonly source: Life; readonly lease: string } | null {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   const source = pendingOrigin(store);
   if (job === null || source === undefined) return null;
   const lease = job.lease ?? newLease();
-  if (job.lease === null) store.putJob({ ...job, lease });
+  if (job.lease === null) store.jobs.put({ ...job, lease });
   return { source, lease };
 }
 
@@ -120,7 +120,7 @@ export function carryOver(
   newId: () => string,
   now: number,
 ): boolean {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   const origin = pendingOrigin(store);
   if (job === null || origin === undefined) return true;
   if (job.lease !== lease) return false;
@@ -130,13 +130,13 @@ export function carryOver(
   if (isUnderWay) return false;
   const isAnew = origin.state === "stale";
   const heard = isAnew ? store.lineage.heard() : store.lineage.takeHeard();
-  store.deleteJob(jobId);
+  store.jobs.delete(jobId);
   if (isAnew) {
     deleteAllBut(store, given?.items ?? [], origin.session);
     store.countChange();
     redoFromStart(store, session, newId, now);
   }
-  const newest = store.newestSummary();
+  const newest = store.summaries.newest();
   if (isAnew && newest !== null) oweArchive(store, session, newId, now, true);
   if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {
     store.lineage.putOrigin({ ...origin, state: "lost" });
@@ -145,7 +145,7 @@ export function carryOver(
   for (const further of given.origins) store.lineage.putOrigin(further);
   if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin.session);
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
-  const current = newest === null ? [] : store.items(newest.version);
+  const current = newest === null ? [] : store.summaries.items(newest.version);
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
   const candidates = given.items
     .map((item) => ({ ...item, sourceSession: item.sourceSession ?? origin.session }))
@@ -157,8 +157,8 @@ export function carryOver(
   const throughSeq = newest?.throughSeq ?? 0;
   const degraded = newest?.degraded ?? false;
   for (const [index, item] of kept.toSorted(bySource).entries())
-    store.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
-  store.insertSummary({
+    store.summaries.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
+  store.summaries.insert({
     version,
     throughSeq,
     tokens: itemsTokens([...current, ...kept]),
@@ -175,8 +175,8 @@ export function carryOver(
 /** What was carried over and is held no longer goes, from every version. */
 function deleteAllBut(store: SessionStore, held: readonly Item[], source: string): void {
   const left = new Set(held.map((item) => statementOf({ ...item, sourceSession: item.sourceSession ?? source })));
-  store.deleteItems(
-    store
+  store.summaries.deleteItems(
+    store.summaries
       .carriedItems()
       .filter((item) => !left.has(statementOf(item)))
       .map(({ id }) => id),

@@ -61,7 +61,7 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
  * one transaction. An object that was never written to has no schema, and reading it leaves it so.
  */
 export class ChatSession extends LiveSession {
-  readonly #measureDay = createDayMeasure(this.shell.store);
+  readonly #measureDay = createDayMeasure(this.shell.store.messages);
 
   // Clients
 
@@ -220,14 +220,14 @@ export class ChatSession extends LiveSession {
   async summary(version: number, expandSources: boolean): Promise<Outcome<Summary & { sources?: Message[] }>> {
     return this.shell.read(() => {
       this.shell.known();
-      const row = this.shell.store.summary(version);
+      const row = this.shell.store.summaries.byVersion(version);
       if (row === null) throw new Refusal(UNKNOWN_SUMMARY);
-      const summary = toSummary(row, this.shell.store.items(version));
+      const summary = toSummary(row, this.shell.store.summaries.items(version));
       if (!expandSources) return summary;
       const seqs = [...new Set(summary.items.flatMap(ownSources))];
       const sources = seqs
         .toSorted((a, b) => a - b)
-        .flatMap((seq) => this.shell.store.messageBySeq(seq) ?? [])
+        .flatMap((seq) => this.shell.store.messages.bySeq(seq) ?? [])
         .map(toMessage);
       return { ...summary, sources };
     });
@@ -243,7 +243,7 @@ export class ChatSession extends LiveSession {
       const fault =
         row === null || limits === undefined
           ? null
-          : summaryQuotaFault(limits, this.shell.store.summariesSince(dayOf(now)), now);
+          : summaryQuotaFault(limits, this.shell.store.summaries.countSince(dayOf(now)), now);
       if (fault !== null) throw new Refusal(fault);
       if (row !== null) this.shell.arm();
       return row;
@@ -252,11 +252,11 @@ export class ChatSession extends LiveSession {
     const job = owed.value;
     if (job !== null && (request.waitMs ?? 0) > 0) await this.shell.settled(job.id, request.waitMs ?? 0);
     return this.shell.answer(() => {
-      const row = this.shell.store.newestSummary();
-      const left = job === null ? null : this.shell.store.job(job.id);
+      const row = this.shell.store.summaries.newest();
+      const left = job === null ? null : this.shell.store.jobs.byId(job.id);
       return {
         job: job === null ? null : left === null ? { ...toJob(job), state: "done" } : toJob(left),
-        summary: row === null ? null : toSummary(row, this.shell.store.items(row.version)),
+        summary: row === null ? null : toSummary(row, this.shell.store.summaries.items(row.version)),
       };
     });
   }
@@ -270,7 +270,7 @@ export class ChatSession extends LiveSession {
   ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: SessionSettings }>> {
     return this.shell.answer(() => {
       const { session, incarnation, metadata, settings } = this.shell.known();
-      const headSeq = this.shell.store.head()?.seq ?? 0;
+      const headSeq = this.shell.store.messages.head()?.seq ?? 0;
       if (throughSeq !== undefined && throughSeq > headSeq) {
         throw new Refusal({
           code: "validation_failed",
@@ -413,7 +413,7 @@ export class ChatSession extends LiveSession {
       this.shell.store.wipe(Date.now());
       this.shell.changed();
     });
-    if (this.shell.store.jobs().length === 0) await this.shell.vanish();
+    if (this.shell.store.jobs.all().length === 0) await this.shell.vanish();
   }
 
   #importing(incarnation: string): SessionRow {

@@ -36,7 +36,7 @@ export interface CopyPage {
 export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq: Seq, throughSeq: Seq): CopyPage {
   const rows: HashedMessageRow[] = [];
   let bytes = 0;
-  for (const row of store.hashedMessagesForward(afterSeq + 1, throughSeq)) {
+  for (const row of store.messages.hashedForward(afterSeq + 1, throughSeq)) {
     rows.push(row);
     bytes += JSON.stringify(row.content).length;
     if (rows.length >= MAX_PAGE_ROWS || bytes >= MAX_PAGE_BYTES) break;
@@ -50,7 +50,7 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
     end: {
       hashKey,
       summary,
-      items: summary === null ? [] : store.items(summary.version),
+      items: summary === null ? [] : store.summaries.items(summary.version),
       origins: furtherOrigins(store),
     },
   };
@@ -66,8 +66,8 @@ export interface CopyStep {
 /** Null if nothing is owed any more. */
 export function nextCopyStep(store: SessionStore, session: SessionRow, jobId: string): CopyStep | null {
   const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
-  if (store.job(jobId) === null || session.copying === null || origin === undefined) return null;
-  return { source: origin, afterSeq: store.head()?.seq ?? 0, throughSeq: origin.throughSeq };
+  if (store.jobs.byId(jobId) === null || session.copying === null || origin === undefined) return null;
+  return { source: origin, afterSeq: store.messages.head()?.seq ?? 0, throughSeq: origin.throughSeq };
 }
 
 /** No count of changes: whatever page comes next is not of the moment that was copied so far. */
@@ -84,7 +84,7 @@ export function beginAgain(store: SessionStore, copying: Copying): void {
 export function oweCopy(store: SessionStore, incarnation: string, source: OriginRow, newId: () => string, now: number) {
   store.lineage.putOrigin(source);
   const job = newJob("fork", incarnation, newId(), source.throughSeq, now, now);
-  store.putJob(job);
+  store.jobs.put(job);
   return job;
 }
 
@@ -112,7 +112,7 @@ export function saveCopyPage(
   let { afterSeq } = step;
   for (const row of page.rows) {
     if (row.seq !== afterSeq + 1 || row.seq > step.throughSeq) continue;
-    store.insertMessage(row, row.content === null ? null : JSON.stringify(row.content));
+    store.messages.insert(row, row.content === null ? null : JSON.stringify(row.content));
     afterSeq = row.seq;
   }
   if (page.end === null || afterSeq < step.throughSeq) {
@@ -120,7 +120,7 @@ export function saveCopyPage(
     return { ...step, afterSeq };
   }
   finish(store, session, page.end, newId, now);
-  store.deleteJob(jobId);
+  store.jobs.delete(jobId);
   return null;
 }
 
@@ -128,8 +128,8 @@ function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: (
   const { summary } = end;
   store.setHashKey(end.hashKey);
   if (summary !== null) {
-    store.insertSummary(summary);
-    for (const item of end.items) store.insertItem(item, summary.version);
+    store.summaries.insert(summary);
+    for (const item of end.items) store.summaries.insertItem(item, summary.version);
   }
   for (const origin of store.lineage.origins()) store.lineage.putOrigin({ ...origin, state: "done" });
   for (const origin of end.origins) store.lineage.putOrigin(origin);

@@ -39,11 +39,11 @@ export function editMessage(
   const contentJson = JSON.stringify(content);
   const isSaidAnew = contentJson !== JSON.stringify(row.content);
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
-  store.editMessage(row.seq, contentJson, metadataJson, contentTokens(content), now);
+  store.messages.edit(row.seq, contentJson, metadataJson, contentTokens(content), now);
   store.countChange();
   noteChange(store, "edited", { seq: row.seq });
   if (isSaidAnew) invalidate(store, session, [row.seq], newId, now);
-  return { ok: true, value: store.messageBySeq(row.seq) ?? row };
+  return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
 
 /** Erases what a message said, everywhere in the object, at once. Its seq and its id stay taken. Idempotent. */
@@ -58,7 +58,7 @@ export function eraseMessage(
   if (row === null) return UNKNOWN_MESSAGE;
   if (row.erasedAt !== null) return { ok: true, value: row };
   eraseSeqs(store, session, [row.seq], newId, now);
-  return { ok: true, value: store.messageBySeq(row.seq) ?? row };
+  return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
 
 const UNKNOWN_MESSAGE: Outcome<never> = {
@@ -73,7 +73,7 @@ function eraseSeqs(
   newId: () => string,
   now: number,
 ): void {
-  store.eraseMessages(seqs, now);
+  store.messages.erase(seqs, now);
   store.countChange();
   noteErasures(store, seqs);
   invalidate(store, session, seqs, newId, now);
@@ -92,19 +92,19 @@ function invalidate(
   newId: () => string,
   now: number,
 ): void {
-  const newest = store.newestSummary();
+  const newest = store.summaries.newest();
   const job = summarizeJob(store);
   const covered = seqs.filter((seq) => newest !== null && seq <= newest.throughSeq);
   const first = Math.min(...covered);
   if (newest !== null && covered.length > 0) {
-    const gone = store.deleteItemsCiting(covered);
-    store.hide(uncovered(gone, store.items(newest.version)));
+    const gone = store.summaries.deleteItemsCiting(covered);
+    store.summaries.hide(uncovered(gone, store.summaries.items(newest.version)));
   }
   if (job !== undefined) taint(store, job, seqs, now);
   else if (newest !== null && covered.length > 0) {
-    store.putJob({
+    store.jobs.put({
       ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
-      redoBase: store.versionBefore(first),
+      redoBase: store.summaries.versionBefore(first),
     });
   }
   if (covered.length > 0) oweArchive(store, session, newId, now, true);
@@ -112,7 +112,7 @@ function invalidate(
 
 /** Makes an open job fit the change: one that has begun is followed by another, one that has not begins further back. */
 function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: number): void {
-  const newest = store.newestSummary();
+  const newest = store.summaries.newest();
   const covered = newest?.throughSeq ?? 0;
   const begun = begunThrough(job);
   const given = new Set(seqs.filter((seq) => seq <= begun));
@@ -127,12 +127,15 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
     if (job.draft !== null) {
       const isGone = (item: Item): boolean => ownSources(item).some((seq) => given.has(seq));
       const items = job.draft.items.filter((item) => !isGone(item));
-      store.hide(uncovered(job.draft.items.filter(isGone), items));
+      store.summaries.hide(uncovered(job.draft.items.filter(isGone), items));
       changed = { ...changed, ...revived(job, now), draft: { ...job.draft, items } };
     }
   }
   if (behind.length > 0) {
-    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(Math.min(...behind)));
+    const redoBase = Math.min(
+      job.redoBase ?? Number.MAX_SAFE_INTEGER,
+      store.summaries.versionBefore(Math.min(...behind)),
+    );
     changed = {
       ...changed,
       ...revived(job, now),
@@ -141,7 +144,7 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
       isUpgrade: false,
     };
   }
-  if (changed !== job) store.putJob(changed);
+  if (changed !== job) store.jobs.put(changed);
 }
 
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
@@ -157,7 +160,7 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   store.lineage.clearCopies();
   store.lineage.clearOrigins();
   const job = newJob("erase", session.incarnation, newId(), 0, now, now);
-  store.putJob(job);
+  store.jobs.put(job);
   return job;
 }
 
@@ -202,7 +205,7 @@ export function eraseCopied(
       continue;
     }
     const among = seqs === null ? null : new Set(seqs);
-    const held = store.unerasedSeqs(1, origin.throughSeq).filter((seq) => among?.has(seq) !== false);
+    const held = store.messages.unerasedSeqs(1, origin.throughSeq).filter((seq) => among?.has(seq) !== false);
     if (held.length === 0) continue;
     eraseSeqs(store, session, held, newId, now);
     forgotten.push(...held);
@@ -235,17 +238,17 @@ function eraseCarried(
     if (through !== undefined) deleteCarried(store, through, null);
     redoFromStart(store, session, newId, now);
   }
-  if (store.newestSummary() !== null) oweArchive(store, session, newId, now, true);
+  if (store.summaries.newest() !== null) oweArchive(store, session, newId, now, true);
   tellCopies(store, session, { source: origin, seqs }, newId, now);
 }
 
 function deleteCarried(store: SessionStore, source: string, seqs: readonly Seq[] | null): void {
-  store.deleteCarriedItems(source, seqs);
+  store.summaries.deleteCarriedItems(source, seqs);
   const job = summarizeJob(store);
   if (job === undefined || job.draft === null) return;
   const among = seqs === null ? null : new Set(seqs);
   const items = job.draft.items.filter(
     (item) => item.sourceSession !== source || (among !== null && !item.sourceSeqs.some((seq) => among.has(seq))),
   );
-  store.putJob({ ...job, draft: { ...job.draft, items } });
+  store.jobs.put({ ...job, draft: { ...job.draft, items } });
 }

@@ -14,7 +14,7 @@ export function noteChange(
   kind: Change["kind"],
   about: Partial<Pick<Change, "seq" | "throughSeq" | "version" | "degraded">>,
 ): void {
-  const headSeq = store.head()?.seq ?? 0;
+  const headSeq = store.messages.head()?.seq ?? 0;
   const count = countThrough(store.feed.lastThrough()) + 1;
   store.feed.insert({
     seq: null,

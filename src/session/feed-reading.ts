@@ -13,7 +13,7 @@ const MAX_PAGE_CHANGES = 128;
 
 /** The rev of the last event. */
 export function headRev(store: SessionStore, session: SessionRow): Rev {
-  return session.revBase + (store.head()?.seq ?? 0) + countThrough(store.feed.lastThrough());
+  return session.revBase + (store.messages.head()?.seq ?? 0) + countThrough(store.feed.lastThrough());
 }
 
 /**
@@ -47,8 +47,8 @@ export function readEvents(
   // Where none is remembered from before, the next one tells how many there were.
   const count = before !== null ? countThrough(before) : Math.max(0, countThrough(next[0] ?? null) - 1);
   const isCut = next.length === MAX_PAGE_CHANGES;
-  const headSeq = isCut ? (next.at(-1)?.headSeq ?? 0) : (store.head()?.seq ?? 0);
-  const rows = store.messagesForward(afterRev - count + 1, Math.min(headSeq, afterRev - count + maxEvents));
+  const headSeq = isCut ? (next.at(-1)?.headSeq ?? 0) : (store.messages.head()?.seq ?? 0);
+  const rows = store.messages.forward(afterRev - count + 1, Math.min(headSeq, afterRev - count + maxEvents));
   const events: SentEvent[] = [];
   let bytes = 0;
   for (const entry of entriesAfter(afterRev, count, next, headSeq)) {
@@ -63,7 +63,7 @@ export function readEvents(
   return events;
 }
 
-function appendedEvent(rev: Rev, rows: ReturnType<SessionStore["messagesForward"]>): LiveEvent {
+function appendedEvent(rev: Rev, rows: ReturnType<SessionStore["messages"]["forward"]>): LiveEvent {
   const row = rows.next().value;
   if (row === undefined) throw new Error("the log ends before its newest message");
   return { type: "appended", rev, message: toMessage(row) };
@@ -73,12 +73,12 @@ function changeEvent(store: SessionStore, rev: Rev, change: Change): LiveEvent {
   const { seq, throughSeq, version, degraded } = change;
   switch (change.kind) {
     case "edited": {
-      const row = store.messageBySeq(seq ?? 0);
+      const row = store.messages.bySeq(seq ?? 0);
       if (row === null) throw new Error("a message that was edited is not in the log");
       return { type: "edited", rev, message: toMessage(row) };
     }
     case "erased": {
-      const row = seq === throughSeq ? store.messageBySeq(seq ?? 0) : null;
+      const row = seq === throughSeq ? store.messages.bySeq(seq ?? 0) : null;
       const id = row === null ? {} : { id: messageId(row) };
       return { type: "erased", rev, seq: seq ?? 0, throughSeq: throughSeq ?? 0, ...id };
     }

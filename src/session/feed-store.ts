@@ -46,6 +46,10 @@ export class FeedStore {
     this.#sql.exec("DELETE FROM changes WHERE rev - head_seq <= ?", count);
   }
 
+  clear(): void {
+    this.#sql.exec("DELETE FROM changes");
+  }
+
   // Tickets
 
   isTicketUsed(id: string): boolean {

@@ -12,7 +12,7 @@ import type { SessionStore } from "./store.ts";
 
 /** When something was last said; a session that was imported or copied begins anew with that. */
 function lastActivityAt(store: SessionStore, session: SessionRow): number {
-  return Math.max(store.head()?.createdAt ?? 0, session.beganAt);
+  return Math.max(store.messages.head()?.createdAt ?? 0, session.beganAt);
 }
 
 /** In [0, 1), the same for one life of a session each time. */
@@ -22,13 +22,13 @@ function shareOf(session: SessionRow): number {
 
 /** The last message that a summary for silence would cover; null if it would not be worth it. */
 function idleTarget(store: SessionStore): Seq | null {
-  const newest = store.head();
+  const newest = store.messages.head();
   if (newest === null || summarizeJob(store)?.isUpgrade === false) return null;
-  const coveredSeq = store.newestSummary()?.throughSeq ?? 0;
-  const covered = store.totalCostAt(coveredSeq);
+  const coveredSeq = store.summaries.newest()?.throughSeq ?? 0;
+  const covered = store.messages.totalCostAt(coveredSeq);
   if (newest.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
-  const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, coveredSeq + 1)), 0);
-  return target > coveredSeq && store.totalCostAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
+  const target = chooseCut(cutMessages(store.messages.backward(newest.seq, coveredSeq + 1)), 0);
+  return target > coveredSeq && store.messages.totalCostAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
 }
 
 /** When silence calls for a summary; null if it does not. */
@@ -64,8 +64,8 @@ export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () 
   const target = summaryAt !== null && summaryAt <= now ? idleTarget(store) : null;
   if (target !== null) oweSummaryThrough(store, session, target, newId, now);
   const expiry = expiryAt(store, session);
-  if (expiry !== null && expiry <= now && !store.isOwed("expire")) {
-    store.putJob(newJob("expire", session.incarnation, newId(), 0, now, now));
+  if (expiry !== null && expiry <= now && !store.jobs.isOwed("expire")) {
+    store.jobs.put(newJob("expire", session.incarnation, newId(), 0, now, now));
   }
 }
 
@@ -86,16 +86,16 @@ export function stepExpiry(
   newId: () => string,
   now: number,
 ): ExpiryStep {
-  if (store.job(jobId) === null) return "done";
+  if (store.jobs.byId(jobId) === null) return "done";
   const expiry = expiryAt(store, session);
   if (expiry === null || expiry > now) return "cancel";
-  const newest = store.newestSummary();
-  const headSeq = store.head()?.seq ?? 0;
+  const newest = store.summaries.newest();
+  const headSeq = store.messages.head()?.seq ?? 0;
   if ((newest?.throughSeq ?? 0) < headSeq) {
     oweSummaryThrough(store, session, headSeq, newId, now);
     return "wait";
   }
   // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.
-  const isAllDone = store.jobs().every(({ id }) => id === jobId);
+  const isAllDone = store.jobs.all().every(({ id }) => id === jobId);
   return isAllDone && newest?.degraded !== true ? "expire" : "wait";
 }

@@ -49,9 +49,9 @@ export function tellCopies(
     }
   }
   if (!isOwed) return;
-  const open = store.jobs().find((job) => job.kind === "erase-copies");
-  if (open === undefined) store.putJob(newJob("erase-copies", session.incarnation, newId(), 0, now, now));
-  else store.putJob({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
+  const open = store.jobs.all().find((job) => job.kind === "erase-copies");
+  if (open === undefined) store.jobs.put(newJob("erase-copies", session.incarnation, newId(), 0, now, now));
+  else store.jobs.put({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 
 /** What a copy has to be told, as it is told, and as it is confirmed. */
@@ -82,8 +82,8 @@ export function confirmCopyErasures(store: SessionStore, jobId: string, told: Co
   for (const { source, seqs } of told.erased) {
     for (const seq of seqs ?? [EVERY_SEQ]) store.lineage.deleteOwedErasure({ copy: told.copy, source, seq });
   }
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   if (job === null) return;
-  if (store.lineage.owesErasures()) store.putJob({ ...job, failures: 0, nextSendAt: now });
-  else store.deleteJob(jobId);
+  if (store.lineage.owesErasures()) store.jobs.put({ ...job, failures: 0, nextSendAt: now });
+  else store.jobs.delete(jobId);
 }

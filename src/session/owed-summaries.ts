@@ -19,12 +19,14 @@ export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> 
 
 /** The one summary that is owed or was given up. */
 export function summarizeJob(store: SessionStore): JobRow | undefined {
-  return store.jobs().find((job) => job.kind === "summarize");
+  return store.jobs.all().find((job) => job.kind === "summarize");
 }
 
 /** What was said since the last summary, in tokens of a context. */
 export function unsummarizedTokens(store: SessionStore): TokenCount {
-  return (store.head()?.totalCost ?? 0) - store.totalCostAt(store.newestSummary()?.throughSeq ?? 0);
+  return (
+    (store.messages.head()?.totalCost ?? 0) - store.messages.totalCostAt(store.summaries.newest()?.throughSeq ?? 0)
+  );
 }
 
 /**
@@ -37,17 +39,17 @@ export function oweSummaryIfDue(
   newJobId: () => string,
   now: number,
 ): boolean {
-  const newest = store.head();
+  const newest = store.messages.head();
   if (newest === null) return false;
   const settings = settingsOf(session);
-  const throughSeq = store.newestSummary()?.throughSeq ?? 0;
-  if (!isSummaryDue(newest.totalCost - store.totalCostAt(throughSeq), settings)) return false;
+  const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
+  if (!isSummaryDue(newest.totalCost - store.messages.totalCostAt(throughSeq), settings)) return false;
   const open = summarizeJob(store);
   if (open !== undefined && !open.isUpgrade) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
-  const target = chooseCut(cutMessages(store.messagesBackward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
+  const target = chooseCut(cutMessages(store.messages.backward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
   if (target <= throughSeq) return false;
   return oweSummaryThrough(store, session, target, newJobId, now);
 }
@@ -67,7 +69,7 @@ export function oweSummaryThrough(
   const open = summarizeJob(store);
   if (open?.isUpgrade === true) {
     if (isHeld(open, now)) return false;
-    store.putJob({
+    store.jobs.put({
       ...open,
       throughSeq: Math.max(open.throughSeq, target),
       isUpgrade: false,
@@ -77,8 +79,8 @@ export function oweSummaryThrough(
     return true;
   }
   if (open?.state === "owed") return false;
-  if (open !== undefined) store.deleteJob(open.id);
-  store.putJob({
+  if (open !== undefined) store.jobs.delete(open.id);
+  store.jobs.put({
     ...newJob("summarize", session.incarnation, newJobId(), target, now, now),
     // What was given up may have been to take the place of versions that cover something changed.
     redoBase: open?.redoBase ?? null,
@@ -101,20 +103,20 @@ export function oweSummaryByHand(
   newJobId: () => string,
   now: number,
 ): JobRow | null {
-  const newest = store.head();
+  const newest = store.messages.head();
   if (newest === null) return null;
   const keepRecentTokens = request.keepRecentTokens ?? settingsOf(session).keepRecentTokens;
   const fromScratch = request.fromScratch === true;
-  const covered = store.newestSummary()?.throughSeq ?? 0;
+  const covered = store.summaries.newest()?.throughSeq ?? 0;
   const target = Math.max(
-    chooseCut(cutMessages(store.messagesBackward(newest.seq, 1)), keepRecentTokens),
+    chooseCut(cutMessages(store.messages.backward(newest.seq, 1)), keepRecentTokens),
     fromScratch ? covered : 0,
   );
   const open = summarizeJob(store);
   if (open === undefined) {
     if (target === 0 || (target <= covered && !fromScratch)) return null;
     const job = { ...newJob("summarize", session.incarnation, newJobId(), target, now, now), fromScratch };
-    store.putJob(job);
+    store.jobs.put(job);
     return job;
   }
   const restart = fromScratch && !open.fromScratch;
@@ -129,6 +131,6 @@ export function oweSummaryByHand(
     failures: open.state === "failed" ? 0 : open.failures,
     ...(restart ? { draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null } : {}),
   };
-  store.putJob(job);
+  store.jobs.put(job);
   return job;
 }

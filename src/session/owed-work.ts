@@ -57,10 +57,10 @@ export function toJob(row: JobRow): Job {
 /** Marks what is due as sent, and says when to look again if nobody confirms. */
 export function takeDueJobs(store: SessionStore, session: SessionRow, random: () => number, now: number): JobMessage[] {
   const due: JobMessage[] = [];
-  for (const job of store.jobs()) {
+  for (const job of store.jobs.all()) {
     if (job.state !== "owed" || job.nextSendAt > now) continue;
     const sends = job.sends + 1;
-    store.putJob({ ...job, sends, nextSendAt: now + resendDelayMs(sends, random()) });
+    store.jobs.put({ ...job, sends, nextSendAt: now + resendDelayMs(sends, random()) });
     due.push({
       v: 1,
       kind: job.kind,
@@ -77,8 +77,8 @@ export function takeDueJobs(store: SessionStore, session: SessionRow, random: ()
 
 /** The queue did not take it: try again soon. */
 export function noteNotSent(store: SessionStore, jobId: string, random: number, now: number): void {
-  const job = store.job(jobId);
-  if (job !== null) store.putJob({ ...job, nextSendAt: now + retryDelayMs(job.sends, random) });
+  const job = store.jobs.byId(jobId);
+  if (job !== null) store.jobs.put({ ...job, nextSendAt: now + retryDelayMs(job.sends, random) });
 }
 
 /**
@@ -93,14 +93,14 @@ export function oweArchive(
   isReplaced = false,
 ): void {
   store.setArchiveRev(session.archiveRev + 1, session.archiveReplace || isReplaced);
-  const open = store.jobs().find((job) => job.kind === "archive");
-  const throughSeq = store.newestSummary()?.throughSeq ?? 0;
+  const open = store.jobs.all().find((job) => job.kind === "archive");
+  const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (open === undefined) {
-    store.putJob(newJob("archive", session.incarnation, newJobId(), throughSeq, now, now));
+    store.jobs.put(newJob("archive", session.incarnation, newJobId(), throughSeq, now, now));
     return;
   }
   // While the archive is away the backoff stands: a new summary is no reason to believe that it is back.
-  store.putJob({ ...open, throughSeq, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
+  store.jobs.put({ ...open, throughSeq, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 
 export interface FailureReport {
@@ -127,7 +127,7 @@ export function noteFailure(
   random: number,
   now: number,
 ): FailureReport | null {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   if (job === null) return null;
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
   const failures = job.failures + 1;
@@ -136,7 +136,7 @@ export function noteFailure(
   const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
   const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
-  store.putJob({
+  store.jobs.put({
     ...job,
     state: gaveUp ? "failed" : "owed",
     failures,

@@ -73,9 +73,9 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
 }
 
 export function readState(store: SessionStore, session: SessionRow): SessionState {
-  const newest = store.head();
+  const newest = store.messages.head();
   const expiresAt = expiryAt(store, session);
-  const summary = store.newestSummary();
+  const summary = store.summaries.newest();
   return {
     id: session.session,
     createdAt: iso(session.createdAt),
@@ -89,7 +89,7 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
             version: summary.version,
             throughSeq: summary.throughSeq,
             tokens: summary.tokens,
-            items: store.items(summary.version).length,
+            items: store.summaries.items(summary.version).length,
             createdAt: iso(summary.createdAt),
           },
     summaryPending: isSummaryPending(store),
@@ -112,7 +112,7 @@ function originOf(store: SessionStore): Origin | null {
 }
 
 export function isSummaryPending(store: SessionStore): boolean {
-  return store.isOwed("summarize");
+  return store.jobs.isOwed("summarize");
 }
 
 /**
@@ -125,16 +125,16 @@ export function readContext(
   request: ContextRequest,
   retrieve: ((throughSeq: Seq) => RetrievedMessage[]) | null,
 ): Context {
-  const headSeq = store.head()?.seq ?? 0;
+  const headSeq = store.messages.head()?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
-  const row = store.summaryAt(atSeq);
+  const row = store.summaries.at(atSeq);
   return assembleContext({
     sessionId: session.session,
     headSeq,
     atSeq,
-    summary: row === null ? null : toSummary(row, store.items(row.version)),
+    summary: row === null ? null : toSummary(row, store.summaries.items(row.version)),
     newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
-    hiddenSeqs: row === null ? [] : store.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
+    hiddenSeqs: row === null ? [] : store.summaries.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
     candidates: retrieve === null ? null : retrieve(atSeq),
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     summaryPending: isSummaryPending(store),
@@ -142,7 +142,7 @@ export function readContext(
 }
 
 function* newestFirst(store: SessionStore, fromSeq: Seq, throughSeq: Seq, keepsData: boolean): Generator<LogMessage> {
-  for (const row of store.messagesBackward(fromSeq, throughSeq)) yield toLogMessage(row, keepsData);
+  for (const row of store.messages.backward(fromSeq, throughSeq)) yield toLogMessage(row, keepsData);
 }
 
 export interface MessageQuery {
@@ -158,8 +158,8 @@ export interface MessageQuery {
 export function readMessages(store: SessionStore, query: MessageQuery): Page<Message> {
   const backward = query.afterSeq === undefined && query.beforeSeq !== undefined;
   const rows = backward
-    ? store.messagesBackward((query.beforeSeq ?? 1) - 1, 1)
-    : store.messagesForward((query.afterSeq ?? 0) + 1, (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1);
+    ? store.messages.backward((query.beforeSeq ?? 1) - 1, 1)
+    : store.messages.forward((query.afterSeq ?? 0) + 1, (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1);
   const data: Message[] = [];
   let bytes = 0;
   let hasMore = false;
@@ -179,15 +179,15 @@ export function readMessages(store: SessionStore, query: MessageQuery): Page<Mes
 
 export function findMessage(store: SessionStore, id: string): MessageRow | null {
   const seq = seqOfServerId(id);
-  if (seq === null) return store.messagesByClientId([id])[0] ?? null;
-  const row = store.messageBySeq(seq);
+  if (seq === null) return store.messages.byClientId([id])[0] ?? null;
+  const row = store.messages.bySeq(seq);
   return row !== null && messageId(row) === id ? row : null;
 }
 
 /** A page of summaries, newest first. `before` is the version that the last page ended with. */
 export function readSummaries(store: SessionStore, before: number | undefined, limit: number): Page<Summary> {
-  const rows = store.summariesBackward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
-  const data = rows.slice(0, limit).map((row) => toSummary(row, store.items(row.version)));
+  const rows = store.summaries.backward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
+  const data = rows.slice(0, limit).map((row) => toSummary(row, store.summaries.items(row.version)));
   const hasMore = rows.length > limit;
   return { data, hasMore, nextCursor: hasMore ? String(data.at(-1)?.version) : null };
 }

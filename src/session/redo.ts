@@ -29,11 +29,11 @@ export function oweRedo(
   newId: () => string,
   now: number,
 ): void {
-  const throughSeq = store.newestSummary()?.throughSeq ?? 0;
+  const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (taintedFromSeq > throughSeq) return;
-  store.putJob({
+  store.jobs.put({
     ...newJob("summarize", session.incarnation, newId(), throughSeq, now + REDO_DELAY_MS, now),
-    redoBase: store.versionBefore(taintedFromSeq),
+    redoBase: store.summaries.versionBefore(taintedFromSeq),
   });
 }
 
@@ -42,13 +42,13 @@ export function oweRedo(
  * is owed for may still be folded into the versions that it is to take the place of.
  */
 export function soundSummaryAt(store: SessionStore, seq: Seq): SummaryRow | null {
-  const owed = store.jobs().find((job) => job.kind === "summarize");
+  const owed = store.jobs.all().find((job) => job.kind === "summarize");
   const redoBase = owed?.redoBase ?? Number.MAX_SAFE_INTEGER;
   const untainted =
     owed === undefined || owed.taintedFromSeq === null
       ? Number.MAX_SAFE_INTEGER
-      : store.versionBefore(owed.taintedFromSeq);
-  return store.summaryAt(seq, Math.min(redoBase, untainted));
+      : store.summaries.versionBefore(owed.taintedFromSeq);
+  return store.summaries.at(seq, Math.min(redoBase, untainted));
 }
 
 /**
@@ -56,16 +56,16 @@ export function soundSummaryAt(store: SessionStore, seq: Seq): SummaryRow | null
  * it into items that cite messages of this session.
  */
 export function redoFromStart(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
-  const covered = store.newestSummary()?.throughSeq ?? 0;
+  const covered = store.summaries.newest()?.throughSeq ?? 0;
   const open = summarizeJob(store);
   if (open === undefined && covered === 0) return;
   const job = open ?? newJob("summarize", session.incarnation, newId(), covered, now + REDO_DELAY_MS, now);
-  store.putJob({
+  store.jobs.put({
     ...job,
     ...revived(job, now),
     throughSeq: Math.max(job.throughSeq, covered),
     isUpgrade: false,
-    ...(begunThrough(job) > 0 ? { taintedFromSeq: 1 } : { redoBase: store.versionBefore(1) }),
+    ...(begunThrough(job) > 0 ? { taintedFromSeq: 1 } : { redoBase: store.summaries.versionBefore(1) }),
   });
 }
 

@@ -47,7 +47,7 @@ export function retrieveForContext(
   if (question === null) return [];
   catchUp(index, throughSeq);
   const hits = index.search(question, { limit: MAX_CANDIDATES, throughSeq });
-  const rows = store.messagesBySeq(hits.map(({ seq }) => seq));
+  const rows = store.messages.bySeqs(hits.map(({ seq }) => seq));
   return hits.flatMap((hit): RetrievedMessage[] => {
     const row = rows.get(hit.seq);
     if (row === undefined || row.content === null) return [];
@@ -57,7 +57,7 @@ export function retrieveForContext(
 }
 
 function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
-  for (const row of store.messagesBackward(throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH))) {
+  for (const row of store.messages.backward(throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH))) {
     if (row.role === "user" && row.content !== null) return messageText(row.content).slice(0, MAX_AUTO_LENGTH);
   }
   return null;
@@ -65,11 +65,11 @@ function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
 
 /** The messages that matter to a query, best first. */
 export function searchMessages(store: SessionStore, index: SearchIndex, request: SearchRequest): SearchResult {
-  const headSeq = store.head()?.seq ?? 0;
+  const headSeq = store.messages.head()?.seq ?? 0;
   const indexedThroughSeq = catchUp(index, headSeq);
   const query = index.readQuery(request.query);
   const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS });
-  const rows = store.messagesBySeq(hits.map(({ seq }) => seq));
+  const rows = store.messages.bySeqs(hits.map(({ seq }) => seq));
   const data = hits.flatMap((hit): SearchHit[] => {
     const row = rows.get(hit.seq);
     if (row === undefined || row.content === null) return [];

@@ -62,7 +62,7 @@ export class SessionShell {
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
-      if (this.#alarmAt === null && this.store.nextSendAt() !== null) this.arm();
+      if (this.#alarmAt === null && this.store.jobs.nextSendAt() !== null) this.arm();
     });
   }
 
@@ -102,7 +102,7 @@ export class SessionShell {
 
   /** A job of this or of an erased life of the session. */
   owed(jobId: string, incarnation: string): JobRow | null {
-    const job = this.row() === null ? null : this.store.job(jobId);
+    const job = this.row() === null ? null : this.store.jobs.byId(jobId);
     return job !== null && job.incarnation === incarnation ? job : null;
   }
 
@@ -188,10 +188,10 @@ export class SessionShell {
     if (session === null) return null;
     const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
     return earliest(
-      this.store.nextSendAt(),
+      this.store.jobs.nextSendAt(),
       session.copying?.kind === "import" ? session.copying.until : null,
       isSilent ? idleSummaryAt(this.store, session) : null,
-      isSilent && !this.store.isOwed("expire") ? expiryAt(this.store, session) : null,
+      isSilent && !this.store.jobs.isOwed("expire") ? expiryAt(this.store, session) : null,
     );
   }
 
@@ -243,7 +243,7 @@ export class SessionShell {
   /** A consumer's call: a job that is done, of an earlier life, or of a session that expired, finds nothing owed. */
   work<T>(jobId: string, incarnation: string, gone: T, body: (session: SessionRow) => T): T {
     const session = this.live(incarnation);
-    return session === null || this.store.job(jobId) === null ? gone : this.transact(() => body(session));
+    return session === null || this.store.jobs.byId(jobId) === null ? gone : this.transact(() => body(session));
   }
 
   // Who waits for a job

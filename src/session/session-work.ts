@@ -112,7 +112,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /** The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been. */
   async confirmErased(jobId: string, incarnation: string): Promise<void> {
     if (this.shell.owed(jobId, incarnation) === null) return;
-    this.shell.store.deleteJob(jobId);
+    this.shell.store.jobs.delete(jobId);
     await this.#vanishIfDone();
   }
 
@@ -156,7 +156,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   async #vanishIfDone(): Promise<void> {
-    if (this.shell.existing() === null && this.shell.store.jobs().length === 0) await this.shell.vanish();
+    if (this.shell.existing() === null && this.shell.store.jobs.all().length === 0) await this.shell.vanish();
   }
 
   // Expiry
@@ -183,7 +183,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         this.shell.search.drop();
         this.shell.store.expire(now);
       }
-      this.shell.store.deleteJob(jobId);
+      this.shell.store.jobs.delete(jobId);
       this.shell.changed();
       return true;
     });
@@ -214,7 +214,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /** What was to be copied is gone, and so is the copy. */
   async loseCopy(jobId: string, incarnation: string): Promise<void> {
     this.shell.work(jobId, incarnation, undefined, (session) => {
-      if (session.copying !== null && this.shell.store.job(jobId) !== null) this.#erase(session);
+      if (session.copying !== null && this.shell.store.jobs.byId(jobId) !== null) this.#erase(session);
       return undefined;
     });
   }

@@ -53,7 +53,7 @@ export function beginSummary(
   newLease: () => string,
   now: number,
 ): SummaryStep {
-  const job = store.job(jobId);
+  const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
   if (isHeld(job, now)) {
     const seconds = Math.ceil(((job.leaseUntil ?? now) - now) / 1000);
@@ -69,7 +69,7 @@ function handOutChunk(
   newLease: () => string,
   now: number,
 ): SummaryStep {
-  const baseVersion = store.newestSummary()?.version ?? 0;
+  const baseVersion = store.summaries.newest()?.version ?? 0;
   // A draft on an older version is of no use: what it left out may be in the newer one.
   const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
   const job = readAnew(store, given, saved?.throughSeq ?? 0);
@@ -79,7 +79,7 @@ function handOutChunk(
   const messages: TranscriptMessage[] = [];
   let chunkThroughSeq = draft.throughSeq;
   let tokens = 0;
-  for (const row of store.messagesForward(draft.throughSeq + 1, job.throughSeq)) {
+  for (const row of store.messages.forward(draft.throughSeq + 1, job.throughSeq)) {
     const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
     if (messages.length > 0 && tokens + cost > room) break;
     tokens += cost;
@@ -96,7 +96,7 @@ function handOutChunk(
     });
   }
   const lease = newLease();
-  store.putJob({
+  store.jobs.put({
     ...job,
     draft: saved,
     lease,
@@ -120,7 +120,7 @@ function isOverBudget(store: SessionStore, session: SessionRow, job: JobRow, now
   const budget = settingsOf(session).summarizerTokensPerDay;
   if (budget === null) return false;
   const { inputTokens = 0, outputTokens = 0 } = job.usage ?? {};
-  return store.usedTokensSince(now - DAY_MS) + inputTokens + outputTokens >= budget;
+  return store.summaries.usedTokensSince(now - DAY_MS) + inputTokens + outputTokens >= budget;
 }
 
 /**
@@ -130,18 +130,19 @@ function isOverBudget(store: SessionStore, session: SessionRow, job: JobRow, now
 function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRow {
   const { taintedFromSeq } = job;
   if (taintedFromSeq === null || taintedFromSeq <= savedThroughSeq) return job;
-  const covered = store.newestSummary()?.throughSeq ?? 0;
+  const covered = store.summaries.newest()?.throughSeq ?? 0;
   if (taintedFromSeq > covered) return { ...job, taintedFromSeq: null };
-  const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.versionBefore(taintedFromSeq));
+  const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(taintedFromSeq));
   return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, covered) };
 }
 
 function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
   const startVersion = job.redoBase ?? baseVersion;
-  const base = job.fromScratch ? null : store.summary(startVersion);
-  const own = base === null ? [] : store.items(startVersion).filter((item) => item.sourceSession === undefined);
+  const base = job.fromScratch ? null : store.summaries.byVersion(startVersion);
+  const own =
+    base === null ? [] : store.summaries.items(startVersion).filter((item) => item.sourceSession === undefined);
   // Whatever is summarized again: what was carried over rests on nothing that was said here, and could not be made again.
-  const carried = store.items(baseVersion).filter((item) => item.sourceSession !== undefined);
+  const carried = store.summaries.items(baseVersion).filter((item) => item.sourceSession !== undefined);
   return {
     baseVersion,
     throughSeq: base?.throughSeq ?? 0,
@@ -179,7 +180,7 @@ export function saveAnswer(
   newId: () => string,
   now: number,
 ): Saved {
-  const given = store.job(jobId);
+  const given = store.jobs.byId(jobId);
   if (given === null || given.state !== "owed") return notLanded(NOTHING_OWED);
   if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
     return notLanded({ next: "wait", seconds: BUSY_DELAY_SECONDS });
@@ -195,14 +196,14 @@ export function saveAnswer(
     draft.items,
     answer.items,
     (seq) => {
-      const row = seq <= chunkThroughSeq ? store.messageBySeq(seq) : null;
+      const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq) : null;
       return row === null || row.content === null ? null : evidenceOf(row);
     },
     settingsOf(session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
-  if (job.taintedFromSeq !== null) store.hide(uncovered(merged.dropped, merged.items));
+  if (job.taintedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
   const saved: JobRow = {
     ...job,
     ...(shortfall === null
@@ -222,18 +223,18 @@ export function saveAnswer(
     const step = handOutChunk(store, session, saved, newId, now);
     return { step, committedVersion: landed?.version ?? null, isReplaced };
   }
-  if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {
+  if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
     return notLanded(handOutChunk(store, session, { ...saved, draft: null }, newId, now));
   }
   const summary = saved.draft ?? draft;
   commitSummary(store, summary, version, saved, now);
-  store.deleteJob(job.id);
+  store.jobs.delete(job.id);
   let upgrade: Upgrade | null = null;
   if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);
   else {
     // Whatever was hidden is covered anew, or was hidden by a draft that was given up.
-    store.clearHidden();
+    store.summaries.clearHidden();
     if (summary.degraded) upgrade = oweUpgrade(store, session, saved, shortfall, newId, now);
   }
   return {
@@ -250,7 +251,7 @@ function landDraft(
   now: number,
 ): { readonly job: JobRow; readonly version: number; readonly isReplaced: boolean } | null {
   const { draft } = job;
-  if (draft === null || draft.degraded || (store.newestSummary()?.version ?? 0) !== draft.baseVersion) return null;
+  if (draft === null || draft.degraded || (store.summaries.newest()?.version ?? 0) !== draft.baseVersion) return null;
   const version = draft.baseVersion + 1;
   commitSummary(store, draft, version, job, now);
   return {
@@ -296,18 +297,18 @@ function commitSummary(
   { redoBase, usage }: Pick<JobRow, "redoBase" | "usage">,
   now: number,
 ): void {
-  if (redoBase !== null) store.deleteVersionsAfter(redoBase);
-  const before = new Map(store.items(redoBase ?? draft.baseVersion).map((item) => [item.id, item]));
+  if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);
+  const before = new Map(store.summaries.items(redoBase ?? draft.baseVersion).map((item) => [item.id, item]));
   for (const item of draft.items) {
     const old = before.get(item.id);
     if (old !== undefined && sameItem(old, item)) {
       before.delete(item.id);
       continue;
     }
-    store.insertItem(item, version);
+    store.summaries.insertItem(item, version);
   }
-  for (const old of before.values()) store.endItem(old.id, old.fromVersion, version);
-  store.insertSummary({
+  for (const old of before.values()) store.summaries.endItem(old.id, old.fromVersion, version);
+  store.summaries.insert({
     version,
     throughSeq: draft.throughSeq,
     tokens: itemsTokens(draft.items),

@@ -53,7 +53,7 @@ export function readExportHead(store: SessionStore, session: SessionRow): Export
       settings,
     },
     incarnation,
-    headSeq: store.head()?.seq ?? 0,
+    headSeq: store.messages.head()?.seq ?? 0,
     changes,
   };
 }
@@ -62,7 +62,7 @@ export function readExportHead(store: SessionStore, session: SessionRow): Export
 export function readExportPage(store: SessionStore, afterSeq: Seq, throughSeq: Seq): MessageLine[] {
   const lines: MessageLine[] = [];
   let bytes = 0;
-  for (const row of store.messagesForward(afterSeq + 1, throughSeq)) {
+  for (const row of store.messages.forward(afterSeq + 1, throughSeq)) {
     const line = messageLine(row);
     lines.push(line);
     bytes += JSON.stringify(line).length;
@@ -94,8 +94,8 @@ export function readExportEnd(
   head: ExportHead,
 ): { readonly lines: readonly (SummaryLine | ItemLine)[]; readonly end: EndLine } {
   const newest = soundSummaryAt(store, head.headSeq);
-  const summaries = newest === null ? [] : store.summariesThrough(newest.version);
-  const items = newest === null ? [] : store.itemsThrough(newest.version);
+  const summaries = newest === null ? [] : store.summaries.through(newest.version);
+  const items = newest === null ? [] : store.summaries.itemsThrough(newest.version);
   const lines: (SummaryLine | ItemLine)[] = [];
   for (const { throughSeq, version, usage, createdAt, ...rest } of summaries) {
     const { tokens, summarizer, degraded, droppedItems } = rest;
@@ -177,7 +177,7 @@ class HeldItems {
   /** Notes an item; false if another of its id still holds then. */
   add({ id, fromVersion, toVersion }: ItemLine): boolean {
     this.#endOf ??= new Map(
-      this.#store.itemsThrough(Number.MAX_SAFE_INTEGER).map((item) => [item.id, item.toVersion ?? Infinity]),
+      this.#store.summaries.itemsThrough(Number.MAX_SAFE_INTEGER).map((item) => [item.id, item.toVersion ?? Infinity]),
     );
     if ((this.#endOf.get(id) ?? 0) > fromVersion) return false;
     this.#endOf.set(id, toVersion ?? Infinity);
@@ -199,12 +199,12 @@ function saveLine(store: SessionStore, held: HeldItems, line: TransferLine): str
 }
 
 function saveMessage(store: SessionStore, line: MessageLine): string | null {
-  const newest = store.head();
+  const newest = store.messages.head();
   const seq = (newest?.seq ?? 0) + 1;
   if (line.seq !== seq) return `has the seq ${line.seq}, and ${seq} is next`;
   const isServerId = seqOfServerId(line.id) !== null;
   if (isServerId && line.id !== serverId(seq)) return `has the server's id of another message`;
-  if (!isServerId && store.messagesByClientId([line.id]).length > 0) return "has the id of an earlier message";
+  if (!isServerId && store.messages.byClientId([line.id]).length > 0) return "has the id of an earlier message";
   const content = line.content ?? null;
   const contentJson = content === null ? null : JSON.stringify(content);
   const tokens = content === null ? 0 : contentTokens(content);
@@ -212,7 +212,7 @@ function saveMessage(store: SessionStore, line: MessageLine): string | null {
   if (seq > MAX_MESSAGES_PER_SESSION || totalBytes > MAX_BYTES_PER_SESSION) {
     return `is more than a session holds: ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes`;
   }
-  store.insertMessage(
+  store.messages.insert(
     {
       seq,
       clientId: isServerId ? null : line.id,
@@ -239,12 +239,12 @@ function toMs(time: string | undefined): number | null {
 }
 
 function saveSummary(store: SessionStore, line: SummaryLine): string | null {
-  const newest = store.newestSummary();
+  const newest = store.summaries.newest();
   if (line.version <= (newest?.version ?? 0)) return "has a version that is not above the one before";
   if (line.throughSeq < (newest?.throughSeq ?? 0)) return "covers less than the version before";
-  if (line.throughSeq > (store.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
+  if (line.throughSeq > (store.messages.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
   const { version, throughSeq, tokens, summarizer, degraded, droppedItems, createdAt } = line;
-  store.insertSummary({
+  store.summaries.insert({
     version,
     throughSeq,
     tokens,
@@ -259,24 +259,24 @@ function saveSummary(store: SessionStore, line: SummaryLine): string | null {
 
 /** What an import brings in is checked as what a summarizer says: against the messages that it cites. */
 function saveItem(store: SessionStore, held: HeldItems, line: ItemLine): string | null {
-  const begun = store.summary(line.fromVersion);
+  const begun = store.summaries.byVersion(line.fromVersion);
   if (begun === null) return `begins in version ${line.fromVersion}, which is not there`;
   if (line.toVersion !== undefined && line.toVersion <= line.fromVersion) return "ends before it begins";
   if (!held.add(line)) return `has the id of another item that still holds`;
   if (line.sourceSession === undefined) {
     const past = line.sourceSeqs.find((seq) => seq > begun.throughSeq);
     if (past !== undefined) return `cites ${past}, and its version ends at ${begun.throughSeq}`;
-    const sources = line.sourceSeqs.flatMap((seq) => store.messageBySeq(seq) ?? []);
+    const sources = line.sourceSeqs.flatMap((seq) => store.messages.bySeq(seq) ?? []);
     const isErased = sources.some(({ content }) => content === null);
     if (isErased || sources.length < line.sourceSeqs.length) return `cites a message that was erased`;
     if (!isSupported(line.text, sources.map(evidenceOf))) return "dropped";
   }
   const { id, kind, text, sourceSeqs, sourceSession, status } = line;
-  store.insertItem(
+  store.summaries.insertItem(
     { id, kind, text, sourceSeqs, ...(sourceSession === undefined ? {} : { sourceSession }), status },
     line.fromVersion,
   );
-  if (line.toVersion !== undefined) store.endItem(id, line.fromVersion, line.toVersion);
+  if (line.toVersion !== undefined) store.summaries.endItem(id, line.fromVersion, line.toVersion);
   return null;
 }
 
@@ -289,10 +289,10 @@ export function finishImport(
   newId: () => string,
   now: number,
 ): Outcome<null> {
-  const headSeq = store.head()?.seq ?? 0;
-  const newest = store.newestSummary();
-  const summaries = newest === null ? 0 : store.summariesThrough(newest.version).length;
-  const items = (newest === null ? 0 : store.itemsThrough(newest.version).length) + dropped;
+  const headSeq = store.messages.head()?.seq ?? 0;
+  const newest = store.summaries.newest();
+  const summaries = newest === null ? 0 : store.summaries.through(newest.version).length;
+  const items = (newest === null ? 0 : store.summaries.itemsThrough(newest.version).length) + dropped;
   if (end.messages !== headSeq || end.summaries !== summaries || end.items !== items) {
     return {
       ok: false,

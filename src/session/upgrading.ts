@@ -22,13 +22,13 @@ export function oweUpgrade(
   newId: () => string,
   now: number,
 ): Upgrade | null {
-  const newest = store.newestSummary();
+  const newest = store.summaries.newest();
   if (newest === null) return null;
   const jobId = newId();
   const delayMs = Math.max(upgradeDelayMs(0, 0.5), (shortfall?.retryAfterSeconds ?? 0) * 1000);
-  store.putJob({
+  store.jobs.put({
     ...newJob("summarize", session.incarnation, jobId, newest.throughSeq, now + delayMs, now),
-    redoBase: store.lastGoodVersion(newest.version),
+    redoBase: store.summaries.lastGoodVersion(newest.version),
     isUpgrade: true,
     lastError,
     firstFailedAt,

@@ -34,6 +34,7 @@ describe("the import rules", () => {
       /nobody but session\/session-shell/,
     ],
     ["src/session/append.ts", 'import { SessionStore } from "./store.ts";', /nobody but session\/session-shell/],
+    ["src/session/append.ts", 'import { JobStore } from "./job-store.ts";', /nobody but session\/store imports/],
     [
       "src/session/append.ts",
       'import type { SessionStore } from "./store.ts";\nimport x from "../http/a.ts";',

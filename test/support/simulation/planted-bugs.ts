@@ -37,9 +37,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     return this.shell.answer(() => {`,
       by: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
     const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
-    const seen = this.shell.existing() === null ? [] : this.shell.store.messagesByClientId(ids);
+    const seen = this.shell.existing() === null ? [] : this.shell.store.messages.byClientId(ids);
     await Promise.resolve();
-    this.shell.store.messagesByClientId = () => seen;
+    this.shell.store.messages.byClientId = () => seen;
     return this.shell.answer(() => {`,
     },
   ],
@@ -52,7 +52,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
     {
       file: "session/summarizing.ts",
-      replace: "if ((store.newestSummary()?.version ?? 0) !== draft.baseVersion) {",
+      replace: "if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {",
       by: "if (Date.now() < 0) {",
     },
   ],
@@ -60,7 +60,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     {
       file: "session/session-work.ts",
       replace: "          await queue.send(message);",
-      by: "          await queue.send(message);\n          this.shell.store.deleteJob(message.jobId);",
+      by: "          await queue.send(message);\n          this.shell.store.jobs.delete(message.jobId);",
     },
   ],
   "stale-archive-write": [
@@ -73,7 +73,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "version-not-purged-after-an-erase": [
     {
       file: "session/summarizing.ts",
-      replace: "if (redoBase !== null) store.deleteVersionsAfter(redoBase);",
+      replace: "if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);",
       by: "",
     },
   ],
@@ -129,7 +129,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "expires-before-the-archive-confirmed": [
     {
       file: "session/idling.ts",
-      replace: "const isAllDone = store.jobs().every(({ id }) => id === jobId);",
+      replace: "const isAllDone = store.jobs.all().every(({ id }) => id === jobId);",
       by: "const isAllDone = true;",
     },
   ],

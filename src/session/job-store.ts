@@ -1,0 +1,79 @@
+import type { JobKind } from "../contracts/job.ts";
+import { blanksOf } from "./blanks.ts";
+import { type JobRow, numberOrNull, toJob } from "./rows.ts";
+
+/** Every SQL statement about owed work. No decision is taken here. */
+
+export class JobStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  all(): JobRow[] {
+    return this.#sql.exec("SELECT * FROM jobs ORDER BY created_at, id").toArray().map(toJob);
+  }
+
+  /** Whether a job of a kind is owed. */
+  isOwed(kind: JobKind): boolean {
+    return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind).toArray().length > 0;
+  }
+
+  /** When the next owed job has to be sent; null if none is owed. */
+  nextSendAt(): number | null {
+    const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM jobs WHERE state = 'owed'").toArray()[0];
+    return numberOrNull(row?.["at"]);
+  }
+
+  byId(id: string): JobRow | null {
+    const row = this.#sql.exec("SELECT * FROM jobs WHERE id = ?", id).toArray()[0];
+    return row === undefined ? null : toJob(row);
+  }
+
+  put(job: JobRow): void {
+    this.#blankDraft(job.id);
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
+         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, last_error,
+         first_failed_at, last_failed_at, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      job.id,
+      job.incarnation,
+      job.kind,
+      job.state,
+      job.throughSeq,
+      job.fromScratch ? 1 : 0,
+      job.redoBase,
+      job.taintedFromSeq,
+      job.sends,
+      job.failures,
+      job.nextSendAt,
+      job.lease,
+      job.leaseUntil,
+      job.baseVersion,
+      job.chunkThroughSeq,
+      job.draft === null ? null : JSON.stringify(job.draft),
+      job.usage === null ? null : JSON.stringify(job.usage),
+      job.isUpgrade ? 1 : 0,
+      job.lastError,
+      job.firstFailedAt,
+      job.lastFailedAt,
+      job.createdAt,
+    );
+  }
+
+  #blankDraft(id: string): void {
+    this.#sql.exec(`UPDATE jobs SET draft = ${blanksOf("draft")} WHERE id = ? AND draft IS NOT NULL`, id);
+  }
+
+  delete(id: string): void {
+    this.#blankDraft(id);
+    this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
+  }
+
+  /** Forgets all that was owed but erasures. */
+  deleteAllButErasures(): void {
+    this.#sql.exec("DELETE FROM jobs WHERE kind NOT IN ('erase', 'erase-copies')");
+  }
+}

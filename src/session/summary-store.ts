@@ -1,0 +1,264 @@
+import type { Seq } from "../contracts/message.ts";
+import type { Item } from "../contracts/summary.ts";
+import { blanksOf } from "./blanks.ts";
+import {
+  ended,
+  NEVER_BEGUN,
+  NEVER_ENDED,
+  number,
+  numberOrNull,
+  type SummaryRow,
+  toItem,
+  toSummary,
+  type VersionedItem,
+} from "./rows.ts";
+
+/** Every SQL statement about the versions of the summary, their items, and the seqs that they cover no more. No decision is taken here. */
+
+const CITES_ANY = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited
+  WHERE cited.value IN (SELECT value FROM json_each(?)))`;
+
+export class SummaryStore {
+  readonly #sql: SqlStorage;
+  /** The items of the version that was read last: a long history of items is not read again with each context. */
+  #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  forget(): void {
+    this.#itemsRead = null;
+  }
+
+  // Versions
+
+  insert(row: SummaryRow): void {
+    this.#sql.exec(
+      `INSERT INTO summaries (version, through_seq, tokens, summarizer, degraded, dropped_items, usage, created_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+      row.version,
+      row.throughSeq,
+      row.tokens,
+      row.summarizer,
+      row.degraded ? 1 : 0,
+      row.droppedItems,
+      row.usage === null ? null : JSON.stringify(row.usage),
+      row.createdAt,
+    );
+  }
+
+  newest(): SummaryRow | null {
+    const row = this.#sql.exec("SELECT * FROM summaries ORDER BY version DESC LIMIT 1").toArray()[0];
+    return row === undefined ? null : toSummary(row);
+  }
+
+  /** The highest version, up to `maxVersion`, that covers no message after `seq`. */
+  at(seq: Seq, maxVersion: number = Number.MAX_SAFE_INTEGER): SummaryRow | null {
+    const row = this.#sql
+      .exec(
+        "SELECT * FROM summaries WHERE through_seq <= ? AND version <= ? ORDER BY version DESC LIMIT 1",
+        seq,
+        maxVersion,
+      )
+      .toArray()[0];
+    return row === undefined ? null : toSummary(row);
+  }
+
+  byVersion(version: number): SummaryRow | null {
+    const row = this.#sql.exec("SELECT * FROM summaries WHERE version = ?", version).toArray()[0];
+    return row === undefined ? null : toSummary(row);
+  }
+
+  /** The highest version up to one that was made with what was asked for; 0 if there is none. */
+  lastGoodVersion(version: number): number {
+    const row = this.#sql
+      .exec("SELECT max(version) AS version FROM summaries WHERE version <= ? AND degraded = 0", version)
+      .toArray()[0];
+    return numberOrNull(row?.["version"]) ?? 0;
+  }
+
+  /** How many of the summaries there are were made since a moment. */
+  countSince(since: number): number {
+    const row = this.#sql.exec("SELECT count(*) AS summaries FROM summaries WHERE created_at >= ?", since).one();
+    return number(row["summaries"]);
+  }
+
+  /** What the summaries since a moment cost, in tokens in and out. */
+  usedTokensSince(since: number): number {
+    const row = this.#sql
+      .exec(
+        `SELECT sum(json_extract(usage, '$.inputTokens') + json_extract(usage, '$.outputTokens')) AS tokens
+         FROM summaries WHERE created_at >= ? AND usage IS NOT NULL`,
+        since,
+      )
+      .toArray()[0];
+    return numberOrNull(row?.["tokens"]) ?? 0;
+  }
+
+  /** Newest first, versions below `beforeVersion`. */
+  backward(beforeVersion: number, limit: number): SummaryRow[] {
+    return this.#sql
+      .exec("SELECT * FROM summaries WHERE version < ? ORDER BY version DESC LIMIT ?", beforeVersion, limit)
+      .toArray()
+      .map(toSummary);
+  }
+
+  /** Oldest first, versions up to one. */
+  through(version: number): SummaryRow[] {
+    return this.#sql
+      .exec("SELECT * FROM summaries WHERE version <= ? ORDER BY version", version)
+      .toArray()
+      .map(toSummary);
+  }
+
+  /** Oldest first, versions above `afterVersion`. */
+  after(afterVersion: number): SummaryRow[] {
+    return this.#sql
+      .exec("SELECT * FROM summaries WHERE version > ? ORDER BY version", afterVersion)
+      .toArray()
+      .map(toSummary);
+  }
+
+  /** The items of one version. */
+  items(version: number): readonly VersionedItem[] {
+    if (this.#itemsRead?.version === version) return this.#itemsRead.items;
+    const items = this.#sql
+      .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
+      .toArray()
+      .map(toItem);
+    this.#itemsRead = { version, items };
+    return items;
+  }
+
+  /** Items that began or ended after a version. */
+  itemsChangedAfter(version: number): VersionedItem[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}'
+           AND (from_version > ? OR (to_version > ? AND to_version < '${NEVER_ENDED}'))`,
+        version,
+        ended(version),
+      )
+      .toArray()
+      .map(toItem);
+  }
+
+  /** Every item that holds in a version up to one, in the order in which they came; one that ended later has not ended yet. */
+  itemsThrough(version: number): VersionedItem[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > '${NEVER_BEGUN}' ORDER BY row`,
+        version,
+      )
+      .toArray()
+      .map(toItem)
+      .map((item) => (item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item));
+  }
+
+  insertItem(item: Item, fromVersion: number): void {
+    this.#itemsRead = null;
+    this.#sql.exec(
+      "INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, status) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      item.id,
+      fromVersion,
+      item.kind,
+      item.text,
+      JSON.stringify(item.sourceSeqs),
+      item.sourceSession ?? null,
+      item.status,
+    );
+  }
+
+  endItem(id: string, fromVersion: number, toVersion: number): void {
+    this.#itemsRead = null;
+    this.#sql.exec(
+      "UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ?",
+      ended(toVersion),
+      id,
+      fromVersion,
+    );
+  }
+
+  /** The highest version that covers none of the messages from `seq` on; 0 if there is none. */
+  versionBefore(seq: Seq): number {
+    const row = this.#sql.exec("SELECT max(version) AS version FROM summaries WHERE through_seq < ?", seq).toArray()[0];
+    return numberOrNull(row?.["version"]) ?? 0;
+  }
+
+  /** Deletes every item of every version that cites one of these messages of this session, and returns those that were current. */
+  deleteItemsCiting(seqs: readonly Seq[]): VersionedItem[] {
+    return this.#deleteItems(`source_session IS NULL AND ${CITES_ANY}`, JSON.stringify(seqs));
+  }
+
+  /** Deletes every item that was carried over from a session and cites one of these messages there; all of them if null. */
+  deleteCarriedItems(sourceSession: string, seqs: readonly Seq[] | null): VersionedItem[] {
+    if (seqs === null) return this.#deleteItems("source_session = ?", sourceSession);
+    return this.#deleteItems(`source_session = ? AND ${CITES_ANY}`, sourceSession, JSON.stringify(seqs));
+  }
+
+  /** Every item of every version that was carried over, whichever session it came from. */
+  carriedItems(): VersionedItem[] {
+    return this.#sql
+      .exec(`SELECT * FROM items WHERE row > 0 AND to_version <> '${NEVER_BEGUN}' AND source_session IS NOT NULL`)
+      .toArray()
+      .map(toItem);
+  }
+
+  /** Deletes items from every version. */
+  deleteItems(ids: readonly string[]): void {
+    this.#retireItems("row > 0 AND item_id IN (SELECT value FROM json_each(?))", JSON.stringify(ids));
+  }
+
+  #deleteItems(condition: string, ...values: readonly SqlStorageValue[]): VersionedItem[] {
+    const current = this.#sql
+      .exec(`SELECT * FROM items WHERE row > 0 AND to_version = '${NEVER_ENDED}' AND ${condition}`, ...values)
+      .toArray()
+      .map(toItem);
+    this.#retireItems(`row > 0 AND ${condition}`, ...values);
+    return current;
+  }
+
+  /** Blanks items and takes them out of every version. Their rows stay: pages that empty are merged, and leave copies behind. */
+  #retireItems(condition: string, ...values: readonly SqlStorageValue[]): void {
+    this.#itemsRead = null;
+    this.#sql.exec(
+      `UPDATE items SET text = ${blanksOf("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
+      ...values,
+    );
+  }
+
+  /** Deletes the versions after `base`, so that what holds at `base` holds again. */
+  deleteVersionsAfter(base: number): void {
+    this.#sql.exec("DELETE FROM summaries WHERE version > ?", base);
+    this.#retireItems("row > 0 AND from_version > ?", base);
+    this.#sql.exec("UPDATE items SET to_version = ? WHERE to_version > ?", NEVER_ENDED, ended(base));
+  }
+
+  // Seqs that the summary covers no more
+
+  hide(seqs: Iterable<Seq>): void {
+    this.#sql.exec("INSERT OR IGNORE INTO hidden (seq) SELECT value FROM json_each(?)", JSON.stringify([...seqs]));
+  }
+
+  hiddenSeqs(): Seq[] {
+    return this.#sql
+      .exec("SELECT seq FROM hidden ORDER BY seq")
+      .toArray()
+      .map((row) => number(row["seq"]));
+  }
+
+  clearHidden(): void {
+    this.#sql.exec("DELETE FROM hidden");
+  }
+
+  /** Takes out every version and every item, blanks first. */
+  clear(): void {
+    this.#itemsRead = null;
+    this.#sql.exec(`UPDATE items SET text = ${blanksOf("text")}`);
+    this.#sql.exec("DELETE FROM items WHERE row > 0");
+    this.#sql.exec("DELETE FROM summaries");
+    this.clearHidden();
+  }
+}
