@@ -100,7 +100,7 @@ interface Plan {
 }
 
 /** @param tail of the log, in order, back to a message of the chat if one is in it */
-export function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): Plan {
+function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): Plan {
   const places = new Map(tail.map((message, index) => [message.id, index]));
   let seen = messages.length - 1;
   while (seen >= 0 && !places.has(storedId(messages[seen]?.id ?? ""))) seen -= 1;
