@@ -1,4 +1,5 @@
 // A client of a live feed that checks what it is told: each event once, in order, whatever happens in between.
+import { type FrameSocket, openFrameSocket } from "./frame-socket.ts";
 
 export interface Place {
   readonly url: string;
@@ -28,7 +29,7 @@ export class Follower {
   /** The first thing that was not as promised. */
   fault: string | null = null;
   readonly #onEvent: (content: unknown, at: number) => void;
-  #socket: WebSocket | null = null;
+  #socket: FrameSocket | null = null;
   #unacknowledged = 0;
 
   constructor(onEvent: (content: unknown, at: number) => void = () => undefined) {
@@ -41,37 +42,36 @@ export class Follower {
 
   /** Resolves once hello has come; false if there was no connection, as while the service restarts. */
   async connect(place: Place): Promise<boolean> {
-    const base = place.url.replace(/^http/, "ws");
-    const url = `${base}/v1/sessions/${place.session}/live?since=${this.known}`;
-    const socket = new WebSocket(url, { headers: { authorization: `Bearer ${place.apiKey}` } });
-    this.#socket = socket;
+    const url = `${place.url}/v1/sessions/${place.session}/live?since=${this.known}`;
     this.connections += 1;
     return new Promise((resolve) => {
-      const end = (): void => {
-        if (this.#socket === socket) this.#socket = null;
-        resolve(false);
-      };
-      socket.addEventListener("message", ({ data }) => {
-        const at = performance.now();
-        // What is still on its way to a client that has gone does not count.
-        if (this.#socket !== socket) return;
-        const frame: Frame = JSON.parse(String(data));
-        if (frame.type !== "hello") this.#take(socket, frame, at);
-        else {
-          this.#greeted(frame);
-          resolve(true);
-        }
-      });
-      socket.addEventListener("close", end);
-      socket.addEventListener("error", end);
+      const socket = openFrameSocket(
+        url,
+        { authorization: `Bearer ${place.apiKey}` },
+        {
+          onText: (text) => {
+            const at = performance.now();
+            const frame: Frame = JSON.parse(text);
+            if (frame.type !== "hello") this.#take(socket, frame, at);
+            else {
+              this.#greeted(frame);
+              resolve(true);
+            }
+          },
+          onEnd: () => {
+            if (this.#socket === socket) this.#socket = null;
+            resolve(false);
+          },
+        },
+      );
+      this.#socket = socket;
     });
   }
 
   /** Leaves in the middle of whatever comes. */
   drop(): void {
-    const socket = this.#socket;
+    this.#socket?.drop();
     this.#socket = null;
-    socket?.close();
   }
 
   #greeted({ since = 0, reset }: Frame): void {
@@ -80,7 +80,7 @@ export class Follower {
     this.known = since;
   }
 
-  #take(socket: WebSocket, { type, rev, error, message }: Frame, at: number): void {
+  #take(socket: FrameSocket, { type, rev, error, message }: Frame, at: number): void {
     if (rev === undefined) {
       this.#note(error === undefined ? `got a frame of the type ${type}` : `${error.code}: ${error.detail}`);
       return;
@@ -89,7 +89,7 @@ export class Follower {
     this.known = rev;
     this.count += 1;
     this.#unacknowledged += 1;
-    if (this.#unacknowledged >= ACKNOWLEDGE_EVERY && socket.readyState === WebSocket.OPEN) {
+    if (this.#unacknowledged >= ACKNOWLEDGE_EVERY) {
       this.#unacknowledged = 0;
       socket.send(JSON.stringify({ type: "ack", rev }));
     }
