@@ -1,6 +1,7 @@
 import { createExecutionContext } from "cloudflare:test";
 import { describe, expect, test, vi } from "vitest";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { itemsTokens } from "../../src/memory/items.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import type { ModelProvider } from "../../src/summarizer/language-models.ts";
 import { createAskModel } from "../../src/summarizer/model-call.ts";
@@ -241,7 +242,7 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
   test("that writes more than the budget loses superseded items first, then what is old", async () => {
     const { settings } = await given(saying(GOOD));
     const client = clientOf(createModel({ ...settings, prices: null }));
-    const answer = await client.summarize({ ...REQUEST, maxTokens: 24 });
+    const answer = await client.summarize({ ...REQUEST, maxTokens: itemsTokens(GOOD_ITEMS) - 1 });
     expect(answer.items.map(({ text }) => text)).toEqual(["Ada moved to Lisbon"]);
   });
 });
