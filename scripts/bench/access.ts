@@ -1,7 +1,9 @@
 // What it costs to tell who is calling: the same request with each kind of bearer in turn, and the check alone, without any request.
+import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { z } from "zod";
 import { type Authenticator, createAuthenticator } from "../../src/access/authenticate.ts";
 import { formatKey, type KeyParts } from "../../src/access/key-format.ts";
+import { createTokenVerifier, type TokenVerifier } from "../../src/access/supabase.ts";
 import { createdKeySchema, KEY_ID_LENGTH } from "../../src/contracts/api-key.ts";
 import { MAX_LIVE_KEYS } from "../../src/contracts/limits.ts";
 import { createKeyClient } from "../../src/registry/key-client.ts";
@@ -50,6 +52,8 @@ export interface AccessParts {
   readonly target: Target;
   /** Null: no key can be made there, so the check alone is measured. */
   readonly admin: { readonly adminKey: string; readonly tenant: string } | null;
+  /** Null: none can be signed there. */
+  readonly userToken: string | null;
   readonly runtimePid: number | undefined;
   readonly sessions: BenchSessions;
   readonly failures: FailureTally;
@@ -71,7 +75,7 @@ export async function measureAccess(
   const [samples, warmUps] = [options.samples * SAMPLES_FACTOR, options.warmUps * SAMPLES_FACTOR];
   const made = parts.admin === null ? null : await makeKey(parts.target.url, parts.admin);
   try {
-    const bearers = createBearers(parts.target.apiKey, made?.key ?? null);
+    const bearers = await createBearers(parts.target.apiKey, made?.key ?? null, parts.userToken);
     const requests = await withCases(parts, bearers, async (cases) => {
       await takeTurns(parts, cases, samples, warmUps);
       await measureCosts(parts, cases, options.costSamples * SAMPLES_FACTOR);
@@ -91,8 +95,10 @@ export async function measureAccess(
         alone: await time(alone),
       });
     }
-    const notes =
-      made === null ? ["No key could be made there: set THREADKEEP_ADMIN_KEY to measure requests with one."] : [];
+    const notes = [
+      ...(made === null ? ["No key could be made there: set THREADKEEP_ADMIN_KEY to measure requests with one."] : []),
+      ...(parts.userToken === null ? ["No token can be signed for a service that is not the benchmark's own."] : []),
+    ];
     return { samples, checks: CHECKS, rows, notes };
   } finally {
     await made?.revoke().catch((error: unknown) => parts.failures.note("access, revoking the key", toFailure(error)));
@@ -128,9 +134,10 @@ function toFailure(error: unknown): unknown {
   return error instanceof AdminFault ? new RequestFailure("not revoked", error.message) : error;
 }
 
-function createBearers(apiKey: string, tenantKey: string | null): Bearer[] {
+async function createBearers(apiKey: string, tenantKey: string | null, userToken: string | null): Promise<Bearer[]> {
   const own = localKey();
-  const authenticate = localAuthenticator(own.hashes, apiKey);
+  const issuer = await localIssuer();
+  const authenticate = localAuthenticator(own.hashes, apiKey, issuer.verify);
   const check = (bearer: string) => {
     const request = new Request("http://threadkeep.test/v1/sessions", {
       headers: { authorization: `Bearer ${bearer}` },
@@ -140,7 +147,31 @@ function createBearers(apiKey: string, tenantKey: string | null): Bearer[] {
   return [
     { name: PLAIN, shown: apiKey, alone: check(apiKey) },
     { name: "a tenant's key", shown: tenantKey, alone: check(formatKey(own.parts)) },
+    { name: "a user's token", shown: userToken, alone: check(issuer.token) },
   ];
+}
+
+/** A token, and what verifies it without a network. */
+async function localIssuer(): Promise<{ token: string; verify: TokenVerifier }> {
+  const algorithm = "ES256";
+  const { privateKey, publicKey } = await generateKeyPair(algorithm);
+  const jwks = { keys: [{ ...(await exportJWK(publicKey)), kid: "bench", alg: algorithm, use: "sig" }] };
+  const issuer = { issuer: "http://issuer.test", tenant: "bench", audience: "authenticated", anonymousUsers: false };
+  const verify = createTokenVerifier({
+    issuers: [{ ...issuer, jwksUrl: `${issuer.issuer}/jwks.json` }],
+    fetch: async () => Response.json(jwks),
+    keepAlive: () => undefined,
+    log: createLog({ write: () => undefined }),
+  });
+  const token = await new SignJWT({ role: issuer.audience })
+    .setProtectedHeader({ alg: algorithm, kid: "bench" })
+    .setIssuer(issuer.issuer)
+    .setAudience(issuer.audience)
+    .setSubject("bench")
+    .setIssuedAt()
+    .setExpirationTime("1h")
+    .sign(privateKey);
+  return { token, verify };
 }
 
 /** The last of as many keys as a tenant may have: the one that is found last. */
@@ -162,7 +193,7 @@ function localKey(): { parts: KeyParts; hashes: KeyHashes } {
 }
 
 /** As the Worker has it, warm, with a tenant's object that is at hand. */
-function localAuthenticator(keys: KeyHashes, apiKey: string): Authenticator {
+function localAuthenticator(keys: KeyHashes, apiKey: string, verifyToken: TokenVerifier): Authenticator {
   const log = createLog({ write: () => undefined });
   const keepAlive = (): void => undefined;
   const cache = createTenantCache({ load: async () => ({ rev: 1, keys }), keepAlive, log });
@@ -179,7 +210,7 @@ function localAuthenticator(keys: KeyHashes, apiKey: string): Authenticator {
     now: Date.now,
   });
   const deployment = { tenant: "bench", apiKey, adminKey: makeSecret() };
-  return createAuthenticator({ deployment, checkKey: client.check });
+  return createAuthenticator({ deployment, checkKey: client.check, verifyToken });
 }
 
 interface Case {
@@ -189,14 +220,15 @@ interface Case {
   processorMs: number | null;
 }
 
-/** Each bearer has a connection of its own to one and the same session. */
+/** Each bearer has a connection of its own to a session of one message: the tenant's, or the user's own. */
 async function withCases<T>(
-  { target, sessions }: AccessParts,
+  { target, userToken, sessions }: AccessParts,
   bearers: readonly Bearer[],
   body: (cases: readonly Case[]) => Promise<T>,
 ): Promise<T> {
   const id = sessions.name("access");
   await sessions.fill(id, 1, createTalk(0));
+  if (userToken !== null) await fillOwn({ url: target.url, apiKey: userToken }, id);
   const clients: BenchClient[] = [];
   const cases = bearers.flatMap(({ name, shown }): Case[] => {
     if (shown === null) return [];
@@ -210,6 +242,12 @@ async function withCases<T>(
   } finally {
     for (const client of clients) client.close();
   }
+}
+
+async function fillOwn(target: Target, id: string): Promise<void> {
+  const client = new BenchClient(target, 1);
+  const body = JSON.stringify({ messages: [createTalk(0)()] });
+  await client.send("POST", `/v1/sessions/${id}/messages`, body, [200, 201]).finally(() => client.close());
 }
 
 async function takeTurns(

@@ -3,7 +3,9 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
+import { signUserToken } from "../dev/issuer.ts";
 import { LOCAL_TENANT } from "../dev/keys.ts";
+import { statePaths } from "../dev/paths.ts";
 import { startService } from "../dev/service.ts";
 import { bundleWorker } from "../dev/worker-bundle.ts";
 import type { BenchClient, Target } from "./client.ts";
@@ -13,6 +15,8 @@ export interface Host extends Target {
   readonly isOwn: boolean;
   /** Null: no key can be made there. */
   readonly adminKey: string | null;
+  /** A token of a user whom the service believes; null: none can be signed there. */
+  readonly userToken: string | null;
   /** That the API key speaks for. */
   readonly tenant: string;
   /** Undefined if it isn't ours to look into. */
@@ -53,13 +57,15 @@ export async function startOwnHost(
   const runtimePid = pids["runtime"];
   const stop = (): Promise<void> => service.stop();
   const tenant = LOCAL_TENANT;
-  return { url: directUrl, apiKey, adminKey, tenant, isOwn: true, databaseUrl, runtimePid, failed, stop };
+  const userToken = await signUserToken(statePaths(stateDir).issuerKey, { user: "bench" });
+  return { url: directUrl, apiKey, adminKey, userToken, tenant, isOwn: true, databaseUrl, runtimePid, failed, stop };
 }
 
 export function namedHost(target: NamedTarget): Host {
   return {
     ...target,
     isOwn: false,
+    userToken: null,
     databaseUrl: undefined,
     runtimePid: undefined,
     failed: new Promise(() => undefined),

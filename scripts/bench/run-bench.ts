@@ -177,9 +177,9 @@ async function measureHost(
         const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };
         results.latency = await measureLatency(parts, options);
       } else if (section === "access") {
-        const { adminKey, tenant } = host;
+        const { adminKey, userToken, tenant } = host;
         const admin = adminKey === null ? null : { adminKey, tenant };
-        const parts = { target: host, admin, runtimePid, sessions, failures, signal, onProgress };
+        const parts = { target: host, admin, userToken, runtimePid, sessions, failures, signal, onProgress };
         results.access = await measureAccess(parts, options);
       } else if (section === "search") {
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };
