@@ -15,7 +15,7 @@ interface State {
 
 async function longChat(): Promise<string> {
   const id = `long-${crypto.randomUUID()}`;
-  await call(service, "POST", "/v1/sessions", { body: { id, settings: { summarizeAfterTokens: 1_000_000 } } });
+  await call(service, "POST", "/v1/sessions", { body: { id, settings: { summarizeAfterTokens: 600_000 } } });
   for (let from = 1; from <= COUNT; from += 100) {
     const messages = Array.from({ length: 100 }, (_, index) => ({
       id: `m-${from + index}`,
