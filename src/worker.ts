@@ -5,6 +5,7 @@ import { requireScope } from "./access/scopes.ts";
 import { limitStrangers } from "./access/stranger-limit.ts";
 import { createTokenVerifier } from "./access/supabase.ts";
 import { createTicketOffice } from "./access/tickets.ts";
+import { watchLimit, watchStrangers } from "./access/turned-away.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
@@ -23,6 +24,7 @@ import { createSummarizerClient } from "./summarizer/client.ts";
 import { extractive } from "./summarizer/extractive.ts";
 import { createModel } from "./summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
+import { createAuditTrail } from "./telemetry/audit.ts";
 import { createLog } from "./telemetry/log.ts";
 
 export { Directory } from "./registry/directory.ts";
@@ -44,10 +46,14 @@ function build(env: Env) {
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
   const tickets = createTicketOffice(config.adminKey);
-  const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
-  const authenticate = limitStrangers(async (request) => tickets.principalOf(request) ?? readBearer(request), {
-    admit,
+  const audit = createAuditTrail({
+    send: (events) => env.AUDIT_QUEUE.send({ v: 1, events }),
+    keepAlive: waitUntil,
+    log,
   });
+  const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
+  const readCredentials = async (request: Request) => tickets.principalOf(request) ?? readBearer(request);
+  const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
   const parts: Parts = {
@@ -58,10 +64,11 @@ function build(env: Env) {
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
     tickets,
+    audit,
   };
   const app = createApp({
     authenticate,
-    limit: createRequestLimit(admit),
+    limit: watchLimit(createRequestLimit(admit), audit),
     hosts: config.hosts,
     corsOrigins: config.corsOrigins,
     parts,

@@ -97,3 +97,41 @@ export const summaryItems = pgTable(
       .where(sql`"to_version" is null`),
   ],
 ).enableRLS();
+
+/**
+ * Who did what to which session. Partitioned by month, so that what is too old is dropped and not deleted. The Worker adds and
+ * reads, and can change nothing; users see nothing.
+ */
+export const auditEvents = pgTable(
+  "audit_events",
+  {
+    id: text().notNull(),
+    at: timestamp({ withTimezone: true, mode: "date", precision: 3 }).notNull(),
+    tenant: text(),
+    actorKind: text("actor_kind").notNull(),
+    actor: text().notNull(),
+    /** A keyed hash. */
+    user: text(),
+    session: text(),
+    action: text().notNull(),
+    result: text().notNull(),
+    requestId: text("request_id"),
+    network: text(),
+    details: jsonb()
+      .notNull()
+      .default(sql`'{}'::jsonb`),
+  },
+  (table) => [
+    primaryKey({ columns: [table.at, table.id] }),
+    index("audit_events_tenant").on(table.tenant, table.at, table.id),
+    index("audit_events_user")
+      .on(table.user, table.at, table.id)
+      .where(sql`"user" is not null`),
+    index("audit_events_session")
+      .on(table.session, table.at, table.id)
+      .where(sql`"session" is not null`),
+    index("audit_events_actor").on(table.actor, table.at, table.id),
+    index("audit_events_action").on(table.action, table.at, table.id),
+    index("audit_events_result").on(table.result, table.at, table.id),
+  ],
+).enableRLS();

@@ -3,6 +3,7 @@
 import { Hono } from "hono";
 import type { Principal } from "../contracts/principal.ts";
 import type { Call } from "../service/call.ts";
+import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
@@ -19,6 +20,7 @@ import { answerReferencePage } from "./pages/reference-page.ts";
 import { answerSessionPage } from "./pages/session-page.ts";
 import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
+import { auditRoutes } from "./routes/audit.ts";
 import { contextRoutes } from "./routes/context.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { liveRoutes } from "./routes/live.ts";
@@ -53,6 +55,7 @@ const routes: readonly Route[] = [
   ...transferRoutes,
   ...adminRoutes,
   ...keyRoutes,
+  ...auditRoutes,
 ];
 const document = openApiDocument(routes);
 
@@ -75,11 +78,15 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   return app;
 }
 
+/** Cloudflare sets it anew on each request, so that no caller can choose it. */
+const ADDRESS_HEADER = "CF-Connecting-IP";
+
 function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
   app.on(route.method.toUpperCase(), honoPath(route.path), (c) => {
     const principal = c.get("principal");
     if (principal === undefined) throw new Error(`${route.operationId} stands outside authentication`);
-    const call: Call = { principal, requestId: c.get("requestId"), parts };
+    const from = coarseNetwork(c.req.header(ADDRESS_HEADER));
+    const call: Call = { principal, requestId: c.get("requestId"), from, parts };
     return route.respond(call, c.req.raw, c.req.param());
   });
 }

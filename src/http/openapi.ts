@@ -163,7 +163,7 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
       ...describeParameters("path", params, schemas),
       ...describeParameters("query", query, schemas),
       ...describeParameters("header", headers, schemas),
-      ...(route.admin === true ? [] : [userParameter(schemas)]),
+      ...(route.path.startsWith("/v1/admin/") ? [] : [userParameter(schemas)]),
     ],
     ...(route.lines === undefined
       ? {}

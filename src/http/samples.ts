@@ -2,6 +2,7 @@
 
 import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../contracts/api-key.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import type { AuditEvent } from "../contracts/audit.ts";
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
 import type { ClientFrame, Hello, LiveEvent, Ticket, TicketRequest } from "../contracts/live.ts";
@@ -298,6 +299,52 @@ const keyPage: Page<KeyState> = {
 };
 const keyRotation: KeyRotation = { graceSeconds: 3_600 };
 
+const auditPage: Page<AuditEvent> = {
+  data: [
+    {
+      id: "0b6f1f2e-7f5c-4c0e-9a51-2f6d1f0c9a11",
+      at: "2026-11-22T10:41:37.000Z",
+      tenant: "acme",
+      actor: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" },
+      user: "4f0c1c6a5b9d2e7788a1f0b3c4d5e6f7",
+      session: session.id,
+      action: "eraseMessage",
+      result: "ok",
+      requestId: "5b1d1a52-4a56-4f4e-8a53-0d7f3a1f9b10",
+      from: "198.51.100.0/24",
+      details: { seq: 62 },
+    },
+    {
+      id: "e5a1c7c0-11d2-4b7e-b7f5-6a4f0c2d9e22/62/key:7Qm2xVb9LcTa",
+      at: "2026-11-22T09:58:03.112Z",
+      tenant: "acme",
+      actor: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" },
+      user: "4f0c1c6a5b9d2e7788a1f0b3c4d5e6f7",
+      session: session.id,
+      action: "appendMessages",
+      result: "ok",
+      requestId: null,
+      from: null,
+      details: { fromSeq: 1, throughSeq: 62, startedAt: "2026-11-22T09:30:02.871Z", principals: 1 },
+    },
+    {
+      id: "7d0e6f8b-53d9-4f0e-8a5e-91b1f4b2c333",
+      at: "2026-11-22T09:12:40.006Z",
+      tenant: null,
+      actor: { kind: "stranger", id: "stranger" },
+      user: null,
+      session: null,
+      action: "authenticate",
+      result: "unauthenticated",
+      requestId: null,
+      from: "203.0.113.0/24",
+      details: { count: 2_000, lastAt: "2026-11-22T09:12:44.117Z" },
+    },
+  ],
+  hasMore: false,
+  nextCursor: null,
+};
+
 export const sample = {
   newSession,
   newSessionState,
@@ -344,4 +391,5 @@ export const sample = {
   revokedKey,
   keyPage,
   keyRotation,
+  auditPage,
 };

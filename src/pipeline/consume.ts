@@ -1,6 +1,7 @@
 import { type JobKind, jobMessageSchema } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { archiveBatch } from "./archive.ts";
+import { buryAudit, storeAudit } from "./audit.ts";
 import { carryOver } from "./carry-over.ts";
 import { type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { eraseCopies } from "./erase-copies.ts";
@@ -9,8 +10,19 @@ import { recordDeadLetter } from "./failed.ts";
 import { copyFork } from "./fork.ts";
 import { summarizeSession } from "./summarize.ts";
 
+/** What the queue of audit events is called, before the name of its environment. */
+const AUDIT_QUEUE = "threadkeep-audit";
+
 /** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
 export async function consume(batch: MessageBatch, parts: PipelineParts): Promise<void> {
+  if (batch.queue.startsWith(AUDIT_QUEUE)) {
+    const isDead = batch.queue.startsWith(`${AUDIT_QUEUE}-failed`);
+    const verdicts = isDead ? buryAudit(batch.messages, parts) : await storeAudit(batch.messages, parts);
+    for (const [index, message] of batch.messages.entries()) {
+      apply(message, verdicts[index] ?? retryLater(message.attempts));
+    }
+    return;
+  }
   if (batch.queue.includes("-failed")) {
     await Promise.all(
       batch.messages.map((message) =>

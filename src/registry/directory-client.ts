@@ -19,6 +19,13 @@ export interface DirectoryClient {
   setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
   /** Idempotent, and deaf to what was decided earlier. @param decidedAt ms since 1970 */
   setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<void>;
+  /**
+   * The name that the audit has for a user, a keyed hash; null if the user's key was destroyed, or if there is none and none may be
+   * made: who is only named in requests that were refused leaves nothing behind.
+   */
+  auditName(tenant: string, user: string, mayMakeKey: boolean): Promise<string | null>;
+  /** Idempotent. From here on no event of the audit can be told to be the user's, nor ever again. */
+  forgetAuditKey(tenant: string, user: string): Promise<void>;
   /** Newest first. */
   list(
     tenant: string,
@@ -49,7 +56,8 @@ function listed({ id, createdAt, metadata, expiredAt }: DirectoryEntry): ListedS
 }
 
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
-type DirectoryStub = DurableObjectStub & Pick<Directory, "list" | "register" | "remove" | "setExpired" | "setMetadata">;
+type DirectoryStub = DurableObjectStub &
+  Pick<Directory, "auditName" | "forgetAuditKey" | "list" | "register" | "remove" | "setExpired" | "setMetadata">;
 
 /** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
 export function createDirectoryClient(
@@ -66,6 +74,9 @@ export function createDirectoryClient(
     remove: async (ref) => (await stubOf(ref)).remove(ref.session),
     setExpired: async (ref, isExpired, decidedAt) => (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt),
     setMetadata: async (ref, metadata) => (await stubOf(ref)).setMetadata(ref.session, metadata),
+    auditName: async (tenant, user, mayMakeKey) =>
+      (await stubOf({ tenant, owner: user, session: "" })).auditName(user, mayMakeKey),
+    forgetAuditKey: async (tenant, user) => (await stubOf({ tenant, owner: user, session: "" })).forgetAuditKey(),
     async list(tenant, owner, query) {
       const names =
         owner === TENANT_OWNER

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { DurableObject } from "cloudflare:workers";
 import type { ListedSession, Metadata } from "../contracts/session.ts";
 
@@ -18,6 +19,10 @@ export interface DirectoryQuery {
 export interface DirectoryEntry extends ListedSession {
   readonly createdAtMs: number;
 }
+
+const AUDIT_KEY_BYTES = 32;
+/** Hexadecimal digits of a user's name in the audit: 128 bits, so that no two are ever the same. */
+const AUDIT_NAME_LENGTH = 32;
 
 /** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
 const MAX_SCANNED_ROWS = 5_000;
@@ -95,6 +100,38 @@ export class Directory extends DurableObject {
       decidedAt,
       session,
     );
+  }
+
+  /**
+   * The name that the audit has for this object's owner: a hash with a key that never leaves the object. Null if the key was
+   * destroyed, or if there is none and none may be made.
+   */
+  async auditName(owner: string, mayMakeKey: boolean): Promise<string | null> {
+    const { sql } = this.ctx.storage;
+    const hasTable = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'audit_key'").toArray().length > 0;
+    const rows = hasTable ? sql.exec<{ key: ArrayBuffer | null }>("SELECT key FROM audit_key").toArray() : [];
+    const key = rows[0] === undefined && mayMakeKey ? this.#makeAuditKey() : rows[0]?.key;
+    if (key === undefined || key === null) return null;
+    return createHmac("sha256", new Uint8Array(key)).update(owner).digest("hex").slice(0, AUDIT_NAME_LENGTH);
+  }
+
+  #makeAuditKey(): ArrayBuffer {
+    const key = crypto.getRandomValues(new Uint8Array(AUDIT_KEY_BYTES)).buffer;
+    this.#putAuditKey(key);
+    return key;
+  }
+
+  /** Destroys the key, for good: nobody can tell any more which events of the audit are the owner's. Idempotent. */
+  async forgetAuditKey(): Promise<void> {
+    this.#putAuditKey(null);
+  }
+
+  #putAuditKey(key: ArrayBuffer | null): void {
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      sql.exec("CREATE TABLE IF NOT EXISTS audit_key (one INTEGER PRIMARY KEY CHECK (one = 1), key BLOB)");
+      sql.exec("INSERT OR REPLACE INTO audit_key (one, key) VALUES (1, ?)", key);
+    });
   }
 
   /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */

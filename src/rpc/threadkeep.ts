@@ -315,7 +315,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
           body: plainJson(body),
           headers: undefined,
         });
-        return await perform({ principal, requestId, parts }, input);
+        return await perform({ principal, requestId, from: null, parts }, input);
       } catch (thrown) {
         const fault = faultOf(thrown);
         code = fault.code;

@@ -8,6 +8,7 @@ import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
 import type { SessionClient } from "../session/client.ts";
+import type { AuditTrail } from "../telemetry/audit.ts";
 
 /** What the operations are made of; the entry hands it over. */
 export interface Parts {
@@ -16,6 +17,7 @@ export interface Parts {
   readonly operations: OperationsClient;
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
+  readonly audit: AuditTrail;
   /** Runs on a connection to the archive of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Rejects if PostgreSQL does not answer. */
@@ -26,6 +28,8 @@ export interface Parts {
 export interface Call {
   readonly principal: Principal;
   readonly requestId: string;
+  /** The network that it came from, as the audit may know it; null where there is none. */
+  readonly from: string | null;
   readonly parts: Parts;
 }
 

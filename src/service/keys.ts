@@ -1,26 +1,34 @@
 import { z } from "zod";
 import { formatKey } from "../access/key-format.ts";
-import { requireScope } from "../access/scopes.ts";
 import { type CreatedKey, keyIdSchema, type KeyRotation, type KeyState, type NewKey } from "../contracts/api-key.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import { operation } from "./operation.ts";
 import { createTenant } from "./tenants.ts";
 
 /** Makes a key. Only this answer holds it. */
-export async function createKey(call: Call, tenant: string, key: NewKey): Promise<CreatedKey> {
-  requireScope(call.principal, "admin");
-  if (key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now()) {
-    throw new ThreadkeepError({
-      code: "validation_failed",
-      detail: "A key must expire in the future. Nothing was made; mend the request and send it again.",
-      errors: [{ path: "/expiresAt", detail: "must be in the future" }],
-    });
-  }
-  await requireTenant(call, tenant);
-  const { state, secret } = unwrap(await call.parts.tenants.keys.create(tenant, key));
-  return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
-}
+export const createKey = operation(
+  {
+    action: "createKey",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
+  },
+  async (call: Call, tenant: string, key: NewKey): Promise<CreatedKey> => {
+    if (key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now()) {
+      throw new ThreadkeepError({
+        code: "validation_failed",
+        detail: "A key must expire in the future. Nothing was made; mend the request and send it again.",
+        errors: [{ path: "/expiresAt", detail: "must be in the future" }],
+      });
+    }
+    await requireTenant(call, tenant);
+    const { state, secret } = unwrap(await call.parts.tenants.keys.create(tenant, key));
+    return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
+  },
+);
 
 /** Only a tenant that was created has keys. That of the deployment's own keys is created along. */
 async function requireTenant(call: Call, tenant: string): Promise<void> {
@@ -40,36 +48,49 @@ async function requireTenant(call: Call, tenant: string): Promise<void> {
 const cursorSchema = z.tuple([z.int(), keyIdSchema]);
 
 /** A tenant's keys, newest first, those that are no longer good among them. */
-export async function listKeys(
-  call: Call,
-  tenant: string,
-  query: { readonly limit: number; readonly cursor?: string | undefined },
-): Promise<Page<KeyState>> {
-  requireScope(call.principal, "admin");
-  const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
-  if (cursor?.success === false) throw invalidCursor();
-  const after = cursor === null ? null : { createdAt: cursor.data[0], id: cursor.data[1] };
-  const keys = await call.parts.tenants.keys.list(tenant, query.limit + 1, after);
-  const data = keys.slice(0, query.limit);
-  const last = data.at(-1);
-  const hasMore = keys.length > query.limit && last !== undefined;
-  return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.createdAt), last.id]) : null };
-}
+export const listKeys = operation(
+  { action: "listKeys", scopes: ["admin"], audit: "each", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
+  async (
+    call: Call,
+    tenant: string,
+    query: { readonly limit: number; readonly cursor?: string | undefined },
+  ): Promise<Page<KeyState>> => {
+    const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
+    if (cursor?.success === false) throw invalidCursor();
+    const after = cursor === null ? null : { createdAt: cursor.data[0], id: cursor.data[1] };
+    const keys = await call.parts.tenants.keys.list(tenant, query.limit + 1, after);
+    const data = keys.slice(0, query.limit);
+    const last = data.at(-1);
+    const hasMore = keys.length > query.limit && last !== undefined;
+    return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.createdAt), last.id]) : null };
+  },
+);
 
 /** Makes a key that takes another's place; both are good until the grace is over. */
-export async function rotateKey(
-  call: Call,
-  tenant: string,
-  keyId: string,
-  { graceSeconds }: KeyRotation,
-): Promise<CreatedKey> {
-  requireScope(call.principal, "admin");
-  const { state, secret } = unwrap(await call.parts.tenants.keys.rotate(tenant, keyId, graceSeconds));
-  return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
-}
+export const rotateKey = operation(
+  {
+    action: "rotateKey",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id }, tenant, rotatedFrom) => ({ tenant, details: { keyId: id, rotatedFrom } }),
+  },
+  async (call: Call, tenant: string, keyId: string, { graceSeconds }: KeyRotation): Promise<CreatedKey> => {
+    const { state, secret } = unwrap(await call.parts.tenants.keys.rotate(tenant, keyId, graceSeconds));
+    return { ...state, key: formatKey({ tenant, id: state.id, secret }) };
+  },
+);
 
 /** Ends a key, within a minute everywhere. Ending it again changes nothing. */
-export async function revokeKey(call: Call, tenant: string, keyId: string): Promise<KeyState> {
-  requireScope(call.principal, "admin");
-  return unwrap(await call.parts.tenants.keys.revoke(tenant, keyId));
-}
+export const revokeKey = operation(
+  {
+    action: "revokeKey",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id }, tenant) => ({ tenant, details: { keyId: id } }),
+  },
+  async (call: Call, tenant: string, keyId: string): Promise<KeyState> => {
+    return unwrap(await call.parts.tenants.keys.revoke(tenant, keyId));
+  },
+);

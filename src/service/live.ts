@@ -3,30 +3,35 @@ import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { type Rev, type Ticket, type TicketRequest, ticketScopeSchema } from "../contracts/live.ts";
 import { readOpened, writeOpening } from "../session/client.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
+import { operation } from "./operation.ts";
 
 /**
  * Opens the live feed of a session. The socket goes to the object itself, which tells what happens and takes frames on it.
  * @param since the last event that the client knows; undefined for those from now on, 0 for all there were
  */
-export async function openLive(call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> {
-  const { principal, requestId } = call;
-  requireScope(principal, "memory:read");
-  const ref = refOf(call, sessionId);
-  const { scopes, expiresAt = null, ticket = null } = principal;
-  const tenant = (await tenantOf(call)) ?? null;
-  const opening = { since: since ?? null, scopes, expiresAt, ticket, requestId, tenant };
-  const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
-  if ("code" in opened) throw new ThreadkeepError(opened);
-  return opened;
-}
+export const openLive = operation(
+  { action: "followSession", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
+    const { principal, requestId } = call;
+    const ref = refOf(call, sessionId);
+    const { scopes, expiresAt = null, ticket = null } = principal;
+    const tenant = (await tenantOf(call)) ?? null;
+    const opening = { since: since ?? null, scopes, expiresAt, ticket, requestId, tenant };
+    const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
+    if ("code" in opened) throw new ThreadkeepError(opened);
+    return opened;
+  },
+);
 
 /** A ticket for the live feed of a session, with no more than the caller may do. */
-export async function issueTicket(call: Call, sessionId: string, request: TicketRequest): Promise<Ticket> {
-  const { principal, parts } = call;
-  requireScope(principal, "memory:read");
-  const ref = refOf(call, sessionId);
-  const scopes = request.scopes ?? ticketScopeSchema.options.filter((scope) => principal.scopes.includes(scope));
-  for (const scope of scopes) requireScope(principal, scope);
-  const life = unwrap(await parts.sessions.get(ref).ticketLife());
-  return parts.tickets.issue(principal, ref.session, life, scopes);
-}
+export const issueTicket = operation(
+  { action: "issueTicket", scopes: ["memory:read"], audit: "each" },
+  async (call: Call, sessionId: string, request: TicketRequest): Promise<Ticket> => {
+    const { principal, parts } = call;
+    const ref = refOf(call, sessionId);
+    const scopes = request.scopes ?? ticketScopeSchema.options.filter((scope) => principal.scopes.includes(scope));
+    for (const scope of scopes) requireScope(principal, scope);
+    const life = unwrap(await parts.sessions.get(ref).ticketLife());
+    return parts.tickets.issue(principal, ref.session, life, scopes);
+  },
+);

@@ -1,4 +1,3 @@
-import { requireScope } from "../access/scopes.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
 import { type FoundMemory, searchMemories } from "../archive/memories.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
@@ -7,6 +6,7 @@ import type { Item } from "../contracts/summary.ts";
 import { type Query, readQuery } from "../memory/retrieval/query.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import { type Call, refOf } from "./call.ts";
+import { operation } from "./operation.ts";
 
 const DEFAULT_HITS = 10;
 /** A snippet is read at a glance. */
@@ -25,31 +25,33 @@ type Held = ReadonlyMap<string, Item> | "archived";
  * The caller's summary items across sessions that match a query. The archive finds them and may be behind: each is given out only
  * if its session's object holds it as it was found.
  */
-export async function searchMemory(call: Call, request: MemorySearchRequest): Promise<MemorySearchResult> {
-  requireScope(call.principal, "memory:read");
-  const limit = request.limit ?? DEFAULT_HITS;
-  const heldBySession = new Map<string, Promise<Held>>();
-  const isHeld = async (found: FoundMemory): Promise<boolean> => {
-    const asked = heldBySession.get(found.session) ?? readHeld(call, found.session);
-    heldBySession.set(found.session, asked);
-    const held = await asked;
-    return held === "archived" || isSame(held.get(found.item.id), found.item);
-  };
-  const good: FoundMemory[] = [];
-  for (let page = 0; page < MAX_PAGES && good.length < limit; page += 1) {
-    const size = limit * SPARE_FACTOR;
-    const found = await find(call, request, { limit: size, offset: page * size });
-    for (let at = 0; at < found.length && good.length < limit;) {
-      const next = found.slice(at, at + limit - good.length);
-      at += next.length;
-      const verdicts = await Promise.all(next.map(isHeld));
-      good.push(...next.filter((_, index) => verdicts[index] === true));
+export const searchMemory = operation(
+  { action: "searchMemory", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
+  async (call: Call, request: MemorySearchRequest): Promise<MemorySearchResult> => {
+    const limit = request.limit ?? DEFAULT_HITS;
+    const heldBySession = new Map<string, Promise<Held>>();
+    const isHeld = async (found: FoundMemory): Promise<boolean> => {
+      const asked = heldBySession.get(found.session) ?? readHeld(call, found.session);
+      heldBySession.set(found.session, asked);
+      const held = await asked;
+      return held === "archived" || isSame(held.get(found.item.id), found.item);
+    };
+    const good: FoundMemory[] = [];
+    for (let page = 0; page < MAX_PAGES && good.length < limit; page += 1) {
+      const size = limit * SPARE_FACTOR;
+      const found = await find(call, request, { limit: size, offset: page * size });
+      for (let at = 0; at < found.length && good.length < limit;) {
+        const next = found.slice(at, at + limit - good.length);
+        at += next.length;
+        const verdicts = await Promise.all(next.map(isHeld));
+        good.push(...next.filter((_, index) => verdicts[index] === true));
+      }
+      if (found.length < size) break;
     }
-    if (found.length < size) break;
-  }
-  const query = readQuery(request.query);
-  return { data: good.map((found) => toHit(found, query)) };
-}
+    const query = readQuery(request.query);
+    return { data: good.map((found) => toHit(found, query)) };
+  },
+);
 
 async function find(
   call: Call,

@@ -7,30 +7,28 @@ import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/me
 import type { Page } from "../contracts/page.ts";
 import { idText } from "../contracts/text.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
+import { operation } from "./operation.ts";
 
 /**
  * Appends messages, creating the session with the first. The hot path: one object and nothing else.
  * @param idempotencyKey gives messages without ids theirs, so that a repeated request changes nothing
  */
-export async function appendMessages(
-  call: Call,
-  sessionId: string,
-  request: AppendRequest,
-  idempotencyKey?: string,
-): Promise<AppendResult> {
-  requireScope(call.principal, "memory:write");
-  if (request.context !== undefined) requireScope(call.principal, "memory:read");
-  const ref = refOf(call, sessionId);
-  refuseOversize(request.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
-  const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
-  const append = { ...request, messages };
-  const tenant = await tenantOf(call);
-  const first = await call.parts.sessions.get(ref).append(append, null, tenant);
-  if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
-  // Created by its first append, which is answered only after the directory knows the session.
-  const createdAt = await call.parts.directory.register(ref, Date.now(), {});
-  return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }, tenant));
-}
+export const appendMessages = operation(
+  { action: "appendMessages", scopes: ["memory:write"], audit: "ranges" },
+  async (call: Call, sessionId: string, request: AppendRequest, idempotencyKey?: string): Promise<AppendResult> => {
+    if (request.context !== undefined) requireScope(call.principal, "memory:read");
+    const ref = refOf(call, sessionId);
+    refuseOversize(request.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
+    const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
+    const append = { ...request, messages };
+    const tenant = await tenantOf(call);
+    const first = await call.parts.sessions.get(ref).append(append, null, tenant);
+    if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
+    // Created by its first append, which is answered only after the directory knows the session.
+    const createdAt = await call.parts.directory.register(ref, Date.now(), {});
+    return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }, tenant));
+  },
+);
 
 function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMessage[] {
   const parsed = idText.max(MAX_IDEMPOTENCY_KEY_LENGTH).safeParse(idempotencyKey);
@@ -47,23 +45,27 @@ function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMess
 }
 
 /** Changes what a message says, or its metadata. */
-export async function editMessage(
-  call: Call,
-  sessionId: string,
-  messageId: string,
-  patch: MessagePatch,
-): Promise<Message> {
-  requireScope(call.principal, "memory:write");
-  const ref = refOf(call, sessionId);
-  if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
-  return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch));
-}
+export const editMessage = operation(
+  { action: "editMessage", scopes: ["memory:write"], audit: "each", tell: ({ seq }) => ({ details: { seq } }) },
+  async (call: Call, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
+    const ref = refOf(call, sessionId);
+    if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
+    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch));
+  },
+);
 
 /** Erases a message. A tombstone keeps its place. */
-export async function eraseMessage(call: Call, sessionId: string, messageId: string): Promise<Erasure> {
-  requireScope(call.principal, "memory:erase");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId));
-}
+export const eraseMessage = operation(
+  {
+    action: "eraseMessage",
+    scopes: ["memory:erase"],
+    audit: "each",
+    tell: ({ seq }) => (seq === undefined ? {} : { details: { seq } }),
+  },
+  async (call: Call, sessionId: string, messageId: string): Promise<Erasure> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId));
+  },
+);
 
 export interface MessageListQuery {
   readonly afterSeq?: number | undefined;
@@ -72,12 +74,16 @@ export interface MessageListQuery {
 }
 
 /** A page of the log, oldest first. */
-export async function listMessages(call: Call, sessionId: string, query: MessageListQuery): Promise<Page<Message>> {
-  requireScope(call.principal, "memory:read");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
-}
+export const listMessages = operation(
+  { action: "listMessages", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, query: MessageListQuery): Promise<Page<Message>> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).messages(query));
+  },
+);
 
-export async function readMessage(call: Call, sessionId: string, messageId: string): Promise<Message> {
-  requireScope(call.principal, "memory:read");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
-}
+export const readMessage = operation(
+  { action: "readMessage", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, messageId: string): Promise<Message> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).message(messageId));
+  },
+);

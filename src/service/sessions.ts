@@ -16,27 +16,33 @@ import {
 } from "../contracts/session.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf, tenantOf } from "./call.ts";
+import { operation } from "./operation.ts";
 
 /** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
-export async function createSession(
-  call: Call,
-  input: NewSession,
-): Promise<{ session: SessionState; created: boolean }> {
-  requireScope(call.principal, "memory:write");
-  const ref = refOf(call, input.id ?? ulid());
-  const { metadata, settings } = input;
-  const tenant = await tenantOf(call);
-  const continued = await beginningOf(call, ref, input);
-  // The directory knows the session before anybody is told that it exists.
-  const createdAt = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
-  const birth = {
-    ref,
-    createdAt,
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(settings === undefined ? {} : { settings }),
-  };
-  return unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
-}
+export const createSession = operation(
+  {
+    action: "createSession",
+    scopes: ["memory:write"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ session, created }) => ({ session: session.id, details: { created } }),
+  },
+  async (call: Call, input: NewSession): Promise<{ session: SessionState; created: boolean }> => {
+    const ref = refOf(call, input.id ?? ulid());
+    const { metadata, settings } = input;
+    const tenant = await tenantOf(call);
+    const continued = await beginningOf(call, ref, input);
+    // The directory knows the session before anybody is told that it exists.
+    const createdAt = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
+    const birth = {
+      ref,
+      createdAt,
+      ...(metadata === undefined ? {} : { metadata }),
+      ...(settings === undefined ? {} : { settings }),
+    };
+    return unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+  },
+);
 
 /** What a new session begins with: the summary of another, what all of a user's sessions hold, or nothing. */
 async function beginningOf(call: Call, ref: SessionRef, input: NewSession): Promise<Life | undefined> {
@@ -59,23 +65,29 @@ async function beginContinuation(call: Call, ref: SessionRef, continueFrom: stri
 }
 
 /** Makes a new session of the log up to a message. It is whole within moments; a large one is copied in the background. */
-export async function forkSession(
-  call: Call,
-  sessionId: string,
-  request: ForkRequest,
-): Promise<{ session: SessionState; created: boolean }> {
-  requireScope(call.principal, "memory:read");
-  requireScope(call.principal, "memory:write");
-  const source = refOf(call, sessionId);
-  const ref = refOf(call, request.id ?? ulid());
-  if (ref.session === source.session) throw pathFault("/id", "must be another than that of the session it comes from");
-  const tenant = await tenantOf(call);
-  const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq));
-  const metadata = request.metadata ?? from.metadata;
-  const createdAt = await call.parts.directory.register(ref, Date.now(), metadata);
-  const birth = { ref, createdAt, metadata, settings: request.settings ?? from.settings };
-  return unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
-}
+export const forkSession = operation(
+  {
+    action: "forkSession",
+    scopes: ["memory:read", "memory:write"],
+    audit: "each",
+    tell: ({ session, created }, source) => ({
+      session: session.id,
+      details: { created, source, throughSeq: session.origin?.throughSeq ?? 0 },
+    }),
+  },
+  async (call: Call, sessionId: string, request: ForkRequest): Promise<{ session: SessionState; created: boolean }> => {
+    const source = refOf(call, sessionId);
+    const ref = refOf(call, request.id ?? ulid());
+    if (ref.session === source.session)
+      throw pathFault("/id", "must be another than that of the session it comes from");
+    const tenant = await tenantOf(call);
+    const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq));
+    const metadata = request.metadata ?? from.metadata;
+    const createdAt = await call.parts.directory.register(ref, Date.now(), metadata);
+    const birth = { ref, createdAt, metadata, settings: request.settings ?? from.settings };
+    return unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
+  },
+);
 
 function pathFault(path: string, detail: string): ThreadkeepError {
   return new ThreadkeepError({
@@ -100,41 +112,49 @@ export interface SessionListQuery {
 const cursorSchema = z.tuple([z.int(), z.string()]);
 
 /** The caller's sessions, newest first. */
-export async function listSessions(call: Call, query: SessionListQuery): Promise<Page<ListedSession>> {
-  requireScope(call.principal, "memory:read");
-  const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
-  if (cursor?.success === false) throw invalidCursor();
-  const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
-    limit: query.limit,
-    cursor: cursor === null ? null : { createdAt: cursor.data[0], session: cursor.data[1] },
-    metadata: query.metadata ?? {},
-  });
-  return {
-    data: page.data,
-    hasMore: page.hasMore,
-    nextCursor: page.next === null ? null : encodeCursor([page.next.createdAt, page.next.session]),
-  };
-}
+export const listSessions = operation(
+  { action: "listSessions", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
+  async (call: Call, query: SessionListQuery): Promise<Page<ListedSession>> => {
+    const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
+    if (cursor?.success === false) throw invalidCursor();
+    const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
+      limit: query.limit,
+      cursor: cursor === null ? null : { createdAt: cursor.data[0], session: cursor.data[1] },
+      metadata: query.metadata ?? {},
+    });
+    return {
+      data: page.data,
+      hasMore: page.hasMore,
+      nextCursor: page.next === null ? null : encodeCursor([page.next.createdAt, page.next.session]),
+    };
+  },
+);
 
-export async function readSession(call: Call, sessionId: string): Promise<SessionState> {
-  requireScope(call.principal, "memory:read");
-  return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state(await tenantOf(call)));
-}
+export const readSession = operation(
+  { action: "readSession", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string): Promise<SessionState> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).state(await tenantOf(call)));
+  },
+);
 
 /** Erases a session. Asked again while the first request is on its way, it finds no session, and takes it off the list all the same. */
-export async function eraseSession(call: Call, sessionId: string): Promise<Erasure> {
-  requireScope(call.principal, "memory:erase");
-  const ref = refOf(call, sessionId);
-  const outcome = await call.parts.sessions.get(ref).erase();
-  if (outcome.ok || outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref);
-  return unwrap(outcome);
-}
+export const eraseSession = operation(
+  { action: "eraseSession", scopes: ["memory:erase"], audit: "each" },
+  async (call: Call, sessionId: string): Promise<Erasure> => {
+    const ref = refOf(call, sessionId);
+    const outcome = await call.parts.sessions.get(ref).erase();
+    if (outcome.ok || outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref);
+    return unwrap(outcome);
+  },
+);
 
 /** Replaces metadata, settings or both. */
-export async function updateSession(call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> {
-  requireScope(call.principal, "memory:write");
-  const ref = refOf(call, sessionId);
-  const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call)));
-  if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
-  return state;
-}
+export const updateSession = operation(
+  { action: "updateSession", scopes: ["memory:write"], audit: "each" },
+  async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
+    const ref = refOf(call, sessionId);
+    const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call)));
+    if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
+    return state;
+  },
+);

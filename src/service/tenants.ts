@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { requireScope } from "../access/scopes.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
 import { resolveSettings, TENANT_OWNER } from "../contracts/session.ts";
@@ -12,23 +11,32 @@ import {
   tenantIdSchema,
 } from "../contracts/tenant.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import { operation } from "./operation.ts";
 
 /** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
-export async function createTenant(
-  call: Call,
-  { tenant, jurisdiction, settings }: NewTenant,
-): Promise<{ tenant: TenantState; created: boolean }> {
-  requireScope(call.principal, "admin");
-  if (jurisdiction !== null) await refuseIfUsed(call, tenant);
-  const made = await call.parts.tenants.create(tenant, jurisdiction, settings);
-  if (made === null) throw tenantExists(tenant, (await call.parts.tenants.readRecord(tenant)).jurisdiction);
-  const state = stateOf(tenant, made.record);
-  // After the tenant itself, and with each repetition: a request that broke off in between is mended by the next.
-  if (state.createdAt !== null) {
-    await call.parts.operations.noteTenant({ tenant, jurisdiction, createdAt: state.createdAt });
-  }
-  return { tenant: state, created: made.created };
-}
+export const createTenant = operation(
+  {
+    action: "createTenant",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ created }, { tenant }) => ({ tenant, details: { created } }),
+  },
+  async (
+    call: Call,
+    { tenant, jurisdiction, settings }: NewTenant,
+  ): Promise<{ tenant: TenantState; created: boolean }> => {
+    if (jurisdiction !== null) await refuseIfUsed(call, tenant);
+    const made = await call.parts.tenants.create(tenant, jurisdiction, settings);
+    if (made === null) throw tenantExists(tenant, (await call.parts.tenants.readRecord(tenant)).jurisdiction);
+    const state = stateOf(tenant, made.record);
+    // After the tenant itself, and with each repetition: a request that broke off in between is mended by the next.
+    if (state.createdAt !== null) {
+      await call.parts.operations.noteTenant({ tenant, jurisdiction, createdAt: state.createdAt });
+    }
+    return { tenant: state, created: made.created };
+  },
+);
 
 /**
  * A tenant that was used before it was created may have sessions without a jurisdiction, which nothing would find again. Its object knows
@@ -53,31 +61,55 @@ function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): Thread
 }
 
 /** The tenants that were created, by name. */
-export async function listTenants(
-  call: Call,
-  query: { readonly limit: number; readonly cursor?: string | undefined },
-): Promise<Page<ListedTenant>> {
-  requireScope(call.principal, "admin");
-  const cursor = query.cursor === undefined ? null : z.tuple([tenantIdSchema]).safeParse(decodeCursor(query.cursor));
-  if (cursor?.success === false) throw invalidCursor();
-  const tenants = await call.parts.operations.listTenants(query.limit + 1, cursor === null ? null : cursor.data[0]);
-  const data = tenants.slice(0, query.limit);
-  const last = data.at(-1);
-  const hasMore = tenants.length > query.limit && last !== undefined;
-  return { data, hasMore, nextCursor: hasMore ? encodeCursor([last.tenant]) : null };
-}
+export const listTenants = operation(
+  {
+    action: "listTenants",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_page, _query) => ({ tenant: null }),
+  },
+  async (
+    call: Call,
+    query: { readonly limit: number; readonly cursor?: string | undefined },
+  ): Promise<Page<ListedTenant>> => {
+    const cursor = query.cursor === undefined ? null : z.tuple([tenantIdSchema]).safeParse(decodeCursor(query.cursor));
+    if (cursor?.success === false) throw invalidCursor();
+    const tenants = await call.parts.operations.listTenants(query.limit + 1, cursor === null ? null : cursor.data[0]);
+    const data = tenants.slice(0, query.limit);
+    const last = data.at(-1);
+    const hasMore = tenants.length > query.limit && last !== undefined;
+    return { data, hasMore, nextCursor: hasMore ? encodeCursor([last.tenant]) : null };
+  },
+);
 
 /** What a tenant sets for its sessions; one that set nothing has the defaults. */
-export async function readTenant(call: Call, tenant: string): Promise<TenantState> {
-  requireScope(call.principal, "admin");
-  return stateOf(tenant, await call.parts.tenants.readRecord(tenant));
-}
+export const readTenant = operation(
+  {
+    action: "readTenant",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_state, tenant) => ({ tenant }),
+  },
+  async (call: Call, tenant: string): Promise<TenantState> => {
+    return stateOf(tenant, await call.parts.tenants.readRecord(tenant));
+  },
+);
 
 /** Replaces settings, summarization or both. */
-export async function updateTenant(call: Call, tenant: string, patch: TenantPatch): Promise<TenantState> {
-  requireScope(call.principal, "admin");
-  return stateOf(tenant, await call.parts.tenants.update(tenant, patch));
-}
+export const updateTenant = operation(
+  {
+    action: "updateTenant",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_state, tenant) => ({ tenant }),
+  },
+  async (call: Call, tenant: string, patch: TenantPatch): Promise<TenantState> => {
+    return stateOf(tenant, await call.parts.tenants.update(tenant, patch));
+  },
+);
 
 function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective">): TenantState {
   const {

@@ -1,4 +1,3 @@
-import { requireScope } from "../access/scopes.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
@@ -12,54 +11,61 @@ import {
 } from "../contracts/transfer.ts";
 import type { Life } from "../session/client.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
+import { operation } from "./operation.ts";
 
 /** Lines that go to the object at once: one transaction, far under what an RPC may carry. */
 const MAX_PAGE_LINES = 500;
 const MAX_PAGE_LENGTH = 2 * 1024 * 1024;
 
 /** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
-export async function exportSession(call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> {
-  requireScope(call.principal, "memory:read");
-  const ref = refOf(call, sessionId);
-  const head = unwrap(await call.parts.sessions.get(ref).beginExport());
-  return (async function* lines() {
-    yield head.line;
-    for (let afterSeq = 0; afterSeq < head.headSeq;) {
-      const page = unwrap(await call.parts.sessions.get(ref).exportPage(head, afterSeq));
-      yield* page;
-      afterSeq = page.at(-1)?.seq ?? head.headSeq;
-    }
-    const { lines: summary, end } = unwrap(await call.parts.sessions.get(ref).endExport(head));
-    yield* summary;
-    yield end;
-  })();
-}
+export const exportSession = operation(
+  { action: "exportSession", scopes: ["memory:read"], audit: "each" },
+  async (call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
+    const ref = refOf(call, sessionId);
+    const head = unwrap(await call.parts.sessions.get(ref).beginExport());
+    return (async function* lines() {
+      yield head.line;
+      for (let afterSeq = 0; afterSeq < head.headSeq;) {
+        const page = unwrap(await call.parts.sessions.get(ref).exportPage(head, afterSeq));
+        yield* page;
+        afterSeq = page.at(-1)?.seq ?? head.headSeq;
+      }
+      const { lines: summary, end } = unwrap(await call.parts.sessions.get(ref).endExport(head));
+      yield* summary;
+      yield end;
+    })();
+  },
+);
 
 /**
  * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
  * @param lines each line of the file, as it was read
  * @param id of the new session; by default that which the file names
  */
-export async function importSession(
-  call: Call,
-  lines: AsyncIterable<string>,
-  id: string | undefined,
-): Promise<ImportResult> {
-  requireScope(call.principal, "memory:write");
-  const reader = readParsed(lines);
-  try {
-    const first = await reader.next();
-    const head = first.done === true ? null : first.value.line;
-    if (head?.type !== "session") {
-      throw lineFault(first.value?.number ?? 1, 'must be the session: a file begins with {"type":"session",…}');
+export const importSession = operation(
+  {
+    action: "importSession",
+    scopes: ["memory:write"],
+    audit: "each",
+    isSessionless: true,
+    tell: ({ id, messages }) => ({ session: id, details: { messages } }),
+  },
+  async (call: Call, lines: AsyncIterable<string>, id: string | undefined): Promise<ImportResult> => {
+    const reader = readParsed(lines);
+    try {
+      const first = await reader.next();
+      const head = first.done === true ? null : first.value.line;
+      if (head?.type !== "session") {
+        throw lineFault(first.value?.number ?? 1, 'must be the session: a file begins with {"type":"session",…}');
+      }
+      const ref = refOf(call, id ?? head.id);
+      return await fill(new Importing(call, ref, await begin(call, ref, head), head), reader);
+    } finally {
+      // Nothing more is read of a file that is refused.
+      await reader.return();
     }
-    const ref = refOf(call, id ?? head.id);
-    return await fill(new Importing(call, ref, await begin(call, ref, head), head), reader);
-  } finally {
-    // Nothing more is read of a file that is refused.
-    await reader.return();
-  }
-}
+  },
+);
 
 async function fill(importing: Importing, reader: AsyncGenerator<ParsedLine, void, undefined>): Promise<ImportResult> {
   let last = 1;

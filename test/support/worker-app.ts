@@ -7,6 +7,7 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { listeningTrail } from "./worker-audit.ts";
 
 const log = createLog({ write: () => undefined });
 
@@ -34,6 +35,7 @@ export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof cre
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       pingArchive: async () => undefined,
       tickets: createTicketOffice("a secret of the tests"),
+      audit: listeningTrail(),
     },
     log,
     readiness: async () => ({ status: "ok", components: {} }),

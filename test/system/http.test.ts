@@ -350,6 +350,7 @@ describe("the OpenAPI document", () => {
       "delete /v1/sessions/{sessionId}/messages/{messageId}",
       "get /livez",
       "get /readyz",
+      "get /v1/admin/audit",
       "get /v1/admin/jobs",
       "get /v1/admin/tenants",
       "get /v1/admin/tenants/{tenant}",

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { z } from "zod";
 import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/contracts/api-key.ts";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
+import { auditEventSchema } from "../../src/contracts/audit.ts";
 import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
 import {
@@ -78,6 +79,7 @@ describe("the examples of the API reference", () => {
     revokedKey: keyStateSchema,
     keyPage: pageSchema(keyStateSchema),
     keyRotation: keyRotationSchema,
+    auditPage: pageSchema(auditEventSchema),
   };
 
   it.each(Object.entries(examples))("%s is what its schema says, with nothing more", (name, schema) => {

@@ -14,6 +14,7 @@ import type { Call, Parts } from "../../src/service/call.ts";
 import { searchMemory } from "../../src/service/memory-search.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { listeningTrail } from "../support/worker-audit.ts";
 import {
   birthOf,
   freshRef,
@@ -36,9 +37,10 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     withDatabase: (body) => withDatabase(connectionString, body),
     pingArchive: async () => undefined,
     tickets: createTicketOffice("no ticket is asked for here"),
+    audit: listeningTrail(),
   };
   const principal = { kind: "tenant-key", id: "test", tenant: "test", owner, scopes: ["memory:read"] } as const;
-  return { principal, requestId: "test", parts };
+  return { principal, requestId: "test", from: null, parts };
 }
 
 /** So many messages stay word for word, whatever is asked for. */

@@ -1,0 +1,78 @@
+/** The one place that no surface can pass by: whoever calls an operation is authorized first, and what becomes of it is audited. */
+
+import { requireScope } from "../access/scopes.ts";
+import type { AuditAction, AuditDetails } from "../contracts/audit.ts";
+import type { Scope } from "../contracts/principal.ts";
+import { faultOf } from "../contracts/problem.ts";
+import { sessionIdSchema } from "../contracts/session.ts";
+import type { Audited } from "../telemetry/audit.ts";
+import type { Call } from "./call.ts";
+
+/** What an operation was about, where its caller's tenant and its first argument do not say it. */
+export interface Subject {
+  readonly session?: string;
+  /** Null: no tenant in particular. */
+  readonly tenant?: string | null;
+  readonly details?: AuditDetails;
+}
+
+export interface OperationSpec<A extends readonly unknown[], T> {
+  /** As the API names it. */
+  readonly action: AuditAction;
+  /** The caller needs all of them. What needs more by what is asked for checks it by itself. */
+  readonly scopes: readonly Scope[];
+  /**
+   * `each`: one event each time that it is done; `ranges`: the session's object tells of many at once; `refusals`: doing it is no
+   * event. Refusals are counted for all three.
+   */
+  readonly audit: "each" | "ranges" | "refusals";
+  /** The first argument is no session's id: what it was about says `tell`. */
+  readonly isSessionless?: boolean;
+  readonly tell?: (result: T, ...args: A) => Subject;
+}
+
+type Operation<A extends readonly unknown[], T> = (call: Call, ...args: A) => Promise<T>;
+
+const specs = new WeakMap<object, Pick<OperationSpec<never, never>, "action" | "audit" | "scopes">>();
+
+/** An operation of what it does: the body runs for those alone that have its scopes. */
+export function operation<A extends readonly unknown[], T>(
+  spec: OperationSpec<A, T>,
+  body: Operation<A, T>,
+): Operation<A, T> {
+  const { action, scopes, audit, isSessionless = false, tell } = spec;
+  const perform: Operation<A, T> = async (call, ...args) => {
+    const session = isSessionless ? null : sessionIdOf(args[0]);
+    let result: T;
+    try {
+      for (const scope of scopes) requireScope(call.principal, scope);
+      result = await body(call, ...args);
+    } catch (error) {
+      call.parts.audit.refuse({ ...auditedOf(call, action), session, result: faultOf(error).code });
+      throw error;
+    }
+    if (audit === "each") {
+      const subject: Subject = tell?.(result, ...args) ?? {};
+      const { tenant = call.principal.tenant, session: told = session, details = {} } = subject;
+      call.parts.audit.record({ ...auditedOf(call, action), tenant, session: told, result: "ok" }, details);
+    }
+    return result;
+  };
+  specs.set(perform, spec);
+  return perform;
+}
+
+/** What an operation was made with; undefined of any other function. */
+export function specOf(made: object): Pick<OperationSpec<never, never>, "action" | "audit" | "scopes"> | undefined {
+  return specs.get(made);
+}
+
+function auditedOf({ principal, requestId, from }: Call, action: AuditAction): Omit<Audited, "session" | "result"> {
+  const { tenant, owner, kind, id } = principal;
+  return { tenant, owner, actor: { kind, id }, action, requestId, from };
+}
+
+function sessionIdOf(value: unknown): string | null {
+  const parsed = sessionIdSchema.safeParse(value);
+  return parsed.success ? parsed.data : null;
+}

@@ -1,0 +1,251 @@
+import { env, exports } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { withDatabase } from "../../src/archive/database.ts";
+import type { AuditEvent } from "../../src/contracts/audit.ts";
+import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { until } from "../support/worker-session.ts";
+
+const { THREADKEEP_API_KEY: API_KEY, THREADKEEP_ADMIN_KEY: ADMIN_KEY } = TEST_WORKER_BINDINGS;
+const ADDRESS = "198.51.100.77";
+
+interface Answer {
+  readonly status: number;
+  readonly body: Record<string, unknown>;
+  readonly text: string;
+}
+
+interface Sent {
+  readonly body?: unknown;
+  readonly key?: string;
+  readonly user?: string;
+  readonly requestId?: string;
+}
+
+async function send(
+  method: string,
+  path: string,
+  { body, key = API_KEY, user, requestId }: Sent = {},
+): Promise<Answer> {
+  const isText = typeof body === "string";
+  const response = await exports.default.fetch(
+    new Request(`http://threadkeep.test${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${key}`,
+        "content-type": isText ? "application/jsonl" : "application/json",
+        "CF-Connecting-IP": ADDRESS,
+        ...(user === undefined ? {} : { "Threadkeep-User": user }),
+        ...(requestId === undefined ? {} : { "X-Request-Id": requestId }),
+      },
+      ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
+    }),
+  );
+  const text = await response.text();
+  return {
+    status: response.status,
+    text,
+    body: text.startsWith("{") && !isText ? JSON.parse(text.split("\n")[0] ?? "") : {},
+  };
+}
+
+async function audit(filter: Record<string, string>, key = ADMIN_KEY): Promise<AuditEvent[]> {
+  const answer = await send("GET", `/v1/admin/audit?${new URLSearchParams({ limit: "100", ...filter })}`, { key });
+  expect(answer.status, answer.text).toBe(200);
+  return answer.body["data"] as AuditEvent[];
+}
+
+/** Waits for the queue; gives the events that a filter finds once there are as many as asked for. */
+async function eventsOf(filter: Record<string, string>, count: number): Promise<AuditEvent[]> {
+  let events: AuditEvent[] = [];
+  await until(`${count} events`, async () => {
+    events = await audit(filter);
+    return events.length >= count;
+  });
+  return events;
+}
+
+/** In the order of the alphabet: what happened within one millisecond has no order. */
+function actionsOf(events: readonly AuditEvent[]): string[] {
+  return events.map(({ action }) => action).toSorted();
+}
+
+describe("the audit of a user's session", () => {
+  const user = `u-${crypto.randomUUID()}`;
+  const session = crypto.randomUUID();
+  const secret = "the combination of the safe is 4711";
+
+  it("tells of each write, once, who did it, from where, and with what result", async () => {
+    const as = { user };
+    const at = `/v1/sessions/${session}`;
+    const requestId = crypto.randomUUID();
+    await send("POST", "/v1/sessions", { ...as, requestId, body: { id: session, metadata: { note: secret } } });
+    const messages = [1, 2, 3].map((number) => ({
+      id: `m${number}`,
+      role: "user",
+      content: `${secret}, says ${number}`,
+    }));
+    await send("POST", `${at}/messages`, { ...as, body: { messages } });
+    await send("PATCH", at, { ...as, body: { metadata: { note: `${secret}!` } } });
+    await send("PATCH", `${at}/messages/m2`, { ...as, body: { content: `${secret}?` } });
+    await send("DELETE", `${at}/messages/m3`, as);
+    await send("POST", `${at}/summarize`, { ...as, body: {} });
+    const ticket = await send("POST", `${at}/tickets`, { ...as, body: {} });
+    const fork = await send("POST", `${at}/fork`, { ...as, body: { id: `${session}-fork` } });
+    const file = await send("GET", `${at}/export`, as);
+    const copy = `${session}-copy`;
+    const imported = await send("POST", `/v1/import?sessionId=${copy}`, { ...as, body: file.text });
+    const erased = await send("DELETE", at, as);
+    expect([ticket, fork, imported, erased].map(({ status }) => status)).toEqual([201, 201, 201, 202]);
+    // What only reads is no event.
+    await send("POST", `/v1/sessions/${copy}/context`, { ...as, body: { query: secret } });
+    await send("GET", `/v1/sessions/${copy}/messages`, as);
+
+    const events = await eventsOf({ tenant: "test", user }, 10);
+    expect(actionsOf(events).filter((action) => action !== "appendMessages")).toEqual([
+      "createSession",
+      "editMessage",
+      "eraseMessage",
+      "eraseSession",
+      "exportSession",
+      "forkSession",
+      "importSession",
+      "issueTicket",
+      "summarizeSession",
+      "updateSession",
+    ]);
+    const byAction = Object.fromEntries(events.map((event) => [event.action, event]));
+    expect(byAction["createSession"]).toEqual({
+      id: expect.any(String),
+      at: expect.any(String),
+      tenant: "test",
+      actor: { kind: "tenant-key", id: "deployment-key" },
+      user: expect.stringMatching(/^[0-9a-f]{32}$/),
+      session,
+      action: "createSession",
+      result: "ok",
+      requestId,
+      from: "198.51.100.0/24",
+      details: { created: true },
+    });
+    expect(byAction["editMessage"]).toMatchObject({ session, details: { seq: 2 } });
+    expect(byAction["eraseMessage"]).toMatchObject({ session, details: { seq: 3 } });
+    expect(byAction["forkSession"]).toMatchObject({
+      session: `${session}-fork`,
+      details: { created: true, source: session, throughSeq: 3 },
+    });
+    expect(byAction["importSession"]).toMatchObject({ session: copy, details: { messages: 3 } });
+  });
+
+  it("holds neither what was said, nor metadata, ids of messages, keys, tickets, whole addresses or users", async () => {
+    const rows = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
+      database.execute(sql`select * from audit_events`),
+    );
+    const all = JSON.stringify(rows.rows);
+    expect(all).toContain(session);
+    for (const planted of ["4711", '"m2"', API_KEY, ADMIN_KEY, ADDRESS, user]) expect(all).not.toContain(planted);
+  });
+});
+
+describe("the audit of operators", () => {
+  it("tells of what they read and change, under the tenant that it is about, and never of a key", async () => {
+    const tenant = `t-${crypto.randomUUID()}`;
+    const at = `/v1/admin/tenants/${tenant}`;
+    const admin = { key: ADMIN_KEY };
+    await send("POST", "/v1/admin/tenants", { ...admin, body: { tenant } });
+    await send("PATCH", at, { ...admin, body: { settings: { maxTokens: 9_000 } } });
+    await send("GET", at, admin);
+    const made = (await send("POST", `${at}/keys`, { ...admin, body: { name: "secret of ops", scopes: ["ops"] } }))
+      .body;
+    await send("GET", `${at}/keys`, admin);
+    const rotated = (await send("POST", `${at}/keys/${String(made["id"])}/rotate`, { ...admin, body: {} })).body;
+    await send("DELETE", `${at}/keys/${String(made["id"])}`, admin);
+    await eventsOf({ tenant, actor: "admin", action: "revokeKey" }, 1);
+    const events = await eventsOf({ tenant, actor: "admin" }, 7);
+    expect(actionsOf(events).filter((action) => action !== "readAudit")).toEqual([
+      "createKey",
+      "createTenant",
+      "listKeys",
+      "readTenant",
+      "revokeKey",
+      "rotateKey",
+      "updateTenant",
+    ]);
+    expect(events.find(({ action }) => action === "rotateKey")?.details).toEqual({
+      keyId: rotated["id"],
+      rotatedFrom: made["id"],
+    });
+    const text = JSON.stringify(events);
+    expect(text).not.toContain(String(made["key"]).split("_").at(-1));
+    expect(text).not.toContain("secret of ops");
+
+    // Its own keys with the scope may read it, and nothing of others.
+    const key = String(rotated["key"]);
+    const own = await audit({}, key);
+    expect(own.length).toBeGreaterThanOrEqual(7);
+    for (const event of own) expect(event.tenant).toBe(tenant);
+    expect((await audit({ tenant }, key)).length).toBeGreaterThanOrEqual(7);
+    const others = await send("GET", "/v1/admin/audit?tenant=test", { key });
+    expect([others.status, others.body["code"]]).toEqual([403, "forbidden"]);
+    expect((await send("GET", "/v1/admin/audit")).body["code"]).toBe("forbidden");
+  });
+});
+
+describe("a page of the audit", () => {
+  it("follows the one before without a gap or a repetition, while events go on coming", async () => {
+    const user = `u-${crypto.randomUUID()}`;
+    const ids = Array.from({ length: 7 }, () => crypto.randomUUID());
+    await Promise.all(ids.map((id) => send("POST", "/v1/sessions", { user, body: { id } })));
+    const all = await eventsOf({ tenant: "test", user }, 7);
+    const seen: AuditEvent[] = [];
+    let cursor: string | null = null;
+    do {
+      const more: Record<string, string> = cursor === null ? {} : { cursor };
+      const query = new URLSearchParams({ tenant: "test", user, limit: "3", ...more });
+      const page = (await send("GET", `/v1/admin/audit?${query}`, { key: ADMIN_KEY })).body;
+      seen.push(...(page["data"] as AuditEvent[]));
+      cursor = page["nextCursor"] as string | null;
+      await send("POST", "/v1/sessions", { user, body: {} });
+    } while (cursor !== null);
+    expect(seen).toEqual(all);
+    expect(new Set(seen.map(({ session }) => session))).toEqual(new Set(ids));
+  });
+
+  it("is filtered by session, action, result and time", async () => {
+    const user = `u-${crypto.randomUUID()}`;
+    const [one, two] = [crypto.randomUUID(), crypto.randomUUID()];
+    for (const id of [one, two]) await send("POST", "/v1/sessions", { user, body: { id } });
+    await send("PATCH", `/v1/sessions/${one}`, { user, body: { metadata: {} } });
+    const [, second, first] = await eventsOf({ tenant: "test", user }, 3);
+    expect(actionsOf(await audit({ session: one }))).toEqual(["createSession", "updateSession"]);
+    expect((await audit({ session: one, action: "createSession", result: "ok" })).length).toBe(1);
+    expect(await audit({ session: one, result: "forbidden" })).toEqual([]);
+    const to = new Date(Date.parse(first?.at ?? "") + 1).toISOString();
+    expect((await audit({ tenant: "test", user, to })).map(({ session }) => session)).toContain(one);
+    const later = await audit({ tenant: "test", user, from: second?.at ?? "" });
+    expect(later.map(({ action }) => action)).toContain("updateSession");
+    expect(await audit({ tenant: "test", user, to: "2020-01-01T00:00:00Z" })).toEqual([]);
+    // A user that nobody has heard of, or of another tenant, has no events.
+    expect(await audit({ tenant: "test", user: crypto.randomUUID() })).toEqual([]);
+    expect(await audit({ tenant: "another", user })).toEqual([]);
+  });
+
+  it.each([
+    ["user=ada", "tenant"],
+    ["tenant=test&user=-%20-", "user"],
+    ["from=yesterday", "from"],
+    ["from=2026-02-01T00:00:00Z&to=2026-01-01T00:00:00Z", "from"],
+    ["action=rob", "action"],
+    ["result=maybe", "result"],
+    ["actor=a%00b", "actor"],
+    ["session=..", "session"],
+    ["tenant=NO%27--", "tenant"],
+    ["limit=101", "limit"],
+    ["cursor=WzEsMl0", "cursor"],
+    ["colour=blue", "colour"],
+  ])("is refused where the query says %s, and says where the fault is", async (query, path) => {
+    const answer = await send("GET", `/v1/admin/audit?${query}`, { key: ADMIN_KEY });
+    expect(answer.status, answer.text).toBe(422);
+    expect(JSON.stringify(answer.body["errors"])).toContain(path);
+  });
+});

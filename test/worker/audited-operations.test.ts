@@ -1,0 +1,157 @@
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { AUDIT_ACTIONS } from "../../src/contracts/audit.ts";
+import { ThreadkeepError } from "../../src/contracts/errors.ts";
+import type { Scope } from "../../src/contracts/principal.ts";
+import { adminRoutes } from "../../src/http/routes/admin.ts";
+import { auditRoutes } from "../../src/http/routes/audit.ts";
+import { contextRoutes } from "../../src/http/routes/context.ts";
+import { keyRoutes } from "../../src/http/routes/keys.ts";
+import { liveRoutes } from "../../src/http/routes/live.ts";
+import { messageRoutes } from "../../src/http/routes/messages.ts";
+import { searchRoutes } from "../../src/http/routes/search.ts";
+import { sessionRoutes } from "../../src/http/routes/sessions.ts";
+import { summaryRoutes } from "../../src/http/routes/summaries.ts";
+import { transferRoutes } from "../../src/http/routes/transfer.ts";
+import type { Call, Parts } from "../../src/service/call.ts";
+import { operation, specOf } from "../../src/service/operation.ts";
+import { listeningTrail } from "../support/worker-audit.ts";
+
+/** What the operations are made of, and no operation itself. */
+const NO_OPERATIONS: Record<string, readonly string[]> = {
+  "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor"],
+  "health.ts": ["readiness"],
+  "json-lines.ts": ["encodeLines", "decodeLines"],
+  "operation.ts": ["operation", "specOf"],
+};
+
+/** Those that send a body, and change nothing. */
+const READ_BY_POST = new Set(["requestContext", "searchSession", "searchMemory"]);
+
+/** Routes by the operation that they call, where it has another name. */
+const OTHER_NAMES: Record<string, string> = { requestContext: "readContext" };
+
+declare global {
+  interface ImportMeta {
+    /** Vite puts the modules in its place. */
+    glob(pattern: string, options: { eager: true }): Record<string, Record<string, unknown>>;
+  }
+}
+
+const specs = new Map<string, NonNullable<ReturnType<typeof specOf>>>();
+const strays: string[] = [];
+for (const [file, module] of Object.entries(import.meta.glob("../../src/service/*.ts", { eager: true }))) {
+  for (const [name, made] of Object.entries(module)) {
+    if (typeof made !== "function" || NO_OPERATIONS[path.basename(file)]?.includes(name) === true) continue;
+    const spec = specOf(made);
+    if (spec === undefined) strays.push(`${file}: ${name}`);
+    else specs.set(spec.action, spec);
+  }
+}
+
+const routes = [
+  ...sessionRoutes,
+  ...messageRoutes,
+  ...contextRoutes,
+  ...searchRoutes,
+  ...summaryRoutes,
+  ...liveRoutes,
+  ...transferRoutes,
+  ...adminRoutes,
+  ...keyRoutes,
+  ...auditRoutes,
+];
+
+describe("what the service offers", () => {
+  it("is an operation, all of it: nothing is done that is not authorized and audited first", () => {
+    expect(strays).toEqual([]);
+    expect(specs.size).toBeGreaterThan(25);
+  });
+
+  it.each(routes.map((route) => [route.operationId, route] as const))(
+    "is audited as the API names it: %s, and one by one if it writes or is an operator's",
+    (operationId, { method, admin }) => {
+      const spec = specs.get(OTHER_NAMES[operationId] ?? operationId);
+      expect(spec, "no operation has this action").toBeDefined();
+      const writes = method !== "get" && !READ_BY_POST.has(operationId);
+      if (writes || admin === true) expect(spec?.audit).not.toBe("refusals");
+    },
+  );
+
+  it("has a name in the audit for each operation, and none for what there is not", () => {
+    const others = new Set(["authenticate", "sendRequests"]);
+    expect(new Set(AUDIT_ACTIONS.filter((action) => !others.has(action)))).toEqual(new Set(specs.keys()));
+  });
+});
+
+function callWith(scopes: readonly Scope[]) {
+  const audit = listeningTrail();
+  const call: Call = {
+    principal: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa", tenant: "acme", owner: "ada", scopes },
+    requestId: "request-1",
+    from: "198.51.100.0/24",
+    parts: { audit } as Partial<Parts> as Parts,
+  };
+  return { call, audit };
+}
+
+const CALLER = {
+  tenant: "acme",
+  owner: "ada",
+  actor: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" },
+  requestId: "request-1",
+  from: "198.51.100.0/24",
+};
+
+describe("an operation", () => {
+  const write = operation(
+    { action: "editMessage", scopes: ["memory:write"], audit: "each", tell: (seq) => ({ details: { seq } }) },
+    async (_call: Call, _sessionId: string, seq: number): Promise<number> => {
+      if (seq === 0) throw new Error("the fault is ours");
+      if (seq < 0) throw new ThreadkeepError({ code: "message_not_found", detail: "" });
+      return seq;
+    },
+  );
+
+  it("that was done is told once, with who, what, where and from where", async () => {
+    const { call, audit } = callWith(["memory:write"]);
+    expect(await write(call, "trip", 7)).toBe(7);
+    expect(audit.recorded).toEqual([
+      { ...CALLER, session: "trip", action: "editMessage", result: "ok", details: { seq: 7 } },
+    ]);
+    expect(audit.refused).toEqual([]);
+  });
+
+  it.each([
+    ["for want of a scope", [], 7, "forbidden"],
+    ["by what it found", ["memory:write"], -1, "message_not_found"],
+    ["by a fault of ours", ["memory:write"], 0, "internal"],
+  ] as const)("that was refused %s is counted, and is no event of its own", async (_why, scopes, seq, result) => {
+    const { call, audit } = callWith(scopes);
+    await expect(write(call, "trip", seq)).rejects.toThrow(seq === 0 ? "the fault is ours" : result);
+    expect(audit.recorded).toEqual([]);
+    expect(audit.refused).toEqual([{ ...CALLER, session: "trip", action: "editMessage", result }]);
+  });
+
+  it("does nothing for a caller without its scope", async () => {
+    let isDone = false;
+    const guarded = operation(
+      { action: "eraseSession", scopes: ["memory:read", "memory:erase"], audit: "each" },
+      async () => {
+        isDone = true;
+      },
+    );
+    for (const scopes of [[], ["memory:read"], ["memory:erase"], ["admin", "ops"]] as const) {
+      await expect(guarded(callWith(scopes).call)).rejects.toThrow("forbidden");
+    }
+    expect(isDone).toBe(false);
+    await guarded(callWith(["memory:erase", "memory:read"]).call);
+    expect(isDone).toBe(true);
+  });
+
+  it("names no session that has not the form of one: it is whatever the caller sent", async () => {
+    const { call, audit } = callWith([]);
+    await expect(write(call, "my password is hunter2", 7)).rejects.toThrow("forbidden");
+    expect(audit.refused[0]?.session).toBeNull();
+  });
+});
