@@ -5,6 +5,7 @@ import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 
@@ -29,6 +30,7 @@ export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof cre
     parts: {
       sessions: createSessionClient(env.CHAT_SESSION),
       directory: createDirectoryClient(env.DIRECTORY),
+      users: createUserClient(env.DIRECTORY),
       operations: createOperationsClient(env.OPERATIONS),
       tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
