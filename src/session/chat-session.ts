@@ -85,8 +85,8 @@ export class ChatSession extends LiveSession {
 
   /** Appends a batch. Without `birth` an unknown session stays unknown. */
   async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
-    if (birth !== null) this.shell.heed(birth);
     return this.shell.answer(() => {
+      if (birth !== null) this.shell.heed(birth);
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =
         existing === null && birth !== null

@@ -112,7 +112,7 @@ export class SessionShell {
   heed({ grantedAt = 0 }: Birth): void {
     const session = this.existing();
     if (session === null || session.grantedAt >= grantedAt) return;
-    this.transact(() => this.store.setGrantedAt(grantedAt));
+    this.store.setGrantedAt(grantedAt);
     this.forgetRow();
   }
 
