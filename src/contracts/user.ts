@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { failureSchema } from "./job.ts";
 import { listedSessionSchema, sessionIdSchema, userIdSchema } from "./session.ts";
+import { itemSchema } from "./summary.ts";
 import { isoTime } from "./text.ts";
 import { endLineSchema, itemLineSchema, messageLineSchema, sessionLineSchema, summaryLineSchema } from "./transfer.ts";
 
@@ -63,6 +64,10 @@ export const unavailableLineSchema = z
     createdAt: isoTime,
     metadata: listedSessionSchema.shape.metadata,
     code: z.enum(["session_not_found", "session_expired", "session_not_ready"]),
+    items: z
+      .array(itemSchema)
+      .optional()
+      .describe("What the archive holds of one that expired; missing if PostgreSQL is out of reach: export again"),
   })
   .describe("In the place of a session, or of the rest of one: erased meanwhile, expired, or still being copied");
 

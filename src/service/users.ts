@@ -1,7 +1,10 @@
 import { requireScope } from "../access/scopes.ts";
+import { isArchiveAway } from "../archive/database.ts";
+import { readSessionItems } from "../archive/memories.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import { MAX_PAGE_SIZE } from "../contracts/limits.ts";
-import { type ListedSession, TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
+import { type ListedSession, type SessionRef, TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
+import type { Item } from "../contracts/summary.ts";
 import {
   unavailableLineSchema,
   USER_FORMAT,
@@ -68,7 +71,18 @@ async function* sessionLines(
     const code = error instanceof ThreadkeepError ? error.fault.code : null;
     const told = unavailableLineSchema.shape.code.safeParse(code);
     if (!told.success) throw error;
-    yield { type: "unavailable", id, createdAt, metadata, code: told.data };
+    const items = told.data === "session_expired" ? await archivedItems(call, { ...user, session: id }) : null;
+    yield { type: "unavailable", id, createdAt, metadata, code: told.data, ...(items === null ? {} : { items }) };
+  }
+}
+
+/** What the archive holds of a session that expired; null if it is out of reach. */
+async function archivedItems(call: Call, ref: SessionRef): Promise<Item[] | null> {
+  try {
+    return await call.parts.withDatabase((database) => readSessionItems(database, ref));
+  } catch (error) {
+    if (isArchiveAway(error)) return null;
+    throw error;
   }
 }
 

@@ -12,7 +12,10 @@ import { createLog } from "../../src/telemetry/log.ts";
 const log = createLog({ write: () => undefined });
 
 /** The HTTP surface on the objects of the test run. Whoever sends an `Authorization` is the user that it names. */
-export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof createApp> {
+export function appWith(
+  change: Partial<AppOptions> = {},
+  parts: Partial<AppOptions["parts"]> = {},
+): ReturnType<typeof createApp> {
   return createApp({
     authenticate: async (request) => {
       const user = request.headers.get("Authorization") ?? "";
@@ -36,6 +39,7 @@ export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof cre
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       pingArchive: async () => undefined,
       tickets: createTicketOffice("a secret of the tests"),
+      ...parts,
     },
     log,
     readiness: async () => ({ status: "ok", components: {} }),
