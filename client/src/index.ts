@@ -7,3 +7,4 @@ export { type ClientCode, type ErrorCode, type FieldFault, type ServiceCode, Thr
 export type { List } from "./list.ts";
 export type { AppendOptions, AppendResult, ListOptions, MessageListOptions, Session } from "./session.ts";
 export type * from "./transfer.ts";
+export type { User } from "./user.ts";
