@@ -15,6 +15,7 @@ import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
+import { createUserClient } from "./registry/user-client.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
 import type { Parts } from "./service/call.ts";
 import { readiness } from "./service/health.ts";
@@ -59,6 +60,7 @@ function build(env: Env) {
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
+    users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
     tenants,
     withDatabase: onDatabase,
@@ -83,6 +85,7 @@ function build(env: Env) {
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
     directory: parts.directory,
+    users: parts.users,
     tenants: parts.tenants,
     operations: parts.operations,
     summarizer: breaker.guard(

@@ -20,6 +20,7 @@ import type {
   SummarizeRequest,
   SummarizeResult,
   Summary,
+  UserErasure,
 } from "./contract.ts";
 
 /** Whom a call is for, where the binding's props name no owner. */
@@ -82,4 +83,8 @@ export interface ThreadkeepBinding {
     query?: { readonly sessionId?: string },
     caller?: Caller,
   ): Promise<ImportResult>;
+  /** JSON Lines. */
+  exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;
+  eraseUser(userId: string, caller?: Caller): Promise<UserErasure>;
+  userErasure(userId: string, caller?: Caller): Promise<UserErasure>;
 }

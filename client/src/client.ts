@@ -11,6 +11,7 @@ import { toBody } from "./lines.ts";
 import { type List, listOf } from "./list.ts";
 import { type ListOptions, Session } from "./session.ts";
 import type { TransferLine } from "./transfer.ts";
+import { User } from "./user.ts";
 
 export interface SessionListOptions extends ListOptions {
   /** Keep the sessions whose metadata has these texts. */
@@ -36,6 +37,11 @@ export class Threadkeep {
   /** A session, there or not: its first append creates it. */
   session(id: string): Session {
     return new Session(this.#connection, id);
+  }
+
+  /** All that is known of a user: to take it out, or to erase it. */
+  user(id: string): User {
+    return new User(this.#connection, id);
   }
 
   /** Creates a session, with settings or with what another one holds; one that is there is given back as it is. */

@@ -289,3 +289,20 @@ export interface ImportResult {
   items: number;
   droppedItems: number;
 }
+
+/** How far the erasure of a user is. */
+export interface UserErasure {
+  userId: string;
+  /** `erased`: a look at every place found nothing. */
+  state: "erasing" | "erased";
+  sessions: number;
+  erased: number;
+  startedAt: string;
+  finishedAt?: string | undefined;
+  /** About when the id may be used anew. */
+  returnsAt?: string | undefined;
+  /** What the last look found; anything found is erased again. */
+  found?: { checkedAt: string; sessions: number; directory: number; archive: number; failedJobs: number } | undefined;
+  /** Why it does not go on at the moment; it is tried again by itself. */
+  lastError?: string | undefined;
+}

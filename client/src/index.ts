@@ -9,3 +9,4 @@ export type { AppendOptions, AppendResult, ListOptions, MessageListOptions, Sess
 export type * from "./transfer.ts";
 export type { LiveOptions } from "./live.ts";
 export type * from "./live-contract.ts";
+export type { User } from "./user.ts";

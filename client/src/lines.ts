@@ -1,11 +1,12 @@
 import { ThreadkeepError } from "./errors.ts";
 import type { TransferLine } from "./transfer.ts";
 
-/** The lines of an export as they come. One that was cut off throws before it ends: whatever it gave is then no whole session. */
-export async function* readLines(
+/** The lines of an export as they come. One that was cut off throws before it ends: whatever it gave is then not whole. */
+export async function* readLines<Line extends { type: string } = TransferLine>(
   stream: ReadableStream<Uint8Array>,
   signal: AbortSignal | undefined,
-): AsyncGenerator<TransferLine> {
+  last: Line["type"] = "end",
+): AsyncGenerator<Line> {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
   let rest = "";
@@ -17,8 +18,8 @@ export async function* readLines(
       rest = done ? "" : (lines.pop() ?? "");
       for (const text of lines) {
         if (text.trim() === "") continue;
-        const line: TransferLine = JSON.parse(text);
-        isWhole = line.type === "end";
+        const line: Line = JSON.parse(text);
+        isWhole = line.type === last;
         yield line;
       }
       if (done) break;
@@ -29,7 +30,7 @@ export async function* readLines(
     if (cause instanceof ThreadkeepError) throw cause;
     throw new ThreadkeepError({
       code: "unexpected_answer",
-      detail: "The export was cut off on its way. Export the session again.",
+      detail: "The export was cut off on its way. Ask for it again.",
       cause,
     });
   } finally {

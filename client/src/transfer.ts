@@ -1,4 +1,4 @@
-import type { Content, ItemKind, ItemStatus, Metadata, Role, SessionSettings } from "./contract.ts";
+import type { Content, ItemKind, ItemStatus, Metadata, Role, SessionSettings, SummaryItem } from "./contract.ts";
 
 /** The lines of an export, in this order: the session, its messages, the versions of its summary, their items, an end. */
 export type TransferLine = SessionLine | MessageLine | SummaryLine | ItemLine | EndLine;
@@ -61,4 +61,47 @@ export interface EndLine {
   items: number;
   /** false: the session was edited while it was exported; export it again. */
   complete: boolean;
+}
+
+/** The lines of a user: a head, each session's own, what failed in the background, and an end that counts. */
+export type UserTransferLine = UserLine | TransferLine | UnavailableLine | FailureLine | UserEndLine;
+
+export interface UserLine {
+  type: "user";
+  format: "threadkeep-user";
+  formatVersion: 1;
+  userId: string;
+  exportedAt: string;
+}
+
+/** In the place of a session, or of the rest of one: erased meanwhile, expired, or still being copied. */
+export interface UnavailableLine {
+  type: "unavailable";
+  id: string;
+  createdAt: string;
+  metadata: Record<string, unknown>;
+  code: "session_not_found" | "session_expired" | "session_not_ready";
+  /** What the archive holds of one that expired; missing if it is out of reach. */
+  items?: SummaryItem[] | undefined;
+}
+
+export interface FailureLine {
+  type: "failure";
+  jobId: string;
+  kind: string;
+  tenant: string;
+  owner: string;
+  session: string;
+  reason: string;
+  attempts: number;
+  firstFailedAt: string;
+  lastFailedAt: string;
+}
+
+export interface UserEndLine {
+  type: "user-end";
+  /** Those that are here whole. */
+  sessions: number;
+  unavailable: number;
+  failures: number;
 }

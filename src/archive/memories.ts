@@ -124,6 +124,28 @@ export async function readMemories(
   }));
 }
 
+/** The items that hold in the newest version of a session's summary, in whichever life the archive has. */
+export async function readSessionItems(
+  database: Database,
+  { tenant, owner, session }: MemoryOwner & { readonly session: string },
+): Promise<Item[]> {
+  const rows = await database
+    .select({ row: summaryItems })
+    .from(summaryItems)
+    .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
+    .where(
+      and(
+        eq(sessions.tenant, tenant),
+        eq(sessions.owner, owner),
+        eq(sessions.session, session),
+        isNull(sessions.erasedAt),
+        isNull(summaryItems.toVersion),
+      ),
+    )
+    .orderBy(summaryItems.fromVersion, summaryItems.itemId);
+  return rows.map(({ row }) => toItem(row));
+}
+
 /** An item as the rest of the house knows it. */
 export function toItem(row: {
   readonly itemId: string;

@@ -1,9 +1,10 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
-import type { Metadata, SessionRef } from "../contracts/session.ts";
+import { type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import type { Item, Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { toItem } from "./memories.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
+import { isForgottenLife } from "./users.ts";
 
 /** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and an item has twelve. */
 const ROWS_PER_INSERT = 1_000;
@@ -68,6 +69,10 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
     .for("update");
   if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
   const { incarnation } = write;
+  if (owner !== TENANT_OWNER && (await isForgottenLife(database, tenant, incarnation))) {
+    await deleteRow(database, write.ref, incarnation);
+    return "stale";
+  }
   if (held.incarnation === incarnation) {
     if (held.rev >= write.rev || held.erasedAt !== null) return "stale";
     if (held.rev < write.baseRev) return "behind";
@@ -178,6 +183,10 @@ export async function applyErasure(
     .where(here)
     .for("update");
   if (held === undefined) throw new Error("the archive's session row vanished while it was locked");
+  if (owner !== TENANT_OWNER && (await isForgottenLife(database, tenant, incarnation))) {
+    await deleteRow(database, erasure.ref, incarnation);
+    return;
+  }
   if (held.incarnation === incarnation) {
     await database.update(sessions).set(tombstone).where(here);
   } else if (held.createdAt.getTime() < erasure.createdAt) {
@@ -189,6 +198,16 @@ export async function applyErasure(
       .where(here);
   }
   await deleteSummaries(database, incarnation);
+}
+
+/** Takes back the row that was to be locked, where its life has a tombstone without a name. */
+async function deleteRow(
+  database: Database,
+  { tenant, owner, session }: SessionRef,
+  incarnation: string,
+): Promise<void> {
+  const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
+  await database.delete(sessions).where(and(here, eq(sessions.incarnation, incarnation)));
 }
 
 /** Whether PostgreSQL answers. */

@@ -17,6 +17,16 @@ export const jobMessageSchema = z.object({
 });
 export type JobMessage = z.infer<typeof jobMessageSchema>;
 
+/** The work of erasing a user. It names no session: the user's directory knows them all. */
+export const userJobMessageSchema = z.object({
+  v: z.literal(1),
+  kind: z.literal("erase-user"),
+  tenant: z.string().min(1),
+  owner: z.string().min(1),
+  jobId: z.string().min(1),
+});
+export type UserJobMessage = z.infer<typeof userJobMessageSchema>;
+
 /** A job as clients and operators see it. */
 export const jobSchema = z
   .object({

@@ -31,6 +31,10 @@ export const MAX_PARTS_PER_MESSAGE = 256;
 export const MAX_QUERY_LENGTH = 10_000;
 /** A caller may wait for a summary by hand this long; after that it polls. */
 export const MAX_WAIT_MS = 10_000;
+/** What the directory's word that a session may be created is good for: far longer than a request takes to get to its object. */
+export const CREATION_GRANT_MS = 5_000;
+/** As long as a queue keeps a message: until then a write in the name of a user who was erased may be a late one. */
+export const ERASED_USER_REST_MS = 345_600_000;
 /** What goes into one call of the summarizer: fits every model in use and bounds the cost of a retry. */
 export const MAX_SUMMARIZER_INPUT_TOKENS = 32_000;
 /** An item is one statement, not an essay. */

@@ -29,6 +29,7 @@ import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { summaryRoutes } from "./routes/summaries.ts";
 import { transferRoutes } from "./routes/transfer.ts";
+import { userRoutes } from "./routes/users.ts";
 
 export interface AppOptions {
   /** Who sends this request; throws `unauthenticated`. */
@@ -53,6 +54,7 @@ const routes: readonly Route[] = [
   ...summaryRoutes,
   ...liveRoutes,
   ...transferRoutes,
+  ...userRoutes,
   ...adminRoutes,
   ...keyRoutes,
   ...auditRoutes,

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { keyIdSchema } from "../contracts/api-key.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
-import { sessionIdSchema } from "../contracts/session.ts";
+import { sessionIdSchema, userIdSchema } from "../contracts/session.ts";
 import { tenantIdSchema } from "../contracts/tenant.ts";
 import { idText, safeText } from "../contracts/text.ts";
 
@@ -39,6 +39,9 @@ export const messageParams = sessionParams.extend({
 });
 export const summaryParams = sessionParams.extend({
   version: integerParameter(z.int().min(1)).describe("The summary's version"),
+});
+export const userParams = z.strictObject({
+  userId: userIdSchema.describe("The user's id, as Threadkeep-User or a token names it"),
 });
 export const tenantParams = z.strictObject({
   tenant: tenantIdSchema.describe("The tenant's name, as THREADKEEP_API_TENANT has it"),

@@ -21,6 +21,7 @@ import {
 import type { Summary } from "../contracts/summary.ts";
 import type { ListedTenant, NewTenant, TenantPatch, TenantState } from "../contracts/tenant.ts";
 import type { ImportResult, TransferLine } from "../contracts/transfer.ts";
+import type { UserErasure, UserTransferLine } from "../contracts/user.ts";
 
 const metadata = { channel: "web" };
 
@@ -94,6 +95,29 @@ const transferLine: TransferLine = {
   settings: newSession.settings ?? {},
 };
 const importResult: ImportResult = { id: "support-42", messages: 62, summaries: 1, items: 2, droppedItems: 0 };
+
+const userLine: UserTransferLine = {
+  type: "user",
+  format: "threadkeep-user",
+  formatVersion: 1,
+  userId: "ada",
+  exportedAt: "2026-11-22T10:05:00.000Z",
+};
+const userErasure: UserErasure = {
+  userId: "ada",
+  state: "erasing",
+  sessions: 12,
+  erased: 0,
+  startedAt: "2026-11-22T10:06:00.000Z",
+};
+const doneUserErasure: UserErasure = {
+  ...userErasure,
+  state: "erased",
+  erased: 12,
+  finishedAt: "2026-11-22T10:06:21.412Z",
+  returnsAt: "2026-11-26T10:06:21.412Z",
+  found: { checkedAt: "2026-11-22T10:06:21.412Z", sessions: 0, directory: 0, archive: 0, failedJobs: 0 },
+};
 
 const listedSession: ListedSession = {
   id: session.id,
@@ -356,6 +380,9 @@ export const sample = {
   copyingFork,
   transferLine,
   importResult,
+  userLine,
+  userErasure,
+  doneUserErasure,
   appendRequest,
   appendResult,
   repeatedAppend,

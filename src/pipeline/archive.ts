@@ -3,7 +3,7 @@ import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite 
 import type { JobMessage } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
-import { reportFailure, reportRecovery } from "./report.ts";
+import { reasonOf, reportFailure, reportRecovery } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
 type Owed =
@@ -130,10 +130,4 @@ async function confirm(
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error("unknown");
-}
-
-/** What kind of failure it was. A database's own message may quote the data, so its code must do. */
-function reasonOf(error: Error): string {
-  const cause = error.cause instanceof Error ? error.cause : error;
-  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
 }

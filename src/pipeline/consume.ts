@@ -1,10 +1,11 @@
-import { type JobKind, jobMessageSchema } from "../contracts/job.ts";
+import { type JobKind, jobMessageSchema, userJobMessageSchema } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { archiveBatch } from "./archive.ts";
 import { buryAudit, storeAudit } from "./audit.ts";
 import { carryOver } from "./carry-over.ts";
 import { type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { eraseCopies } from "./erase-copies.ts";
+import { eraseUser } from "./erase-user.ts";
 import { expireSession } from "./expire.ts";
 import { recordDeadLetter } from "./failed.ts";
 import { copyFork } from "./fork.ts";
@@ -32,10 +33,14 @@ export async function consume(batch: MessageBatch, parts: PipelineParts): Promis
     return;
   }
   const deliveries: { message: Message; delivery: Delivery }[] = [];
+  const erasures: Promise<void>[] = [];
   for (const message of batch.messages) {
     const parsed = jobMessageSchema.safeParse(message.body);
+    const ofUser = userJobMessageSchema.safeParse(message.body);
     if (parsed.success) {
       deliveries.push({ message, delivery: { job: parsed.data, attempts: message.attempts } });
+    } else if (ofUser.success) {
+      erasures.push(settle(message, parts, () => eraseUser(ofUser.data, parts)));
     } else {
       // Of a later version of this code, perhaps: it goes round until that version is back, or to the dead letters.
       parts.log.warn("job_not_understood", { queue: batch.queue, attempts: message.attempts });
@@ -49,6 +54,7 @@ export async function consume(batch: MessageBatch, parts: PipelineParts): Promis
       if (handle !== undefined) await settle(message, parts, () => handle(delivery, parts));
     }),
     settleArchives(archives, parts),
+    ...erasures,
   ]);
 }
 

@@ -3,6 +3,7 @@ import type { JobMessage } from "../contracts/job.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
+import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { SummarizerClient } from "../summarizer/client.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -11,6 +12,7 @@ import type { Log } from "../telemetry/log.ts";
 export interface PipelineParts {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
+  readonly users: UserClient;
   readonly tenants: Pick<TenantClient, "read" | "spend">;
   readonly operations: OperationsClient;
   readonly summarizer: SummarizerClient;

@@ -24,6 +24,6 @@ export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Prom
 
 async function tell({ copy, erased }: CopyErasures, job: Delivery["job"], parts: PipelineParts): Promise<void> {
   const ref = { tenant: job.tenant, owner: job.owner, session: copy };
-  const { isGone } = await parts.sessions.get(ref).eraseCopied(erased);
-  if (isGone) await parts.directory.remove(ref);
+  const { isGone, grantedAt } = await parts.sessions.get(ref).eraseCopied(erased);
+  if (isGone) await parts.directory.remove(ref, grantedAt);
 }

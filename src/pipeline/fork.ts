@@ -14,8 +14,8 @@ export async function copyFork({ job }: Delivery, parts: PipelineParts): Promise
     const source = parts.sessions.get({ ...job, session: step.source.session });
     const page = await source.readCopyPage(step.source.incarnation, step.afterSeq, step.throughSeq);
     if (page === null) {
-      await fork.loseCopy(jobId, incarnation);
-      await parts.directory.remove(job);
+      const grantedAt = await fork.loseCopy(jobId, incarnation);
+      await parts.directory.remove(job, grantedAt);
       parts.log.warn("fork_lost", { jobId });
       return ACK;
     }

@@ -1,6 +1,8 @@
-import type { JobMessage } from "../contracts/job.ts";
+import type { Failure, JobMessage } from "../contracts/job.ts";
+import { TENANT_OWNER } from "../contracts/session.ts";
 import { REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
+import type { UserClient } from "../registry/user-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -12,8 +14,12 @@ export interface FailureReport {
   readonly lastFailedAt: number;
 }
 
+/** The job that a failure is of. One that is about all of a user names no session. */
+export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & { readonly kind: string };
+
 export interface ReportParts {
-  readonly operations: OperationsClient;
+  readonly operations: Pick<OperationsClient, "report" | "clear">;
+  readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;
 }
 
@@ -23,7 +29,7 @@ export interface ReportParts {
  */
 export async function reportFailure(
   parts: ReportParts,
-  job: JobMessage,
+  job: ReportedJob,
   reason: string,
   report: FailureReport | null,
 ): Promise<void> {
@@ -36,12 +42,12 @@ export async function reportFailure(
 /** Puts a job on the list of failures that operators read. */
 export async function indexFailure(
   parts: ReportParts,
-  job: JobMessage,
+  job: ReportedJob,
   reason: string,
   { failures, firstFailedAt, lastFailedAt }: Omit<FailureReport, "gaveUp">,
 ): Promise<void> {
   try {
-    await parts.operations.report({
+    await noteFailedJob(parts, {
       jobId: job.jobId,
       kind: job.kind,
       tenant: job.tenant,
@@ -55,6 +61,25 @@ export async function indexFailure(
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
   }
+}
+
+/**
+ * Puts a failure on the list, unless its user was erased. That is asked afterwards: asked before, an erasure could end in between. One
+ * under way takes it off the list itself.
+ */
+export async function noteFailedJob(parts: ReportParts, failure: Failure): Promise<void> {
+  await parts.operations.report(failure);
+  const { tenant, owner, jobId } = failure;
+  if (owner === "" || owner === TENANT_OWNER) return;
+  const erasure = await parts.users.readErasure({ tenant, owner });
+  if (erasure?.state === "erased") await parts.operations.clear(jobId);
+}
+
+/** What kind of failure it was. A database's own message may quote the data, so its code must do. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown";
+  const cause = error.cause instanceof Error ? error.cause : error;
+  return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
 }
 
 /** Takes a job that went well off the list of failures, if it can be on it. */

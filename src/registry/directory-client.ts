@@ -1,9 +1,12 @@
+import { unwrap } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import type { Directory, DirectoryCursor, DirectoryEntry } from "./directory.ts";
+import type { CreationGrant, Directory, DirectoryCursor, DirectoryEntry } from "./directory.ts";
 
 /** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
 const TENANT_SHARDS = 64;
+
+export type { DirectoryCursor } from "./directory.ts";
 
 export interface SessionListQuery {
   readonly limit: number;
@@ -12,10 +15,14 @@ export interface SessionListQuery {
 }
 
 export interface DirectoryClient {
-  /** Idempotent. Returns when the session was created, in milliseconds. */
-  register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<number>;
-  /** Idempotent. */
-  remove(ref: SessionRef): Promise<void>;
+  /** Idempotent. Throws `user_erased`. The word it gives is good for `CREATION_GRANT_MS`. */
+  register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<CreationGrant>;
+  /** The same for a session that no list shows before it is registered. */
+  announce(ref: SessionRef, createdAt: number): Promise<CreationGrant>;
+  /** The entry is of a new life, and not of an earlier one that nobody took off the list. Idempotent. */
+  renew(ref: SessionRef, metadata: Metadata): Promise<void>;
+  /** Idempotent. @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known */
+  remove(ref: SessionRef, grantedAt: number): Promise<void>;
   setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
   /** Idempotent, and deaf to what was decided earlier. @param decidedAt ms since 1970 */
   setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<void>;
@@ -57,7 +64,18 @@ function listed({ id, createdAt, metadata, expiredAt }: DirectoryEntry): ListedS
 
 /** The runtime's own type of a stub maps every value it carries, and gives up on recursive ones such as JSON. */
 type DirectoryStub = DurableObjectStub &
-  Pick<Directory, "auditName" | "forgetAuditKey" | "list" | "register" | "remove" | "setExpired" | "setMetadata">;
+  Pick<
+    Directory,
+    | "announce"
+    | "auditName"
+    | "forgetAuditKey"
+    | "list"
+    | "register"
+    | "remove"
+    | "renew"
+    | "setExpired"
+    | "setMetadata"
+  >;
 
 /** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
 export function createDirectoryClient(
@@ -70,8 +88,11 @@ export function createDirectoryClient(
     return objects.getByName(`${ref.tenant}/${ref.owner}${shard}`) as DirectoryStub;
   };
   return {
-    register: async (ref, createdAt, metadata) => (await stubOf(ref)).register(ref.session, createdAt, metadata),
-    remove: async (ref) => (await stubOf(ref)).remove(ref.session),
+    register: async (ref, createdAt, metadata) =>
+      unwrap(await (await stubOf(ref)).register(ref.session, createdAt, metadata)),
+    announce: async (ref, createdAt) => unwrap(await (await stubOf(ref)).announce(ref.session, createdAt)),
+    renew: async (ref, metadata) => (await stubOf(ref)).renew(ref.session, metadata),
+    remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
     setExpired: async (ref, isExpired, decidedAt) => (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt),
     setMetadata: async (ref, metadata) => (await stubOf(ref)).setMetadata(ref.session, metadata),
     auditName: async (tenant, user, mayMakeKey) =>

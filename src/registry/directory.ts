@@ -1,6 +1,36 @@
 import { createHmac } from "node:crypto";
 import { DurableObject } from "cloudflare:workers";
+import type { Outcome } from "../contracts/errors.ts";
+import { CREATION_GRANT_MS } from "../contracts/limits.ts";
 import type { ListedSession, Metadata } from "../contracts/session.ts";
+import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
+import { createLog } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import {
+  DirectoryErasure,
+  ERASURE_SCHEMA,
+  erasedUser,
+  type ErasureRow,
+  type ErasureStep,
+  jobOf,
+  type SessionRemains,
+  toUserErasure,
+} from "./directory-erasure.ts";
+
+/** The part of the environment that a directory uses. */
+export interface DirectoryEnv {
+  readonly ARCHIVE_QUEUE: Queue;
+}
+
+/** The word that a session may be created, which its object has to hear soon. */
+export interface CreationGrant {
+  /** When it was created first, in ms since 1970. */
+  readonly createdAt: number;
+  /** By the directory's clock; rises with each word about a session. */
+  readonly grantedAt: number;
+  /** There is an entry already: of the session, or of an earlier life that nobody took off the list. */
+  readonly isKnown: boolean;
+}
 
 /** Where a page of the list ended. */
 export interface DirectoryCursor {
@@ -27,58 +57,116 @@ const AUDIT_NAME_LENGTH = 32;
 /** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
 const MAX_SCANNED_ROWS = 5_000;
 
+const log = createLog();
+
 const EXPIRY_COLUMNS = `
   ALTER TABLE sessions ADD COLUMN expired_at INTEGER;
   ALTER TABLE sessions ADD COLUMN expiry_decided_at INTEGER NOT NULL DEFAULT 0;
+`;
+
+const ERASURE_COLUMNS = `
+  ALTER TABLE sessions ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN is_arriving INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0;
+  ${ERASURE_SCHEMA}
 `;
 
 /**
  * Knows every session of one owner, whatever becomes of PostgreSQL. It commits before a session's first append is answered, so
  * that erasure and maintenance, which enumerate by it, miss none. An entry whose session was never written is harmless.
  */
-export class Directory extends DurableObject {
+export class Directory extends DurableObject<DirectoryEnv> {
   #hasSchema: boolean;
+  readonly #erasure: DirectoryErasure;
 
-  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+  constructor(ctx: DurableObjectState, env: DirectoryEnv) {
     super(ctx, env);
     const columns = ctx.storage.sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('sessions')").toArray();
     this.#hasSchema = columns.length > 0;
-    if (this.#hasSchema && !columns.some(({ name }) => name === "expired_at")) ctx.storage.sql.exec(EXPIRY_COLUMNS);
+    const lacks = (column: string): boolean => this.#hasSchema && !columns.some(({ name }) => name === column);
+    if (lacks("expired_at")) ctx.storage.sql.exec(EXPIRY_COLUMNS);
+    if (lacks("granted_at")) ctx.storage.sql.exec(ERASURE_COLUMNS);
+    this.#erasure = new DirectoryErasure(ctx.storage.sql);
   }
 
-  /**
-   * Notes a session. Idempotent: a second call changes nothing.
-   * @returns when it was created
-   */
-  async register(session: string, createdAt: number, metadata: Metadata): Promise<number> {
+  /** Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased. */
+  async register(session: string, createdAt: number, metadata: Metadata): Promise<Outcome<CreationGrant>> {
+    return this.#grant(session, createdAt, metadata, false);
+  }
+
+  /** Notes a session that is about to be filled, and that no list shows before it is registered. */
+  async announce(session: string, createdAt: number): Promise<Outcome<CreationGrant>> {
+    return this.#grant(session, createdAt, {}, true);
+  }
+
+  #grant(session: string, createdAt: number, metadata: Metadata, isArriving: boolean): Outcome<CreationGrant> {
     const { sql } = this.ctx.storage;
     return this.ctx.storage.transactionSync(() => {
-      if (!this.#hasSchema) {
-        sql.exec(`
-          CREATE TABLE IF NOT EXISTS sessions (
-            session TEXT PRIMARY KEY,
-            created_at INTEGER NOT NULL,
-            metadata TEXT NOT NULL
-          ) WITHOUT ROWID;
-          ${EXPIRY_COLUMNS}
-          CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
-        `);
-        this.#hasSchema = true;
+      this.#ensureSchema();
+      const erasure = this.#erasure.row();
+      if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
+      const known = sql
+        .exec<{ created_at: number; granted_at: number; is_arriving: number }>(
+          "SELECT created_at, granted_at, is_arriving FROM sessions WHERE session = ?",
+          session,
+        )
+        .toArray()[0];
+      const isKnown = known !== undefined && known.is_arriving === 0;
+      const since = isKnown ? known.created_at : createdAt;
+      const grantedAt = Math.max(Date.now(), (known?.granted_at ?? 0) + 1);
+      if (isKnown) sql.exec("UPDATE sessions SET granted_at = ? WHERE session = ?", grantedAt, session);
+      else {
+        sql.exec(
+          "INSERT OR REPLACE INTO sessions (session, created_at, metadata, granted_at, is_arriving) VALUES (?, ?, ?, ?, ?)",
+          session,
+          createdAt,
+          JSON.stringify(metadata),
+          grantedAt,
+          isArriving ? 1 : 0,
+        );
       }
-      sql.exec(
-        "INSERT OR IGNORE INTO sessions (session, created_at, metadata) VALUES (?, ?, ?)",
-        session,
-        createdAt,
-        JSON.stringify(metadata),
-      );
-      return sql.exec<{ created_at: number }>("SELECT created_at FROM sessions WHERE session = ?", session).one()
-        .created_at;
+      return { ok: true, value: { createdAt: since, grantedAt, isKnown } };
     });
   }
 
-  /** Takes a session off the list. Idempotent. */
-  async remove(session: string): Promise<void> {
-    if (this.#hasSchema) this.ctx.storage.sql.exec("DELETE FROM sessions WHERE session = ?", session);
+  #ensureSchema(): void {
+    if (this.#hasSchema) return;
+    this.ctx.storage.sql.exec(`
+      CREATE TABLE IF NOT EXISTS sessions (
+        session TEXT PRIMARY KEY,
+        created_at INTEGER NOT NULL,
+        metadata TEXT NOT NULL
+      ) WITHOUT ROWID;
+      ${EXPIRY_COLUMNS}
+      ${ERASURE_COLUMNS}
+      CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
+    `);
+    this.#hasSchema = true;
+  }
+
+  /** The entry is of a new life: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent. */
+  async renew(session: string, metadata: Metadata): Promise<void> {
+    if (!this.#hasSchema) return;
+    this.ctx.storage.sql.exec(
+      "UPDATE sessions SET metadata = ?, expired_at = NULL, expiry_decided_at = granted_at WHERE session = ?",
+      JSON.stringify(metadata),
+      session,
+    );
+  }
+
+  /**
+   * Takes a session off the list. Idempotent, and deaf where a later word than `grantedAt` may still lead to a new life of it.
+   * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   */
+  async remove(session: string, grantedAt: number): Promise<void> {
+    if (!this.#hasSchema) return;
+    this.ctx.storage.sql.exec(
+      "DELETE FROM sessions WHERE session = ? AND granted_at <= max(?, ?)",
+      session,
+      grantedAt,
+      Date.now() - CREATION_GRANT_MS,
+    );
   }
 
   async setMetadata(session: string, metadata: Metadata): Promise<void> {
@@ -110,7 +198,9 @@ export class Directory extends DurableObject {
     const { sql } = this.ctx.storage;
     const hasTable = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'audit_key'").toArray().length > 0;
     const rows = hasTable ? sql.exec<{ key: ArrayBuffer | null }>("SELECT key FROM audit_key").toArray() : [];
-    const key = rows[0] === undefined && mayMakeKey ? this.#makeAuditKey() : rows[0]?.key;
+    // A late event of a user who was erased brings no key back.
+    const mayMake = mayMakeKey && !(this.#hasSchema && this.#erasure.row() !== null);
+    const key = rows[0] === undefined && mayMake ? this.#makeAuditKey() : rows[0]?.key;
     if (key === undefined || key === null) return null;
     return createHmac("sha256", new Uint8Array(key)).update(owner).digest("hex").slice(0, AUDIT_NAME_LENGTH);
   }
@@ -143,7 +233,7 @@ export class Directory extends DurableObject {
     const rows = this.ctx.storage.sql
       .exec<{ session: string; created_at: number; metadata: string; expired_at: number | null }>(
         `SELECT session, created_at, metadata, expired_at FROM sessions
-         WHERE created_at < ?1 OR (created_at = ?1 AND session < ?2)
+         WHERE is_arriving = 0 AND (created_at < ?1 OR (created_at = ?1 AND session < ?2))
          ORDER BY created_at DESC, session DESC LIMIT ?3`,
         after.createdAt,
         after.session,
@@ -168,6 +258,126 @@ export class Directory extends DurableObject {
       });
     }
     return { entries, scanEnd: scanned >= MAX_SCANNED_ROWS ? last : null };
+  }
+
+  // The erasure of the user
+
+  /** From here on nothing is taken in in the user's name, and the alarm drives the rest. Idempotent. */
+  async beginErasure(user: UserRef): Promise<UserErasure> {
+    return this.ctx.storage.transactionSync(() => {
+      this.#ensureSchema();
+      if (this.#erasure.row() === null) {
+        const now = Date.now();
+        this.#erasure.begin(user, crypto.randomUUID(), now);
+        this.#armAt(now);
+      }
+      return this.#report(this.#owed());
+    });
+  }
+
+  /** Null if none is known. Reads only. */
+  async readErasure(): Promise<UserErasure | null> {
+    const row = this.#hasSchema ? this.#erasure.row() : null;
+    return row === null ? null : this.#report(row);
+  }
+
+  /** What a consumer does next; null if nothing is owed now. The alarm calls it again in time. */
+  async nextErasureStep(jobId: string, since: number): Promise<ErasureStep | null> {
+    return this.#work(jobId, null, (row) => this.#erasure.next(row, since, Math.random(), Date.now()));
+  }
+
+  async noteWiped(jobId: string, sessions: readonly string[]): Promise<void> {
+    this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions));
+  }
+
+  async noteLooked(jobId: string, looked: Readonly<Record<string, SessionRemains>>): Promise<void> {
+    this.#work(jobId, undefined, (row) => this.#erasure.noteLooked(row, looked, Date.now()));
+  }
+
+  /** @returns what operators are told; null if nothing is owed any more */
+  async noteErasureFailure(
+    jobId: string,
+    reason: string,
+  ): Promise<{ failures: number; gaveUp: false; firstFailedAt: number; lastFailedAt: number } | null> {
+    return this.#work(jobId, null, (row) => {
+      const now = Date.now();
+      const { failures, firstFailedAt } = this.#erasure.noteFailure(row, reason, Math.random(), now);
+      return { failures, gaveUp: false, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now };
+    });
+  }
+
+  /**
+   * Ends the erasure if nothing was found, or goes round again. Found nothing once more when no late write can come, the object is
+   * left as if it had never been, and the user may come back.
+   * @param found what the other places hold; the directory adds its own
+   */
+  async concludeErasure(
+    jobId: string,
+    found: Pick<ErasureFindings, "archive" | "failedJobs">,
+  ): Promise<UserErasure["state"]> {
+    const row = this.#hasSchema ? this.#erasure.row() : null;
+    if (row === null || row.jobId !== jobId) return "erased";
+    const now = Date.now();
+    const left = this.#erasure.unconfirmed();
+    const all = { checkedAt: new Date(now).toISOString(), sessions: left, directory: left, ...found };
+    const isLast = row.finishedAt !== null;
+    const concluded = this.#erasure.conclude(row, all, Math.random(), now);
+    if (concluded.finishedAt === null) this.#armAt(concluded.nextSendAt);
+    else await this.#forgetUser(isLast ? null : concluded);
+    return concluded.finishedAt === null ? "erasing" : "erased";
+  }
+
+  /** Destroys whatever is kept of the user here, in which table and under which key it may be, but for the erasure itself. */
+  async #forgetUser(erasure: ErasureRow | null): Promise<void> {
+    // Deleted rows stay in the pages of the file; with the whole of it they go.
+    await this.ctx.storage.deleteAlarm();
+    await this.ctx.storage.deleteAll();
+    this.#hasSchema = false;
+    if (erasure === null) return;
+    this.#ensureSchema();
+    this.#erasure.put(erasure);
+    this.#armAt(erasure.nextSendAt);
+  }
+
+  override async alarm(): Promise<void> {
+    const row = this.#hasSchema ? this.#erasure.row() : null;
+    if (row === null) return;
+    const now = Date.now();
+    if (row.nextSendAt > now) {
+      this.#armAt(row.nextSendAt);
+      return;
+    }
+    this.#erasure.noteSent(row, Math.random(), now);
+    this.#armAt(this.#owed().nextSendAt);
+    try {
+      await this.env.ARCHIVE_QUEUE.send(jobOf(row));
+    } catch (error) {
+      log.warn("job_not_sent", { jobId: row.jobId, kind: "erase-user", ...errorFields(error) });
+    }
+  }
+
+  #work<T>(jobId: string, gone: T, body: (row: ErasureRow) => T): T {
+    const row = this.#hasSchema ? this.#erasure.row() : null;
+    if (row === null || row.jobId !== jobId) return gone;
+    return this.ctx.storage.transactionSync(() => {
+      const result = body(row);
+      this.#armAt(this.#owed().nextSendAt);
+      return result;
+    });
+  }
+
+  #report(row: ErasureRow): UserErasure {
+    return toUserErasure(row, this.#erasure.unconfirmed());
+  }
+
+  #owed(): ErasureRow {
+    const row = this.#erasure.row();
+    if (row === null) throw new Error("an erasure that was just read is not there");
+    return row;
+  }
+
+  #armAt(at: number): void {
+    void this.ctx.storage.setAlarm(at);
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Failure } from "../contracts/job.ts";
 import type { ListedTenant } from "../contracts/tenant.ts";
+import type { UserRef } from "../contracts/user.ts";
 import type { Operations } from "./operations.ts";
 
 export interface OperationsClient {
@@ -8,6 +9,11 @@ export interface OperationsClient {
   clear(jobId: string): Promise<void>;
   list(limit: number, after: { at: number; jobId: string } | null): Promise<Failure[]>;
   count(): Promise<number>;
+  /** Newest first. */
+  listOfUser(user: UserRef): Promise<Failure[]>;
+  /** Idempotent. */
+  clearUser(user: UserRef): Promise<void>;
+  countOfUser(user: UserRef): Promise<number>;
   /** Idempotent. */
   noteTenant(tenant: ListedTenant): Promise<void>;
   /** By name. */
@@ -21,6 +27,9 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     clear: (jobId) => stub().clear(jobId),
     list: (limit, after) => stub().list(limit, after),
     count: () => stub().count(),
+    listOfUser: ({ tenant, owner }) => stub().listOfUser({ tenant, owner }),
+    clearUser: ({ tenant, owner }) => stub().clearUser({ tenant, owner }),
+    countOfUser: ({ tenant, owner }) => stub().countOfUser({ tenant, owner }),
     noteTenant: (tenant) => stub().noteTenant(tenant),
     listTenants: (limit, after) => stub().listTenants(limit, after),
   };

@@ -1,9 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Failure } from "../contracts/job.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
+import type { UserRef } from "../contracts/user.ts";
 
 /** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
 const MAX_FAILURES = 10_000;
+
+const OF_USER = "failure ->> '$.tenant' = ? AND failure ->> '$.owner' = ?";
+const AMONG = "job_id IN (SELECT value FROM json_each(?))";
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly tenant: string;
@@ -66,6 +70,42 @@ export class Operations extends DurableObject {
       )
       .toArray()
       .map((row): Failure => JSON.parse(row.failure));
+  }
+
+  /** Of one user, newest first. */
+  async listOfUser({ tenant, owner }: UserRef): Promise<Failure[]> {
+    return this.ctx.storage.sql
+      .exec<{ failure: string }>(
+        `SELECT failure FROM failures WHERE ${OF_USER} ORDER BY last_failed_at DESC, job_id DESC`,
+        tenant,
+        owner,
+      )
+      .toArray()
+      .map((row): Failure => JSON.parse(row.failure));
+  }
+
+  /** Idempotent. What was noted is overwritten first: a row that is only deleted stays in its page. */
+  async clearUser({ tenant, owner }: UserRef): Promise<void> {
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      const jobs = this.#jobsOf(tenant, owner);
+      sql.exec(
+        `UPDATE failures SET failure = printf('%*s', length(CAST(failure AS BLOB)), '') WHERE ${AMONG}`,
+        JSON.stringify(jobs),
+      );
+      sql.exec(`DELETE FROM failures WHERE ${AMONG}`, JSON.stringify(jobs));
+    });
+  }
+
+  async countOfUser({ tenant, owner }: UserRef): Promise<number> {
+    return this.#jobsOf(tenant, owner).length;
+  }
+
+  #jobsOf(tenant: string, owner: string): string[] {
+    return this.ctx.storage.sql
+      .exec<{ job_id: string }>(`SELECT job_id FROM failures WHERE ${OF_USER}`, tenant, owner)
+      .toArray()
+      .map((row) => row.job_id);
   }
 
   async count(): Promise<number> {

@@ -27,10 +27,12 @@ import {
   type SessionPatch,
   sessionPatchSchema,
   type SessionState,
+  userIdSchema,
 } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import { idText, safeText } from "../contracts/text.ts";
 import type { ImportResult } from "../contracts/transfer.ts";
+import type { UserErasure } from "../contracts/user.ts";
 import type { Call, Parts } from "../service/call.ts";
 import { readContextJson } from "../service/context.ts";
 import { decodeLines, encodeLines } from "../service/json-lines.ts";
@@ -55,6 +57,7 @@ import {
 } from "../service/sessions.ts";
 import { listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
 import { exportSession, importSession } from "../service/transfer.ts";
+import { eraseUser, exportUser, readUserErasure } from "../service/users.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { principalOf } from "./binding-principal.ts";
@@ -109,6 +112,7 @@ const inputs = {
     query: z.strictObject({ expand: z.literal("sources").optional() }).default({}),
   }),
   summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
+  user: z.object({ params: z.strictObject({ userId: userIdSchema }), body: NO_BODY }),
   import: z.object({ query: z.strictObject({ sessionId: sessionIdSchema.optional() }).default({}) }),
 };
 
@@ -291,6 +295,26 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
     ): Promise<ImportResult> {
       return this.#answer("import", caller, inputs.import, { query }, (call, input) =>
         importSession(call, decodeLines(requireStream(file)), input.query.sessionId),
+      );
+    }
+
+    /** All that is known of a user as JSON Lines, as they come. */
+    exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>> {
+      return this.#answer("exportUser", caller, inputs.user, { params: { userId } }, async (call, { params }) =>
+        encodeLines(await exportUser(call, params.userId)),
+      );
+    }
+
+    /** Erases a user everywhere, in the background. Repeated, it tells how far that is. */
+    eraseUser(userId: string, caller?: Caller): Promise<UserErasure> {
+      return this.#answer("eraseUser", caller, inputs.user, { params: { userId } }, (call, { params }) =>
+        eraseUser(call, params.userId),
+      );
+    }
+
+    userErasure(userId: string, caller?: Caller): Promise<UserErasure> {
+      return this.#answer("userErasure", caller, inputs.user, { params: { userId } }, (call, { params }) =>
+        readUserErasure(call, params.userId),
       );
     }
 

@@ -2,11 +2,12 @@ import type { TicketOffice } from "../access/tickets.ts";
 import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
-import { type SessionRef, sessionIdSchema } from "../contracts/session.ts";
+import { type Metadata, type SessionRef, sessionIdSchema } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
+import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
 
@@ -14,6 +15,7 @@ import type { AuditTrail } from "../telemetry/audit.ts";
 export interface Parts {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
+  readonly users: UserClient;
   readonly operations: OperationsClient;
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
@@ -45,6 +47,16 @@ export function refOf(call: Call, sessionId: string): SessionRef {
   }
   const { tenant, owner } = call.principal;
   return { tenant, owner, session: parsed.data };
+}
+
+/** Called as a session was created: an entry that was there is of an earlier life, which a broken-off erasure left on the list. */
+export async function renewIfKnown(
+  call: Call,
+  ref: SessionRef,
+  { isKnown }: { readonly isKnown: boolean },
+  metadata: Metadata,
+): Promise<void> {
+  if (isKnown) await call.parts.directory.renew(ref, metadata);
 }
 
 /** What the caller's tenant has set for its sessions; undefined if nothing, so that it need not travel. */

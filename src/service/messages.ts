@@ -6,7 +6,7 @@ import { refuseOversize } from "../contracts/message-size.ts";
 import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { idText } from "../contracts/text.ts";
-import { type Call, refOf, tenantOf } from "./call.ts";
+import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /**
@@ -25,8 +25,10 @@ export const appendMessages = operation(
     const first = await call.parts.sessions.get(ref).append(append, null, tenant);
     if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
     // Created by its first append, which is answered only after the directory knows the session.
-    const createdAt = await call.parts.directory.register(ref, Date.now(), {});
-    return unwrap(await call.parts.sessions.get(ref).append(append, { ref, createdAt }, tenant));
+    const grant = await call.parts.directory.register(ref, Date.now(), {});
+    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant));
+    if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
+    return result;
   },
 );
 

@@ -15,7 +15,7 @@ import {
   TENANT_OWNER,
 } from "../contracts/session.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf, tenantOf } from "./call.ts";
+import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
@@ -33,14 +33,16 @@ export const createSession = operation(
     const tenant = await tenantOf(call);
     const continued = await beginningOf(call, ref, input);
     // The directory knows the session before anybody is told that it exists.
-    const createdAt = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
+    const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
     const birth = {
       ref,
-      createdAt,
+      ...grant,
       ...(metadata === undefined ? {} : { metadata }),
       ...(settings === undefined ? {} : { settings }),
     };
-    return unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+    if (made.created) await renewIfKnown(call, ref, grant, metadata ?? {});
+    return made;
   },
 );
 
@@ -83,9 +85,11 @@ export const forkSession = operation(
     const tenant = await tenantOf(call);
     const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq));
     const metadata = request.metadata ?? from.metadata;
-    const createdAt = await call.parts.directory.register(ref, Date.now(), metadata);
-    const birth = { ref, createdAt, metadata, settings: request.settings ?? from.settings };
-    return unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
+    const grant = await call.parts.directory.register(ref, Date.now(), metadata);
+    const birth = { ref, ...grant, metadata, settings: request.settings ?? from.settings };
+    const made = unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
+    if (made.created) await renewIfKnown(call, ref, grant, metadata);
+    return made;
   },
 );
 
@@ -143,8 +147,10 @@ export const eraseSession = operation(
   async (call: Call, sessionId: string): Promise<Erasure> => {
     const ref = refOf(call, sessionId);
     const outcome = await call.parts.sessions.get(ref).erase();
-    if (outcome.ok || outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref);
-    return unwrap(outcome);
+    if (!outcome.ok && outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref, 0);
+    const { grantedAt, ...erasure } = unwrap(outcome);
+    await call.parts.directory.remove(ref, grantedAt);
+    return erasure;
   },
 );
 

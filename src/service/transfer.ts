@@ -20,22 +20,24 @@ const MAX_PAGE_LENGTH = 2 * 1024 * 1024;
 /** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
 export const exportSession = operation(
   { action: "exportSession", scopes: ["memory:read"], audit: "each" },
-  async (call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
-    const ref = refOf(call, sessionId);
-    const head = unwrap(await call.parts.sessions.get(ref).beginExport());
-    return (async function* lines() {
-      yield head.line;
-      for (let afterSeq = 0; afterSeq < head.headSeq;) {
-        const page = unwrap(await call.parts.sessions.get(ref).exportPage(head, afterSeq));
-        yield* page;
-        afterSeq = page.at(-1)?.seq ?? head.headSeq;
-      }
-      const { lines: summary, end } = unwrap(await call.parts.sessions.get(ref).endExport(head));
-      yield* summary;
-      yield end;
-    })();
-  },
+  (call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> => exportLines(call, refOf(call, sessionId)),
 );
+
+/** The same for a session that the caller may read. */
+export async function exportLines(call: Call, ref: SessionRef): Promise<AsyncIterable<TransferLine>> {
+  const head = unwrap(await call.parts.sessions.get(ref).beginExport());
+  return (async function* lines() {
+    yield head.line;
+    for (let afterSeq = 0; afterSeq < head.headSeq;) {
+      const page = unwrap(await call.parts.sessions.get(ref).exportPage(head, afterSeq));
+      yield* page;
+      afterSeq = page.at(-1)?.seq ?? head.headSeq;
+    }
+    const { lines: summary, end } = unwrap(await call.parts.sessions.get(ref).endExport(head));
+    yield* summary;
+    yield end;
+  })();
+}
 
 /**
  * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
@@ -110,12 +112,17 @@ async function* readParsed(lines: AsyncIterable<string>): AsyncGenerator<ParsedL
   }
 }
 
-async function begin(call: Call, ref: SessionRef, head: SessionLine): Promise<Life> {
+/** A life that is being filled, and the word of the directory by which it was begun. */
+type Begun = Life & { readonly grantedAt: number };
+
+async function begin(call: Call, ref: SessionRef, head: SessionLine): Promise<Begun> {
   const createdAt = Date.parse(head.createdAt);
   const { metadata, settings } = head;
   const tenant = await tenantOf(call);
-  const life = unwrap(await call.parts.sessions.get(ref).beginImport({ ref, createdAt, metadata, settings }, tenant));
-  return life;
+  // The erasure of a user finds it from here on, though no list shows it.
+  const { grantedAt } = await call.parts.directory.announce(ref, createdAt);
+  const birth = { ref, createdAt, grantedAt, metadata, settings };
+  return { ...unwrap(await call.parts.sessions.get(ref).beginImport(birth, tenant)), grantedAt };
 }
 
 /** The lines on their way into the object, in pages. */
@@ -123,6 +130,7 @@ class Importing {
   readonly #call: Call;
   readonly #ref: SessionRef;
   readonly #life: Life;
+  #grantedAt: number;
   readonly #head: SessionLine;
   #page: { number: number; line: TransferLine }[] = [];
   #pageLength = 0;
@@ -130,10 +138,11 @@ class Importing {
   readonly #sources = new Set<string>();
   readonly #count = { message: 0, summary: 0, item: 0 };
 
-  constructor(call: Call, ref: SessionRef, life: Life, head: SessionLine) {
+  constructor(call: Call, ref: SessionRef, { grantedAt, ...life }: Begun, head: SessionLine) {
     this.#call = call;
     this.#ref = ref;
     this.#life = life;
+    this.#grantedAt = grantedAt;
     this.#head = head;
   }
 
@@ -160,9 +169,12 @@ class Importing {
     const { message, summary, item } = this.#count;
     const isWhole = end.messages === message && end.summaries === summary && end.items === item;
     // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
-    if (isWhole) await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
+    if (isWhole) {
+      const grant = await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
+      this.#grantedAt = grant.grantedAt;
+    }
     const sources = isWhole ? await this.#tellSources() : [];
-    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources));
+    unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources, this.#grantedAt));
     return {
       id: this.#ref.session,
       messages: message,
@@ -185,9 +197,12 @@ class Importing {
 
   /** Leaves nothing. What cannot be reached now gives the import up by itself. */
   async abandon(): Promise<void> {
-    await this.#object()
-      .abandonImport(this.#life.incarnation)
-      .catch(() => undefined);
+    try {
+      await this.#object().abandonImport(this.#life.incarnation);
+      await this.#call.parts.directory.remove(this.#ref, this.#grantedAt);
+    } catch {
+      // Its object gives it up after a while; an entry whose session was never there is harmless.
+    }
   }
 
   #object() {

@@ -74,6 +74,7 @@ export class ChatSession extends LiveSession {
     tenant?: TenantSettings,
     continued?: Life,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.heed(birth);
     return this.shell.answer(() => {
       const existing = this.shell.usable();
       const session = existing ?? this.shell.create(birth, null, tenant);
@@ -89,6 +90,7 @@ export class ChatSession extends LiveSession {
   /** Appends a batch. Without `birth` an unknown session stays unknown. */
   async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
     return this.shell.answer(() => {
+      if (birth !== null) this.shell.heed(birth);
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =
         existing === null && birth !== null
@@ -173,15 +175,18 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** Erases the session. From here on it does not exist; what the archive holds of it goes in the background. */
-  async erase(): Promise<Outcome<Erasure>> {
+  /**
+   * Erases the session. From here on it does not exist; what the archive holds of it goes in the background.
+   * @returns also up to which word of the directory the entry there is of what was erased
+   */
+  async erase(): Promise<Outcome<Erasure & { grantedAt: number }>> {
     return this.shell.answer(() => {
       const session = this.shell.existing() ?? this.shell.known();
       this.shell.search.drop();
       eraseSession(this.shell.store, session, newId, Date.now());
       this.shell.wakeAll();
       this.shell.changed();
-      return { id: session.session, state: "erasing" };
+      return { id: session.session, state: "erasing", grantedAt: session.grantedAt };
     });
   }
 
@@ -296,6 +301,7 @@ export class ChatSession extends LiveSession {
     waitMs: number,
     tenant?: TenantSettings,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.heed(birth);
     const begun = this.shell.answer(() => {
       const existing = this.shell.existing();
       const origin = existing === null ? undefined : this.shell.store.lineage.origins().find(isFork);
@@ -360,6 +366,7 @@ export class ChatSession extends LiveSession {
 
   /** Begins to fill a new session from a file. Nobody sees it until it is whole. */
   async beginImport(birth: Birth, tenant?: TenantSettings): Promise<Outcome<Life>> {
+    this.shell.heed(birth);
     return this.shell.answer(() => {
       if (this.shell.existing() !== null) throw new Refusal(TAKEN_SESSION);
       const copying = { kind: "import", until: Date.now() + IMPORT_PATIENCE_MS, sourceChanges: null } as const;
@@ -384,15 +391,20 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** @param sources lives of sessions that items were carried over from, and that know of it */
+  /**
+   * @param sources lives of sessions that items were carried over from, and that know of it
+   * @param grantedAt the word of the directory that lists it from now on
+   */
   async finishImport(
     incarnation: string,
     end: EndLine,
     dropped: number,
     sources: readonly Life[] = [],
+    grantedAt = 0,
   ): Promise<Outcome<null>> {
     return this.shell.answer(() => {
       const session = this.#importing(incarnation);
+      this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
       const finished = finishImport(this.shell.store, session, end, dropped, newId, Date.now());
       if (!finished.ok) throw new Refusal(finished.fault);
       for (const source of sources) {

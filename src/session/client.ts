@@ -46,6 +46,7 @@ export type SessionObject = Pick<
   | "readCopyPage"
   | "readErasure"
   | "readOwedErasures"
+  | "remains"
   | "saveAnswer"
   | "saveCopyPage"
   | "saveImportPage"

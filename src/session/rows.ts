@@ -23,6 +23,8 @@ export interface SessionRow extends SessionRef {
   readonly createdAt: number;
   /** When this life of the session began: of two lives the one that began later is the last. */
   readonly beganAt: number;
+  /** The newest word of the directory, that the session may be created, that this life heard of; 0 if none. */
+  readonly grantedAt: number;
   /** Erased: only what the archive and the copies have yet to confirm is left. */
   readonly erasedAt: number | null;
   /** Expired: the archive holds its summary, and nothing that was said is left here. */
@@ -180,6 +182,7 @@ export function toSession(row: Row): SessionRow {
     archiveReplace: number(row["archive_replace"]) === 1,
     createdAt: number(row["created_at"]),
     beganAt: number(row["began_at"]),
+    grantedAt: number(row["granted_at"]),
     erasedAt: numberOrNull(row["erased_at"]),
     expiredAt: numberOrNull(row["expired_at"]),
     tenantRev: number(row["tenant_rev"]),

@@ -171,6 +171,13 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE used_tickets (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
     `,
   },
+  {
+    id: 4,
+    sql: `
+      -- The newest word of the directory that reached this life: an entry of a later one belongs to a later life.
+      ALTER TABLE session ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

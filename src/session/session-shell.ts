@@ -1,4 +1,5 @@
 import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
+import { CREATION_GRANT_MS } from "../contracts/limits.ts";
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
@@ -14,6 +15,8 @@ import { SessionStore } from "./store.ts";
 export interface Birth {
   readonly ref: SessionRef;
   readonly createdAt: number;
+  /** When the directory said that it may be created, by its clock. Without it nobody has asked. */
+  readonly grantedAt?: number;
   readonly metadata?: Metadata;
   readonly settings?: SessionSettings;
 }
@@ -106,11 +109,21 @@ export class SessionShell {
     return job !== null && job.incarnation === incarnation ? job : null;
   }
 
+  /** Notes that the directory's word reached this life, also where it comes to nothing: its entry then belongs to this one. */
+  heed({ grantedAt = 0 }: Birth): void {
+    const session = this.existing();
+    if (session === null || session.grantedAt >= grantedAt) return;
+    this.store.setGrantedAt(grantedAt);
+    this.forgetRow();
+  }
+
   /** Begins a life of the session. */
   create(birth: Birth, copying: Copying | null = null, tenant?: TenantSettings): SessionRow {
+    const now = Date.now();
+    // By then the user may have been erased, and nobody looks here any more.
+    if (birth.grantedAt !== undefined && now - birth.grantedAt > CREATION_GRANT_MS) throw new Refusal(SLOW_CREATION);
     migrate(this.#storage.sql);
     const erased = this.store.session();
-    const now = Date.now();
     // Of two lives the archive takes the one that began later for the last; clocks may differ.
     const beganAt = erased === null ? now : Math.max(now, erased.beganAt + 1);
     this.store.insertSession({
@@ -121,6 +134,7 @@ export class SessionShell {
       settings: birth.settings ?? {},
       createdAt: birth.createdAt,
       beganAt,
+      grantedAt: birth.grantedAt ?? 0,
       tenantRev: tenant?.rev ?? 0,
       tenantSettings: tenant === undefined ? {} : termsOf(tenant),
       copying,
@@ -280,6 +294,11 @@ const EXPIRED_SESSION: Fault = {
   code: "session_expired",
   detail:
     "Nobody spoke in it for as long as its settings allow. Create a new session with continueFrom to go on from its summary, or erase this one to use its id anew.",
+};
+const SLOW_CREATION: Fault = {
+  code: "unavailable",
+  detail: "It took too long to create the session. Send the same request again after Retry-After seconds.",
+  retryAfterSeconds: 1,
 };
 const UNFINISHED_SESSION: Fault = {
   code: "session_not_ready",

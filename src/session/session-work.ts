@@ -138,11 +138,12 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /**
    * Erases what this session took from others that was erased there.
-   * @returns whether the session went with it
+   * @returns whether the session went with it, and up to which word of the directory the entry there is of it
    */
-  async eraseCopied(erased: readonly Erased[]): Promise<{ isGone: boolean }> {
+  async eraseCopied(erased: readonly Erased[]): Promise<{ isGone: boolean; grantedAt: number }> {
     const session = this.shell.existing();
-    if (session === null) return { isGone: false };
+    if (session === null) return { isGone: false, grantedAt: 0 };
+    const { grantedAt } = session;
     return this.shell.transact(() => {
       const { isGone, seqs } = eraseCopied(this.shell.store, session, erased, newId, Date.now());
       if (isGone) {
@@ -151,11 +152,19 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       }
       this.shell.search.remove(seqs);
       this.shell.changed();
-      return { isGone };
+      return { isGone, grantedAt };
     });
   }
 
+  /** What is left in the object: a session, no more than what the archive and copies have yet to confirm, or nothing. */
+  async remains(): Promise<"session" | "owed" | "nothing"> {
+    await this.#vanishIfDone();
+    if (this.shell.row() === null) return "nothing";
+    return this.shell.existing() === null ? "owed" : "session";
+  }
+
   async #vanishIfDone(): Promise<void> {
+    if (this.shell.row() === null) return;
     if (this.shell.existing() === null && this.shell.store.jobs.all().length === 0) await this.shell.vanish();
   }
 
@@ -211,11 +220,14 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  /** What was to be copied is gone, and so is the copy. */
-  async loseCopy(jobId: string, incarnation: string): Promise<void> {
-    this.shell.work(jobId, incarnation, undefined, (session) => {
+  /**
+   * What was to be copied is gone, and so is the copy.
+   * @returns up to which word of the directory the entry there is of it
+   */
+  async loseCopy(jobId: string, incarnation: string): Promise<number> {
+    return this.shell.work(jobId, incarnation, 0, (session) => {
       if (session.copying !== null && this.shell.store.jobs.byId(jobId) !== null) this.#erase(session);
-      return undefined;
+      return session.grantedAt;
     });
   }
 

@@ -41,6 +41,7 @@ export class SessionStore {
       | "settings"
       | "createdAt"
       | "beganAt"
+      | "grantedAt"
       | "tenantRev"
       | "tenantSettings"
       | "copying"
@@ -49,8 +50,8 @@ export class SessionStore {
   ): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at, began_at,
-         tenant_rev, tenant_settings, copying, rev_base)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         granted_at, tenant_rev, tenant_settings, copying, rev_base)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.tenant,
       row.owner,
       row.session,
@@ -60,6 +61,7 @@ export class SessionStore {
       JSON.stringify(row.settings),
       row.createdAt,
       row.beganAt,
+      row.grantedAt,
       row.tenantRev,
       JSON.stringify(row.tenantSettings),
       row.copying === null ? null : JSON.stringify(row.copying),
@@ -87,6 +89,10 @@ export class SessionStore {
 
   setBeganAt(beganAt: number): void {
     this.#sql.exec("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
+  }
+
+  setGrantedAt(grantedAt: number): void {
+    this.#sql.exec("UPDATE session SET granted_at = ? WHERE one = 1", grantedAt);
   }
 
   setTenantSettings(rev: number, settings: TenantTerms): void {

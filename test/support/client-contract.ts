@@ -12,6 +12,7 @@ import type * as search from "../../src/contracts/search.ts";
 import type * as session from "../../src/contracts/session.ts";
 import type { expandedSummarySchema, Item, Summary } from "../../src/contracts/summary.ts";
 import type * as transfer from "../../src/contracts/transfer.ts";
+import type * as user from "../../src/contracts/user.ts";
 
 /** What one has more or less than the other stands in the error of the compiler. */
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : "the contract has more") : "the client has more";
@@ -43,6 +44,8 @@ export type ClientContract = Holds<{
   memoryResult: Same<client.MemorySearchResult, memory.MemorySearchResult>;
   importResult: Same<client.ImportResult, transfer.ImportResult>;
   line: Same<client.TransferLine, transfer.TransferLine>;
+  userLine: Same<client.UserTransferLine, user.UserTransferLine>;
+  userErasure: Same<client.UserErasure, user.UserErasure>;
   contextRequest: Same<client.ContextRequest, context.ContextRequest>;
   liveEvent: Same<client.LiveEvent, live.LiveEvent>;
   hello: Same<client.LiveHello, live.Hello>;

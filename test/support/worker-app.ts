@@ -5,6 +5,7 @@ import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { listeningTrail } from "./worker-audit.ts";
@@ -12,7 +13,10 @@ import { listeningTrail } from "./worker-audit.ts";
 const log = createLog({ write: () => undefined });
 
 /** The HTTP surface on the objects of the test run. Whoever sends an `Authorization` is the user that it names. */
-export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof createApp> {
+export function appWith(
+  change: Partial<AppOptions> = {},
+  parts: Partial<AppOptions["parts"]> = {},
+): ReturnType<typeof createApp> {
   return createApp({
     authenticate: async (request) => {
       const user = request.headers.get("Authorization") ?? "";
@@ -30,12 +34,14 @@ export function appWith(change: Partial<AppOptions> = {}): ReturnType<typeof cre
     parts: {
       sessions: createSessionClient(env.CHAT_SESSION),
       directory: createDirectoryClient(env.DIRECTORY),
+      users: createUserClient(env.DIRECTORY),
       operations: createOperationsClient(env.OPERATIONS),
       tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       pingArchive: async () => undefined,
       tickets: createTicketOffice("a secret of the tests"),
       audit: listeningTrail(),
+      ...parts,
     },
     log,
     readiness: async () => ({ status: "ok", components: {} }),

@@ -18,6 +18,7 @@ import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
@@ -161,6 +162,7 @@ export function pipelineParts(change: Partial<PipelineParts> = {}): PipelinePart
   return {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
+    users: createUserClient(env.DIRECTORY),
     tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
     makeshift: null,
     operations: createOperationsClient(env.OPERATIONS),

@@ -1,24 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
+import { databasesWith } from "../support/raw-pages.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
-
-/**
- * The databases of a folder that hold a text, byte for byte. What their write-ahead logs still held of older pages is brought in
- * first, as SQLite does by itself sooner or later.
- */
-function databasesWith(directory: string, text: string): string[] {
-  const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  return names.filter((name) => {
-    if (!name.endsWith(".sqlite")) return false;
-    const file = path.join(directory, name);
-    const database = new DatabaseSync(file);
-    database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    database.close();
-    return readFileSync(file).includes(text);
-  });
-}
 
 it("promise 9: erased text is gone from the pages of the object's database", async () => {
   const service = await startOwnService();

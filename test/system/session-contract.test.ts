@@ -149,4 +149,20 @@ describe("a service binding", () => {
     expect(types).toEqual(["session", "message", "end"]);
     expect(await ask("MEMORY", "sessions", {}, { user })).toMatchObject({ data: [{ id }], hasMore: false });
   });
+
+  it("takes out and erases the user that it speaks for, or any of its tenant", async () => {
+    const [id, user] = [crypto.randomUUID(), crypto.randomUUID()];
+    await ask("MEMORY", "append", id, { messages }, { user });
+    const lines = (await ask<string>("MEMORY", "exportUser", user)).trimEnd().split("\n");
+    expect(lines.map((line) => JSON.parse(line).type)).toEqual(["user", "session", "message", "end", "user-end"]);
+    await expect(ask("OF_ADA", "eraseUser", user)).rejects.toMatchObject({ code: "user_not_found", status: 404 });
+    await expect(ask("READER", "eraseUser", user)).rejects.toMatchObject({ code: "forbidden" });
+    await expect(ask("MEMORY", "userErasure", user)).rejects.toMatchObject({ code: "erasure_not_found" });
+    const erasure = await ask("MEMORY", "eraseUser", user);
+    expect(erasure).toMatchObject({ userId: user, state: "erasing", sessions: 1 });
+    expect(await ask("MEMORY", "userErasure", user)).toMatchObject({ userId: user, sessions: 1 });
+    const late = ask("MEMORY", "create", {}, { user });
+    await expect(late).rejects.toMatchObject({ code: "user_erased", status: 410 });
+    await expect(ask("MEMORY", "eraseUser", "-")).rejects.toMatchObject({ code: "validation_failed" });
+  });
 });

@@ -241,6 +241,39 @@ describe("a list", () => {
   });
 });
 
+describe("a user", () => {
+  const line = (value: object): string => `${JSON.stringify(value)}\n`;
+
+  it("is taken out line by line, and what was cut off after a session's end throws", async () => {
+    const [head, end] = [line({ type: "user" }) + line({ type: "end" }), line({ type: "user-end" })];
+    const { threadkeep, sent } = scripted([new Response(head + end), new Response(head)]);
+    const types: string[] = [];
+    for await (const { type } of threadkeep.user("ada").export()) types.push(type);
+    expect(types).toEqual(["user", "end", "user-end"]);
+    const cutOff = (async () => {
+      for await (const { type } of threadkeep.user("ada").export()) types.push(type);
+    })();
+    expect((await failureOf(cutOff)).code).toBe("unexpected_answer");
+    expect(sent[0]).toMatchObject({ method: "GET", url: "http://memory.test/base/v1/users/ada" });
+  });
+
+  it("is erased, and the erasure asked about; an answer that was lost is asked for again", async () => {
+    vi.useFakeTimers();
+    const erasing = { userId: "ada", state: "erasing", sessions: 1, erased: 0, startedAt: "2026-11-22T10:00:00.000Z" };
+    const answer = (): Response => Response.json(erasing, { status: 202 });
+    const { threadkeep, sent } = scripted([new TypeError("connection reset"), answer, answer]);
+    const erased = threadkeep.user("ada").erase();
+    await vi.runAllTimersAsync();
+    expect(await erased).toEqual(erasing);
+    expect(await threadkeep.user("ada").erasure()).toEqual(erasing);
+    expect(sent.map(({ method, url }) => [method, url])).toEqual([
+      ["DELETE", "http://memory.test/base/v1/users/ada"],
+      ["DELETE", "http://memory.test/base/v1/users/ada"],
+      ["GET", "http://memory.test/base/v1/users/ada/erasure"],
+    ]);
+  });
+});
+
 describe("an export", () => {
   const lines = ['{"type":"session","id":"s"}', '{"type":"message","seq":1}', '{"type":"end","complete":true}'];
   const read = async (body: string | ReadableStream<Uint8Array>): Promise<string[]> => {

@@ -31,6 +31,7 @@ import {
   tenantStateSchema,
 } from "../../src/contracts/tenant.ts";
 import { importResultSchema, transferLineSchema } from "../../src/contracts/transfer.ts";
+import { userErasureSchema, userTransferLineSchema } from "../../src/contracts/user.ts";
 import { sample } from "../../src/http/samples.ts";
 
 describe("the examples of the API reference", () => {
@@ -45,6 +46,9 @@ describe("the examples of the API reference", () => {
     copyingFork: sessionStateSchema,
     transferLine: transferLineSchema,
     importResult: importResultSchema,
+    userLine: userTransferLineSchema,
+    userErasure: userErasureSchema,
+    doneUserErasure: userErasureSchema,
     appendRequest: appendRequestSchema,
     appendResult: appendResultSchema,
     repeatedAppend: appendResultSchema,

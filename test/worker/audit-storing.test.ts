@@ -9,6 +9,7 @@ import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 
@@ -54,6 +55,7 @@ async function deliver(
     },
     makeshift: null,
     operations: createOperationsClient(env.OPERATIONS),
+    users: createUserClient(env.DIRECTORY),
     summarizer: { summarize: () => Promise.reject(new Error("no business of the audit")) },
     withDatabase: onArchive,
     log: createLog({ write: (_level, line) => lines.push(line) }),

@@ -38,7 +38,8 @@ const EXPIRING: SessionSettings = { expireAfterIdleSeconds: 3_600, summarizeAfte
 /** A chat that is listed, and falls silent for longer than its settings allow. */
 async function silentChat(turns = 12, settings: SessionSettings = EXPIRING): Promise<SessionRef> {
   const ref = await chatOf(turns, { settings });
-  await pipelineParts().directory.register(ref, Date.now(), {});
+  const grant = await pipelineParts().directory.register(ref, Date.now(), {});
+  unwrap(await sessionAt(ref).create({ ...birthOf(ref), ...grant }));
   await letPass(ref, 2 * HOUR_MS);
   return ref;
 }

@@ -349,8 +349,8 @@ describe("a fork that is being copied", () => {
       const source = await chatOf(6);
       const copy = beside(source);
       const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
-      await pipelineParts().directory.register(copy, Date.now(), {});
-      unwrap(await withoutAlarm(copy, (session) => session.createFork(birthOf(copy), from, 0)));
+      const grant = await pipelineParts().directory.register(copy, Date.now(), {});
+      unwrap(await withoutAlarm(copy, (session) => session.createFork({ ...birthOf(copy), ...grant }, from, 0)));
       const job = await jobOf(copy, "fork");
       if (how === "erased") unwrap(await withoutAlarm(source, (session) => session.erase()));
       else {

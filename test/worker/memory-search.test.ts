@@ -10,6 +10,7 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import type { Call, Parts } from "../../src/service/call.ts";
 import { searchMemory } from "../../src/service/memory-search.ts";
 import { createSessionClient } from "../../src/session/client.ts";
@@ -32,6 +33,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
+    users: createUserClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
     withDatabase: (body) => withDatabase(connectionString, body),

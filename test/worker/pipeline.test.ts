@@ -11,6 +11,7 @@ import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -23,6 +24,7 @@ function partsWith(change: Partial<PipelineParts> = {}): PipelineParts & { calls
   return {
     sessions: createSessionClient(env.CHAT_SESSION),
     directory: createDirectoryClient(env.DIRECTORY),
+    users: createUserClient(env.DIRECTORY),
     tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
     makeshift: null,
     operations,

@@ -12,6 +12,7 @@ import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -58,6 +59,7 @@ function bench(): Bench {
     parts: {
       sessions: createSessionClient(env.CHAT_SESSION),
       directory: createDirectoryClient(env.DIRECTORY),
+      users: createUserClient(env.DIRECTORY),
       tenants: {
         read: async () => state.tenant,
         spend: async (_, usage) => void state.spent.push(usage.inputTokens),

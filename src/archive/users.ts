@@ -1,0 +1,93 @@
+import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { UserRef } from "../contracts/user.ts";
+import type { Database } from "./database.ts";
+import { sessions, summaries, summaryItems } from "./tables.ts";
+
+/** Stands for the owner of a tombstone whose user was erased: no principal has it. The session's name is the life's then. */
+const NOBODY = "";
+/** Lives in one statement: far fewer than PostgreSQL takes parameters. */
+const LIVES_PER_STATEMENT = 10_000;
+
+/**
+ * Erases all that the archive holds of a user, in a transaction of its own. Of each session a tombstone stays, without text and
+ * without a name, so that a write that comes late finds its life there and changes nothing. Idempotent.
+ * @returns the lives that were the user's
+ */
+export function eraseUserRows(database: Database, user: UserRef): Promise<string[]> {
+  return database.transaction(async (transaction) => {
+    const rows = await transaction
+      .select({ incarnation: sessions.incarnation })
+      .from(sessions)
+      .where(ownedBy(user))
+      .orderBy(sessions.session)
+      .for("update");
+    const lives = rows.map(({ incarnation }) => incarnation);
+    for (const some of chunksOf(lives)) {
+      await transaction.delete(summaries).where(inArray(summaries.incarnation, some));
+      await transaction.delete(summaryItems).where(inArray(summaryItems.incarnation, some));
+      // A life has one tombstone.
+      await transaction
+        .delete(sessions)
+        .where(and(eq(sessions.tenant, user.tenant), eq(sessions.owner, NOBODY), inArray(sessions.session, some)));
+    }
+    await transaction.delete(summaryItems).where(currentItemsOf(user));
+    await transaction
+      .update(sessions)
+      .set({
+        owner: NOBODY,
+        session: sql`${sessions.incarnation}`,
+        headSeq: 0,
+        throughSeq: 0,
+        metadata: {},
+        erasedAt: sql`coalesce(${sessions.erasedAt}, now())`,
+      })
+      .where(ownedBy(user));
+    return lives;
+  });
+}
+
+/** Rows that the archive still holds of a user, or of lives that were theirs. */
+export async function countUserRows(database: Database, user: UserRef, lives: readonly string[]): Promise<number> {
+  const counts = [
+    await countOf(database, sessions, ownedBy(user)),
+    await countOf(database, summaryItems, currentItemsOf(user)),
+  ];
+  for (const some of chunksOf(lives)) {
+    counts.push(await countOf(database, summaries, inArray(summaries.incarnation, some)));
+    counts.push(await countOf(database, summaryItems, inArray(summaryItems.incarnation, some)));
+  }
+  return counts.reduce((sum, rows) => sum + rows, 0);
+}
+
+/** Whether a life was a user's who was erased. Asked under the lock of the session's row, or a write could pass beside the erasure. */
+export async function isForgottenLife(database: Database, tenant: string, incarnation: string): Promise<boolean> {
+  const rows = await countOf(
+    database,
+    sessions,
+    and(eq(sessions.tenant, tenant), eq(sessions.owner, NOBODY), eq(sessions.session, incarnation)),
+  );
+  return rows > 0;
+}
+
+function ownedBy({ tenant, owner }: UserRef) {
+  return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner));
+}
+
+/** What an index finds by owner. Items that ended hang on a life. */
+function currentItemsOf({ tenant, owner }: UserRef) {
+  return and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner), isNull(summaryItems.toVersion));
+}
+
+async function countOf(
+  database: Database,
+  table: typeof sessions | typeof summaries | typeof summaryItems,
+  condition: ReturnType<typeof and>,
+): Promise<number> {
+  const [row] = await database.select({ rows: count() }).from(table).where(condition);
+  return row?.rows ?? 0;
+}
+
+function* chunksOf(lives: readonly string[]): Generator<string[]> {
+  for (let from = 0; from < lives.length; from += LIVES_PER_STATEMENT)
+    yield lives.slice(from, from + LIVES_PER_STATEMENT);
+}

@@ -1,0 +1,79 @@
+import { countUserRows, eraseUserRows } from "../archive/users.ts";
+import { unwrap } from "../contracts/errors.ts";
+import type { UserJobMessage } from "../contracts/job.ts";
+import type { SessionRemains } from "../registry/user-client.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
+import { reasonOf, reportFailure } from "./report.ts";
+
+/** A delivery that erased for so long makes room for others, and comes again at once. */
+const MAX_ERASING_MS = 10_000;
+
+/**
+ * Erases a user: the objects first, at once; then, when each of them says that nothing is left and the archive has confirmed it, what
+ * else names the user. The user's directory says what is next, and sends the job again until a look at every place finds nothing.
+ */
+export async function eraseUser(job: UserJobMessage, parts: PipelineParts): Promise<Verdict> {
+  const startedAt = Date.now();
+  try {
+    for (;;) {
+      const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
+      if (step === null) return ACK;
+      if (step.next === "places") {
+        await eraseElsewhere(job, parts);
+        return ACK;
+      }
+      await (step.next === "wipe" ? wipe(step.sessions, job, parts) : look(step.sessions, job, parts));
+      if (Date.now() - startedAt > MAX_ERASING_MS) return { verdict: "retry", delaySeconds: 0 };
+    }
+  } catch (error) {
+    const reason = `erasure: ${reasonOf(error)}`;
+    parts.log.warn("erasure_held_up", { jobId: job.jobId, ...errorFields(error) });
+    const report = await parts.users.noteErasureFailure(job, job.jobId, reason);
+    await reportFailure(parts, { ...job, session: "" }, reason, report);
+    return ACK;
+  }
+}
+
+async function wipe(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {
+  await forEach(sessions, async (session) => {
+    const erased = await sessionOf(session, job, parts).erase();
+    if (!erased.ok && erased.fault.code !== "session_not_found") unwrap(erased);
+    await parts.users.noteWiped(job, job.jobId, [session]);
+  });
+}
+
+async function look(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {
+  const looked: Record<string, SessionRemains> = {};
+  try {
+    await forEach(sessions, async (session) => {
+      looked[session] = await sessionOf(session, job, parts).remains();
+    });
+  } finally {
+    await parts.users.noteLooked(job, job.jobId, looked);
+  }
+}
+
+function sessionOf(session: string, { tenant, owner }: UserJobMessage, parts: PipelineParts) {
+  return parts.sessions.get({ tenant, owner, session });
+}
+
+/** All at once; one that is out of reach holds up none of the others. */
+async function forEach(sessions: readonly string[], body: (session: string) => Promise<void>): Promise<void> {
+  const done = await Promise.allSettled(sessions.map(body));
+  const failed = done.find((one) => one.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
+
+async function eraseElsewhere(job: UserJobMessage, parts: PipelineParts): Promise<void> {
+  const archive = await parts.withDatabase(async (database) => {
+    const lives = await eraseUserRows(database, job);
+    return countUserRows(database, job, lives);
+  });
+  await parts.operations.clearUser(job);
+  const failedJobs = await parts.operations.countOfUser(job);
+  const state = await parts.users.concludeErasure(job, job.jobId, { archive, failedJobs });
+  parts.log.info("user_erasure", { jobId: job.jobId, state, archive, failedJobs });
+  // Whoever noted a failure before the directory said so may have taken the erasure for one under way.
+  if (state === "erased") await parts.operations.clearUser(job);
+}

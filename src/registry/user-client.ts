@@ -1,0 +1,60 @@
+import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
+import type { ErasureStep, SessionRemains } from "./directory-erasure.ts";
+import type { Directory } from "./directory.ts";
+
+export type { SessionRemains } from "./directory-erasure.ts";
+
+/** What the directory of a user is asked about the user: not for the sessions of a tenant alone, which have no user. */
+export interface UserClient {
+  /** Idempotent: an erasure that began goes on, and one that is over is told. */
+  erase(user: UserRef): Promise<UserErasure>;
+  /** Null if none is known. */
+  readErasure(user: UserRef): Promise<UserErasure | null>;
+  /** Null if nothing is owed now. */
+  nextErasureStep(user: UserRef, jobId: string, since: number): Promise<ErasureStep | null>;
+  /** Idempotent, as are those after it. */
+  noteWiped(user: UserRef, jobId: string, sessions: readonly string[]): Promise<void>;
+  noteLooked(user: UserRef, jobId: string, looked: Readonly<Record<string, SessionRemains>>): Promise<void>;
+  /** What operators are told; null if nothing is owed any more. */
+  noteErasureFailure(
+    user: UserRef,
+    jobId: string,
+    reason: string,
+  ): Promise<{ failures: number; gaveUp: boolean; firstFailedAt: number; lastFailedAt: number } | null>;
+  concludeErasure(
+    user: UserRef,
+    jobId: string,
+    found: Pick<ErasureFindings, "archive" | "failedJobs">,
+  ): Promise<UserErasure["state"]>;
+}
+
+/** The runtime's own type of a stub maps every value it carries. */
+type UserStub = DurableObjectStub &
+  Pick<
+    Directory,
+    | "beginErasure"
+    | "concludeErasure"
+    | "nextErasureStep"
+    | "noteErasureFailure"
+    | "noteLooked"
+    | "noteWiped"
+    | "readErasure"
+  >;
+
+/** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
+export function createUserClient(
+  namespace: DurableObjectNamespace,
+  place: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace> = async (same) => same,
+): UserClient {
+  const stubOf = async ({ tenant, owner }: UserRef): Promise<UserStub> =>
+    (await place(namespace, tenant)).getByName(`${tenant}/${owner}`) as UserStub;
+  return {
+    erase: async (user) => (await stubOf(user)).beginErasure({ tenant: user.tenant, owner: user.owner }),
+    readErasure: async (user) => (await stubOf(user)).readErasure(),
+    nextErasureStep: async (user, jobId, since) => (await stubOf(user)).nextErasureStep(jobId, since),
+    noteWiped: async (user, jobId, sessions) => (await stubOf(user)).noteWiped(jobId, sessions),
+    noteLooked: async (user, jobId, looked) => (await stubOf(user)).noteLooked(jobId, looked),
+    noteErasureFailure: async (user, jobId, reason) => (await stubOf(user)).noteErasureFailure(jobId, reason),
+    concludeErasure: async (user, jobId, found) => (await stubOf(user)).concludeErasure(jobId, found),
+  };
+}

@@ -1,0 +1,366 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { ArchiveUnreachable, withDatabase } from "../../src/archive/database.ts";
+import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../../src/contracts/limits.ts";
+import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
+import type { UserErasure, UserRef } from "../../src/contracts/user.ts";
+import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import { eraseUser } from "../../src/pipeline/erase-user.ts";
+import { recordDeadLetter } from "../../src/pipeline/failed.ts";
+import type { Directory } from "../../src/registry/directory.ts";
+import {
+  archivedWhole,
+  deliver,
+  jobOf,
+  listed,
+  pipelineParts,
+  request,
+  ring,
+  storedText,
+  summarizeBy,
+  quoting,
+} from "../support/worker-lifetime.ts";
+import { incarnationOf, sessionAt, turn, until, withoutAlarm } from "../support/worker-session.ts";
+
+function freshUser(): UserRef {
+  return { tenant: "test", owner: `user-${crypto.randomUUID()}` };
+}
+
+function directoryOf({ tenant, owner }: UserRef): DurableObjectStub<Directory> {
+  return env.DIRECTORY.getByName(`${tenant}/${owner}`);
+}
+
+/** A session of a user, with a summary in the archive if asked. */
+async function sessionOf({ tenant, owner }: UserRef, session: string, isArchived = false): Promise<SessionRef> {
+  const ref = { tenant, owner, session };
+  const messages = Array.from({ length: 6 }, (_, index) => turn(index + 1));
+  expect(await request("POST", `/sessions/${session}/messages`, { messages }, owner)).toMatchObject({ status: 201 });
+  if (!isArchived) return ref;
+  await summarizeBy(ref, quoting);
+  await ring(ref);
+  await archivedWhole(ref);
+  return ref;
+}
+
+/** Begins the erasure and keeps the alarm from driving it: the test does. */
+async function beginErasure(user: UserRef): Promise<string> {
+  return runInDurableObject(directoryOf(user), async (directory, state) => {
+    await directory.beginErasure(user);
+    await state.storage.deleteAlarm();
+    return erasureIn(state)["jobId"] as string;
+  });
+}
+
+function erasureIn(state: DurableObjectState): Record<string, unknown> {
+  return JSON.parse(state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").one().row);
+}
+
+/** Whatever was said to be created was created long ago. */
+async function letGrantsPass(user: UserRef, ms = 3 * CREATION_GRANT_MS): Promise<void> {
+  await runInDurableObject(directoryOf(user), (_, state) => {
+    state.storage.sql.exec("UPDATE sessions SET granted_at = granted_at - ?", ms);
+  });
+}
+
+/** One round of the erasure, as a consumer does it. */
+async function goRound(user: UserRef, jobId: string, parts: PipelineParts = pipelineParts()): Promise<void> {
+  await eraseUser({ v: 1, kind: "erase-user", ...user, jobId }, parts);
+}
+
+async function reportOf({ owner }: UserRef): Promise<UserErasure> {
+  const { status, body } = await request<UserErasure>("GET", `/users/${owner}/erasure`);
+  expect(status).toBe(200);
+  return body;
+}
+
+/** Drives the erasure until it is over. */
+async function finish(user: UserRef, jobId: string): Promise<UserErasure> {
+  await letGrantsPass(user);
+  await until("the user is erased", async () => {
+    await goRound(user, jobId);
+    return (await reportOf(user)).state === "erased";
+  });
+  return reportOf(user);
+}
+
+function rowsNaming(word: string): Promise<string[]> {
+  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+    const { rows } = await database.execute(sql`
+      select row_to_json(s)::text as row from sessions s where row_to_json(s)::text like ${`%${word}%`}
+      union all select row_to_json(i)::text from summary_items i where row_to_json(i)::text like ${`%${word}%`}
+      union all select row_to_json(v)::text from summaries v where row_to_json(v)::text like ${`%${word}%`}`);
+    return rows.map((row) => String(row["row"]));
+  });
+}
+
+describe("promise 9: erasing a user", () => {
+  it("by itself leaves nothing in objects, list, archive and failed jobs, and says so", async () => {
+    const user = freshUser();
+    const refs = [await sessionOf(user, "one", true), await sessionOf(user, "two")];
+    const lives = await Promise.all(refs.map(incarnationOf));
+    await request("POST", "/sessions/one/fork", { id: "three" }, user.owner);
+    await letGrantsPass(user);
+    const begun = await request<UserErasure>("DELETE", `/users/${user.owner}`);
+    expect(begun).toMatchObject({
+      status: 202,
+      body: { userId: user.owner, state: "erasing", sessions: 3, erased: 0 },
+    });
+    await until("the user is erased", async () => (await reportOf(user)).state === "erased");
+    const report = await reportOf(user);
+    expect(report).toMatchObject({
+      sessions: 3,
+      erased: 3,
+      startedAt: begun.body.startedAt,
+      found: { sessions: 0, directory: 0, archive: 0, failedJobs: 0 },
+    });
+    expect(report.finishedAt).toBeDefined();
+    for (const ref of [...refs, { ...user, session: "three" }]) expect(await storedText(ref)).toBe("");
+    expect(await listed({ ...user, session: "" })).toEqual(new Map());
+    expect(await rowsNaming(user.owner)).toEqual([]);
+    for (const life of lives) {
+      const left = (await rowsNaming(life)).map((row) => JSON.parse(row) as Record<string, unknown>);
+      for (const row of left) expect(row).toMatchObject({ owner: "", session: life, metadata: {}, head_seq: 0 });
+    }
+  });
+
+  it("repeated answers as it stands, and erases nobody twice", async () => {
+    const user = freshUser();
+    await sessionOf(user, "one");
+    const jobId = await beginErasure(user);
+    const again = await request<UserErasure>("DELETE", `/users/${user.owner}`);
+    expect(await beginErasure(user)).toBe(jobId);
+    const report = await finish(user, jobId);
+    expect(report.startedAt).toBe(again.body.startedAt);
+    expect(await request("DELETE", `/users/${user.owner}`)).toMatchObject({ status: 202, body: report });
+    await goRound(user, jobId);
+    expect(await reportOf(user)).toEqual(report);
+  });
+
+  it("refuses from then on to create, append, fork and import, with what to do next", async () => {
+    const user = freshUser();
+    await sessionOf(user, "one");
+    const { text: file } = await request("GET", "/sessions/one/export", undefined, user.owner);
+    const jobId = await beginErasure(user);
+    await goRound(user, jobId);
+    const messages = [turn(7)];
+    const attempts: [path: string, body: unknown][] = [
+      ["/sessions", { id: "new" }],
+      ["/sessions", { id: "one" }],
+      ["/sessions/one/messages", { messages }],
+      ["/sessions/new/messages", { messages }],
+      ["/import?sessionId=copy", file],
+    ];
+    for (const isOver of [false, true]) {
+      if (isOver) await finish(user, jobId);
+      for (const [path, body] of attempts) {
+        const answer = await request("POST", path, body, user.owner);
+        expect(answer, path).toMatchObject({ status: 410, body: { code: "user_erased" } });
+        expect("returnsAt" in answer.body).toBe(isOver);
+      }
+      expect(await storedText({ ...user, session: "new" })).toBe("");
+      expect(await storedText({ ...user, session: "copy" })).toBe("");
+    }
+  });
+
+  it("goes round again for a session that was allowed before and is created after its object was asked", async () => {
+    const user = freshUser();
+    const ref = { ...user, session: "late" };
+    const directory = pipelineParts().directory;
+    const grant = await directory.register(ref, Date.now(), {});
+    const jobId = await beginErasure(user);
+    await goRound(user, jobId);
+    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, { ref, ...grant }));
+    expect((await reportOf(user)).state).toBe("erasing");
+    expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
+    expect(await storedText(ref)).toBe("");
+    expect(await rowsNaming(user.owner)).toEqual([]);
+  });
+
+  it("lets no session be created by a word of the directory that is too old, when nobody looks there any more", async () => {
+    const user = freshUser();
+    const ref = { ...user, session: "too-late" };
+    const grantedAt = Date.now() - CREATION_GRANT_MS - 1_000;
+    const birth = { ref, createdAt: grantedAt, grantedAt };
+    for (const refused of [
+      await sessionAt(ref).append({ messages: [turn(1)] }, birth),
+      await sessionAt(ref).create(birth),
+      await sessionAt(ref).beginImport(birth),
+    ]) {
+      expect(refused).toMatchObject({ ok: false, fault: { code: "unavailable", retryAfterSeconds: 1 } });
+    }
+    expect(await storedText(ref)).toBe("");
+  });
+
+  it("reaches an import that is under way and on no list yet", async () => {
+    const user = freshUser();
+    await sessionOf(user, "one");
+    const { text } = await request("GET", "/sessions/one/export", undefined, user.owner);
+    const lines = text.trimEnd().split("\n");
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const answer = request("POST", "/import?sessionId=copy", readable, user.owner);
+    const write = (part: readonly string[]): Promise<void> =>
+      writer.write(new TextEncoder().encode(`${part.join("\n")}\n`));
+    await write(lines.slice(0, 1));
+    const copy = { ...user, session: "copy" };
+    await until("the import has begun", async () => (await storedText(copy)) !== "");
+    expect([...(await listed(copy)).keys()]).toEqual(["one"]);
+    const jobId = await beginErasure(user);
+    expect(await finish(user, jobId)).toMatchObject({ sessions: 2, erased: 2 });
+    expect(await storedText(copy)).toBe("");
+    await write(lines.slice(1));
+    await writer.close();
+    expect((await answer).status).toBeGreaterThanOrEqual(400);
+    expect(await storedText(copy)).toBe("");
+  });
+
+  it("erases the objects at once while PostgreSQL is away, waits, tells why, and goes on when it is back", async () => {
+    const user = freshUser();
+    const ref = await sessionOf(user, "one", true);
+    const life = await incarnationOf(ref);
+    await letGrantsPass(user);
+    const jobId = await beginErasure(user);
+    const away = pipelineParts({
+      withDatabase: async () => {
+        throw new ArchiveUnreachable("PostgreSQL did not take the connection");
+      },
+    });
+    await goRound(user, jobId, away);
+    expect(await storedText(ref)).not.toContain("invoice");
+    await until("the session's own erasure is confirmed", async () => (await storedText(ref)) === "");
+    for (let failures = 1; failures <= 4; failures += 1) {
+      await goRound(user, jobId, away);
+      const report = await reportOf(user);
+      expect(report).toMatchObject({ state: "erasing", erased: 1, lastError: "erasure: ArchiveUnreachable" });
+      const nextSendAt = await runInDurableObject(directoryOf(user), (_, state) =>
+        Number(erasureIn(state)["nextSendAt"]),
+      );
+      expect(nextSendAt).toBeGreaterThan(Date.now() + 2 ** failures * 500);
+      expect(nextSendAt).toBeLessThan(Date.now() + 360_000);
+    }
+    const operations = pipelineParts().operations;
+    expect(await operations.listOfUser(user)).toMatchObject([{ kind: "erase-user", jobId, attempts: 4 }]);
+    const report = await finish(user, jobId);
+    expect(report.lastError).toBeUndefined();
+    expect(await operations.countOfUser(user)).toBe(0);
+    expect((await rowsNaming(life)).join()).not.toContain(user.owner);
+  });
+
+  it("erases what it still finds and looks again, before it says erased", async () => {
+    const user = freshUser();
+    const jobId = await beginErasure(user);
+    const found = { archive: 0, failedJobs: 2 };
+    const stub = directoryOf(user);
+    expect(await stub.concludeErasure(jobId, found)).toBe("erasing");
+    expect(await reportOf(user)).toMatchObject({ state: "erasing", found });
+    expect((await finish(user, jobId)).found).toMatchObject({ archive: 0, failedJobs: 0 });
+  });
+
+  it("leaves the sessions of other users and of the tenant alone", async () => {
+    const [user, other] = [freshUser(), freshUser()];
+    await sessionOf(user, "shared-id", true);
+    const kept = await sessionOf(other, "shared-id", true);
+    const before = await storedText(kept);
+    await finish(user, await beginErasure(user));
+    expect(await storedText(kept)).toBe(before);
+    expect((await rowsNaming(other.owner)).length).toBeGreaterThan(1);
+    expect([...(await listed(kept)).keys()]).toEqual(["shared-id"]);
+  });
+});
+
+describe("what comes late, after the user was erased", () => {
+  it("changes nothing: jobs of the queues, writes to the archive, dead letters", async () => {
+    const user = freshUser();
+    const ref = await sessionOf(user, "one", true);
+    const life = await incarnationOf(ref);
+    unwrap(await withoutAlarm(ref, (session) => session.summarize({ keepRecentTokens: 0 })));
+    unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { mood: "calm" } })));
+    const jobs = [await jobOf(ref, "archive")];
+    const delta = await sessionAt(ref).readArchiveDelta(jobs[0]?.jobId ?? "", life);
+    if (delta === null) throw new Error("nothing is owed to the archive");
+    await finish(user, await beginErasure(user));
+
+    for (const kind of ["summarize", "archive", "erase", "erase-copies", "expire", "fork", "restore"] as const) {
+      const job = { v: 1 as const, kind, ...ref, incarnation: life, throughSeq: 6, jobId: jobs[0]?.jobId ?? "" };
+      expect(await deliver(job), kind).toBe("acked");
+      await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineParts());
+    }
+    await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
+      database.transaction(async (transaction) => {
+        const write = { ...delta, baseRev: 0, isReplaced: true, rev: delta.rev + 5, createdAt: delta.createdAt + 5 };
+        expect(await applyArchiveWrite(transaction, write)).toBe("stale");
+        await applyErasure(transaction, { ref, incarnation: life, createdAt: delta.createdAt });
+      }),
+    );
+    expect(await rowsNaming(user.owner)).toEqual([]);
+    expect(await pipelineParts().operations.countOfUser(user)).toBe(0);
+    expect(await storedText(ref)).toBe("");
+  });
+
+  it("is looked for once more when no late write can come: then the id is free, and begins with nothing", async () => {
+    const user = freshUser();
+    await sessionOf(user, "one", true);
+    const jobId = await beginErasure(user);
+    await finish(user, jobId);
+    const pass = (ms: number): Promise<void> =>
+      runInDurableObject(directoryOf(user), (_, state) => {
+        const row = erasureIn(state);
+        const finishedAt = Number(row["finishedAt"]) - ms;
+        state.storage.sql.exec("UPDATE erasure SET row = ?", JSON.stringify({ ...row, finishedAt }));
+      });
+    await pass(ERASED_USER_REST_MS - 60_000);
+    await goRound(user, jobId);
+    expect((await request("POST", "/sessions", { id: "one" }, user.owner)).status).toBe(410);
+    await pass(60_000);
+    await goRound(user, jobId);
+    expect(await request("GET", `/users/${user.owner}/erasure`)).toMatchObject({
+      status: 404,
+      body: { code: "erasure_not_found" },
+    });
+    const stored = await runInDurableObject(directoryOf(user), (_, state) => ({
+      tables: state.storage.sql
+        .exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'")
+        .toArray(),
+      alarm: state.storage.getAlarm(),
+    }));
+    expect(stored.tables).toEqual([]);
+    expect(await stored.alarm).toBeNull();
+    const again = await request<SessionState>("POST", "/sessions", { id: "one" }, user.owner);
+    expect(again).toMatchObject({ status: 201, body: { headSeq: 0 } });
+  });
+});
+
+describe("an entry of the list of sessions", () => {
+  const ref = (): SessionRef => ({ ...freshUser(), session: "again" });
+
+  it("stays if a new life was allowed before the removal of the old one arrives", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    const old = await directory.register(again, Date.now(), {});
+    await directory.register(again, Date.now(), {});
+    await directory.remove(again, old.grantedAt);
+    expect([...(await listed(again)).keys()]).toEqual(["again"]);
+  });
+
+  it("goes with the session however often creating it was repeated", async () => {
+    const again = ref();
+    for (let count = 0; count < 3; count += 1) await request("POST", "/sessions", { id: "again" }, again.owner);
+    await request("DELETE", "/sessions/again", undefined, again.owner);
+    expect(await listed(again)).toEqual(new Map());
+  });
+
+  it("says nothing of an earlier life that a broken-off erasure left on it", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    await request("POST", "/sessions", { id: "again", metadata: { secret: "old" } }, again.owner);
+    await directory.setExpired(again, true, Date.now() + 1);
+    unwrap(await sessionAt(again).erase());
+    await request("POST", "/sessions/again/messages", { messages: [turn(1)] }, again.owner);
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: {} });
+    expect((await listed(again)).get("again")).not.toHaveProperty("expiredAt");
+  });
+});

@@ -1,0 +1,170 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { userTransferLineSchema, type UserTransferLine } from "../../src/contracts/user.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
+import { appWith } from "../support/worker-app.ts";
+import { archivedWhole, quoting, request, ring, summarizeBy } from "../support/worker-lifetime.ts";
+import { sessionAt, stubAt, turn } from "../support/worker-session.ts";
+
+const operations = createOperationsClient(env.OPERATIONS);
+
+function freshUser(): string {
+  return `user-${crypto.randomUUID()}`;
+}
+
+async function talk(user: string, session: string, count = 3): Promise<void> {
+  const messages = Array.from({ length: count }, (_, index) => turn(index + 1));
+  expect(await request("POST", `/sessions/${session}/messages`, { messages }, user)).toMatchObject({ status: 201 });
+}
+
+function linesOf(text: string): UserTransferLine[] {
+  expect(text.endsWith("\n")).toBe(true);
+  return text
+    .trimEnd()
+    .split("\n")
+    .map((line) => userTransferLineSchema.parse(JSON.parse(line)));
+}
+
+async function exportOf(user: string, as?: string): Promise<UserTransferLine[]> {
+  const { status, text } = await request("GET", `/users/${user}`, undefined, as);
+  expect(status).toBe(200);
+  return linesOf(text);
+}
+
+const EMPTY = { type: "user-end", sessions: 0, unavailable: 0, failures: 0 };
+
+describe("the export of a user", () => {
+  it("has each session as its own export gives it, what failed, and an end that counts", async () => {
+    const user = freshUser();
+    const sessions = Array.from({ length: 12 }, (_, index) => `chat-${index + 1}`);
+    for (const session of sessions) await talk(user, session);
+    const failure = {
+      jobId: crypto.randomUUID(),
+      kind: "archive",
+      tenant: "test",
+      owner: user,
+      session: "chat-1",
+      reason: "archive: ECONNREFUSED",
+      attempts: 3,
+      firstFailedAt: "2026-11-22T10:00:00.000Z",
+      lastFailedAt: "2026-11-22T10:01:00.000Z",
+    };
+    await operations.report(failure);
+    await operations.report({ ...failure, jobId: crypto.randomUUID(), owner: `${user}-other` });
+    const lines = await exportOf(user);
+    expect(lines[0]).toMatchObject({ type: "user", format: "threadkeep-user", userId: user });
+    expect(lines.at(-1)).toEqual({ type: "user-end", sessions: 12, unavailable: 0, failures: 1 });
+    expect(lines.at(-2)).toEqual({ type: "failure", ...failure });
+    const whole = (await request("GET", `/users/${user}`)).text;
+    for (const session of sessions) {
+      const { text } = await request("GET", `/sessions/${session}/export`, undefined, user);
+      expect(whole).toContain(text);
+    }
+    await operations.clearUser({ tenant: "test", owner: user });
+  });
+
+  it("of a user whom nobody knows is empty, and leaves no row", async () => {
+    const user = freshUser();
+    expect((await exportOf(user)).slice(1)).toEqual([EMPTY]);
+    const tables = await runInDurableObject(env.DIRECTORY.getByName(`test/${user}`), (_, state) =>
+      state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name NOT LIKE '\\_cf%' ESCAPE '\\'").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+
+  it("tells sessions that are erased while it is taken, expired or not whole yet, and goes on", async () => {
+    const user = freshUser();
+    for (const session of ["first", "erased", "expired", "halfway", "last"]) await talk(user, session, 6);
+    const ref = { tenant: "test", owner: user, session: "" };
+    const sql = (session: string, statement: string): Promise<void> =>
+      runInDurableObject(stubAt({ ...ref, session }), (object, state) => {
+        state.storage.sql.exec(statement);
+        Reflect.get(object, "shell").forgetRow();
+      });
+    const expired = { ...ref, session: "expired" };
+    await summarizeBy(expired, quoting);
+    await ring(expired);
+    await archivedWhole(expired);
+    await sql("expired", "UPDATE session SET expired_at = 1");
+    await sql("halfway", `UPDATE session SET copying = '{"kind":"import","until":1,"sourceChanges":null}'`);
+    // It goes after its first line was read, and before the next.
+    const sessions = createSessionClient(env.CHAT_SESSION);
+    const erasing = (object: SessionObject): SessionObject =>
+      new Proxy(object, {
+        get:
+          (target, name) =>
+          async (...given: unknown[]) => {
+            const answer: unknown = await Reflect.apply(Reflect.get(target, name), target, given);
+            if (name === "beginExport") unwrap(await object.erase());
+            return answer;
+          },
+      });
+    const get = (given: typeof ref): SessionObject =>
+      given.session === "erased" ? erasing(sessionAt(given)) : sessions.get(given);
+    const app = appWith({}, { sessions: { get } });
+    const answer = await app.request(`/v1/users/${user}`, { headers: { Authorization: user } });
+    const lines = linesOf(new TextDecoder().decode(await answer.arrayBuffer()));
+    const told = lines.find((line) => line.type === "unavailable" && line.id === "expired");
+    expect(JSON.stringify(told)).toContain("the invoice 1001 goes to harbour office 1");
+    const codes = lines.flatMap((line) => (line.type === "unavailable" ? [[line.id, line.code]] : []));
+    expect(Object.fromEntries(codes)).toEqual({
+      erased: "session_not_found",
+      expired: "session_expired",
+      halfway: "session_not_ready",
+    });
+    expect(lines.at(-1)).toEqual({ type: "user-end", sessions: 2, unavailable: 3, failures: 0 });
+  });
+});
+
+describe("whoever speaks for a user", () => {
+  it("exports, erases and asks about that one alone: others are as if nobody knew them", async () => {
+    const [ada, mallory] = [freshUser(), freshUser()];
+    await talk(ada, "diary");
+    expect((await exportOf(ada, ada)).at(-1)).toMatchObject({ sessions: 1 });
+    expect((await exportOf(ada, mallory)).slice(1)).toEqual([EMPTY]);
+    const unknown = freshUser();
+    for (const other of [ada, unknown]) {
+      expect(await request("DELETE", `/users/${other}`, undefined, mallory)).toMatchObject({
+        status: 404,
+        body: { code: "user_not_found" },
+      });
+      expect(await request("GET", `/users/${other}/erasure`, undefined, mallory)).toMatchObject({
+        status: 404,
+        body: { code: "erasure_not_found" },
+      });
+    }
+    expect((await exportOf(ada)).at(-1)).toMatchObject({ sessions: 1 });
+    expect(await request("DELETE", `/users/${mallory}`, undefined, mallory)).toMatchObject({ status: 202 });
+    expect(await request("GET", `/users/${mallory}/erasure`, undefined, mallory)).toMatchObject({ status: 200 });
+    expect(await request("GET", `/users/${ada}/erasure`)).toMatchObject({ body: { code: "erasure_not_found" } });
+  });
+
+  it("needs the scope for it, and a name that a user can have", async () => {
+    const user = freshUser();
+    const app = appWith({
+      authenticate: async () => ({
+        kind: "tenant-key",
+        id: "key:k",
+        tenant: "test",
+        owner: "-",
+        scopes: ["memory:write"],
+      }),
+    });
+    for (const [method, path] of [
+      ["GET", `/v1/users/${user}`],
+      ["DELETE", `/v1/users/${user}`],
+      ["GET", `/v1/users/${user}/erasure`],
+    ] as const) {
+      expect((await app.request(path, { method })).status, method).toBe(403);
+    }
+    for (const name of ["-", "%20", "a%2Fb", "x".repeat(129)]) {
+      for (const method of ["GET", "DELETE"]) {
+        const answer = await request(method, `/users/${name}`);
+        expect(answer, name).toMatchObject({ status: 422, body: { code: "validation_failed" } });
+      }
+    }
+  });
+});
