@@ -89,6 +89,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     summarizerTokensPerDay,
     limits = {},
     spentToday,
+    leasedToday,
     updatedAt,
   } = record;
   const effective = resolveSettings(settings);
@@ -103,6 +104,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     summarizerTokensPerDay,
     limits,
     spentToday,
+    leasedToday,
     updatedAt,
   };
 }
