@@ -5,7 +5,10 @@ export const DAY_SECONDS = 86_400;
 
 const perDaySchema = z.int().min(1).nullable().optional();
 
-/** What each session of a tenant may take in a day (UTC), counted exactly. What is left out or null has no bound. */
+/**
+ * What each session of a tenant may take in a day (UTC), counted exactly, and what all of them may together, leased by them in parts. What
+ * is left out or null has no bound.
+ */
 export const sessionLimitsSchema = z
   .strictObject({
     sessionMessagesPerDay: perDaySchema.describe("Messages appended to one session"),
@@ -13,13 +16,15 @@ export const sessionLimitsSchema = z
     sessionSummariesPerDay: perDaySchema.describe(
       "Summaries of one session, past which none can be had by hand; those that a chat calls for by its length are still made",
     ),
+    tenantMessagesPerDay: perDaySchema.describe("Messages appended to all sessions together"),
+    tenantTokensPerDay: perDaySchema.describe("Tokens of the messages appended to all sessions together, as estimated"),
   })
   .meta({ id: "SessionLimits" });
 export type SessionLimits = z.infer<typeof sessionLimitsSchema>;
 
 /** An exact bound that was met, for whoever has to wait until it is there anew. */
 export interface Quota {
-  readonly name: "messages" | "tokens" | "summaries";
+  readonly name: "messages" | "tokens" | "summaries" | "tenant-messages" | "tenant-tokens";
   readonly limit: number;
   readonly remaining: number;
   readonly resetSeconds: number;

@@ -42,6 +42,14 @@ export const spentSchema = z.object({
 });
 export type Spent = z.infer<typeof spentSchema>;
 
+/** What sessions took on one day (UTC), and hold leases of. */
+export const leasedSchema = z.object({
+  day: z.string().describe("Such as 2026-11-22"),
+  messages: z.int().min(0),
+  tokens: z.int().min(0),
+});
+export type Leased = z.infer<typeof leasedSchema>;
+
 export const tenantPatchSchema = z
   .strictObject({
     settings: sessionSettingsSchema.optional().describe("Replaces all settings"),
@@ -95,6 +103,9 @@ export const tenantStateSchema = z
     summarizerTokensPerDay: tokensPerDaySchema,
     limits: sessionLimitsSchema,
     spentToday: spentSchema,
+    leasedToday: leasedSchema.describe(
+      "What its sessions took today, and hold leases of; counted while `limits` bound all of them together",
+    ),
     updatedAt: z.string().nullable().describe("When it last changed, null if never"),
   })
   .meta({ id: "Tenant" });

@@ -4,16 +4,19 @@ import type { Outcome } from "../contracts/errors.ts";
 import type { SessionLimits } from "../contracts/quota.ts";
 import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import type { Jurisdiction, Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
+import type { Jurisdiction, Leased, Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
 import { canonicalJson } from "../contracts/text.ts";
 import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
+import type { LeaseAnswer, LeaseRequest } from "./lease-client.ts";
 import { TenantKeys } from "./tenant-keys.ts";
+import { dayName, TenantLeases } from "./tenant-leases.ts";
 
 /** What the object holds of a tenant. */
 export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
   readonly limits: SessionLimits;
   readonly summarizerTokensPerDay: number | null;
   readonly spentToday: Spent;
+  readonly leasedToday: Leased;
   /** ISO 8601; null if nothing was ever set. */
   readonly updatedAt: string | null;
   readonly jurisdiction: Jurisdiction | null;
@@ -23,7 +26,7 @@ export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
 }
 
 type Identity = Pick<TenantRecord, "jurisdiction" | "createdAt">;
-type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "keys">;
+type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "leasedToday" | "keys">;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly rev: number;
@@ -53,11 +56,13 @@ const KEPT_DAYS = 400;
  */
 export class Tenant extends DurableObject {
   readonly #keys: TenantKeys;
+  readonly #leases: TenantLeases;
   #hasSchema: boolean;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     this.#keys = new TenantKeys(ctx.storage.sql);
+    this.#leases = new TenantLeases(ctx.storage.sql);
     this.#hasSchema = this.#hasTable("tenant");
   }
 
@@ -146,6 +151,11 @@ export class Tenant extends DurableObject {
     return this.#record();
   }
 
+  /** Gives a session a lease of what the tenant may take in a day, as far as there is any left. Not idempotent. */
+  async lease(request: LeaseRequest): Promise<LeaseAnswer> {
+    return this.ctx.storage.transactionSync(() => this.#leases.grant(this.#load().limits, request));
+  }
+
   async createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: TenantRecord }>> {
     return this.#issue((now) => this.#keys.issue(key, now));
   }
@@ -179,6 +189,7 @@ export class Tenant extends DurableObject {
       ...this.#load(),
       ...this.#identity(),
       spentToday: this.#spentOn(today()),
+      leasedToday: { day: today(), ...this.#leases.on(today()) },
       keys: this.#keys.hashes(Date.now()),
     };
   }
@@ -274,7 +285,7 @@ export class Tenant extends DurableObject {
 
 /** The day in UTC. */
 function today(): string {
-  return new Date().toISOString().slice(0, 10);
+  return dayName(Date.now());
 }
 
 /** What a patch can change, as text. */

@@ -121,6 +121,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     summarizerTokensPerDay,
     limits = {},
     spentToday,
+    leasedToday,
     updatedAt,
   } = record;
   const effective = resolveSettings(settings);
@@ -135,6 +136,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     summarizerTokensPerDay,
     limits,
     spentToday,
+    leasedToday,
     updatedAt,
   };
 }

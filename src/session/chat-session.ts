@@ -11,10 +11,13 @@ import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
 import { renderContext } from "../memory/formats.ts";
 import { ownSources } from "../memory/items.ts";
+import { createLeaseClient } from "../registry/lease-client.ts";
+import { createLog } from "../telemetry/log.ts";
 import { appendMessages, messageId } from "./append.ts";
 import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
+import { leasedBounds, Leases } from "./leases.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
@@ -33,7 +36,7 @@ import {
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
-import { termsOf } from "./settings.ts";
+import { withTenant } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
@@ -45,6 +48,8 @@ import {
 } from "./transfer.ts";
 
 export type { Birth } from "./session-shell.ts";
+
+const log = createLog();
 
 /** What a fork is made of. */
 interface ForkSource extends Life {
@@ -62,6 +67,10 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
  */
 export class ChatSession extends LiveSession {
   readonly #measureDay = createDayMeasure(this.shell.store.messages);
+  readonly #leases = new Leases(
+    createLeaseClient(() => this.env.TENANT),
+    log,
+  );
 
   // Clients
 
@@ -89,7 +98,9 @@ export class ChatSession extends LiveSession {
 
   /** Appends a batch. Without `birth` an unknown session stays unknown. */
   async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
-    return this.shell.answer(() => {
+    const bounds = leasedBounds(this.shell.existing(), birth, tenant);
+    const cover = bounds === null ? null : await this.#leases.cover(bounds, request.messages);
+    const outcome = this.shell.answer(() => {
       if (birth !== null) this.shell.heed(birth);
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =
@@ -98,19 +109,24 @@ export class ChatSession extends LiveSession {
           : this.shell.hear(existing ?? this.shell.known(), tenant);
       const now = Date.now();
       const { limits } = session.tenantSettings;
-      const findFault = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
-      const outcome = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
-      if (!outcome.ok) throw new Refusal(outcome.fault);
-      const beyond = findFault?.() ?? null;
+      const measure = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
+      const appended = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
+      if (!appended.ok) throw new Refusal(appended.fault);
+      const taken = measure?.() ?? null;
+      const beyond = taken === null ? null : (taken.fault ?? cover?.faultOf(taken) ?? null);
       if (beyond !== null) throw new Refusal(beyond);
-      const { messages, headSeq, createdCount } = outcome.value;
+      const { messages, headSeq, createdCount } = appended.value;
       if (createdCount > 0) {
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
         else this.shell.armForSilence(session, now);
       }
       const context = request.context === undefined ? undefined : this.#context(session, request.context);
-      return { messages, headSeq, ...(context === undefined ? {} : { context }) };
+      return { taken, result: { messages, headSeq, ...(context === undefined ? {} : { context }) } };
     });
+    if (!outcome.ok) return outcome;
+    const { taken, result } = outcome.value;
+    if (taken !== null) cover?.spend(taken);
+    return { ok: true, value: result };
   }
 
   /** Answers for a copy that is not whole yet as well: it tells when it is. */
@@ -449,12 +465,6 @@ export class ChatSession extends LiveSession {
 
 function isFork({ kind }: { readonly kind: string }): boolean {
   return kind === "fork";
-}
-
-/** The session as its tenant's settings of now have it, without a write. */
-function withTenant(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
-  if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
-  return { ...session, tenantRev: tenant.rev, tenantSettings: termsOf(tenant) };
 }
 
 const UNKNOWN_MESSAGE: Fault = {

@@ -51,11 +51,18 @@ export function findDayStart(log: DatedLog, incarnation: string, now: number): D
   return { incarnation, day, seq: before, totalCost: log.totalCostAt(before) };
 }
 
-/**
- * Notes where the day stands before an append. What comes back, called after it, tells why the append has to be rolled back; null if
- * it has not.
- */
-export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Fault | null;
+/** What an append took, told before it commits. */
+export interface Taken {
+  readonly messages: number;
+  readonly tokens: TokenCount;
+  /** Why it has to be rolled back; null if it has not. */
+  readonly fault: Fault | null;
+  /** What is left of the session's day, where it is bounded. */
+  readonly quotas: readonly Quota[];
+}
+
+/** Notes where the day stands before an append. What comes back is called after it. */
+export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Taken;
 
 export function createDayMeasure(log: DatedLog): DayMeasure {
   let start: DayStart | undefined;
@@ -64,7 +71,15 @@ export function createDayMeasure(log: DatedLog): DayMeasure {
       start?.incarnation === incarnation && start.day === dayOf(now) ? start : findDayStart(log, incarnation, now);
     start = begun;
     const before = log.head() ?? NOTHING_SAID;
-    return () => appendQuotaFault(limits, begun, log.head() ?? NOTHING_SAID, before, now);
+    return () => {
+      const head = log.head() ?? NOTHING_SAID;
+      return {
+        messages: head.seq - before.seq,
+        tokens: head.totalCost - before.totalCost,
+        fault: appendQuotaFault(limits, begun, head, before, now),
+        quotas: quotasLeft(limits, begun, head, now),
+      };
+    };
   };
 }
 
@@ -79,11 +94,26 @@ export function appendQuotaFault(
   const used = { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
   const usedBefore = { messages: before.seq - start.seq, tokens: before.totalCost - start.totalCost };
   const limit = { messages: limits.sessionMessagesPerDay, tokens: limits.sessionTokensPerDay };
+  const tenantLimit = { messages: limits.tenantMessagesPerDay, tokens: limits.tenantTokensPerDay };
   for (const name of ["messages", "tokens"] as const) {
     const most = limit[name] ?? Number.POSITIVE_INFINITY;
     if (used[name] > most) return quotaFault(name, most, most - usedBefore[name], now);
+    const tenantMost = tenantLimit[name] ?? Number.POSITIVE_INFINITY;
+    // Beyond that no lease goes. It bounds what a session takes while its tenant's object is out of reach.
+    if (used[name] > tenantMost) return tenantQuotaFault(name, tenantMost, tenantMost - usedBefore[name], false, now);
   }
   return null;
+}
+
+function quotasLeft(limits: SessionLimits, start: DayStart, head: Place, now: number): Quota[] {
+  const used = { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
+  const limit = { messages: limits.sessionMessagesPerDay ?? null, tokens: limits.sessionTokensPerDay ?? null };
+  return (["messages", "tokens"] as const).flatMap((name) => {
+    const most = limit[name];
+    return most === null
+      ? []
+      : [{ name, limit: most, remaining: Math.max(0, most - used[name]), resetSeconds: restOfDay(now) }];
+  });
 }
 
 /** Why a summary by hand is refused; null if it is not. */
@@ -92,8 +122,8 @@ export function summaryQuotaFault(limits: SessionLimits, madeToday: number, now:
   return madeToday < most ? null : quotaFault("summaries", most, 0, now);
 }
 
-function quotaFault(name: Quota["name"], limit: number, remaining: number, now: number): Fault {
-  const resetSeconds = Math.ceil((dayOf(now) + DAY_MS - now) / 1_000);
+function quotaFault(name: "messages" | "tokens" | "summaries", limit: number, remaining: number, now: number): Fault {
+  const resetSeconds = restOfDay(now);
   const left = Math.max(0, remaining);
   return {
     code: "quota_exceeded",
@@ -102,4 +132,32 @@ function quotaFault(name: Quota["name"], limit: number, remaining: number, now: 
     facts: { quota: name, limit, remaining: left },
     quota: { name, limit, remaining: left, resetSeconds },
   };
+}
+
+/**
+ * Why an append is refused that all sessions of its tenant have nothing left for.
+ * @param isExact whether just so much is left, and not less
+ */
+export function tenantQuotaFault(
+  name: "messages" | "tokens",
+  limit: number,
+  remaining: number,
+  isExact: boolean,
+  now: number,
+): Fault {
+  const resetSeconds = restOfDay(now);
+  const left = Math.max(0, remaining);
+  const quota = `tenant-${name}` as const;
+  return {
+    code: "quota_exceeded",
+    detail: `All sessions of this tenant together may take ${limit} ${name} a day (UTC), and this one can have ${isExact ? left : `no more than ${left}`} of them. Nothing was changed. Send less at a time, go on after Retry-After seconds, or ask the operator for more.`,
+    retryAfterSeconds: resetSeconds,
+    facts: { quota, limit, ...(isExact ? { remaining: left } : {}) },
+    ...(isExact ? { quota: { name: quota, limit, remaining: left, resetSeconds } } : {}),
+  };
+}
+
+/** Seconds until the day is over. */
+function restOfDay(now: number): number {
+  return Math.ceil((dayOf(now) + DAY_MS - now) / 1_000);
 }

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, forgetArchived, readArchiveDelta } from "./archiving.ts";
@@ -19,6 +20,7 @@ import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summ
 export interface ChatSessionEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
+  readonly TENANT: LeaseNamespace;
 }
 
 const log = createLog();

@@ -19,3 +19,9 @@ export function termsOf({ settings, limits }: Pick<TenantSettings, "settings" | 
 export function settingsOf(session: Pick<SessionRow, "settings" | "tenantSettings">): ResolvedSettings {
   return resolveSettings(session.settings, session.tenantSettings);
 }
+
+/** The session as its tenant's settings of now have it, without a write. */
+export function withTenant(session: SessionRow, tenant: TenantSettings | undefined): SessionRow {
+  if (tenant === undefined || tenant.rev <= session.tenantRev) return session;
+  return { ...session, tenantRev: tenant.rev, tenantSettings: termsOf(tenant) };
+}

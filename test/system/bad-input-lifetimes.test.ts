@@ -1,8 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { problemSchema } from "../../src/contracts/errors.ts";
-import { type Answer, call, sharedService } from "../support/service.ts";
+import { type Answer, call, type CallOptions, sharedService } from "../support/service.ts";
 
 const service = sharedService();
+/** A user of this file's own: other files make sessions at the same time, and a list must hold none of theirs. */
+const user = `lifetimes-${crypto.randomUUID()}`;
+
+function ask<Body = unknown>(method: string, path: string, options: CallOptions = {}): Promise<Answer<Body>> {
+  return call<Body>(service, method, path, { ...options, headers: { "threadkeep-user": user, ...options.headers } });
+}
+
 const newId = (): string => `bad-${crypto.randomUUID()}`;
 
 interface Case {
@@ -28,12 +35,12 @@ function refusalOf(answer: Answer<unknown>): { status: number; code: string; fau
 async function chat(): Promise<string> {
   const id = newId();
   const messages = [1, 2, 3].map((number) => ({ id: `m-${number}`, role: "user", content: `message ${number}` }));
-  await call(service, "POST", `/v1/sessions/${id}/messages`, { body: { messages } });
+  await ask("POST", `/v1/sessions/${id}/messages`, { body: { messages } });
   return id;
 }
 
 async function listedIds(): Promise<string[]> {
-  const { body } = await call<{ data: { id: string }[] }>(service, "GET", "/v1/sessions?limit=100");
+  const { body } = await ask<{ data: { id: string }[] }>("GET", "/v1/sessions?limit=100");
   return body.data.map(({ id }) => id);
 }
 
@@ -79,7 +86,7 @@ describe("a fork is refused", () => {
   it.each(cases)("$name", async ({ body, query = "", headers, fault, status, code }) => {
     const id = await chat();
     const before = await listedIds();
-    const answer = await call(service, "POST", `/v1/sessions/${id}/fork${query}`, {
+    const answer = await ask("POST", `/v1/sessions/${id}/fork${query}`, {
       body,
       ...(headers === undefined ? {} : { headers }),
     });
@@ -147,27 +154,27 @@ describe("a session's beginning and end are refused", () => {
 
   it.each(cases)("$name", async ({ body, fault, status, code }) => {
     const id = newId();
-    const answer = await call(service, "POST", "/v1/sessions", { body: { id, ...Object(body) } });
+    const answer = await ask("POST", "/v1/sessions", { body: { id, ...Object(body) } });
     expect(refusalOf(answer)).toEqual({ status, code, fault });
-    expect((await call(service, "GET", `/v1/sessions/${id}`)).status).toBe(404);
+    expect((await ask("GET", `/v1/sessions/${id}`)).status).toBe(404);
     expect(await listedIds()).not.toContain(id);
   });
 
   it("and null stands for never", async () => {
     const id = newId();
     const never = { summarizeAfterIdleSeconds: null, expireAfterIdleSeconds: null };
-    const made = await call(service, "POST", "/v1/sessions", { body: { id, settings: never } });
+    const made = await ask("POST", "/v1/sessions", { body: { id, settings: never } });
     expect(made).toMatchObject({ status: 201, body: { settings: never, expiresAt: null } });
   });
 });
 
 describe("an export is refused", () => {
   it("of a session that is not there, and with a parameter that nobody knows", async () => {
-    expect(refusalOf(await call(service, "GET", `/v1/sessions/${newId()}/export`))).toMatchObject({
+    expect(refusalOf(await ask("GET", `/v1/sessions/${newId()}/export`))).toMatchObject({
       status: 404,
       code: "session_not_found",
     });
-    expect(refusalOf(await call(service, "GET", `/v1/sessions/${await chat()}/export?from=2`))).toEqual({
+    expect(refusalOf(await ask("GET", `/v1/sessions/${await chat()}/export?from=2`))).toEqual({
       ...invalid,
       fault: "from",
     });
@@ -222,13 +229,13 @@ describe("an import is refused", () => {
   it.each(cases)("$name", async ({ body, query = "", headers, fault, status, code }) => {
     const id = newId();
     const options = { ...(body === undefined ? {} : { body }), ...(headers === undefined ? {} : { headers }) };
-    const answer = await call(service, "POST", `/v1/import?sessionId=${id}${query}`, options);
+    const answer = await ask("POST", `/v1/import?sessionId=${id}${query}`, options);
     expect(refusalOf(answer)).toEqual({ status, code, fault });
     expect(await listedIds()).not.toContain(id);
   });
 
   it("under an id that is none", async () => {
-    const answer = await call(service, "POST", "/v1/import?sessionId=a%2Fb", { body: "{}", headers: lines });
+    const answer = await ask("POST", "/v1/import?sessionId=a%2Fb", { body: "{}", headers: lines });
     expect(refusalOf(answer)).toEqual({ ...invalid, fault: "sessionId" });
   });
 
@@ -239,7 +246,7 @@ describe("an import is refused", () => {
       `${secret}`,
       `{"type":"session","id":"${secret}/","format":"${secret}"}`,
     ]) {
-      const answer = await call(service, "POST", "/v1/import", { body, headers: lines });
+      const answer = await ask("POST", "/v1/import", { body, headers: lines });
       expect(answer.status).toBe(422);
       expect(answer.text).not.toContain(secret);
     }

@@ -1,0 +1,179 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, waitUntil } from "cloudflare:workers";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
+import type { SessionLimits } from "../../src/contracts/quota.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { TenantSettings } from "../../src/contracts/tenant.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { Tenant } from "../../src/registry/tenant.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { appWith } from "../support/worker-app.ts";
+import { birthOf, said, sessionAt, stubAt } from "../support/worker-session.ts";
+
+const log = createLog({ write: () => undefined });
+const isolate = () => createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
+
+/** A tenant of its own, with these limits, and what its sessions are brought of it. */
+async function tenantWith(limits: SessionLimits): Promise<{ tenant: string; settings: TenantSettings }> {
+  const tenant = `t-${crypto.randomUUID()}`;
+  const { rev } = await isolate().update(tenant, { limits });
+  return { tenant, settings: { rev, settings: {}, summarization: "on", isOverBudget: false, limits } };
+}
+
+function refOf(tenant: string): SessionRef {
+  return { tenant, owner: "-", session: crypto.randomUUID() };
+}
+
+async function append(ref: SessionRef, settings: TenantSettings, ...ids: string[]): Promise<Outcome<unknown>> {
+  const messages = ids.map((id) => said(`This is ${id}.`, id));
+  return sessionAt(ref).append({ messages }, birthOf(ref), settings);
+}
+
+async function leasedOf(tenant: string): Promise<number> {
+  return (await isolate().readRecord(tenant)).leasedToday.messages;
+}
+
+/** Counts the calls for a lease until the test is over. */
+function watchLeases() {
+  const spy = vi.spyOn(Tenant.prototype, "lease");
+  onTestFinished(() => spy.mockRestore());
+  return spy;
+}
+
+describe("the quota of all sessions of a tenant", () => {
+  it("is never passed by many sessions at once, and what they were given is counted in one row", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 50 });
+    const refs = Array.from({ length: 15 }, () => refOf(tenant));
+    const answers: Outcome<unknown>[] = [];
+    for (const turn of [1, 2, 3]) {
+      answers.push(...(await Promise.all(refs.map((ref) => append(ref, settings, `${turn}-a`, `${turn}-b`)))));
+    }
+    const stored = 2 * answers.filter(({ ok }) => ok).length;
+    expect(stored).toBeLessThanOrEqual(await leasedOf(tenant));
+    expect(await leasedOf(tenant)).toBeLessThanOrEqual(50);
+    expect(stored).toBeGreaterThan(40);
+    expect(answers.find(({ ok }) => !ok)).toMatchObject({ fault: { code: "quota_exceeded" } });
+    const rows = await runInDurableObject(env.TENANT.getByName(tenant), (_, state) =>
+      state.storage.sql.exec("SELECT * FROM leased").toArray(),
+    );
+    expect(rows).toHaveLength(1);
+  });
+
+  it("answers 429 over HTTP, with when to come again and what is left, and stores nothing", async () => {
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 2 });
+    const app = appWith({
+      authenticate: async () => ({
+        kind: "tenant-key",
+        id: "k",
+        tenant,
+        owner: "-",
+        scopes: ["memory:read", "memory:write"],
+      }),
+    });
+    const post = (session: string) =>
+      app.request(`http://threadkeep.test/v1/sessions/${session}/messages`, {
+        method: "POST",
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({ messages: [{ role: "user", content: "Hello." }] }),
+      });
+    expect((await post("one")).status).toBe(201);
+    expect((await post("two")).status).toBe(201);
+    const refused = await post("one");
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ code: "quota_exceeded", quota: "tenant-messages", remaining: 0 });
+    expect(Number(refused.headers.get("Retry-After"))).toBeGreaterThan(0);
+    expect(refused.headers.get("RateLimit-Policy")).toBe('"tenant-messages";q=2;w=86400');
+    expect(refused.headers.get("RateLimit")).toMatch(/^"tenant-messages";r=0;t=\d+$/);
+    expect(unwrap(await sessionAt({ tenant, owner: "-", session: "one" }).state()).headSeq).toBe(1);
+  });
+
+  it("refuses a session that it would begin with, and answers what was appended before", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 2 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, "a", "b"));
+    expect(await append(refOf(tenant), settings, "a")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    expect(unwrap(await append(ref, settings, "a", "b"))).toMatchObject({ headSeq: 2 });
+    await evictDurableObject(stubAt(ref));
+    expect(unwrap(await append(ref, settings, "a", "b"))).toMatchObject({ headSeq: 2 });
+    expect(await append(ref, settings, "a", "c")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+  });
+
+  it("bounds a frame on a socket as well, which brings no settings along", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 2 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, "a", "b"));
+    await evictDurableObject(stubAt(ref));
+    expect(await sessionAt(ref).append({ messages: [said("c")] }, null)).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded" },
+    });
+  });
+
+  it("gives back no lease that is lost with the object's memory, and goes on", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1_000 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, "a"));
+    expect(await leasedOf(tenant)).toBe(2);
+    await evictDurableObject(stubAt(ref));
+    unwrap(await append(ref, settings, "b"));
+    expect(await leasedOf(tenant)).toBe(4);
+  });
+
+  it("costs no row more than those of a session without limits", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1_000, tenantTokensPerDay: 100_000 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, "a"));
+    const rowsOf = (id?: string): Promise<number> =>
+      runInDurableObject(stubAt(ref), async (session, state) => {
+        const { sql } = state.storage;
+        const exec = sql.exec.bind(sql);
+        const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
+        sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
+          const cursor = exec<T>(query, ...bindings);
+          cursors.push(cursor);
+          return cursor;
+        };
+        const alarm = vi.spyOn(state.storage, "setAlarm");
+        for (let count = 0; count < 20; count += 1) {
+          const each = id === undefined ? undefined : `${id}-${count}`;
+          unwrap(await session.append({ messages: [said("One more.", each)] }, null, settings));
+        }
+        sql.exec = exec;
+        const alarms = alarm.mock.calls.length;
+        alarm.mockRestore();
+        return (cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0) + alarms) / 20;
+      });
+    expect(await rowsOf("b")).toBe(2);
+    expect(await rowsOf()).toBe(1);
+  });
+});
+
+describe("calls of the tenant's object", () => {
+  it("are none where all sessions together have no bound, and few where they have", async () => {
+    const calls = watchLeases();
+    const unbounded = await tenantWith({ sessionMessagesPerDay: 1_000 });
+    const ref = refOf(unbounded.tenant);
+    for (let count = 0; count < 20; count += 1) unwrap(await append(ref, unbounded.settings, `m-${count}`));
+    expect(calls).not.toHaveBeenCalled();
+    const bounded = await tenantWith({ tenantMessagesPerDay: 100_000 });
+    const other = refOf(bounded.tenant);
+    for (let count = 0; count < 100; count += 1) unwrap(await append(other, bounded.settings, `m-${count}`));
+    expect(calls.mock.calls.length).toBeGreaterThan(0);
+    expect(calls.mock.calls.length).toBeLessThanOrEqual(15);
+  });
+
+  it("that fail stop no append, up to what the whole tenant may take", async () => {
+    const calls = watchLeases();
+    calls.mockRejectedValue(new Error("Network connection lost."));
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const ref = refOf(tenant);
+    for (let count = 0; count < 10; count += 1) unwrap(await append(ref, settings, `m-${count}`));
+    expect(calls).toHaveBeenCalledTimes(1);
+    expect(await append(ref, settings, "one too many")).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded", facts: { quota: "tenant-messages", limit: 10 } },
+    });
+    expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(10);
+  });
+});
