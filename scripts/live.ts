@@ -17,6 +17,7 @@ npm run live -- --fanout     one session, many sockets, appends at a steady rate
   --seed N       resume: 1
   --rate N       fanout: 50 appends a second
   --seconds N    fanout: 120
+  --idle N       fanout: 10 seconds at the end in which nothing is said
 Without either both run.`;
 
 /** The runtime lets an object hibernate after ten seconds of idling. */
@@ -32,6 +33,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     rate: { type: "string", default: "50" },
     seconds: { type: "string", default: "120" },
+    idle: { type: "string", default: "10" },
     help: { type: "boolean", default: false },
   },
 });
@@ -85,9 +87,11 @@ async function measureFanout(stateDir: string, bundleDir: string): Promise<Fanou
       sockets: wholeNumber("sockets", values.sockets ?? "100", 100),
       appendsPerSecond: wholeNumber("rate", values.rate, 1_000),
       seconds: wholeNumber("seconds", values.seconds, 3_600),
+      idleSeconds: wholeNumber("idle", values.idle, 3_600),
       runtimePid: service.pids["runtime"],
       signal,
       onProgress: progress("appends"),
+      onMemory: (memoryMiB, atSeconds) => console.log(`workerd has ${mib(memoryMiB)} after ${atSeconds} s`),
     });
   } finally {
     await service.stop();
@@ -116,7 +120,7 @@ function showFanout({ appends, deliveries, delivery, append, processorPercent, m
   return [
     ...showTable(head, [row("append until the event has come", delivery), row("append until it is answered", append)]),
     `${appends.toLocaleString("en")} appends, ${deliveries.toLocaleString("en")} deliveries, ${faults.length} faults`,
-    `workerd: ${processorPercent ?? "-"} % of a core, ${mib(memoryMiB.start)} at the start, ${mib(memoryMiB.end)} at the end`,
+    `workerd: ${processorPercent ?? "-"} % of a core, ${mib(memoryMiB.start)} at the start, ${mib(memoryMiB.end)} at the end, ${mib(memoryMiB.idle)} after idling`,
     ...faults.slice(0, 10),
   ];
 }

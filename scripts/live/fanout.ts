@@ -9,15 +9,20 @@ import { createSession, write } from "./writer.ts";
 const SETTLE_MS = 30_000;
 /** Before the first is measured, so that what is loaded once is loaded. */
 const WARM_UP_SECONDS = 5;
+const MEMORY_EVERY_MS = 10_000;
 
 export interface FanoutOptions {
   readonly sockets: number;
   readonly appendsPerSecond: number;
   readonly seconds: number;
+  /** After the appends, with every socket open: what was only held for a while is let go. */
+  readonly idleSeconds: number;
   /** Of workerd; undefined where it is not ours to look into. */
   readonly runtimePid: number | undefined;
   readonly signal: AbortSignal;
   onProgress(appends: number): void;
+  /** Every ten seconds of the appends and of the idling. */
+  onMemory(memoryMiB: number, atSeconds: number): void;
 }
 
 export interface FanoutReport {
@@ -28,13 +33,14 @@ export interface FanoutReport {
   readonly append: Distribution | null;
   /** Of workerd, in percent of one core. */
   readonly processorPercent: number | null;
-  readonly memoryMiB: { readonly start: number | null; readonly end: number | null };
+  readonly memoryMiB: { readonly start: number | null; readonly end: number | null; readonly idle: number | null };
   readonly faults: readonly string[];
 }
 
 /** All but one read; that one opens its socket and never reads from it. */
 export async function runFanout(place: () => Place, options: FanoutOptions): Promise<FanoutReport> {
-  const { sockets, appendsPerSecond, seconds, runtimePid, signal } = options;
+  const { sockets, appendsPerSecond, seconds, idleSeconds, runtimePid, signal } = options;
+  const memoryNow = (): number | null => (runtimePid === undefined ? null : residentMiB(runtimePid));
   const delivered: number[] = [];
   const answered: number[] = [];
   const state = { isMeasuring: false };
@@ -74,15 +80,22 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
 
   await appendFor(WARM_UP_SECONDS);
   state.isMeasuring = true;
-  const start = runtimePid === undefined ? null : residentMiB(runtimePid);
+  const start = memoryNow();
   const spentBefore = runtimePid === undefined ? null : processorMs(runtimePid);
   const measuredFrom = performance.now();
+  const clock = setInterval(() => {
+    const memoryMiB = memoryNow();
+    if (memoryMiB !== null) options.onMemory(memoryMiB, Math.round((performance.now() - measuredFrom) / 1_000));
+  }, MEMORY_EVERY_MS);
   await appendFor(seconds);
   const deadline = performance.now() + SETTLE_MS;
   while (followers.some(({ count }) => count < appends) && performance.now() < deadline) await sleep(20);
   const spent = runtimePid === undefined ? null : processorMs(runtimePid);
   const measuredMs = performance.now() - measuredFrom;
-  const end = runtimePid === undefined ? null : residentMiB(runtimePid);
+  const end = memoryNow();
+  await idle(idleSeconds, signal);
+  clearInterval(clock);
+  const idleMemory = memoryNow();
 
   const faults = followers.flatMap(({ fault, count }, reader) => {
     if (fault !== null) return [`reader ${reader} ${fault}`];
@@ -97,9 +110,14 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
     append: distributionOf(answered),
     processorPercent:
       spent === null || spentBefore === null ? null : Math.round((100 * (spent - spentBefore)) / measuredMs),
-    memoryMiB: { start, end },
+    memoryMiB: { start, end, idle: idleMemory },
     faults,
   };
+}
+
+async function idle(seconds: number, signal: AbortSignal): Promise<void> {
+  const until = performance.now() + seconds * 1_000;
+  while (performance.now() < until && !signal.aborted) await sleep(100);
 }
 
 /** Opens a socket by hand and reads nothing more than the answer to the upgrade. */

@@ -4,6 +4,13 @@ import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
 import { createDeploymentKeys, type KeyRing } from "./deployment-keys.ts";
 import { type KeyParts, parseKey } from "./key-format.ts";
 
+/** What is known of a tenant's key that is good. */
+export interface GoodKey {
+  readonly scopes: readonly Scope[];
+  /** ms since 1970; null: never. */
+  readonly expiresAt: number | null;
+}
+
 /** Names the user that a tenant's key speaks for. */
 export const USER_HEADER = "Threadkeep-User";
 
@@ -15,8 +22,8 @@ export type Authenticator = (request: Request) => Promise<Principal>;
 
 export interface AuthenticatorOptions {
   readonly deployment: KeyRing;
-  /** What a tenant's key may do; null if it is not good. Throws `unavailable` if nobody can tell. Without it no such key is taken. */
-  readonly checkKey?: (key: KeyParts) => Promise<readonly Scope[] | null>;
+  /** Null for a tenant's key that is not good. Throws `unavailable` if nobody can tell. Without it no such key is taken. */
+  readonly checkKey?: (key: KeyParts) => Promise<GoodKey | null>;
   /** Reads a user's token; throws `unauthenticated`. Without it no token is taken. */
   readonly verifyToken?: (token: string, request: Request) => Promise<Principal>;
 }
@@ -33,9 +40,13 @@ export function createAuthenticator({ deployment, checkKey, verifyToken }: Authe
     if (own !== null) return { ...own, owner: ownerNamed(request) };
     const key = parseKey(bearer);
     if (key !== null && checkKey !== undefined) {
-      const scopes = await checkKey(key);
-      if (scopes === null) throw unknownKey();
-      return { kind: "tenant-key", id: `key:${key.id}`, tenant: key.tenant, owner: ownerNamed(request), scopes };
+      const good = await checkKey(key);
+      if (good === null) throw unknownKey();
+      const { scopes, expiresAt } = good;
+      const { tenant } = key;
+      const owner = ownerNamed(request);
+      const principal: Principal = { kind: "tenant-key", id: `key:${key.id}`, tenant, owner, scopes };
+      return expiresAt === null ? principal : { ...principal, expiresAt };
     }
     if (verifyToken !== undefined && TOKEN.test(bearer)) return verifyToken(bearer, request);
     throw unknownKey();

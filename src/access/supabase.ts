@@ -88,8 +88,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     const payload = await verified(token, issuer, new Date(now()));
     const user = userOf(payload, issuer);
     const { tenant } = issuer;
-    const principal: Principal = { kind: "user", id: `user:${user}`, tenant, owner: user, scopes: MEMORY_SCOPES };
-    remember(digest, principal, (payload.exp ?? 0) * 1_000);
+    const expiresAt = ((payload.exp ?? 0) + CLOCK_SKEW_SECONDS) * 1_000;
+    const id = `user:${user}`;
+    const principal: Principal = { kind: "user", id, tenant, owner: user, scopes: MEMORY_SCOPES, expiresAt };
+    remember(digest, principal, expiresAt);
     return principal;
   }
 

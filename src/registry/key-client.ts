@@ -1,4 +1,4 @@
-import type { KeyScope, KeyState, NewKey } from "../contracts/api-key.ts";
+import type { KeyState, NewKey } from "../contracts/api-key.ts";
 import { type Outcome, ThreadkeepError } from "../contracts/errors.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -29,10 +29,10 @@ export interface ShownKey {
 
 export interface KeyClient {
   /**
-   * What the key may do; null if it is none, or no longer. Throws `unavailable` if nobody can tell: what nobody can vouch for is
+   * What the key may do, and until when; null if it is none, or no longer. Throws `unavailable` if nobody can tell: what nobody can vouch for is
    * refused. Seldom waits.
    */
-  check(key: ShownKey): Promise<readonly KeyScope[] | null>;
+  check(key: ShownKey): Promise<Pick<KeyHash, "scopes" | "expiresAt"> | null>;
   create(tenant: string, key: NewKey): Promise<Outcome<IssuedKey>>;
   rotate(tenant: string, id: string, graceSeconds: number): Promise<Outcome<IssuedKey>>;
   /** Idempotent. This isolate goes by it at once, others within a minute. */
@@ -99,7 +99,8 @@ export function createKeyClient<R>(parts: KeyClientParts<R>): KeyClient {
       if (!isSecretOf(found.hash, hashKey, key.id, key.secret)) return null;
       if (found.expiresAt !== null && found.expiresAt <= now()) return null;
       noteUse(key.tenant, key.id);
-      return found.scopes;
+      const { scopes, expiresAt } = found;
+      return { scopes, expiresAt };
     },
     async create(tenant, key) {
       const outcome = await objectOf(tenant).createKey(key);

@@ -3,12 +3,14 @@ import { inject } from "vitest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient } from "../../client/src/index.ts";
 import { startWorkerPair } from "../../scripts/examples/worker-pair.ts";
+import { clientFrameSchema } from "../../src/contracts/live.ts";
 import type { Ask } from "../support/caller-worker.ts";
 import { clientSurface } from "../support/client-surface.ts";
 import { httpSurface } from "../support/http-surface.ts";
 import { sharedService } from "../support/service.ts";
 import { describeSessionContract } from "../support/session-contract.ts";
 import type { SessionSurface } from "../support/session-surface.ts";
+import { FRAME_OPERATIONS, socketSurface } from "../support/socket-surface.ts";
 
 const service = sharedService();
 const SECRETS = { THREADKEEP_API_KEY: service.apiKey, THREADKEEP_ADMIN_KEY: service.adminKey };
@@ -73,6 +75,13 @@ describeSessionContract("the client, in Node", () =>
 );
 describeSessionContract("the client, in workerd", () => askedSurface("client"));
 describeSessionContract("RPC", () => askedSurface("MEMORY"));
+describeSessionContract("a WebSocket", () => socketSurface(service), FRAME_OPERATIONS);
+
+it("every frame that is answered has its operation in the contract of a WebSocket", () => {
+  const types = clientFrameSchema.options.map(({ shape }) => shape.type.value);
+  expect(types.filter((type) => type !== "ack")).toEqual(FRAME_OPERATIONS);
+  expect(FRAME_OPERATIONS).toEqual(["append", "context"]);
+});
 
 describe("a service binding", () => {
   const messages = [{ id: "m", role: "user", content: "hello" }];

@@ -43,14 +43,14 @@ describe("the authenticator", () => {
     });
   });
 
-  it("asks about a tenant's key by its parts, and takes tenant, id and scopes from there alone", async () => {
+  it("asks about a tenant's key by its parts, and takes tenant, id, scopes and end from there alone", async () => {
     const key = { tenant: "umbrella", id: "7Qm2xVb9LcTa", secret: "s".repeat(43) };
     const asked: unknown[] = [];
     const authenticate = createAuthenticator({
       deployment,
       checkKey: async (parts) => {
         asked.push(parts);
-        return ["memory:read", "ops"];
+        return { scopes: ["memory:read", "ops"], expiresAt: 7 };
       },
     });
     expect(await authenticate(requestWith(formatKey(key), { "threadkeep-user": "ada" }))).toEqual({
@@ -59,6 +59,7 @@ describe("the authenticator", () => {
       tenant: "umbrella",
       owner: "ada",
       scopes: ["memory:read", "ops"],
+      expiresAt: 7,
     });
     expect(asked).toEqual([key]);
   });
@@ -70,7 +71,7 @@ describe("the authenticator", () => {
       deployment,
       checkKey: async () => {
         asked += 1;
-        return ["memory:read"];
+        return { scopes: ["memory:read"], expiresAt: null };
       },
     });
     for (const wrong of [whole.slice(0, -1), whole.replace("umbrella", "acme"), `${whole}.x.y`, "tk_umbrella"]) {

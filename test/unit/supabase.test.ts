@@ -71,6 +71,8 @@ describe("a token of a trusted issuer", () => {
         tenant: "acme",
         owner: "mira",
         scopes: ["memory:read", "memory:write", "memory:erase"],
+        // An hour, and what clocks may differ by.
+        expiresAt: NOW_MS + 3_660_000,
       });
     },
   );

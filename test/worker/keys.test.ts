@@ -100,9 +100,10 @@ describe("a tenant's keys in its object", () => {
     const made = await isolate().create(tenant, null);
     expect(made).toMatchObject({ created: true, record: { settings: { maxTokens: 3_000 }, rev: 1 } });
     const { state, secret } = unwrap(await isolate().keys.create(tenant, named("first")));
-    expect(await isolate().keys.check({ tenant, id: state.id, secret })).toEqual(
-      newKeySchema.parse({ name: "x" }).scopes,
-    );
+    expect(await isolate().keys.check({ tenant, id: state.id, secret })).toEqual({
+      scopes: newKeySchema.parse({ name: "x" }).scopes,
+      expiresAt: null,
+    });
     expect(await isolate().read(tenant)).toMatchObject({ rev: 1, settings: { maxTokens: 3_000 } });
   });
 

@@ -1,0 +1,52 @@
+import type { ServerFrame } from "../../src/contracts/live.ts";
+import { httpSurface } from "./http-surface.ts";
+import type { ProvidedService } from "./provided.ts";
+import { call } from "./service.ts";
+import type { SessionSurface } from "./session-surface.ts";
+
+/** What frames on a socket offer. */
+export const FRAME_OPERATIONS = ["append", "context"] as const satisfies readonly (keyof SessionSurface)[];
+
+const FRAME_ID = "asked";
+
+/** Frames on the live feed's WebSocket, which a ticket opens. What frames do not offer goes over HTTP. */
+export function socketSurface(service: Pick<ProvidedService, "url" | "apiKey">): SessionSurface {
+  const http = httpSurface(service);
+
+  async function ask<T>(sessionId: string, frame: object): Promise<T> {
+    // A feed is of a session that is there.
+    await http.create({ id: sessionId });
+    const tickets = `/v1/sessions/${sessionId}/tickets`;
+    const { body } = await call<{ ticket: string }>(service, "POST", tickets, { body: {} });
+    const url = new URL(`/v1/sessions/${sessionId}/live?ticket=${body.ticket}`, service.url.replace("http", "ws"));
+    const socket = new WebSocket(url);
+    try {
+      const answer = await answerTo<T>(socket, frame);
+      if ("result" in answer) return answer.result;
+      throw Object.assign(new Error(answer.error.detail), answer.error);
+    } finally {
+      socket.close();
+    }
+  }
+
+  return {
+    ...http,
+    append: (id, body) => ask(id, { type: "append", id: FRAME_ID, ...body }),
+    context: (id, request) => ask(id, { type: "context", id: FRAME_ID, ...request }),
+  };
+}
+
+type Answered<T> = { readonly result: T } | { readonly error: { readonly detail: string } };
+
+function answerTo<T>(socket: WebSocket, frame: object): Promise<Answered<T>> {
+  return new Promise((resolve, reject) => {
+    socket.addEventListener("open", () => socket.send(JSON.stringify(frame)));
+    socket.addEventListener("message", ({ data }) => {
+      const received: ServerFrame = JSON.parse(String(data));
+      if (!("id" in received) || received.id !== FRAME_ID) return;
+      if (received.type === "answer") resolve({ result: received.result as T });
+      else if (received.type === "error") resolve({ error: received.error });
+    });
+    socket.addEventListener("close", ({ code, reason }) => reject(new Error(`closed with ${code} ${reason}`)));
+  });
+}
