@@ -1,6 +1,6 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { blanksOf } from "./blanks.ts";
-import { type HashedMessageRow, type MessageRow, number, toHashedMessage, toMessage } from "./rows.ts";
+import { type HashedMessageRow, type MessageRow, number, numberOrNull, toHashedMessage, toMessage } from "./rows.ts";
 
 /** Every SQL statement about the messages of the log, but for those of its search index. No decision is taken here. */
 
@@ -162,6 +162,25 @@ export class MessageStore {
       erasedAt,
       JSON.stringify(seqs),
     );
+  }
+
+  /** What these messages say, oldest first. */
+  bySeqs(seqs: readonly Seq[]): MessageRow[] {
+    return this.#sql
+      .exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS} ORDER BY seq`, JSON.stringify(seqs))
+      .toArray()
+      .map(toMessage);
+  }
+
+  /** Bytes of what these messages say. */
+  bytesOf(seqs: readonly Seq[]): number {
+    const row = this.#sql
+      .exec(
+        `SELECT sum(length(CAST(content AS BLOB))) AS bytes FROM messages WHERE ${AMONG_SEQS}`,
+        JSON.stringify(seqs),
+      )
+      .toArray()[0];
+    return numberOrNull(row?.["bytes"]) ?? 0;
   }
 
   /** Of the messages from `fromSeq` through `throughSeq`, those that still say something. */

@@ -171,6 +171,13 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE TABLE used_tickets (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
     `,
   },
+  {
+    id: 4,
+    sql: `
+      -- JSON while the archive holds messages, or is to.
+      ALTER TABLE session ADD COLUMN message_archive TEXT;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */
