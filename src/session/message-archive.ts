@@ -11,8 +11,8 @@ import type { SessionStore } from "./store.ts";
  * is there at a revision is settled when the revision is made, so that late and repeated deliveries of it write the same.
  */
 
-/** Bounds what one delivery carries: two pages, and a message of 256 KiB beyond each, stay far under what an RPC may carry (32 MiB). */
-const MAX_PAGE_BYTES = 512 * 1024;
+/** Bounds what one delivery carries, a page and as much of changed messages: a consumer holds those of a batch of 50 sessions at once. */
+const MAX_PAGE_BYTES = 256 * 1024;
 const MAX_PAGE_ROWS = 500;
 /** More changed messages than this are not sent one by one: the log is sent anew from the first of them on. */
 const MAX_CHANGED = 100;
@@ -74,7 +74,7 @@ function noteChanged(
   const revs = new Map(archive.changed.map((change) => [change.seq, change.rev]));
   for (const seq of sent) revs.set(seq, rev);
   const seqs = [...revs.keys()];
-  if (seqs.length > MAX_CHANGED || store.messages.bytesOf(seqs) > MAX_PAGE_BYTES) {
+  if (seqs.length > MAX_CHANGED || (seqs.length > 1 && store.messages.bytesOf(seqs) > MAX_PAGE_BYTES)) {
     return sentAnewFrom(
       archive,
       seqs.reduce((a, b) => Math.min(a, b)),
@@ -90,9 +90,11 @@ function withNextPage(store: SessionStore, archive: MessageArchive): MessageArch
   let { throughSeq } = archive;
   let bytes = 0;
   for (const row of store.messages.forward(archive.heldSeq + 1, archive.owedSeq)) {
-    throughSeq = row.seq;
     bytes += byteLength(JSON.stringify([row.content, row.metadata]));
-    if (bytes >= MAX_PAGE_BYTES || throughSeq - archive.heldSeq >= MAX_PAGE_ROWS) break;
+    // A message that is larger than a page makes one of its own.
+    if (bytes > MAX_PAGE_BYTES && throughSeq > archive.heldSeq) break;
+    throughSeq = row.seq;
+    if (throughSeq - archive.heldSeq >= MAX_PAGE_ROWS) break;
   }
   return { ...archive, throughSeq };
 }

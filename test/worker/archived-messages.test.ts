@@ -112,10 +112,10 @@ async function archivedChat(turns = 12): Promise<SessionRef> {
   return ref;
 }
 
-/** A chat of as many messages of 200 kB, three of which make a page. */
+/** A chat of as many messages of 80 kB, three of which make a page. */
 async function bulkyChat(count: number, settings: SessionSettings): Promise<SessionRef> {
   const ref = freshRef();
-  const messages = Array.from({ length: count }, (_, index) => said(`${index}: ${"boat ".repeat(40_000)}`));
+  const messages = Array.from({ length: count }, (_, index) => said(`${index}: ${"boat ".repeat(16_000)}`));
   unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, settings)));
   return ref;
 }
@@ -299,9 +299,9 @@ describe("an archived message that is changed", () => {
     await switchTo(ref, true);
     await archiveAll(ref);
     for (const seq of [2, 3, 5, 6, 7]) {
-      const content = `Edited ${seq}: ${"ship ".repeat(40_000)}`;
+      const content = `Edited ${seq}: ${"ship ".repeat(16_000)}`;
       unwrap(await withoutAlarm(ref, (session) => session.editMessage(`seq-${seq}`, { content })));
-      expect(JSON.stringify((await deltaOf(ref)).messages).length).toBeLessThan(1_600_000);
+      expect(JSON.stringify((await deltaOf(ref)).messages).length).toBeLessThan(550_000);
     }
     await archiveAll(ref);
     await expectArchiveLikeObject(ref);
