@@ -121,6 +121,8 @@ export interface SessionSettings {
   summarizeAfterIdleSeconds?: number | null | undefined;
   /** null: never. */
   expireAfterIdleSeconds?: number | null | undefined;
+  /** Whether the messages go to the archive as well as the summaries. */
+  archiveMessages?: boolean | undefined;
 }
 
 export interface NewSession {

@@ -3,6 +3,7 @@ import { type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/sessi
 import type { Item, Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { toItem } from "./memories.ts";
+import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
 import { isForgottenLife } from "./users.ts";
 
@@ -29,6 +30,8 @@ export interface ArchiveWrite {
     readonly fromVersion: number;
     readonly toVersion: number | null;
   })[];
+  /** What is lacking of the messages; null if nothing, and undefined from an object that runs an earlier version. */
+  readonly messages?: MessageWrite | null | undefined;
 }
 
 /**
@@ -80,7 +83,7 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
     const heldCreatedAt = held.createdAt.getTime();
     if (heldCreatedAt >= write.createdAt) return { outrankedBy: heldCreatedAt };
     if (write.baseRev > 0) return "behind";
-    await deleteSummaries(database, held.incarnation);
+    await deleteLife(database, held.incarnation);
   }
   if (write.isReplaced) await deleteSummaries(database, incarnation);
   await database
@@ -132,6 +135,8 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
         set: { toVersion: sql`excluded.to_version` },
       });
   }
+  if (write.messages !== null && write.messages !== undefined)
+    await writeMessages(database, { tenant, owner, incarnation }, write.messages);
   return "applied";
 }
 
@@ -154,6 +159,11 @@ export async function readHeldItems(
     throughSeq: newest?.throughSeq ?? 0,
     items: rows.map(toItem),
   };
+}
+
+async function deleteLife(database: Database, incarnation: string): Promise<void> {
+  await deleteSummaries(database, incarnation);
+  await deleteMessagesAfter(database, incarnation, 0);
 }
 
 async function deleteSummaries(database: Database, incarnation: string): Promise<void> {
@@ -191,13 +201,13 @@ export async function applyErasure(
     await database.update(sessions).set(tombstone).where(here);
   } else if (held.createdAt.getTime() < erasure.createdAt) {
     // The row is an earlier life's, and would let a late write of this one pass.
-    await deleteSummaries(database, held.incarnation);
+    await deleteLife(database, held.incarnation);
     await database
       .update(sessions)
       .set({ ...tombstone, incarnation, rev: 0, createdAt: new Date(erasure.createdAt) })
       .where(here);
   }
-  await deleteSummaries(database, incarnation);
+  await deleteLife(database, incarnation);
 }
 
 /** Takes back the row that was to be locked, where its life has a tombstone without a name. */

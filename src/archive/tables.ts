@@ -135,3 +135,25 @@ export const auditEvents = pgTable(
     index("audit_events_result").on(table.result, table.at, table.id),
   ],
 ).enableRLS();
+
+/** The log, where the session's settings send it here. A message that was erased keeps its seq and its id. */
+export const messages = pgTable(
+  "messages",
+  {
+    incarnation: text().notNull(),
+    seq: integer().notNull(),
+    id: text().notNull(),
+    role: text().notNull(),
+    author: text(),
+    content: jsonb(),
+    metadata: jsonb(),
+    occurredAt: timestamp("occurred_at", { withTimezone: true, mode: "date" }),
+    createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
+    editedAt: timestamp("edited_at", { withTimezone: true, mode: "date" }),
+    erasedAt: timestamp("erased_at", { withTimezone: true, mode: "date" }),
+    /** Whose session it is. */
+    tenant: text().notNull(),
+    owner: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.incarnation, table.seq] })],
+).enableRLS();

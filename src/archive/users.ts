@@ -1,7 +1,7 @@
 import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { UserRef } from "../contracts/user.ts";
 import type { Database } from "./database.ts";
-import { sessions, summaries, summaryItems } from "./tables.ts";
+import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 
 /** Stands for the owner of a tombstone whose user was erased: no principal has it. The session's name is the life's then. */
 const NOBODY = "";
@@ -23,6 +23,7 @@ export function eraseUserRows(database: Database, user: UserRef): Promise<string
       .for("update");
     const lives = rows.map(({ incarnation }) => incarnation);
     for (const some of chunksOf(lives)) {
+      await transaction.delete(messages).where(inArray(messages.incarnation, some));
       await transaction.delete(summaries).where(inArray(summaries.incarnation, some));
       await transaction.delete(summaryItems).where(inArray(summaryItems.incarnation, some));
       // A life has one tombstone.
@@ -53,6 +54,7 @@ export async function countUserRows(database: Database, user: UserRef, lives: re
     await countOf(database, summaryItems, currentItemsOf(user)),
   ];
   for (const some of chunksOf(lives)) {
+    counts.push(await countOf(database, messages, inArray(messages.incarnation, some)));
     counts.push(await countOf(database, summaries, inArray(summaries.incarnation, some)));
     counts.push(await countOf(database, summaryItems, inArray(summaryItems.incarnation, some)));
   }
@@ -80,7 +82,7 @@ function currentItemsOf({ tenant, owner }: UserRef) {
 
 async function countOf(
   database: Database,
-  table: typeof sessions | typeof summaries | typeof summaryItems,
+  table: typeof messages | typeof sessions | typeof summaries | typeof summaryItems,
   condition: ReturnType<typeof and>,
 ): Promise<number> {
   const [row] = await database.select({ rows: count() }).from(table).where(condition);

@@ -71,6 +71,12 @@ export const sessionSettingsSchema = z
       .describe(
         "Silence after which the session expires: its summary stays in the archive, its messages go; null: never",
       ),
+    archiveMessages: z
+      .boolean()
+      .optional()
+      .describe(
+        "Whether the messages go to PostgreSQL as well as the summaries: with each summary, and once the session was silent for summarizeAfterIdleSeconds. Until then the archive lacks what was said last. Set to true later, all that was said so far follows; set to false, the messages are erased from the archive. They stay there when the session expires",
+      ),
   })
   .refine(
     (settings) =>
@@ -92,6 +98,7 @@ export interface ResolvedSettings {
   readonly summarizerTokensPerDay: number | null;
   readonly summarizeAfterIdleSeconds: number | null;
   readonly expireAfterIdleSeconds: number | null;
+  readonly archiveMessages: boolean;
 }
 
 const PROFILES = {
@@ -104,6 +111,7 @@ const PROFILES = {
     summarizerTokensPerDay: null,
     summarizeAfterIdleSeconds: 1_800,
     expireAfterIdleSeconds: null,
+    archiveMessages: false,
   },
   // Summarizing seldom and deeply is cheaper for an agent: each new summary rewrites the provider's prompt cache.
   agent: {
@@ -115,6 +123,7 @@ const PROFILES = {
     summarizerTokensPerDay: null,
     summarizeAfterIdleSeconds: 1_800,
     expireAfterIdleSeconds: null,
+    archiveMessages: false,
   },
 } as const satisfies Record<string, ResolvedSettings>;
 
@@ -144,6 +153,7 @@ export function resolveSettings(session: SessionSettings, tenant: SessionSetting
       summarizeAfterIdleSeconds === undefined ? defaults.summarizeAfterIdleSeconds : summarizeAfterIdleSeconds,
     expireAfterIdleSeconds:
       expireAfterIdleSeconds === undefined ? defaults.expireAfterIdleSeconds : expireAfterIdleSeconds,
+    archiveMessages: set.archiveMessages ?? defaults.archiveMessages,
   };
 }
 

@@ -55,6 +55,7 @@ const newSessionState: SessionState = {
     summarizerTokensPerDay: null,
     summarizeAfterIdleSeconds: 1_800,
     expireAfterIdleSeconds: null,
+    archiveMessages: false,
   },
 };
 

@@ -7,7 +7,10 @@ import { reasonOf, reportFailure, reportRecovery } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
 type Owed =
-  | { readonly kind: "write"; readonly write: ArchiveWrite & { readonly version: number } }
+  | {
+      readonly kind: "write";
+      readonly write: ArchiveWrite & { readonly version: number; readonly messageSeq?: number | undefined };
+    }
   | { readonly kind: "erasure"; readonly createdAt: number };
 
 interface Pending {
@@ -122,8 +125,8 @@ async function confirm(
     parts.log.warn("archive_outranked", { jobId });
     await session.forgetArchived(jobId, incarnation, result.outrankedBy);
   } else {
-    const { rev, version } = owed.write;
-    await session.confirmArchived(jobId, incarnation, { rev, version });
+    const { rev, version, messageSeq } = owed.write;
+    await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq });
     await reportRecovery(parts, job, failures);
   }
 }

@@ -1,5 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
+import { type MessageDelta, isMoreOwed, readMessageDelta, withHeld, withNoneHeld } from "./message-archive.ts";
+import { oweArchive } from "./owed-work.ts";
 import type { SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -7,7 +9,7 @@ import type { SessionStore } from "./store.ts";
 export interface ArchiveDelta {
   readonly ref: SessionRef;
   readonly incarnation: string;
-  /** The archive holds this much if the delta is to apply; 0 if it carries everything. */
+  /** The archive holds at least this much if the delta is to apply; 0 if it carries everything. */
   readonly baseRev: number;
   /** What the archive holds of the session has to go first. */
   readonly isReplaced: boolean;
@@ -20,6 +22,10 @@ export interface ArchiveDelta {
   readonly metadata: Metadata;
   readonly summaries: SummaryRow[];
   readonly items: VersionedItem[];
+  /** What it lacks of the messages; null if nothing. */
+  readonly messages: MessageDelta | null;
+  /** The last message that it holds after it; 0 if none. */
+  readonly messageSeq: Seq;
   /** Failed attempts so far. */
   readonly failures: number;
 }
@@ -30,11 +36,13 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
   if (job === null) return null;
   const newest = store.summaries.newest();
   const knownVersion = session.archiveReplace ? 0 : session.archivedVersion;
+  const heldSeq = session.messageArchive?.heldSeq ?? 0;
   const { tenant, owner, session: id } = session;
   return {
     ref: { tenant, owner, session: id },
     incarnation: session.incarnation,
-    baseRev: session.archiveReplace ? 0 : session.archivedRev,
+    // An archive that was set back would lack messages that are not sent again, whatever else is.
+    baseRev: session.archiveReplace && heldSeq === 0 ? 0 : session.archivedRev,
     isReplaced: session.archiveReplace,
     rev: session.archiveRev,
     version: newest?.version ?? 0,
@@ -45,32 +53,47 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     metadata: session.metadata,
     summaries: store.summaries.after(knownVersion),
     items: store.summaries.itemsChangedAfter(knownVersion),
+    messages: readMessageDelta(store, session),
+    messageSeq: session.messageArchive?.throughSeq ?? 0,
     failures: job.failures,
   };
 }
 
+/** What a delta was that is in the archive now. */
+export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
+  /** Undefined from a consumer that runs an earlier version, and wrote no messages. */
+  readonly messageSeq?: Seq | undefined;
+}
+
 /**
- * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is owed; else it is due at once.
+ * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is owed and no message is left; else it is
+ * due at once.
  * @returns whether the archive is up to date
  */
 export function confirmArchived(
   store: SessionStore,
   session: SessionRow,
   jobId: string,
-  delta: { readonly rev: number; readonly version: number },
+  delta: Confirmed,
+  newId: () => string,
   now: number,
 ): boolean {
   const job = store.jobs.byId(jobId);
   // A confirmation that comes late may tell of an archive that was set back since.
   if (job === null) return true;
+  const before = session.messageArchive;
+  const messages = delta.rev > session.archivedRev ? withHeld(before, delta.rev, delta.messageSeq) : before;
   if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
-  if (delta.rev >= session.archiveRev) {
-    store.setArchiveRev(session.archiveRev, false);
-    store.jobs.delete(jobId);
-    return true;
-  }
+  if (messages !== before) store.setMessageArchive(messages);
   store.jobs.put({ ...job, failures: 0, nextSendAt: now });
-  return false;
+  if (delta.rev < session.archiveRev) return false;
+  store.setArchiveRev(session.archiveRev, false);
+  if (messages !== null && isMoreOwed(messages, delta.rev)) {
+    oweArchive(store, session, newId, now);
+    return false;
+  }
+  store.jobs.delete(jobId);
+  return true;
 }
 
 /**
@@ -87,7 +110,10 @@ export function forgetArchived(
   const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.setArchived(0, 0);
-  store.setArchiveRev(session.archiveRev, true);
+  // What was on its way when it was lost was another page of the messages, and must not be taken for this one.
+  const rev = session.messageArchive === null ? session.archiveRev : session.archiveRev + 1;
+  store.setArchiveRev(rev, true);
+  store.setMessageArchive(withNoneHeld(store, session.messageArchive, rev));
   if (outrankedBy !== undefined && outrankedBy >= session.beganAt) store.setBeganAt(outrankedBy + 1);
   store.jobs.put({ ...job, nextSendAt: now });
 }

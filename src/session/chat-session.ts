@@ -20,6 +20,7 @@ import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
 import { leasedBounds, Leases } from "./leases.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
+import { hasUnowedMessages, isArchivedInVain, isChangeUnheld } from "./message-archive.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
 import { createDayMeasure, dayOf, summaryQuotaFault } from "./quota.ts";
@@ -36,7 +37,7 @@ import {
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
-import { withTenant } from "./settings.ts";
+import { settingsOf, withTenant } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
@@ -116,6 +117,10 @@ export class ChatSession extends LiveSession {
       const beyond = taken === null ? null : (taken.fault ?? cover?.faultOf(taken) ?? null);
       if (beyond !== null) throw new Refusal(beyond);
       const { messages, headSeq, createdCount } = appended.value;
+      if (isArchivedInVain(session)) {
+        oweArchive(this.shell.store, session, newId, now);
+        this.shell.changed();
+      }
       if (createdCount > 0) {
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
         else this.shell.armForSilence(session, now);
@@ -146,7 +151,10 @@ export class ChatSession extends LiveSession {
       const updated = this.shell.known();
       const now = Date.now();
       const isArchived = session.archiveRev > 0;
-      if (isArchived && patch.metadata !== undefined) oweArchive(this.shell.store, updated, newId, now);
+      const isNews = isArchived && patch.metadata !== undefined;
+      const isFollowed = settingsOf(session).archiveMessages === settingsOf(updated).archiveMessages;
+      const isLacking = !isFollowed && hasUnowedMessages(this.shell.store, updated);
+      if (isNews || isLacking || isArchivedInVain(updated)) oweArchive(this.shell.store, updated, newId, now);
       oweSummaryIfDue(this.shell.store, updated, newId, now);
       this.shell.changed();
       return readState(this.shell.store, this.shell.known());
@@ -186,7 +194,9 @@ export class ChatSession extends LiveSession {
       const { seq } = outcome.value;
       this.shell.search.remove([seq]);
       this.shell.changed();
-      const isOwed = this.shell.known().archiveReplace || this.shell.store.lineage.owesErasures();
+      const session = this.shell.known();
+      const isArchiveOwed = session.archiveReplace || isChangeUnheld(session);
+      const isOwed = isArchiveOwed || this.shell.store.lineage.owesErasures();
       return { id: messageId(outcome.value), seq, state: isOwed ? "erasing" : "erased" };
     });
   }

@@ -1,5 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
+import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
@@ -134,6 +135,6 @@ function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: (
   for (const origin of store.lineage.origins()) store.lineage.putOrigin({ ...origin, state: "done" });
   for (const origin of end.origins) store.lineage.putOrigin(origin);
   store.setCopying(null);
-  if (summary !== null) oweArchive(store, session, newId, now);
+  if (summary !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
 }

@@ -42,7 +42,8 @@ export function editMessage(
   store.messages.edit(row.seq, contentJson, metadataJson, contentTokens(content), now);
   store.countChange();
   noteChange(store, "edited", { seq: row.seq });
-  if (isSaidAnew) invalidate(store, session, [row.seq], newId, now);
+  const isCovered = isSaidAnew && invalidate(store, session, [row.seq], newId, now);
+  oweArchivedChange(store, session, [row.seq], isCovered, newId, now);
   return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
 
@@ -76,7 +77,8 @@ function eraseSeqs(
   store.messages.erase(seqs, now);
   store.countChange();
   noteErasures(store, seqs);
-  invalidate(store, session, seqs, newId, now);
+  const isCovered = invalidate(store, session, seqs, newId, now);
+  oweArchivedChange(store, session, seqs, isCovered, newId, now);
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs }, newId, now);
 }
@@ -84,6 +86,7 @@ function eraseSeqs(
 /**
  * Takes out of the summary, and out of what is being made of it, all that rests on these messages, and owes a new summary from
  * before the first of them: a model may have folded their content into items that cite others.
+ * @returns whether the newest version covers any of them
  */
 function invalidate(
   store: SessionStore,
@@ -91,7 +94,7 @@ function invalidate(
   seqs: readonly Seq[],
   newId: () => string,
   now: number,
-): void {
+): boolean {
   const newest = store.summaries.newest();
   const job = summarizeJob(store);
   const covered = seqs.filter((seq) => newest !== null && seq <= newest.throughSeq);
@@ -107,7 +110,21 @@ function invalidate(
       redoBase: store.summaries.versionBefore(first),
     });
   }
-  if (covered.length > 0) oweArchive(store, session, newId, now, true);
+  return covered.length > 0;
+}
+
+/** Owes the archive a change of messages, if it holds any of them, or a summary that covers them. */
+function oweArchivedChange(
+  store: SessionStore,
+  session: SessionRow,
+  seqs: readonly Seq[],
+  isCovered: boolean,
+  newId: () => string,
+  now: number,
+): void {
+  const archivedSeq = store.session()?.messageArchive?.throughSeq ?? 0;
+  if (!isCovered && seqs.every((seq) => seq > archivedSeq)) return;
+  oweArchive(store, session, newId, now, isCovered, seqs);
 }
 
 /** Makes an open job fit the change: one that has begun is followed by another, one that has not begins further back. */

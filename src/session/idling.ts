@@ -2,8 +2,9 @@ import { IDLE_SUMMARY_MIN_TOKENS } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { earliest, idleWakeAt } from "../memory/work.ts";
+import { hasUnowedMessages } from "./message-archive.ts";
 import { cutMessages, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
-import { newJob } from "./owed-work.ts";
+import { newJob, oweArchive } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
@@ -38,6 +39,13 @@ export function idleSummaryAt(store: SessionStore, session: SessionRow): number 
   return idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session));
 }
 
+/** When silence calls for the messages to be archived; null if it does not. */
+export function idleArchiveAt(store: SessionStore, session: SessionRow): number | null {
+  const seconds = settingsOf(session).summarizeAfterIdleSeconds;
+  if (seconds === null || !hasUnowedMessages(store, session)) return null;
+  return idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session));
+}
+
 /** When silence calls for the session to expire; null if it does not. */
 export function expiryAt(store: SessionStore, session: SessionRow): number | null {
   const seconds = settingsOf(session).expireAfterIdleSeconds;
@@ -49,8 +57,8 @@ export function expiryAt(store: SessionStore, session: SessionRow): number | nul
  * the alarm looks closer. Null if it cannot.
  */
 export function soonestIdleAt(store: SessionStore, session: SessionRow, now: number): number | null {
-  const { summarizeAfterIdleSeconds, expireAfterIdleSeconds } = settingsOf(session);
-  const isWorthIt = unsummarizedTokens(store) >= IDLE_SUMMARY_MIN_TOKENS;
+  const { summarizeAfterIdleSeconds, expireAfterIdleSeconds, archiveMessages } = settingsOf(session);
+  const isWorthIt = archiveMessages || unsummarizedTokens(store) >= IDLE_SUMMARY_MIN_TOKENS;
   const share = shareOf(session);
   return earliest(
     summarizeAfterIdleSeconds !== null && isWorthIt ? idleWakeAt(now, summarizeAfterIdleSeconds, share) : null,
@@ -63,6 +71,8 @@ export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () 
   const summaryAt = idleSummaryAt(store, session);
   const target = summaryAt !== null && summaryAt <= now ? idleTarget(store) : null;
   if (target !== null) oweSummaryThrough(store, session, target, newId, now);
+  const archiveAt = idleArchiveAt(store, session);
+  if (archiveAt !== null && archiveAt <= now) oweArchive(store, session, newId, now);
   const expiry = expiryAt(store, session);
   if (expiry !== null && expiry <= now && !store.jobs.isOwed("expire")) {
     store.jobs.put(newJob("expire", session.incarnation, newId(), 0, now, now));
@@ -93,6 +103,10 @@ export function stepExpiry(
   const headSeq = store.messages.head()?.seq ?? 0;
   if ((newest?.throughSeq ?? 0) < headSeq) {
     oweSummaryThrough(store, session, headSeq, newId, now);
+    return "wait";
+  }
+  if (hasUnowedMessages(store, session)) {
+    oweArchive(store, session, newId, now);
     return "wait";
   }
   // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.

@@ -61,10 +61,12 @@ export class MessageStore {
     return row === undefined ? null : toMessage(row);
   }
 
-  /** In any order; those that there are. One statement, however many: each leaves something to the collector. */
-  bySeqs(seqs: readonly Seq[]): Map<Seq, MessageRow> {
-    const rows = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs)).toArray();
-    return new Map(rows.map((row) => [number(row["seq"]), toMessage(row)]));
+  /** Those that there are, oldest first. One statement, however many: each leaves something to the collector. */
+  bySeqs(seqs: readonly Seq[]): MessageRow[] {
+    return this.#sql
+      .exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS} ORDER BY seq`, JSON.stringify(seqs))
+      .toArray()
+      .map(toMessage);
   }
 
   hashedBySeq(seq: Seq): HashedMessageRow | null {
@@ -174,6 +176,17 @@ export class MessageStore {
       erasedAt,
       JSON.stringify(seqs),
     );
+  }
+
+  /** Bytes of what these messages say. */
+  bytesOf(seqs: readonly Seq[]): number {
+    const row = this.#sql
+      .exec(
+        `SELECT sum(length(CAST(content AS BLOB))) AS bytes FROM messages WHERE ${AMONG_SEQS}`,
+        JSON.stringify(seqs),
+      )
+      .toArray()[0];
+    return numberOrNull(row?.["bytes"]) ?? 0;
   }
 
   /** Of the messages from `fromSeq` through `throughSeq`, those that still say something. */

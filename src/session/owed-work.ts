@@ -3,6 +3,7 @@ import type { Seq } from "../contracts/message.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
+import { planMessages } from "./message-archive.ts";
 import type { JobRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -83,7 +84,8 @@ export function noteNotSent(store: SessionStore, jobId: string, random: number, 
 
 /**
  * Owes the archive what it lacks.
- * @param isReplaced what it holds has to go first: something in it was changed or erased
+ * @param isReplaced what it holds of the summary has to go first: something in it was changed or erased
+ * @param changed messages that were edited or erased
  */
 export function oweArchive(
   store: SessionStore,
@@ -91,8 +93,14 @@ export function oweArchive(
   newJobId: () => string,
   now: number,
   isReplaced = false,
+  changed: readonly Seq[] = [],
 ): void {
-  store.setArchiveRev(session.archiveRev + 1, session.archiveReplace || isReplaced);
+  // Several changes of one transaction may owe it, one after the other.
+  const row = store.session() ?? session;
+  const rev = row.archiveRev + 1;
+  store.setArchiveRev(rev, row.archiveReplace || isReplaced);
+  const messages = planMessages(store, row, rev, changed);
+  if (messages !== null || row.messageArchive !== null) store.setMessageArchive(messages);
   const open = store.jobs.all().find((job) => job.kind === "archive");
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (open === undefined) {

@@ -4,6 +4,7 @@ import { messageText } from "../memory/message-text.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { prompted, toMessage } from "./reading.ts";
+import type { MessageRow } from "./rows.ts";
 import type { SearchIndex } from "./search-index.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -47,13 +48,17 @@ export function retrieveForContext(
   if (question === null) return [];
   catchUp(index, throughSeq);
   const hits = index.search(question, { limit: MAX_CANDIDATES, throughSeq });
-  const rows = store.messages.bySeqs(hits.map(({ seq }) => seq));
+  const rows = rowsOf(store, hits);
   return hits.flatMap((hit): RetrievedMessage[] => {
     const row = rows.get(hit.seq);
     if (row === undefined || row.content === null) return [];
     const message = { ...toMessage(row), content: prompted(row.content) };
     return [{ message, score: hit.score, why: hit.why }];
   });
+}
+
+function rowsOf(store: SessionStore, hits: readonly { readonly seq: Seq }[]): Map<Seq, MessageRow> {
+  return new Map(store.messages.bySeqs(hits.map(({ seq }) => seq)).map((row) => [row.seq, row]));
 }
 
 function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
@@ -69,7 +74,7 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
   const indexedThroughSeq = catchUp(index, headSeq);
   const query = index.readQuery(request.query);
   const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS });
-  const rows = store.messages.bySeqs(hits.map(({ seq }) => seq));
+  const rows = rowsOf(store, hits);
   const data = hits.flatMap((hit): SearchHit[] => {
     const row = rows.get(hit.seq);
     if (row === undefined || row.content === null) return [];

@@ -19,6 +19,8 @@ export interface SessionRow extends SessionRef {
   readonly archivedVersion: number;
   /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
   readonly archiveReplace: boolean;
+  /** How far the messages are archived, too; null if the archive holds none. */
+  readonly messageArchive: MessageArchive | null;
   /** When the session was created, as clients see it: an import brings it along. */
   readonly createdAt: number;
   /** When this life of the session began: of two lives the one that began later is the last. */
@@ -38,6 +40,20 @@ export interface SessionRow extends SessionRef {
   readonly revBase: number;
   /** How far it is while it is a copy that is not whole yet; null else. */
   readonly copying: Copying | null;
+}
+
+/** How much of the log the archive holds. What belongs to a revision never changes: a late delivery of it writes the same. */
+export interface MessageArchive {
+  /** The last message that the archive holds at the newest revision. */
+  readonly throughSeq: Seq;
+  /** The last one that it is to hold, page by page; 0 if it is to hold none. */
+  readonly owedSeq: Seq;
+  /** The last one that it confirmed. */
+  readonly heldSeq: Seq;
+  /** The messages are sent anew since that revision: what is confirmed of an earlier one says nothing of them. */
+  readonly sinceRev: number;
+  /** Messages that were edited or erased since they were sent, each with the revision that tells the archive. */
+  readonly changed: readonly { readonly seq: Seq; readonly rev: number }[];
 }
 
 /** A copy that is not whole yet: nobody but who makes it may see it. */
@@ -180,6 +196,7 @@ export function toSession(row: Row): SessionRow {
     archivedRev: number(row["archived_rev"]),
     archivedVersion: number(row["archived_version"]),
     archiveReplace: number(row["archive_replace"]) === 1,
+    messageArchive: row["message_archive"] === null ? null : stored<MessageArchive>(row["message_archive"]),
     createdAt: number(row["created_at"]),
     beganAt: number(row["began_at"]),
     grantedAt: number(row["granted_at"]),

@@ -178,6 +178,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE session ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    id: 5,
+    sql: `
+      -- JSON while the archive holds messages, or is to.
+      ALTER TABLE session ADD COLUMN message_archive TEXT;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

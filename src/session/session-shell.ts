@@ -4,7 +4,7 @@ import type { Metadata, SessionRef, SessionSettings } from "../contracts/session
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
 import { revBaseOf } from "./feed.ts";
-import { expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
+import { expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
@@ -205,6 +205,7 @@ export class SessionShell {
       this.store.jobs.nextSendAt(),
       session.copying?.kind === "import" ? session.copying.until : null,
       isSilent ? idleSummaryAt(this.store, session) : null,
+      isSilent ? idleArchiveAt(this.store, session) : null,
       isSilent && !this.store.jobs.isOwed("expire") ? expiryAt(this.store, session) : null,
     );
   }

@@ -4,7 +4,7 @@ import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { type ArchiveDelta, confirmArchived, forgetArchived, readArchiveDelta } from "./archiving.ts";
+import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage } from "./copying.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
@@ -83,10 +83,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     return this.shell.work(jobId, incarnation, null, (session) => readArchiveDelta(this.shell.store, session, jobId));
   }
 
-  async confirmArchived(jobId: string, incarnation: string, delta: { rev: number; version: number }): Promise<void> {
+  async confirmArchived(jobId: string, incarnation: string, delta: Confirmed): Promise<void> {
     this.shell.work(jobId, incarnation, undefined, (session) => {
-      if (!confirmArchived(this.shell.store, session, jobId, delta, Date.now())) this.shell.arm();
+      const isDone = confirmArchived(this.shell.store, session, jobId, delta, newId, Date.now());
       this.shell.forgetRow();
+      if (!isDone) this.shell.arm();
       return undefined;
     });
   }
@@ -177,7 +178,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     const at = Date.now();
     return this.shell.work(jobId, incarnation, { step: "done", at }, (session) => {
       const step = stepExpiry(this.shell.store, session, jobId, newId, at);
-      this.shell.arm();
+      this.shell.changed();
       return { step, at };
     });
   }
@@ -189,7 +190,10 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   async confirmExpiry(jobId: string, incarnation: string, step: "expire" | "cancel"): Promise<boolean> {
     return this.shell.work(jobId, incarnation, false, (session) => {
       const now = Date.now();
-      if (stepExpiry(this.shell.store, session, jobId, newId, now) !== step) return false;
+      if (stepExpiry(this.shell.store, session, jobId, newId, now) !== step) {
+        this.shell.changed();
+        return false;
+      }
       if (step === "expire") {
         this.shell.search.drop();
         this.shell.store.expire(now);
@@ -273,6 +277,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       if (this.#isAbandoned(session, now)) this.#erase(session);
       else if (session.erasedAt === null && session.expiredAt === null && session.copying === null) {
         oweIdleWork(this.shell.store, session, newId, now);
+        this.shell.forgetRow();
       }
       const jobs = takeDueJobs(this.shell.store, session, Math.random, now);
       this.shell.arm();

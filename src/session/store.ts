@@ -3,7 +3,7 @@ import { FeedStore } from "./feed-store.ts";
 import { JobStore } from "./job-store.ts";
 import { LineageStore } from "./lineage-store.ts";
 import { MessageStore } from "./message-store.ts";
-import { type Copying, type SessionRow, toSession } from "./rows.ts";
+import { type Copying, type MessageArchive, type SessionRow, toSession } from "./rows.ts";
 import type { TenantTerms } from "./settings.ts";
 import { SummaryStore } from "./summary-store.ts";
 
@@ -85,6 +85,13 @@ export class SessionStore {
 
   setArchiveRev(rev: number, isReplaced: boolean): void {
     this.#sql.exec("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
+  }
+
+  setMessageArchive(archive: MessageArchive | null): void {
+    this.#sql.exec(
+      "UPDATE session SET message_archive = ? WHERE one = 1",
+      archive === null ? null : JSON.stringify(archive),
+    );
   }
 
   setBeganAt(beganAt: number): void {

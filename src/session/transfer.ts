@@ -15,6 +15,7 @@ import {
 import { contentTokens, messageCost } from "../memory/message-text.ts";
 import { isSupported } from "../memory/support.ts";
 import { messageId, seqOfServerId, serverId } from "./append.ts";
+import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
@@ -304,7 +305,7 @@ export function finishImport(
     };
   }
   store.setCopying(null);
-  if (newest !== null) oweArchive(store, session, newId, now);
+  if (newest !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
   return { ok: true, value: null };
 }

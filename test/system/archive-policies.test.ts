@@ -8,7 +8,7 @@ import { sharedService } from "../support/service.ts";
 
 const { databaseUrl } = sharedService();
 const SEARCH = "select item_id, text from search_memory($1, $2, $3, null, '{current}', null, 10, 0)";
-const TABLES = ["sessions", "summaries", "summary_items"] as const;
+const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 
 /** Databases and roles belong to the whole server, which other tests use as well. */
 const suffix = crypto.randomUUID().slice(0, 8);
@@ -43,19 +43,23 @@ function as<T>(role: string, claims: string | null, use: (client: Client) => Pro
 
 const claimsOf = (sub: unknown, tenant: unknown): string => JSON.stringify({ sub, app_metadata: { tenant } });
 
-/** What a reader sees, by table: the names of sessions and the texts of items, and how many summaries. */
-async function visible(client: Client): Promise<{ sessions: unknown[]; summaries: number; items: unknown[] }> {
+/** What a reader sees, by table: the names of sessions, the texts of items and of messages, and how many summaries. */
+async function visible(
+  client: Client,
+): Promise<{ sessions: unknown[]; summaries: number; items: unknown[]; messages: unknown[] }> {
   const sessions = await client.query("select session from sessions order by 1");
   const summaries = await client.query("select from summaries");
   const items = await client.query("select text from summary_items order by 1");
+  const messages = await client.query("select content from messages order by 1");
   return {
     sessions: sessions.rows.map(({ session }) => session),
     summaries: summaries.rowCount ?? 0,
     items: items.rows.map(({ text }) => text),
+    messages: messages.rows.map(({ content }) => content),
   };
 }
 
-const NOTHING = { sessions: [], summaries: 0, items: [] };
+const NOTHING = { sessions: [], summaries: 0, items: [], messages: [] };
 
 async function insertSession(
   client: Client,
@@ -113,6 +117,10 @@ beforeAll(async () => {
     await insertSession(client, "acme", "bob", ["Bob keeps a boat in Porto"]);
     await insertSession(client, "acme", "-", ["The tenant keeps a boat"]);
     await insertSession(client, "other", "ada", ["Another Ada keeps a boat"]);
+    await client.query(
+      `insert into messages (incarnation, seq, id, role, content, created_at, tenant, owner)
+       select incarnation, 1, 'm1', 'user', to_jsonb(session), now(), tenant, owner from sessions`,
+    );
   });
 });
 
@@ -124,6 +132,7 @@ describe("a user through Supabase's own API", () => {
       sessions: ["acme-ada-live"],
       summaries: 1,
       items: ["Ada keeps a boat in Lisbon"],
+      messages: ["acme-ada-live"],
     });
     expect(await as("authenticated", claimsOf("bob", "acme"), visible)).toMatchObject({
       items: ["Bob keeps a boat in Porto"],
@@ -177,6 +186,7 @@ describe("the Worker's role", () => {
   it("sees every tenant, and searches for one owner", async () => {
     const all = await as("threadkeep_worker", null, visible);
     expect(all.sessions).toHaveLength(5);
+    expect(all.messages).toHaveLength(5);
     const found = await as("threadkeep_worker", null, (client) =>
       client.query(SEARCH, ["acme", "ada", "boats erased"]),
     );
@@ -224,6 +234,11 @@ describe("the plans of the Worker's statements", () => {
         `insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
          select 'life-' || n, 'i' || i, 1, 'fact', 'Crate ' || n * i || ' goes to harbour ' || n % 50, '{1}', 'current', 'many', 'user-' || n % 300
          from generate_series(1, 3000) as n, generate_series(1, 5) as i`,
+      );
+      await client.query(
+        `insert into messages (incarnation, seq, id, role, content, created_at, tenant, owner)
+         select 'life-' || n, s, 'm' || s, 'user', '"Ahoy"', now(), 'many', 'user-' || n % 300
+         from generate_series(1, 3000) as n, generate_series(1, 5) as s`,
       );
       await client.query("vacuum analyze");
     }),
@@ -289,6 +304,11 @@ describe("the plans of the Worker's statements", () => {
       "the end of a life's summaries",
       "summaries_incarnation_version_pk",
       "delete from summaries where incarnation = 'none'",
+    ],
+    [
+      "the messages of a life that are sent anew",
+      "messages_incarnation_seq_pk",
+      "delete from messages where incarnation = 'none' and seq > 3",
     ],
   ])("find %s by %s", async (_, index, statement) => {
     const plans = await plansOf(statement);

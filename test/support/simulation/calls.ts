@@ -37,8 +37,17 @@ const SILENT = { debug: () => undefined, info: () => undefined, warn: () => unde
 
 /** Calls that belong to no job of the object that they reach: they may come at any time. */
 const WITHOUT_JOB = new Set(["eraseCopied", "readCopyPage", "readCarried", "state"]);
-/** Calls after which the archive may be told of another summary. */
-const CHANGES_SUMMARY = new Set(["carryOver", "confirmCopyErasures", "eraseCopied", "saveCopyPage"]);
+/** Calls after which the archive may be told of another summary, or of more messages. */
+const CHANGES_REVISION = new Set([
+  "carryOver",
+  "confirmArchived",
+  "confirmCopyErasures",
+  "confirmExpiry",
+  "eraseCopied",
+  "forgetArchived",
+  "saveCopyPage",
+  "stepExpiry",
+]);
 
 export function partsOf(world: World, atGate: AtGate): SimulatedParts {
   const seen = new Set<string>();
@@ -234,7 +243,7 @@ async function callMethod(
 /** What a call did to the session, told or not. */
 async function follow(world: World, session: SimulatedSession, method: string): Promise<void> {
   await followBackground(world, session);
-  if (!CHANGES_SUMMARY.has(method)) return;
+  if (!CHANGES_REVISION.has(method)) return;
   // What rested on what is gone is made again, and paid again.
   if (method === "eraseCopied" || method === "carryOver") session.paid.clear();
   await noteRevision(session);

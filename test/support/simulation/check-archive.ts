@@ -1,10 +1,10 @@
 import { archivedRevision } from "./revision.ts";
 import { sessionOf } from "./rows.ts";
-import type { ArchiveCopy, ArchivedSession } from "./simulated-archive.ts";
+import { type ArchiveCopy, type ArchivedSession, EMPTY } from "./simulated-archive.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-const NOTHING = archivedRevision({ sessions: [], summaries: [], items: [] }, "");
+const NOTHING = archivedRevision(EMPTY, "");
 
 /** Promise 7, in the archive: after every transaction each session is as its object was at one revision, and never goes back. */
 export function checkArchive(world: World, before: ArchiveCopy): void {
@@ -30,7 +30,7 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
     const earlier = before.sessions.find(({ session: name }) => name === held.session);
     if (earlier !== undefined) checkForward(earlier, held);
   }
-  for (const { incarnation } of [...copy.summaries, ...copy.items]) {
+  for (const { incarnation } of [...copy.summaries, ...copy.items, ...copy.messages]) {
     if (!alive.has(incarnation))
       throw new Violation(9, `the archive holds versions of a life ${incarnation} without a row`);
   }
@@ -67,6 +67,13 @@ export function checkArchiveSettled(world: World, session: SimulatedSession): vo
       JSON.stringify(sorted(held.metadata)) !== JSON.stringify(sorted(JSON.parse(row.metadata)))
     ) {
       throw new Violation(10, "nothing is owed, and the archive holds other metadata than the object");
+    }
+    const messages = row.message_archive;
+    if (messages !== null && messages.heldSeq < messages.owedSeq) {
+      throw new Violation(
+        10,
+        `nothing is owed, and the archive holds the messages of ${held.session} through ${messages.heldSeq} of ${messages.owedSeq}`,
+      );
     }
   }
 }

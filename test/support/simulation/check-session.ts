@@ -8,7 +8,7 @@ import { checkContext, checkSources } from "./check-context.ts";
 import { checkLog, EVERYTHING, value } from "./check-log.ts";
 import type { ModelSession } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
-import { hiddenSeqsOf, type JobState, jobsOf, originsOf, owesErasures, sessionOf } from "./rows.ts";
+import { archivableOf, hiddenSeqsOf, type JobState, jobsOf, originsOf, owesErasures, sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -87,12 +87,12 @@ function recordRevision(session: SimulatedSession, versions: readonly Summary[])
   const row = sessionOf(session.object);
   if (row === null) return;
   const key = revisionKey(row);
-  const text = revisionText(versions);
+  const text = revisionText(versions, archivableOf(session.object));
   const known = session.revisions.get(key);
   if (known !== undefined && known !== text) {
     throw new Violation(
       10,
-      `the summary changed at revision ${row.archive_rev}, and the archive is not owed the change`,
+      `what the archive is to hold changed at revision ${row.archive_rev}, and it is not owed the change`,
     );
   }
   session.revisions.set(key, text);

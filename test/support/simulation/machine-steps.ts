@@ -1,4 +1,5 @@
 import { partsOf } from "./calls.ts";
+import { noteRevision } from "./check-session.ts";
 import { Consumer, type Passage } from "./consumer.ts";
 import { pickSession } from "./pick-session.ts";
 import { sessionOf } from "./rows.ts";
@@ -28,6 +29,7 @@ async function fire(world: World, at: number, session: SimulatedSession, isFault
   const fault = isFaulty ? ({ kind: "disk", statements: world.random.below(10) } as const) : null;
   await session.object.fireAlarm(world.now, fault);
   await drain();
+  await noteRevision(session);
 }
 
 export async function alarm(world: World): Promise<string> {

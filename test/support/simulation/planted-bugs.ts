@@ -26,6 +26,8 @@ const TUNING: readonly Patch[] = [
   { file: "contracts/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
   { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
   { file: "session/transfer.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
+  { file: "session/message-archive.ts", replace: "MAX_PAGE_ROWS = 500", by: "MAX_PAGE_ROWS = 3" },
+  { file: "session/message-archive.ts", replace: "MAX_CHANGED = 100", by: "MAX_CHANGED = 2" },
   { file: "session/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 10_000", by: "MAX_ERASURES_PER_ROUND = 3" },
 ];
 
@@ -68,6 +70,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       file: "archive/sessions.ts",
       replace: "if (held.rev >= write.rev || held.erasedAt !== null)",
       by: "if (held.erasedAt !== null)",
+    },
+  ],
+  "change-of-an-archived-message-not-sent": [
+    {
+      file: "session/erasing.ts",
+      replace: "oweArchive(store, session, newId, now, isCovered, seqs);",
+      by: "oweArchive(store, session, newId, now, isCovered);",
     },
   ],
   "version-not-purged-after-an-erase": [

@@ -1,17 +1,35 @@
 import type { Item, Summary } from "../../../src/contracts/summary.ts";
+import { canonicalJson, type Json } from "../../../src/contracts/text.ts";
 import { type ArchiveCopy, versionsOf } from "./simulated-archive.ts";
 
-/** All versions of a summary as one text, the same whether read from the session or from the archive. */
+/** All versions of a summary and the archived messages as one text, the same whether read from the session or from the archive. */
 
 type Version = Pick<Summary, "version" | "throughSeq" | "tokens" | "summarizer" | "droppedItems"> & {
   readonly items: readonly Item[];
 };
 
+/** A message that the archive holds, or is to hold. Times are in ms since 1970. */
+export interface RevisionMessage {
+  readonly seq: number;
+  readonly id: string;
+  readonly role: string;
+  readonly author: string | null;
+  readonly content: Json;
+  readonly metadata: Json;
+  readonly occurredAt: number | null;
+  readonly editedAt: number | null;
+  readonly erasedAt: number | null;
+}
+
 export function revisionKey(row: { readonly incarnation: string; readonly archive_rev: number }): string {
   return `${row.incarnation}/${row.archive_rev}`;
 }
 
-export function revisionText(versions: readonly Version[]): string {
+export function revisionText(versions: readonly Version[], messages: readonly RevisionMessage[]): string {
+  return `${versionsText(versions)} ${messages.map((message) => canonicalJson({ ...message })).join(" ")}`;
+}
+
+function versionsText(versions: readonly Version[]): string {
   return JSON.stringify(
     versions
       .toSorted((a, b) => a.version - b.version)
@@ -37,7 +55,8 @@ export function revisionText(versions: readonly Version[]): string {
 
 /** What the archive holds of one life of a session. */
 export function archivedRevision(copy: ArchiveCopy, incarnation: string): string {
-  const { summaries, items } = versionsOf(copy, incarnation);
+  const { summaries, items, messages } = versionsOf(copy, incarnation);
+  const ms = (time: string | null): number | null => (time === null ? null : Date.parse(time));
   return revisionText(
     summaries.map(({ version, through_seq: throughSeq, tokens, summarizer, dropped_items: droppedItems }) => ({
       version,
@@ -55,6 +74,17 @@ export function archivedRevision(copy: ArchiveCopy, incarnation: string): string
           ...(sourceSession === null ? {} : { sourceSession }),
           status: status as Item["status"],
         })),
+    })),
+    messages.map((row) => ({
+      seq: row.seq,
+      id: row.id,
+      role: row.role,
+      author: row.author,
+      content: row.content,
+      metadata: row.metadata,
+      occurredAt: ms(row.occurred_at),
+      editedAt: ms(row.edited_at),
+      erasedAt: ms(row.erased_at),
     })),
   );
 }

@@ -1,3 +1,5 @@
+import type { Json } from "../../../src/contracts/text.ts";
+import type { RevisionMessage } from "./revision.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 
 /** What the checks read of an object's tables, past its code. */
@@ -23,6 +25,14 @@ export interface SessionState {
   readonly tenant_rev: number;
   readonly tenant_settings: string;
   readonly copying: Copying | null;
+  readonly message_archive: MessageArchive | null;
+}
+
+/** How far the messages are archived. */
+export interface MessageArchive {
+  readonly throughSeq: number;
+  readonly owedSeq: number;
+  readonly heldSeq: number;
 }
 
 /** A fork or an import that is not whole. */
@@ -60,7 +70,27 @@ export function sessionOf(object: SimulatedObject): SessionState | null {
     tenant_rev: Number(row["tenant_rev"]),
     tenant_settings: String(row["tenant_settings"]),
     copying: row["copying"] === null ? null : (JSON.parse(String(row["copying"])) as Copying),
+    message_archive:
+      row["message_archive"] === null ? null : (JSON.parse(String(row["message_archive"])) as MessageArchive),
   };
+}
+
+/** The messages that the archive is to hold at the newest revision. */
+export function archivableOf(object: SimulatedObject): RevisionMessage[] {
+  const throughSeq = sessionOf(object)?.message_archive?.throughSeq ?? 0;
+  const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
+  const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
+  return object.disk.read(`SELECT * FROM messages WHERE seq > 0 AND seq <= ${throughSeq} ORDER BY seq`).map((row) => ({
+    seq: Number(row["seq"]),
+    id: textOrNull(row["client_id"]) ?? `seq-${Number(row["seq"])}`,
+    role: String(row["role"]),
+    author: textOrNull(row["author"]),
+    content: JSON.parse(textOrNull(row["content"]) ?? "null") as Json,
+    metadata: JSON.parse(textOrNull(row["metadata"]) ?? "null") as Json,
+    occurredAt: numberOrNull(row["occurred_at"]),
+    editedAt: numberOrNull(row["edited_at"]),
+    erasedAt: numberOrNull(row["erased_at"]),
+  }));
 }
 
 export function originsOf(object: SimulatedObject): OriginState[] {

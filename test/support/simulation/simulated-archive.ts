@@ -1,5 +1,6 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import { Client } from "pg";
+import type { Json } from "../../../src/contracts/text.ts";
 
 /** What goes wrong with one transaction. */
 export type ArchiveFault =
@@ -43,30 +44,51 @@ export interface ArchivedItem {
   readonly status: string;
 }
 
+export interface ArchivedMessage {
+  readonly incarnation: string;
+  readonly seq: number;
+  readonly id: string;
+  readonly role: string;
+  readonly author: string | null;
+  readonly content: Json;
+  readonly metadata: Json;
+  readonly occurred_at: string | null;
+  readonly edited_at: string | null;
+  readonly erased_at: string | null;
+}
+
 /** Everything that the archive holds. */
 export interface ArchiveCopy {
   readonly sessions: readonly ArchivedSession[];
   readonly summaries: readonly ArchivedSummary[];
   readonly items: readonly ArchivedItem[];
+  readonly messages: readonly ArchivedMessage[];
 }
 
 /** What it holds of one life of a session. */
 export function versionsOf(
-  { summaries, items }: ArchiveCopy,
+  { summaries, items, messages }: ArchiveCopy,
   incarnation: string,
-): Pick<ArchiveCopy, "summaries" | "items"> {
+): Omit<ArchiveCopy, "sessions"> {
   const isOfLife = (row: { readonly incarnation: string }): boolean => row.incarnation === incarnation;
-  return { summaries: summaries.filter(isOfLife), items: items.filter(isOfLife) };
+  return {
+    summaries: summaries.filter(isOfLife),
+    items: items.filter(isOfLife),
+    messages: messages.filter(isOfLife),
+  };
 }
 
-const EMPTY: ArchiveCopy = { sessions: [], summaries: [], items: [] };
+export const EMPTY: ArchiveCopy = { sessions: [], summaries: [], items: [], messages: [] };
+
+const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 
 // What PostgreSQL makes of a text goes with it, and is no text that the checks would know: words are cut to their stems.
 const READ_ALL = `
   select
     (select coalesce(json_agg(s order by session), '[]') from sessions s) as sessions,
     (select coalesce(json_agg(s order by incarnation, version), '[]') from summaries s) as summaries,
-    (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by incarnation, item_id, from_version), '[]') from summary_items i) as items`;
+    (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by incarnation, item_id, from_version), '[]') from summary_items i) as items,
+    (select coalesce(json_agg(m order by incarnation, seq), '[]') from messages m) as messages`;
 
 class ArchiveFailed extends Error {
   override readonly name = "ArchiveFailed";
@@ -89,20 +111,19 @@ export class SimulatedArchive {
   static async open(databaseUrl: string): Promise<SimulatedArchive> {
     const client = new Client({ connectionString: databaseUrl, application_name: "threadkeep-simulation" });
     await client.connect();
-    for (const table of ["sessions", "summaries", "summary_items"])
-      await client.query(`alter table ${table} set unlogged`);
+    for (const table of TABLES) await client.query(`alter table ${table} set unlogged`);
     await client.query("set synchronous_commit = off");
     return new SimulatedArchive(client);
   }
 
   async clear(): Promise<void> {
-    await this.#client.query("delete from sessions; delete from summaries; delete from summary_items");
+    await this.#client.query(TABLES.map((table) => `delete from ${table}`).join("; "));
     this.copy = EMPTY;
   }
 
   /** Tables whose rows come and go by the ten thousand grow; once in a while they are cut back. */
   async compact(): Promise<void> {
-    await this.#client.query("truncate sessions, summaries, summary_items");
+    await this.#client.query(`truncate ${TABLES.join(", ")}`);
   }
 
   async close(): Promise<void> {
@@ -116,6 +137,7 @@ export class SimulatedArchive {
       ["sessions", copy.sessions],
       ["summaries", copy.summaries],
       ["summary_items", copy.items],
+      ["messages", copy.messages],
     ] as const) {
       const columns = await this.#columnsOf(table);
       await this.#client.query(

@@ -1,0 +1,70 @@
+import { and, eq, gt, sql } from "drizzle-orm";
+import type { Content, Role } from "../contracts/message.ts";
+import type { Metadata } from "../contracts/session.ts";
+import type { Database } from "./database.ts";
+import { messages } from "./tables.ts";
+
+/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and a message has thirteen. */
+const ROWS_PER_INSERT = 1_000;
+
+/** A change of what the archive holds of a session's messages. */
+export interface MessageWrite {
+  /** Whatever is there after this one goes first. */
+  readonly afterSeq: number;
+  /** Take the place of what is there. Times are in ms since 1970. */
+  readonly rows: readonly {
+    readonly seq: number;
+    readonly id: string;
+    readonly role: Role;
+    readonly author: string | null;
+    /** null once erased. */
+    readonly content: Content | null;
+    readonly metadata: Metadata | null;
+    readonly occurredAt: number | null;
+    readonly createdAt: number;
+    readonly editedAt: number | null;
+    readonly erasedAt: number | null;
+  }[];
+}
+
+const date = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
+
+/** Writes messages of one life of a session, in the caller's transaction and under its fence. Idempotent. */
+export async function writeMessages(
+  database: Database,
+  life: { readonly tenant: string; readonly owner: string; readonly incarnation: string },
+  { afterSeq, rows }: MessageWrite,
+): Promise<void> {
+  await deleteMessagesAfter(database, life.incarnation, afterSeq);
+  for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
+    await database
+      .insert(messages)
+      .values(
+        rows.slice(from, from + ROWS_PER_INSERT).map((row) => ({
+          ...row,
+          ...life,
+          occurredAt: date(row.occurredAt),
+          createdAt: new Date(row.createdAt),
+          editedAt: date(row.editedAt),
+          erasedAt: date(row.erasedAt),
+        })),
+      )
+      .onConflictDoUpdate({
+        target: [messages.incarnation, messages.seq],
+        // An edit or an erasure leaves the rest of a message as it is.
+        set: {
+          author: sql`excluded.author`,
+          content: sql`excluded.content`,
+          metadata: sql`excluded.metadata`,
+          occurredAt: sql`excluded.occurred_at`,
+          editedAt: sql`excluded.edited_at`,
+          erasedAt: sql`excluded.erased_at`,
+        },
+      });
+  }
+}
+
+/** Deletes the messages of one life of a session after a seq; all of them after 0. */
+export async function deleteMessagesAfter(database: Database, incarnation: string, seq: number): Promise<void> {
+  await database.delete(messages).where(and(eq(messages.incarnation, incarnation), gt(messages.seq, seq)));
+}

@@ -1,0 +1,444 @@
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { type Database, withDatabase } from "../../src/archive/database.ts";
+import { applyArchiveWrite } from "../../src/archive/sessions.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { Message } from "../../src/contracts/message.ts";
+import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import type { ArchiveDelta } from "../../src/session/archiving.ts";
+import {
+  archivedWhole,
+  beside,
+  deliver,
+  forkOf,
+  jobOf,
+  letPass,
+  pipelineParts,
+  request,
+  ring,
+  summarizeAndArchive,
+} from "../support/worker-lifetime.ts";
+import {
+  birthOf,
+  chatOf,
+  freshRef,
+  incarnationOf,
+  owedJobs,
+  said,
+  sessionAt,
+  turn,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
+
+const ARCHIVING: SessionSettings = { archiveMessages: true };
+/** Nothing is summarized of its own accord. */
+const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
+const HOUR_MS = 3_600_000;
+
+function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(env.HYPERDRIVE.connectionString, body);
+}
+
+interface Archived {
+  readonly seq: number;
+  readonly id: string;
+  readonly role: string;
+  readonly content: unknown;
+}
+
+/** What the archive holds of the messages of a life, in the form of `heldBy`. */
+function archived(incarnation: string): Promise<Archived[]> {
+  return onArchive(async (database) => {
+    const { rows } = await database.execute<Record<string, unknown>>(
+      sql`select seq, id, role, author, content, metadata, edited_at, erased_at from messages where incarnation = ${incarnation} order by seq`,
+    );
+    return rows.map((row) => ({
+      seq: Number(row["seq"]),
+      id: String(row["id"]),
+      role: String(row["role"]),
+      author: row["author"],
+      content: row["erased_at"] === null ? row["content"] : "erased",
+      metadata: row["metadata"],
+      isEdited: row["edited_at"] !== null,
+    }));
+  });
+}
+
+/** What the object holds. */
+async function heldBy(ref: SessionRef): Promise<Archived[]> {
+  const { data } = unwrap(await sessionAt(ref).messages({ limit: 1_000_000 }));
+  return data.map(toArchived);
+}
+
+function toArchived({ seq, id, role, author, content, metadata, editedAt, erased }: Message): Archived {
+  const plain = {
+    author: author ?? null,
+    content: erased === true ? "erased" : content,
+    metadata: metadata ?? null,
+    isEdited: editedAt !== undefined,
+  };
+  return { seq, id, role, ...plain };
+}
+
+/** How many rows of PostgreSQL, of any table, have a text in them. */
+function rowsWith(text: string): Promise<number> {
+  return onArchive(async (database) => {
+    const { rows } = await database.execute<{ name: string }>(
+      sql`select table_name as name from information_schema.tables where table_schema = 'public'`,
+    );
+    expect(rows.map(({ name }) => name)).toEqual(expect.arrayContaining(["messages", "sessions", "summary_items"]));
+    let count = 0;
+    for (const { name } of rows) {
+      const found = await database.execute(
+        sql`select 1 from ${sql.identifier(name)} as t where t::text like ${`%${text}%`}`,
+      );
+      count += found.rows.length;
+    }
+    return count;
+  });
+}
+
+async function expectArchiveLikeObject(ref: SessionRef): Promise<void> {
+  expect(await archived(await incarnationOf(ref))).toEqual(await heldBy(ref));
+}
+
+/** A chat whose messages are in the archive. */
+async function archivedChat(turns = 12): Promise<SessionRef> {
+  const ref = await chatOf(turns, { settings: { ...QUIET, ...ARCHIVING } });
+  await summarizeAndArchive(ref);
+  return ref;
+}
+
+/** A chat of as many messages of 80 kB, three of which make a page. */
+async function bulkyChat(count: number, settings: SessionSettings): Promise<SessionRef> {
+  const ref = freshRef();
+  const messages = Array.from({ length: count }, (_, index) => said(`${index}: ${"boat ".repeat(16_000)}`));
+  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, settings)));
+  return ref;
+}
+
+async function switchTo(ref: SessionRef, archiveMessages: boolean): Promise<void> {
+  const settings = { ...QUIET, archiveMessages };
+  unwrap(await withoutAlarm(ref, (session) => session.update({ settings })));
+}
+
+async function deltaOf(ref: SessionRef): Promise<ArchiveDelta> {
+  const { jobId, incarnation } = await jobOf(ref, "archive");
+  const delta = await withoutAlarm(ref, (session) => session.readArchiveDelta(jobId, incarnation));
+  if (delta === null) throw new Error("nothing is owed to the archive");
+  return delta;
+}
+
+function apply(delta: ArchiveDelta) {
+  return onArchive((database) => database.transaction((transaction) => applyArchiveWrite(transaction, delta)));
+}
+
+async function confirm(ref: SessionRef, { rev, version, messageSeq }: ArchiveDelta): Promise<void> {
+  const { jobId, incarnation } = await jobOf(ref, "archive");
+  await withoutAlarm(ref, (session) => session.confirmArchived(jobId, incarnation, { rev, version, messageSeq }));
+}
+
+/** Delivers what is owed to the archive until nothing is; how often it took. */
+async function archiveAll(ref: SessionRef): Promise<number> {
+  for (let deliveries = 0; deliveries < 50; deliveries += 1) {
+    if (!(await owedJobs(ref)).some(({ kind }) => kind === "archive")) return deliveries;
+    const job = await jobOf(ref, "archive");
+    await deliver(job);
+  }
+  throw new Error("the archive is owed more and more");
+}
+
+describe("messages in the archive", () => {
+  it("follow with a summary, the latest ones included, parts and metadata as they were said", async () => {
+    const ref = await chatOf(12, { settings: { ...QUIET, ...ARCHIVING } });
+    const rich = {
+      ...said("", "rich"),
+      author: "Ada",
+      metadata: { channel: "web" },
+      content: [{ type: "text" as const, text: 'Quotes " and 漢字 🎉' }],
+    };
+    unwrap(await sessionAt(ref).append({ messages: [rich, said("no id")] }, null));
+    await summarizeAndArchive(ref);
+    await expectArchiveLikeObject(ref);
+    expect(await archived(await incarnationOf(ref))).toHaveLength(14);
+  });
+
+  it("stay out of it without the setting", async () => {
+    const ref = await chatOf(12, { settings: QUIET });
+    const unlike = `gannet-${crypto.randomUUID()}`;
+    unwrap(await sessionAt(ref).append({ messages: [said(unlike)] }, null));
+    await summarizeAndArchive(ref);
+    expect(await rowsWith(unlike)).toBe(0);
+    expect(await archived(await incarnationOf(ref))).toEqual([]);
+  });
+
+  it("follow after a silence, though too little was said for a summary", async () => {
+    const ref = await chatOf(2, { settings: ARCHIVING });
+    expect(await owedJobs(ref)).toEqual([]);
+    await letPass(ref, HOUR_MS);
+    await ring(ref);
+    await until("both are archived", async () => (await archived(await incarnationOf(ref))).length === 2);
+    await archivedWhole(ref);
+    await ring(ref);
+    expect(await owedJobs(ref)).toEqual([]);
+  });
+
+  it("all follow page by page when it is switched on later, and are archived once the last one is", async () => {
+    const ref = await bulkyChat(8, QUIET);
+    await switchTo(ref, true);
+    const first = await deltaOf(ref);
+    expect(first.messages?.rows.map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    await deliver(await jobOf(ref, "archive"));
+    expect((await archived(first.incarnation)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
+    expect(await archiveAll(ref)).toBe(2);
+    expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("are the same however late, often and in whatever order their pages arrive", async () => {
+    const ref = await bulkyChat(7, QUIET);
+    await switchTo(ref, true);
+    const first = await deltaOf(ref);
+    await apply(first);
+    await confirm(ref, first);
+    const second = await deltaOf(ref);
+    expect(await apply(second)).toBe("applied");
+    expect(await apply(first)).toBe("stale");
+    expect(await apply(second)).toBe("stale");
+    await confirm(ref, first);
+    await confirm(ref, second);
+    const third = await deltaOf(ref);
+    await confirm(ref, second);
+    expect(await deltaOf(ref)).toEqual(third);
+    expect(await apply(third)).toBe("applied");
+    await confirm(ref, third);
+    await expectArchiveLikeObject(ref);
+    expect(await owedJobs(ref)).toEqual([]);
+  });
+
+  it("are not taken for written when an earlier version of the consumer confirms, which leaves them out", async () => {
+    const ref = await bulkyChat(2, QUIET);
+    await switchTo(ref, true);
+    const { messages, messageSeq, ...known } = await deltaOf(ref);
+    expect([messages?.rows.length, messageSeq]).toEqual([2, 2]);
+    await apply({ ...known, messages: null, messageSeq });
+    const { jobId, incarnation } = await jobOf(ref, "archive");
+    const { rev, version } = known;
+    await withoutAlarm(ref, (session) => session.confirmArchived(jobId, incarnation, { rev, version }));
+    expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("follow by the tenant's setting, and go by it, as it reaches the session with an append", async () => {
+    const ref = await chatOf(8, { settings: QUIET });
+    const on = { ...UNSET_TENANT, rev: 1, settings: ARCHIVING };
+    const off = { ...UNSET_TENANT, rev: 2, settings: { archiveMessages: false } };
+    unwrap(await sessionAt(ref).append({ messages: [turn(9)] }, null, on));
+    await summarizeAndArchive(ref);
+    await expectArchiveLikeObject(ref);
+    unwrap(await sessionAt(ref).append({ messages: [turn(10)] }, null, off));
+    await archivedWhole(ref);
+    expect(await archived(await incarnationOf(ref))).toEqual([]);
+  });
+});
+
+describe("an archived message that is changed", () => {
+  it("is changed in the archive, its metadata alone as well", async () => {
+    const ref = await archivedChat();
+    unwrap(await sessionAt(ref).editMessage("turn-3", { content: "Ada sold the boat." }));
+    unwrap(await sessionAt(ref).editMessage("turn-12", { metadata: { seen: true } }));
+    await archivedWhole(ref);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("is nowhere in PostgreSQL once erased is what it is called, and keeps its seq and its id", async () => {
+    const secret = `pelican-${crypto.randomUUID()}`;
+    const ref = await chatOf(4, { settings: { ...QUIET, ...ARCHIVING } });
+    const message = { ...said(`The word is ${secret}.`, "secret"), author: secret, metadata: { word: secret } };
+    unwrap(await sessionAt(ref).append({ messages: [message, turn(6)] }, null));
+    await summarizeAndArchive(ref);
+    expect(await rowsWith(secret)).toBeGreaterThan(0);
+    expect(unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("secret"))).state).toBe("erasing");
+    expect(unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("secret"))).state).toBe("erasing");
+    await archiveAll(ref);
+    expect(await rowsWith(secret)).toBe(0);
+    expect(unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("secret"))).state).toBe("erased");
+    expect((await archived(await incarnationOf(ref)))[4]).toMatchObject({ seq: 5, id: "secret", content: "erased" });
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("does not come back with a page that was read before the erasure and arrives after it", async () => {
+    const secret = `heron-${crypto.randomUUID()}`;
+    const ref = freshRef();
+    const settings = { ...QUIET, ...ARCHIVING };
+    unwrap(await sessionAt(ref).append({ messages: [said("hello", "a"), said(secret, "b")] }, birthOf(ref, settings)));
+    await letPass(ref, HOUR_MS);
+    await switchTo(ref, false);
+    await switchTo(ref, true);
+    const early = await deltaOf(ref);
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("b")));
+    expect(await apply(early)).toBe("applied");
+    expect(await rowsWith(secret)).toBe(1);
+    await confirm(ref, early);
+    expect(unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("b"))).state).toBe("erasing");
+    const late = await deltaOf(ref);
+    expect(await apply(late)).toBe("applied");
+    expect(await apply(early)).toBe("stale");
+    await confirm(ref, late);
+    expect(await rowsWith(secret)).toBe(0);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("makes no delivery larger than two pages, however many are changed while the archive is away", async () => {
+    const ref = await bulkyChat(8, { ...QUIET });
+    await switchTo(ref, true);
+    await archiveAll(ref);
+    for (const seq of [2, 3, 5, 6, 7]) {
+      const content = `Edited ${seq}: ${"ship ".repeat(16_000)}`;
+      unwrap(await withoutAlarm(ref, (session) => session.editMessage(`seq-${seq}`, { content })));
+      expect(JSON.stringify((await deltaOf(ref)).messages).length).toBeLessThan(550_000);
+    }
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("is erased along with more than a hundred others", async () => {
+    const ref = await archivedChat(130);
+    for (let seq = 2; seq <= 120; seq += 1) {
+      unwrap(await withoutAlarm(ref, (session) => session.eraseMessage(`turn-${seq}`)));
+    }
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+    expect((await heldBy(ref)).filter(({ content }) => content === "erased")).toHaveLength(119);
+  });
+});
+
+describe("messages that are to be in the archive no more", () => {
+  it("are erased from it when the setting is switched off, and follow again when it is on", async () => {
+    const ref = await archivedChat();
+    const incarnation = await incarnationOf(ref);
+    await switchTo(ref, false);
+    expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
+    await archiveAll(ref);
+    expect(await archived(incarnation)).toEqual([]);
+    unwrap(await sessionAt(ref).append({ messages: [turn(13)] }, null));
+    await summarizeAndArchive(ref);
+    expect(await archived(incarnation)).toEqual([]);
+    await switchTo(ref, true);
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("are whole after off and on, though a confirmation from before comes in between", async () => {
+    const ref = await bulkyChat(4, QUIET);
+    await switchTo(ref, true);
+    const early = await deltaOf(ref);
+    await apply(early);
+    await switchTo(ref, false);
+    const off = await deltaOf(ref);
+    expect(await apply(off)).toBe("applied");
+    expect(await archived(early.incarnation)).toEqual([]);
+    await switchTo(ref, true);
+    await confirm(ref, early);
+    await confirm(ref, off);
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("go with their session, and with an earlier life of it", async () => {
+    const ref = await archivedChat();
+    const first = await incarnationOf(ref);
+    unwrap(await sessionAt(ref).erase());
+    await until("the messages are gone", async () => (await archived(first)).length === 0);
+    unwrap(await sessionAt(ref).append({ messages: [turn(1)] }, birthOf(ref, { ...QUIET, ...ARCHIVING })));
+    await letPass(ref, 0);
+    await switchTo(ref, false);
+    await switchTo(ref, true);
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+    expect(await archived(first)).toEqual([]);
+  });
+
+  it("stay there when the session expires, and go when it is erased", async () => {
+    const settings = { ...QUIET, ...ARCHIVING, expireAfterIdleSeconds: 3_600 };
+    const ref = await chatOf(8, { settings });
+    await pipelineParts().directory.register(ref, Date.now(), {});
+    await letPass(ref, 2 * HOUR_MS);
+    await until("it expires", async () => {
+      const state = await sessionAt(ref).state();
+      if (!state.ok) return state.fault.code === "session_expired";
+      await ring(ref);
+      return false;
+    });
+    const incarnation = await incarnationOf(ref);
+    expect((await archived(incarnation)).map(({ seq }) => seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    unwrap(await sessionAt(ref).erase());
+    await until("they are gone", async () => (await archived(incarnation)).length === 0);
+  });
+});
+
+describe("an archive that was set back", () => {
+  it("is filled again with everything, and rid of what was erased since", async () => {
+    const ref = await archivedChat();
+    const incarnation = await incarnationOf(ref);
+    const before = await onArchive((database) =>
+      database.execute(sql`select rev from sessions where incarnation = ${incarnation}`),
+    );
+    unwrap(await sessionAt(ref).eraseMessage("turn-2"));
+    await archivedWhole(ref);
+    await onArchive(async (database) => {
+      await database.execute(
+        sql`update sessions set rev = ${before.rows[0]?.["rev"]} where incarnation = ${incarnation}`,
+      );
+      await database.execute(sql`update messages set content = '"came back"' where incarnation = ${incarnation}`);
+      await database.execute(sql`delete from messages where incarnation = ${incarnation} and seq > 5`);
+    });
+    unwrap(await sessionAt(ref).eraseMessage("turn-3"));
+    await archivedWhole(ref);
+    await expectArchiveLikeObject(ref);
+  });
+
+  it("is filled again when it lost the session as a whole", async () => {
+    const ref = await archivedChat();
+    const incarnation = await incarnationOf(ref);
+    await onArchive(async (database) => {
+      for (const table of ["sessions", "summaries", "summary_items", "messages"]) {
+        await database.execute(sql`delete from ${sql.identifier(table)} where incarnation = ${incarnation}`);
+      }
+    });
+    unwrap(await sessionAt(ref).update({ metadata: { topic: "boats" } }));
+    await archivedWhole(ref);
+    await expectArchiveLikeObject(ref);
+  });
+});
+
+describe("a copy of a session", () => {
+  it("archives messages of its own when it is a fork, and what is erased at its source goes there too", async () => {
+    const ref = await archivedChat();
+    const fork = await forkOf(ref);
+    await archivedWhole(fork);
+    await expectArchiveLikeObject(fork);
+    unwrap(await sessionAt(ref).eraseMessage("turn-3"));
+    await until("the fork's archive is told", async () => {
+      const rows = await archived(await incarnationOf(fork));
+      return rows[2]?.content === "erased";
+    });
+    await archivedWhole(fork);
+    await expectArchiveLikeObject(fork);
+  });
+
+  it("archives them when it is an import, erased ones as tombstones", async () => {
+    const ref = await chatOf(4, { settings: { ...QUIET, ...ARCHIVING } });
+    unwrap(await sessionAt(ref).eraseMessage("turn-2"));
+    const file = await request("GET", `/sessions/${ref.session}/export`);
+    const copy = beside(ref);
+    expect((await request("POST", `/import?sessionId=${copy.session}`, file.text)).status).toBe(201);
+    await until("it is archived", async () => (await archived(await incarnationOf(copy))).length === 4);
+    await expectArchiveLikeObject(copy);
+  });
+});
