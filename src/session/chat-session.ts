@@ -1,4 +1,5 @@
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import type { Fault, Outcome } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
@@ -12,6 +13,7 @@ import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/t
 import { renderContext } from "../memory/formats.ts";
 import { ownSources } from "../memory/items.ts";
 import { appendMessages, messageId } from "./append.ts";
+import { noteAppend } from "./auditing.ts";
 import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
@@ -82,8 +84,16 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** Appends a batch. Without `birth` an unknown session stays unknown. */
-  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
+  /**
+   * Appends a batch. Without `birth` an unknown session stays unknown.
+   * @param by who appends, for the audit
+   */
+  async append(
+    request: AppendRequest,
+    birth: Birth | null,
+    tenant?: TenantSettings,
+    by?: AuditActor,
+  ): Promise<Outcome<AppendResult>> {
     return this.shell.answer(() => {
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =
@@ -95,6 +105,7 @@ export class ChatSession extends LiveSession {
       if (!outcome.ok) throw new Refusal(outcome.fault);
       const { messages, headSeq, createdCount } = outcome.value;
       if (createdCount > 0) {
+        if (by !== undefined) noteAppend(this.shell.store, by, headSeq - createdCount + 1, now);
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
         else this.shell.armForSilence(session, now);
       }

@@ -3,7 +3,7 @@ import type { Metadata, SessionRef, SessionSettings } from "../contracts/session
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
 import { revBaseOf } from "./feed.ts";
-import { expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
+import { auditAt, expiryAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
@@ -61,7 +61,8 @@ export class SessionShell {
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
-      if (this.#alarmAt === null && this.store.nextSendAt() !== null) this.arm();
+      if (this.#alarmAt === null && earliest(this.store.nextSendAt(), this.store.audit.nextSendAt()) !== null)
+        this.arm();
     });
   }
 
@@ -188,8 +189,10 @@ export class SessionShell {
     const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
     return earliest(
       this.store.nextSendAt(),
+      this.store.audit.nextSendAt(),
       session.copying?.kind === "import" ? session.copying.until : null,
       isSilent ? idleSummaryAt(this.store, session) : null,
+      isSilent ? auditAt(this.store, session) : null,
       isSilent && !this.store.isOwed("expire") ? expiryAt(this.store, session) : null,
     );
   }

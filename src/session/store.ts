@@ -2,6 +2,7 @@ import type { JobKind } from "../contracts/job.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { Item } from "../contracts/summary.ts";
+import { AuditStore } from "./audit-store.ts";
 import { FeedStore } from "./feed-store.ts";
 import { LineageStore } from "./lineage-store.ts";
 import {
@@ -25,7 +26,7 @@ import {
   type VersionedItem,
 } from "./rows.ts";
 
-/** Every SQL statement of the session object, but for those of its lineage, its feed and its search index. No decision is taken here. */
+/** Every SQL statement of the session object, but for those of its lineage, its feed, its audit and its search index. No decision is taken here. */
 
 /** Rows of the first page that is read of the log: most contexts need about as many. */
 const FIRST_PAGE_ROWS = 32;
@@ -49,6 +50,7 @@ export class SessionStore {
   readonly #sql: SqlStorage;
   readonly lineage: LineageStore;
   readonly feed: FeedStore;
+  readonly audit: AuditStore;
   /** The items of the version that was read last: a long history of items is not read again with each context. */
   #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
 
@@ -56,6 +58,7 @@ export class SessionStore {
     this.#sql = sql;
     this.lineage = new LineageStore(sql);
     this.feed = new FeedStore(sql);
+    this.audit = new AuditStore(sql);
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
