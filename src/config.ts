@@ -29,6 +29,13 @@ const httpUrlOrEmpty = (error: string) =>
 const MAX_SUMMARIZER_TIMEOUT_SECONDS = 120;
 const TIMEOUT_FAULT = `SUMMARIZER_TIMEOUT_SECONDS must be a number from 1 to ${MAX_SUMMARIZER_TIMEOUT_SECONDS}, or left out`;
 
+/** What PostgreSQL refuses to drop, whoever asks. */
+const MIN_AUDIT_DAYS = 30;
+const MAX_AUDIT_DAYS = 3_650;
+/** A year, and a month to look back at it. */
+const DEFAULT_AUDIT_DAYS = 400;
+const AUDIT_DAYS_FAULT = `THREADKEEP_AUDIT_DAYS must be a whole number of days from ${MIN_AUDIT_DAYS} to ${MAX_AUDIT_DAYS}, or left out for ${DEFAULT_AUDIT_DAYS}`;
+
 const configSchema = z
   .object({
     THREADKEEP_API_KEY: secret("THREADKEEP_API_KEY"),
@@ -51,6 +58,12 @@ const configSchema = z
     THREADKEEP_RATE_LIMITS: z
       .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
       .default("on"),
+    THREADKEEP_AUDIT_DAYS: z.coerce
+      .number({ error: AUDIT_DAYS_FAULT })
+      .int({ error: AUDIT_DAYS_FAULT })
+      .min(MIN_AUDIT_DAYS, { error: AUDIT_DAYS_FAULT })
+      .max(MAX_AUDIT_DAYS, { error: AUDIT_DAYS_FAULT })
+      .default(DEFAULT_AUDIT_DAYS),
   })
   .refine((env) => env.THREADKEEP_API_KEY !== env.THREADKEEP_ADMIN_KEY, {
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
@@ -117,6 +130,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Whether requests are counted at the edge. */
   readonly hasRateLimits: boolean;
+  /** How long events of the audit are kept, in days. */
+  readonly auditDays: number;
   readonly model: ModelConfig;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
@@ -196,6 +211,7 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     hosts: data.THREADKEEP_HOSTS,
     corsOrigins: data.THREADKEEP_CORS_ORIGINS,
     hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
+    auditDays: data.THREADKEEP_AUDIT_DAYS,
     model: chosen.model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer:

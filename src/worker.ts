@@ -10,6 +10,7 @@ import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
 import { createApp } from "./http/app.ts";
+import { retainAudit } from "./maintenance/retain-audit.ts";
 import { consume } from "./pipeline/consume.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
@@ -101,7 +102,8 @@ function build(env: Env) {
     withDatabase: onDatabase,
     log,
   });
-  return { app, parts, pipelineOf };
+  const retain = () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays);
+  return { app, parts, pipelineOf, retain };
 }
 
 function limitersOf(env: Env): Limiters {
@@ -130,5 +132,9 @@ export default {
   async queue(batch, env, ctx) {
     built ??= build(env);
     await consume(batch, built.pipelineOf(ctx));
+  },
+  async scheduled(_controller, env) {
+    built ??= build(env);
+    await built.retain();
   },
 } satisfies ExportedHandler<Env>;

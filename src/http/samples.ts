@@ -342,7 +342,7 @@ const auditPage: Page<AuditEvent> = {
       details: { seq: 62 },
     },
     {
-      id: "e5a1c7c0-11d2-4b7e-b7f5-6a4f0c2d9e22/62/key:7Qm2xVb9LcTa",
+      id: "e5a1c7c0-11d2-4b7e-b7f5-6a4f0c2d9e22/62/0",
       at: "2026-11-22T09:58:03.112Z",
       tenant: "acme",
       actor: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" },

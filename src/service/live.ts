@@ -14,9 +14,9 @@ export const openLive = operation(
   async (call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
     const { principal, requestId } = call;
     const ref = refOf(call, sessionId);
-    const { scopes, expiresAt = null, ticket = null } = principal;
+    const { scopes, kind, id, expiresAt = null, ticket = null } = principal;
     const tenant = (await tenantOf(call)) ?? null;
-    const opening = { since: since ?? null, scopes, expiresAt, ticket, requestId, tenant };
+    const opening = { since: since ?? null, scopes, by: { kind, id }, expiresAt, ticket, requestId, tenant };
     const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
     if ("code" in opened) throw new ThreadkeepError(opened);
     return opened;

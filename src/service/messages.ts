@@ -22,11 +22,13 @@ export const appendMessages = operation(
     const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
     const append = { ...request, messages };
     const tenant = await tenantOf(call);
-    const first = await call.parts.sessions.get(ref).append(append, null, tenant);
+    const { kind, id } = call.principal;
+    const by = { kind, id };
+    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by);
     if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
     // Created by its first append, which is answered only after the directory knows the session.
     const grant = await call.parts.directory.register(ref, Date.now(), {});
-    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant));
+    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by));
     if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
     return result;
   },

@@ -1,4 +1,5 @@
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import type { Fault, Outcome } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
@@ -14,6 +15,7 @@ import { ownSources } from "../memory/items.ts";
 import { createLeaseClient } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { appendMessages, messageId } from "./append.ts";
+import { noteAppend } from "./auditing.ts";
 import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
@@ -97,8 +99,16 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** Appends a batch. Without `birth` an unknown session stays unknown. */
-  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
+  /**
+   * Appends a batch. Without `birth` an unknown session stays unknown.
+   * @param by who appends, for the audit
+   */
+  async append(
+    request: AppendRequest,
+    birth: Birth | null,
+    tenant?: TenantSettings,
+    by?: AuditActor,
+  ): Promise<Outcome<AppendResult>> {
     const bounds = leasedBounds(this.shell.existing(), birth, tenant);
     const cover = bounds === null ? null : await this.#leases.cover(bounds, request.messages);
     const outcome = this.shell.answer(() => {
@@ -122,6 +132,7 @@ export class ChatSession extends LiveSession {
         this.shell.changed();
       }
       if (createdCount > 0) {
+        if (by !== undefined) noteAppend(this.shell.store, by, headSeq - createdCount + 1, now);
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
         else this.shell.armForSilence(session, now);
       }

@@ -3,6 +3,7 @@ import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
+import { oweRange } from "./auditing.ts";
 import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
 import { noteChange, noteErasures } from "./feed-changes.ts";
@@ -166,6 +167,7 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
 
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
 export function eraseSession(store: SessionStore, session: SessionRow, newId: () => string, now: number): JobRow {
+  oweRange(store, session, now);
   store.wipe(now);
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);

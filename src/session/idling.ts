@@ -2,6 +2,7 @@ import { IDLE_SUMMARY_MIN_TOKENS } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { earliest, idleWakeAt } from "../memory/work.ts";
+import { oweRange } from "./auditing.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { cutMessages, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -52,6 +53,15 @@ export function expiryAt(store: SessionStore, session: SessionRow): number | nul
   return seconds === null ? null : idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session));
 }
 
+/** So long after the last of them appends are told to the audit, if no summary came earlier. */
+const AUDIT_AFTER_IDLE_SECONDS = 1_800;
+
+/** When silence calls for the audit to be told of appends; null if it does not. */
+export function auditAt(store: SessionStore, session: SessionRow): number | null {
+  if (store.audit.appending() === null) return null;
+  return idleWakeAt(lastActivityAt(store, session), AUDIT_AFTER_IDLE_SECONDS, shareOf(session));
+}
+
 /**
  * When the silence after an append may call for something, without a look at how the log would be cut: an append stays cheap, and
  * the alarm looks closer. Null if it cannot.
@@ -63,11 +73,14 @@ export function soonestIdleAt(store: SessionStore, session: SessionRow, now: num
   return earliest(
     summarizeAfterIdleSeconds !== null && isWorthIt ? idleWakeAt(now, summarizeAfterIdleSeconds, share) : null,
     expireAfterIdleSeconds !== null ? idleWakeAt(now, expireAfterIdleSeconds, share) : null,
+    store.audit.appending() !== null ? idleWakeAt(now, AUDIT_AFTER_IDLE_SECONDS, share) : null,
   );
 }
 
 /** Owes what silence calls for. Called when the alarm rings. */
 export function oweIdleWork(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+  const tellAt = auditAt(store, session);
+  if (tellAt !== null && tellAt <= now) oweRange(store, session, now);
   const summaryAt = idleSummaryAt(store, session);
   const target = summaryAt !== null && summaryAt <= now ? idleTarget(store) : null;
   if (target !== null) oweSummaryThrough(store, session, target, newId, now);

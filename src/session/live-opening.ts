@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { AuditActor } from "../contracts/audit.ts";
 import type { Fault } from "../contracts/errors.ts";
 import { type Rev, revSchema } from "../contracts/live.ts";
 import { type Scope, scopeSchema, type TicketClaim } from "../contracts/principal.ts";
@@ -14,6 +15,8 @@ export interface LiveOpening {
   readonly since: Rev | null;
   /** What the socket's frames may do. */
   readonly scopes: readonly Scope[];
+  /** Who sends them, for the audit. */
+  readonly by: AuditActor;
   /** When the credentials that were shown are good no more, ms since 1970. */
   readonly expiresAt: number | null;
   readonly ticket: TicketClaim | null;
@@ -26,6 +29,7 @@ const OPENING_HEADER = "Threadkeep-Live-Opening";
 const openingSchema = z.object({
   since: revSchema.nullable(),
   scopes: z.array(scopeSchema),
+  by: z.custom<AuditActor>(),
   expiresAt: z.number().nullable(),
   ticket: z.object({ id: z.string(), life: z.string(), expiresAt: z.number() }).nullable(),
   requestId: z.string(),

@@ -1,5 +1,6 @@
 import { requireScope } from "../access/scopes.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
 import type { ClientFrame } from "../contracts/live.ts";
@@ -17,6 +18,12 @@ import { type ChatSessionEnv, SessionWork } from "./session-work.ts";
 
 const log = createLog();
 
+/** Whose frames come on a socket. */
+interface Sender {
+  readonly scopes: readonly Scope[];
+  readonly by?: AuditActor | undefined;
+}
+
 /**
  * The live side of a session's object: sockets that hibernate with it, told of each change after it has committed, and the frames that
  * come on them, which pass the same checks as requests over HTTP.
@@ -30,7 +37,12 @@ export abstract class LiveSession extends SessionWork {
     this.shell.onCommit(() => this.#sockets.deliver());
   }
 
-  abstract append(request: AppendRequest, birth: null): Promise<Outcome<AppendResult>>;
+  abstract append(
+    request: AppendRequest,
+    birth: null,
+    tenant?: undefined,
+    by?: AuditActor,
+  ): Promise<Outcome<AppendResult>>;
   abstract context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
 
   /** The life that a ticket for this session is bound to. */
@@ -70,7 +82,7 @@ export abstract class LiveSession extends SessionWork {
     if (sender === null) return;
     const received = readFrame(data);
     if ("frame" in received) {
-      await this.#serve(socket, received.frame, sender.scopes);
+      await this.#serve(socket, received.frame, sender);
       return;
     }
     const { fault, isUnreadable, id } = received;
@@ -86,13 +98,13 @@ export abstract class LiveSession extends SessionWork {
     this.#sockets.forget(socket);
   }
 
-  async #serve(socket: WebSocket, frame: ClientFrame, scopes: readonly Scope[]): Promise<void> {
+  async #serve(socket: WebSocket, frame: ClientFrame, sender: Sender): Promise<void> {
     if (frame.type === "ack") {
       this.#sockets.acknowledge(socket, frame.rev);
       return;
     }
     try {
-      this.#sockets.answer(socket, frame.id, await this.#resultOf(frame, { scopes }));
+      this.#sockets.answer(socket, frame.id, await this.#resultOf(frame, sender));
     } catch (error) {
       const fault = faultOf(error);
       if (fault.code === "internal") log.error("frame_failed", { type: frame.type, ...errorFields(error) });
@@ -100,20 +112,17 @@ export abstract class LiveSession extends SessionWork {
     }
   }
 
-  async #resultOf(
-    frame: Exclude<ClientFrame, { type: "ack" }>,
-    principal: { readonly scopes: readonly Scope[] },
-  ): Promise<object> {
+  async #resultOf(frame: Exclude<ClientFrame, { type: "ack" }>, sender: Sender): Promise<object> {
     if (frame.type === "context") {
       const { type: _type, id: _id, ...request } = frame;
-      requireScope(principal, "memory:read");
+      requireScope(sender, "memory:read");
       return unwrap(await this.context(request));
     }
     const { type: _type, id: _id, ...append } = frame;
-    requireScope(principal, "memory:write");
-    if (append.context !== undefined) requireScope(principal, "memory:read");
+    requireScope(sender, "memory:write");
+    if (append.context !== undefined) requireScope(sender, "memory:read");
     refuseOversize(append.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
-    return unwrap(await this.append(append, null));
+    return unwrap(await this.append(append, null, undefined, sender.by));
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { AuditActor } from "../contracts/audit.ts";
 import type { Fault } from "../contracts/errors.ts";
 import {
   MAX_FAULTY_FRAMES,
@@ -10,7 +11,7 @@ import {
   MAX_UNACKNOWLEDGED_EVENTS,
 } from "../contracts/limits.ts";
 import { type Rev, revSchema, type ServerFrame } from "../contracts/live.ts";
-import { type Scope, scopeSchema } from "../contracts/principal.ts";
+import { scopeSchema } from "../contracts/principal.ts";
 import { problemOf } from "../contracts/problem.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -45,6 +46,8 @@ const attachmentSchema = z.object({
   v: z.literal(1),
   incarnation: z.string(),
   scopes: z.array(scopeSchema),
+  /** Who sends its frames; a socket that an earlier version opened does not know. */
+  by: z.custom<AuditActor>().optional(),
   requestId: z.string(),
   until: z.number(),
   acked: revSchema,
@@ -97,7 +100,7 @@ export class LiveSockets {
   }
 
   /** Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows. */
-  open({ since, scopes, expiresAt, requestId }: LiveOpening): Response {
+  open({ since, scopes, by, expiresAt, requestId }: LiveOpening): Response {
     const session = this.#shell.known();
     const { store } = this.#shell;
     const now = Date.now();
@@ -106,7 +109,7 @@ export class LiveSockets {
     const sent = from ?? rev;
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
     const { incarnation } = session;
-    const attachment: Attachment = { v: 1, incarnation, scopes: [...scopes], requestId, until, acked: sent, sent };
+    const attachment: Attachment = { v: 1, incarnation, scopes: [...scopes], by, requestId, until, acked: sent, sent };
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#ctx.acceptWebSocket(socket);
@@ -207,7 +210,7 @@ export class LiveSockets {
   // Frames
 
   /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
-  sender(socket: WebSocket): { readonly scopes: readonly Scope[]; readonly requestId: string } | null {
+  sender(socket: WebSocket): Pick<Attachment, "scopes" | "by" | "requestId"> | null {
     const reader = this.#readers.get(socket);
     if (reader === undefined || this.#isOver(socket, reader, this.#shell.row())) return null;
     const now = Date.now();

@@ -185,6 +185,25 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE session ADD COLUMN message_archive TEXT;
     `,
   },
+  {
+    id: 6,
+    sql: `
+      -- Appends that the audit has yet to be told of: where they begin, and by whom they are. No row where there are none.
+      CREATE TABLE appending (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        from_seq INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        actors TEXT NOT NULL
+      );
+      -- Events of the audit. A row goes when the queue has taken it.
+      CREATE TABLE owed_audits (
+        id TEXT PRIMARY KEY,
+        events TEXT NOT NULL,
+        sends INTEGER NOT NULL,
+        next_send_at INTEGER NOT NULL
+      ) WITHOUT ROWID;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -4,7 +4,7 @@ import type { Metadata, SessionRef, SessionSettings } from "../contracts/session
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
 import { revBaseOf } from "./feed.ts";
-import { expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
+import { auditAt, expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
@@ -65,7 +65,8 @@ export class SessionShell {
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
-      if (this.#alarmAt === null && this.store.jobs.nextSendAt() !== null) this.arm();
+      const owedAt = earliest(this.store.jobs.nextSendAt(), this.store.audit.nextSendAt());
+      if (this.#alarmAt === null && owedAt !== null) this.arm();
     });
   }
 
@@ -203,9 +204,11 @@ export class SessionShell {
     const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
     return earliest(
       this.store.jobs.nextSendAt(),
+      this.store.audit.nextSendAt(),
       session.copying?.kind === "import" ? session.copying.until : null,
       isSilent ? idleSummaryAt(this.store, session) : null,
       isSilent ? idleArchiveAt(this.store, session) : null,
+      isSilent ? auditAt(this.store, session) : null,
       isSilent && !this.store.jobs.isOwed("expire") ? expiryAt(this.store, session) : null,
     );
   }

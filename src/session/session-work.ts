@@ -5,6 +5,8 @@ import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
+import type { OwedAuditRow } from "./audit-store.ts";
+import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
 import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage } from "./copying.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
@@ -21,6 +23,7 @@ export interface ChatSessionEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
   readonly TENANT: LeaseNamespace;
+  readonly AUDIT_QUEUE: Queue;
 }
 
 const log = createLog();
@@ -59,6 +62,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       if (saved.committedVersion !== null) {
         oweArchive(this.shell.store, session, newId, now, saved.isReplaced);
         oweSummaryIfDue(this.shell.store, session, newId, now);
+        oweRange(this.shell.store, session, now);
         this.shell.changed();
         this.shell.wake(jobId);
       }
@@ -168,7 +172,9 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   async #vanishIfDone(): Promise<void> {
     if (this.shell.row() === null) return;
-    if (this.shell.existing() === null && this.shell.store.jobs.all().length === 0) await this.shell.vanish();
+    const { store } = this.shell;
+    const owesNothing = store.jobs.all().length === 0 && store.audit.nextSendAt() === null;
+    if (this.shell.existing() === null && owesNothing) await this.shell.vanish();
   }
 
   // Expiry
@@ -195,6 +201,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         return false;
       }
       if (step === "expire") {
+        oweRange(this.shell.store, session, now);
         this.shell.search.drop();
         this.shell.store.expire(now);
       }
@@ -273,18 +280,22 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     if (session === null) return;
     const now = Date.now();
     // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
-    const due = this.shell.transact(() => {
+    const { due, audits } = this.shell.transact(() => {
       if (this.#isAbandoned(session, now)) this.#erase(session);
       else if (session.erasedAt === null && session.expiredAt === null && session.copying === null) {
         oweIdleWork(this.shell.store, session, newId, now);
         this.shell.forgetRow();
       }
-      const jobs = takeDueJobs(this.shell.store, session, Math.random, now);
+      const taken = {
+        due: takeDueJobs(this.shell.store, session, Math.random, now),
+        audits: takeDueAudits(this.shell.store, Math.random, now),
+      };
       this.shell.arm();
-      return jobs;
+      return taken;
     });
-    await Promise.all(
-      due.map(async (message) => {
+    await Promise.all([
+      this.#sendAudits(audits),
+      ...due.map(async (message) => {
         const queue = message.kind === "summarize" ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
         try {
           await queue.send(message);
@@ -296,7 +307,24 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
           });
         }
       }),
-    );
+    ]);
+  }
+
+  /** What the queue has taken is owed no more: it keeps it, and an event that comes twice is stored once. */
+  async #sendAudits(owed: readonly OwedAuditRow[]): Promise<void> {
+    for (const audit of owed) {
+      try {
+        await this.env.AUDIT_QUEUE.send({ v: 1, events: audit.events });
+        this.shell.transact(() => this.shell.store.audit.settle(audit.id));
+      } catch (error) {
+        log.warn("audit_not_sent", { events: audit.events.length, ...errorFields(error) });
+        this.shell.transact(() => {
+          noteAuditNotSent(this.shell.store, audit, Math.random(), Date.now());
+          this.shell.arm();
+        });
+      }
+    }
+    if (owed.length > 0) await this.#vanishIfDone();
   }
 
   /** An import whose file stopped coming. */

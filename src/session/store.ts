@@ -1,4 +1,5 @@
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
+import { AuditStore } from "./audit-store.ts";
 import { FeedStore } from "./feed-store.ts";
 import { JobStore } from "./job-store.ts";
 import { LineageStore } from "./lineage-store.ts";
@@ -16,6 +17,7 @@ export class SessionStore {
   readonly jobs: JobStore;
   readonly lineage: LineageStore;
   readonly feed: FeedStore;
+  readonly audit: AuditStore;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -24,6 +26,7 @@ export class SessionStore {
     this.jobs = new JobStore(sql);
     this.lineage = new LineageStore(sql);
     this.feed = new FeedStore(sql);
+    this.audit = new AuditStore(sql);
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */

@@ -112,6 +112,19 @@ describe("a setting that cannot work says which variable it is and what to do", 
   });
 });
 
+describe("how long the audit is kept", () => {
+  test("is 400 days, or what is set", () => {
+    expect(parseConfig(PLAIN).auditDays).toBe(400);
+    expect(parseConfig({ ...PLAIN, THREADKEEP_AUDIT_DAYS: "30" }).auditDays).toBe(30);
+  });
+
+  test.each(["", "29", "3651", "60.5", "a year"])("is not %s", (days) => {
+    expect(faultsOf({ THREADKEEP_AUDIT_DAYS: days })).toEqual([
+      "THREADKEEP_AUDIT_DAYS must be a whole number of days from 30 to 3650, or left out for 400",
+    ]);
+  });
+});
+
 describe("who may call from where", () => {
   test("is anybody by any name, and no page of another origin, where nothing is set", () => {
     expect(parseConfig(PLAIN)).toMatchObject({ hosts: [], corsOrigins: [], hasRateLimits: true });

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { readAuditEvents, type StoredAuditFilter } from "../../src/archive/audit.ts";
 import { type Database, withDatabase } from "../../src/archive/database.ts";
 import type { RawAuditEvent } from "../../src/contracts/audit.ts";
+import { retainAudit } from "../../src/maintenance/retain-audit.ts";
 import { storeAudit } from "../../src/pipeline/audit.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
@@ -195,6 +196,19 @@ describe("a user in the audit", () => {
     const { acks, retries } = await deliver([{ v: 1, events: [event] }], { directory: away });
     expect({ acks, retries: retries.length }).toEqual({ acks: [], retries: 1 });
     expect(await stored({ session: event.session ?? "" })).toEqual([]);
+  });
+});
+
+describe("the daily retention", () => {
+  it("asks PostgreSQL for it, and leaves a day on which PostgreSQL is away to the next", async () => {
+    const lines: string[] = [];
+    const log = createLog({ write: (_level, line) => lines.push(line) });
+    await retainAudit({ withDatabase: onArchive, log }, 400);
+    await retainAudit({ withDatabase: () => Promise.reject(new Error("away")), log }, 400);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { event: "audit_retained", created: 0, dropped: 0, keepDays: 400 },
+      { event: "audit_not_retained", errorMessage: "away" },
+    ]);
   });
 });
 

@@ -38,6 +38,8 @@ function directoryOf({ tenant, owner }: UserRef): DurableObjectStub<Directory> {
 async function sessionOf({ tenant, owner }: UserRef, session: string, isArchived = false): Promise<SessionRef> {
   const ref = { tenant, owner, session };
   const messages = Array.from({ length: 6 }, (_, index) => turn(index + 1));
+  const settings = { archiveMessages: isArchived };
+  expect(await request("POST", "/sessions", { id: session, settings }, owner)).toMatchObject({ status: 201 });
   expect(await request("POST", `/sessions/${session}/messages`, { messages }, owner)).toMatchObject({ status: 201 });
   if (!isArchived) return ref;
   await summarizeBy(ref, quoting);
@@ -92,6 +94,7 @@ function rowsNaming(word: string): Promise<string[]> {
     const { rows } = await database.execute(sql`
       select row_to_json(s)::text as row from sessions s where row_to_json(s)::text like ${`%${word}%`}
       union all select row_to_json(i)::text from summary_items i where row_to_json(i)::text like ${`%${word}%`}
+      union all select row_to_json(m)::text from messages m where row_to_json(m)::text like ${`%${word}%`}
       union all select row_to_json(v)::text from summaries v where row_to_json(v)::text like ${`%${word}%`}`);
     return rows.map((row) => String(row["row"]));
   });
@@ -103,6 +106,7 @@ describe("promise 9: erasing a user", () => {
     const refs = [await sessionOf(user, "one", true), await sessionOf(user, "two")];
     const lives = await Promise.all(refs.map(incarnationOf));
     await request("POST", "/sessions/one/fork", { id: "three" }, user.owner);
+    for (const word of ["invoice 1001", user.owner]) expect(await rowsNaming(word)).not.toEqual([]);
     await letGrantsPass(user);
     const begun = await request<UserErasure>("DELETE", `/users/${user.owner}`);
     expect(begun).toMatchObject({
@@ -120,6 +124,9 @@ describe("promise 9: erasing a user", () => {
     expect(report.finishedAt).toBeDefined();
     for (const ref of [...refs, { ...user, session: "three" }]) expect(await storedText(ref)).toBe("");
     expect(await listed({ ...user, session: "" })).toEqual(new Map());
+    for (const word of [user.owner, ...lives]) {
+      expect((await rowsNaming(word)).filter((row) => row.includes("invoice"))).toEqual([]);
+    }
     expect(await rowsNaming(user.owner)).toEqual([]);
     for (const life of lives) {
       const left = (await rowsNaming(life)).map((row) => JSON.parse(row) as Record<string, unknown>);

@@ -1,0 +1,84 @@
+import type { AuditActor, RawAuditEvent } from "../contracts/audit.ts";
+import type { Seq } from "../contracts/message.ts";
+import { number, numberOrNull, stored, text } from "./rows.ts";
+
+/** Appends that the audit has yet to be told of, as one range. */
+export interface AppendingRow {
+  readonly fromSeq: Seq;
+  /** When the first of them came, ms since 1970. */
+  readonly startedAt: number;
+  readonly actors: readonly AuditActor[];
+}
+
+/** Events that are owed to the audit until its queue has taken them. */
+export interface OwedAuditRow {
+  readonly id: string;
+  readonly events: readonly RawAuditEvent[];
+  readonly sends: number;
+}
+
+/** Every SQL statement about the audit. No decision is taken here. */
+export class AuditStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  appending(): AppendingRow | null {
+    const row = this.#sql.exec("SELECT from_seq, started_at, actors FROM appending WHERE one = 1").toArray()[0];
+    if (row === undefined) return null;
+    return {
+      fromSeq: number(row["from_seq"]),
+      startedAt: number(row["started_at"]),
+      actors: stored<AuditActor[]>(row["actors"]),
+    };
+  }
+
+  putAppending({ fromSeq, startedAt, actors }: AppendingRow): void {
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO appending (one, from_seq, started_at, actors) VALUES (1, ?, ?, ?)",
+      fromSeq,
+      startedAt,
+      JSON.stringify(actors),
+    );
+  }
+
+  clearAppending(): void {
+    this.#sql.exec("DELETE FROM appending");
+  }
+
+  owe(id: string, events: readonly RawAuditEvent[], nextSendAt: number): void {
+    this.#sql.exec(
+      "INSERT OR IGNORE INTO owed_audits (id, events, sends, next_send_at) VALUES (?, ?, 0, ?)",
+      id,
+      JSON.stringify(events),
+      nextSendAt,
+    );
+  }
+
+  due(now: number): OwedAuditRow[] {
+    return this.#sql
+      .exec("SELECT id, events, sends FROM owed_audits WHERE next_send_at <= ?", now)
+      .toArray()
+      .map((row) => ({
+        id: text(row["id"]),
+        events: stored<RawAuditEvent[]>(row["events"]),
+        sends: number(row["sends"]),
+      }));
+  }
+
+  noteSend(id: string, sends: number, nextSendAt: number): void {
+    this.#sql.exec("UPDATE owed_audits SET sends = ?, next_send_at = ? WHERE id = ?", sends, nextSendAt, id);
+  }
+
+  settle(id: string): void {
+    this.#sql.exec("DELETE FROM owed_audits WHERE id = ?", id);
+  }
+
+  /** When something is to be sent; null if nothing is owed. */
+  nextSendAt(): number | null {
+    const row = this.#sql.exec("SELECT min(next_send_at) AS at FROM owed_audits").toArray()[0];
+    return numberOrNull(row?.["at"]);
+  }
+}

@@ -1,0 +1,71 @@
+import type { AuditActor, RawAuditEvent } from "../contracts/audit.ts";
+import type { Seq } from "../contracts/message.ts";
+import { resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import type { OwedAuditRow } from "./audit-store.ts";
+import type { SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+
+/**
+ * Appends are told to the audit as ranges, when a summary lands, in silence, and before they are gone. A range costs a row when it
+ * begins, and one for each further principal that takes part in it: an append by itself costs none.
+ */
+
+/** Principals of a range that are told apart. Others count as one. */
+const MAX_ACTORS = 8;
+const MANY: AuditActor = { kind: "many", id: "many" };
+
+/** Notes who appended. Called with each append, inside its transaction. */
+export function noteAppend(store: SessionStore, by: AuditActor, fromSeq: Seq, now: number): void {
+  const open = store.audit.appending();
+  if (open === null) {
+    store.audit.putAppending({ fromSeq, startedAt: now, actors: [by] });
+    return;
+  }
+  const actor = open.actors.length < MAX_ACTORS || includes(open.actors, by) ? by : MANY;
+  if (!includes(open.actors, actor)) store.audit.putAppending({ ...open, actors: [...open.actors, actor] });
+}
+
+function includes(actors: readonly AuditActor[], { kind, id }: AuditActor): boolean {
+  return actors.some((actor) => actor.kind === kind && actor.id === id);
+}
+
+/** Owes the audit what was appended since the last range: an event for each principal. Ids are the same each time they are sent. */
+export function oweRange(store: SessionStore, session: SessionRow, now: number): void {
+  const open = store.audit.appending();
+  const newest = store.messages.head();
+  if (open === null || newest === null) return;
+  const { tenant, owner, session: id, incarnation } = session;
+  const details = {
+    fromSeq: open.fromSeq,
+    throughSeq: newest.seq,
+    startedAt: new Date(open.startedAt).toISOString(),
+    principals: open.actors.length,
+  };
+  const events = open.actors.map((actor, index): RawAuditEvent => ({
+    id: `${incarnation}/${newest.seq}/${index}`,
+    at: new Date(newest.createdAt).toISOString(),
+    tenant,
+    owner,
+    actor,
+    session: id,
+    action: "appendMessages",
+    result: "ok",
+    requestId: null,
+    from: null,
+    details,
+  }));
+  store.audit.owe(`${incarnation}/${newest.seq}`, events, now);
+  store.audit.clearAppending();
+}
+
+/** Marks what is due as sent, and says when to look again if the queue does not take it. */
+export function takeDueAudits(store: SessionStore, random: () => number, now: number): OwedAuditRow[] {
+  const due = store.audit.due(now);
+  for (const { id, sends } of due) store.audit.noteSend(id, sends + 1, now + resendDelayMs(sends + 1, random()));
+  return due;
+}
+
+/** The queue did not take it: try again soon. */
+export function noteAuditNotSent(store: SessionStore, { id, sends }: OwedAuditRow, random: number, now: number): void {
+  store.audit.noteSend(id, sends + 1, now + retryDelayMs(sends + 1, random));
+}

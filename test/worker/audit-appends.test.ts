@@ -1,0 +1,186 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { readAuditEvents } from "../../src/archive/audit.ts";
+import { withDatabase } from "../../src/archive/database.ts";
+import type { AuditActor, AuditEvent } from "../../src/contracts/audit.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { letPass } from "../support/worker-lifetime.ts";
+import { birthOf, freshRef, said, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+
+const SILENCE_MS = 2 * 1_800_000;
+const KEY: AuditActor = { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" };
+const ADMIN: AuditActor = { kind: "admin", id: "admin" };
+
+async function append(ref: SessionRef, texts: readonly string[], by: AuditActor = KEY): Promise<void> {
+  const messages = texts.map((text) => said(text));
+  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, by));
+}
+
+/** What the archive knows of a session's appends, the oldest first. */
+async function stored(ref: SessionRef): Promise<AuditEvent[]> {
+  const filter = { session: ref.session, action: "appendMessages" };
+  const events = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
+    readAuditEvents(database, filter, { limit: 100, after: null }),
+  );
+  return events.toReversed();
+}
+
+async function told(ref: SessionRef, count: number): Promise<AuditEvent[]> {
+  await until(`${count} events of appends`, async () => (await stored(ref)).length >= count);
+  return stored(ref);
+}
+
+function alarm(ref: SessionRef): Promise<void> {
+  return runInDurableObject(stubAt(ref), (session) => session.alarm());
+}
+
+async function fallSilent(ref: SessionRef): Promise<void> {
+  await letPass(ref, SILENCE_MS);
+  await alarm(ref);
+}
+
+/** What is owed to the audit; and whether a range is open. */
+function kept(ref: SessionRef): Promise<{ owed: number; open: number; tables: number }> {
+  return runInDurableObject(stubAt(ref), (_, { storage: { sql } }) => {
+    const tables = sql.exec("SELECT name FROM sqlite_master WHERE name = 'owed_audits'").toArray().length;
+    const count = (table: string): number =>
+      tables === 0 ? 0 : Number(sql.exec(`SELECT count(*) AS n FROM ${table}`).one()["n"]);
+    return { owed: count("owed_audits"), open: count("appending"), tables };
+  });
+}
+
+/** The session falls silent, and another queue stands in the place of the audit's until the object is evicted. */
+async function fallSilentWith(ref: SessionRef, send: (body: unknown) => Promise<unknown>): Promise<void> {
+  await letPass(ref, SILENCE_MS);
+  await runInDurableObject(stubAt(ref), (session) => {
+    const own: object = Reflect.get(session, "env");
+    Reflect.set(session, "env", { ...own, AUDIT_QUEUE: { send } });
+    return session.alarm();
+  });
+}
+
+describe("appends in the audit", () => {
+  it("are told as one range when the session falls silent, and the next ones as the next", async () => {
+    const ref = freshRef();
+    await append(ref, ["one", "two"]);
+    await append(ref, ["three"]);
+    await fallSilent(ref);
+    const [range] = await told(ref, 1);
+    expect(range).toMatchObject({
+      tenant: "test",
+      actor: KEY,
+      user: null,
+      action: "appendMessages",
+      result: "ok",
+      details: { fromSeq: 1, throughSeq: 3, principals: 1 },
+    });
+    await append(ref, ["four"]);
+    await fallSilent(ref);
+    expect((await told(ref, 2)).map(({ details }) => [details["fromSeq"], details["throughSeq"]])).toEqual([
+      [1, 3],
+      [4, 4],
+    ]);
+    expect(await kept(ref)).toMatchObject({ owed: 0, open: 0 });
+  });
+
+  it("are told when a summary lands, up to the newest message", async () => {
+    const ref = freshRef();
+    const messages = Array.from({ length: 12 }, (_, index) => turn(index + 1));
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, KEY));
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0 }));
+    const [range] = await told(ref, 1);
+    expect(range?.details).toMatchObject({ fromSeq: 1, throughSeq: 12 });
+  });
+
+  it("are told of each principal that took part, and of more than eight as of many", async () => {
+    const ref = freshRef();
+    await append(ref, ["one"]);
+    await append(ref, ["two"], ADMIN);
+    await append(ref, ["three"]);
+    await fallSilent(ref);
+    const both = await told(ref, 2);
+    expect(both.map(({ actor }) => actor.id).toSorted()).toEqual([ADMIN.id, KEY.id]);
+    for (const { details } of both) expect(details).toMatchObject({ fromSeq: 1, throughSeq: 3, principals: 2 });
+
+    const crowded = freshRef();
+    for (let at = 0; at < 12; at += 1) await append(crowded, ["hello"], { kind: "tenant-key", id: `key:${at}` });
+    await fallSilent(crowded);
+    const events = await told(crowded, 9);
+    expect(events).toHaveLength(9);
+    expect(events.filter(({ actor }) => actor.kind === "many")).toHaveLength(1);
+  });
+
+  it("are told though the session is erased before anybody was, and then the object is as if it had never been", async () => {
+    const ref = freshRef();
+    await append(ref, ["one", "two"]);
+    unwrap(await sessionAt(ref).erase());
+    expect((await told(ref, 1))[0]?.details).toMatchObject({ fromSeq: 1, throughSeq: 2 });
+    await until("the object vanishes", async () => (await kept(ref)).tables === 0);
+  });
+
+  it("are told through an outage of the queue and an eviction", async () => {
+    const ref = freshRef();
+    await append(ref, ["one"]);
+    await fallSilentWith(ref, () => Promise.reject(new Error("the queue is out of reach")));
+    expect(await kept(ref)).toMatchObject({ owed: 1, open: 0 });
+    await evictDurableObject(stubAt(ref));
+    await told(ref, 1);
+    await until("nothing is owed", async () => (await kept(ref)).owed === 0);
+  });
+
+  it("are told once where the object died between the sending and the noting of it", async () => {
+    const ref = freshRef();
+    await append(ref, ["one"]);
+    let sent = 0;
+    await fallSilentWith(ref, async (body) => {
+      await env.AUDIT_QUEUE.send(body);
+      sent += 1;
+      throw new Error("the answer got lost");
+    });
+    expect(sent).toBe(1);
+    await evictDurableObject(stubAt(ref));
+    await until("nothing is owed", async () => (await kept(ref)).owed === 0);
+    expect(await told(ref, 1)).toHaveLength(1);
+  });
+
+  it("of a batch that changes nothing, because it was appended before, are none", async () => {
+    const ref = freshRef();
+    const messages = [said("one", "m1")];
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, KEY));
+    await fallSilent(ref);
+    await told(ref, 1);
+    unwrap(await sessionAt(ref).append({ messages }, null, undefined, ADMIN));
+    expect(await kept(ref)).toMatchObject({ owed: 0, open: 0 });
+  });
+
+  it("cost no row and no alarm of their own, but for the first of a range and each further principal", async () => {
+    const ref = freshRef();
+    await append(ref, ["one"]);
+    const rows = (by: AuditActor): Promise<number> =>
+      runInDurableObject(stubAt(ref), async (session, { storage }) => {
+        const exec = storage.sql.exec.bind(storage.sql);
+        const setAlarm = storage.setAlarm.bind(storage);
+        const cursors: { readonly rowsWritten: number }[] = [];
+        let alarms = 0;
+        storage.sql.exec = (query: string, ...bindings: unknown[]) => {
+          const cursor = exec(query, ...bindings);
+          cursors.push(cursor);
+          return cursor as never;
+        };
+        storage.setAlarm = (at: number | Date) => {
+          alarms += 1;
+          return setAlarm(at);
+        };
+        unwrap(await session.append({ messages: [said("more")] }, null, undefined, by));
+        storage.sql.exec = exec;
+        storage.setAlarm = setAlarm;
+        return alarms + cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
+      });
+    expect(await rows(KEY)).toBe(1);
+    expect(await rows(ADMIN)).toBe(2);
+    expect(await rows(ADMIN)).toBe(1);
+    expect(await rows(KEY)).toBe(1);
+  });
+});
