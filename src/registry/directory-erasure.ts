@@ -90,7 +90,7 @@ export class DirectoryErasure {
    * @param since ms since 1970: what was looked at after that is not looked at again
    */
   next(row: ErasureRow, since: number, random: number, now: number): ErasureStep | null {
-    if (row.finishedAt !== null && now < row.finishedAt + ERASED_USER_REST_MS) return null;
+    if (isAtRest(row, now)) return null;
     const listed = this.#page(`erasing = ${LISTED}`);
     if (listed.length > 0) return { next: "wipe", sessions: listed };
     const settled = now - GRANT_REST_MS;
@@ -178,6 +178,11 @@ export class DirectoryErasure {
       .exec<{ count: number }>(`SELECT count(*) AS count FROM sessions WHERE ${condition}`, ...values)
       .one().count;
   }
+}
+
+/** It is over, and the last look is not due yet. */
+export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
+  return finishedAt !== null && now < finishedAt + ERASED_USER_REST_MS;
 }
 
 const NO_FAILURE = { failures: 0, firstFailedAt: null, lastError: null };

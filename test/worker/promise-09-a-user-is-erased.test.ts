@@ -137,6 +137,7 @@ describe("promise 9: erasing a user", () => {
     expect(report.startedAt).toBe(again.body.startedAt);
     expect(await request("DELETE", `/users/${user.owner}`)).toMatchObject({ status: 202, body: report });
     await goRound(user, jobId);
+    expect(await directoryOf(user).concludeErasure(jobId, { archive: 0, failedJobs: 0 })).toBe("erased");
     expect(await reportOf(user)).toEqual(report);
   });
 
@@ -260,6 +261,20 @@ describe("promise 9: erasing a user", () => {
     expect((await finish(user, jobId)).found).toMatchObject({ archive: 0, failedJobs: 0 });
   });
 
+  it("lists nothing from the start, and still asks the object of a session that somebody erases meanwhile", async () => {
+    const user = freshUser();
+    const ref = await sessionOf(user, "one");
+    const jobId = await beginErasure(user);
+    expect(await listed(ref)).toEqual(new Map());
+    const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await pipelineParts().directory.remove(ref, grantedAt);
+    await letGrantsPass(user);
+    await goRound(user, jobId);
+    expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 1, erased: 0 });
+    await deliver(await jobOf(ref, "erase"));
+    expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
+  });
+
   it("leaves the sessions of other users and of the tenant alone", async () => {
     const [user, other] = [freshUser(), freshUser()];
     await sessionOf(user, "shared-id", true);
@@ -299,6 +314,17 @@ describe("what comes late, after the user was erased", () => {
     expect(await rowsNaming(user.owner)).toEqual([]);
     expect(await pipelineParts().operations.countOfUser(user)).toBe(0);
     expect(await storedText(ref)).toBe("");
+  });
+
+  it("names nobody in the archive, where a session was erased before the user and is confirmed after", async () => {
+    const user = freshUser();
+    const ref = await sessionOf(user, "one");
+    const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await pipelineParts().directory.remove(ref, grantedAt);
+    await finish(user, await beginErasure(user));
+    await deliver(await jobOf(ref, "erase"));
+    expect(await storedText(ref)).toBe("");
+    expect(await rowsNaming(user.owner)).toEqual([]);
   });
 
   it("is looked for once more when no late write can come: then the id is free, and begins with nothing", async () => {
