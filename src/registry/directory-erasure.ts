@@ -8,6 +8,8 @@ import { resendDelayMs, retryDelayMs } from "../memory/work.ts";
 
 /** Sessions that a consumer is given at a time: each costs a call to its object. */
 const PAGE_SIZE = 50;
+/** A consumer that goes on comes back far sooner; one that stopped is followed by another after this. */
+const PROGRESS_PAUSE_MS = 5_000;
 /** Longer than any word of the directory is good for, whatever two clocks differ by. */
 const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
 
@@ -110,9 +112,9 @@ export class DirectoryErasure {
     return null;
   }
 
-  noteWiped(row: ErasureRow, sessions: readonly string[]): void {
+  noteWiped(row: ErasureRow, sessions: readonly string[], now: number): void {
     this.#mark(sessions, WIPED, 0);
-    this.#progress(row);
+    if (sessions.length > 0) this.#progress(row, now);
   }
 
   noteLooked(row: ErasureRow, looked: Readonly<Record<string, SessionRemains>>, now: number): void {
@@ -121,7 +123,7 @@ export class DirectoryErasure {
     this.#mark(those("owed"), WIPED, now);
     // Created by a request that was on its way as the erasure began.
     this.#mark(those("session"), LISTED, now);
-    if (those("nothing").length > 0) this.#progress(row);
+    if (those("nothing").length > 0) this.#progress(row, now);
   }
 
   noteFailure(row: ErasureRow, reason: string, random: number, now: number): ErasureRow {
@@ -153,8 +155,8 @@ export class DirectoryErasure {
     return concluded;
   }
 
-  #progress(row: ErasureRow): void {
-    this.put({ ...row, sends: 0, ...NO_FAILURE });
+  #progress(row: ErasureRow, now: number): void {
+    this.put({ ...row, sends: 0, nextSendAt: now + PROGRESS_PAUSE_MS, ...NO_FAILURE });
   }
 
   #mark(sessions: readonly string[], state: number, lookedAt: number): void {

@@ -250,7 +250,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   async noteWiped(jobId: string, sessions: readonly string[]): Promise<void> {
-    this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions));
+    this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions, Date.now()));
   }
 
   async noteLooked(jobId: string, looked: Readonly<Record<string, SessionRemains>>): Promise<void> {

@@ -251,6 +251,27 @@ describe("promise 9: erasing a user", () => {
     expect((await rowsNaming(life)).join()).not.toContain(user.owner);
   });
 
+  it("goes page by page, and a session that is out of reach holds up none of the others", async () => {
+    const user = freshUser();
+    const { directory, sessions } = pipelineParts();
+    const names = Array.from({ length: 120 }, (_, index) => `s-${String(index).padStart(3, "0")}`);
+    await Promise.all(names.map((session) => directory.register({ ...user, session }, Date.now(), {})));
+    const written = await sessionOf(user, "s-060");
+    const away = await sessionOf(user, "s-119");
+    await letGrantsPass(user);
+    const jobId = await beginErasure(user);
+    const get = (ref: SessionRef) => {
+      if (ref.session === away.session) throw new Error("its object is out of reach");
+      return sessions.get(ref);
+    };
+    await goRound(user, jobId, pipelineParts({ sessions: { get } }));
+    expect(await storedText(written)).not.toContain("invoice");
+    expect(await storedText(away)).toContain("invoice");
+    expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 120, lastError: "erasure: Error" });
+    expect(await finish(user, jobId)).toMatchObject({ sessions: 120, erased: 120 });
+    expect(await storedText(away)).toBe("");
+  });
+
   it("erases what it still finds and looks again, before it says erased", async () => {
     const user = freshUser();
     const jobId = await beginErasure(user);
