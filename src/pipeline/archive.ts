@@ -1,6 +1,8 @@
 import type { Database } from "../archive/database.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
+import { eraseUserRows } from "../archive/users.ts";
 import type { JobMessage } from "../contracts/job.ts";
+import { TENANT_OWNER } from "../contracts/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { reasonOf, reportFailure, reportRecovery } from "./report.ts";
@@ -116,6 +118,7 @@ async function confirm(
     const report = await session.noteFailure(jobId, incarnation, { reason });
     await reportFailure(parts, job, reason, report);
   } else if (owed.kind === "erasure") {
+    await forgetTombstone(job, parts);
     await session.confirmErased(jobId, incarnation);
     await reportRecovery(parts, job, failures);
   } else if (result === "behind") {
@@ -129,6 +132,16 @@ async function confirm(
     await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq });
     await reportRecovery(parts, job, failures);
   }
+}
+
+/**
+ * A session that was erased before its user may be confirmed only after that: its tombstone then names somebody who was erased. One
+ * whose erasure is under way is looked for by that.
+ */
+async function forgetTombstone(job: JobMessage, parts: PipelineParts): Promise<void> {
+  if (job.owner === TENANT_OWNER) return;
+  const erasure = await parts.users.readErasure(job);
+  if (erasure?.state === "erased") await parts.withDatabase((database) => eraseUserRows(database, job));
 }
 
 function asError(error: unknown): Error {

@@ -6,7 +6,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reasonOf, reportFailure } from "./report.ts";
 
-/** A delivery that erased for so long makes room for others, and comes again at once. */
+/** A delivery that erased for so long makes room for others. The directory sends another. */
 const MAX_ERASING_MS = 10_000;
 
 /**
@@ -24,7 +24,7 @@ export async function eraseUser(job: UserJobMessage, parts: PipelineParts): Prom
         return ACK;
       }
       await (step.next === "wipe" ? wipe(step.sessions, job, parts) : look(step.sessions, job, parts));
-      if (Date.now() - startedAt > MAX_ERASING_MS) return { verdict: "retry", delaySeconds: 0 };
+      if (Date.now() - startedAt > MAX_ERASING_MS) return ACK;
     }
   } catch (error) {
     const reason = `erasure: ${reasonOf(error)}`;
@@ -36,11 +36,16 @@ export async function eraseUser(job: UserJobMessage, parts: PipelineParts): Prom
 }
 
 async function wipe(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {
-  await forEach(sessions, async (session) => {
-    const erased = await sessionOf(session, job, parts).erase();
-    if (!erased.ok && erased.fault.code !== "session_not_found") unwrap(erased);
-    await parts.users.noteWiped(job, job.jobId, [session]);
-  });
+  const wiped: string[] = [];
+  try {
+    await forEach(sessions, async (session) => {
+      const erased = await sessionOf(session, job, parts).erase();
+      if (!erased.ok && erased.fault.code !== "session_not_found") unwrap(erased);
+      wiped.push(session);
+    });
+  } finally {
+    await parts.users.noteWiped(job, job.jobId, wiped);
+  }
 }
 
 async function look(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {

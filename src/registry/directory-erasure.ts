@@ -8,6 +8,8 @@ import { resendDelayMs, retryDelayMs } from "../memory/work.ts";
 
 /** Sessions that a consumer is given at a time: each costs a call to its object. */
 const PAGE_SIZE = 50;
+/** A consumer that goes on comes back far sooner; one that stopped is followed by another after this. */
+const PROGRESS_PAUSE_MS = 5_000;
 /** Longer than any word of the directory is good for, whatever two clocks differ by. */
 const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
 
@@ -90,7 +92,7 @@ export class DirectoryErasure {
    * @param since ms since 1970: what was looked at after that is not looked at again
    */
   next(row: ErasureRow, since: number, random: number, now: number): ErasureStep | null {
-    if (row.finishedAt !== null && now < row.finishedAt + ERASED_USER_REST_MS) return null;
+    if (isAtRest(row, now)) return null;
     const listed = this.#page(`erasing = ${LISTED}`);
     if (listed.length > 0) return { next: "wipe", sessions: listed };
     const settled = now - GRANT_REST_MS;
@@ -110,9 +112,9 @@ export class DirectoryErasure {
     return null;
   }
 
-  noteWiped(row: ErasureRow, sessions: readonly string[]): void {
+  noteWiped(row: ErasureRow, sessions: readonly string[], now: number): void {
     this.#mark(sessions, WIPED, 0);
-    this.#progress(row);
+    if (sessions.length > 0) this.#progress(row, now);
   }
 
   noteLooked(row: ErasureRow, looked: Readonly<Record<string, SessionRemains>>, now: number): void {
@@ -121,7 +123,7 @@ export class DirectoryErasure {
     this.#mark(those("owed"), WIPED, now);
     // Created by a request that was on its way as the erasure began.
     this.#mark(those("session"), LISTED, now);
-    if (those("nothing").length > 0) this.#progress(row);
+    if (those("nothing").length > 0) this.#progress(row, now);
   }
 
   noteFailure(row: ErasureRow, reason: string, random: number, now: number): ErasureRow {
@@ -153,8 +155,8 @@ export class DirectoryErasure {
     return concluded;
   }
 
-  #progress(row: ErasureRow): void {
-    this.put({ ...row, sends: 0, ...NO_FAILURE });
+  #progress(row: ErasureRow, now: number): void {
+    this.put({ ...row, sends: 0, nextSendAt: now + PROGRESS_PAUSE_MS, ...NO_FAILURE });
   }
 
   #mark(sessions: readonly string[], state: number, lookedAt: number): void {
@@ -178,6 +180,11 @@ export class DirectoryErasure {
       .exec<{ count: number }>(`SELECT count(*) AS count FROM sessions WHERE ${condition}`, ...values)
       .one().count;
   }
+}
+
+/** It is over, and the last look is not due yet. */
+export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
+  return finishedAt !== null && now < finishedAt + ERASED_USER_REST_MS;
 }
 
 const NO_FAILURE = { failures: 0, firstFailedAt: null, lastError: null };

@@ -12,6 +12,7 @@ import {
   erasedUser,
   type ErasureRow,
   type ErasureStep,
+  isAtRest,
   jobOf,
   type SessionRemains,
   toUserErasure,
@@ -160,7 +161,8 @@ export class Directory extends DurableObject<DirectoryEnv> {
    * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
    */
   async remove(session: string, grantedAt: number): Promise<void> {
-    if (!this.#hasSchema) return;
+    // The erasure of the user has to ask its object yet, whoever erased it.
+    if (!this.#hasSchema || this.#erasure.row() !== null) return;
     this.ctx.storage.sql.exec(
       "DELETE FROM sessions WHERE session = ? AND granted_at <= max(?, ?)",
       session,
@@ -224,9 +226,9 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
+  /** Newest first; of a user who is erased nothing. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
   async list(query: DirectoryQuery): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
-    if (!this.#hasSchema) return { entries: [], scanEnd: null };
+    if (!this.#hasSchema || this.#erasure.row() !== null) return { entries: [], scanEnd: null };
     const after = query.after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
     const filters = Object.entries(query.metadata);
     const mostRows = filters.length === 0 ? query.limit : MAX_SCANNED_ROWS;
@@ -287,7 +289,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   async noteWiped(jobId: string, sessions: readonly string[]): Promise<void> {
-    this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions));
+    this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions, Date.now()));
   }
 
   async noteLooked(jobId: string, looked: Readonly<Record<string, SessionRemains>>): Promise<void> {
@@ -318,6 +320,8 @@ export class Directory extends DurableObject<DirectoryEnv> {
     const row = this.#hasSchema ? this.#erasure.row() : null;
     if (row === null || row.jobId !== jobId) return "erased";
     const now = Date.now();
+    // Of two deliveries that looked side by side the first one ended it.
+    if (isAtRest(row, now)) return "erased";
     const left = this.#erasure.unconfirmed();
     const all = { checkedAt: new Date(now).toISOString(), sessions: left, directory: left, ...found };
     const isLast = row.finishedAt !== null;

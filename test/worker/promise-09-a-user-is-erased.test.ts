@@ -144,6 +144,7 @@ describe("promise 9: erasing a user", () => {
     expect(report.startedAt).toBe(again.body.startedAt);
     expect(await request("DELETE", `/users/${user.owner}`)).toMatchObject({ status: 202, body: report });
     await goRound(user, jobId);
+    expect(await directoryOf(user).concludeErasure(jobId, { archive: 0, failedJobs: 0 })).toBe("erased");
     expect(await reportOf(user)).toEqual(report);
   });
 
@@ -257,6 +258,27 @@ describe("promise 9: erasing a user", () => {
     expect((await rowsNaming(life)).join()).not.toContain(user.owner);
   });
 
+  it("goes page by page, and a session that is out of reach holds up none of the others", async () => {
+    const user = freshUser();
+    const { directory, sessions } = pipelineParts();
+    const names = Array.from({ length: 120 }, (_, index) => `s-${String(index).padStart(3, "0")}`);
+    await Promise.all(names.map((session) => directory.register({ ...user, session }, Date.now(), {})));
+    const written = await sessionOf(user, "s-060");
+    const away = await sessionOf(user, "s-119");
+    await letGrantsPass(user);
+    const jobId = await beginErasure(user);
+    const get = (ref: SessionRef) => {
+      if (ref.session === away.session) throw new Error("its object is out of reach");
+      return sessions.get(ref);
+    };
+    await goRound(user, jobId, pipelineParts({ sessions: { get } }));
+    expect(await storedText(written)).not.toContain("invoice");
+    expect(await storedText(away)).toContain("invoice");
+    expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 120, lastError: "erasure: Error" });
+    expect(await finish(user, jobId)).toMatchObject({ sessions: 120, erased: 120 });
+    expect(await storedText(away)).toBe("");
+  });
+
   it("erases what it still finds and looks again, before it says erased", async () => {
     const user = freshUser();
     const jobId = await beginErasure(user);
@@ -265,6 +287,20 @@ describe("promise 9: erasing a user", () => {
     expect(await stub.concludeErasure(jobId, found)).toBe("erasing");
     expect(await reportOf(user)).toMatchObject({ state: "erasing", found });
     expect((await finish(user, jobId)).found).toMatchObject({ archive: 0, failedJobs: 0 });
+  });
+
+  it("lists nothing from the start, and still asks the object of a session that somebody erases meanwhile", async () => {
+    const user = freshUser();
+    const ref = await sessionOf(user, "one");
+    const jobId = await beginErasure(user);
+    expect(await listed(ref)).toEqual(new Map());
+    const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await pipelineParts().directory.remove(ref, grantedAt);
+    await letGrantsPass(user);
+    await goRound(user, jobId);
+    expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 1, erased: 0 });
+    await deliver(await jobOf(ref, "erase"));
+    expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
   });
 
   it("leaves the sessions of other users and of the tenant alone", async () => {
@@ -306,6 +342,17 @@ describe("what comes late, after the user was erased", () => {
     expect(await rowsNaming(user.owner)).toEqual([]);
     expect(await pipelineParts().operations.countOfUser(user)).toBe(0);
     expect(await storedText(ref)).toBe("");
+  });
+
+  it("names nobody in the archive, where a session was erased before the user and is confirmed after", async () => {
+    const user = freshUser();
+    const ref = await sessionOf(user, "one");
+    const { grantedAt } = unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await pipelineParts().directory.remove(ref, grantedAt);
+    await finish(user, await beginErasure(user));
+    await deliver(await jobOf(ref, "erase"));
+    expect(await storedText(ref)).toBe("");
+    expect(await rowsNaming(user.owner)).toEqual([]);
   });
 
   it("is looked for once more when no late write can come: then the id is free, and begins with nothing", async () => {
