@@ -71,7 +71,10 @@ function build(env: Env) {
   };
   const app = createApp({
     authenticate,
-    limit: watchLimit(createRequestLimit(admit), audit),
+    limit: watchLimit(
+      createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant)),
+      audit,
+    ),
     hosts: config.hosts,
     corsOrigins: config.corsOrigins,
     parts,
@@ -107,8 +110,14 @@ function build(env: Env) {
 }
 
 function limitersOf(env: Env): Limiters {
-  const { RATE_LIMIT_USER, RATE_LIMIT_KEY, RATE_LIMIT_TENANT, RATE_LIMIT_STRANGER } = env;
-  return { user: RATE_LIMIT_USER, key: RATE_LIMIT_KEY, tenant: RATE_LIMIT_TENANT, stranger: RATE_LIMIT_STRANGER };
+  return {
+    user: env.RATE_LIMIT_USER,
+    key: env.RATE_LIMIT_KEY,
+    keyHigh: env.RATE_LIMIT_KEY_HIGH,
+    tenant: env.RATE_LIMIT_TENANT,
+    tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
+    stranger: env.RATE_LIMIT_STRANGER,
+  };
 }
 
 /** An agent of this Worker, called without a network. */

@@ -16,8 +16,11 @@ export interface Limiters {
   readonly user: Limiter;
   /** By key: a back end, which speaks for many people. */
   readonly key: Limiter;
+  /** The same, of a tenant of the high tier. */
+  readonly keyHigh: Limiter;
   /** By tenant, so that one with many users or keys leaves room for others. */
   readonly tenant: Limiter;
+  readonly tenantHigh: Limiter;
   /** By network, for requests that were refused as `unauthenticated`. */
   readonly stranger: Limiter;
 }
@@ -53,13 +56,18 @@ export function createAdmission(limiters: Partial<Limiters> | null, log: Log): A
 /** Refuses a principal that sends too much, or whose tenant does. Every surface asks it once a request. */
 export type LimitRequests = (principal: Principal) => Promise<void>;
 
-export function createRequestLimit(admit: Admit): LimitRequests {
+/** @param isHigh whether a tenant is of the high tier. Never rejects */
+export function createRequestLimit(
+  admit: Admit,
+  isHigh: (tenant: string) => Promise<boolean> = async () => false,
+): LimitRequests {
   return async ({ kind, tenant, id }) => {
+    const [key, all] = (await isHigh(tenant)) ? (["keyHigh", "tenantHigh"] as const) : (["key", "tenant"] as const);
     // The tenant's count comes second: what a single caller sends beyond its own tier must not use up its tenant's.
-    if (!(await admit(kind === "user" ? "user" : "key", `${tenant}/${id}`))) {
+    if (!(await admit(kind === "user" ? "user" : key, `${tenant}/${id}`))) {
       throw rateLimited(kind === "user" ? "this user" : "this key");
     }
-    if (!(await admit("tenant", tenant))) throw rateLimited("this tenant");
+    if (!(await admit(all, tenant))) throw rateLimited("this tenant");
   };
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { contextRequestSchema } from "./context.ts";
 import { appendedMessageSchema, newMessagesSchema } from "./message.ts";
+import { quotaSchema } from "./quota.ts";
 
 export const appendRequestSchema = z
   .strictObject({
@@ -22,6 +23,7 @@ export const appendResultSchema = z
     messages: z.array(appendedMessageSchema),
     headSeq: z.int(),
     context: z.unknown().optional().describe("Present if asked for, in the format asked for"),
+    quotas: z.array(quotaSchema).optional().describe("What is left of the session's day, where it is bounded"),
   })
   .meta({ id: "AppendResult" });
 export type AppendResult = z.infer<typeof appendResultSchema>;

@@ -5,6 +5,8 @@ export const DAY_SECONDS = 86_400;
 
 const perDaySchema = z.int().min(1).nullable().optional();
 
+export const requestTierSchema = z.enum(["standard", "high"]);
+
 /**
  * What each session of a tenant may take in a day (UTC), counted exactly, and what all of them may together, leased by them in parts. What
  * is left out or null has no bound.
@@ -18,14 +20,20 @@ export const sessionLimitsSchema = z
     ),
     tenantMessagesPerDay: perDaySchema.describe("Messages appended to all sessions together"),
     tenantTokensPerDay: perDaySchema.describe("Tokens of the messages appended to all sessions together, as estimated"),
+    requestTier: requestTierSchema
+      .optional()
+      .describe(
+        "Requests that pass at the edge in 10 seconds, by key and by tenant: `high` lets ten times as many pass. What one user may send is the same in both",
+      ),
   })
   .meta({ id: "SessionLimits" });
 export type SessionLimits = z.infer<typeof sessionLimitsSchema>;
 
-/** An exact bound that was met, for whoever has to wait until it is there anew. */
-export interface Quota {
-  readonly name: "messages" | "tokens" | "summaries" | "tenant-messages" | "tenant-tokens";
-  readonly limit: number;
-  readonly remaining: number;
-  readonly resetSeconds: number;
-}
+/** An exact bound, and what of it is left until it is there anew. */
+export const quotaSchema = z.object({
+  name: z.enum(["messages", "tokens", "summaries", "tenant-messages", "tenant-tokens"]),
+  limit: z.int(),
+  remaining: z.int().min(0),
+  resetSeconds: z.int().describe("Until the day is over"),
+});
+export type Quota = z.infer<typeof quotaSchema>;

@@ -45,7 +45,12 @@ type Reply<A extends AnswerSpecs> = {
   [Status in keyof A]: A[Status] extends { readonly isLines: true; readonly schema: z.ZodType }
     ? { readonly status: Status; readonly body: AsyncIterable<z.input<A[Status]["schema"]>> }
     : A[Status] extends AnswerSpec
-      ? { readonly status: Status; readonly body: z.input<A[Status]["schema"]> | WrittenJson | RawAnswer }
+      ? {
+          readonly status: Status;
+          readonly body: z.input<A[Status]["schema"]> | WrittenJson | RawAnswer;
+          /** Of an answer that is neither lines nor conditional. */
+          readonly headers?: Readonly<Record<string, string>>;
+        }
       : never;
 }[keyof A];
 
@@ -113,7 +118,8 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
       if (spec.answers[status]?.isLines === true) return linesAnswer(asLines(reply.body), status);
       const { body } = reply;
       if (body instanceof RawAnswer) return body.response;
-      return jsonAnswer(spec, request, body instanceof WrittenJson ? body.text : JSON.stringify(body), status);
+      const json = body instanceof WrittenJson ? body.text : JSON.stringify(body);
+      return jsonAnswer(spec, request, json, status, "headers" in reply ? reply.headers : {});
     },
   };
 }
@@ -123,9 +129,10 @@ async function jsonAnswer(
   request: Request,
   json: string,
   status: number,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
   if (route.conditional === true) return taggedAnswer(request, json, status);
-  return new Response(json, { status, headers: { "Content-Type": "application/json" } });
+  return new Response(json, { status, headers: { ...headers, "Content-Type": "application/json" } });
 }
 
 function asLines(body: unknown): AsyncIterable<unknown> {

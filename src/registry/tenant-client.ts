@@ -14,6 +14,8 @@ const RETRY_AFTER_SECONDS = 5;
 export interface TenantClient {
   /** What the tenant's sessions go by, up to half a minute old. Never rejects, and seldom waits. */
   read(tenant: string): Promise<TenantSettings>;
+  /** Whether ten times the requests pass at the edge. Never rejects, and seldom waits. */
+  isHighTier(tenant: string): Promise<boolean>;
   /** What the tenant's object holds now. */
   readRecord(tenant: string): Promise<TenantRecord>;
   /** Idempotent. Null if the tenant is there already and lies elsewhere. Settings are taken at creation alone. */
@@ -68,6 +70,7 @@ export function createTenantClient(
 
   return {
     read: async (tenant) => (await cache.read(tenant))?.settings ?? UNSET_TENANT,
+    isHighTier: async (tenant) => (await cache.read(tenant))?.settings.limits?.requestTier === "high",
     readRecord: (tenant) => stub(tenant).read(),
     async create(tenant, jurisdiction, settings) {
       const made = await stub(tenant).create(jurisdiction, settings);

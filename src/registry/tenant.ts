@@ -294,7 +294,9 @@ function textOf({ settings, summarization, summarizerTokensPerDay, limits }: Ten
 }
 
 function limitsText(limits: SessionLimits): string {
-  const bounds = Object.entries(limits).flatMap(([name, limit]) => (typeof limit === "number" ? [[name, limit]] : []));
+  const bounds = Object.entries(limits).flatMap(([name, limit]) =>
+    limit === null || limit === undefined ? [] : [[name, limit]],
+  );
   return canonicalJson(Object.fromEntries(bounds));
 }
 

@@ -137,7 +137,8 @@ export class ChatSession extends LiveSession {
         else this.shell.armForSilence(session, now);
       }
       const context = request.context === undefined ? undefined : this.#context(session, request.context);
-      return { taken, result: { messages, headSeq, ...(context === undefined ? {} : { context }) } };
+      const quotas = taken === null || taken.quotas.length === 0 ? {} : { quotas: [...taken.quotas] };
+      return { taken, result: { messages, headSeq, ...(context === undefined ? {} : { context }), ...quotas } };
     });
     if (!outcome.ok) return outcome;
     const { taken, result } = outcome.value;

@@ -34,7 +34,15 @@ function counting(limit: number): Limiter & { readonly counts: Map<string, numbe
 }
 
 function limiters(change: Partial<Limiters> = {}): Limiters {
-  return { user: counting(5), key: counting(50), tenant: counting(20), stranger: counting(3), ...change };
+  return {
+    user: counting(5),
+    key: counting(50),
+    keyHigh: counting(500),
+    tenant: counting(20),
+    tenantHigh: counting(200),
+    stranger: counting(3),
+    ...change,
+  };
 }
 
 const someone = (user: string, tenant = "acme"): Principal => ({
@@ -74,6 +82,14 @@ describe("the limit of requests", () => {
   test("is wider for a key, which speaks for many", async () => {
     const limit = createRequestLimit(createAdmission(limiters({ tenant: counting(1_000) }), log));
     expect(await passes(limit, backEnd, 100)).toBe(50);
+  });
+
+  test("of a key and of a tenant is that of the tenant's tier, and a user's own is the same in both", async () => {
+    const isHigh = async (tenant: string): Promise<boolean> => tenant === "acme";
+    const limit = createRequestLimit(createAdmission(limiters(), log), isHigh);
+    expect(await passes(limit, backEnd, 1_000)).toBe(200);
+    expect(await passes(limit, { ...backEnd, tenant: "other" }, 1_000)).toBe(20);
+    expect(await passes(createRequestLimit(createAdmission(limiters(), log), isHigh), someone("ada"), 100)).toBe(5);
   });
 
   test("is shared by the users of a tenant, and not used up by what was refused to one of them", async () => {

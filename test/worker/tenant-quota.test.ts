@@ -1,6 +1,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { appendResultSchema } from "../../src/contracts/append.ts";
 import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
 import type { SessionLimits } from "../../src/contracts/quota.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
@@ -34,6 +35,19 @@ async function leasedOf(tenant: string): Promise<number> {
   return (await isolate().readRecord(tenant)).leasedToday.messages;
 }
 
+/** Appends a message over HTTP, by a key of the tenant. */
+function postTo(tenant: string): (session: string) => Promise<Response> {
+  const app = appWith({
+    authenticate: async () => ({ kind: "tenant-key", id: "key", tenant, owner: "-", scopes: ["memory:write"] }),
+  });
+  return async (session) =>
+    app.request(`http://threadkeep.test/v1/sessions/${session}/messages`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ messages: [{ role: "user", content: "Hello." }] }),
+    });
+}
+
 /** Counts the calls for a lease until the test is over. */
 function watchLeases() {
   const spy = vi.spyOn(Tenant.prototype, "lease");
@@ -62,21 +76,7 @@ describe("the quota of all sessions of a tenant", () => {
 
   it("answers 429 over HTTP, with when to come again and what is left, and stores nothing", async () => {
     const { tenant } = await tenantWith({ tenantMessagesPerDay: 2 });
-    const app = appWith({
-      authenticate: async () => ({
-        kind: "tenant-key",
-        id: "k",
-        tenant,
-        owner: "-",
-        scopes: ["memory:read", "memory:write"],
-      }),
-    });
-    const post = (session: string) =>
-      app.request(`http://threadkeep.test/v1/sessions/${session}/messages`, {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ messages: [{ role: "user", content: "Hello." }] }),
-      });
+    const post = postTo(tenant);
     expect((await post("one")).status).toBe(201);
     expect((await post("two")).status).toBe(201);
     const refused = await post("one");
@@ -176,4 +176,39 @@ describe("calls of the tenant's object", () => {
     });
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(10);
   });
+});
+
+describe("an append that passes", () => {
+  it("tells what is left of the session's day, in the answer and in the fields that clients go by", async () => {
+    const { tenant } = await tenantWith({ sessionMessagesPerDay: 10, sessionTokensPerDay: 1_000 });
+    const post = postTo(tenant);
+    await post("one");
+    const answer = await post("one");
+    expect(answer.status).toBe(201);
+    expect(answer.headers.get("RateLimit-Policy")).toBe('"messages";q=10;w=86400, "tokens";q=1000;w=86400');
+    expect(answer.headers.get("RateLimit")).toMatch(/^"messages";r=8;t=\d+, "tokens";r=9\d\d;t=\d+$/);
+    const { quotas } = appendResultSchema.parse(await answer.json());
+    expect(quotas).toMatchObject([
+      { name: "messages", limit: 10, remaining: 8 },
+      { name: "tokens", limit: 1_000 },
+    ]);
+  });
+
+  it("tells of no bound where there is none, and of none that is not exact", async () => {
+    for (const limits of [{ requestTier: "high" as const }, { tenantMessagesPerDay: 10 }]) {
+      const { tenant } = await tenantWith(limits);
+      const answer = await postTo(tenant)("one");
+      expect(answer.status).toBe(201);
+      expect(answer.headers.get("RateLimit")).toBeNull();
+      expect(await answer.json()).not.toHaveProperty("quotas");
+    }
+  });
+});
+
+it("a tenant's tier of requests is set among its limits, kept, and taken away", async () => {
+  const { tenant } = await tenantWith({ requestTier: "high", sessionMessagesPerDay: 5 });
+  expect(await isolate().isHighTier(tenant)).toBe(true);
+  expect((await isolate().readRecord(tenant)).limits).toEqual({ requestTier: "high", sessionMessagesPerDay: 5 });
+  await isolate().update(tenant, { limits: {} });
+  expect(await isolate().isHighTier(tenant)).toBe(false);
 });

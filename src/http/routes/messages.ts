@@ -4,6 +4,7 @@ import { erasureSchema, messagePatchSchema, messageSchema, seqSchema } from "../
 import { pageSchema } from "../../contracts/page.ts";
 import { appendMessages, editMessage, eraseMessage, listMessages, readMessage } from "../../service/messages.ts";
 import { idempotencyHeaders, integerParameter, limitParameter, messageParams, sessionParams } from "../parameters.ts";
+import { RATE_LIMIT_FIELDS, rateLimitFields } from "../rate-limit-fields.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
 
@@ -22,14 +23,20 @@ const append = defineRoute({
       description: "All of them were there already",
       schema: appendResultSchema,
       example: sample.repeatedAppend,
+      headers: RATE_LIMIT_FIELDS,
     },
-    201: { description: "At least one is new", schema: appendResultSchema, example: sample.appendResult },
+    201: {
+      description: "At least one is new",
+      schema: appendResultSchema,
+      example: sample.appendResult,
+      headers: RATE_LIMIT_FIELDS,
+    },
   },
   problems: ["message_conflict", "head_seq_mismatch", "message_too_large", "session_full", "quota_exceeded"],
   async handle(call, { params, headers, body }) {
     const result = await appendMessages(call, params.sessionId, body, headers["Idempotency-Key"]);
     const created = result.messages.some((message) => message.created);
-    return { status: created ? 201 : 200, body: result };
+    return { status: created ? 201 : 200, body: result, headers: rateLimitFields(result.quotas ?? []) };
   },
 });
 
