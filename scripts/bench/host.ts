@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
 import { LOCAL_TENANT } from "../dev/keys.ts";
+import { statePaths } from "../dev/paths.ts";
 import { startService } from "../dev/service.ts";
 import { bundleWorker } from "../dev/worker-bundle.ts";
 import type { BenchClient, Target } from "./client.ts";
@@ -17,6 +18,8 @@ export interface Host extends Target {
   readonly tenant: string;
   /** Undefined if it isn't ours to look into. */
   readonly databaseUrl: string | undefined;
+  /** The file with the key that signs tokens of its users. */
+  readonly issuerKey: string | undefined;
   readonly runtimePid: number | undefined;
   /** Resolves with the reason if the service ends before it is stopped. */
   readonly failed: Promise<string>;
@@ -53,7 +56,8 @@ export async function startOwnHost(
   const runtimePid = pids["runtime"];
   const stop = (): Promise<void> => service.stop();
   const tenant = LOCAL_TENANT;
-  return { url: directUrl, apiKey, adminKey, tenant, isOwn: true, databaseUrl, runtimePid, failed, stop };
+  const { issuerKey } = statePaths(stateDir);
+  return { url: directUrl, apiKey, adminKey, tenant, isOwn: true, databaseUrl, issuerKey, runtimePid, failed, stop };
 }
 
 export function namedHost(target: NamedTarget): Host {
@@ -61,6 +65,7 @@ export function namedHost(target: NamedTarget): Host {
     ...target,
     isOwn: false,
     databaseUrl: undefined,
+    issuerKey: undefined,
     runtimePid: undefined,
     failed: new Promise(() => undefined),
     stop: async () => undefined,
