@@ -21,6 +21,8 @@ export interface Host extends Target {
   readonly tenant: string;
   /** Undefined if it isn't ours to look into. */
   readonly databaseUrl: string | undefined;
+  /** The file with the key that signs tokens of its users. */
+  readonly issuerKey: string | undefined;
   readonly runtimePid: number | undefined;
   /** Resolves with the reason if the service ends before it is stopped. */
   readonly failed: Promise<string>;
@@ -57,8 +59,21 @@ export async function startOwnHost(
   const runtimePid = pids["runtime"];
   const stop = (): Promise<void> => service.stop();
   const tenant = LOCAL_TENANT;
-  const userToken = await signUserToken(statePaths(stateDir).issuerKey, { user: "bench" });
-  return { url: directUrl, apiKey, adminKey, userToken, tenant, isOwn: true, databaseUrl, runtimePid, failed, stop };
+  const { issuerKey } = statePaths(stateDir);
+  const userToken = await signUserToken(issuerKey, { user: "bench" });
+  return {
+    url: directUrl,
+    apiKey,
+    adminKey,
+    userToken,
+    tenant,
+    isOwn: true,
+    databaseUrl,
+    issuerKey,
+    runtimePid,
+    failed,
+    stop,
+  };
 }
 
 export function namedHost(target: NamedTarget): Host {
@@ -67,6 +82,7 @@ export function namedHost(target: NamedTarget): Host {
     isOwn: false,
     userToken: null,
     databaseUrl: undefined,
+    issuerKey: undefined,
     runtimePid: undefined,
     failed: new Promise(() => undefined),
     stop: async () => undefined,

@@ -1,10 +1,10 @@
 // The command line of the benchmark.
 import { parseArgs } from "node:util";
 
-export const SECTIONS = ["bundle", "latency", "access", "search", "update", "load", "archive-search"] as const;
+export const SECTIONS = ["bundle", "latency", "access", "search", "update", "load", "flood", "archive-search"] as const;
 export type Section = (typeof SECTIONS)[number];
-/** A search of a full archive takes minutes to set up: only where it is named. */
-const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search");
+/** A search of a full archive takes minutes to set up, and a flood leaves a machine busy: only where they are named. */
+const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search" && section !== "flood");
 
 const FULL = {
   samples: 300,
@@ -16,6 +16,7 @@ const FULL = {
   sessions: 1_000,
   seconds: 60,
   rate: 200,
+  floodSeconds: 20,
   items: 1_000_000,
 };
 const QUICK: typeof FULL = {
@@ -28,6 +29,7 @@ const QUICK: typeof FULL = {
   sessions: 100,
   seconds: 5,
   rate: 200,
+  floodSeconds: 5,
   items: 20_000,
 };
 
@@ -53,6 +55,8 @@ each other; figures of two runs are only if the machine was as busy, so the load
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
             and with a model that answers at once
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
+  flood     what one tenant's flood does to another: its contexts alone, during the flood with the limits at the edge, and without;
+            two services of its own; only if named
   bundle    the size of the upload
   archive-search  a search across sessions in PostgreSQL full of items, as the Worker's role; only if named, it takes minutes to fill
 
@@ -62,7 +66,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
   --queries N      queries of search (${FULL.queries.toLocaleString("en")})
   --updates N      sessions of update (${FULL.updates})
   --sessions N     sessions of load (${FULL.sessions.toLocaleString("en")})
-  --seconds N      duration of load (${FULL.seconds})
+  --seconds N      duration of load (${FULL.seconds}), and of each situation of flood (${FULL.floodSeconds})
   --rate N         requests a second of load, over all sessions (${FULL.rate})
   --items N        items of archive-search (${FULL.items.toLocaleString("en")})
   --json FILE      the report as JSON
@@ -86,6 +90,7 @@ export interface BenchOptions {
   readonly sessions: number;
   readonly seconds: number;
   readonly rate: number;
+  readonly floodSeconds: number;
   readonly items: number;
   readonly jsonFile: string | undefined;
   readonly target: NamedTarget | null;
@@ -133,9 +138,13 @@ export function parseOptions(
     if (values.help) return { help: true };
     if (positionals.length > 0 && values.only.length === 0) throw new UsageFault(`unknown argument ${positionals[0]}`);
     const defaults = values.quick ? QUICK : FULL;
+    const only = readSections([...values.only, ...positionals]);
+    if (values.url !== undefined && only.includes("flood")) {
+      throw new UsageFault("flood needs services of its own, with the limits on and off: leave --url out");
+    }
     return {
       options: {
-        only: readSections([...values.only, ...positionals]),
+        only,
         isQuick: values.quick,
         samples: readNumber("--samples", values.samples, defaults.samples, MAX_SAMPLES),
         warmUps: defaults.warmUps,
@@ -146,6 +155,7 @@ export function parseOptions(
         sessions: readNumber("--sessions", values.sessions, defaults.sessions, MAX_SESSIONS),
         seconds: readNumber("--seconds", values.seconds, defaults.seconds, MAX_SECONDS),
         rate: readNumber("--rate", values.rate, defaults.rate, MAX_RATE),
+        floodSeconds: readNumber("--seconds", values.seconds, defaults.floodSeconds, MAX_SECONDS),
         items: readNumber("--items", values.items, defaults.items, MAX_ITEMS),
         jsonFile: values.json,
         target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"], env),

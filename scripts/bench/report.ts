@@ -3,6 +3,7 @@ import type { AccessReport } from "./access.ts";
 import type { ArchiveSearchReport } from "./archive-search.ts";
 import type { BundleSize } from "./bundle.ts";
 import type { FailureCount } from "./failures.ts";
+import type { FloodReport } from "./flood.ts";
 import type { LatencyReport } from "./latency.ts";
 import type { LoadReport } from "./load.ts";
 import type { MachineFacts } from "./machine.ts";
@@ -30,6 +31,7 @@ export interface BenchReport {
   readonly update: UpdateReport | null;
   readonly updateByModel: UpdateReport | null;
   readonly load: LoadReport | null;
+  readonly flood: FloodReport | null;
   readonly archiveSearch: ArchiveSearchReport | null;
   readonly rowsBilledAreCountedBy: string;
   readonly failures: readonly FailureCount[];
@@ -67,6 +69,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
     ["Load", report.load && loadLines(report.load)],
+    ["Flood: what one tenant does to another", report.flood && floodLines(report.flood)],
     ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
     ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
     ["Failures", failureLines(report)],
@@ -211,6 +214,23 @@ function loadLines(load: LoadReport): string[] {
           `The client itself was late by up to ${milliseconds(load.lateness.p99Ms)} ms (p99): the machine was busy with other things too.`,
         ]
       : []),
+  ];
+}
+
+function floodLines({ seconds, connections, rows }: FloodReport): string[] {
+  const table = showTable(
+    ["the other tenant's contexts", "requests", "p50 ms", "p95", "p99", "max", "flood stored/s", "refused/s"],
+    rows.map(({ situation, read, storedPerSecond, refusedPerSecond }) => [
+      situation,
+      ...(read === null ? ["0", "", "", "", ""] : withMax(read)),
+      ...[storedPerSecond, refusedPerSecond].map((perSecond) => (perSecond === null ? "" : count(perSecond))),
+    ]),
+  );
+  return [
+    ...table,
+    "",
+    `${seconds} s each, from the intended start. The flood is one user's, who appends over ${connections} connections without a pause. Here one`,
+    "thread serves both tenants, refusals too, and the flood comes from the same machine: the rows tell of limits, not of Cloudflare.",
   ];
 }
 

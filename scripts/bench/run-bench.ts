@@ -6,6 +6,7 @@ import { type ArchiveSearchReport, measureArchiveSearch } from "./archive-search
 import { type BundleSize, measureBundle } from "./bundle.ts";
 import { BenchClient, RequestFailure } from "./client.ts";
 import { FailureTally, TooManyFailures } from "./failures.ts";
+import { type FloodReport, measureFlood } from "./flood.ts";
 import {
   type Host,
   makeBundle,
@@ -40,6 +41,7 @@ interface Results {
   update: UpdateReport | null;
   updateByModel: UpdateReport | null;
   load: LoadReport | null;
+  flood: FloodReport | null;
   archiveSearch: ArchiveSearchReport | null;
 }
 
@@ -56,6 +58,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
     update: null,
     updateByModel: null,
     load: null,
+    flood: null,
     archiveSearch: null,
   };
   const service = options.target?.url ?? "the bundle as deployed, in workerd, past the simulator's entry";
@@ -101,7 +104,13 @@ async function measureAll(
     if (needsBundle) news.line("bundling …", "quiet");
     const bundle = needsBundle ? await makeBundle(directory, signal) : "";
     if (wants("bundle")) results.bundle = await measureBundle(bundle, signal);
-    if (options.only.every((section) => section === "bundle")) return null;
+    if (wants("flood") && options.target === null) {
+      news.line("flood …", "quiet");
+      const start = (hasLimits: boolean): Promise<Host> =>
+        startOwnHost(directory, bundle, signal, { THREADKEEP_RATE_LIMITS: hasLimits ? "on" : "off" });
+      results.flood = await measureFlood({ failures, signal, onProgress: news.progress, start }, options.floodSeconds);
+    }
+    if (options.only.every((section) => section === "bundle" || section === "flood")) return null;
 
     if (options.target === null) news.line("starting the service …", "quiet");
     host = options.target === null ? await startOwnHost(directory, bundle, signal) : namedHost(options.target);
@@ -171,7 +180,7 @@ async function measureHost(
   try {
     const hasQuery = await takesQuery(client);
     for (const section of options.only) {
-      if (section === "bundle") continue;
+      if (section === "bundle" || section === "flood") continue;
       news.line(`${section} …`, "quiet");
       if (section === "latency") {
         const parts = { client, sessions, failures, runtimePid, hasQuery, signal, onProgress };

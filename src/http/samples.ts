@@ -214,6 +214,7 @@ const appendResult: AppendResult = {
     { id: "turn-62", seq: 62, created: true },
   ],
   headSeq: 62,
+  quotas: [{ name: "messages", limit: 2_000, remaining: 1_938, resetSeconds: 50_280 }],
 };
 const repeatedAppend: AppendResult = {
   ...appendResult,

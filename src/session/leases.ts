@@ -47,13 +47,12 @@ export function leasedBounds(
     return null;
   const limits = session === null ? settings?.limits : withTenant(session, settings).tenantSettings.limits;
   if (limits === undefined) return null;
-  const { tenantMessagesPerDay = null, tenantTokensPerDay = null } = limits;
-  return tenantMessagesPerDay === null && tenantTokensPerDay === null ? null : { tenant, limits };
+  return boundNames(limits).length === 0 ? null : { tenant, limits };
 }
 
 /** What an append calls for, at most: messages that are there already are not told apart here. */
 function needOf(messages: readonly NewMessage[], limits: SessionLimits): Share {
-  const isCounted = (limits.tenantTokensPerDay ?? null) !== null;
+  const isCounted = boundNames(limits).includes("tokens");
   const cost = ({ content, author }: NewMessage): number => messageCost({ tokens: contentTokens(content), author });
   return { messages: messages.length, tokens: isCounted ? messages.reduce((sum, each) => sum + cost(each), 0) : 0 };
 }
@@ -109,7 +108,8 @@ export class Leases {
     this.#begin(limits);
     const lack = minus(need, this.#held);
     const before = this.#answer;
-    if (!this.#holds(limits, need) && (this.#failedAt !== null || !this.#isRefused(lack))) {
+    const hasToTell = this.#failedAt !== null || this.#owes(limits);
+    if (!this.#holds(limits, need) && (hasToTell || !this.#isRefused(lack))) {
       const ended = this.#askFor(tenant, limits, lack);
       // Out of reach: appends go on, and nobody waits until it has answered again.
       if (ended !== null && this.#failedAt === null && !(await isSoon(ended))) this.#noteFailure(new Error(LATE));
@@ -134,8 +134,11 @@ export class Leases {
   }
 
   #holds(limits: SessionLimits, share: Share): boolean {
-    const bounds = { messages: limits.tenantMessagesPerDay ?? null, tokens: limits.tenantTokensPerDay ?? null };
-    return NAMES.every((name) => bounds[name] === null || share[name] <= 0 || share[name] <= this.#held[name]);
+    return boundNames(limits).every((name) => share[name] <= 0 || share[name] <= this.#held[name]);
+  }
+
+  #owes(limits: SessionLimits): boolean {
+    return boundNames(limits).some((name) => this.#held[name] < 0);
   }
 
   /** Leases are given back by nobody: what was not left before is not left now. */
@@ -171,18 +174,13 @@ export class Leases {
       messages: Math.max(0, lack.messages - owed.messages),
       tokens: Math.max(0, lack.tokens - owed.tokens),
     };
-    const spare = {
-      messages: (limits.tenantMessagesPerDay ?? null) === null ? 0 : this.#spareOf("messages"),
-      tokens: (limits.tenantTokensPerDay ?? null) === null ? 0 : this.#spareOf("tokens"),
-    };
+    const spareOf = (name: keyof Share): number =>
+      Math.max(LEAST_SPARE[name], Math.floor(this.#taken[name] * SPARE_SHARE));
+    const spare = { ...NOTHING, ...Object.fromEntries(boundNames(limits).map((name) => [name, spareOf(name)])) };
     this.#held = plus(this.#held, owed);
     const call: Call = { beganAt: now, owed };
     this.#call = call;
     return this.#settle(call, this.#ask(tenant, { day: this.#day, owed, need, spare }));
-  }
-
-  #spareOf(name: keyof Share): number {
-    return Math.max(LEAST_SPARE[name], Math.floor(this.#taken[name] * SPARE_SHARE));
   }
 
   async #settle(call: Call, asked: Promise<LeaseAnswer>): Promise<void> {
@@ -209,6 +207,11 @@ export class Leases {
 }
 
 const LATE = `no answer within ${PATIENCE_MS} ms`;
+
+/** What of a tenant's day has a bound. */
+function boundNames({ tenantMessagesPerDay = null, tenantTokensPerDay = null }: SessionLimits): (keyof Share)[] {
+  return NAMES.filter((name) => (name === "messages" ? tenantMessagesPerDay : tenantTokensPerDay) !== null);
+}
 
 function plus(one: Share, other: Share): Share {
   return { messages: one.messages + other.messages, tokens: one.tokens + other.tokens };

@@ -187,7 +187,7 @@ describe("the command line of the benchmark", () => {
   it("measures everything by default, and only what is named", () => {
     expect(parseOptions([], {})).toMatchObject({
       options: {
-        only: SECTIONS.filter((section) => section !== "archive-search"),
+        only: SECTIONS.filter((section) => section !== "archive-search" && section !== "flood"),
         sessions: 1_000,
         seconds: 60,
         target: null,
@@ -211,6 +211,7 @@ describe("the command line of the benchmark", () => {
   it.each([
     [["--only", "lunch"], "lunch"],
     [["load"], "load"],
+    [["--only", "flood", "--url", "http://127.0.0.1:8787"], "flood"],
     [["--rate", "0"], "--rate"],
     [["--seconds", "1.5"], "--seconds"],
     [["--sessions", "99999999"], "--sessions"],

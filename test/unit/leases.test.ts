@@ -195,6 +195,35 @@ describe("while the tenant's object is out of reach", () => {
     expect(tenant.leased.messages).toBeLessThanOrEqual(42 + 21);
   });
 
+  it("no more goes beyond the bound than what passed unasked, and all of it is told in the end", async () => {
+    const step = fc.record({ session: fc.nat(3), count: fc.integer({ min: 1, max: 20 }), isAway: fc.boolean() });
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 300 }), fc.array(step, { maxLength: 60 }), async (most, steps) => {
+        const { clock, tenant, wake } = setUp({ tenantMessagesPerDay: most });
+        const sessions = Array.from({ length: 4 }, () => ({ session: wake(), wasAway: false }));
+        let [stored, unasked] = [0, 0];
+        const take = async (one: (typeof sessions)[number], count: number, isAway: boolean): Promise<void> => {
+          tenant.state = isAway ? "away" : "there";
+          clock.at += 5_000;
+          if ((await one.session.append(count)) === null) {
+            stored += count;
+            // The first append after an outage does not wait for the answer to what it asks.
+            if (isAway || one.wasAway) unasked += count;
+          }
+          one.wasAway = isAway;
+          await new Promise((resolve) => {
+            setImmediate(resolve);
+          });
+        };
+        for (const { session, count, isAway } of steps)
+          await take(sessions[session] ?? expect.unreachable(), count, isAway);
+        expect(stored).toBeLessThanOrEqual(most + unasked);
+        for (const one of sessions) for (let turn = 0; turn < 3; turn += 1) await take(one, 1, false);
+        expect(tenant.leased.messages).toBeGreaterThanOrEqual(stored);
+      }),
+    );
+  });
+
   it("what is known to be used up stays so", async () => {
     const { tenant, wake } = setUp({ tenantMessagesPerDay: 3 });
     const session = wake();

@@ -36,13 +36,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     {
       file: "session/chat-session.ts",
       replace: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
-    return this.shell.answer(() => {`,
+    const bounds =`,
       by: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
     const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
     const seen = this.shell.existing() === null ? [] : this.shell.store.messages.byClientId(ids);
     await Promise.resolve();
     this.shell.store.messages.byClientId = () => seen;
-    return this.shell.answer(() => {`,
+    const bounds =`,
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.
