@@ -49,10 +49,11 @@ async function wipe(sessions: readonly string[], job: UserJobMessage, parts: Pip
 }
 
 async function look(sessions: readonly string[], job: UserJobMessage, parts: PipelineParts): Promise<void> {
-  const looked: Record<string, SessionRemains> = {};
+  // Pairs: a session may be called what every object has already.
+  const looked: [session: string, remains: SessionRemains][] = [];
   try {
     await forEach(sessions, async (session) => {
-      looked[session] = await sessionOf(session, job, parts).remains();
+      looked.push([session, await sessionOf(session, job, parts).remains()]);
     });
   } finally {
     await parts.users.noteLooked(job, job.jobId, looked);

@@ -25,6 +25,8 @@ export type ErasureStep =
 /** What a look at a session's object told. */
 export type SessionRemains = "session" | "owed" | "nothing";
 
+export type LookedAt = readonly [session: string, remains: SessionRemains];
+
 export interface ErasureRow extends UserRef {
   readonly jobId: string;
   readonly startedAt: number;
@@ -117,8 +119,9 @@ export class DirectoryErasure {
     if (sessions.length > 0) this.#progress(row, now);
   }
 
-  noteLooked(row: ErasureRow, looked: Readonly<Record<string, SessionRemains>>, now: number): void {
-    const those = (remains: SessionRemains): string[] => Object.keys(looked).filter((id) => looked[id] === remains);
+  noteLooked(row: ErasureRow, looked: readonly LookedAt[], now: number): void {
+    const those = (remains: SessionRemains): string[] =>
+      looked.filter(([, left]) => left === remains).map(([session]) => session);
     this.#mark(those("nothing"), CONFIRMED, now);
     this.#mark(those("owed"), WIPED, now);
     // Created by a request that was on its way as the erasure began.

@@ -14,7 +14,7 @@ import {
   type ErasureStep,
   isAtRest,
   jobOf,
-  type SessionRemains,
+  type LookedAt,
   toUserErasure,
 } from "./directory-erasure.ts";
 
@@ -292,7 +292,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions, Date.now()));
   }
 
-  async noteLooked(jobId: string, looked: Readonly<Record<string, SessionRemains>>): Promise<void> {
+  async noteLooked(jobId: string, looked: readonly LookedAt[]): Promise<void> {
     this.#work(jobId, undefined, (row) => this.#erasure.noteLooked(row, looked, Date.now()));
   }
 

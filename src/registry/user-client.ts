@@ -1,5 +1,5 @@
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
-import type { ErasureStep, SessionRemains } from "./directory-erasure.ts";
+import type { ErasureStep, LookedAt } from "./directory-erasure.ts";
 import type { Directory } from "./directory.ts";
 
 export type { SessionRemains } from "./directory-erasure.ts";
@@ -14,7 +14,7 @@ export interface UserClient {
   nextErasureStep(user: UserRef, jobId: string, since: number): Promise<ErasureStep | null>;
   /** Idempotent, as are those after it. */
   noteWiped(user: UserRef, jobId: string, sessions: readonly string[]): Promise<void>;
-  noteLooked(user: UserRef, jobId: string, looked: Readonly<Record<string, SessionRemains>>): Promise<void>;
+  noteLooked(user: UserRef, jobId: string, looked: readonly LookedAt[]): Promise<void>;
   /** What operators are told; null if nothing is owed any more. */
   noteErasureFailure(
     user: UserRef,
