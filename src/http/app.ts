@@ -10,6 +10,7 @@ import type { HttpEnv } from "./env.ts";
 import { type Readiness, answerLiveness, answerReadiness } from "./health.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
+import { checkAddress } from "./middleware/check-address.ts";
 import { checkHost } from "./middleware/check-host.ts";
 import { hardenAnswer } from "./middleware/harden-answer.ts";
 import { identifyRequest } from "./middleware/identify-request.ts";
@@ -63,7 +64,7 @@ const document = openApiDocument(routes);
 
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.use(recordRequest(options.log), identifyRequest, hardenAnswer, checkHost(options.hosts));
+  app.use(recordRequest(options.log), identifyRequest, hardenAnswer, checkAddress, checkHost(options.hosts));
   app.onError(answerThrown(options.log));
   app.notFound(answerUnknownRoute);
 

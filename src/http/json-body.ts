@@ -45,7 +45,10 @@ async function readWithin(request: Request, maxBytes: number): Promise<Uint8Arra
   const chunks: Uint8Array[] = [];
   let length = 0;
   for (;;) {
-    const { done, value } = await reader.read();
+    // The runtime marks the error of a connection that broke as one to be retried, as if a part of the service were away.
+    const { done, value } = await reader.read().catch(() => {
+      throw malformed("broke off before its end", {});
+    });
     if (done) break;
     length += value.byteLength;
     if (length <= maxBytes) chunks.push(value);

@@ -57,6 +57,7 @@ export interface Operation {
   readonly tags: readonly string[];
   readonly summary: string;
   readonly description: string;
+  /** By scheme, the scopes that a caller needs; without an entry it needs none, and no key. */
   readonly security: readonly Readonly<Record<string, readonly string[]>>[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: {
@@ -138,7 +139,8 @@ function makeDocument(routes: readonly Route[]): OpenApiDocument {
         apiKey: {
           type: "http",
           scheme: "bearer",
-          description: "An API key: `Authorization: Bearer KEY`.",
+          description:
+            "An API key, or a user's token: `Authorization: Bearer KEY`. The list at an operation holds the scopes that it needs; a user's token has those that begin with `memory:`.",
         },
       },
     },
@@ -154,12 +156,13 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
     ...route.problems,
     ...SERVER_PROBLEMS,
   ];
+  const isAdmin = route.scopes.includes("admin");
   return {
     operationId: route.operationId,
     tags: [route.tag],
     summary: route.summary,
-    description: route.admin === true ? `${route.description} Needs an admin key.` : route.description,
-    security: [{ apiKey: [] }],
+    description: isAdmin ? `${route.description} Needs an admin key.` : route.description,
+    security: [{ apiKey: route.scopes }],
     parameters: [
       ...describeParameters("path", params, schemas),
       ...describeParameters("query", query, schemas),

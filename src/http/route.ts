@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { ProblemCode } from "../contracts/errors.ts";
 import { parameterFault, parseRequest } from "../contracts/faults.ts";
+import type { Scope } from "../contracts/principal.ts";
 import type { Call } from "../service/call.ts";
 import { taggedAnswer } from "./etag.ts";
 import { readJsonBody } from "./json-body.ts";
@@ -60,6 +61,8 @@ interface RouteText {
   readonly path: `/v1/${string}`;
   readonly operationId: string;
   readonly tag: string;
+  /** What a caller needs whatever the request holds. The operation asks for it, on every surface; here it is told to readers. */
+  readonly scopes: readonly Scope[];
   readonly summary: string;
   readonly description: string;
   /** What it may refuse beyond the refusals that every route has. */
@@ -69,8 +72,6 @@ interface RouteText {
   readonly lines?: z.ZodType;
   /** Schemas that no body has, and a reader needs. */
   readonly alsoDescribes?: readonly z.ZodType[];
-  /** Only an admin key may call it. */
-  readonly admin?: boolean;
   /** Its answers carry an `ETag`, and `If-None-Match` is honoured. */
   readonly conditional?: boolean;
 }

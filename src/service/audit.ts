@@ -23,7 +23,7 @@ const cursorSchema = z.tuple([z.int(), z.string().max(200)]);
 export const readAudit = operation(
   {
     action: "readAudit",
-    scopes: [],
+    scopes: ["ops"],
     audit: "each",
     isSessionless: true,
     tell: (_page, { tenant }) => (tenant === undefined ? {} : { tenant }),

@@ -39,7 +39,9 @@ export async function* decodeLines(body: ReadableStream<Uint8Array>): AsyncGener
   let number = 1;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => {
+        throw brokenOff(number);
+      });
       total += value?.byteLength ?? 0;
       if (total > MAX_IMPORT_BYTES) throw tooLarge(`A file may have ${MAX_IMPORT_BYTES} bytes.`);
       const lines = (rest + decode(decoder, value, done, number)).split("\n");
@@ -68,6 +70,14 @@ function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, isLast: boo
       facts: { line: number },
     });
   }
+}
+
+function brokenOff(number: number): ThreadkeepError {
+  return new ThreadkeepError({
+    code: "malformed_json",
+    detail: `The file broke off on its way, in or after line ${number}. Nothing was imported; send it again.`,
+    facts: { line: number },
+  });
 }
 
 function tooLong(number: number): ThreadkeepError {

@@ -1,6 +1,8 @@
 /** What the running service of a test run is, as plain data: it crosses from vitest's process to those of the tests. */
 export interface ProvidedService {
   url: string;
+  /** Past the entry of the local simulator, which answers for the Worker what is no HTTP. */
+  directUrl: string;
   apiKey: string;
   adminKey: string;
   databaseUrl: string;

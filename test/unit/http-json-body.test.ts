@@ -101,4 +101,14 @@ describe("reading a JSON body", () => {
       errors: [{ path: "", detail: expect.stringContaining("UTF-8") }],
     });
   });
+
+  it("calls a body malformed whose connection breaks, and no part of the service away", async () => {
+    const broken = new ReadableStream({
+      pull(controller) {
+        controller.error(Object.assign(new Error("Network connection lost."), { retryable: true }));
+      },
+    });
+    const fault = await refusal(post(broken));
+    expect(fault).toMatchObject({ code: "malformed_json", detail: expect.stringContaining("broke off") });
+  });
 });

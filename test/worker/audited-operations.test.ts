@@ -13,16 +13,19 @@ import { searchRoutes } from "../../src/http/routes/search.ts";
 import { sessionRoutes } from "../../src/http/routes/sessions.ts";
 import { summaryRoutes } from "../../src/http/routes/summaries.ts";
 import { transferRoutes } from "../../src/http/routes/transfer.ts";
+import { userRoutes } from "../../src/http/routes/users.ts";
 import type { Call, Parts } from "../../src/service/call.ts";
 import { operation, specOf } from "../../src/service/operation.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
-  "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor"],
+  "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor", "renewIfKnown"],
   "health.ts": ["readiness"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
   "operation.ts": ["operation", "specOf"],
+  // For those that are operations: they have seen to it that the caller may read the session.
+  "transfer.ts": ["exportLines"],
 };
 
 /** Those that send a body, and change nothing. */
@@ -60,6 +63,7 @@ const routes = [
   ...adminRoutes,
   ...keyRoutes,
   ...auditRoutes,
+  ...userRoutes,
 ];
 
 describe("what the service offers", () => {
@@ -69,12 +73,13 @@ describe("what the service offers", () => {
   });
 
   it.each(routes.map((route) => [route.operationId, route] as const))(
-    "is audited as the API names it: %s, and one by one if it writes or is an operator's",
-    (operationId, { method, admin }) => {
+    "is audited as the API names it: %s, and one by one if it writes or is an operator's; its scopes are those that the API tells",
+    (operationId, { method, scopes }) => {
       const spec = specs.get(OTHER_NAMES[operationId] ?? operationId);
       expect(spec, "no operation has this action").toBeDefined();
       const writes = method !== "get" && !READ_BY_POST.has(operationId);
-      if (writes || admin === true) expect(spec?.audit).not.toBe("refusals");
+      if (writes || scopes.includes("admin")) expect(spec?.audit).not.toBe("refusals");
+      expect(spec?.scopes).toEqual(scopes);
     },
   );
 

@@ -15,7 +15,7 @@ export const hardenAnswer = createMiddleware<HttpEnv>(async (c, next) => {
   c.header("Cross-Origin-Resource-Policy", "same-origin");
   c.header("Cross-Origin-Opener-Policy", "same-origin");
   // Over a plain connection a browser ignores it, and whoever is in between could have left it out.
-  if (new URL(c.req.url).protocol === "https:") c.header("Strict-Transport-Security", HSTS);
+  if (c.req.url.startsWith("https:")) c.header("Strict-Transport-Security", HSTS);
   const { headers } = c.res;
   if (!headers.has("Content-Security-Policy")) {
     c.header("Content-Security-Policy", API_CONTENT_SECURITY_POLICY);

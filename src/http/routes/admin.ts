@@ -13,9 +13,9 @@ const listJobs = defineRoute({
   path: "/v1/admin/jobs",
   operationId: "listFailedJobs",
   tag: "Operations",
+  scopes: ["admin"],
   summary: "List the jobs that gave up",
   description: "Background work that keeps failing, the last to fail first. It names sessions and never their content.",
-  admin: true,
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
   answers: {
     200: {
@@ -35,10 +35,10 @@ const createTenantRoute = defineRoute({
   path: "/v1/admin/tenants",
   operationId: "createTenant",
   tag: "Operations",
+  scopes: ["admin"],
   summary: "Create a tenant",
   description:
     "Idempotent: a tenant that exists is answered with 200 as it is, its settings unchanged. With a `jurisdiction` its sessions and their directory run and stay there; this is fixed now, and another one later is refused. PostgreSQL lies where you put it.",
-  admin: true,
   request: z.object({ body: newTenantSchema }),
   bodyExample: sample.newTenant,
   answers: {
@@ -57,10 +57,10 @@ const listTenantsRoute = defineRoute({
   path: "/v1/admin/tenants",
   operationId: "listTenants",
   tag: "Operations",
+  scopes: ["admin"],
   summary: "List the tenants",
   description:
     "Those that were created, by name. A tenant that only the deployment's own key speaks for is none of them.",
-  admin: true,
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
   answers: {
     200: { description: "A page of tenants", schema: pageSchema(listedTenantSchema), example: sample.tenantPage },
@@ -76,9 +76,9 @@ const readTenantRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}",
   operationId: "readTenant",
   tag: "Operations",
+  scopes: ["admin"],
   summary: "Read what a tenant sets for its sessions",
   description: "A tenant that never set anything has `rev` 0, no settings and the defaults in `effective`.",
-  admin: true,
   request: z.object({ params: tenantParams }),
   answers: { 200: { description: "The tenant", schema: tenantStateSchema, example: sample.tenant } },
   problems: [],
@@ -92,10 +92,10 @@ const updateTenantRoute = defineRoute({
   path: "/v1/admin/tenants/{tenant}",
   operationId: "updateTenant",
   tag: "Operations",
+  scopes: ["admin"],
   summary: "Replace a tenant's settings, or pause its summaries",
   description:
     "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's; `limits` no session can change. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
-  admin: true,
   request: z.object({ params: tenantParams, body: tenantPatchSchema }),
   bodyExample: sample.tenantPatch,
   answers: { 200: { description: "The tenant as it is now", schema: tenantStateSchema, example: sample.tenant } },

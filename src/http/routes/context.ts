@@ -35,6 +35,7 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}/context",
   operationId: "readContext",
   tag: "Context",
+  scopes: ["memory:read"],
   summary: "Get the context for the next prompt",
   description: `${DESCRIPTION} ${FORMATS} With \`If-None-Match\` an unchanged context is answered 304, without a body.`,
   request: z.object({
@@ -59,6 +60,7 @@ const request = defineRoute({
   path: "/v1/sessions/{sessionId}/context",
   operationId: "requestContext",
   tag: "Context",
+  scopes: ["memory:read"],
   summary: "Get the context, with the request in a body",
   description: `${DESCRIPTION} The same as GET; it changes nothing.`,
   request: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),

@@ -13,9 +13,10 @@ const append = defineRoute({
   path: "/v1/sessions/{sessionId}/messages",
   operationId: "appendMessages",
   tag: "Messages",
+  scopes: ["memory:write"],
   summary: "Append 1 to 100 messages",
   description:
-    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip.",
+    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too.",
   request: z.object({ params: sessionParams, headers: idempotencyHeaders, body: appendRequestSchema }),
   bodyExample: sample.appendRequest,
   answers: {
@@ -45,6 +46,7 @@ const list = defineRoute({
   path: "/v1/sessions/{sessionId}/messages",
   operationId: "listMessages",
   tag: "Messages",
+  scopes: ["memory:read"],
   summary: "Read messages by page, in order",
   description:
     "With `afterSeq` the page begins after it, without either at the first message; `nextCursor` is then the next `afterSeq`. With `beforeSeq` alone it is the last page before that one, and `nextCursor` is the next `beforeSeq`. Within a page the order is always by rising `seq`.",
@@ -74,6 +76,7 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}/messages/{messageId}",
   operationId: "readMessage",
   tag: "Messages",
+  scopes: ["memory:read"],
   summary: "Read one message",
   description: "By its id. An erased message keeps its `seq` and is answered with `erased: true`.",
   request: z.object({ params: messageParams }),
@@ -89,6 +92,7 @@ const edit = defineRoute({
   path: "/v1/sessions/{sessionId}/messages/{messageId}",
   operationId: "editMessage",
   tag: "Messages",
+  scopes: ["memory:write"],
   summary: "Edit a message",
   description:
     "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict.",
@@ -106,6 +110,7 @@ const erase = defineRoute({
   path: "/v1/sessions/{sessionId}/messages/{messageId}",
   operationId: "eraseMessage",
   tag: "Messages",
+  scopes: ["memory:erase"],
   summary: "Erase a message",
   description:
     "A tombstone keeps the `seq`; what was said is gone from the session at once, with every summary item that cites it, and a new summary from before the message follows. `state` is `erased` once the archive has confirmed: ask again to see it.",

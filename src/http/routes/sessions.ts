@@ -26,9 +26,10 @@ const create = defineRoute({
   path: "/v1/sessions",
   operationId: "createSession",
   tag: "Sessions",
+  scopes: ["memory:write"],
   summary: "Create a session",
   description:
-    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too.",
+    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too.",
   request: z.object({ body: newSessionSchema.default({}) }),
   bodyExample: sample.newSession,
   answers: {
@@ -47,6 +48,7 @@ const fork = defineRoute({
   path: "/v1/sessions/{sessionId}/fork",
   operationId: "forkSession",
   tag: "Sessions",
+  scopes: ["memory:read", "memory:write"],
   summary: "Make a new session of the log up to a message",
   description:
     "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one.",
@@ -70,6 +72,7 @@ const list = defineRoute({
   path: "/v1/sessions",
   operationId: "listSessions",
   tag: "Sessions",
+  scopes: ["memory:read"],
   summary: "List sessions, newest first",
   description:
     "The sessions of the caller, or of the user named in `Threadkeep-User`. Each `metadata.KEY=VALUE` keeps those whose metadata has that text under that key.",
@@ -101,6 +104,7 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}",
   operationId: "readSession",
   tag: "Sessions",
+  scopes: ["memory:read"],
   summary: "Read a session's state and counters",
   description:
     "A session that is someone else's is answered as one that does not exist. `settings` has every default filled in.",
@@ -117,6 +121,7 @@ const update = defineRoute({
   path: "/v1/sessions/{sessionId}",
   operationId: "updateSession",
   tag: "Sessions",
+  scopes: ["memory:write"],
   summary: "Replace a session's metadata or settings",
   description: "What is left out stays as it is; what is given replaces the whole of it.",
   request: z.object({ params: sessionParams, body: sessionPatchSchema }),
@@ -135,6 +140,7 @@ const erase = defineRoute({
   path: "/v1/sessions/{sessionId}",
   operationId: "eraseSession",
   tag: "Sessions",
+  scopes: ["memory:erase"],
   summary: "Erase a session",
   description:
     "From the answer on the session does not exist: its messages, summaries and search index are gone, and it is listed no more. What the archive holds of it goes in the background, for as long as it takes to reach it. The id may be used again at once. Forks lose the messages that they took along, and continuations what was carried over; what was said in them since stays.",

@@ -12,6 +12,7 @@ const summarize = defineRoute({
   path: "/v1/sessions/{sessionId}/summarize",
   operationId: "summarizeSession",
   tag: "Summaries",
+  scopes: ["memory:write"],
   summary: "Summarize by hand",
   description:
     "Asks for a new summary of all but the recent messages, in the background. With `waitMs` the answer waits that long for it; `summary` is null if it is not there yet. Then read the session until `summaryPending` is false.",
@@ -38,6 +39,7 @@ const list = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries",
   operationId: "listSummaries",
   tag: "Summaries",
+  scopes: ["memory:read"],
   summary: "List the versions of the summary, newest first",
   description: "Each version says which messages it covers and what made it.",
   request: z.object({
@@ -62,6 +64,7 @@ const read = defineRoute({
   path: "/v1/sessions/{sessionId}/summaries/{version}",
   operationId: "readSummary",
   tag: "Summaries",
+  scopes: ["memory:read"],
   summary: "Read one version of the summary",
   description: "With `expand=sources` the messages that its items cite come along, in order.",
   request: z.object({

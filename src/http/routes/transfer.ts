@@ -11,6 +11,7 @@ const exportRoute = defineRoute({
   path: "/v1/sessions/{sessionId}/export",
   operationId: "exportSession",
   tag: "Transfer",
+  scopes: ["memory:read"],
   summary: "Export a session as JSON Lines",
   description:
     "Streamed, one object a line: the session, its messages in order, the versions of its summary, their items, and an end that counts them. A file whose end says `complete: false` was overtaken by an edit: export again. Erased messages are there as tombstones.",
@@ -29,6 +30,7 @@ const importRoute = defineRoute({
   path: "/v1/import",
   operationId: "importSession",
   tag: "Transfer",
+  scopes: ["memory:write"],
   summary: "Make a session of an export",
   description:
     "Takes what an export gives, streamed. The new session has the id in the file, or that in `sessionId`; it is there once the whole file was read and checked, and a fault in any line leaves nothing. Exported again it gives the same bytes.",

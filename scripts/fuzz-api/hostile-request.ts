@@ -1,0 +1,250 @@
+import { Dice } from "./dice.ts";
+// One request of the fuzzer: a choice of the seed and its place alone, so that it can be sent again by itself.
+import type { JsonSchema, Parameter } from "./document.ts";
+import { hostileBody } from "./hostile-body.ts";
+import { hostileText, MARKER, type Schemas, valueOf } from "./hostile-value.ts";
+import type { RawRequest } from "./raw-http.ts";
+import { type Offered, soundRequest } from "./sound-request.ts";
+
+export interface HostileRequest extends RawRequest {
+  readonly operationId: string;
+  /** What was done to it, for whoever reads of a failure. */
+  readonly twists: readonly string[];
+  /** No HTTP, or cut off: a server may close, or refuse before the Worker sees it. */
+  readonly isBroken: boolean;
+}
+
+export interface Surroundings {
+  readonly offers: readonly Offered[];
+  readonly schemas: Schemas;
+  readonly seed: number;
+  readonly apiKey: string;
+  /** Null: operations of the operator are tried with the API key alone. */
+  readonly adminKey: string | null;
+}
+
+const SESSIONS = 12;
+const METHODS = ["HEAD", "OPTIONS", "PUT", "TRACE", "PROPFIND", "get", "DELETE", "POST", "PATCH", "GET"];
+const SOUND_SHARE = 0.25;
+const APPEND_SHARE = 0.1;
+/** Prime, so that the dice of neighbouring seeds and places have little in common. */
+const SEED_STEP = 1_000_003;
+
+export function makeRequest(around: Surroundings, place: number): HostileRequest {
+  const dice = new Dice(around.seed * SEED_STEP + place);
+  const isSound = dice.chance(SOUND_SHARE);
+  const offer = pickOffer(around.offers, dice);
+  const { operation } = offer;
+  const isAdmin = offer.path.startsWith("/v1/admin/");
+  const twists: string[] = [];
+  const headers: [string, string][] = [];
+  const key = isAdmin && around.adminKey !== null && dice.chance(0.8) ? around.adminKey : around.apiKey;
+  if (isSound || dice.chance(0.97)) headers.push(["Authorization", `Bearer ${key}`]);
+  else if (dice.chance(0.5))
+    headers.push(["Authorization", dice.pick(["Bearer", "Bearer  x y", `Basic ${MARKER}`, "a"])]);
+  if (!isAdmin) headers.push(["Threadkeep-User", `fuzzer-${around.seed}`]);
+  if (isSound) return soundOne(offer, around, headers, dice);
+  const twisted = dice.chance(0.25) ? twistHeaders(dice) : { headers: [], isBroken: false };
+  headers.push(...twisted.headers);
+  if (twisted.headers.length > 0) twists.push("headers");
+  let path = pathOf(offer, around, dice);
+  if (dice.chance(0.08)) {
+    path = twistPath(path, dice);
+    twists.push("path");
+  }
+  path += queryOf(operation.parameters ?? [], dice, around.schemas);
+  let { method } = offer;
+  if (dice.chance(0.05)) {
+    method = dice.pick(METHODS);
+    twists.push("method");
+  }
+  const body = hostileBody(operation, around.schemas, dice);
+  for (const header of body?.headers ?? []) headers.push([header[0], header[1]]);
+  const way = operation.operationId === "followSession" ? waysToFollow(dice) : { headers: [], isBroken: false };
+  headers.push(...way.headers);
+  return {
+    operationId: operation.operationId,
+    method,
+    path,
+    headers,
+    twists,
+    isBroken:
+      twisted.isBroken || way.isBroken || body?.cutOff !== undefined || method === "get" || !path.startsWith("/"),
+    ...(body === undefined ? {} : { body: body.bytes }),
+    ...(body?.cutOff === undefined ? {} : { cutOff: body.cutOff }),
+    ...(body?.isChunked === undefined ? {} : { isChunked: body.isChunked }),
+  };
+}
+
+/** Something must be there, or most requests find nothing to go wrong with. */
+function pickOffer(offers: readonly Offered[], dice: Dice): Offered {
+  const append = offers.find(({ operation }) => operation.operationId === "appendMessages");
+  return append !== undefined && dice.chance(APPEND_SHARE) ? append : dice.pick(offers);
+}
+
+function soundOne(offer: Offered, around: Surroundings, headers: [string, string][], dice: Dice): HostileRequest {
+  const { operationId } = offer.operation;
+  const { method, path, headers: own, body } = soundRequest(offer, soundValues(around.seed, dice));
+  return {
+    operationId,
+    method,
+    path,
+    headers: [...headers, ...Object.entries(own)],
+    twists: [],
+    isBroken: false,
+    ...(body === undefined ? {} : { body: Buffer.from(body.replace(/"waitMs":\d+/, '"waitMs":0')) }),
+  };
+}
+
+function soundValues(seed: number, dice: Dice): Record<string, string> {
+  return {
+    sessionId: `fuzz-${seed}-${dice.below(SESSIONS)}`,
+    messageId: dice.pick(["turn-61", "turn-62", "m-1"]),
+    version: dice.pick(["1", "2"]),
+    tenant: `fuzz-${seed}`,
+    keyId: "7Qm2xVb9LcTa",
+  };
+}
+
+/** Its parameters filled, soundly for the most part: a request that is refused for its path never gets to the rest. */
+function pathOf({ path }: Offered, { seed }: Surroundings, dice: Dice): string {
+  const sound = soundValues(seed, dice);
+  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+    if (dice.chance(0.1)) return hostileSegment(dice);
+    if (name === "version" && dice.chance(0.5)) return dice.pick(["0", "-1", "1e3", "9".repeat(20)]);
+    return sound[name] ?? hostileSegment(dice);
+  });
+}
+
+const SEGMENTS = [
+  "..",
+  ".",
+  "%2e%2e",
+  "%2f",
+  "a%2Fb",
+  "%00",
+  "%",
+  "%zz",
+  "%ff%fe",
+  "%F0%9F%98%80",
+  "",
+  "-",
+  "__proto__",
+  "a;b",
+  "*",
+];
+
+function hostileSegment(dice: Dice): string {
+  if (dice.chance(0.5)) return dice.pick(SEGMENTS);
+  if (dice.chance(0.4)) return "i".repeat(dice.pick([127, 128, 129, 1_000, 8_000, 60_000]));
+  return encodeURIComponent(hostileText(dice).toWellFormed()).slice(0, 60_000);
+}
+
+function twistPath(path: string, dice: Dice): string {
+  const twists = [
+    `/${path}`,
+    `${path}/`,
+    path.replaceAll("/", "//"),
+    `${path}%00`,
+    `/v1/..${path}`,
+    `/v1/%2e%2e${path}`,
+    path.toUpperCase(),
+    path.replace("/v1", "/v2"),
+    `${path};a=b`,
+    `${path}#x`,
+    path.replaceAll("s", "%73"),
+    `http://example.test${path}`,
+    "*",
+    "/",
+  ];
+  return dice.pick(twists);
+}
+
+function queryOf(parameters: readonly Parameter[], dice: Dice, schemas: Schemas): string {
+  const pairs = parameters
+    .filter((parameter) => parameter.in === "query" && dice.chance(0.35))
+    .map(({ name, schema }) => `${encodeURIComponent(name)}=${queryValue(schema, schemas, dice)}`);
+  if (pairs.length > 0 && dice.chance(0.1)) pairs.push(pairs[0] ?? "");
+  if (dice.chance(0.06))
+    pairs.push(dice.pick(["x=1", "=", "&&", "%", "__proto__=1", "a[]=1", "metadata.=", `q=${"z".repeat(9_000)}`]));
+  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
+}
+
+function queryValue(schema: JsonSchema, schemas: Schemas, dice: Dice): string {
+  const value = dice.chance(0.6) ? valueOf(schema, schemas, dice, 5) : hostileText(dice);
+  const text = typeof value === "object" ? dice.pick(["[]", "{}"]) : String(value);
+  return dice.chance(0.05)
+    ? dice.pick(["%zz", "%00", "%ff", "+", ""])
+    : encodeURIComponent(text.slice(0, 5_000).toWellFormed());
+}
+
+/** One line of ASCII: what else a header may hold is for the broken ones. */
+const headerText = (dice: Dice): string =>
+  hostileText(dice)
+    .replaceAll(/[^\x20-\x7e]/g, "?")
+    .slice(0, 4_000);
+
+function twistHeaders(dice: Dice): { headers: [string, string][]; isBroken: boolean } {
+  const well: [string, string][][] = [
+    [["X-Request-Id", headerText(dice)]],
+    [["Threadkeep-User", headerText(dice)]],
+    [["Idempotency-Key", headerText(dice)]],
+    [["If-None-Match", dice.pick(["*", '"', 'W/"a"', '"a", "b"', "x".repeat(4_000)])]],
+    [["Last-Event-ID", dice.pick(["0", "-1", "1e9", "9".repeat(30), "\u00e9"])]],
+    [["Accept", dice.pick(["text/event-stream", "image/*;q=nope", "x".repeat(3_000)])]],
+    [["Range", "bytes=0-0,1-"]],
+    [["Origin", dice.pick(["null", "https://evil.test", "x"])]],
+    [["X-HTTP-Method-Override", "DELETE"]],
+    [
+      ["X-Forwarded-For", "127.0.0.1"],
+      ["CF-Connecting-IP", "1.2.3.4"],
+    ],
+    [["X-Filler", "f".repeat(dice.pick([1_000, 7_000]))]],
+    [["Cookie", `a=${MARKER}`]],
+    [["Authorization", `Bearer ${MARKER.replaceAll(" ", ".")}`]],
+  ];
+  const broken: [string, string][][] = [
+    [
+      ["Content-Length", "5"],
+      ["Content-Length", "6"],
+    ],
+    [["Content-Length", dice.pick(["-1", "1e9", "x", "99999999999999999999"])]],
+    [["Transfer-Encoding", dice.pick(["gzip, chunked", "x", "chunked, chunked"])]],
+    [
+      ["Transfer-Encoding", "chunked"],
+      ["Content-Length", "3"],
+    ],
+    [["X-Filler", "f".repeat(dice.pick([70_000, 300_000]))]],
+    [["Host", dice.pick(["evil.test", "", "a b", "127.0.0.1:99999999"])]],
+    [["Expect", "100-continue"]],
+    [["Bad Name", "x"]],
+    [["X-Bytes", "\u00ff\u0000\u0001"]],
+    [
+      ["Upgrade", "h2c"],
+      ["Connection", "Upgrade, HTTP2-Settings"],
+      ["HTTP2-Settings", "x"],
+    ],
+  ];
+  return dice.chance(0.8)
+    ? { headers: dice.pick(well), isBroken: false }
+    : { headers: dice.pick(broken), isBroken: true };
+}
+
+/** The runtime refuses a handshake that is none before the Worker's answer goes out. */
+function waysToFollow(dice: Dice): { headers: [string, string][]; isBroken: boolean } {
+  const upgrade = (version: string, key: string): [string, string][] => [
+    ["Connection", "Upgrade"],
+    ["Upgrade", dice.pick(["websocket", "WebSocket"])],
+    ["Sec-WebSocket-Version", version],
+    ["Sec-WebSocket-Key", key],
+  ];
+  const key = "dGhlIHNhbXBsZSBub25jZQ==";
+  return dice.pick([
+    { headers: [], isBroken: false },
+    { headers: [["Accept", "text/event-stream"]], isBroken: false },
+    { headers: upgrade("13", key), isBroken: false },
+    { headers: upgrade(dice.pick(["8", "x"]), key), isBroken: true },
+    { headers: upgrade("13", "short"), isBroken: true },
+    { headers: upgrade("13", key).slice(0, 2), isBroken: true },
+  ]);
+}
