@@ -108,16 +108,18 @@ describe("the partitions of the audit", () => {
   });
 
   it("are open to nobody by themselves, nor is the whole to the roles of Supabase's API", async () => {
-    const names = ["audit_events", ...(await partitions())];
-    for (const role of [...READERS, "threadkeep_worker"]) {
-      for (const name of names) {
-        if (role === "threadkeep_worker" && name === "audit_events") continue;
-        for (const right of ["select", "insert", "update", "delete", "truncate"]) {
-          const rows = await query("select has_table_privilege($1, $2, $3) as may", [role, name, right]);
-          expect(rows, `${role} ${right} ${name}`).toEqual([{ may: false }]);
-        }
-      }
-    }
+    const open = await query(
+      `select reader, name, asked from unnest($1::text[]) as reader, unnest($2::text[]) as name,
+         unnest('{select,insert,update,delete,truncate}'::text[]) as asked
+       where has_table_privilege(reader, name, asked)`,
+      [
+        [...READERS, "threadkeep_worker"],
+        ["audit_events", ...(await partitions())],
+      ],
+    );
+    expect(
+      open.map(({ reader, name, asked }) => `${String(reader)}: ${String(asked)} ${String(name)}`).toSorted(),
+    ).toEqual(["threadkeep_worker: insert audit_events", "threadkeep_worker: select audit_events"]);
     const functions = await query(
       "select r.rolname from pg_roles r where r.rolname = any($1) and has_function_privilege(r.rolname, 'retain_audit(integer)', 'execute')",
       [READERS],
@@ -134,8 +136,8 @@ describe("the plans of a page of the audit", () => {
   beforeAll(async () => {
     await query(
       `insert into audit_events (id, at, tenant, actor_kind, actor, "user", session, action, result)
-       select 'many-' || n, now() - n * interval '1 second', 'tenant-' || n % 90, 'tenant-key', 'key:' || n % 90, 'user-' || n % 900,
-         'session-' || n % 900, 'action-' || n % 40, 'result-' || n % 40
+       select 'many-' || n, now() - n * interval '1 second', 'tenant-' || n % 20, 'tenant-key', 'key:' || n % 20, 'user-' || n % 20,
+         'session-' || n % 20, 'action-' || n % 20, 'result-' || n % 20
        from generate_series(1, 9000) as n`,
     );
     await query("vacuum analyze audit_events");
