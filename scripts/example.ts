@@ -3,7 +3,7 @@ import path from "node:path";
 import { readLocalService } from "./api.ts";
 import { projectRoot } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
-import { EXAMPLES, runExample, runWorkerExample } from "./examples/run-example.ts";
+import { EXAMPLES, isWorkerExample, runExample, runWorkerExample } from "./examples/run-example.ts";
 
 const HELP = `npm run example -- NAME     one of ${EXAMPLES.join(", ")}; see examples/README.md
 
@@ -15,7 +15,7 @@ const { THREADKEEP_URL: url, THREADKEEP_API_KEY: apiKey } = process.env;
 
 try {
   if (!EXAMPLES.includes(name)) console.log(HELP);
-  else if (name === "worker-rpc") await runWorkerExample(stateDirectory);
+  else if (isWorkerExample(name)) await runWorkerExample(name, stateDirectory);
   else {
     const named = url === undefined || apiKey === undefined ? null : { url, apiKey };
     const service = named ?? readLocalService(stateDirectory);

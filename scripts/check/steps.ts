@@ -31,6 +31,11 @@ const STEPS: Step[] = [
     mend: "",
     command: [packages("typescript/bin/tsc"), "-p", "client/tsconfig.json", "--noEmit"],
   },
+  {
+    name: "types of the example's Agent",
+    mend: "",
+    command: [packages("typescript/bin/tsc"), "-p", "examples/cloudflare-agent/tsconfig.json"],
+  },
   { name: "format", mend: "Run: npm run format", command: [packages("oxfmt/bin/oxfmt"), "--check"] },
   {
     name: "lint",

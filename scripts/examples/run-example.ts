@@ -20,7 +20,17 @@ const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "node-chat": [process.execPath, "--disable-warning=ExperimentalWarning", inProject("examples/node-chat/server.ts")],
   "python-chat": ["python3", inProject("examples/python-chat/chat.py")],
 };
-export const EXAMPLES = [...Object.keys(COMMANDS), "worker-rpc"];
+
+/** Those that run in workerd beside Threadkeep, with the path of a chat and a request to try. */
+const WORKERS: Readonly<Record<string, { chat: string; body: string }>> = {
+  "worker-rpc": { chat: "/chats/worker-example", body: '{"user": "ada", "text": "Hello"}' },
+  "cloudflare-agent": { chat: "/agents/chat-agent/agent-example", body: "Hello" },
+};
+export const EXAMPLES = [...Object.keys(COMMANDS), ...Object.keys(WORKERS)];
+
+export function isWorkerExample(name: string): boolean {
+  return name in WORKERS;
+}
 
 /** Runs an example until it ends. Its exit code. */
 export async function runExample(name: string, args: readonly string[], service: ExampleService): Promise<number> {
@@ -55,9 +65,14 @@ interface DeclaredService {
   readonly props?: Record<string, unknown>;
 }
 
-/** The Worker of the example with the binding that its wrangler.toml declares. */
-export function readWorkerExample() {
-  const config = readConfig({ config: inProject("examples/worker-rpc/wrangler.toml") }, { hideWarnings: true });
+interface DeclaredObjects {
+  readonly name: string;
+  readonly class_name: string;
+}
+
+/** The Worker of an example with the bindings that its wrangler.toml declares. */
+export function readWorkerExample(name: string) {
+  const config = readConfig({ config: inProject(`examples/${name}/wrangler.toml`) }, { hideWarnings: true });
   const services = (config.services ?? []).map(({ binding, entrypoint, props }: DeclaredService) => [
     binding,
     { ...(entrypoint === undefined ? {} : { entrypoint }), ...(props === undefined ? {} : { props }) },
@@ -65,27 +80,42 @@ export function readWorkerExample() {
   return {
     callerEntry: config.main ?? "",
     compatibilityDate: config.compatibility_date ?? "",
+    compatibilityFlags: config.compatibility_flags ?? [],
+    callerBindings: Object.fromEntries(Object.entries(config.vars ?? {}).map(([key, value]) => [key, String(value)])),
+    callerObjects: Object.fromEntries(
+      config.durable_objects.bindings.map((declared: DeclaredObjects) => [declared.name, declared.class_name]),
+    ),
     services: Object.fromEntries(services),
   };
 }
 
 /** Threadkeep and the Worker side by side: with sessions of their own, in memory, on the database of the service that runs here. */
-export async function runWorkerExample(stateDirectory: string): Promise<void> {
+export async function runWorkerExample(name: string, stateDirectory: string): Promise<void> {
+  const { chat, body } = WORKERS[name] ?? { chat: "/", body: "" };
   const { devJson, bundle } = statePaths(stateDirectory);
   if (!existsSync(devJson)) throw new StartError("The service does not run. Start it with npm start, then this again.");
   const facts = readFacts(readJsonFile(devJson));
+  const example = readWorkerExample(name);
   const miniflare = await startWorkerPair({
-    ...readWorkerExample(),
+    ...example,
+    callerBindings: fromEnvironment(example.callerBindings),
     bundleDirectory: bundle,
     hyperdriveUrl: facts.databaseUrl,
     secrets: { THREADKEEP_API_KEY: facts.apiKey, THREADKEEP_ADMIN_KEY: facts.adminKey },
   });
-  const url = new URL("/chats/worker-example", await miniflare.ready);
-  console.log(`The chat is at ${url}\n\n  curl -s ${url} -d '{"user": "ada", "text": "Hello"}'\n\nStop with Ctrl-C.`);
+  const url = new URL(chat, await miniflare.ready);
+  console.log(`The chat is at ${url}\n\n  curl -s ${url} -d '${body}'\n\nStop with Ctrl-C.`);
   await new Promise<void>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
   });
   await miniflare.dispose();
+}
+
+/** The variables of a Worker, and its key, as a person sets them for a program. */
+function fromEnvironment(declared: Record<string, string>): Record<string, string> {
+  const names = [...Object.keys(declared), "MODEL_KEY"];
+  const set = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  return { ...declared, ...Object.fromEntries(set) };
 }
 
 function readFacts(value: unknown): { apiKey: string; adminKey: string; databaseUrl: string } {

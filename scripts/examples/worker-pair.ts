@@ -1,8 +1,10 @@
 // Threadkeep and a Worker that is bound to it, in one workerd: what a deploy of both is on Cloudflare.
 import { readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
 import path from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
 import { rolldown } from "rolldown";
+import { esmExternalRequirePlugin } from "rolldown/plugins";
 import { LOOPBACK } from "../dev/ports.ts";
 import { bundlePaths } from "../dev/worker-bundle.ts";
 import { HYPERDRIVE_BINDING, type WorkerOptionsFile } from "../dev/worker-messages.ts";
@@ -17,9 +19,12 @@ export interface WorkerPairOptions {
   /** The entry of the Worker that calls it. */
   callerEntry: string;
   compatibilityDate: string;
+  compatibilityFlags?: string[];
   /** Each binding of the caller, and the props that it has. */
   services: Record<string, { entrypoint?: string; props?: Record<string, unknown> }>;
   callerBindings?: Record<string, string>;
+  /** The class behind each binding to a namespace of objects of the caller's own. */
+  callerObjects?: Record<string, string>;
   port?: number;
 }
 
@@ -28,6 +33,10 @@ export async function startWorkerPair(options: WorkerPairOptions): Promise<Minif
   const { modules, options: optionsFile } = bundlePaths(options.bundleDirectory);
   const declared: WorkerOptionsFile = JSON.parse(readFileSync(optionsFile, "utf8"));
   const bound = Object.entries(options.services).map(([name, service]) => [name, { ...service, name: "threadkeep" }]);
+  const objects = Object.entries(options.callerObjects ?? {}).map(([name, className]) => [
+    name,
+    { className, useSQLite: true },
+  ]);
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
       host: LOOPBACK,
@@ -39,8 +48,10 @@ export async function startWorkerPair(options: WorkerPairOptions): Promise<Minif
           name: "caller",
           modules: [{ type: "ESModule", path: "caller.js", contents: await bundleCaller(options.callerEntry) }],
           compatibilityDate: options.compatibilityDate,
+          compatibilityFlags: options.compatibilityFlags ?? [],
           bindings: options.callerBindings ?? {},
           serviceBindings: Object.fromEntries(bound),
+          durableObjects: Object.fromEntries(objects),
         },
         {
           ...declared.options,
@@ -63,9 +74,19 @@ async function bundleCaller(entry: string): Promise<string> {
   const bundle = await rolldown({
     input: entry,
     platform: "neutral",
-    external: /^cloudflare:/,
-    resolve: { alias: { "threadkeep-client": client } },
+    external: /^(cloudflare|node):/,
+    // Old packages ask for Node's modules without the prefix, by a `require` that a module of workerd has not.
+    plugins: [esmExternalRequirePlugin({ external: [...builtinModules] })],
+    resolve: {
+      alias: { "threadkeep-client": client },
+      conditionNames: ["workerd", "worker", "browser"],
+      mainFields: ["module", "main"],
+    },
   });
-  const { output } = await bundle.generate({ format: "esm" });
+  const { output } = await bundle.generate({
+    format: "esm",
+    codeSplitting: false,
+    paths: (name) => (builtinModules.includes(name) ? `node:${name}` : name),
+  });
   return output[0].code;
 }

@@ -87,7 +87,7 @@ describe("the examples", () => {
 
   it("worker-rpc remembers for each of its users, by the binding that its wrangler.toml declares", async () => {
     const pair = await startWorkerPair({
-      ...readWorkerExample(),
+      ...readWorkerExample("worker-rpc"),
       bundleDirectory: inject("bundleDir"),
       hyperdriveUrl: service.databaseUrl,
       secrets: { THREADKEEP_API_KEY: service.apiKey, THREADKEEP_ADMIN_KEY: service.adminKey },
@@ -100,6 +100,41 @@ describe("the examples", () => {
     expect(await ask("ada")).toMatchObject({ remembered: 3 });
     expect(await ask("bob")).toMatchObject({ remembered: 1 });
     expect(await ask("b/b")).toMatchObject({ code: "validation_failed" });
+  });
+
+  it("cloudflare-agent keeps its chat in a session, and goes on from there by HTTP and by socket", async () => {
+    const model = await scriptModel([
+      { does: "answer", text: "Yes, Baixa is flat." },
+      { does: "answer", text: "By train." },
+    ]);
+    const example = readWorkerExample("cloudflare-agent");
+    const pair = await startWorkerPair({
+      ...example,
+      callerBindings: { ...example.callerBindings, MODEL_BASE_URL: model.baseUrl },
+      bundleDirectory: inject("bundleDir"),
+      hyperdriveUrl: service.databaseUrl,
+      secrets: { THREADKEEP_API_KEY: service.apiKey, THREADKEEP_ADMIN_KEY: service.adminKey },
+    });
+    onTestFinished(() => pair.dispose());
+    const url = new URL(`/agents/chat-agent/${crypto.randomUUID()}`, await pair.ready);
+    const asked = await fetch(url, { method: "POST", body: "Is Baixa flat?" });
+    expect(await asked.json()).toEqual({ answer: "Yes, Baixa is flat.", remembered: 1 });
+
+    const socket = new WebSocket(url.href.replace("http", "ws"));
+    const frames: string[] = [];
+    socket.addEventListener("open", () => socket.send("How do I get there?"));
+    socket.addEventListener("message", ({ data }) => frames.push(String(data)));
+    const answer = await eventually("the answer comes", () => frames.find((frame) => frame.startsWith('{"answer"')));
+    socket.close();
+    expect(JSON.parse(answer)).toEqual({ answer: "By train.", remembered: 3 });
+    const [, second] = await model.requests();
+    expect(promptOf(second ?? expect.fail("the model was not called")).turns).toEqual([
+      { role: "user", text: "Is Baixa flat?" },
+      { role: "assistant", text: "Yes, Baixa is flat." },
+      { role: "user", text: "How do I get there?" },
+    ]);
+    const refused = await fetch(new URL("/agents/chat-agent/not%20an%20id", url), { method: "POST", body: "Hello?" });
+    expect([refused.status, await refused.json()]).toMatchObject([422, { code: "validation_failed" }]);
   });
 
   it("anthropic remembers from one turn to the next, with Anthropic's SDK", async () => {
