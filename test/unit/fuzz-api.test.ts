@@ -1,0 +1,98 @@
+import { describe, expect, it } from "vitest";
+import { faultsOf } from "../../scripts/fuzz-api/check-answer.ts";
+import type { OpenApiDocument } from "../../scripts/fuzz-api/document.ts";
+import { makeRequest, type Surroundings } from "../../scripts/fuzz-api/hostile-request.ts";
+import { MARKER, writeJson } from "../../scripts/fuzz-api/hostile-value.ts";
+import { listOperations, soundRequest } from "../../scripts/fuzz-api/sound-request.ts";
+import { areaUnderCurve } from "../../scripts/strangers/area-under-curve.ts";
+
+const DOCUMENT: OpenApiDocument = {
+  paths: {
+    "/v1/sessions/{sessionId}/messages": {
+      post: {
+        operationId: "appendMessages",
+        security: [{ apiKey: ["memory:write"] }],
+        requestBody: { content: { "application/json": { schema: { type: "object" }, example: { messages: [] } } } },
+      },
+    },
+  },
+  components: { schemas: {} },
+};
+const around = (seed: number): Surroundings => ({
+  offers: listOperations(DOCUMENT),
+  schemas: {},
+  seed,
+  apiKey: "key",
+  adminKey: null,
+});
+
+const request = { ...makeRequest(around(1), 0), method: "POST", isBroken: false };
+const problem = { type: "/docs", title: "t", status: 422, code: "validation_failed", detail: "d", requestId: "r" };
+const headers = {
+  "x-request-id": "r",
+  "x-content-type-options": "nosniff",
+  "content-type": "application/problem+json",
+};
+const answer = (status: number, body: object, more: Record<string, string> = {}) => {
+  const text = JSON.stringify(body);
+  return { status, headers: { ...headers, ...more }, text, bodyBytes: text.length };
+};
+
+describe("the fuzzer of the API", () => {
+  it("makes the same request of the same seed and place, and another of another", () => {
+    const places = Array.from({ length: 100 }, (_, place) => place);
+    const made = (seed: number): string[] =>
+      places.map((place) => {
+        const { body, ...rest } = makeRequest(around(seed), place);
+        return JSON.stringify({
+          ...rest,
+          body: body === undefined ? null : Buffer.from(body).toString("base64", 0, 100),
+        });
+      });
+    expect(made(7)).toEqual(made(7));
+    expect(new Set([...made(7), ...made(8)]).size).toBeGreaterThan(150);
+  });
+
+  it("fills a path, and refuses to send a parameter that nobody gave it", () => {
+    const [offer] = listOperations(DOCUMENT);
+    if (offer === undefined) throw new Error("no operation");
+    expect(soundRequest(offer, { sessionId: "a/b" }).path).toBe("/v1/sessions/a%2Fb/messages");
+    expect(() => soundRequest(offer, {})).toThrow("{sessionId}");
+  });
+
+  it("writes names that are properties of every object", () => {
+    const value: unknown = JSON.parse('{"__proto__":{"a":1},"constructor":[null]}');
+    expect(writeJson(value)).toBe('{"__proto__":{"a":1},"constructor":[null]}');
+  });
+
+  it.each([
+    ["a 500", answer(500, { ...problem, status: 500, code: "internal" }), "answered 500"],
+    ["a 503 without Retry-After", answer(503, { ...problem, status: 503, code: "unavailable" }), "answered 503"],
+    ["an unknown code", answer(422, { ...problem, code: "oops" }), "no problem document"],
+    ["a code under another status", answer(404, { ...problem, status: 404 }), "came with 404"],
+    ["a body that is no problem", answer(422, {}, { "content-type": "text/plain" }), "no problem document"],
+    ["an echo", answer(422, { ...problem, detail: MARKER }), "repeats"],
+    ["a stack", answer(422, { ...problem, detail: "at parse (/src/a.ts:1:2)" }), "inside"],
+    ["a secret", answer(200, { key: "sesame" }), "secret"],
+    ["another's request id", answer(422, { ...problem, requestId: "q" }), "another request"],
+    ["silence", null, "not answered"],
+  ])("finds fault with %s", (_, given, words) => {
+    expect(faultsOf(request, given, ["sesame"]).join()).toContain(words);
+  });
+
+  it("finds none with a refusal as the contract has it", () => {
+    expect(faultsOf(request, answer(422, problem), ["sesame"])).toEqual([]);
+  });
+});
+
+describe("the area under the curve", () => {
+  it.each([
+    [[3, 4], [1, 2], 1],
+    [[1, 2], [3, 4], 0],
+    [[1, 1], [1, 1], 0.5],
+    [[1, 4], [2, 3], 0.5],
+    [[2, 3], [1, 2], 0.875],
+  ])("of %j above %j is %d", (ones, others, area) => {
+    expect(areaUnderCurve(ones, others)).toBe(area);
+  });
+});
