@@ -85,9 +85,10 @@ function linesOf(line: string, dice: Dice): string {
   ]);
 }
 
-function bodyOf(text: string, type: string, dice: Dice): HostileBody {
+function bodyOf(whole: string, type: string, dice: Dice): HostileBody {
   const headers: [string, string][] = [["Content-Type", type]];
-  const bytes = Buffer.from(text.slice(0, MAX_TEXT));
+  const text = whole.slice(0, MAX_TEXT);
+  const bytes = Buffer.from(text);
   switch (dice.below(24)) {
     case 0:
       return { bytes, headers: [["Content-Type", dice.pick(TYPES)]] };

@@ -62,6 +62,7 @@ export function makeRequest(around: Surroundings, place: number): HostileRequest
   for (const header of body?.headers ?? []) headers.push([header[0], header[1]]);
   const way = operation.operationId === "followSession" ? waysToFollow(dice) : { headers: [], isBroken: false };
   headers.push(...way.headers);
+  const isNoHandshake = method !== "GET" && way.headers.some(([name]) => name === "Upgrade");
   return {
     operationId: operation.operationId,
     method,
@@ -69,7 +70,12 @@ export function makeRequest(around: Surroundings, place: number): HostileRequest
     headers,
     twists,
     isBroken:
-      twisted.isBroken || way.isBroken || body?.cutOff !== undefined || method === "get" || !path.startsWith("/"),
+      isNoHandshake ||
+      twisted.isBroken ||
+      way.isBroken ||
+      body?.cutOff !== undefined ||
+      method === "get" ||
+      !path.startsWith("/"),
     ...(body === undefined ? {} : { body: body.bytes }),
     ...(body?.cutOff === undefined ? {} : { cutOff: body.cutOff }),
     ...(body?.isChunked === undefined ? {} : { isChunked: body.isChunked }),
