@@ -25,6 +25,9 @@ const OF_THE_CALLER: Readonly<Record<string, number>> = {
   searchMemory: 200,
 };
 
+/** What is about a user, or about the whole of the caller's tenant: who else asks is tried by itself. */
+const BY_ITSELF = new Set(["exportUser", "eraseUser", "readUserErasure", "readAudit"]);
+
 const KEY_SCOPES = ["memory:read", "memory:write", "memory:erase", "ops"];
 const ADMIN = { key: service.adminKey };
 
@@ -158,7 +161,7 @@ async function ask(
   { headers, query = "" }: Caller,
   way: Record<string, string> = {},
 ): Promise<RawAnswer> {
-  const values = { sessionId: session, messageId: "m-1", version: "1", ...vault };
+  const values = { sessionId: session, messageId: "m-1", version: "1", userId: "nobody-known", ...vault };
   const request = soundRequest(offer, values);
   const body = bodyOf(offer.operation.operationId, session) ?? request.body;
   const answer = await sendRaw(service.url, {
@@ -205,7 +208,10 @@ describe("promise 11, operation by operation as the document lists them", () => 
 
   it("expects of each what a stranger gets: a new one that is about no session has to be listed here", () => {
     const placed = (offer: Offered): boolean =>
-      isAdmin(offer) || offer.operation.operationId in OF_THE_CALLER || offer.path.includes("{sessionId}");
+      isAdmin(offer) ||
+      offer.operation.operationId in OF_THE_CALLER ||
+      BY_ITSELF.has(offer.operation.operationId) ||
+      offer.path.includes("{sessionId}");
     expect(withKey().filter((offer) => !placed(offer))).toEqual([]);
   });
 
@@ -261,6 +267,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
     const before = await snapshot(session);
     for (const offer of withKey()) {
       const { operationId } = offer.operation;
+      if (BY_ITSELF.has(operationId)) continue;
       for (const way of waysOf(offer)) {
         for (const [who, become] of Object.entries(strangers)) {
           const name = `${nameOf(offer, way)} by ${who}`;
@@ -283,6 +290,38 @@ describe("promise 11, operation by operation as the document lists them", () => 
     const nobody = `/v1/admin/tenants/of-nobody-${session.slice(-36)}`;
     expect(await call(service, "GET", nobody, ADMIN)).toMatchObject({ body: { createdAt: null, rev: 0 } });
   }, 120_000);
+
+  it("tells another user, and another tenant, nothing of a user, and lets neither erase one", async () => {
+    const other = await makeKey(await makeTenant());
+    const session = await settledChat();
+    const mallory = `mallory-${crypto.randomUUID()}`;
+    const strangers = [
+      bearer(other.key, mallory),
+      bearer(service.apiKey, mallory),
+      bearer(await signUserToken(issuerKey, { user: mallory })),
+    ];
+    const asked = [
+      ["GET", "", 200, undefined],
+      ["DELETE", "", 404, "user_not_found"],
+      ["GET", "/erasure", 404, "erasure_not_found"],
+    ] as const;
+    for (const caller of strangers) {
+      for (const [method, path, status, code] of asked) {
+        const ofUser = async (user: string): Promise<RawAnswer> => {
+          const headers = Object.entries(caller.headers);
+          const answer = await sendRaw(service.url, { method, path: `/v1/users/${user}${path}`, headers });
+          if (answer === null) throw new Error(`${method} of a user was not answered`);
+          return answer;
+        };
+        const there = await ofUser(victim);
+        expect(there.status).toBe(status);
+        if (code !== undefined) expect(codeOf(there)).toBe(code);
+        expect(alike(there, victim)).toEqual(alike(await ofUser("unknown-one"), "unknown-one"));
+        expect(there.text).not.toContain("diary");
+      }
+    }
+    expect(await call(service, "GET", `/v1/sessions/${session}`, AS_VICTIM)).toMatchObject({ status: 200 });
+  });
 
   it("refuses with 403 a key that lacks one scope of those that the document names, and takes one that has them alone", async () => {
     const session = await settledChat();

@@ -300,6 +300,8 @@ describe("promise 9: erasing a user", () => {
     await goRound(user, jobId);
     expect(await reportOf(user)).toMatchObject({ state: "erasing", sessions: 1, erased: 0 });
     await deliver(await jobOf(ref, "erase"));
+    // The audit has yet to hear of what was appended.
+    await ring(ref);
     expect(await finish(user, jobId)).toMatchObject({ sessions: 1, erased: 1 });
   });
 
@@ -351,6 +353,7 @@ describe("what comes late, after the user was erased", () => {
     await pipelineParts().directory.remove(ref, grantedAt);
     await finish(user, await beginErasure(user));
     await deliver(await jobOf(ref, "erase"));
+    await ring(ref);
     expect(await storedText(ref)).toBe("");
     expect(await rowsNaming(user.owner)).toEqual([]);
   });

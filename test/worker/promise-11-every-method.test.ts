@@ -52,6 +52,9 @@ const METHODS: Readonly<Record<string, Method>> = {
   summarize: about(WRITE),
   export: about(READ),
   import: own(WRITE, (id) => [new Blob([importOf(id)]).stream()]),
+  exportUser: own(READ, () => ["somebody-else"]),
+  eraseUser: own(ERASE, () => ["somebody-else"]),
+  userErasure: own(ERASE, () => ["somebody-else"]),
 };
 
 function importOf(id: string): string {
