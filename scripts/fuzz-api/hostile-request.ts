@@ -106,6 +106,8 @@ function soundValues(seed: number, dice: Dice): Record<string, string> {
   return {
     sessionId: `fuzz-${seed}-${dice.below(SESSIONS)}`,
     messageId: dice.pick(["turn-61", "turn-62", "m-1"]),
+    // An erased user is refused everything from then on: it is one whom nobody else here is.
+    userId: dice.pick(["fuzzed-1", "fuzzed-2", "-"]),
     version: dice.pick(["1", "2"]),
     tenant: `fuzz-${seed}`,
     keyId: "7Qm2xVb9LcTa",

@@ -35,14 +35,12 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "dedupe-outside-the-transaction": [
     {
       file: "session/chat-session.ts",
-      replace: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
-    const bounds =`,
-      by: `  async append(request: AppendRequest, birth: Birth | null, tenant?: TenantSettings): Promise<Outcome<AppendResult>> {
-    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
+      replace: `    const bounds = leasedBounds(`,
+      by: `    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
     const seen = this.shell.existing() === null ? [] : this.shell.store.messages.byClientId(ids);
     await Promise.resolve();
     this.shell.store.messages.byClientId = () => seen;
-    const bounds =`,
+    const bounds = leasedBounds(`,
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.
@@ -101,8 +99,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "alarm-not-armed-after-a-throw": [
     {
       file: "session/session-work.ts",
-      replace: "      this.shell.arm();\n      return jobs;",
-      by: "      return jobs;",
+      replace: "      this.shell.arm();\n      return taken;",
+      by: "      return taken;",
     },
     {
       file: "session/session-work.ts",
@@ -112,13 +110,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
           });
         }
       }),
-    );`,
+    ]);`,
       by: `          noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
           return;
         }
         this.shell.arm();
       }),
-    );`,
+    ]);`,
     },
   ],
   "retry-after-an-edit-taken-for-a-conflict": [
