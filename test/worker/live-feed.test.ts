@@ -222,7 +222,8 @@ describe("a reader that does not acknowledge", () => {
   });
 
   it("is paused after 1 MiB, which an eviction does not make it forget", async () => {
-    const ref = await chatOf(1);
+    // A summary would be one more event among those that are counted.
+    const ref = await chatOf(1, { settings: { summarizeAfterTokens: 1_000_000 } });
     const client = await follow(ref);
     const { rev } = await helloOf(client);
     const large = "x".repeat(200_000);
