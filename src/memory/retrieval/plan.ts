@@ -4,9 +4,9 @@ import type { QueryTerm } from "./query.ts";
 /**
  * Matches read for one query, all terms together. Reading one costs half a microsecond, and what it lends to its neighbours as
  * much again. Terms past the budget are scored on the candidates of the others, and cost no recall in chats of 600 turns even
- * with a tenth of this.
+ * with a sixth of this.
  */
-export const MAX_MATCHES = 1_000;
+export const MAX_MATCHES = 600;
 
 /** Most terms of one query: a long query is told by its rarest. */
 const MAX_SEARCHED_TERMS = 16;
