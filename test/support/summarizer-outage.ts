@@ -7,7 +7,7 @@ import type { Message } from "../../src/contracts/message.ts";
 import type { Summary } from "../../src/contracts/summary.ts";
 import { call, eventually } from "./service.ts";
 
-/** The slowest that an append or a context may be while a summarizer is away. Far above what they take, far below any time limit. */
+/** The slowest that an append and a context may be while a summarizer is away. Far above what they take, below the time that it is given. */
 const MAX_MS = 2_800;
 /** Attempts, their pauses, and the pause before a better summary is tried, on a busy machine. */
 const OUTAGE_TIMEOUT_MS = 60_000;
