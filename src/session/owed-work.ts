@@ -140,7 +140,9 @@ export function noteFailure(
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
   const failures = job.failures + 1;
   // A degraded summary is made better whenever that can be: to try costs little while the summarizer is known to be away.
-  const gaveUp = job.kind === "summarize" && !job.isUpgrade && failures >= MAX_SUMMARIZE_FAILURES;
+  // What was erased may live on in the versions that this one is to take the place of: it is never given up.
+  const isRedo = job.redoBase !== null || job.taintedFromSeq !== null;
+  const gaveUp = job.kind === "summarize" && !job.isUpgrade && !isRedo && failures >= MAX_SUMMARIZE_FAILURES;
   const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
   const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
