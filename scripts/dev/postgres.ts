@@ -70,6 +70,8 @@ export interface PostgresOptions {
   onSpawn?: (pid: number) => void;
 }
 
+const MAX_PORTS = 5;
+
 /** Starts PostgreSQL on the state directory's data, making it first where there is none. */
 export async function startPostgres(
   paths: StatePaths,
@@ -82,24 +84,28 @@ export async function startPostgres(
     await initialize(installation, password, signal);
   }
 
-  signal?.throwIfAborted();
-  const chosenPort = port ?? (await choosePort(paths));
-  const child = spawnServer(installation, paths, chosenPort);
-  if (child.pid !== undefined) onSpawn?.(child.pid);
-  const exited = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
-    child.once("error", () => resolve());
-  });
-  try {
-    await waitUntilReady(child, postgresUrl(chosenPort, password, SUPERUSER), paths);
-  } catch (error) {
-    child.kill("SIGKILL");
-    await exited;
-    throw error;
+  for (let tries = 1; ; tries += 1) {
+    signal?.throwIfAborted();
+    const chosenPort = port ?? (await choosePort(paths));
+    const child = spawnServer(installation, paths, chosenPort);
+    if (child.pid !== undefined) onSpawn?.(child.pid);
+    const exited = new Promise<void>((resolve) => {
+      child.once("exit", () => resolve());
+      child.once("error", () => resolve());
+    });
+    try {
+      await waitUntilReady(child, postgresUrl(chosenPort, password, SUPERUSER), paths);
+    } catch (error) {
+      child.kill("SIGKILL");
+      await exited;
+      // A port that was free may be taken before the server has it: then another one does as well.
+      if (tries < MAX_PORTS && port === undefined && !(await isPortFree(chosenPort))) continue;
+      throw error;
+    }
+    writeFileSync(paths.postgresPort, `${chosenPort}\n`);
+    const { dataDirectory } = installation;
+    return { port: chosenPort, pid: child.pid ?? 0, dataDirectory, exited, stop: () => stopServer(child) };
   }
-  writeFileSync(paths.postgresPort, `${chosenPort}\n`);
-  const { dataDirectory } = installation;
-  return { port: chosenPort, pid: child.pid ?? 0, dataDirectory, exited, stop: () => stopServer(child) };
 }
 
 export function postgresUrl(port: number, password: string, database: string, user = SUPERUSER): string {

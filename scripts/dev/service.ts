@@ -6,7 +6,7 @@ import { type LocalIssuer, startIssuer } from "./issuer.ts";
 import { LOCAL_TENANT, type LocalKeys, loadKeys } from "./keys.ts";
 import { lockState } from "./lock.ts";
 import { type StatePaths, statePaths } from "./paths.ts";
-import { findFreePort, isPortFree, LOOPBACK } from "./ports.ts";
+import { isPortFree, LOOPBACK } from "./ports.ts";
 import { type PostgresServer, postgresUrl, startPostgres } from "./postgres.ts";
 import { isErrorWithCode, killTrees, ProcessRecord, readSurvivors, signalProcess, waitUntilGone } from "./processes.ts";
 import { StartError } from "./start-error.ts";
@@ -71,7 +71,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const record = new ProcessRecord(paths.processes);
   try {
     await clearSurvivors(paths);
-    const port = await choosePort(options.port);
+    const port = await checkPort(options.port);
     const keys = loadKeys(paths.keys);
     return await new RunningService(options, paths, unlock, record, keys, port).start();
   } catch (error) {
@@ -81,8 +81,8 @@ export async function startService(options: ServiceOptions): Promise<Service> {
 }
 
 class RunningService implements Service {
-  readonly url: string;
-  readonly port: number;
+  url = "";
+  port = 0;
   readonly apiKey: string;
   readonly adminKey: string;
   readonly stateDir: string;
@@ -94,6 +94,7 @@ class RunningService implements Service {
   readonly #unlock: () => void;
   readonly #record: ProcessRecord;
   readonly #keys: LocalKeys;
+  readonly #wantedPort: number | null;
   #fail: (reason: string) => void = () => undefined;
   #postgres: PostgresServer | undefined;
   #worker: WorkerProcess | undefined;
@@ -109,15 +110,14 @@ class RunningService implements Service {
     unlock: () => void,
     record: ProcessRecord,
     keys: LocalKeys,
-    port: number,
+    wantedPort: number | null,
   ) {
     this.#options = options;
     this.#paths = paths;
     this.#unlock = unlock;
     this.#record = record;
     this.#keys = keys;
-    this.port = port;
-    this.url = `http://${LOOPBACK}:${port}`;
+    this.#wantedPort = wantedPort;
     this.apiKey = keys.apiKey;
     this.adminKey = keys.adminKey;
     this.stateDir = paths.directory;
@@ -151,10 +151,12 @@ class RunningService implements Service {
         THREADKEEP_ADMIN_KEY: this.adminKey,
         THREADKEEP_API_TENANT: LOCAL_TENANT,
       };
-      const directPort = await findFreePort();
+      const settings = { bundleDirectory, port: this.#wantedPort, hyperdriveUrl, bindings };
+      const starting = worker.start(settings, () => this.#noteRuntime());
+      const { port, directPort } = await Promise.race([starting, rejectOnAbort(signal)]);
+      this.port = port;
+      this.url = `http://${LOOPBACK}:${port}`;
       this.directUrl = `http://${LOOPBACK}:${directPort}`;
-      const settings = { bundleDirectory, port: this.port, directPort, hyperdriveUrl, bindings };
-      await Promise.race([worker.start(settings, () => this.#noteRuntime()), rejectOnAbort(signal)]);
     } catch (error) {
       // A database that is still starting could be neither stopped now nor found later.
       await Promise.allSettled([bundle, database]);
@@ -327,8 +329,9 @@ async function clearSurvivors(paths: StatePaths): Promise<void> {
 /** The sockets of a process that was killed close a little after it is gone, where the machine is busy. */
 const PORT_PATIENCE_MS = 3_000;
 
-async function choosePort(wanted: number | undefined): Promise<number> {
-  if (wanted === undefined || wanted === 0) return findFreePort();
+/** The port that was asked for, once it is free; null if any will do. */
+async function checkPort(wanted: number | undefined): Promise<number | null> {
+  if (wanted === undefined || wanted === 0) return null;
   const deadline = Date.now() + PORT_PATIENCE_MS;
   do {
     if (await isPortFree(wanted)) return wanted;

@@ -5,8 +5,8 @@ import { subscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
-import { LOOPBACK } from "./ports.ts";
-import { identifyProcess, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
+import { findFreePort, LOOPBACK } from "./ports.ts";
+import { identifyProcess, isErrorWithCode, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
 import { bundlePaths } from "./worker-bundle.ts";
 import {
   type FromHost,
@@ -14,6 +14,7 @@ import {
   type StartWorker,
   type ToHost,
   type WorkerOptionsFile,
+  type WorkerPorts,
 } from "./worker-messages.ts";
 import { listModules } from "./worker-modules.ts";
 
@@ -36,44 +37,63 @@ subscribe("child_process", (message) => {
   });
 });
 
+/** A port that was free may be lent to somebody's connection before workerd has it. */
+const MAX_TRIES = 5;
+
 async function start(options: StartWorker): Promise<void> {
   try {
-    const paths = bundlePaths(options.bundleDirectory);
-    const declared: WorkerOptionsFile = JSON.parse(readFileSync(paths.options, "utf8"));
-    miniflare = new Miniflare(
-      convertV4MiniflareOptions({
-        host: LOOPBACK,
-        port: options.port,
-        cf: false,
-        log: new Log(LogLevel.INFO),
-        logRequests: false,
-        // What `wrangler workflows trigger --local` and a cron request by hand talk to.
-        unsafeLocalExplorer: true,
-        unsafeTriggerHandlers: true,
-        unsafeHandleRuntimeRestart: () => tell({ type: "restarted" }),
-        resourcePersistencePath: options.stateDirectory,
-        resourceTmpPath: options.temporaryDirectory,
-        workers: [
-          {
-            ...declared.options,
-            name: "threadkeep",
-            unsafeDirectSockets: [{ host: LOOPBACK, port: options.directPort, proxy: false }],
-            modulesRoot: paths.modules,
-            modules: listModules(paths.modules),
-            bindings: Object.assign({}, declared.options.bindings, options.bindings),
-            hyperdrives: { [HYPERDRIVE_BINDING]: options.hyperdriveUrl },
-          },
-          ...declared.externalWorkers,
-        ],
-      }),
-    );
-    await miniflare.ready;
-    tell({ type: "listening" });
+    tell({ type: "listening", ...(await listen(options)) });
   } catch (error) {
     console.error(error);
     tell({ type: "failed", message: error instanceof Error ? error.message : String(error) });
     await stop();
   }
+}
+
+async function listen(options: StartWorker): Promise<WorkerPorts> {
+  for (let tries = 1; ; tries += 1) {
+    const ports = { port: options.port ?? (await findFreePort()), directPort: await findFreePort() };
+    try {
+      miniflare = run(options, ports);
+      await miniflare.ready;
+      return ports;
+    } catch (error) {
+      if (tries === MAX_TRIES || !isErrorWithCode(error, "ERR_ADDRESS_IN_USE")) throw error;
+      await miniflare?.dispose().catch(() => undefined); // it never ran
+    }
+  }
+}
+
+function run(options: StartWorker, { port, directPort }: WorkerPorts): Miniflare {
+  const paths = bundlePaths(options.bundleDirectory);
+  const declared: WorkerOptionsFile = JSON.parse(readFileSync(paths.options, "utf8"));
+  return new Miniflare(
+    convertV4MiniflareOptions({
+      host: LOOPBACK,
+      port,
+      cf: false,
+      log: new Log(LogLevel.INFO),
+      logRequests: false,
+      // What `wrangler workflows trigger --local` and a cron request by hand talk to.
+      unsafeLocalExplorer: true,
+      unsafeTriggerHandlers: true,
+      unsafeHandleRuntimeRestart: () => tell({ type: "restarted" }),
+      resourcePersistencePath: options.stateDirectory,
+      resourceTmpPath: options.temporaryDirectory,
+      workers: [
+        {
+          ...declared.options,
+          name: "threadkeep",
+          unsafeDirectSockets: [{ host: LOOPBACK, port: directPort, proxy: false }],
+          modulesRoot: paths.modules,
+          modules: listModules(paths.modules),
+          bindings: Object.assign({}, declared.options.bindings, options.bindings),
+          hyperdrives: { [HYPERDRIVE_BINDING]: options.hyperdriveUrl },
+        },
+        ...declared.externalWorkers,
+      ],
+    }),
+  );
 }
 
 async function stop(): Promise<void> {

@@ -15,17 +15,22 @@ export interface StartWorker {
   bundleDirectory: string;
   stateDirectory: string;
   temporaryDirectory: string;
+  /** Null: any that is free. */
+  port: number | null;
+  hyperdriveUrl: string;
+  bindings: Record<string, string>;
+}
+
+export interface WorkerPorts {
   port: number;
   /** Leads to the Worker without Miniflare's entry in between. */
   directPort: number;
-  hyperdriveUrl: string;
-  bindings: Record<string, string>;
 }
 
 export type ToHost = StartWorker | { type: "watch"; pid: number | null } | { type: "stop" };
 
 export type FromHost =
   | { type: "runtime"; pid: number }
-  | { type: "listening" }
+  | ({ type: "listening" } & WorkerPorts)
   | { type: "restarted" }
   | { type: "failed"; message: string };

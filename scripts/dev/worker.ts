@@ -7,7 +7,7 @@ import { LOOPBACK } from "./ports.ts";
 import { identifyProcess, killTrees, type ProcessRecord, waitUntilGone } from "./processes.ts";
 import { StartError } from "./start-error.ts";
 import { WRANGLER_ENVIRONMENT } from "./worker-bundle.ts";
-import type { FromHost, ToHost } from "./worker-messages.ts";
+import type { FromHost, ToHost, WorkerPorts } from "./worker-messages.ts";
 
 const HOST = fileURLToPath(new URL("worker-host.ts", import.meta.url));
 const STOP_TIMEOUT_MS = 5_000;
@@ -19,8 +19,8 @@ const WHERE_SETTINGS_STAND =
 
 export interface WorkerSettings {
   bundleDirectory: string;
-  port: number;
-  directPort: number;
+  /** Null: any that is free. */
+  port: number | null;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }
@@ -33,7 +33,7 @@ export class WorkerProcess {
   readonly #record: ProcessRecord;
   #onRuntimeChange: (() => void) | undefined;
   #failure: string | undefined;
-  #isListening = false;
+  #ports: WorkerPorts | undefined;
   #hasExited = false;
   #wake: (() => void) | undefined;
 
@@ -64,8 +64,8 @@ export class WorkerProcess {
     });
   }
 
-  /** Resolves when workerd listens. */
-  async start(settings: WorkerSettings, onRuntimeChange: () => void): Promise<void> {
+  /** Resolves when workerd listens, and the Worker is ready. */
+  async start(settings: WorkerSettings, onRuntimeChange: () => void): Promise<WorkerPorts> {
     this.#onRuntimeChange = onRuntimeChange;
     const { workerState, workerTemporary } = this.#paths;
     this.#tell({
@@ -74,7 +74,7 @@ export class WorkerProcess {
       temporaryDirectory: workerTemporary,
       ...settings,
     });
-    while (!this.#isListening) {
+    while (this.#ports === undefined) {
       if (this.#failure !== undefined || this.#hasExited) {
         throw new StartError(`The Worker could not start: ${this.#failure ?? "its process ended"}\n${this.#logTail()}`);
       }
@@ -82,7 +82,8 @@ export class WorkerProcess {
         this.#wake = resolve;
       });
     }
-    await this.#waitUntilReady(`http://${LOOPBACK}:${settings.port}/readyz`);
+    await this.#waitUntilReady(`http://${LOOPBACK}:${this.#ports.port}/readyz`);
+    return this.#ports;
   }
 
   /** Names the database server that the Worker's process stops if this process is killed. */
@@ -105,7 +106,7 @@ export class WorkerProcess {
     if (message.type === "runtime") {
       this.#record.set("runtime", message.pid);
       this.#onRuntimeChange?.();
-    } else if (message.type === "listening") this.#isListening = true;
+    } else if (message.type === "listening") this.#ports = { port: message.port, directPort: message.directPort };
     else if (message.type === "failed") this.#failure = message.message;
     this.#wake?.();
   }
