@@ -9,8 +9,8 @@ interface State {
   archived: boolean;
 }
 
-/** The slowest that an append or a context may be while something behind them is away. Far above what they take, far below any timeout. */
-const MAX_MS = 1_500;
+/** The slowest that an append or a context may be while something behind them is away. Far above what they take, below any timeout. */
+const MAX_MS = 4_000;
 
 function turns(from: number, count: number) {
   return Array.from({ length: count }, (_, index) => ({

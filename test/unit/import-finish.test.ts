@@ -104,7 +104,7 @@ describe("ending a session", () => {
     const tally = await finish(Object.fromEntries(names.map((name) => [name, { archivedAfter: Infinity }])), 200);
     expect(tally.failureCount).toBe(20);
     expect(tally.failures[0]?.reason).toContain("is not archived");
-    expect(performance.now() - startedAt).toBeLessThan(1_500);
+    expect(performance.now() - startedAt).toBeLessThan(3_000);
   });
 
   it("that lost messages, or whose context is not whole, is a failure", async () => {

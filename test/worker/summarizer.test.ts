@@ -306,7 +306,7 @@ describe("a foreign server", () => {
   test("that never answers is a timeout, even where the wire ignores its signal", async () => {
     const started = Date.now();
     expect((await failureOf(call(() => new Promise(() => {}), { timeoutMs: 100 }))).kind).toBe("timeout");
-    expect(Date.now() - started).toBeLessThan(2_000);
+    expect(Date.now() - started).toBeLessThan(10_000);
   });
 });
 
