@@ -3,7 +3,10 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 
-/** Groups run one after the other, so that a crash test does not steal the time that a latency test measures. */
+/**
+ * Groups run one after the other, so that a crash test does not steal the time that a latency test measures. Times to fail after are
+ * many times what a test takes: they end what hangs, and judge no machine.
+ */
 export default defineConfig({
   // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this
   // pg would get the empty stand-in of its sockets.
@@ -17,7 +20,7 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           environment: "node",
-          testTimeout: 20_000,
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },
@@ -49,8 +52,8 @@ export default defineConfig({
           // its sessions anew, and so has its own.
           isolate: false,
           globalSetup: ["test/support/setup-postgres.ts", "test/support/setup-model.ts"],
-          testTimeout: 20_000,
-          hookTimeout: 30_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
       },
@@ -64,8 +67,8 @@ export default defineConfig({
           maxWorkers: 2,
           environment: "node",
           globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },
       },
@@ -75,8 +78,8 @@ export default defineConfig({
           include: ["test/fuzz/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/setup-service.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
           sequence: { groupOrder: 3 },
         },
       },
@@ -86,8 +89,8 @@ export default defineConfig({
           include: ["test/crash/**/*.test.ts"],
           environment: "node",
           globalSetup: ["test/support/setup-bundle.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
           sequence: { groupOrder: 4 },
         },
       },

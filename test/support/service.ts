@@ -70,7 +70,7 @@ export async function call<Body = unknown>(
 export async function eventually<Result>(
   what: string,
   check: () => Promise<Result | undefined> | Result | undefined,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<Result> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -90,7 +90,7 @@ export async function oweSummary(
 
 /** Asks again until a condition holds. */
 export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 15_000;
+  const deadline = Date.now() + 40_000;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`Waited in vain: ${what}`);
     await scheduler.wait(10);

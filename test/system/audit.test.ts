@@ -50,5 +50,5 @@ describe("the audit of a running service", () => {
     );
     expect(events.length).toBeLessThanOrEqual(5);
     expect(events[0]).toMatchObject({ action: "readSession", actor: { id: "deployment-key" }, session: id });
-  }, 120_000);
+  }, 240_000);
 });

@@ -113,7 +113,7 @@ describe("POST /v1/search", () => {
       return found.status === 200 ? found : undefined;
     });
     expect(back.body.data[0]?.sessionId).toBe(id);
-  }, 120_000);
+  }, 240_000);
 
   it.each([
     ["no body", undefined, ""],

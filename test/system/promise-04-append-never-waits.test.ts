@@ -58,7 +58,7 @@ describe("promise 4: append never waits", () => {
         const { body } = await call<State>(service, "GET", "/v1/sessions/away");
         return body.archived ? body : undefined;
       },
-      45_000,
+      90_000,
     );
     expect(archived.summary).toEqual(summarized.summary);
     const client = new Client({ connectionString: service.databaseUrl });
@@ -72,7 +72,7 @@ describe("promise 4: append never waits", () => {
       through_seq: archived.summary?.throughSeq,
     });
     expect(rows.rows).toHaveLength(archived.summary?.version ?? 0);
-  }, 120_000);
+  }, 240_000);
 
   it("appends and reads contexts while the summarizer is away, and names what waits for it", async () => {
     // Nobody listens there: each call fails at once, as it does when an agent is gone.
@@ -104,8 +104,8 @@ describe("promise 4: append never waits", () => {
         });
         return body.data.length > 0 ? body.data : undefined;
       },
-      45_000,
+      90_000,
     );
     expect(failures).toMatchObject([{ session: "alone", kind: "summarize" }]);
-  }, 120_000);
+  }, 240_000);
 });

@@ -30,7 +30,7 @@ it("promise 9: erased text is gone from the pages of the object's database", asy
   const left = erased.filter((turn) => databasesWith(objects, secretOf(turn)).length > 0);
   expect(left).toEqual([]);
   expect(databasesWith(objects, secretOf(2))).not.toEqual([]);
-}, 120_000);
+}, 240_000);
 
 it("promise 9: nor does what the search index merged away keep it, where each message was searched for as it came", async () => {
   const service = await startOwnService();
@@ -51,7 +51,7 @@ it("promise 9: nor does what the search index merged away keep it, where each me
   // The index keeps the parts of a word as terms of their own.
   const left = turns.filter((turn) => databasesWith(objects, String(turn * 7919)).length > 0);
   expect(left).toEqual([]);
-}, 120_000);
+}, 240_000);
 
 it("promise 9: an erased session leaves nothing in the object's files", async () => {
   const service = await startOwnService();
@@ -67,4 +67,4 @@ it("promise 9: an erased session leaves nothing in the object's files", async ()
   expect(list.data).toEqual([]);
   await service.stop();
   expect(databasesWith(path.join(service.stateDir, "state"), "quince-4711-marmalade")).toEqual([]);
-}, 120_000);
+}, 240_000);

@@ -289,7 +289,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
     expect(await snapshot(session)).toEqual(before);
     const nobody = `/v1/admin/tenants/of-nobody-${session.slice(-36)}`;
     expect(await call(service, "GET", nobody, ADMIN)).toMatchObject({ body: { createdAt: null, rev: 0 } });
-  }, 120_000);
+  }, 240_000);
 
   it("tells another user, and another tenant, nothing of a user, and lets neither erase one", async () => {
     const other = await makeKey(await makeTenant());

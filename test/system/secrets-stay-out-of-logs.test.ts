@@ -120,4 +120,4 @@ it("keeps what was said, keys and tokens out of all output: of the service, its 
       expect(text.includes(secret), `${kind} in the output of ${from}`).toBe(false);
     }
   }
-}, 120_000);
+}, 240_000);

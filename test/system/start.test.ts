@@ -70,7 +70,7 @@ it("finds the data of the first start at the second, keeps its facts to its owne
   expect(again.apiKey).toBe(service.apiKey);
   expect(await recall(again)).toEqual(["before the restart"]);
   await interrupt(second, "SIGINT");
-}, 120_000);
+}, 240_000);
 
 it("clears what a kill -9 left running, and only that, and loses nothing", async () => {
   const stateDir = makeState();
@@ -89,7 +89,7 @@ it("clears what a kill -9 left running, and only that, and loses nothing", async
   await expectAllGone(survivors);
   expect(await recall(again)).toEqual(["before the crash"]);
   await interrupt(second, "SIGTERM");
-}, 120_000);
+}, 240_000);
 
 it("leaves nothing behind when itself alone is killed with -9", async () => {
   const start = runStart(makeState());

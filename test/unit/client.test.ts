@@ -155,7 +155,7 @@ describe("a call", () => {
       const abort = new AbortController();
       const { threadkeep, sent } = scripted([reply]);
       const context = threadkeep.session("s").context({}, { signal: abort.signal });
-      await vi.waitFor(() => expect(sent).toHaveLength(1));
+      await vi.waitFor(() => expect(sent).toHaveLength(1), { timeout: 40_000 });
       const reason = new Error("the user left");
       abort.abort(reason);
       await expect(context).rejects.toBe(reason);

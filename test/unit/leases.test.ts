@@ -172,7 +172,7 @@ describe("the quota of a tenant, leased by its sessions", () => {
     tenant.state = "silent";
     const order: number[] = [];
     const appends = [3, 1, 2].map((count) => session.append(count).then(() => order.push(count)));
-    await vi.waitFor(() => expect(tenant.held).toHaveLength(1));
+    await vi.waitFor(() => expect(tenant.held).toHaveLength(1), { timeout: 40_000 });
     tenant.state = "there";
     for (const answer of tenant.held) answer();
     await Promise.all(appends);

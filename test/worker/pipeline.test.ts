@@ -156,7 +156,7 @@ describe("the consumer", () => {
       const delivery = await deliver(away, [{ ...job, kind: "archive", jobId }], "threadkeep-archive");
       expect(delivery).toEqual({ acks: ["0"], retries: [] });
     }
-    await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 10_000 }).toBe(true);
+    await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 40_000 }).toBe(true);
     expect(parts.calls).toHaveLength(1);
   });
 
@@ -182,7 +182,7 @@ describe("the consumer", () => {
     await deliver(parts, archives, "threadkeep-archive");
     expect(connections).toBeLessThanOrEqual(1);
     for (const ref of refs) {
-      await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived).toBe(true);
+      await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 40_000 }).toBe(true);
     }
   });
 });

@@ -157,7 +157,9 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
   test("that hangs: timeout, and the call to it ends", async () => {
     const { model, summarize } = await given({ does: "hang" });
     expect((await failureOf(summarize(300))).kind).toBe("timeout");
-    await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]));
+    await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]), {
+      timeout: 40_000,
+    });
   });
 
   test("that hangs longer than the agent waits: the agent's own timeout gets through", async () => {
@@ -169,7 +171,9 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
       timeoutMs: 200,
     });
     expect((await failureOf(clientOf(impatient).summarize(REQUEST))).kind).toBe("timeout");
-    await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]));
+    await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]), {
+      timeout: 40_000,
+    });
   });
 
   test("whose caller gives up: the call to it ends", async () => {
@@ -177,10 +181,12 @@ describe.each(PROVIDERS)("a model of the provider $provider, behind the agent", 
     const controller = new AbortController();
     const answer = summarize(5_000, controller.signal);
     answer.catch(() => undefined);
-    await vi.waitFor(async () => expect(await model.requests()).toHaveLength(1));
+    await vi.waitFor(async () => expect(await model.requests()).toHaveLength(1), { timeout: 40_000 });
     controller.abort(new Error("lease lost"));
     await expect(answer).rejects.toThrow("lease lost");
-    await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]));
+    await vi.waitFor(async () => expect(await model.requests()).toMatchObject([{ isAbandoned: true }]), {
+      timeout: 40_000,
+    });
   });
 
   test.each([
