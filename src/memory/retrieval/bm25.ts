@@ -1,6 +1,6 @@
 import type { Seq } from "../../contracts/message.ts";
 import type { MessageLengths } from "./message-lengths.ts";
-import { timesIn } from "./repeats.ts";
+import { repeatsOf, timesIn } from "./repeats.ts";
 import type { Matches } from "./turn-scores.ts";
 
 /** How much a term in a message tells: BM25, in the form and with the parameters that FTS5 uses. Pure. */
@@ -51,9 +51,11 @@ export function scoreMatches(
   { messages, meanLength }: LogStatistics,
 ): Matches {
   const rarity = rarityOf(documents, messages);
-  const scores = seqs.map((seq, at) =>
-    bm25(rarity, (times[at] ?? 1) * lengths.weightOf(seq), lengths.of(seq), meanLength),
-  );
+  const scores: number[] = [];
+  for (let at = 0; at < seqs.length; at++) {
+    const seq = seqs[at]!;
+    scores.push(bm25(rarity, (times[at] ?? 1) * lengths.weightOf(seq), lengths.of(seq), meanLength));
+  }
   return { term: index, seqs, scores };
 }
 
@@ -66,11 +68,12 @@ export function scoreTexts(
 ): Matches {
   const seqs: Seq[] = [];
   const times: number[] = [];
+  const repeats = term.isPrefix ? [] : repeatsOf(term.term);
   const wanted = term.isPrefix ? ` ${term.term}` : ` ${term.term} `;
   for (const { seq, terms } of texts) {
     if (terms?.includes(wanted) !== true) continue;
     seqs.push(seq);
-    times.push(term.isPrefix ? 1 : timesIn(terms, term.term));
+    times.push(timesIn(terms, repeats));
   }
   return scoreMatches(term, seqs, times, lengths, statistics);
 }

@@ -34,7 +34,8 @@ export function rankTurns(
       author,
       score: scores.of(seq) * prior * (isNamed(author) ? namedAuthor : 1),
     }))
-    .sort((a, b) => b.score - a.score || b.seq - a.seq)
+    // No difference of scores: each would be a number on the heap.
+    .sort((a, b) => (a.score === b.score ? b.seq - a.seq : a.score > b.score ? -1 : 1))
     .slice(0, limit);
   const found = new Map(ranked.map(({ seq }) => [seq, new Set<string>()]));
   // Few of a thousand matches are ranked: an array tells which at a tenth of what asking the map costs.

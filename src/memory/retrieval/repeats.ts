@@ -20,9 +20,14 @@ export function termsWithTimes(terms: readonly string[]): string[] {
   return indexed;
 }
 
-/** How often a message says a term that it says, by what the index has of it, with a space at either end. */
-export function timesIn(indexed: string, term: string): number {
-  let times = 1;
-  while (times < MAX_TIMES && indexed.includes(` ${timesTerm(term, times + 1)} `)) times++;
-  return times;
+/** What to look for, with a space at either end, in a message that says a term, to tell how often it does. */
+export function repeatsOf(term: string): string[] {
+  return Array.from({ length: MAX_TIMES - 1 }, (_, at) => ` ${timesTerm(term, at + 2)} `);
+}
+
+/** How often a message says a term that it says, by what the index has of it and what `repeatsOf` the term says. */
+export function timesIn(indexed: string, repeats: readonly string[]): number {
+  let times = 0;
+  while (times < repeats.length && indexed.includes(repeats[times]!)) times++;
+  return times + 1;
 }

@@ -43,13 +43,8 @@ function termsOfWord(word: string): string[] {
 }
 
 function spacedTerm(word: string): string {
-  return stem(
-    word
-      .replace(CONTRACTION, "")
-      .replace(/['’]/g, "")
-      .slice(0, MAX_TOKEN_LENGTH)
-      .toWellFormed(),
-  );
+  const bare = word.includes("'") || word.includes("’") ? word.replace(CONTRACTION, "").replace(/['’]/g, "") : word;
+  return stem(bare.slice(0, MAX_TOKEN_LENGTH).toWellFormed());
 }
 
 export const isSingleUnspaced = (term: string): boolean =>

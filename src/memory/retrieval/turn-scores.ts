@@ -70,17 +70,33 @@ export class TurnScores {
   /** The best seqs, highest total first, then newest. */
   top(limit: number): Seq[] {
     const totals = this.#totals;
-    const scored = this.#scored.subarray(0, this.#scoredCount);
     let highest = 0;
-    for (let i = 0; i < scored.length; i++) highest = Math.max(highest, totals[scored[i]!]!);
-    const binOf = (seq: Seq): number => Math.floor((totals[seq]! / highest) * (TOTAL_BINS - 1));
+    for (let i = 0; i < this.#scoredCount; i++) highest = Math.max(highest, totals[this.#scored[i]!]!);
+    // Few terms make few totals, and most turns share the lowest: what the first histogram leaves together the second parts.
+    const coarse = this.#leastOfBest(limit, 0, highest);
+    const least = this.#leastOfBest(limit, coarse, Math.min(highest, coarse + highest / TOTAL_BINS));
+    const best: Seq[] = [];
+    for (let i = 0; i < this.#scoredCount; i++) {
+      const seq = this.#scored[i]!;
+      if (totals[seq]! >= least) best.push(seq);
+    }
+    // No difference of totals: each would be a number on the heap.
+    const isBefore = (a: Seq, b: Seq): boolean => (totals[a] === totals[b] ? a > b : totals[a]! > totals[b]!);
+    return best.sort((a, b) => (isBefore(a, b) ? -1 : 1)).slice(0, limit);
+  }
+
+  /** A total that enough seqs reach, and few more than that: the lower end of a bin between `low` and `high`. */
+  #leastOfBest(limit: number, low: number, high: number): number {
+    const width = (high - low) / TOTAL_BINS;
+    if (!(width > 0)) return low;
     const bins = this.#bins.fill(0);
-    for (let i = 0; i < scored.length; i++) bins[binOf(scored[i]!)]!++;
+    for (let i = 0; i < this.#scoredCount; i++) {
+      const total = this.#totals[this.#scored[i]!]!;
+      if (total >= low) bins[Math.min(TOTAL_BINS - 1, Math.floor((total - low) / width))]!++;
+    }
     let lowest = TOTAL_BINS - 1;
     for (let above = bins[lowest]!; lowest > 0 && above < limit; above += bins[lowest]!) lowest--;
-    const best: Seq[] = [];
-    for (let i = 0; i < scored.length; i++) if (binOf(scored[i]!) >= lowest) best.push(scored[i]!);
-    return best.sort((a, b) => totals[b]! - totals[a]! || b - a).slice(0, limit);
+    return low + lowest * width;
   }
 
   #add(matches: readonly Matches[], forward: readonly number[], back: readonly number[]): void {
