@@ -96,7 +96,7 @@ export interface AppendedMessage {
 export interface Erasure {
   id: string;
   seq?: number | undefined;
-  /** erasing: gone from the session, the archive has yet to confirm; erased: gone everywhere. */
+  /** erasing: gone from the session; a new summary, the archive or copies have yet to follow; erased: gone everywhere. */
   state: "erasing" | "erased";
 }
 

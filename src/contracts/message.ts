@@ -98,7 +98,9 @@ export const erasureSchema = z
     seq: seqSchema.optional(),
     state: z
       .enum(["erasing", "erased"])
-      .describe("erasing: gone from the session, the archive has yet to confirm; erased: gone everywhere"),
+      .describe(
+        "erasing: gone from the session; a new summary, the archive or copies have yet to follow; erased: gone everywhere",
+      ),
   })
   .meta({ id: "Erasure" });
 export type Erasure = z.infer<typeof erasureSchema>;

@@ -1,4 +1,5 @@
 import { storeAuditEvents } from "../archive/audit.ts";
+import { type Database, isArchiveAway } from "../archive/database.ts";
 import { type AuditEvent, auditMessageSchema, type QueuedAuditEvent } from "../contracts/audit.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
@@ -17,29 +18,79 @@ export interface AuditDelivery {
 
 type AuditParts = Pick<PipelineParts, "directory" | "withDatabase" | "log">;
 
-/** Stores the events of many messages in one statement. */
+/** The events of one delivery. */
+interface Told<Event> {
+  /** Its place in the batch. */
+  readonly index: number;
+  readonly events: readonly Event[];
+}
+
+/** Stores the events of many messages in one statement; one by one if PostgreSQL takes that amiss, so that a bad one holds up nobody else. */
 export async function storeAudit(deliveries: readonly AuditDelivery[], parts: AuditParts): Promise<Verdict[]> {
   const verdicts = deliveries.map(({ attempts }) => laterOf(attempts));
-  const understood: number[] = [];
-  const queued: QueuedAuditEvent[] = [];
+  const queued: Told<QueuedAuditEvent>[] = [];
   for (const [index, { body, attempts }] of deliveries.entries()) {
     const parsed = auditMessageSchema.safeParse(body);
     if (parsed.success) {
-      understood.push(index);
-      queued.push(...parsed.data.events);
+      queued.push({ index, events: parsed.data.events });
     } else {
       // Of a later version of this code, perhaps: it goes round until that version is back, or to the dead letters.
       parts.log.warn("audit_not_understood", { attempts });
     }
   }
   try {
-    const events = await withoutUsers(queued, parts.directory);
-    await parts.withDatabase((database) => storeAuditEvents(database, events));
-    for (const index of understood) verdicts[index] = ACK;
+    const told = await withoutUsers(queued, parts.directory);
+    const stored = await parts.withDatabase((database) => storeAll(database, told, parts.log));
+    for (const { index } of stored) verdicts[index] = ACK;
   } catch (error) {
-    parts.log.warn("audit_not_stored", { events: queued.length, ...errorFields(error) });
+    parts.log.warn("audit_not_stored", { events: countEvents(queued), ...errorFields(error) });
   }
   return verdicts;
+}
+
+/** @returns what is stored */
+async function storeAll(
+  database: Database,
+  told: readonly Told<AuditEvent>[],
+  log: AuditParts["log"],
+): Promise<readonly Told<AuditEvent>[]> {
+  try {
+    await storeAuditEvents(
+      database,
+      told.flatMap(({ events }) => events),
+    );
+    return told;
+  } catch (error) {
+    if (isArchiveAway(error)) throw error;
+    return storeEach(database, told, log);
+  }
+}
+
+/** What comes after PostgreSQL went away waits with what was refused. */
+async function storeEach(
+  database: Database,
+  told: readonly Told<AuditEvent>[],
+  log: AuditParts["log"],
+): Promise<Told<AuditEvent>[]> {
+  const stored: Told<AuditEvent>[] = [];
+  let fault: unknown = null;
+  for (const message of told) {
+    try {
+      await storeAuditEvents(database, message.events);
+      stored.push(message);
+    } catch (error) {
+      fault = error;
+      if (isArchiveAway(error)) break;
+    }
+  }
+  if (fault !== null) {
+    log.warn("audit_not_stored", { events: countEvents(told) - countEvents(stored), ...errorFields(fault) });
+  }
+  return stored;
+}
+
+function countEvents(messages: readonly Told<unknown>[]): number {
+  return messages.reduce((sum, { events }) => sum + events.length, 0);
 }
 
 /** What could not be stored in four days is lost. */
@@ -59,10 +110,11 @@ function laterOf(attempts: number): Verdict {
 
 /** The events with users as the archive may know them. */
 async function withoutUsers(
-  queued: readonly QueuedAuditEvent[],
+  queued: readonly Told<QueuedAuditEvent>[],
   directory: Pick<DirectoryClient, "auditName">,
-): Promise<AuditEvent[]> {
-  const byUser = Map.groupBy(queued.filter(isOfUser), ({ tenant, owner }) => `${tenant}/${owner}`);
+): Promise<Told<AuditEvent>[]> {
+  const ofUsers = queued.flatMap(({ events }) => events.filter(isOfUser));
+  const byUser = Map.groupBy(ofUsers, ({ tenant, owner }) => `${tenant}/${owner}`);
   const names = new Map<string, string | null>();
   await Promise.all(
     Array.from(byUser, async ([user, [first, ...others]]) => {
@@ -72,11 +124,12 @@ async function withoutUsers(
       names.set(user, await directory.auditName(first.tenant, first.owner, mayMakeKey));
     }),
   );
-  return queued.map((event) => {
+  const withoutUser = (event: QueuedAuditEvent): AuditEvent => {
     const { owner, actor, ...rest } = event;
     const user = isOfUser(event) ? (names.get(`${event.tenant}/${owner}`) ?? null) : null;
     return { ...rest, user, actor: actor.kind === "user" ? { kind: "user", id: userActor(user) } : actor };
-  });
+  };
+  return queued.map(({ index, events }) => ({ index, events: events.map(withoutUser) }));
 }
 
 function isOfUser(event: QueuedAuditEvent): event is QueuedAuditEvent & { tenant: string } {

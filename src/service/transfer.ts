@@ -10,7 +10,7 @@ import {
   transferLineSchema,
 } from "../contracts/transfer.ts";
 import type { Life } from "../session/client.ts";
-import { type Call, refOf, tenantOf } from "./call.ts";
+import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /** Lines that go to the object at once: one transaction, far under what an RPC may carry. */
@@ -172,6 +172,7 @@ class Importing {
     if (isWhole) {
       const grant = await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
       this.#grantedAt = grant.grantedAt;
+      await renewIfKnown(this.#call, this.#ref, grant, metadata);
     }
     const sources = isWhole ? await this.#tellSources() : [];
     unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources, this.#grantedAt));

@@ -36,13 +36,13 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
   if (job === null) return null;
   const newest = store.summaries.newest();
   const knownVersion = session.archiveReplace ? 0 : session.archivedVersion;
-  const heldSeq = session.messageArchive?.heldSeq ?? 0;
+  const messages = readMessageDelta(store, session);
   const { tenant, owner, session: id } = session;
   return {
     ref: { tenant, owner, session: id },
     incarnation: session.incarnation,
-    // An archive that was set back would lack messages that are not sent again, whatever else is.
-    baseRev: session.archiveReplace && heldSeq === 0 ? 0 : session.archivedRev,
+    // An archive that was set back would lack messages that are not sent again, or still hold some that were taken out of it.
+    baseRev: session.archiveReplace && messages?.afterSeq === 0 ? 0 : session.archivedRev,
     isReplaced: session.archiveReplace,
     rev: session.archiveRev,
     version: newest?.version ?? 0,
@@ -53,7 +53,7 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     metadata: session.metadata,
     summaries: store.summaries.after(knownVersion),
     items: store.summaries.itemsChangedAfter(knownVersion),
-    messages: readMessageDelta(store, session),
+    messages,
     messageSeq: session.messageArchive?.throughSeq ?? 0,
     failures: job.failures,
   };

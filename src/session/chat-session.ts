@@ -18,11 +18,11 @@ import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
 import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
-import { editMessage, eraseMessage, eraseSession } from "./erasing.ts";
+import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
 import { leasedBounds, Leases } from "./leases.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
-import { hasUnowedMessages, isArchivedInVain, isChangeUnheld } from "./message-archive.ts";
+import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
 import { createDayMeasure, dayOf, summaryQuotaFault } from "./quota.ts";
@@ -206,9 +206,7 @@ export class ChatSession extends LiveSession {
       const { seq } = outcome.value;
       this.shell.search.remove([seq]);
       this.shell.changed();
-      const session = this.shell.known();
-      const isArchiveOwed = session.archiveReplace || isChangeUnheld(session);
-      const isOwed = isArchiveOwed || this.shell.store.lineage.owesErasures();
+      const isOwed = isErasureOwed(this.shell.store, this.shell.known(), seq);
       return { id: messageId(outcome.value), seq, state: isOwed ? "erasing" : "erased" };
     });
   }

@@ -8,10 +8,11 @@ import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
 import { noteChange, noteErasures } from "./feed-changes.ts";
 import { type Erased, tellCopies } from "./lineage.ts";
+import { isChangeUnheld } from "./message-archive.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { findMessage } from "./reading.ts";
-import { begunThrough, REDO_DELAY_MS, redoFromStart, revived, uncovered } from "./redo.ts";
+import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered } from "./redo.ts";
 import type { JobRow, MessageRow, OriginRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -61,6 +62,11 @@ export function eraseMessage(
   if (row.erasedAt !== null) return { ok: true, value: row };
   eraseSeqs(store, session, [row.seq], newId, now);
   return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
+}
+
+/** Whether what an erased message said may still be anywhere: in the archive, in copies, or in a summary that is yet to be made anew. */
+export function isErasureOwed(store: SessionStore, session: SessionRow, seq: Seq): boolean {
+  return session.archiveReplace || isChangeUnheld(session) || mayBeFoldedIn(store, seq) || store.lineage.owesErasures();
 }
 
 const UNKNOWN_MESSAGE: Outcome<never> = {

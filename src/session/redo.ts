@@ -42,13 +42,24 @@ export function oweRedo(
  * is owed for may still be folded into the versions that it is to take the place of.
  */
 export function soundSummaryAt(store: SessionStore, seq: Seq): SummaryRow | null {
-  const owed = store.jobs.all().find((job) => job.kind === "summarize");
+  return store.summaries.at(seq, lastSoundVersion(store));
+}
+
+/**
+ * Whether a version of the summary, or what is being made of one, may still say what an erased message said: a model may have folded
+ * it into items that cite others.
+ */
+export function mayBeFoldedIn(store: SessionStore, seq: Seq): boolean {
+  return store.summaries.versionBefore(seq) >= lastSoundVersion(store);
+}
+
+/** The version that a new summary is owed from; larger than any where all are sound. */
+function lastSoundVersion(store: SessionStore): number {
+  const owed = summarizeJob(store);
   const redoBase = owed?.redoBase ?? Number.MAX_SAFE_INTEGER;
-  const untainted =
-    owed === undefined || owed.taintedFromSeq === null
-      ? Number.MAX_SAFE_INTEGER
-      : store.summaries.versionBefore(owed.taintedFromSeq);
-  return store.summaries.at(seq, Math.min(redoBase, untainted));
+  const taintedFromSeq = owed?.taintedFromSeq ?? null;
+  const untainted = taintedFromSeq === null ? Number.MAX_SAFE_INTEGER : store.summaries.versionBefore(taintedFromSeq);
+  return Math.min(redoBase, untainted);
 }
 
 /**

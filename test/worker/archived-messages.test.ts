@@ -403,6 +403,32 @@ describe("an archive that was set back", () => {
     await expectArchiveLikeObject(ref);
   });
 
+  it("is rid of messages that were taken out of it since, though all that follows is the summary anew", async () => {
+    const ref = await archivedChat();
+    const incarnation = await incarnationOf(ref);
+    const life = sql`incarnation = ${incarnation}`;
+    const before = await onArchive(async (database) => {
+      const [session] = (await database.execute(sql`select rev from sessions where ${life}`)).rows;
+      const rows = await database.execute(
+        sql`select jsonb_agg(to_jsonb(held)) as held from messages as held where ${life}`,
+      );
+      return { rev: session?.["rev"], messages: JSON.stringify(rows.rows[0]?.["held"]) };
+    });
+    unwrap(await sessionAt(ref).update({ settings: QUIET }));
+    await archivedWhole(ref);
+    expect(await archived(incarnation)).toEqual([]);
+    await onArchive(async (database) => {
+      await database.execute(sql`update sessions set rev = ${before.rev} where ${life}`);
+      await database.execute(
+        sql`insert into messages select * from jsonb_populate_recordset(null::messages, ${before.messages}::jsonb)`,
+      );
+    });
+    expect(await archived(incarnation)).not.toEqual([]);
+    unwrap(await sessionAt(ref).eraseMessage("turn-2"));
+    await archivedWhole(ref);
+    expect(await archived(incarnation)).toEqual([]);
+  });
+
   it("is filled again when it lost the session as a whole", async () => {
     const ref = await archivedChat();
     const incarnation = await incarnationOf(ref);

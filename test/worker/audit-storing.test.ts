@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult, runInDurabl
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { readAuditEvents, type StoredAuditFilter } from "../../src/archive/audit.ts";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
+import { ArchiveUnreachable, type Database, withDatabase } from "../../src/archive/database.ts";
 import type { RawAuditEvent } from "../../src/contracts/audit.ts";
 import { retainAudit } from "../../src/maintenance/retain-audit.ts";
 import { storeAudit } from "../../src/pipeline/audit.ts";
@@ -123,6 +123,36 @@ describe("an event that comes from the queue", () => {
     expect(acks).toEqual(["1"]);
     expect(retries.map(({ msgId }) => msgId)).toEqual(["0", "2", "3"]);
     expect(await stored({ session: event.session ?? "" })).toHaveLength(1);
+  });
+
+  it("is stored though PostgreSQL refuses another of its batch, which alone comes again", async () => {
+    const [before, after] = [eventOf(), eventOf()];
+    const refused = eventOf({ requestId: "no \u0000 text" });
+    const bodies = [[before], [eventOf(), refused], [after]].map((events) => ({ v: 1, events }));
+    const { acks, retries, lines } = await deliver(bodies);
+    expect({ acks, retries: retries.map(({ msgId }) => msgId) }).toEqual({ acks: ["0", "2"], retries: ["1"] });
+    for (const { session } of [before, after]) expect(await stored({ session: session ?? "" })).toHaveLength(1);
+    expect(await stored({ session: refused.session ?? "" })).toEqual([]);
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([{ event: "audit_not_stored", events: 2 }]);
+  });
+
+  it("waits when PostgreSQL goes away between a batch that was refused and its messages", async () => {
+    let statements = 0;
+    const breaking = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
+      onArchive((database) =>
+        body(
+          new Proxy(database, {
+            get(target, name, receiver) {
+              if (name === "insert" && ++statements > 2) throw new ArchiveUnreachable("it went away");
+              return Reflect.get(target, name, receiver);
+            },
+          }),
+        ),
+      );
+    const bodies = [eventOf(), eventOf({ requestId: "\u0000" }), eventOf()].map((event) => ({ v: 1, events: [event] }));
+    const { acks, retries } = await deliver(bodies, { withDatabase: breaking });
+    expect({ acks, retries: retries.map(({ msgId }) => msgId) }).toEqual({ acks: ["0"], retries: ["1", "2"] });
+    expect(statements).toBe(3);
   });
 
   it("is kept though this version knows neither its action nor its details", async () => {

@@ -4,7 +4,9 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobKind } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { deliver, jobOf, summarizeBy } from "../support/worker-lifetime.ts";
 import {
   birthOf,
   chatOf,
@@ -54,6 +56,18 @@ async function summarizedChat(): Promise<SessionRef> {
   unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
   await until("archived", async () => unwrap(await sessionAt(ref).state()).archived);
   return ref;
+}
+
+/** Work of a kind is due in an hour. */
+function postpone(ref: SessionRef, kind: JobKind): Promise<void> {
+  return runInDurableObject(stubAt(ref), (_, state) => {
+    state.storage.sql.exec("UPDATE jobs SET next_send_at = ? WHERE kind = ?", Date.now() + 3_600_000, kind);
+  });
+}
+
+/** What is asked again is told to be gone everywhere. */
+function untilErased(ref: SessionRef, id: string): Promise<void> {
+  return until("it is erased", async () => unwrap(await sessionAt(ref).eraseMessage(id)).state === "erased");
 }
 
 describe("promise 9: erasing erases a message", () => {
@@ -117,7 +131,26 @@ describe("promise 9: erasing erases a message", () => {
     unwrap(await sessionAt(ref).eraseMessage("turn-3"));
     await until("the archive confirms", async () => unwrap(await sessionAt(ref).state()).archived);
     expect((await archived(ref)).texts.join("\n")).not.toContain(SECRET);
-    expect(unwrap(await sessionAt(ref).eraseMessage("turn-3"))).toMatchObject({ state: "erased" });
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    await untilErased(ref, "turn-3");
+  });
+
+  it("does not say erased while an item that cites another message may hold it in other words", async () => {
+    const ref = await chatOf(12);
+    const folded = "the invoice goes to the harbour office of a pelican";
+    await summarizeBy(ref, () => ({
+      model: "test",
+      items: [{ kind: "fact", text: folded, sourceSeqs: [4], status: "current" }],
+    }));
+    await deliver(await jobOf(ref, "archive"));
+    await withoutAlarm(ref, (session) => session.eraseMessage("turn-3"));
+    await postpone(ref, "summarize");
+    await deliver(await jobOf(ref, "archive"));
+    expect((await archived(ref)).texts).toEqual([folded]);
+    expect(unwrap(await sessionAt(ref).eraseMessage("turn-3"))).toMatchObject({ state: "erasing" });
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    await untilErased(ref, "turn-3");
+    expect((await archived(ref)).texts.join()).not.toContain("pelican");
   });
 
   it("keeps what was erased while a summary was made out of it, and makes another", async () => {

@@ -11,6 +11,7 @@ import {
   itemsOf,
   letPass,
   listed,
+  pipelineParts,
   quoting,
   request,
   ring,
@@ -320,6 +321,18 @@ describe("an import", () => {
     const file = (await goodLines()).join("\n");
     expect(await importInto(ref, file)).toMatchObject({ status: 409, body: { code: "session_exists" } });
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(2);
+  });
+
+  it("is listed as what it is where the list still says that an earlier session of its id expired", async () => {
+    const copy = freshRef();
+    const { directory } = pipelineParts();
+    await directory.register(copy, Date.now() - 3_600_000, { topic: "of the one that is gone" });
+    await directory.setExpired(copy, true, Date.now() - 60_000);
+    expect((await listed(copy)).get(copy.session)).toHaveProperty("expiredAt");
+    expect(await importInto(copy, (await goodLines()).join("\n"))).toMatchObject({ status: 201 });
+    const found = (await listed(copy)).get(copy.session);
+    expect(found).not.toHaveProperty("expiredAt");
+    expect(found?.metadata).toEqual(unwrap(await sessionAt(copy).state()).metadata);
   });
 
   it("of two at once under one id lets one in, whole", async () => {

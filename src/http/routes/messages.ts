@@ -113,7 +113,7 @@ const erase = defineRoute({
   scopes: ["memory:erase"],
   summary: "Erase a message",
   description:
-    "A tombstone keeps the `seq`; what was said is gone from the session at once, with every summary item that cites it, and a new summary from before the message follows. `state` is `erased` once the archive has confirmed: ask again to see it.",
+    "A tombstone keeps the `seq`; what was said is gone from the session at once, with every summary item that cites it, and a new summary from before the message follows. `state` is `erased` once that summary stands and the archive has confirmed: ask again to see it.",
   request: z.object({ params: messageParams }),
   answers: { 202: { description: "Gone from the session", schema: erasureSchema, example: sample.erasure } },
   problems: ["session_not_found", "message_not_found"],

@@ -28,7 +28,7 @@ export function checkSettled(world: World, session: SimulatedSession): void {
 /** Whoever enumerates sessions finds this one, and is not told that it is alive if it is not. */
 function checkListed({ listed, ref }: SimulatedSession, { status }: ModelSession): void {
   if (listed === null) throw new Violation(9, `${ref.session} is there, and no list names it`);
-  if (!listed.isLeft && (listed.expiredAt !== null) !== (status === "expired")) {
+  if ((listed.expiredAt !== null) !== (status === "expired")) {
     throw new Violation(3, `${ref.session} is ${status}, and the list says otherwise`);
   }
 }

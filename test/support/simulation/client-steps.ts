@@ -229,7 +229,6 @@ export async function eraseSession(world: World): Promise<string> {
   // A Worker that dies here leaves the directory's entry, with the date of the old life.
   const isForgotten = session.model === null && world.random.chance(0.8);
   if (isForgotten) world.directory.remove(session);
-  else if (session.model === null) world.directory.leave(session);
   return `${session.ref.session} → ${transition.answer}${told}${isForgotten ? "" : "; the directory keeps its entry"}`;
 }
 

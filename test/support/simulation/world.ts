@@ -31,8 +31,6 @@ export interface BegunExport {
 export interface Listed {
   readonly createdAt: number;
   readonly expiredAt: number | null;
-  /** A Worker died between the erasure of a session and that of its entry: what it says of the next life is not mended. */
-  readonly isLeft: boolean;
   /** When it was last found whether it expired. */
   readonly decidedAt: number;
 }
@@ -64,7 +62,7 @@ export interface SimulatedSession {
   checked: { readonly model: ModelSession; readonly basis: string } | null;
 }
 
-/** As the registry's directory: its calls are idempotent. */
+/** As the registry's directory, and as the service calls it: an entry that an earlier life left behind is a new life's from its creation on. */
 export class SimulatedDirectory {
   readonly #now: () => number;
 
@@ -73,16 +71,15 @@ export class SimulatedDirectory {
   }
 
   register(session: SimulatedSession, createdAt: number = this.#now()): number {
-    session.listed ??= { createdAt, expiredAt: null, decidedAt: 0, isLeft: false };
+    session.listed ??= { createdAt, expiredAt: null, decidedAt: 0 };
+    const { model, listed } = session;
+    if (model === null || model.status === "copying")
+      session.listed = { ...listed, expiredAt: null, decidedAt: this.#now() };
     return session.listed.createdAt;
   }
 
   remove(session: SimulatedSession): void {
     session.listed = null;
-  }
-
-  leave(session: SimulatedSession): void {
-    if (session.listed !== null) session.listed = { ...session.listed, isLeft: true };
   }
 
   setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): void {
