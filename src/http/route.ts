@@ -80,7 +80,8 @@ interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
   /** `params`, `query`, `headers` and `body`, as far as the route takes them. */
   readonly request: R;
   readonly answers: A;
-  handle(call: Call, input: z.output<R>, lines: AsyncIterable<string>): Promise<Reply<A>>;
+  /** @param isHead the body of the answer is left out, so nothing may be opened that lives as long as it */
+  handle(call: Call, input: z.output<R>, lines: AsyncIterable<string>, isHead: boolean): Promise<Reply<A>>;
 }
 
 /** A route whose types are settled: the assembly and the OpenAPI document need no more. */
@@ -114,7 +115,12 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
         headers: readHeaders(request.headers, schemas.headers),
         body: schemas.body === undefined ? undefined : await readJsonBody(request),
       };
-      const reply = await spec.handle(call, parseRequest(spec.request, raw), readLines(request));
+      const reply = await spec.handle(
+        call,
+        parseRequest(spec.request, raw),
+        readLines(request),
+        request.method === "HEAD",
+      );
       const status = Number(reply.status);
       if (spec.answers[status]?.isLines === true) return linesAnswer(asLines(reply.body), status);
       const { body } = reply;

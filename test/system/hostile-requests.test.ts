@@ -27,6 +27,22 @@ describe("requests that mean no good", () => {
     expect(answer?.headers["x-content-type-options"]).toBe("nosniff");
   });
 
+  it("that ask by HEAD for a WebSocket get none", async () => {
+    const path = `/v1/sessions/${crypto.randomUUID()}`;
+    const authorization = { Authorization: `Bearer ${service.apiKey}` };
+    const body = JSON.stringify({ messages: [{ role: "user", content: "x" }] });
+    const headers = { ...authorization, "Content-Type": "application/json" };
+    expect(await fetch(`${url}${path}/messages`, { method: "POST", headers, body })).toMatchObject({ status: 201 });
+    const asked = Object.entries({
+      ...authorization,
+      Upgrade: "websocket",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    });
+    const answer = await sendRaw(url, { method: "HEAD", path: `${path}/live`, headers: asked });
+    expect(answer).toMatchObject({ status: 426, bodyBytes: 0 });
+  });
+
   it("that break off half way are refused as malformed, and not as if a part of the service were away", async () => {
     const body = Buffer.from('{"messages":[{"role":"user","content":"half');
     const authorization = { Authorization: `Bearer ${service.apiKey}` };

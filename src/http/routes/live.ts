@@ -59,18 +59,26 @@ const live = defineRoute({
   },
   alsoDescribes: [clientFrameSchema],
   problems: ["session_not_found", "session_expired", "session_not_ready", "upgrade_required", "too_many_sockets"],
-  async handle(call, { params, query, headers }) {
+  async handle(call, { params, query, headers }, _lines, isHead) {
     const { sessionId } = params;
     const since = headers["Last-Event-ID"] ?? query.since;
-    if (headers.Upgrade?.toLowerCase() === "websocket") {
+    // Only a GET may ask for a WebSocket (RFC 6455, section 4.1).
+    if (!isHead && headers.Upgrade?.toLowerCase() === "websocket") {
       const webSocket = await openLive(call, sessionId, since);
       return { status: 101, body: new RawAnswer(new Response(null, { status: 101, webSocket })) };
     }
-    if (headers.Accept?.toLowerCase().includes(EVENT_STREAM_TYPE) === true) {
+    const isStream = headers.Accept?.toLowerCase().includes(EVENT_STREAM_TYPE) === true;
+    if (isStream && !isHead) {
       return { status: 200, body: new RawAnswer(eventStreamAnswer(await openLive(call, sessionId, since))) };
     }
     // Whether there is such a session comes before how it can be followed.
     await readSession(call, sessionId);
+    if (isStream) {
+      return {
+        status: 200,
+        body: new RawAnswer(new Response(null, { headers: { "Content-Type": EVENT_STREAM_TYPE } })),
+      };
+    }
     throw new ThreadkeepError({
       code: "upgrade_required",
       detail: `Open a WebSocket here, or send the header Accept: ${EVENT_STREAM_TYPE}.`,

@@ -1,0 +1,29 @@
+import { runInDurableObject } from "cloudflare:test";
+import { expect, it } from "vitest";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { appWith } from "../support/worker-app.ts";
+import { chatOf, freshRef, stubAt } from "../support/worker-session.ts";
+
+const WEB_SOCKET = { Upgrade: "websocket", Connection: "Upgrade" };
+const STREAM = { Accept: "text/event-stream" };
+const app = appWith({
+  authenticate: async () => ({ kind: "user", id: "user:ada", tenant: "test", owner: "-", scopes: ["memory:read"] }),
+});
+
+/** Through no `fetch` of the runtime, which makes a GET of whatever asks for a WebSocket. */
+async function askHead(ref: SessionRef, headers: Record<string, string>): Promise<Response> {
+  return app.request(`/v1/sessions/${ref.session}/live?since=0`, { method: "HEAD", headers });
+}
+
+it.each([
+  ["a WebSocket", WEB_SOCKET, 426],
+  ["server-sent events", STREAM, 200],
+  ["either", { ...WEB_SOCKET, ...STREAM }, 200],
+  ["neither", {}, 426],
+])("HEAD that asks for %s opens no socket, which nobody would hold", async (_name, headers, status) => {
+  const ref = await chatOf(1);
+  const answer = await askHead(ref, headers);
+  expect([answer.status, answer.webSocket, answer.body]).toEqual([status, null, null]);
+  expect(await runInDurableObject(stubAt(ref), (_, state) => state.getWebSockets())).toEqual([]);
+  expect((await askHead(freshRef(), headers)).status).toBe(404);
+});
