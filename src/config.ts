@@ -32,11 +32,26 @@ export interface Config {
   readonly summarizerTimeoutMs: number;
 }
 
+/** All that is wrong with the variables of a deployment: one line each, which names the variable and the mend, and holds no secret. */
+export class ConfigError extends Error {
+  override name = "ConfigError";
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration has faults:\n${faults.map((fault) => `- ${fault}`).join("\n")}`);
+    this.faults = faults;
+  }
+}
+
 const variablesSchema = z.object(VARIABLES);
 
 type Environment = Readonly<Record<string, unknown>>;
 
-/** Reads variables and secrets once. One error names all that is wrong, and how to mend it. */
+/**
+ * Reads variables and secrets once.
+ *
+ * @throws ConfigError
+ */
 export function parseConfig(env: Environment): Config {
   const parsed = variablesSchema.safeParse(env);
   const { model, faults: modelFaults } = modelOf(env);
@@ -46,7 +61,7 @@ export function parseConfig(env: Environment): Config {
     ...sharedKeyFaults(env),
     ...unknownVariables(Object.keys(env)),
   ];
-  if (!parsed.success || model === undefined || faults.length > 0) throw new Error(describeFaults(faults));
+  if (!parsed.success || model === undefined || faults.length > 0) throw new ConfigError(faults);
   const { data } = parsed;
   const { SUMMARIZER_MCP_URL: url, SUMMARIZER_MCP_TOKEN: token } = data;
   return {
@@ -62,11 +77,6 @@ export function parseConfig(env: Environment): Config {
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer: url === "" ? null : { url, fetch: (request) => fetch(request), ...(token === "" ? {} : { token }) },
   };
-}
-
-/** `npm start` looks for the first line, and shows a line for each fault. */
-export function describeFaults(faults: readonly string[]): string {
-  return `The configuration has faults:\n${faults.map((fault) => `- ${fault}`).join("\n")}`;
 }
 
 function sharedKeyFaults(env: Environment): string[] {
