@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { projectRoot } from "./dev/paths.ts";
 import { type Service, startService } from "./dev/service.ts";
 import { describeError, StartError } from "./dev/start-error.ts";
-import { workerSettings } from "./dev/worker-settings.ts";
+import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
 
 const DEFAULT_PORT = 8787;
 
@@ -27,16 +27,10 @@ const HELP = `npm start -- [OPTION…]     runs Threadkeep on this machine until
 Environment
   DATABASE_URL          a PostgreSQL to use; without it one is started, with its data in DIR/postgres
   WORKER_DATABASE_URL   what the Worker connects with, if it should be a role with fewer rights than DATABASE_URL's
-  THREADKEEP_MODEL      what summarizes: extractive (default), openai-compatible/MODEL, anthropic/MODEL
-  THREADKEEP_MODEL_BASE_URL   where an openai-compatible model is served, such as http://127.0.0.1:11434/v1
-  THREADKEEP_MODEL_API_KEY    the model's key; servers on this machine mostly want none
-  THREADKEEP_MODEL_INPUT_PRICE, THREADKEEP_MODEL_OUTPUT_PRICE   US dollars per million tokens, to have costs told
-  SUMMARIZER_MCP_URL    an MCP server with the tool summarize_conversation, to use instead of the built-in agent
-  SUMMARIZER_MCP_TOKEN  its bearer token
-  THREADKEEP_JWT_ISSUERS   whose users' tokens are taken instead of those of npm run token: see wrangler.toml
-  THREADKEEP_CORS_ORIGINS  origins whose pages may call the API from a browser, such as http://localhost:3000
-  THREADKEEP_HOSTS         names that requests may come by (default: localhost,127.0.0.1,[::1])
-  THREADKEEP_RATE_LIMITS   on: requests are limited as in production (default here: off)
+
+Settings of the Worker, in the environment too; docs/configuration.md has the whole table
+
+${describeSettings()}
 `;
 
 interface StartOptions {

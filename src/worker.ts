@@ -8,7 +8,8 @@ import { createTicketOffice } from "./access/tickets.ts";
 import { watchLimit, watchStrangers } from "./access/turned-away.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
-import { parseConfig } from "./config.ts";
+import { ConfigError, parseConfig } from "./config.ts";
+import { answerMisconfigured } from "./http/answer-misconfigured.ts";
 import { createApp } from "./http/app.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
 import { consume } from "./pipeline/consume.ts";
@@ -135,7 +136,12 @@ export class Threadkeep extends createRpcEntrypoint((env) => {
 
 export default {
   fetch(request, env, ctx) {
-    built ??= build(env);
+    try {
+      built ??= build(env);
+    } catch (error) {
+      if (error instanceof ConfigError) return answerMisconfigured(request, error.faults, log);
+      throw error;
+    }
     return built.app.fetch(request, env, ctx);
   },
   async queue(batch, env, ctx) {

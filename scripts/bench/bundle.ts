@@ -43,7 +43,8 @@ export async function measureBundle(bundleDirectory: string, signal: AbortSignal
   return { deployed: sizeOf(bundlePaths(bundleDirectory).modules), minified: sizeOf(minifiedDirectory) };
 }
 
-function sizeOf(directory: string): ModuleSize {
+/** @param directory where `--outdir` put the modules */
+export function sizeOf(directory: string): ModuleSize {
   let raw = 0;
   let gzip = 0;
   for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {

@@ -1,25 +1,52 @@
-/** What of an environment is a setting of the Worker: who summarizes and how it is reached, and who is let in. */
-const NAMES = [
-  "THREADKEEP_MODEL",
-  "THREADKEEP_MODEL_BASE_URL",
-  "THREADKEEP_MODEL_API_KEY",
-  "THREADKEEP_MODEL_INPUT_PRICE",
-  "THREADKEEP_MODEL_OUTPUT_PRICE",
-  "SUMMARIZER_MCP_URL",
-  "SUMMARIZER_MCP_TOKEN",
-  "SUMMARIZER_TIMEOUT_SECONDS",
-  "THREADKEEP_JWT_ISSUERS",
-  "THREADKEEP_RATE_LIMITS",
-  "THREADKEEP_HOSTS",
-  "THREADKEEP_CORS_ORIGINS",
-];
+// What of an environment is a setting of the Worker: all of src/config/variables.ts but what a start makes by itself.
+import { unknownVariables } from "../../src/config/unknown-variables.ts";
+import { type VariableRow, variableRows } from "../../src/config/variables.ts";
+import { StartError } from "./start-error.ts";
 
-/** Given in the environment, they reach the Worker as they are. What is empty counts as not given. */
+/** What programs and tests of this repository read from the same environment. */
+const NAMES_OF_PROGRAMS = new Set(["THREADKEEP_URL", "THREADKEEP_KILLS"]);
+
+/** Given in the environment, they reach the Worker as they are. What is empty counts as not given; a slip in a name is refused. */
 export function workerSettings(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const unknown = unknownVariables(Object.keys(env).filter((name) => !NAMES_OF_PROGRAMS.has(name)));
+  if (unknown.length > 0) {
+    throw new StartError(`The environment has faults:\n${unknown.map((fault) => `- ${fault}`).join("\n")}`);
+  }
   return Object.fromEntries(
-    NAMES.flatMap((name) => {
+    takenRows().flatMap(({ name }) => {
       const value = env[name];
       return value === undefined || value === "" ? [] : [[name, value]];
     }),
   );
+}
+
+/** For `npm start -- --help`. */
+export function describeSettings(): string {
+  return takenRows()
+    .map(({ name, meaning, local, default: byDefault }) => {
+      const otherwise = local ?? (byDefault === null || byDefault === "" ? "" : byDefault);
+      const text = `${meaning}${otherwise === "" ? "" : ` (default here: ${otherwise})`}`.replaceAll("`", "");
+      return `  ${name}\n${wrap(text, 110)
+        .map((line) => `      ${line}`)
+        .join("\n")}`;
+    })
+    .join("\n");
+}
+
+function takenRows(): VariableRow[] {
+  return variableRows().filter(({ isMadeLocally }) => isMadeLocally !== true);
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
 }

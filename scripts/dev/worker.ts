@@ -12,8 +12,7 @@ import type { FromHost, ToHost, WorkerPorts } from "./worker-messages.ts";
 const HOST = fileURLToPath(new URL("worker-host.ts", import.meta.url));
 const STOP_TIMEOUT_MS = 5_000;
 const READY_TIMEOUT_MS = 60_000;
-/** As `parseConfig` words it: waiting mends none of it. */
-const CONFIGURATION_FAULTS = /The configuration has faults:(?:\n- .*)+/;
+const FAULTS_TITLE = "The configuration has faults:";
 const WHERE_SETTINGS_STAND =
   "Here such settings come from the environment: THREADKEEP_MODEL=… npm start (see npm start -- --help).";
 
@@ -119,8 +118,8 @@ export class WorkerProcess {
         const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
         const body = await response.text();
         if (response.status === 200) return;
-        const faults = CONFIGURATION_FAULTS.exec(body)?.[0];
-        if (faults !== undefined) throw new StartError(`${faults.trim()}\n${WHERE_SETTINGS_STAND}`);
+        const faults = configurationFaults(body);
+        if (faults.length > 0) throw new StartError([FAULTS_TITLE, ...faults, WHERE_SETTINGS_STAND].join("\n"));
         last = `${response.status} ${body.slice(0, 500)}`;
       } catch (error) {
         if (error instanceof StartError) throw error;
@@ -135,4 +134,11 @@ export class WorkerProcess {
     const tail = readTail(this.#paths.workerLog, 25);
     return tail === "" ? "" : `The end of ${this.#paths.workerLog}:\n${tail}`;
   }
+}
+
+/** What a Worker that cannot start says at /readyz: waiting mends none of it. */
+function configurationFaults(body: string): string[] {
+  const answer: unknown = body.startsWith("{") ? JSON.parse(body) : null;
+  if (typeof answer !== "object" || answer === null || !("faults" in answer)) return [];
+  return Array.isArray(answer.faults) ? answer.faults.map((fault) => `- ${String(fault)}`) : [];
 }

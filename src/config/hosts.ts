@@ -11,7 +11,10 @@ const hostsSchema = z.array(
   }),
 );
 
-export const hostsVariable = z.string().default("").transform(listed).pipe(hostsSchema);
+export const hostsVariable = z
+  .string({ error: `${NAME} must be text` })
+  .transform(listed)
+  .pipe(hostsSchema);
 
 function isHost(text: string): boolean {
   return URL.canParse(`http://${text}`) && new URL(`http://${text}`).hostname === text;

@@ -46,7 +46,6 @@ const issuersSchema = z
 /** The text of the variable as a list; empty text is an empty list. Each fault says where in the list it is. */
 export const issuersVariable = z
   .string({ error: `${NAME} must be text such as ${EXAMPLE}, or empty` })
-  .default("")
   .transform((text, context): readonly IssuerConfig[] => {
     if (text.trim() === "") return [];
     const parsed = issuersSchema.safeParse(parseJson(text));

@@ -11,7 +11,10 @@ const originsSchema = z.array(
   }),
 );
 
-export const originsVariable = z.string().default("").transform(listed).pipe(originsSchema);
+export const originsVariable = z
+  .string({ error: `${NAME} must be text` })
+  .transform(listed)
+  .pipe(originsSchema);
 
 /** As a browser writes it in `Origin`: a path or a slash at its end would never match. */
 function isOrigin(text: string): boolean {

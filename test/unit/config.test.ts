@@ -16,12 +16,19 @@ function modelOf(env: Record<string, unknown>) {
 }
 
 function faultsOf(env: Record<string, unknown>): string[] {
+  return messageOf({ ...PLAIN, ...env })
+    .split("\n- ")
+    .slice(1);
+}
+
+/** Empty: there is no fault. */
+function messageOf(env: Record<string, unknown>): string {
   try {
-    parseConfig({ ...PLAIN, ...env });
+    parseConfig(env);
   } catch (error) {
-    if (error instanceof Error) return error.message.split("\n- ").slice(1);
+    if (error instanceof Error) return error.message;
   }
-  return [];
+  return "";
 }
 
 describe("the model that is set", () => {
@@ -109,6 +116,48 @@ describe("a setting that cannot work says which variable it is and what to do", 
   test("and what the model lacks stands beside faults of other settings", () => {
     const faults = faultsOf({ THREADKEEP_API_TENANT: "No!", THREADKEEP_MODEL: "anthropic/m" });
     expect(faults.map((fault) => fault.split(" ")[0])).toEqual(["THREADKEEP_API_TENANT", "THREADKEEP_MODEL"]);
+  });
+});
+
+describe("all faults stand in one message", () => {
+  test("of variables by themselves, of those that belong together, of equal keys and of names that are none", () => {
+    const key = PLAIN.THREADKEEP_API_KEY;
+    const faults = faultsOf({
+      THREADKEEP_ADMIN_KEY: key,
+      THREADKEEP_HOSTS: "https://api.example",
+      THREADKEEP_MODEL: "anthropic/m",
+      THREADKEEP_MODEL_INPUT_PRICE: "1",
+      THREADKEEP_AUDIT_DAY: "30",
+    });
+    expect(faults.map((fault) => fault.split(" ")[0])).toEqual([
+      "THREADKEEP_HOSTS",
+      "THREADKEEP_MODEL_INPUT_PRICE",
+      "THREADKEEP_MODEL",
+      "THREADKEEP_ADMIN_KEY",
+      "THREADKEEP_AUDIT_DAY",
+    ]);
+    expect(faults.join("\n")).not.toContain(key);
+  });
+
+  test("and where nothing is set, what has to be", () => {
+    const names = [...messageOf({}).matchAll(/^- (\w+)/gm)].map(([, name]) => name);
+    expect(names).toEqual(["THREADKEEP_API_KEY", "THREADKEEP_ADMIN_KEY", "THREADKEEP_API_TENANT"]);
+  });
+
+  test.each([
+    ["THREADKEEP_CORS_ORIGIN", "Is THREADKEEP_CORS_ORIGINS meant?"],
+    ["THREADKEEP_MODLE", "Is THREADKEEP_MODEL meant?"],
+    ["SUMMARISER_MCP_URL", null],
+    ["SUMMARIZER_URL", null],
+    ["THREADKEEP_", null],
+    ["THREADKEEP___proto__", null],
+  ])("%s sets nothing, and is not passed over where it begins like ours", (name, guess) => {
+    const faults = faultsOf({ [name]: "x" });
+    expect(faults).toHaveLength(/^(THREADKEEP|SUMMARIZER)_/.test(name) ? 1 : 0);
+    for (const fault of faults) {
+      expect(fault).toContain(`${name} is no variable of this version`);
+      expect(fault).toContain(guess ?? "version. Rename it");
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig, type Unstable_Config as Config } from "wrangler";
 import { RATE_LIMIT_PERIOD_SECONDS } from "../../src/access/rate-limit.ts";
+import { variableRows } from "../../src/config/variables.ts";
 
 const ENVIRONMENTS = ["staging", "production"];
 
@@ -78,6 +79,16 @@ describe.each([undefined, ...ENVIRONMENTS])("the queues of the environment %s", 
       expect(consumer.max_retries).toBeGreaterThan(0);
     }
   });
+});
+
+it("sets each variable to the default of the table, names no secret's value, and asks for the secrets that have none", () => {
+  const rows = variableRows();
+  const defaults = Object.fromEntries(rows.map((row) => [row.name, row.default ?? local.vars[row.name]]));
+  expect(defaults).toMatchObject(local.vars);
+  const secrets = rows.filter(({ isSecret }) => isSecret === true);
+  for (const { name } of secrets) expect(local.vars).not.toHaveProperty(name);
+  const required = secrets.filter((row) => row.default === null).map(({ name }) => name);
+  expect(local.secrets?.required).toEqual(required);
 });
 
 it("asks for no account on a laptop: an AI binding stands under deployed environments alone", () => {

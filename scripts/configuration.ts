@@ -1,0 +1,9 @@
+// npm run configuration: writes docs/configuration.md from the table of variables. A test holds them equal.
+import { writeFileSync } from "node:fs";
+import path from "node:path";
+import { renderConfiguration } from "./configuration/render-configuration.ts";
+import { projectRoot } from "./dev/paths.ts";
+
+const file = path.join(projectRoot, "docs/configuration.md");
+writeFileSync(file, renderConfiguration());
+console.log(`${path.relative(process.cwd(), file)} is as src/config/variables.ts has it.`);

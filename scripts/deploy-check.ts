@@ -1,0 +1,90 @@
+// npm run deploy:check: would each environment of wrangler.toml start on Cloudflare? Uploads nothing, and needs no account.
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { unstable_readConfig as readConfig } from "wrangler";
+import {
+  checkEnvironment,
+  type EnvironmentReport,
+  listEnvironments,
+  wranglerToml,
+} from "./deploy/check-environment.ts";
+import { findDestruction } from "./deploy/find-destruction.ts";
+import { measureStartup, STARTUP_LIMIT_MS } from "./deploy/measure-startup.ts";
+import { runPinnedWrangler } from "./deploy/run-wrangler.ts";
+
+const HELP = `npm run deploy:check                      all environments of wrangler.toml
+npm run deploy:check -- --env production  that one, which has to be provisioned, too
+
+It checks that each bundles and stays small, that its bindings are complete, that its variables are sound, that the generated
+types are current, that the migrations only add, and how long the Worker takes to start. Nothing is uploaded.`;
+
+const { values } = parseArgs({ options: { env: { type: "string" }, help: { type: "boolean", short: "h" } } });
+if (values.help === true) {
+  console.log(HELP);
+} else {
+  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-deploy-"));
+  try {
+    process.exitCode = (await check(directory, values.env)) ? 0 : 1;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** True: all is well. */
+async function check(directory: string, only: string | undefined): Promise<boolean> {
+  const known = listEnvironments();
+  if (only !== undefined && !known.includes(only)) {
+    console.error(`wrangler.toml has no environment "${only}"; it has ${known.slice(1).join(" and ")}.`);
+    return false;
+  }
+  const typesAreCurrent = checkTypes(directory);
+  const reports: EnvironmentReport[] = [];
+  // One after the other: the checks of npm test run beside them, and each takes a core.
+  for (const environment of only === undefined ? known : [only]) {
+    const own = path.join(directory, environment === "" ? "top-level" : environment);
+    mkdirSync(own);
+    reports.push(await checkEnvironment(environment, own));
+  }
+  const faults = [...(await typesAreCurrent), ...findDestruction(), ...(await checkStartup(reports))];
+  for (const report of reports) describe(report);
+  for (const fault of faults) console.log(`FAULT  ${fault}`);
+  const isProvisioned = only === undefined || reports.every(({ notes }) => notes.length === 0);
+  return faults.length === 0 && isProvisioned && reports.every((report) => report.faults.length === 0);
+}
+
+function describe({ environment, faults, notes, gzipKiB }: EnvironmentReport): void {
+  const name = environment === "" ? "top level" : environment;
+  console.log(`${faults.length === 0 ? "ok    " : "FAULT "} ${name}: ${gzipKiB} KiB gzip`);
+  for (const fault of faults) console.log(`  - ${fault}`);
+  for (const note of notes) console.log(`  note: ${note}`);
+}
+
+async function checkTypes(directory: string): Promise<string[]> {
+  const args = ["types", "src/worker-configuration.d.ts", "--include-runtime=false", "--check"];
+  const { code, output } = await runPinnedWrangler(args, directory);
+  return code === 0 ? [] : [`The generated types of the bindings are not current: npm run types\n${output.trim()}`];
+}
+
+/** Environments differ in bindings, rarely in code: each bundle is loaded once. */
+async function checkStartup(reports: readonly EnvironmentReport[]): Promise<string[]> {
+  const bundles = new Map(
+    reports.filter(({ digest }) => digest !== "").map(({ digest, modules }) => [digest, modules]),
+  );
+  const date = readConfig({ config: wranglerToml }, { hideWarnings: true }).compatibility_date ?? "";
+  const faults: string[] = [];
+  for (const modules of bundles.values()) {
+    const startup = await measureStartup(modules, date);
+    if (startup === null) {
+      console.log("note: how long a start takes is measured on Linux alone; Cloudflare refuses an upload over 1 s");
+      continue;
+    }
+    const { cpuMs, limitMs } = startup;
+    const stretched = limitMs === STARTUP_LIMIT_MS ? "" : `, here ${limitMs} ms, as this machine is slow`;
+    const text = `a start takes ${cpuMs} ms of CPU; Cloudflare's limit is ${STARTUP_LIMIT_MS} ms${stretched}`;
+    if (cpuMs > limitMs) faults.push(`${text}: look where it goes with npx wrangler check startup`);
+    else console.log(`ok     ${text}`);
+  }
+  return faults;
+}

@@ -1,0 +1,36 @@
+/** Checks that more than one variable has. */
+
+import { z } from "zod";
+
+/** A key shorter than this can be guessed. */
+const MIN_KEY_LENGTH = 20;
+
+export const secret = (name: string) =>
+  z.string({ error: `${name} is missing: set it with "wrangler secret put ${name}"` }).min(MIN_KEY_LENGTH, {
+    error: `${name} is too short: set ${MIN_KEY_LENGTH} random characters or more with "wrangler secret put ${name}"`,
+  });
+
+/** Credentials in a URL are no way to send a key: `fetch` refuses them. */
+function isHttpUrl(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  return url !== null && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "";
+}
+
+export const httpUrlOrEmpty = (error: string) =>
+  z
+    .string({ error })
+    .refine((text) => text === "" || isHttpUrl(text), { error })
+    .transform((text) => (text === "" ? "" : new URL(text).href));
+
+export const wholeNumber = (min: number, max: number, error: string) =>
+  z.coerce.number({ error }).int({ error }).min(min, { error }).max(max, { error });
+
+/** Up to 9,999.999999 US dollars per million tokens: dearer than any model. */
+const PRICE = /^(?:\d{1,4}(?:\.\d{1,6})?)?$/;
+
+/** Null: none is set. */
+export const price = (name: string) =>
+  z.coerce
+    .string()
+    .regex(PRICE, { error: `${name} must be US dollars per million tokens, such as 0.15, or empty` })
+    .transform((text) => (text === "" ? null : Number(text)));

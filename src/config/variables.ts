@@ -1,0 +1,162 @@
+/**
+ * Every variable and secret of a deployment: its check, its default and what it means, in one entry. The check at start,
+ * docs/configuration.md (`npm run configuration`) and `npm start -- --help` are made from this table; bindings stand in wrangler.toml.
+ */
+
+import { z } from "zod";
+import { TENANT_ID } from "../contracts/tenant.ts";
+import { hostsVariable } from "./hosts.ts";
+import { issuersVariable } from "./issuers.ts";
+import { originsVariable } from "./origins.ts";
+import { httpUrlOrEmpty, price, secret, wholeNumber } from "./variable-kinds.ts";
+
+export interface VariableFacts {
+  /** What it sets, and what it may be. In Markdown, on one line, without a full stop at its end. */
+  readonly meaning: string;
+  /** A secret is set with `wrangler secret put`, and never stands in wrangler.toml. */
+  readonly isSecret?: true;
+  /** With `npm start`, what it is where it is not set, if other than the default. */
+  readonly local?: string;
+  /** `npm start` makes one of its own, and takes none from the environment. */
+  readonly isMadeLocally?: true;
+}
+
+export const variableFacts = z.registry<VariableFacts>();
+
+/** Shorter than a job's lease, so that a call is over before another consumer may begin. */
+const MAX_SUMMARIZER_TIMEOUT_SECONDS = 120;
+
+/** What PostgreSQL refuses to drop, whoever asks. */
+const MIN_AUDIT_DAYS = 30;
+const MAX_AUDIT_DAYS = 3_650;
+
+/** `.prefault(…)` is the default, as it would stand in wrangler.toml; without it a variable has to be set. */
+export const VARIABLES = {
+  THREADKEEP_API_KEY: secret("THREADKEEP_API_KEY").register(variableFacts, {
+    meaning: "the application's key, at least 20 characters",
+    isSecret: true,
+    isMadeLocally: true,
+  }),
+  THREADKEEP_ADMIN_KEY: secret("THREADKEEP_ADMIN_KEY").register(variableFacts, {
+    meaning: "the operator's key, another one: all that the application may, and `/v1/admin/…`",
+    isSecret: true,
+    isMadeLocally: true,
+  }),
+  THREADKEEP_API_TENANT: z
+    .string({
+      error:
+        'THREADKEEP_API_TENANT is missing: set it under [vars] in wrangler.toml, to "default" if nothing was chosen',
+    })
+    .regex(TENANT_ID, {
+      error: "THREADKEEP_API_TENANT must be 1 to 63 characters of a-z 0-9 -: set it under [vars] in wrangler.toml",
+    })
+    .register(variableFacts, {
+      meaning:
+        "the tenant whose key `THREADKEEP_API_KEY` is, and under whose name its sessions stand: to change it is to lose sight of them",
+      isMadeLocally: true,
+    }),
+  THREADKEEP_JWT_ISSUERS: issuersVariable.prefault("").register(variableFacts, {
+    meaning:
+      'whose tokens of users are believed, as JSON: `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`; empty: no tokens are taken. Each may have an `audience` (`authenticated`), a `jwksUrl` (the issuer\'s `/.well-known/jwks.json`) and `anonymousUsers` (`false`)',
+    local: "the issuer of `npm run token`",
+  }),
+  THREADKEEP_HOSTS: hostsVariable.prefault("").register(variableFacts, {
+    meaning: "the names that requests may come by, without ports, with commas between them; empty: any that leads here",
+    local: "those of the machine",
+  }),
+  THREADKEEP_CORS_ORIGINS: originsVariable.prefault("").register(variableFacts, {
+    meaning:
+      "origins whose pages may call the API from a browser, such as `https://app.example`, with commas between them; empty: none",
+  }),
+  THREADKEEP_RATE_LIMITS: z
+    .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
+    .prefault("on")
+    .register(variableFacts, {
+      meaning: "`on` or `off`: whether requests are counted by the limits of `wrangler.toml`",
+      local: "`off`",
+    }),
+  THREADKEEP_AUDIT_DAYS: wholeNumber(
+    MIN_AUDIT_DAYS,
+    MAX_AUDIT_DAYS,
+    `THREADKEEP_AUDIT_DAYS must be a whole number of days from ${MIN_AUDIT_DAYS} to ${MAX_AUDIT_DAYS}, or left out for 400`,
+  )
+    // A year, and a month to look back at it.
+    .prefault("400")
+    .register(variableFacts, {
+      meaning: "how long events of the audit are kept, in days: 30 to 3650",
+    }),
+  THREADKEEP_MODEL: z
+    .string({ error: "THREADKEEP_MODEL must be text: set it under [vars] in wrangler.toml" })
+    .regex(/^(?:extractive|workers-ai\/@\S+|openai-compatible\/\S+|anthropic\/\S+)$/, {
+      error:
+        'THREADKEEP_MODEL must be "extractive", "workers-ai/@cf/…", "openai-compatible/MODEL" or "anthropic/MODEL": set it under [vars] in wrangler.toml',
+    })
+    .prefault("extractive")
+    .register(variableFacts, {
+      meaning:
+        "what stands behind the built-in summarizer: `extractive`, `workers-ai/@cf/…` (not with `npm start`), `openai-compatible/MODEL` or `anthropic/MODEL`",
+    }),
+  THREADKEEP_MODEL_BASE_URL: httpUrlOrEmpty(
+    "THREADKEEP_MODEL_BASE_URL must be an http or https URL without a user name, such as https://api.openai.com/v1, or empty",
+  )
+    .prefault("")
+    .register(variableFacts, {
+      meaning:
+        "where an `openai-compatible` model is served, up to and with `/v1`; with `anthropic`, another address of the same API",
+    }),
+  THREADKEEP_MODEL_API_KEY: z
+    .string({ error: "THREADKEEP_MODEL_API_KEY must be text" })
+    .regex(/^[\x21-\x7e]*$/, {
+      error:
+        'THREADKEEP_MODEL_API_KEY holds spaces, line breaks or other characters that no key has: set it anew with "wrangler secret put THREADKEEP_MODEL_API_KEY"',
+    })
+    .prefault("")
+    .register(variableFacts, {
+      meaning: "the model's key; `anthropic` needs one, `openai-compatible` is sent none where it is empty",
+      isSecret: true,
+    }),
+  THREADKEEP_MODEL_INPUT_PRICE: price("THREADKEEP_MODEL_INPUT_PRICE").prefault("").register(variableFacts, {
+    meaning:
+      "US dollars per million input tokens, such as `0.15`; with the next one, each summary's cost is told; empty: none is",
+  }),
+  THREADKEEP_MODEL_OUTPUT_PRICE: price("THREADKEEP_MODEL_OUTPUT_PRICE").prefault("").register(variableFacts, {
+    meaning: "US dollars per million output tokens",
+  }),
+  SUMMARIZER_MCP_URL: httpUrlOrEmpty(
+    "SUMMARIZER_MCP_URL must be an http or https URL, or empty for the built-in summarizer",
+  )
+    .prefault("")
+    .register(variableFacts, {
+      meaning:
+        "another MCP server with the tool `summarize_conversation`, in place of the built-in one; empty: the built-in one",
+    }),
+  SUMMARIZER_MCP_TOKEN: z
+    .string({ error: 'SUMMARIZER_MCP_TOKEN must be text: set it with "wrangler secret put SUMMARIZER_MCP_TOKEN"' })
+    .prefault("")
+    .register(variableFacts, { meaning: "its bearer token; empty: none is sent", isSecret: true }),
+  SUMMARIZER_TIMEOUT_SECONDS: z.coerce
+    .number({ error: timeoutFault() })
+    .min(1, { error: timeoutFault() })
+    .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: timeoutFault() })
+    .prefault(String(MAX_SUMMARIZER_TIMEOUT_SECONDS))
+    .register(variableFacts, { meaning: "how long one call of either summarizer may take, in seconds: 1 to 120" }),
+};
+
+function timeoutFault(): string {
+  return `SUMMARIZER_TIMEOUT_SECONDS must be a number from 1 to ${MAX_SUMMARIZER_TIMEOUT_SECONDS}, or left out`;
+}
+
+/** A row of the table, for those who tell of it. */
+export interface VariableRow extends VariableFacts {
+  readonly name: string;
+  /** As it would stand in wrangler.toml; null: it has to be set. */
+  readonly default: string | null;
+}
+
+export function variableRows(): VariableRow[] {
+  return Object.entries(VARIABLES).map(([name, schema]) => {
+    const facts = variableFacts.get(schema);
+    if (facts === undefined) throw new Error(`${name} lacks its facts: end its entry with .register(variableFacts, …)`);
+    return { name, default: schema instanceof z.ZodPrefault ? String(schema.def.defaultValue) : null, ...facts };
+  });
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { renderConfiguration } from "../../scripts/configuration/render-configuration.ts";
+import { describeSettings, workerSettings } from "../../scripts/dev/worker-settings.ts";
+import { VARIABLES, variableRows } from "../../src/config/variables.ts";
+
+describe("the table of variables", () => {
+  test("is what docs/configuration.md shows (else: npm run configuration)", () => {
+    expect(readFileSync("docs/configuration.md", "utf8")).toBe(renderConfiguration());
+  });
+
+  test("tells what each is for, on one line", () => {
+    for (const { meaning } of variableRows()) {
+      expect(meaning).toMatch(/^[^\n]{10,}[^.\n]$/);
+    }
+  });
+
+  test("has no default that its own check refuses", () => {
+    const lacking = Object.entries(VARIABLES)
+      .filter(([, schema]) => !schema.safeParse(undefined).success)
+      .map(([name]) => name);
+    const required = variableRows().filter((row) => row.default === null);
+    expect(lacking).toEqual(required.map(({ name }) => name));
+  });
+});
+
+describe("the environment of npm start", () => {
+  test("reaches the Worker, but for what is empty, what a start makes by itself and what is of programs", () => {
+    const env = {
+      THREADKEEP_MODEL: "anthropic/m",
+      THREADKEEP_HOSTS: "",
+      THREADKEEP_API_KEY: "tk_of_another_deployment",
+      THREADKEEP_URL: "https://threadkeep.example",
+      PATH: "/bin",
+    };
+    expect(workerSettings(env)).toEqual({ THREADKEEP_MODEL: "anthropic/m" });
+  });
+
+  test("stops the start for a slip in a name, and names each of them", () => {
+    const env = { THREADKEEP_MODLE: "x", SUMMARIZER_TOKEN: "x" };
+    expect(() => workerSettings(env)).toThrow(/THREADKEEP_MODLE .*THREADKEEP_MODEL meant.*\n.*SUMMARIZER_TOKEN/);
+  });
+
+  test("is told of by npm start -- --help, every variable that it takes", () => {
+    const help = describeSettings();
+    for (const { name, isMadeLocally } of variableRows()) {
+      expect(help.includes(`  ${name}\n`), name).toBe(isMadeLocally !== true);
+    }
+    for (const line of help.split("\n")) expect(line.length).toBeLessThanOrEqual(120);
+  });
+});
