@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers";
+import { createAdminCheck } from "./access/admin-check.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
 import { createAdmission, createRequestLimit, type Limiters } from "./access/rate-limit.ts";
 import { requireScope } from "./access/scopes.ts";
@@ -19,13 +20,10 @@ import { createTenantClient } from "./registry/tenant-client.ts";
 import { createUserClient } from "./registry/user-client.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
 import type { Parts } from "./service/call.ts";
-import { readiness } from "./service/health.ts";
+import { createReadiness } from "./service/readiness.ts";
 import { createSessionClient } from "./session/client.ts";
-import { createCircuitBreaker } from "./summarizer/circuit-breaker.ts";
-import { createSummarizerClient } from "./summarizer/client.ts";
-import { extractive } from "./summarizer/extractive.ts";
-import { createModel } from "./summarizer/models.ts";
-import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
+import { createAgents } from "./summarizer/agents.ts";
+import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
 import { createLog } from "./telemetry/log.ts";
 
@@ -39,11 +37,7 @@ const log = createLog();
 /** The parts that every handler shares, built once an isolate. */
 function build(env: Env) {
   const config = parseConfig({ ...env });
-  const timeoutMs = config.summarizerTimeoutMs;
-  const summarizerAgent = createSummarizerHandler(createModel(config.model, timeoutMs), log);
-  const makeshiftAgent = createSummarizerHandler(extractive, log);
-  const breaker = createCircuitBreaker();
-  const isExtractive = config.summarizer === null && config.model.provider === "extractive";
+  const agents = createAgents(config, log);
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
@@ -69,6 +63,14 @@ function build(env: Env) {
     tickets,
     audit,
   };
+  const readiness = createReadiness({
+    parts,
+    queues: { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE },
+    pingSummarizer: (ms, ctx: ExecutionContext) => agents.clientsOf(env, ctx).ping(ms),
+    isSummarizerResting: agents.isResting,
+    isAdmin: createAdminCheck(config),
+    keepAlive: waitUntil,
+  });
   const app = createApp({
     authenticate,
     limit: watchLimit(
@@ -79,12 +81,12 @@ function build(env: Env) {
     corsOrigins: config.corsOrigins,
     parts,
     log,
-    readiness: () => readiness(parts),
+    readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
   });
   app.all(SUMMARIZER_ROUTE, async (c) => {
     // A model that no tenant's budget counts.
     requireScope(await authenticate(c.req.raw), "admin");
-    return summarizerAgent(c.req.raw, env, c.executionCtx as ExecutionContext);
+    return agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext);
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
@@ -92,16 +94,7 @@ function build(env: Env) {
     users: parts.users,
     tenants: parts.tenants,
     operations: parts.operations,
-    summarizer: breaker.guard(
-      createSummarizerClient({
-        name: "threadkeep",
-        timeoutMs,
-        ...(config.summarizer ?? inProcess(summarizerAgent, env, ctx)),
-      }),
-    ),
-    makeshift: isExtractive
-      ? null
-      : createSummarizerClient({ name: "threadkeep", timeoutMs, ...inProcess(makeshiftAgent, env, ctx) }),
+    ...agents.clientsOf(env, ctx),
     withDatabase: onDatabase,
     log,
   });
@@ -118,11 +111,6 @@ function limitersOf(env: Env): Limiters {
     tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
     stranger: env.RATE_LIMIT_STRANGER,
   };
-}
-
-/** An agent of this Worker, called without a network. */
-function inProcess(agent: ReturnType<typeof createSummarizerHandler>, env: Env, ctx: ExecutionContext) {
-  return { url: IN_PROCESS_SUMMARIZER_URL, fetch: async (request: Request) => agent(request, env, ctx) };
 }
 
 let built: ReturnType<typeof build> | undefined;

@@ -1,13 +1,14 @@
 /** The HTTP surface, assembled. */
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
+import type { Readiness } from "../contracts/health.ts";
 import type { Principal } from "../contracts/principal.ts";
 import type { Call } from "../service/call.ts";
 import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
-import { type Readiness, answerLiveness, answerReadiness } from "./health.ts";
+import { answerLiveness, answerReadiness } from "./health.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
 import { checkAddress } from "./middleware/check-address.ts";
@@ -44,7 +45,8 @@ export interface AppOptions {
   /** Handed on to the operations as it is. */
   readonly parts: Call["parts"];
   readonly log: Log;
-  readiness(): Promise<Readiness>;
+  /** As much of it as whoever sends the request may know. */
+  readiness(c: Context<HttpEnv>): Promise<Readiness>;
 }
 
 const routes: readonly Route[] = [

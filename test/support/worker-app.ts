@@ -44,7 +44,7 @@ export function appWith(
       ...parts,
     },
     log,
-    readiness: async () => ({ status: "ok", components: {} }),
+    readiness: async () => ({ status: "ok", checkedAt: new Date().toISOString(), components: {} }),
     ...change,
   });
 }

@@ -322,7 +322,10 @@ describe("health", () => {
   it("is told part by part", async () => {
     expect((await get("/livez")).body).toEqual({ status: "ok" });
     const { status, body } = await get("/readyz");
-    expect([status, body]).toMatchObject([200, { status: "ok", components: { postgres: { status: "ok" } } }]);
+    expect([status, body]).toMatchObject([
+      200,
+      { components: { sessions: { status: "ok" }, postgres: { status: "ok" }, summarizer: { status: "ok" } } },
+    ]);
   });
 });
 

@@ -21,9 +21,11 @@ import { listeningTrail } from "../support/worker-audit.ts";
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
   "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor", "renewIfKnown"],
-  "health.ts": ["readiness"],
+  "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
+  "kept-answer.ts": ["keepAnswer"],
   "operation.ts": ["operation", "specOf"],
+  "readiness.ts": ["createReadiness"],
   // For those that are operations: they have seen to it that the caller may read the session.
   "transfer.ts": ["exportLines"],
 };
