@@ -48,7 +48,11 @@ export default defineConfig({
           // One workerd for all files: to start one, and to load the Worker into it, takes longer than most files do. Each test names
           // its sessions anew, and so has its own.
           isolate: false,
-          globalSetup: ["test/support/setup-postgres.ts", "test/support/setup-model.ts"],
+          globalSetup: [
+            "test/support/setup-postgres.ts",
+            "test/support/setup-model.ts",
+            "test/support/setup-webhook.ts",
+          ],
           testTimeout: 20_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 1 },

@@ -1,5 +1,12 @@
 import type { Ai } from "@cloudflare/workers-types";
 import { z } from "zod";
+import {
+  type AlertConfig,
+  alertDigestVariable,
+  alertFaults,
+  alertSecretVariable,
+  alertWebhookVariable,
+} from "./config/alerts.ts";
 import { hostsVariable } from "./config/hosts.ts";
 import { type IssuerConfig, issuersVariable } from "./config/issuers.ts";
 import { originsVariable } from "./config/origins.ts";
@@ -64,6 +71,9 @@ const configSchema = z
       .min(MIN_AUDIT_DAYS, { error: AUDIT_DAYS_FAULT })
       .max(MAX_AUDIT_DAYS, { error: AUDIT_DAYS_FAULT })
       .default(DEFAULT_AUDIT_DAYS),
+    THREADKEEP_ALERT_WEBHOOK: alertWebhookVariable.default(""),
+    THREADKEEP_ALERT_SECRET: alertSecretVariable.default(""),
+    THREADKEEP_ALERT_DIGEST: alertDigestVariable.default("on"),
   })
   .refine((env) => env.THREADKEEP_API_KEY !== env.THREADKEEP_ADMIN_KEY, {
     error: "THREADKEEP_ADMIN_KEY must not be the same as THREADKEEP_API_KEY: set another one",
@@ -132,6 +142,7 @@ export interface Config {
   readonly hasRateLimits: boolean;
   /** How long events of the audit are kept, in days. */
   readonly auditDays: number;
+  readonly alerts: AlertConfig;
   readonly model: ModelConfig;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
@@ -194,11 +205,13 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
   });
   const variables = modelSchema.safeParse(env);
   const chosen = variables.success ? modelOf(variables.data) : null;
-  if (!parsed.success || chosen === null || "fault" in chosen) {
+  const ofAlerts = alertFaults(env);
+  if (!parsed.success || chosen === null || "fault" in chosen || ofAlerts.length > 0) {
     const issues = [...(parsed.error?.issues ?? []), ...(variables.error?.issues ?? [])];
     const faults = [
       ...issues.map(({ message }) => message),
       ...(chosen !== null && "fault" in chosen ? [chosen.fault] : []),
+      ...ofAlerts,
     ];
     throw new Error(`The configuration has faults:\n${faults.map((fault) => `- ${fault}`).join("\n")}`);
   }
@@ -212,6 +225,13 @@ export function parseConfig(env: Readonly<Record<string, unknown>>): Config {
     corsOrigins: data.THREADKEEP_CORS_ORIGINS,
     hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
     auditDays: data.THREADKEEP_AUDIT_DAYS,
+    alerts: {
+      webhook:
+        data.THREADKEEP_ALERT_WEBHOOK === ""
+          ? null
+          : { url: data.THREADKEEP_ALERT_WEBHOOK, secret: data.THREADKEEP_ALERT_SECRET },
+      hasDigest: data.THREADKEEP_ALERT_DIGEST === "on",
+    },
     model: chosen.model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer:

@@ -11,9 +11,12 @@ import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
 import { createApp } from "./http/app.ts";
+import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
+import { runSchedule } from "./maintenance/schedule.ts";
 import { consume } from "./pipeline/consume.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
+import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
@@ -52,11 +55,13 @@ function build(env: Env) {
   const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
+  const alerts = createAlertClient(env.OPERATIONS);
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
+    alerts,
     tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
@@ -98,8 +103,12 @@ function build(env: Env) {
     withDatabase: onDatabase,
     log,
   });
-  const retain = () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays);
-  return { app, parts, pipelineOf, retain };
+  const scheduledOf = (ctx: ExecutionContext) => ({
+    checkAlerts: () =>
+      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
+    retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
+  });
+  return { app, parts, pipelineOf, scheduledOf };
 }
 
 function limitersOf(env: Env): Limiters {
@@ -130,8 +139,8 @@ export default {
     built ??= build(env);
     await consume(batch, built.pipelineOf(ctx));
   },
-  async scheduled(_controller, env) {
+  async scheduled({ cron }, env, ctx) {
     built ??= build(env);
-    await built.retain();
+    await runSchedule(cron, built.scheduledOf(ctx));
   },
 } satisfies ExportedHandler<Env>;

@@ -12,6 +12,9 @@ const NAMES = [
   "THREADKEEP_RATE_LIMITS",
   "THREADKEEP_HOSTS",
   "THREADKEEP_CORS_ORIGINS",
+  "THREADKEEP_ALERT_WEBHOOK",
+  "THREADKEEP_ALERT_SECRET",
+  "THREADKEEP_ALERT_DIGEST",
 ];
 
 /** Given in the environment, they reach the Worker as they are. What is empty counts as not given. */

@@ -22,6 +22,7 @@ import { answerReferencePage } from "./pages/reference-page.ts";
 import { answerSessionPage } from "./pages/session-page.ts";
 import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
+import { alertRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { contextRoutes } from "./routes/context.ts";
 import { keyRoutes } from "./routes/keys.ts";
@@ -59,6 +60,7 @@ const routes: readonly Route[] = [
   ...transferRoutes,
   ...userRoutes,
   ...adminRoutes,
+  ...alertRoutes,
   ...keyRoutes,
   ...auditRoutes,
 ];

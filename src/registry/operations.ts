@@ -1,8 +1,10 @@
 import { DurableObject } from "cloudflare:workers";
+import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
+import { AlertStore } from "./alert-store.ts";
 import { countFailing } from "./failing-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
@@ -22,6 +24,7 @@ interface TenantRow extends Record<string, SqlStorageValue> {
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
   readonly #late: LateWorkStore;
+  readonly #alerts: AlertStore;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -39,6 +42,7 @@ export class Operations extends DurableObject {
       ) WITHOUT ROWID;
     `);
     this.#late = new LateWorkStore(ctx.storage.sql);
+    this.#alerts = new AlertStore(ctx.storage);
   }
 
   /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
@@ -131,6 +135,26 @@ export class Operations extends DurableObject {
 
   async count(): Promise<number> {
     return this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM failures").one().count;
+  }
+
+  async readAlertBook(): Promise<AlertBook> {
+    return this.#alerts.readBook();
+  }
+
+  async saveAlertBook(book: AlertBook, notices: readonly AlertNotice[]): Promise<boolean> {
+    return this.#alerts.saveBook(book, notices, Date.now());
+  }
+
+  async takeNotices(limit: number): Promise<OwedNotice[]> {
+    return this.#alerts.takeNotices(limit, Date.now());
+  }
+
+  async settleNotice(id: string): Promise<void> {
+    this.#alerts.settleNotice(id);
+  }
+
+  async countNotices(): Promise<number> {
+    return this.#alerts.countOwed();
   }
 
   /** Idempotent. The truth of each tenant stays in its own object. */

@@ -45,11 +45,11 @@ export function createReadiness<C>(options: ReadinessParts<C>): ReadinessCheck<C
       () => true,
       () => false,
     );
-  const isAgentThere = keepAnswer(pingNow, {
+  const pingSeldom = keepAnswer(pingNow, {
     keepMs: (isThere) => (isThere ? AGENT_KEPT_MS : AWAY_AGENT_KEPT_MS),
     keepAlive,
   });
-  const probesOf = (context: C): HealthProbes => ({
+  const probesOf = (isAgentThere: typeof pingNow, context: C): HealthProbes => ({
     readCanary: () => parts.sessions.get(CANARY).state(),
     readOperations: () => parts.operations.readHealth(),
     pingArchive: parts.pingArchive,
@@ -59,11 +59,11 @@ export function createReadiness<C>(options: ReadinessParts<C>): ReadinessCheck<C
     },
     isSummarizerResting: options.isSummarizerResting,
   });
-  const check = (context: C): Promise<Readiness> => checkReadiness(probesOf(context));
+  const checkSeldom = (context: C): Promise<Readiness> => checkReadiness(probesOf(pingSeldom, context));
   // What cannot serve is looked at each time: the first moment it can again is worth more than a look.
-  const kept = keepAnswer(check, { keepMs: ({ status }) => (status === "down" ? 0 : KEPT_MS), keepAlive });
+  const kept = keepAnswer(checkSeldom, { keepMs: ({ status }) => (status === "down" ? 0 : KEPT_MS), keepAlive });
   return {
-    check,
+    check: (context) => checkReadiness(probesOf(pingNow, context)),
     async answer(request, context) {
       const readiness = await kept(context);
       return (await isAdmin(request)) ? readiness : withoutDetails(readiness);

@@ -354,6 +354,7 @@ describe("the OpenAPI document", () => {
       "delete /v1/users/{userId}",
       "get /livez",
       "get /readyz",
+      "get /v1/admin/alerts",
       "get /v1/admin/audit",
       "get /v1/admin/jobs",
       "get /v1/admin/tenants",

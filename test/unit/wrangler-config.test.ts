@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig, type Unstable_Config as Config } from "wrangler";
 import { RATE_LIMIT_PERIOD_SECONDS } from "../../src/access/rate-limit.ts";
+import { EVERY_MINUTE, EVERY_NIGHT } from "../../src/maintenance/schedule.ts";
 
 const ENVIRONMENTS = ["staging", "production"];
 
@@ -78,6 +79,10 @@ describe.each([undefined, ...ENVIRONMENTS])("the queues of the environment %s", 
       expect(consumer.max_retries).toBeGreaterThan(0);
     }
   });
+});
+
+it("has a cron for all that is done by the clock, and none that nothing is done for", () => {
+  expect(local.triggers.crons).toEqual([EVERY_MINUTE, EVERY_NIGHT]);
 });
 
 it("asks for no account on a laptop: an AI binding stands under deployed environments alone", () => {

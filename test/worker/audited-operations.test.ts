@@ -4,6 +4,7 @@ import { AUDIT_ACTIONS } from "../../src/contracts/audit.ts";
 import { ThreadkeepError } from "../../src/contracts/errors.ts";
 import type { Scope } from "../../src/contracts/principal.ts";
 import { adminRoutes } from "../../src/http/routes/admin.ts";
+import { alertRoutes } from "../../src/http/routes/alerts.ts";
 import { auditRoutes } from "../../src/http/routes/audit.ts";
 import { contextRoutes } from "../../src/http/routes/context.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
@@ -63,6 +64,7 @@ const routes = [
   ...liveRoutes,
   ...transferRoutes,
   ...adminRoutes,
+  ...alertRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...userRoutes,
