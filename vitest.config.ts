@@ -51,7 +51,11 @@ export default defineConfig({
           // One workerd for all files: to start one, and to load the Worker into it, takes longer than most files do. Each test names
           // its sessions anew, and so has its own.
           isolate: false,
-          globalSetup: ["test/support/setup-postgres.ts", "test/support/setup-model.ts"],
+          globalSetup: [
+            "test/support/setup-postgres.ts",
+            "test/support/setup-model.ts",
+            "test/support/setup-webhook.ts",
+          ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
           sequence: { groupOrder: 1 },

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type AlertConfig, alertFaults } from "./config/alerts.ts";
 import type { IssuerConfig } from "./config/issuers.ts";
 import { type ModelConfig, modelOf } from "./config/model.ts";
 import { unknownVariables } from "./config/unknown-variables.ts";
@@ -21,6 +22,8 @@ export interface Config {
   readonly hasRateLimits: boolean;
   /** How long events of the audit are kept, in days. */
   readonly auditDays: number;
+  /** Who is told of alerts. */
+  readonly alerts: AlertConfig;
   readonly model: ModelConfig;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
@@ -59,10 +62,12 @@ export function parseConfig(env: Environment): Config {
     ...(parsed.error?.issues ?? []).map(({ message }) => message),
     ...modelFaults,
     ...sharedKeyFaults(env),
+    ...alertFaults(env),
     ...unknownVariables(Object.keys(env)),
   ];
   if (!parsed.success || model === undefined || faults.length > 0) throw new ConfigError(faults);
   const { data } = parsed;
+  const { THREADKEEP_ALERT_WEBHOOK: webhook, THREADKEEP_ALERT_SECRET: webhookSecret } = data;
   const { SUMMARIZER_MCP_URL: url, SUMMARIZER_MCP_TOKEN: token } = data;
   return {
     tenant: data.THREADKEEP_API_TENANT,
@@ -73,6 +78,10 @@ export function parseConfig(env: Environment): Config {
     corsOrigins: data.THREADKEEP_CORS_ORIGINS,
     hasRateLimits: data.THREADKEEP_RATE_LIMITS === "on",
     auditDays: data.THREADKEEP_AUDIT_DAYS,
+    alerts: {
+      webhook: webhook === "" ? null : { url: webhook, secret: webhookSecret },
+      hasDigest: data.THREADKEEP_ALERT_DIGEST === "on",
+    },
     model,
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer: url === "" ? null : { url, fetch: (request) => fetch(request), ...(token === "" ? {} : { token }) },

@@ -1,4 +1,5 @@
 import { waitUntil } from "cloudflare:workers";
+import { createAdminCheck } from "./access/admin-check.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
 import { createAdmission, createRequestLimit, type Limiters } from "./access/rate-limit.ts";
 import { requireScope } from "./access/scopes.ts";
@@ -11,22 +12,22 @@ import { ping } from "./archive/sessions.ts";
 import { ConfigError, parseConfig } from "./config.ts";
 import { answerMisconfigured } from "./http/answer-misconfigured.ts";
 import { createApp } from "./http/app.ts";
+import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
+import { runSchedule } from "./maintenance/schedule.ts";
 import { consume } from "./pipeline/consume.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
+import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
 import { createUserClient } from "./registry/user-client.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
 import type { Parts } from "./service/call.ts";
-import { readiness } from "./service/health.ts";
+import { createReadiness } from "./service/readiness.ts";
 import { createSessionClient } from "./session/client.ts";
-import { createCircuitBreaker } from "./summarizer/circuit-breaker.ts";
-import { createSummarizerClient } from "./summarizer/client.ts";
-import { extractive } from "./summarizer/extractive.ts";
-import { createModel } from "./summarizer/models.ts";
-import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
+import { createAgents } from "./summarizer/agents.ts";
+import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
 import { createLog } from "./telemetry/log.ts";
 
@@ -40,11 +41,7 @@ const log = createLog();
 /** The parts that every handler shares, built once an isolate. */
 function build(env: Env) {
   const config = parseConfig({ ...env });
-  const timeoutMs = config.summarizerTimeoutMs;
-  const summarizerAgent = createSummarizerHandler(createModel(config.model, timeoutMs), log);
-  const makeshiftAgent = createSummarizerHandler(extractive, log);
-  const breaker = createCircuitBreaker();
-  const isExtractive = config.summarizer === null && config.model.provider === "extractive";
+  const agents = createAgents(config, log);
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
@@ -59,17 +56,27 @@ function build(env: Env) {
   const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
   const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body);
+  const alerts = createAlertClient(env.OPERATIONS);
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
+    alerts,
     tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
     tickets,
     audit,
   };
+  const readiness = createReadiness({
+    parts,
+    queues: { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE },
+    pingSummarizer: (ms, ctx: ExecutionContext) => agents.clientsOf(env, ctx).ping(ms),
+    isSummarizerResting: agents.isResting,
+    isAdmin: createAdminCheck(config),
+    keepAlive: waitUntil,
+  });
   const app = createApp({
     authenticate,
     limit: watchLimit(
@@ -80,12 +87,12 @@ function build(env: Env) {
     corsOrigins: config.corsOrigins,
     parts,
     log,
-    readiness: () => readiness(parts),
+    readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
   });
   app.all(SUMMARIZER_ROUTE, async (c) => {
     // A model that no tenant's budget counts.
     requireScope(await authenticate(c.req.raw), "admin");
-    return summarizerAgent(c.req.raw, env, c.executionCtx as ExecutionContext);
+    return agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext);
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
@@ -93,21 +100,16 @@ function build(env: Env) {
     users: parts.users,
     tenants: parts.tenants,
     operations: parts.operations,
-    summarizer: breaker.guard(
-      createSummarizerClient({
-        name: "threadkeep",
-        timeoutMs,
-        ...(config.summarizer ?? inProcess(summarizerAgent, env, ctx)),
-      }),
-    ),
-    makeshift: isExtractive
-      ? null
-      : createSummarizerClient({ name: "threadkeep", timeoutMs, ...inProcess(makeshiftAgent, env, ctx) }),
+    ...agents.clientsOf(env, ctx),
     withDatabase: onDatabase,
     log,
   });
-  const retain = () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays);
-  return { app, parts, pipelineOf, retain };
+  const scheduledOf = (ctx: ExecutionContext) => ({
+    checkAlerts: () =>
+      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
+    retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
+  });
+  return { app, parts, pipelineOf, scheduledOf };
 }
 
 function limitersOf(env: Env): Limiters {
@@ -119,11 +121,6 @@ function limitersOf(env: Env): Limiters {
     tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
     stranger: env.RATE_LIMIT_STRANGER,
   };
-}
-
-/** An agent of this Worker, called without a network. */
-function inProcess(agent: ReturnType<typeof createSummarizerHandler>, env: Env, ctx: ExecutionContext) {
-  return { url: IN_PROCESS_SUMMARIZER_URL, fetch: async (request: Request) => agent(request, env, ctx) };
 }
 
 let built: ReturnType<typeof build> | undefined;
@@ -148,8 +145,8 @@ export default {
     built ??= build(env);
     await consume(batch, built.pipelineOf(ctx));
   },
-  async scheduled(_controller, env) {
+  async scheduled({ cron }, env, ctx) {
     built ??= build(env);
-    await built.retain();
+    await runSchedule(cron, built.scheduledOf(ctx));
   },
 } satisfies ExportedHandler<Env>;

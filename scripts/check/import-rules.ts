@@ -15,8 +15,12 @@ const ROOMS: Record<string, Room> = {
   contracts: { rooms: [], packages: ["zod"] },
   memory: { rooms: ["contracts"], packages: ["node:buffer", "node:zlib"] },
   telemetry: { rooms: ["contracts"], packages: null },
-  // A frame on a socket passes the same check of scopes as a request, and the object itself asks for a lease of its tenant's quota.
-  session: { rooms: [...FOUNDATION, "config", "access/scopes", "registry/lease-client"], packages: null },
+  // A frame on a socket passes the same check of scopes as a request, and the object itself asks for a lease of its tenant's quota
+  // and tells of work that is late.
+  session: {
+    rooms: [...FOUNDATION, "config", "access/scopes", "registry/lease-client", "registry/late-work-client"],
+    packages: null,
+  },
   registry: { rooms: [...FOUNDATION, "config"], packages: null },
   archive: { rooms: FOUNDATION, packages: null },
   summarizer: { rooms: FOUNDATION, packages: null },

@@ -5,6 +5,7 @@
 
 import { z } from "zod";
 import { TENANT_ID } from "../contracts/tenant.ts";
+import { alertDigestVariable, alertSecretVariable, alertWebhookVariable } from "./alerts.ts";
 import { hostsVariable } from "./hosts.ts";
 import { issuersVariable } from "./issuers.ts";
 import { originsVariable } from "./origins.ts";
@@ -85,6 +86,18 @@ export const VARIABLES = {
     .register(variableFacts, {
       meaning: "how long events of the audit are kept, in days: 30 to 3650",
     }),
+  THREADKEEP_ALERT_WEBHOOK: alertWebhookVariable.prefault("").register(variableFacts, {
+    meaning:
+      "where alerts and digests are posted: an `https` URL (`http` on loopback), which may hold a token; empty: nowhere",
+    isSecret: true,
+  }),
+  THREADKEEP_ALERT_SECRET: alertSecretVariable.prefault("").register(variableFacts, {
+    meaning: "what they are signed with, at least 20 characters; needed with the webhook",
+    isSecret: true,
+  }),
+  THREADKEEP_ALERT_DIGEST: alertDigestVariable.prefault("on").register(variableFacts, {
+    meaning: "`on` or `off`: whether the webhook gets a digest each hour",
+  }),
   THREADKEEP_MODEL: z
     .string({ error: "THREADKEEP_MODEL must be text: set it under [vars] in wrangler.toml" })
     .regex(/^(?:extractive|workers-ai\/@\S+|openai-compatible\/\S+|anthropic\/\S+)$/, {

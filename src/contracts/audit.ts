@@ -41,6 +41,7 @@ export const AUDIT_ACTIONS = [
   "rotateKey",
   "revokeKey",
   "listFailedJobs",
+  "listAlerts",
   "readAudit",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);

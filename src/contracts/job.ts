@@ -14,6 +14,8 @@ export const jobMessageSchema = z.object({
   incarnation: z.string().min(1),
   throughSeq: z.int().min(0),
   jobId: z.string().min(1),
+  /** How often it was sent, this time included. Left out by earlier versions. */
+  sends: z.int().min(1).optional(),
 });
 export type JobMessage = z.infer<typeof jobMessageSchema>;
 

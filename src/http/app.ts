@@ -1,13 +1,14 @@
 /** The HTTP surface, assembled. */
 
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
+import type { Readiness } from "../contracts/health.ts";
 import type { Principal } from "../contracts/principal.ts";
 import type { Call } from "../service/call.ts";
 import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
-import { type Readiness, answerLiveness, answerReadiness } from "./health.ts";
+import { answerLiveness, answerReadiness } from "./health.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
 import { checkAddress } from "./middleware/check-address.ts";
@@ -21,6 +22,7 @@ import { answerReferencePage } from "./pages/reference-page.ts";
 import { answerSessionPage } from "./pages/session-page.ts";
 import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
+import { alertRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { contextRoutes } from "./routes/context.ts";
 import { keyRoutes } from "./routes/keys.ts";
@@ -44,7 +46,8 @@ export interface AppOptions {
   /** Handed on to the operations as it is. */
   readonly parts: Call["parts"];
   readonly log: Log;
-  readiness(): Promise<Readiness>;
+  /** As much of it as whoever sends the request may know. */
+  readiness(c: Context<HttpEnv>): Promise<Readiness>;
 }
 
 const routes: readonly Route[] = [
@@ -57,6 +60,7 @@ const routes: readonly Route[] = [
   ...transferRoutes,
   ...userRoutes,
   ...adminRoutes,
+  ...alertRoutes,
   ...keyRoutes,
   ...auditRoutes,
 ];

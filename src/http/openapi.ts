@@ -2,10 +2,11 @@
 
 import { z } from "zod";
 import { type Fault, PROBLEMS, type Problem, type ProblemCode, problemSchema } from "../contracts/errors.ts";
+import { readinessSchema } from "../contracts/health.ts";
 import { problemOf } from "../contracts/problem.ts";
 import { userIdSchema } from "../contracts/session.ts";
 import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
-import { livenessSchema, readinessSchema } from "./health.ts";
+import { livenessSchema } from "./health.ts";
 import type { AnswerSpec, Route } from "./route.ts";
 
 /** The parts of the JSON Schema dialect that the reference page reads; the rest passes through. */
@@ -345,7 +346,8 @@ function describeHealth(schemas: SchemaComponents): Record<string, Record<string
         operationId: "readiness",
         tags: ["Operations"],
         summary: "Whether the service can serve, part by part",
-        description: "Needs no key.",
+        description:
+          "Needs no key, and tells how each part does. With the admin key it tells what was measured, too. An answer serves for 3 seconds, what it says of the summarizer for 30, so that it costs little to ask often.",
         security: [],
         responses: {
           200: { description: "ok, or degraded: it serves, and what is missing catches up", content: report },

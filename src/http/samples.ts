@@ -1,5 +1,6 @@
 /** The examples of the OpenAPI document: one small support chat, seen through every route. A test parses each by its schema. */
 
+import type { AlertList } from "../contracts/alert.ts";
 import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../contracts/api-key.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { AuditEvent } from "../contracts/audit.ts";
@@ -243,6 +244,25 @@ const failure: Failure = {
   firstFailedAt: "2026-11-22T10:02:11.000Z",
   lastFailedAt: "2026-11-22T10:41:37.000Z",
 };
+const alertList: AlertList = {
+  data: [
+    {
+      id: "6f1d1c1e-8f0a-4a55-9d3e-0f6f2b0f9a11",
+      kind: "postgres-away",
+      startedAt: "2026-11-22T10:02:00.000Z",
+      since: "2026-11-22T10:01:00.000Z",
+      lastSeenAt: "2026-11-22T10:41:00.000Z",
+      detail: "PostgreSQL does not answer; the archive and search across sessions wait. (unreachable)",
+      measures: {},
+      runbook: "docs/operate.md#postgres-away",
+    },
+  ],
+  hasMore: false,
+  nextCursor: null,
+  checkedAt: "2026-11-22T10:41:00.000Z",
+  noticesOwed: 0,
+};
+
 const failurePage: Page<Failure> = { data: [failure], hasMore: false, nextCursor: null };
 
 const messagePatch: MessagePatch = { content: "Then Tuesday at nine, please." };
@@ -412,6 +432,7 @@ export const sample = {
   summarizeRequest,
   summarizeResult: { job, summary },
   failurePage,
+  alertList,
   tenantPatch,
   tenant,
   newTenant,

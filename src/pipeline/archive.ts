@@ -5,7 +5,7 @@ import type { JobMessage } from "../contracts/job.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
-import { reasonOf, reportFailure, reportRecovery } from "./report.ts";
+import { reasonOf, reportFailure, reportRecovery, settleLate } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
 type Owed =
@@ -37,6 +37,7 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
       try {
         const read = await readOwed(job, parts);
         if (read !== null) pending.push({ delivery, index, ...read });
+        else await settleLate(parts, job);
       } catch (error) {
         parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
         verdicts[index] = retryLater(delivery.attempts);

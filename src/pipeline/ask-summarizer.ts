@@ -1,3 +1,4 @@
+import { OVER_BUDGET_REASON } from "../contracts/health.ts";
 import type { SummarizerAnswer, SummarizerUsage } from "../contracts/summarizer.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { SummaryStep } from "../session/client.ts";
@@ -52,7 +53,7 @@ export async function askSummarizer(step: CallStep, tenant: TenantSettings, part
   }
   const { makeshift } = parts;
   if (makeshift !== null && (step.isOverBudget || tenant.isOverBudget)) {
-    const shortfall = { reason: "summarizer over_budget", retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
+    const shortfall = { reason: OVER_BUDGET_REASON, retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
     if (isUpgrade) return { kind: "failure", ...shortfall };
     return { kind: "answer", answer: await makeshift.summarize(request), shortfall };
   }

@@ -1,6 +1,6 @@
 import type { Failure, JobMessage } from "../contracts/job.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
-import { REPORT_AFTER_FAILURES } from "../memory/work.ts";
+import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -18,7 +18,7 @@ export interface FailureReport {
 export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & { readonly kind: string };
 
 export interface ReportParts {
-  readonly operations: Pick<OperationsClient, "report" | "clear">;
+  readonly operations: Pick<OperationsClient, "report" | "clear" | "settleLate">;
   readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;
 }
@@ -82,12 +82,26 @@ export function reasonOf(error: unknown): string {
   return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
 }
 
-/** Takes a job that went well off the list of failures, if it can be on it. */
+/** Takes a job that went well off the lists that operators read, if it can be on one of them. */
 export async function reportRecovery(parts: ReportParts, job: JobMessage, failures: number): Promise<void> {
-  if (failures >= REPORT_AFTER_FAILURES) await clearFailure(parts, job);
+  if (failures >= REPORT_AFTER_FAILURES || isLate(job)) await clearFailure(parts, job);
 }
 
-/** Takes a job off the list of failures, on which it need not be. */
+/** Says that a job is no longer late, if its session may have told so: it is done, or held back on purpose. */
+export async function settleLate(parts: ReportParts, job: JobMessage): Promise<void> {
+  if (!isLate(job)) return;
+  try {
+    await parts.operations.settleLate(job.jobId);
+  } catch (error) {
+    parts.log.error("operations_unreachable", errorFields(error));
+  }
+}
+
+function isLate({ sends = 1 }: JobMessage): boolean {
+  return sends >= LATE_AFTER_SENDS;
+}
+
+/** Takes a job off the lists of what fails and of what is late, on which it need not be. */
 export async function clearFailure(parts: ReportParts, job: JobMessage): Promise<void> {
   try {
     await parts.operations.clear(job.jobId);

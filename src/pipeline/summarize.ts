@@ -2,7 +2,7 @@ import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { clearFailure, indexFailure, reportFailure } from "./report.ts";
+import { clearFailure, indexFailure, reportFailure, settleLate } from "./report.ts";
 
 /** Chunks of one job at most: the largest session is about a hundred of them. A guard against going round for ever. */
 const MAX_CHUNKS = 10_000;
@@ -16,7 +16,10 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
   const { jobId, incarnation } = job;
   const tenant = await parts.tenants.read(job.tenant);
   // The object sends it again by itself, and so goes on once the tenant does.
-  if (tenant.summarization === "paused") return ACK;
+  if (tenant.summarization === "paused") {
+    await settleLate(parts, job);
+    return ACK;
+  }
   const session = parts.sessions.get(job);
   let step = await session.beginSummary(jobId, incarnation);
   let chunks = 0;
@@ -41,9 +44,11 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
   }
   if (step.next === "wait") return { verdict: "retry", delaySeconds: step.seconds };
   if (step.next === "call") throw new Error(`a summary is not done after ${MAX_CHUNKS} chunks`);
+  if (chunks === 0) await settleLate(parts, job);
   if (chunks > 0) {
     parts.log.info("summarized", { jobId, chunks, makeshifts, durationMs: Date.now() - startedAt });
     if (step.hasFailed) await clearFailure(parts, job);
+    else await settleLate(parts, job);
     // A chat that has only a makeshift is worth an operator's look at once: what is wrong may be a setting.
     if (step.upgrade !== null) {
       const { jobId: upgradeId, reason, ...report } = step.upgrade;

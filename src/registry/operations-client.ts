@@ -1,3 +1,4 @@
+import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
@@ -7,6 +8,9 @@ export interface OperationsClient {
   /** Idempotent by job. */
   report(failure: Failure): Promise<void>;
   clear(jobId: string): Promise<void>;
+  /** Idempotent. */
+  settleLate(jobId: string): Promise<void>;
+  readHealth(): Promise<OperationsHealth>;
   list(limit: number, after: { at: number; jobId: string } | null): Promise<Failure[]>;
   count(): Promise<number>;
   /** Newest first. */
@@ -25,6 +29,8 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
   return {
     report: (failure) => stub().report(failure),
     clear: (jobId) => stub().clear(jobId),
+    settleLate: (jobId) => stub().settleLate(jobId),
+    readHealth: () => stub().readHealth(),
     list: (limit, after) => stub().list(limit, after),
     count: () => stub().count(),
     listOfUser: ({ tenant, owner }) => stub().listOfUser({ tenant, owner }),

@@ -1,7 +1,13 @@
 import { DurableObject } from "cloudflare:workers";
+import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
+import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
+import { AlertStore } from "./alert-store.ts";
+import { countFailing } from "./failing-jobs.ts";
+import type { LateWork } from "./late-work-client.ts";
+import { LateWorkStore } from "./late-work-store.ts";
 
 /** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
 const MAX_FAILURES = 10_000;
@@ -17,6 +23,9 @@ interface TenantRow extends Record<string, SqlStorageValue> {
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
+  readonly #late: LateWorkStore;
+  readonly #alerts: AlertStore;
+
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     ctx.storage.sql.exec(`
@@ -32,6 +41,8 @@ export class Operations extends DurableObject {
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
     `);
+    this.#late = new LateWorkStore(ctx.storage.sql);
+    this.#alerts = new AlertStore(ctx.storage);
   }
 
   /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
@@ -54,6 +65,20 @@ export class Operations extends DurableObject {
   /** The job went well after all. */
   async clear(jobId: string): Promise<void> {
     this.ctx.storage.sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
+    this.#late.settle(jobId);
+  }
+
+  /** A session tells of work that it has sent again and again. Idempotent by job; told no more, it is forgotten. */
+  async noteLate(work: LateWork): Promise<void> {
+    this.#late.note(work, Date.now());
+  }
+
+  async settleLate(jobId: string): Promise<void> {
+    this.#late.settle(jobId);
+  }
+
+  async readHealth(): Promise<OperationsHealth> {
+    return { ...countFailing(this.ctx.storage.sql), oldestOwedAt: this.#late.oldestOwedAt(Date.now()) };
   }
 
   /** Newest first. */
@@ -110,6 +135,26 @@ export class Operations extends DurableObject {
 
   async count(): Promise<number> {
     return this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM failures").one().count;
+  }
+
+  async readAlertBook(): Promise<AlertBook> {
+    return this.#alerts.readBook();
+  }
+
+  async saveAlertBook(book: AlertBook, notices: readonly AlertNotice[]): Promise<boolean> {
+    return this.#alerts.saveBook(book, notices, Date.now());
+  }
+
+  async takeNotices(limit: number): Promise<OwedNotice[]> {
+    return this.#alerts.takeNotices(limit, Date.now());
+  }
+
+  async settleNotice(id: string): Promise<void> {
+    this.#alerts.settleNotice(id);
+  }
+
+  async countNotices(): Promise<number> {
+    return this.#alerts.countOwed();
   }
 
   /** Idempotent. The truth of each tenant stays in its own object. */

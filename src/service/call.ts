@@ -4,6 +4,7 @@ import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { type Metadata, type SessionRef, sessionIdSchema } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import type { AlertClient } from "../registry/alert-client.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
@@ -17,6 +18,7 @@ export interface Parts {
   readonly directory: DirectoryClient;
   readonly users: UserClient;
   readonly operations: OperationsClient;
+  readonly alerts: Pick<AlertClient, "readBook" | "countOwed">;
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;

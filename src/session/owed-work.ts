@@ -71,6 +71,7 @@ export function takeDueJobs(store: SessionStore, session: SessionRow, random: ()
       incarnation: job.incarnation,
       throughSeq: job.throughSeq,
       jobId: job.id,
+      sends,
     });
   }
   return due;

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -11,6 +12,7 @@ import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from
 import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage } from "./copying.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
+import { oldestLate } from "./late-work.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
@@ -24,9 +26,12 @@ export interface ChatSessionEnv {
   readonly ARCHIVE_QUEUE: Queue;
   readonly TENANT: LeaseNamespace;
   readonly AUDIT_QUEUE: Queue;
+  readonly OPERATIONS: LateWorkNamespace;
 }
 
 const log = createLog();
+/** Shared by the sessions of an isolate. */
+const lateWork = createLateWorkClient();
 
 /**
  * The background side of a session's object: its alarm sends owed work to the queues, and the consumers come back for what they need
@@ -280,7 +285,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     if (session === null) return;
     const now = Date.now();
     // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
-    const { due, audits } = this.shell.transact(() => {
+    const { due, audits, late } = this.shell.transact(() => {
       if (this.#isAbandoned(session, now)) this.#erase(session);
       else if (session.erasedAt === null && session.expiredAt === null && session.copying === null) {
         oweIdleWork(this.shell.store, session, newId, now);
@@ -289,10 +294,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       const taken = {
         due: takeDueJobs(this.shell.store, session, Math.random, now),
         audits: takeDueAudits(this.shell.store, Math.random, now),
+        late: oldestLate(this.shell.store.jobs.all()),
       };
       this.shell.arm();
       return taken;
     });
+    // Told before it is sent: told afterwards, the consumer could have settled it already.
+    await this.#noteLate(late);
     await Promise.all([
       this.#sendAudits(audits),
       ...due.map(async (message) => {
@@ -308,6 +316,17 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         }
       }),
     ]);
+  }
+
+  /** Operators hear of it. An Operations object out of reach must not fail the work itself. */
+  async #noteLate(late: LateWork | null): Promise<void> {
+    if (late === null) return;
+    try {
+      const isTold = await lateWork.note(this.env.OPERATIONS, late);
+      if (isTold) log.warn("job_late", { jobId: late.jobId, kind: late.kind, owedForMs: Date.now() - late.owedAt });
+    } catch (error) {
+      log.error("operations_unreachable", errorFields(error));
+    }
   }
 
   /** What the queue has taken is owed no more: it keeps it, and an event that comes twice is stored once. */

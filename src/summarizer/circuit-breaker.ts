@@ -19,6 +19,8 @@ export const CIRCUIT_BREAKER_LIMITS: CircuitBreakerLimits = { failures: 5, restM
 export interface CircuitBreaker {
   /** The same client, whose calls go through the breaker. */
   guard(client: SummarizerClient): SummarizerClient;
+  /** Whether it failed too often of late, and no call has gone well since. */
+  isOpen(): boolean;
 }
 
 /** @param now ms since 1970 */
@@ -51,6 +53,7 @@ export function createCircuitBreaker(
   }
 
   return {
+    isOpen: () => failures >= limits.failures,
     guard: (client) => ({
       async summarize(request, signal) {
         admit();

@@ -16,6 +16,8 @@ declare module "vitest" {
     databaseUrl: string;
     /** `worker`, `system`: what stands in for the providers of language models. */
     standInModelUrl: string;
+    /** `worker`: what stands in for whoever receives alerts. */
+    standInWebhookUrl: string;
     /** `system`, `fuzz`: one service that they share. */
     service: ProvidedService;
     /** `system`, `fuzz`, `crash`: the Worker, bundled once for all services of the run. */

@@ -2,6 +2,7 @@ import { env, waitUntil } from "cloudflare:workers";
 import { createTicketOffice } from "../../src/access/tickets.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
+import { createAlertClient } from "../../src/registry/alert-client.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
@@ -36,6 +37,7 @@ export function appWith(
       directory: createDirectoryClient(env.DIRECTORY),
       users: createUserClient(env.DIRECTORY),
       operations: createOperationsClient(env.OPERATIONS),
+      alerts: createAlertClient(env.OPERATIONS),
       tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       pingArchive: async () => undefined,
@@ -44,7 +46,7 @@ export function appWith(
       ...parts,
     },
     log,
-    readiness: async () => ({ status: "ok", components: {} }),
+    readiness: async () => ({ status: "ok", checkedAt: new Date().toISOString(), components: {} }),
     ...change,
   });
 }

@@ -322,7 +322,10 @@ describe("health", () => {
   it("is told part by part", async () => {
     expect((await get("/livez")).body).toEqual({ status: "ok" });
     const { status, body } = await get("/readyz");
-    expect([status, body]).toMatchObject([200, { status: "ok", components: { postgres: { status: "ok" } } }]);
+    expect([status, body]).toMatchObject([
+      200,
+      { components: { sessions: { status: "ok" }, postgres: { status: "ok" }, summarizer: { status: "ok" } } },
+    ]);
   });
 });
 
@@ -351,6 +354,7 @@ describe("the OpenAPI document", () => {
       "delete /v1/users/{userId}",
       "get /livez",
       "get /readyz",
+      "get /v1/admin/alerts",
       "get /v1/admin/audit",
       "get /v1/admin/jobs",
       "get /v1/admin/tenants",

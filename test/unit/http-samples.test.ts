@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { alertListSchema } from "../../src/contracts/alert.ts";
 import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/contracts/api-key.ts";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
 import { auditEventSchema } from "../../src/contracts/audit.ts";
@@ -73,6 +74,7 @@ describe("the examples of the API reference", () => {
     summaryPage: pageSchema(summarySchema),
     summarizeRequest: summarizeRequestSchema,
     failurePage: pageSchema(failureSchema),
+    alertList: alertListSchema,
     tenantPatch: tenantPatchSchema,
     tenant: tenantStateSchema,
     newTenant: newTenantSchema,

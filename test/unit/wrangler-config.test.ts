@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig, type Unstable_Config as Config } from "wrangler";
 import { RATE_LIMIT_PERIOD_SECONDS } from "../../src/access/rate-limit.ts";
 import { variableRows } from "../../src/config/variables.ts";
+import { EVERY_MINUTE, EVERY_NIGHT } from "../../src/maintenance/schedule.ts";
 
 const ENVIRONMENTS = ["staging", "production"];
 
@@ -89,6 +90,10 @@ it("sets each variable to the default of the table, names no secret's value, and
   for (const { name } of secrets) expect(local.vars).not.toHaveProperty(name);
   const required = secrets.filter((row) => row.default === null).map(({ name }) => name);
   expect(local.secrets?.required).toEqual(required);
+});
+
+it("has a cron for all that is done by the clock, and none that nothing is done for", () => {
+  expect(local.triggers.crons).toEqual([EVERY_MINUTE, EVERY_NIGHT]);
 });
 
 it("asks for no account on a laptop: an AI binding stands under deployed environments alone", () => {

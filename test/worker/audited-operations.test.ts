@@ -4,6 +4,7 @@ import { AUDIT_ACTIONS } from "../../src/contracts/audit.ts";
 import { ThreadkeepError } from "../../src/contracts/errors.ts";
 import type { Scope } from "../../src/contracts/principal.ts";
 import { adminRoutes } from "../../src/http/routes/admin.ts";
+import { alertRoutes } from "../../src/http/routes/alerts.ts";
 import { auditRoutes } from "../../src/http/routes/audit.ts";
 import { contextRoutes } from "../../src/http/routes/context.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
@@ -21,9 +22,11 @@ import { listeningTrail } from "../support/worker-audit.ts";
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
   "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor", "renewIfKnown"],
-  "health.ts": ["readiness"],
+  "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
+  "kept-answer.ts": ["keepAnswer"],
   "operation.ts": ["operation", "specOf"],
+  "readiness.ts": ["createReadiness"],
   // For those that are operations: they have seen to it that the caller may read the session.
   "transfer.ts": ["exportLines"],
 };
@@ -61,6 +64,7 @@ const routes = [
   ...liveRoutes,
   ...transferRoutes,
   ...adminRoutes,
+  ...alertRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...userRoutes,

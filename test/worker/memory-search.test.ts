@@ -7,6 +7,7 @@ import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { ThreadkeepError, unwrap } from "../../src/contracts/errors.ts";
 import type { MemorySearchRequest } from "../../src/contracts/memory-search.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { createAlertClient } from "../../src/registry/alert-client.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
@@ -35,6 +36,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     directory: createDirectoryClient(env.DIRECTORY),
     users: createUserClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),
+    alerts: createAlertClient(env.OPERATIONS),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
     withDatabase: (body) => withDatabase(connectionString, body),
     pingArchive: async () => undefined,

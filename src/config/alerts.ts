@@ -1,0 +1,49 @@
+/** Who is told of alerts: THREADKEEP_ALERT_WEBHOOK and what goes with it. */
+
+import { z } from "zod";
+
+/** A secret shorter than this can be guessed. */
+const MIN_SECRET_LENGTH = 20;
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** Notices name what is wrong with a deployment: they cross no network unencrypted. Its path may hold a secret, its user name may not. */
+function isWebhook(text: string): boolean {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || url.username !== "" || url.password !== "") return false;
+  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname));
+}
+
+export const alertWebhookVariable = z
+  .string({ error: "THREADKEEP_ALERT_WEBHOOK must be text" })
+  .refine((text) => text === "" || isWebhook(text), {
+    error:
+      'THREADKEEP_ALERT_WEBHOOK must be an https URL without a user name, http on loopback alone, or empty: set it with "wrangler secret put THREADKEEP_ALERT_WEBHOOK"',
+  });
+
+export const alertSecretVariable = z
+  .string({ error: "THREADKEEP_ALERT_SECRET must be text" })
+  .refine((text) => text === "" || text.length >= MIN_SECRET_LENGTH, {
+    error: `THREADKEEP_ALERT_SECRET is too short: set ${MIN_SECRET_LENGTH} random characters or more with "wrangler secret put THREADKEEP_ALERT_SECRET"`,
+  });
+
+export const alertDigestVariable = z.enum(["on", "off"], {
+  error: 'THREADKEEP_ALERT_DIGEST must be "on" or "off", or left out, which is on',
+});
+
+/** What the variables lack together. */
+export function alertFaults({
+  THREADKEEP_ALERT_WEBHOOK: webhook = "",
+  THREADKEEP_ALERT_SECRET: secret = "",
+}: Readonly<Record<string, unknown>>): string[] {
+  if (webhook === "" || secret !== "") return [];
+  return [
+    'THREADKEEP_ALERT_WEBHOOK is set, but THREADKEEP_ALERT_SECRET is missing, which its notices are signed with: set it with "wrangler secret put THREADKEEP_ALERT_SECRET"',
+  ];
+}
+
+export interface AlertConfig {
+  /** Null: nobody is told. */
+  readonly webhook: { readonly url: string; readonly secret: string } | null;
+  /** Whether there is a digest each hour. */
+  readonly hasDigest: boolean;
+}

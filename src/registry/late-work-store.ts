@@ -1,0 +1,46 @@
+import type { LateWork } from "./late-work-client.ts";
+
+/** Work that is still late is told of again well before: the longest pause between two sends is six minutes. */
+const FORGOTTEN_AFTER_MS = 900_000;
+/** The newest that are kept: more than isolates can tell of in the time that one is remembered. */
+const MAX_LATE_WORK = 10_000;
+
+/** The table of work that sessions told of as late. What is told of no more goes by itself, as its session may have. */
+export class LateWorkStore {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+    sql.exec(`
+      CREATE TABLE IF NOT EXISTS late_work (
+        job_id TEXT PRIMARY KEY,
+        owed_at INTEGER NOT NULL,
+        noted_at INTEGER NOT NULL
+      ) WITHOUT ROWID
+    `);
+  }
+
+  note({ jobId, owedAt }: LateWork, now: number): void {
+    this.#sql.exec("DELETE FROM late_work WHERE noted_at <= ?", now - FORGOTTEN_AFTER_MS);
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO late_work (job_id, owed_at, noted_at) SELECT ?, ?, ? WHERE (SELECT count(*) FROM late_work) < ?",
+      jobId,
+      owedAt,
+      now,
+      MAX_LATE_WORK,
+    );
+  }
+
+  settle(jobId: string): void {
+    this.#sql.exec("DELETE FROM late_work WHERE job_id = ?", jobId);
+  }
+
+  /** When the oldest was owed, in ms since 1970; null if none is late. */
+  oldestOwedAt(now: number): number | null {
+    return this.#sql
+      .exec<{
+        at: number | null;
+      }>("SELECT min(owed_at) AS at FROM late_work WHERE noted_at > ?", now - FORGOTTEN_AFTER_MS)
+      .one().at;
+  }
+}

@@ -1,0 +1,111 @@
+import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { COMPONENTS, readinessSchema } from "../../src/contracts/health.ts";
+import { createLateWorkClient, type LateWork } from "../../src/registry/late-work-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { chatOf, freshRef, owedJobs, oweSummary, sessionAt, stubAt, until } from "../support/worker-session.ts";
+
+const operations = createOperationsClient(env.OPERATIONS);
+const operationsObject = () => env.OPERATIONS.getByName("operations");
+const read = async (key?: string) => {
+  const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
+  const response = await exports.default.fetch(new Request("https://threadkeep.example/readyz", { headers }));
+  return { status: response.status, readiness: readinessSchema.parse(await response.json()) };
+};
+
+describe("GET /readyz", () => {
+  it("looks at every part of the running service", async () => {
+    const { status, readiness } = await read(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY);
+    expect(status).toBe(200);
+    expect(Object.keys(readiness.components)).toEqual([...COMPONENTS]);
+    const { sessions, operations: registry, postgres, summarizer, queues } = readiness.components;
+    for (const part of [sessions, registry, postgres, summarizer]) expect(part?.status).toBe("ok");
+    expect(queues?.measures).toEqual({ messages: expect.any(Number), oldestSeconds: expect.any(Number) });
+  });
+
+  it.each([
+    ["no key", undefined],
+    ["a tenant's key", TEST_WORKER_BINDINGS.THREADKEEP_API_KEY],
+    ["a key that nobody knows", "tk_nobody_knows_this_key_at_all"],
+  ])("tells whoever has %s no more than how each part does", async (_, key) => {
+    const { status, readiness } = await read(key);
+    expect(status).toBe(200);
+    for (const part of Object.values(readiness.components)) expect(Object.keys(part)).toEqual(["status"]);
+  });
+});
+
+describe("work that is late", () => {
+  const known = (jobId: string): Promise<boolean> =>
+    runInDurableObject(
+      operationsObject(),
+      (_, state) => state.storage.sql.exec("SELECT 1 FROM late_work WHERE job_id = ?", jobId).toArray().length > 0,
+    );
+
+  it("tells of itself when its session sends it for the third time, and is settled when it is done", async () => {
+    const ref = await chatOf(10);
+    const { jobId } = await oweSummary(ref);
+    // A consumer holds it that will never be heard of again; and nothing that other tests owe is older.
+    const longAgo = Date.now() - 1_000_000_000;
+    const sendAgain = async (leaseUntil: number): Promise<void> => {
+      await runInDurableObject(stubAt(ref), async (_, state) => {
+        state.storage.sql.exec(
+          "UPDATE jobs SET sends = 2, next_send_at = 0, created_at = ?, lease = 'lost', lease_until = ? WHERE id = ?",
+          longAgo,
+          leaseUntil,
+          jobId,
+        );
+        await state.storage.setAlarm(Date.now() + 3_600_000);
+      });
+      await runDurableObjectAlarm(stubAt(ref));
+    };
+    await sendAgain(Date.now() + 3_600_000);
+    expect(await known(jobId)).toBe(true);
+    expect((await operations.readHealth()).oldestOwedAt).toBe(longAgo);
+
+    await sendAgain(0);
+    await until("it is late no more", async () => !(await known(jobId)));
+    expect((await owedJobs(ref)).some((job) => job["id"] === jobId)).toBe(false);
+    expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1 });
+  });
+
+  it("is measured by the oldest that is known", async () => {
+    const now = Date.now();
+    const [old, older] = [crypto.randomUUID(), crypto.randomUUID()];
+    await operationsObject().noteLate({ jobId: old, kind: "archive", owedAt: now - 500_000 });
+    await operationsObject().noteLate({ jobId: older, kind: "archive", owedAt: now - 900_000_000_000 });
+    expect((await operations.readHealth()).oldestOwedAt).toBe(now - 900_000_000_000);
+    await operations.settleLate(older);
+    expect((await operations.readHealth()).oldestOwedAt).toBeLessThanOrEqual(now - 500_000);
+    await operations.clear(old);
+    expect(await known(old)).toBe(false);
+  });
+
+  it("is forgotten when its session tells of it no more", async () => {
+    const jobId = crypto.randomUUID();
+    const owedAt = Date.now() - 800_000_000_000;
+    await operationsObject().noteLate({ jobId, kind: "archive", owedAt });
+    await runInDurableObject(operationsObject(), (_, state) => {
+      state.storage.sql.exec("UPDATE late_work SET noted_at = noted_at - 900000 WHERE job_id = ?", jobId);
+    });
+    expect((await operations.readHealth()).oldestOwedAt).not.toBe(owedAt);
+    await operationsObject().noteLate({ jobId: freshRef().session, kind: "archive", owedAt: Date.now() });
+    expect(await known(jobId)).toBe(false);
+  });
+
+  it("is told once in ten seconds by an isolate, unless it is older than all that was told", async () => {
+    const told: LateWork[] = [];
+    const namespace = { getByName: () => ({ noteLate: async (work: LateWork) => void told.push(work) }) };
+    const clock = { now: 0 };
+    const client = createLateWorkClient(() => clock.now);
+    const note = (jobId: string, owedAt: number) => client.note(namespace, { jobId, kind: "summarize", owedAt });
+    expect(await note("first", 100)).toBe(true);
+    expect(await note("younger", 200)).toBe(false);
+    expect(await note("older", 50)).toBe(true);
+    clock.now = 10_000;
+    expect(await note("younger", 200)).toBe(true);
+    expect(told.map(({ jobId }) => jobId)).toEqual(["first", "older", "younger"]);
+  });
+});
