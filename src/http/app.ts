@@ -23,6 +23,7 @@ import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { contextRoutes } from "./routes/context.ts";
+import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
@@ -57,6 +58,7 @@ const routes: readonly Route[] = [
   ...transferRoutes,
   ...userRoutes,
   ...adminRoutes,
+  ...jobRoutes,
   ...keyRoutes,
   ...auditRoutes,
 ];

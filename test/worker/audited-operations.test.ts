@@ -6,6 +6,7 @@ import type { Scope } from "../../src/contracts/principal.ts";
 import { adminRoutes } from "../../src/http/routes/admin.ts";
 import { auditRoutes } from "../../src/http/routes/audit.ts";
 import { contextRoutes } from "../../src/http/routes/context.ts";
+import { jobRoutes } from "../../src/http/routes/jobs.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
 import { liveRoutes } from "../../src/http/routes/live.ts";
 import { messageRoutes } from "../../src/http/routes/messages.ts";
@@ -22,6 +23,8 @@ import { listeningTrail } from "../support/worker-audit.ts";
 const NO_OPERATIONS: Record<string, readonly string[]> = {
   "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor", "renewIfKnown"],
   "health.ts": ["readiness"],
+  // What a retry comes to, also for operations that were let in already.
+  "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
   "operation.ts": ["operation", "specOf"],
   // For those that are operations: they have seen to it that the caller may read the session.
@@ -61,6 +64,7 @@ const routes = [
   ...liveRoutes,
   ...transferRoutes,
   ...adminRoutes,
+  ...jobRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...userRoutes,
