@@ -21,6 +21,8 @@ export type ServiceCode =
   | "user_erased"
   | "erasure_not_found"
   | "job_not_found"
+  | "job_needed"
+  | "job_not_retryable"
   | "message_erased"
   | "message_conflict"
   | "head_seq_mismatch"

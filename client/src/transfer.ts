@@ -92,9 +92,12 @@ export interface FailureLine {
   tenant: string;
   owner: string;
   session: string;
+  state: "retrying" | "failed" | "undelivered" | "unknown";
   reason: string;
   attempts: number;
+  firstError: string;
   firstFailedAt: string;
+  lastError: string;
   lastFailedAt: string;
 }
 

@@ -2,8 +2,8 @@
 import { ConfigError, parseConfig } from "../../src/config.ts";
 import { variableRows } from "../../src/config/variables.ts";
 
-/** A stand-in for what no file holds; each is another, as keys have to be. */
-const secretOf = (name: string): string => `stand-in-for-${name}`;
+/** A stand-in for what no file holds: long enough for a key, another for each as keys have to be, and an address for what is one. */
+const secretOf = (name: string): string => `https://stand-in.example/${name}`;
 
 /**
  * Faults of the variables, and secrets that stand where everybody reads them. Whether the secrets are set is known to Cloudflare alone:

@@ -22,6 +22,7 @@ export interface JsonSchema {
 export interface Parameter {
   readonly name: string;
   readonly in: "path" | "query" | "header";
+  readonly required?: boolean;
   readonly schema: JsonSchema;
 }
 

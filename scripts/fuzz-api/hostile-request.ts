@@ -111,6 +111,8 @@ function soundValues(seed: number, dice: Dice): Record<string, string> {
     version: dice.pick(["1", "2"]),
     tenant: `fuzz-${seed}`,
     keyId: "7Qm2xVb9LcTa",
+    jobId: `fuzz-${seed}`,
+    reason: "fuzzed",
   };
 }
 

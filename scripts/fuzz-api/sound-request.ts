@@ -29,18 +29,23 @@ export function scopesOf(operation: Operation): readonly string[] | null {
 }
 
 /**
- * The operation's example, with these values in its path. Throws for a parameter that has no value, so that one that is new to the
+ * The operation's example, with these values in its path and its query, as far as that must be given. Throws for a parameter that has no value, so that one that is new to the
  * document is not sent as braces.
  */
 export function soundRequest(
   { method, path, operation }: Offered,
   values: Readonly<Record<string, string>>,
 ): SoundRequest {
-  const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+  const valueOf = (name: string): string => {
     const value = values[name];
     if (value === undefined) throw new Error(`${operation.operationId}: nothing to put in the place of {${name}}`);
     return encodeURIComponent(value);
-  });
+  };
+  const asked = (operation.parameters ?? [])
+    .filter((parameter) => parameter.in === "query" && parameter.required === true)
+    .map(({ name }) => `${name}=${valueOf(name)}`);
+  const bare = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => valueOf(name));
+  const filled = asked.length === 0 ? bare : `${bare}?${asked.join("&")}`;
   const [type, media] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [];
   if (type === undefined) return { method, path: filled, headers: {} };
   const text = JSON.stringify(media?.example);

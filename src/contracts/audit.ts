@@ -42,6 +42,9 @@ export const AUDIT_ACTIONS = [
   "revokeKey",
   "listFailedJobs",
   "listAlerts",
+  "retryFailedJob",
+  "retryFailedJobs",
+  "dropFailedJob",
   "readAudit",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);
@@ -76,6 +79,10 @@ export const auditDetailsSchema = z.strictObject({
   messages: z.int().min(0).optional().describe("Messages that were imported"),
   created: z.boolean().optional().describe("Whether it is new: else it was there already"),
   keyId: z.string().optional().describe("The key that was made or revoked"),
+  jobId: z.string().optional().describe("The failed job that was retried or dropped"),
+  kind: z.string().optional().describe("The kind of that job, or of those that were retried"),
+  reason: z.string().optional().describe("Why the operator dropped it"),
+  retried: z.int().min(0).optional().describe("Failed jobs that were retried"),
   rotatedFrom: z.string().optional().describe("The key whose place the new one takes"),
 });
 export type AuditDetails = z.infer<typeof auditDetailsSchema>;

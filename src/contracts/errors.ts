@@ -24,6 +24,8 @@ export const PROBLEMS = {
   user_erased: { status: 410, title: "The user was erased" },
   erasure_not_found: { status: 404, title: "No erasure of this user is known" },
   job_not_found: { status: 404, title: "There is no such job" },
+  job_needed: { status: 409, title: "A promise rests on the job" },
+  job_not_retryable: { status: 409, title: "There is nothing to try again" },
   message_erased: { status: 409, title: "The message was erased" },
   message_conflict: { status: 409, title: "The message id is taken by other content" },
   head_seq_mismatch: { status: 409, title: "The session has moved on" },

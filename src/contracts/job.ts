@@ -59,6 +59,12 @@ export const summarizeRequestSchema = z
   .meta({ id: "SummarizeRequest" });
 export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
 
+export const failureStateSchema = z
+  .enum(["retrying", "failed", "undelivered", "unknown"])
+  .describe(
+    "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it",
+  );
+
 /** A failure as the Operations object indexes it and operators read it. */
 export const failureSchema = z
   .object({
@@ -67,9 +73,12 @@ export const failureSchema = z
     tenant: z.string(),
     owner: z.string(),
     session: z.string(),
-    reason: z.string(),
+    state: failureStateSchema,
+    reason: z.string().describe("Why it is on the list"),
     attempts: z.int(),
+    firstError: z.string().describe("What went wrong first: an outage often begins with another error"),
     firstFailedAt: z.string(),
+    lastError: z.string(),
     lastFailedAt: z.string(),
   })
   .meta({ id: "Failure" });

@@ -25,6 +25,7 @@ import { adminRoutes } from "./routes/admin.ts";
 import { alertRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { contextRoutes } from "./routes/context.ts";
+import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
@@ -61,6 +62,7 @@ const routes: readonly Route[] = [
   ...userRoutes,
   ...adminRoutes,
   ...alertRoutes,
+  ...jobRoutes,
   ...keyRoutes,
   ...auditRoutes,
 ];

@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { keyIdSchema } from "../contracts/api-key.ts";
+import { jobIdSchema } from "../contracts/failed-job.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
 import { sessionIdSchema, userIdSchema } from "../contracts/session.ts";
 import { tenantIdSchema } from "../contracts/tenant.ts";
@@ -49,6 +50,8 @@ export const tenantParams = z.strictObject({
 export const keyParams = tenantParams.extend({
   keyId: keyIdSchema.describe("The key's id"),
 });
+
+export const jobParams = z.strictObject({ jobId: jobIdSchema });
 
 export const idempotencyHeaders = z.object({
   "Idempotency-Key": idText

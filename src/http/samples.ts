@@ -1,10 +1,12 @@
 /** The examples of the OpenAPI document: one small support chat, seen through every route. A test parses each by its schema. */
 
+import type { z } from "zod";
 import type { AlertList } from "../contracts/alert.ts";
 import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../contracts/api-key.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { AuditEvent } from "../contracts/audit.ts";
 import type { Context, ContextRequest } from "../contracts/context.ts";
+import type { JobDrop, JobRetries, JobRetry, retryRequestSchema } from "../contracts/failed-job.ts";
 import type { Failure, Job, SummarizeRequest } from "../contracts/job.ts";
 import type { ClientFrame, Hello, LiveEvent, Ticket, TicketRequest } from "../contracts/live.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../contracts/memory-search.ts";
@@ -239,9 +241,12 @@ const failure: Failure = {
   tenant: "acme",
   owner: "-",
   session: session.id,
-  reason: "The archive did not answer",
+  state: "retrying",
+  reason: "archive: ECONNREFUSED",
   attempts: 8,
+  firstError: "archive: ETIMEDOUT",
   firstFailedAt: "2026-11-22T10:02:11.000Z",
+  lastError: "archive: ECONNREFUSED",
   lastFailedAt: "2026-11-22T10:41:37.000Z",
 };
 const alertList: AlertList = {
@@ -264,6 +269,10 @@ const alertList: AlertList = {
 };
 
 const failurePage: Page<Failure> = { data: [failure], hasMore: false, nextCursor: null };
+const jobRetry: JobRetry = { jobId: failure.jobId, outcome: "retried" };
+const jobDrop: JobDrop = { jobId: failure.jobId, outcome: "dropped" };
+const retryRequest: z.input<typeof retryRequestSchema> = { tenant: "acme", kind: "archive", limit: 50 };
+const jobRetries: JobRetries = { retried: 50, gone: 0, left: [], hasMore: true, nextCursor: "WzE3OTUzMzcyMDAwMDBd" };
 
 const messagePatch: MessagePatch = { content: "Then Tuesday at nine, please." };
 const editedMessage: Message = {
@@ -433,6 +442,10 @@ export const sample = {
   summarizeResult: { job, summary },
   failurePage,
   alertList,
+  jobRetry,
+  jobDrop,
+  retryRequest,
+  jobRetries,
   tenantPatch,
   tenant,
   newTenant,

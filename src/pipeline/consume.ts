@@ -15,7 +15,7 @@ import { summarizeSession } from "./summarize.ts";
 const AUDIT_QUEUE = "threadkeep-audit";
 
 /** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
-export async function consume(batch: MessageBatch, parts: PipelineParts): Promise<void> {
+export async function consume(batch: Pick<MessageBatch, "queue" | "messages">, parts: PipelineParts): Promise<void> {
   if (batch.queue.startsWith(AUDIT_QUEUE)) {
     const isDead = batch.queue.startsWith(`${AUDIT_QUEUE}-failed`);
     const verdicts = isDead ? buryAudit(batch.messages, parts) : await storeAudit(batch.messages, parts);
@@ -72,10 +72,16 @@ async function settleArchives(
   parts: PipelineParts,
 ): Promise<void> {
   if (archives.length === 0) return;
-  const verdicts = await archiveBatch(
-    archives.map(({ delivery }) => delivery),
-    parts,
-  );
+  let verdicts: readonly Verdict[] = [];
+  try {
+    verdicts = await archiveBatch(
+      archives.map(({ delivery }) => delivery),
+      parts,
+    );
+  } catch (error) {
+    // Thrown on, it would end the handler amid the calls of models that run beside it.
+    parts.log.error("delivery_failed", { sessions: archives.length, ...errorFields(error) });
+  }
   for (const [index, { message }] of archives.entries()) {
     apply(message, verdicts[index] ?? retryLater(message.attempts));
   }

@@ -10,6 +10,7 @@ import { errorFields } from "../telemetry/redact.ts";
 export interface FailureReport {
   readonly failures: number;
   readonly gaveUp: boolean;
+  readonly firstError: string;
   readonly firstFailedAt: number;
   readonly lastFailedAt: number;
 }
@@ -44,7 +45,7 @@ export async function indexFailure(
   parts: ReportParts,
   job: ReportedJob,
   reason: string,
-  { failures, firstFailedAt, lastFailedAt }: Omit<FailureReport, "gaveUp">,
+  { failures, gaveUp, firstError, firstFailedAt, lastFailedAt }: FailureReport,
 ): Promise<void> {
   try {
     await noteFailedJob(parts, {
@@ -53,9 +54,12 @@ export async function indexFailure(
       tenant: job.tenant,
       owner: job.owner,
       session: job.session,
+      state: gaveUp ? "failed" : "retrying",
       reason,
       attempts: failures,
+      firstError,
       firstFailedAt: new Date(firstFailedAt).toISOString(),
+      lastError: reason,
       lastFailedAt: new Date(lastFailedAt).toISOString(),
     });
   } catch (error) {

@@ -52,7 +52,7 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
     // A chat that has only a makeshift is worth an operator's look at once: what is wrong may be a setting.
     if (step.upgrade !== null) {
       const { jobId: upgradeId, reason, ...report } = step.upgrade;
-      await indexFailure(parts, { ...job, jobId: upgradeId }, reason, report);
+      await indexFailure(parts, { ...job, jobId: upgradeId }, reason, { ...report, gaveUp: false });
     }
   }
   return ACK;

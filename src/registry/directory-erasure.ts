@@ -25,6 +25,15 @@ export type ErasureStep =
 /** What a look at a session's object told. */
 export type SessionRemains = "session" | "owed" | "nothing";
 
+/** What operators are told of a failed attempt. */
+export interface ErasureFailure {
+  readonly failures: number;
+  readonly gaveUp: false;
+  readonly firstError: string;
+  readonly firstFailedAt: number;
+  readonly lastFailedAt: number;
+}
+
 export type LookedAt = readonly [session: string, remains: SessionRemains];
 
 export interface ErasureRow extends UserRef {
@@ -37,6 +46,8 @@ export interface ErasureRow extends UserRef {
   readonly sends: number;
   readonly failures: number;
   readonly firstFailedAt: number | null;
+  /** Absent of one that an earlier version began. */
+  readonly firstError?: string | null;
   readonly lastError: string | null;
   readonly nextSendAt: number;
 }
@@ -135,6 +146,7 @@ export class DirectoryErasure {
       ...row,
       failures,
       firstFailedAt: row.firstFailedAt ?? now,
+      firstError: row.firstError ?? row.lastError ?? reason,
       lastError: reason,
       nextSendAt: now + retryDelayMs(failures, random),
     };
@@ -190,7 +202,7 @@ export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
   return finishedAt !== null && now < finishedAt + ERASED_USER_REST_MS;
 }
 
-const NO_FAILURE = { failures: 0, firstFailedAt: null, lastError: null };
+const NO_FAILURE = { failures: 0, firstFailedAt: null, firstError: null, lastError: null };
 
 /** The erasure as it is told. */
 export function toUserErasure(row: ErasureRow, unconfirmed: number): UserErasure {

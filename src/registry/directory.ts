@@ -10,6 +10,7 @@ import {
   DirectoryErasure,
   ERASURE_SCHEMA,
   erasedUser,
+  type ErasureFailure,
   type ErasureRow,
   type ErasureStep,
   isAtRest,
@@ -297,14 +298,27 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   /** @returns what operators are told; null if nothing is owed any more */
-  async noteErasureFailure(
-    jobId: string,
-    reason: string,
-  ): Promise<{ failures: number; gaveUp: false; firstFailedAt: number; lastFailedAt: number } | null> {
+  async noteErasureFailure(jobId: string, reason: string): Promise<ErasureFailure | null> {
     return this.#work(jobId, null, (row) => {
       const now = Date.now();
-      const { failures, firstFailedAt } = this.#erasure.noteFailure(row, reason, Math.random(), now);
-      return { failures, gaveUp: false, firstFailedAt: firstFailedAt ?? now, lastFailedAt: now };
+      const { failures, firstError, firstFailedAt } = this.#erasure.noteFailure(row, reason, Math.random(), now);
+      return {
+        failures,
+        gaveUp: false,
+        firstError: firstError ?? reason,
+        firstFailedAt: firstFailedAt ?? now,
+        lastFailedAt: now,
+      };
+    });
+  }
+
+  /** Makes the erasure due now, whatever pause it is in. Idempotent. @returns false if it is no longer owed */
+  async retryErasure(jobId: string): Promise<boolean> {
+    return this.#work(jobId, false, (row) => {
+      const now = Date.now();
+      if (isAtRest(row, now)) return false;
+      this.#erasure.put({ ...row, nextSendAt: now });
+      return true;
     });
   }
 

@@ -1,17 +1,24 @@
+import type { FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
+import type { FailurePlace } from "./failed-jobs.ts";
 import type { Operations } from "./operations.ts";
 
 export interface OperationsClient {
   /** Idempotent by job. */
   report(failure: Failure): Promise<void>;
+  /** Null if the job is not on the list. */
+  find(jobId: string): Promise<Failure | null>;
   clear(jobId: string): Promise<void>;
   /** Idempotent. */
   settleLate(jobId: string): Promise<void>;
   readHealth(): Promise<OperationsHealth>;
-  list(limit: number, after: { at: number; jobId: string } | null): Promise<Failure[]>;
+  /** Takes jobs off the list, but for those that failed again since they were read. */
+  settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): Promise<void>;
+  /** Newest first. */
+  list(limit: number, after: FailurePlace | null, filter?: FailureFilter): Promise<Failure[]>;
   count(): Promise<number>;
   /** Newest first. */
   listOfUser(user: UserRef): Promise<Failure[]>;
@@ -31,7 +38,9 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     clear: (jobId) => stub().clear(jobId),
     settleLate: (jobId) => stub().settleLate(jobId),
     readHealth: () => stub().readHealth(),
-    list: (limit, after) => stub().list(limit, after),
+    find: (jobId) => stub().find(jobId),
+    settle: (read) => stub().settle(read.map(({ jobId, lastFailedAt }) => ({ jobId, lastFailedAt }))),
+    list: (limit, after, filter = {}) => stub().list(limit, after, filter),
     count: () => stub().count(),
     listOfUser: ({ tenant, owner }) => stub().listOfUser({ tenant, owner }),
     clearUser: ({ tenant, owner }) => stub().clearUser({ tenant, owner }),

@@ -1,19 +1,14 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
+import type { FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import { AlertStore } from "./alert-store.ts";
-import { countFailing } from "./failing-jobs.ts";
+import { FailedJobs, FAILURES_SCHEMA, type FailurePlace } from "./failed-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
-
-/** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
-const MAX_FAILURES = 10_000;
-
-const OF_USER = "failure ->> '$.tenant' = ? AND failure ->> '$.owner' = ?";
-const AMONG = "job_id IN (SELECT value FROM json_each(?))";
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly tenant: string;
@@ -25,16 +20,13 @@ interface TenantRow extends Record<string, SqlStorageValue> {
 export class Operations extends DurableObject {
   readonly #late: LateWorkStore;
   readonly #alerts: AlertStore;
+  readonly #failures: FailedJobs;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
+    this.#failures = new FailedJobs(ctx.storage.sql);
     ctx.storage.sql.exec(`
-      CREATE TABLE IF NOT EXISTS failures (
-        job_id TEXT PRIMARY KEY,
-        last_failed_at INTEGER NOT NULL,
-        failure TEXT NOT NULL
-      ) WITHOUT ROWID;
-      CREATE INDEX IF NOT EXISTS failures_newest ON failures (last_failed_at, job_id);
+      ${FAILURES_SCHEMA}
       CREATE TABLE IF NOT EXISTS tenants (
         tenant TEXT PRIMARY KEY,
         jurisdiction TEXT,
@@ -47,24 +39,17 @@ export class Operations extends DurableObject {
 
   /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
   async report(failure: Failure): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
-      this.ctx.storage.sql.exec(
-        "INSERT OR REPLACE INTO failures (job_id, last_failed_at, failure) VALUES (?, ?, ?)",
-        failure.jobId,
-        Date.parse(failure.lastFailedAt),
-        JSON.stringify(failure),
-      );
-      this.ctx.storage.sql.exec(
-        `DELETE FROM failures WHERE job_id IN
-           (SELECT job_id FROM failures ORDER BY last_failed_at DESC, job_id DESC LIMIT -1 OFFSET ?)`,
-        MAX_FAILURES,
-      );
-    });
+    this.ctx.storage.transactionSync(() => this.#failures.put(failure));
+  }
+
+  /** Null if the job is not on the list. */
+  async find(jobId: string): Promise<Failure | null> {
+    return this.#failures.byId(jobId);
   }
 
   /** The job went well after all. */
   async clear(jobId: string): Promise<void> {
-    this.ctx.storage.sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
+    this.#failures.delete(jobId);
     this.#late.settle(jobId);
   }
 
@@ -78,63 +63,35 @@ export class Operations extends DurableObject {
   }
 
   async readHealth(): Promise<OperationsHealth> {
-    return { ...countFailing(this.ctx.storage.sql), oldestOwedAt: this.#late.oldestOwedAt(Date.now()) };
+    return { ...this.#failures.countForHealth(), oldestOwedAt: this.#late.oldestOwedAt(Date.now()) };
+  }
+
+  /** An operator saw to these jobs. One that failed again since it was read stays. */
+  async settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#failures.settle(read));
   }
 
   /** Newest first. */
-  async list(limit: number, after: { at: number; jobId: string } | null): Promise<Failure[]> {
-    const from = after ?? { at: Number.MAX_SAFE_INTEGER, jobId: "" };
-    return this.ctx.storage.sql
-      .exec<{ failure: string }>(
-        `SELECT failure FROM failures
-         WHERE last_failed_at < ?1 OR (last_failed_at = ?1 AND job_id < ?2)
-         ORDER BY last_failed_at DESC, job_id DESC LIMIT ?3`,
-        from.at,
-        from.jobId,
-        limit,
-      )
-      .toArray()
-      .map((row): Failure => JSON.parse(row.failure));
+  async list(limit: number, after: FailurePlace | null, filter?: FailureFilter): Promise<Failure[]> {
+    return this.#failures.list(limit, after, filter);
   }
 
   /** Of one user, newest first. */
-  async listOfUser({ tenant, owner }: UserRef): Promise<Failure[]> {
-    return this.ctx.storage.sql
-      .exec<{ failure: string }>(
-        `SELECT failure FROM failures WHERE ${OF_USER} ORDER BY last_failed_at DESC, job_id DESC`,
-        tenant,
-        owner,
-      )
-      .toArray()
-      .map((row): Failure => JSON.parse(row.failure));
+  async listOfUser(user: UserRef): Promise<Failure[]> {
+    return this.#failures.ofUser(user);
   }
 
-  /** Idempotent. What was noted is overwritten first: a row that is only deleted stays in its page. */
-  async clearUser({ tenant, owner }: UserRef): Promise<void> {
-    const { sql } = this.ctx.storage;
-    this.ctx.storage.transactionSync(() => {
-      const jobs = this.#jobsOf(tenant, owner);
-      sql.exec(
-        `UPDATE failures SET failure = printf('%*s', length(CAST(failure AS BLOB)), '') WHERE ${AMONG}`,
-        JSON.stringify(jobs),
-      );
-      sql.exec(`DELETE FROM failures WHERE ${AMONG}`, JSON.stringify(jobs));
-    });
+  /** Idempotent. */
+  async clearUser(user: UserRef): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#failures.deleteOfUser(user));
   }
 
-  async countOfUser({ tenant, owner }: UserRef): Promise<number> {
-    return this.#jobsOf(tenant, owner).length;
-  }
-
-  #jobsOf(tenant: string, owner: string): string[] {
-    return this.ctx.storage.sql
-      .exec<{ job_id: string }>(`SELECT job_id FROM failures WHERE ${OF_USER}`, tenant, owner)
-      .toArray()
-      .map((row) => row.job_id);
+  async countOfUser(user: UserRef): Promise<number> {
+    return this.#failures.ofUser(user).length;
   }
 
   async count(): Promise<number> {
-    return this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM failures").one().count;
+    return this.#failures.count();
   }
 
   async readAlertBook(): Promise<AlertBook> {

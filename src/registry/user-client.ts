@@ -1,5 +1,5 @@
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
-import type { ErasureStep, LookedAt } from "./directory-erasure.ts";
+import type { ErasureFailure, ErasureStep, LookedAt } from "./directory-erasure.ts";
 import type { Directory } from "./directory.ts";
 
 export type { SessionRemains } from "./directory-erasure.ts";
@@ -16,11 +16,9 @@ export interface UserClient {
   noteWiped(user: UserRef, jobId: string, sessions: readonly string[]): Promise<void>;
   noteLooked(user: UserRef, jobId: string, looked: readonly LookedAt[]): Promise<void>;
   /** What operators are told; null if nothing is owed any more. */
-  noteErasureFailure(
-    user: UserRef,
-    jobId: string,
-    reason: string,
-  ): Promise<{ failures: number; gaveUp: boolean; firstFailedAt: number; lastFailedAt: number } | null>;
+  noteErasureFailure(user: UserRef, jobId: string, reason: string): Promise<ErasureFailure | null>;
+  /** Makes the erasure due now. Idempotent. False if it is no longer owed. */
+  retryErasure(user: UserRef, jobId: string): Promise<boolean>;
   concludeErasure(
     user: UserRef,
     jobId: string,
@@ -39,6 +37,7 @@ type UserStub = DurableObjectStub &
     | "noteLooked"
     | "noteWiped"
     | "readErasure"
+    | "retryErasure"
   >;
 
 /** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
@@ -55,6 +54,7 @@ export function createUserClient(
     noteWiped: async (user, jobId, sessions) => (await stubOf(user)).noteWiped(jobId, sessions),
     noteLooked: async (user, jobId, looked) => (await stubOf(user)).noteLooked(jobId, looked),
     noteErasureFailure: async (user, jobId, reason) => (await stubOf(user)).noteErasureFailure(jobId, reason),
+    retryErasure: async (user, jobId) => (await stubOf(user)).retryErasure(jobId),
     concludeErasure: async (user, jobId, found) => (await stubOf(user)).concludeErasure(jobId, found),
   };
 }

@@ -35,9 +35,9 @@ export class JobStore {
     this.#blankDraft(job.id);
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
-         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, last_error,
+         sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, first_error, last_error,
          first_failed_at, last_failed_at, created_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.incarnation,
       job.kind,
@@ -56,6 +56,7 @@ export class JobStore {
       job.draft === null ? null : JSON.stringify(job.draft),
       job.usage === null ? null : JSON.stringify(job.usage),
       job.isUpgrade ? 1 : 0,
+      job.firstError,
       job.lastError,
       job.firstFailedAt,
       job.lastFailedAt,

@@ -36,6 +36,7 @@ export function newJob(
     draft: null,
     usage: null,
     isUpgrade: false,
+    firstError: null,
     lastError: null,
     firstFailedAt: null,
     lastFailedAt: null,
@@ -115,6 +116,8 @@ export function oweArchive(
 export interface FailureReport {
   readonly failures: number;
   readonly gaveUp: boolean;
+  /** What went wrong first. */
+  readonly firstError: string;
   readonly firstFailedAt: number;
   readonly lastFailedAt: number;
 }
@@ -147,6 +150,7 @@ export function noteFailure(
   const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
   const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
+  const firstError = job.firstError ?? job.lastError ?? failure.reason;
   store.jobs.put({
     ...job,
     state: gaveUp ? "failed" : "owed",
@@ -157,12 +161,13 @@ export function noteFailure(
     baseVersion: null,
     chunkThroughSeq: null,
     usage: addUsage(job.usage, failure.usage),
+    firstError,
     lastError: failure.reason,
     firstFailedAt,
     lastFailedAt: now,
   });
   if (gaveUp) noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
-  return { failures, gaveUp, firstFailedAt, lastFailedAt: now };
+  return { failures, gaveUp, firstError, firstFailedAt, lastFailedAt: now };
 }
 
 export function addUsage(before: SummarizerUsage | null, usage: SummarizerUsage | undefined): SummarizerUsage | null {

@@ -147,6 +147,7 @@ export interface JobRow {
   readonly usage: SummarizerUsage | null;
   /** It only makes a degraded summary better: it can wait for a model, and whatever is more urgent takes it over. */
   readonly isUpgrade: boolean;
+  readonly firstError: string | null;
   readonly lastError: string | null;
   readonly firstFailedAt: number | null;
   readonly lastFailedAt: number | null;
@@ -290,6 +291,7 @@ export function toJob(row: Row): JobRow {
     draft: draft === null ? null : stored<Draft>(draft),
     usage: row["usage"] === null ? null : stored<SummarizerUsage>(row["usage"]),
     isUpgrade: number(row["is_upgrade"]) === 1,
+    firstError: textOrNull(row["first_error"]),
     lastError: textOrNull(row["last_error"]),
     firstFailedAt: numberOrNull(row["first_failed_at"]),
     lastFailedAt: numberOrNull(row["last_failed_at"]),

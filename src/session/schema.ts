@@ -204,6 +204,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ) WITHOUT ROWID;
     `,
   },
+  {
+    id: 7,
+    sql: `
+      -- What went wrong first: an outage begins with another error than the one that it goes on with.
+      ALTER TABLE jobs ADD COLUMN first_error TEXT;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Outcome } from "../contracts/errors.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "../registry/late-work-client.ts";
@@ -11,13 +12,14 @@ import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
 import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage } from "./copying.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
+import { dropJob, retryJob } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
-import { newId, SessionShell } from "./session-shell.ts";
+import { newId, Refusal, SessionShell } from "./session-shell.ts";
 import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summarizing.ts";
 
 /** The part of the environment that a session uses. */
@@ -82,6 +84,30 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       if (report !== null) this.shell.arm();
       if (report?.gaveUp === true) this.shell.wake(jobId);
       return report;
+    });
+  }
+
+  // What operators do about failures
+
+  /** Has a job tried again now. Idempotent. @returns false if it is no longer owed */
+  async retryJob(jobId: string): Promise<boolean> {
+    if (this.shell.row() === null || this.shell.store.jobs.byId(jobId) === null) return false;
+    return this.shell.transact(() => {
+      const isOwed = retryJob(this.shell.store, jobId, Date.now());
+      this.shell.arm();
+      return isOwed;
+    });
+  }
+
+  /** Gives a job up, if no promise rests on it. Idempotent. @returns false if it is no longer owed */
+  async dropJob(jobId: string): Promise<Outcome<boolean>> {
+    return this.shell.answer(() => {
+      const job = this.shell.row() === null ? null : this.shell.store.jobs.byId(jobId);
+      if (job === null) return false;
+      const fault = dropJob(this.shell.store, job, Date.now());
+      if (fault !== null) throw new Refusal(fault);
+      this.shell.wake(jobId);
+      return true;
     });
   }
 

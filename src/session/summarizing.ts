@@ -208,7 +208,12 @@ export function saveAnswer(
     ...job,
     ...(shortfall === null
       ? {}
-      : { lastError: shortfall.reason, firstFailedAt: job.firstFailedAt ?? now, lastFailedAt: now }),
+      : {
+          firstError: job.firstError ?? shortfall.reason,
+          lastError: shortfall.reason,
+          firstFailedAt: job.firstFailedAt ?? now,
+          lastFailedAt: now,
+        }),
     usage: addUsage(job.usage, answer.usage),
     draft: {
       ...draft,

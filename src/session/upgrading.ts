@@ -17,7 +17,7 @@ export interface Upgrade extends Omit<FailureReport, "gaveUp"> {
 export function oweUpgrade(
   store: SessionStore,
   session: SessionRow,
-  { failures, lastError, firstFailedAt, lastFailedAt }: JobRow,
+  { failures, firstError, lastError, firstFailedAt, lastFailedAt }: JobRow,
   shortfall: Failed | null,
   newId: () => string,
   now: number,
@@ -30,6 +30,7 @@ export function oweUpgrade(
     ...newJob("summarize", session.incarnation, jobId, newest.throughSeq, now + delayMs, now),
     redoBase: store.summaries.lastGoodVersion(newest.version),
     isUpgrade: true,
+    firstError,
     lastError,
     firstFailedAt,
     lastFailedAt,
@@ -37,6 +38,7 @@ export function oweUpgrade(
   return {
     jobId,
     reason: lastError ?? "summarizer",
+    firstError: firstError ?? lastError ?? "summarizer",
     failures: failures + 1,
     firstFailedAt: firstFailedAt ?? now,
     lastFailedAt: lastFailedAt ?? now,

@@ -348,6 +348,7 @@ describe("the OpenAPI document", () => {
       Object.keys(methods).map((method) => `${method} ${route}`),
     );
     expect(routes.toSorted()).toEqual([
+      "delete /v1/admin/jobs/{jobId}",
       "delete /v1/admin/tenants/{tenant}/keys/{keyId}",
       "delete /v1/sessions/{sessionId}",
       "delete /v1/sessions/{sessionId}/messages/{messageId}",
@@ -374,6 +375,8 @@ describe("the OpenAPI document", () => {
       "patch /v1/admin/tenants/{tenant}",
       "patch /v1/sessions/{sessionId}",
       "patch /v1/sessions/{sessionId}/messages/{messageId}",
+      "post /v1/admin/jobs/retry",
+      "post /v1/admin/jobs/{jobId}/retry",
       "post /v1/admin/tenants",
       "post /v1/admin/tenants/{tenant}/keys",
       "post /v1/admin/tenants/{tenant}/keys/{keyId}/rotate",

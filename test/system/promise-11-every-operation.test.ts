@@ -29,6 +29,8 @@ const OF_THE_CALLER: Readonly<Record<string, number>> = {
 const BY_ITSELF = new Set(["exportUser", "eraseUser", "readUserErasure", "readAudit"]);
 
 const KEY_SCOPES = ["memory:read", "memory:write", "memory:erase", "ops"];
+/** A failed job that nobody has. */
+const JOB = { jobId: "of-nobody", reason: "tried" };
 const ADMIN = { key: service.adminKey };
 
 interface Caller {
@@ -161,12 +163,12 @@ async function ask(
   { headers, query = "" }: Caller,
   way: Record<string, string> = {},
 ): Promise<RawAnswer> {
-  const values = { sessionId: session, messageId: "m-1", version: "1", userId: "nobody-known", ...vault };
+  const values = { sessionId: session, messageId: "m-1", version: "1", userId: "nobody-known", ...JOB, ...vault };
   const request = soundRequest(offer, values);
   const body = bodyOf(offer.operation.operationId, session) ?? request.body;
   const answer = await sendRaw(service.url, {
     method: request.method,
-    path: request.path + query,
+    path: request.path + (request.path.includes("?") ? query.replace("?", "&") : query),
     headers: Object.entries({ ...request.headers, ...headers, ...way }),
     ...(body === undefined ? {} : { body: Buffer.from(body) }),
   });

@@ -58,6 +58,10 @@ describe("the fuzzer of the API", () => {
     if (offer === undefined) throw new Error("no operation");
     expect(soundRequest(offer, { sessionId: "a/b" }).path).toBe("/v1/sessions/a%2Fb/messages");
     expect(() => soundRequest(offer, {})).toThrow("{sessionId}");
+    const reason = { name: "reason", in: "query", required: true, schema: { type: "string" } } as const;
+    const asked = { ...offer, operation: { ...offer.operation, parameters: [reason] } };
+    expect(soundRequest(asked, { sessionId: "a", reason: "b&c" }).path).toBe("/v1/sessions/a/messages?reason=b%26c");
+    expect(() => soundRequest(asked, { sessionId: "a" })).toThrow("{reason}");
   });
 
   it("writes names that are properties of every object", () => {

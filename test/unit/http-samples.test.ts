@@ -5,6 +5,7 @@ import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } fro
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
 import { auditEventSchema } from "../../src/contracts/audit.ts";
 import { contextRequestSchema, contextSchema } from "../../src/contracts/context.ts";
+import { jobDropSchema, jobRetriesSchema, jobRetrySchema, retryRequestSchema } from "../../src/contracts/failed-job.ts";
 import { failureSchema, jobSchema, summarizeRequestSchema } from "../../src/contracts/job.ts";
 import {
   clientFrameSchema,
@@ -75,6 +76,10 @@ describe("the examples of the API reference", () => {
     summarizeRequest: summarizeRequestSchema,
     failurePage: pageSchema(failureSchema),
     alertList: alertListSchema,
+    jobRetry: jobRetrySchema,
+    jobDrop: jobDropSchema,
+    retryRequest: retryRequestSchema,
+    jobRetries: jobRetriesSchema,
     tenantPatch: tenantPatchSchema,
     tenant: tenantStateSchema,
     newTenant: newTenantSchema,

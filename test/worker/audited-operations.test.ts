@@ -7,6 +7,7 @@ import { adminRoutes } from "../../src/http/routes/admin.ts";
 import { alertRoutes } from "../../src/http/routes/alerts.ts";
 import { auditRoutes } from "../../src/http/routes/audit.ts";
 import { contextRoutes } from "../../src/http/routes/context.ts";
+import { jobRoutes } from "../../src/http/routes/jobs.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
 import { liveRoutes } from "../../src/http/routes/live.ts";
 import { messageRoutes } from "../../src/http/routes/messages.ts";
@@ -23,6 +24,8 @@ import { listeningTrail } from "../support/worker-audit.ts";
 const NO_OPERATIONS: Record<string, readonly string[]> = {
   "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor", "renewIfKnown"],
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
+  // What a retry comes to, also for operations that were let in already.
+  "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
   "kept-answer.ts": ["keepAnswer"],
   "operation.ts": ["operation", "specOf"],
@@ -65,6 +68,7 @@ const routes = [
   ...transferRoutes,
   ...adminRoutes,
   ...alertRoutes,
+  ...jobRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...userRoutes,

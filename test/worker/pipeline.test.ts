@@ -84,6 +84,48 @@ describe("the consumer", () => {
     expect(retries.map(({ msgId }) => msgId)).toEqual(["0", "2"]);
   });
 
+  it("sends a body of a later version round after longer and longer pauses, and leaves its job owed", async () => {
+    const ref = await chatOf(8);
+    const job = await owed(ref);
+    const pauses: number[] = [];
+    const messages = [1, 2, 3, 10].map((attempts) => ({
+      id: `${attempts}`,
+      timestamp: new Date(),
+      attempts,
+      body: { ...job, v: 2 },
+      ack: () => pauses.push(Infinity),
+      retry: ({ delaySeconds = 0 }: QueueRetryOptions = {}) => pauses.push(delaySeconds),
+    }));
+    await consume({ queue: "threadkeep-summarize", messages }, partsWith());
+    expect(pauses).toEqual([5, 10, 20, 300]);
+    expect(await owedJobs(ref)).toMatchObject([{ id: job.jobId, state: "owed" }]);
+  });
+
+  it("reads a body of this version that a later one added to", async () => {
+    const job = await owed(await chatOf(8));
+    const parts = partsWith();
+    expect(await deliver(parts, [{ ...job, trace: 7, priority: "high" }])).toEqual({ acks: ["0"], retries: [] });
+    expect(parts.calls).toEqual([4]);
+  });
+
+  it("sends archive work round when all of it broke unforeseen, and lets the summary beside it land", async () => {
+    const [ref, other] = [await chatOf(8), await chatOf(8)];
+    const [job, poison] = [await owed(ref), { ...(await owed(other)), kind: "archive" as const }];
+    const log = createLog({ write: () => undefined });
+    const parts = partsWith({
+      log: {
+        ...log,
+        info: (event) => {
+          if (event === "archived") throw new TypeError("unforeseen");
+        },
+      },
+    });
+    const { acks, retries } = await deliver(parts, [poison, job]);
+    expect(acks).toEqual(["1"]);
+    expect(retries.map(({ msgId }) => msgId)).toEqual(["0"]);
+    expect(parts.calls).toEqual([4]);
+  });
+
   it.each(["timeout", "unreachable", "tool_error", "invalid_answer"] as const)(
     "owes a summary after the summarizer's %s, and makes it when the summarizer is back",
     async (kind) => {
@@ -196,7 +238,33 @@ describe("the dead letters", () => {
       acks: ["0", "1"],
       retries: [],
     });
-    expect(await failuresOf(job.jobId)).toMatchObject([{ session: job.session }]);
+    expect(await failuresOf(job.jobId)).toMatchObject([{ session: job.session, state: "undelivered" }]);
     expect(await operations.count()).toBe(before + 2);
+  });
+
+  it("of a later version are one entry, however often the object sends the job, and name whose work it is", async () => {
+    const job = { ...(await owed(await chatOf(8))), v: 2, kind: "of-tomorrow", more: { nested: true } };
+    const queue = "threadkeep-archive-failed";
+    const before = await operations.count();
+    expect(await deliver(partsWith(), [job, { ...job, sends: 2 }], queue)).toEqual({ acks: ["0", "1"], retries: [] });
+    const { tenant, owner, session, jobId } = job;
+    expect(await failuresOf(job.jobId)).toMatchObject([
+      { jobId, tenant, owner, session, kind: "of-tomorrow", state: "unknown" },
+    ]);
+    const strange = [null, 7, "x", { v: 2, jobId: ["no"] }, { v: 1, jobId: "x".repeat(301) }];
+    const told = crypto.randomUUID();
+    const bodies = [...strange, { told }, { told }];
+    expect((await deliver(partsWith(), bodies, queue)).acks).toHaveLength(bodies.length);
+    expect(await operations.count()).toBe(before + 1 + strange.length + 1);
+  });
+
+  it("are sent round while the list is out of reach", async () => {
+    const job = await owed(await chatOf(8));
+    const away = async (): Promise<never> => {
+      throw new Error("out of reach");
+    };
+    const parts = partsWith({ operations: { ...operations, report: away } });
+    const { acks, retries } = await deliver(parts, [job, { v: 2 }], "threadkeep-summarize-failed");
+    expect([acks, retries.length]).toEqual([[], 2]);
   });
 });

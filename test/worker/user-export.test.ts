@@ -47,9 +47,12 @@ describe("the export of a user", () => {
       tenant: "test",
       owner: user,
       session: "chat-1",
+      state: "retrying" as const,
       reason: "archive: ECONNREFUSED",
       attempts: 3,
+      firstError: "archive: ETIMEDOUT",
       firstFailedAt: "2026-11-22T10:00:00.000Z",
+      lastError: "archive: ECONNREFUSED",
       lastFailedAt: "2026-11-22T10:01:00.000Z",
     };
     await operations.report(failure);

@@ -1,34 +1,10 @@
 import { z } from "zod";
-import { failureSchema } from "../../contracts/job.ts";
 import { pageSchema } from "../../contracts/page.ts";
 import { listedTenantSchema, newTenantSchema, tenantPatchSchema, tenantStateSchema } from "../../contracts/tenant.ts";
-import { listFailures } from "../../service/operations.ts";
 import { createTenant, listTenants, readTenant, updateTenant } from "../../service/tenants.ts";
 import { cursorParameter, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
-
-const listJobs = defineRoute({
-  method: "get",
-  path: "/v1/admin/jobs",
-  operationId: "listFailedJobs",
-  tag: "Operations",
-  scopes: ["admin"],
-  summary: "List the jobs that gave up",
-  description: "Background work that keeps failing, the last to fail first. It names sessions and never their content.",
-  request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
-  answers: {
-    200: {
-      description: "A page of failed jobs",
-      schema: pageSchema(failureSchema),
-      example: sample.failurePage,
-    },
-  },
-  problems: [],
-  async handle(call, { query }) {
-    return { status: 200, body: await listFailures(call, query) };
-  },
-});
 
 const createTenantRoute = defineRoute({
   method: "post",
@@ -105,4 +81,4 @@ const updateTenantRoute = defineRoute({
   },
 });
 
-export const adminRoutes = [listJobs, createTenantRoute, listTenantsRoute, readTenantRoute, updateTenantRoute];
+export const adminRoutes = [createTenantRoute, listTenantsRoute, readTenantRoute, updateTenantRoute];

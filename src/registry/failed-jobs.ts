@@ -1,0 +1,147 @@
+import type { FailureFilter } from "../contracts/failed-job.ts";
+import { OVER_BUDGET_REASON, type OperationsHealth } from "../contracts/health.ts";
+import type { Failure } from "../contracts/job.ts";
+import type { UserRef } from "../contracts/user.ts";
+
+interface HealthRow extends Record<string, SqlStorageValue> {
+  readonly failing: number;
+  readonly tenants: number;
+}
+
+/** Every SQL statement about the list of failed jobs. */
+
+/** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
+const MAX_FAILURES = 10_000;
+
+const OF_USER = "failure ->> '$.tenant' = ? AND failure ->> '$.owner' = ?";
+const AMONG = "job_id IN (SELECT value FROM json_each(?))";
+
+/** Where a page of the list goes on. */
+export interface FailurePlace {
+  /** When it last failed, in ms since 1970. */
+  readonly at: number;
+  readonly jobId: string;
+}
+
+export const FAILURES_SCHEMA = `
+  CREATE TABLE IF NOT EXISTS failures (
+    job_id TEXT PRIMARY KEY,
+    last_failed_at INTEGER NOT NULL,
+    failure TEXT NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS failures_newest ON failures (last_failed_at, job_id);
+`;
+
+export class FailedJobs {
+  readonly #sql: SqlStorage;
+
+  constructor(sql: SqlStorage) {
+    this.#sql = sql;
+  }
+
+  /** Takes the place of an earlier report of the same job, but for what went wrong first. */
+  put(failure: Failure): void {
+    const before = this.byId(failure.jobId);
+    const isOlder = before !== null && before.firstFailedAt < failure.firstFailedAt;
+    const { firstError, firstFailedAt } = isOlder ? before : failure;
+    this.#sql.exec(
+      "INSERT OR REPLACE INTO failures (job_id, last_failed_at, failure) VALUES (?, ?, ?)",
+      failure.jobId,
+      Date.parse(failure.lastFailedAt),
+      JSON.stringify({ ...failure, firstError, firstFailedAt }),
+    );
+    this.#sql.exec(
+      `DELETE FROM failures WHERE job_id IN
+         (SELECT job_id FROM failures ORDER BY last_failed_at DESC, job_id DESC LIMIT -1 OFFSET ?)`,
+      MAX_FAILURES,
+    );
+  }
+
+  byId(jobId: string): Failure | null {
+    return this.#read("SELECT failure FROM failures WHERE job_id = ?", jobId)[0] ?? null;
+  }
+
+  /** A summary that waits for tomorrow's budget is no failure to look into. */
+  countForHealth(): Pick<OperationsHealth, "failedJobs" | "tenantsOverBudget"> {
+    const { failing, tenants } = this.#sql
+      .exec<HealthRow>(
+        `SELECT count(*) FILTER (WHERE failure ->> '$.reason' <> ?1) AS failing,
+           count(DISTINCT CASE WHEN failure ->> '$.reason' = ?1 THEN failure ->> '$.tenant' END) AS tenants
+         FROM failures`,
+        OVER_BUDGET_REASON,
+      )
+      .one();
+    return { failedJobs: failing, tenantsOverBudget: tenants };
+  }
+
+  delete(jobId: string): void {
+    this.#sql.exec("DELETE FROM failures WHERE job_id = ?", jobId);
+  }
+
+  /** Takes jobs off the list, but for those that failed again since they were read. */
+  settle(read: readonly Pick<Failure, "jobId" | "lastFailedAt">[]): void {
+    for (const { jobId, lastFailedAt } of read) {
+      this.#sql.exec("DELETE FROM failures WHERE job_id = ? AND last_failed_at <= ?", jobId, Date.parse(lastFailedAt));
+    }
+  }
+
+  /** Newest first. */
+  list(limit: number, after: FailurePlace | null, filter: FailureFilter = {}): Failure[] {
+    const from = after ?? { at: Number.MAX_SAFE_INTEGER, jobId: "" };
+    return this.#read(
+      `SELECT failure FROM failures
+       WHERE (last_failed_at < ?1 OR (last_failed_at = ?1 AND job_id < ?2))
+         AND (?4 IS NULL OR failure ->> '$.tenant' = ?4)
+         AND (?5 IS NULL OR failure ->> '$.owner' = ?5)
+         AND (?6 IS NULL OR failure ->> '$.session' = ?6)
+         AND (?7 IS NULL OR failure ->> '$.kind' = ?7)
+       ORDER BY last_failed_at DESC, job_id DESC LIMIT ?3`,
+      from.at,
+      from.jobId,
+      limit,
+      filter.tenant ?? null,
+      filter.user ?? null,
+      filter.session ?? null,
+      filter.kind ?? null,
+    );
+  }
+
+  /** Newest first. */
+  ofUser({ tenant, owner }: UserRef): Failure[] {
+    return this.#read(
+      `SELECT failure FROM failures WHERE ${OF_USER} ORDER BY last_failed_at DESC, job_id DESC`,
+      tenant,
+      owner,
+    );
+  }
+
+  /** What was noted is overwritten first: a row that is only deleted stays in its page. */
+  deleteOfUser(user: UserRef): void {
+    const jobs = JSON.stringify(this.ofUser(user).map(({ jobId }) => jobId));
+    this.#sql.exec(
+      `UPDATE failures SET failure = printf('%*s', length(CAST(failure AS BLOB)), '') WHERE ${AMONG}`,
+      jobs,
+    );
+    this.#sql.exec(`DELETE FROM failures WHERE ${AMONG}`, jobs);
+  }
+
+  count(): number {
+    return this.#sql.exec<{ count: number }>("SELECT count(*) AS count FROM failures").one().count;
+  }
+
+  #read(query: string, ...values: readonly SqlStorageValue[]): Failure[] {
+    return this.#sql
+      .exec<{ failure: string }>(query, ...values)
+      .toArray()
+      .map((row) => toFailure(JSON.parse(row.failure)));
+  }
+}
+
+type StoredFailure = Omit<Failure, "state" | "firstError" | "lastError"> &
+  Partial<Pick<Failure, "state" | "firstError" | "lastError">>;
+
+/** What an earlier version noted tells one error alone. */
+function toFailure(stored: StoredFailure): Failure {
+  const { reason } = stored;
+  return { state: "retrying", firstError: reason, lastError: reason, ...stored };
+}

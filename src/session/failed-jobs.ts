@@ -1,0 +1,62 @@
+import type { Fault } from "../contracts/errors.ts";
+import type { JobKind } from "../contracts/job.ts";
+import { noteChange } from "./feed-changes.ts";
+import type { JobRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+
+/** What an operator may do about work that fails: have it tried again now, or have it given up. */
+
+/** Makes a job due now; one that was given up is owed again. Idempotent. @returns false if it is no longer owed */
+export function retryJob(store: SessionStore, jobId: string, now: number): boolean {
+  const job = store.jobs.byId(jobId);
+  if (job === null) return false;
+  // A summary is given up by its failures. Of the rest they tell when it recovered, and none is ever given up.
+  const failures = job.kind === "summarize" ? 0 : job.failures;
+  store.jobs.put({ ...job, state: "owed", failures, nextSendAt: now });
+  return true;
+}
+
+/**
+ * Gives a job up, if no promise rests on it: of all work only a summary that goes on from the last one, without which the messages
+ * stay word for word. It is owed again when the session goes on after a rest, or somebody asks.
+ * @returns the fault of one that has to be done, null if it is given up or was before
+ */
+export function dropJob(store: SessionStore, job: JobRow, now: number): Fault | null {
+  const advice = adviceOf(job);
+  if (advice !== null)
+    return { code: "job_needed", detail: `${advice} Nothing was changed.`, facts: { kind: job.kind } };
+  if (job.state === "failed") return null;
+  store.jobs.put({
+    ...job,
+    state: "failed",
+    lease: null,
+    leaseUntil: null,
+    baseVersion: null,
+    chunkThroughSeq: null,
+    lastError: "dropped by an operator",
+    lastFailedAt: now,
+  });
+  noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
+  return null;
+}
+
+/** Why a job cannot be given up, and what to do instead; null if it can. */
+function adviceOf({ kind, isUpgrade, redoBase, taintedFromSeq }: JobRow): string | null {
+  if (kind !== "summarize") return ADVICE[kind] ?? NEWER_KIND;
+  if (isUpgrade) {
+    return "It takes the place of a makeshift summary, which would else stay for good. Mend the summarizer and retry it, or pause the tenant's summaries.";
+  }
+  if (redoBase === null && taintedFromSeq === null) return null;
+  return "It takes something out of the summary that was edited or erased. Mend the summarizer and retry it, or erase the session.";
+}
+
+const ADVICE: Readonly<Partial<Record<JobKind, string>>> = {
+  archive: "PostgreSQL would never learn of the session. Mend what the error names and retry it, or erase the session.",
+  erase: "Something that was erased would stay in PostgreSQL. Mend what the error names and retry it.",
+  "erase-copies": "Something that was erased would stay in copies of the session. Retry it.",
+  expire: "The session would be kept past its time. Retry it, or set expireAfterIdleSeconds of the session to null.",
+  fork: "The copy would never be whole. Retry it, or erase the copy.",
+  restore: "The session would lack what it is to begin with. Retry it, or erase the session.",
+};
+/** Of a later version of this code, whose object this version serves for now. */
+const NEWER_KIND = "This version of the service does not know its kind. Deploy the version that does, and retry it.";
