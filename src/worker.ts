@@ -13,13 +13,16 @@ import { ConfigError, parseConfig } from "./config.ts";
 import { answerMisconfigured } from "./http/answer-misconfigured.ts";
 import { createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
+import { createOperationsWorkflow } from "./maintenance/operations-workflow.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
 import { runSchedule } from "./maintenance/schedule.ts";
+import { createRunStarter } from "./maintenance/start-run.ts";
 import { consume } from "./pipeline/consume.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
+import { createOwnersClient } from "./registry/owners-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
 import { createUserClient } from "./registry/user-client.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
@@ -33,6 +36,7 @@ import { createLog } from "./telemetry/log.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
+export { Owners } from "./registry/owners.ts";
 export { Tenant } from "./registry/tenant.ts";
 export { ChatSession } from "./session/chat-session.ts";
 
@@ -68,6 +72,7 @@ function build(env: Env) {
     pingArchive: () => onDatabase(ping),
     tickets,
     audit,
+    startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
   };
   const readiness = createReadiness({
     parts,
@@ -109,7 +114,8 @@ function build(env: Env) {
       checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
     retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
   });
-  return { app, parts, pipelineOf, scheduledOf };
+  const owners = createOwnersClient(env.OWNERS, tenants.place);
+  return { app, parts, pipelineOf, scheduledOf, owners };
 }
 
 function limitersOf(env: Env): Limiters {
@@ -129,6 +135,13 @@ let built: ReturnType<typeof build> | undefined;
 export class Threadkeep extends createRpcEntrypoint((env) => {
   built ??= build(env);
   return { parts: built.parts, log };
+}) {}
+
+/** What `wrangler workflows trigger threadkeep-operations` and `POST /v1/admin/operations` start. */
+export class OperationsWorkflow extends createOperationsWorkflow((env) => {
+  built ??= build(env);
+  const { parts, owners } = built;
+  return { ...parts, owners, log };
 }) {}
 
 export default {

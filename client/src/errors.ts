@@ -23,6 +23,8 @@ export type ServiceCode =
   | "job_not_found"
   | "job_needed"
   | "job_not_retryable"
+  | "operation_not_found"
+  | "operation_exists"
   | "message_erased"
   | "message_conflict"
   | "head_seq_mismatch"

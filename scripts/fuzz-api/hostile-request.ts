@@ -113,6 +113,7 @@ function soundValues(seed: number, dice: Dice): Record<string, string> {
     keyId: "7Qm2xVb9LcTa",
     jobId: `fuzz-${seed}`,
     reason: "fuzzed",
+    runId: dice.pick(["rebuild-acme-1", "nowhere"]),
   };
 }
 

@@ -45,6 +45,10 @@ export const AUDIT_ACTIONS = [
   "retryFailedJob",
   "retryFailedJobs",
   "dropFailedJob",
+  "startOperation",
+  "listOperations",
+  "readOperation",
+  "cancelOperation",
   "readAudit",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);

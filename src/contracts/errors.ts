@@ -26,6 +26,8 @@ export const PROBLEMS = {
   job_not_found: { status: 404, title: "There is no such job" },
   job_needed: { status: 409, title: "A promise rests on the job" },
   job_not_retryable: { status: 409, title: "There is nothing to try again" },
+  operation_not_found: { status: 404, title: "There is no such run of an operation" },
+  operation_exists: { status: 409, title: "The id is that of another operation" },
   message_erased: { status: 409, title: "The message was erased" },
   message_conflict: { status: 409, title: "The message id is taken by other content" },
   head_seq_mismatch: { status: 409, title: "The session has moved on" },
@@ -75,8 +77,8 @@ export class ThreadkeepError extends Error {
   override readonly name = "ThreadkeepError";
   readonly fault: Fault;
 
-  constructor(fault: Fault) {
-    super(`${fault.code}: ${fault.detail}`);
+  constructor(fault: Fault, options?: { readonly cause: unknown }) {
+    super(`${fault.code}: ${fault.detail}`, options);
     this.fault = fault;
   }
 }

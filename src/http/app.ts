@@ -29,6 +29,7 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { operationRoutes } from "./routes/operations.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { summaryRoutes } from "./routes/summaries.ts";
@@ -63,6 +64,7 @@ const routes: readonly Route[] = [
   ...adminRoutes,
   ...alertRoutes,
   ...jobRoutes,
+  ...operationRoutes,
   ...keyRoutes,
   ...auditRoutes,
 ];

@@ -299,6 +299,8 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   job_not_found: "List the jobs; a job that went well, or was retried or dropped, is listed no more.",
   job_needed: "Do what the detail says: dropped, the job would leave undone what the service promises.",
   job_not_retryable: "Deploy the version that wrote it, or drop it from the list.",
+  operation_not_found: "List the operations; the newest thousand are remembered.",
+  operation_exists: "Choose another id, or leave it out.",
   message_erased: "Append a new message instead; the tombstone stays.",
   message_conflict: "The id has other content. Give the new message an id of its own.",
   head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",

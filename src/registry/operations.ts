@@ -3,12 +3,14 @@ import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
 import type { FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
+import type { OperationRequest, OperationRun, RunStatus } from "../contracts/operation-run.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import { AlertStore } from "./alert-store.ts";
 import { FailedJobs, FAILURES_SCHEMA, type FailurePlace } from "./failed-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
+import { OperationRuns, type RunNews, RUNS_SCHEMA } from "./operation-runs.ts";
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly tenant: string;
@@ -21,6 +23,7 @@ export class Operations extends DurableObject {
   readonly #late: LateWorkStore;
   readonly #alerts: AlertStore;
   readonly #failures: FailedJobs;
+  readonly #runs: OperationRuns;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
@@ -32,9 +35,12 @@ export class Operations extends DurableObject {
         jurisdiction TEXT,
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS used_tenants (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
+      ${RUNS_SCHEMA}
     `);
     this.#late = new LateWorkStore(ctx.storage.sql);
     this.#alerts = new AlertStore(ctx.storage);
+    this.#runs = new OperationRuns(ctx.storage.sql);
   }
 
   /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
@@ -83,7 +89,10 @@ export class Operations extends DurableObject {
 
   /** Idempotent. */
   async clearUser(user: UserRef): Promise<void> {
-    this.ctx.storage.transactionSync(() => this.#failures.deleteOfUser(user));
+    this.ctx.storage.transactionSync(() => {
+      this.#failures.deleteOfUser(user);
+      this.#runs.forgetUser(user, Date.now());
+    });
   }
 
   async countOfUser(user: UserRef): Promise<number> {
@@ -134,5 +143,53 @@ export class Operations extends DurableObject {
         jurisdiction: row.jurisdiction,
         createdAt: new Date(row.created_at).toISOString(),
       }));
+  }
+
+  /** Idempotent. Somebody has sessions in the tenant, whether it was created or not. */
+  async noteUse(tenant: string): Promise<void> {
+    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO used_tenants (tenant) VALUES (?)", tenant);
+  }
+
+  /** Every tenant that was created or used, by name. */
+  async listTenantNames(limit: number, after: string): Promise<string[]> {
+    return this.ctx.storage.sql
+      .exec<{ tenant: string }>(
+        `SELECT tenant FROM tenants WHERE tenant > ?1 UNION SELECT tenant FROM used_tenants WHERE tenant > ?1
+         ORDER BY tenant LIMIT ?2`,
+        after,
+        limit,
+      )
+      .toArray()
+      .map(({ tenant }) => tenant);
+  }
+
+  // Runs of operations: see OperationRuns
+
+  async beginRun(
+    id: string,
+    request: OperationRequest,
+    status: "queued" | "running",
+  ): Promise<{ run: OperationRun; created: boolean }> {
+    return this.ctx.storage.transactionSync(() => this.#runs.begin(id, request, status, Date.now()));
+  }
+
+  async progressRun(id: string, news: RunNews): Promise<RunStatus | null> {
+    return this.#runs.progress(id, news, Date.now());
+  }
+
+  async finishRun(
+    id: string,
+    status: "complete" | "failed" | "cancelled",
+    error: string | null,
+  ): Promise<OperationRun | null> {
+    return this.#runs.finish(id, status, error, Date.now());
+  }
+
+  async readRun(id: string): Promise<OperationRun | null> {
+    return this.#runs.byId(id);
+  }
+
+  async listRuns(limit: number, after: { at: number; id: string } | null): Promise<OperationRun[]> {
+    return this.#runs.list(limit, after);
   }
 }

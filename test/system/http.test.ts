@@ -349,6 +349,7 @@ describe("the OpenAPI document", () => {
     );
     expect(routes.toSorted()).toEqual([
       "delete /v1/admin/jobs/{jobId}",
+      "delete /v1/admin/operations/{runId}",
       "delete /v1/admin/tenants/{tenant}/keys/{keyId}",
       "delete /v1/sessions/{sessionId}",
       "delete /v1/sessions/{sessionId}/messages/{messageId}",
@@ -358,6 +359,8 @@ describe("the OpenAPI document", () => {
       "get /v1/admin/alerts",
       "get /v1/admin/audit",
       "get /v1/admin/jobs",
+      "get /v1/admin/operations",
+      "get /v1/admin/operations/{runId}",
       "get /v1/admin/tenants",
       "get /v1/admin/tenants/{tenant}",
       "get /v1/admin/tenants/{tenant}/keys",
@@ -377,6 +380,7 @@ describe("the OpenAPI document", () => {
       "patch /v1/sessions/{sessionId}/messages/{messageId}",
       "post /v1/admin/jobs/retry",
       "post /v1/admin/jobs/{jobId}/retry",
+      "post /v1/admin/operations",
       "post /v1/admin/tenants",
       "post /v1/admin/tenants/{tenant}/keys",
       "post /v1/admin/tenants/{tenant}/keys/{keyId}/rotate",

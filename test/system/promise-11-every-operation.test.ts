@@ -163,7 +163,15 @@ async function ask(
   { headers, query = "" }: Caller,
   way: Record<string, string> = {},
 ): Promise<RawAnswer> {
-  const values = { sessionId: session, messageId: "m-1", version: "1", userId: "nobody-known", ...JOB, ...vault };
+  const values = {
+    sessionId: session,
+    messageId: "m-1",
+    version: "1",
+    userId: "nobody-known",
+    runId: "run-1",
+    ...JOB,
+    ...vault,
+  };
   const request = soundRequest(offer, values);
   const body = bodyOf(offer.operation.operationId, session) ?? request.body;
   const answer = await sendRaw(service.url, {

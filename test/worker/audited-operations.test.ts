@@ -11,6 +11,7 @@ import { jobRoutes } from "../../src/http/routes/jobs.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
 import { liveRoutes } from "../../src/http/routes/live.ts";
 import { messageRoutes } from "../../src/http/routes/messages.ts";
+import { operationRoutes } from "../../src/http/routes/operations.ts";
 import { searchRoutes } from "../../src/http/routes/search.ts";
 import { sessionRoutes } from "../../src/http/routes/sessions.ts";
 import { summaryRoutes } from "../../src/http/routes/summaries.ts";
@@ -69,6 +70,7 @@ const routes = [
   ...adminRoutes,
   ...alertRoutes,
   ...jobRoutes,
+  ...operationRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...userRoutes,
