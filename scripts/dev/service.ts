@@ -29,6 +29,8 @@ export interface ServiceOptions {
   env?: Record<string, string>;
   /** A bundle made by `bundleWorker`, to save the two seconds that it takes to make one. */
   bundleDir?: string;
+  /** workerd's inspector listens there, on this machine alone: for measuring. Default: there is none. */
+  inspectorPort?: number;
   /** The Worker's output goes to this process's instead of worker.log. */
   isVerbose?: boolean;
   /** Aborting while the service starts stops what has been started, and rejects. */
@@ -153,7 +155,8 @@ class RunningService implements Service {
       };
       const directPort = await findFreePort();
       this.directUrl = `http://${LOOPBACK}:${directPort}`;
-      const settings = { bundleDirectory, port: this.port, directPort, hyperdriveUrl, bindings };
+      const { inspectorPort } = this.#options;
+      const settings = { bundleDirectory, port: this.port, directPort, inspectorPort, hyperdriveUrl, bindings };
       await Promise.race([worker.start(settings, () => this.#noteRuntime()), rejectOnAbort(signal)]);
     } catch (error) {
       // A database that is still starting could be neither stopped now nor found later.

@@ -44,6 +44,7 @@ async function start(options: StartWorker): Promise<void> {
       convertV4MiniflareOptions({
         host: LOOPBACK,
         port: options.port,
+        ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
         cf: false,
         log: new Log(LogLevel.INFO),
         logRequests: false,

@@ -18,6 +18,7 @@ export interface StartWorker {
   port: number;
   /** Leads to the Worker without Miniflare's entry in between. */
   directPort: number;
+  inspectorPort: number | undefined;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }

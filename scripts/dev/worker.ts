@@ -21,6 +21,7 @@ export interface WorkerSettings {
   bundleDirectory: string;
   port: number;
   directPort: number;
+  inspectorPort: number | undefined;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }
