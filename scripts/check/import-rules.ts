@@ -16,7 +16,7 @@ const ROOMS: Record<string, Room> = {
   memory: { rooms: ["contracts"], packages: ["node:buffer", "node:zlib"] },
   telemetry: { rooms: ["contracts"], packages: null },
   // A frame on a socket passes the same check of scopes as a request, and the object itself asks for a lease of its tenant's quota.
-  session: { rooms: [...FOUNDATION, "config", "access/scopes", "registry/lease-client"], packages: null },
+  session: { rooms: [...FOUNDATION, "config", "access/scopes", "registry/*-client"], packages: null },
   registry: { rooms: [...FOUNDATION, "config"], packages: null },
   archive: { rooms: FOUNDATION, packages: null },
   summarizer: { rooms: FOUNDATION, packages: null },

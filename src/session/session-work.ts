@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -22,7 +23,7 @@ import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summ
 export interface ChatSessionEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
-  readonly TENANT: LeaseNamespace;
+  readonly TENANT: LeaseNamespace & KeyCheckNamespace;
   readonly AUDIT_QUEUE: Queue;
 }
 
