@@ -4,14 +4,17 @@ import { parseArgs } from "node:util";
 import { makeBundle, makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
 import { showTable } from "./bench/table.ts";
+import { findFreePort } from "./dev/ports.ts";
 import { type Service, startService } from "./dev/service.ts";
 import { StartError } from "./dev/start-error.ts";
-import { type FanoutReport, runFanout } from "./live/fanout.ts";
+import { type FanoutReport, type MemorySample, runFanout } from "./live/fanout.ts";
+import { inspectHeap } from "./live/inspected-heap.ts";
 import { type ResumeReport, runResume } from "./live/resume.ts";
 
-const HELP = `npm run live -- --resume     readers drop and reopen their sockets at random points, over a quiet spell in which the session's
+const HELP = `npm run live -- --resume     readers drop and reopen their sockets at random points, over two quiet spells in which the session's
                              object hibernates, a stop and a kill -9 of the service: each must see each event once, in order
-npm run live -- --fanout     one session, many sockets, appends at a steady rate; one of the sockets never reads
+npm run live -- --fanout     one session, many sockets, appends at a steady rate; one of the sockets never reads. The others must
+                             see all, and workerd's memory, after V8 has collected, may not rise by a tenth in the second half
   --sockets N    resume: 200, of which at most 90 are open at once; fanout: 100
   --events N     resume: 20000
   --seed N       resume: 1
@@ -22,6 +25,7 @@ Without either both run.`;
 
 /** The runtime lets an object hibernate after ten seconds of idling. */
 const QUIET_MS = 13_000;
+const WARM_UP_SECONDS = 5;
 const PROGRESS_EVERY_MS = 10_000;
 
 const { values } = parseArgs({
@@ -70,7 +74,12 @@ async function measureResume(stateDir: string, bundleDir: string): Promise<Resum
       sockets: wholeNumber("sockets", values.sockets ?? "200", 1_000),
       events: wholeNumber("events", values.events, 90_000),
       seed: wholeNumber("seed", values.seed, 2 ** 31),
-      disturbances: [() => again(() => service.stop()), () => sleep(QUIET_MS), () => again(() => service.kill9())],
+      disturbances: [
+        () => sleep(QUIET_MS),
+        () => again(() => service.stop()),
+        () => sleep(QUIET_MS),
+        () => again(() => service.kill9()),
+      ],
       signal,
       onProgress: progress("events"),
     });
@@ -81,25 +90,37 @@ async function measureResume(stateDir: string, bundleDir: string): Promise<Resum
 
 async function measureFanout(stateDir: string, bundleDir: string): Promise<FanoutReport> {
   const { signal } = interruption;
-  const service = await startService({ stateDir, bundleDir, signal });
+  const inspectorPort = await findFreePort();
+  const service = await startService({ stateDir, bundleDir, inspectorPort, signal });
+  const heap = await inspectHeap(inspectorPort);
   try {
     return await runFanout(() => ({ url: service.directUrl, apiKey: service.apiKey, session: "watched" }), {
       sockets: wholeNumber("sockets", values.sockets ?? "100", 100),
       appendsPerSecond: wholeNumber("rate", values.rate, 1_000),
+      warmUpSeconds: WARM_UP_SECONDS,
       seconds: wholeNumber("seconds", values.seconds, 3_600),
       idleSeconds: wholeNumber("idle", values.idle, 3_600),
       runtimePid: service.pids["runtime"],
+      heap,
       signal,
       onProgress: progress("appends"),
-      onMemory: (memoryMiB, atSeconds) => console.log(`workerd has ${mib(memoryMiB)} after ${atSeconds} s`),
+      onMemory: (sample) => console.log(`workerd has ${memoryText(sample)} after ${sample.atSeconds} s`),
     });
   } finally {
+    heap.close();
     await service.stop();
   }
 }
 
 const ms = (value: number | undefined): string => (value === undefined ? "-" : `${value.toFixed(1)} ms`);
-const mib = (value: number | null): string => (value === null ? "-" : `${value} MiB`);
+
+const signed = (value: number): string => `${value < 0 ? "" : "+"}${value.toFixed(1)}`;
+
+function memoryText(sample: MemorySample | null | undefined): string {
+  if (sample === null || sample === undefined) return "-";
+  const { residentMiB, heapMiB } = sample;
+  return heapMiB === null ? `${residentMiB} MiB` : `${residentMiB} MiB, of which the heap holds ${heapMiB}`;
+}
 
 function showResume({ events, deliveries, connections, seconds, faults }: ResumeReport): string[] {
   const head = ["resume", "events", "deliveries", "connections", "seconds", "faults"];
@@ -109,7 +130,8 @@ function showResume({ events, deliveries, connections, seconds, faults }: Resume
   return [...showTable(head, [["each event once, in order", ...cells]]), ...faults.slice(0, 10)];
 }
 
-function showFanout({ appends, deliveries, delivery, append, processorPercent, memoryMiB, faults }: FanoutReport) {
+function showFanout(report: FanoutReport): string[] {
+  const { appends, deliveries, delivery, append, processorPercent, memory, memoryAtRest, memoryRise, faults } = report;
   const head = ["fanout", "p50", "p99", "max"];
   const row = (name: string, times: FanoutReport["append"]): string[] => [
     name,
@@ -120,7 +142,10 @@ function showFanout({ appends, deliveries, delivery, append, processorPercent, m
   return [
     ...showTable(head, [row("append until the event has come", delivery), row("append until it is answered", append)]),
     `${appends.toLocaleString("en")} appends, ${deliveries.toLocaleString("en")} deliveries, ${faults.length} faults`,
-    `workerd: ${processorPercent ?? "-"} % of a core, ${mib(memoryMiB.start)} at the start, ${mib(memoryMiB.end)} at the end, ${mib(memoryMiB.idle)} after idling`,
+    `workerd: ${processorPercent ?? "-"} % of a core; ${memoryText(memory[0])} at the start; ${memoryText(memory.at(-1))} at the end; ${memoryText(memoryAtRest)} after idling`,
+    memoryRise === null
+      ? "too short to tell whether memory is steady"
+      : `memory in the second half: ${signed(100 * memoryRise)} %`,
     ...faults.slice(0, 10),
   ];
 }

@@ -29,6 +29,8 @@ export interface ServiceOptions {
   env?: Record<string, string>;
   /** A bundle made by `bundleWorker`, to save the two seconds that it takes to make one. */
   bundleDir?: string;
+  /** workerd's inspector listens there, on this machine alone: for measuring. Default: there is none. */
+  inspectorPort?: number;
   /** The Worker's output goes to this process's instead of worker.log. */
   isVerbose?: boolean;
   /** Aborting while the service starts stops what has been started, and rejects. */
@@ -151,7 +153,13 @@ class RunningService implements Service {
         THREADKEEP_ADMIN_KEY: this.adminKey,
         THREADKEEP_API_TENANT: LOCAL_TENANT,
       };
-      const settings = { bundleDirectory, port: this.#wantedPort, hyperdriveUrl, bindings };
+      const settings = {
+        bundleDirectory,
+        port: this.#wantedPort,
+        inspectorPort: this.#options.inspectorPort,
+        hyperdriveUrl,
+        bindings,
+      };
       const starting = worker.start(settings, () => this.#noteRuntime());
       const { port, directPort } = await Promise.race([starting, rejectOnAbort(signal)]);
       this.port = port;

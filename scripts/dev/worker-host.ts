@@ -71,6 +71,7 @@ function run(options: StartWorker, { port, directPort }: WorkerPorts): Miniflare
     convertV4MiniflareOptions({
       host: LOOPBACK,
       port,
+      ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       cf: false,
       log: new Log(LogLevel.INFO),
       logRequests: false,

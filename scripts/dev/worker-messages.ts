@@ -17,6 +17,7 @@ export interface StartWorker {
   temporaryDirectory: string;
   /** Null: any that is free. */
   port: number | null;
+  inspectorPort: number | undefined;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }

@@ -20,6 +20,7 @@ export interface WorkerSettings {
   bundleDirectory: string;
   /** Null: any that is free. */
   port: number | null;
+  inspectorPort: number | undefined;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }

@@ -4,25 +4,39 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { processorMs, residentMiB } from "../bench/machine.ts";
 import { type Distribution, distributionOf } from "../bench/statistics.ts";
 import { Follower, type Place } from "./follower.ts";
+import type { InspectedHeap } from "./inspected-heap.ts";
+import { riseOfSecondHalf } from "./steadiness.ts";
 import { createSession, write } from "./writer.ts";
 
 const SETTLE_MS = 30_000;
-/** Before the first is measured, so that what is loaded once is loaded. */
-const WARM_UP_SECONDS = 5;
-const MEMORY_EVERY_MS = 10_000;
+const MEMORY_EVERY_MS = 5_000;
+/** By what share memory may rise in the second half, and still be called steady. */
+const MAX_RISE = 0.1;
 
 export interface FanoutOptions {
   readonly sockets: number;
   readonly appendsPerSecond: number;
+  /** Before the first is measured, so that what is loaded once is loaded. */
+  readonly warmUpSeconds: number;
   readonly seconds: number;
   /** After the appends, with every socket open: what was only held for a while is let go. */
   readonly idleSeconds: number;
   /** Of workerd; undefined where it is not ours to look into. */
   readonly runtimePid: number | undefined;
+  /** Emptied of what nobody holds before memory is looked at, or what V8 has not bothered to collect yet would be called a leak. */
+  readonly heap: Pick<InspectedHeap, "collect"> | undefined;
   readonly signal: AbortSignal;
   onProgress(appends: number): void;
-  /** Every ten seconds of the appends and of the idling. */
-  onMemory(memoryMiB: number, atSeconds: number): void;
+  /** Every five seconds of the appends and of the idling. */
+  onMemory(sample: MemorySample): void;
+}
+
+export interface MemorySample {
+  readonly atSeconds: number;
+  /** Resident memory of workerd. */
+  readonly residentMiB: number;
+  /** What the Worker's isolate holds; null where nobody looked. */
+  readonly heapMiB: number | null;
 }
 
 export interface FanoutReport {
@@ -33,14 +47,18 @@ export interface FanoutReport {
   readonly append: Distribution | null;
   /** Of workerd, in percent of one core. */
   readonly processorPercent: number | null;
-  readonly memoryMiB: { readonly start: number | null; readonly end: number | null; readonly idle: number | null };
+  /** While there were appends. */
+  readonly memory: readonly MemorySample[];
+  /** After idling. */
+  readonly memoryAtRest: MemorySample | null;
+  /** By what share resident memory rose in the second half of the appends; null if they were too few to tell. */
+  readonly memoryRise: number | null;
   readonly faults: readonly string[];
 }
 
 /** All but one read; that one opens its socket and never reads from it. */
 export async function runFanout(place: () => Place, options: FanoutOptions): Promise<FanoutReport> {
-  const { sockets, appendsPerSecond, seconds, idleSeconds, runtimePid, signal } = options;
-  const memoryNow = (): number | null => (runtimePid === undefined ? null : residentMiB(runtimePid));
+  const { sockets, appendsPerSecond, warmUpSeconds, seconds, idleSeconds, runtimePid, signal } = options;
   const delivered: number[] = [];
   const answered: number[] = [];
   const state = { isMeasuring: false };
@@ -78,29 +96,43 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
     await Promise.all(under);
   };
 
-  await appendFor(WARM_UP_SECONDS);
+  await appendFor(warmUpSeconds);
   state.isMeasuring = true;
-  const start = memoryNow();
   const spentBefore = runtimePid === undefined ? null : processorMs(runtimePid);
   const measuredFrom = performance.now();
-  const clock = setInterval(() => {
-    const memoryMiB = memoryNow();
-    if (memoryMiB !== null) options.onMemory(memoryMiB, Math.round((performance.now() - measuredFrom) / 1_000));
-  }, MEMORY_EVERY_MS);
+  const memory: MemorySample[] = [];
+  const unseen: string[] = [];
+  const noteMemory = async (): Promise<void> => {
+    try {
+      const sample = await sampleMemory(options, measuredFrom);
+      if (sample === null) return;
+      memory.push(sample);
+      options.onMemory(sample);
+    } catch (error) {
+      unseen.push(`memory could not be looked at: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  const clock = setInterval(() => void noteMemory(), MEMORY_EVERY_MS);
   await appendFor(seconds);
+  const samples = memory.length;
   const deadline = performance.now() + SETTLE_MS;
   while (followers.some(({ count }) => count < appends) && performance.now() < deadline) await sleep(20);
   const spent = runtimePid === undefined ? null : processorMs(runtimePid);
   const measuredMs = performance.now() - measuredFrom;
-  const end = memoryNow();
   await idle(idleSeconds, signal);
   clearInterval(clock);
-  const idleMemory = memoryNow();
+  await noteMemory();
+  const whileAppending = memory.slice(0, samples);
+  const memoryRise = riseOfSecondHalf(whileAppending.map(({ residentMiB: resident }) => resident));
 
   const faults = followers.flatMap(({ fault, count }, reader) => {
     if (fault !== null) return [`reader ${reader} ${fault}`];
     return count === appends ? [] : [`reader ${reader} saw ${count} of ${appends} appends`];
   });
+  if (memoryRise !== null && memoryRise > MAX_RISE) {
+    faults.push(`memory rose by ${percent(memoryRise)} in the second half, and ${percent(MAX_RISE)} is steady`);
+  }
+  faults.push(...unseen);
   for (const follower of followers) follower.drop();
   deaf.destroy();
   return {
@@ -110,9 +142,27 @@ export async function runFanout(place: () => Place, options: FanoutOptions): Pro
     append: distributionOf(answered),
     processorPercent:
       spent === null || spentBefore === null ? null : Math.round((100 * (spent - spentBefore)) / measuredMs),
-    memoryMiB: { start, end, idle: idleMemory },
+    memory: whileAppending,
+    memoryAtRest: memory.slice(samples).at(-1) ?? null,
+    memoryRise,
     faults,
   };
+}
+
+/** Null where workerd is not ours to look into. */
+async function sampleMemory(
+  { runtimePid, heap }: Pick<FanoutOptions, "runtimePid" | "heap">,
+  measuredFrom: number,
+): Promise<MemorySample | null> {
+  if (runtimePid === undefined) return null;
+  const heapMiB = (await heap?.collect()) ?? null;
+  const resident = residentMiB(runtimePid);
+  const atSeconds = Math.round((performance.now() - measuredFrom) / 1_000);
+  return resident === null ? null : { atSeconds, residentMiB: resident, heapMiB };
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
 }
 
 async function idle(seconds: number, signal: AbortSignal): Promise<void> {

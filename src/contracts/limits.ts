@@ -83,7 +83,7 @@ export const MAX_FRAMES_PER_SECOND = 100;
 export const MAX_FRAME_BURST = 200;
 /** A client that sends so many faulty frames one after the other will not mend itself. */
 export const MAX_FAULTY_FRAMES = 10;
-/** A socket shows its credentials again after this: a key that was taken back is of no use for longer. */
+/** A socket shows its credentials again after this, whatever they are and whoever cannot be asked about them. */
 export const MAX_SOCKET_SECONDS = 3_600;
 /** A ticket is used at once by the page that asked for it. */
 export const TICKET_SECONDS = 60;

@@ -175,6 +175,12 @@ export class Tenant extends DurableObject {
     return this.#keys.list(limit, after, Date.now());
   }
 
+  /** Which of these keys are good now. */
+  async goodKeys(ids: readonly string[]): Promise<string[]> {
+    const live = this.#keys.hashes(Date.now())?.live ?? [];
+    return live.flatMap(({ id }) => (ids.includes(id) ? [id] : []));
+  }
+
   async noteKeyUse(id: string, usedAt: number): Promise<void> {
     this.#keys.noteUse(id, usedAt);
   }

@@ -7,6 +7,7 @@ import type { ClientFrame } from "../contracts/live.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
 import type { Scope, TicketClaim } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
+import { createKeyChecks } from "../registry/key-check-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { readFrame } from "./live-frames.ts";
@@ -33,7 +34,11 @@ export abstract class LiveSession extends SessionWork {
 
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
     super(ctx, env);
-    this.#sockets = new LiveSockets(ctx, this.shell);
+    this.#sockets = new LiveSockets(
+      ctx,
+      this.shell,
+      createKeyChecks(() => this.env.TENANT),
+    );
     this.shell.onCommit(() => this.#sockets.deliver());
   }
 
@@ -80,6 +85,8 @@ export abstract class LiveSession extends SessionWork {
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
     const sender = this.#sockets.sender(socket);
     if (sender === null) return;
+    const assurance = this.#sockets.assured(socket);
+    if (assurance !== null && !(await assurance)) return;
     const received = readFrame(data);
     if ("frame" in received) {
       await this.#serve(socket, received.frame, sender);

@@ -1,5 +1,3 @@
-import { z } from "zod";
-import type { AuditActor } from "../contracts/audit.ts";
 import type { Fault } from "../contracts/errors.ts";
 import {
   MAX_FAULTY_FRAMES,
@@ -10,13 +8,15 @@ import {
   MAX_UNACKNOWLEDGED_BYTES,
   MAX_UNACKNOWLEDGED_EVENTS,
 } from "../contracts/limits.ts";
-import { type Rev, revSchema, type ServerFrame } from "../contracts/live.ts";
-import { scopeSchema } from "../contracts/principal.ts";
+import type { Rev, ServerFrame } from "../contracts/live.ts";
 import { problemOf } from "../contracts/problem.ts";
+import type { CheckKeys } from "../registry/key-check-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { headRev, readEvents, resumeAt } from "./feed-reading.ts";
 import { type SentEvent, Window } from "./feed.ts";
+import { type Attachment, readAttachment } from "./live-attachment.ts";
+import { checkKeys, isCheckDue, keyOf } from "./live-credentials.ts";
 import type { LiveOpening } from "./live-opening.ts";
 import type { SessionRow } from "./rows.ts";
 import { Refusal, type SessionShell } from "./session-shell.ts";
@@ -41,21 +41,6 @@ export const CLOSE = {
 const PAGE_EVENTS = 64;
 const PAGE_BYTES = 256 * 1024;
 
-/** What a socket must know after hibernation. */
-const attachmentSchema = z.object({
-  v: z.literal(1),
-  incarnation: z.string(),
-  scopes: z.array(scopeSchema),
-  /** Who sends its frames; a socket that an earlier version opened does not know. */
-  by: z.custom<AuditActor>().optional(),
-  requestId: z.string(),
-  until: z.number(),
-  acked: revSchema,
-  /** The last event that it was sent; null while it has been sent all: then an event need not write it down. */
-  sent: revSchema.nullable(),
-});
-type Attachment = z.infer<typeof attachmentSchema>;
-
 /** A socket that is open. */
 interface Reader {
   attachment: Attachment;
@@ -73,25 +58,28 @@ const log = createLog();
 export class LiveSockets {
   readonly #ctx: DurableObjectState;
   readonly #shell: SessionShell;
+  readonly #checkKeys: CheckKeys;
   readonly #readers = new Map<WebSocket, Reader>();
+  /** A check of keys that is under way. */
+  #checking: Promise<void> | null = null;
 
-  constructor(ctx: DurableObjectState, shell: SessionShell) {
+  constructor(ctx: DurableObjectState, shell: SessionShell, check: CheckKeys) {
     this.#ctx = ctx;
     this.#shell = shell;
+    this.#checkKeys = check;
     const session = shell.row();
     // Before anything can be written: who had been sent all is where the log ends now.
     for (const socket of ctx.getWebSockets()) this.#wake(socket, session);
   }
 
   #wake(socket: WebSocket, session: SessionRow | null): void {
-    const parsed = attachmentSchema.safeParse(socket.deserializeAttachment());
-    if (!parsed.success) {
+    const attachment = readAttachment(socket);
+    if (attachment === null) {
       socket.close(CLOSE.broken, "Reconnect with since");
       return;
     }
-    const { data } = parsed;
-    const sent = data.sent ?? (session === null ? 0 : headRev(this.#shell.store, session));
-    this.#readers.set(socket, newReader(data, sent, null));
+    const sent = attachment.sent ?? (session === null ? 0 : headRev(this.#shell.store, session));
+    this.#readers.set(socket, newReader(attachment, sent, null));
   }
 
   /** Refuses one socket more than there may be. */
@@ -109,7 +97,8 @@ export class LiveSockets {
     const sent = from ?? rev;
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
     const { incarnation } = session;
-    const attachment: Attachment = { v: 1, incarnation, scopes: [...scopes], by, requestId, until, acked: sent, sent };
+    const opener = { scopes: [...scopes], by, requestId, until, keyCheckedAt: now };
+    const attachment: Attachment = { v: 1, incarnation, ...opener, acked: sent, sent };
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
     this.#ctx.acceptWebSocket(socket);
@@ -142,10 +131,18 @@ export class LiveSockets {
       // Once for all sockets, like each page.
       const rev = headRev(this.#shell.store, session);
       const page = new Page();
+      const now = Date.now();
+      let isCheckNeeded = false;
       const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
       for (const [socket, reader] of inOrder) {
-        if (!this.#isOver(socket, reader, session)) this.#feed(socket, reader, session, rev, page);
+        if (this.#isOver(socket, reader, session)) continue;
+        if (isCheckDue(reader.attachment, now)) {
+          isCheckNeeded = true;
+          // It waits, and hibernation must not take it for one that was sent all.
+          if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });
+        } else this.#feed(socket, reader, session, rev, page);
       }
+      if (isCheckNeeded) this.#ctx.waitUntil(this.#check(session));
     });
   }
 
@@ -220,6 +217,37 @@ export class LiveSockets {
     if (reader.allowance >= 0) return reader.attachment;
     this.refuse(socket, TOO_MANY_FRAMES, undefined, CLOSE.policy);
     return null;
+  }
+
+  /** Whether the key of whoever sends a frame is still good; null where that need not be asked. Resolves to false once it is closed. */
+  assured(socket: WebSocket): Promise<boolean> | null {
+    const reader = this.#readers.get(socket);
+    const session = this.#shell.row();
+    if (reader === undefined || session === null || !isCheckDue(reader.attachment, Date.now())) return null;
+    return this.#check(session).then(() => this.#readers.has(socket));
+  }
+
+  /** Closes the sockets whose keys are good no more, and tells the others what waited for that. Never rejects. */
+  #check(session: Pick<SessionRow, "tenant">): Promise<void> {
+    this.#checking ??= this.#askForKeys(session);
+    return this.#checking;
+  }
+
+  async #askForKeys({ tenant }: Pick<SessionRow, "tenant">): Promise<void> {
+    const began = Date.now();
+    const due = [...this.#readers.values()].filter(({ attachment }) => isCheckDue(attachment, began));
+    const keys = new Set(due.flatMap(({ attachment }) => keyOf(attachment) ?? []));
+    const { isGood, checkedAt } = await checkKeys(this.#checkKeys, tenant, [...keys], log);
+    this.#checking = null;
+    this.#orBreakOff(() => {
+      for (const [socket, reader] of this.#readers) {
+        const key = keyOf(reader.attachment);
+        if (key === null || !keys.has(key)) continue;
+        if (isGood(key)) this.#remember(socket, reader, { keyCheckedAt: checkedAt });
+        else this.refuse(socket, STALE_CREDENTIALS, undefined, CLOSE.credentials);
+      }
+    });
+    this.deliver();
   }
 
   /** The client has taken in every event up to one. */

@@ -3,6 +3,7 @@ import type { Fault, Outcome } from "../contracts/errors.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -28,7 +29,7 @@ import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summ
 export interface ChatSessionEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
-  readonly TENANT: LeaseNamespace;
+  readonly TENANT: LeaseNamespace & KeyCheckNamespace;
   readonly AUDIT_QUEUE: Queue;
   readonly OPERATIONS: LateWorkNamespace;
 }

@@ -1,0 +1,69 @@
+// The heap of the Worker's isolate, over workerd's inspector (the Chrome DevTools protocol).
+import { z } from "zod";
+
+/** What Miniflare calls the isolate of the Worker that it serves. */
+const ISOLATE = "core:user:threadkeep";
+const ANSWER_TIMEOUT_MS = 30_000;
+const MIB = 2 ** 20;
+
+const targetsSchema = z.array(z.object({ id: z.string(), webSocketDebuggerUrl: z.string() }));
+const answerSchema = z.object({ id: z.number(), result: z.unknown() });
+const usageSchema = z.object({ usedSize: z.number() });
+
+export interface InspectedHeap {
+  /** Collects what nobody holds any more. What is left, in MiB. */
+  collect(): Promise<number>;
+  close(): void;
+}
+
+/** @param port of workerd's inspector, on this machine */
+export async function inspectHeap(port: number): Promise<InspectedHeap> {
+  const list = await fetch(`http://127.0.0.1:${port}/json`);
+  const target = targetsSchema.parse(await list.json()).find(({ id }) => id === ISOLATE);
+  if (target === undefined) throw new Error(`workerd's inspector on port ${port} knows no isolate ${ISOLATE}`);
+  const socket = new WebSocket(target.webSocketDebuggerUrl);
+  await new Promise((resolve, reject) => {
+    socket.addEventListener("open", resolve, { once: true });
+    socket.addEventListener("error", () => reject(new Error("workerd's inspector takes no connection")), {
+      once: true,
+    });
+  });
+  let asked = 0;
+  const ask = (method: string): Promise<unknown> => {
+    asked += 1;
+    const id = asked;
+    return new Promise((resolve, reject) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        socket.removeEventListener("message", take);
+      };
+      const timer = setTimeout(() => {
+        done();
+        reject(new Error(`workerd's inspector did not answer ${method} in ${ANSWER_TIMEOUT_MS} ms`));
+      }, ANSWER_TIMEOUT_MS);
+      const take = ({ data }: MessageEvent): void => {
+        const answer = answerSchema.safeParse(JSON.parse(String(data)));
+        if (!answer.success || answer.data.id !== id) return;
+        done();
+        resolve(answer.data.result);
+      };
+      socket.addEventListener("message", take);
+      socket.send(JSON.stringify({ id, method }));
+    });
+  };
+  const collect = async (): Promise<number> => {
+    await ask("HeapProfiler.collectGarbage");
+    const { usedSize } = usageSchema.parse(await ask("Runtime.getHeapUsage"));
+    return Math.round((10 * usedSize) / MIB) / 10;
+  };
+  let before: Promise<unknown> = Promise.resolve();
+  return {
+    // One after the other: what comes while the inspector is busy may go unanswered.
+    collect() {
+      const collected = before.then(collect);
+      before = collected.catch(() => undefined);
+      return collected;
+    },
+    close: () => socket.close(),
+  };
+}

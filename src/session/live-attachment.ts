@@ -1,0 +1,31 @@
+import { z } from "zod";
+import type { AuditActor } from "../contracts/audit.ts";
+import { type Rev, revSchema } from "../contracts/live.ts";
+import { scopeSchema } from "../contracts/principal.ts";
+
+/** What a socket must know after hibernation, which the runtime keeps with it. */
+
+const attachmentSchema = z.object({
+  v: z.literal(1),
+  incarnation: z.string(),
+  scopes: z.array(scopeSchema),
+  /** Who sends its frames; a socket that an earlier version opened does not know. */
+  by: z.custom<AuditActor>().optional(),
+  requestId: z.string(),
+  until: z.number(),
+  /** When the key that it was opened with was known to be good, ms since 1970; a socket of an earlier version does not know. */
+  keyCheckedAt: z.number().optional(),
+  acked: revSchema,
+  /** The last event that it was sent; null while it has been sent all: then an event need not write it down. */
+  sent: revSchema.nullable(),
+});
+
+export interface Attachment extends z.infer<typeof attachmentSchema> {
+  readonly sent: Rev | null;
+}
+
+/** Null if what a socket remembers cannot be read. */
+export function readAttachment(socket: WebSocket): Attachment | null {
+  const parsed = attachmentSchema.safeParse(socket.deserializeAttachment());
+  return parsed.success ? parsed.data : null;
+}

@@ -1,0 +1,23 @@
+import { expect, it } from "vitest";
+import { runFanout } from "../../scripts/live/fanout.ts";
+import { MAX_SOCKETS_PER_SESSION } from "../../src/contracts/limits.ts";
+import { sharedService } from "../support/service.ts";
+
+it("all sockets of a session see all that is appended, in order, beside one that never reads", async () => {
+  const { directUrl, apiKey } = sharedService();
+  const session = `watched-${crypto.randomUUID()}`;
+  const report = await runFanout(() => ({ url: directUrl, apiKey, session }), {
+    sockets: MAX_SOCKETS_PER_SESSION,
+    appendsPerSecond: 50,
+    warmUpSeconds: 1,
+    seconds: 2,
+    idleSeconds: 0,
+    runtimePid: undefined,
+    heap: undefined,
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+    onMemory: () => undefined,
+  });
+  expect(report.faults).toEqual([]);
+  expect(report).toMatchObject({ appends: 150, deliveries: 150 * (MAX_SOCKETS_PER_SESSION - 1) });
+}, 180_000);

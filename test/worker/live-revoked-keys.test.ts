@@ -1,0 +1,153 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, waitUntil } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { formatKey } from "../../src/access/key-format.ts";
+import { newKeySchema } from "../../src/contracts/api-key.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { IssuedKey } from "../../src/registry/key-records.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { Tenant } from "../../src/registry/tenant.ts";
+import { KEY_CHECKED_FOR_MS } from "../../src/session/live-credentials.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { askLive, clientOf, eventsOf, type LiveClient, revsOf } from "../support/worker-live.ts";
+import { birthOf, said, sessionAt, stubAt, until } from "../support/worker-session.ts";
+
+const tenants = createTenantClient(env.TENANT, {
+  keepAlive: waitUntil,
+  log: createLog({ write: () => undefined }),
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+interface Chat {
+  readonly ref: SessionRef;
+  /** A key's id, and a socket that it opened. */
+  readonly revoked: { readonly id: string; readonly client: LiveClient };
+  readonly kept: { readonly id: string; readonly client: LiveClient };
+}
+
+/** A session of a fresh tenant that two keys follow. */
+async function chatOfTwoKeys(): Promise<Chat> {
+  const tenant = `t-${crypto.randomUUID()}`;
+  const ref = { tenant, owner: "-", session: "s" };
+  await tenants.create(tenant, null);
+  unwrap(await sessionAt(ref).append({ messages: [said("first")] }, birthOf(ref)));
+  const issue = async (name: string): Promise<IssuedKey> =>
+    unwrap(await tenants.keys.create(tenant, newKeySchema.parse({ name })));
+  // Both before the first is shown: a key that is newer than what the Worker has heard of the tenant is not known for a second.
+  const [brief, lasting] = [await issue("brief"), await issue("lasting")];
+  const enter = async ({ state, secret }: IssuedKey): Promise<Chat["kept"]> => {
+    const authorization = `Bearer ${formatKey({ tenant, id: state.id, secret })}`;
+    const client = clientOf(await askLive(ref, "", { authorization }));
+    await client.find("hello", ({ type }) => type === "hello");
+    return { id: state.id, client };
+  };
+  return { ref, revoked: await enter(brief), kept: await enter(lasting) };
+}
+
+const say = async ({ ref }: Chat, text: string): Promise<void> => {
+  unwrap(await sessionAt(ref).append({ messages: [said(text)] }, null));
+};
+/** With timers that stand still nobody loses patience, however slow the machine is. */
+const letPass = (ms: number): void => void vi.useFakeTimers({ toFake: ["Date", "setTimeout"], now: Date.now() + ms });
+
+describe("a socket whose key was revoked", () => {
+  it("hears nothing after a minute and is closed with 4401, and one of another key misses nothing", async () => {
+    const chat = await chatOfTwoKeys();
+    const { revoked, kept } = chat;
+    await say(chat, "heard by both");
+    await until("both heard it", async () => eventsOf(revoked.client).length + eventsOf(kept.client).length === 2);
+    unwrap(await tenants.keys.revoke(chat.ref.tenant, revoked.id));
+    letPass(KEY_CHECKED_FOR_MS);
+    await say(chat, "a secret");
+    await say(chat, "another");
+    await until("it is closed", async () => revoked.client.closed() !== null);
+    expect(revoked.client.closed()).toMatchObject({ code: 4401, reason: "unauthenticated" });
+    expect(eventsOf(revoked.client)).toHaveLength(1);
+    await until("the other heard all", async () => eventsOf(kept.client).length === 3);
+    const [first = 0] = revsOf(kept.client);
+    expect(revsOf(kept.client)).toEqual([first, first + 1, first + 2]);
+    expect(kept.client.closed()).toBeNull();
+  });
+
+  it("changes nothing after a minute with a frame, and is closed", async () => {
+    const chat = await chatOfTwoKeys();
+    const { ref, revoked } = chat;
+    unwrap(await tenants.keys.revoke(ref.tenant, revoked.id));
+    letPass(KEY_CHECKED_FOR_MS);
+    for (const id of ["one", "two"]) {
+      revoked.client.send({ type: "append", id, messages: [{ role: "user", content: "too late" }] });
+    }
+    await until("it is closed", async () => revoked.client.closed() !== null);
+    expect(revoked.client.closed()).toMatchObject({ code: 4401 });
+    expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(1);
+  });
+
+  it("is found out after hibernation as well, and who waits for that then misses nothing", async () => {
+    const chat = await chatOfTwoKeys();
+    const { ref, revoked, kept } = chat;
+    unwrap(await tenants.keys.revoke(ref.tenant, revoked.id));
+    letPass(KEY_CHECKED_FOR_MS);
+    await evictDurableObject(stubAt(ref));
+    await say(chat, "after the sleep");
+    await until("it is closed", async () => revoked.client.closed() !== null);
+    await until("the other heard it", async () => eventsOf(kept.client).length === 1);
+    expect(eventsOf(revoked.client)).toEqual([]);
+  });
+});
+
+describe("a socket whose key is good", () => {
+  it("costs no more than one check a minute, however much happens", async () => {
+    const chat = await chatOfTwoKeys();
+    const check = vi.spyOn(Tenant.prototype, "goodKeys");
+    for (let count = 0; count < 5; count += 1) await say(chat, "no check is due");
+    expect(check).not.toHaveBeenCalled();
+    letPass(KEY_CHECKED_FOR_MS);
+    for (let count = 0; count < 5; count += 1) await say(chat, "one is");
+    await until("both heard all", async () => eventsOf(chat.kept.client).length === 10);
+    await until("both heard all", async () => eventsOf(chat.revoked.client).length === 10);
+    expect(check).toHaveBeenCalledOnce();
+  });
+
+  it("goes on where nobody can tell, and is asked about again soon", async () => {
+    const chat = await chatOfTwoKeys();
+    const { ref, revoked, kept } = chat;
+    vi.spyOn(Tenant.prototype, "goodKeys").mockRejectedValue(new Error("out of reach"));
+    letPass(KEY_CHECKED_FOR_MS);
+    await say(chat, "during the outage");
+    await until("it is heard", async () => eventsOf(kept.client).length === 1);
+    expect(kept.client.closed()).toBeNull();
+    vi.restoreAllMocks();
+    unwrap(await tenants.keys.revoke(ref.tenant, revoked.id));
+    letPass(10_000);
+    await say(chat, "after the outage");
+    await until("the revoked one is closed", async () => revoked.client.closed() !== null);
+    expect(eventsOf(revoked.client)).toHaveLength(1);
+  });
+
+  it("has it written down what it is not told yet while its key is asked about, since an eviction may come", async () => {
+    const chat = await chatOfTwoKeys();
+    const { ref, kept } = chat;
+    const sent = (): Promise<unknown[]> =>
+      runInDurableObject(stubAt(ref), (_, state) =>
+        state.getWebSockets().map((socket) => socket.deserializeAttachment().sent),
+      );
+    let fail = (): void => undefined;
+    vi.spyOn(Tenant.prototype, "goodKeys").mockReturnValue(
+      new Promise((_resolve, reject) => {
+        fail = () => reject(new Error("out of reach"));
+      }),
+    );
+    letPass(KEY_CHECKED_FOR_MS);
+    await say(chat, "kept back");
+    expect(await sent()).toEqual([expect.any(Number), expect.any(Number)]);
+    expect(eventsOf(kept.client)).toEqual([]);
+    fail();
+    await until("it is told", async () => eventsOf(kept.client).length === 1);
+    expect(await sent()).toEqual([null, null]);
+  });
+});
