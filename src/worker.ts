@@ -28,6 +28,7 @@ import { createModel } from "./summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
 import { createLog } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
@@ -68,6 +69,7 @@ function build(env: Env) {
     pingArchive: () => onDatabase(ping),
     tickets,
     audit,
+    metrics: createMetrics(env.METRICS),
   };
   const app = createApp({
     authenticate,
@@ -104,6 +106,7 @@ function build(env: Env) {
       : createSummarizerClient({ name: "threadkeep", timeoutMs, ...inProcess(makeshiftAgent, env, ctx) }),
     withDatabase: onDatabase,
     log,
+    ...(parts.metrics === undefined ? {} : { metrics: parts.metrics }),
   });
   const retain = () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays);
   return { app, parts, pipelineOf, retain };

@@ -10,6 +10,7 @@ import type { TenantClient } from "../registry/tenant-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the operations are made of; the entry hands it over. */
 export interface Parts {
@@ -20,6 +21,7 @@ export interface Parts {
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
+  readonly metrics?: Metrics;
   /** Runs on a connection to the archive of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Rejects if PostgreSQL does not answer. */
