@@ -27,6 +27,7 @@ import { extractive } from "./summarizer/extractive.ts";
 import { createModel } from "./summarizer/models.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
+import { readBacklogs } from "./telemetry/backlog.ts";
 import { createLog } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
@@ -70,6 +71,8 @@ function build(env: Env) {
     tickets,
     audit,
     metrics: createMetrics(env.METRICS),
+    readBacklogs: () =>
+      readBacklogs({ summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE }),
   };
   const app = createApp({
     authenticate,

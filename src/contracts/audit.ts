@@ -45,6 +45,7 @@ export const AUDIT_ACTIONS = [
   "retryFailedJobs",
   "dropFailedJob",
   "readAudit",
+  "readMetrics",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof auditActionSchema>;

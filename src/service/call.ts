@@ -10,6 +10,7 @@ import type { TenantClient } from "../registry/tenant-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
+import type { Backlog } from "../telemetry/backlog.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the operations are made of; the entry hands it over. */
@@ -22,6 +23,8 @@ export interface Parts {
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
   readonly metrics?: Metrics;
+  /** How much waits in the queues. */
+  readonly readBacklogs?: () => Promise<Backlog[]>;
   /** Runs on a connection to the archive of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Rejects if PostgreSQL does not answer. */

@@ -10,6 +10,7 @@ import { jobRoutes } from "../../src/http/routes/jobs.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
 import { liveRoutes } from "../../src/http/routes/live.ts";
 import { messageRoutes } from "../../src/http/routes/messages.ts";
+import { metricsRoutes } from "../../src/http/routes/metrics.ts";
 import { searchRoutes } from "../../src/http/routes/search.ts";
 import { sessionRoutes } from "../../src/http/routes/sessions.ts";
 import { summaryRoutes } from "../../src/http/routes/summaries.ts";
@@ -68,6 +69,7 @@ const routes = [
   ...jobRoutes,
   ...keyRoutes,
   ...auditRoutes,
+  ...metricsRoutes,
   ...userRoutes,
 ];
 
