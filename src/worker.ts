@@ -32,7 +32,9 @@ import { createSessionClient } from "./session/client.ts";
 import { createAgents } from "./summarizer/agents.ts";
 import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
+import { readBacklogs } from "./telemetry/backlog.ts";
 import { createLog } from "./telemetry/log.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
@@ -73,6 +75,9 @@ function build(env: Env) {
     tickets,
     audit,
     startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
+    metrics: createMetrics(env.METRICS),
+    readBacklogs: () =>
+      readBacklogs({ summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE }),
   };
   const readiness = createReadiness({
     parts,
@@ -108,6 +113,7 @@ function build(env: Env) {
     ...agents.clientsOf(env, ctx),
     withDatabase: onDatabase,
     log,
+    ...(parts.metrics === undefined ? {} : { metrics: parts.metrics }),
   });
   const scheduledOf = (ctx: ExecutionContext) => ({
     checkAlerts: () =>

@@ -50,6 +50,7 @@ export const AUDIT_ACTIONS = [
   "readOperation",
   "cancelOperation",
   "readAudit",
+  "readMetrics",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof auditActionSchema>;

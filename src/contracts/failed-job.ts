@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Failure } from "./job.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "./limits.ts";
 import { sessionIdSchema, userIdSchema } from "./session.ts";
 import { tenantIdSchema } from "./tenant.ts";
@@ -21,6 +22,9 @@ export const failureFilterSchema = z.strictObject({
     .describe("Such as summarize, archive, erase or erase-user"),
 });
 export type FailureFilter = z.infer<typeof failureFilterSchema>;
+
+/** How many jobs of a kind fail, and in which way. */
+export type FailureCount = Pick<Failure, "kind" | "state"> & { readonly count: number };
 
 export const retryRequestSchema = failureFilterSchema
   .extend({

@@ -29,6 +29,7 @@ import { jobRoutes } from "./routes/jobs.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { metricsRoutes } from "./routes/metrics.ts";
 import { operationRoutes } from "./routes/operations.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
@@ -67,6 +68,7 @@ const routes: readonly Route[] = [
   ...operationRoutes,
   ...keyRoutes,
   ...auditRoutes,
+  ...metricsRoutes,
 ];
 const document = openApiDocument(routes);
 
@@ -83,7 +85,9 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/", answerSessionPage);
 
   app.use("/v1/*", allowOrigins(options.corsOrigins));
-  app.use("/v1/*", authenticateRequest(options.authenticate), limitRequests(options.limit));
+  for (const path of ["/v1/*", "/metrics"]) {
+    app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit));
+  }
   for (const route of routes) mount(app, route, options.parts);
   answerOtherMethods(app);
   return app;

@@ -168,7 +168,7 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
       ...describeParameters("path", params, schemas),
       ...describeParameters("query", query, schemas),
       ...describeParameters("header", headers, schemas),
-      ...(route.path.startsWith("/v1/admin/") ? [] : [userParameter(schemas)]),
+      ...(/^\/v1\/admin\/|^\/metrics$/.test(route.path) ? [] : [userParameter(schemas)]),
     ],
     ...(route.lines === undefined
       ? {}

@@ -58,7 +58,7 @@ type Reply<A extends AnswerSpecs> = {
 interface RouteText {
   readonly method: Method;
   /** With its parameters in braces, as OpenAPI writes it. */
-  readonly path: `/v1/${string}`;
+  readonly path: `/v1/${string}` | "/metrics";
   readonly operationId: string;
   readonly tag: string;
   /** What a caller needs whatever the request holds. The operation asks for it, on every surface; here it is told to readers. */

@@ -9,51 +9,70 @@ import { eraseUser } from "./erase-user.ts";
 import { expireSession } from "./expire.ts";
 import { recordDeadLetter } from "./failed.ts";
 import { copyFork } from "./fork.ts";
+import { createJobLedger } from "./job-ledger.ts";
+import { type MeasuredOf, measuredJob, namesOf } from "./measured-job.ts";
 import { summarizeSession } from "./summarize.ts";
 
 /** What the queue of audit events is called, before the name of its environment. */
 const AUDIT_QUEUE = "threadkeep-audit";
 
 /** Handles a batch of any of our queues. Each message is acknowledged or retried by itself: a throw would run paid calls again. */
-export async function consume(batch: Pick<MessageBatch, "queue" | "messages">, parts: PipelineParts): Promise<void> {
-  if (batch.queue.startsWith(AUDIT_QUEUE)) {
-    const isDead = batch.queue.startsWith(`${AUDIT_QUEUE}-failed`);
-    const verdicts = isDead ? buryAudit(batch.messages, parts) : await storeAudit(batch.messages, parts);
-    for (const [index, message] of batch.messages.entries()) {
+export async function consume(
+  batch: Pick<MessageBatch, "queue" | "messages">,
+  { metrics, ...given }: PipelineParts,
+): Promise<void> {
+  const { queue, messages } = batch;
+  if (queue.startsWith(AUDIT_QUEUE)) {
+    const isDead = queue.startsWith(`${AUDIT_QUEUE}-failed`);
+    const verdicts = isDead ? buryAudit(messages, given) : await storeAudit(messages, given);
+    for (const [index, message] of messages.entries()) {
       apply(message, verdicts[index] ?? retryLater(message.attempts));
     }
     return;
   }
-  if (batch.queue.includes("-failed")) {
+  const startedAt = Date.now();
+  const ledger = createJobLedger();
+  const parts: PipelineParts = { ...given, ledger };
+  const measure = (message: Message, verdict: Verdict, about: MeasuredOf): void =>
+    metrics?.job(measuredJob(message, verdict, about, ledger, startedAt));
+  if (queue.includes("-failed")) {
     await Promise.all(
-      batch.messages.map((message) =>
-        settle(message, parts, () => recordDeadLetter(message.body, message.attempts, parts)),
-      ),
+      messages.map(async (message) => {
+        const verdict = await settle(message, parts, () => recordDeadLetter(message.body, message.attempts, parts));
+        measure(message, verdict, { ...namesOf(message.body), isDead: true });
+      }),
     );
     return;
   }
   const deliveries: { message: Message; delivery: Delivery }[] = [];
   const erasures: Promise<void>[] = [];
-  for (const message of batch.messages) {
+  for (const message of messages) {
     const parsed = jobMessageSchema.safeParse(message.body);
     const ofUser = userJobMessageSchema.safeParse(message.body);
     if (parsed.success) {
       deliveries.push({ message, delivery: { job: parsed.data, attempts: message.attempts } });
     } else if (ofUser.success) {
-      erasures.push(settle(message, parts, () => eraseUser(ofUser.data, parts)));
+      erasures.push(
+        settle(message, parts, () => eraseUser(ofUser.data, parts)).then((verdict) =>
+          measure(message, verdict, ofUser.data),
+        ),
+      );
     } else {
       // Of a later version of this code, perhaps: it goes round until that version is back, or to the dead letters.
-      parts.log.warn("job_not_understood", { queue: batch.queue, attempts: message.attempts });
-      apply(message, retryLater(message.attempts));
+      parts.log.warn("job_not_understood", { queue, attempts: message.attempts });
+      const verdict = apply(message, retryLater(message.attempts));
+      measure(message, verdict, { ...namesOf(message.body), isUnknown: true });
     }
   }
   const archives = deliveries.filter(({ delivery }) => BY_SESSION[delivery.job.kind] === undefined);
   await Promise.all([
     ...deliveries.map(async ({ message, delivery }) => {
       const handle = BY_SESSION[delivery.job.kind];
-      if (handle !== undefined) await settle(message, parts, () => handle(delivery, parts));
+      if (handle === undefined) return;
+      const verdict = await settle(message, parts, () => handle(delivery, parts));
+      measure(message, verdict, delivery.job);
     }),
-    settleArchives(archives, parts),
+    settleArchives(archives, parts, measure),
     ...erasures,
   ]);
 }
@@ -70,6 +89,7 @@ const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelinePa
 async function settleArchives(
   archives: readonly { message: Message; delivery: Delivery }[],
   parts: PipelineParts,
+  measure: (message: Message, verdict: Verdict, about: MeasuredOf) => void,
 ): Promise<void> {
   if (archives.length === 0) return;
   let verdicts: readonly Verdict[] = [];
@@ -82,21 +102,22 @@ async function settleArchives(
     // Thrown on, it would end the handler amid the calls of models that run beside it.
     parts.log.error("delivery_failed", { sessions: archives.length, ...errorFields(error) });
   }
-  for (const [index, { message }] of archives.entries()) {
-    apply(message, verdicts[index] ?? retryLater(message.attempts));
+  for (const [index, { message, delivery }] of archives.entries()) {
+    measure(message, apply(message, verdicts[index] ?? retryLater(message.attempts)), delivery.job);
   }
 }
 
-async function settle(message: Message, parts: PipelineParts, body: () => Promise<Verdict>): Promise<void> {
+async function settle(message: Message, parts: PipelineParts, body: () => Promise<Verdict>): Promise<Verdict> {
   try {
-    apply(message, await body());
+    return apply(message, await body());
   } catch (error) {
     parts.log.error("delivery_failed", { attempts: message.attempts, ...errorFields(error) });
-    apply(message, retryLater(message.attempts));
+    return apply(message, retryLater(message.attempts));
   }
 }
 
-function apply(message: Message, verdict: Verdict): void {
+function apply(message: Message, verdict: Verdict): Verdict {
   if (verdict.verdict === "ack") message.ack();
   else message.retry({ delaySeconds: verdict.delaySeconds });
+  return verdict;
 }

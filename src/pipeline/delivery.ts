@@ -7,6 +7,8 @@ import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { SummarizerClient } from "../summarizer/client.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
+import type { JobLedger } from "./job-ledger.ts";
 
 /** What the consumers are made of; the entry hands it over. */
 export interface PipelineParts {
@@ -21,6 +23,9 @@ export interface PipelineParts {
   /** Runs a body on a connection of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   readonly log: Log;
+  readonly metrics?: Metrics;
+  /** Of the batch that is being handled. */
+  readonly ledger?: JobLedger;
 }
 
 /** What becomes of a delivery. The object owes the work until it is confirmed, so an acknowledged delivery loses nothing. */

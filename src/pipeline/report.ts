@@ -5,6 +5,7 @@ import type { OperationsClient } from "../registry/operations-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import type { JobLedger } from "./job-ledger.ts";
 
 /** What the session object noted of a failed attempt. */
 export interface FailureReport {
@@ -22,6 +23,8 @@ export interface ReportParts {
   readonly operations: Pick<OperationsClient, "report" | "clear" | "settleLate">;
   readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;
+  /** Of the batch that is being handled. */
+  readonly ledger?: JobLedger;
 }
 
 /**
@@ -36,6 +39,7 @@ export async function reportFailure(
 ): Promise<void> {
   if (report === null) return;
   const { failures, gaveUp } = report;
+  parts.ledger?.fail(job.jobId, gaveUp);
   parts.log.warn("job_failed", { kind: job.kind, jobId: job.jobId, failures, gaveUp, reason });
   if (failures >= REPORT_AFTER_FAILURES || gaveUp) await indexFailure(parts, job, reason, report);
 }

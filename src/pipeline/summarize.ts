@@ -29,12 +29,14 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
     const asked = await askSummarizer(step, tenant, parts);
     if (asked.kind === "failure") {
       const { kind: _, ...shortfall } = asked;
+      parts.ledger?.spend(jobId, "", shortfall.usage, false);
       const report = await session.noteFailure(jobId, incarnation, { ...shortfall, lease });
       await reportFailure(parts, job, shortfall.reason, report);
       await noteSpent(parts, job.tenant, shortfall.usage);
       return ACK;
     }
     const { answer, shortfall } = asked;
+    parts.ledger?.spend(jobId, answer.model, answer.usage, shortfall !== null);
     if (shortfall !== null) {
       makeshifts += 1;
       parts.log.warn("summary_degraded", { jobId, reason: shortfall.reason });

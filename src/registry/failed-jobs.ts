@@ -1,4 +1,4 @@
-import type { FailureFilter } from "../contracts/failed-job.ts";
+import type { FailureCount, FailureFilter } from "../contracts/failed-job.ts";
 import { OVER_BUDGET_REASON, type OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { UserRef } from "../contracts/user.ts";
@@ -123,6 +123,28 @@ export class FailedJobs {
       jobs,
     );
     this.#sql.exec(`DELETE FROM failures WHERE ${AMONG}`, jobs);
+  }
+
+  /** @param tenant whose jobs; null: everybody's */
+  counts(tenant: string | null): FailureCount[] {
+    return this.#sql
+      .exec<{ kind: string; state: Failure["state"]; count: number }>(
+        `SELECT failure ->> '$.kind' AS kind, coalesce(failure ->> '$.state', 'retrying') AS state, count(*) AS count
+         FROM failures WHERE ?1 IS NULL OR failure ->> '$.tenant' = ?1 GROUP BY 1, 2 ORDER BY 1, 2`,
+        tenant,
+      )
+      .toArray();
+  }
+
+  /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+  oldestAt(tenant: string | null): number | null {
+    const { oldest } = this.#sql
+      .exec<{ oldest: string | null }>(
+        "SELECT min(failure ->> '$.firstFailedAt') AS oldest FROM failures WHERE ?1 IS NULL OR failure ->> '$.tenant' = ?1",
+        tenant,
+      )
+      .one();
+    return oldest === null ? null : Date.parse(oldest);
   }
 
   count(): number {

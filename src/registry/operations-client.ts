@@ -6,7 +6,7 @@ import type { ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import type { FailurePlace } from "./failed-jobs.ts";
 import type { RunNews } from "./operation-runs.ts";
-import type { Operations } from "./operations.ts";
+import type { Operations, OperationsStats } from "./operations.ts";
 
 export interface OperationsClient {
   /** Idempotent by job. */
@@ -22,6 +22,8 @@ export interface OperationsClient {
   /** Newest first. */
   list(limit: number, after: FailurePlace | null, filter?: FailureFilter): Promise<Failure[]>;
   count(): Promise<number>;
+  /** @param tenant what is about it; null: about all */
+  stats(tenant: string | null): Promise<OperationsStats>;
   /** Newest first. */
   listOfUser(user: UserRef): Promise<Failure[]>;
   /** Idempotent. */
@@ -66,6 +68,7 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     settle: (read) => stub().settle(read.map(({ jobId, lastFailedAt }) => ({ jobId, lastFailedAt }))),
     list: (limit, after, filter = {}) => stub().list(limit, after, filter),
     count: () => stub().count(),
+    stats: (tenant) => stub().stats(tenant),
     listOfUser: ({ tenant, owner }) => stub().listOfUser({ tenant, owner }),
     clearUser: ({ tenant, owner }) => stub().clearUser({ tenant, owner }),
     countOfUser: ({ tenant, owner }) => stub().countOfUser({ tenant, owner }),

@@ -1,6 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
-import type { FailureFilter } from "../contracts/failed-job.ts";
+import type { FailureCount, FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { OperationRequest, OperationRun, RunStatus } from "../contracts/operation-run.ts";
@@ -16,6 +16,14 @@ interface TenantRow extends Record<string, SqlStorageValue> {
   readonly tenant: string;
   readonly jurisdiction: Jurisdiction | null;
   readonly created_at: number;
+}
+
+/** How things stand. */
+export interface OperationsStats {
+  readonly failed: FailureCount[];
+  /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+  readonly oldestFailedAt: number | null;
+  readonly tenants: number;
 }
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
@@ -121,6 +129,15 @@ export class Operations extends DurableObject {
 
   async countNotices(): Promise<number> {
     return this.#alerts.countOwed();
+  }
+
+  /** @param tenant what is about it; null: about all */
+  async stats(tenant: string | null): Promise<OperationsStats> {
+    return {
+      failed: this.#failures.counts(tenant),
+      oldestFailedAt: this.#failures.oldestAt(tenant),
+      tenants: this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM tenants").one().count,
+    };
   }
 
   /** Idempotent. The truth of each tenant stays in its own object. */

@@ -12,6 +12,8 @@ import type { TenantClient } from "../registry/tenant-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
+import type { Backlog } from "../telemetry/backlog.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 
 /** What the operations are made of; the entry hands it over. */
 export interface Parts {
@@ -23,6 +25,9 @@ export interface Parts {
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
+  readonly metrics?: Metrics;
+  /** How much waits in the queues. */
+  readonly readBacklogs?: () => Promise<Backlog[]>;
   /** Runs on a connection to the archive of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Begins an instance of the Workflow of operations. Idempotent by its id. */

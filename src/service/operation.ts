@@ -43,14 +43,18 @@ export function operation<A extends readonly unknown[], T>(
   const { action, scopes, audit, isSessionless = false, tell } = spec;
   const perform: Operation<A, T> = async (call, ...args) => {
     const session = isSessionless ? null : sessionIdOf(args[0]);
+    const startedAt = Date.now();
     let result: T;
     try {
       for (const scope of scopes) requireScope(call.principal, scope);
       result = await body(call, ...args);
     } catch (error) {
-      call.parts.audit.refuse({ ...auditedOf(call, action), session, result: faultOf(error).code });
+      const { code } = faultOf(error);
+      measure(call, action, code, startedAt);
+      call.parts.audit.refuse({ ...auditedOf(call, action), session, result: code });
       throw error;
     }
+    measure(call, action, "ok", startedAt);
     if (audit === "each") {
       const subject: Subject = tell?.(result, ...args) ?? {};
       const { tenant = call.principal.tenant, session: told = session, details = {} } = subject;
@@ -65,6 +69,11 @@ export function operation<A extends readonly unknown[], T>(
 /** What an operation was made with; undefined of any other function. */
 export function specOf(made: object): Pick<OperationSpec<never, never>, "action" | "audit" | "scopes"> | undefined {
   return specs.get(made);
+}
+
+function measure({ principal, parts }: Call, action: AuditAction, result: string, startedAt: number): void {
+  const { tenant, kind: actor } = principal;
+  parts.metrics?.operation({ action, result, tenant, actor, durationMs: Date.now() - startedAt });
 }
 
 function auditedOf({ principal, requestId, from }: Call, action: AuditAction): Omit<Audited, "session" | "result"> {

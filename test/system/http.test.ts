@@ -355,6 +355,7 @@ describe("the OpenAPI document", () => {
       "delete /v1/sessions/{sessionId}/messages/{messageId}",
       "delete /v1/users/{userId}",
       "get /livez",
+      "get /metrics",
       "get /readyz",
       "get /v1/admin/alerts",
       "get /v1/admin/audit",

@@ -15,7 +15,17 @@ function read(environment: string | undefined): Config {
 
 /** Everything that must be the same everywhere; names of queues without their environment, variables without their values. */
 function comparable(config: Config, environment: string): Record<string, unknown> {
-  const { name: _name, vars, hyperdrive, queues, ratelimits, workflows, ai: _onlyDeployed, ...rest } = config;
+  const {
+    name: _name,
+    vars,
+    hyperdrive,
+    queues,
+    ratelimits,
+    ai: _onlyDeployed,
+    analytics_engine_datasets,
+    workflows,
+    ...rest
+  } = config;
   const plain = (queue: string | undefined): string | undefined => queue?.replace(`-${environment}`, "");
   const { routes: _routes, route: _route, workers_dev: _workersDev, preview_urls: _previews, ...shared } = rest;
   return {
@@ -24,6 +34,7 @@ function comparable(config: Config, environment: string): Record<string, unknown
     vars: Object.keys(vars).toSorted(),
     hyperdrive: hyperdrive.map(({ binding }) => binding),
     workflows: workflows.map((workflow) => ({ ...workflow, name: plain(workflow.name) })),
+    datasets: analytics_engine_datasets.map(({ binding }) => binding),
     ratelimits: ratelimits.map(({ namespace_id: _own, ...limit }) => limit),
     producers: queues.producers?.map((producer) => ({ ...producer, queue: plain(producer.queue) })),
     consumers: queues.consumers?.map((consumer) => ({
@@ -53,6 +64,16 @@ describe.each(ENVIRONMENTS)("the environment %s", (environment) => {
     );
     expect(new Set(spaces).size).toBe(spaces.length);
     for (const { simple } of deployed.ratelimits) expect(simple.period).toBe(RATE_LIMIT_PERIOD_SECONDS);
+  });
+
+  it("measures into a dataset of its own", () => {
+    const datasets = [local, ...ENVIRONMENTS.map(read)].flatMap(({ analytics_engine_datasets: own }) =>
+      own.map(({ dataset }) => dataset),
+    );
+    expect(datasets).toHaveLength(1 + ENVIRONMENTS.length);
+    expect(new Set(datasets).size).toBe(datasets.length);
+    // Its SQL knows names of letters, digits and underscores alone.
+    for (const dataset of datasets) expect(dataset).toMatch(/^[a-z_][a-z0-9_]*$/);
   });
 
   it("has a database of its own", () => {

@@ -11,6 +11,7 @@ import { jobRoutes } from "../../src/http/routes/jobs.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
 import { liveRoutes } from "../../src/http/routes/live.ts";
 import { messageRoutes } from "../../src/http/routes/messages.ts";
+import { metricsRoutes } from "../../src/http/routes/metrics.ts";
 import { operationRoutes } from "../../src/http/routes/operations.ts";
 import { searchRoutes } from "../../src/http/routes/search.ts";
 import { sessionRoutes } from "../../src/http/routes/sessions.ts";
@@ -19,6 +20,7 @@ import { transferRoutes } from "../../src/http/routes/transfer.ts";
 import { userRoutes } from "../../src/http/routes/users.ts";
 import type { Call, Parts } from "../../src/service/call.ts";
 import { operation, specOf } from "../../src/service/operation.ts";
+import type { MeasuredOperation, Metrics } from "../../src/telemetry/metrics.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
@@ -73,6 +75,7 @@ const routes = [
   ...operationRoutes,
   ...keyRoutes,
   ...auditRoutes,
+  ...metricsRoutes,
   ...userRoutes,
 ];
 
@@ -101,13 +104,15 @@ describe("what the service offers", () => {
 
 function callWith(scopes: readonly Scope[]) {
   const audit = listeningTrail();
+  const measured: MeasuredOperation[] = [];
+  const metrics: Metrics = { operation: (done) => void measured.push(done), job: () => undefined };
   const call: Call = {
     principal: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa", tenant: "acme", owner: "ada", scopes },
     requestId: "request-1",
     from: "198.51.100.0/24",
-    parts: { audit } as Partial<Parts> as Parts,
+    parts: { audit, metrics } as Partial<Parts> as Parts,
   };
-  return { call, audit };
+  return { call, audit, measured };
 }
 
 const CALLER = {
@@ -129,8 +134,9 @@ describe("an operation", () => {
   );
 
   it("that was done is told once, with who, what, where and from where", async () => {
-    const { call, audit } = callWith(["memory:write"]);
+    const { call, audit, measured } = callWith(["memory:write"]);
     expect(await write(call, "trip", 7)).toBe(7);
+    expect(measured).toMatchObject([{ action: "editMessage", result: "ok", tenant: "acme", actor: "tenant-key" }]);
     expect(audit.recorded).toEqual([
       { ...CALLER, session: "trip", action: "editMessage", result: "ok", details: { seq: 7 } },
     ]);
@@ -142,8 +148,9 @@ describe("an operation", () => {
     ["by what it found", ["memory:write"], -1, "message_not_found"],
     ["by a fault of ours", ["memory:write"], 0, "internal"],
   ] as const)("that was refused %s is counted, and is no event of its own", async (_why, scopes, seq, result) => {
-    const { call, audit } = callWith(scopes);
+    const { call, audit, measured } = callWith(scopes);
     await expect(write(call, "trip", seq)).rejects.toThrow(seq === 0 ? "the fault is ours" : result);
+    expect(measured).toMatchObject([{ action: "editMessage", result, tenant: "acme" }]);
     expect(audit.recorded).toEqual([]);
     expect(audit.refused).toEqual([{ ...CALLER, session: "trip", action: "editMessage", result }]);
   });

@@ -1,4 +1,4 @@
-import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { createExecutionContext, createMessageBatch, getQueueResult, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
@@ -15,7 +15,8 @@ import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { chatOf, oweSummary, owedJobs, sessionAt } from "../support/worker-session.ts";
+import type { MeasuredJob, Metrics } from "../../src/telemetry/metrics.ts";
+import { chatOf, oweSummary, owedJobs, sessionAt, stubAt } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 
@@ -226,6 +227,60 @@ describe("the consumer", () => {
     for (const ref of refs) {
       await expect.poll(async () => unwrap(await sessionAt(ref).state()).archived, { timeout: 40_000 }).toBe(true);
     }
+  });
+});
+
+describe("what is measured of jobs", () => {
+  const measuring = (): { measured: MeasuredJob[]; metrics: Metrics } => {
+    const measured: MeasuredJob[] = [];
+    return { measured, metrics: { operation: () => undefined, job: (job) => void measured.push(job) } };
+  };
+
+  it("is each delivery by itself: what was made at which cost, what failed, and what nobody understood", async () => {
+    const [good, bad] = [await owed(await chatOf(8)), await owed(await chatOf(8))];
+    const { measured, metrics } = measuring();
+    let calls = 0;
+    const parts = partsWith({
+      metrics,
+      summarizer: {
+        summarize: async () => {
+          calls += 1;
+          const usage = { inputTokens: 900, outputTokens: 40, costMicroDollars: 12 };
+          if (calls > 1) throw new SummarizerError("invalid_answer", "test", undefined, { usage });
+          return { items: [], model: "a-model", usage };
+        },
+      },
+    });
+    await deliver(parts, [good]);
+    await deliver(parts, [bad, { ...good, v: 2 }]);
+    await deliver(parts, [{ ...good, v: 2 }], "threadkeep-summarize-failed");
+    const spent = { inputTokens: 900, outputTokens: 40, costMicroDollars: 12, makeshifts: 0 };
+    const told = (job: string | undefined) => measured.filter(({ result }) => result === job);
+    expect(measured).toHaveLength(4);
+    expect(told("ok")).toMatchObject([
+      { kind: "summarize", tenant: "test", attempts: 1, spent: { ...spent, model: "a-model" } },
+    ]);
+    expect(told("failed")).toMatchObject([{ kind: "summarize", spent: { ...spent, model: "" } }]);
+    expect(told("unknown")).toMatchObject([{ kind: "summarize", tenant: "test" }]);
+    expect(told("dead")).toHaveLength(1);
+    for (const { durationMs, waitedMs } of measured) expect(Math.min(durationMs, waitedMs)).toBeGreaterThanOrEqual(0);
+    expect(JSON.stringify(measured)).not.toContain(good.session);
+  });
+
+  it("is that the archive was away, though the delivery is acknowledged", async () => {
+    const ref = await chatOf(8);
+    const { measured, metrics } = measuring();
+    const away = partsWith({
+      metrics,
+      withDatabase: async () => {
+        throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
+      },
+    });
+    const job = await owed(ref);
+    await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec("UPDATE jobs SET kind = 'archive'"));
+    const { acks } = await deliver(away, [{ ...job, kind: "archive" }], "threadkeep-archive");
+    expect(acks).toEqual(["0"]);
+    expect(measured).toMatchObject([{ kind: "archive", result: "failed" }]);
   });
 });
 

@@ -1,0 +1,83 @@
+import { z } from "zod";
+import { readStats, type Stats } from "../../service/stats.ts";
+import { type Gauge, OPEN_METRICS_TYPE, writeOpenMetrics } from "../open-metrics.ts";
+import { defineRoute, RawAnswer } from "../route.ts";
+
+const read = defineRoute({
+  method: "get",
+  path: "/metrics",
+  operationId: "readMetrics",
+  tag: "Operations",
+  scopes: ["ops"],
+  summary: "Read how things stand now",
+  description:
+    "As OpenMetrics text: what failed and has not recovered, and what waits in the queues. What is out of reach is left out, and `threadkeep_part_up` says so. With an admin key of all; a key of a tenant with the scope `ops` reads what is about its own tenant.",
+  request: z.object({}),
+  answers: {
+    200: {
+      description: "The numbers",
+      mediaType: OPEN_METRICS_TYPE,
+      schema: z.string(),
+      example: writeOpenMetrics([
+        {
+          name: "threadkeep_failed_jobs",
+          help: "Jobs that fail.",
+          samples: [{ labels: { kind: "archive", state: "retrying" }, value: 3 }],
+        },
+      ]),
+    },
+  },
+  problems: [],
+  async handle(call) {
+    const text = writeOpenMetrics(gaugesOf(await readStats(call), Date.now()));
+    const headers = { "Content-Type": OPEN_METRICS_TYPE, "Cache-Control": "no-store" };
+    return { status: 200, body: new RawAnswer(new Response(text, { headers })) };
+  },
+});
+
+export const metricsRoutes = [read];
+
+/** @param now ms since 1970 */
+export function gaugesOf({ failed, tenants, backlogs }: Stats, now: number): Gauge[] {
+  const age = (at: number | null): number[] => (at === null ? [] : [Math.max(0, (now - at) / 1000)]);
+  return [
+    {
+      name: "threadkeep_part_up",
+      help: "Whether a part answered that the numbers come from.",
+      samples: [{ labels: { part: "operations" }, value: failed === null ? 0 : 1 }],
+    },
+    {
+      name: "threadkeep_failed_jobs",
+      help: "Jobs that failed three times or gave up, and have not recovered.",
+      samples: (failed?.counts ?? []).map(({ kind, state, count }) => ({ labels: { kind, state }, value: count })),
+    },
+    {
+      name: "threadkeep_failed_jobs_oldest_seconds",
+      unit: "seconds",
+      help: "How long the job has failed that has failed longest.",
+      samples: age(failed?.oldestAt ?? null).map((value) => ({ value })),
+    },
+    {
+      name: "threadkeep_tenants",
+      help: "Tenants that were created.",
+      samples: tenants === null ? [] : [{ value: tenants }],
+    },
+    {
+      name: "threadkeep_queue_messages",
+      help: "Messages that wait in a queue.",
+      samples: backlogs.map(({ queue, messages }) => ({ labels: { queue }, value: messages })),
+    },
+    {
+      name: "threadkeep_queue_bytes",
+      unit: "bytes",
+      help: "What they take.",
+      samples: backlogs.map(({ queue, bytes }) => ({ labels: { queue }, value: bytes })),
+    },
+    {
+      name: "threadkeep_queue_oldest_seconds",
+      unit: "seconds",
+      help: "How long the message has waited that waits longest.",
+      samples: backlogs.flatMap(({ queue, oldestAt }) => age(oldestAt).map((value) => ({ labels: { queue }, value }))),
+    },
+  ];
+}

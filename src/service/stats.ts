@@ -1,0 +1,49 @@
+import type { FailureCount } from "../contracts/failed-job.ts";
+import type { Backlog } from "../telemetry/backlog.ts";
+import type { Call } from "./call.ts";
+import { operation } from "./operation.ts";
+
+/** How things stand now, for whoever watches. */
+export interface Stats {
+  /** The list of failed jobs; null if it is out of reach. */
+  readonly failed: {
+    readonly counts: readonly FailureCount[];
+    /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
+    readonly oldestAt: number | null;
+  } | null;
+  /** Tenants that were created; null for a caller that may not know, or if nobody can tell. */
+  readonly tenants: number | null;
+  readonly backlogs: readonly Backlog[];
+}
+
+/** A part that takes longer is told as out of reach: whoever watches asks again soon. */
+const READ_TIMEOUT_MS = 5_000;
+
+/** With a tenant's key what is about the tenant, with the admin key of all. What is out of reach is left out. */
+export const readStats = operation(
+  { action: "readMetrics", scopes: ["ops"], audit: "refusals", isSessionless: true },
+  async ({ principal, parts }: Call): Promise<Stats> => {
+    const isAdmin = principal.scopes.includes("admin");
+    const [operations, backlogs] = await Promise.all([
+      inTime(parts.operations.stats(isAdmin ? null : principal.tenant)),
+      isAdmin && parts.readBacklogs !== undefined ? inTime(parts.readBacklogs()) : [],
+    ]);
+    return {
+      failed: operations === null ? null : { counts: operations.failed, oldestAt: operations.oldestFailedAt },
+      tenants: isAdmin ? (operations?.tenants ?? null) : null,
+      backlogs: backlogs ?? [],
+    };
+  },
+);
+
+async function inTime<T>(asked: Promise<T>): Promise<T | null> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), READ_TIMEOUT_MS);
+  });
+  try {
+    return await Promise.race([asked.catch(() => null), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
