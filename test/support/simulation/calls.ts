@@ -104,17 +104,20 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
   };
 }
 
-function callDirectory(
+function callDirectory<Answer>(
   world: World,
   ref: SessionRef,
   atGate: AtGate,
   method: string,
-  body: (session: SimulatedSession) => void,
-): Promise<void> {
+  body: (session: SimulatedSession) => Answer,
+): Promise<Answer> {
   return atGate(`directory.${method} ${ref.session}`, async (passage) => {
     const isLost = passage === "faulty" && world.random.chance(0.5);
-    if (!isLost) body(world.sessionNamed(ref));
-    if (passage === "faulty") throw new Error("the directory is out of reach, as the simulation asked");
+    const unreachable = new Error("the directory is out of reach, as the simulation asked");
+    if (isLost) throw unreachable;
+    const answer = body(world.sessionNamed(ref));
+    if (passage === "faulty") throw unreachable;
+    return answer;
   });
 }
 

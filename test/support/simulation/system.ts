@@ -109,7 +109,7 @@ export interface SimulatedParts {
   readonly sessions: { get(ref: SessionRef): unknown };
   readonly directory: {
     remove(ref: SessionRef): Promise<void>;
-    setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<void>;
+    setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<boolean>;
   };
   readonly tenants: { read(tenant: string): Promise<TenantSettings>; spend(): Promise<void> };
   readonly operations: { report(failure: Failure): Promise<void>; clear(jobId: string): Promise<void> };

@@ -82,10 +82,13 @@ export class SimulatedDirectory {
     session.listed = null;
   }
 
-  setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): void {
+  setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): boolean {
     const { listed } = session;
-    if (listed === null || listed.decidedAt > decidedAt || listed.createdAt > decidedAt) return;
-    session.listed = { ...listed, expiredAt: isExpired ? decidedAt : null, decidedAt };
+    if (listed === null) return true;
+    if (listed.decidedAt > decidedAt) return false;
+    if (listed.createdAt <= decidedAt)
+      session.listed = { ...listed, expiredAt: isExpired ? decidedAt : null, decidedAt };
+    return true;
   }
 }
 
