@@ -98,6 +98,7 @@ function build(env: Env) {
     parts,
     log,
     readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
+    version: env.VERSION.id,
   });
   app.all(SUMMARIZER_ROUTE, async (c) => {
     // A model that no tenant's budget counts.
@@ -155,7 +156,7 @@ export default {
     try {
       built ??= build(env);
     } catch (error) {
-      if (error instanceof ConfigError) return answerMisconfigured(request, error.faults, log);
+      if (error instanceof ConfigError) return answerMisconfigured(request, error.faults, env.VERSION.id, log);
       throw error;
     }
     return built.app.fetch(request, env, ctx);
