@@ -24,8 +24,8 @@ export interface Attachment extends z.infer<typeof attachmentSchema> {
   readonly sent: Rev | null;
 }
 
-/** Null if what a socket remembers cannot be read. */
-export function readAttachment(socket: WebSocket): Attachment | null {
-  const parsed = attachmentSchema.safeParse(socket.deserializeAttachment());
+/** What the runtime kept, read again; null if it cannot be. */
+export function parseAttachment(kept: unknown): Attachment | null {
+  const parsed = attachmentSchema.safeParse(kept);
   return parsed.success ? parsed.data : null;
 }
