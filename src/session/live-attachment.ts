@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { AuditActor } from "../contracts/audit.ts";
-import { type Rev, revSchema } from "../contracts/live.ts";
+import { revSchema } from "../contracts/live.ts";
 import { scopeSchema } from "../contracts/principal.ts";
 
 /** What a socket must know after hibernation, which the runtime keeps with it. */
@@ -20,9 +20,7 @@ const attachmentSchema = z.object({
   sent: revSchema.nullable(),
 });
 
-export interface Attachment extends z.infer<typeof attachmentSchema> {
-  readonly sent: Rev | null;
-}
+export type Attachment = z.infer<typeof attachmentSchema>;
 
 /** What the runtime kept, read again; null if it cannot be. */
 export function parseAttachment(kept: unknown): Attachment | null {

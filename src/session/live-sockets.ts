@@ -136,7 +136,7 @@ export class LiveSockets {
       const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
       for (const [socket, reader] of inOrder) {
         if (this.#isOver(socket, reader, session)) continue;
-        if (isCheckDue(reader.attachment, now)) {
+        if (reader.sent < rev && isCheckDue(reader.attachment, now)) {
           isCheckNeeded = true;
           // It waits, and hibernation must not take it for one that was sent all.
           if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });
