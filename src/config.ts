@@ -2,6 +2,7 @@ import type { Ai } from "@cloudflare/workers-types";
 import { z } from "zod";
 import { hostsVariable } from "./config/hosts.ts";
 import { type IssuerConfig, issuersVariable } from "./config/issuers.ts";
+import { logLevelVariable, logSampleVariable } from "./config/logging.ts";
 import { originsVariable } from "./config/origins.ts";
 import { TENANT_ID } from "./contracts/tenant.ts";
 
@@ -58,6 +59,8 @@ const configSchema = z
     THREADKEEP_RATE_LIMITS: z
       .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
       .default("on"),
+    THREADKEEP_LOG_LEVEL: logLevelVariable,
+    THREADKEEP_LOG_SAMPLE: logSampleVariable,
     THREADKEEP_AUDIT_DAYS: z.coerce
       .number({ error: AUDIT_DAYS_FAULT })
       .int({ error: AUDIT_DAYS_FAULT })

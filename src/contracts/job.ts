@@ -14,6 +14,8 @@ export const jobMessageSchema = z.object({
   incarnation: z.string().min(1),
   throughSeq: z.int().min(0),
   jobId: z.string().min(1),
+  /** A `traceparent`: which request called for it. A hint for logs alone: one that is odd is no reason to refuse the work. */
+  trace: z.string().max(64).optional().catch(undefined),
 });
 export type JobMessage = z.infer<typeof jobMessageSchema>;
 
