@@ -105,7 +105,7 @@ function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
     const principal = c.get("principal");
     if (principal === undefined) throw new Error(`${route.operationId} stands outside authentication`);
     const from = coarseNetwork(c.req.header(ADDRESS_HEADER));
-    const call: Call = { principal, requestId: c.get("requestId"), from, parts };
+    const call: Call = { principal, requestId: c.get("requestId"), trace: c.get("trace"), from, parts };
     return route.respond(call, c.req.raw, c.req.param());
   });
 }
