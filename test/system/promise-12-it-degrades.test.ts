@@ -84,9 +84,13 @@ describe("promise 12: it degrades, it does not stop", () => {
         60_000,
       );
     }
-    await eventually("every copy has confirmed", async () => {
-      const { body } = await call<{ state: string }>(service, "DELETE", "/v1/sessions/chat/messages/turn-3");
-      return body.state === "erased" ? true : undefined;
-    });
+    await eventually(
+      "every copy has confirmed",
+      async () => {
+        const { body } = await call<{ state: string }>(service, "DELETE", "/v1/sessions/chat/messages/turn-3");
+        return body.state === "erased" ? true : undefined;
+      },
+      60_000,
+    );
   }, 150_000);
 });
