@@ -5,7 +5,7 @@ import type { Failure } from "../contracts/job.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import { AlertStore } from "./alert-store.ts";
-import { countFailing } from "./failing-jobs.ts";
+import { FailingJobs } from "./failing-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
 
@@ -23,6 +23,7 @@ interface TenantRow extends Record<string, SqlStorageValue> {
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
+  readonly #failing: FailingJobs;
   readonly #late: LateWorkStore;
   readonly #alerts: AlertStore;
 
@@ -41,6 +42,7 @@ export class Operations extends DurableObject {
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
     `);
+    this.#failing = new FailingJobs(ctx.storage.sql);
     this.#late = new LateWorkStore(ctx.storage.sql);
     this.#alerts = new AlertStore(ctx.storage);
   }
@@ -78,7 +80,8 @@ export class Operations extends DurableObject {
   }
 
   async readHealth(): Promise<OperationsHealth> {
-    return { ...countFailing(this.ctx.storage.sql), oldestOwedAt: this.#late.oldestOwedAt(Date.now()) };
+    const now = Date.now();
+    return { ...this.#failing.count(now), oldestOwedAt: this.#late.oldestOwedAt(now) };
   }
 
   /** Newest first. */
