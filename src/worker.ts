@@ -86,7 +86,7 @@ function build(env: Env) {
     queues: { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE },
     pingSummarizer: (ms, ctx: ExecutionContext) => agents.clientsOf(env, ctx).ping(ms),
     isSummarizerResting: agents.isResting,
-    isAdmin: createAdminCheck(config),
+    isAdmin: createAdminCheck(authenticate),
     keepAlive: waitUntil,
   });
   const app = createApp({

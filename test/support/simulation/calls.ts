@@ -80,6 +80,7 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
     operations: {
       report: () => atGate("operations.report", (passage) => reportOperation(passage)),
       clear: () => atGate("operations.clear", (passage) => reportOperation(passage)),
+      settleLate: () => atGate("operations.settleLate", (passage) => reportOperation(passage)),
     },
     summarizer: {
       summarize: (request) => atGate("summarize", (passage) => summarize(world, request, passage)),

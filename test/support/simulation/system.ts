@@ -112,7 +112,11 @@ export interface SimulatedParts {
     setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<boolean>;
   };
   readonly tenants: { read(tenant: string): Promise<TenantSettings>; spend(): Promise<void> };
-  readonly operations: { report(failure: Failure): Promise<void>; clear(jobId: string): Promise<void> };
+  readonly operations: {
+    report(failure: Failure): Promise<void>;
+    clear(jobId: string): Promise<void>;
+    settleLate(jobId: string): Promise<void>;
+  };
   readonly summarizer: { summarize(request: SummarizerRequest): Promise<SummarizerAnswer> };
   readonly makeshift: { summarize(request: SummarizerRequest): Promise<SummarizerAnswer> } | null;
   readonly withDatabase: <T>(body: (database: unknown) => Promise<T>) => Promise<T>;
@@ -122,6 +126,7 @@ export interface SimulatedParts {
 export interface SessionEnvironment {
   readonly SUMMARIZE_QUEUE: { send(message: JobMessage): Promise<void> };
   readonly ARCHIVE_QUEUE: { send(message: JobMessage): Promise<void> };
+  readonly OPERATIONS: { getByName(name: string): { noteLate(): Promise<void> } };
 }
 
 export interface System {

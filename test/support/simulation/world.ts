@@ -146,6 +146,7 @@ export class World {
     const object = new SimulatedObject(this.system, {
       SUMMARIZE_QUEUE: queue("threadkeep-summarize"),
       ARCHIVE_QUEUE: queue("threadkeep-archive"),
+      OPERATIONS: { getByName: () => ({ noteLate: async () => undefined }) },
     });
     this.sessions.push({
       ref: { tenant: "simulated", owner: "-", session: name },
