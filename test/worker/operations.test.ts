@@ -193,7 +193,10 @@ describe("erase-user", () => {
     });
     expect(looks).toEqual([]);
     expect(parts.audit).toMatchObject({
-      recorded: [{ action: "eraseUser", ...user, actor: { kind: "admin", id: "operations" } }],
+      recorded: [
+        { action: "startOperation", ...user, actor: { kind: "admin", id: "operations" } },
+        { action: "eraseUser", ...user, actor: { kind: "admin", id: "operations" } },
+      ],
     });
   });
 
