@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, inArray, lte, type SQL, sql } from "drizzle-orm";
+import { and, asc, eq, gt, lte, type SQL, sql } from "drizzle-orm";
 import type { SessionRef } from "../contracts/session.ts";
 import type { Database } from "./database.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
@@ -61,8 +61,8 @@ export interface HeldSession {
 
 /** Null where there is no row of the session, not even a tombstone. */
 export async function readHeldSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
-  const [row] = await database.select().from(sessions).where(isSession(ref));
-  if (row === undefined) return null;
+  const row = await readHeldRow(database, ref);
+  if (row === null) return null;
   const { incarnation } = row;
   const versions = await database
     .select()
@@ -89,7 +89,7 @@ export async function readHeldSession(database: Database, ref: SessionRef): Prom
     .from(messages)
     .where(eq(messages.incarnation, incarnation));
   return {
-    row: toHeldRow(row),
+    row,
     versions: versions.map(({ createdAt, ...version }) => ({ ...version, createdAt: createdAt.getTime() })),
     items,
     messageSeq: last?.seq ?? 0,
@@ -122,17 +122,10 @@ export async function readHeldMessages(
   }));
 }
 
-/** The revisions that the archive holds of some sessions of one owner, each with the life that it is of. */
-export async function readHeldRevs(
-  database: Database,
-  { tenant, owner }: Pick<SessionRef, "tenant" | "owner">,
-  names: readonly string[],
-): Promise<Map<string, { readonly incarnation: string; readonly rev: number }>> {
-  const rows = await database
-    .select({ session: sessions.session, incarnation: sessions.incarnation, rev: sessions.rev })
-    .from(sessions)
-    .where(and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), inArray(sessions.session, [...names])));
-  return new Map(rows.map(({ session, ...held }) => [session, held]));
+/** A session's own row; null where there is none, not even a tombstone. */
+export async function readHeldRow(database: Database, ref: SessionRef): Promise<HeldRow | null> {
+  const [row] = await database.select().from(sessions).where(isSession(ref));
+  return row === undefined ? null : toHeldRow(row);
 }
 
 /** Which sessions to look through. What is left out is not asked of them. */

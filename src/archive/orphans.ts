@@ -1,4 +1,4 @@
-import { and, eq, type SQL, sql } from "drizzle-orm";
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import { TENANT_OWNER } from "../contracts/session.ts";
 import type { Database } from "./database.ts";
@@ -19,6 +19,27 @@ export async function eraseOrphan(database: Database, { incarnation, createdAt, 
     return;
   }
   await database.transaction((transaction) => applyErasure(transaction, { ref, incarnation, createdAt }));
+}
+
+/**
+ * Takes away the tombstone of a life that its object says is not over: the archive takes nothing more of it while one is there.
+ * Idempotent.
+ */
+export async function liftTombstone(
+  database: Database,
+  { tenant, owner, session, incarnation }: HeldRow,
+): Promise<void> {
+  await database
+    .delete(sessions)
+    .where(
+      and(
+        eq(sessions.tenant, tenant),
+        eq(sessions.owner, owner),
+        eq(sessions.session, session),
+        eq(sessions.incarnation, incarnation),
+        isNotNull(sessions.erasedAt),
+      ),
+    );
 }
 
 const looseLives = z.array(z.object({ incarnation: z.string(), tenant: z.string(), owner: z.string() }));

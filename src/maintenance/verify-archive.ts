@@ -68,10 +68,7 @@ export async function verifyLooseLives(
   database: Database,
 ): Promise<ArchivePage<string>> {
   const { lives, next } = await listLooseLives(database, page);
-  const among = lives.filter(({ tenant, owner }) => {
-    const isOfTenant = filter.tenant === undefined || filter.tenant === tenant;
-    return isOfTenant && (filter.owner === undefined || filter.owner === owner);
-  });
+  const among = lives.filter((life) => isOfOwner(life, filter));
   const findings = among.map(({ incarnation, tenant, owner }): Finding => ({
     kind: "orphan",
     tenant,
@@ -81,6 +78,12 @@ export async function verifyLooseLives(
     mend: "archive",
   }));
   return { findings, looked: lives.length, next };
+}
+
+export function isOfOwner({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">, filter: HeldFilter): boolean {
+  return (
+    (filter.tenant === undefined || filter.tenant === tenant) && (filter.owner === undefined || filter.owner === owner)
+  );
 }
 
 function usersAmong(rows: readonly HeldRow[]): HeldRow[] {
