@@ -10,11 +10,14 @@ import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
 import { createApp } from "./http/app.ts";
+import { createOperationsWorkflow } from "./maintenance/operations-workflow.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
+import { createRunStarter } from "./maintenance/start-run.ts";
 import { consume } from "./pipeline/consume.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
+import { createOwnersClient } from "./registry/owners-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
 import { createUserClient } from "./registry/user-client.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
@@ -31,6 +34,7 @@ import { createLog } from "./telemetry/log.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
+export { Owners } from "./registry/owners.ts";
 export { Tenant } from "./registry/tenant.ts";
 export { ChatSession } from "./session/chat-session.ts";
 
@@ -68,6 +72,7 @@ function build(env: Env) {
     pingArchive: () => onDatabase(ping),
     tickets,
     audit,
+    startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
   };
   const app = createApp({
     authenticate,
@@ -106,7 +111,8 @@ function build(env: Env) {
     log,
   });
   const retain = () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays);
-  return { app, parts, pipelineOf, retain };
+  const owners = createOwnersClient(env.OWNERS, tenants.place);
+  return { app, parts, pipelineOf, retain, owners };
 }
 
 function limitersOf(env: Env): Limiters {
@@ -131,6 +137,13 @@ let built: ReturnType<typeof build> | undefined;
 export class Threadkeep extends createRpcEntrypoint((env) => {
   built ??= build(env);
   return { parts: built.parts, log };
+}) {}
+
+/** What `wrangler workflows trigger threadkeep-operations` and `POST /v1/admin/operations` start. */
+export class OperationsWorkflow extends createOperationsWorkflow((env) => {
+  built ??= build(env);
+  const { parts, owners } = built;
+  return { ...parts, owners, log };
 }) {}
 
 export default {

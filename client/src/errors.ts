@@ -21,6 +21,8 @@ export type ServiceCode =
   | "user_erased"
   | "erasure_not_found"
   | "job_not_found"
+  | "operation_not_found"
+  | "operation_exists"
   | "message_erased"
   | "message_conflict"
   | "head_seq_mismatch"

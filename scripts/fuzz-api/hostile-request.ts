@@ -111,6 +111,7 @@ function soundValues(seed: number, dice: Dice): Record<string, string> {
     version: dice.pick(["1", "2"]),
     tenant: `fuzz-${seed}`,
     keyId: "7Qm2xVb9LcTa",
+    runId: dice.pick(["rebuild-acme-1", "nowhere"]),
   };
 }
 

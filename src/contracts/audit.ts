@@ -41,6 +41,10 @@ export const AUDIT_ACTIONS = [
   "rotateKey",
   "revokeKey",
   "listFailedJobs",
+  "startOperation",
+  "listOperations",
+  "readOperation",
+  "cancelOperation",
   "readAudit",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);

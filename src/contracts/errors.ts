@@ -24,6 +24,8 @@ export const PROBLEMS = {
   user_erased: { status: 410, title: "The user was erased" },
   erasure_not_found: { status: 404, title: "No erasure of this user is known" },
   job_not_found: { status: 404, title: "There is no such job" },
+  operation_not_found: { status: 404, title: "There is no such run of an operation" },
+  operation_exists: { status: 409, title: "The id is that of another operation" },
   message_erased: { status: 409, title: "The message was erased" },
   message_conflict: { status: 409, title: "The message id is taken by other content" },
   head_seq_mismatch: { status: 409, title: "The session has moved on" },
@@ -73,8 +75,8 @@ export class ThreadkeepError extends Error {
   override readonly name = "ThreadkeepError";
   readonly fault: Fault;
 
-  constructor(fault: Fault) {
-    super(`${fault.code}: ${fault.detail}`);
+  constructor(fault: Fault, options?: { readonly cause: unknown }) {
+    super(`${fault.code}: ${fault.detail}`, options);
     this.fault = fault;
   }
 }

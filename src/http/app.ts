@@ -26,6 +26,7 @@ import { contextRoutes } from "./routes/context.ts";
 import { keyRoutes } from "./routes/keys.ts";
 import { liveRoutes } from "./routes/live.ts";
 import { messageRoutes } from "./routes/messages.ts";
+import { operationRoutes } from "./routes/operations.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { sessionRoutes } from "./routes/sessions.ts";
 import { summaryRoutes } from "./routes/summaries.ts";
@@ -57,6 +58,7 @@ const routes: readonly Route[] = [
   ...transferRoutes,
   ...userRoutes,
   ...adminRoutes,
+  ...operationRoutes,
   ...keyRoutes,
   ...auditRoutes,
 ];

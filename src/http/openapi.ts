@@ -296,6 +296,8 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   user_erased: "Use another user id, or wait until returnsAt.",
   erasure_not_found: "Ask for it with DELETE /v1/users/{userId}; one that is over is forgotten after four days.",
   job_not_found: "List the jobs; a job that is done is listed no more.",
+  operation_not_found: "List the operations; the newest thousand are remembered.",
+  operation_exists: "Choose another id, or leave it out.",
   message_erased: "Append a new message instead; the tombstone stays.",
   message_conflict: "The id has other content. Give the new message an id of its own.",
   head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",

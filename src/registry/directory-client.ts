@@ -44,6 +44,11 @@ export interface DirectoryClient {
   ): Promise<Omit<Page<ListedSession>, "nextCursor"> & { next: DirectoryCursor | null }>;
 }
 
+/** Without what else a caller's object carries. */
+function plainRef({ tenant, owner, session }: SessionRef): SessionRef {
+  return { tenant, owner, session };
+}
+
 /** FNV-1a, 32 bits: spreads ids evenly and gives the same shard for good. */
 function shardOf(session: string): number {
   let hash = 0x811c9dc5;
@@ -93,8 +98,8 @@ export function createDirectoryClient(
   };
   return {
     register: async (ref, createdAt, metadata) =>
-      unwrap(await (await stubOf(ref)).register(ref.session, createdAt, metadata)),
-    announce: async (ref, createdAt) => unwrap(await (await stubOf(ref)).announce(ref.session, createdAt)),
+      unwrap(await (await stubOf(ref)).register(plainRef(ref), createdAt, metadata)),
+    announce: async (ref, createdAt) => unwrap(await (await stubOf(ref)).announce(plainRef(ref), createdAt)),
     renew: async (ref, metadata) => (await stubOf(ref)).renew(ref.session, metadata),
     remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
     setExpired: async (ref, isExpired, decidedAt) => (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt),

@@ -3,7 +3,8 @@ import { DurableObject } from "cloudflare:workers";
 import type { Outcome } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import { CREATION_GRANT_MS } from "../contracts/limits.ts";
-import type { ListedSession, Metadata } from "../contracts/session.ts";
+import type { ListedSession, Metadata, SessionRef } from "../contracts/session.ts";
+import { jurisdictionSchema } from "../contracts/tenant.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -18,10 +19,15 @@ import {
   type LookedAt,
   toUserErasure,
 } from "./directory-erasure.ts";
+import { OwnerNote } from "./directory-owner.ts";
+import { createJurisdictions } from "./jurisdiction.ts";
+import { createOwnersClient } from "./owners-client.ts";
+import type { Owners } from "./owners.ts";
 
 /** The part of the environment that a directory uses. */
 export interface DirectoryEnv {
   readonly ARCHIVE_QUEUE: Queue;
+  readonly OWNERS: DurableObjectNamespace<Owners>;
 }
 
 /** The word that a session may be created, which its object has to hear soon. */
@@ -59,7 +65,11 @@ const AUDIT_NAME_LENGTH = 32;
 /** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
 const MAX_SCANNED_ROWS = 5_000;
 
+/** A list of owners that is out of reach is told again after this. */
+const OWNER_RETRY_MS = 60_000;
+
 const log = createLog();
+const inJurisdiction = createJurisdictions(log);
 
 const EXPIRY_COLUMNS = `
   ALTER TABLE sessions ADD COLUMN expired_at INTEGER;
@@ -81,6 +91,7 @@ const ERASURE_COLUMNS = `
 export class Directory extends DurableObject<DirectoryEnv> {
   #hasSchema: boolean;
   readonly #erasure: DirectoryErasure;
+  readonly #owner: OwnerNote;
 
   constructor(ctx: DurableObjectState, env: DirectoryEnv) {
     super(ctx, env);
@@ -90,24 +101,31 @@ export class Directory extends DurableObject<DirectoryEnv> {
     if (lacks("expired_at")) ctx.storage.sql.exec(EXPIRY_COLUMNS);
     if (lacks("granted_at")) ctx.storage.sql.exec(ERASURE_COLUMNS);
     this.#erasure = new DirectoryErasure(ctx.storage.sql);
+    const { data: place } = jurisdictionSchema.safeParse(ctx.id.jurisdiction);
+    const owners = createOwnersClient(env.OWNERS, async (all) =>
+      place === undefined ? all : inJurisdiction(all, place),
+    );
+    this.#owner = new OwnerNote(ctx.storage.sql, owners);
   }
 
   /** Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased. */
-  async register(session: string, createdAt: number, metadata: Metadata): Promise<Outcome<CreationGrant>> {
-    return this.#grant(session, createdAt, metadata, false);
+  async register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<Outcome<CreationGrant>> {
+    return this.#grant(ref, createdAt, metadata, false);
   }
 
   /** Notes a session that is about to be filled, and that no list shows before it is registered. */
-  async announce(session: string, createdAt: number): Promise<Outcome<CreationGrant>> {
-    return this.#grant(session, createdAt, {}, true);
+  async announce(ref: SessionRef, createdAt: number): Promise<Outcome<CreationGrant>> {
+    return this.#grant(ref, createdAt, {}, true);
   }
 
-  #grant(session: string, createdAt: number, metadata: Metadata, isArriving: boolean): Outcome<CreationGrant> {
+  #grant(ref: SessionRef, createdAt: number, metadata: Metadata, isArriving: boolean): Outcome<CreationGrant> {
+    const { session } = ref;
     const { sql } = this.ctx.storage;
     return this.ctx.storage.transactionSync(() => {
       this.#ensureSchema();
       const erasure = this.#erasure.row();
       if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
+      if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(Date.now());
       const known = sql
         .exec<{ created_at: number; granted_at: number; is_arriving: number }>(
           "SELECT created_at, granted_at, is_arriving FROM sessions WHERE session = ?",
@@ -347,6 +365,8 @@ export class Directory extends DurableObject<DirectoryEnv> {
     jobId: string,
     found: Pick<ErasureFindings, "archive" | "failedJobs">,
   ): Promise<UserErasure["state"]> {
+    // Before the erasure is read: nothing may come between that and its end.
+    await this.#owner.takeBack();
     const row = this.#hasSchema ? this.#erasure.row() : null;
     if (row === null || row.jobId !== jobId) return "erased";
     const now = Date.now();
@@ -375,7 +395,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   override async alarm(): Promise<void> {
     const row = this.#hasSchema ? this.#erasure.row() : null;
-    if (row === null) return;
+    if (row === null) return this.#tellOwner();
     const now = Date.now();
     if (row.nextSendAt > now) {
       this.#armAt(row.nextSendAt);
@@ -387,6 +407,17 @@ export class Directory extends DurableObject<DirectoryEnv> {
       await this.env.ARCHIVE_QUEUE.send(jobOf(row));
     } catch (error) {
       log.warn("job_not_sent", { jobId: row.jobId, kind: "erase-user", ...errorFields(error) });
+    }
+  }
+
+  /** Who is being erased comes on no list any more. */
+  async #tellOwner(): Promise<void> {
+    if (!this.#owner.isOwed()) return;
+    this.#armAt(Date.now() + OWNER_RETRY_MS);
+    try {
+      await this.#owner.tell(Date.now());
+    } catch (error) {
+      log.warn("owner_not_noted", errorFields(error));
     }
   }
 

@@ -1,7 +1,9 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Failure } from "../contracts/job.ts";
+import type { OperationRequest, OperationRun, RunStatus } from "../contracts/operation-run.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
+import { OperationRuns, type RunNews, RUNS_SCHEMA } from "./operation-runs.ts";
 
 /** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
 const MAX_FAILURES = 10_000;
@@ -17,6 +19,8 @@ interface TenantRow extends Record<string, SqlStorageValue> {
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
+  readonly #runs: OperationRuns;
+
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     ctx.storage.sql.exec(`
@@ -31,7 +35,10 @@ export class Operations extends DurableObject {
         jurisdiction TEXT,
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS used_tenants (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
+      ${RUNS_SCHEMA}
     `);
+    this.#runs = new OperationRuns(ctx.storage.sql);
   }
 
   /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
@@ -94,6 +101,7 @@ export class Operations extends DurableObject {
         JSON.stringify(jobs),
       );
       sql.exec(`DELETE FROM failures WHERE ${AMONG}`, JSON.stringify(jobs));
+      this.#runs.forgetUser({ tenant, owner }, Date.now());
     });
   }
 
@@ -132,5 +140,53 @@ export class Operations extends DurableObject {
         jurisdiction: row.jurisdiction,
         createdAt: new Date(row.created_at).toISOString(),
       }));
+  }
+
+  /** Idempotent. Somebody has sessions in the tenant, whether it was created or not. */
+  async noteUse(tenant: string): Promise<void> {
+    this.ctx.storage.sql.exec("INSERT OR IGNORE INTO used_tenants (tenant) VALUES (?)", tenant);
+  }
+
+  /** Every tenant that was created or used, by name. */
+  async listTenantNames(limit: number, after: string): Promise<string[]> {
+    return this.ctx.storage.sql
+      .exec<{ tenant: string }>(
+        `SELECT tenant FROM tenants WHERE tenant > ?1 UNION SELECT tenant FROM used_tenants WHERE tenant > ?1
+         ORDER BY tenant LIMIT ?2`,
+        after,
+        limit,
+      )
+      .toArray()
+      .map(({ tenant }) => tenant);
+  }
+
+  // Runs of operations: see OperationRuns
+
+  async beginRun(
+    id: string,
+    request: OperationRequest,
+    status: "queued" | "running",
+  ): Promise<{ run: OperationRun; created: boolean }> {
+    return this.ctx.storage.transactionSync(() => this.#runs.begin(id, request, status, Date.now()));
+  }
+
+  async progressRun(id: string, news: RunNews): Promise<RunStatus | null> {
+    return this.#runs.progress(id, news, Date.now());
+  }
+
+  async finishRun(
+    id: string,
+    status: "complete" | "failed" | "cancelled",
+    error: string | null,
+  ): Promise<OperationRun | null> {
+    return this.#runs.finish(id, status, error, Date.now());
+  }
+
+  async readRun(id: string): Promise<OperationRun | null> {
+    return this.#runs.byId(id);
+  }
+
+  async listRuns(limit: number, after: { at: number; id: string } | null): Promise<OperationRun[]> {
+    return this.#runs.list(limit, after);
   }
 }

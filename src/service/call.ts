@@ -1,6 +1,7 @@
 import type { TicketOffice } from "../access/tickets.ts";
 import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
+import type { WorkflowPayload } from "../contracts/operation-run.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { type Metadata, type SessionRef, sessionIdSchema } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
@@ -22,6 +23,8 @@ export interface Parts {
   readonly audit: AuditTrail;
   /** Runs on a connection to the archive of its own. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
+  /** Begins an instance of the Workflow of operations. Idempotent by its id. */
+  readonly startRun: (id: string, payload: WorkflowPayload) => Promise<void>;
   /** Rejects if PostgreSQL does not answer. */
   readonly pingArchive: () => Promise<void>;
 }

@@ -2,7 +2,6 @@ import type { LogProof, SessionProof } from "../contracts/finding.ts";
 import type { Seq } from "../contracts/message.ts";
 import { archiveAgain } from "./archiving-again.ts";
 import { proveLog, proveSession } from "./proof.ts";
-import { oweRebuild } from "./rebuilding.ts";
 import { newId } from "./session-shell.ts";
 import { SessionWork } from "./session-work.ts";
 
@@ -33,17 +32,6 @@ export abstract class MaintainedSession extends SessionWork {
       const isOwed = archiveAgain(this.shell.store, session, aboveRev, newId, Date.now());
       this.shell.changed();
       return isOwed ? "owed" : "nothing";
-    });
-  }
-
-  /** Owes a summary of the whole log in the place of all there are. Idempotent. Null if there is nothing to summarize. */
-  async rebuild(): Promise<string | null> {
-    const session = this.shell.existing();
-    if (session === null || session.expiredAt !== null || session.copying !== null) return null;
-    return this.shell.transact(() => {
-      const jobId = oweRebuild(this.shell.store, session, newId, Date.now());
-      this.shell.changed();
-      return jobId;
     });
   }
 

@@ -1,6 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
+import type { Fault, Outcome } from "../contracts/errors.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -12,10 +14,11 @@ import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage 
 import { eraseCopied, eraseSession } from "./erasing.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
+import { maintain, type MaintenanceResult, type MaintenanceTask } from "./maintaining.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
-import { newId, SessionShell } from "./session-shell.ts";
+import { newId, Refusal, SessionShell } from "./session-shell.ts";
 import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summarizing.ts";
 
 /** The part of the environment that a session uses. */
@@ -272,6 +275,44 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
+  // Operators
+
+  /**
+   * Does what an operator asks of one session. A dry run does the same and takes it back, so that it tells what would be.
+   * @param tenant the settings of now: a silent session has not heard of them
+   */
+  async maintain(
+    task: MaintenanceTask,
+    isDryRun: boolean,
+    tenant?: TenantSettings,
+  ): Promise<Outcome<MaintenanceResult>> {
+    let result: MaintenanceResult = "nothing";
+    const outcome = this.shell.answer(() => {
+      const session = this.shell.hear(this.shell.known(), tenant);
+      result = maintain(this.shell.store, session, task, newId, Date.now());
+      if (isDryRun) throw new Refusal(TAKEN_BACK);
+      this.shell.changed();
+      return result;
+    });
+    return !outcome.ok && outcome.fault === TAKEN_BACK ? { ok: true, value: result } : outcome;
+  }
+
+  /**
+   * Makes the index of a session anew, a slice at a call. One that was never searched has none, and needs none.
+   * @param isFirst drops what there is
+   * @returns whether there is more to do; null: there is no index
+   */
+  async reindex(isFirst: boolean, isDryRun: boolean): Promise<Outcome<{ done: boolean } | null>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      const { search } = this.shell;
+      if (isFirst && search.indexedThroughSeq === 0) return null;
+      if (isDryRun) return { done: true };
+      if (isFirst) search.drop();
+      return { done: search.catchUp().done };
+    });
+  }
+
   // The alarm
 
   override async alarm(): Promise<void> {
@@ -339,3 +380,6 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     this.shell.changed();
   }
 }
+
+/** Never told: it rolls a dry run back. */
+const TAKEN_BACK: Fault = { code: "internal", detail: "A dry run changes nothing." };

@@ -2,6 +2,7 @@ import { env, waitUntil } from "cloudflare:workers";
 import { createTicketOffice } from "../../src/access/tickets.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
+import { createRunStarter } from "../../src/maintenance/start-run.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
@@ -41,6 +42,7 @@ export function appWith(
       pingArchive: async () => undefined,
       tickets: createTicketOffice("a secret of the tests"),
       audit: listeningTrail(),
+      startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
       ...parts,
     },
     log,

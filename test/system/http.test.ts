@@ -345,6 +345,7 @@ describe("the OpenAPI document", () => {
       Object.keys(methods).map((method) => `${method} ${route}`),
     );
     expect(routes.toSorted()).toEqual([
+      "delete /v1/admin/operations/{runId}",
       "delete /v1/admin/tenants/{tenant}/keys/{keyId}",
       "delete /v1/sessions/{sessionId}",
       "delete /v1/sessions/{sessionId}/messages/{messageId}",
@@ -353,6 +354,8 @@ describe("the OpenAPI document", () => {
       "get /readyz",
       "get /v1/admin/audit",
       "get /v1/admin/jobs",
+      "get /v1/admin/operations",
+      "get /v1/admin/operations/{runId}",
       "get /v1/admin/tenants",
       "get /v1/admin/tenants/{tenant}",
       "get /v1/admin/tenants/{tenant}/keys",
@@ -370,6 +373,7 @@ describe("the OpenAPI document", () => {
       "patch /v1/admin/tenants/{tenant}",
       "patch /v1/sessions/{sessionId}",
       "patch /v1/sessions/{sessionId}/messages/{messageId}",
+      "post /v1/admin/operations",
       "post /v1/admin/tenants",
       "post /v1/admin/tenants/{tenant}/keys",
       "post /v1/admin/tenants/{tenant}/keys/{keyId}/rotate",

@@ -161,7 +161,14 @@ async function ask(
   { headers, query = "" }: Caller,
   way: Record<string, string> = {},
 ): Promise<RawAnswer> {
-  const values = { sessionId: session, messageId: "m-1", version: "1", userId: "nobody-known", ...vault };
+  const values = {
+    sessionId: session,
+    messageId: "m-1",
+    version: "1",
+    userId: "nobody-known",
+    runId: "run-1",
+    ...vault,
+  };
   const request = soundRequest(offer, values);
   const body = bodyOf(offer.operation.operationId, session) ?? request.body;
   const answer = await sendRaw(service.url, {

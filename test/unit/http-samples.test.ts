@@ -14,6 +14,7 @@ import {
 } from "../../src/contracts/live.ts";
 import { memorySearchRequestSchema, memorySearchResultSchema } from "../../src/contracts/memory-search.ts";
 import { erasureSchema, messagePatchSchema, messageSchema } from "../../src/contracts/message.ts";
+import { newOperationSchema, operationRunSchema } from "../../src/contracts/operation-run.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
 import { searchRequestSchema, searchResultSchema } from "../../src/contracts/search.ts";
 import {
@@ -32,6 +33,7 @@ import {
 } from "../../src/contracts/tenant.ts";
 import { importResultSchema, transferLineSchema } from "../../src/contracts/transfer.ts";
 import { userErasureSchema, userTransferLineSchema } from "../../src/contracts/user.ts";
+import { operationSample } from "../../src/http/operation-samples.ts";
 import { sample } from "../../src/http/samples.ts";
 
 describe("the examples of the API reference", () => {
@@ -89,6 +91,19 @@ describe("the examples of the API reference", () => {
   it.each(Object.entries(examples))("%s is what its schema says, with nothing more", (name, schema) => {
     const value = Object.entries(sample).find(([key]) => key === name)?.[1];
     expect(schema.parse(value)).toEqual(value);
+  });
+
+  const ofOperations: Record<keyof typeof operationSample, z.ZodType> = {
+    newOperation: newOperationSchema,
+    queuedRun: operationRunSchema,
+    run: operationRunSchema,
+    cancelledRun: operationRunSchema,
+    runPage: pageSchema(operationRunSchema),
+  };
+
+  it.each(Object.entries(ofOperations))("%s of the operations is what its schema says", (name, schema) => {
+    const value = Object.entries(operationSample).find(([key]) => key === name)?.[1];
+    expect(schema.parse(value)).toMatchObject(Object(value));
   });
 
   it("summarizeResult is a job and a summary", () => {

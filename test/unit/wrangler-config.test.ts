@@ -13,7 +13,7 @@ function read(environment: string | undefined): Config {
 
 /** Everything that must be the same everywhere; names of queues without their environment, variables without their values. */
 function comparable(config: Config, environment: string): Record<string, unknown> {
-  const { name: _name, vars, hyperdrive, queues, ratelimits, ai: _onlyDeployed, ...rest } = config;
+  const { name: _name, vars, hyperdrive, queues, ratelimits, workflows, ai: _onlyDeployed, ...rest } = config;
   const plain = (queue: string | undefined): string | undefined => queue?.replace(`-${environment}`, "");
   const { routes: _routes, route: _route, workers_dev: _workersDev, preview_urls: _previews, ...shared } = rest;
   return {
@@ -21,6 +21,7 @@ function comparable(config: Config, environment: string): Record<string, unknown
     targetEnvironment: undefined,
     vars: Object.keys(vars).toSorted(),
     hyperdrive: hyperdrive.map(({ binding }) => binding),
+    workflows: workflows.map((workflow) => ({ ...workflow, name: plain(workflow.name) })),
     ratelimits: ratelimits.map(({ namespace_id: _own, ...limit }) => limit),
     producers: queues.producers?.map((producer) => ({ ...producer, queue: plain(producer.queue) })),
     consumers: queues.consumers?.map((consumer) => ({

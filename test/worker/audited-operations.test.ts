@@ -9,6 +9,7 @@ import { contextRoutes } from "../../src/http/routes/context.ts";
 import { keyRoutes } from "../../src/http/routes/keys.ts";
 import { liveRoutes } from "../../src/http/routes/live.ts";
 import { messageRoutes } from "../../src/http/routes/messages.ts";
+import { operationRoutes } from "../../src/http/routes/operations.ts";
 import { searchRoutes } from "../../src/http/routes/search.ts";
 import { sessionRoutes } from "../../src/http/routes/sessions.ts";
 import { summaryRoutes } from "../../src/http/routes/summaries.ts";
@@ -61,6 +62,7 @@ const routes = [
   ...liveRoutes,
   ...transferRoutes,
   ...adminRoutes,
+  ...operationRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...userRoutes,

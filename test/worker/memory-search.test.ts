@@ -40,6 +40,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     pingArchive: async () => undefined,
     tickets: createTicketOffice("no ticket is asked for here"),
     audit: listeningTrail(),
+    startRun: async () => undefined,
   };
   const principal = { kind: "tenant-key", id: "test", tenant: "test", owner, scopes: ["memory:read"] } as const;
   return { principal, requestId: "test", from: null, parts };

@@ -1,0 +1,82 @@
+/** All sessions of a session, a user, a tenant or the deployment, page by page. The directories know them; PostgreSQL is not asked. */
+
+import { z } from "zod";
+import type { OperationRequest } from "../contracts/operation-run.ts";
+import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import type { MaintenanceParts } from "./operation.ts";
+
+/** Lists that one page looks into at most, so that many owners without a session make no endless step. */
+const MAX_LISTS = 500;
+
+/** Where a page ended: in whose list, which row of the list of owners that is, and after which entry. */
+const placeSchema = z.strictObject({
+  tenant: z.string(),
+  owner: z.string(),
+  row: z.int(),
+  after: z.strictObject({ createdAt: z.number(), session: z.string() }).nullable(),
+});
+type Place = z.infer<typeof placeSchema>;
+
+export interface SessionPage {
+  readonly refs: readonly SessionRef[];
+  /** Where the next page begins; null after the last. */
+  readonly cursor: string | null;
+}
+
+type Scope = Pick<OperationRequest, "tenant" | "user" | "session">;
+type Lists = Pick<MaintenanceParts, "directory" | "operations" | "owners">;
+
+/**
+ * Reads only. A session that is created meanwhile may be left out.
+ * @param limit sessions in a page, at most
+ */
+export async function enumerateSessions(
+  scope: Scope,
+  cursor: string | null,
+  limit: number,
+  lists: Lists,
+): Promise<SessionPage> {
+  const { tenant, user, session } = scope;
+  if (tenant !== undefined && session !== undefined) {
+    return { refs: [{ tenant, owner: user ?? TENANT_OWNER, session }], cursor: null };
+  }
+  const refs: SessionRef[] = [];
+  let place = cursor === null ? await firstPlace(scope, lists) : placeSchema.parse(JSON.parse(cursor));
+  for (let asked = 0; place !== null && refs.length < limit && asked < MAX_LISTS; asked += 1) {
+    const { tenant: of, owner }: Place = place;
+    const query = { limit: limit - refs.length, cursor: place.after, metadata: {} };
+    const { data, next } = await lists.directory.list(of, owner, query);
+    refs.push(...data.map(({ id }) => ({ tenant: of, owner, session: id })));
+    place = next === null ? await placeAfter(place, scope, lists) : { ...place, after: next };
+  }
+  return { refs, cursor: place === null ? null : JSON.stringify(place) };
+}
+
+async function firstPlace({ tenant, user }: Scope, lists: Lists): Promise<Place | null> {
+  const name = tenant ?? (await tenantAfter("", lists));
+  return name === null ? null : { tenant: name, owner: user ?? TENANT_OWNER, row: 0, after: null };
+}
+
+/** The next owner of the tenant, whose own sessions come first, or the next tenant. */
+async function placeAfter({ tenant, row }: Place, scope: Scope, lists: Lists): Promise<Place | null> {
+  if (scope.user !== undefined) return null;
+  const owner = await userAfter(tenant, row, lists);
+  if (owner !== null) return owner;
+  const next = scope.tenant === undefined ? await tenantAfter(tenant, lists) : null;
+  return next === null ? null : { tenant: next, owner: TENANT_OWNER, row: 0, after: null };
+}
+
+async function tenantAfter(name: string, { operations }: Lists): Promise<string | null> {
+  return (await operations.listTenantNames(1, name))[0] ?? null;
+}
+
+/** The tenant's own sessions stand on the list once for each of the objects that know them. */
+async function userAfter(tenant: string, row: number, { owners }: Lists): Promise<Place | null> {
+  let after = row;
+  for (;;) {
+    const [next] = await owners.list(tenant, after, 1);
+    if (next === undefined) return null;
+    if (next.owner !== TENANT_OWNER) return { tenant, owner: next.owner, row: next.row, after: null };
+    after = next.row;
+  }
+}

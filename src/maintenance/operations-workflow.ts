@@ -1,0 +1,49 @@
+import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from "cloudflare:workers";
+import { NonRetryableError } from "cloudflare:workflows";
+import { z } from "zod";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import { parseRequest } from "../contracts/faults.ts";
+import type { Failure } from "../contracts/job.ts";
+import { runIdSchema, type WorkflowPayload, workflowPayloadSchema } from "../contracts/operation-run.ts";
+import type { MaintenanceParts } from "./operation.ts";
+import { retryJob } from "./retry-job.ts";
+import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
+
+/**
+ * The Workflow in which operations run, however they are started: `wrangler workflows trigger threadkeep-operations '{"op": …}'`, or
+ * `POST /v1/admin/operations`. Whoever may start it is an operator; its payload may be wrong all the same.
+ * @param partsOf builds what the operations are made of
+ */
+export function createOperationsWorkflow(partsOf: (env: Env) => Omit<MaintenanceParts, "retryJob">) {
+  return class extends WorkflowEntrypoint<Env> {
+    override async run(event: Readonly<WorkflowEvent<unknown>>, step: WorkflowStep): Promise<RunEnd> {
+      const payload = parsePayload(event.payload, event.instanceId);
+      const parts = partsOf(this.env);
+      const retry = (failure: Failure): Promise<string> => retryJob(failure, parts);
+      return runOperation(payload, event.instanceId, step, { ...parts, retryJob: retry, pacing: PACING });
+    }
+  };
+}
+
+const eventSchema = z.object({ body: workflowPayloadSchema });
+const idSchema = z.object({ params: z.object({ id: runIdSchema }) });
+
+/** Throws what ends the instance at once: a payload does not mend itself. */
+function parsePayload(payload: unknown, instanceId: string): WorkflowPayload {
+  const nothing = { params: undefined, query: undefined, headers: undefined, body: undefined };
+  try {
+    const { body } = parseRequest(eventSchema, { ...nothing, body: payload });
+    // Of a run that goes on, the id is ours.
+    if (body.chain === undefined) parseRequest(idSchema, { ...nothing, params: { id: instanceId } });
+    return body;
+  } catch (error) {
+    if (!(error instanceof ThreadkeepError)) throw error;
+    const faults = (error.fault.errors ?? []).map(
+      ({ path, detail }) => `${path === "" ? "the payload" : path} ${detail}`,
+    );
+    throw new NonRetryableError(
+      `Nothing was done. The payload has faults: ${faults.join("; ")}. Start it again with a payload such as {"op": "summarize", "tenant": "acme"}.`,
+      "InvalidPayload",
+    );
+  }
+}

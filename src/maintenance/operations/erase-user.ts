@@ -1,0 +1,57 @@
+import type { UserErasure, UserRef } from "../../contracts/user.ts";
+import type { MaintenanceParts, Operation, Slice } from "../operation.ts";
+import { countSessions, userOf } from "../user-sessions.ts";
+import { verifyUser } from "../verify-user.ts";
+
+/** An erasure takes seconds, and longer while PostgreSQL is away. It goes on by itself when a run no longer waits for it. */
+const LOOK_AGAIN_SECONDS = 5;
+const MAX_LOOKS = 120;
+
+/** Erases a user everywhere, and waits until a look at every place finds nothing. */
+export const eraseUser: Operation = {
+  async slice(request, cursor, parts, runId) {
+    const user = userOf(request);
+    if (request.dryRun) {
+      const sessions = await countSessions(user, parts);
+      return { cursor: null, counts: { listed: sessions }, total: sessions };
+    }
+    if (cursor === null) {
+      const erasure = await erase(user, parts);
+      audit(user, runId, parts);
+      return toSlice(erasure, 1);
+    }
+    const erasure = await parts.users.readErasure(user);
+    return erasure === null ? { cursor: null, counts: {}, notes: [FORGOTTEN] } : toSlice(erasure, Number(cursor) + 1);
+  },
+};
+
+/** One that is over is begun again where something of the user was left, or came back with a restore. */
+async function erase(user: UserRef, parts: MaintenanceParts): Promise<UserErasure> {
+  const erasure = await parts.users.erase(user);
+  if (erasure.state !== "erased") return erasure;
+  const left = await parts.withDatabase((database) => verifyUser(user, database, parts));
+  return left.length === 0 ? erasure : parts.users.eraseAgain(user);
+}
+
+const FORGOTTEN = "The erasure was over so long ago that nothing is kept of it.";
+const GOES_ON = "The erasure goes on by itself: GET /v1/users/{userId}/erasure tells how far it is.";
+
+function toSlice(erasure: UserErasure, looks: number): Slice {
+  const { state, sessions } = erasure;
+  if (state === "erased") return { cursor: null, counts: { erased: sessions }, total: sessions };
+  const waits = { waitSeconds: LOOK_AGAIN_SECONDS, total: sessions, counts: {} };
+  if (looks < MAX_LOOKS) return { ...waits, cursor: String(looks) };
+  return {
+    ...waits,
+    cursor: null,
+    counts: { erasing: sessions - erasure.erased, erased: erasure.erased },
+    notes: [GOES_ON],
+  };
+}
+
+/** As if it had been asked for by a request. */
+function audit({ tenant, owner }: UserRef, runId: string, parts: MaintenanceParts): void {
+  const actor = { kind: "admin", id: "operations" } as const;
+  const about = { tenant, owner, session: null, requestId: runId, from: null };
+  parts.audit.record({ ...about, actor, action: "eraseUser", result: "ok" }, {});
+}

@@ -1,0 +1,26 @@
+import { unwrap } from "../../contracts/errors.ts";
+import { eachSession } from "../each-session.ts";
+import type { Operation } from "../operation.ts";
+
+const WHERE =
+  "Nothing was copied: the lines are read where they stand. Fetch them with GET /v1/users/{userId} and a key of the tenant; its last line counts what it holds.";
+
+/**
+ * Tells what an export of a user holds. The export itself is streamed to whoever fetches it: there is no place here to leave it, and a
+ * copy would have to be erased along with the user.
+ */
+export const exportUser: Operation = {
+  async slice(request, cursor, parts, runId) {
+    const slice = await sessions.slice(request, cursor, parts, runId);
+    if (slice.cursor !== null) return slice;
+    const { tenant = "", user: owner = "" } = request;
+    const failed = await parts.operations.listOfUser({ tenant, owner });
+    const counts = failed.length === 0 ? slice.counts : { ...slice.counts, "failed-jobs": failed.length };
+    return { ...slice, counts, notes: [WHERE] };
+  },
+};
+
+const sessions = eachSession(async ({ ref, parts }) => {
+  unwrap(await parts.sessions.get(ref).state());
+  return { result: "whole" };
+});

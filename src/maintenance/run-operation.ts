@@ -1,0 +1,134 @@
+/** A run from its first step to its report. Every step is durable: what a crash interrupts is made again, and no more than that. */
+
+import {
+  EMPTY_STATE,
+  MAX_NAMED_SESSIONS,
+  type NamedSession,
+  type OperationReport,
+  type OperationRequest,
+  type OperationState,
+  partIdOf,
+  type WorkflowPayload,
+} from "../contracts/operation-run.ts";
+import { faultOf } from "../contracts/problem.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import type { MaintenanceParts, Slice } from "./operation.ts";
+import { OPERATIONS } from "./operations.ts";
+
+/** What an instance of a Workflow offers: `do` remembers what its body gave, and never runs it again. */
+export interface Steps {
+  do<T extends Rpc.Serializable<T>>(name: string, config: StepConfig, body: () => Promise<T>): Promise<T>;
+  sleep(name: string, milliseconds: number): Promise<void>;
+}
+
+interface StepConfig {
+  readonly retries: { readonly limit: number; readonly delay: number; readonly backoff: "exponential" };
+  readonly timeout: number;
+}
+
+/** Eight attempts, the last about ten minutes after the first: longer than an object or a deploy takes to come back. */
+const STEP: StepConfig = { retries: { limit: 7, delay: 5_000, backoff: "exponential" }, timeout: 900_000 };
+
+export interface Pacing {
+  /** Steps after which another instance goes on: one keeps what each of its steps gave, and has room for so many. */
+  readonly slicesPerInstance: number;
+  /** Between two steps, so that a long run leaves room for those who chat. */
+  readonly pauseMs: number;
+}
+
+export const PACING: Pacing = { slicesPerInstance: 200, pauseMs: 1_000 };
+
+/** What an instance is given, and what it ended with. */
+export type RunEnd = { readonly status: "complete" | "cancelled" | "continued"; readonly report: OperationReport };
+
+export interface RunParts extends MaintenanceParts {
+  readonly pacing: Pacing;
+}
+
+/** @param instanceId of the instance that runs it: the run's own id in its first part */
+export async function runOperation(
+  payload: WorkflowPayload,
+  instanceId: string,
+  steps: Steps,
+  parts: RunParts,
+): Promise<RunEnd> {
+  const { chain, ...request } = payload;
+  const run = chain?.run ?? instanceId;
+  const part = chain?.part ?? 1;
+  const { runs } = parts.operations;
+  try {
+    if (chain === undefined) await steps.do("begin", STEP, () => begin(run, request, parts));
+    let state = chain?.state ?? EMPTY_STATE;
+    for (let slice = 1; ; slice += 1) {
+      const before = state;
+      const next = await steps.do(`slice ${slice}`, STEP, () => takeSlice(run, request, before, parts));
+      if (next === null) return { status: "cancelled", report: before.report };
+      state = next.state;
+      if (state.cursor === null) break;
+      if (slice >= parts.pacing.slicesPerInstance) {
+        const following = { run, part: part + 1, state };
+        await steps.do("go on", STEP, async () => {
+          await parts.startRun(partIdOf(run, following.part), { ...request, chain: following });
+          return following.part;
+        });
+        return { status: "continued", report: state.report };
+      }
+      await steps.sleep(`pause ${slice}`, Math.max(parts.pacing.pauseMs, next.waitMs));
+    }
+    const { report } = state;
+    await steps.do("finish", STEP, async () => (await runs.finish(run, "complete", null))?.status ?? null);
+    parts.log.info("operation_complete", { run, op: request.op, dryRun: request.dryRun, ...state.progress });
+    return { status: "complete", report };
+  } catch (error) {
+    parts.log.error("operation_failed", { run, op: request.op, ...errorFields(error) });
+    const told = `It stopped after several attempts (${faultOf(error).code}). What was done stays done: start it again, and it goes over the rest.`;
+    await steps.do("fail", STEP, async () => (await runs.finish(run, "failed", told))?.status ?? null);
+    throw error;
+  }
+}
+
+/** Who started it by HTTP is in the audit already; what is started by wrangler comes from nowhere else. */
+async function begin(run: string, request: OperationRequest, { operations, log }: RunParts): Promise<string> {
+  const begun = await operations.runs.begin(run, request, "running");
+  log.info("operation_begun", { run, op: request.op, dryRun: request.dryRun });
+  return begun.run.status;
+}
+
+/** Null: the run is over for others, so it is for us. */
+async function takeSlice(
+  run: string,
+  request: OperationRequest,
+  before: OperationState,
+  parts: RunParts,
+): Promise<{ state: OperationState; waitMs: number } | null> {
+  const known = await parts.operations.runs.read(run);
+  if (known !== null && known.finishedAt !== null) return null;
+  const slice = await OPERATIONS[request.op].slice(request, before.cursor, parts, run);
+  const state = add(before, slice);
+  const { progress, report } = state;
+  await parts.operations.runs.progress(run, { progress, report });
+  return { state, waitMs: (slice.waitSeconds ?? 0) * 1_000 };
+}
+
+function add({ progress, report }: OperationState, slice: Slice): OperationState {
+  const { cursor, counts, found = {}, failures = [], findings = [], failed = failures.length, notes = [] } = slice;
+  const done = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const summed = { ...report.counts };
+  for (const [word, count] of Object.entries({ ...counts, ...found })) summed[word] = (summed[word] ?? 0) + count;
+  const named = (before: readonly NamedSession[], more: readonly NamedSession[]): NamedSession[] =>
+    [...before, ...more].slice(0, MAX_NAMED_SESSIONS);
+  return {
+    cursor,
+    progress: {
+      done: progress.done + done,
+      failed: progress.failed + failed,
+      total: slice.total ?? progress.total,
+    },
+    report: {
+      counts: summed,
+      failures: named(report.failures, failures),
+      findings: named(report.findings, findings),
+      notes: [...new Set([...report.notes, ...notes])],
+    },
+  };
+}

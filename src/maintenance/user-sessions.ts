@@ -1,0 +1,27 @@
+import { MAX_SLICE_SIZE, type OperationRequest } from "../contracts/operation-run.ts";
+import type { UserRef } from "../contracts/user.ts";
+import { enumerateSessions } from "./enumerate-sessions.ts";
+import type { MaintenanceParts } from "./operation.ts";
+
+/** The user whom a request names; its schema has seen to it that there is one. */
+export function userOf({ op, tenant, user }: OperationRequest): UserRef {
+  if (tenant === undefined || user === undefined) throw new Error(`${op} came without a user`);
+  return { tenant, owner: user };
+}
+
+/** Reads the list alone. */
+export async function countSessions({ tenant, owner }: UserRef, parts: MaintenanceParts): Promise<number> {
+  let count = 0;
+  let cursor: string | null = null;
+  do {
+    const page: Awaited<ReturnType<typeof enumerateSessions>> = await enumerateSessions(
+      { tenant, user: owner },
+      cursor,
+      MAX_SLICE_SIZE,
+      parts,
+    );
+    count += page.refs.length;
+    cursor = page.cursor;
+  } while (cursor !== null);
+  return count;
+}

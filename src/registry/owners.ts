@@ -1,0 +1,74 @@
+import { DurableObject } from "cloudflare:workers";
+import { MAX_ID_LENGTH } from "../contracts/limits.ts";
+import { createOperationsClient } from "./operations-client.ts";
+import type { Operations } from "./operations.ts";
+
+/** The part of the environment that a list of owners uses. */
+export interface OwnersEnv {
+  readonly OPERATIONS: DurableObjectNamespace<Operations>;
+}
+
+/** An owner, and the place on the list to go on after. */
+export interface ListedOwner {
+  readonly row: number;
+  readonly owner: string;
+}
+
+/** Every row has one width, so that none is ever moved and leaves a copy of a name behind. */
+const blank = (width: number): string => `printf('%-${width}s', '')`;
+/** A table that outgrows its first page leaves a copy of its rows there: these are blanks. */
+const SCHEMA = `
+  CREATE TABLE owners (row INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, owner TEXT NOT NULL);
+  INSERT INTO owners (row, token, owner) SELECT value, value, ${blank(2_000)} FROM json_each('[-2,-1,0]');
+`;
+
+/**
+ * Who has sessions in a tenant, for those who come to all of them: one object a tenant, in the tenant's jurisdiction. Directories note
+ * themselves here once, behind their first answer, under a token of their own: the name itself stands in no index, which would keep it.
+ */
+export class Owners extends DurableObject<OwnersEnv> {
+  #hasSchema: boolean;
+
+  constructor(ctx: DurableObjectState, env: OwnersEnv) {
+    super(ctx, env);
+    this.#hasSchema = ctx.storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'owners'").toArray().length > 0;
+  }
+
+  /** Idempotent by token. */
+  async note(tenant: string, owner: string, token: string): Promise<void> {
+    // Before the first row: who lists the tenants then finds this one.
+    if (!this.#hasSchema) await createOperationsClient(this.env.OPERATIONS).noteUse(tenant);
+    this.ctx.storage.transactionSync(() => {
+      if (!this.#hasSchema) this.ctx.storage.sql.exec(SCHEMA);
+      this.#hasSchema = true;
+      this.ctx.storage.sql.exec(
+        "INSERT OR IGNORE INTO owners (token, owner) VALUES (?, printf(?, ?))",
+        token,
+        `%-${MAX_ID_LENGTH}s`,
+        owner,
+      );
+    });
+  }
+
+  /** Idempotent. What stood there is overwritten first: a row that is only deleted stays in its page. */
+  async forget(token: string): Promise<void> {
+    if (!this.#hasSchema) return;
+    this.ctx.storage.transactionSync(() => {
+      this.ctx.storage.sql.exec(`UPDATE owners SET owner = ${blank(MAX_ID_LENGTH)} WHERE token = ?`, token);
+      this.ctx.storage.sql.exec("DELETE FROM owners WHERE token = ?", token);
+    });
+  }
+
+  /** In the order in which they came. @param afterRow 0 at the beginning */
+  async list(afterRow: number, limit: number): Promise<ListedOwner[]> {
+    if (!this.#hasSchema) return [];
+    return this.ctx.storage.sql
+      .exec<{ row: number; owner: string }>(
+        "SELECT row, owner FROM owners WHERE row > ? ORDER BY row LIMIT ?",
+        Math.max(0, afterRow),
+        limit,
+      )
+      .toArray()
+      .map(({ row, owner }) => ({ row, owner: owner.trimEnd() }));
+  }
+}
