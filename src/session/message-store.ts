@@ -219,7 +219,7 @@ export class MessageStore {
   ledger(afterSeq: Seq, limit: number): LedgerRow[] {
     return this.#sql
       .exec(
-        `SELECT seq, author, tokens, total_cost, total_bytes, edited_at, erased_at, length(CAST(content AS BLOB)) AS bytes
+        `SELECT seq, author, tokens, total_cost, total_bytes, edited_at, erased_at
          FROM messages WHERE seq > max(?, 0) ORDER BY seq LIMIT ?`,
         afterSeq,
         limit,

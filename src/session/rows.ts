@@ -109,8 +109,6 @@ export interface HashedMessageRow extends MessageRow {
 
 /** What a message adds to the running totals. */
 export interface LedgerRow extends Pick<MessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
-  /** Of what it says; 0 once erased. */
-  readonly bytes: number;
   /** Neither edited nor erased since. */
   readonly isAsAppended: boolean;
 }
@@ -245,7 +243,6 @@ export function toLedger(row: Row): LedgerRow {
     tokens: number(row["tokens"]),
     totalCost: number(row["total_cost"]),
     totalBytes: number(row["total_bytes"]),
-    bytes: numberOrNull(row["bytes"]) ?? 0,
     isAsAppended: row["edited_at"] === null && row["erased_at"] === null,
   };
 }

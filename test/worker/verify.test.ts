@@ -6,10 +6,9 @@ import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { deleteLooseLife, eraseOrphan } from "../../src/archive/orphans.ts";
 import type { Finding } from "../../src/contracts/finding.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
-import type { UserErasure, UserRef } from "../../src/contracts/user.ts";
+import type { UserRef } from "../../src/contracts/user.ts";
 import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
 import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
-import { createUserClient } from "../../src/registry/user-client.ts";
 import {
   archivedTexts,
   archivedWhole,
@@ -291,34 +290,5 @@ describe("verify: what the archive holds", () => {
     await onArchive((database) => deleteLooseLife(database, source));
     expect(await loose()).toEqual([]);
     expect(await verified(chat)).toEqual([]);
-  });
-
-  it("of a user who was erased, and whose session is still in its object, is erased when that is asked for again", async () => {
-    const ref = await chatIn();
-    const users = createUserClient(env.DIRECTORY);
-    const directory = env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`);
-    await runInDurableObject(directory, (_, state) => {
-      state.storage.sql.exec("UPDATE sessions SET granted_at = 0");
-    });
-    // Its list lost the session before the user was erased.
-    await runInDurableObject(directory, async (object, state) => {
-      await object.beginErasure(ref);
-      await state.storage.deleteAlarm();
-      const row = JSON.parse(state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").one().row);
-      state.storage.sql.exec("DELETE FROM sessions");
-      const finished = { ...row, finishedAt: Date.now(), nextSendAt: Date.now() + 86_400_000 };
-      state.storage.sql.exec("UPDATE erasure SET row = ?", JSON.stringify(finished));
-    });
-    expect((await users.erase(ref)).state).toBe("erased");
-    const findings = await heldBy(ref);
-    expect(told(findings)).toEqual([{ kind: "half-erased-user", mend: "erase-user" }]);
-    expect(findings[0]?.detail).toMatch(/[1-9]\d* rows in PostgreSQL, 1 sessions in their objects/);
-    expect((await users.eraseAgain(ref)).state).toBe("erasing");
-    await until("the user is erased", async () => {
-      const { body } = await request<UserErasure>("GET", `/users/${ref.owner}/erasure`);
-      return body.state === "erased";
-    });
-    expect(await heldBy(ref)).toEqual([]);
-    expect(await sessionAt(ref).remains()).toBe("nothing");
   });
 });

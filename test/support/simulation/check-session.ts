@@ -2,7 +2,6 @@ import type { Context } from "../../../src/contracts/context.ts";
 import type { Summary } from "../../../src/contracts/summary.ts";
 import { messageText } from "../../../src/memory/message-text.ts";
 import { isSupported } from "../../../src/memory/support.ts";
-import type { ChatSession } from "../../../src/session/chat-session.ts";
 import { followBackground } from "./background.ts";
 import { secretsOf } from "./chat-content.ts";
 import { checkContext, checkSources } from "./check-context.ts";
@@ -10,6 +9,7 @@ import { checkLog, EVERYTHING, value } from "./check-log.ts";
 import type { ModelSession } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
 import { archivableOf, hiddenSeqsOf, type JobState, jobsOf, originsOf, owesErasures, sessionOf } from "./rows.ts";
+import type { SessionInstance } from "./system.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -49,12 +49,12 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
 }
 
 /** What operators are told of a session that keeps its promises: nothing. */
-async function checkProof(instance: ChatSession, { ref, object }: SimulatedSession): Promise<void> {
+async function checkProof(instance: SessionInstance, { ref, object }: SimulatedSession): Promise<void> {
   const { incarnation, flaws } = await instance.proof();
   const log = incarnation === null ? null : await instance.proofOfLog(incarnation, 0);
   // An alarm that the runtime rings again late, or gave up, is no work of the object's.
   const isAlarmSure = !object.isInAlarm && !object.isAlarmRetried && !object.isAlarmGivenUp;
-  const [flaw] = [...flaws, ...(log?.flaws ?? [])].filter(({ detail }) => isAlarmSure || !detail.includes("alarm"));
+  const flaw = [...flaws, ...(log?.flaws ?? [])].find(({ detail }) => isAlarmSure || !detail.includes("alarm"));
   if (flaw !== undefined) throw new Violation(10, `verify finds a ${flaw.kind} in ${ref.session}: ${flaw.detail}`);
 }
 
