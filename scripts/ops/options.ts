@@ -11,6 +11,8 @@ const ABOUT: Readonly<Record<OperationName, string>> = {
   "export-user": "counts what an export of a user holds, and says where to fetch it",
   expire: "has sessions hear of their tenant's settings, and expire if they are due",
   reindex: "makes the full-text index anew, where there is one",
+  verify: "proves what is stored, in the objects and against PostgreSQL, and says what mends it",
+  archive: "sends PostgreSQL anew what it lacks, all of it after a restore, and takes out what no object knows",
 };
 
 /** What cannot be taken back, or costs a model's work: it is tried first, and asked about. */

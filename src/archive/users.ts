@@ -15,36 +15,52 @@ const LIVES_PER_STATEMENT = 10_000;
  */
 export function eraseUserRows(database: Database, user: UserRef): Promise<string[]> {
   return database.transaction(async (transaction) => {
-    const rows = await transaction
-      .select({ incarnation: sessions.incarnation })
-      .from(sessions)
-      .where(ownedBy(user))
-      .orderBy(sessions.session)
-      .for("update");
-    const lives = rows.map(({ incarnation }) => incarnation);
-    for (const some of chunksOf(lives)) {
-      await transaction.delete(messages).where(inArray(messages.incarnation, some));
-      await transaction.delete(summaries).where(inArray(summaries.incarnation, some));
-      await transaction.delete(summaryItems).where(inArray(summaryItems.incarnation, some));
-      // A life has one tombstone.
-      await transaction
-        .delete(sessions)
-        .where(and(eq(sessions.tenant, user.tenant), eq(sessions.owner, NOBODY), inArray(sessions.session, some)));
-    }
+    const lives = await forgetLives(transaction, user, ownedBy(user));
     await transaction.delete(summaryItems).where(currentItemsOf(user));
-    await transaction
-      .update(sessions)
-      .set({
-        owner: NOBODY,
-        session: sql`${sessions.incarnation}`,
-        headSeq: 0,
-        throughSeq: 0,
-        metadata: {},
-        erasedAt: sql`coalesce(${sessions.erasedAt}, now())`,
-      })
-      .where(ownedBy(user));
     return lives;
   });
+}
+
+/** Erases one life of a session of a user in the same way, in a transaction of its own. Idempotent. */
+export async function forgetLife(database: Database, user: UserRef, incarnation: string): Promise<void> {
+  await database.transaction((transaction) =>
+    forgetLives(transaction, user, and(ownedBy(user), eq(sessions.incarnation, incarnation))),
+  );
+}
+
+async function forgetLives(
+  database: Database,
+  { tenant }: UserRef,
+  condition: ReturnType<typeof and>,
+): Promise<string[]> {
+  const rows = await database
+    .select({ incarnation: sessions.incarnation })
+    .from(sessions)
+    .where(condition)
+    .orderBy(sessions.session)
+    .for("update");
+  const lives = rows.map(({ incarnation }) => incarnation);
+  for (const some of chunksOf(lives)) {
+    await database.delete(messages).where(inArray(messages.incarnation, some));
+    await database.delete(summaries).where(inArray(summaries.incarnation, some));
+    await database.delete(summaryItems).where(inArray(summaryItems.incarnation, some));
+    // A life has one tombstone.
+    await database
+      .delete(sessions)
+      .where(and(eq(sessions.tenant, tenant), eq(sessions.owner, NOBODY), inArray(sessions.session, some)));
+  }
+  await database
+    .update(sessions)
+    .set({
+      owner: NOBODY,
+      session: sql`${sessions.incarnation}`,
+      headSeq: 0,
+      throughSeq: 0,
+      metadata: {},
+      erasedAt: sql`coalesce(${sessions.erasedAt}, now())`,
+    })
+    .where(condition);
+  return lives;
 }
 
 /** Rows that the archive still holds of a user, or of lives that were theirs. */

@@ -1,6 +1,7 @@
 /** What operators have done to many sessions at once, in the background: what they may ask for, and how far it is. */
 
 import { z } from "zod";
+import { findingKindSchema, mendSchema } from "./finding.ts";
 import { jobKindSchema } from "./job.ts";
 import { sessionIdSchema, userIdSchema } from "./session.ts";
 import { tenantIdSchema } from "./tenant.ts";
@@ -14,6 +15,8 @@ export const OPERATION_NAMES = [
   "export-user",
   "expire",
   "reindex",
+  "verify",
+  "archive",
 ] as const;
 export const operationNameSchema = z.enum(OPERATION_NAMES);
 export type OperationName = z.infer<typeof operationNameSchema>;
@@ -21,7 +24,7 @@ export type OperationName = z.infer<typeof operationNameSchema>;
 /** Sessions that one step goes over at most: a step that fails is made again whole. */
 export const MAX_SLICE_SIZE = 500;
 /** Sessions that a report names of each kind; all of them are counted. */
-export const MAX_NAMED_SESSIONS = 50;
+export const MAX_NAMED_SESSIONS = 100;
 
 const MAX_RUN_ID_LENGTH = 64;
 /** What a run that goes on in another instance of the Workflow is called there. */
@@ -71,6 +74,8 @@ const RULES: Readonly<Record<OperationName, { needs: readonly Named[]; refuses: 
   "export-user": { needs: ["tenant", "user"], refuses: ["session", "kind"] },
   expire: { needs: ["tenant"], refuses: ["kind"] },
   reindex: { needs: [], refuses: ["kind"] },
+  verify: { needs: [], refuses: ["kind"] },
+  archive: { needs: [], refuses: ["kind"] },
 };
 
 interface Asked extends Partial<Readonly<Record<Named, unknown>>> {
@@ -116,8 +121,10 @@ export type NewOperation = z.output<typeof newOperationSchema>;
 export const namedSessionSchema = z.object({
   tenant: z.string(),
   user: z.string().nullable().describe("null: a session of the tenant alone"),
-  session: z.string(),
+  session: z.string().describe("Empty where it is about no session in particular"),
   reason: z.string().describe("A code or a finding, never what was said"),
+  kind: findingKindSchema.optional().describe("Of what `verify` finds"),
+  mend: mendSchema.optional(),
 });
 export type NamedSession = z.infer<typeof namedSessionSchema>;
 

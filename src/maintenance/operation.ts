@@ -1,6 +1,5 @@
 /** What an operation is: adding one is a file in operations/ and a line in operations.ts. */
 
-import type { Failure } from "../contracts/job.ts";
 import type { NamedSession, OperationRequest } from "../contracts/operation-run.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import type { Parts } from "../service/call.ts";
@@ -12,12 +11,10 @@ interface OwnerEntry {
 }
 
 /** What operations are made of; the entry hands it over. */
-export interface MaintenanceParts extends Parts {
+export interface MaintenanceParts extends Omit<Parts, "alerts"> {
   readonly log: Log;
   /** Who has sessions in a tenant. */
   readonly owners: { list(tenant: string, afterRow: number, limit: number): Promise<readonly OwnerEntry[]> };
-  /** Has a failed job sent again at once. Idempotent. @returns a word for what became of it */
-  readonly retryJob: (failure: Failure) => Promise<string>;
 }
 
 /** One step's share of a run. */
@@ -26,6 +23,8 @@ export interface Slice {
   readonly cursor: string | null;
   /** What became of how many, by a word for it: each counts as done. */
   readonly counts: Readonly<Record<string, number>>;
+  /** How many findings there are of each kind: told beside the counts, and no part of what is done. */
+  readonly found?: Readonly<Record<string, number>>;
   readonly failures?: readonly NamedSession[];
   readonly findings?: readonly NamedSession[];
   /** More in `counts` and fewer here: those that something went wrong with, named or not. */

@@ -3,10 +3,8 @@ import { NonRetryableError } from "cloudflare:workflows";
 import { z } from "zod";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import { parseRequest } from "../contracts/faults.ts";
-import type { Failure } from "../contracts/job.ts";
 import { runIdSchema, type WorkflowPayload, workflowPayloadSchema } from "../contracts/operation-run.ts";
 import type { MaintenanceParts } from "./operation.ts";
-import { retryJob } from "./retry-job.ts";
 import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
 
 /**
@@ -14,13 +12,11 @@ import { PACING, type RunEnd, runOperation } from "./run-operation.ts";
  * `POST /v1/admin/operations`. Whoever may start it is an operator; its payload may be wrong all the same.
  * @param partsOf builds what the operations are made of
  */
-export function createOperationsWorkflow(partsOf: (env: Env) => Omit<MaintenanceParts, "retryJob">) {
+export function createOperationsWorkflow(partsOf: (env: Env) => MaintenanceParts) {
   return class extends WorkflowEntrypoint<Env> {
     override async run(event: Readonly<WorkflowEvent<unknown>>, step: WorkflowStep): Promise<RunEnd> {
       const payload = parsePayload(event.payload, event.instanceId);
-      const parts = partsOf(this.env);
-      const retry = (failure: Failure): Promise<string> => retryJob(failure, parts);
-      return runOperation(payload, event.instanceId, step, { ...parts, retryJob: retry, pacing: PACING });
+      return runOperation(payload, event.instanceId, step, { ...partsOf(this.env), pacing: PACING });
     }
   };
 }

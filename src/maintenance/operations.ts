@@ -1,5 +1,6 @@
 import type { OperationName } from "../contracts/operation-run.ts";
 import type { Operation } from "./operation.ts";
+import { archive } from "./operations/archive.ts";
 import { eraseUser } from "./operations/erase-user.ts";
 import { expire } from "./operations/expire.ts";
 import { exportUser } from "./operations/export-user.ts";
@@ -7,6 +8,7 @@ import { rebuild } from "./operations/rebuild.ts";
 import { reindex } from "./operations/reindex.ts";
 import { retry } from "./operations/retry.ts";
 import { summarize } from "./operations/summarize.ts";
+import { verify } from "./operations/verify.ts";
 
 /** Each operation by its name. */
 export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
@@ -17,4 +19,6 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   "export-user": exportUser,
   expire,
   reindex,
+  verify,
+  archive,
 };

@@ -115,10 +115,10 @@ async function takeSlice(
 }
 
 function add({ progress, report }: OperationState, slice: Slice): OperationState {
-  const { cursor, counts, failures = [], findings = [], failed = failures.length, notes = [] } = slice;
+  const { cursor, counts, found = {}, failures = [], findings = [], failed = failures.length, notes = [] } = slice;
   const done = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const summed = { ...report.counts };
-  for (const [word, count] of Object.entries(counts)) summed[word] = (summed[word] ?? 0) + count;
+  for (const [word, count] of Object.entries({ ...counts, ...found })) summed[word] = (summed[word] ?? 0) + count;
   const named = (before: readonly NamedSession[], more: readonly NamedSession[]): NamedSession[] =>
     [...before, ...more].slice(0, MAX_NAMED_SESSIONS);
   return {

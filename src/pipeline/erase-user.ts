@@ -1,6 +1,8 @@
+import { type HeldRow, listHeldSessions } from "../archive/held.ts";
 import { countUserRows, eraseUserRows } from "../archive/users.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { UserJobMessage } from "../contracts/job.ts";
+import type { SessionRef } from "../contracts/session.ts";
 import type { SessionRemains } from "../registry/user-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
@@ -8,6 +10,9 @@ import { reasonOf, reportFailure } from "./report.ts";
 
 /** A delivery that erased for so long makes room for others. The directory sends another. */
 const MAX_ERASING_MS = 10_000;
+
+/** Sessions that the archive names at a time. */
+const FOUND_AT_ONCE = 1_000;
 
 /**
  * Erases a user: the objects first, at once; then, when each of them says that nothing is left and the archive has confirmed it, what
@@ -20,6 +25,7 @@ export async function eraseUser(job: UserJobMessage, parts: PipelineParts): Prom
       const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
       if (step === null) return ACK;
       if (step.next === "places") {
+        if (await findMore(job, parts)) continue;
         await eraseElsewhere(job, parts);
         return ACK;
       }
@@ -69,6 +75,26 @@ async function forEach(sessions: readonly string[], body: (session: string) => P
   const done = await Promise.allSettled(sessions.map(body));
   const failed = done.find((one) => one.status === "rejected");
   if (failed !== undefined) throw failed.reason;
+}
+
+/**
+ * Sessions that the archive says are there, and the list does not name: they are erased in their objects like the others. As a rule
+ * there is none by then, since each object has its own row there erased.
+ * @returns whether there is any
+ */
+async function findMore(job: UserJobMessage, parts: PipelineParts): Promise<boolean> {
+  const { tenant, owner } = job;
+  return parts.withDatabase(async (database) => {
+    let news = 0;
+    let after: SessionRef | null = null;
+    do {
+      const held: HeldRow[] = await listHeldSessions(database, { tenant, owner }, { after, limit: FOUND_AT_ONCE });
+      after = held.length < FOUND_AT_ONCE ? null : (held.at(-1) ?? null);
+      const names = held.map(({ session }) => session);
+      if (names.length > 0) news += await parts.users.noteFound(job, job.jobId, names);
+    } while (after !== null);
+    return news > 0;
+  });
 }
 
 async function eraseElsewhere(job: UserJobMessage, parts: PipelineParts): Promise<void> {

@@ -1,4 +1,5 @@
 import { unwrap } from "../contracts/errors.ts";
+import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import type { CreationGrant, Directory, DirectoryCursor, DirectoryEntry } from "./directory.ts";
@@ -37,6 +38,8 @@ export interface DirectoryClient {
   auditName(tenant: string, user: string, mayMakeKey: boolean): Promise<string | null>;
   /** Idempotent. From here on no event of the audit can be told to be the user's, nor ever again. */
   forgetAuditKey(tenant: string, user: string): Promise<void>;
+  /** What the list knows of a session and its owner; of a session of the tenant alone its part of the list alone. */
+  standing(ref: SessionRef): Promise<OwnerStanding>;
   /** Newest first. */
   list(
     tenant: string,
@@ -84,6 +87,7 @@ type DirectoryStub = DurableObjectStub &
     | "renew"
     | "setExpired"
     | "setMetadata"
+    | "standing"
   >;
 
 /** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
@@ -104,6 +108,7 @@ export function createDirectoryClient(
     remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
     setExpired: async (ref, isExpired, decidedAt) => (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt),
     setMetadata: async (ref, metadata) => (await stubOf(ref)).setMetadata(ref.session, metadata),
+    standing: async (ref) => (await stubOf(ref)).standing(ref.session),
     auditName: async (tenant, user, mayMakeKey) =>
       (await stubOf({ tenant, owner: user, session: "" })).auditName(user, mayMakeKey),
     forgetAuditKey: async (tenant, user) => (await stubOf({ tenant, owner: user, session: "" })).forgetAuditKey(),

@@ -95,6 +95,33 @@ export class DirectoryErasure {
     });
   }
 
+  /** Begins again what was over: something was found that it did not know of. */
+  beginAgain(row: ErasureRow, now: number): ErasureRow {
+    const again = { ...row, finishedAt: null, found: null, sends: 0, nextSendAt: now, ...NO_FAILURE };
+    this.put(again);
+    return again;
+  }
+
+  /**
+   * Sessions that another place names. Those that are no news are left as they are.
+   * @returns how many are news
+   */
+  noteFound(row: ErasureRow, sessions: readonly string[], now: number): number {
+    const before = this.entries();
+    this.#sql.exec(
+      `INSERT OR IGNORE INTO sessions (session, created_at, metadata) SELECT value, ?, '{}' FROM json_each(?)`,
+      now,
+      JSON.stringify(sessions),
+    );
+    const news = this.entries() - before;
+    if (news > 0) this.#progress({ ...row, sessions: row.sessions + news }, now);
+    return news;
+  }
+
+  entries(): number {
+    return this.#count("1");
+  }
+
   /** Entries that are not confirmed yet. */
   unconfirmed(): number {
     return this.#count(`erasing < ${CONFIRMED}`);

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { DurableObject } from "cloudflare:workers";
 import type { Outcome } from "../contracts/errors.ts";
+import type { OwnerStanding } from "../contracts/finding.ts";
 import { CREATION_GRANT_MS } from "../contracts/limits.ts";
 import type { ListedSession, Metadata, SessionRef } from "../contracts/session.ts";
 import { jurisdictionSchema } from "../contracts/tenant.ts";
@@ -300,6 +301,30 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
+  /** The same, and an erasure that is over begins again: something of the user was found since. */
+  async beginErasureAgain(user: UserRef): Promise<UserErasure> {
+    const row = this.#hasSchema ? this.#erasure.row() : null;
+    if (row === null || row.finishedAt === null) return this.beginErasure(user);
+    return this.ctx.storage.transactionSync(() => {
+      const now = Date.now();
+      this.#erasure.beginAgain(row, now);
+      this.#armAt(now);
+      return this.#report(this.#owed());
+    });
+  }
+
+  /** What is known here of the owner, and of one session. Reads only. */
+  async standing(session: string | null): Promise<OwnerStanding> {
+    const { sql } = this.ctx.storage;
+    const hasTable = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'audit_key'").toArray().length > 0;
+    const hasAuditKey = hasTable && sql.exec("SELECT 1 FROM audit_key WHERE key IS NOT NULL").toArray().length > 0;
+    if (!this.#hasSchema) return { isListed: false, entries: 0, erasure: null, hasAuditKey };
+    const row = this.#erasure.row();
+    const erasure = row === null ? null : row.finishedAt === null ? "erasing" : "erased";
+    const isListed = sql.exec("SELECT 1 FROM sessions WHERE session = ?", session).toArray().length > 0;
+    return { isListed, entries: this.#erasure.entries(), erasure, hasAuditKey };
+  }
+
   /** Null if none is known. Reads only. */
   async readErasure(): Promise<UserErasure | null> {
     const row = this.#hasSchema ? this.#erasure.row() : null;
@@ -313,6 +338,11 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   async noteWiped(jobId: string, sessions: readonly string[]): Promise<void> {
     this.#work(jobId, undefined, (row) => this.#erasure.noteWiped(row, sessions, Date.now()));
+  }
+
+  /** @returns how many of them are news, and have to be erased in their objects first */
+  async noteFound(jobId: string, sessions: readonly string[]): Promise<number> {
+    return this.#work(jobId, 0, (row) => this.#erasure.noteFound(row, sessions, Date.now()));
   }
 
   async noteLooked(jobId: string, looked: readonly LookedAt[]): Promise<void> {

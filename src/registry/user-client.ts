@@ -1,3 +1,4 @@
+import type { OwnerStanding } from "../contracts/finding.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
 import type { ErasureFailure, ErasureStep, LookedAt } from "./directory-erasure.ts";
 import type { Directory } from "./directory.ts";
@@ -8,12 +9,18 @@ export type { SessionRemains } from "./directory-erasure.ts";
 export interface UserClient {
   /** Idempotent: an erasure that began goes on, and one that is over is told. */
   erase(user: UserRef): Promise<UserErasure>;
+  /** The same, but one that is over begins again. */
+  eraseAgain(user: UserRef): Promise<UserErasure>;
+  /** What the user's directory knows, as an operator has to know it. */
+  standing(user: UserRef): Promise<OwnerStanding>;
   /** Null if none is known. */
   readErasure(user: UserRef): Promise<UserErasure | null>;
   /** Null if nothing is owed now. */
   nextErasureStep(user: UserRef, jobId: string, since: number): Promise<ErasureStep | null>;
   /** Idempotent, as are those after it. */
   noteWiped(user: UserRef, jobId: string, sessions: readonly string[]): Promise<void>;
+  /** @returns how many of them the directory did not know of */
+  noteFound(user: UserRef, jobId: string, sessions: readonly string[]): Promise<number>;
   noteLooked(user: UserRef, jobId: string, looked: readonly LookedAt[]): Promise<void>;
   /** What operators are told; null if nothing is owed any more. */
   noteErasureFailure(user: UserRef, jobId: string, reason: string): Promise<ErasureFailure | null>;
@@ -31,13 +38,16 @@ type UserStub = DurableObjectStub &
   Pick<
     Directory,
     | "beginErasure"
+    | "beginErasureAgain"
     | "concludeErasure"
     | "nextErasureStep"
     | "noteErasureFailure"
+    | "noteFound"
     | "noteLooked"
     | "noteWiped"
     | "readErasure"
     | "retryErasure"
+    | "standing"
   >;
 
 /** @param place tells the namespace in which a tenant's objects lie; without it they all lie in the one given */
@@ -49,9 +59,12 @@ export function createUserClient(
     (await place(namespace, tenant)).getByName(`${tenant}/${owner}`) as UserStub;
   return {
     erase: async (user) => (await stubOf(user)).beginErasure({ tenant: user.tenant, owner: user.owner }),
+    eraseAgain: async (user) => (await stubOf(user)).beginErasureAgain({ tenant: user.tenant, owner: user.owner }),
+    standing: async (user) => (await stubOf(user)).standing(null),
     readErasure: async (user) => (await stubOf(user)).readErasure(),
     nextErasureStep: async (user, jobId, since) => (await stubOf(user)).nextErasureStep(jobId, since),
     noteWiped: async (user, jobId, sessions) => (await stubOf(user)).noteWiped(jobId, sessions),
+    noteFound: async (user, jobId, sessions) => (await stubOf(user)).noteFound(jobId, sessions),
     noteLooked: async (user, jobId, looked) => (await stubOf(user)).noteLooked(jobId, looked),
     noteErasureFailure: async (user, jobId, reason) => (await stubOf(user)).noteErasureFailure(jobId, reason),
     retryErasure: async (user, jobId) => (await stubOf(user)).retryErasure(jobId),

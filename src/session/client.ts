@@ -12,6 +12,7 @@ export type SessionObject = Pick<
   ChatSession,
   | "abandonImport"
   | "append"
+  | "archiveAgain"
   | "beginContinuation"
   | "beginExport"
   | "beginFork"
@@ -43,6 +44,8 @@ export type SessionObject = Pick<
   | "nextCarrying"
   | "nextCopyStep"
   | "noteFailure"
+  | "proof"
+  | "proofOfLog"
   | "readArchiveDelta"
   | "readCarried"
   | "readCopyPage"

@@ -13,9 +13,10 @@ import { errorFields } from "../telemetry/redact.ts";
 import { readFrame } from "./live-frames.ts";
 import { readOpening, writeRefusal } from "./live-opening.ts";
 import { CLOSE, LiveSockets } from "./live-sockets.ts";
+import { MaintainedSession } from "./maintained-session.ts";
 import type { SessionRow } from "./rows.ts";
 import { Refusal } from "./session-shell.ts";
-import { type ChatSessionEnv, SessionWork } from "./session-work.ts";
+import type { ChatSessionEnv } from "./session-work.ts";
 
 const log = createLog();
 
@@ -29,7 +30,7 @@ interface Sender {
  * The live side of a session's object: sockets that hibernate with it, told of each change after it has committed, and the frames that
  * come on them, which pass the same checks as requests over HTTP.
  */
-export abstract class LiveSession extends SessionWork {
+export abstract class LiveSession extends MaintainedSession {
   readonly #sockets: LiveSockets;
 
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {

@@ -4,13 +4,14 @@ import { isSummaryDue } from "../memory/cut.ts";
 import { expiryAt } from "./idling.ts";
 import { oweSummaryByHand, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
+import { oweRebuild } from "./rebuilding.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
 /**
  * - `summarize`: whatever there is to summarize; - `catch-up`: the same where a summary is due by the session's settings, or one failed;
- * - `rebuild`: a summary from the whole log; - `expire`: if it is due by the settings of now
+ * - `rebuild`: a summary from the whole log, in the place of every version; - `expire`: if it is due by the settings of now
  */
 export type MaintenanceTask = "summarize" | "catch-up" | "rebuild" | "expire";
 
@@ -31,7 +32,7 @@ export function maintain(
       if (!lags(store, session)) return "nothing";
       return resultOf(oweSummaryByHand(store, session, {}, newJobId, now) !== null);
     case "rebuild":
-      return resultOf(oweSummaryByHand(store, session, { fromScratch: true }, newJobId, now) !== null);
+      return resultOf(oweRebuild(store, session, newJobId, now) !== null);
     case "expire":
       return resultOf(oweExpiryIfDue(store, session, newJobId, now));
   }

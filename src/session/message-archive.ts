@@ -123,7 +123,7 @@ export function readMessageDelta(store: SessionStore, session: SessionRow): Mess
   return { afterSeq: heldSeq, rows: rows.map(toArchived) };
 }
 
-function toArchived(row: MessageRow): ArchivedMessage {
+export function toArchived(row: MessageRow): ArchivedMessage {
   const { seq, role, author, content, metadata, occurredAt, createdAt, editedAt, erasedAt } = row;
   return { seq, id: messageId(row), role, author, content, metadata, occurredAt, createdAt, editedAt, erasedAt };
 }

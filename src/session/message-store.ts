@@ -1,6 +1,15 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { blanksOf } from "./blanks.ts";
-import { type HashedMessageRow, type MessageRow, number, numberOrNull, toHashedMessage, toMessage } from "./rows.ts";
+import {
+  type HashedMessageRow,
+  type LedgerRow,
+  type MessageRow,
+  number,
+  numberOrNull,
+  toHashedMessage,
+  toLedger,
+  toMessage,
+} from "./rows.ts";
 
 /** Every SQL statement about the messages of the log, but for those of its search index. No decision is taken here. */
 
@@ -199,6 +208,24 @@ export class MessageStore {
       )
       .toArray()
       .map((row) => number(row["seq"]));
+  }
+
+  /** How many there are, tombstones among them. */
+  count(): number {
+    return number(this.#sql.exec("SELECT count(*) AS messages FROM messages WHERE seq > 0").one()["messages"]);
+  }
+
+  /** Oldest first, those after `afterSeq`: what they add to the totals, and nothing of what they say. */
+  ledger(afterSeq: Seq, limit: number): LedgerRow[] {
+    return this.#sql
+      .exec(
+        `SELECT seq, author, tokens, total_cost, total_bytes, edited_at, erased_at
+         FROM messages WHERE seq > max(?, 0) ORDER BY seq LIMIT ?`,
+        afterSeq,
+        limit,
+      )
+      .toArray()
+      .map(toLedger);
   }
 
   /** `total_cost` at a seq; 0 before the first message. */

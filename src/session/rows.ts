@@ -107,6 +107,12 @@ export interface HashedMessageRow extends MessageRow {
   readonly hash: Uint8Array | null;
 }
 
+/** What a message adds to the running totals. */
+export interface LedgerRow extends Pick<MessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
+  /** Neither edited nor erased since. */
+  readonly isAsAppended: boolean;
+}
+
 export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
   readonly createdAt: number;
   readonly usage: SummarizerUsage | null;
@@ -228,6 +234,17 @@ export function toMessage(row: Row): MessageRow {
     tokens: number(row["tokens"]),
     totalCost: number(row["total_cost"]),
     totalBytes: number(row["total_bytes"]),
+  };
+}
+
+export function toLedger(row: Row): LedgerRow {
+  return {
+    seq: number(row["seq"]),
+    author: textOrNull(row["author"]),
+    tokens: number(row["tokens"]),
+    totalCost: number(row["total_cost"]),
+    totalBytes: number(row["total_bytes"]),
+    isAsAppended: row["edited_at"] === null && row["erased_at"] === null,
   };
 }
 

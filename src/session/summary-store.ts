@@ -171,10 +171,11 @@ export class SummaryStore {
     );
   }
 
+  /** One that was taken out of every version stays out: a version that is made anew may use its id again. */
   endItem(id: string, fromVersion: number, toVersion: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
-      "UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ?",
+      `UPDATE items SET to_version = ? WHERE item_id = ? AND from_version = ? AND to_version > '${NEVER_BEGUN}'`,
       ended(toVersion),
       id,
       fromVersion,

@@ -5,7 +5,6 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { WorkflowPayload } from "../../src/contracts/operation-run.ts";
 import { workflowPayloadSchema } from "../../src/contracts/operation-run.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { retryJob } from "../../src/maintenance/retry-job.ts";
 import type { RunParts, Steps } from "../../src/maintenance/run-operation.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
@@ -37,7 +36,6 @@ export function runParts(change: Partial<RunParts> = {}): RunParts & { begun: [s
     startRun: async (id, payload) => {
       begun.push([id, payload]);
     },
-    retryJob: (failure) => retryJob(failure, { sessions }),
     pacing: { slicesPerInstance: 100, pauseMs: 0 },
     log,
     begun,

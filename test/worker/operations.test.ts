@@ -8,6 +8,8 @@ import { runOperation } from "../../src/maintenance/run-operation.ts";
 import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
 import { owedJobs, sessionAt, stubAt, turn } from "../support/worker-session.ts";
 
+type TestRunParts = ReturnType<typeof runParts>;
+
 const freshTenant = (): string => `ops-${crypto.randomUUID()}`;
 
 async function run(request: Record<string, unknown>, parts = runParts()): Promise<OperationRun> {
@@ -95,69 +97,73 @@ describe("reindex", () => {
 });
 
 describe("retry", () => {
-  it("sends again what the filter means, and nothing else", async () => {
-    const tenant = freshTenant();
+  /** Jobs that no session knows, as a restore may leave them. */
+  async function reportJobs(tenant: string, jobs: readonly { owner: string; kind: string }[]): Promise<TestRunParts> {
     const parts = runParts();
     const at = new Date().toISOString();
-    for (const [owner, kind] of [
-      ["ada", "summarize"],
-      ["ada", "archive"],
-      ["bob", "summarize"],
-    ] as const) {
+    for (const { owner, kind } of jobs) {
       await parts.operations.report({
-        jobId: crypto.randomUUID(),
+        jobId: `${owner} ${kind} of ${tenant}`,
         kind,
         tenant,
         owner,
         session: "a",
+        state: "retrying",
         reason: "test",
         attempts: 3,
+        firstError: "test",
         firstFailedAt: at,
+        lastError: "test",
         lastFailedAt: at,
       });
     }
+    return parts;
+  }
+
+  /** Sessions that answer for the jobs. */
+  function answering(parts: TestRunParts, answer: (jobId: string) => Promise<boolean>): TestRunParts {
+    return { ...parts, sessions: { get: (ref) => ({ ...sessionAt(ref), retryJob: answer }) } };
+  }
+
+  it("sends again what the filter means, and nothing else", async () => {
+    const tenant = freshTenant();
+    const parts = await reportJobs(tenant, [
+      { owner: "ada", kind: "summarize" },
+      { owner: "ada", kind: "archive" },
+      { owner: "bob", kind: "summarize" },
+    ]);
     const retried: string[] = [];
-    const retryJob: typeof parts.retryJob = async ({ owner, kind }) => {
-      retried.push(`${owner} ${kind}`);
-      return "sent";
-    };
-    const listening = { ...parts, retryJob };
+    const listening = answering(parts, async (jobId) => {
+      retried.push(jobId.replace(` of ${tenant}`, ""));
+      return true;
+    });
     expect(await run({ op: "retry", tenant, dryRun: true }, listening)).toMatchObject({ progress: { done: 3 } });
     expect(retried).toEqual([]);
     await run({ op: "retry", tenant, user: "ada", kind: "summarize" }, listening);
     expect(retried.splice(0)).toEqual(["ada summarize"]);
     await run({ op: "retry", tenant, sliceSize: 1 }, listening);
-    expect(retried.toSorted()).toEqual(["ada archive", "ada summarize", "bob summarize"]);
+    expect(retried.toSorted()).toEqual(["ada archive", "bob summarize"]);
+    expect(await parts.operations.list(10, null, { tenant })).toEqual([]);
   });
 
   it("tells which job could not be sent, and goes on with the others", async () => {
     const tenant = freshTenant();
-    const parts = runParts();
-    const at = new Date().toISOString();
-    for (const owner of ["ada", "bob"]) {
-      await parts.operations.report({
-        jobId: crypto.randomUUID(),
-        kind: "fork",
-        tenant,
-        owner,
-        session: "a",
-        reason: "test",
-        attempts: 3,
-        firstFailedAt: at,
-        lastFailedAt: at,
-      });
-    }
-    const retryJob: typeof parts.retryJob = async ({ owner }) => {
-      if (owner === "ada") throw Object.assign(new Error("restarting"), { retryable: true });
-      return "sent";
-    };
-    expect(await run({ op: "retry", tenant }, { ...parts, retryJob })).toMatchObject({
+    const parts = await reportJobs(tenant, [
+      { owner: "ada", kind: "fork" },
+      { owner: "bob", kind: "fork" },
+    ]);
+    const listening = answering(parts, async (jobId) => {
+      if (jobId.startsWith("ada")) throw Object.assign(new Error("restarting"), { retryable: true });
+      return true;
+    });
+    expect(await run({ op: "retry", tenant }, listening)).toMatchObject({
       progress: { done: 2, failed: 1 },
       report: {
-        counts: { failed: 1, sent: 1 },
+        counts: { failed: 1, retried: 1 },
         failures: [{ tenant, user: "ada", session: "a", reason: "unavailable" }],
       },
     });
+    expect(await parts.operations.list(10, null, { tenant })).toMatchObject([{ owner: "ada" }]);
   });
 });
 

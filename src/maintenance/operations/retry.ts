@@ -1,9 +1,10 @@
 import { z } from "zod";
 import type { Failure } from "../../contracts/job.ts";
-import type { NamedSession, OperationRequest } from "../../contracts/operation-run.ts";
+import type { NamedSession } from "../../contracts/operation-run.ts";
 import { faultOf } from "../../contracts/problem.ts";
 import { TENANT_OWNER } from "../../contracts/session.ts";
-import type { Operation } from "../operation.ts";
+import { retryJob } from "../../service/jobs.ts";
+import type { MaintenanceParts, Operation } from "../operation.ts";
 
 const cursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });
 
@@ -11,40 +12,32 @@ const cursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });
 export const retry: Operation = {
   async slice(request, cursor, parts) {
     const after = cursor === null ? null : cursorSchema.parse(JSON.parse(cursor));
-    const listed = await parts.operations.list(request.sliceSize, after);
-    const meant = listed.filter((failure) => isMeant(failure, request));
+    const { tenant, user, session, kind, sliceSize, dryRun } = request;
+    // A session without a user is the tenant's own.
+    const owner = user ?? (session === undefined ? undefined : TENANT_OWNER);
+    const listed = await parts.operations.list(sliceSize, after, { tenant, user: owner, session, kind });
     const counts: Record<string, number> = {};
     const failures: NamedSession[] = [];
-    for (const failure of meant) {
-      const result = request.dryRun ? "would-retry" : await tryAgain(failure, failures, parts.retryJob);
+    for (const failure of listed) {
+      const result = dryRun ? "would-retry" : await tryAgain(failure, failures, parts);
       counts[result] = (counts[result] ?? 0) + 1;
     }
     const last = listed.at(-1);
-    const isLast = last === undefined || listed.length < request.sliceSize;
+    const isLast = last === undefined || listed.length < sliceSize;
     const next = isLast ? null : JSON.stringify({ at: Date.parse(last.lastFailedAt), jobId: last.jobId });
     return { cursor: next, counts, failures };
   },
 };
 
-async function tryAgain(
-  failure: Failure,
-  failures: NamedSession[],
-  retryJob: (failure: Failure) => Promise<string>,
-): Promise<string> {
+async function tryAgain(failure: Failure, failures: NamedSession[], parts: MaintenanceParts): Promise<string> {
   try {
-    return await retryJob(failure);
+    const result = await retryJob(parts, failure);
+    if (result !== "nothing-known") await parts.operations.settle([failure]);
+    return result;
   } catch (error) {
     const { tenant, owner, session } = failure;
     const user = owner === TENANT_OWNER || owner === "" ? null : owner;
     failures.push({ tenant, user, session, reason: faultOf(error).code });
     return "failed";
   }
-}
-
-function isMeant({ tenant, owner, session, kind }: Failure, asked: OperationRequest): boolean {
-  if (asked.kind !== undefined && asked.kind !== kind) return false;
-  if (asked.tenant !== undefined && asked.tenant !== tenant) return false;
-  if (asked.session !== undefined && (asked.session !== session || owner !== (asked.user ?? TENANT_OWNER)))
-    return false;
-  return asked.user === undefined || asked.user === owner;
 }

@@ -9,6 +9,7 @@ import { checkLog, EVERYTHING, value } from "./check-log.ts";
 import type { ModelSession } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
 import { archivableOf, hiddenSeqsOf, type JobState, jobsOf, originsOf, owesErasures, sessionOf } from "./rows.ts";
+import type { SessionInstance } from "./system.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -36,6 +37,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   ]);
   if (session.checked?.model === session.model && session.checked.basis === basis) return;
   session.checked = { model: session.model, basis };
+  await checkProof(instance, session);
   await checkLog(instance, session.model);
   checkVersions(versions, session.model);
   for (const maxTokens of [256, 1_000_000]) {
@@ -44,6 +46,16 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
     checkUncovered(context, session);
   }
   checkRetired(session, false);
+}
+
+/** What operators are told of a session that keeps its promises: nothing. */
+async function checkProof(instance: SessionInstance, { ref, object }: SimulatedSession): Promise<void> {
+  const { incarnation, flaws } = await instance.proof();
+  const log = incarnation === null ? null : await instance.proofOfLog(incarnation, 0);
+  // An alarm that the runtime rings again late, or gave up, is no work of the object's.
+  const isAlarmSure = !object.isInAlarm && !object.isAlarmRetried && !object.isAlarmGivenUp;
+  const flaw = [...flaws, ...(log?.flaws ?? [])].find(({ detail }) => isAlarmSure || !detail.includes("alarm"));
+  if (flaw !== undefined) throw new Violation(10, `verify finds a ${flaw.kind} in ${ref.session}: ${flaw.detail}`);
 }
 
 /** Promises 7 and 8: every version, and every item in it. */

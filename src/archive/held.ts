@@ -1,0 +1,169 @@
+import { and, asc, eq, gt, lte, type SQL, sql } from "drizzle-orm";
+import type { SessionRef } from "../contracts/session.ts";
+import type { Database } from "./database.ts";
+import { messages, sessions, summaries, summaryItems } from "./tables.ts";
+
+/** What the archive holds, as it stands there: nothing is taken for sound. Times are in ms since 1970. */
+
+export interface HeldRow extends SessionRef {
+  readonly incarnation: string;
+  readonly rev: number;
+  readonly headSeq: number;
+  readonly throughSeq: number;
+  readonly metadata: unknown;
+  readonly createdAt: number;
+  readonly isErased: boolean;
+}
+
+export interface HeldVersion {
+  readonly version: number;
+  readonly throughSeq: number;
+  readonly tokens: number;
+  readonly summarizer: string;
+  readonly degraded: boolean;
+  readonly droppedItems: number;
+  readonly createdAt: number;
+}
+
+export interface HeldItem {
+  readonly id: string;
+  readonly fromVersion: number;
+  readonly toVersion: number | null;
+  readonly kind: string;
+  readonly text: string;
+  readonly sourceSeqs: readonly number[];
+  readonly sourceSession: string | null;
+  readonly status: string;
+  readonly tenant: string;
+  readonly owner: string;
+}
+
+export interface HeldMessage {
+  readonly seq: number;
+  readonly id: string;
+  readonly role: string;
+  readonly author: string | null;
+  readonly content: unknown;
+  readonly metadata: unknown;
+  readonly occurredAt: number | null;
+  readonly createdAt: number;
+  readonly editedAt: number | null;
+  readonly erasedAt: number | null;
+}
+
+export interface HeldSession {
+  readonly row: HeldRow;
+  readonly versions: readonly HeldVersion[];
+  readonly items: readonly HeldItem[];
+  /** The last message; 0 if there is none. */
+  readonly messageSeq: number;
+}
+
+/** Null where there is no row of the session, not even a tombstone. */
+export async function readHeldSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
+  const row = await readHeldRow(database, ref);
+  if (row === null) return null;
+  const { incarnation } = row;
+  const versions = await database
+    .select()
+    .from(summaries)
+    .where(eq(summaries.incarnation, incarnation))
+    .orderBy(asc(summaries.version));
+  const items = await database
+    .select({
+      id: summaryItems.itemId,
+      fromVersion: summaryItems.fromVersion,
+      toVersion: summaryItems.toVersion,
+      kind: summaryItems.kind,
+      text: summaryItems.text,
+      sourceSeqs: summaryItems.sourceSeqs,
+      sourceSession: summaryItems.sourceSession,
+      status: summaryItems.status,
+      tenant: summaryItems.tenant,
+      owner: summaryItems.owner,
+    })
+    .from(summaryItems)
+    .where(eq(summaryItems.incarnation, incarnation));
+  const [last] = await database
+    .select({ seq: sql<number>`coalesce(max(${messages.seq}), 0)`.mapWith(Number) })
+    .from(messages)
+    .where(eq(messages.incarnation, incarnation));
+  return {
+    row,
+    versions: versions.map(({ createdAt, ...version }) => ({ ...version, createdAt: createdAt.getTime() })),
+    items,
+    messageSeq: last?.seq ?? 0,
+  };
+}
+
+/** The messages of a life after `afterSeq` through `throughSeq`, oldest first. */
+export async function readHeldMessages(
+  database: Database,
+  incarnation: string,
+  afterSeq: number,
+  throughSeq: number,
+): Promise<HeldMessage[]> {
+  const rows = await database
+    .select()
+    .from(messages)
+    .where(and(eq(messages.incarnation, incarnation), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
+    .orderBy(asc(messages.seq));
+  return rows.map(({ seq, id, role, author, content, metadata, ...at }) => ({
+    seq,
+    id,
+    role,
+    author,
+    content,
+    metadata,
+    occurredAt: at.occurredAt?.getTime() ?? null,
+    createdAt: at.createdAt.getTime(),
+    editedAt: at.editedAt?.getTime() ?? null,
+    erasedAt: at.erasedAt?.getTime() ?? null,
+  }));
+}
+
+/** A session's own row; null where there is none, not even a tombstone. */
+export async function readHeldRow(database: Database, ref: SessionRef): Promise<HeldRow | null> {
+  const [row] = await database.select().from(sessions).where(isSession(ref));
+  return row === undefined ? null : toHeldRow(row);
+}
+
+/** Which sessions to look through. What is left out is not asked of them. */
+export interface HeldFilter {
+  readonly tenant?: string | undefined;
+  readonly owner?: string | undefined;
+}
+
+/** The sessions that the archive says are there, tombstones left out, in the order of their names. */
+export async function listHeldSessions(
+  database: Database,
+  { tenant, owner }: HeldFilter,
+  page: { readonly after: SessionRef | null; readonly limit: number },
+): Promise<HeldRow[]> {
+  const conditions: SQL[] = [sql`${sessions.erasedAt} is null`];
+  if (tenant !== undefined) conditions.push(eq(sessions.tenant, tenant));
+  if (owner !== undefined) conditions.push(eq(sessions.owner, owner));
+  if (page.after !== null) {
+    const { tenant: afterTenant, owner: afterOwner, session } = page.after;
+    conditions.push(
+      sql`(${sessions.tenant}, ${sessions.owner}, ${sessions.session}) > (${afterTenant}, ${afterOwner}, ${session})`,
+    );
+  }
+  const rows = await database
+    .select()
+    .from(sessions)
+    .where(and(...conditions))
+    .orderBy(asc(sessions.tenant), asc(sessions.owner), asc(sessions.session))
+    .limit(page.limit);
+  return rows.map(toHeldRow);
+}
+
+function isSession({ tenant, owner, session }: SessionRef): SQL | undefined {
+  return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
+}
+
+function toHeldRow({ createdAt, erasedAt, ...row }: typeof sessions.$inferSelect): HeldRow {
+  const { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata } = row;
+  const held = { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata };
+  return { ...held, createdAt: createdAt.getTime(), isErased: erasedAt !== null };
+}

@@ -1,0 +1,86 @@
+import { and, eq, isNotNull, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
+import { TENANT_OWNER } from "../contracts/session.ts";
+import type { Database } from "./database.ts";
+import type { HeldRow } from "./held.ts";
+import { applyErasure } from "./sessions.ts";
+import { messages, sessions, summaries, summaryItems } from "./tables.ts";
+import { forgetLife } from "./users.ts";
+
+/** What the archive holds and no object knows: of a session that was erased before PostgreSQL was restored, as a rule. */
+
+/**
+ * Erases a life that no object knows. A tombstone stays, as after any erasure; of a session of a user one without a name, since the
+ * user may be erased as well. In a transaction of its own. Idempotent.
+ */
+export async function eraseOrphan(database: Database, { incarnation, createdAt, ...ref }: HeldRow): Promise<void> {
+  if (ref.owner !== TENANT_OWNER) {
+    await forgetLife(database, ref, incarnation);
+    return;
+  }
+  await database.transaction((transaction) => applyErasure(transaction, { ref, incarnation, createdAt }));
+}
+
+/**
+ * Takes away the tombstone of a life that its object says is not over: the archive takes nothing more of it while one is there.
+ * Idempotent.
+ */
+export async function liftTombstone(
+  database: Database,
+  { tenant, owner, session, incarnation }: HeldRow,
+): Promise<void> {
+  await database
+    .delete(sessions)
+    .where(
+      and(
+        eq(sessions.tenant, tenant),
+        eq(sessions.owner, owner),
+        eq(sessions.session, session),
+        eq(sessions.incarnation, incarnation),
+        isNotNull(sessions.erasedAt),
+      ),
+    );
+}
+
+const looseLives = z.array(z.object({ incarnation: z.string(), tenant: z.string(), owner: z.string() }));
+
+/**
+ * Lives of which something is held, and no row says of which session they are: neither its row nor a tombstone. Whose they were is
+ * told where an item or a message says it. Looks at so many lives, and not only at those that it tells.
+ * @returns also where the look ended; null at the end
+ */
+export async function listLooseLives(
+  database: Database,
+  page: { readonly after: string; readonly limit: number },
+): Promise<{ readonly lives: z.infer<typeof looseLives>; readonly next: string | null }> {
+  const some = (table: typeof summaries | typeof summaryItems | typeof messages): SQL =>
+    sql`(select distinct incarnation from ${table} where incarnation > ${page.after} order by 1 limit ${page.limit})`;
+  const { rows } = await database.execute(sql`
+    select l.incarnation, coalesce(i.tenant, m.tenant, '') as tenant, coalesce(i.owner, m.owner, '') as owner,
+      exists (select 1 from ${sessions} s where s.incarnation = l.incarnation and s.erased_at is null) as is_named
+    from (${some(summaries)} union ${some(summaryItems)} union ${some(messages)} order by 1 limit ${page.limit}) l
+    left join lateral (select tenant, owner from ${summaryItems} where incarnation = l.incarnation limit 1) i on true
+    left join lateral (select tenant, owner from ${messages} where incarnation = l.incarnation limit 1) m on true
+    order by 1`);
+  const last = looseLives.parse(rows).at(-1);
+  return {
+    lives: looseLives.parse(rows.filter((row) => row["is_named"] === false)),
+    next: rows.length < page.limit || last === undefined ? null : last.incarnation,
+  };
+}
+
+/** Deletes what is held of a life that no row names. Idempotent. */
+export async function deleteLooseLife(database: Database, incarnation: string): Promise<void> {
+  await database.transaction(async (transaction) => {
+    for (const table of [summaries, summaryItems, messages]) {
+      await transaction
+        .delete(table)
+        .where(
+          and(
+            eq(table.incarnation, incarnation),
+            sql`not exists (select 1 from ${sessions} s where s.incarnation = ${incarnation} and s.erased_at is null)`,
+          ),
+        );
+    }
+  });
+}

@@ -1,0 +1,146 @@
+import { isDeepStrictEqual } from "node:util";
+import type { HeldItem, HeldMessage, HeldSession, HeldVersion } from "../archive/held.ts";
+import type { Flaw, SessionProof, StoredItem, StoredMessage, StoredVersion } from "../contracts/finding.ts";
+
+/** What the archive holds of a session against what its object says that it has to hold. Pure. */
+
+/** Names that a detail tells before it only counts. */
+const MAX_NAMED = 5;
+
+/** Whether the two can be compared: what is still owed to the archive may be there by half. */
+export function isSettled({ state, rev, archivedRev, isArchiveOwed }: SessionProof): boolean {
+  return (state === "active" || state === "expired") && !isArchiveOwed && rev === archivedRev;
+}
+
+/** Whether a row of the archive is of a life that nobody knows any more, and no job erases it. */
+export function isOrphan(
+  { incarnation, isErased }: { readonly incarnation: string; readonly isErased: boolean },
+  proof: SessionProof,
+): boolean {
+  if (isErased || proof.erasedLives.includes(incarnation)) return false;
+  if (proof.incarnation !== incarnation) return proof.rev === 0;
+  return proof.state === "erased";
+}
+
+/** @param proof of a session for which `isSettled` holds, or that is gone */
+export function compareArchive(proof: SessionProof, held: HeldSession | null): Flaw[] {
+  if (held !== null && isOrphan(held.row, proof)) {
+    return [archived("orphan", `the archive holds life ${held.row.incarnation}, which is over`)];
+  }
+  if (proof.state === "erased" || proof.state === "nothing" || proof.archivedRev === 0) return [];
+  if (held === null) return lost(proof, "the archive has no row of it");
+  const { row } = held;
+  if (row.incarnation !== proof.incarnation) return lost(proof, `the archive holds another life, ${row.incarnation}`);
+  if (row.isErased) return lost(proof, "the archive holds a tombstone of this life");
+  const flaws = [
+    ...(row.rev === proof.archivedRev
+      ? []
+      : lost(proof, `the archive holds revision ${row.rev}, and confirmed ${proof.archivedRev}`)),
+  ];
+  // What an expired session said is in the archive alone.
+  if (proof.state === "expired") {
+    return held.versions.length > 0 ? flaws : [...flaws, ...lost(proof, "the archive has no summary of it")];
+  }
+  if (!isDeepStrictEqual(row.metadata, proof.metadata)) flaws.push(different("the archive holds other metadata"));
+  if (row.throughSeq !== (proof.versions.at(-1)?.throughSeq ?? 0) || row.headSeq > proof.headSeq) {
+    flaws.push(archived("wrong-range", `the archive says that ${row.throughSeq} of ${row.headSeq} are covered`));
+  }
+  if (held.messageSeq !== proof.messageSeq) {
+    flaws.push(different(`the archive holds the messages through ${held.messageSeq}, not ${proof.messageSeq}`));
+  }
+  return [...flaws, ...compareVersions(proof.versions, held.versions), ...compareItems(proof, held)];
+}
+
+function compareVersions(expected: readonly StoredVersion[], held: readonly HeldVersion[]): Flaw[] {
+  const there = new Map(held.map((version) => [version.version, version]));
+  const missing: number[] = [];
+  const ranges: number[] = [];
+  const other: number[] = [];
+  for (const version of expected) {
+    const found = there.get(version.version);
+    there.delete(version.version);
+    if (found === undefined) missing.push(version.version);
+    else if (found.throughSeq !== version.throughSeq) ranges.push(version.version);
+    else if (!isSameVersion(version, found)) other.push(version.version);
+  }
+  return [
+    ...told(missing, (names) => archived("missing-summary", `the archive lacks version ${names}`)),
+    ...told(ranges, (names) => archived("wrong-range", `version ${names} covers something else in the archive`)),
+    ...told(other, (names) => different(`version ${names} is not the same in the archive`)),
+    ...told([...there.keys()], (names) => archived("orphan", `version ${names} is in the archive alone`)),
+  ];
+}
+
+function isSameVersion(expected: StoredVersion, held: HeldVersion): boolean {
+  return (
+    expected.tokens === held.tokens &&
+    expected.summarizer === held.summarizer &&
+    expected.degraded === held.degraded &&
+    expected.droppedItems === held.droppedItems &&
+    expected.createdAt === held.createdAt
+  );
+}
+
+function compareItems({ items }: SessionProof, { items: held, row }: HeldSession): Flaw[] {
+  const there = new Map(held.map((item) => [nameOf(item), item]));
+  const missing: string[] = [];
+  const sources: string[] = [];
+  const other: string[] = [];
+  for (const item of items) {
+    const name = nameOf(item);
+    const found = there.get(name);
+    there.delete(name);
+    if (found === undefined) missing.push(item.id);
+    else if (!isDeepStrictEqual(found.sourceSeqs, item.sourceSeqs)) sources.push(item.id);
+    else if (!isSameItem(item, found) || found.tenant !== row.tenant || found.owner !== row.owner) other.push(item.id);
+  }
+  const extra = [...there.values()].map(({ id }) => id);
+  return [
+    ...told(missing, (names) => different(`the archive lacks item ${names}`)),
+    ...told(sources, (names) => archived("stale-source", `item ${names} cites other messages in the archive`)),
+    ...told(other, (names) => different(`item ${names} is not the same in the archive`)),
+    ...told(extra, (names) => archived("orphan", `item ${names} is in the archive alone`)),
+  ];
+}
+
+function nameOf({ id, fromVersion }: { readonly id: string; readonly fromVersion: number }): string {
+  return `${id}@${fromVersion}`;
+}
+
+function isSameItem(expected: StoredItem, held: HeldItem): boolean {
+  return (
+    expected.kind === held.kind &&
+    expected.text === held.text &&
+    expected.status === held.status &&
+    expected.toVersion === held.toVersion &&
+    (expected.sourceSession ?? null) === held.sourceSession
+  );
+}
+
+/** A page of the log, message by message. */
+export function compareMessages(expected: readonly StoredMessage[], held: readonly HeldMessage[]): Flaw[] {
+  const there = new Map(held.map((message) => [message.seq, message]));
+  const wrong = expected.filter((message) => !isDeepStrictEqual(message, there.get(message.seq))).map(({ seq }) => seq);
+  return told(wrong, (names) => different(`message ${names} is missing in the archive, or not the same there`));
+}
+
+function told<T extends string | number>(names: readonly T[], flaw: (names: string) => Flaw): Flaw[] {
+  if (names.length === 0) return [];
+  const some = names.slice(0, MAX_NAMED).join(", ");
+  return [flaw(names.length <= MAX_NAMED ? some : `${some} and ${names.length - MAX_NAMED} more`)];
+}
+
+function archived(kind: Flaw["kind"], detail: string): Flaw {
+  return { kind, detail, mend: "archive" };
+}
+
+function different(detail: string): Flaw {
+  return archived("different-archive", detail);
+}
+
+/** Of a session that expired the archive is the only place. */
+function lost({ state, versions }: SessionProof, detail: string): Flaw[] {
+  const kind = versions.length > 0 || state === "expired" ? "missing-summary" : "different-archive";
+  if (state !== "expired") return [archived(kind, detail)];
+  return [{ kind, detail: `${detail}, and it expired: restore PostgreSQL to a time when it was there`, mend: null }];
+}

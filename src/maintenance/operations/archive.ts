@@ -1,0 +1,86 @@
+import { z } from "zod";
+import { type HeldRow, listHeldSessions, readHeldRow } from "../../archive/held.ts";
+import { deleteLooseLife, eraseOrphan, liftTombstone, listLooseLives } from "../../archive/orphans.ts";
+import type { Finding } from "../../contracts/finding.ts";
+import { inPasses } from "../in-passes.ts";
+import type { Operation } from "../operation.ts";
+import { isOfOwner, orphansAmong } from "../verify-archive.ts";
+import { eachVerified, type Judge } from "../verify-listed.ts";
+import { verifySession } from "../verify-session.ts";
+
+/** Rows of the archive of one step: each asks an object, and of an invocation a thousand may be asked. */
+const MAX_HELD = 250;
+
+const refSchema = z.strictObject({ tenant: z.string(), owner: z.string(), session: z.string() });
+
+/**
+ * Has the archive hold what the objects do: whatever it lacks of a session, or holds otherwise, is sent anew, whole; and what no object
+ * knows is erased from it. What is owed already is left to that.
+ */
+export const archive: Operation = inPasses(({ session }) => (session === undefined ? [listed, held, loose] : [listed]));
+
+const listed = eachVerified((isDryRun) => (isDryRun ? tell : archiveAgain));
+
+const isOurs = ({ mend }: Finding): boolean => mend === "archive";
+
+/** What another operation mends, or none, is told; verify tells the rest. */
+const tell: Judge = async ({ result, findings }) => {
+  const others = findings.filter((finding) => !isOurs(finding));
+  return { result: findings.some(isOurs) ? "would-archive" : result, findings: others };
+};
+
+const archiveAgain: Judge = async (verified, { ref, database, parts }) => {
+  const { findings } = await tell(verified, { ref, database, parts });
+  if (!verified.findings.some(isOurs)) return { result: verified.result, findings };
+  const row = await readHeldRow(database, ref);
+  const proof = await parts.sessions.get(ref).proof();
+  if (verified.findings.some(({ kind, session }) => kind === "orphan" && session !== null) && row !== null) {
+    const [orphan] = await orphansAmong([row], parts);
+    if (orphan !== undefined) await eraseOrphan(database, orphan);
+  }
+  const isSameLife = row !== null && row.incarnation === proof.incarnation;
+  if (isSameLife && row.isErased && proof.state === "active") await liftTombstone(database, row);
+  const sent = await parts.sessions.get(ref).archiveAgain(isSameLife ? row.rev : 0);
+  return { result: sent === "owed" ? "owed" : "mended", findings };
+};
+
+/** Lives that the archive says are there, and no object knows. */
+const held: Operation = {
+  async slice({ tenant, user, sliceSize, dryRun }, cursor, parts) {
+    const after = cursor === null ? null : refSchema.parse(JSON.parse(cursor));
+    const limit = Math.min(sliceSize, MAX_HELD);
+    return parts.withDatabase(async (database) => {
+      const rows = await listHeldSessions(database, { tenant, owner: user }, { after, limit });
+      let orphans = 0;
+      for (const row of await orphansAmong(rows, parts)) {
+        // One that list and archive have, and whose object is empty, may be here for the last time.
+        const { findings } = await verifySession(row, database, parts);
+        if (!findings.some(({ kind }) => kind === "orphan")) continue;
+        orphans += 1;
+        if (!dryRun) await eraseOrphan(database, row);
+      }
+      return { cursor: nextAfter(rows, limit), counts: counted(orphans, dryRun) };
+    });
+  },
+};
+
+const loose: Operation = {
+  async slice({ tenant, user, sliceSize, dryRun }, cursor, parts) {
+    return parts.withDatabase(async (database) => {
+      const { lives, next } = await listLooseLives(database, { after: cursor ?? "", limit: sliceSize });
+      const meant = lives.filter((life) => isOfOwner(life, { tenant, owner: user }));
+      if (!dryRun) for (const { incarnation } of meant) await deleteLooseLife(database, incarnation);
+      return { cursor: next, counts: counted(meant.length, dryRun) };
+    });
+  },
+};
+
+function nextAfter(rows: readonly HeldRow[], limit: number): string | null {
+  const last = rows.at(-1);
+  if (last === undefined || rows.length < limit) return null;
+  return JSON.stringify({ tenant: last.tenant, owner: last.owner, session: last.session });
+}
+
+function counted(orphans: number, isDryRun: boolean): Record<string, number> {
+  return orphans === 0 ? {} : { [isDryRun ? "would-erase-orphan" : "orphan-erased"]: orphans };
+}

@@ -1,0 +1,84 @@
+import { z } from "zod";
+import type { Finding } from "../../contracts/finding.ts";
+import { TENANT_OWNER } from "../../contracts/session.ts";
+import { inPasses } from "../in-passes.ts";
+import type { Operation } from "../operation.ts";
+import { reportFindings } from "../report-findings.ts";
+import { verifyHeldSessions, verifyLooseLives } from "../verify-archive.ts";
+import { eachVerified } from "../verify-listed.ts";
+import { verifyUser } from "../verify-user.ts";
+
+/** Rows of the archive of one step: each asks an object, and of an invocation a thousand may be asked. */
+const MAX_HELD = 250;
+
+const refSchema = z.strictObject({ tenant: z.string(), owner: z.string(), session: z.string() });
+const failureCursorSchema = z.strictObject({ at: z.number(), jobId: z.string() });
+
+/**
+ * Checks the promises of stored sessions against the archive, and tells what it found and what mends it. Changes nothing, dry run or
+ * not.
+ */
+export const verify: Operation = inPasses(({ session, user }) => {
+  if (session !== undefined) return [listed];
+  return user === undefined ? [listed, failedUsers, held, loose] : [listed, named, held, loose];
+});
+
+const listed = eachVerified(() => async (verified) => verified);
+
+/** The user whom the request names, of whom the archive may hold nothing any more. */
+const named: Operation = {
+  async slice({ tenant = "", user: owner = "" }, _cursor, parts) {
+    const standing = await parts.users.standing({ tenant, owner });
+    if (standing.erasure === null) return { cursor: null, counts: {} };
+    const findings = await parts.withDatabase((database) => verifyUser({ tenant, owner }, database, parts));
+    return toSlice(null, { "erased-users": 1 }, findings);
+  },
+};
+
+/** Users of whom a failed job speaks: of one who was erased none may. */
+const failedUsers: Operation = {
+  async slice(request, cursor, parts) {
+    const limit = Math.min(request.sliceSize, MAX_HELD);
+    const after = cursor === null ? null : failureCursorSchema.parse(JSON.parse(cursor));
+    const failures = await parts.operations.list(limit, after);
+    const meant = failures.filter(({ tenant }) => request.tenant === undefined || request.tenant === tenant);
+    const users = new Map(
+      meant
+        .filter(({ tenant, owner }) => tenant !== "" && owner !== "" && owner !== TENANT_OWNER)
+        .map(({ tenant, owner }) => [`${tenant}/${owner}`, { tenant, owner }]),
+    );
+    const findings: Finding[] = [];
+    await parts.withDatabase(async (database) => {
+      for (const user of users.values()) findings.push(...(await verifyUser(user, database, parts)));
+    });
+    const last = failures.at(-1);
+    const isLast = last === undefined || failures.length < limit;
+    const next = isLast ? null : JSON.stringify({ at: Date.parse(last.lastFailedAt), jobId: last.jobId });
+    return toSlice(next, {}, findings);
+  },
+};
+
+const held: Operation = {
+  async slice({ tenant, user, sliceSize }, cursor, parts) {
+    const after = cursor === null ? null : refSchema.parse(JSON.parse(cursor));
+    const page = { after, limit: Math.min(sliceSize, MAX_HELD) };
+    const { findings, looked, next } = await parts.withDatabase((database) =>
+      verifyHeldSessions({ tenant, owner: user }, page, database, parts),
+    );
+    return toSlice(next === null ? null : JSON.stringify(next), { "archive-rows": looked }, findings);
+  },
+};
+
+const loose: Operation = {
+  async slice({ tenant, user, sliceSize }, cursor, parts) {
+    const page = { after: cursor ?? "", limit: sliceSize };
+    const { findings, next } = await parts.withDatabase((database) =>
+      verifyLooseLives({ tenant, owner: user }, page, database),
+    );
+    return toSlice(next, {}, findings);
+  },
+};
+
+function toSlice(cursor: string | null, counts: Record<string, number>, findings: readonly Finding[]) {
+  return { cursor, counts, failed: findings.length, ...reportFindings(findings) };
+}

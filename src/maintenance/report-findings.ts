@@ -1,0 +1,16 @@
+import type { Finding } from "../contracts/finding.ts";
+import { MAX_NAMED_SESSIONS, type NamedSession } from "../contracts/operation-run.ts";
+import { TENANT_OWNER } from "../contracts/session.ts";
+import type { Slice } from "./operation.ts";
+
+/** Findings as a report tells them: counted by kind, and some of them named. */
+export function reportFindings(findings: readonly Finding[]): Required<Pick<Slice, "findings" | "found">> {
+  const found: Record<string, number> = {};
+  for (const { kind } of findings) found[kind] = (found[kind] ?? 0) + 1;
+  return { found, findings: findings.slice(0, MAX_NAMED_SESSIONS).map(toNamed) };
+}
+
+function toNamed({ kind, tenant, owner, session, detail, mend }: Finding): NamedSession {
+  const user = owner === TENANT_OWNER || owner === "" ? null : owner;
+  return { tenant, user, session: session ?? "", reason: detail, kind, mend };
+}

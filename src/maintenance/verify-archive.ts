@@ -1,0 +1,100 @@
+import type { Database } from "../archive/database.ts";
+import { type HeldFilter, type HeldRow, listHeldSessions } from "../archive/held.ts";
+import { listLooseLives } from "../archive/orphans.ts";
+import type { Finding } from "../contracts/finding.ts";
+import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import { isOrphan } from "./compare-archive.ts";
+import { type VerifyParts, verifySession } from "./verify-session.ts";
+import { verifyUser } from "./verify-user.ts";
+
+/** Objects that are asked at once. */
+const AT_ONCE = 16;
+
+export interface ArchivePage<Cursor> {
+  readonly findings: readonly Finding[];
+  /** Rows that were looked at. */
+  readonly looked: number;
+  /** Null at the end. */
+  readonly next: Cursor | null;
+}
+
+/**
+ * A page of the sessions that the archive says are there: those that no object knows, and what is left of users who were erased. What
+ * the lists of sessions name is verified by those; here it is what no list names.
+ */
+export async function verifyHeldSessions(
+  filter: HeldFilter,
+  page: { readonly after: SessionRef | null; readonly limit: number },
+  database: Database,
+  parts: VerifyParts,
+): Promise<ArchivePage<SessionRef>> {
+  const rows = await listHeldSessions(database, filter, page);
+  const findings: Finding[] = [];
+  const gone = new Set<string>();
+  for (const { tenant, owner } of usersAmong(rows)) {
+    const found = await verifyUser({ tenant, owner }, database, parts);
+    findings.push(...found);
+    if (found.length > 0) gone.add(userName({ tenant, owner }));
+  }
+  const others = rows.filter((row) => !gone.has(userName(row)));
+  for (const row of await orphansAmong(others, parts)) {
+    const { findings: found } = await verifySession(row, database, parts);
+    findings.push(...found.filter(({ kind }) => kind === "orphan" || kind === "lost-session"));
+  }
+  const last = rows.at(-1);
+  return { findings, looked: rows.length, next: rows.length < page.limit ? null : nameOf(last) };
+}
+
+/** Rows of lives that no object knows any more. Asks each object. */
+export async function orphansAmong(rows: readonly HeldRow[], parts: Pick<VerifyParts, "sessions">): Promise<HeldRow[]> {
+  const orphans: HeldRow[] = [];
+  for (let from = 0; from < rows.length; from += AT_ONCE) {
+    const some = rows.slice(from, from + AT_ONCE);
+    const proofs = await Promise.all(some.map((row) => parts.sessions.get(row).proof()));
+    orphans.push(
+      ...some.filter((row, index) => {
+        const proof = proofs[index];
+        return proof !== undefined && isOrphan(row, proof);
+      }),
+    );
+  }
+  return orphans;
+}
+
+/** A page of the lives of which the archive holds summaries, items or messages, and no row says of which session. */
+export async function verifyLooseLives(
+  filter: HeldFilter,
+  page: { readonly after: string; readonly limit: number },
+  database: Database,
+): Promise<ArchivePage<string>> {
+  const { lives, next } = await listLooseLives(database, page);
+  const among = lives.filter((life) => isOfOwner(life, filter));
+  const findings = among.map(({ incarnation, tenant, owner }): Finding => ({
+    kind: "orphan",
+    tenant,
+    owner,
+    session: null,
+    detail: `the archive holds life ${incarnation}, and no row of its session`,
+    mend: "archive",
+  }));
+  return { findings, looked: lives.length, next };
+}
+
+export function isOfOwner({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">, filter: HeldFilter): boolean {
+  return (
+    (filter.tenant === undefined || filter.tenant === tenant) && (filter.owner === undefined || filter.owner === owner)
+  );
+}
+
+function usersAmong(rows: readonly HeldRow[]): HeldRow[] {
+  const users = new Map(rows.filter(({ owner }) => owner !== TENANT_OWNER).map((row) => [userName(row), row]));
+  return [...users.values()];
+}
+
+function userName({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">): string {
+  return `${tenant}/${owner}`;
+}
+
+function nameOf(row: HeldRow | undefined): SessionRef | null {
+  return row === undefined ? null : { tenant: row.tenant, owner: row.owner, session: row.session };
+}

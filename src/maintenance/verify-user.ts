@@ -1,0 +1,36 @@
+import type { Database } from "../archive/database.ts";
+import { listHeldSessions } from "../archive/held.ts";
+import { countUserRows } from "../archive/users.ts";
+import type { Finding, Flaw } from "../contracts/finding.ts";
+import type { UserRef } from "../contracts/user.ts";
+import type { VerifyParts } from "./verify-session.ts";
+
+/** Sessions of a user that are asked whether anything of them is left. */
+const MAX_ASKED = 100;
+
+/**
+ * Looks whether anything is left of a user who was erased: in PostgreSQL, in the objects of the sessions that it names, among the
+ * failed jobs, and in the directory. Whoever is just being erased is left to that. An erasure is forgotten four days after its end:
+ * what a restore brings back then is found as orphans. Changes nothing.
+ */
+export async function verifyUser(user: UserRef, database: Database, parts: VerifyParts): Promise<Finding[]> {
+  const { erasure, entries, hasAuditKey } = await parts.users.standing(user);
+  if (erasure !== "erased") return [];
+  const left = [
+    [await countUserRows(database, user, []), "rows in PostgreSQL"],
+    [await countObjects(user, database, parts), "sessions in their objects"],
+    [await parts.operations.countOfUser(user), "failed jobs"],
+    [entries, "entries in the list of sessions"],
+    [hasAuditKey ? 1 : 0, "key of the audit"],
+  ] as const;
+  const told = left.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  if (told.length === 0) return [];
+  const flaw: Flaw = { kind: "half-erased-user", detail: `left of the user: ${told.join(", ")}`, mend: "erase-user" };
+  return [{ ...flaw, ...user, session: null }];
+}
+
+async function countObjects({ tenant, owner }: UserRef, database: Database, parts: VerifyParts): Promise<number> {
+  const held = await listHeldSessions(database, { tenant, owner }, { after: null, limit: MAX_ASKED });
+  const proofs = await Promise.all(held.map((ref) => parts.sessions.get(ref).proof()));
+  return proofs.filter(({ state }) => state !== "nothing").length;
+}

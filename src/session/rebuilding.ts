@@ -1,0 +1,40 @@
+import { chooseCut } from "../memory/cut.ts";
+import { ownSources } from "../memory/items.ts";
+import { cutMessages, summarizeJob } from "./owed-summaries.ts";
+import { newJob, oweArchive } from "./owed-work.ts";
+import type { SessionRow } from "./rows.ts";
+import { settingsOf } from "./settings.ts";
+import type { SessionStore } from "./store.ts";
+
+/**
+ * Owes a summary of the whole log in the place of every version there is: what is wrong in one of them may have been made use of in
+ * all that followed. Until it lands they stay. Repeated while it is owed, nothing is added to that.
+ * @returns the id of the job; null if there is nothing to summarize: what then rests on no version goes at once
+ */
+export function oweRebuild(store: SessionStore, session: SessionRow, newId: () => string, now: number): string | null {
+  const open = summarizeJob(store);
+  if (open?.state === "owed" && open.fromScratch && open.redoBase === 0) {
+    store.jobs.put({ ...open, nextSendAt: Math.min(open.nextSendAt, now) });
+    return open.id;
+  }
+  const headSeq = store.messages.head()?.seq ?? 0;
+  const newest = store.summaries.newest();
+  const cutAt = (keep: number): number => chooseCut(cutMessages(store.messages.backward(headSeq, 1)), keep);
+  // A version may say that it covers more than there is.
+  const covered = Math.min(Math.max(newest?.throughSeq ?? 0, open?.throughSeq ?? 0), headSeq);
+  const isSummarized =
+    newest !== null && store.summaries.items(newest.version).some((item) => ownSources(item).length > 0);
+  const throughSeq =
+    Math.max(cutAt(settingsOf(session).keepRecentTokens), covered) || cutAt(0) || (isSummarized ? headSeq : 0);
+  if (throughSeq === 0) {
+    if (open !== undefined) store.jobs.delete(open.id);
+    store.summaries.deleteVersionsAfter(newest?.version ?? 0);
+    store.summaries.clearHidden();
+    if (session.archiveRev > 0) oweArchive(store, session, newId, now, true);
+    return null;
+  }
+  const fresh = newJob("summarize", session.incarnation, open?.id ?? newId(), throughSeq, now, now);
+  // What was spent in vain on the one before counts still.
+  store.jobs.put({ ...fresh, fromScratch: true, redoBase: 0, usage: open?.usage ?? null });
+  return fresh.id;
+}

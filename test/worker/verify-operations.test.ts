@@ -1,0 +1,160 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env, waitUntil } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { createTicketOffice } from "../../src/access/tickets.ts";
+import { withDatabase } from "../../src/archive/database.ts";
+import { type OperationReport, operationRequestSchema, type OperationName } from "../../src/contracts/operation-run.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { UserErasure } from "../../src/contracts/user.ts";
+import { type RunParts, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
+import { createOwnersClient } from "../../src/registry/owners-client.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { listeningTrail } from "../support/worker-audit.ts";
+import { pipelineParts, request, summarizeAndArchive } from "../support/worker-lifetime.ts";
+import { incarnationOf, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+
+const log = createLog({ write: () => undefined });
+
+function partsOf(): RunParts {
+  return {
+    ...pipelineParts(),
+    tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
+    owners: createOwnersClient(env.OWNERS),
+    tickets: createTicketOffice("a secret of the tests"),
+    audit: listeningTrail(),
+    pingArchive: async () => undefined,
+    startRun: async () => undefined,
+    pacing: { slicesPerInstance: 200, pauseMs: 0 },
+  };
+}
+
+/** Steps that nothing interrupts. */
+const STEPS: Steps = { do: (_name, _config, body) => body(), sleep: async () => undefined };
+
+/** Runs an operation on all that one user has. */
+async function run(op: OperationName, { tenant, owner }: SessionRef, dryRun = false): Promise<OperationReport> {
+  const payload = operationRequestSchema.parse({ op, tenant, user: owner, dryRun });
+  const { status, report } = await runOperation(payload, crypto.randomUUID(), STEPS, partsOf());
+  expect(status).toBe("complete");
+  return report;
+}
+
+async function archivedAs(statement: ReturnType<typeof sql>): Promise<void> {
+  await withDatabase(env.HYPERDRIVE.connectionString, (database) => database.execute(statement));
+}
+
+/** A session of a user of its own, listed, with its summary in the archive. */
+async function chatOfUser(): Promise<SessionRef> {
+  const ref = { tenant: "test", owner: `user-${crypto.randomUUID()}`, session: "one" };
+  const settings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
+  const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
+  await request("POST", "/sessions", { id: ref.session, settings }, ref.owner);
+  await request("POST", `/sessions/${ref.session}/messages`, { messages }, ref.owner);
+  await summarizeAndArchive(ref);
+  return ref;
+}
+
+function inObject(ref: SessionRef, statement: string): Promise<void> {
+  return runInDurableObject(stubAt(ref), (_, state) => {
+    expect(state.storage.sql.exec(statement).rowsWritten).toBeGreaterThan(0);
+  }).then(() => evictDurableObject(stubAt(ref)));
+}
+
+/** A life that nobody knows, with the items of another. */
+async function plantOrphan(ref: SessionRef, session: string): Promise<void> {
+  const [life, source] = [crypto.randomUUID(), await incarnationOf(ref)];
+  await archivedAs(sql`insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
+    values (${ref.tenant}, ${ref.owner}, ${session}, ${life}, 3, 9, 6, now())`);
+  await archivedAs(sql`
+    insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+    select ${life}, item_id, from_version, kind, text, source_seqs, status, tenant, owner from summary_items
+    where incarnation = ${source}`);
+}
+
+/** Its erasure is over, by what the list says, which had forgotten the session. */
+async function halfErase(ref: SessionRef): Promise<void> {
+  await runInDurableObject(env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`), async (directory, state) => {
+    await directory.beginErasure(ref);
+    await state.storage.deleteAlarm();
+    const [begun] = state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").toArray();
+    const finished = { ...JSON.parse(begun?.row ?? "{}"), finishedAt: Date.now(), nextSendAt: Date.now() + 86_400_000 };
+    state.storage.sql.exec("DELETE FROM sessions");
+    state.storage.sql.exec("UPDATE erasure SET row = ?", JSON.stringify(finished));
+  });
+}
+
+async function isSettled(ref: SessionRef): Promise<boolean> {
+  const { state, isArchiveOwed, versions } = await sessionAt(ref).proof();
+  return state === "active" && !isArchiveOwed && versions.length === 1;
+}
+
+async function isErased({ owner }: SessionRef): Promise<boolean> {
+  return (await request<UserErasure>("GET", `/users/${owner}/erasure`)).body.state === "erased";
+}
+
+describe("the operation that a finding names mends", () => {
+  it.each<[string, OperationName, string, (ref: SessionRef) => Promise<void>, (ref: SessionRef) => Promise<boolean>]>([
+    [
+      "missing-summary",
+      "archive",
+      "a summary row that PostgreSQL lost",
+      async (ref) => archivedAs(sql`delete from summaries where incarnation = ${await incarnationOf(ref)}`),
+      isSettled,
+    ],
+    [
+      "wrong-range",
+      "rebuild",
+      "a version that covers more than there is",
+      (ref) => inObject(ref, "UPDATE summaries SET through_seq = 99"),
+      isSettled,
+    ],
+    ["orphan", "archive", "a life that no object knows", (ref) => plantOrphan(ref, "another"), isSettled],
+    [
+      "stale-source",
+      "rebuild",
+      "an item whose source says something else by now",
+      (ref) => inObject(ref, `UPDATE messages SET content = '"Ice cream."' WHERE seq = 1`),
+      isSettled,
+    ],
+    ["half-erased-user", "erase-user", "a user whose session was left behind", halfErase, isErased],
+  ])("%s by %s: %s", async (kind, mend, _what, plant, isMended) => {
+    const ref = await chatOfUser();
+    expect(await run("verify", ref)).toMatchObject({ counts: { sound: 1 }, findings: [] });
+    await plant(ref);
+    const { counts, findings } = await run("verify", ref);
+    expect(counts[kind]).toBeGreaterThan(0);
+    expect(findings).toContainEqual(expect.objectContaining({ tenant: ref.tenant, user: ref.owner, kind, mend }));
+    expect(JSON.stringify(findings)).not.toContain("invoice");
+    await run(mend, ref);
+    await until("what was planted is mended", () => isMended(ref));
+    const after = await run("verify", ref);
+    expect(after.findings).toEqual([]);
+    expect(after.counts[kind]).toBeUndefined();
+  });
+});
+
+describe("the operation archive", () => {
+  it("run dry tells what it would do, and does nothing", async () => {
+    const ref = await chatOfUser();
+    await archivedAs(sql`delete from summaries where incarnation = ${await incarnationOf(ref)}`);
+    await plantOrphan(ref, "another");
+    const before = await run("verify", ref);
+    expect((await run("archive", ref, true)).counts).toMatchObject({ "would-archive": 1, "would-erase-orphan": 1 });
+    expect(await run("verify", ref)).toEqual(before);
+  });
+
+  it("fills a PostgreSQL that lost everything of a user, and sends nothing of what is there", async () => {
+    const ref = await chatOfUser();
+    const { rev } = await sessionAt(ref).proof();
+    expect((await run("archive", ref)).counts).toEqual({ sound: 1 });
+    expect((await sessionAt(ref).proof()).rev).toBe(rev);
+    for (const table of ["sessions", "summaries", "summary_items"]) {
+      await archivedAs(sql`delete from ${sql.identifier(table)} where incarnation = ${await incarnationOf(ref)}`);
+    }
+    expect((await run("archive", ref)).counts).toEqual({ owed: 1 });
+    await until("the archive has it", () => isSettled(ref));
+    expect(await run("verify", ref)).toMatchObject({ counts: { sound: 1 }, findings: [] });
+  });
+});

@@ -1,0 +1,294 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { type SQL, sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { type Database, withDatabase } from "../../src/archive/database.ts";
+import { deleteLooseLife, eraseOrphan } from "../../src/archive/orphans.ts";
+import type { Finding } from "../../src/contracts/finding.ts";
+import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import type { UserRef } from "../../src/contracts/user.ts";
+import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
+import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
+import {
+  archivedTexts,
+  archivedWhole,
+  pipelineParts,
+  request,
+  summarizeAndArchive,
+} from "../support/worker-lifetime.ts";
+import { incarnationOf, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+
+const parts: VerifyParts = pipelineParts();
+/** Nothing is summarized of its own accord. */
+const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
+const EVERYTHING = { after: null, limit: 500 };
+
+function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(env.HYPERDRIVE.connectionString, body);
+}
+
+async function archivedAs(statement: SQL): Promise<void> {
+  await onArchive((database) => database.execute(statement));
+}
+
+/** Plants a fault in the object, which is built anew after it. */
+async function planted(ref: SessionRef, statement: string, ...values: SqlStorageValue[]): Promise<void> {
+  const rows = await runInDurableObject(
+    stubAt(ref),
+    (_, state) => state.storage.sql.exec(statement, ...values).rowsWritten,
+  );
+  expect(rows).toBeGreaterThan(0);
+  await evictDurableObject(stubAt(ref));
+}
+
+function verified(ref: SessionRef): Promise<readonly Finding[]> {
+  return onArchive(async (database) => (await verifySession(ref, database, parts)).findings);
+}
+
+function heldBy({ tenant, owner }: UserRef): Promise<readonly Finding[]> {
+  return onArchive(
+    async (database) => (await verifyHeldSessions({ tenant, owner }, EVERYTHING, database, parts)).findings,
+  );
+}
+
+function told(findings: readonly Finding[]): Pick<Finding, "kind" | "mend">[] {
+  return findings.map(({ kind, mend }) => ({ kind, mend }));
+}
+
+/** A session of a user of its own, listed, with two versions of its summary in the archive. */
+async function chatIn(settings: SessionSettings = {}): Promise<SessionRef> {
+  const ref = { tenant: "test", owner: `user-${crypto.randomUUID()}`, session: "one" };
+  const turns = Array.from({ length: 12 }, (_, index) => turn(index + 1));
+  await request("POST", "/sessions", { id: ref.session, settings: { ...QUIET, ...settings } }, ref.owner);
+  for (const messages of [turns.slice(0, 6), turns.slice(6)]) {
+    const { status } = await request("POST", `/sessions/${ref.session}/messages`, { messages }, ref.owner);
+    expect(status).toBe(201);
+    await summarizeAndArchive(ref);
+  }
+  return ref;
+}
+
+function looseAfter(user: UserRef, after: string): Promise<ArchivePage<string>> {
+  return onArchive((database) => verifyLooseLives(user, { after, limit: 3 }, database));
+}
+
+let archiving: Promise<SessionRef> | undefined;
+/** The chat of all those that mend what they plant in the archive alone. */
+function mendedChat(): Promise<SessionRef> {
+  archiving ??= chatIn({ archiveMessages: true });
+  return archiving;
+}
+
+async function archivedAgain(ref: SessionRef): Promise<void> {
+  expect(await sessionAt(ref).archiveAgain(0)).toBe("owed");
+  await archivedWhole(ref);
+}
+
+async function rebuilt(ref: SessionRef): Promise<void> {
+  expect(await sessionAt(ref).maintain("rebuild", false)).toEqual({ ok: true, value: "owed" });
+  await until("the summary is made again, and archived", async () => {
+    const { isArchiveOwed, versions } = await sessionAt(ref).proof();
+    return !isArchiveOwed && versions.length === 1;
+  });
+}
+
+describe("verify: a session", () => {
+  it("that is as it should be has no finding, in its object, on the list, and in the archive", async () => {
+    const ref = await mendedChat();
+    expect(await onArchive((database) => verifySession(ref, database, parts))).toEqual({
+      result: "sound",
+      findings: [],
+    });
+    expect(await heldBy(ref)).toEqual([]);
+  });
+
+  it("without a version of its summary in the archive lacks it until everything is archived again", async () => {
+    const ref = await mendedChat();
+    const life = await incarnationOf(ref);
+    await archivedAs(sql`delete from summaries where incarnation = ${life} and version = 1`);
+    const findings = await verified(ref);
+    expect(told(findings)).toEqual([{ kind: "missing-summary", mend: "archive" }]);
+    expect(findings[0]).toMatchObject({ ...ref, detail: "the archive lacks version 1" });
+    await archivedAgain(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("without a row of its own in the archive gets it back, with its messages", async () => {
+    const ref = await mendedChat();
+    const life = await incarnationOf(ref);
+    for (const table of ["sessions", "summaries", "summary_items", "messages"]) {
+      await archivedAs(sql`delete from ${sql.identifier(table)} where incarnation = ${life}`);
+    }
+    expect(told(await verified(ref))).toContainEqual({ kind: "missing-summary", mend: "archive" });
+    await archivedAgain(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("whose newest version is gone from its object has items of none, until it is rebuilt", async () => {
+    const ref = await chatIn();
+    await planted(ref, "DELETE FROM summaries WHERE version = 2");
+    expect(told(await verified(ref))).toContainEqual({ kind: "missing-summary", mend: "rebuild" });
+    await rebuilt(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it.each([
+    ["past the last message", "UPDATE summaries SET through_seq = 99 WHERE version = 2"],
+    ["less than the version before", "UPDATE summaries SET through_seq = 1 WHERE version = 2"],
+    ["nothing, and cites it", "UPDATE summaries SET through_seq = 0 WHERE version = 1"],
+  ])("whose version covers %s has a wrong range until it is rebuilt", async (_, statement) => {
+    const ref = await chatIn();
+    await planted(ref, statement);
+    expect(told(await verified(ref))).toContainEqual({ kind: "wrong-range", mend: "rebuild" });
+    await rebuilt(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("whose version covers something else in the archive has a wrong range there until everything is archived again", async () => {
+    const ref = await mendedChat();
+    await archivedAs(sql`update summaries set through_seq = 3 where incarnation = ${await incarnationOf(ref)}`);
+    expect(told(await verified(ref))).toEqual([{ kind: "wrong-range", mend: "archive" }]);
+    await archivedAgain(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it.each([
+    ["says something else by now", `UPDATE messages SET content = '"Ice cream."', edited_at = 1 WHERE seq = 1`],
+    ["was erased", "UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 1"],
+  ])("with an item whose source %s has a stale source until it is rebuilt", async (_, statement) => {
+    const ref = await chatIn();
+    await planted(ref, statement);
+    expect(told(await verified(ref))).toContainEqual({ kind: "stale-source", mend: "rebuild" });
+    await rebuilt(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("whose archived items and messages were changed by hand differs from the archive until it is archived again", async () => {
+    const ref = await mendedChat();
+    const life = await incarnationOf(ref);
+    await archivedAs(
+      sql`update summary_items set source_seqs = '{7}' where incarnation = ${life} and from_version = 1`,
+    );
+    await archivedAs(sql`update messages set content = '"Ice cream."' where incarnation = ${life} and seq = 2`);
+    expect(told(await verified(ref)).toSorted((a, b) => (a.kind < b.kind ? -1 : 1))).toEqual([
+      { kind: "different-archive", mend: "archive" },
+      { kind: "stale-source", mend: "archive" },
+    ]);
+    await archivedAgain(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("whose archive is ahead of it, as after a restore of the object, takes the place of what is there", async () => {
+    const ref = await mendedChat();
+    const life = await incarnationOf(ref);
+    await archivedAs(sql`update sessions set rev = 700 where incarnation = ${life}`);
+    expect(told(await verified(ref))).toEqual([{ kind: "missing-summary", mend: "archive" }]);
+    expect(await sessionAt(ref).archiveAgain(700)).toBe("owed");
+    await archivedWhole(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("with a gap in its log, or totals that do not add up, says that no operation mends it", async () => {
+    const ref = await chatIn();
+    await planted(ref, "UPDATE messages SET total_cost = total_cost + 1 WHERE seq = 11");
+    expect(told(await verified(ref))).toEqual([{ kind: "broken-log", mend: null }]);
+    await planted(ref, "DELETE FROM messages WHERE seq = 11");
+    expect(told(await verified(ref))).toContainEqual({ kind: "broken-log", mend: null });
+  });
+
+  it("whose work nobody owes is found, and owed again", async () => {
+    const ref = await mendedChat();
+    await planted(ref, "UPDATE session SET archive_rev = archive_rev + 1");
+    expect(told(await verified(ref))).toEqual([{ kind: "unowed-work", mend: "archive" }]);
+    await archivedAgain(ref);
+    expect(await verified(ref)).toEqual([]);
+  });
+
+  it("that no list names is told, and that its object holds nothing while list and archive have it", async () => {
+    const ref = await chatIn();
+    const directory = env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`);
+    await runInDurableObject(directory, (_, state) => state.storage.sql.exec("DELETE FROM sessions").toArray());
+    expect(told(await verified(ref))).toEqual([{ kind: "unlisted-session", mend: null }]);
+    await request("POST", "/sessions", { id: ref.session }, ref.owner);
+    expect(await verified(ref)).toEqual([]);
+    await runInDurableObject(stubAt(ref), async (_, state) => {
+      await state.storage.deleteAlarm();
+      await state.storage.deleteAll();
+    });
+    await evictDurableObject(stubAt(ref));
+    expect(told(await verified(ref))).toEqual([{ kind: "lost-session", mend: null }]);
+    expect(told(await heldBy(ref))).toEqual([{ kind: "lost-session", mend: null }]);
+  });
+
+  it("that nobody wrote is absent, and gets no row by the look", async () => {
+    const ref = { tenant: "test", owner: "-", session: crypto.randomUUID() };
+    expect(await onArchive((database) => verifySession(ref, database, parts))).toEqual({
+      result: "absent",
+      findings: [],
+    });
+    const tables = await runInDurableObject(stubAt(ref), (_, state) =>
+      state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'session'").toArray(),
+    );
+    expect(tables).toEqual([]);
+  });
+});
+
+describe("verify: what the archive holds", () => {
+  it.each(["-", `user-${crypto.randomUUID()}`])(
+    "of a life that no object knows, owned by %s, is an orphan until it is erased",
+    async (owner) => {
+      const chat = await mendedChat();
+      const orphan = { tenant: "test", owner, session: crypto.randomUUID() };
+      const life = crypto.randomUUID();
+      const source = await incarnationOf(chat);
+      await archivedAs(sql`insert into sessions (tenant, owner, session, incarnation, rev, head_seq, through_seq, created_at)
+        values (${orphan.tenant}, ${orphan.owner}, ${orphan.session}, ${life}, 3, 9, 6, now())`);
+      await archivedAs(sql`insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+        select ${life}, item_id, from_version, kind, text, source_seqs, status, tenant, ${owner} from summary_items
+        where incarnation = ${source}`);
+      expect(await archivedTexts(life)).not.toEqual([]);
+      const findings = await verified(orphan);
+      expect(told(findings)).toEqual([{ kind: "orphan", mend: "archive" }]);
+      const row = {
+        ...orphan,
+        incarnation: life,
+        rev: 3,
+        headSeq: 9,
+        throughSeq: 6,
+        metadata: {},
+        createdAt: 1,
+        isErased: false,
+      };
+      if (owner !== "-") expect(told(await heldBy(orphan))).toEqual([{ kind: "orphan", mend: "archive" }]);
+      await onArchive((database) => eraseOrphan(database, row));
+      await onArchive((database) => eraseOrphan(database, row));
+      expect(await verified(orphan)).toEqual([]);
+      expect(await archivedTexts(life)).toEqual([]);
+      expect(await verified(chat)).toEqual([]);
+    },
+  );
+
+  it("of a life without a row of its session is an orphan until it is deleted", async () => {
+    const chat = await mendedChat();
+    const life = `loose-${crypto.randomUUID()}`;
+    const source = await incarnationOf(chat);
+    await archivedAs(sql`insert into summary_items (incarnation, item_id, from_version, kind, text, source_seqs, status, tenant, owner)
+      select ${life}, item_id, from_version, kind, text, source_seqs, status, tenant, owner from summary_items
+      where incarnation = ${source}`);
+    const loose = async (): Promise<readonly Finding[]> => {
+      const found: Finding[] = [];
+      let after: string | null = "";
+      while (after !== null) {
+        const page: ArchivePage<string> = await looseAfter(chat, after);
+        found.push(...page.findings);
+        after = page.next;
+      }
+      return found;
+    };
+    expect(told(await loose())).toEqual([{ kind: "orphan", mend: "archive" }]);
+    await onArchive((database) => deleteLooseLife(database, life));
+    await onArchive((database) => deleteLooseLife(database, source));
+    expect(await loose()).toEqual([]);
+    expect(await verified(chat)).toEqual([]);
+  });
+});
