@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import type { Context, ContextFormat, ContextRequest } from "../../client/src/context.ts";
 import { newId, said, turns, untyped } from "./contract-turns.ts";
+import { eventually } from "./service.ts";
 import type { SessionSurface } from "./session-surface.ts";
 
 const ROLES = turns(4).map(({ role }) => ({ role }));
@@ -71,7 +72,8 @@ export function describeContexts(open: () => SessionSurface): void {
     const surface = open();
     const id = newId();
     await surface.append(id, { messages: turns(30) });
-    await surface.summarize(id, { keepRecentTokens: 100, waitMs: 10_000 });
+    await surface.summarize(id, { keepRecentTokens: 100 });
+    await eventually("the summary is there", async () => (await surface.state(id)).summary ?? undefined);
     const now = await surface.context(id, { format: "threadkeep", atSeq: 1_000 });
     expect(now).toMatchObject({ headSeq: 30, atSeq: 30, summary: { version: 1 } });
     const then = await surface.context(id, { format: "threadkeep", atSeq: 3 });
