@@ -48,17 +48,23 @@ async function check(directory: string, only: string | undefined): Promise<boole
     reports.push(await checkEnvironment(environment, own));
   }
   const faults = [...(await typesAreCurrent), ...findDestruction(), ...(await checkStartup(reports))];
-  for (const report of reports) describe(report);
   for (const fault of faults) console.log(`FAULT  ${fault}`);
-  const isProvisioned = only === undefined || reports.every(({ notes }) => notes.length === 0);
-  return faults.length === 0 && isProvisioned && reports.every((report) => report.faults.length === 0);
+  // Whoever names an environment is about to deploy it; the others need not be there yet.
+  const ends = reports.map((report) => tell(only === undefined ? report : withNotesAsFaults(report)));
+  return faults.length === 0 && ends.every((isWell) => isWell);
 }
 
-function describe({ environment, faults, notes, gzipKiB }: EnvironmentReport): void {
+function withNotesAsFaults({ faults, notes, ...report }: EnvironmentReport): EnvironmentReport {
+  return { ...report, faults: [...faults, ...notes], notes: [] };
+}
+
+/** True: nothing is wrong with it. */
+function tell({ environment, faults, notes, gzipKiB }: EnvironmentReport): boolean {
   const name = environment === "" ? "top level" : environment;
   console.log(`${faults.length === 0 ? "ok    " : "FAULT "} ${name}: ${gzipKiB} KiB gzip`);
   for (const fault of faults) console.log(`  - ${fault}`);
   for (const note of notes) console.log(`  note: ${note}`);
+  return faults.length === 0;
 }
 
 async function checkTypes(directory: string): Promise<string[]> {

@@ -1,11 +1,12 @@
 // What the account has already, asked of wrangler. Reads alone: nothing here changes anything.
 import { StartError } from "../dev/start-error.ts";
 import type { WranglerOptions, WranglerRun } from "./run-wrangler.ts";
+import { fieldOf, parseJson } from "./wrangler-json.ts";
 
 export type RunWrangler = (args: readonly string[], options?: WranglerOptions) => Promise<WranglerRun>;
 
-/** Cloudflare's code for a Worker that was never deployed: it has no secrets yet. */
-const NO_SUCH_WORKER = /\b10007\b|does not exist/;
+/** What wrangler makes of Cloudflare's code 10007: the Worker was never deployed, and has no secrets yet. */
+const NO_SUCH_WORKER = /\b10007\b|\bWorker "[^"]*"(?: \(env: [\w-]+\))? not found/;
 /** An account has no more queues than 100 pages hold. */
 const MAX_PAGES = 100;
 const ID = /^[0-9a-f]{32}$/;
@@ -74,18 +75,4 @@ function tableRows(output: string): string[][] {
         .map((cell) => cell.trim()),
     )
     .filter(([id]) => id !== undefined && ID.test(id));
-}
-
-/** Wrangler may say something before it, and after it. */
-function parseJson(output: string): unknown {
-  const text = /[[{][\s\S]*[\]}]/.exec(output)?.[0] ?? "";
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
 }

@@ -5,6 +5,7 @@ import path from "node:path";
 import { StartError } from "../dev/start-error.ts";
 import { type RunWrangler, wranglerFault } from "./account.ts";
 import type { VersionHealth } from "./ask-version.ts";
+import { fieldOf, parseJson } from "./wrangler-json.ts";
 
 export interface RollOutOptions {
   environment: string;
@@ -68,16 +69,17 @@ async function currentVersion({ environment, run }: RollOutOptions): Promise<str
       `${wranglerFault(args, output).message}\nWas it never deployed? The first time: npm run deploy -- --env ${environment} --at-once`,
     );
   }
-  const versions = [...output.matchAll(/"version_id":\s*"([\w-]+)"[^}]*?"percentage":\s*(\d+)/g)];
-  const all = versions.find(([, , percentage]) => percentage === "100");
-  const others = versions.filter(([, , percentage]) => percentage !== "100" && percentage !== "0");
-  if (all?.[1] === undefined || others.length > 0) {
+  const versions = fieldOf(parseJson(output), "versions");
+  const serving = (Array.isArray(versions) ? versions : []).filter((each) => fieldOf(each, "percentage") !== 0);
+  const [only] = serving;
+  const version = fieldOf(only, "version_id");
+  if (serving.length !== 1 || fieldOf(only, "percentage") !== 100 || typeof version !== "string") {
     throw new StartError(
       `A rollout of ${environment} is under way. Look at npx wrangler deployments status --env ${environment}, and end it first: ` +
         `npx wrangler versions deploy VERSION@100% --env ${environment}`,
     );
   }
-  return all[1];
+  return version;
 }
 
 /** Returns the new version's id, which wrangler writes to a file for programs. */

@@ -1,6 +1,7 @@
 // Runs the wrangler that the lockfile pins, without a terminal: it asks nothing, and its output is read.
 import { spawn } from "node:child_process";
 import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { projectRoot } from "../dev/paths.ts";
 import { WRANGLER_ENVIRONMENT } from "../dev/worker-bundle.ts";
 
@@ -49,5 +50,6 @@ async function run(command: string, args: readonly string[], { input, env }: Wra
       resolve(null);
     });
   });
-  return { code, output };
+  // Its errors are coloured whatever it is told.
+  return { code, output: stripVTControlCharacters(output) };
 }

@@ -1,6 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { runWrangler, type WranglerOptions, type WranglerRun } from "../../scripts/deploy/run-wrangler.ts";
 
 /** What the stand-in for wrangler knows of an account, and what it was told. */
@@ -13,6 +12,8 @@ export interface StandInAccount {
 }
 
 const FAILURE = { code: 1, output: "✘ [ERROR] A request to the Cloudflare API failed." };
+
+const NO_WORKER = '✘ [ERROR] Worker "threadkeep-staging" (env: staging) not found.';
 
 /** Answers as wrangler 4 does, and keeps what it is told in `account`. Commands that begin with `failsAt` fail. */
 export function answerAsWrangler(account: StandInAccount, args: string[], input: string, failsAt = ""): WranglerRun {
@@ -40,7 +41,7 @@ export function answerAsWrangler(account: StandInAccount, args: string[], input:
       if (hyperdrive !== undefined) hyperdrive.caching = { disabled: args.includes("--caching-disabled") };
       return done();
     case "secret list":
-      if (account.secrets === null) return { code: 1, output: "This Worker does not exist. [code: 10007]" };
+      if (account.secrets === null) return { code: 1, output: NO_WORKER };
       return done(JSON.stringify(Object.keys(account.secrets).map((key) => ({ name: key, type: "secret_text" }))));
     case "secret bulk":
       account.secrets = { ...account.secrets, ...(JSON.parse(input) as Record<string, string>) };
@@ -62,15 +63,10 @@ function table(rows: string[][]): string {
   return ["┌────┬──────┐", "│ id │ name │", ...rows.map((row) => `│ ${row.join(" │ ")} │`), "└────┴──────┘"].join("\n");
 }
 
-/**
- * The account of a test.
- *
- * @param directory temporary, for the executable of `onPath`
- */
-export function standInWrangler(directory: string, found: Partial<StandInAccount> = {}) {
-  let account: StandInAccount = { calls: [], queues: [], hyperdrives: [], secrets: null, ...found };
+/** The account of a test, in this process. */
+export function standInWrangler(found: Partial<StandInAccount> = {}) {
+  const account: StandInAccount = { calls: [], queues: [], hyperdrives: [], secrets: null, ...found };
   let failsAt = "";
-  const file = path.join(directory, "account.json");
   return {
     account: () => account,
     /** The commands that it was given, without those that only read. */
@@ -80,34 +76,42 @@ export function standInWrangler(directory: string, found: Partial<StandInAccount
     },
     run: async (args: readonly string[], { input = "" }: WranglerOptions = {}) =>
       answerAsWrangler(account, [...args], input, failsAt),
-    /** As a program of its own named `wrangler`, first on the PATH. */
-    onPath: async (args: readonly string[], options: WranglerOptions = {}) => {
-      writeProgram(directory);
-      writeFileSync(file, JSON.stringify({ account, failsAt }));
-      const PATH = `${directory}${path.delimiter}${process.env["PATH"] ?? ""}`;
-      const run = await runWrangler(args, { ...options, env: { ...options.env, PATH } });
-      ({ account } = JSON.parse(readFileSync(file, "utf8")) as { account: StandInAccount });
-      return run;
-    },
   };
 }
 
-function writeProgram(directory: string): void {
-  const program = path.join(directory, "wrangler");
-  const source = fileURLToPath(import.meta.url);
-  writeFileSync(
-    program,
-    `#!${process.execPath}
-const { readFileSync, writeFileSync } = require("node:fs");
-const file = ${JSON.stringify(path.join(directory, "account.json"))};
-const { account, failsAt } = JSON.parse(readFileSync(file, "utf8"));
-import(${JSON.stringify(source)}).then(({ answerAsWrangler }) => {
-  const { code, output } = answerAsWrangler(account, process.argv.slice(2), readFileSync(0, "utf8"), failsAt);
-  writeFileSync(file, JSON.stringify({ account, failsAt }));
-  console.log(output);
-  process.exitCode = code;
-});
-`,
-  );
-  chmodSync(program, 0o755);
+/** The same in the shell's words, as small as it can be: it is started some twenty times. */
+const PROGRAM = `#!/bin/sh
+cd "$(dirname "$0")" || exit 1
+echo "$*" >> calls
+if [ -s fails-at ]; then
+  case "$*" in "$(cat fails-at)"*) echo "A request to the Cloudflare API failed." >&2; exit 1 ;; esac
+fi
+case "$1 $2" in
+  "queues list") if [ "$4" = 1 ] && [ -f queues ]; then while read -r name; do echo "│ ${"0".repeat(32)} │ $name │"; done < queues; fi ;;
+  "queues create") echo "$3" >> queues ;;
+  "hyperdrive list") if [ -f hyperdrive ]; then echo "│ ${"a".repeat(32)} │ $(cat hyperdrive) │"; fi ;;
+  "hyperdrive get") echo '{ "origin": { "user": "threadkeep_worker" }, "caching": { "disabled": true } }' ;;
+  "hyperdrive create") echo "$3" > hyperdrive ;;
+  "secret list") if [ ! -f secrets ]; then echo 'Worker "threadkeep-staging" not found' >&2; exit 1; fi; echo '[]' ;;
+  "secret bulk") cat > secrets ;;
+  *) exit 1 ;;
+esac
+`;
+
+/**
+ * An executable named `wrangler`, which stands first on the PATH of what `run` starts.
+ *
+ * @param directory temporary; it keeps the account there
+ */
+export function standInOnPath(directory: string) {
+  writeFileSync(path.join(directory, "wrangler"), PROGRAM);
+  chmodSync(path.join(directory, "wrangler"), 0o755);
+  const PATH = `${directory}${path.delimiter}${process.env["PATH"] ?? ""}`;
+  return {
+    failAt: (command: string) => writeFileSync(path.join(directory, "fails-at"), command),
+    /** Lines of a file that it keeps: `calls`, `queues`, `secrets`. */
+    lines: (file: string) => readFileSync(path.join(directory, file), "utf8").trim().split("\n"),
+    run: (args: readonly string[], options: WranglerOptions = {}) =>
+      runWrangler(args, { ...options, env: { ...options.env, PATH } }),
+  };
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { provision, type ProvisionOptions } from "../../scripts/deploy/provision.ts";
 import { withHyperdriveId } from "../../scripts/deploy/resources.ts";
 import { workerAddress } from "../../scripts/deploy/worker-address.ts";
-import { standInWrangler, type StandInAccount } from "../support/stand-in-wrangler.ts";
+import { standInOnPath, standInWrangler, type StandInAccount } from "../support/stand-in-wrangler.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 const PASSWORD = "a-password-of-24-letters";
@@ -53,7 +53,7 @@ function hyperdrive(changes: Partial<StandInAccount["hyperdrives"][number]> = {}
 }
 
 test("a dry run shows every command without asking wrangler anything, and changes nothing", async () => {
-  const { account, run } = standInWrangler(directory);
+  const { account, run } = standInWrangler();
   const before = config();
   await start(run, { isDryRun: true, env: {} });
   for (const queue of QUEUES) expect(lines).toContain(`  wrangler queues create ${queue}`);
@@ -67,7 +67,7 @@ test("a dry run shows every command without asking wrangler anything, and change
 
 describe("an empty account", () => {
   test("gets queues, a Hyperdrive without caching on the role with the least rights, its id, and keys that nobody sees", async () => {
-    const { account, run } = standInWrangler(directory);
+    const { account, run } = standInWrangler();
     await start(run);
     const { queues, hyperdrives, secrets, calls } = account();
     expect(queues.toSorted()).toEqual(QUEUES.toSorted());
@@ -88,20 +88,20 @@ describe("an empty account", () => {
   });
 
   test("is left alone when the person says no, and told that nothing was done", async () => {
-    const { changes, run } = standInWrangler(directory);
+    const { changes, run } = standInWrangler();
     await expect(start(run, { confirm: async () => false })).rejects.toThrow("Nothing was done");
     expect(changes()).toEqual([]);
     expect(lines.join("\n")).toContain("queues create");
   });
 
   test("is not touched before the address of the database is known", async () => {
-    const { changes, run } = standInWrangler(directory);
+    const { changes, run } = standInWrangler();
     await expect(start(run, { env: {} })).rejects.toThrow(/set DATABASE_URL and WORKER_PASSWORD/);
     expect(changes()).toEqual([]);
   });
 
   test("does not get the keys of another deployment that stand in the environment", async () => {
-    const { run } = standInWrangler(directory);
+    const { run } = standInWrangler();
     const key = "tk_of_a_laptop_0123456789";
     await start(run, { env: { ...DATABASE, THREADKEEP_API_KEY: key } });
     expect(keptKeys()["THREADKEEP_API_KEY"]).not.toBe(key);
@@ -110,7 +110,7 @@ describe("an empty account", () => {
 
 describe("run again", () => {
   test("after all went well it changes nothing", async () => {
-    const { changes, run } = standInWrangler(directory);
+    const { changes, run } = standInWrangler();
     await start(run);
     const before = { changes: changes(), config: config(), keys: keptKeys() };
     await start(run, { env: {} });
@@ -121,7 +121,7 @@ describe("run again", () => {
   test.each(["queues create threadkeep-audit-staging", "hyperdrive create", "secret bulk"])(
     "after %s failed it goes on from there, and makes nothing twice",
     async (step) => {
-      const { account, changes, failAt, run } = standInWrangler(directory);
+      const { account, changes, failAt, run } = standInWrangler();
       failAt(step);
       await expect(start(run)).rejects.toThrow(/Cloudflare API failed[\s\S]*What was made stays/);
       const keys = existsSync(path.join(directory, "secrets.json")) ? keptKeys() : null;
@@ -138,39 +138,35 @@ describe("run again", () => {
 
   test("turns caching off where somebody turned it on", async () => {
     const found = hyperdrive({ caching: { disabled: false } });
-    const { account, changes, run } = standInWrangler(directory, { hyperdrives: [found], queues: QUEUES });
+    const { account, changes, run } = standInWrangler({ hyperdrives: [found], queues: QUEUES });
     await start(run, { env: {} });
     expect(changes()[0]).toBe(`hyperdrive update ${found.id} --caching-disabled`);
     expect(account().hyperdrives[0]?.caching).toEqual({ disabled: true });
   });
 });
 
-test(
-  "through an executable on the PATH: it stops in the middle, and a second run goes on",
-  { timeout: 90_000 },
-  async () => {
-    const { account, changes, failAt, onPath } = standInWrangler(directory);
-    failAt("queues create threadkeep-audit-staging");
-    await expect(start(onPath)).rejects.toThrow(/Cloudflare API failed/);
-    expect(account().queues).toEqual(["threadkeep-summarize-staging", "threadkeep-archive-staging"]);
-    failAt("");
-    await start(onPath);
-    expect(account().queues.toSorted()).toEqual(QUEUES.toSorted());
-    expect(account().secrets).toEqual(keptKeys());
-    expect(changes().filter((line) => line.startsWith("hyperdrive create"))).toHaveLength(1);
-  },
-);
+test("through an executable on the PATH: it stops in the middle, and a second run goes on", async () => {
+  const { failAt, lines: kept, run } = standInOnPath(directory);
+  failAt("queues create threadkeep-audit-staging");
+  await expect(start(run)).rejects.toThrow(/Cloudflare API failed/);
+  expect(kept("queues")).toEqual(["threadkeep-summarize-staging", "threadkeep-archive-staging"]);
+  failAt("");
+  await start(run);
+  expect(kept("queues").toSorted()).toEqual(QUEUES.toSorted());
+  expect(JSON.parse(kept("secrets").join(""))).toEqual(keptKeys());
+  expect(kept("calls").filter((line) => line.startsWith("hyperdrive create"))).toHaveLength(1);
+}, 90_000);
 
 describe("nothing is begun", () => {
   test("where the Hyperdrive connects as a role that passes by row-level security", async () => {
     const found = hyperdrive({ origin: { user: "postgres" } });
-    const { changes, run } = standInWrangler(directory, { hyperdrives: [found] });
+    const { changes, run } = standInWrangler({ hyperdrives: [found] });
     await expect(start(run)).rejects.toThrow(/connects as "postgres".*hyperdrive delete/);
     expect(changes()).toEqual([]);
   });
 
   test("in an account that lacks the Hyperdrive of wrangler.toml, which is most likely another account", async () => {
-    const { changes, run } = standInWrangler(directory);
+    const { changes, run } = standInWrangler();
     const file = path.join(directory, "wrangler.toml");
     writeFileSync(file, withHyperdriveId(config(), "staging", "e".repeat(31) + "1"));
     await expect(start(run)).rejects.toThrow(/right account/);
@@ -178,14 +174,14 @@ describe("nothing is begun", () => {
   });
 
   test("without a login: wrangler's own words are shown, and how to log in", async () => {
-    const { changes, failAt, run } = standInWrangler(directory);
+    const { changes, failAt, run } = standInWrangler();
     failAt("queues list");
     await expect(start(run)).rejects.toThrow(/queues list --page 1 failed[\s\S]*npx wrangler login/);
     expect(changes()).toEqual([]);
   });
 
   test("with a model whose key nobody gave", async () => {
-    const { account, run } = standInWrangler(directory);
+    const { account, run } = standInWrangler();
     const file = path.join(directory, "wrangler.toml");
     writeFileSync(file, config().replaceAll('THREADKEEP_MODEL = "extractive"', 'THREADKEEP_MODEL = "anthropic/m"'));
     await expect(start(run)).rejects.toThrow(/THREADKEEP_MODEL_API_KEY: give it in the environment/);
@@ -195,7 +191,7 @@ describe("nothing is begun", () => {
   });
 
   test.each(["prod", "", "__proto__"])("for an environment %j that wrangler.toml lacks", async (environment) => {
-    const { run } = standInWrangler(directory);
+    const { run } = standInWrangler();
     await expect(start(run, { environment })).rejects.toThrow("--env staging or --env production");
   });
 });

@@ -18,7 +18,7 @@ beforeEach(() => {
 });
 
 function status(...versions: [string, number][]): string {
-  return JSON.stringify({ versions: versions.map(([id, part]) => ({ version_id: id, percentage: part })) }, null, 2);
+  return JSON.stringify({ versions: versions.map(([id, part]) => ({ percentage: part, version_id: id })) }, null, 2);
 }
 
 /** An environment that runs OLD, where `wrangler` fails at commands that begin with `failsAt`. */

@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+
+const workflow = readFileSync(".github/workflows/test-and-deploy.yml", "utf8");
+const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
+
+test("the workflow runs no program that package.json lacks", () => {
+  const named = [...workflow.matchAll(/npm run ([\w:-]+)/g)].map(([, name]) => name ?? "");
+  expect(named).toEqual(["deploy:check", "migrate", "deploy"]);
+  for (const name of named) expect(scripts).toHaveProperty([name]);
+});
+
+test("the workflow uses each action at a version, and its environments are those of wrangler.toml", () => {
+  const actions = [...workflow.matchAll(/uses: (.+)/g)].map(([, action]) => action);
+  expect(actions.length).toBeGreaterThan(0);
+  for (const action of actions) expect(action).toMatch(/^actions\/[\w-]+@v\d+$/);
+  const environments = /options: \[(.*)\]/.exec(workflow)?.[1]?.split(", ") ?? [];
+  const config = readFileSync("wrangler.toml", "utf8");
+  for (const name of environments) expect(config).toContain(`[env.${name}]`);
+});
+
+test("the workflow holds no secret, deploys by hand alone, and puts nothing that somebody typed into a shell", () => {
+  for (const [, name, value] of workflow.matchAll(/^\s+(\w*(?:TOKEN|ACCOUNT_ID|DATABASE_URL|KEY)\w*): (.*)$/gm)) {
+    expect(value, name).toBe(`\${{ secrets.${name} }}`);
+  }
+  expect(workflow).toContain("if: github.event_name == 'workflow_dispatch'");
+  const commands = [...workflow.matchAll(/run: (?:\|\n(?: {10}.*\n)+|.*)/g)].map(([text]) => text);
+  for (const command of commands) expect(command).not.toContain("${{");
+});
