@@ -1,4 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { AlertList } from "../../src/contracts/alert.ts";
+import { startAlertReceiver } from "../support/alert-receiver.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 
 interface State {
@@ -19,8 +21,12 @@ function turns(from: number, count: number) {
 }
 
 describe("promise 12: it degrades, it does not stop", () => {
-  it("serves everything but the archive without PostgreSQL, says so, and catches up by itself", async () => {
-    const service = await startOwnService();
+  it("serves everything but the archive without PostgreSQL, says so, tells an operator once, and catches up by itself", async () => {
+    const receiver = await startAlertReceiver();
+    onTestFinished(receiver.close);
+    const service = await startOwnService({ env: receiver.env });
+    const alerts = async () =>
+      (await call<AlertList>(service, "GET", "/v1/admin/alerts", { key: service.adminKey })).body;
     const state = async (id: string): Promise<State> => (await call<State>(service, "GET", `/v1/sessions/${id}`)).body;
     const readiness = async () => (await call<{ status: string; components: unknown }>(service, "GET", "/readyz")).body;
     await eventually("it is ready", async () => ((await readiness()).status === "ok" ? true : undefined));
@@ -36,6 +42,11 @@ describe("promise 12: it degrades, it does not stop", () => {
       body: { status: "degraded", components: { postgres: { status: "degraded" }, sessions: { status: "ok" } } },
     });
     expect((await call(service, "GET", "/livez")).status).toBe(200);
+    const runbook = "docs/operate.md#postgres-away";
+    expect(await receiver.receive(service, "postgres-away", 1)).toMatchObject([
+      { type: "alert.started", alert: { runbook } },
+    ]);
+    expect((await alerts()).data).toContainEqual(expect.objectContaining({ kind: "postgres-away" }));
 
     const append = await call(service, "POST", "/v1/sessions/chat/messages", {
       body: { messages: turns(11, 10), context: { query: "auto" } },
@@ -77,6 +88,9 @@ describe("promise 12: it degrades, it does not stop", () => {
 
     await service.startPostgres();
     await eventually("it is ready again", async () => ((await readiness()).status === "ok" ? true : undefined));
+    const told = await receiver.receive(service, "postgres-away", 2);
+    expect(told.map(({ type }) => type)).toEqual(["alert.started", "alert.ended"]);
+    expect((await alerts()).data).not.toContainEqual(expect.objectContaining({ kind: "postgres-away" }));
     for (const id of ["chat", "fork", "next", "copy"]) {
       await eventually(
         `the archive catches up with ${id}`,
@@ -84,13 +98,9 @@ describe("promise 12: it degrades, it does not stop", () => {
         60_000,
       );
     }
-    await eventually(
-      "every copy has confirmed",
-      async () => {
-        const { body } = await call<{ state: string }>(service, "DELETE", "/v1/sessions/chat/messages/turn-3");
-        return body.state === "erased" ? true : undefined;
-      },
-      60_000,
-    );
-  }, 150_000);
+    await eventually("every copy has confirmed", async () => {
+      const { body } = await call<{ state: string }>(service, "DELETE", "/v1/sessions/chat/messages/turn-3");
+      return body.state === "erased" ? true : undefined;
+    });
+  }, 300_000);
 });
