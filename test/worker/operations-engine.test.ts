@@ -82,12 +82,7 @@ describe("a run", () => {
 
   it("comes to tenants that nobody created", async () => {
     const refs = await tenantOfFive();
-    const names: string[] = [];
-    const { operations } = runParts();
-    for (let name: string | undefined = ""; name !== undefined;) {
-      [name] = await operations.listTenantNames(1, name);
-      if (name !== undefined) names.push(name);
-    }
+    const names = await runParts().operations.listTenantNames(10_000, "");
     expect(names).toContain(tenantOf(refs));
     expect(names).toEqual([...new Set(names)].toSorted());
   });
