@@ -8,12 +8,13 @@ import { type OperationReport, operationRequestSchema, type OperationName } from
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { UserErasure } from "../../src/contracts/user.ts";
 import { type RunParts, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
+import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { createOwnersClient } from "../../src/registry/owners-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { pipelineParts, request, summarizeAndArchive } from "../support/worker-lifetime.ts";
-import { incarnationOf, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+import { incarnationOf, owedJobs, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 
@@ -86,11 +87,17 @@ async function halfErase(ref: SessionRef): Promise<void> {
 }
 
 async function isSettled(ref: SessionRef): Promise<boolean> {
-  const { state, isArchiveOwed, versions } = await sessionAt(ref).proof();
-  return state === "active" && !isArchiveOwed && versions.length === 1;
+  return (await owedJobs(ref)).length === 0;
 }
 
-async function isErased({ owner }: SessionRef): Promise<boolean> {
+/** Brings the erasure on its way as a consumer does, until a look at every place finds nothing. */
+async function isErased({ tenant, owner }: SessionRef): Promise<boolean> {
+  const directory = env.DIRECTORY.getByName(`${tenant}/${owner}`);
+  const jobId = await runInDurableObject(directory, (_, state) => {
+    const [erasure] = state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").toArray();
+    return String(JSON.parse(erasure?.row ?? "{}").jobId);
+  });
+  await eraseUser({ v: 1, kind: "erase-user", tenant, owner, jobId }, pipelineParts());
   return (await request<UserErasure>("GET", `/users/${owner}/erasure`)).body.state === "erased";
 }
 

@@ -16,7 +16,7 @@ import {
   request,
   summarizeAndArchive,
 } from "../support/worker-lifetime.ts";
-import { incarnationOf, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+import { incarnationOf, owedJobs, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
 
 const parts: VerifyParts = pipelineParts();
 /** Nothing is summarized of its own accord. */
@@ -69,7 +69,7 @@ async function chatIn(settings: SessionSettings = {}): Promise<SessionRef> {
 }
 
 function looseAfter(user: UserRef, after: string): Promise<ArchivePage<string>> {
-  return onArchive((database) => verifyLooseLives(user, { after, limit: 3 }, database));
+  return onArchive((database) => verifyLooseLives(user, { after, limit: 50 }, database));
 }
 
 let archiving: Promise<SessionRef> | undefined;
@@ -86,10 +86,7 @@ async function archivedAgain(ref: SessionRef): Promise<void> {
 
 async function rebuilt(ref: SessionRef): Promise<void> {
   expect(await sessionAt(ref).maintain("rebuild", false)).toEqual({ ok: true, value: "owed" });
-  await until("the summary is made again, and archived", async () => {
-    const { isArchiveOwed, versions } = await sessionAt(ref).proof();
-    return !isArchiveOwed && versions.length === 1;
-  });
+  await until("the summary is made again, and archived", async () => (await owedJobs(ref)).length === 0);
 }
 
 describe("verify: a session", () => {
@@ -100,17 +97,6 @@ describe("verify: a session", () => {
       findings: [],
     });
     expect(await heldBy(ref)).toEqual([]);
-  });
-
-  it("without a version of its summary in the archive lacks it until everything is archived again", async () => {
-    const ref = await mendedChat();
-    const life = await incarnationOf(ref);
-    await archivedAs(sql`delete from summaries where incarnation = ${life} and version = 1`);
-    const findings = await verified(ref);
-    expect(told(findings)).toEqual([{ kind: "missing-summary", mend: "archive" }]);
-    expect(findings[0]).toMatchObject({ ...ref, detail: "the archive lacks version 1" });
-    await archivedAgain(ref);
-    expect(await verified(ref)).toEqual([]);
   });
 
   it("without a row of its own in the archive gets it back, with its messages", async () => {
@@ -133,7 +119,6 @@ describe("verify: a session", () => {
   });
 
   it.each([
-    ["past the last message", "UPDATE summaries SET through_seq = 99 WHERE version = 2"],
     ["less than the version before", "UPDATE summaries SET through_seq = 1 WHERE version = 2"],
     ["nothing, and cites it", "UPDATE summaries SET through_seq = 0 WHERE version = 1"],
   ])("whose version covers %s has a wrong range until it is rebuilt", async (_, statement) => {
@@ -152,12 +137,9 @@ describe("verify: a session", () => {
     expect(await verified(ref)).toEqual([]);
   });
 
-  it.each([
-    ["says something else by now", `UPDATE messages SET content = '"Ice cream."', edited_at = 1 WHERE seq = 1`],
-    ["was erased", "UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 1"],
-  ])("with an item whose source %s has a stale source until it is rebuilt", async (_, statement) => {
+  it("with an item whose source was erased has a stale source until it is rebuilt", async () => {
     const ref = await chatIn();
-    await planted(ref, statement);
+    await planted(ref, "UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 1");
     expect(told(await verified(ref))).toContainEqual({ kind: "stale-source", mend: "rebuild" });
     await rebuilt(ref);
     expect(await verified(ref)).toEqual([]);
