@@ -51,6 +51,10 @@ export function readResources(configFile: string, environment: string): Resource
     ...(config.queues.producers ?? []).map(({ queue }) => queue),
     ...consumers.flatMap(({ queue, dead_letter_queue: dead }) => (dead === undefined ? [queue] : [queue, dead])),
   ];
+  const secrets = variableRows().filter(({ isSecret }) => isSecret === true);
+  const optional = secrets.filter((row) => row.default !== null).map(({ name }) => name);
+  // What is said of an environment without any of them.
+  const missing = checkVariables(config.vars, hasWorkersAi, optional);
   return {
     environment,
     queues: [...new Set(queues.filter((queue) => queue !== undefined))],
@@ -58,13 +62,11 @@ export function readResources(configFile: string, environment: string): Resource
       name: config.name ?? `threadkeep-${environment}`,
       id: hasNoId(hyperdrive?.id) ? null : (hyperdrive?.id ?? null),
     },
-    secrets: variableRows()
-      .filter(({ isSecret }) => isSecret === true)
-      .map((row) => ({
-        name: row.name,
-        isGenerated: row.default === null,
-        isRequired: row.default === null || checkVariables(config.vars, hasWorkersAi, [row.name]).length > 0,
-      })),
+    secrets: secrets.map((row) => ({
+      name: row.name,
+      isGenerated: row.default === null,
+      isRequired: row.default === null || missing.some((fault) => fault.includes(row.name)),
+    })),
   };
 }
 

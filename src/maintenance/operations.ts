@@ -1,6 +1,8 @@
 import type { OperationName } from "../contracts/operation-run.ts";
+import { inPasses } from "./in-passes.ts";
 import type { Operation } from "./operation.ts";
 import { archive } from "./operations/archive.ts";
+import { eraseLeftBehind } from "./operations/erase-left-behind.ts";
 import { eraseUser } from "./operations/erase-user.ts";
 import { expire } from "./operations/expire.ts";
 import { exportUser } from "./operations/export-user.ts";
@@ -15,7 +17,7 @@ export const OPERATIONS: Readonly<Record<OperationName, Operation>> = {
   summarize,
   rebuild,
   retry,
-  "erase-user": eraseUser,
+  "erase-user": inPasses(() => [eraseLeftBehind, eraseUser]),
   "export-user": exportUser,
   expire,
   reindex,

@@ -15,11 +15,11 @@ export interface ListedOwner {
 }
 
 /** Every row has one width, so that none is ever moved and leaves a copy of a name behind. */
-const blank = (width: number): string => `printf('%-${width}s', '')`;
+const PADDED = `%-${MAX_ID_LENGTH}s`;
 /** A table that outgrows its first page leaves a copy of its rows there: these are blanks. */
 const SCHEMA = `
   CREATE TABLE owners (row INTEGER PRIMARY KEY, token TEXT NOT NULL UNIQUE, owner TEXT NOT NULL);
-  INSERT INTO owners (row, token, owner) SELECT value, value, ${blank(2_000)} FROM json_each('[-2,-1,0]');
+  INSERT INTO owners (row, token, owner) SELECT value, value, printf('%2000s', '') FROM json_each('[-2,-1,0]');
 `;
 
 /**
@@ -44,7 +44,7 @@ export class Owners extends DurableObject<OwnersEnv> {
       this.ctx.storage.sql.exec(
         "INSERT OR IGNORE INTO owners (token, owner) VALUES (?, printf(?, ?))",
         token,
-        `%-${MAX_ID_LENGTH}s`,
+        PADDED,
         owner,
       );
     });
@@ -54,7 +54,7 @@ export class Owners extends DurableObject<OwnersEnv> {
   async forget(token: string): Promise<void> {
     if (!this.#hasSchema) return;
     this.ctx.storage.transactionSync(() => {
-      this.ctx.storage.sql.exec(`UPDATE owners SET owner = ${blank(MAX_ID_LENGTH)} WHERE token = ?`, token);
+      this.ctx.storage.sql.exec("UPDATE owners SET owner = printf(?, '') WHERE token = ?", PADDED, token);
       this.ctx.storage.sql.exec("DELETE FROM owners WHERE token = ?", token);
     });
   }

@@ -1,8 +1,7 @@
-import type { UserErasure, UserRef } from "../../contracts/user.ts";
+import type { UserErasure } from "../../contracts/user.ts";
 import { auditRun } from "../audit-run.ts";
-import type { MaintenanceParts, Operation, Slice } from "../operation.ts";
+import type { Operation, Slice } from "../operation.ts";
 import { countSessions, userOf } from "../user-sessions.ts";
-import { verifyUser } from "../verify-user.ts";
 
 /** An erasure takes seconds, and longer while PostgreSQL is away. It goes on by itself when a run no longer waits for it. */
 const LOOK_AGAIN_SECONDS = 5;
@@ -17,7 +16,7 @@ export const eraseUser: Operation = {
       return { cursor: null, counts: { listed: sessions }, total: sessions };
     }
     if (cursor === null) {
-      const erasure = await erase(user, parts);
+      const erasure = await parts.users.erase(user);
       auditRun("eraseUser", user, runId, parts);
       return toSlice(erasure, 1);
     }
@@ -25,14 +24,6 @@ export const eraseUser: Operation = {
     return erasure === null ? { cursor: null, counts: {}, notes: [FORGOTTEN] } : toSlice(erasure, Number(cursor) + 1);
   },
 };
-
-/** One that is over is begun again where something of the user was left, or came back with a restore. */
-async function erase(user: UserRef, parts: MaintenanceParts): Promise<UserErasure> {
-  const erasure = await parts.users.erase(user);
-  if (erasure.state !== "erased") return erasure;
-  const left = await parts.withDatabase((database) => verifyUser(user, database, parts));
-  return left.length === 0 ? erasure : parts.users.eraseAgain(user);
-}
 
 const FORGOTTEN = "The erasure was over so long ago that nothing is kept of it.";
 const GOES_ON = "The erasure goes on by itself: GET /v1/users/{userId}/erasure tells how far it is.";
