@@ -1,4 +1,4 @@
-import { waitUntil } from "cloudflare:workers";
+import { env as deployed, waitUntil } from "cloudflare:workers";
 import { createAdminCheck } from "./access/admin-check.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
 import { createAdmission, createRequestLimit, type Limiters } from "./access/rate-limit.ts";
@@ -10,6 +10,7 @@ import { watchLimit, watchStrangers } from "./access/turned-away.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { ConfigError, parseConfig } from "./config.ts";
+import { readLogSettings } from "./config/logging.ts";
 import { answerMisconfigured } from "./http/answer-misconfigured.ts";
 import { createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
@@ -33,7 +34,7 @@ import { createAgents } from "./summarizer/agents.ts";
 import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
 import { readBacklogs } from "./telemetry/backlog.ts";
-import { createLog } from "./telemetry/log.ts";
+import { configureLogs, createLog } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 
 export { Directory } from "./registry/directory.ts";
@@ -42,6 +43,7 @@ export { Owners } from "./registry/owners.ts";
 export { Tenant } from "./registry/tenant.ts";
 export { ChatSession } from "./session/chat-session.ts";
 
+configureLogs(readLogSettings(deployed));
 const log = createLog();
 
 /** The parts that every handler shares, built once an isolate. */
@@ -60,8 +62,8 @@ function build(env: Env) {
   const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
   const readCredentials = async (request: Request) => tickets.principalOf(request) ?? readBearer(request);
   const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
-  const onDatabase = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
-    withDatabase(env.HYPERDRIVE.connectionString, body);
+  const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
+    withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
@@ -84,7 +86,7 @@ function build(env: Env) {
     queues: { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE },
     pingSummarizer: (ms, ctx: ExecutionContext) => agents.clientsOf(env, ctx).ping(ms),
     isSummarizerResting: agents.isResting,
-    isAdmin: createAdminCheck(config),
+    isAdmin: createAdminCheck(authenticate),
     keepAlive: waitUntil,
   });
   const app = createApp({
@@ -98,6 +100,7 @@ function build(env: Env) {
     parts,
     log,
     readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
+    version: env.VERSION.id,
   });
   app.all(SUMMARIZER_ROUTE, async (c) => {
     // A model that no tenant's budget counts.
@@ -155,7 +158,7 @@ export default {
     try {
       built ??= build(env);
     } catch (error) {
-      if (error instanceof ConfigError) return answerMisconfigured(request, error.faults, log);
+      if (error instanceof ConfigError) return answerMisconfigured(request, error.faults, env.VERSION.id, log);
       throw error;
     }
     return built.app.fetch(request, env, ctx);

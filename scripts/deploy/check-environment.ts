@@ -7,14 +7,13 @@ import { sizeOf } from "../bench/bundle.ts";
 import { projectRoot } from "../dev/paths.ts";
 import { listedBindings, missingBindings, typedBindings } from "./binding-names.ts";
 import { checkVariables } from "./check-variables.ts";
+import { hasNoId } from "./resources.ts";
 import { runPinnedWrangler } from "./run-wrangler.ts";
 
 export const wranglerToml = path.join(projectRoot, "wrangler.toml");
 
 /** The goal is 700; past this a start takes longer than it need. */
 const MAX_GZIP_KIB = 1024;
-/** What wrangler.toml holds until `npm run provision` writes an id. */
-const NO_ID = /^(\d)\1{31}$/;
 
 export interface EnvironmentReport {
   /** "" for what stands at the top of wrangler.toml. */
@@ -57,7 +56,7 @@ export async function checkEnvironment(environment: string, directory: string): 
       : []),
   ];
   const notes = config.hyperdrive
-    .filter(({ id }) => environment !== "" && NO_ID.test(id ?? ""))
+    .filter(({ id }) => environment !== "" && hasNoId(id))
     .map(({ binding }) => `${binding} has no id yet: npm run provision -- --env ${environment} writes it`);
   const digest = createHash("sha256")
     .update(readFileSync(path.join(modules, "worker.js")))

@@ -10,12 +10,19 @@ const secretOf = (name: string): string => `https://stand-in.example/${name}`;
  * they count as set here.
  *
  * @param vars those of one environment of wrangler.toml
+ * @param without secrets to count as not set, all the same
  */
-export function checkVariables(vars: Readonly<Record<string, unknown>>, hasWorkersAi: boolean): string[] {
+export function checkVariables(
+  vars: Readonly<Record<string, unknown>>,
+  hasWorkersAi: boolean,
+  without: readonly string[] = [],
+): string[] {
   const secrets = variableRows().filter(({ isSecret }) => isSecret === true);
   const open = secrets.filter(({ name }) => name in vars).map(({ name }) => secretFault(name));
   const env = {
-    ...Object.fromEntries(secrets.map(({ name }) => [name, secretOf(name)])),
+    ...Object.fromEntries(
+      secrets.filter(({ name }) => !without.includes(name)).map(({ name }) => [name, secretOf(name)]),
+    ),
     ...vars,
     ...(hasWorkersAi ? { AI: { run: () => undefined } } : {}),
   };

@@ -43,7 +43,7 @@ async function exchange(address: string, init: RequestInit): Promise<{ status: n
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new AdminFault(
-      `${address} did not answer (${reason}). Whether it did what was asked is not known: list the keys before you ask again.`,
+      `${address} did not answer (${reason}). Whether it did what was asked is not known: list what there is before you ask again.`,
       { cause: error },
     );
   }

@@ -1,12 +1,10 @@
 // The keys from their options to their exit code.
-import path from "node:path";
 import { z } from "zod";
 import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from "../../src/contracts/api-key.ts";
 import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
 import { showTable } from "../bench/table.ts";
-import { readJsonFile } from "../dev/files.ts";
-import { LOCAL_TENANT } from "../dev/keys.ts";
-import { AdminFault, type AdminSend, type AdminTarget, createAdminSend } from "./admin-api.ts";
+import { AdminFault, type AdminSend, createAdminSend } from "./admin-api.ts";
+import { adminTargetOf } from "./admin-target.ts";
 import type { Command, KeysOptions } from "./options.ts";
 
 export const EXIT = { ok: 0, failed: 1, usage: 64 } as const;
@@ -31,7 +29,7 @@ interface Told {
 /** Returns the exit code. */
 export async function runKeys(options: KeysOptions, environment: KeysEnvironment): Promise<number> {
   try {
-    const target = targetOf(options.url, environment);
+    const target = adminTargetOf(options.url, environment);
     const { json, lines, notes } = await perform(options.command, createAdminSend(target), target.tenant);
     if (options.isJson) environment.stdout.write(`${JSON.stringify(json, null, 2)}\n`);
     else {
@@ -45,37 +43,6 @@ export async function runKeys(options: KeysOptions, environment: KeysEnvironment
     environment.stderr.write(`${error instanceof AdminFault ? error.message : strange}\n`);
     return EXIT.failed;
   }
-}
-
-const localSchema = z.object({ url: z.string(), adminKey: z.string() });
-
-interface KeysTarget extends AdminTarget {
-  /** Whose keys are meant where no other tenant is named; null if nobody knows. */
-  readonly tenant: string | null;
-}
-
-/** The laptop's admin key goes to the laptop's service alone. */
-function targetOf(named: string | undefined, { env, stateDirectory }: KeysEnvironment): KeysTarget {
-  const file = path.join(stateDirectory, "dev.json");
-  const parsed = localSchema.safeParse(readJsonFile(file));
-  const local = parsed.success ? parsed.data : null;
-  const url = named ?? env["THREADKEEP_URL"] ?? local?.url;
-  if (url === undefined) {
-    throw new AdminFault(
-      "No service is known. Run npm start here first, or name one with --url and THREADKEEP_ADMIN_KEY.",
-    );
-  }
-  if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
-    throw new AdminFault(`${url} is no address of a service. Give one such as https://memory.example.com.`);
-  }
-  const isLocal = local !== null && new URL(url).origin === new URL(local.url).origin;
-  const adminKey = env["THREADKEEP_ADMIN_KEY"] ?? (isLocal ? local.adminKey : undefined);
-  if (adminKey === undefined || adminKey === "") {
-    throw new AdminFault(
-      `The admin key of ${url} is missing. Set THREADKEEP_ADMIN_KEY to the secret of that deployment.`,
-    );
-  }
-  return { url, adminKey, tenant: env["THREADKEEP_API_TENANT"] ?? (isLocal ? LOCAL_TENANT : null) };
 }
 
 async function perform(command: Command, send: AdminSend, ownTenant: string | null): Promise<Told> {

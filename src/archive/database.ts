@@ -28,9 +28,14 @@ export function isArchiveAway(error: unknown): boolean {
 /**
  * Runs `body` on a connection of its own, one an invocation: Hyperdrive pools behind it, and a connection kept across
  * invocations would belong to a request that is over.
+ * @param traceIds of the requests that it is for: each statement begins with them, for whoever reads PostgreSQL's own log
  * @throws ArchiveUnreachable before `body` is called
  */
-export async function withDatabase<T>(connectionString: string, body: (database: Database) => Promise<T>): Promise<T> {
+export async function withDatabase<T>(
+  connectionString: string,
+  body: (database: Database) => Promise<T>,
+  traceIds: readonly string[] = [],
+): Promise<T> {
   const client = new Client({
     connectionString,
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
@@ -39,6 +44,7 @@ export async function withDatabase<T>(connectionString: string, body: (database:
   });
   // Without a listener a connection that breaks while idle would take the isolate down; the next query reports it anyway.
   client.on("error", () => undefined);
+  tellTraces(client, traceIds);
   try {
     await client.connect().catch((cause: unknown) => {
       throw new ArchiveUnreachable("PostgreSQL did not take the connection", { cause });
@@ -47,4 +53,25 @@ export async function withDatabase<T>(connectionString: string, body: (database:
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+const TRACE_ID = /^[0-9a-f]{32}$/;
+/** A batch may be for many requests: a statement that is longer than what it does helps nobody. */
+const MAX_TOLD_TRACES = 5;
+
+/** A comment costs no round trip, and lasts one statement: what is set on a connection stays with it, and Hyperdrive hands it on. */
+function tellTraces(client: Client, traceIds: readonly string[]): void {
+  const told = [...new Set(traceIds)].filter((id) => TRACE_ID.test(id)).slice(0, MAX_TOLD_TRACES);
+  if (told.length === 0) return;
+  const comment = `/* trace ${told.join(" ")} */ `;
+  Object.defineProperty(client, "query", {
+    value: (query: unknown, ...rest: readonly unknown[]): unknown =>
+      Reflect.apply(Client.prototype.query, client, [withComment(query, comment), ...rest]),
+  });
+}
+
+function withComment(query: unknown, comment: string): unknown {
+  if (typeof query === "string") return comment + query;
+  const isPlain = typeof query === "object" && query !== null && Object.getPrototypeOf(query) === Object.prototype;
+  return isPlain && "text" in query ? { ...query, text: comment + String(query.text) } : query;
 }

@@ -8,6 +8,7 @@ import { TENANT_ID } from "../contracts/tenant.ts";
 import { alertDigestVariable, alertSecretVariable, alertWebhookVariable } from "./alerts.ts";
 import { hostsVariable } from "./hosts.ts";
 import { issuersVariable } from "./issuers.ts";
+import { logLevelVariable, logSampleVariable } from "./logging.ts";
 import { originsVariable } from "./origins.ts";
 import { httpUrlOrEmpty, price, secret, wholeNumber } from "./variable-kinds.ts";
 
@@ -86,6 +87,13 @@ export const VARIABLES = {
     .register(variableFacts, {
       meaning: "how long events of the audit are kept, in days: 30 to 3650",
     }),
+  THREADKEEP_LOG_LEVEL: logLevelVariable.prefault("info").register(variableFacts, {
+    meaning: "what is logged: `debug`, `info`, `warn` or `error` and above",
+  }),
+  THREADKEEP_LOG_SAMPLE: logSampleVariable.prefault("1").register(variableFacts, {
+    meaning:
+      "the share of what is less than a warning that is logged, 0 to 1; what one request caused is kept or left out whole",
+  }),
   THREADKEEP_ALERT_WEBHOOK: alertWebhookVariable.prefault("").register(variableFacts, {
     meaning:
       "where alerts and digests are posted: an `https` URL (`http` on loopback), which may hold a token; empty: nowhere",

@@ -144,7 +144,9 @@ export const auditEventSchema = z
     tenant: z.string().nullable().describe("The tenant that it is about"),
     actor: z
       .object({ kind: z.string(), id: z.string() })
-      .describe("Who: `key:ID`, `deployment-key`, `admin`, `binding`; a user by the keyed hash in `user`"),
+      .describe(
+        "Who: `key:ID`, `deployment-key`, `admin`, `operations` (an operator by wrangler), `binding`; a user by the keyed hash in `user`",
+      ),
     user: z
       .string()
       .nullable()

@@ -89,10 +89,16 @@ function checkReach(asked: Asked, context: z.RefinementCtx): void {
   }
 }
 
+/** All faults are told at once: where it is known what is meant, so is what it lacks. */
+const WHATEVER_ELSE_IS_WRONG = {
+  when: ({ value }: { readonly value: unknown }): boolean =>
+    operationNameSchema.safeParse(Reflect.get(Object(value), "op")).success,
+};
+
 /** What a run is asked to do. */
 export const operationRequestSchema = z
   .strictObject(requestShape)
-  .superRefine(checkReach)
+  .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG)
   .meta({ id: "OperationRequest" });
 export type OperationRequest = z.output<typeof operationRequestSchema>;
 
@@ -102,7 +108,7 @@ export const newOperationSchema = z
     id: runIdSchema.optional().describe("Names the run: sent again with the same id it is not begun twice"),
     ...requestShape,
   })
-  .superRefine(checkReach)
+  .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG)
   .meta({ id: "NewOperation" });
 export type NewOperation = z.output<typeof newOperationSchema>;
 
@@ -149,7 +155,7 @@ export const workflowPayloadSchema = z
     ...requestShape,
     chain: z.strictObject({ run: runIdSchema, part: z.int().min(2), state: operationStateSchema }).optional(),
   })
-  .superRefine(checkReach);
+  .superRefine(checkReach, WHATEVER_ELSE_IS_WRONG);
 export type WorkflowPayload = z.output<typeof workflowPayloadSchema>;
 
 export const runStatusSchema = z

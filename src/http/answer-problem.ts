@@ -3,6 +3,7 @@ import type { Fault } from "../contracts/errors.ts";
 import { faultOf } from "../contracts/problem.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { traceIdOf } from "../telemetry/trace.ts";
 import type { HttpEnv } from "./env.ts";
 import { problemAnswer } from "./problems.ts";
 
@@ -17,7 +18,11 @@ export function answerThrown(log: Log) {
   return (thrown: Error, c: Context<HttpEnv>): Response => {
     const fault = faultOf(thrown);
     if (fault.code === "internal") {
-      log.error("request_failed", { requestId: c.get("requestId"), ...errorFields(thrown) });
+      log.error("request_failed", {
+        requestId: c.get("requestId"),
+        traceId: traceIdOf(c.get("trace")),
+        ...errorFields(thrown),
+      });
     }
     return answerFault(c, fault);
   };

@@ -17,6 +17,7 @@ import { hardenAnswer } from "./middleware/harden-answer.ts";
 import { identifyRequest } from "./middleware/identify-request.ts";
 import { limitRequests } from "./middleware/limit-requests.ts";
 import { recordRequest } from "./middleware/record-request.ts";
+import { tellVersion } from "./middleware/tell-version.ts";
 import { openApiDocument } from "./openapi.ts";
 import { answerReferencePage } from "./pages/reference-page.ts";
 import { answerSessionPage } from "./pages/session-page.ts";
@@ -51,6 +52,8 @@ export interface AppOptions {
   readonly log: Log;
   /** As much of it as whoever sends the request may know. */
   readiness(c: Context<HttpEnv>): Promise<Readiness>;
+  /** The id that Cloudflare gave this version of the Worker. */
+  readonly version?: string;
 }
 
 const routes: readonly Route[] = [
@@ -79,6 +82,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.notFound(answerUnknownRoute);
 
   app.get("/livez", answerLiveness);
+  app.use("/readyz", tellVersion(options.version));
   app.get("/readyz", answerReadiness(options.readiness));
   app.get("/openapi.json", () => Response.json(document()));
   app.get("/docs", () => answerReferencePage(document()));
@@ -101,7 +105,7 @@ function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
     const principal = c.get("principal");
     if (principal === undefined) throw new Error(`${route.operationId} stands outside authentication`);
     const from = coarseNetwork(c.req.header(ADDRESS_HEADER));
-    const call: Call = { principal, requestId: c.get("requestId"), from, parts };
+    const call: Call = { principal, requestId: c.get("requestId"), trace: c.get("trace"), from, parts };
     return route.respond(call, c.req.raw, c.req.param());
   });
 }

@@ -5,6 +5,8 @@ import type { Principal } from "../contracts/principal.ts";
 export interface HttpEnv {
   Variables: {
     requestId: string;
+    /** A `traceparent`: the caller's trace, or one of ours. */
+    trace: string;
     principal?: Principal;
     /** The code of the problem that was answered, for the log. */
     problemCode?: ProblemCode;

@@ -11,7 +11,9 @@ import {
   type WorkflowPayload,
 } from "../contracts/operation-run.ts";
 import { faultOf } from "../contracts/problem.ts";
+import { TENANT_OWNER } from "../contracts/session.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { auditRun } from "./audit-run.ts";
 import type { MaintenanceParts, Slice } from "./operation.ts";
 import { OPERATIONS } from "./operations.ts";
 
@@ -87,10 +89,12 @@ export async function runOperation(
   }
 }
 
-/** Who started it by HTTP is in the audit already; what is started by wrangler comes from nowhere else. */
-async function begin(run: string, request: OperationRequest, { operations, log }: RunParts): Promise<string> {
-  const begun = await operations.runs.begin(run, request, "running");
-  log.info("operation_begun", { run, op: request.op, dryRun: request.dryRun });
+/** A run that HTTP began is noted, and in the audit, already. One that is new here was started by wrangler. */
+async function begin(run: string, request: OperationRequest, parts: RunParts): Promise<string> {
+  const begun = await parts.operations.runs.begin(run, request, "running");
+  const { tenant = null, user: owner = TENANT_OWNER } = request;
+  if (begun.created) auditRun("startOperation", { tenant, owner }, run, parts);
+  parts.log.info("operation_begun", { run, op: request.op, dryRun: request.dryRun });
   return begun.run.status;
 }
 

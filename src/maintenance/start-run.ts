@@ -3,7 +3,6 @@ import type { WorkflowPayload } from "../contracts/operation-run.ts";
 /** Begins instances of a Workflow. Idempotent by their id: one that is there is left alone. */
 export function createRunStarter(workflow: Workflow): (id: string, payload: WorkflowPayload) => Promise<void> {
   return async (id, params) => {
-    if (await isThere(workflow, id)) return;
     try {
       await workflow.create({ id, params });
     } catch (error) {
@@ -12,7 +11,7 @@ export function createRunStarter(workflow: Workflow): (id: string, payload: Work
   };
 }
 
-/** Asked after a refusal as well: two requests may begin the same run at once, and the words of a refusal are not ours. */
+/** Of an id that is taken Workflows says no more than that something went wrong, and its words are not ours. */
 async function isThere(workflow: Workflow, id: string): Promise<boolean> {
   try {
     await workflow.get(id);

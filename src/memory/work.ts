@@ -15,7 +15,7 @@ const JITTER_SHARE = 0.2;
 export const MAX_SUMMARIZE_FAILURES = 20;
 /** From here on operators see it. */
 export const REPORT_AFTER_FAILURES = 3;
-/** Work that was sent so often without being confirmed is late: the first was three minutes ago or more. */
+/** Work that was sent so often without being confirmed is told to operators; unless it failed, it was owed two minutes ago or more. */
 export const LATE_AFTER_SENDS = 3;
 /** A summary that was given up is tried again when the session goes on after this long. */
 export const GIVEN_UP_REST_MS = 3_600_000;

@@ -45,7 +45,12 @@ function restAfter(
  * a chat still has a summary, marked as degraded, that a better one takes the place of. A summary that only waits for the better one
  * is not made worse again.
  */
-export async function askSummarizer(step: CallStep, tenant: TenantSettings, parts: PipelineParts): Promise<Asked> {
+export async function askSummarizer(
+  step: CallStep,
+  tenant: TenantSettings,
+  parts: PipelineParts,
+  trace?: string,
+): Promise<Asked> {
   const { request, isUpgrade, failures } = step;
   // All that was said in this range is erased: nobody needs to be asked, or paid, about it.
   if (request.messages.length === 0) {
@@ -58,7 +63,7 @@ export async function askSummarizer(step: CallStep, tenant: TenantSettings, part
     return { kind: "answer", answer: await makeshift.summarize(request), shortfall };
   }
   try {
-    return { kind: "answer", answer: await parts.summarizer.summarize(request), shortfall: null };
+    return { kind: "answer", answer: await parts.summarizer.summarize(request, undefined, trace), shortfall: null };
   } catch (error) {
     if (!(error instanceof SummarizerError)) throw error;
     const { usage } = error;

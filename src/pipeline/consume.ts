@@ -1,5 +1,6 @@
 import { type JobKind, jobMessageSchema, userJobMessageSchema } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { traceIdOf } from "../telemetry/trace.ts";
 import { archiveBatch } from "./archive.ts";
 import { buryAudit, storeAudit } from "./audit.ts";
 import { carryOver } from "./carry-over.ts";
@@ -33,8 +34,12 @@ export async function consume(
   const startedAt = Date.now();
   const ledger = createJobLedger();
   const parts: PipelineParts = { ...given, ledger };
-  const measure = (message: Message, verdict: Verdict, about: MeasuredOf): void =>
-    metrics?.job(measuredJob(message, verdict, about, ledger, startedAt));
+  const measure = (message: Message, verdict: Verdict, about: MeasuredOf): void => {
+    const job = measuredJob(message, verdict, about, ledger, startedAt);
+    metrics?.job(job);
+    const { spent: _, ...measured } = job;
+    parts.log.info("job", { ...measured, jobId: about.jobId, traceId: traceIdOf(about.trace) });
+  };
   if (queue.includes("-failed")) {
     await Promise.all(
       messages.map(async (message) => {
@@ -92,11 +97,12 @@ async function settleArchives(
   measure: (message: Message, verdict: Verdict, about: MeasuredOf) => void,
 ): Promise<void> {
   if (archives.length === 0) return;
+  const traceIds = archives.flatMap(({ delivery }) => traceIdOf(delivery.job.trace) ?? []);
   let verdicts: readonly Verdict[] = [];
   try {
     verdicts = await archiveBatch(
       archives.map(({ delivery }) => delivery),
-      parts,
+      { ...parts, withDatabase: (body) => parts.withDatabase(body, traceIds) },
     );
   } catch (error) {
     // Thrown on, it would end the handler amid the calls of models that run beside it.

@@ -20,8 +20,8 @@ export interface PipelineParts {
   readonly summarizer: SummarizerClient;
   /** Serves where the summarizer is away, marked as degraded; null where nothing less would be left. */
   readonly makeshift: SummarizerClient | null;
-  /** Runs a body on a connection of its own. */
-  readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
+  /** Runs a body on a connection of its own, for the requests that these traces are of. */
+  readonly withDatabase: <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]) => Promise<T>;
   readonly log: Log;
   readonly metrics?: Metrics;
   /** Of the batch that is being handled. */

@@ -10,7 +10,8 @@ export async function expireSession({ job }: Delivery, parts: PipelineParts): Pr
   const { step, at } = await session.stepExpiry(jobId, incarnation);
   // Whatever has to happen first is owed by then, and the object sends this job again.
   if (step !== "expire" && step !== "cancel") return ACK;
-  await parts.directory.setExpired(job, step === "expire", at);
+  // A clock may have gone back since the last decision: the object sends this job again until it has caught up.
+  if (!(await parts.directory.setExpired(job, step === "expire", at))) return ACK;
   const ended = await session.confirmExpiry(jobId, incarnation, step);
   if (ended && step === "expire") parts.log.info("session_expired", { jobId });
   return ACK;

@@ -8,6 +8,7 @@ export interface MeasuredOf {
   readonly kind: string;
   readonly tenant: string;
   readonly jobId: string;
+  readonly trace?: string | undefined;
   readonly isUnknown?: boolean;
   readonly isDead?: boolean;
 }

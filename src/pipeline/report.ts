@@ -5,6 +5,7 @@ import type { OperationsClient } from "../registry/operations-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { traceIdOf } from "../telemetry/trace.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
 /** What the session object noted of a failed attempt. */
@@ -17,7 +18,10 @@ export interface FailureReport {
 }
 
 /** The job that a failure is of. One that is about all of a user names no session. */
-export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & { readonly kind: string };
+export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & {
+  readonly kind: string;
+  readonly trace?: string | undefined;
+};
 
 export interface ReportParts {
   readonly operations: Pick<OperationsClient, "report" | "clear" | "settleLate">;
@@ -40,7 +44,14 @@ export async function reportFailure(
   if (report === null) return;
   const { failures, gaveUp } = report;
   parts.ledger?.fail(job.jobId, gaveUp);
-  parts.log.warn("job_failed", { kind: job.kind, jobId: job.jobId, failures, gaveUp, reason });
+  parts.log.warn("job_failed", {
+    kind: job.kind,
+    jobId: job.jobId,
+    failures,
+    gaveUp,
+    reason,
+    traceId: traceIdOf(job.trace),
+  });
   if (failures >= REPORT_AFTER_FAILURES || gaveUp) await indexFailure(parts, job, reason, report);
 }
 

@@ -26,7 +26,7 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
   let makeshifts = 0;
   for (; step.next === "call" && chunks < MAX_CHUNKS; chunks += 1) {
     const { lease } = step;
-    const asked = await askSummarizer(step, tenant, parts);
+    const asked = await askSummarizer(step, tenant, parts, job.trace);
     if (asked.kind === "failure") {
       const { kind: _, ...shortfall } = asked;
       parts.ledger?.spend(jobId, "", shortfall.usage, false);

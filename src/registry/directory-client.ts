@@ -24,8 +24,12 @@ export interface DirectoryClient {
   /** Idempotent. @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known */
   remove(ref: SessionRef, grantedAt: number): Promise<void>;
   setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
-  /** Idempotent, and deaf to what was decided earlier. @param decidedAt ms since 1970 */
-  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<void>;
+  /**
+   * Idempotent, and deaf to what was decided earlier.
+   * @param decidedAt ms since 1970
+   * @returns false if something is known that was decided later
+   */
+  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<boolean>;
   /**
    * The name that the audit has for a user, a keyed hash; null if the user's key was destroyed, or if there is none and none may be
    * made: who is only named in requests that were refused leaves nothing behind.

@@ -199,16 +199,20 @@ export class Directory extends DurableObject<DirectoryEnv> {
    * Notes that a session expired, or that it did not after all. Idempotent: what was decided before what is known changes nothing, nor
    * does what was decided of an earlier life of the session.
    * @param decidedAt ms since 1970, by the clock of the session's object
+   * @returns false if something is known that was decided later
    */
-  async setExpired(session: string, isExpired: boolean, decidedAt: number): Promise<void> {
-    if (!this.#hasSchema) return;
-    this.ctx.storage.sql.exec(
+  async setExpired(session: string, isExpired: boolean, decidedAt: number): Promise<boolean> {
+    if (!this.#hasSchema) return true;
+    const { sql } = this.ctx.storage;
+    sql.exec(
       `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2
        WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2`,
       isExpired ? decidedAt : null,
       decidedAt,
       session,
     );
+    const later = sql.exec("SELECT 1 FROM sessions WHERE session = ? AND expiry_decided_at > ?", session, decidedAt);
+    return later.toArray().length === 0;
   }
 
   /**

@@ -1,12 +1,6 @@
 import type { FailureCount, FailureFilter } from "../contracts/failed-job.ts";
-import { OVER_BUDGET_REASON, type OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { UserRef } from "../contracts/user.ts";
-
-interface HealthRow extends Record<string, SqlStorageValue> {
-  readonly failing: number;
-  readonly tenants: number;
-}
 
 /** Every SQL statement about the list of failed jobs. */
 
@@ -59,19 +53,6 @@ export class FailedJobs {
 
   byId(jobId: string): Failure | null {
     return this.#read("SELECT failure FROM failures WHERE job_id = ?", jobId)[0] ?? null;
-  }
-
-  /** A summary that waits for tomorrow's budget is no failure to look into. */
-  countForHealth(): Pick<OperationsHealth, "failedJobs" | "tenantsOverBudget"> {
-    const { failing, tenants } = this.#sql
-      .exec<HealthRow>(
-        `SELECT count(*) FILTER (WHERE failure ->> '$.reason' <> ?1) AS failing,
-           count(DISTINCT CASE WHEN failure ->> '$.reason' = ?1 THEN failure ->> '$.tenant' END) AS tenants
-         FROM failures`,
-        OVER_BUDGET_REASON,
-      )
-      .one();
-    return { failedJobs: failing, tenantsOverBudget: tenants };
   }
 
   delete(jobId: string): void {

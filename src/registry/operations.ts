@@ -8,6 +8,7 @@ import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import { AlertStore } from "./alert-store.ts";
 import { FailedJobs, FAILURES_SCHEMA, type FailurePlace } from "./failed-jobs.ts";
+import { FailingJobs } from "./failing-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
 import { OperationRuns, type RunNews, RUNS_SCHEMA } from "./operation-runs.ts";
@@ -28,6 +29,7 @@ export interface OperationsStats {
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
+  readonly #failing: FailingJobs;
   readonly #late: LateWorkStore;
   readonly #alerts: AlertStore;
   readonly #failures: FailedJobs;
@@ -46,6 +48,7 @@ export class Operations extends DurableObject {
       CREATE TABLE IF NOT EXISTS used_tenants (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
       ${RUNS_SCHEMA}
     `);
+    this.#failing = new FailingJobs(ctx.storage.sql);
     this.#late = new LateWorkStore(ctx.storage.sql);
     this.#alerts = new AlertStore(ctx.storage);
     this.#runs = new OperationRuns(ctx.storage.sql);
@@ -77,7 +80,8 @@ export class Operations extends DurableObject {
   }
 
   async readHealth(): Promise<OperationsHealth> {
-    return { ...this.#failures.countForHealth(), oldestOwedAt: this.#late.oldestOwedAt(Date.now()) };
+    const now = Date.now();
+    return { ...this.#failing.count(now), oldestOwedAt: this.#late.oldestOwedAt(now) };
   }
 
   /** An operator saw to these jobs. One that failed again since it was read stays. */

@@ -60,6 +60,7 @@ import { exportSession, importSession } from "../service/transfer.ts";
 import { eraseUser, exportUser, readUserErasure } from "../service/users.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { continueTrace, traceIdOf } from "../telemetry/trace.ts";
 import { principalOf } from "./binding-principal.ts";
 import { plainJson } from "./plain-json.ts";
 import { remoteError } from "./remote-error.ts";
@@ -327,6 +328,8 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
     ): Promise<T> {
       const startedAt = performance.now();
       const requestId = crypto.randomUUID();
+      const trace = continueTrace(null);
+      const traceId = traceIdOf(trace);
       const { parts, log } = partsOf(this.env);
       let principal: Call["principal"] | undefined;
       let code: string | undefined;
@@ -339,16 +342,16 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
           body: plainJson(body),
           headers: undefined,
         });
-        return await perform({ principal, requestId, from: null, parts }, input);
+        return await perform({ principal, requestId, trace, from: null, parts }, input);
       } catch (thrown) {
         const fault = faultOf(thrown);
         code = fault.code;
-        if (code === "internal") log.error("rpc_failed", { requestId, ...errorFields(thrown) });
+        if (code === "internal") log.error("rpc_failed", { requestId, traceId, ...errorFields(thrown) });
         throw remoteError(fault, requestId);
       } finally {
         const durationMs = Math.round(performance.now() - startedAt);
         const { kind, tenant } = principal ?? {};
-        log.info("rpc", { operation, durationMs, requestId, principalKind: kind, tenant, code });
+        log.info("rpc", { operation, durationMs, requestId, traceId, principalKind: kind, tenant, code });
       }
     }
   };

@@ -40,6 +40,8 @@ export interface Parts {
 export interface Call {
   readonly principal: Principal;
   readonly requestId: string;
+  /** What the work that it calls for is known by in logs, as a `traceparent`. */
+  readonly trace?: string;
   /** The network that it came from, as the audit may know it; null where there is none. */
   readonly from: string | null;
   readonly parts: Parts;

@@ -24,11 +24,11 @@ export const appendMessages = operation(
     const tenant = await tenantOf(call);
     const { kind, id } = call.principal;
     const by = { kind, id };
-    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by);
+    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace);
     if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
     // Created by its first append, which is answered only after the directory knows the session.
     const grant = await call.parts.directory.register(ref, Date.now(), {});
-    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by));
+    const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by, call.trace));
     if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
     return result;
   },
@@ -54,7 +54,7 @@ export const editMessage = operation(
   async (call: Call, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
     const ref = refOf(call, sessionId);
     if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
-    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch));
+    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch, call.trace));
   },
 );
 
@@ -67,7 +67,7 @@ export const eraseMessage = operation(
     tell: ({ seq }) => (seq === undefined ? {} : { details: { seq } }),
   },
   async (call: Call, sessionId: string, messageId: string): Promise<Erasure> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId));
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId, call.trace));
   },
 );
 

@@ -146,7 +146,7 @@ export const eraseSession = operation(
   { action: "eraseSession", scopes: ["memory:erase"], audit: "each" },
   async (call: Call, sessionId: string): Promise<Erasure> => {
     const ref = refOf(call, sessionId);
-    const outcome = await call.parts.sessions.get(ref).erase();
+    const outcome = await call.parts.sessions.get(ref).erase(call.trace);
     if (!outcome.ok && outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref, 0);
     const { grantedAt, ...erasure } = unwrap(outcome);
     await call.parts.directory.remove(ref, grantedAt);

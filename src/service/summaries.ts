@@ -14,7 +14,7 @@ export const summarizeByHand = operation(
     sessionId: string,
     request: SummarizeRequest,
   ): Promise<{ job: Job | null; summary: Summary | null }> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summarize(request));
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summarize(request, call.trace));
   },
 );
 

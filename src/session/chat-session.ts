@@ -102,13 +102,16 @@ export class ChatSession extends LiveSession {
   /**
    * Appends a batch. Without `birth` an unknown session stays unknown.
    * @param by who appends, for the audit
+   * @param trace which request it belongs to, as a `traceparent`; here and below
    */
   async append(
     request: AppendRequest,
     birth: Birth | null,
     tenant?: TenantSettings,
     by?: AuditActor,
+    trace?: string,
   ): Promise<Outcome<AppendResult>> {
+    this.shell.traces.heed(trace);
     const bounds = leasedBounds(this.shell.existing(), birth, tenant);
     const cover = bounds === null ? null : await this.#leases.cover(bounds, request.messages);
     const outcome = this.shell.answer(() => {
@@ -189,7 +192,8 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async editMessage(id: string, patch: MessagePatch): Promise<Outcome<Message>> {
+  async editMessage(id: string, patch: MessagePatch, trace?: string): Promise<Outcome<Message>> {
+    this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const outcome = editMessage(this.shell.store, this.shell.known(), id, patch, newId, Date.now());
       if (!outcome.ok) throw new Refusal(outcome.fault);
@@ -199,7 +203,8 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async eraseMessage(id: string): Promise<Outcome<Erasure>> {
+  async eraseMessage(id: string, trace?: string): Promise<Outcome<Erasure>> {
+    this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const outcome = eraseMessage(this.shell.store, this.shell.known(), id, newId, Date.now());
       if (!outcome.ok) throw new Refusal(outcome.fault);
@@ -215,7 +220,8 @@ export class ChatSession extends LiveSession {
    * Erases the session. From here on it does not exist; what the archive holds of it goes in the background.
    * @returns also up to which word of the directory the entry there is of what was erased
    */
-  async erase(): Promise<Outcome<Erasure & { grantedAt: number }>> {
+  async erase(trace?: string): Promise<Outcome<Erasure & { grantedAt: number }>> {
+    this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.existing() ?? this.shell.known();
       this.shell.search.drop();
@@ -275,7 +281,11 @@ export class ChatSession extends LiveSession {
   }
 
   /** Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
-  async summarize(request: SummarizeRequest): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
+  async summarize(
+    request: SummarizeRequest,
+    trace?: string,
+  ): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
+    this.shell.traces.heed(trace);
     const owed = this.shell.answer(() => {
       const now = Date.now();
       const session = this.shell.known();

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { AuditActor } from "../contracts/audit.ts";
-import { type Rev, revSchema } from "../contracts/live.ts";
+import { revSchema } from "../contracts/live.ts";
 import { scopeSchema } from "../contracts/principal.ts";
 
 /** What a socket must know after hibernation, which the runtime keeps with it. */
@@ -20,12 +20,10 @@ const attachmentSchema = z.object({
   sent: revSchema.nullable(),
 });
 
-export interface Attachment extends z.infer<typeof attachmentSchema> {
-  readonly sent: Rev | null;
-}
+export type Attachment = z.infer<typeof attachmentSchema>;
 
-/** Null if what a socket remembers cannot be read. */
-export function readAttachment(socket: WebSocket): Attachment | null {
-  const parsed = attachmentSchema.safeParse(socket.deserializeAttachment());
+/** What the runtime kept, read again; null if it cannot be. */
+export function parseAttachment(kept: unknown): Attachment | null {
+  const parsed = attachmentSchema.safeParse(kept);
   return parsed.success ? parsed.data : null;
 }

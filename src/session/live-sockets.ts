@@ -15,7 +15,7 @@ import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { headRev, readEvents, resumeAt } from "./feed-reading.ts";
 import { type SentEvent, Window } from "./feed.ts";
-import { type Attachment, readAttachment } from "./live-attachment.ts";
+import { type Attachment, parseAttachment } from "./live-attachment.ts";
 import { checkKeys, isCheckDue, keyOf } from "./live-credentials.ts";
 import type { LiveOpening } from "./live-opening.ts";
 import type { SessionRow } from "./rows.ts";
@@ -73,7 +73,7 @@ export class LiveSockets {
   }
 
   #wake(socket: WebSocket, session: SessionRow | null): void {
-    const attachment = readAttachment(socket);
+    const attachment = parseAttachment(socket.deserializeAttachment());
     if (attachment === null) {
       socket.close(CLOSE.broken, "Reconnect with since");
       return;
@@ -136,7 +136,7 @@ export class LiveSockets {
       const inOrder = [...this.#readers].toSorted(([, one], [, other]) => one.sent - other.sent);
       for (const [socket, reader] of inOrder) {
         if (this.#isOver(socket, reader, session)) continue;
-        if (isCheckDue(reader.attachment, now)) {
+        if (reader.sent < rev && isCheckDue(reader.attachment, now)) {
           isCheckNeeded = true;
           // It waits, and hibernation must not take it for one that was sent all.
           if (reader.attachment.sent === null) this.#remember(socket, reader, { sent: reader.sent });

@@ -3,6 +3,7 @@ import type { Seq } from "../contracts/message.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
+import type { JobTraces } from "./job-traces.ts";
 import { planMessages } from "./message-archive.ts";
 import type { JobRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
@@ -57,12 +58,19 @@ export function toJob(row: JobRow): Job {
 }
 
 /** Marks what is due as sent, and says when to look again if nobody confirms. */
-export function takeDueJobs(store: SessionStore, session: SessionRow, random: () => number, now: number): JobMessage[] {
+export function takeDueJobs(
+  store: SessionStore,
+  session: SessionRow,
+  traces: Pick<JobTraces, "of">,
+  random: () => number,
+  now: number,
+): JobMessage[] {
   const due: JobMessage[] = [];
   for (const job of store.jobs.all()) {
     if (job.state !== "owed" || job.nextSendAt > now) continue;
     const sends = job.sends + 1;
     store.jobs.put({ ...job, sends, nextSendAt: now + resendDelayMs(sends, random()) });
+    const trace = traces.of(job.id);
     due.push({
       v: 1,
       kind: job.kind,
@@ -73,6 +81,7 @@ export function takeDueJobs(store: SessionStore, session: SessionRow, random: ()
       throughSeq: job.throughSeq,
       jobId: job.id,
       sends,
+      ...(trace === undefined ? {} : { trace }),
     });
   }
   return due;

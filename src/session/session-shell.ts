@@ -5,6 +5,7 @@ import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
 import { revBaseOf } from "./feed.ts";
 import { auditAt, expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
+import { JobTraces } from "./job-traces.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
@@ -43,6 +44,7 @@ export function newId(): string {
 export class SessionShell {
   readonly store: SessionStore;
   readonly search: SearchIndex;
+  readonly traces = new JobTraces();
   readonly #storage: DurableObjectStorage;
   /** The session's row as it stands; undefined until read. */
   #session: SessionRow | null | undefined;

@@ -70,6 +70,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       const now = Date.now();
       const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, shortfall, newId, now);
       if (saved.committedVersion !== null) {
+        this.shell.traces.follow(jobId);
         oweArchive(this.shell.store, session, newId, now, saved.isReplaced);
         oweSummaryIfDue(this.shell.store, session, newId, now);
         oweRange(this.shell.store, session, now);
@@ -359,7 +360,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         this.shell.forgetRow();
       }
       const taken = {
-        due: takeDueJobs(this.shell.store, session, Math.random, now),
+        due: takeDueJobs(this.shell.store, session, this.shell.traces, Math.random, now),
         audits: takeDueAudits(this.shell.store, Math.random, now),
         late: oldestLate(this.shell.store.jobs.all()),
       };

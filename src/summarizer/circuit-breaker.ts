@@ -55,12 +55,12 @@ export function createCircuitBreaker(
   return {
     isOpen: () => failures >= limits.failures,
     guard: (client) => ({
-      async summarize(request, signal) {
+      async summarize(request, signal, trace) {
         admit();
         const isTrial = failures >= limits.failures;
         if (isTrial) isTrying = true;
         try {
-          const answer = await client.summarize(request, signal);
+          const answer = await client.summarize(request, signal, trace);
           failures = 0;
           return answer;
         } catch (error) {

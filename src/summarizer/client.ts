@@ -15,6 +15,7 @@ import {
   summarizerFailureSchema,
   type SummarizerRequest,
 } from "../contracts/summarizer.ts";
+import { continueTrace } from "../telemetry/trace.ts";
 import { parseRetryAfter } from "./retry-after.ts";
 import { cutAtWord, oneLine } from "./sentences.ts";
 import { failureKindOf, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
@@ -40,9 +41,10 @@ export interface SummarizerClientOptions {
 export interface SummarizerClient {
   /**
    * One call, nothing kept between two. Not repeated on failure: the queue decides about that.
+   * @param trace which request it is for, as a `traceparent`: the server gets it as that header
    * @throws SummarizerError; the reason of `signal` if that was aborted
    */
-  summarize(request: SummarizerRequest, signal?: AbortSignal): Promise<SummarizerAnswer>;
+  summarize(request: SummarizerRequest, signal?: AbortSignal, trace?: string): Promise<SummarizerAnswer>;
 }
 
 function parsedJson(text: string): unknown {
@@ -119,12 +121,12 @@ export function createSummarizerClient(options: SummarizerClientOptions): Summar
   const headers: Record<string, string> =
     options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
   return {
-    async summarize(request, signal) {
+    async summarize(request, signal, trace) {
       const timeout = AbortSignal.timeout(options.timeoutMs);
       const cancelled = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
       const last: { refusal: Refusal | null } = { refusal: null };
       const transport = new StreamableHTTPClientTransport(new URL(options.url), {
-        requestInit: { headers },
+        requestInit: { headers: { ...headers, ...(trace === undefined ? {} : { traceparent: continueTrace(trace) }) } },
         fetch: async (url, init) => {
           // The transport ends its requests when it closes; the time limit has to reach the wire by itself.
           const ends = AbortSignal.any(init?.signal ? [cancelled, init.signal] : [cancelled]);

@@ -7,6 +7,7 @@ import {
   summarizerRequestSchema,
 } from "../contracts/summarizer.ts";
 import type { Log } from "../telemetry/log.ts";
+import { traceIdOf } from "../telemetry/trace.ts";
 import { describeFailure, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
 import type { Summarizer } from "./summarizer.ts";
 
@@ -42,7 +43,7 @@ function summarizerError(error: unknown): SummarizerError {
   return new SummarizerError("tool_error", error instanceof Error ? error.name : "failed");
 }
 
-function createServer(model: Summarizer, log: Log | undefined): McpServer {
+function createServer(model: Summarizer, log: Log | undefined, traceId: string | undefined): McpServer {
   const server = new McpServer({ name: "threadkeep-summarizer", version: VERSION });
   server.registerTool(
     SUMMARIZE_TOOL,
@@ -64,7 +65,7 @@ function createServer(model: Summarizer, log: Log | undefined): McpServer {
       } catch (thrown) {
         const error = summarizerError(thrown);
         const { kind, status, detail: reason } = error;
-        log?.warn("model_failed", { model: model.name, kind, status, reason });
+        log?.warn("model_failed", { model: model.name, kind, status, reason, traceId });
         return failed(error);
       }
     },
@@ -78,7 +79,8 @@ function createServer(model: Summarizer, log: Log | undefined): McpServer {
  * @param log hears of failures with what to check, which the caller is not told
  */
 export function createSummarizerHandler(model: Summarizer, log?: Log): StatelessMcpHandler {
-  return createMcpHandler(() => createServer(model, log), {
+  const traceOf = (request: Request | undefined) => traceIdOf(request?.headers.get("traceparent"));
+  return createMcpHandler(({ requestInfo }) => createServer(model, log, traceOf(requestInfo)), {
     route: SUMMARIZER_ROUTE,
     corsOptions: false,
   });

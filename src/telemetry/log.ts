@@ -11,25 +11,43 @@ export interface Log {
 }
 
 export interface LogOptions {
-  /** Entries below this level are dropped. `info` by default. */
+  /** Entries below this level are dropped. By default as `configureLogs` says. */
   readonly minLevel?: LogLevel;
+  /** The share of entries of `info` and `debug` that are written, 0 to 1. By default as `configureLogs` says. */
+  readonly sample?: number;
   readonly now?: () => Date;
   readonly write?: (level: LogLevel, line: string) => void;
 }
 
 const RANK: Readonly<Record<LogLevel, number>> = { debug: 0, info: 1, warn: 2, error: 3 };
 
+let configured: Required<Pick<LogOptions, "minLevel" | "sample">> = { minLevel: "info", sample: 1 };
+
+/** Sets what every log of this Worker goes by that is not told otherwise, the objects' among them: they are made before any request. */
+export function configureLogs(settings: typeof configured): void {
+  configured = settings;
+}
+
 export function createLog(options: LogOptions = {}): Log {
-  const { minLevel = "info", now = () => new Date(), write = writeToConsole } = options;
+  const { now = () => new Date(), write = writeToConsole } = options;
   const at =
     (level: LogLevel) =>
     (event: string, fields: LogFields = {}): void => {
+      const { minLevel = configured.minLevel, sample = configured.sample } = options;
       if (RANK[level] < RANK[minLevel]) return;
+      if (RANK[level] < RANK.warn && !isSampled(fields, sample)) return;
       // The fixed fields come last, so that no caller can pass one of them off as its own.
       const entry = { ...fields, time: now().toISOString(), level, event };
       write(level, JSON.stringify(entry, ["time", "level", "event", ...Object.keys(fields)]));
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** What one request caused is written whole or not at all: the trace's id, which is random, decides. */
+function isSampled({ traceId }: LogFields, sample: number): boolean {
+  if (sample >= 1) return true;
+  const share = typeof traceId === "string" ? Number.parseInt(traceId.slice(-8), 16) / 2 ** 32 : Number.NaN;
+  return (Number.isNaN(share) ? Math.random() : share) < sample;
 }
 
 function writeToConsole(level: LogLevel, line: string): void {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { appendResultSchema } from "../../src/contracts/append.ts";
 import { contextSchema, openaiChatContextSchema, renderedContextSchemas } from "../../src/contracts/context.ts";
+import { readinessSchema } from "../../src/contracts/health.ts";
 import { failureSchema, jobSchema } from "../../src/contracts/job.ts";
 import { messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
@@ -321,11 +322,12 @@ describe("a caller without a key", () => {
 describe("health", () => {
   it("is told part by part", async () => {
     expect((await get("/livez")).body).toEqual({ status: "ok" });
-    const { status, body } = await get("/readyz");
-    expect([status, body]).toMatchObject([
-      200,
-      { components: { sessions: { status: "ok" }, postgres: { status: "ok" }, summarizer: { status: "ok" } } },
-    ]);
+    // What other tests do at the same time may make a part late once.
+    await eventually("every part that is asked answers", async () => {
+      const { components } = readinessSchema.parse((await get("/readyz")).body);
+      const { sessions, operations, postgres, summarizer } = components;
+      return [sessions, operations, postgres, summarizer].every((part) => part?.status === "ok") || undefined;
+    });
   });
 });
 

@@ -174,6 +174,24 @@ describe("how long the audit is kept", () => {
   });
 });
 
+describe("what is logged", () => {
+  test.each([
+    { THREADKEEP_LOG_LEVEL: "loud" },
+    { THREADKEEP_LOG_LEVEL: "" },
+    { THREADKEEP_LOG_SAMPLE: "1.5" },
+    { THREADKEEP_LOG_SAMPLE: "-0.1" },
+    { THREADKEEP_LOG_SAMPLE: "half" },
+    { THREADKEEP_LOG_SAMPLE: "" },
+  ])("is not set by %j", (variables) => {
+    const [name = ""] = Object.keys(variables);
+    expect(faultsOf(variables)).toEqual([expect.stringMatching(new RegExp(`^${name} must be .+ or left out for`))]);
+  });
+
+  test.each(["0", "1", "0.25", ".5", "1.0"])("may be the share %s", (share) => {
+    expect(faultsOf({ THREADKEEP_LOG_SAMPLE: share, THREADKEEP_LOG_LEVEL: "debug" })).toEqual([]);
+  });
+});
+
 describe("who may call from where", () => {
   test("is anybody by any name, and no page of another origin, where nothing is set", () => {
     expect(parseConfig(PLAIN)).toMatchObject({ hosts: [], corsOrigins: [], hasRateLimits: true });

@@ -2,16 +2,21 @@ import { createHmac } from "node:crypto";
 import { createExecutionContext, createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, inject, it } from "vitest";
-import { type AlertNotice, alertListSchema, alertNoticeSchema } from "../../src/contracts/alert.ts";
-import { COMPONENTS, type ComponentHealth, type Readiness } from "../../src/contracts/health.ts";
+import { type AlertKind, type AlertNotice, alertListSchema, alertNoticeSchema } from "../../src/contracts/alert.ts";
+import { COMPONENTS, type ComponentHealth, OVER_BUDGET_REASON, type Readiness } from "../../src/contracts/health.ts";
+import type { Failure } from "../../src/contracts/job.ts";
 import { checkAlerts } from "../../src/maintenance/check-alerts.ts";
 import { EVERY_MINUTE } from "../../src/maintenance/schedule.ts";
 import { createAlertClient } from "../../src/registry/alert-client.ts";
 import { AlertStore } from "../../src/registry/alert-store.ts";
+import { FailingJobs } from "../../src/registry/failing-jobs.ts";
+import type { LateWork } from "../../src/registry/late-work-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import worker from "../../src/worker.ts";
 import type { Received } from "../support/stand-in-webhook.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { until } from "../support/worker-session.ts";
 
 const SECRET = "the secret of whoever receives alerts";
 const AWAY: ComponentHealth = { status: "degraded", detail: "unreachable" };
@@ -180,6 +185,71 @@ describe("alerts", () => {
     await checkAlerts({ keeper, checkReadiness, webhook: null, hasDigest: true, log });
     expect(lines.join()).toContain("alerts_not_checked");
     expect((await keeper.readBook()).rev).toBe(0);
+  });
+});
+
+describe("what fails, is late or waits for a budget", () => {
+  const operations = createOperationsClient(env.OPERATIONS);
+  const failure = (reason: string): Failure => ({
+    jobId: crypto.randomUUID(),
+    kind: "summarize",
+    tenant: "test",
+    owner: "-",
+    session: crypto.randomUUID(),
+    state: "retrying",
+    reason,
+    attempts: 3,
+    firstError: reason,
+    firstFailedAt: new Date().toISOString(),
+    lastError: reason,
+    lastFailedAt: new Date().toISOString(),
+  });
+  const lookNow = () =>
+    worker.scheduled(createScheduledController({ cron: EVERY_MINUTE }), env, createExecutionContext());
+  const measured = async (kind: AlertKind): Promise<Record<string, number> | undefined> => {
+    const { states } = await createAlertClient(env.OPERATIONS).readBook();
+    return states.map(({ alert }) => alert).find((alert) => alert?.kind === kind)?.measures;
+  };
+
+  it("starts its alert by the measures that the Operations object took", async () => {
+    const poison = failure("archive: 22P02");
+    const overBudget = failure(OVER_BUDGET_REASON);
+    const late: LateWork = { jobId: crypto.randomUUID(), kind: "archive", owedAt: Date.now() - 3_600_000 };
+    await operations.report(poison);
+    await operations.report(overBudget);
+    await env.OPERATIONS.getByName("operations").noteLate(late);
+    try {
+      await until("all three stand", async () => {
+        await lookNow();
+        const found = await Promise.all([measured("jobs-failing"), measured("budget-used-up"), measured("work-late")]);
+        return found.every((measures) => measures !== undefined);
+      });
+      expect((await measured("jobs-failing"))?.["jobs"]).toBeGreaterThan(0);
+      expect((await measured("budget-used-up"))?.["tenantsOverBudget"]).toBeGreaterThan(0);
+      expect((await measured("work-late"))?.["oldestSeconds"]).toBeGreaterThan(3_500);
+    } finally {
+      for (const { jobId } of [poison, overBudget, late]) await operations.clear(jobId);
+    }
+  });
+});
+
+it("a long list of failures is counted once a second, and what waits for a budget by its tenants", async () => {
+  await runInDurableObject(env.OPERATIONS.getByName(crypto.randomUUID()), (_, { storage }) => {
+    const failing = new FailingJobs(storage.sql);
+    const put = (jobId: string, tenant: string, reason: string): unknown =>
+      storage.sql.exec(
+        "INSERT INTO failures (job_id, last_failed_at, failure) VALUES (?, 0, ?)",
+        jobId,
+        JSON.stringify({ tenant, reason }),
+      );
+    put("1", "acme", "archive: ECONNREFUSED");
+    put("2", "acme", OVER_BUDGET_REASON);
+    expect(failing.count(5_000)).toEqual({ failedJobs: 1, tenantsOverBudget: 1 });
+    put("3", "acme", OVER_BUDGET_REASON);
+    put("4", "other", OVER_BUDGET_REASON);
+    put("5", "other", "summarizer timeout");
+    expect(failing.count(5_999)).toEqual({ failedJobs: 1, tenantsOverBudget: 1 });
+    expect(failing.count(6_000)).toEqual({ failedJobs: 2, tenantsOverBudget: 2 });
   });
 });
 

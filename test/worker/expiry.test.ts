@@ -221,6 +221,33 @@ describe("expiry", () => {
     expect(alarm).toBeGreaterThan(Date.now() + HOUR_MS - 60_000);
   });
 
+  it("waits while the list knows of a later decision, as after a clock went back, and happens once that is past", async () => {
+    const ref = freshRef();
+    const { directory, sessions } = pipelineParts();
+    const grant = await directory.register(ref, Date.now(), {});
+    unwrap(await sessionAt(ref).create({ ...birthOf(ref, EXPIRING), ...grant }));
+    await letPass(ref, 2 * HOUR_MS);
+    const job = await oweExpiry(ref);
+    expect(await directory.setExpired(ref, false, Date.now() + HOUR_MS)).toBe(true);
+    expect(await deliver(job)).toBe("acked");
+    expect(await isExpired(ref)).toBe(false);
+    expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
+    const caughtUp = pipelineParts({
+      sessions: {
+        get: (at) =>
+          new Proxy(sessions.get(at), {
+            get: (target, name) => {
+              if (name !== "stepExpiry") return Reflect.get(target, name);
+              return async () => ({ step: "expire", at: Date.now() + 2 * HOUR_MS });
+            },
+          }),
+      },
+    });
+    await deliver(job, caughtUp);
+    expect(await isExpired(ref)).toBe(true);
+    expect((await listed(ref)).get(ref.session)).toHaveProperty("expiredAt");
+  });
+
   it("is not undone by deliveries that come late, of whatever kind", async () => {
     const ref = await silentChat();
     const { jobId, incarnation } = await oweSummary(ref);

@@ -2,7 +2,7 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import { COMPONENTS, readinessSchema } from "../../src/contracts/health.ts";
+import { COMPONENTS, type Readiness, readinessSchema } from "../../src/contracts/health.ts";
 import { createLateWorkClient, type LateWork } from "../../src/registry/late-work-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
@@ -10,20 +10,25 @@ import { chatOf, freshRef, owedJobs, oweSummary, sessionAt, stubAt, until } from
 
 const operations = createOperationsClient(env.OPERATIONS);
 const operationsObject = () => env.OPERATIONS.getByName("operations");
-const read = async (key?: string) => {
+const read = async (key?: string): Promise<Readiness> => {
   const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
   const response = await exports.default.fetch(new Request("https://threadkeep.example/readyz", { headers }));
-  return { status: response.status, readiness: readinessSchema.parse(await response.json()) };
+  const readiness = readinessSchema.parse(await response.json());
+  expect(response.status).toBe(readiness.status === "down" ? 503 : 200);
+  return readiness;
 };
 
 describe("GET /readyz", () => {
   it("looks at every part of the running service", async () => {
-    const { status, readiness } = await read(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY);
-    expect(status).toBe(200);
-    expect(Object.keys(readiness.components)).toEqual([...COMPONENTS]);
-    const { sessions, operations: registry, postgres, summarizer, queues } = readiness.components;
-    for (const part of [sessions, registry, postgres, summarizer]) expect(part?.status).toBe("ok");
-    expect(queues?.measures).toEqual({ messages: expect.any(Number), oldestSeconds: expect.any(Number) });
+    // On a machine that is busy a part may be too late once.
+    await until("all parts are well", async () => {
+      const { components } = await read(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY);
+      expect(Object.keys(components)).toEqual([...COMPONENTS]);
+      const { sessions, operations: registry, postgres, summarizer, queues } = components;
+      if ([sessions, registry, postgres, summarizer].some((part) => part?.status !== "ok")) return false;
+      expect(queues?.measures).toEqual({ messages: expect.any(Number), oldestSeconds: expect.any(Number) });
+      return true;
+    });
   });
 
   it.each([
@@ -31,9 +36,9 @@ describe("GET /readyz", () => {
     ["a tenant's key", TEST_WORKER_BINDINGS.THREADKEEP_API_KEY],
     ["a key that nobody knows", "tk_nobody_knows_this_key_at_all"],
   ])("tells whoever has %s no more than how each part does", async (_, key) => {
-    const { status, readiness } = await read(key);
-    expect(status).toBe(200);
-    for (const part of Object.values(readiness.components)) expect(Object.keys(part)).toEqual(["status"]);
+    const { components } = await read(key);
+    expect(Object.keys(components)).toEqual([...COMPONENTS]);
+    for (const part of Object.values(components)) expect(Object.keys(part)).toEqual(["status"]);
   });
 });
 

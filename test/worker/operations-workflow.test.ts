@@ -1,7 +1,9 @@
-import { exports } from "cloudflare:workers";
+import { introspectWorkflowInstance } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import type { OperationRun } from "../../src/contracts/operation-run.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { runParts } from "../support/worker-operations.ts";
 import { chatOf, until } from "../support/worker-session.ts";
 
 const ORIGIN = "http://threadkeep.test/v1/admin/operations";
@@ -40,5 +42,97 @@ describe("an operation", () => {
       status: 409,
       body: { code: "operation_exists" },
     });
+  });
+
+  it("that wrangler starts with a bad payload ends at once, and its error names each fault", async () => {
+    for (const [payload, faults] of [
+      [{ op: "erase-user", tenant: "A!", extra: 1 }, ["/tenant must be", "/extra is not a known", "/user is required"]],
+      [[], ["the payload must be an object, not an array"]],
+      [{ op: "summarize", chain: { run: "x", part: 1 } }, ["/chain/part", "/chain/state"]],
+    ] as const) {
+      const id = crypto.randomUUID();
+      await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
+      await env.OPERATIONS_WORKFLOW.create({ id, params: payload });
+      await instance.waitForStatus("errored");
+      const { message } = await instance.getError();
+      for (const fault of faults) expect(message).toContain(fault);
+      expect(message).toContain("Nothing was done");
+      expect(await request("GET", `/${id}`)).toMatchObject({ status: 404, body: { code: "operation_not_found" } });
+    }
+  });
+
+  it("makes a step that failed again by itself, and is complete then", async () => {
+    const ref = await chatOf(2);
+    const id = crypto.randomUUID();
+    await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
+    await instance.modify(async (modifier) => {
+      await modifier.disableRetryDelays();
+      await modifier.mockStepError({ name: "slice 1" }, new Error("the list is out of reach"), 2);
+    });
+    await env.OPERATIONS_WORKFLOW.create({ id, params: { op: "reindex", tenant: ref.tenant, session: ref.session } });
+    await instance.waitForStatus("complete");
+    expect(await request("GET", `/${id}`)).toMatchObject({ body: { status: "complete", progress: { done: 1 } } });
+  });
+
+  it("whose step fails to the end is told as failed, with what to do next", async () => {
+    const id = crypto.randomUUID();
+    await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
+    await instance.modify(async (modifier) => {
+      await modifier.disableRetryDelays();
+      await modifier.mockStepError({ name: "slice 1" }, new Error("the list is out of reach"));
+    });
+    await env.OPERATIONS_WORKFLOW.create({ id, params: { op: "reindex" } });
+    await instance.waitForStatus("errored");
+    const { body } = await request("GET", `/${id}`);
+    expect(body).toMatchObject({ status: "failed", error: expect.stringContaining("start it again") });
+  });
+
+  it("is refused over HTTP with every fault and its place, and nothing is begun", async () => {
+    const id = crypto.randomUUID();
+    const { status, body } = await request("POST", "", { id, op: "erase-user", session: "a", dryRun: 1, x: null });
+    expect(status).toBe(422);
+    const { errors } = body as unknown as { errors: { path: string }[] };
+    expect(errors.map(({ path }) => path).toSorted()).toEqual(["/dryRun", "/session", "/tenant", "/user", "/x"]);
+    expect(await request("GET", `/${id}`)).toMatchObject({ status: 404 });
+  });
+
+  it("that Workflows does not take is noted, and begun by the same request again", async () => {
+    const { operations } = runParts();
+    const id = crypto.randomUUID();
+    // What a request leaves behind that broke off between noting the run and beginning it.
+    const asked = { op: "reindex", tenant: `ops-${id}` } as const;
+    await operations.runs.begin(id, { ...asked, dryRun: false, sliceSize: 500 }, "queued");
+    expect(await request("POST", "", { ...asked, id })).toMatchObject({ status: 200 });
+    expect(await ended(id)).toMatchObject({ status: "complete" });
+  });
+
+  it("is cancelled over HTTP; one that is over stays as it is", async () => {
+    const { operations } = runParts();
+    const id = crypto.randomUUID();
+    await operations.runs.begin(id, { op: "reindex", dryRun: false, sliceSize: 500 }, "queued");
+    for (let time = 0; time < 2; time += 1) {
+      expect(await request("DELETE", `/${id}`)).toMatchObject({ status: 200, body: { status: "cancelled" } });
+    }
+    expect(await operations.runs.finish(id, "complete", null)).toMatchObject({ status: "cancelled" });
+    expect(await request("DELETE", "/nowhere")).toMatchObject({ status: 404, body: { code: "operation_not_found" } });
+  });
+
+  it("is listed, the newest first, page by page", async () => {
+    const { operations } = runParts();
+    const ids = Array.from({ length: 3 }, () => crypto.randomUUID());
+    for (const id of ids) await operations.runs.begin(id, { op: "retry", dryRun: true, sliceSize: 1 }, "queued");
+    const seen: OperationRun[] = [];
+    let cursor = "";
+    for (let pages = 0; pages < 50 && !ids.every((id) => seen.some((run) => run.id === id)); pages += 1) {
+      const { body } = await request("GET", `?limit=2${cursor}`);
+      const page = body as unknown as { data: OperationRun[]; nextCursor: string | null };
+      seen.push(...page.data);
+      cursor = `&cursor=${page.nextCursor}`;
+    }
+    const times = seen.map(({ createdAt }) => createdAt);
+    expect(times).toEqual(times.toSorted().toReversed());
+    expect(new Set(seen.map(({ id }) => id)).size).toBe(seen.length);
+    expect(ids.every((id) => seen.some((run) => run.id === id))).toBe(true);
+    expect(await request("GET", "?cursor=bm8")).toMatchObject({ status: 422 });
   });
 });

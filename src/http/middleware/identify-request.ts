@@ -1,4 +1,5 @@
 import { createMiddleware } from "hono/factory";
+import { continueTrace } from "../../telemetry/trace.ts";
 import type { HttpEnv } from "../env.ts";
 
 /** Letters and signs that are safe in a log line and a header, and no more of them than an id needs. */
@@ -9,6 +10,7 @@ export const identifyRequest = createMiddleware<HttpEnv>(async (c, next) => {
   const given = c.req.header("X-Request-Id");
   const requestId = given !== undefined && SANE_REQUEST_ID.test(given) ? given : crypto.randomUUID();
   c.set("requestId", requestId);
+  c.set("trace", continueTrace(c.req.header("traceparent")));
   await next();
   c.header("X-Request-Id", requestId);
 });

@@ -1,6 +1,7 @@
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";
 import type { Log } from "../../telemetry/log.ts";
+import { traceIdOf } from "../../telemetry/trace.ts";
 import type { HttpEnv } from "../env.ts";
 
 /**
@@ -19,6 +20,7 @@ export function recordRequest(log: Log) {
       status: c.res.status,
       durationMs: Math.round(performance.now() - startedAt),
       requestId: c.get("requestId"),
+      traceId: traceIdOf(c.get("trace")),
       principalKind: principal?.kind,
       tenant: principal?.tenant,
       code: c.get("problemCode"),

@@ -1,5 +1,6 @@
-import type { UserErasure, UserRef } from "../../contracts/user.ts";
-import type { MaintenanceParts, Operation, Slice } from "../operation.ts";
+import type { UserErasure } from "../../contracts/user.ts";
+import { auditRun } from "../audit-run.ts";
+import type { Operation, Slice } from "../operation.ts";
 import { countSessions, userOf } from "../user-sessions.ts";
 
 /** An erasure takes seconds, and longer while PostgreSQL is away. It goes on by itself when a run no longer waits for it. */
@@ -16,7 +17,7 @@ export const eraseUser: Operation = {
     }
     if (cursor === null) {
       const erasure = await parts.users.erase(user);
-      audit(user, runId, parts);
+      auditRun("eraseUser", user, runId, parts);
       return toSlice(erasure, 1);
     }
     const erasure = await parts.users.readErasure(user);
@@ -38,11 +39,4 @@ function toSlice(erasure: UserErasure, looks: number): Slice {
     counts: { erasing: sessions - erasure.erased, erased: erasure.erased },
     notes: [GOES_ON],
   };
-}
-
-/** As if it had been asked for by a request. */
-function audit({ tenant, owner }: UserRef, runId: string, parts: MaintenanceParts): void {
-  const actor = { kind: "admin", id: "operations" } as const;
-  const about = { tenant, owner, session: null, requestId: runId, from: null };
-  parts.audit.record({ ...about, actor, action: "eraseUser", result: "ok" }, {});
 }

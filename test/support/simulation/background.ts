@@ -129,6 +129,8 @@ function followExpiry(world: World, session: SimulatedSession, model: ModelSessi
   if (through < model.log.length) {
     throw new Violation(3, `${name} expired, and its summary ends at ${through} of ${model.log.length}`);
   }
+  if (session.heldBefore?.isDegraded === true)
+    throw new Violation(12, `${name} expired, and a makeshift made its summary`);
   if (owesErasures(session.object)) throw new Violation(9, `${name} expired before its copies were told of erasures`);
   const text = archivedRevision(world.archive.copy, row.incarnation);
   if (!world.isRestored && row.archive_rev > 0 && text !== session.revisions.get(revisionKey(row))) {

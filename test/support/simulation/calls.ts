@@ -9,7 +9,7 @@ import type { Random } from "./random.ts";
 import { jobsOf, sessionOf } from "./rows.ts";
 import type { ArchiveFault } from "./simulated-archive.ts";
 import type { CallFault } from "./simulated-object.ts";
-import { answerOf } from "./simulated-summarizer.ts";
+import { answerOf, makeshiftOf } from "./simulated-summarizer.ts";
 import type { SessionInstance, SimulatedParts } from "./system.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -80,11 +80,14 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
     operations: {
       report: () => atGate("operations.report", (passage) => reportOperation(passage)),
       clear: () => atGate("operations.clear", (passage) => reportOperation(passage)),
+      settleLate: () => atGate("operations.settleLate", (passage) => reportOperation(passage)),
     },
     summarizer: {
       summarize: (request) => atGate("summarize", (passage) => summarize(world, request, passage)),
     },
-    makeshift: null,
+    makeshift: world.hasMakeshift
+      ? { summarize: (request) => atGate("makeshift", (passage) => makeshift(request, passage)) }
+      : null,
     withDatabase: (body) =>
       atGate("archive", async (passage) => {
         const before = world.archive.copy;
@@ -104,17 +107,20 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
   };
 }
 
-function callDirectory(
+function callDirectory<Answer>(
   world: World,
   ref: SessionRef,
   atGate: AtGate,
   method: string,
-  body: (session: SimulatedSession) => void,
-): Promise<void> {
+  body: (session: SimulatedSession) => Answer,
+): Promise<Answer> {
   return atGate(`directory.${method} ${ref.session}`, async (passage) => {
     const isLost = passage === "faulty" && world.random.chance(0.5);
-    if (!isLost) body(world.sessionNamed(ref));
-    if (passage === "faulty") throw new Error("the directory is out of reach, as the simulation asked");
+    const unreachable = new Error("the directory is out of reach, as the simulation asked");
+    if (isLost) throw unreachable;
+    const answer = body(world.sessionNamed(ref));
+    if (passage === "faulty") throw unreachable;
+    return answer;
   });
 }
 
@@ -125,7 +131,10 @@ async function reportOperation(passage: Passage): Promise<void> {
 async function summarize(world: World, request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
   const { random } = world;
   const { SummarizerError } = world.system;
-  if (world.summarizerState === "down") throw new SummarizerError("unreachable", "HTTP 503");
+  if (world.summarizerState === "down") {
+    // Whoever knows already that it is away does not ask it, and is served by the makeshift at once.
+    throw new SummarizerError(world.hasMakeshift && random.chance(0.7) ? "circuit_open" : "unreachable", "HTTP 503");
+  }
   if (passage === "faulty") {
     const choice = random.next();
     if (choice < 0.25) throw new SummarizerError("invalid_answer", "/items invalid_type");
@@ -142,6 +151,12 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
     throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
   }
   return answerOf(request, random);
+}
+
+/** Costs nothing, and so may be asked again. */
+async function makeshift(request: SummarizerRequest, passage: Passage): Promise<SummarizerAnswer> {
+  if (passage === "faulty") throw new Error("the isolate ran out of memory, as the simulation asked");
+  return makeshiftOf(request);
 }
 
 /** Everything that goes into a call: the same again would be paid for nothing. Texts are like no others, so that sessions keep apart. */
@@ -281,7 +296,8 @@ async function noteSaved(
   const request = requests.get(String(args[2]));
   if (request === undefined)
     throw new Violation(7, "an answer was saved under a lease that its consumer does not hold");
-  if (request.messages.length > 0) session.paid.add(rangeOf(request));
+  const isMakeshift = (args[4] ?? null) !== null;
+  if (request.messages.length > 0 && !isMakeshift) session.paid.add(rangeOf(request));
   await noteRevision(session);
   const told = session.told.get(jobId) ?? new Set();
   session.told.set(jobId, told);

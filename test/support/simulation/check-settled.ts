@@ -2,7 +2,7 @@ import { secretsOf } from "./chat-content.ts";
 import { checkArchiveSettled } from "./check-archive.ts";
 import { checkOwedWork } from "./check-session.ts";
 import type { ModelSession } from "./model.ts";
-import { jobsOf, originsOf, type SessionState, sessionOf } from "./rows.ts";
+import { heldIn, jobsOf, originsOf, type SessionState, sessionOf } from "./rows.ts";
 import { versionsOf } from "./simulated-archive.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -20,6 +20,9 @@ export function checkSettled(world: World, session: SimulatedSession): void {
   checkArchiveSettled(world, session);
   const row = sessionOf(object);
   if (model === null || row === null || model.status === "copying") return;
+  if (model.status === "active" && heldIn(object)?.isDegraded === true) {
+    throw new Violation(12, `nothing is owed, and a makeshift made the summary of ${name}`);
+  }
   checkListed(session, model);
   checkSecrets(world, session, model, row);
   checkErasedAlong(world, session, model);

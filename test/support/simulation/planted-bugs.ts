@@ -140,6 +140,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "const isAllDone = true;",
     },
   ],
+  "makeshift-never-replaced": [
+    { file: "session/summarizing.ts", replace: "if (summary.degraded) upgrade = ", by: "if (false) upgrade = " },
+  ],
   "expires-though-somebody-spoke": [
     {
       file: "session/idling.ts",

@@ -4,7 +4,7 @@ import { type ArchiveCopy, versionsOf } from "./simulated-archive.ts";
 
 /** All versions of a summary and the archived messages as one text, the same whether read from the session or from the archive. */
 
-type Version = Pick<Summary, "version" | "throughSeq" | "tokens" | "summarizer" | "droppedItems"> & {
+type Version = Pick<Summary, "version" | "throughSeq" | "tokens" | "summarizer" | "degraded" | "droppedItems"> & {
   readonly items: readonly Item[];
 };
 
@@ -33,11 +33,12 @@ function versionsText(versions: readonly Version[]): string {
   return JSON.stringify(
     versions
       .toSorted((a, b) => a.version - b.version)
-      .map(({ version, throughSeq, tokens, summarizer, droppedItems, items }) => ({
+      .map(({ version, throughSeq, tokens, summarizer, degraded, droppedItems, items }) => ({
         version,
         throughSeq,
         tokens,
         summarizer,
+        degraded,
         droppedItems,
         items: items
           .toSorted((a, b) => (a.id < b.id ? -1 : 1))
@@ -58,23 +59,26 @@ export function archivedRevision(copy: ArchiveCopy, incarnation: string): string
   const { summaries, items, messages } = versionsOf(copy, incarnation);
   const ms = (time: string | null): number | null => (time === null ? null : Date.parse(time));
   return revisionText(
-    summaries.map(({ version, through_seq: throughSeq, tokens, summarizer, dropped_items: droppedItems }) => ({
-      version,
-      throughSeq,
-      tokens,
-      summarizer,
-      droppedItems,
-      items: items
-        .filter(({ from_version: from, to_version: to }) => from <= version && (to === null || to > version))
-        .map(({ item_id: id, kind, text, source_seqs: sourceSeqs, source_session: sourceSession, status }) => ({
-          id,
-          kind: kind as Item["kind"],
-          text,
-          sourceSeqs,
-          ...(sourceSession === null ? {} : { sourceSession }),
-          status: status as Item["status"],
-        })),
-    })),
+    summaries.map(
+      ({ version, through_seq: throughSeq, tokens, summarizer, degraded, dropped_items: droppedItems }) => ({
+        version,
+        throughSeq,
+        tokens,
+        summarizer,
+        degraded,
+        droppedItems,
+        items: items
+          .filter(({ from_version: from, to_version: to }) => from <= version && (to === null || to > version))
+          .map(({ item_id: id, kind, text, source_seqs: sourceSeqs, source_session: sourceSession, status }) => ({
+            id,
+            kind: kind as Item["kind"],
+            text,
+            sourceSeqs,
+            ...(sourceSession === null ? {} : { sourceSession }),
+            status: status as Item["status"],
+          })),
+      }),
+    ),
     messages.map((row) => ({
       seq: row.seq,
       id: row.id,

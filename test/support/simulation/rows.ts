@@ -111,14 +111,22 @@ export interface Held {
   readonly copying: Copying | null;
   /** What its summary covers. */
   readonly throughSeq: number;
+  /** A makeshift made its summary. */
+  readonly isDegraded: boolean;
 }
 
 export function heldIn(object: SimulatedObject): Held | null {
   const row = sessionOf(object);
   if (row === null || row.erased_at !== null || row.expired_at !== null) return null;
-  const newest = object.disk.read("SELECT through_seq FROM summaries ORDER BY version DESC LIMIT 1")[0];
+  const newest = object.disk.read("SELECT through_seq, degraded FROM summaries ORDER BY version DESC LIMIT 1")[0];
   const { incarnation, copying } = row;
-  return { incarnation, copying, origins: originsOf(object), throughSeq: Number(newest?.["through_seq"] ?? 0) };
+  return {
+    incarnation,
+    copying,
+    origins: originsOf(object),
+    throughSeq: Number(newest?.["through_seq"] ?? 0),
+    isDegraded: newest?.["degraded"] === 1,
+  };
 }
 
 /** Whether copies have yet to be told of erasures. */

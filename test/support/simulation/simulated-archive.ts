@@ -30,6 +30,7 @@ export interface ArchivedSummary {
   readonly through_seq: number;
   readonly tokens: number;
   readonly summarizer: string;
+  readonly degraded: boolean;
   readonly dropped_items: number;
 }
 export interface ArchivedItem {

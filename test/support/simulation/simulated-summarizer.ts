@@ -44,6 +44,17 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
   return { items, model: "simulated", ...usage };
 }
 
+/** What serves where the model is away: what was said, in its own words. */
+export function makeshiftOf({ previous, messages }: SummarizerRequest): SummarizerAnswer {
+  const items = messages.map(({ seq, text }) => ({
+    kind: "fact" as const,
+    text: opening(text, 5),
+    sourceSeqs: [seq],
+    status: "current" as const,
+  }));
+  return { items: [...previous, ...items], model: "makeshift" };
+}
+
 function hostileItems(request: SummarizerRequest, random: Random): ProposedItem[] {
   const last = request.messages.at(-1);
   const seq = last?.seq ?? 1;

@@ -109,12 +109,16 @@ export interface SimulatedParts {
   readonly sessions: { get(ref: SessionRef): unknown };
   readonly directory: {
     remove(ref: SessionRef): Promise<void>;
-    setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<void>;
+    setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<boolean>;
   };
   readonly tenants: { read(tenant: string): Promise<TenantSettings>; spend(): Promise<void> };
-  readonly operations: { report(failure: Failure): Promise<void>; clear(jobId: string): Promise<void> };
+  readonly operations: {
+    report(failure: Failure): Promise<void>;
+    clear(jobId: string): Promise<void>;
+    settleLate(jobId: string): Promise<void>;
+  };
   readonly summarizer: { summarize(request: SummarizerRequest): Promise<SummarizerAnswer> };
-  readonly makeshift: null;
+  readonly makeshift: { summarize(request: SummarizerRequest): Promise<SummarizerAnswer> } | null;
   readonly withDatabase: <T>(body: (database: unknown) => Promise<T>) => Promise<T>;
   readonly log: Record<"debug" | "info" | "warn" | "error", (event: string, fields?: object) => void>;
 }
@@ -122,6 +126,7 @@ export interface SimulatedParts {
 export interface SessionEnvironment {
   readonly SUMMARIZE_QUEUE: { send(message: JobMessage): Promise<void> };
   readonly ARCHIVE_QUEUE: { send(message: JobMessage): Promise<void> };
+  readonly OPERATIONS: { getByName(name: string): { noteLate(): Promise<void> } };
 }
 
 export interface System {

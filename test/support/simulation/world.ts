@@ -82,10 +82,13 @@ export class SimulatedDirectory {
     session.listed = null;
   }
 
-  setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): void {
+  setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): boolean {
     const { listed } = session;
-    if (listed === null || listed.decidedAt > decidedAt || listed.createdAt > decidedAt) return;
-    session.listed = { ...listed, expiredAt: isExpired ? decidedAt : null, decidedAt };
+    if (listed === null) return true;
+    if (listed.decidedAt > decidedAt) return false;
+    if (listed.createdAt <= decidedAt)
+      session.listed = { ...listed, expiredAt: isExpired ? decidedAt : null, decidedAt };
+    return true;
   }
 }
 
@@ -93,6 +96,7 @@ export class SimulatedDirectory {
 export class World {
   readonly system: System;
   readonly archive: SimulatedArchive;
+  readonly hasMakeshift: boolean;
   readonly surroundings: Surroundings;
   readonly queues: SimulatedQueues;
   readonly sessions: SimulatedSession[] = [];
@@ -106,7 +110,7 @@ export class World {
   consumers: Consumer[] = [];
   nextConsumerId = 1;
   archiveState: "up" | "down" = "up";
-  summarizerState: "up" | "down" = "up";
+  summarizerState: "up" | "down";
   /** What an operator could restore. */
   readonly backups: ArchiveCopy[] = [];
   /** Under which lease a summarizer is asked. */
@@ -114,9 +118,12 @@ export class World {
   /** The archive was set back: what it lacks is sent once something is owed. */
   isRestored = false;
 
-  constructor(system: System, archive: SimulatedArchive, random: Random) {
+  /** @param hasMakeshift something serves where the summarizer is away */
+  constructor(system: System, archive: SimulatedArchive, random: Random, hasMakeshift: boolean) {
     this.system = system;
     this.archive = archive;
+    this.hasMakeshift = hasMakeshift;
+    this.summarizerState = hasMakeshift ? "down" : "up";
     this.surroundings = { now: START, random };
     this.queues = new SimulatedQueues(this.now);
     this.directory = new SimulatedDirectory(this.now);
@@ -139,6 +146,7 @@ export class World {
     const object = new SimulatedObject(this.system, {
       SUMMARIZE_QUEUE: queue("threadkeep-summarize"),
       ARCHIVE_QUEUE: queue("threadkeep-archive"),
+      OPERATIONS: { getByName: () => ({ noteLate: async () => undefined }) },
     });
     this.sessions.push({
       ref: { tenant: "simulated", owner: "-", session: name },

@@ -1,0 +1,91 @@
+// What the account has already, asked of wrangler. Reads alone: nothing here changes anything.
+import { StartError } from "../dev/start-error.ts";
+import type { WranglerOptions, WranglerRun } from "./run-wrangler.ts";
+
+export type RunWrangler = (args: readonly string[], options?: WranglerOptions) => Promise<WranglerRun>;
+
+/** Cloudflare's code for a Worker that was never deployed: it has no secrets yet. */
+const NO_SUCH_WORKER = /\b10007\b|does not exist/;
+/** An account has no more queues than 100 pages hold. */
+const MAX_PAGES = 100;
+const ID = /^[0-9a-f]{32}$/;
+
+export interface HyperdriveFound {
+  readonly id: string;
+  readonly isCached: boolean;
+  readonly user: string;
+}
+
+export async function listQueues(run: RunWrangler): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (let page = 1; page <= MAX_PAGES; page += 1) {
+    const rows = tableRows(await read(run, ["queues", "list", "--page", String(page)]));
+    const fresh = rows.map(([, name]) => name ?? "").filter((name) => !names.has(name));
+    if (fresh.length === 0) break;
+    for (const name of fresh) names.add(name);
+  }
+  return names;
+}
+
+/** Null: there is none of that name. */
+export async function findHyperdrive(run: RunWrangler, name: string): Promise<HyperdriveFound | null> {
+  const rows = tableRows(await read(run, ["hyperdrive", "list"]));
+  const id = rows.find((row) => row[1] === name)?.[0];
+  if (id === undefined) return null;
+  const config = parseJson(await read(run, ["hyperdrive", "get", id]));
+  const caching = fieldOf(config, "caching");
+  const user = fieldOf(fieldOf(config, "origin"), "user");
+  return { id, isCached: fieldOf(caching, "disabled") !== true, user: typeof user === "string" ? user : "" };
+}
+
+export async function listSecrets(run: RunWrangler, environment: string): Promise<Set<string>> {
+  const args = ["secret", "list", "--env", environment, "--format", "json"];
+  const { code, output } = await run(args);
+  if (code !== 0) {
+    if (NO_SUCH_WORKER.test(output)) return new Set();
+    throw wranglerFault(args, output);
+  }
+  const secrets = parseJson(output);
+  if (!Array.isArray(secrets)) throw wranglerFault(args, output);
+  return new Set(secrets.map((secret) => String(fieldOf(secret, "name"))));
+}
+
+export function wranglerFault(args: readonly string[], output: string): StartError {
+  return new StartError(
+    `wrangler ${args.join(" ")} failed:\n${output.trim() || "it said nothing; is wrangler installed (npm ci)?"}\n` +
+      "Log in with npx wrangler login, or set CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID.",
+  );
+}
+
+async function read(run: RunWrangler, args: readonly string[]): Promise<string> {
+  const { code, output } = await run(args);
+  if (code !== 0) throw wranglerFault(args, output);
+  return output;
+}
+
+/** The cells of the table that wrangler draws; its first column is an id, which heads and rules are not. */
+function tableRows(output: string): string[][] {
+  return output
+    .split("\n")
+    .map((line) =>
+      line
+        .split("│")
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    )
+    .filter(([id]) => id !== undefined && ID.test(id));
+}
+
+/** Wrangler may say something before it, and after it. */
+function parseJson(output: string): unknown {
+  const text = /[[{][\s\S]*[\]}]/.exec(output)?.[0] ?? "";
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function fieldOf(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, name)?.value : undefined;
+}

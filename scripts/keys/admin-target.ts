@@ -1,0 +1,43 @@
+// Which service an operator's program speaks to, and with which key.
+import path from "node:path";
+import { z } from "zod";
+import { readJsonFile } from "../dev/files.ts";
+import { LOCAL_TENANT } from "../dev/keys.ts";
+import { AdminFault, type AdminTarget } from "./admin-api.ts";
+
+export interface TargetEnvironment {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Of the service that `npm start` runs here. */
+  readonly stateDirectory: string;
+}
+
+const localSchema = z.object({ url: z.string(), adminKey: z.string() });
+
+export interface NamedTarget extends AdminTarget {
+  /** The tenant that is meant where no other is named; null if nobody knows. */
+  readonly tenant: string | null;
+}
+
+/** The laptop's admin key goes to the laptop's service alone. */
+export function adminTargetOf(named: string | undefined, { env, stateDirectory }: TargetEnvironment): NamedTarget {
+  const file = path.join(stateDirectory, "dev.json");
+  const parsed = localSchema.safeParse(readJsonFile(file));
+  const local = parsed.success ? parsed.data : null;
+  const url = named ?? env["THREADKEEP_URL"] ?? local?.url;
+  if (url === undefined) {
+    throw new AdminFault(
+      "No service is known. Run npm start here first, or name one with --url and THREADKEEP_ADMIN_KEY.",
+    );
+  }
+  if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
+    throw new AdminFault(`${url} is no address of a service. Give one such as https://memory.example.com.`);
+  }
+  const isLocal = local !== null && new URL(url).origin === new URL(local.url).origin;
+  const adminKey = env["THREADKEEP_ADMIN_KEY"] ?? (isLocal ? local.adminKey : undefined);
+  if (adminKey === undefined || adminKey === "") {
+    throw new AdminFault(
+      `The admin key of ${url} is missing. Set THREADKEEP_ADMIN_KEY to the secret of that deployment.`,
+    );
+  }
+  return { url, adminKey, tenant: env["THREADKEEP_API_TENANT"] ?? (isLocal ? LOCAL_TENANT : null) };
+}

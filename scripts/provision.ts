@@ -1,0 +1,69 @@
+// npm run provision: makes in a Cloudflare account what an environment needs. `--help` tells the rest.
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { createInterface } from "node:readline/promises";
+import { parseArgs } from "node:util";
+import { wranglerToml } from "./deploy/check-environment.ts";
+import { provision } from "./deploy/provision.ts";
+import { runWrangler } from "./deploy/run-wrangler.ts";
+import { projectRoot } from "./dev/paths.ts";
+import { describeError, StartError } from "./dev/start-error.ts";
+
+const HELP = `npm run provision -- --env NAME [OPTION…]   makes what an environment of wrangler.toml needs, by wrangler
+
+  --env NAME   staging or production
+  --dry-run    shows the commands for an empty account; needs no login
+  --yes        does not ask before it begins
+  --help       this text
+
+Queues, the Hyperdrive (without caching, as the role threadkeep_worker; its id is written into wrangler.toml) and secrets.
+What exists is left as it is, so it may be run again at any time, also after it stopped in the middle.
+
+Environment
+  DATABASE_URL, WORKER_PASSWORD   as for npm run migrate; needed as long as there is no Hyperdrive
+  THREADKEEP_MODEL_API_KEY …      secrets that are not made here (see docs/configuration.md), where they are wanted
+
+Keys that are made are left in .threadkeep/NAME-secrets.json, for you alone. While wrangler makes the Hyperdrive, other users
+of this machine can see the password of the database in the list of processes: use a machine of your own.`;
+
+try {
+  const { values } = parseArgs({
+    options: {
+      env: { type: "string" },
+      "dry-run": { type: "boolean" },
+      yes: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true) console.log(HELP);
+  else if (values.env === undefined) throw new StartError(`Say which environment: --env staging\n\n${HELP}`);
+  else await run(values.env, values["dry-run"] === true, values.yes === true);
+} catch (error) {
+  console.error(error instanceof StartError ? `\n${error.message}\n` : `${describeError(error)}\n\n${HELP}`);
+  process.exitCode = 1;
+}
+
+async function run(environment: string, isDryRun: boolean, isConfirmed: boolean): Promise<void> {
+  const directory = path.join(projectRoot, ".threadkeep");
+  mkdirSync(directory, { recursive: true });
+  await provision({
+    environment,
+    configFile: wranglerToml,
+    secretsFile: path.join(directory, `${environment}-secrets.json`),
+    isDryRun,
+    run: runWrangler,
+    env: process.env,
+    print: (line) => console.log(line),
+    confirm: async () => isConfirmed || askYes("Do this? (yes/no) "),
+  });
+}
+
+async function askYes(question: string): Promise<boolean> {
+  if (!process.stdin.isTTY) throw new StartError("There is no terminal to ask at: look at the plan, then add --yes.");
+  const lines = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    return (await lines.question(question)).trim() === "yes";
+  } finally {
+    lines.close();
+  }
+}

@@ -1,0 +1,26 @@
+import { z } from "zod";
+
+const SAMPLE_FAULT = "THREADKEEP_LOG_SAMPLE must be a number from 0 to 1, or left out for 1";
+
+export const logLevelVariable = z.enum(["debug", "info", "warn", "error"], {
+  error: 'THREADKEEP_LOG_LEVEL must be "debug", "info", "warn" or "error", or left out for info',
+});
+
+export const logSampleVariable = z.coerce
+  .string()
+  .regex(/^(?:[01]|0?\.\d{1,6}|1\.0{1,6})$/, { error: SAMPLE_FAULT })
+  .transform(Number);
+
+/**
+ * What is logged: from which level on, and which share of what is less than a warning. Read before the rest of the configuration, as the
+ * logs of the objects are made before any request; a fault is told with all others, and until then nothing is left out.
+ */
+export function readLogSettings(env: object): { minLevel: z.output<typeof logLevelVariable>; sample: number } {
+  const { THREADKEEP_LOG_LEVEL: level, THREADKEEP_LOG_SAMPLE: sample } = { ...NONE_SET, ...env };
+  return {
+    minLevel: logLevelVariable.safeParse(level).data ?? "info",
+    sample: logSampleVariable.safeParse(sample).data ?? 1,
+  };
+}
+
+const NONE_SET: { readonly THREADKEEP_LOG_LEVEL?: unknown; readonly THREADKEEP_LOG_SAMPLE?: unknown } = {};

@@ -1,0 +1,90 @@
+import { env, waitUntil } from "cloudflare:workers";
+import { createTicketOffice } from "../../src/access/tickets.ts";
+import { withDatabase } from "../../src/archive/database.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { WorkflowPayload } from "../../src/contracts/operation-run.ts";
+import { workflowPayloadSchema } from "../../src/contracts/operation-run.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { retryJob } from "../../src/maintenance/retry-job.ts";
+import type { RunParts, Steps } from "../../src/maintenance/run-operation.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createOwnersClient } from "../../src/registry/owners-client.ts";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { listeningTrail } from "./worker-audit.ts";
+import { birthOf, sessionAt, turn, until } from "./worker-session.ts";
+
+const log = createLog({ write: () => undefined });
+
+/** What operations are made of, on the objects of the test run. An instance that would be begun is only noted. */
+export function runParts(change: Partial<RunParts> = {}): RunParts & { begun: [string, WorkflowPayload][] } {
+  const begun: [string, WorkflowPayload][] = [];
+  const sessions = createSessionClient(env.CHAT_SESSION);
+  return {
+    sessions,
+    directory: createDirectoryClient(env.DIRECTORY),
+    users: createUserClient(env.DIRECTORY),
+    operations: createOperationsClient(env.OPERATIONS),
+    owners: createOwnersClient(env.OWNERS),
+    tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
+    tickets: createTicketOffice("no ticket is asked for here"),
+    audit: listeningTrail(),
+    withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
+    pingArchive: async () => undefined,
+    startRun: async (id, payload) => {
+      begun.push([id, payload]);
+    },
+    retryJob: (failure) => retryJob(failure, { sessions }),
+    pacing: { slicesPerInstance: 100, pauseMs: 0 },
+    log,
+    begun,
+    ...change,
+  };
+}
+
+/** Steps as an instance of the Workflow makes them, without its pauses: what a step gave is remembered, and one that throws is made again. */
+export function stepsOf(remembered = new Map<string, unknown>()): Steps & { tries: Record<string, number> } {
+  const tries: Record<string, number> = {};
+  return {
+    tries,
+    async do<T extends Rpc.Serializable<T>>(
+      name: string,
+      { retries }: { retries: { limit: number } },
+      body: () => Promise<T>,
+    ): Promise<T> {
+      if (remembered.has(name)) return remembered.get(name) as T;
+      for (;;) {
+        tries[name] = (tries[name] ?? 0) + 1;
+        try {
+          const result = await body();
+          remembered.set(name, structuredClone(result));
+          return result;
+        } catch (error) {
+          if (tries[name] > retries.limit) throw error;
+        }
+      }
+    },
+    sleep: async () => undefined,
+  };
+}
+
+/** As an instance gets it. */
+export function payloadOf(request: Record<string, unknown>): WorkflowPayload {
+  return workflowPayloadSchema.parse(request);
+}
+
+/** A session that the directory and the list of owners know, with so many turns. */
+export async function listedSession(ref: SessionRef, turns = 2): Promise<SessionRef> {
+  const parts = runParts();
+  const grant = await parts.directory.register(ref, Date.now(), {});
+  const messages = Array.from({ length: turns }, (_, at) => turn(at + 1));
+  unwrap(await sessionAt(ref).append({ messages }, { ...birthOf(ref), grantedAt: grant.grantedAt }));
+  await until("the owner is on the list", async () => {
+    const owners = await parts.owners.list(ref.tenant, 0, 500);
+    return owners.some(({ owner }) => owner === ref.owner);
+  });
+  return ref;
+}

@@ -1,0 +1,106 @@
+import { describe, expect, it } from "vitest";
+import { HELP, parseOptions } from "../../scripts/ops/options.ts";
+import { isWell, tellRun, tellRuns } from "../../scripts/ops/tell-run.ts";
+import { OPERATION_NAMES, partIdOf, runIdSchema, workflowPayloadSchema } from "../../src/contracts/operation-run.ts";
+import { operationSample } from "../../src/http/operation-samples.ts";
+
+const read = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(" ").filter(Boolean));
+
+describe("the command line of the operations", () => {
+  it("says what is to be done, and to which sessions", () => {
+    expect(read("rebuild --tenant acme --user ada --slice-size 20 --id r1 --wait --json")).toEqual({
+      options: {
+        command: {
+          do: "start",
+          op: "rebuild",
+          body: { op: "rebuild", id: "r1", tenant: "acme", user: "ada", sliceSize: 20 },
+          isDryRun: false,
+          isGrave: true,
+        },
+        isSure: false,
+        waits: true,
+        isJson: true,
+        url: undefined,
+      },
+    });
+    expect(read("retry --kind archive --yes")).toMatchObject({
+      options: { command: { isGrave: false }, isSure: true },
+    });
+    expect(read("list --url http://127.0.0.1:1")).toMatchObject({ options: { command: { do: "list" } } });
+    expect(read("show r1 --wait")).toMatchObject({ options: { command: { do: "show", id: "r1" }, waits: true } });
+    expect(read("cancel r1")).toMatchObject({ options: { command: { do: "cancel", id: "r1" } } });
+  });
+
+  it("asks about what cannot be taken back, unless it is only tried", () => {
+    for (const op of ["erase-user", "expire", "rebuild"]) {
+      expect(read(`${op} --tenant acme`)).toMatchObject({ options: { command: { isGrave: true } } });
+      expect(read(`${op} --tenant acme --dry-run`)).toMatchObject({
+        options: { command: { isGrave: false, body: { dryRun: true } } },
+      });
+    }
+  });
+
+  it.each(["help", "--help", "-h", "summarize --help"])("tells the rest for %s", (line) => {
+    expect(read(line)).toEqual({ help: true });
+    for (const op of OPERATION_NAMES) expect(HELP).toContain(op);
+  });
+
+  it.each([
+    ["", "name an operation"],
+    ["destroy", "no operation"],
+    ["constructor", "no operation"],
+    ["summarize everything", "everything"],
+    ["summarize --slice-size 0", "1 to 500"],
+    ["summarize --slice-size 501", "1 to 500"],
+    ["show", "id of a run"],
+    ["cancel a b", '"b"'],
+    ["list --tenant acme", "list takes no --tenant"],
+    ["show a --dry-run", "show takes no --dry-run"],
+    ["summarize --key secret", "--key"],
+  ])("refuses %j, and says why", (line, reason) => {
+    const parsed = read(line);
+    expect("fault" in parsed ? parsed.fault : "no fault").toContain(reason);
+  });
+
+  it("tells a run with all that went wrong, and takes one that could not do all for failed", () => {
+    const { run } = operationSample;
+    expect(tellRun(run).join("\n")).toContain("acme/ada/chat-7: unavailable");
+    expect(isWell(run)).toBe(false);
+    expect(isWell({ ...run, progress: { ...run.progress, failed: 0 } })).toBe(true);
+    expect(isWell({ ...run, status: "cancelled", progress: { ...run.progress, failed: 0 } })).toBe(false);
+    expect(tellRuns([run]).join("\n")).toContain("acme/ada");
+  });
+});
+
+describe("what a run is asked", () => {
+  const faults = (payload: unknown): string[] =>
+    (workflowPayloadSchema.safeParse(payload).error?.issues ?? []).map(
+      ({ path, message }) => `${path.join(".")} ${message}`,
+    );
+
+  it.each([
+    [{}, "op"],
+    [{ op: "destroy" }, "op"],
+    [{ op: "rebuild" }, "tenant is required"],
+    [{ op: "expire" }, "tenant is required"],
+    [{ op: "erase-user", tenant: "acme" }, "user is required"],
+    [{ op: "erase-user", tenant: "acme", user: "ada", session: "a" }, "session is not taken"],
+    [{ op: "summarize", user: "ada" }, "tenant is required to say whose user"],
+    [{ op: "summarize", session: "a" }, "tenant is required to say whose session"],
+    [{ op: "summarize", kind: "archive" }, "kind is not taken"],
+    [{ op: "retry", kind: "nonsense" }, "kind"],
+    [{ op: "summarize", tenant: "A/B" }, "tenant"],
+    [{ op: "summarize", tenant: "acme", user: "-" }, "user"],
+    [{ op: "summarize", sliceSize: 501 }, "sliceSize"],
+    [{ op: "summarize", dryRun: "yes" }, "dryRun"],
+  ])("%j has a fault that names %s", (payload, fault) => {
+    expect(faults(payload).join("\n")).toContain(fault);
+  });
+
+  it("takes an id that no part of another run can have, and that Workflows takes", () => {
+    for (const id of ["a", "r-1", "01KAP5T0Q4J8S1W4R2M8ZB6XNE"]) expect(runIdSchema.safeParse(id).success).toBe(true);
+    for (const id of ["", "-a", "a.b", "a/b", "a".repeat(65), "batch", partIdOf("a", 2)]) {
+      expect(runIdSchema.safeParse(id).success, id).toBe(false);
+    }
+  });
+});

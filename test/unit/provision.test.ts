@@ -1,0 +1,216 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeEach, describe, expect, test } from "vitest";
+import { provision, type ProvisionOptions } from "../../scripts/deploy/provision.ts";
+import { withHyperdriveId } from "../../scripts/deploy/resources.ts";
+import { workerAddress } from "../../scripts/deploy/worker-address.ts";
+import { standInWrangler, type StandInAccount } from "../support/stand-in-wrangler.ts";
+import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
+
+const PASSWORD = "a-password-of-24-letters";
+const DATABASE = {
+  DATABASE_URL: "postgres://postgres:owner-password@db.abc.supabase.co:5432/postgres?sslmode=verify-full",
+  WORKER_PASSWORD: PASSWORD,
+};
+const QUEUES = ["summarize", "archive", "audit", "summarize-failed", "archive-failed", "audit-failed"].map(
+  (name) => `threadkeep-${name}-staging`,
+);
+const made: string[] = [];
+let directory = "";
+let lines: string[] = [];
+
+beforeEach(() => {
+  directory = makeTemporaryDirectory();
+  made.push(directory);
+  lines = [];
+  writeFileSync(path.join(directory, "wrangler.toml"), readFileSync("wrangler.toml"));
+});
+
+afterAll(() => {
+  for (const each of made) removeDirectory(each);
+});
+
+function start(run: ProvisionOptions["run"], options: Partial<ProvisionOptions> = {}): Promise<void> {
+  return provision({
+    environment: "staging",
+    configFile: path.join(directory, "wrangler.toml"),
+    secretsFile: path.join(directory, "secrets.json"),
+    isDryRun: false,
+    run,
+    env: DATABASE,
+    print: (line) => lines.push(line),
+    confirm: async () => true,
+    ...options,
+  });
+}
+
+const config = (): string => readFileSync(path.join(directory, "wrangler.toml"), "utf8");
+const keptKeys = (): Record<string, string> => JSON.parse(readFileSync(path.join(directory, "secrets.json"), "utf8"));
+
+function hyperdrive(changes: Partial<StandInAccount["hyperdrives"][number]> = {}) {
+  const plain = { id: "f".repeat(32), name: "threadkeep-staging", caching: { disabled: true } };
+  return { ...plain, origin: { user: "threadkeep_worker" }, ...changes };
+}
+
+test("a dry run shows every command without asking wrangler anything, and changes nothing", async () => {
+  const { account, run } = standInWrangler(directory);
+  const before = config();
+  await start(run, { isDryRun: true, env: {} });
+  for (const queue of QUEUES) expect(lines).toContain(`  wrangler queues create ${queue}`);
+  expect(lines.join("\n")).toMatch(
+    /hyperdrive create threadkeep-staging --caching-disabled .*threadkeep_worker:…@HOST/,
+  );
+  expect(lines.join("\n")).toContain("secret bulk --env staging");
+  expect(account().calls).toEqual([]);
+  expect(config()).toBe(before);
+});
+
+describe("an empty account", () => {
+  test("gets queues, a Hyperdrive without caching on the role with the least rights, its id, and keys that nobody sees", async () => {
+    const { account, run } = standInWrangler(directory);
+    await start(run);
+    const { queues, hyperdrives, secrets, calls } = account();
+    expect(queues.toSorted()).toEqual(QUEUES.toSorted());
+    expect(hyperdrives).toEqual([
+      expect.objectContaining({ origin: { user: "threadkeep_worker" }, caching: { disabled: true } }),
+    ]);
+    expect(config()).toContain(`[[env.staging.hyperdrive]]\nbinding = "HYPERDRIVE"\nid = "${hyperdrives[0]?.id}"`);
+    expect(config()).toContain('id = "22222222222222222222222222222222"');
+    expect(secrets).toEqual(keptKeys());
+    expect(Object.keys(keptKeys())).toEqual(["THREADKEEP_API_KEY", "THREADKEEP_ADMIN_KEY"]);
+    for (const key of Object.values(keptKeys())) {
+      expect(key).toMatch(/^tk_(?:admin_)?[\w-]{32}$/);
+      expect(calls.flatMap(({ args }) => args).join(" ")).not.toContain(key);
+      expect(lines.join("\n")).not.toContain(key);
+    }
+    expect(lines.join("\n")).not.toContain(PASSWORD);
+    expect(statSync(path.join(directory, "secrets.json")).mode & 0o077).toBe(0);
+  });
+
+  test("is left alone when the person says no, and told that nothing was done", async () => {
+    const { changes, run } = standInWrangler(directory);
+    await expect(start(run, { confirm: async () => false })).rejects.toThrow("Nothing was done");
+    expect(changes()).toEqual([]);
+    expect(lines.join("\n")).toContain("queues create");
+  });
+
+  test("is not touched before the address of the database is known", async () => {
+    const { changes, run } = standInWrangler(directory);
+    await expect(start(run, { env: {} })).rejects.toThrow(/set DATABASE_URL and WORKER_PASSWORD/);
+    expect(changes()).toEqual([]);
+  });
+
+  test("does not get the keys of another deployment that stand in the environment", async () => {
+    const { run } = standInWrangler(directory);
+    const key = "tk_of_a_laptop_0123456789";
+    await start(run, { env: { ...DATABASE, THREADKEEP_API_KEY: key } });
+    expect(keptKeys()["THREADKEEP_API_KEY"]).not.toBe(key);
+  });
+});
+
+describe("run again", () => {
+  test("after all went well it changes nothing", async () => {
+    const { changes, run } = standInWrangler(directory);
+    await start(run);
+    const before = { changes: changes(), config: config(), keys: keptKeys() };
+    await start(run, { env: {} });
+    expect({ changes: changes(), config: config(), keys: keptKeys() }).toEqual(before);
+    expect(lines.at(-1)).toBe("staging has all that it needs.");
+  });
+
+  test.each(["queues create threadkeep-audit-staging", "hyperdrive create", "secret bulk"])(
+    "after %s failed it goes on from there, and makes nothing twice",
+    async (step) => {
+      const { account, changes, failAt, run } = standInWrangler(directory);
+      failAt(step);
+      await expect(start(run)).rejects.toThrow(/Cloudflare API failed[\s\S]*What was made stays/);
+      const keys = existsSync(path.join(directory, "secrets.json")) ? keptKeys() : null;
+      failAt("");
+      const failed = changes().findIndex((line) => line.startsWith(step));
+      await start(run);
+      const done = changes().filter((_line, index) => index !== failed);
+      expect(new Set(done).size).toBe(done.length);
+      expect(account().queues.toSorted()).toEqual(QUEUES.toSorted());
+      expect(account().hyperdrives).toHaveLength(1);
+      expect(account().secrets).toEqual(keys ?? keptKeys());
+    },
+  );
+
+  test("turns caching off where somebody turned it on", async () => {
+    const found = hyperdrive({ caching: { disabled: false } });
+    const { account, changes, run } = standInWrangler(directory, { hyperdrives: [found], queues: QUEUES });
+    await start(run, { env: {} });
+    expect(changes()[0]).toBe(`hyperdrive update ${found.id} --caching-disabled`);
+    expect(account().hyperdrives[0]?.caching).toEqual({ disabled: true });
+  });
+});
+
+test(
+  "through an executable on the PATH: it stops in the middle, and a second run goes on",
+  { timeout: 90_000 },
+  async () => {
+    const { account, changes, failAt, onPath } = standInWrangler(directory);
+    failAt("queues create threadkeep-audit-staging");
+    await expect(start(onPath)).rejects.toThrow(/Cloudflare API failed/);
+    expect(account().queues).toEqual(["threadkeep-summarize-staging", "threadkeep-archive-staging"]);
+    failAt("");
+    await start(onPath);
+    expect(account().queues.toSorted()).toEqual(QUEUES.toSorted());
+    expect(account().secrets).toEqual(keptKeys());
+    expect(changes().filter((line) => line.startsWith("hyperdrive create"))).toHaveLength(1);
+  },
+);
+
+describe("nothing is begun", () => {
+  test("where the Hyperdrive connects as a role that passes by row-level security", async () => {
+    const found = hyperdrive({ origin: { user: "postgres" } });
+    const { changes, run } = standInWrangler(directory, { hyperdrives: [found] });
+    await expect(start(run)).rejects.toThrow(/connects as "postgres".*hyperdrive delete/);
+    expect(changes()).toEqual([]);
+  });
+
+  test("in an account that lacks the Hyperdrive of wrangler.toml, which is most likely another account", async () => {
+    const { changes, run } = standInWrangler(directory);
+    const file = path.join(directory, "wrangler.toml");
+    writeFileSync(file, withHyperdriveId(config(), "staging", "e".repeat(31) + "1"));
+    await expect(start(run)).rejects.toThrow(/right account/);
+    expect(changes()).toEqual([]);
+  });
+
+  test("without a login: wrangler's own words are shown, and how to log in", async () => {
+    const { changes, failAt, run } = standInWrangler(directory);
+    failAt("queues list");
+    await expect(start(run)).rejects.toThrow(/queues list --page 1 failed[\s\S]*npx wrangler login/);
+    expect(changes()).toEqual([]);
+  });
+
+  test("with a model whose key nobody gave", async () => {
+    const { account, run } = standInWrangler(directory);
+    const file = path.join(directory, "wrangler.toml");
+    writeFileSync(file, config().replaceAll('THREADKEEP_MODEL = "extractive"', 'THREADKEEP_MODEL = "anthropic/m"'));
+    await expect(start(run)).rejects.toThrow(/THREADKEEP_MODEL_API_KEY: give it in the environment/);
+    await start(run, { env: { ...DATABASE, THREADKEEP_MODEL_API_KEY: "sk-0123456789" } });
+    expect(account().secrets).toMatchObject({ THREADKEEP_MODEL_API_KEY: "sk-0123456789" });
+    expect(keptKeys()).not.toHaveProperty("THREADKEEP_MODEL_API_KEY");
+  });
+
+  test.each(["prod", "", "__proto__"])("for an environment %j that wrangler.toml lacks", async (environment) => {
+    const { run } = standInWrangler(directory);
+    await expect(start(run, { environment })).rejects.toThrow("--env staging or --env production");
+  });
+});
+
+describe("the address that Hyperdrive connects to", () => {
+  test("is the database of the migrations by the Worker's role, also through a pooler, without this machine's options", () => {
+    expect(workerAddress(DATABASE.DATABASE_URL, PASSWORD)).toBe(
+      `postgres://threadkeep_worker:${PASSWORD}@db.abc.supabase.co:5432/postgres`,
+    );
+    expect(workerAddress("postgres://postgres.abc:x@pooler.example:5432/postgres", PASSWORD)).toBe(
+      `postgres://threadkeep_worker.abc:${PASSWORD}@pooler.example:5432/postgres`,
+    );
+  });
+
+  test.each(["https://db.example", "postgres://", "db.example"])("is refused where DATABASE_URL is %s", (text) => {
+    expect(() => workerAddress(text, PASSWORD)).toThrow("DATABASE_URL must be postgres://");
+  });
+});

@@ -1,0 +1,211 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { runOperation, type RunEnd } from "../../src/maintenance/run-operation.ts";
+import { storedText } from "../support/worker-lifetime.ts";
+import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
+import { owedJobs, sessionAt } from "../support/worker-session.ts";
+
+/** A tenant of five sessions: two of its own, two of Ada's and one of Bob's. */
+async function tenantOfFive(): Promise<SessionRef[]> {
+  const tenant = `ops-${crypto.randomUUID()}`;
+  const named: [string, string][] = [
+    ["-", "a"],
+    ["-", "b"],
+    ["ada", "a"],
+    ["ada", "b"],
+    ["bob", "a"],
+  ];
+  return Promise.all(named.map(([owner, session]) => listedSession({ tenant, owner, session })));
+}
+
+function tenantOf(refs: readonly SessionRef[]): string {
+  const [first] = refs;
+  if (first === undefined) throw new Error("no session");
+  return first.tenant;
+}
+
+/** Which sessions are come to, and how often. */
+function watched(parts = runParts()) {
+  const visits: string[] = [];
+  const { sessions } = parts;
+  return {
+    ...parts,
+    visits,
+    sessions: {
+      get: (ref: SessionRef) => {
+        visits.push(`${ref.owner}/${ref.session}`);
+        return sessions.get(ref);
+      },
+    },
+  };
+}
+
+describe("a run", () => {
+  it("comes to every session of every owner, two in a step, and goes on in another instance after two steps", async () => {
+    const refs = await tenantOfFive();
+    const parts = watched(runParts({ pacing: { slicesPerInstance: 2, pauseMs: 0 } }));
+    const id = crypto.randomUUID();
+    const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs), sliceSize: 2 });
+    let end: RunEnd = await runOperation(payload, id, stepsOf(), parts);
+    expect(end.status).toBe("continued");
+    for (let part = 2; end.status === "continued"; part += 1) {
+      const [next] = parts.begun.splice(0);
+      if (next === undefined) throw new Error("no instance goes on");
+      expect(next[0]).toBe(`${id}-part-${part}`);
+      end = await runOperation(payloadOf(next[1]), next[0], stepsOf(), parts);
+    }
+    expect(parts.visits.toSorted()).toEqual(refs.map(({ owner, session }) => `${owner}/${session}`).toSorted());
+    expect(await parts.operations.runs.read(id)).toMatchObject({
+      status: "complete",
+      progress: { done: 5, failed: 0 },
+      report: { counts: { unindexed: 5 } },
+    });
+  });
+
+  it("comes to the sessions of one user alone if that one is named, and to one session alone", async () => {
+    const refs = await tenantOfFive();
+    const tenant = tenantOf(refs);
+    for (const [scope, visits] of [
+      [{ user: "ada" }, ["ada/a", "ada/b"]],
+      [{ session: "b" }, ["-/b"]],
+      [{ user: "bob", session: "a" }, ["bob/a"]],
+      [{ user: "nobody" }, []],
+    ] as const) {
+      const parts = watched();
+      await runOperation(payloadOf({ op: "reindex", tenant, ...scope }), crypto.randomUUID(), stepsOf(), parts);
+      expect(parts.visits.toSorted()).toEqual(visits);
+    }
+  });
+
+  it("comes to tenants that nobody created", async () => {
+    const refs = await tenantOfFive();
+    const names: string[] = [];
+    const { operations } = runParts();
+    for (let name: string | undefined = ""; name !== undefined;) {
+      [name] = await operations.listTenantNames(1, name);
+      if (name !== undefined) names.push(name);
+    }
+    expect(names).toContain(tenantOf(refs));
+    expect(names).toEqual([...new Set(names)].toSorted());
+  });
+
+  it("makes a step that failed again, and counts nothing twice", async () => {
+    const refs = await tenantOfFive();
+    const parts = watched();
+    let refusals = 3;
+    const list: typeof parts.directory.list = async (...asked) => {
+      const page = await parts.directory.list(...asked);
+      refusals -= 1;
+      if (refusals >= 0 && asked[1] === "bob") throw new Error("the list is out of reach");
+      return page;
+    };
+    const failing = { ...parts, directory: { ...parts.directory, list } };
+    const id = crypto.randomUUID();
+    const steps = stepsOf();
+    const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs) });
+    await runOperation(payload, id, steps, failing);
+    expect(steps.tries["slice 1"]).toBeGreaterThan(1);
+    expect(await parts.operations.runs.read(id)).toMatchObject({ status: "complete", progress: { done: 5 } });
+  });
+
+  it("goes on where it was when its isolate ended: steps that are remembered are not made again", async () => {
+    const refs = await tenantOfFive();
+    const remembered = new Map<string, unknown>();
+    const id = crypto.randomUUID();
+    const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs), sliceSize: 2 });
+    const ending = stepsOf(remembered);
+    const crash = { ...ending, sleep: (name: string) => Promise.reject(new Error(`ended in ${name}`)) };
+    // What the end of an isolate leaves behind: no step after it was made, that of the failure neither.
+    const none: typeof ending.do = (name, config, body) =>
+      name === "fail" ? Promise.reject(new Error("ended")) : ending.do(name, config, body);
+    await expect(runOperation(payload, id, { ...crash, do: none }, runParts())).rejects.toThrow("ended");
+    const parts = watched();
+    await runOperation(payload, id, stepsOf(remembered), parts);
+    expect(parts.visits).toHaveLength(3);
+    expect(await parts.operations.runs.read(id)).toMatchObject({ status: "complete", progress: { done: 5 } });
+  });
+
+  it("that is made again from its beginning owes no second summary", async () => {
+    const refs = await tenantOfFive();
+    const [ref] = refs;
+    if (ref === undefined) throw new Error("no session");
+    unwrap(await sessionAt(ref).update({ settings: { summarizeAfterTokens: 500, keepRecentTokens: 0 } }));
+    unwrap(
+      await sessionAt(ref).append(
+        { messages: [1, 2, 3, 4, 5, 6].map((at) => ({ role: "user", content: `Turn ${at}.` })) },
+        null,
+      ),
+    );
+    const request = { op: "rebuild", tenant: ref.tenant, session: ref.session };
+    for (let time = 0; time < 2; time += 1) {
+      await runOperation(payloadOf(request), crypto.randomUUID(), stepsOf(), runParts());
+    }
+    expect((await owedJobs(ref)).filter(({ kind }) => kind === "summarize").length).toBeLessThan(2);
+  });
+
+  it("tells what it would do in a dry run, and changes nothing: neither the session, nor its alarm", async () => {
+    const tenant = `ops-${crypto.randomUUID()}`;
+    const ref = await listedSession({ tenant, owner: "ada", session: "a" }, 12);
+    const alarm = () =>
+      runInDurableObject(env.CHAT_SESSION.getByName(`${tenant}/ada/a`), (_, state) => state.storage.getAlarm());
+    const before = [await storedText(ref), await alarm()];
+    for (const op of ["summarize", "rebuild", "expire", "reindex", "erase-user", "export-user", "retry"]) {
+      const id = crypto.randomUUID();
+      const reach = op === "retry" ? {} : { user: "ada" };
+      const parts = runParts();
+      await runOperation(payloadOf({ op, tenant, ...reach, dryRun: true }), id, stepsOf(), parts);
+      expect(await parts.operations.runs.read(id), op).toMatchObject({ status: "complete", dryRun: true });
+      expect([await storedText(ref), await alarm()], op).toEqual(before);
+    }
+    expect(await runParts().users.readErasure({ tenant, owner: "ada" })).toBeNull();
+  });
+
+  it("that is cancelled begins no further step", async () => {
+    const refs = await tenantOfFive();
+    const parts = watched();
+    const id = crypto.randomUUID();
+    const steps = stepsOf();
+    const sleep = async (): Promise<void> => {
+      await parts.operations.runs.finish(id, "cancelled", null);
+    };
+    const payload = payloadOf({ op: "reindex", tenant: tenantOf(refs), sliceSize: 2 });
+    expect(await runOperation(payload, id, { ...steps, sleep }, parts)).toMatchObject({ status: "cancelled" });
+    expect(parts.visits).toHaveLength(2);
+    expect(await parts.operations.runs.read(id)).toMatchObject({ status: "cancelled", progress: { done: 2 } });
+  });
+
+  it("counts a session that is out of reach as failed, names it, and goes on with the others", async () => {
+    const refs = await tenantOfFive();
+    const parts = runParts();
+    const get: typeof parts.sessions.get = (ref) => {
+      if (ref.owner === "bob") throw Object.assign(new Error("overloaded"), { overloaded: true });
+      return parts.sessions.get(ref);
+    };
+    const id = crypto.randomUUID();
+    const tenant = tenantOf(refs);
+    await runOperation(payloadOf({ op: "reindex", tenant }), id, stepsOf(), { ...parts, sessions: { get } });
+    expect(await parts.operations.runs.read(id)).toMatchObject({
+      status: "complete",
+      progress: { done: 5, failed: 1 },
+      report: {
+        counts: { unindexed: 4, failed: 1 },
+        failures: [{ tenant, user: "bob", session: "a", reason: "unavailable" }],
+      },
+    });
+  });
+
+  it("that cannot go on says so, and what to do next", async () => {
+    const tenant = `ops-${crypto.randomUUID()}`;
+    const parts = runParts();
+    const list = (): Promise<never> => Promise.reject(new Error("the list is gone"));
+    const id = crypto.randomUUID();
+    const broken = { ...parts, directory: { ...parts.directory, list } };
+    await expect(runOperation(payloadOf({ op: "reindex", tenant }), id, stepsOf(), broken)).rejects.toThrow("gone");
+    const run = await parts.operations.runs.read(id);
+    expect(run).toMatchObject({ status: "failed", progress: { done: 0 } });
+    expect(run?.error).toContain("start it again");
+  });
+});

@@ -1,0 +1,271 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { OperationRun } from "../../src/contracts/operation-run.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { runOperation } from "../../src/maintenance/run-operation.ts";
+import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
+import { owedJobs, sessionAt, stubAt, turn } from "../support/worker-session.ts";
+
+const freshTenant = (): string => `ops-${crypto.randomUUID()}`;
+
+async function run(request: Record<string, unknown>, parts = runParts()): Promise<OperationRun> {
+  const id = crypto.randomUUID();
+  await runOperation(payloadOf(request), id, stepsOf(), parts);
+  const ended = await parts.operations.runs.read(id);
+  if (ended === null) throw new Error("the run is not known");
+  return ended;
+}
+
+const kindsOwed = async (ref: SessionRef): Promise<unknown[]> => (await owedJobs(ref)).map(({ kind }) => kind);
+
+/** Keeps what is owed from being done: the test looks at it. */
+function withSummarizationPaused(ref: SessionRef): Promise<unknown> {
+  return runParts().tenants.update(ref.tenant, { summarization: "paused" });
+}
+
+describe("summarize", () => {
+  it("owes a summary to sessions that lag by their own settings, and leaves the others alone", async () => {
+    const tenant = freshTenant();
+    const [lagging, short] = await Promise.all([
+      listedSession({ tenant, owner: "ada", session: "lagging" }),
+      listedSession({ tenant, owner: "ada", session: "short" }),
+    ]);
+    await withSummarizationPaused(lagging);
+    unwrap(
+      await sessionAt(lagging).append({ messages: Array.from({ length: 60 }, (_, at) => turn(at + 10, 80)) }, null),
+    );
+    // As after a change of its settings that it did not hear of: enough was said, and nothing is owed.
+    await runInDurableObject(stubAt(lagging), (_, state) => {
+      state.storage.sql.exec("DELETE FROM jobs");
+      state.storage.sql.exec(
+        "UPDATE session SET settings = ?",
+        JSON.stringify({ summarizeAfterTokens: 2_000, keepRecentTokens: 500 }),
+      );
+    });
+    await evictDurableObject(stubAt(lagging));
+    expect(await run({ op: "summarize", tenant })).toMatchObject({ report: { counts: { owed: 1, nothing: 1 } } });
+    expect(await kindsOwed(lagging)).toEqual(["summarize"]);
+    expect(await kindsOwed(short)).toEqual([]);
+  });
+});
+
+describe("expire", () => {
+  it("has a silent session hear of its tenant's settings, and expire if it is due by them", async () => {
+    const tenant = freshTenant();
+    const ref = await listedSession({ tenant, owner: "ada", session: "silent" });
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE messages SET created_at = created_at - ? WHERE seq > 0", 3 * 86_400_000);
+      state.storage.sql.exec(
+        "UPDATE session SET created_at = created_at - ?, began_at = began_at - ?",
+        3 * 86_400_000,
+        3 * 86_400_000,
+      );
+    });
+    expect(await run({ op: "expire", tenant })).toMatchObject({ report: { counts: { nothing: 1 } } });
+    const parts = runParts();
+    await parts.tenants.update(tenant, { settings: { expireAfterIdleSeconds: 86_400 } });
+    expect(await run({ op: "expire", tenant, dryRun: true }, parts)).toMatchObject({ report: { counts: { owed: 1 } } });
+    expect(await kindsOwed(ref)).toEqual([]);
+    expect(await run({ op: "expire", tenant }, parts)).toMatchObject({ report: { counts: { owed: 1 } } });
+    expect(await kindsOwed(ref)).toContain("expire");
+  });
+});
+
+describe("reindex", () => {
+  it("makes the index anew, and finds the same with it; a session that was never searched gets none", async () => {
+    const tenant = freshTenant();
+    const ref = await listedSession({ tenant, owner: "-", session: "searched" }, 30);
+    await listedSession({ tenant, owner: "-", session: "never" });
+    const search = async () => unwrap(await sessionAt(ref).search({ query: "invoice 1007", limit: 5 }));
+    const before = await search();
+    // A term that is lost: what an index out of order lacks.
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec("UPDATE search_texts SET terms = '' WHERE seq = 7");
+      state.storage.sql.exec("INSERT INTO search_index (search_index) VALUES ('delete-all')");
+    });
+    await evictDurableObject(stubAt(ref));
+    expect((await search()).data).not.toEqual(before.data);
+    expect(await run({ op: "reindex", tenant })).toMatchObject({
+      report: { counts: { reindexed: 1, unindexed: 1 } },
+    });
+    expect((await search()).data).toEqual(before.data);
+  });
+});
+
+describe("retry", () => {
+  it("sends again what the filter means, and nothing else", async () => {
+    const tenant = freshTenant();
+    const parts = runParts();
+    const at = new Date().toISOString();
+    for (const [owner, kind] of [
+      ["ada", "summarize"],
+      ["ada", "archive"],
+      ["bob", "summarize"],
+    ] as const) {
+      await parts.operations.report({
+        jobId: crypto.randomUUID(),
+        kind,
+        tenant,
+        owner,
+        session: "a",
+        reason: "test",
+        attempts: 3,
+        firstFailedAt: at,
+        lastFailedAt: at,
+      });
+    }
+    const retried: string[] = [];
+    const retryJob: typeof parts.retryJob = async ({ owner, kind }) => {
+      retried.push(`${owner} ${kind}`);
+      return "sent";
+    };
+    const listening = { ...parts, retryJob };
+    expect(await run({ op: "retry", tenant, dryRun: true }, listening)).toMatchObject({ progress: { done: 3 } });
+    expect(retried).toEqual([]);
+    await run({ op: "retry", tenant, user: "ada", kind: "summarize" }, listening);
+    expect(retried.splice(0)).toEqual(["ada summarize"]);
+    await run({ op: "retry", tenant, sliceSize: 1 }, listening);
+    expect(retried.toSorted()).toEqual(["ada archive", "ada summarize", "bob summarize"]);
+  });
+
+  it("tells which job could not be sent, and goes on with the others", async () => {
+    const tenant = freshTenant();
+    const parts = runParts();
+    const at = new Date().toISOString();
+    for (const owner of ["ada", "bob"]) {
+      await parts.operations.report({
+        jobId: crypto.randomUUID(),
+        kind: "fork",
+        tenant,
+        owner,
+        session: "a",
+        reason: "test",
+        attempts: 3,
+        firstFailedAt: at,
+        lastFailedAt: at,
+      });
+    }
+    const retryJob: typeof parts.retryJob = async ({ owner }) => {
+      if (owner === "ada") throw Object.assign(new Error("restarting"), { retryable: true });
+      return "sent";
+    };
+    expect(await run({ op: "retry", tenant }, { ...parts, retryJob })).toMatchObject({
+      progress: { done: 2, failed: 1 },
+      report: {
+        counts: { failed: 1, sent: 1 },
+        failures: [{ tenant, user: "ada", session: "a", reason: "unavailable" }],
+      },
+    });
+  });
+});
+
+describe("export-user", () => {
+  it("counts what there is and says where to fetch it", async () => {
+    const tenant = freshTenant();
+    for (const session of ["a", "b"]) await listedSession({ tenant, owner: "ada", session });
+    const ended = await run({ op: "export-user", tenant, user: "ada" });
+    expect(ended.report.counts).toEqual({ whole: 2 });
+    expect(ended.report.notes.join("\n")).toContain("GET /v1/users/{userId}");
+  });
+});
+
+describe("erase-user", () => {
+  it("begins the erasure, waits for its end, and is audited like a request", async () => {
+    const user = { tenant: freshTenant(), owner: "ada" };
+    const parts = runParts();
+    const looks = [5, 2, 0];
+    const erasure = { userId: "ada", sessions: 5, startedAt: new Date().toISOString() };
+    const users: typeof parts.users = {
+      ...parts.users,
+      erase: async () => ({ ...erasure, state: "erasing", erased: 0 }),
+      readErasure: async () => {
+        const left = looks.shift() ?? 0;
+        return { ...erasure, state: left === 0 ? "erased" : "erasing", erased: 5 - left };
+      },
+    };
+    const ended = await run({ op: "erase-user", tenant: user.tenant, user: user.owner }, { ...parts, users });
+    expect(ended).toMatchObject({
+      status: "complete",
+      progress: { total: 5, done: 5 },
+      report: { counts: { erased: 5 } },
+    });
+    expect(looks).toEqual([]);
+    expect(parts.audit).toMatchObject({
+      recorded: [
+        { action: "startOperation", ...user, actor: { kind: "admin", id: "operations" } },
+        { action: "eraseUser", ...user, actor: { kind: "admin", id: "operations" } },
+      ],
+    });
+  });
+
+  it("is told of no more by the user's name once the user is erased, nor are sessions of theirs in other reports", async () => {
+    const { operations } = runParts();
+    const tenant = freshTenant();
+    const [about, other] = [crypto.randomUUID(), crypto.randomUUID()];
+    const owner = `ada-${crypto.randomUUID()}`;
+    const asked = { tenant, dryRun: false, sliceSize: 500 } as const;
+    await operations.runs.begin(about, { ...asked, op: "erase-user", user: owner }, "running");
+    await operations.runs.begin(other, { ...asked, op: "reindex" }, "running");
+    const named = [owner, "bob"].map((user) => ({ tenant, user, session: "a", reason: "unavailable" }));
+    const progress = { done: 2, failed: 2, total: null };
+    await operations.runs.progress(other, {
+      progress,
+      report: { counts: {}, failures: named, findings: named, notes: [] },
+    });
+    await operations.clearUser({ tenant, owner });
+    expect(await operations.runs.read(about)).not.toHaveProperty("user");
+    expect(await operations.runs.read(other)).toMatchObject({
+      report: { failures: [{ user: "bob" }], findings: [{ user: "bob" }] },
+    });
+    const stored = await runInDurableObject(env.OPERATIONS.getByName("operations"), (_, state) =>
+      JSON.stringify(state.storage.sql.exec("SELECT * FROM operation_runs").toArray()),
+    );
+    expect(stored).not.toContain(owner);
+  });
+});
+
+describe("the list of owners", () => {
+  it("has each user once, and none who was erased", async () => {
+    const tenant = freshTenant();
+    const { owners } = runParts();
+    for (const session of ["a", "b"]) await listedSession({ tenant, owner: "ada", session });
+    await listedSession({ tenant, owner: "bob", session: "a" });
+    const names = async (): Promise<string[]> =>
+      (await owners.list(tenant, 0, 500)).map(({ owner }) => owner).toSorted();
+    expect(await names()).toEqual(["ada", "bob"]);
+    await runInDurableObject(env.DIRECTORY.getByName(`${tenant}/ada`), async (directory, state) => {
+      await directory.beginErasure({ tenant, owner: "ada" });
+      const { row } = state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").one();
+      const { jobId } = JSON.parse(row);
+      await state.storage.deleteAlarm();
+      await directory.concludeErasure(jobId, { archive: 0, failedJobs: 0 });
+      await state.storage.deleteAlarm();
+    });
+    expect(await names()).toEqual(["bob"]);
+    const stored = await runInDurableObject(env.OWNERS.getByName(tenant), (_, state) =>
+      JSON.stringify(state.storage.sql.exec("SELECT * FROM owners").toArray()),
+    );
+    expect(stored).not.toContain("ada");
+  });
+
+  it("that was out of reach is told again later", async () => {
+    const tenant = freshTenant();
+    const { directory, owners } = runParts();
+    const stub = env.DIRECTORY.getByName(`${tenant}/ada`);
+    await runInDurableObject(env.OWNERS.getByName(tenant), (list) => {
+      Object.assign(list, { note: () => Promise.reject(new Error("out of reach")) });
+    });
+    await directory.register({ tenant, owner: "ada", session: "a" }, Date.now(), {});
+    await runInDurableObject(stub, async (one, state) => {
+      await one.alarm();
+      expect(await state.storage.getAlarm()).toBeGreaterThan(Date.now());
+      return null;
+    });
+    expect(await owners.list(tenant, 0, 10)).toEqual([]);
+    await evictDurableObject(env.OWNERS.getByName(tenant));
+    await runInDurableObject(stub, (one) => one.alarm());
+    expect(await owners.list(tenant, 0, 10)).toMatchObject([{ owner: "ada" }]);
+  });
+});

@@ -1,0 +1,183 @@
+import { createExecutionContext, createMessageBatch, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { withDatabase } from "../../src/archive/database.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobMessage } from "../../src/contracts/job.ts";
+import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { consume } from "../../src/pipeline/consume.ts";
+import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
+import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
+import { createLog, type Log } from "../../src/telemetry/log.ts";
+import { appWith } from "../support/worker-app.ts";
+import { chatOf, oweSummary, sessionAt, stubAt, withoutAlarm } from "../support/worker-session.ts";
+
+const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
+const TRACE = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
+
+type Entry = Record<string, unknown>;
+
+function listening(): { log: Log; entries: Entry[] } {
+  const entries: Entry[] = [];
+  return { entries, log: createLog({ write: (_, line) => void entries.push(JSON.parse(line)) }) };
+}
+
+const REQUEST = {
+  previous: [],
+  messages: [{ seq: 1, role: "user" as const, at: "2026-11-22T09:30:00Z", text: "My sister moves to Bergen." }],
+  maxTokens: 500,
+};
+
+describe("the trace of a request", () => {
+  it("is the caller's, in the log and with what it calls for", async () => {
+    const { log, entries } = listening();
+    const ref = await chatOf(2);
+    const heard: (string | undefined)[] = [];
+    const get = () => ({
+      ...sessionAt(ref),
+      summarize: (_request: object, trace?: string) => {
+        heard.push(trace);
+        return sessionAt(ref).summarize({});
+      },
+    });
+    const app = appWith({ log }, { sessions: { get } });
+    const init = { method: "POST", body: "{}", headers: { Authorization: "ada", "Content-Type": "application/json" } };
+    const ask = (traceparent: string) =>
+      app.request("http://threadkeep.test/v1/sessions/a/summarize", {
+        ...init,
+        headers: { ...init.headers, traceparent },
+      });
+    expect((await ask(TRACE)).status).toBe(202);
+    expect((await ask("nonsense")).status).toBe(202);
+    const traceIds = entries.filter(({ event }) => event === "request").map(({ traceId }) => traceId);
+    expect(traceIds).toEqual([TRACE_ID, expect.stringMatching(/^[0-9a-f]{32}$/)]);
+    expect(heard.map((trace) => trace?.slice(3, 35))).toEqual(traceIds);
+  });
+
+  it("goes with the job that the session sends, and with the archive's that follows from it", async () => {
+    const ref = await chatOf(8);
+    const sent: JobMessage[] = [];
+    const send = async (message: JobMessage): Promise<void> => void sent.push(message);
+    await runInDurableObject(stubAt(ref), async (object, { storage }) => {
+      const before = Reflect.get(object, "env");
+      Reflect.set(object, "env", { ...before, SUMMARIZE_QUEUE: { send }, ARCHIVE_QUEUE: { send } });
+      // The alarm is taken away before it can ring: the test alone sends.
+      const owed = object.summarize({ keepRecentTokens: 0 }, TRACE);
+      await storage.deleteAlarm();
+      const { job } = unwrap(await owed);
+      await object.alarm();
+      const incarnation = sent[0]?.incarnation ?? "";
+      const step = await object.beginSummary(job?.id ?? "", incarnation);
+      if (step.next !== "call") throw new Error("expected a call");
+      const saved = object.saveAnswer(job?.id ?? "", incarnation, step.lease, { items: [], model: "test" });
+      await storage.deleteAlarm();
+      await saved;
+      await object.alarm();
+      Reflect.set(object, "env", before);
+    });
+    expect(sent.map(({ kind, trace }) => ({ kind, trace }))).toEqual([
+      { kind: "summarize", trace: TRACE },
+      { kind: "archive", trace: TRACE },
+    ]);
+  });
+});
+
+describe("the trace of a job", () => {
+  it("is in its log, and handed on to the summarizer and to PostgreSQL", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const { log, entries } = listening();
+    const asked: (string | undefined)[] = [];
+    const written: (readonly string[] | undefined)[] = [];
+    const parts: PipelineParts = {
+      sessions: createSessionClient(env.CHAT_SESSION),
+      directory: createDirectoryClient(env.DIRECTORY),
+      users: createUserClient(env.DIRECTORY),
+      tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
+      makeshift: null,
+      operations: createOperationsClient(env.OPERATIONS),
+      summarizer: {
+        summarize: async (_request, _signal, trace) => {
+          asked.push(trace);
+          throw new SummarizerError("timeout", "test");
+        },
+      },
+      withDatabase: (body, traceIds) => {
+        written.push(traceIds);
+        return withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
+      },
+      log,
+    };
+    const job = { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, trace: TRACE };
+    const deliver = (...bodies: object[]): Promise<void> =>
+      consume(
+        createMessageBatch(
+          "threadkeep-summarize",
+          bodies.map((body, at) => ({ id: `${at}`, timestamp: Date.now(), attempts: 1, body })),
+        ),
+        parts,
+      );
+    await withoutAlarm(ref, async () => undefined);
+    await deliver(job);
+    expect(asked).toEqual([TRACE]);
+    expect(entries.map(({ event, traceId, jobId: id }) => [event, traceId, id])).toEqual([
+      ["job_failed", TRACE_ID, jobId],
+      ["job", TRACE_ID, jobId],
+    ]);
+    await runInDurableObject(stubAt(ref), (_, { storage }) => {
+      storage.sql.exec("UPDATE jobs SET kind = 'archive'");
+      storage.sql.exec("UPDATE session SET archive_rev = 1");
+    });
+    await deliver({ ...job, kind: "archive" });
+    expect(written).toEqual([[TRACE_ID]]);
+  });
+
+  it("begins each statement, as PostgreSQL sees it, and nothing else can stand there", async () => {
+    const seen = (traceIds?: readonly string[]): Promise<string> =>
+      withDatabase(
+        env.HYPERDRIVE.connectionString,
+        (database) =>
+          database.transaction(async (transaction) => {
+            const { rows } = await transaction.execute<{ query: string }>(
+              sql`SELECT query FROM pg_stat_activity WHERE pid = pg_backend_pid() AND ${1}::int = 1`,
+            );
+            return rows[0]?.query ?? "";
+          }),
+        traceIds,
+      );
+    expect(await seen([TRACE_ID, TRACE_ID])).toMatch(new RegExp(`^/\\* trace ${TRACE_ID} \\*/ SELECT`));
+    expect(await seen(["*/ DROP TABLE sessions; --"])).toMatch(/^SELECT/);
+    expect(await seen()).toMatch(/^SELECT/);
+  });
+
+  it("reaches the agent as a header, and stands in its log", async () => {
+    const { log, entries } = listening();
+    const failing = {
+      name: "test",
+      summarize: async (): Promise<never> => {
+        throw new SummarizerError("refused", "test");
+      },
+    };
+    const handler = createSummarizerHandler(failing, log);
+    const headers: (string | null)[] = [];
+    const client = createSummarizerClient({
+      url: IN_PROCESS_SUMMARIZER_URL,
+      timeoutMs: 10_000,
+      name: "test",
+      fetch: (request) => {
+        headers.push(request.headers.get("traceparent"));
+        return handler(request, {}, createExecutionContext());
+      },
+    });
+    await expect(client.summarize(REQUEST, undefined, TRACE)).rejects.toThrow("refused");
+    expect(headers.length).toBeGreaterThan(0);
+    for (const header of headers) expect(header).toContain(`00-${TRACE_ID}-`);
+    expect(entries).toMatchObject([{ event: "model_failed", traceId: TRACE_ID }]);
+  });
+});
