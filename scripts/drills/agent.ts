@@ -13,8 +13,8 @@ import { findFreePort, LOOPBACK } from "../dev/ports.ts";
 
 const MAX_QUOTED_CHARACTERS = 120;
 
-/** `gone`: it takes no connection; `hanging`: it takes calls and never answers. */
-export type AgentState = "well" | "gone" | "hanging";
+/** `gone`: it takes no connection. */
+export type AgentState = "well" | "gone";
 
 /** A call that was answered well: such a one is paid for. */
 export interface PaidCall {
@@ -41,7 +41,6 @@ export async function startAgent(): Promise<Agent> {
       SUMMARIZE_TOOL,
       { inputSchema: summarizerRequestSchema, outputSchema: summarizerAnswerSchema },
       async (request) => {
-        if (state === "hanging") return new Promise<never>(() => undefined);
         calls.push({ at: Date.now(), messages: request.messages.map(({ text }) => text.split(" ", 1)[0] ?? "") });
         return { structuredContent: { ...quote(request) }, content: [{ type: "text", text: "done" }] };
       },
@@ -67,7 +66,7 @@ export async function startAgent(): Promise<Agent> {
     calls,
     be(next) {
       state = next;
-      // Whoever hangs is let go, and none that is kept open outlives the agent.
+      // A connection that is kept open would outlive the agent.
       server.closeAllConnections();
     },
     close: () => closeServer(server),

@@ -5,8 +5,8 @@ export class DrillFault extends Error {
   override readonly name = "DrillFault";
 }
 
-/** Long enough for the pauses between attempts, on a machine that has other things to do. */
-const PATIENCE_MS = 120_000;
+/** A consumer that a crash took along holds its lease for three minutes, and then there are pauses. */
+const PATIENCE_MS = 300_000;
 const POLL_MS = 100;
 
 export function check(isRight: boolean, otherwise: string): asserts isRight {

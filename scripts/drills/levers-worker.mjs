@@ -1,11 +1,11 @@
-// The Worker as it is, with levers: bodies are put into its queues, and its consumers are held up. It runs in workerd, beside the
+// The Worker as it is, with levers: bodies are put into its queues, its consumers are held up, and a Workflow is woken. It runs in workerd, beside the
 // Worker's bundle, which it calls service.js; nothing of it is ever deployed.
 import worker from "./service.js";
 
 export * from "./service.js";
 
-/** What nobody understands is tried eleven times, with pauses that grow to five minutes: here each is as short as this. */
-const RETRY_SECONDS = 1;
+/** What nobody understands is tried eleven times, with pauses that grow to five minutes: here there are none. */
+const RETRY_SECONDS = 0;
 const POLL_MS = 100;
 const levers = { isHeld: false };
 
@@ -18,7 +18,8 @@ export default {
     else if (pathname === "/drills/send") {
       const { queue, bodies } = await request.json();
       await env[queue].sendBatch(bodies.map((body) => ({ body })));
-    } else return worker.fetch(request, env, ctx);
+    } else if (pathname === "/drills/wake") await wake(env.OPERATIONS_WORKFLOW, (await request.json()).id);
+    else return worker.fetch(request, env, ctx);
     return new Response(null, { status: 204 });
   },
   async queue(batch, env, ctx) {
@@ -27,6 +28,14 @@ export default {
     await worker.queue({ queue: batch.queue, messages: batch.messages.map(hurry) }, env, ctx);
   },
 };
+
+/** The platform wakes instances that a crash interrupted; the simulator leaves them until somebody pauses and resumes them. */
+async function wake(workflow, id) {
+  const instance = await workflow.get(id);
+  await instance.pause();
+  while ((await instance.status()).status !== "paused") await scheduler.wait(POLL_MS);
+  await instance.resume();
+}
 
 function hurry(message) {
   const { id, timestamp, attempts, body } = message;

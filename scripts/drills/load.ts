@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AppendResult, appendResultSchema } from "../../src/contracts/append.ts";
 import { type Context, contextSchema } from "../../src/contracts/context.ts";
-import { check } from "./fault.ts";
+import { check, DrillFault } from "./fault.ts";
 import { type Answer, type Asked, send, type Target } from "./requests.ts";
 
 /** Past the threshold every dozen turns: summaries are made all the time. */
@@ -10,6 +10,7 @@ const SETTINGS = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
 const TURNS_AT_ONCE = 2;
 /** A chat that is not answered asks again, as a client does. */
 const RETRY_MS = 200;
+const POLL_MS = 50;
 const FILLING = "and the crate is heavy, blue and late. ".repeat(6);
 
 export interface Chat {
@@ -25,8 +26,12 @@ export interface Load {
   /** Requests that were not answered with success: none in an outage, some while the service restarts. */
   readonly unanswered: () => number;
   readonly acknowledged: () => number;
+  /** Runs the body while no chat says anything. */
+  whileSilent(body: () => Promise<void>): Promise<void>;
   /** Lets what is under way come to its end. */
   stop(): Promise<void>;
+  /** Asks no more, whatever is under way. */
+  abandon(): void;
 }
 
 export interface LoadOptions {
@@ -43,11 +48,13 @@ export async function startLoad(target: () => Target, { name, chats: count, paus
     return { id: `${name}-${index + 1}`, acknowledged: new Map(), faults: [] };
   });
   let unanswered = 0;
-  const talk = { isOver: false };
+  const speaking = new Set<string>();
+  const talk = { isOver: false, isSilent: false, isAbandoned: false };
   const insist = async (path: string, asked: Asked): Promise<Answer> => {
     for (;;) {
       const answer = await send(target(), path, asked).catch(() => null);
       if (answer !== null && answer.status < 500) return answer;
+      if (talk.isAbandoned) throw new DrillFault("the load was abandoned");
       unanswered += 1;
       await sleep(RETRY_MS);
     }
@@ -56,16 +63,32 @@ export async function startLoad(target: () => Target, { name, chats: count, paus
     const { status } = await insist("/v1/sessions", { method: "POST", body: { id, settings: SETTINGS } });
     check(status < 300, `the session ${id} could not be created: it was answered with ${status}`);
   }
-  const talking = chats.map(async (chat) => {
+  const speak = async (chat: Chat): Promise<void> => {
     for (let turn = 1; !talk.isOver && chat.faults.length === 0; turn += TURNS_AT_ONCE) {
-      await say(chat, turn, insist);
+      while (talk.isSilent) await sleep(POLL_MS);
+      speaking.add(chat.id);
+      await say(chat, turn, insist).finally(() => speaking.delete(chat.id));
       await sleep(pauseMs);
     }
-  });
+  };
+  const talking = chats.map((chat) => speak(chat).catch((error: unknown) => chat.faults.push(String(error))));
   return {
     chats,
     unanswered: () => unanswered,
     acknowledged: () => chats.reduce((sum, { acknowledged }) => sum + acknowledged.size, 0),
+    async whileSilent(body) {
+      talk.isSilent = true;
+      while (speaking.size > 0) await sleep(POLL_MS);
+      try {
+        await body();
+      } finally {
+        talk.isSilent = false;
+      }
+    },
+    abandon() {
+      talk.isOver = true;
+      talk.isAbandoned = true;
+    },
     async stop() {
       talk.isOver = true;
       await Promise.all(talking);

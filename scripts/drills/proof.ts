@@ -15,7 +15,7 @@ const LOST_ANSWER_MS = 10_000;
 
 const messagePageSchema = pageSchema(messageSchema);
 const summaryPageSchema = pageSchema(summarySchema);
-const stateSchema = z.object({ archived: z.boolean(), headSeq: z.int() });
+const stateSchema = z.object({ archived: z.boolean() });
 
 export interface Proof {
   readonly messages: number;
@@ -23,13 +23,18 @@ export interface Proof {
   readonly calls: number;
 }
 
+/** An end of the service, in ms since 1970: an answer that came just before it was over may be paid twice. */
+export interface Crash {
+  readonly begunAt: number;
+  readonly overAt: number;
+}
+
 export interface Tried {
   readonly target: Target;
   readonly databaseUrl: string;
   readonly load: Load;
   readonly calls: readonly PaidCall[];
-  /** When processes were killed, in ms since 1970: an answer that came just before may be paid twice. */
-  readonly crashes: readonly number[];
+  readonly crashes: readonly Crash[];
 }
 
 /** The load has to be over. */
@@ -40,10 +45,6 @@ export async function proveKept({ target, databaseUrl, load, calls, crashes }: T
   let summaries = 0;
   for (const chat of load.chats) {
     messages += await proveMessages(target, chat);
-    await until(`the archive has ${chat.id}`, async () => {
-      const { body } = await send(target, `/v1/sessions/${chat.id}`);
-      return stateSchema.parse(body).archived ? true : undefined;
-    });
     summaries += await proveArchive(target, databaseUrl, chat);
   }
   proveNothingPaidTwice(load.chats, calls, crashes);
@@ -75,27 +76,37 @@ async function proveMessages(target: Target, { id, acknowledged }: Chat): Promis
   return stored.length;
 }
 
-/** The versions that the session tells of, and those in PostgreSQL. */
+/** Waits until the session says that the archive has all, and the versions it tells of are those in PostgreSQL. */
 async function proveArchive(target: Target, databaseUrl: string, { id }: Chat): Promise<number> {
-  const { body } = await send(target, `/v1/sessions/${id}/summaries?limit=100`);
-  const held = summaryPageSchema
-    .parse(body)
-    .data.map(({ version, throughSeq, degraded }) => ({ version, throughSeq, degraded }))
-    .toSorted((a, b) => a.version - b.version);
-  const rows = await queryDatabase(
-    databaseUrl,
-    `select v.version, v.through_seq as "throughSeq", v.degraded from summaries v join sessions using (incarnation)
-     where session = $1 and erased_at is null order by v.version desc limit 100`,
-    [id],
+  let seen: unknown;
+  // Asked again: a summary that was under way when the chat fell silent is archived a little later.
+  return until(
+    `the archive has what ${id} has`,
+    async () => {
+      const held = await readVersions(target, id);
+      const rows = await queryDatabase(databaseUrl, VERSIONS, [id]);
+      const { archived } = stateSchema.parse((await send(target, `/v1/sessions/${id}`)).body);
+      seen = { archived, held, rows };
+      return archived && JSON.stringify(rows) === JSON.stringify(held) ? held.length : undefined;
+    },
+    { seen: () => seen },
   );
-  check(
-    JSON.stringify(rows.toReversed()) === JSON.stringify(held),
-    `the archive of ${id} has ${JSON.stringify(rows)} where the session has ${JSON.stringify(held)}`,
-  );
-  return held.length;
 }
 
-function proveNothingPaidTwice(chats: readonly Chat[], calls: readonly PaidCall[], crashes: readonly number[]): void {
+const VERSIONS = `
+  select v.version, v.through_seq as "throughSeq", v.degraded from summaries v join sessions using (incarnation)
+  where session = $1 and erased_at is null order by v.version desc limit 100`;
+
+/** The newest first. */
+async function readVersions(target: Target, id: string): Promise<unknown[]> {
+  const { body } = await send(target, `/v1/sessions/${id}/summaries?limit=100`);
+  return summaryPageSchema
+    .parse(body)
+    .data.map(({ version, throughSeq, degraded }) => ({ version, throughSeq, degraded }))
+    .toSorted((a, b) => b.version - a.version);
+}
+
+function proveNothingPaidTwice(chats: readonly Chat[], calls: readonly PaidCall[], crashes: readonly Crash[]): void {
   const ours = new Set(chats.map(({ id }) => id));
   const paidAt = new Map<string, number>();
   for (const { at, messages } of calls) {
@@ -103,9 +114,13 @@ function proveNothingPaidTwice(chats: readonly Chat[], calls: readonly PaidCall[
       if (!ours.has(message.split(":", 1)[0] ?? "")) continue;
       const before = paidAt.get(message);
       const isCrash = crashes.some(
-        (crash) => before !== undefined && before <= crash && crash - before < LOST_ANSWER_MS,
+        ({ begunAt, overAt }) => before !== undefined && begunAt - LOST_ANSWER_MS < before && before <= overAt,
       );
-      check(before === undefined || isCrash, `${message} was given to the agent in two calls that it answered`);
+      const times = [before ?? 0, at].map((ms) => new Date(ms).toISOString()).join(" and ");
+      check(
+        before === undefined || isCrash,
+        `${message} was given to the agent in two calls that it answered: ${times}`,
+      );
       paidAt.set(message, at);
     }
   }

@@ -1,7 +1,8 @@
 // What operators and chats read of sessions.
+import { z } from "zod";
 import { pageSchema } from "../../src/contracts/page.ts";
 import { type Summary, summarySchema } from "../../src/contracts/summary.ts";
-import { check } from "./fault.ts";
+import { check, until } from "./fault.ts";
 import type { Chat } from "./load.ts";
 import { send, type Target } from "./requests.ts";
 
@@ -18,6 +19,20 @@ export async function readSummaries(target: Target, chats: readonly Chat[]): Pro
       return summaryPageSchema.parse(body).data[0];
     }),
   );
+}
+
+const stateSchema = z.object({ archived: z.boolean() });
+const pendingSchema = z.object({ summaryPending: z.boolean() });
+
+/** Waits until nothing is owed by any of the chats, which have to be silent. */
+export async function untilIdle(target: Target, chats: readonly Chat[]): Promise<void> {
+  for (const { id } of chats) {
+    await until(`${id} owes nothing`, async () => {
+      const context = pendingSchema.parse((await send(target, `/v1/sessions/${id}/context`)).body);
+      const state = stateSchema.parse((await send(target, `/v1/sessions/${id}`)).body);
+      return state.archived && !context.summaryPending ? true : undefined;
+    });
+  }
 }
 
 /** True once each chat has a summary of this version or a later one, else undefined. Fails once a chat met a fault. */

@@ -7,7 +7,8 @@ import { type Bell, createBell } from "./alerts.ts";
 import { type Load, startLoad } from "./load.ts";
 import { type Mailbox, startMailbox } from "./mailbox.ts";
 import { type Plant, plantBundle } from "./planted-bundle.ts";
-import { type Proof, proveKept } from "./proof.ts";
+import { type Crash, type Proof, proveKept } from "./proof.ts";
+import { untilIdle } from "./sessions.ts";
 
 export interface Seen {
   readonly drill: string;
@@ -26,8 +27,8 @@ export interface StageOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a call of the agent may take before it is given up. */
-const AGENT_TIMEOUT_SECONDS = 3;
+/** A call that is given up may be paid all the same, and is made again: longer than any takes on a busy machine. */
+const AGENT_TIMEOUT_SECONDS = 60;
 const LOAD = { short: { chats: 3, pauseMs: 150 }, whole: { chats: 12, pauseMs: 250 } };
 /** Between two looks for alerts, for which the platform takes a minute. */
 const LOOK_EVERY_MS = { short: 300, whole: 5_000 };
@@ -43,6 +44,11 @@ export interface Scene {
   readonly saw: (what: string) => void;
   /** Ends it by `end`, and starts it again on the same data and port, with what is planted in the Worker from then on. */
   readonly restart: (end: "stop" | "kill -9", plant?: Plant) => Promise<void>;
+  /**
+   * The same by `stop`, around chats that go on. A summary that is amid its making is made again three minutes later, when its lease is
+   * over: in short they fall silent for a moment, so that there is none.
+   */
+  readonly restartAround: (load: Load, plant: Plant) => Promise<void>;
   /** Restarts it where something else is planted in it. */
   readonly plant: (plant: Plant) => Promise<void>;
   /** Ends the load, and proves that all of it is there. */
@@ -73,12 +79,14 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
     });
   let service = await start("nothing");
   let planted: Plant = "nothing";
-  const crashes: number[] = [];
+  const crashes: Crash[] = [];
+  const loads: Load[] = [];
 
   async function restart(end: "stop" | "kill -9", plant: Plant = "nothing"): Promise<void> {
     const { port } = service;
-    crashes.push(Date.now());
+    const begunAt = Date.now();
     await (end === "stop" ? service.stop() : service.kill9());
+    crashes.push({ begunAt, overAt: Date.now() });
     service = await start(plant, port);
     planted = plant;
   }
@@ -88,21 +96,26 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
     const saw = (what: string): void =>
       onSeen({ drill, what, atSeconds: Math.round((performance.now() - startedAt) / 100) / 10 });
     const size = isShort ? "short" : "whole";
-    let loads = 0;
     return {
       isShort,
       agent,
       bell: createBell(() => service, mailbox, LOOK_EVERY_MS[size]),
       service: () => service,
       saw,
-      load() {
-        loads += 1;
-        return startLoad(() => service, {
-          name: `${drill}-${crypto.randomUUID().slice(0, 8)}-${loads}`,
-          ...LOAD[size],
-        });
+      async load() {
+        const name = `${drill}-${crypto.randomUUID().slice(0, 8)}`;
+        const load = await startLoad(() => service, { name, ...LOAD[size] });
+        loads.push(load);
+        return load;
       },
       restart,
+      async restartAround(load, plant) {
+        if (!isShort) return restart("stop", plant);
+        await load.whileSilent(async () => {
+          await untilIdle(service, load.chats);
+          await restart("stop", plant);
+        });
+      },
       async plant(plant) {
         if (plant !== planted) await restart("stop", plant);
       },
@@ -121,6 +134,7 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
   return {
     scene,
     async close() {
+      for (const load of loads) load.abandon();
       await service.stop();
       await Promise.all([agent.close(), mailbox.close()]);
     },
