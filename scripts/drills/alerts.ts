@@ -6,7 +6,7 @@ import { check, until } from "./fault.ts";
 import type { Mailbox } from "./mailbox.ts";
 import { send, type Target } from "./requests.ts";
 
-type Told = Exclude<AlertNotice, { type: "digest" }>;
+export type Told = Exclude<AlertNotice, { type: "digest" }>;
 
 export interface Bell {
   /** As the platform does once a minute. */
@@ -66,7 +66,8 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
   };
 }
 
-function proveToldOnce(told: readonly Told[], kind: AlertKind): void {
+/** Fails unless each alert was told once at its start and once at its end, and one was of this kind. */
+export function proveToldOnce(told: readonly Told[], kind: AlertKind): void {
   const ids = [...new Set(told.map(({ alert }) => alert.id))];
   for (const id of ids) {
     const types = told.filter(({ alert }) => alert.id === id).map(({ type }) => type);

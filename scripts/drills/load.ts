@@ -1,7 +1,7 @@
 // Chats that go on while a drill disturbs them: each appends, reads its context, and writes down what it was told.
 import { setTimeout as sleep } from "node:timers/promises";
 import { type AppendResult, appendResultSchema } from "../../src/contracts/append.ts";
-import { type Context, contextSchema } from "../../src/contracts/context.ts";
+import { contextSchema } from "../../src/contracts/context.ts";
 import { check, DrillFault } from "./fault.ts";
 import { type Answer, type Asked, send, type Target } from "./requests.ts";
 
@@ -124,8 +124,16 @@ export function messageIdOf(session: string, turn: number): string {
   return `${session}:${turn}`;
 }
 
+/** What of a context tells which messages it speaks of. */
+interface Covered {
+  readonly headSeq: number;
+  readonly summary: { readonly throughSeq: number } | null;
+  readonly messages: readonly { readonly seq: number }[];
+  readonly omitted: readonly { readonly fromSeq: number; readonly throughSeq: number }[];
+}
+
 /** Seqs that are neither word for word, nor summarized, nor named as omitted. */
-export function missingFrom({ headSeq, summary, messages, omitted }: Context): number[] {
+export function missingFrom({ headSeq, summary, messages, omitted }: Covered): number[] {
   const there = new Set(messages.map(({ seq }) => seq));
   return Array.from({ length: headSeq }, (_, index) => index + 1).filter(
     (seq) =>

@@ -106,7 +106,12 @@ async function readVersions(target: Target, id: string): Promise<unknown[]> {
     .toSorted((a, b) => b.version - a.version);
 }
 
-function proveNothingPaidTwice(chats: readonly Chat[], calls: readonly PaidCall[], crashes: readonly Crash[]): void {
+/** Fails if a message of these chats was in two calls that were answered, but for a crash just after the first. */
+export function proveNothingPaidTwice(
+  chats: readonly Chat[],
+  calls: readonly PaidCall[],
+  crashes: readonly Crash[],
+): void {
   const ours = new Set(chats.map(({ id }) => id));
   const paidAt = new Map<string, number>();
   for (const { at, messages } of calls) {
