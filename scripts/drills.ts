@@ -15,17 +15,26 @@ Each loads the service with chats, makes a fault, looks for alerts as the cron d
 acknowledged is there, no context has a silent gap, the archive has what the sessions have, no call of the agent was paid twice, and the
 alert was told once when it started and once when it ended. The exit code is 0 if all of it holds.`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    short: { type: "boolean", default: false },
-    list: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const { values, positionals } = readArguments();
 
 const interruption = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        short: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
+    process.exit(64);
+  }
+}
 
 function chosenDrills(): typeof DRILLS {
   const unknown = positionals.filter((name) => !DRILLS.some((drill) => drill.name === name));

@@ -31,9 +31,10 @@ export const failingWrite: Drill = {
     saw(`PostgreSQL refuses the rows of one chat of ${load.chats.length}`);
     await bell.started("jobs-failing");
     saw("the alert jobs-failing has started");
-    const listed = await readFailures(service(), "archive");
-    const failure = listed.find(({ session }) => session === victim.id);
-    check(failure !== undefined, `the list of failed jobs has not the chat, but ${JSON.stringify(listed)}`);
+    const failure = await until("the list of failed jobs has the chat", async () => {
+      const listed = await readFailures(service(), "archive");
+      return listed.find(({ session }) => session === victim.id);
+    });
     saw(`the list has the job: ${failure.reason}; ${failure.attempts} attempts; ${failure.lastError}`);
     await until("the other chats are archived", async () => {
       await hasSummaries(service(), load.chats, 0);

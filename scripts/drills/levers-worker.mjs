@@ -33,7 +33,7 @@ export default {
 async function wake(workflow, id) {
   const instance = await workflow.get(id);
   await instance.pause();
-  while ((await instance.status()).status !== "paused") await scheduler.wait(POLL_MS);
+  while (!["paused", "complete"].includes((await instance.status()).status)) await scheduler.wait(POLL_MS);
   await instance.resume();
 }
 

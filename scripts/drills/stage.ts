@@ -42,7 +42,7 @@ export interface Scene {
   readonly service: () => Service;
   readonly load: () => Promise<Load>;
   readonly saw: (what: string) => void;
-  /** Ends it by `end`, and starts it again on the same data and port, with what is planted in the Worker from then on. */
+  /** Ends it by `end`, and starts it again on the same data, with what is planted in the Worker from then on. */
   readonly restart: (end: "stop" | "kill -9", plant?: Plant) => Promise<void>;
   /**
    * The same by `stop`, around chats that go on. A summary that is amid its making is made again three minutes later, when its lease is
@@ -69,12 +69,11 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
     SUMMARIZER_MCP_URL: agent.url,
     SUMMARIZER_TIMEOUT_SECONDS: String(AGENT_TIMEOUT_SECONDS),
   };
-  const start = (plant: Plant, port?: number): Promise<Service> =>
+  const start = (plant: Plant): Promise<Service> =>
     startService({
       stateDir,
       bundleDir: plantBundle(bundleDir, directory, plant),
       env,
-      ...(port === undefined ? {} : { port }),
       ...(signal === undefined ? {} : { signal }),
     });
   let service = await start("nothing");
@@ -83,11 +82,10 @@ export async function openStage({ directory, bundleDir, isShort, onSeen, signal 
   const loads: Load[] = [];
 
   async function restart(end: "stop" | "kill -9", plant: Plant = "nothing"): Promise<void> {
-    const { port } = service;
     const begunAt = Date.now();
     await (end === "stop" ? service.stop() : service.kill9());
     crashes.push({ begunAt, overAt: Date.now() });
-    service = await start(plant, port);
+    service = await start(plant);
     planted = plant;
   }
 

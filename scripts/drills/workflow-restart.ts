@@ -8,7 +8,7 @@ import { wakeWorkflow } from "./levers.ts";
 import { send, type Target } from "./requests.ts";
 import { untilIdle } from "./sessions.ts";
 
-const SESSIONS = { short: 6, whole: 40 };
+const SESSIONS = { short: 9, whole: 40 };
 const MESSAGES = 8;
 /** Slices that are done before the crash. */
 const DONE_BEFORE = 2;
