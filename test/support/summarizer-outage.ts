@@ -1,6 +1,7 @@
 import { Client } from "pg";
 import { expect } from "vitest";
 import type { Service } from "../../scripts/dev/service.ts";
+import { missingFrom } from "../../scripts/drills/load.ts";
 import type { Context } from "../../src/contracts/context.ts";
 import type { Failure } from "../../src/contracts/job.ts";
 import type { Message } from "../../src/contracts/message.ts";
@@ -47,17 +48,6 @@ async function appendQuickly(service: Service, session: string, from: number, co
   expect(status).toBe(200);
   expect(performance.now() - startedAt).toBeLessThan(MAX_MS);
   expect(missingFrom(body)).toEqual([]);
-}
-
-/** Seqs that are neither word for word, nor summarized, nor named as omitted. */
-function missingFrom({ headSeq, summary, messages, omitted }: Context): number[] {
-  const there = new Set(messages.map(({ seq }) => seq));
-  return Array.from({ length: headSeq }, (_, index) => index + 1).filter(
-    (seq) =>
-      seq > (summary?.throughSeq ?? 0) &&
-      !there.has(seq) &&
-      !omitted.some(({ fromSeq, throughSeq }) => fromSeq <= seq && seq <= throughSeq),
-  );
 }
 
 export async function newestSummary(service: Service, session: string): Promise<Summary | undefined> {

@@ -1,0 +1,46 @@
+import type { Drill } from "./drill.ts";
+import { retryFailures } from "./failed-jobs.ts";
+import { check, until } from "./fault.ts";
+import { hasSummaries, readSummaries } from "./sessions.ts";
+
+const WHOLE_OUTAGE_MS = 60_000;
+
+/** Chats have makeshift summaries without the agent, and better ones once it is back. */
+export const agentGone: Drill = {
+  name: "agent-gone",
+  says: "the MCP agent takes no connection under load",
+  async run({ isShort, agent, bell, service, load: startLoad, saw, prove }) {
+    const load = await startLoad();
+    await until("each chat has a summary", () => hasSummaries(service(), load.chats, 1));
+    const before = load.acknowledged();
+    agent.be("gone");
+    saw("the agent is gone");
+    await bell.started("summarizer-away");
+    saw("the alert summarizer-away has started");
+    if (!isShort) await bell.lookFor(WHOLE_OUTAGE_MS);
+    await until("a chat has a makeshift", async () => {
+      const summaries = await readSummaries(service(), load.chats);
+      return summaries.some((summary) => summary?.degraded === true) ? true : undefined;
+    });
+    check(load.acknowledged() > before, "nothing was acknowledged while the agent was gone");
+    check(
+      load.unanswered() === 0,
+      `${load.unanswered()} requests of the chats failed, though the agent alone was gone`,
+    );
+    saw(`${load.acknowledged() - before} messages were acknowledged meanwhile, no request failed, makeshifts serve`);
+    await load.stop();
+    agent.be("well");
+    saw("the agent is back");
+    const replaced = async (): Promise<true | undefined> => {
+      // What docs/operate.md has for those who would not wait: each pause may last for minutes.
+      await retryFailures(service(), "summarize");
+      const summaries = await readSummaries(service(), load.chats);
+      return summaries.every((summary) => summary?.degraded === false) ? true : undefined;
+    };
+    await until("no chat has a makeshift any more", replaced, { pollMs: 1_000 });
+    saw("failed summaries were retried, and each makeshift is replaced");
+    await prove(load);
+    const kinds = await bell.over("summarizer-away");
+    saw(`over, each told once at its start and once at its end: ${kinds.join(", ")}`);
+  },
+};

@@ -1,0 +1,37 @@
+import { describe, expect, inject, it } from "vitest";
+import { DRILLS } from "../../scripts/drills/list.ts";
+import { runDrills } from "../../scripts/drills/run-drills.ts";
+import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
+
+/** Several times what they take on a quiet machine: each waits for what it has to see. */
+const TIMEOUT_MS = 600_000;
+
+/** Those of one row share a service, one after the other. */
+const ROWS = [
+  ["postgres-away", "agent-gone", "failing-write"],
+  ["workflow-restart", "poison-job", "two-versions", "queue-paused"],
+];
+
+describe.concurrent("nothing is lost, and alerts start and end, in the drill", () => {
+  it.for(ROWS.map((names) => ({ names, title: names.join(", then ") })))(
+    "$title",
+    { timeout: TIMEOUT_MS },
+    async ({ names }, { onTestFinished }) => {
+      const directory = makeTemporaryDirectory();
+      onTestFinished(() => removeDirectory(directory));
+      const drills = DRILLS.filter(({ name }) => names.includes(name));
+      const results = await runDrills(drills, {
+        directory,
+        bundleDir: inject("bundleDir"),
+        isShort: true,
+        onSeen: ({ drill, what, atSeconds }) => console.log(`${drill} ${atSeconds} s: ${what}`),
+      });
+      expect(results.filter(({ fault }) => fault !== null)).toEqual([]);
+      expect(results.map(({ name }) => name).toSorted()).toEqual(names.toSorted());
+    },
+  );
+});
+
+it("every drill is held by a test", () => {
+  expect(DRILLS.map(({ name }) => name).toSorted()).toEqual(ROWS.flat().toSorted());
+});
