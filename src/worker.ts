@@ -1,41 +1,13 @@
-import { env as deployed, waitUntil } from "cloudflare:workers";
-import { createAdminCheck } from "./access/admin-check.ts";
-import { createAuthenticator } from "./access/authenticate.ts";
-import { createAdmission, createRequestLimit, type Limiters } from "./access/rate-limit.ts";
-import { requireScope } from "./access/scopes.ts";
-import { limitStrangers } from "./access/stranger-limit.ts";
-import { createTokenVerifier } from "./access/supabase.ts";
-import { createTicketOffice } from "./access/tickets.ts";
-import { watchLimit, watchStrangers } from "./access/turned-away.ts";
-import { type Database, withDatabase } from "./archive/database.ts";
-import { ping } from "./archive/sessions.ts";
-import { ConfigError, parseConfig } from "./config.ts";
+import { env as deployed } from "cloudflare:workers";
+import { type Assembly, assemble } from "./assembly.ts";
+import { ConfigError } from "./config.ts";
 import { readLogSettings } from "./config/logging.ts";
 import { answerMisconfigured } from "./http/answer-misconfigured.ts";
-import { createApp } from "./http/app.ts";
-import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { createOperationsWorkflow } from "./maintenance/operations-workflow.ts";
-import { retainAudit } from "./maintenance/retain-audit.ts";
 import { runSchedule } from "./maintenance/schedule.ts";
-import { createRunStarter } from "./maintenance/start-run.ts";
 import { consume } from "./pipeline/consume.ts";
-import type { PipelineParts } from "./pipeline/delivery.ts";
-import { createAlertClient } from "./registry/alert-client.ts";
-import { createDirectoryClient } from "./registry/directory-client.ts";
-import { createOperationsClient } from "./registry/operations-client.ts";
-import { createOwnersClient } from "./registry/owners-client.ts";
-import { createTenantClient } from "./registry/tenant-client.ts";
-import { createUserClient } from "./registry/user-client.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
-import type { Parts } from "./service/call.ts";
-import { createReadiness } from "./service/readiness.ts";
-import { createSessionClient } from "./session/client.ts";
-import { createAgents } from "./summarizer/agents.ts";
-import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
-import { createAuditTrail } from "./telemetry/audit.ts";
-import { readBacklogs } from "./telemetry/backlog.ts";
 import { configureLogs, createLog } from "./telemetry/log.ts";
-import { createMetrics } from "./telemetry/metrics.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
@@ -46,129 +18,32 @@ export { ChatSession } from "./session/chat-session.ts";
 configureLogs(readLogSettings(deployed));
 const log = createLog();
 
-/** The parts that every handler shares, built once an isolate. */
-function build(env: Env) {
-  const config = parseConfig({ ...env });
-  const agents = createAgents(config, log);
-  const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
-  const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
-  const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
-  const tickets = createTicketOffice(config.adminKey);
-  const audit = createAuditTrail({
-    send: (events) => env.AUDIT_QUEUE.send({ v: 1, events }),
-    keepAlive: waitUntil,
-    log,
-  });
-  const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
-  const readCredentials = async (request: Request) => tickets.principalOf(request) ?? readBearer(request);
-  const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
-  const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
-    withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
-  const alerts = createAlertClient(env.OPERATIONS);
-  const parts: Parts = {
-    sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
-    directory: createDirectoryClient(env.DIRECTORY, tenants.place),
-    users: createUserClient(env.DIRECTORY, tenants.place),
-    operations: createOperationsClient(env.OPERATIONS),
-    alerts,
-    tenants,
-    withDatabase: onDatabase,
-    pingArchive: () => onDatabase(ping),
-    tickets,
-    audit,
-    startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
-    metrics: createMetrics(env.METRICS),
-    readBacklogs: () =>
-      readBacklogs({ summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE }),
-  };
-  const readiness = createReadiness({
-    parts,
-    queues: { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE },
-    pingSummarizer: (ms, ctx: ExecutionContext) => agents.clientsOf(env, ctx).ping(ms),
-    isSummarizerResting: agents.isResting,
-    isAdmin: createAdminCheck(authenticate),
-    keepAlive: waitUntil,
-  });
-  const app = createApp({
-    authenticate,
-    limit: watchLimit(
-      createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant)),
-      audit,
-    ),
-    hosts: config.hosts,
-    corsOrigins: config.corsOrigins,
-    parts,
-    log,
-    readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
-    version: env.VERSION.id,
-  });
-  app.all(SUMMARIZER_ROUTE, async (c) => {
-    // A model that no tenant's budget counts.
-    requireScope(await authenticate(c.req.raw), "admin");
-    return agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext);
-  });
-  const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
-    sessions: parts.sessions,
-    directory: parts.directory,
-    users: parts.users,
-    tenants: parts.tenants,
-    operations: parts.operations,
-    ...agents.clientsOf(env, ctx),
-    withDatabase: onDatabase,
-    log,
-    ...(parts.metrics === undefined ? {} : { metrics: parts.metrics }),
-  });
-  const scheduledOf = (ctx: ExecutionContext) => ({
-    checkAlerts: () =>
-      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
-    retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
-  });
-  const owners = createOwnersClient(env.OWNERS, tenants.place);
-  return { app, parts, pipelineOf, scheduledOf, owners };
-}
-
-function limitersOf(env: Env): Limiters {
-  return {
-    user: env.RATE_LIMIT_USER,
-    key: env.RATE_LIMIT_KEY,
-    keyHigh: env.RATE_LIMIT_KEY_HIGH,
-    tenant: env.RATE_LIMIT_TENANT,
-    tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
-    stranger: env.RATE_LIMIT_STRANGER,
-  };
-}
-
-let built: ReturnType<typeof build> | undefined;
+let assembly: Assembly | undefined;
+/** One for each isolate. */
+const partsOf = (env: Env): Assembly => (assembly ??= assemble(env, log));
 
 /** What another Worker binds to. */
-export class Threadkeep extends createRpcEntrypoint((env) => {
-  built ??= build(env);
-  return { parts: built.parts, log };
-}) {}
+export class Threadkeep extends createRpcEntrypoint((env) => ({ parts: partsOf(env).parts, log })) {}
 
 /** What `wrangler workflows trigger threadkeep-operations` and `POST /v1/admin/operations` start. */
 export class OperationsWorkflow extends createOperationsWorkflow((env) => {
-  built ??= build(env);
-  const { parts, owners } = built;
+  const { parts, owners } = partsOf(env);
   return { ...parts, owners, log };
 }) {}
 
 export default {
   fetch(request, env, ctx) {
     try {
-      built ??= build(env);
+      return partsOf(env).app.fetch(request, env, ctx);
     } catch (error) {
       if (error instanceof ConfigError) return answerMisconfigured(request, error.faults, env.VERSION.id, log);
       throw error;
     }
-    return built.app.fetch(request, env, ctx);
   },
   async queue(batch, env, ctx) {
-    built ??= build(env);
-    await consume(batch, built.pipelineOf(ctx));
+    await consume(batch, partsOf(env).pipelineOf(ctx));
   },
   async scheduled({ cron }, env, ctx) {
-    built ??= build(env);
-    await runSchedule(cron, built.scheduledOf(ctx));
+    await runSchedule(cron, partsOf(env).scheduledOf(ctx));
   },
 } satisfies ExportedHandler<Env>;

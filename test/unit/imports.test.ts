@@ -46,6 +46,7 @@ describe("the import rules", () => {
       /nobody but session\/session-shell/,
     ],
     ["src/service/search.ts", 'import worker from "../worker.ts";', /nothing imports worker.ts/],
+    ["src/http/app.ts", 'import { assemble } from "../assembly.ts";', /nothing but worker.ts imports assembly.ts/],
     ["src/service/search.ts", 'import { startService } from "../../scripts/dev/service.ts";', /which lies outside/],
     ["src/service/search.ts", 'import { pad } from "../service/utils.ts";', /name a file after what it holds/],
     ["src/attic/old.ts", "export const old = 1;", /src\/attic is no room of the house/],
