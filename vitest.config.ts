@@ -3,9 +3,12 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 
+/** Most of their time tests of a service wait for it to start, and for work to be done behind it: two cores have room for a third. */
+const WAITING_WORKERS = 3;
+
 /**
- * Groups run one after the other, so that a crash test does not steal the time that a latency test measures. Times to fail after are
- * many times what a test takes: they end what hangs, and judge no machine.
+ * Two groups, one after the other: what needs no running service, then what does. Times to fail after are many times what a test
+ * takes: they end what hangs, and judge no machine.
  */
 export default defineConfig({
   // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this
@@ -21,7 +24,7 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           environment: "node",
           testTimeout: 60_000,
-          sequence: { groupOrder: 0 },
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -67,8 +70,7 @@ export default defineConfig({
           include: ["test/system/**/*.test.ts"],
           // Services that tests start side by side share the cores with those that measure how long an append takes.
           maxConcurrency: 3,
-          // Most of their time they wait for services to start and for work to be done behind them.
-          maxWorkers: 2,
+          maxWorkers: WAITING_WORKERS,
           environment: "node",
           globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
           testTimeout: 120_000,
@@ -84,7 +86,8 @@ export default defineConfig({
           globalSetup: ["test/support/setup-service.ts"],
           testTimeout: 240_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 3 },
+          maxWorkers: WAITING_WORKERS,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -95,7 +98,8 @@ export default defineConfig({
           globalSetup: ["test/support/setup-bundle.ts"],
           testTimeout: 240_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 4 },
+          maxWorkers: WAITING_WORKERS,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
