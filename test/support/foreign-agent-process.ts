@@ -15,6 +15,8 @@ export interface ForeignAgent {
   readonly token: string;
   /** In the order they came in. */
   readonly calls: readonly AgentCall[];
+  /** Forgets the calls so far, those that only looked whether it is there. */
+  forgetCalls(): void;
   /** What it does from now on, and the token it takes. */
   change(behaviour: AgentBehaviour, token?: string): void;
   /** As a crash would: whoever calls is refused the connection. */
@@ -61,6 +63,9 @@ export async function startForeignAgent(behaviour: AgentBehaviour, onFinished: F
     url: `http://127.0.0.1:${port}/mcp`,
     token,
     calls,
+    forgetCalls: () => {
+      calls.length = 0;
+    },
     change,
     kill,
     restart: start,

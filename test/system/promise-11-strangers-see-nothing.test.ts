@@ -43,7 +43,9 @@ function ask({ method, path, operation }: Offer, session: string, options: CallO
       .replace("{messageId}", "m-1")
       .replace("{version}", "1")
       .replace("{tenant}", "acme")
-      .replace("{keyId}", "7Qm2xVb9LcTa"),
+      .replace("{keyId}", "7Qm2xVb9LcTa")
+      .replace("{runId}", "run-1")
+      .replace("{jobId}", method === "DELETE" ? "of-nobody?reason=tried" : "of-nobody"),
     {
       ...(example === undefined ? {} : { body: example }),
       ...options,

@@ -14,7 +14,10 @@ async function startWith(agent: ForeignAgent, onFinished: FinishHook, token = ag
     SUMMARIZER_MCP_TOKEN: token,
     SUMMARIZER_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
   };
-  return startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
+  const service = await startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
+  // A start asks the agent whether it is there.
+  agent.forgetCalls();
+  return service;
 }
 
 /** No message was given to the agent in two calls that it answered well. */
