@@ -7,7 +7,7 @@ import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 const WAITING_WORKERS = 3;
 
 /**
- * Two groups, one after the other: what needs no running service, then what does. Times to fail after are many times what a test
+ * Two groups, one after the other: what shares the one workerd, then all else, in what the services leave of the cores. Times to fail after are many times what a test
  * takes: they end what hangs, and judge no machine.
  */
 export default defineConfig({
@@ -24,7 +24,8 @@ export default defineConfig({
           include: ["test/unit/**/*.test.ts"],
           environment: "node",
           testTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          maxWorkers: WAITING_WORKERS,
+          sequence: { groupOrder: 2 },
         },
       },
       {

@@ -1,10 +1,11 @@
 import { parseArgs } from "node:util";
-import { PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
+import { PLANTED_BUGS, SHOWS_AT } from "../test/support/simulation/planted-bugs.ts";
 import { describeFailure, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
 
 const HELP = `npm run fuzz -- --seeds N        seeded interleavings over session, queue and archive; every promise is checked after every step
 npm run fuzz -- --seed S         one seed again; a failure is cut down to the steps that it needs
 npm run fuzz -- --planted        finds each planted bug, and tells after how many seeds
+npm run fuzz -- --planted --known   begins for each at the seed where it is known to show
   --from S      the first seed (1)
   --steps N     steps a seed (200)
   --bug NAME    with a bug planted in the code under test: ${Object.keys(PLANTED_BUGS).join(", ")}
@@ -23,6 +24,7 @@ const { values } = parseArgs({
     seconds: { type: "string" },
     bug: { type: "string" },
     planted: { type: "boolean", default: false },
+    known: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
 });
@@ -61,11 +63,11 @@ async function runSeeds(bench: TestBench, range: SeedRange, seconds: number): Pr
 }
 
 /** Returns whether all planted bugs were caught. */
-async function findPlantedBugs(bench: TestBench, from: number, steps: number): Promise<boolean> {
+async function findPlantedBugs(bench: TestBench, fromOf: (bug: string) => number, steps: number): Promise<boolean> {
   let missed = 0;
   for (const bug of Object.keys(PLANTED_BUGS)) {
     const startedAt = performance.now();
-    const { seeds, failure } = await bench.search({ from, count: MAX_SEEDS_A_BUG, steps, bug });
+    const { seeds, failure } = await bench.search({ from: fromOf(bug), count: MAX_SEEDS_A_BUG, steps, bug });
     const took = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
     if (failure === null) missed += 1;
     const found = failure === null ? "MISSED" : `caught by seed ${failure.script.seed}`;
@@ -88,7 +90,7 @@ if (values.help) {
   const bench = await TestBench.open();
   try {
     const isGood = values.planted
-      ? await findPlantedBugs(bench, from, steps)
+      ? await findPlantedBugs(bench, (bug) => (values.known ? (SHOWS_AT[bug] ?? from) : from), steps)
       : await runSeeds(bench, { from, count, steps, bug: values.bug }, seconds);
     process.exitCode = isGood ? 0 : 1;
   } finally {

@@ -38,7 +38,7 @@ async function expectNpmStartWorks(checkout: string, options: CommandOptions = {
 describe.skipIf(!existsSync(path.join(projectRoot, ".git")))(
   "a fresh clone installed with npm ci --ignore-scripts",
   () => {
-    it("starts, as root and as an ordinary user", async () => {
+    it("starts, for an ordinary user too", async () => {
       const parent = makeTemporaryDirectory();
       // Hundreds of megabytes of packages go, on a disk that others use too.
       onTestFinished(() => removeDirectory(parent), 180_000);
@@ -50,11 +50,13 @@ describe.skipIf(!existsSync(path.join(projectRoot, ".git")))(
       const options = { cwd: checkout, env: cleanEnvironment() };
       await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--prefer-offline"], options);
 
-      await expectNpmStartWorks(checkout);
-      if (!isRoot) return;
+      if (!isRoot) {
+        await expectNpmStartWorks(checkout);
+        return;
+      }
+      // What root starts, all other tests start.
       // Nobody has no home to write to, which is as ordinary as a user can be.
       const [uid, gid] = [Number(execFileSync("id", ["-u", "nobody"])), Number(execFileSync("id", ["-g", "nobody"]))];
-      removeDirectory(path.join(checkout, ".threadkeep"));
       execFileSync("chown", ["-R", `${uid}:${gid}`, parent]);
       await expectNpmStartWorks(checkout, { uid, gid, env: { HOME: parent } });
     }, 300_000);

@@ -7,7 +7,7 @@ import { assembleContext } from "../../src/memory/context.ts";
 import { renderContext } from "../../src/memory/formats.ts";
 import { chat, inputOf } from "../support/context-arbitraries.ts";
 
-const RUNS = { numRuns: 300, seed: 20261122 };
+const RUNS = { numRuns: 150, seed: 20261122 };
 const PROMPTS = ["openai-chat", "openai-responses", "anthropic", "ai-sdk", "text"] as const;
 
 const summaryRole = fc.constantFrom("user" as const, "system" as const);

@@ -10,7 +10,7 @@ import { renderRetrieved } from "../../src/memory/retrieved.ts";
 import { estimateTokens } from "../../src/memory/tokens.ts";
 import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
 
-const RUNS = { numRuns: 300, seed: 20261122 };
+const RUNS = { numRuns: 200, seed: 20261122 };
 const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
 
 /** Every text that the rendering hands to a model, and the files, which have a fixed charge. */
