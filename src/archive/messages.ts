@@ -1,6 +1,5 @@
 import { and, eq, gt, sql } from "drizzle-orm";
-import type { Content, Role } from "../contracts/message.ts";
-import type { Metadata } from "../contracts/session.ts";
+import type { StoredMessage } from "../contracts/message.ts";
 import type { Database } from "./database.ts";
 import { messages } from "./tables.ts";
 
@@ -12,19 +11,7 @@ export interface MessageWrite {
   /** Whatever is there after this one goes first. */
   readonly afterSeq: number;
   /** Take the place of what is there. Times are in ms since 1970. */
-  readonly rows: readonly {
-    readonly seq: number;
-    readonly id: string;
-    readonly role: Role;
-    readonly author: string | null;
-    /** null once erased. */
-    readonly content: Content | null;
-    readonly metadata: Metadata | null;
-    readonly occurredAt: number | null;
-    readonly createdAt: number;
-    readonly editedAt: number | null;
-    readonly erasedAt: number | null;
-  }[];
+  readonly rows: readonly StoredMessage[];
 }
 
 const date = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));

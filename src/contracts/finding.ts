@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Content, Role, Seq } from "./message.ts";
+import type { Seq, StoredMessage } from "./message.ts";
 import type { Metadata, SessionRef } from "./session.ts";
 import type { Item } from "./summary.ts";
 
@@ -70,20 +70,6 @@ export interface StoredVersion {
 export interface StoredItem extends Item {
   readonly fromVersion: number;
   readonly toVersion: number | null;
-}
-
-export interface StoredMessage {
-  readonly seq: Seq;
-  readonly id: string;
-  readonly role: Role;
-  readonly author: string | null;
-  /** null once erased. */
-  readonly content: Content | null;
-  readonly metadata: Metadata | null;
-  readonly occurredAt: number | null;
-  readonly createdAt: number;
-  readonly editedAt: number | null;
-  readonly erasedAt: number | null;
 }
 
 /** What a directory knows of its owner, and of one session. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { MAX_AUTHOR_LENGTH, MAX_MESSAGES_PER_APPEND, MAX_METADATA_BYTES, MAX_PARTS_PER_MESSAGE } from "./limits.ts";
+import type { Metadata } from "./session.ts";
 import { boundedJsonObject, idText, isoTime, safeJson, safeText } from "./text.ts";
 
 /** A message's place in its session's log: 1, 2, 3 … without gaps. */
@@ -149,3 +150,18 @@ export const appendedMessageSchema = z.object({
   erased: z.literal(true).optional(),
 });
 export type AppendedMessage = z.infer<typeof appendedMessageSchema>;
+
+/** A message as rows have it, in its object and in the archive. Times are in ms since 1970. */
+export interface StoredMessage {
+  readonly seq: Seq;
+  readonly id: string;
+  readonly role: Role;
+  readonly author: string | null;
+  /** null once erased. */
+  readonly content: Content | null;
+  readonly metadata: Metadata | null;
+  readonly occurredAt: number | null;
+  readonly createdAt: number;
+  readonly editedAt: number | null;
+  readonly erasedAt: number | null;
+}

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { HeldItem, HeldMessage, HeldSession, HeldVersion } from "../archive/held.ts";
-import type { Flaw, SessionProof, StoredItem, StoredMessage, StoredVersion } from "../contracts/finding.ts";
+import type { Flaw, SessionProof, StoredItem, StoredVersion } from "../contracts/finding.ts";
+import type { StoredMessage } from "../contracts/message.ts";
 
 /** What the archive holds of a session against what its object says that it has to hold. Pure. */
 

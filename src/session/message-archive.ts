@@ -1,5 +1,4 @@
-import type { Content, Role, Seq } from "../contracts/message.ts";
-import type { Metadata } from "../contracts/session.ts";
+import type { Seq, StoredMessage } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { messageId } from "./append.ts";
 import type { MessageArchive, MessageRow, SessionRow } from "./rows.ts";
@@ -18,19 +17,7 @@ const MAX_PAGE_ROWS = 500;
 const MAX_CHANGED = 100;
 
 /** A message on its way to the archive. */
-export interface ArchivedMessage {
-  readonly seq: Seq;
-  readonly id: string;
-  readonly role: Role;
-  readonly author: string | null;
-  /** null once erased. */
-  readonly content: Content | null;
-  readonly metadata: Metadata | null;
-  readonly occurredAt: number | null;
-  readonly createdAt: number;
-  readonly editedAt: number | null;
-  readonly erasedAt: number | null;
-}
+export type ArchivedMessage = StoredMessage;
 
 /** What the archive lacks of the messages. */
 export interface MessageDelta {

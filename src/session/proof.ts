@@ -1,4 +1,5 @@
-import type { Flaw, LogProof, SessionProof, StoredMessage } from "../contracts/finding.ts";
+import type { Flaw, LogProof, SessionProof } from "../contracts/finding.ts";
+import type { StoredMessage } from "../contracts/message.ts";
 import type { Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { ownSources } from "../memory/items.ts";
