@@ -31,13 +31,17 @@ export function tokenJoins(seed: number, count: number): Map<string, string[]> {
   return joins;
 }
 
-/** Texts of joins: one after the other, and each over and over. */
-export function joinTexts(seed: number): Map<string, string[]> {
+/** Joins of a kind that stand one after the other. */
+const JOINS_IN_TURN = 400;
+
+/** Texts of joins: one after the other, and so many of each kind over and over. */
+export function joinTexts(seed: number, repeatedPerKind: number): Map<string, string[]> {
   const inTurn: string[] = [];
   const repeated: string[] = [];
-  for (const joins of tokenJoins(seed, 400).values()) {
-    inTurn.push(joins.join(" "), joins.join(""));
-    for (const join of joins.slice(0, 20)) {
+  for (const joins of tokenJoins(seed, Math.max(JOINS_IN_TURN, repeatedPerKind)).values()) {
+    const some = joins.slice(0, JOINS_IN_TURN);
+    inTurn.push(some.join(" "), some.join(""));
+    for (const join of joins.slice(0, repeatedPerKind)) {
       const again = `${join} `;
       repeated.push(again.repeat(Math.ceil(220 / again.length)));
     }

@@ -16,7 +16,7 @@ let countWord: ReturnType<typeof createMerger> | undefined;
  *
  * The text is split into words as `o200k_base` splits it, and the bytes of each are merged as there, with two differences: of
  * the 200,000 tokens the 80,000 commonest are known, and their order by class alone. What is unknown makes for more pieces,
- * never for fewer; two pairs of one class merged in the wrong order may make for one less, in few words of many.
+ * never for fewer; where the order of two pairs is not known, the one that makes for more counts.
  *
  * Over 200 characters or more it is meant to be 5 % under at most whatever the text, and in the languages and formats that
  * `scripts/measure-tokens.ts` lists at most 15 % over on average; that script measures both. Claude's tokenizer counts up to

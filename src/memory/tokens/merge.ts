@@ -8,6 +8,11 @@ const CHUNK_BYTES = 4_096;
 /** The first bytes of U+3000 to U+D7FF, which are three bytes long. */
 const FIRST_WHOLE = 0xe3;
 const LAST_WHOLE = 0xed;
+/** Forks of which both ways are tried, each with both ways of the others. */
+const FORKS_TRIED = 4;
+const ALL_SECOND = (1 << FORKS_TRIED) - 1;
+/** A longer word is merged in two orders alone. */
+const SHORT_BYTES = 32;
 /** The class of a pair that has changed. */
 const STALE = 254;
 
@@ -26,6 +31,9 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
   const firstPowers = powersOf(FIRST_FACTOR, longest);
   const secondPowers = powersOf(SECOND_FACTOR, longest);
 
+  /** Places that the last merges met where either of two pairs may come first. */
+  let forks = 0;
+
   function classBetween(from: number, to: number): number {
     const length = to - from;
     if (length > longest) return NO_CLASS;
@@ -37,21 +45,22 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
   /**
    * Pieces begin as bytes, but where ideographs, syllables and kana follow each other as characters, if these are tokens: that
    * saves two merges in three. Of other scripts, and behind a space, the first bytes of a character are merged with what stands
-   * before them.
+   * before them, be it the last byte of an ideograph.
    */
   function startPieces(length: number): number {
     let pieces = 0;
     for (let at = 0; at < length;) {
       const byte = bytes[at] ?? 0;
-      const isWhole = byte >= FIRST_WHOLE && byte <= LAST_WHOLE && at > 0 && (bytes[at - 1] ?? 0) >= 0x80;
+      const isWhole = isEastAsian(byte) && at > 0 && (bytes[at - 1] ?? 0) >= 0x80;
+      const isFree = at + 3 >= length || isEastAsian(bytes[at + 3] ?? 0);
       starts[pieces++] = at;
-      at += isWhole && classBetween(at, at + 3) !== NO_CLASS ? 3 : 1;
+      at += isWhole && isFree && classBetween(at, at + 3) !== NO_CLASS ? 3 : 1;
     }
     starts[pieces] = length;
     return pieces;
   }
 
-  /** Merges all pairs of the lowest class, from the left, until no pair is a token. Returns how many pieces are left. */
+  /** The most pieces that any order of pairs leaves, of those that are tried. */
   function mergeBytes(length: number): number {
     if (length < 2) return length;
     for (let at = 0; at < length; at++) {
@@ -60,6 +69,23 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
       seconds[at + 1] = (Math.imul(seconds[at] ?? 0, SECOND_FACTOR) + value) | 0;
     }
     if (classBetween(0, length) !== NO_CLASS) return 1;
+    let most = mergePairs(length, 0);
+    if (forks > 0 && length > SHORT_BYTES) return Math.max(most, mergePairs(length, ALL_SECOND));
+    let met = forks;
+    for (let order = 1; order < 1 << Math.min(met, FORKS_TRIED); order++) {
+      most = Math.max(most, mergePairs(length, order));
+      met = Math.max(met, forks);
+    }
+    return most;
+  }
+
+  /**
+   * Merges all pairs of the lowest class, from the left, until no pair is a token, and returns how many pieces are left. Where
+   * pairs of that class follow each other, each sharing a piece with the next, a bit of `order` says whether to begin with the
+   * second of them.
+   */
+  function mergePairs(length: number, order: number): number {
+    forks = 0;
     let pieces = startPieces(length);
     let lowest = NO_CLASS;
     for (let at = 0; at < pieces - 1; at++) {
@@ -70,13 +96,26 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
     classes[pieces - 1] = NO_CLASS;
     while (lowest !== NO_CLASS) {
       let kept = 0;
+      let isInRow = false;
       for (let at = 0; at < pieces; at++, kept++) {
         const found = classes[at] ?? NO_CLASS;
         starts[kept] = starts[at] ?? 0;
         if (found !== lowest) {
           classes[kept] = found;
+          isInRow = false;
           continue;
         }
+        const goesOn = classes[at + 1] === lowest;
+        if (goesOn && !isInRow) {
+          const isSecondFirst = ((order >> (forks % FORKS_TRIED)) & 1) === 1;
+          forks += 1;
+          if (isSecondFirst) {
+            classes[kept] = found;
+            isInRow = true;
+            continue;
+          }
+        }
+        isInRow = goesOn;
         classes[kept] = STALE;
         if (kept > 0) classes[kept - 1] = STALE;
         at += 1;
@@ -131,6 +170,9 @@ export function createMerger(vocabulary: Vocabulary): CountWord {
     return pieces + mergeBytes(length);
   };
 }
+
+/** Of the first byte of a character. */
+const isEastAsian = (byte: number): boolean => byte >= FIRST_WHOLE && byte <= LAST_WHOLE;
 
 function powersOf(factor: number, most: number): Int32Array {
   const powers = new Int32Array(most + 1).fill(1);
