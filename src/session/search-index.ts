@@ -3,7 +3,7 @@ import { type LogStatistics, scoreMatches, scoreTexts } from "../memory/retrieva
 import { INDEX_VERSION, indexText } from "../memory/retrieval/index-text.ts";
 import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 import { DEFAULT_RANKING, type RankingParameters } from "../memory/retrieval/parameters.ts";
-import { type Lookup, planLookups } from "../memory/retrieval/plan.ts";
+import { type Lookup, MAX_MATCHES, planLookups } from "../memory/retrieval/plan.ts";
 import { matchExpression, type Query, readQuery } from "../memory/retrieval/query.ts";
 import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../memory/retrieval/repeats.ts";
@@ -153,8 +153,8 @@ export class SearchIndex {
     const read = typeof query === "string" ? this.#readQuery(query, ranking, through) : query;
     const statistics = lengths.statistics(through);
     const { listed, deferred } = planLookups(read.terms, counts.count(read.terms, through, state.indexedThroughSeq));
-    const matches = listed.map((lookup) => this.#matches(lookup, through, lengths, statistics));
-    const dates = read.dates.map((date) => this.#dateMatches(date, through));
+    const matches = this.#matches(listed, through, lengths, statistics);
+    const dates = this.#dateMatches(read.dates, through);
     scores.begin(through, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
@@ -168,27 +168,35 @@ export class SearchIndex {
     return readQuery(text, throughSeq === 0 ? [] : this.#tables.authors(throughSeq, MAX_KNOWN_AUTHORS), ranking);
   }
 
-  #matches(lookup: Lookup, throughSeq: Seq, lengths: MessageLengths, statistics: LogStatistics): Matches {
-    const { term, isPrefix, limit } = lookup;
-    const seqs = this.#tables.matches(matchExpression(lookup), throughSeq, limit);
-    const times = seqs.map(() => 1);
-    const most = isPrefix ? 1 : MAX_TIMES;
-    for (let count = 2; count <= most; count++) {
-      const repeating = this.#tables.matches(matchExpression({ term: timesTerm(term, count) }), throughSeq, limit);
-      if (repeating.length === 0) break;
-      // All of them are among the matches, and in the same order.
-      for (let at = 0, next = 0; next < repeating.length && at < seqs.length; at++) {
-        if (seqs[at] !== repeating[next]) continue;
-        times[at] = count;
-        next++;
+  #matches(lookups: readonly Lookup[], throughSeq: Seq, lengths: MessageLengths, statistics: LogStatistics): Matches[] {
+    const found = lookups.map((lookup) => ({ lookup, seqs: [] as readonly Seq[], times: [] as number[] }));
+    let repeated = found;
+    for (let count = 1; count <= MAX_TIMES && repeated.length > 0; count++) {
+      const expressions = repeated.map(({ lookup }) =>
+        matchExpression({ ...lookup, term: timesTerm(lookup.term, count) }),
+      );
+      const lists = this.#tables.matches(expressions, throughSeq, MAX_MATCHES);
+      for (const [at, one] of repeated.entries()) {
+        const seqs = lists[at] ?? [];
+        if (count > 1) raise(one.times, one.seqs, seqs, count);
+        else {
+          one.seqs = seqs;
+          one.times = seqs.map(() => 1);
+        }
       }
+      repeated = repeated.filter(({ lookup }, at) => !lookup.isPrefix && (lists[at] ?? []).length > 0);
     }
-    return scoreMatches(lookup, seqs, times, lengths, statistics);
+    return found.map(({ lookup, seqs, times }) => scoreMatches(lookup, seqs, times, lengths, statistics));
   }
 
-  #dateMatches({ term, points }: Query["dates"][number], throughSeq: Seq): Matches {
-    const seqs = this.#tables.matches(matchExpression({ term }), throughSeq, MAX_DATE_MATCHES);
-    return { term: -1, seqs, scores: seqs.map(() => points) };
+  #dateMatches(dates: Query["dates"], throughSeq: Seq): Matches[] {
+    if (dates.length === 0) return [];
+    const expressions = dates.map(({ term }) => matchExpression({ term }));
+    const lists = this.#tables.matches(expressions, throughSeq, MAX_DATE_MATCHES);
+    return dates.map(({ points }, at) => {
+      const seqs = lists[at] ?? [];
+      return { term: -1, seqs, scores: seqs.map(() => points) };
+    });
   }
 
   /** Null if there is no index, or one of another version. */
@@ -251,6 +259,15 @@ export class SearchIndex {
     if (text.author !== null) this.#tables.forgetAuthor(text.author, seq);
     lengths.set(seq, 0);
     this.#tables.saveLengths(lengths, seq, seq);
+  }
+}
+
+/** Says of those messages that repeat a term how often they say it. All of them are among `seqs`, and in the same order. */
+function raise(times: number[], seqs: readonly Seq[], repeating: readonly Seq[], count: number): void {
+  for (let at = 0, next = 0; next < repeating.length && at < seqs.length; at++) {
+    if (seqs[at] !== repeating[next]) continue;
+    times[at] = count;
+    next++;
   }
 }
 
