@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { parseOptions } from "../../scripts/import/options.ts";
 import { type makeReport, timing } from "../../scripts/import/report.ts";
-import { EXIT, runImport } from "../../scripts/import/run-import.ts";
+import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
 import { Tally } from "../../scripts/import/tally.ts";
 import { appendRequestSchema } from "../../src/contracts/append.ts";
 import { MAX_BODY_BYTES } from "../../src/contracts/limits.ts";

@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HELP, parseOptions } from "../../scripts/jobs/options.ts";
-import { EXIT, runJobs } from "../../scripts/jobs/run-jobs.ts";
+import { runJobs } from "../../scripts/jobs/run-jobs.ts";
+import { EXIT } from "../../scripts/program/run-program.ts";
 import { sample } from "../../src/http/samples.ts";
 
 const read = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(" ").filter(Boolean));
