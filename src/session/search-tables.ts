@@ -5,7 +5,13 @@ import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 
 /** What the index needs of the object's storage. */
 export interface SearchStorage {
-  readonly sql: Pick<SqlStorage, "exec" | "databaseSize">;
+  readonly sql: {
+    exec<T extends Record<string, SqlStorageValue>>(
+      query: string,
+      ...bindings: SqlStorageValue[]
+    ): Pick<SqlStorageCursor<T>, "toArray">;
+    readonly databaseSize: number;
+  };
   transactionSync<T>(closure: () => T): T;
 }
 
