@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import type { OpenApiDocument } from "../../src/http/openapi.ts";
+import type { OpenApiDocument } from "../../src/http/openapi-document.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { listed, storedText } from "../support/worker-lifetime.ts";
 import { birthOf, freshRef, sessionAt, turn } from "../support/worker-session.ts";
