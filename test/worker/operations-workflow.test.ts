@@ -1,28 +1,17 @@
 import { introspectWorkflowInstance } from "cloudflare:test";
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { problemSchema } from "../../src/contracts/errors.ts";
 import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
-import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { runParts } from "../support/worker-operations.ts";
 import { chatOf, until } from "../support/worker-session.ts";
 
-const ORIGIN = "http://threadkeep.test/v1/admin/operations";
 const runPageSchema = pageSchema(operationRunSchema);
 
-async function request(method: string, path = "", body?: unknown) {
-  const response = await exports.default.fetch(
-    new Request(ORIGIN + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-        "content-type": "application/json",
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
-  return { status: response.status, body: await response.json() };
+function request(method: string, path = "", body?: unknown): Promise<JsonAnswer> {
+  return sendAsAdmin(method, `/v1/admin/operations${path}`, body);
 }
 
 async function read(id: string): Promise<OperationRun> {
