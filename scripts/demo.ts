@@ -1,11 +1,11 @@
 // npm run demo: a chat remembered end to end, in a terminal.
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { ApiProblem, ServiceOutOfReach } from "./api.ts";
 import { runDemo } from "./demo/run-demo.ts";
 import { createScreen } from "./demo/screen.ts";
 import { projectRoot } from "./dev/paths.ts";
-import { StartError } from "./dev/start-error.ts";
+import { noneOf, readCommandLine } from "./program/command-line.ts";
+import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run demo -- [OPTION…]     shows what Threadkeep does, with real parts, in under 30 s
 
@@ -19,35 +19,33 @@ starts its own, and kills it midway.
 The exit code is 0 if every check held.
 `;
 
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
+const OPTIONS = {
+  own: { type: "boolean", default: false },
+  state: { type: "string", default: path.join(projectRoot, ".threadkeep", "demo") },
+} as const;
 
-try {
-  const { values } = parseArgs({
-    options: {
-      own: { type: "boolean", default: false },
-      state: { type: "string", default: path.join(projectRoot, ".threadkeep", "demo") },
-      help: { type: "boolean", short: "h", default: false },
-    },
-  });
-  if (values.help) console.log(HELP);
-  else {
-    const isGood = await runDemo(createScreen(process.stdout, process.env), {
-      stateDirectory: path.join(projectRoot, ".threadkeep"),
-      ownStateDirectory: values.state,
-      own: values.own,
-      env: process.env,
-      signal: interruption.signal,
-    });
-    process.exitCode = isGood ? 0 : 1;
-  }
-} catch (error) {
-  if (interruption.signal.aborted) process.exitCode = 130;
-  else {
-    const isExpected = error instanceof StartError || error instanceof ApiProblem || error instanceof ServiceOutOfReach;
-    console.error(isExpected ? `\n${error.message}` : error);
-    if (error instanceof ServiceOutOfReach)
-      console.error("What the service says is in worker.log of its state directory.");
-    process.exitCode = 1;
-  }
-}
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
+  noneOf(positionals);
+  return values;
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run demo -- --help tells the options.",
+  run: ({ own, state }) =>
+    untilInterrupted(async (signal) => {
+      const isGood = await runDemo(createScreen(process.stdout, process.env), {
+        stateDirectory: path.join(projectRoot, ".threadkeep"),
+        ownStateDirectory: state,
+        own,
+        env: process.env,
+        signal,
+      });
+      return isGood ? EXIT.ok : EXIT.failed;
+    }),
+  describe(error) {
+    if (error instanceof ApiProblem) return error.message;
+    if (!(error instanceof ServiceOutOfReach)) return null;
+    return `${error.message}\nWhat the service says is in worker.log of its state directory.`;
+  },
+});

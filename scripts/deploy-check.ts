@@ -2,7 +2,6 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { unstable_readConfig as readConfig } from "wrangler";
 import {
   checkEnvironment,
@@ -13,6 +12,8 @@ import {
 import { findDestruction } from "./deploy/find-destruction.ts";
 import { measureStartup, STARTUP_LIMIT_MS } from "./deploy/measure-startup.ts";
 import { runPinnedWrangler } from "./deploy/run-wrangler.ts";
+import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run deploy:check                      all environments of wrangler.toml
 npm run deploy:check -- --env production  that one, which has to be provisioned, too
@@ -20,29 +21,36 @@ npm run deploy:check -- --env production  that one, which has to be provisioned,
 It checks that each bundles and stays small, that its bindings are complete, that its variables are sound, that the generated
 types are current, that the migrations only add, and how long the Worker takes to start. Nothing is uploaded.`;
 
-const { values } = parseArgs({ options: { env: { type: "string" }, help: { type: "boolean", short: "h" } } });
-if (values.help === true) {
-  console.log(HELP);
-} else {
-  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-deploy-"));
-  try {
-    process.exitCode = (await check(directory, values.env)) ? 0 : 1;
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
-}
+const commandLine = readCommandLine(
+  process.argv.slice(2),
+  { env: { type: "string" } } as const,
+  ({ env: only = null }, positionals) => {
+    noneOf(positionals);
+    const known = listEnvironments();
+    if (only === null || known.includes(only)) return { only };
+    throw new UsageFault(`wrangler.toml has no environment "${only}"; it has ${known.slice(1).join(" and ")}`);
+  },
+);
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run deploy:check -- --help tells the options.",
+  run: async ({ only }) => {
+    const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-deploy-"));
+    try {
+      return (await check(directory, only)) ? EXIT.ok : EXIT.failed;
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  },
+});
 
 /** True: all is well. */
-async function check(directory: string, only: string | undefined): Promise<boolean> {
-  const known = listEnvironments();
-  if (only !== undefined && !known.includes(only)) {
-    console.error(`wrangler.toml has no environment "${only}"; it has ${known.slice(1).join(" and ")}.`);
-    return false;
-  }
+async function check(directory: string, only: string | null): Promise<boolean> {
   const typesAreCurrent = checkTypes(directory);
   const reports: EnvironmentReport[] = [];
   // One after the other: the checks of npm test run beside them, and each takes a core.
-  for (const environment of only === undefined ? known : [only]) {
+  for (const environment of only === null ? listEnvironments() : [only]) {
     const own = path.join(directory, environment === "" ? "top-level" : environment);
     mkdirSync(own);
     reports.push(await checkEnvironment(environment, own));
@@ -50,7 +58,7 @@ async function check(directory: string, only: string | undefined): Promise<boole
   const faults = [...(await typesAreCurrent), ...findDestruction(), ...(await checkStartup(reports))];
   for (const fault of faults) console.log(`FAULT  ${fault}`);
   // Whoever names an environment is about to deploy it; the others need not be there yet.
-  const ends = reports.map((report) => tell(only === undefined ? report : withNotesAsFaults(report)));
+  const ends = reports.map((report) => tell(only === null ? report : withNotesAsFaults(report)));
   return faults.length === 0 && ends.every((isWell) => isWell);
 }
 

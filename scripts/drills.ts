@@ -1,11 +1,11 @@
 // npm run drills: faults on a running service, and what becomes of chats, alerts and the archive. `--help` tells the rest.
-import { parseArgs } from "node:util";
 import { makeBundle, makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { showTable } from "./bench/table.ts";
-import { StartError } from "./dev/start-error.ts";
 import { DRILLS } from "./drills/list.ts";
 import { type DrillResult, runDrills } from "./drills/run-drills.ts";
 import type { Seen } from "./drills/stage.ts";
+import { readCommandLine, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run drills -- [NAME …]   holds all drills, or those that are named, on a service of their own, and tells what was seen
   --short   outages of seconds, and few chats
@@ -15,35 +15,32 @@ Each loads the service with chats, makes a fault, looks for alerts as the cron d
 acknowledged is there, no context has a silent gap, the archive has what the sessions have, no call of the agent was paid twice, and the
 alert was told once when it started and once when it ended. The exit code is 0 if all of it holds.`;
 
-const { values, positionals } = readArguments();
+const OPTIONS = { short: { type: "boolean", default: false }, list: { type: "boolean", default: false } } as const;
 
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
-
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        short: { type: "boolean", default: false },
-        list: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
-    process.exit(64);
-  }
+interface Choice {
+  readonly drills: typeof DRILLS;
+  readonly isShort: boolean;
+  /** Told, and not held. */
+  readonly isList: boolean;
 }
 
-function chosenDrills(): typeof DRILLS {
-  const unknown = positionals.filter((name) => !DRILLS.some((drill) => drill.name === name));
-  if (unknown.length > 0) {
-    console.error(`There is no drill ${unknown.join(", ")}. There are: ${DRILLS.map(({ name }) => name).join(", ")}`);
-    process.exit(64);
-  }
-  return positionals.length === 0 ? DRILLS : DRILLS.filter(({ name }) => positionals.includes(name));
-}
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, names): Choice => {
+  const unknown = names.filter((name) => !DRILLS.some((drill) => drill.name === name));
+  if (unknown.length > 0) throw new UsageFault(`there is no drill ${unknown.join(", ")}`);
+  const drills = names.length === 0 ? DRILLS : DRILLS.filter(({ name }) => names.includes(name));
+  return { drills, isShort: values.short, isList: values.list };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: `There are: ${DRILLS.map(({ name }) => name).join(", ")}\nnpm run drills -- --help tells the options.`,
+  run: async (choice) => {
+    if (!choice.isList) return untilInterrupted((signal) => hold(choice, signal));
+    const rows = DRILLS.map(({ name, says }) => [`${name}: ${says}`]);
+    console.log(showTable(["drill"], rows).slice(1).join("\n"));
+    return EXIT.ok;
+  },
+});
 
 function show(results: readonly DrillResult[], seen: readonly Seen[]): string {
   const steps = seen.map(({ drill, what, atSeconds }) => [`${drill}: ${what}`, `${atSeconds.toFixed(1)} s`]);
@@ -59,9 +56,7 @@ function show(results: readonly DrillResult[], seen: readonly Seen[]): string {
   ].join("\n");
 }
 
-async function hold(): Promise<void> {
-  const drills = chosenDrills();
-  const { signal } = interruption;
+async function hold({ drills, isShort }: Choice, signal: AbortSignal): Promise<number> {
   const directory = makeRunDirectory();
   const seen: Seen[] = [];
   try {
@@ -70,25 +65,10 @@ async function hold(): Promise<void> {
       seen.push(one);
       console.log(`${one.drill} ${one.atSeconds.toFixed(1)} s: ${one.what}`);
     };
-    const results = await runDrills(drills, { directory, bundleDir, isShort: values.short, onSeen, signal });
+    const results = await runDrills(drills, { directory, bundleDir, isShort, onSeen, signal });
     console.log(show(results, seen));
-    process.exitCode = results.length === drills.length && results.every(({ fault }) => fault === null) ? 0 : 1;
-  } catch (error) {
-    if (!signal.aborted) console.error(error instanceof StartError ? `\n${error.message}` : error);
-    process.exitCode = signal.aborted ? 130 : 1;
+    return results.length === drills.length && results.every(({ fault }) => fault === null) ? EXIT.ok : EXIT.failed;
   } finally {
     removeRunDirectory(directory);
   }
 }
-
-if (values.help) console.log(HELP);
-else if (values.list)
-  console.log(
-    showTable(
-      ["drill"],
-      DRILLS.map(({ name, says }) => [`${name}: ${says}`]),
-    )
-      .slice(1)
-      .join("\n"),
-  );
-else await hold();

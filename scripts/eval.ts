@@ -1,13 +1,13 @@
-import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { parseArgs } from "node:util";
+// npm run eval: what retrieval and summaries are worth, on data that is not part of this repository. `--help` tells the rest.
+import { makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { startService } from "./dev/service.ts";
 import { workerSettings } from "./dev/worker-settings.ts";
 import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
 import { askAll, newestTurns, plainBm25, readConversations, recallRow } from "./eval/retrieval.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
+import { oneOf, readCommandLine, UsageFault, type Values } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run eval -- retrieval FILE [--url URL --key KEY]
     recall of the turns that hold the evidence, by category of question (LoCoMo file), through the public API of a service:
@@ -20,72 +20,83 @@ npm run eval -- summaries FILE [--percent 18.5] [--only single|rolled] [--url UR
     THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the environment
 `;
 
-const [measure, ...rest] = process.argv.slice(2);
-if (measure === "retrieval") await evaluateRetrieval(rest);
-else if (measure === "summaries") await evaluateOwnSummaries(rest);
-else {
-  console.log(HELP);
-  process.exitCode = measure === undefined || measure === "--help" ? 0 : 64;
+const OPTIONS = {
+  percent: { type: "string" },
+  only: { type: "string" },
+  url: { type: "string" },
+  key: { type: "string" },
+  "admin-key": { type: "string" },
+} as const;
+const PARTS = ["single", "rolled"] as const;
+
+interface RetrievalOptions {
+  readonly measure: "retrieval";
+  readonly file: string;
+  /** Null: one of its own. */
+  readonly service: ServiceAddress | null;
 }
 
-async function evaluateRetrieval(args: string[]): Promise<void> {
-  const { positionals, values } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: { url: { type: "string" }, key: { type: "string" } },
-  });
-  const [file] = positionals;
-  if (file === undefined) {
-    console.error(`Which file? It is not part of this repository.\n\n${HELP}`);
-    process.exitCode = 64;
-    return;
+interface SummariesOptions {
+  readonly measure: "summaries";
+  readonly file: string;
+  readonly percent: number;
+  readonly parts: ReadonlySet<(typeof PARTS)[number]>;
+  /** Null: one of its own. */
+  readonly service: (ServiceAddress & { readonly adminKey: string }) | null;
+}
+
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, readOptions);
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run eval -- --help tells the options.",
+  run: async (options) => {
+    await (options.measure === "retrieval" ? evaluateRetrieval(options) : evaluateOwnSummaries(options));
+    return EXIT.ok;
+  },
+});
+
+function readOptions(
+  values: Values<typeof OPTIONS>,
+  [measure, ...files]: readonly string[],
+): RetrievalOptions | SummariesOptions {
+  if (measure !== "retrieval" && measure !== "summaries") {
+    throw new UsageFault("say what to measure: retrieval or summaries");
   }
-  const conversations = readConversations(file);
-  const { url, key } = values;
-  if (url !== undefined && key !== undefined) await printRecall(conversations, { url, apiKey: key });
-  else {
-    const stateDir = mkdtempSync(path.join(tmpdir(), "threadkeep-eval-"));
-    const service = await startService({ stateDir });
-    try {
-      await printRecall(conversations, { url: service.directUrl, apiKey: service.apiKey });
-    } finally {
-      await service.stop();
-      rmSync(stateDir, { recursive: true, force: true });
+  const file = oneOf(files, "which file? It is not part of this repository");
+  const { percent: percentText = String(DEFAULT_PERCENT), only, url, key, "admin-key": adminKey } = values;
+  if (measure === "retrieval") {
+    if (values.percent !== undefined || only !== undefined || adminKey !== undefined) {
+      throw new UsageFault("retrieval takes no --percent, --only or --admin-key");
     }
+    if ((url === undefined) !== (key === undefined)) throw new UsageFault("--url and --key go together");
+    return { measure, file, service: url === undefined || key === undefined ? null : { url, apiKey: key } };
   }
+  const percent = Number(percentText);
+  if (!(percent > 0 && percent <= 100)) {
+    throw new UsageFault(`--percent must be above 0 and at most 100, not ${JSON.stringify(percentText)}`);
+  }
+  const part = PARTS.find((known) => known === only);
+  if (only !== undefined && part === undefined) throw new UsageFault(`--only must be one of ${PARTS.join(", ")}`);
+  const given = [url, key, adminKey].filter((value) => value !== undefined).length;
+  if (given !== 0 && given !== 3) throw new UsageFault("--url, --key and --admin-key go together");
+  return {
+    measure,
+    file,
+    percent,
+    parts: new Set(part === undefined ? PARTS : [part]),
+    service: url === undefined || key === undefined || adminKey === undefined ? null : { url, apiKey: key, adminKey },
+  };
 }
 
-async function evaluateOwnSummaries(args: string[]): Promise<void> {
-  const { positionals, values } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      percent: { type: "string", default: String(DEFAULT_PERCENT) },
-      only: { type: "string" },
-      url: { type: "string" },
-      key: { type: "string" },
-      "admin-key": { type: "string" },
-    },
-  });
-  const [file] = positionals;
-  const percent = Number(values.percent);
-  const { only, url, key, "admin-key": adminKey } = values;
-  const isNamed = [url, key, adminKey].every((value) => value !== undefined);
-  const isWrong =
-    !(percent > 0 && percent <= 100) ||
-    (only !== undefined && only !== "single" && only !== "rolled") ||
-    (!isNamed && [url, key, adminKey].some((value) => value !== undefined));
-  if (file === undefined || isWrong) {
-    console.error(
-      `${file === undefined ? "Which file? It is not part of this repository." : "Wrong options."}\n\n${HELP}`,
-    );
-    process.exitCode = 64;
-    return;
-  }
-  const parts = new Set(
-    only === undefined ? (["single", "rolled"] as const) : ([only === "single" ? "single" : "rolled"] as const),
-  );
-  const measureAt = (service: { url: string; apiKey: string; adminKey: string }) =>
+async function evaluateRetrieval({ file, service: named }: RetrievalOptions): Promise<void> {
+  const conversations = readConversations(file);
+  if (named !== null) return printRecall(conversations, named);
+  await withOwnService({}, (service) => printRecall(conversations, service));
+}
+
+async function evaluateOwnSummaries({ file, percent, parts, service: named }: SummariesOptions): Promise<void> {
+  const measureAt = (service: ServiceAddress & { readonly adminKey: string }): Promise<void> =>
     evaluateSummaries({
       file,
       percent,
@@ -95,18 +106,21 @@ async function evaluateOwnSummaries(args: string[]): Promise<void> {
       print: (line) => console.log(line),
       onProgress: (text) => console.error(`… ${text}`),
     });
-  if (url !== undefined && key !== undefined && adminKey !== undefined) {
-    await measureAt({ url, apiKey: key, adminKey });
-    return;
-  }
-  const stateDir = mkdtempSync(path.join(tmpdir(), "threadkeep-eval-"));
-  chmodSync(stateDir, 0o755);
-  const service = await startService({ stateDir, env: workerSettings(process.env) });
+  if (named !== null) return measureAt(named);
+  await withOwnService(workerSettings(process.env), measureAt);
+}
+
+async function withOwnService(
+  env: ReturnType<typeof workerSettings>,
+  measureAt: (service: ServiceAddress & { readonly adminKey: string }) => Promise<void>,
+): Promise<void> {
+  const stateDir = makeRunDirectory();
+  const service = await startService({ stateDir, env });
   try {
     await measureAt({ url: service.directUrl, apiKey: service.apiKey, adminKey: service.adminKey });
   } finally {
     await service.stop();
-    rmSync(stateDir, { recursive: true, force: true });
+    removeRunDirectory(stateDir);
   }
 }
 

@@ -1,10 +1,10 @@
 // npm run fuzz:api: hostile requests to a running service, made of its own OpenAPI document. `--help` tells the rest.
-import { parseArgs } from "node:util";
 import { makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "./bench/host.ts";
 import { showTable } from "./bench/table.ts";
-import { StartError } from "./dev/start-error.ts";
 import { describeFailure } from "./fuzz-api/describe-failure.ts";
 import { type FuzzReport, type FuzzTarget, runFuzz, sendOne } from "./fuzz-api/run-fuzz.ts";
+import { noneOf, readCommandLine, readNumber, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run fuzz:api -- --requests N   malformed and hostile requests, sound ones among them, to a service of its own
   --seed S      the same requests for the same seed (1)
@@ -15,28 +15,48 @@ of another user must stay as it was, the process must live, and its memory must 
 
 const PROGRESS_EVERY_MS = 5_000;
 
-const { values } = parseArgs({
-  options: {
-    requests: { type: "string", default: "20000" },
-    seed: { type: "string", default: "1" },
-    only: { type: "string" },
-    url: { type: "string" },
-    key: { type: "string" },
-    "admin-key": { type: "string" },
-    help: { type: "boolean", default: false },
-  },
-});
+const MAX_NUMBER = 10_000_000;
 
-function wholeNumber(name: string, text: string): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 0 && number <= 10_000_000) return number;
-  console.error(`--${name} takes a whole number up to 10,000,000, not "${text}".\n\n${HELP}`);
-  process.exit(64);
+const OPTIONS = {
+  requests: { type: "string", default: "20000" },
+  seed: { type: "string", default: "1" },
+  only: { type: "string" },
+  url: { type: "string" },
+  key: { type: "string" },
+  "admin-key": { type: "string" },
+} as const;
+
+interface FuzzOptions {
+  readonly requests: number;
+  readonly seed: number;
+  /** The number of the one request to send; null: all. */
+  readonly only: number | null;
+  /** Null: a service of its own. */
+  readonly target: FuzzTarget | null;
 }
 
-const seed = wholeNumber("seed", values.seed);
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): FuzzOptions => {
+  noneOf(positionals);
+  const { requests, seed, only, url, key, "admin-key": adminKey = null } = values;
+  if (url !== undefined && key === undefined) throw new UsageFault("--url needs --key");
+  return {
+    requests: readNumber("--requests", requests, 0, MAX_NUMBER),
+    seed: readNumber("--seed", seed, 0, MAX_NUMBER),
+    only: only === undefined ? null : readNumber("--only", only, 0, MAX_NUMBER),
+    target: url === undefined || key === undefined ? null : { url, apiKey: key, adminKey, runtimePid: undefined },
+  };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run fuzz:api -- --help tells the options.",
+  run: (options) =>
+    untilInterrupted(async (signal) => {
+      const { target } = options;
+      const isGood = target === null ? await fuzzOwn(options, signal) : await fuzz(target, options, signal);
+      return isGood ? EXIT.ok : EXIT.failed;
+    }),
+});
 
 function showStatuses({ statuses }: FuzzReport): string[] {
   const all = [...new Set([...statuses.values()].flatMap((counts) => [...counts.keys()]))].toSorted((a, b) => a - b);
@@ -46,21 +66,22 @@ function showStatuses({ statuses }: FuzzReport): string[] {
   return showTable(["operation", ...all.map((status) => (status === 0 ? "closed" : String(status)))], rows);
 }
 
-async function fuzz(target: FuzzTarget): Promise<boolean> {
-  if (values.only !== undefined) {
-    const one = await sendOne(target, seed, wholeNumber("only", values.only));
+async function fuzz(target: FuzzTarget, options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
+  const { seed, requests, only } = options;
+  if (only !== null) {
+    const one = await sendOne(target, seed, only);
     console.log(describeFailure(one, target.url, seed));
     return one.faults.length === 0;
   }
   let toldAt = performance.now();
   const report = await runFuzz(target, {
-    requests: wholeNumber("requests", values.requests),
+    requests,
     seed,
-    signal: interruption.signal,
+    signal,
     onProgress(done) {
       if (performance.now() - toldAt < PROGRESS_EVERY_MS) return;
       toldAt = performance.now();
-      console.log(`${done} of ${values.requests} requests …`);
+      console.log(`${done} of ${requests} requests …`);
     },
   });
   console.log(`\n${showStatuses(report).join("\n")}\n`);
@@ -74,34 +95,16 @@ async function fuzz(target: FuzzTarget): Promise<boolean> {
   return report.failures.length + report.faults.length === 0;
 }
 
-async function fuzzOwn(): Promise<boolean> {
+async function fuzzOwn(options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
   const directory = makeRunDirectory();
-  const { signal } = interruption;
   try {
     const host = await startOwnHost(directory, await makeBundle(directory, signal), signal);
     try {
-      return await fuzz(host);
+      return await fuzz(host, options, signal);
     } finally {
       await host.stop();
     }
   } finally {
     removeRunDirectory(directory);
-  }
-}
-
-if (values.help) {
-  console.log(HELP);
-} else if (values.url !== undefined && values.key === undefined) {
-  console.error(`--url needs --key.\n\n${HELP}`);
-  process.exitCode = 64;
-} else {
-  try {
-    const { url, key = "", "admin-key": adminKey = null } = values;
-    const isGood =
-      url === undefined ? await fuzzOwn() : await fuzz({ url, apiKey: key, adminKey, runtimePid: undefined });
-    process.exitCode = isGood ? 0 : 1;
-  } catch (error) {
-    if (!interruption.signal.aborted) console.error(error instanceof StartError ? `\n${error.message}` : error);
-    process.exitCode = interruption.signal.aborted ? 130 : 1;
   }
 }

@@ -1,6 +1,8 @@
-import { parseArgs } from "node:util";
+// npm run fuzz: seeded interleavings of everything that runs at once. `--help` tells the rest.
 import { PLANTED_BUGS, SHOWS_AT } from "../test/support/simulation/planted-bugs.ts";
 import { describeFailure, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
+import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run fuzz -- --seeds N        seeded interleavings over session, queue and archive; every promise is checked after every step
 npm run fuzz -- --seed S         one seed again; a failure is cut down to the steps that it needs
@@ -15,27 +17,58 @@ npm run fuzz -- --planted --known   begins for each at the seed where it is know
 const MAX_SEEDS_A_BUG = 200;
 const PROGRESS_EVERY_MS = 10_000;
 
-const { values } = parseArgs({
-  options: {
-    seeds: { type: "string" },
-    seed: { type: "string" },
-    from: { type: "string", default: "1" },
-    steps: { type: "string", default: "200" },
-    seconds: { type: "string" },
-    bug: { type: "string" },
-    planted: { type: "boolean", default: false },
-    known: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
+const MAX_NUMBER = 999_999_999;
+
+const OPTIONS = {
+  seeds: { type: "string", default: "100" },
+  seed: { type: "string" },
+  from: { type: "string", default: "1" },
+  steps: { type: "string", default: "200" },
+  seconds: { type: "string" },
+  bug: { type: "string" },
+  planted: { type: "boolean", default: false },
+  known: { type: "boolean", default: false },
+} as const;
+
+interface FuzzOptions {
+  readonly range: SeedRange;
+  readonly seconds: number;
+  /** Looks for each planted bug. */
+  readonly isPlanted: boolean;
+  /** Begins for each at the seed where it is known to show. */
+  readonly isKnown: boolean;
+}
+
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): FuzzOptions => {
+  noneOf(positionals);
+  const read = (name: "seeds" | "seed" | "from" | "steps" | "seconds", text: string): number =>
+    readNumber(`--${name}`, text, 0, MAX_NUMBER);
+  const { seeds, seed, from, steps, seconds, bug, planted, known } = values;
+  return {
+    range: {
+      from: seed === undefined ? read("from", from) : read("seed", seed),
+      count: seed === undefined ? read("seeds", seeds) : 1,
+      steps: read("steps", steps),
+      bug,
+    },
+    seconds: seconds === undefined ? Number.POSITIVE_INFINITY : read("seconds", seconds),
+    isPlanted: planted,
+    isKnown: known,
+  };
 });
 
-function wholeNumber(name: string, text: string): number {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 0) {
-    console.error(`--${name} takes a whole number, not "${text}".\n\n${HELP}`);
-    process.exit(2);
+await runProgram(commandLine, { help: HELP, hint: "npm run fuzz -- --help tells the options.", run });
+
+async function run({ range, seconds, isPlanted, isKnown }: FuzzOptions): Promise<number> {
+  const { from, steps } = range;
+  const fromOf = (bug: string): number => (isKnown ? (SHOWS_AT[bug] ?? from) : from);
+  const bench = await TestBench.open();
+  try {
+    const isGood = await (isPlanted ? findPlantedBugs(bench, fromOf, steps) : runSeeds(bench, range, seconds));
+    return isGood ? EXIT.ok : EXIT.failed;
+  } finally {
+    await bench.close();
   }
-  return number;
 }
 
 /** Returns whether all seeds kept all promises. */
@@ -78,22 +111,4 @@ async function findPlantedBugs(bench: TestBench, fromOf: (bug: string) => number
     `${Object.keys(PLANTED_BUGS).length - missed} of ${Object.keys(PLANTED_BUGS).length} planted bugs caught`,
   );
   return missed === 0;
-}
-
-if (values.help) {
-  console.log(HELP);
-} else {
-  const steps = wholeNumber("steps", values.steps);
-  const from = wholeNumber("from", values.seed ?? values.from);
-  const count = values.seed === undefined ? wholeNumber("seeds", values.seeds ?? "100") : 1;
-  const seconds = values.seconds === undefined ? Number.POSITIVE_INFINITY : wholeNumber("seconds", values.seconds);
-  const bench = await TestBench.open();
-  try {
-    const isGood = values.planted
-      ? await findPlantedBugs(bench, (bug) => (values.known ? (SHOWS_AT[bug] ?? from) : from), steps)
-      : await runSeeds(bench, { from, count, steps, bug: values.bug }, seconds);
-    process.exitCode = isGood ? 0 : 1;
-  } finally {
-    await bench.close();
-  }
 }

@@ -1,15 +1,17 @@
 // npm run import -- FILE…: loads conversations. `--help` tells the rest.
-import { fileURLToPath } from "node:url";
-import { HELP, parseOptions } from "./import/options.ts";
-import { EXIT, runImport } from "./import/run-import.ts";
+import path from "node:path";
+import { projectRoot } from "./dev/paths.ts";
+import { HELP, type ImportOptions, parseOptions } from "./import/options.ts";
+import { runImport } from "./import/run-import.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
-const parsed = parseOptions(process.argv.slice(2));
-if ("help" in parsed) {
-  console.log(HELP);
-} else if ("fault" in parsed) {
-  console.error(`${parsed.fault}\nnpm run import -- --help tells the options.`);
-  process.exitCode = EXIT.usage;
-} else {
+await runProgram(parseOptions(process.argv.slice(2)), {
+  help: HELP,
+  hint: "npm run import -- --help tells the options.",
+  run,
+});
+
+function run(options: ImportOptions): Promise<number> {
   const interrupt = new AbortController();
   let interruptedAt = 0;
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -20,11 +22,7 @@ if ("help" in parsed) {
       interrupt.abort();
     });
   }
-  process.exitCode = await runImport(parsed.options, {
-    stdout: process.stdout,
-    stderr: process.stderr,
-    env: process.env,
-    stateDirectory: fileURLToPath(new URL("../.threadkeep", import.meta.url)),
-    interrupt: interrupt.signal,
-  });
+  const { stdout, stderr, env } = process;
+  const stateDirectory = path.join(projectRoot, ".threadkeep");
+  return runImport(options, { stdout, stderr, env, stateDirectory, interrupt: interrupt.signal });
 }

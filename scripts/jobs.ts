@@ -1,20 +1,13 @@
-import path from "node:path";
 // npm run jobs -- COMMAND: lists, retries and drops failed jobs. `help` tells the rest.
+import path from "node:path";
 import { projectRoot } from "./dev/paths.ts";
 import { HELP, parseOptions } from "./jobs/options.ts";
-import { EXIT, runJobs } from "./jobs/run-jobs.ts";
+import { runJobs } from "./jobs/run-jobs.ts";
+import { runProgram } from "./program/run-program.ts";
 
-const parsed = parseOptions(process.argv.slice(2));
-if ("help" in parsed) console.log(HELP);
-else if ("fault" in parsed) {
-  console.error(`${parsed.fault}\nnpm run jobs -- help tells the commands.`);
-  process.exitCode = EXIT.usage;
-} else {
-  const { stdout, stderr, env } = process;
-  process.exitCode = await runJobs(parsed.options, {
-    stdout,
-    stderr,
-    env,
-    stateDirectory: path.join(projectRoot, ".threadkeep"),
-  });
-}
+const { stdout, stderr, env } = process;
+await runProgram(parseOptions(process.argv.slice(2)), {
+  help: HELP,
+  hint: "npm run jobs -- help tells the commands.",
+  run: (options) => runJobs(options, { stdout, stderr, env, stateDirectory: path.join(projectRoot, ".threadkeep") }),
+});

@@ -1,15 +1,15 @@
 // npm run live: the live feed under load, on a service of its own. `--help` tells the rest.
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { makeBundle, makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
 import { showTable } from "./bench/table.ts";
 import { findFreePort } from "./dev/ports.ts";
 import { type Service, startService } from "./dev/service.ts";
-import { StartError } from "./dev/start-error.ts";
 import { type FanoutReport, type MemorySample, runFanout } from "./live/fanout.ts";
 import { inspectHeap } from "./live/inspected-heap.ts";
 import { type ResumeReport, runResume } from "./live/resume.ts";
+import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run live -- --resume     readers drop and reopen their sockets at random points, over two quiet spells in which the session's
                              object hibernates, a stop and a kill -9 of the service: each must see each event once, in order
@@ -28,29 +28,79 @@ const QUIET_MS = 13_000;
 const WARM_UP_SECONDS = 5;
 const PROGRESS_EVERY_MS = 10_000;
 
-const { values } = parseArgs({
-  options: {
-    resume: { type: "boolean", default: false },
-    fanout: { type: "boolean", default: false },
-    sockets: { type: "string" },
-    events: { type: "string", default: "20000" },
-    seed: { type: "string", default: "1" },
-    rate: { type: "string", default: "50" },
-    seconds: { type: "string", default: "120" },
-    idle: { type: "string", default: "10" },
-    help: { type: "boolean", default: false },
-  },
-});
+const OPTIONS = {
+  resume: { type: "boolean", default: false },
+  fanout: { type: "boolean", default: false },
+  sockets: { type: "string" },
+  events: { type: "string", default: "20000" },
+  seed: { type: "string", default: "1" },
+  rate: { type: "string", default: "50" },
+  seconds: { type: "string", default: "120" },
+  idle: { type: "string", default: "10" },
+} as const;
 
-function wholeNumber(name: string, text: string, max: number): number {
-  const number = Number(text);
-  if (Number.isSafeInteger(number) && number >= 1 && number <= max) return number;
-  console.error(`--${name} takes a whole number from 1 to ${max}, not "${text}".\n\n${HELP}`);
-  process.exit(64);
+interface Wanted {
+  readonly isResume: boolean;
+  readonly isFanout: boolean;
+  /** Null: as many as suit what is measured. */
+  readonly sockets: number | null;
+  readonly events: number;
+  readonly seed: number;
+  /** Appends a second. */
+  readonly rate: number;
+  readonly seconds: number;
+  /** In seconds. */
+  readonly idle: number;
 }
 
-const interruption = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
+type LiveOptions = Wanted & { readonly signal: AbortSignal };
+
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): Wanted => {
+  noneOf(positionals);
+  const isBoth = values.resume === values.fanout;
+  const { sockets, events, seed, rate, seconds, idle } = values;
+  // A fan-out takes no more sockets than a session serves.
+  const maxSockets = isBoth || values.fanout ? 100 : 1_000;
+  return {
+    isResume: isBoth || values.resume,
+    isFanout: isBoth || values.fanout,
+    sockets: sockets === undefined ? null : readNumber("--sockets", sockets, 1, maxSockets),
+    events: readNumber("--events", events, 1, 90_000),
+    seed: readNumber("--seed", seed, 1, 999_999_999),
+    rate: readNumber("--rate", rate, 1, 1_000),
+    seconds: readNumber("--seconds", seconds, 1, 3_600),
+    idle: readNumber("--idle", idle, 1, 3_600),
+  };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run live -- --help tells the options.",
+  run: (wanted) => untilInterrupted((signal) => measure({ ...wanted, signal })),
+});
+
+async function measure(options: LiveOptions): Promise<number> {
+  const directory = makeRunDirectory();
+  try {
+    const bundleDir = await makeBundle(directory, options.signal);
+    const lines: string[] = [];
+    let faults = 0;
+    if (options.isResume) {
+      const report = await measureResume(`${directory}/resume`, bundleDir, options);
+      faults += report.faults.length;
+      lines.push(...showResume(report), "");
+    }
+    if (options.isFanout) {
+      const report = await measureFanout(`${directory}/fanout`, bundleDir, options);
+      faults += report.faults.length;
+      lines.push(...showFanout(report), "");
+    }
+    console.log(`\n${lines.join("\n")}load average ${loadAverage().join(", ")}`);
+    return faults === 0 ? EXIT.ok : EXIT.failed;
+  } finally {
+    removeRunDirectory(directory);
+  }
+}
 
 /** Says how far it is now and then. */
 function progress(noun: string): (count: number) => void {
@@ -62,8 +112,8 @@ function progress(noun: string): (count: number) => void {
   };
 }
 
-async function measureResume(stateDir: string, bundleDir: string): Promise<ResumeReport> {
-  const { signal } = interruption;
+async function measureResume(stateDir: string, bundleDir: string, options: LiveOptions): Promise<ResumeReport> {
+  const { signal } = options;
   let service: Service = await startService({ stateDir, bundleDir, signal });
   const again = async (end: () => Promise<void>): Promise<void> => {
     await end();
@@ -71,9 +121,9 @@ async function measureResume(stateDir: string, bundleDir: string): Promise<Resum
   };
   try {
     return await runResume(() => ({ url: service.directUrl, apiKey: service.apiKey, session: "followed" }), {
-      sockets: wholeNumber("sockets", values.sockets ?? "200", 1_000),
-      events: wholeNumber("events", values.events, 90_000),
-      seed: wholeNumber("seed", values.seed, 2 ** 31),
+      sockets: options.sockets ?? 200,
+      events: options.events,
+      seed: options.seed,
       disturbances: [
         () => sleep(QUIET_MS),
         () => again(() => service.stop()),
@@ -88,18 +138,18 @@ async function measureResume(stateDir: string, bundleDir: string): Promise<Resum
   }
 }
 
-async function measureFanout(stateDir: string, bundleDir: string): Promise<FanoutReport> {
-  const { signal } = interruption;
+async function measureFanout(stateDir: string, bundleDir: string, options: LiveOptions): Promise<FanoutReport> {
+  const { signal } = options;
   const inspectorPort = await findFreePort();
   const service = await startService({ stateDir, bundleDir, inspectorPort, signal });
   const heap = await inspectHeap(inspectorPort);
   try {
     return await runFanout(() => ({ url: service.directUrl, apiKey: service.apiKey, session: "watched" }), {
-      sockets: wholeNumber("sockets", values.sockets ?? "100", 100),
-      appendsPerSecond: wholeNumber("rate", values.rate, 1_000),
+      sockets: options.sockets ?? 100,
+      appendsPerSecond: options.rate,
       warmUpSeconds: WARM_UP_SECONDS,
-      seconds: wholeNumber("seconds", values.seconds, 3_600),
-      idleSeconds: wholeNumber("idle", values.idle, 3_600),
+      seconds: options.seconds,
+      idleSeconds: options.idle,
       runtimePid: service.pids["runtime"],
       heap,
       signal,
@@ -112,9 +162,13 @@ async function measureFanout(stateDir: string, bundleDir: string): Promise<Fanou
   }
 }
 
-const ms = (value: number | undefined): string => (value === undefined ? "-" : `${value.toFixed(1)} ms`);
+function ms(value: number | undefined): string {
+  return value === undefined ? "-" : `${value.toFixed(1)} ms`;
+}
 
-const signed = (value: number): string => `${value < 0 ? "" : "+"}${value.toFixed(1)}`;
+function signed(value: number): string {
+  return `${value < 0 ? "" : "+"}${value.toFixed(1)}`;
+}
 
 function memoryText(sample: MemorySample | null | undefined): string {
   if (sample === null || sample === undefined) return "-";
@@ -148,33 +202,4 @@ function showFanout(report: FanoutReport): string[] {
       : `memory in the second half: ${signed(100 * memoryRise)} %`,
     ...faults.slice(0, 10),
   ];
-}
-
-if (values.help) {
-  console.log(HELP);
-} else {
-  const isBoth = values.resume === values.fanout;
-  const directory = makeRunDirectory();
-  try {
-    const bundleDir = await makeBundle(directory, interruption.signal);
-    const lines: string[] = [];
-    let faults = 0;
-    if (isBoth || values.resume) {
-      const report = await measureResume(`${directory}/resume`, bundleDir);
-      faults += report.faults.length;
-      lines.push(...showResume(report), "");
-    }
-    if (isBoth || values.fanout) {
-      const report = await measureFanout(`${directory}/fanout`, bundleDir);
-      faults += report.faults.length;
-      lines.push(...showFanout(report), "");
-    }
-    console.log(`\n${lines.join("\n")}load average ${loadAverage().join(", ")}`);
-    process.exitCode = faults === 0 ? 0 : 1;
-  } catch (error) {
-    if (!interruption.signal.aborted) console.error(error instanceof StartError ? `\n${error.message}` : error);
-    process.exitCode = interruption.signal.aborted ? 130 : 1;
-  } finally {
-    removeRunDirectory(directory);
-  }
 }

@@ -1,9 +1,10 @@
 // Whether time tells another's session from one that does not exist: `node scripts/run.mjs measure-strangers`. `--help` tells the rest.
-import { parseArgs } from "node:util";
 import { makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
 import { createRandom, distributionOf } from "./bench/statistics.ts";
 import { showTable } from "./bench/table.ts";
+import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 import { areaUnderCurve } from "./strangers/area-under-curve.ts";
 
 const HELP = `node scripts/run.mjs measure-strangers   asks for another user's session and for one that does not exist, in random order
@@ -13,6 +14,7 @@ AUC is the chance that one of the former took longer than one of the latter: 0.5
 
 const MAX_AUC = 0.6;
 const WARM_UPS = 50;
+const MAX_NUMBER = 999_999_999;
 
 interface Asked {
   readonly name: string;
@@ -36,12 +38,20 @@ const OPERATIONS: readonly Asked[] = [
   },
 ];
 
-const { values } = parseArgs({
-  options: {
-    samples: { type: "string", default: "1000" },
-    seed: { type: "string", default: "1" },
-    help: { type: "boolean", default: false },
-  },
+const OPTIONS = { samples: { type: "string", default: "1000" }, seed: { type: "string", default: "1" } } as const;
+
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, ({ samples, seed }, positionals) => {
+  noneOf(positionals);
+  return {
+    samples: readNumber("--samples", samples, 1, MAX_NUMBER),
+    seed: readNumber("--seed", seed, 0, MAX_NUMBER),
+  };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "--help tells the options.",
+  run: async ({ samples, seed }) => ((await run(samples, seed)) ? EXIT.ok : EXIT.failed),
 });
 
 interface Target {
@@ -114,6 +124,3 @@ async function run(samples: number, seed: number): Promise<boolean> {
     removeRunDirectory(directory);
   }
 }
-
-if (values.help) console.log(HELP);
-else process.exitCode = (await run(Number(values.samples), Number(values.seed))) ? 0 : 1;

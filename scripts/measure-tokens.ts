@@ -1,17 +1,12 @@
-/**
- * Measures `estimateTokens` against the true `o200k_base` counts and prints a row a group:
- * `node scripts/measure-tokens.ts [--seed N] [--joins N] [FILE...]`. Each FILE (.json, .jsonl or plain
- * text) is one more natural group; the seed makes the hostile text, with so many joins of tokens of
- * each of eight kinds, each over and over. Exits with 1 if a sample is more than 5 %
- * under, or the average of a natural group more than 15 % over.
- */
+// Measures `estimateTokens` against the true `o200k_base` counts. `--help` tells the rest.
 import { readFileSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { estimateTokens } from "../src/memory/tokens.ts";
 import { hostileTexts } from "./hostile-text.ts";
+import { readCommandLine, readNumber } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 import { joinTexts } from "./token-joins.ts";
 import { allLanguages, type Group, lenders, naturalGroups, windows } from "./token-samples.ts";
 
@@ -22,7 +17,15 @@ export const MOST_MEAN = 1.15;
 const LENGTHS = [200, 500, 2_000];
 const UNITS_PER_GROUP = 300_000;
 const SEED = 90_210;
+const MAX_SEED = 999_999_999;
 const JOINS = 300;
+const MAX_JOINS = 100_000;
+
+const HELP = `node scripts/run.mjs measure-tokens [--seed N] [--joins N] [FILE…]   the estimate beside the true counts of o200k_base, a row a group
+  --seed N   of the hostile text (${SEED})
+  --joins N  words made of tokens, of each of eight kinds, each over and over (${JOINS})
+  FILE       .json, .jsonl or plain text: one more natural group
+The exit code is 1 if a sample is more than 5 % under, or the average of a natural group more than 15 % over.`;
 
 export interface Row {
   name: string;
@@ -95,14 +98,10 @@ function fileGroup(path: string): Group {
   return { name: basename(path), texts };
 }
 
-function main(): void {
-  const { values, positionals } = parseArgs({
-    options: { seed: { type: "string" }, joins: { type: "string" } },
-    allowPositionals: true,
-  });
-  const natural = [...naturalGroups(), ...positionals.map(fileGroup)];
-  const seed = Number(values.seed ?? SEED);
-  const made = [...hostileTexts(seed, lenders(natural)), ...joinTexts(seed, Number(values.joins ?? JOINS))];
+/** Returns whether the bar is met. */
+function measureAll(files: readonly string[], seed: number, joins: number): boolean {
+  const natural = [...naturalGroups(), ...files.map(fileGroup)];
+  const made = [...hostileTexts(seed, lenders(natural)), ...joinTexts(seed, joins)];
   const hostile = made.map(([name, texts]) => ({ name, texts }));
   const missed: string[] = [];
   const sums = new Map<string, { ratios: number; samples: number }>();
@@ -136,7 +135,24 @@ function main(): void {
     console.log(`${name.padEnd(34)} ${speed(texts.join("\n")).toFixed(0).padStart(7)}`);
   }
   console.log(missed.length === 0 ? "\nThe bar is met." : `\nThe bar is missed:\n${missed.join("\n")}`);
-  process.exitCode = missed.length === 0 ? 0 : 1;
+  return missed.length === 0;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) main();
+function main(): Promise<void> {
+  const options = {
+    seed: { type: "string", default: String(SEED) },
+    joins: { type: "string", default: String(JOINS) },
+  } as const;
+  const commandLine = readCommandLine(process.argv.slice(2), options, ({ seed, joins }, files) => ({
+    files,
+    seed: readNumber("--seed", seed, 0, MAX_SEED),
+    joins: readNumber("--joins", joins, 1, MAX_JOINS),
+  }));
+  return runProgram(commandLine, {
+    help: HELP,
+    hint: "--help tells the options.",
+    run: async ({ files, seed, joins }) => (measureAll(files, seed, joins) ? EXIT.ok : EXIT.failed),
+  });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

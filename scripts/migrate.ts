@@ -1,8 +1,9 @@
 // npm run migrate: brings the schema of a PostgreSQL up to date, and lets the Worker's role log in. `--help` tells the rest.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
-import { parseArgs } from "node:util";
 import { applyMigrations, openWorkerRole } from "./dev/database.ts";
 import { describeError, StartError } from "./dev/start-error.ts";
+import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `DATABASE_URL=postgres://… npm run migrate     applies the migrations that a PostgreSQL lacks
 
@@ -22,14 +23,19 @@ const MIN_PASSWORD_LENGTH = 20;
 const SCRAM_ROUNDS = 4096;
 const SCRAM_SALT_BYTES = 16;
 
-try {
-  const { values } = parseArgs({ options: { help: { type: "boolean", short: "h" } } });
-  if (values.help === true) console.log(HELP);
-  else await migrate(readAddress(), readPassword());
-} catch (error) {
-  console.error(error instanceof StartError ? `\n${error.message}\n` : `${describeError(error)}\n\n${HELP}`);
-  process.exitCode = 1;
-}
+const commandLine = readCommandLine(process.argv.slice(2), {}, (_values, positionals) => {
+  noneOf(positionals);
+  return { address: readAddress(), password: readPassword() };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run migrate -- --help tells what is read from the environment.",
+  run: async ({ address, password }) => {
+    await migrate(address, password);
+    return EXIT.ok;
+  },
+});
 
 async function migrate(address: URL, password: string | null): Promise<void> {
   const name = `${address.host}${address.pathname}`;
@@ -50,7 +56,7 @@ async function migrate(address: URL, password: string | null): Promise<void> {
 function readAddress(): URL {
   const text = process.env["DATABASE_URL"] ?? "";
   if (!/^postgres(ql)?:/.test(text) || !URL.canParse(text)) {
-    throw new StartError(
+    throw new UsageFault(
       "Set DATABASE_URL to the address of the database: postgres://USER:PASSWORD@HOST:5432/DATABASE",
     );
   }
@@ -62,7 +68,7 @@ function readPassword(): string | null {
   if (password === "") return null;
   // Letters, digits, - and _ stand in a connection string as they are, and need none of SCRAM's normalization.
   if (!/^[\w-]+$/.test(password) || password.length < MIN_PASSWORD_LENGTH) {
-    throw new StartError(`WORKER_PASSWORD must be ${MIN_PASSWORD_LENGTH} or more characters of A-Z a-z 0-9 - _`);
+    throw new UsageFault(`WORKER_PASSWORD must be ${MIN_PASSWORD_LENGTH} or more characters of A-Z a-z 0-9 - _`);
   }
   return password;
 }

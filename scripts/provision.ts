@@ -2,12 +2,13 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
-import { parseArgs } from "node:util";
 import { wranglerToml } from "./deploy/check-environment.ts";
 import { provision } from "./deploy/provision.ts";
 import { runWrangler } from "./deploy/run-wrangler.ts";
 import { projectRoot } from "./dev/paths.ts";
-import { describeError, StartError } from "./dev/start-error.ts";
+import { StartError } from "./dev/start-error.ts";
+import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run provision -- --env NAME [OPTION…]   makes what an environment of wrangler.toml needs, by wrangler
 
@@ -26,22 +27,26 @@ Environment
 Keys that are made are left in .threadkeep/NAME-secrets.json, for you alone. While wrangler makes the Hyperdrive, other users
 of this machine can see the password of the database in the list of processes: use a machine of your own.`;
 
-try {
-  const { values } = parseArgs({
-    options: {
-      env: { type: "string" },
-      "dry-run": { type: "boolean" },
-      yes: { type: "boolean" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help === true) console.log(HELP);
-  else if (values.env === undefined) throw new StartError(`Say which environment: --env staging\n\n${HELP}`);
-  else await run(values.env, values["dry-run"] === true, values.yes === true);
-} catch (error) {
-  console.error(error instanceof StartError ? `\n${error.message}\n` : `${describeError(error)}\n\n${HELP}`);
-  process.exitCode = 1;
-}
+const OPTIONS = {
+  env: { type: "string" },
+  "dry-run": { type: "boolean", default: false },
+  yes: { type: "boolean", default: false },
+} as const;
+
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
+  noneOf(positionals);
+  if (values.env === undefined) throw new UsageFault("say which environment: --env staging");
+  return { environment: values.env, isDryRun: values["dry-run"], isConfirmed: values.yes };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run provision -- --help tells the options.",
+  run: async ({ environment, isDryRun, isConfirmed }) => {
+    await run(environment, isDryRun, isConfirmed);
+    return EXIT.ok;
+  },
+});
 
 async function run(environment: string, isDryRun: boolean, isConfirmed: boolean): Promise<void> {
   const directory = path.join(projectRoot, ".threadkeep");

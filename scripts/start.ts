@@ -1,11 +1,12 @@
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { projectRoot } from "./dev/paths.ts";
 import { type Service, startService } from "./dev/service.ts";
-import { describeError, StartError } from "./dev/start-error.ts";
 import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
+import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const DEFAULT_PORT = 8787;
+const MAX_PORT = 65_535;
 
 /** Long enough for a summary: the last four messages of a chat always stay word for word. */
 const SAMPLE = [
@@ -19,7 +20,7 @@ const SAMPLE = [
 
 const HELP = `npm start -- [OPTION…]     runs Threadkeep on this machine until Ctrl-C
 
-  --port N       port of the service (default: PORT, else ${DEFAULT_PORT})
+  --port N       port of the service, 0 for any free one (default: PORT, else ${DEFAULT_PORT})
   --state DIR    where data, keys and logs are kept (default: .threadkeep)
   --verbose      the Worker's log here instead of in DIR/worker.log
   --help         this text
@@ -33,6 +34,12 @@ Settings of the Worker, in the environment too; docs/configuration.md has the wh
 ${describeSettings()}
 `;
 
+const OPTIONS = {
+  port: { type: "string", short: "p" },
+  state: { type: "string" },
+  verbose: { type: "boolean", default: false },
+} as const;
+
 interface StartOptions {
   port: number;
   stateDir: string;
@@ -43,19 +50,30 @@ const beganAt = performance.now();
 const interruption = new AbortController();
 let service: Service | undefined;
 
-try {
-  const options = readOptions(process.argv.slice(2));
-  if (options === "help") console.log(HELP);
-  else await run(options);
-} catch (error) {
-  if (!interruption.signal.aborted) {
-    // A StartError says what to do; anything else is a fault of ours, and its stack tells where.
-    console.error(error instanceof StartError ? `\n${error.message}\n` : error);
-    process.exitCode = 1;
-  }
-}
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): StartOptions => {
+  noneOf(positionals);
+  return {
+    port: readNumber("--port", values.port ?? (process.env["PORT"] || String(DEFAULT_PORT)), 0, MAX_PORT),
+    stateDir: path.resolve(values.state ?? path.join(projectRoot, ".threadkeep")),
+    isVerbose: values.verbose,
+  };
+});
 
-async function run(options: StartOptions): Promise<void> {
+await runProgram(commandLine, {
+  help: HELP,
+  hint: `\n${HELP}`,
+  run: async (options) => {
+    try {
+      return await run(options);
+    } catch (error) {
+      // Ctrl-C is how a service is ended, also one that is about to start.
+      if (interruption.signal.aborted) return EXIT.ok;
+      throw error;
+    }
+  },
+});
+
+async function run(options: StartOptions): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());
   interruptWhenNpmEnds();
   console.log("Threadkeep is starting …");
@@ -70,14 +88,13 @@ async function run(options: StartOptions): Promise<void> {
   console.log(describe(service));
 
   const ending = await Promise.race([service.failed, whenInterrupted()]);
-  if (ending === null) {
-    console.log("\nStopping …");
-    await service.stop();
-  } else {
+  if (ending !== null) {
     console.error(`\n${ending}\n`);
-    process.exitCode = 1;
+    process.exit(EXIT.failed);
   }
-  process.exit();
+  console.log("\nStopping …");
+  await service.stop();
+  process.exit(EXIT.ok);
 }
 
 function describe(running: Service): string {
@@ -115,40 +132,6 @@ Append some turns, summarize by hand (by itself it happens when a chat grows lon
 With a model: THREADKEEP_MODEL=openai-compatible/llama3.1 THREADKEEP_MODEL_BASE_URL=http://127.0.0.1:11434/v1 npm start
 Another summarizer: SUMMARIZER_MCP_URL=https://… npm start uses any MCP server that has the tool summarize_conversation.
 Stop with Ctrl-C.`;
-}
-
-function readOptions(argv: string[]): StartOptions | "help" {
-  const { values } = parse(argv);
-  if (values.help === true) return "help";
-  return {
-    port: readPort(values.port ?? (process.env["PORT"] || String(DEFAULT_PORT))),
-    stateDir: path.resolve(values.state ?? path.join(projectRoot, ".threadkeep")),
-    isVerbose: values.verbose === true,
-  };
-}
-
-function parse(argv: string[]): { values: { port?: string; state?: string; verbose?: boolean; help?: boolean } } {
-  try {
-    return parseArgs({
-      args: argv,
-      options: {
-        port: { type: "string", short: "p" },
-        state: { type: "string" },
-        verbose: { type: "boolean" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-  } catch (error) {
-    throw new StartError(`${describeError(error)}\n\n${HELP}`);
-  }
-}
-
-function readPort(text: string): number {
-  const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new StartError(`"${text}" is no port: give a number from 1 to 65535, or 0 for any free one.`);
-  }
-  return port;
 }
 
 function whenInterrupted(): Promise<null> {

@@ -1,10 +1,10 @@
 // npm run token: prints a token of a user for the service on this machine. `--help` tells the rest.
 import path from "node:path";
-import { parseArgs } from "node:util";
 import { userIdSchema } from "../src/contracts/session.ts";
 import { signUserToken } from "./dev/issuer.ts";
 import { projectRoot, statePaths } from "./dev/paths.ts";
-import { describeError, StartError } from "./dev/start-error.ts";
+import { noneOf, readCommandLine, readNumber, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run --silent token -- --user NAME [OPTION…]     prints a token of a user, as Supabase Auth would issue it
 
@@ -21,38 +21,30 @@ It is signed with a key that npm start makes, and good on this machine alone, al
 /** A day longer than a year: longer is a mistyped number. */
 const MAX_EXPIRY_SECONDS = 366 * 86_400;
 
-try {
-  const { values } = parseArgs({
-    options: {
-      user: { type: "string", short: "u" },
-      "expires-in": { type: "string" },
-      state: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help === true) console.log(HELP);
-  else {
-    const { issuerKey } = statePaths(values.state ?? path.join(projectRoot, ".threadkeep"));
-    const user = readUser(values.user);
-    const expiresInSeconds = readExpiry(values["expires-in"] ?? "3600");
-    console.log(await signUserToken(issuerKey, { user, expiresInSeconds }));
-  }
-} catch (error) {
-  console.error(error instanceof StartError ? `\n${error.message}\n` : `${describeError(error)}\n\n${HELP}`);
-  process.exitCode = 1;
-}
+const OPTIONS = {
+  user: { type: "string", short: "u" },
+  "expires-in": { type: "string", default: "3600" },
+  state: { type: "string", default: path.join(projectRoot, ".threadkeep") },
+} as const;
+
+const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
+  noneOf(positionals);
+  const expiresInSeconds = readNumber("--expires-in", values["expires-in"], 1, MAX_EXPIRY_SECONDS);
+  return { user: readUser(values.user), expiresInSeconds, stateDirectory: values.state };
+});
+
+await runProgram(commandLine, {
+  help: HELP,
+  hint: "npm run token -- --help tells the options.",
+  run: async ({ user, expiresInSeconds, stateDirectory }) => {
+    console.log(await signUserToken(statePaths(stateDirectory).issuerKey, { user, expiresInSeconds }));
+    return EXIT.ok;
+  },
+});
 
 function readUser(text: string | undefined): string {
-  if (text === undefined) throw new StartError("Whose token is it to be? Name a user: npm run token -- --user mira");
+  if (text === undefined) throw new UsageFault("Whose token is it to be? Name a user: npm run token -- --user mira");
   const parsed = userIdSchema.safeParse(text);
   if (parsed.success) return parsed.data;
-  throw new StartError(`--user ${parsed.error.issues[0]?.message ?? "is not valid"}.`);
-}
-
-function readExpiry(text: string): number {
-  const seconds = Number(text);
-  if (Number.isInteger(seconds) && seconds >= 1 && seconds <= MAX_EXPIRY_SECONDS) return seconds;
-  throw new StartError(
-    `--expires-in must be a whole number of seconds from 1 to ${MAX_EXPIRY_SECONDS}, not "${text}".`,
-  );
+  throw new UsageFault(`--user ${parsed.error.issues[0]?.message ?? "is not valid"}.`);
 }

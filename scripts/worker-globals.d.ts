@@ -2,10 +2,12 @@
 // redefine URL, fetch and streams there.
 import type {
   SqlStorage as WorkerSqlStorage,
+  SqlStorageCursor as WorkerSqlStorageCursor,
   SqlStorageValue as WorkerSqlStorageValue,
 } from "@cloudflare/workers-types";
 
 declare global {
   type SqlStorage = WorkerSqlStorage;
+  type SqlStorageCursor<T extends Record<string, WorkerSqlStorageValue>> = WorkerSqlStorageCursor<T>;
   type SqlStorageValue = WorkerSqlStorageValue;
 }

@@ -55,6 +55,7 @@ export function assemble(env: Env, log: Log) {
   const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
+  const queues = { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE };
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
@@ -68,12 +69,11 @@ export function assemble(env: Env, log: Log) {
     audit,
     startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
     metrics: createMetrics(env.METRICS),
-    readBacklogs: () =>
-      readBacklogs({ summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE }),
+    readBacklogs: () => readBacklogs(queues),
   };
   const readiness = createReadiness({
     parts,
-    queues: { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE },
+    queues,
     pingSummarizer: (ms, ctx: ExecutionContext) => agents.clientsOf(env, ctx).ping(ms),
     isSummarizerResting: agents.isResting,
     isAdmin: createAdminCheck(authenticate),

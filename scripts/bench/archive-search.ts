@@ -1,8 +1,8 @@
 // How long a search across sessions takes in PostgreSQL, in a scratch database full of items, as the role that the Worker has.
 import { drizzle } from "drizzle-orm/node-postgres";
-import { Client } from "pg";
+import type { Client } from "pg";
 import { type MemoryOwner, readMemories, searchMemories } from "../../src/archive/memories.ts";
-import { applyMigrations, createDatabase } from "../dev/database.ts";
+import { applyMigrations, createDatabase, withClient } from "../dev/database.ts";
 import { createRandom, type Distribution, distributionOf } from "./statistics.ts";
 import { createQuestions, createTalk } from "./talk.ts";
 
@@ -44,30 +44,20 @@ export async function measureArchiveSearch(
   items: number,
   samples: number,
 ): Promise<ArchiveSearchReport> {
-  await onServer(parts.databaseUrl, (server) => server.query(`drop database if exists ${DATABASE} with (force)`));
+  await withClient(parts.databaseUrl, (server) => server.query(`drop database if exists ${DATABASE} with (force)`));
   await createDatabase(parts.databaseUrl, DATABASE);
   try {
     const url = new URL(parts.databaseUrl);
     url.pathname = DATABASE;
     await applyMigrations(url.href);
     const startedAt = performance.now();
-    await onServer(url.href, (client) => fill(client, items, parts));
+    await withClient(url.href, (client) => fill(client, items, parts));
     const fillSeconds = Math.round((performance.now() - startedAt) / 1_000);
     url.searchParams.set("options", `-c role=${WORKER_ROLE}`);
-    const rows = await onServer(url.href, (client) => measure(client, items, samples, parts));
+    const rows = await withClient(url.href, (client) => measure(client, items, samples, parts));
     return { items, fillSeconds, rows };
   } finally {
-    await onServer(parts.databaseUrl, (server) => server.query(`drop database if exists ${DATABASE} with (force)`));
-  }
-}
-
-async function onServer<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await use(client);
-  } finally {
-    await client.end();
+    await withClient(parts.databaseUrl, (server) => server.query(`drop database if exists ${DATABASE} with (force)`));
   }
 }
 

@@ -1,8 +1,8 @@
 // A stand-in for a model that answers at once, on loopback: it speaks the wire format of OpenAI's chat completions, so that the
 // whole way to a model and back is in what is measured, and no model is.
-import { createServer, type IncomingMessage } from "node:http";
 import { z } from "zod";
-import { findFreePort, LOOPBACK } from "../dev/ports.ts";
+import { sendJson, serveOnLoopback } from "../dev/loopback-server.ts";
+import { findFreePort } from "../dev/ports.ts";
 import { quoteTranscript } from "./quote-transcript.ts";
 
 export interface InstantModel {
@@ -18,33 +18,24 @@ const USAGE = { prompt_tokens: 1_000, completion_tokens: 100, total_tokens: 1_10
 const requestSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1) });
 
 export async function startInstantModel(): Promise<InstantModel> {
-  const server = createServer((request, response) => {
-    complete(request)
-      .then((body) => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(body)))
-      .catch((error: unknown) => response.writeHead(400).end(String(error)));
-  });
-  const port = await findFreePort();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, LOOPBACK, resolve);
-  });
+  const { url, close } = await serveOnLoopback(
+    (_request, response, body) => {
+      const { success, data, error } = requestSchema.safeParse(JSON.parse(body.toString()));
+      if (success) sendJson(response, 200, complete(data));
+      else response.writeHead(400).end(String(error));
+    },
+    await findFreePort(),
+  );
   return {
     env: {
       THREADKEEP_MODEL: `openai-compatible/${NAME}`,
-      THREADKEEP_MODEL_BASE_URL: `http://${LOOPBACK}:${port}/v1`,
+      THREADKEEP_MODEL_BASE_URL: `${url}/v1`,
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close,
   };
 }
 
-async function complete(request: IncomingMessage): Promise<unknown> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const { messages } = requestSchema.parse(JSON.parse(Buffer.concat(chunks).toString()));
+function complete({ messages }: z.infer<typeof requestSchema>): unknown {
   const content = quoteTranscript(messages.at(-1)?.content ?? "");
   return {
     id: "1",

@@ -1,5 +1,5 @@
 // The command line of the benchmark.
-import { parseArgs } from "node:util";
+import { type CommandLine, noneOf, readCommandLine, readNumber, UsageFault } from "../program/command-line.ts";
 
 export const SECTIONS = ["bundle", "latency", "access", "search", "update", "load", "flood", "archive-search"] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -105,66 +105,51 @@ export interface NamedTarget {
   readonly tenant: string;
 }
 
-export type ParsedOptions = { readonly options: BenchOptions } | { readonly help: true } | { readonly fault: string };
-
-class UsageFault extends Error {
-  override readonly name = "UsageFault";
-}
+const OPTIONS = {
+  only: { type: "string", multiple: true, default: [] as string[] },
+  quick: { type: "boolean", default: false },
+  samples: { type: "string" },
+  queries: { type: "string" },
+  updates: { type: "string" },
+  sessions: { type: "string" },
+  seconds: { type: "string" },
+  rate: { type: "string" },
+  items: { type: "string" },
+  json: { type: "string" },
+  url: { type: "string" },
+  key: { type: "string" },
+} as const;
 
 export function parseOptions(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
-): ParsedOptions {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        only: { type: "string", multiple: true, default: [] },
-        quick: { type: "boolean", default: false },
-        samples: { type: "string" },
-        queries: { type: "string" },
-        updates: { type: "string" },
-        sessions: { type: "string" },
-        seconds: { type: "string" },
-        rate: { type: "string" },
-        items: { type: "string" },
-        json: { type: "string" },
-        url: { type: "string" },
-        key: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (values.help) return { help: true };
-    if (positionals.length > 0 && values.only.length === 0) throw new UsageFault(`unknown argument ${positionals[0]}`);
+): CommandLine<BenchOptions> {
+  return readCommandLine(args, OPTIONS, (values, positionals) => {
+    if (values.only.length === 0) noneOf(positionals);
     const defaults = values.quick ? QUICK : FULL;
     const only = readSections([...values.only, ...positionals]);
     if (values.url !== undefined && only.includes("flood")) {
       throw new UsageFault("flood needs services of its own, with the limits on and off: leave --url out");
     }
+    const { samples, queries, updates, sessions, seconds, rate, items } = values;
     return {
-      options: {
-        only,
-        isQuick: values.quick,
-        samples: readNumber("--samples", values.samples, defaults.samples, MAX_SAMPLES),
-        warmUps: defaults.warmUps,
-        costSamples: defaults.costSamples,
-        searchSizes: defaults.searchSizes,
-        queries: readNumber("--queries", values.queries, defaults.queries, MAX_SAMPLES),
-        updates: readNumber("--updates", values.updates, defaults.updates, MAX_SAMPLES),
-        sessions: readNumber("--sessions", values.sessions, defaults.sessions, MAX_SESSIONS),
-        seconds: readNumber("--seconds", values.seconds, defaults.seconds, MAX_SECONDS),
-        rate: readNumber("--rate", values.rate, defaults.rate, MAX_RATE),
-        floodSeconds: readNumber("--seconds", values.seconds, defaults.floodSeconds, MAX_SECONDS),
-        items: readNumber("--items", values.items, defaults.items, MAX_ITEMS),
-        jsonFile: values.json,
-        target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"], env),
-      },
+      only,
+      isQuick: values.quick,
+      samples: readCount("--samples", samples, defaults.samples, MAX_SAMPLES),
+      warmUps: defaults.warmUps,
+      costSamples: defaults.costSamples,
+      searchSizes: defaults.searchSizes,
+      queries: readCount("--queries", queries, defaults.queries, MAX_SAMPLES),
+      updates: readCount("--updates", updates, defaults.updates, MAX_SAMPLES),
+      sessions: readCount("--sessions", sessions, defaults.sessions, MAX_SESSIONS),
+      seconds: readCount("--seconds", seconds, defaults.seconds, MAX_SECONDS),
+      rate: readCount("--rate", rate, defaults.rate, MAX_RATE),
+      floodSeconds: readCount("--seconds", seconds, defaults.floodSeconds, MAX_SECONDS),
+      items: readCount("--items", items, defaults.items, MAX_ITEMS),
+      jsonFile: values.json,
+      target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"], env),
     };
-  } catch (error) {
-    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
-    throw error;
-  }
+  });
 }
 
 function readSections(names: readonly string[]): Section[] {
@@ -190,18 +175,6 @@ function readTarget(
   return { url, apiKey, adminKey, tenant: env["THREADKEEP_API_TENANT"] ?? DEFAULT_TENANT };
 }
 
-function readNumber(name: string, text: string | undefined, fallback: number, max: number): number {
-  if (text === undefined) return fallback;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= 1 && value <= max)) throw new UsageFault(`${name} must be a whole number from 1 to ${max}`);
-  return value;
-}
-
-function isParseArgsError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_PARSE_ARGS")
-  );
+function readCount(name: string, text: string | undefined, fallback: number, max: number): number {
+  return text === undefined ? fallback : readNumber(name, text, 1, max);
 }

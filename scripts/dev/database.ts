@@ -72,7 +72,8 @@ export async function openWorkerRole(databaseUrl: string, password: string): Pro
   });
 }
 
-async function withClient<Result>(url: string, use: (client: Client) => Promise<Result>): Promise<Result> {
+/** A connection for as long as it is used. */
+export async function withClient<Result>(url: string, use: (client: Client) => Promise<Result>): Promise<Result> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   await client.connect();
   try {

@@ -1,10 +1,9 @@
 import { existsSync } from "node:fs";
 // Stands in for Supabase Auth on this machine: publishes a key, and signs tokens with it that are real but for their issuer.
-import { createServer } from "node:http";
 import { exportJWK, generateKeyPair, importJWK, type JWK, type JWK_EC_Private, SignJWT } from "jose";
 import { readJsonFile, writePrivateFile } from "./files.ts";
 import { LOCAL_TENANT } from "./keys.ts";
-import { LOOPBACK } from "./ports.ts";
+import { sendJson, serveOnLoopback } from "./loopback-server.ts";
 import { StartError } from "./start-error.ts";
 
 /** A name, not an address: the keys are on another port with each start, and a token of yesterday should still be good. */
@@ -47,31 +46,18 @@ export async function signUserToken(file: string, options: UserTokenOptions): Pr
 export interface LocalIssuer {
   /** THREADKEEP_JWT_ISSUERS for the Worker that is to believe it. */
   readonly setting: string;
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /** Publishes the key in the file, made at the first start and kept. */
 export async function startIssuer(file: string): Promise<LocalIssuer> {
   const { d: _secret, ...published } = readKey(file) ?? (await makeKey(file));
   const keys: JWK[] = [published];
-  const body = JSON.stringify({ keys });
-  const server = createServer((_request, response) => {
-    response.writeHead(200, { "Content-Type": "application/json" }).end(body);
-  });
-  const port = await new Promise<number>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, LOOPBACK, () => {
-      const address = server.address();
-      if (typeof address === "object" && address !== null) resolve(address.port);
-    });
-  });
-  const issuer = { issuer: LOCAL_ISSUER, tenant: LOCAL_TENANT, jwksUrl: `http://${LOOPBACK}:${port}/jwks.json` };
+  const { url, close } = await serveOnLoopback((_request, response) => sendJson(response, 200, { keys }));
+  const issuer = { issuer: LOCAL_ISSUER, tenant: LOCAL_TENANT, jwksUrl: `${url}/jwks.json` };
   return {
     setting: JSON.stringify([issuer]),
-    stop() {
-      server.close();
-      server.closeAllConnections();
-    },
+    stop: close,
   };
 }
 

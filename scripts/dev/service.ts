@@ -185,7 +185,7 @@ class RunningService implements Service {
   async kill9(): Promise<void> {
     this.#isEnding = true;
     this.#stopping ??= Promise.resolve(); // there is nothing left to stop
-    this.#issuer?.stop();
+    await this.#issuer?.stop();
     await killTrees(this.#record.all());
     this.#unlock(); // the lock of a dead process holds nobody up, but this one lives on
   }
@@ -210,7 +210,7 @@ class RunningService implements Service {
     this.#isEnding = true;
     await this.#worker?.stop();
     await this.#postgres?.stop();
-    this.#issuer?.stop();
+    await this.#issuer?.stop();
     await killTrees(this.#record.all());
     this.#record.removeFile();
     rmSync(this.#paths.devJson, { force: true });

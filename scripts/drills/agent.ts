@@ -1,17 +1,10 @@
 // A summarizer of somebody else, on loopback: an MCP server with the one tool, which quotes what it is given, remembers who asked for
 // what, and can be gone.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
-import {
-  SUMMARIZE_TOOL,
-  type SummarizerAnswer,
-  summarizerAnswerSchema,
-  type SummarizerRequest,
-  summarizerRequestSchema,
-} from "../../src/contracts/summarizer.ts";
-import { findFreePort, LOOPBACK } from "../dev/ports.ts";
-
-const MAX_QUOTED_CHARACTERS = 120;
+import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from "../../src/contracts/summarizer.ts";
+import { fetchRequestOf, serveOnLoopback } from "../dev/loopback-server.ts";
+import { findFreePort } from "../dev/ports.ts";
+import { quoteMessages } from "./quote-messages.ts";
 
 /** `gone`: it takes no connection. */
 export type AgentState = "well" | "gone";
@@ -42,68 +35,33 @@ export async function startAgent(): Promise<Agent> {
       { inputSchema: summarizerRequestSchema, outputSchema: summarizerAnswerSchema },
       async (request) => {
         calls.push({ at: Date.now(), messages: request.messages.map(({ text }) => text.split(" ", 1)[0] ?? "") });
-        return { structuredContent: { ...quote(request) }, content: [{ type: "text", text: "done" }] };
+        return {
+          structuredContent: { ...quoteMessages(request, "drill/quoting") },
+          content: [{ type: "text", text: "done" }],
+        };
       },
     );
     return server;
   });
-  const server = createServer((request, response) => {
-    serve(handler, request, response).catch((error: unknown) =>
-      response.destroy(error instanceof Error ? error : undefined),
-    );
-  });
+  const { url, server, close } = await serveOnLoopback(
+    async (request, response, body) => {
+      const answer = await handler.fetch(fetchRequestOf(request, body));
+      response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text());
+    },
+    await findFreePort(),
+  );
   // The port stays ours while it is gone: another program could take it before it is back.
   server.on("connection", (socket) => {
     if (state === "gone") socket.destroy();
   });
-  const port = await findFreePort();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, LOOPBACK, resolve);
-  });
   return {
-    url: `http://${LOOPBACK}:${port}/mcp`,
+    url: `${url}/mcp`,
     calls,
     be(next) {
       state = next;
       // A connection that is kept open would outlive the agent.
       server.closeAllConnections();
     },
-    close: () => closeServer(server),
+    close,
   };
-}
-
-export async function closeServer(server: Server): Promise<void> {
-  await new Promise<void>((resolve) => {
-    server.close(() => resolve());
-    server.closeAllConnections();
-  });
-}
-
-function quote({ previous, messages }: SummarizerRequest): SummarizerAnswer {
-  const quotes = messages.map(({ seq, text }) => ({
-    kind: "fact" as const,
-    text: text.slice(0, MAX_QUOTED_CHARACTERS),
-    sourceSeqs: [seq],
-    status: "current" as const,
-  }));
-  return { items: [...previous, ...quotes], model: "drill/quoting" };
-}
-
-type Handler = ReturnType<typeof createMcpHandler>;
-
-async function serve(handler: Handler, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const body = Buffer.concat(chunks);
-  const { method = "GET", headers } = request;
-  const answer = await handler.fetch(
-    new Request(`http://${headers.host}${request.url}`, {
-      method,
-      headers: Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]),
-      ...(body.length === 0 ? {} : { body }),
-    }),
-  );
-  const text = await answer.text();
-  response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(text);
 }

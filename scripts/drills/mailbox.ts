@@ -1,10 +1,9 @@
 // Whoever receives alerts, on loopback: keeps what is signed as docs/operate.md says, and notes what is not.
 import { createHmac, timingSafeEqual } from "node:crypto";
-import { createServer } from "node:http";
 import { type AlertNotice, alertNoticeSchema } from "../../src/contracts/alert.ts";
 import { NOTICE_HEADER, SIGNATURE_HEADER } from "../../src/maintenance/webhook.ts";
-import { findFreePort, LOOPBACK } from "../dev/ports.ts";
-import { closeServer } from "./agent.ts";
+import { serveOnLoopback } from "../dev/loopback-server.ts";
+import { findFreePort } from "../dev/ports.ts";
 
 const MAX_AGE_SECONDS = 300;
 
@@ -22,31 +21,29 @@ export async function startMailbox(): Promise<Mailbox> {
   const secret = crypto.randomUUID();
   const notices = new Map<string, AlertNotice>();
   const faults: string[] = [];
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = [];
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
-    request.on("end", () => {
-      const body = Buffer.concat(chunks).toString();
+  const { url, close } = await serveOnLoopback(
+    (request, response, body) => {
       const header = (name: string): string => String(request.headers[name.toLowerCase()] ?? "");
-      if (!isGenuine(header(SIGNATURE_HEADER), body, secret)) {
+      if (!isGenuine(header(SIGNATURE_HEADER), body.toString(), secret)) {
         faults.push("a notice came that was not signed as docs/operate.md says");
         response.writeHead(401).end();
         return;
       }
-      const notice = alertNoticeSchema.parse(JSON.parse(body));
+      const { data: notice } = alertNoticeSchema.safeParse(JSON.parse(body.toString()));
+      if (notice === undefined) {
+        faults.push("a notice came that is not as docs/operate.md says");
+        response.writeHead(400).end();
+        return;
+      }
       if (header(NOTICE_HEADER) !== notice.id) faults.push(`the notice ${notice.id} had another id in its header`);
       notices.set(notice.id, notice);
       response.writeHead(204).end();
-    });
-  });
-  const port = await findFreePort();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, LOOPBACK, resolve);
-  });
+    },
+    await findFreePort(),
+  );
   return {
     env: {
-      THREADKEEP_ALERT_WEBHOOK: `http://${LOOPBACK}:${port}/alerts`,
+      THREADKEEP_ALERT_WEBHOOK: `${url}/alerts`,
       THREADKEEP_ALERT_SECRET: secret,
       THREADKEEP_ALERT_DIGEST: "off",
     },
@@ -54,7 +51,7 @@ export async function startMailbox(): Promise<Mailbox> {
       return [...notices.values()];
     },
     faults,
-    close: () => closeServer(server),
+    close,
   };
 }
 

@@ -1,10 +1,10 @@
 // What has to hold after every drill: nothing lost, nothing doubled, no silent gap, and the archive has what the sessions have.
-import { Client } from "pg";
 import { z } from "zod";
 import { contextSchema } from "../../src/contracts/context.ts";
 import { messageSchema } from "../../src/contracts/message.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
 import { summarySchema } from "../../src/contracts/summary.ts";
+import { withClient } from "../dev/database.ts";
 import type { PaidCall } from "./agent.ts";
 import { check, until } from "./fault.ts";
 import { type Chat, type Load, missingFrom } from "./load.ts";
@@ -132,12 +132,6 @@ export function proveNothingPaidTwice(
   check(paidAt.size > 0, "nothing was summarized: the drill proves nothing");
 }
 
-export async function queryDatabase(url: string, text: string, values: unknown[] = []): Promise<unknown[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query(text, values)).rows;
-  } finally {
-    await client.end();
-  }
+export function queryDatabase(url: string, text: string, values: unknown[] = []): Promise<unknown[]> {
+  return withClient(url, async (client) => (await client.query(text, values)).rows);
 }

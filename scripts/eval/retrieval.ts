@@ -2,7 +2,7 @@
 // question the share of its evidence turns among the first k recalled, averaged. How long it takes: `npm run bench -- --only search`.
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import type { SQLInputValue } from "node:sqlite";
+import type { SQLOutputValue } from "node:sqlite";
 import { SearchIndex } from "../../src/session/search-index.ts";
 import type { SearchStorage } from "../../src/session/search-tables.ts";
 import { asText, isRecord } from "../import/entry.ts";
@@ -84,19 +84,22 @@ function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Que
 
 /** Cloudflare's storage over node:sqlite, as much of it as the index needs. */
 export function nodeStorage(database: DatabaseSync): SearchStorage {
-  const exec = (query: string, ...bindings: SQLInputValue[]): { toArray(): Record<string, SQLInputValue>[] } => {
+  const run = (query: string, bindings: readonly SqlStorageValue[]): Record<string, SQLOutputValue>[] => {
     if (bindings.length > 100 || query.length > 100_000) throw new Error("beyond the limits of a Durable Object");
     if (bindings.length === 0 && query.includes(";")) {
       database.exec(query);
-      return { toArray: () => [] };
+      return [];
     }
-    const rows = database.prepare(query).all(...bindings);
-    return { toArray: () => rows };
+    const values = bindings.map((value) => (value instanceof ArrayBuffer ? new Uint8Array(value) : value));
+    return database.prepare(query).all(...values);
   };
   return {
-    // The index calls nothing of a cursor but toArray.
     sql: {
-      exec: exec as unknown as SearchStorage["sql"]["exec"],
+      exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: SqlStorageValue[]) {
+        // As with Cloudflare's cursor, whoever asks says what the rows are.
+        const rows = run(query, bindings) as T[];
+        return { toArray: () => rows };
+      },
       get databaseSize() {
         const size = "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()";
         return Number(database.prepare(size).get()?.["size"]);

@@ -1,5 +1,5 @@
 // The command line of the import.
-import { parseArgs } from "node:util";
+import { type CommandLine, readCommandLine, readNumber, UsageFault } from "../program/command-line.ts";
 import { FORMATS } from "./detect-format.ts";
 import type { Format } from "./detect-format.ts";
 
@@ -7,7 +7,9 @@ const DEFAULT_CONCURRENCY = 4;
 const MAX_CONCURRENCY = 64;
 /** Small enough that a summary is worth having, large enough for the last exchange to stand word for word. */
 const DEFAULT_KEEP_RECENT_TOKENS = 1_500;
+const MAX_KEEP_RECENT_TOKENS = 1_000_000;
 const DEFAULT_PATIENCE_SECONDS = 60;
+const MAX_PATIENCE_SECONDS = 86_400;
 
 export const HELP = `Usage: npm run import -- [options] FILE…
 
@@ -63,85 +65,52 @@ export interface ImportOptions {
   readonly user: string | undefined;
 }
 
-export type ParsedOptions = { readonly options: ImportOptions } | { readonly help: true } | { readonly fault: string };
+const OPTIONS = {
+  finish: { type: "boolean", default: false },
+  "keep-recent-tokens": { type: "string" },
+  format: { type: "string" },
+  prefix: { type: "string", default: "" },
+  repair: { type: "boolean", default: false },
+  "allow-bad": { type: "boolean", default: false },
+  concurrency: { type: "string", default: String(DEFAULT_CONCURRENCY) },
+  patience: { type: "string", default: String(DEFAULT_PATIENCE_SECONDS) },
+  "dry-run": { type: "boolean", default: false },
+  json: { type: "boolean", default: false },
+  url: { type: "string" },
+  key: { type: "string" },
+  user: { type: "string" },
+} as const;
 
-export function parseOptions(args: readonly string[]): ParsedOptions {
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        finish: { type: "boolean", default: false },
-        "keep-recent-tokens": { type: "string" },
-        format: { type: "string" },
-        prefix: { type: "string", default: "" },
-        repair: { type: "boolean", default: false },
-        "allow-bad": { type: "boolean", default: false },
-        concurrency: { type: "string" },
-        patience: { type: "string" },
-        "dry-run": { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        url: { type: "string" },
-        key: { type: "string" },
-        user: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-    if (values.help) return { help: true };
-    if (positionals.length === 0) throw new UsageFault("name at least one file");
+export function parseOptions(args: readonly string[]): CommandLine<ImportOptions> {
+  return readCommandLine(args, OPTIONS, (values, files) => {
+    if (files.length === 0) throw new UsageFault("name at least one file");
     const format = FORMATS.find((known) => known === values.format);
     if (values.format !== undefined && format === undefined) {
       throw new UsageFault(`--format must be one of ${FORMATS.join(", ")}`);
     }
-    if (values["keep-recent-tokens"] !== undefined && !values.finish) {
-      throw new UsageFault("--keep-recent-tokens needs --finish");
-    }
+    const { finish, prefix, repair, concurrency, patience, json, url, key, user } = values;
+    const keepRecentTokens = values["keep-recent-tokens"];
+    if (keepRecentTokens !== undefined && !finish) throw new UsageFault("--keep-recent-tokens needs --finish");
     return {
-      options: {
-        files: positionals,
-        format,
-        finish: values.finish,
-        keepRecentTokens: readNumber(
-          "--keep-recent-tokens",
-          values["keep-recent-tokens"],
-          DEFAULT_KEEP_RECENT_TOKENS,
-          0,
-          1_000_000,
-        ),
-        prefix: values.prefix,
-        repair: values.repair,
-        allowBad: values["allow-bad"],
-        concurrency: readNumber("--concurrency", values.concurrency, DEFAULT_CONCURRENCY, 1, MAX_CONCURRENCY),
-        patienceMs: readNumber("--patience", values.patience, DEFAULT_PATIENCE_SECONDS, 0, 86_400) * 1_000,
-        dryRun: values["dry-run"],
-        json: values.json,
-        url: values.url,
-        key: values.key,
-        user: values.user,
-      },
+      files,
+      format,
+      finish,
+      keepRecentTokens: readNumber(
+        "--keep-recent-tokens",
+        keepRecentTokens ?? String(DEFAULT_KEEP_RECENT_TOKENS),
+        0,
+        MAX_KEEP_RECENT_TOKENS,
+      ),
+      prefix,
+      repair,
+      allowBad: values["allow-bad"],
+      concurrency: readNumber("--concurrency", concurrency, 1, MAX_CONCURRENCY),
+      patienceMs: readNumber("--patience", patience, 0, MAX_PATIENCE_SECONDS) * 1_000,
+      dryRun: values["dry-run"],
+      json,
+      url,
+      key,
+      user,
     };
-  } catch (error) {
-    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
-    throw error;
-  }
-}
-
-class UsageFault extends Error {
-  override readonly name = "UsageFault";
-}
-
-function isParseArgsError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_PARSE_ARGS")
-  );
-}
-
-function readNumber(name: string, text: string | undefined, fallback: number, min: number, max: number): number {
-  if (text === undefined) return fallback;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw new UsageFault(`${name} must be a whole number from ${min} to ${max}`);
-  return value;
+  });
 }

@@ -4,6 +4,7 @@ import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/c
 import type { NewSession } from "../../src/contracts/session.ts";
 import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
 import type { Api } from "../api.ts";
+import { EXIT } from "../program/run-program.ts";
 import type { Entry } from "./entry.ts";
 import { finishSessions } from "./finish.ts";
 import { Loader } from "./loader.ts";
@@ -17,14 +18,7 @@ import { readConversations } from "./read-file.ts";
 import { makeReport, showReport } from "./report.ts";
 import { Tally } from "./tally.ts";
 
-export const EXIT = {
-  ok: 0,
-  failed: 1,
-  badLines: 2,
-  outOfReach: 3,
-  usage: 64,
-  interrupted: 130,
-} as const;
+export const IMPORT_EXIT = { ...EXIT, badLines: 2, outOfReach: 3 } as const;
 
 /** A summary by a model takes seconds, a queue in trouble longer: then it is worth a look. */
 const FINISH_PATIENCE_MS = 120_000;
@@ -83,7 +77,7 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
   around.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : showReport(report)}\n`);
   if (exitCode !== EXIT.ok) return exitCode;
   if (tally.failureCount > 0) return EXIT.failed;
-  return tally.badCount > 0 && !options.allowBad ? EXIT.badLines : EXIT.ok;
+  return tally.badCount > 0 && !options.allowBad ? IMPORT_EXIT.badLines : EXIT.ok;
 }
 
 interface End {
@@ -97,7 +91,7 @@ const INTERRUPTED: End = { text: `Interrupted. ${RESUME}`, exitCode: EXIT.interr
 /** Null for a fault of this program. */
 function describeEnd(error: unknown): End | null {
   if (error instanceof ServiceOutOfReach) {
-    return { text: `Stopped: ${error.message}.\n${RESUME}`, exitCode: EXIT.outOfReach };
+    return { text: `Stopped: ${error.message}.\n${RESUME}`, exitCode: IMPORT_EXIT.outOfReach };
   }
   if (error instanceof ApiProblem) return { text: `Stopped: ${error.message}`, exitCode: EXIT.failed };
   if (error instanceof UsageProblem) return { text: error.message, exitCode: EXIT.usage };

@@ -1,5 +1,6 @@
 // The command line of the failed jobs.
-import { parseArgs } from "node:util";
+import { ADMIN_KEY_HELP } from "../keys/admin-target.ts";
+import { type CommandLine, noneOf, oneOf, readCommandLine, UsageFault, type Values } from "../program/command-line.ts";
 
 export const HELP = `Usage: npm run jobs -- COMMAND [options]
 
@@ -23,8 +24,7 @@ Options:
   --url URL            the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
   --help
 
-The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from .threadkeep/dev.json: other users
-of the machine can read a command line.
+${ADMIN_KEY_HELP}
 
 Exit codes: 0 done; 1 refused, no answer, or some jobs could not be retried; 64 wrong usage.`;
 
@@ -43,12 +43,6 @@ export interface JobsOptions {
   readonly url: string | undefined;
 }
 
-export type ParsedOptions = { readonly options: JobsOptions } | { readonly help: true } | { readonly fault: string };
-
-class UsageFault extends Error {
-  override readonly name = "UsageFault";
-}
-
 const OPTIONS = {
   tenant: { type: "string" },
   user: { type: "string" },
@@ -58,27 +52,17 @@ const OPTIONS = {
   reason: { type: "string" },
   json: { type: "boolean", default: false },
   url: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
 } as const;
-
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
 
 const FILTERS = ["tenant", "user", "session", "kind"] as const;
 
-export function parseOptions(args: readonly string[]): ParsedOptions {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
-    const [name, ...rest] = positionals;
-    if (values.help === true || name === "help") return { help: true };
-    const command = readCommand(name, values, rest);
-    return { options: { command, isJson: values.json === true, url: values.url } };
-  } catch (error) {
-    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
-    throw error;
-  }
+export function parseOptions(args: readonly string[]): CommandLine<JobsOptions> {
+  return readCommandLine(args, OPTIONS, (values, [name, ...rest]) =>
+    name === "help" ? "help" : { command: readCommand(name, values, rest), isJson: values.json, url: values.url },
+  );
 }
 
-function readCommand(name: string | undefined, values: Values, rest: readonly string[]): Command {
+function readCommand(name: string | undefined, values: Values<typeof OPTIONS>, rest: readonly string[]): Command {
   const filter: Filter = Object.fromEntries(
     FILTERS.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])),
   );
@@ -87,18 +71,18 @@ function readCommand(name: string | undefined, values: Values, rest: readonly st
   if (name !== "retry" && values.all === true) throw new UsageFault("--all is for retry");
   switch (name) {
     case "list":
-      none(rest);
+      noneOf(rest);
       return { do: "list", filter };
     case "retry":
       if (values.all === true) {
-        none(rest);
+        noneOf(rest);
         return { do: "retry-all", filter };
       }
       if (isFiltered) throw new UsageFault("a filter is for retry --all; one job is named by its id");
-      return { do: "retry", jobId: one(rest, "retry needs the id of a job (see list), or --all") };
+      return { do: "retry", jobId: oneOf(rest, "retry needs the id of a job (see list), or --all") };
     case "drop": {
       if (isFiltered) throw new UsageFault("drop takes one job at a time, by its id");
-      const jobId = one(rest, "drop needs the id of a job: see list");
+      const jobId = oneOf(rest, "drop needs the id of a job: see list");
       if (values.reason === undefined) throw new UsageFault("drop needs --reason: why it is given up");
       return { do: "drop", jobId, reason: values.reason };
     }
@@ -107,24 +91,4 @@ function readCommand(name: string | undefined, values: Values, rest: readonly st
     default:
       throw new UsageFault(`there is no command ${JSON.stringify(name)}`);
   }
-}
-
-function one(rest: readonly string[], fault: string): string {
-  const [first, ...more] = rest;
-  if (first === undefined) throw new UsageFault(fault);
-  none(more);
-  return first;
-}
-
-function none(rest: readonly string[]): void {
-  if (rest.length > 0) throw new UsageFault(`unknown argument ${JSON.stringify(rest[0])}`);
-}
-
-function isParseArgsError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_PARSE_ARGS")
-  );
 }

@@ -5,9 +5,8 @@ import { type Failure, failureSchema } from "../../src/contracts/job.ts";
 import { showTable } from "../bench/table.ts";
 import { AdminFault, type AdminSend, createAdminSend } from "../keys/admin-api.ts";
 import { adminTargetOf, type TargetEnvironment } from "../keys/admin-target.ts";
+import { EXIT } from "../program/run-program.ts";
 import type { Command, Filter, JobsOptions } from "./options.ts";
-
-export const EXIT = { ok: 0, failed: 1, usage: 64 } as const;
 
 const PAGE_SIZE = 100;
 const JOBS = "/v1/admin/jobs";

@@ -5,6 +5,10 @@ import { readJsonFile } from "../dev/files.ts";
 import { LOCAL_TENANT } from "../dev/keys.ts";
 import { AdminFault, type AdminTarget } from "./admin-api.ts";
 
+/** Told by every program that takes it. */
+export const ADMIN_KEY_HELP = `The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from .threadkeep/dev.json: other users
+of the machine can read a command line.`;
+
 export interface TargetEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Of the service that `npm start` runs here. */

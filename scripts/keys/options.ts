@@ -1,5 +1,14 @@
 // The command line of the keys.
-import { parseArgs } from "node:util";
+import {
+  type CommandLine,
+  noneOf,
+  oneOf,
+  readCommandLine,
+  readNumber,
+  UsageFault,
+  type Values,
+} from "../program/command-line.ts";
+import { ADMIN_KEY_HELP } from "./admin-target.ts";
 
 const DAY_MS = 86_400_000;
 const MAX_DAYS = 3_650;
@@ -30,8 +39,7 @@ Options:
   --url URL              the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
   --help
 
-The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from .threadkeep/dev.json: other users
-of the machine can read a command line.
+${ADMIN_KEY_HELP}
 
 Exit codes: 0 done; 1 refused, or no answer; 64 wrong usage.`;
 
@@ -55,12 +63,6 @@ export interface KeysOptions {
   readonly url: string | undefined;
 }
 
-export type ParsedOptions = { readonly options: KeysOptions } | { readonly help: true } | { readonly fault: string };
-
-class UsageFault extends Error {
-  override readonly name = "UsageFault";
-}
-
 const OPTIONS = {
   tenant: { type: "string" },
   name: { type: "string" },
@@ -70,13 +72,12 @@ const OPTIONS = {
   jurisdiction: { type: "string" },
   json: { type: "boolean", default: false },
   url: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
 } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+type Given = Values<typeof OPTIONS>;
 
 /** What a command takes besides those that all take. */
-const TAKES: Readonly<Record<Command["do"], readonly (keyof Values)[]>> = {
+const TAKES: Readonly<Record<Command["do"], readonly (keyof Given)[]>> = {
   create: ["tenant", "name", "scopes", "expires-in-days"],
   list: ["tenant"],
   rotate: ["tenant", "grace-seconds"],
@@ -84,30 +85,24 @@ const TAKES: Readonly<Record<Command["do"], readonly (keyof Values)[]>> = {
   tenant: ["jurisdiction"],
   tenants: [],
 };
-const ALWAYS: readonly (keyof Values)[] = ["json", "url", "help"];
+const ALWAYS: readonly (keyof Given)[] = ["json", "url"];
 
 /** @param now ms since 1970 */
-export function parseOptions(args: readonly string[], now: number): ParsedOptions {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
-    const [name, ...rest] = positionals;
-    if (values.help === true || name === "help") return { help: true };
+export function parseOptions(args: readonly string[], now: number): CommandLine<KeysOptions> {
+  return readCommandLine(args, OPTIONS, (values, [name, ...rest]) => {
+    if (name === "help") return "help";
     if (name === undefined) throw new UsageFault("name a command");
     if (!isCommand(name)) throw new UsageFault(`there is no command ${JSON.stringify(name)}`);
     refuseForeign(name, values);
-    const command = readCommand(name, values, rest, now);
-    return { options: { command, isJson: values.json === true, url: values.url } };
-  } catch (error) {
-    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
-    throw error;
-  }
+    return { command: readCommand(name, values, rest, now), isJson: values.json, url: values.url };
+  });
 }
 
 function isCommand(name: string): name is Command["do"] {
   return Object.hasOwn(TAKES, name);
 }
 
-function refuseForeign(command: Command["do"], values: Values): void {
+function refuseForeign(command: Command["do"], values: Given): void {
   for (const option of Object.keys(OPTIONS)) {
     const isKnown = [...TAKES[command], ...ALWAYS].some((known) => known === option);
     if (!isKnown && Object.entries(values).some(([given]) => given === option)) {
@@ -116,31 +111,31 @@ function refuseForeign(command: Command["do"], values: Values): void {
   }
 }
 
-function readCommand(name: Command["do"], values: Values, rest: readonly string[], now: number): Command {
+function readCommand(name: Command["do"], values: Given, rest: readonly string[], now: number): Command {
   const tenant = values.tenant ?? null;
   switch (name) {
     case "create":
-      none(rest);
+      noneOf(rest);
       return { do: name, tenant, body: newKeyOf(values, now) };
     case "list":
-      none(rest);
+      noneOf(rest);
       return { do: name, tenant };
     case "rotate": {
       const grace = values["grace-seconds"];
       const graceSeconds = grace === undefined ? null : readNumber("--grace-seconds", grace, 0, MAX_GRACE_SECONDS);
-      return { do: name, tenant, keyId: one(rest, "rotate needs the id of a key: see list"), graceSeconds };
+      return { do: name, tenant, keyId: oneOf(rest, "rotate needs the id of a key: see list"), graceSeconds };
     }
     case "revoke":
-      return { do: name, tenant, keyId: one(rest, "revoke needs the id of a key: see list") };
+      return { do: name, tenant, keyId: oneOf(rest, "revoke needs the id of a key: see list") };
     case "tenant":
-      return { do: name, body: newTenantOf(one(rest, "tenant needs a name, such as acme"), values) };
+      return { do: name, body: newTenantOf(oneOf(rest, "tenant needs a name, such as acme"), values) };
     case "tenants":
-      none(rest);
+      noneOf(rest);
       return { do: name };
   }
 }
 
-function newKeyOf(values: Values, now: number): Record<string, unknown> {
+function newKeyOf(values: Given, now: number): Record<string, unknown> {
   if (values.name === undefined) throw new UsageFault('create needs --name: what the key is for, such as "back end"');
   const days = values["expires-in-days"];
   return {
@@ -152,32 +147,6 @@ function newKeyOf(values: Values, now: number): Record<string, unknown> {
   };
 }
 
-function newTenantOf(tenant: string, { jurisdiction }: Values): Record<string, unknown> {
+function newTenantOf(tenant: string, { jurisdiction }: Given): Record<string, unknown> {
   return jurisdiction === undefined ? { tenant } : { tenant, jurisdiction };
-}
-
-function one(rest: readonly string[], fault: string): string {
-  const [first, ...more] = rest;
-  if (first === undefined) throw new UsageFault(fault);
-  none(more);
-  return first;
-}
-
-function none(rest: readonly string[]): void {
-  if (rest.length > 0) throw new UsageFault(`unknown argument ${JSON.stringify(rest[0])}`);
-}
-
-function readNumber(name: string, text: string, min: number, max: number): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(value >= min && value <= max)) throw new UsageFault(`${name} must be a whole number from ${min} to ${max}`);
-  return value;
-}
-
-function isParseArgsError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_PARSE_ARGS")
-  );
 }

@@ -3,11 +3,10 @@ import { z } from "zod";
 import { createdKeySchema, type CreatedKey, type KeyState, keyStateSchema } from "../../src/contracts/api-key.ts";
 import { type ListedTenant, listedTenantSchema, tenantStateSchema } from "../../src/contracts/tenant.ts";
 import { showTable } from "../bench/table.ts";
+import { EXIT } from "../program/run-program.ts";
 import { AdminFault, type AdminSend, createAdminSend } from "./admin-api.ts";
 import { adminTargetOf } from "./admin-target.ts";
 import type { Command, KeysOptions } from "./options.ts";
-
-export const EXIT = { ok: 0, failed: 1, usage: 64 } as const;
 
 const PAGE_SIZE = 100;
 

@@ -1,6 +1,15 @@
 // The command line of the operations.
-import { parseArgs } from "node:util";
 import { OPERATION_NAMES, type OperationName } from "../../src/contracts/operation-run.ts";
+import { ADMIN_KEY_HELP } from "../keys/admin-target.ts";
+import {
+  type CommandLine,
+  noneOf,
+  oneOf,
+  readCommandLine,
+  readNumber,
+  UsageFault,
+  type Values,
+} from "../program/command-line.ts";
 
 /** What each does, in a line. */
 const ABOUT: Readonly<Record<OperationName, string>> = {
@@ -19,6 +28,7 @@ const ABOUT: Readonly<Record<OperationName, string>> = {
 const GRAVE: ReadonlySet<OperationName> = new Set(["rebuild", "erase-user", "expire"]);
 
 const WIDTH = 13;
+const MAX_SLICE_SIZE = 500;
 
 export const HELP = `Usage: npm run ops -- OPERATION [options]
 
@@ -44,14 +54,13 @@ Options:
   --dry-run         tells what would be done, and does nothing
   --yes             asks no question: ${[...GRAVE].join(", ")} are tried first, and asked about
   --wait            follows the run until it is over
-  --slice-size N    sessions in one step, 1 to 500 (500): fewer go easier on what stands behind
+  --slice-size N    sessions in one step, 1 to ${MAX_SLICE_SIZE} (${MAX_SLICE_SIZE}): fewer go easier on what stands behind
   --id ID           names the run: given again, it is not begun twice
   --json            the service's answer as JSON on standard output
   --url URL         the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
   --help
 
-The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from .threadkeep/dev.json: other users
-of the machine can read a command line.
+${ADMIN_KEY_HELP}
 
 Exit codes: 0 done, or begun; 1 refused, no answer, or with --wait a run that failed, was cancelled, or could not do all; 64 wrong usage.`;
 
@@ -76,12 +85,6 @@ export interface OpsOptions {
   readonly url: string | undefined;
 }
 
-export type ParsedOptions = { readonly options: OpsOptions } | { readonly help: true } | { readonly fault: string };
-
-class UsageFault extends Error {
-  override readonly name = "UsageFault";
-}
-
 const OPTIONS = {
   tenant: { type: "string" },
   user: { type: "string" },
@@ -94,13 +97,12 @@ const OPTIONS = {
   id: { type: "string" },
   json: { type: "boolean", default: false },
   url: { type: "string" },
-  help: { type: "boolean", short: "h", default: false },
 } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+type Given = Values<typeof OPTIONS>;
 
 /** What a run is asked with; to look at one takes none of it. */
-const OF_A_START: readonly (keyof Values)[] = [
+const OF_A_START: readonly (keyof Given)[] = [
   "tenant",
   "user",
   "session",
@@ -111,25 +113,19 @@ const OF_A_START: readonly (keyof Values)[] = [
   "id",
 ];
 
-export function parseOptions(args: readonly string[]): ParsedOptions {
-  try {
-    const { values, positionals } = parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
-    const [name, ...rest] = positionals;
-    if (values.help === true || name === "help") return { help: true };
+export function parseOptions(args: readonly string[]): CommandLine<OpsOptions> {
+  return readCommandLine(args, OPTIONS, (values, [name, ...rest]) => {
+    if (name === "help") return "help";
     if (name === undefined) throw new UsageFault("name an operation");
-    const command = readCommand(name, rest, values);
-    const { yes = false, wait = false, json = false, url } = values;
-    return { options: { command, isSure: yes, waits: wait, isJson: json, url } };
-  } catch (error) {
-    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
-    throw error;
-  }
+    const { yes, wait, json, url } = values;
+    return { command: readCommand(name, rest, values), isSure: yes, waits: wait, isJson: json, url };
+  });
 }
 
-function readCommand(name: string, rest: readonly string[], values: Values): Command {
+function readCommand(name: string, rest: readonly string[], values: Given): Command {
   const op = OPERATION_NAMES.find((known) => known === name);
   if (op !== undefined) {
-    none(rest);
+    noneOf(rest);
     return startOf(op, values);
   }
   if (name !== "list" && name !== "show" && name !== "cancel") {
@@ -138,20 +134,17 @@ function readCommand(name: string, rest: readonly string[], values: Values): Com
   const foreign = OF_A_START.find((option) => values[option] !== undefined && values[option] !== false);
   if (foreign !== undefined) throw new UsageFault(`${name} takes no --${foreign}`);
   if (name === "list") {
-    none(rest);
+    noneOf(rest);
     return { do: "list" };
   }
-  const [id, ...more] = rest;
-  if (id === undefined) throw new UsageFault(`${name} needs the id of a run: see list`);
-  none(more);
-  return { do: name, id };
+  return { do: name, id: oneOf(rest, `${name} needs the id of a run: see list`) };
 }
 
-function startOf(op: OperationName, values: Values): Command {
+function startOf(op: OperationName, values: Given): Command {
   const { tenant, user, session, kind, id } = values;
   const given = Object.entries({ id, tenant, user, session, kind }).filter(([, value]) => value !== undefined);
   const size = values["slice-size"];
-  const isDryRun = values["dry-run"] === true;
+  const isDryRun = values["dry-run"];
   return {
     do: "start",
     op,
@@ -159,28 +152,9 @@ function startOf(op: OperationName, values: Values): Command {
       op,
       ...Object.fromEntries(given),
       ...(isDryRun ? { dryRun: true } : {}),
-      ...(size === undefined ? {} : { sliceSize: readSize(size) }),
+      ...(size === undefined ? {} : { sliceSize: readNumber("--slice-size", size, 1, MAX_SLICE_SIZE) }),
     },
     isDryRun,
     isGrave: GRAVE.has(op) && !isDryRun,
   };
-}
-
-function readSize(text: string): number {
-  const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (value < 1 || value > 500) throw new UsageFault("--slice-size must be a whole number from 1 to 500");
-  return value;
-}
-
-function none(rest: readonly string[]): void {
-  if (rest.length > 0) throw new UsageFault(`unknown argument ${JSON.stringify(rest[0])}`);
-}
-
-function isParseArgsError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_PARSE_ARGS")
-  );
 }

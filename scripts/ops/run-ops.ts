@@ -4,10 +4,9 @@ import { z } from "zod";
 import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
 import { AdminFault, type AdminSend, createAdminSend } from "../keys/admin-api.ts";
 import { adminTargetOf, type TargetEnvironment } from "../keys/admin-target.ts";
+import { EXIT } from "../program/run-program.ts";
 import type { Command, OpsOptions } from "./options.ts";
 import { isWell, progressLine, tellRun, tellRuns } from "./tell-run.ts";
-
-export const EXIT = { ok: 0, failed: 1, usage: 64 } as const;
 
 const RUNS = "/v1/admin/operations";
 const PAGE_SIZE = 20;

@@ -1,90 +1,15 @@
 /** The OpenAPI 3.1 document, made from the routes and the contracts. Its schema dialect is the one zod itself speaks. */
 
 import { z } from "zod";
-import { type Fault, PROBLEMS, type Problem, type ProblemCode, problemSchema } from "../contracts/errors.ts";
+import { PROBLEMS, type ProblemCode, problemSchema } from "../contracts/errors.ts";
 import { readinessSchema } from "../contracts/health.ts";
-import { problemOf } from "../contracts/problem.ts";
 import { userIdSchema } from "../contracts/session.ts";
 import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
 import { livenessSchema } from "./health.ts";
+import type { DocumentedAnswer, OpenApiDocument, Operation, Parameter } from "./openapi-document.ts";
+import { problemExamples } from "./problem-examples.ts";
 import type { AnswerSpec, Route } from "./route.ts";
-
-/** The parts of the JSON Schema dialect that the reference page reads; the rest passes through. */
-export interface JsonSchema {
-  readonly $ref?: string;
-  readonly type?: string | readonly string[];
-  readonly description?: string;
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly required?: readonly string[];
-  readonly additionalProperties?: boolean | JsonSchema;
-  readonly items?: JsonSchema;
-  readonly anyOf?: readonly JsonSchema[];
-  readonly oneOf?: readonly JsonSchema[];
-  readonly enum?: readonly unknown[];
-  readonly const?: unknown;
-  readonly default?: unknown;
-  readonly pattern?: string;
-  readonly format?: string;
-  readonly minimum?: number;
-  readonly maximum?: number;
-  readonly minLength?: number;
-  readonly maxLength?: number;
-  readonly minItems?: number;
-  readonly maxItems?: number;
-}
-
-export interface Parameter {
-  readonly name: string;
-  readonly in: "path" | "query" | "header";
-  readonly required: boolean;
-  readonly description: string;
-  readonly schema: JsonSchema;
-}
-
-export interface MediaType {
-  readonly schema: JsonSchema;
-  readonly example?: unknown;
-  readonly examples?: Readonly<Record<string, { readonly $ref: string }>>;
-}
-
-export interface DocumentedAnswer {
-  readonly description: string;
-  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>;
-  readonly content?: Readonly<Record<string, MediaType>>;
-}
-
-export interface Operation {
-  readonly operationId: string;
-  readonly tags: readonly string[];
-  readonly summary: string;
-  readonly description: string;
-  /** By scheme, the scopes that a caller needs; without an entry it needs none, and no key. */
-  readonly security: readonly Readonly<Record<string, readonly string[]>>[];
-  readonly parameters?: readonly Parameter[];
-  readonly requestBody?: {
-    readonly required: boolean;
-    readonly content: Readonly<Record<string, MediaType>>;
-  };
-  readonly responses: Readonly<Record<string, DocumentedAnswer>>;
-}
-
-export interface ProblemExample {
-  readonly summary: string;
-  readonly value: Problem;
-}
-
-export interface OpenApiDocument {
-  readonly openapi: "3.1.1";
-  readonly info: { readonly title: string; readonly version: string; readonly description: string };
-  readonly servers: readonly { readonly url: string }[];
-  readonly tags: readonly { readonly name: string; readonly description: string }[];
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: {
-    readonly schemas: Readonly<Record<string, JsonSchema>>;
-    readonly examples: Readonly<Record<string, ProblemExample>>;
-    readonly securitySchemes: Readonly<Record<string, unknown>>;
-  };
-}
+import { SchemaComponents } from "./schema-components.ts";
 
 const DESCRIPTION =
   "The short-term memory of a chat. Append each turn to a session; before the next model call get back a prompt-ready context that fits its token budget. Lists are paged by `limit` and `nextCursor`. Times are ISO 8601, tokens are estimates, and `seq` is a message's place in its session: 1, 2, 3 … without gaps. Every refusal is a problem document (RFC 9457) with a stable `code`.";
@@ -135,7 +60,7 @@ function makeDocument(routes: readonly Route[]): OpenApiDocument {
     paths,
     components: {
       schemas: schemas.all(),
-      examples: Object.fromEntries(problemSchema.shape.code.options.map((code) => [code, problemExample(code)])),
+      examples: problemExamples(),
       securitySchemes: {
         apiKey: {
           type: "http",
@@ -274,59 +199,6 @@ function describeProblems(codes: readonly ProblemCode[], schemas: SchemaComponen
   );
 }
 
-/** What each code says to do next; the words of a real answer are closer to the case. */
-const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
-  malformed_json: "Mend the JSON at the position given and send it again.",
-  validation_failed: "Mend what errors lists, each by its path, and send it again. Nothing was changed.",
-  unsupported_media_type: "Send JSON in UTF-8, with Content-Type: application/json.",
-  unauthenticated: "Send Authorization: Bearer KEY with a key that is valid.",
-  forbidden: "Use a key with the scope that the operation needs.",
-  route_not_found: "Look the path up at /docs.",
-  wrong_host: "Use one of the names that the detail lists.",
-  method_not_allowed: "Use one of the methods that the Allow header names.",
-  session_not_found: "Check the id and the user it belongs to, or append to create the session.",
-  message_not_found: "Check the message's id; list the messages to see which there are.",
-  summary_not_found: "List the summaries to see which versions there are.",
-  tenant_not_found: "Create the tenant first, or list the tenants to see which there are.",
-  tenant_exists: "Use the tenant as it is, or create one of another name.",
-  key_not_found: "List the tenant's keys to see their ids.",
-  key_not_live: "Create a new key.",
-  key_rotated: "Use the successor that rotatedTo names, or rotate that one.",
-  too_many_keys: "Revoke the keys that nobody uses any more.",
-  user_not_found: "Name the user that you speak for, or use a key of the tenant.",
-  user_erased: "Use another user id, or wait until returnsAt.",
-  erasure_not_found: "Ask for it with DELETE /v1/users/{userId}; one that is over is forgotten after four days.",
-  job_not_found: "List the jobs; a job that went well, or was retried or dropped, is listed no more.",
-  job_needed: "Do what the detail says: dropped, the job would leave undone what the service promises.",
-  job_not_retryable: "Deploy the version that wrote it, or drop it from the list.",
-  operation_not_found: "List the operations; the newest thousand are remembered.",
-  operation_exists: "Choose another id, or leave it out.",
-  message_erased: "Append a new message instead; the tombstone stays.",
-  message_conflict: "The id has other content. Give the new message an id of its own.",
-  head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",
-  message_too_large: "Keep large content elsewhere and append a reference to it.",
-  body_too_large: "Send the messages in several smaller requests.",
-  session_exists: "Choose another id, or erase the session that has it.",
-  session_not_ready: "Ask again after Retry-After seconds; reading the session tells when it is whole.",
-  session_expired: "Create a new session with continueFrom, or erase this one to use its id anew.",
-  upgrade_required: "Open a WebSocket, or send Accept: text/event-stream.",
-  frame_too_large: "Send the messages in several smaller frames.",
-  too_many_frames: "Wait for the answers, and acknowledge many events at a time.",
-  too_many_sockets: "Close sockets that are not needed, or try again after Retry-After seconds.",
-  session_full: "Go on in a new session.",
-  rate_limited: "Wait Retry-After seconds, and send fewer requests at a time. Nothing was done.",
-  quota_exceeded: "Go on after Retry-After seconds, when the day (UTC) is over, or ask the operator for more.",
-  unavailable: "Send the same request again after Retry-After seconds.",
-  internal: "Send the same request again; if it fails again, report the requestId.",
-};
-
-function problemExample(code: ProblemCode): ProblemExample {
-  const fault: Fault = { code, detail: PROBLEM_ADVICE[code] };
-  const errors = [{ path: "/messages/3/role", detail: 'must be one of "user", "assistant", "tool"' }];
-  const value = problemOf(code === "validation_failed" ? { ...fault, errors } : fault, "b3f1c6de-58f3-4f0e");
-  return { summary: PROBLEMS[code].title, value };
-}
-
 function describeHealth(schemas: SchemaComponents): Record<string, Record<string, Operation>> {
   const report = { "application/json": { schema: schemas.of(readinessSchema) } };
   return {
@@ -360,56 +232,4 @@ function describeHealth(schemas: SchemaComponents): Record<string, Record<string
       },
     },
   };
-}
-
-/** JSON Schemas of zod schemas; those with an id are gathered as components and referred to. */
-class SchemaComponents {
-  readonly #schemas: Record<string, JsonSchema> = {};
-  readonly #converted = new Map<z.core.$ZodType, JsonSchema>();
-
-  of(schema: z.ZodType): JsonSchema {
-    const known = this.#converted.get(schema);
-    if (known !== undefined) return known;
-    const converted = this.#convert(schema, "input");
-    this.#converted.set(schema, converted);
-    return converted;
-  }
-
-  /** A parameter arrives as text; what is documented is what the text stands for. */
-  ofParameter(schema: z.core.$ZodType): JsonSchema {
-    return this.#convert(schema, "output");
-  }
-
-  all(): Readonly<Record<string, JsonSchema>> {
-    return Object.fromEntries(Object.entries(this.#schemas).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  }
-
-  #convert(schema: z.core.$ZodType, io: "input" | "output"): JsonSchema {
-    const converted = z.toJSONSchema(schema, {
-      io,
-      // Only `safeJson` has no form of its own, and it stands for any JSON.
-      unrepresentable: "any",
-      override: ({ jsonSchema }) => tidy(jsonSchema),
-    });
-    const { $schema: _dialect, $defs = {}, ...root } = pointToComponents(converted);
-    Object.assign(this.#schemas, $defs);
-    return root;
-  }
-}
-
-/** Leaves out what says nothing to a reader. */
-function tidy(schema: z.core.JSONSchema.BaseSchema): void {
-  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
-  if (schema.format === "date-time") delete schema.pattern;
-  delete schema.propertyNames;
-}
-
-type Converted = JsonSchema & {
-  readonly $schema?: string;
-  readonly $defs?: Readonly<Record<string, JsonSchema>>;
-};
-
-function pointToComponents(schema: z.core.JSONSchema.BaseSchema): Converted {
-  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
 }

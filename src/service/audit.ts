@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
 import { readAuditEvents } from "../archive/audit.ts";
 import { isArchiveAway } from "../archive/database.ts";
@@ -6,18 +5,14 @@ import type { AuditEvent, AuditFilter } from "../contracts/audit.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Principal } from "../contracts/principal.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
+import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
 /** A restart of PostgreSQL is over by then. */
 const RETRY_AFTER_SECONDS = 5;
 
-export interface AuditQuery extends AuditFilter {
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
-
-const cursorSchema = z.tuple([z.int(), z.string().max(200)]);
+export interface AuditQuery extends AuditFilter, PageQuery {}
 
 /** What was done and refused, newest first. An operator reads all of it; a tenant's key with `ops` what is about its tenant. */
 export const readAudit = operation(
@@ -31,18 +26,14 @@ export const readAudit = operation(
   async (call: Call, query: AuditQuery): Promise<Page<AuditEvent>> => {
     const tenant = tenantOf(call.principal, query.tenant);
     const { limit, cursor, user, from, to, ...filter } = query;
-    const parsed = cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(cursor));
-    if (parsed?.success === false) throw invalidCursor();
-    const after = parsed === null ? null : { at: parsed.data[0], id: parsed.data[1] };
+    const last = readCursor(timedCursorSchema, cursor);
+    const after = last === null ? null : { at: last[0], id: last[1] };
     const span = spanOf(from, to);
     const name = user === undefined ? undefined : await nameOf(call, tenant, user);
     if (name === null) return { data: [], hasMore: false, nextCursor: null };
     const stored = { ...filter, tenant, user: name, ...span };
     const events = await read(call, (database) => readAuditEvents(database, stored, { limit: limit + 1, after }));
-    const data = events.slice(0, limit);
-    const last = data.at(-1);
-    const hasMore = events.length > limit && last !== undefined;
-    return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.at), last.id]) : null };
+    return pageOf(events, limit, ({ at, id }) => [Date.parse(at), id]);
   },
 );
 

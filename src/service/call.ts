@@ -76,24 +76,3 @@ export async function tenantOf(call: Call): Promise<TenantSettings | undefined> 
   const settings = await call.parts.tenants.read(call.principal.tenant);
   return settings.rev === 0 ? undefined : settings;
 }
-
-/** A cursor as clients carry it: opaque, so that its form may change. */
-export function encodeCursor(value: readonly (string | number)[]): string {
-  return btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
-}
-
-export function decodeCursor(cursor: string): unknown {
-  try {
-    return JSON.parse(atob(cursor.replaceAll("-", "+").replaceAll("_", "/")));
-  } catch {
-    throw invalidCursor();
-  }
-}
-
-export function invalidCursor(): ThreadkeepError {
-  return new ThreadkeepError({
-    code: "validation_failed",
-    detail: "The cursor is not one that a list gave. Start again without it.",
-    errors: [{ path: "cursor", detail: "is not valid" }],
-  });
-}

@@ -1,11 +1,8 @@
 import type { ComponentHealth, ComponentName, HealthStatus, OperationsHealth, Readiness } from "../contracts/health.ts";
+import type { Backlog } from "../telemetry/backlog.ts";
 
-/** One queue as the platform counts it. */
-export interface QueueBacklog {
-  readonly messages: number;
-  /** When the oldest that waits was sent, in ms since 1970; null if none waits, or nobody can tell. */
-  readonly oldestAt: number | null;
-}
+/** One queue, as far as it tells of health. */
+export type QueueBacklog = Pick<Backlog, "queue" | "messages" | "oldestAt">;
 
 /** What is looked at. Each rejects, or does not answer, if its part is away. */
 export interface HealthProbes {
@@ -13,8 +10,8 @@ export interface HealthProbes {
   readonly readCanary: () => Promise<unknown>;
   readonly readOperations: () => Promise<OperationsHealth>;
   readonly pingArchive: () => Promise<void>;
-  /** The queues by the names of their bindings; null where the platform counts none. */
-  readonly readQueues: () => Promise<Readonly<Record<string, QueueBacklog>> | null>;
+  /** Null where the platform counts none. */
+  readonly readQueues: () => Promise<readonly QueueBacklog[] | null>;
   readonly pingSummarizer: () => Promise<void>;
   /** Whether the summarizer is left alone after failures. */
   readonly isSummarizerResting: () => boolean;
@@ -60,18 +57,17 @@ async function isThere(body: () => Promise<unknown>): Promise<Looked> {
 }
 
 /** @param now ms since 1970 */
-export function judgeQueues(queues: Readonly<Record<string, QueueBacklog>> | null, now: number): Looked {
+export function judgeQueues(queues: readonly QueueBacklog[] | null, now: number): Looked {
   if (queues === null) return { status: "unknown", detail: "the platform does not count them here" };
-  const all = Object.values(queues);
-  const messages = all.reduce((sum, queue) => sum + queue.messages, 0);
-  const ages = all.map(({ oldestAt }) => (oldestAt === null ? 0 : Math.max(0, now - oldestAt)));
+  const messages = queues.reduce((sum, queue) => sum + queue.messages, 0);
+  const ages = queues.map(({ oldestAt }) => (oldestAt === null ? 0 : Math.max(0, now - oldestAt)));
   const oldestMs = Math.max(0, ...ages);
   const measures = { messages, oldestSeconds: Math.floor(oldestMs / 1000) };
-  const full = Object.entries(queues).filter(
-    ([, queue], index) => queue.messages >= BACKLOG_MESSAGES || (ages[index] ?? 0) >= BACKLOG_AGE_MS,
+  const full = queues.filter(
+    (queue, index) => queue.messages >= BACKLOG_MESSAGES || (ages[index] ?? 0) >= BACKLOG_AGE_MS,
   );
   if (full.length === 0) return { status: "ok", measures };
-  return { status: "degraded", detail: `not drained: ${full.map(([name]) => name).join(", ")}`, measures };
+  return { status: "degraded", detail: `not drained: ${full.map(({ queue }) => queue).join(", ")}`, measures };
 }
 
 export function judgeFailedJobs({ failedJobs, tenantsOverBudget }: OperationsHealth): Looked {

@@ -1,15 +1,12 @@
-import { z } from "zod";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import type { FailureFilter, JobDrop, JobRetries, JobRetry, RetryRequest } from "../contracts/failed-job.ts";
 import type { Failure } from "../contracts/job.ts";
 import type { Page } from "../contracts/page.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor, type Parts } from "./call.ts";
+import type { Call, Parts } from "./call.ts";
 import { operation } from "./operation.ts";
+import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
-interface ListQuery extends FailureFilter {
-  readonly limit: number;
-  readonly cursor?: string | undefined;
-}
+type ListQuery = FailureFilter & PageQuery;
 
 /** Background work that keeps failing, newest first. */
 export const listFailures = operation(
@@ -140,15 +137,9 @@ function toldOf({ tenant, session, jobId, kind }: Failure) {
   return { tenant: tenant === "" ? null : tenant, ...(session === "" ? {} : { session }), details: { jobId, kind } };
 }
 
-const cursorSchema = z.tuple([z.int(), z.string()]);
-
 async function readPage(call: Call, { limit, cursor, ...filter }: ListQuery): Promise<Page<Failure>> {
-  const parsed = cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(cursor));
-  if (parsed?.success === false) throw invalidCursor();
-  const after = parsed === null ? null : { at: parsed.data[0], jobId: parsed.data[1] };
+  const last = readCursor(timedCursorSchema, cursor);
+  const after = last === null ? null : { at: last[0], jobId: last[1] };
   const failures = await call.parts.operations.list(limit + 1, after, filter);
-  const data = failures.slice(0, limit);
-  const last = data.at(-1);
-  const hasMore = failures.length > limit && last !== undefined;
-  return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.lastFailedAt), last.jobId]) : null };
+  return pageOf(failures, limit, ({ lastFailedAt, jobId }) => [Date.parse(lastFailedAt), jobId]);
 }

@@ -3,8 +3,9 @@ import { formatKey } from "../access/key-format.ts";
 import { type CreatedKey, keyIdSchema, type KeyRotation, type KeyState, type NewKey } from "../contracts/api-key.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
+import { pageOf, type PageQuery, readCursor } from "./paging.ts";
 import { createTenant } from "./tenants.ts";
 
 /** Makes a key. Only this answer holds it. */
@@ -50,19 +51,11 @@ const cursorSchema = z.tuple([z.int(), keyIdSchema]);
 /** A tenant's keys, newest first, those that are no longer good among them. */
 export const listKeys = operation(
   { action: "listKeys", scopes: ["admin"], audit: "each", isSessionless: true, tell: (_page, tenant) => ({ tenant }) },
-  async (
-    call: Call,
-    tenant: string,
-    query: { readonly limit: number; readonly cursor?: string | undefined },
-  ): Promise<Page<KeyState>> => {
-    const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
-    if (cursor?.success === false) throw invalidCursor();
-    const after = cursor === null ? null : { createdAt: cursor.data[0], id: cursor.data[1] };
+  async (call: Call, tenant: string, query: PageQuery): Promise<Page<KeyState>> => {
+    const cursor = readCursor(cursorSchema, query.cursor);
+    const after = cursor === null ? null : { createdAt: cursor[0], id: cursor[1] };
     const keys = await call.parts.tenants.keys.list(tenant, query.limit + 1, after);
-    const data = keys.slice(0, query.limit);
-    const last = data.at(-1);
-    const hasMore = keys.length > query.limit && last !== undefined;
-    return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.createdAt), last.id]) : null };
+    return pageOf(keys, query.limit, ({ createdAt, id }) => [Date.parse(createdAt), id]);
   },
 );
 

@@ -1,5 +1,4 @@
 import { ulid } from "ulid";
-import { z } from "zod";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import {
   type NewOperation,
@@ -8,8 +7,9 @@ import {
   runIdSchema,
 } from "../contracts/operation-run.ts";
 import type { Page } from "../contracts/page.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
+import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
 /** A Workflow that was just asked may be a moment behind. */
 const RETRY_AFTER_SECONDS = 5;
@@ -72,8 +72,6 @@ function runExists(id: string): ThreadkeepError {
   });
 }
 
-const cursorSchema = z.tuple([z.int(), z.string()]);
-
 /** Newest first. */
 export const listOperations = operation(
   {
@@ -83,18 +81,11 @@ export const listOperations = operation(
     isSessionless: true,
     tell: (_page, _query) => ({ tenant: null }),
   },
-  async (
-    call: Call,
-    query: { readonly limit: number; readonly cursor?: string | undefined },
-  ): Promise<Page<OperationRun>> => {
-    const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
-    if (cursor?.success === false) throw invalidCursor();
-    const after = cursor === null ? null : { at: cursor.data[0], id: cursor.data[1] };
+  async (call: Call, query: PageQuery): Promise<Page<OperationRun>> => {
+    const cursor = readCursor(timedCursorSchema, query.cursor);
+    const after = cursor === null ? null : { at: cursor[0], id: cursor[1] };
     const runs = await call.parts.operations.runs.list(query.limit + 1, after);
-    const data = runs.slice(0, query.limit);
-    const last = data.at(-1);
-    const hasMore = runs.length > query.limit && last !== undefined;
-    return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.createdAt), last.id]) : null };
+    return pageOf(runs, query.limit, ({ createdAt, id }) => [Date.parse(createdAt), id]);
   },
 );
 

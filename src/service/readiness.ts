@@ -1,7 +1,8 @@
 import type { Readiness } from "../contracts/health.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
+import { type CountedQueues, readWholeBacklog } from "../telemetry/backlog.ts";
 import type { Parts } from "./call.ts";
-import { checkReadiness, type HealthProbes, type QueueBacklog, withoutDetails } from "./health.ts";
+import { checkReadiness, type HealthProbes, withoutDetails } from "./health.ts";
 import { keepAnswer } from "./kept-answer.ts";
 
 /** An object that is never written to: reading it leaves no trace. The name cannot be that of a tenant. */
@@ -15,15 +16,10 @@ const AWAY_AGENT_KEPT_MS = 5_000;
 /** A ping that takes longer is given up. */
 const PING_TIMEOUT_MS = 2_000;
 
-/** The part of a queue that counts. Local simulators of earlier versions lack it. */
-export interface CountedQueue {
-  readonly metrics?: () => Promise<{ readonly backlogCount: number; readonly oldestMessageTimestamp?: Date | number }>;
-}
-
 /** `C`: what an invocation reaches the agent within this Worker by. */
 export interface ReadinessParts<C> {
   readonly parts: Pick<Parts, "sessions" | "operations" | "pingArchive">;
-  readonly queues: Readonly<Record<string, CountedQueue>>;
+  readonly queues: CountedQueues;
   readonly pingSummarizer: (timeoutMs: number, context: C) => Promise<void>;
   readonly isSummarizerResting: () => boolean;
   readonly isAdmin: (request: Request) => Promise<boolean>;
@@ -53,7 +49,7 @@ export function createReadiness<C>(options: ReadinessParts<C>): ReadinessCheck<C
     readCanary: () => parts.sessions.get(CANARY).state(),
     readOperations: () => parts.operations.readHealth(),
     pingArchive: parts.pingArchive,
-    readQueues: () => readQueues(queues),
+    readQueues: () => readWholeBacklog(queues),
     pingSummarizer: async () => {
       if (!(await isAgentThere(context))) throw new Error("the agent did not answer");
     },
@@ -69,20 +65,4 @@ export function createReadiness<C>(options: ReadinessParts<C>): ReadinessCheck<C
       return (await isAdmin(request)) ? readiness : withoutDetails(readiness);
     },
   };
-}
-
-/** Null if one of them is not counted: half of a backlog would pass for the whole. */
-async function readQueues(
-  queues: ReadinessParts<never>["queues"],
-): Promise<Readonly<Record<string, QueueBacklog>> | null> {
-  const counted = await Promise.all(
-    Object.entries(queues).map(async ([name, queue]): Promise<[string, QueueBacklog] | null> => {
-      if (queue.metrics === undefined) return null;
-      const { backlogCount, oldestMessageTimestamp } = await queue.metrics();
-      const oldest = Number(oldestMessageTimestamp ?? 0);
-      return [name, { messages: backlogCount, oldestAt: oldest > 0 ? oldest : null }];
-    }),
-  );
-  const known = counted.filter((entry) => entry !== null);
-  return known.length === counted.length ? Object.fromEntries(known) : null;
 }

@@ -1,5 +1,4 @@
 import { ulid } from "ulid";
-import { z } from "zod";
 import { requireScope } from "../access/scopes.ts";
 import { type Outcome, ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_COPY_WAIT_MS } from "../contracts/limits.ts";
@@ -15,8 +14,9 @@ import {
   TENANT_OWNER,
 } from "../contracts/session.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor, refOf, renewIfKnown, tenantOf } from "./call.ts";
+import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
+import { encodeCursor, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
 /** Creates a session; one that is there already is given back as it is. With `continueFrom` it begins with another one's summary. */
 export const createSession = operation(
@@ -107,23 +107,18 @@ function atPath<T>(path: string, outcome: Outcome<T>): Outcome<T> {
   return { ok: false, fault: { ...outcome.fault, errors: [{ path, detail: "names the session that this is about" }] } };
 }
 
-export interface SessionListQuery {
-  readonly limit: number;
-  readonly cursor?: string | undefined;
+export interface SessionListQuery extends PageQuery {
   readonly metadata?: Readonly<Record<string, string>> | undefined;
 }
-
-const cursorSchema = z.tuple([z.int(), z.string()]);
 
 /** The caller's sessions, newest first. */
 export const listSessions = operation(
   { action: "listSessions", scopes: ["memory:read"], audit: "refusals", isSessionless: true },
   async (call: Call, query: SessionListQuery): Promise<Page<ListedSession>> => {
-    const cursor = query.cursor === undefined ? null : cursorSchema.safeParse(decodeCursor(query.cursor));
-    if (cursor?.success === false) throw invalidCursor();
+    const cursor = readCursor(timedCursorSchema, query.cursor);
     const page = await call.parts.directory.list(call.principal.tenant, call.principal.owner, {
       limit: query.limit,
-      cursor: cursor === null ? null : { createdAt: cursor.data[0], session: cursor.data[1] },
+      cursor: cursor === null ? null : { createdAt: cursor[0], session: cursor[1] },
       metadata: query.metadata ?? {},
     });
     return {

@@ -3,8 +3,9 @@ import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Message } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Summary } from "../contracts/summary.ts";
-import { type Call, invalidCursor, refOf } from "./call.ts";
+import { type Call, refOf } from "./call.ts";
 import { operation } from "./operation.ts";
+import { invalidCursor, type PageQuery } from "./paging.ts";
 
 /** Owes a summary now, and waits for it if asked. `job` is null if there is nothing to summarize. */
 export const summarizeByHand = operation(
@@ -21,11 +22,7 @@ export const summarizeByHand = operation(
 /** The versions of the summary, newest first. */
 export const listSummaries = operation(
   { action: "listSummaries", scopes: ["memory:read"], audit: "refusals" },
-  async (
-    call: Call,
-    sessionId: string,
-    query: { readonly limit: number; readonly cursor?: string | undefined },
-  ): Promise<Page<Summary>> => {
+  async (call: Call, sessionId: string, query: PageQuery): Promise<Page<Summary>> => {
     const before = query.cursor === undefined ? undefined : Number(query.cursor);
     if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));

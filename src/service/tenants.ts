@@ -10,8 +10,9 @@ import {
   type TenantState,
   tenantIdSchema,
 } from "../contracts/tenant.ts";
-import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
+import { pageOf, type PageQuery, readCursor } from "./paging.ts";
 
 /** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
 export const createTenant = operation(
@@ -60,6 +61,8 @@ function tenantExists(tenant: string, jurisdiction: Jurisdiction | null): Thread
   });
 }
 
+const cursorSchema = z.tuple([tenantIdSchema]);
+
 /** The tenants that were created, by name. */
 export const listTenants = operation(
   {
@@ -69,17 +72,10 @@ export const listTenants = operation(
     isSessionless: true,
     tell: (_page, _query) => ({ tenant: null }),
   },
-  async (
-    call: Call,
-    query: { readonly limit: number; readonly cursor?: string | undefined },
-  ): Promise<Page<ListedTenant>> => {
-    const cursor = query.cursor === undefined ? null : z.tuple([tenantIdSchema]).safeParse(decodeCursor(query.cursor));
-    if (cursor?.success === false) throw invalidCursor();
-    const tenants = await call.parts.operations.listTenants(query.limit + 1, cursor === null ? null : cursor.data[0]);
-    const data = tenants.slice(0, query.limit);
-    const last = data.at(-1);
-    const hasMore = tenants.length > query.limit && last !== undefined;
-    return { data, hasMore, nextCursor: hasMore ? encodeCursor([last.tenant]) : null };
+  async (call: Call, query: PageQuery): Promise<Page<ListedTenant>> => {
+    const [after = null] = readCursor(cursorSchema, query.cursor) ?? [];
+    const tenants = await call.parts.operations.listTenants(query.limit + 1, after);
+    return pageOf(tenants, query.limit, ({ tenant }) => [tenant]);
   },
 );
 

@@ -5,7 +5,13 @@ import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 
 /** What the index needs of the object's storage. */
 export interface SearchStorage {
-  readonly sql: Pick<SqlStorage, "exec" | "databaseSize">;
+  readonly sql: {
+    exec<T extends Record<string, SqlStorageValue>>(
+      query: string,
+      ...bindings: SqlStorageValue[]
+    ): Pick<SqlStorageCursor<T>, "toArray">;
+    readonly databaseSize: number;
+  };
   transactionSync<T>(closure: () => T): T;
 }
 
@@ -29,11 +35,11 @@ interface TextRow extends Record<string, SqlStorageValue> {
   author: string | null;
 }
 
-interface CandidateRow extends Record<string, SqlStorageValue> {
-  seq: number;
-  author: string | null;
-  prior: number;
-  terms: string | null;
+interface CandidateRow {
+  readonly seq: Seq;
+  readonly author: string | null;
+  readonly prior: number;
+  readonly terms: string | null;
 }
 
 /** Lengths of messages in one row: a search reads all, an append writes one. */

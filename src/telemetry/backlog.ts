@@ -4,20 +4,38 @@ export interface Backlog {
   readonly queue: string;
   readonly messages: number;
   readonly bytes: number;
-  /** When the message was sent that waits longest, ms since 1970; null where the queue does not say. */
+  /** When the message was sent that waits longest, ms since 1970; null if none waits, or the queue does not say. */
   readonly oldestAt: number | null;
 }
 
-/** The part of a queue's binding that tells. */
-type Telling = Pick<Queue, "metrics">;
+/** The part of a queue's binding that counts. Local simulators of earlier versions lack it. */
+export interface CountedQueue {
+  readonly metrics?: () => Promise<{
+    readonly backlogCount: number;
+    readonly backlogBytes: number;
+    readonly oldestMessageTimestamp?: Date | number;
+  }>;
+}
 
-/** A queue that does not answer is left out, and holds up none of the others. */
-export async function readBacklogs(queues: Readonly<Record<string, Telling>>): Promise<Backlog[]> {
-  const read = await Promise.allSettled(
-    Object.entries(queues).map(async ([queue, binding]): Promise<Backlog> => {
-      const { backlogCount, backlogBytes, oldestMessageTimestamp: oldest } = await binding.metrics();
-      return { queue, messages: backlogCount, bytes: backlogBytes, oldestAt: oldest?.getTime() ?? null };
-    }),
-  );
-  return read.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+/** By the names that they are told under. */
+export type CountedQueues = Readonly<Record<string, CountedQueue>>;
+
+/** Null where queues are not counted. Rejects if this one does not answer. */
+async function readBacklog(name: string, queue: CountedQueue): Promise<Backlog | null> {
+  if (queue.metrics === undefined) return null;
+  const { backlogCount, backlogBytes, oldestMessageTimestamp } = await queue.metrics();
+  const oldest = Number(oldestMessageTimestamp ?? 0);
+  return { queue: name, messages: backlogCount, bytes: backlogBytes, oldestAt: oldest > 0 ? oldest : null };
+}
+
+/** A queue that does not tell is left out, and holds up none of the others. */
+export async function readBacklogs(queues: CountedQueues): Promise<Backlog[]> {
+  const read = await Promise.allSettled(Object.entries(queues).map(([name, queue]) => readBacklog(name, queue)));
+  return read.flatMap((one) => (one.status === "fulfilled" && one.value !== null ? [one.value] : []));
+}
+
+/** Null if one of them is not counted: half of a backlog would pass for the whole. Rejects if one does not answer. */
+export async function readWholeBacklog(queues: CountedQueues): Promise<Backlog[] | null> {
+  const read = await Promise.all(Object.entries(queues).map(([name, queue]) => readBacklog(name, queue)));
+  return read.includes(null) ? null : read.filter((one) => one !== null);
 }

@@ -1,17 +1,12 @@
 /**
  * A summarizer of somebody else, as a process of its own: an MCP server on loopback with the one tool, which takes a bearer token
- * and does what its parent tells it to. It shares no code with ours but the SDK and the schemas of the tool.
+ * and does what its parent tells it to. Of how ours speaks MCP it shares the SDK and the schemas of the tool alone.
  */
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { createMcpHandler, McpServer } from "@modelcontextprotocol/server";
-import {
-  SUMMARIZE_TOOL,
-  type SummarizerAnswer,
-  summarizerAnswerSchema,
-  type SummarizerRequest,
-  summarizerRequestSchema,
-} from "../../src/contracts/summarizer.ts";
+import { fetchRequestOf, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
+import { quoteMessages } from "../../scripts/drills/quote-messages.ts";
+import { SUMMARIZE_TOOL, summarizerAnswerSchema, summarizerRequestSchema } from "../../src/contracts/summarizer.ts";
 
 /** What the agent does with a call. */
 export type AgentBehaviour =
@@ -52,16 +47,6 @@ function tell(message: FromAgent): void {
   process.send?.(message);
 }
 
-function quoted({ previous, messages }: SummarizerRequest): SummarizerAnswer {
-  const quotes = messages.map(({ seq, text }) => ({
-    kind: "fact" as const,
-    text: text.slice(0, 160),
-    sourceSeqs: [seq],
-    status: "current" as const,
-  }));
-  return { items: [...previous, ...quotes], model: "foreign/quoting" };
-}
-
 const handler = createMcpHandler(() => {
   const server = new McpServer({ name: "foreign-agent", version: "1.0.0" });
   server.registerTool(
@@ -80,7 +65,7 @@ const handler = createMcpHandler(() => {
         case "misshape":
           return { structuredContent: { summary: "All is well." }, content: [{ type: "text", text: "All is well." }] };
         default: {
-          const answer = quoted(request);
+          const answer = quoteMessages(request, "foreign/quoting");
           return { structuredContent: { ...answer }, content: [{ type: "text", text: "done" }] };
         }
       }
@@ -89,9 +74,7 @@ const handler = createMcpHandler(() => {
   return server;
 });
 
-async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
+async function serve(request: IncomingMessage, response: ServerResponse, body: Buffer): Promise<void> {
   if (request.headers.authorization !== `Bearer ${token}`) {
     tell({ type: "called", does: "turned-away", seqs: [] });
     response.writeHead(401, { "www-authenticate": "Bearer" }).end();
@@ -102,15 +85,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     response.writeHead(behaviour.status, behaviour.headers).end("not now");
     return;
   }
-  const { method = "GET", headers } = request;
-  const body = Buffer.concat(chunks);
-  const answer = await handler.fetch(
-    new Request(`http://${headers.host}${request.url}`, {
-      method,
-      headers: Object.entries(headers).map(([name, value]): [string, string] => [name, String(value)]),
-      ...(body.length === 0 ? {} : { body }),
-    }),
-  );
+  const answer = await handler.fetch(fetchRequestOf(request, body));
   const text = await answer.text();
   const isCut = behaviour.does === "break-off" && text.includes("structuredContent");
   response.writeHead(answer.status, Object.fromEntries(answer.headers));
@@ -118,9 +93,4 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
   else response.end(text);
 }
 
-const server = createServer((request, response) => {
-  serve(request, response).catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
-});
-server.listen(Number(port), "127.0.0.1", () => {
-  tell({ type: "listening", port: (server.address() as AddressInfo).port });
-});
+tell({ type: "listening", port: (await serveOnLoopback(serve, Number(port))).port });

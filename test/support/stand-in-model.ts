@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { quoteTranscript } from "../../scripts/bench/quote-transcript.ts";
+import { headersOf, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 
 /** What the stand-in does with a request. */
 export type StandInReply =
@@ -58,30 +58,14 @@ const TOKENS = { input: 1_000, output: 100 };
  */
 export async function startStandInModel(): Promise<StandInModel> {
   const scripts = new Map<string, Scripted>();
-  const server = createServer((request, response) => {
-    serve(scripts, request, response).catch((error: unknown) =>
-      response.destroy(error instanceof Error ? error : undefined),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { url, close } = await serveOnLoopback((request, response, body) =>
+    serve(scripts, request, response, body.toString()),
+  );
+  return { url, close };
 }
 
-async function serve(
-  scripts: Map<string, Scripted>,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+function serve(scripts: Map<string, Scripted>, request: IncomingMessage, response: ServerResponse, body: string): void {
   const [, room = "", name = "", ...rest] = (request.url ?? "").split("/");
-  const body = await readBody(request);
   if (room === "scripts" && request.method === "PUT") {
     const requests = scripts.get(name)?.requests ?? [];
     scripts.set(name, { ...(JSON.parse(body) as Script), requests, from: requests.length });
@@ -93,7 +77,7 @@ async function serve(
   const seen: Seen = {
     at: Date.now(),
     path: rest.join("/"),
-    headers: Object.fromEntries(Object.entries(request.headers).map(([header, value]) => [header, String(value)])),
+    headers: headersOf(request),
     body: JSON.parse(body) as Record<string, unknown>,
     isAbandoned: false,
     does: null,
@@ -178,14 +162,4 @@ function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>
       total_tokens: usage.input + usage.output,
     },
   };
-}
-
-function sendJson(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString();
 }

@@ -1,5 +1,5 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { headersOf, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 
 /** What the stand-in was sent, and what it answered. */
 export interface Received {
@@ -25,41 +25,27 @@ interface Mailbox {
  */
 export async function startStandInWebhook(): Promise<StandInWebhook> {
   const mailboxes = new Map<string, Mailbox>();
-  const server = createServer((request, response) => {
-    serve(mailboxes, request, response).catch((error: unknown) =>
-      response.destroy(error instanceof Error ? error : undefined),
-    );
-  });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+  const { url, close } = await serveOnLoopback((request, response, body) =>
+    serve(mailboxes, request, response, body.toString()),
+  );
+  return { url, close };
 }
 
-async function serve(
+function serve(
   mailboxes: Map<string, Mailbox>,
   request: IncomingMessage,
   response: ServerResponse,
-): Promise<void> {
+  body: string,
+): void {
   const [, room, name = ""] = (request.url ?? "").split("/");
   const mailbox = mailboxes.get(name) ?? { status: 204, received: [] };
   mailboxes.set(name, mailbox);
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  const body = Buffer.concat(chunks).toString();
   if (room === "mailboxes") {
     if (request.method === "PUT") mailbox.status = Number(body);
-    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(mailbox.received));
+    sendJson(response, 200, mailbox.received);
     return;
   }
-  const headers = Object.fromEntries(Object.entries(request.headers).map(([key, value]) => [key, String(value)]));
-  mailbox.received.push({ body, headers, status: mailbox.status });
+  mailbox.received.push({ body, headers: headersOf(request), status: mailbox.status });
   if (mailbox.status === 0) response.destroy();
   else response.writeHead(mailbox.status, { location: "http://127.0.0.1:1/" }).end();
 }

@@ -5,7 +5,7 @@ import {
   getQueueResult,
   runInDurableObject,
 } from "cloudflare:test";
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
@@ -21,48 +21,19 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { TEST_WORKER_BINDINGS } from "./worker-bindings.ts";
+import { type HttpAnswer, send } from "./worker-http.ts";
 import { incarnationOf, oweSummary, owedJobs, sessionAt, stubAt, until, withoutAlarm } from "./worker-session.ts";
 
 /** What tests of a session's beginning and end have in common: forks, continuations, expiry, silence. */
 
-export interface HttpAnswer<Body> {
-  readonly status: number;
-  readonly text: string;
-  /** Null where the answer is no JSON. */
-  readonly body: Body;
-}
-
-/** A request to the Worker, as the tenant's own key sends it, for one of its users if named. A body that is text goes as JSON Lines. */
-export async function request<Body = Record<string, unknown>>(
+/** A request to the Worker, as the tenant's own key sends it, for one of its users if named. */
+export function request<Body = Record<string, unknown>>(
   method: string,
   path: string,
   body?: unknown,
   user?: string,
 ): Promise<HttpAnswer<Body>> {
-  const isLines = typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
-  const response = await exports.default.fetch(
-    new Request(`http://threadkeep.test/v1${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_API_KEY}`,
-        ...(user === undefined ? {} : { "threadkeep-user": user }),
-        "content-type": isLines ? "application/x-ndjson" : "application/json",
-      },
-      ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
-    }),
-  );
-  // Not text(): the runtime warns of that for JSON Lines.
-  const text = new TextDecoder().decode(await response.arrayBuffer());
-  return { status: response.status, text, body: parsed(text) as Body };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
+  return send(method, `/v1${path}`, body, { user });
 }
 
 /** Another session of the same owner. */
@@ -154,6 +125,21 @@ export function ring(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), async (session, state) => {
     state.storage.sql.exec("UPDATE jobs SET next_send_at = 0");
     await session.alarm();
+  });
+}
+
+/** Whether a session has ended by its settings. */
+export async function isExpired(ref: SessionRef): Promise<boolean> {
+  const state = await sessionAt(ref).state();
+  return !state.ok && state.fault.code === "session_expired";
+}
+
+/** Brings about, step by step, all that has to happen before a session may expire, and that it does. */
+export async function untilExpired(ref: SessionRef): Promise<void> {
+  await until("the session expires", async () => {
+    if (await isExpired(ref)) return true;
+    await ring(ref);
+    return false;
   });
 }
 

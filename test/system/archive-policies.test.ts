@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { Client } from "pg";
+import type { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { applyMigrations, createDatabase } from "../../scripts/dev/database.ts";
+import { applyMigrations, createDatabase, withClient } from "../../scripts/dev/database.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { sharedService } from "../support/service.ts";
 
@@ -19,16 +19,6 @@ function urlOf(name: string): string {
   const url = new URL(databaseUrl);
   url.pathname = name;
   return url.href;
-}
-
-async function withClient<T>(url: string, use: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return await use(client);
-  } finally {
-    await client.end();
-  }
 }
 
 /** As PostgREST does it: the role and the claims last for one transaction. Null claims: the setting was never made. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { Client } from "pg";
+import type { Client } from "pg";
 import { expect, it } from "vitest";
+import { withClient } from "../../scripts/dev/database.ts";
 import { signUserToken } from "../../scripts/dev/issuer.ts";
 import { statePaths } from "../../scripts/dev/paths.ts";
 import type { Service } from "../../scripts/dev/service.ts";
@@ -24,14 +25,8 @@ const MODEL_KEY = "sk-model-key-0123456789abcdefghij";
 const STRANGE_KEY = "tk_acme_000000000000_wrong-key-9876543210";
 const STRANGE_TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJwbGFudGVkLTQ3MjItc3ViamVjdCJ9.c2lnbmF0dXJlLTQ3MjM";
 
-async function owner<T>(service: Service, use: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ connectionString: service.databaseUrl });
-  await client.connect();
-  try {
-    return await use(client);
-  } finally {
-    await client.end();
-  }
+function owner<T>(service: Service, use: (client: Client) => Promise<T>): Promise<T> {
+  return withClient(service.databaseUrl, use);
 }
 
 /** What a chat says and asks, and what of it is refused. */

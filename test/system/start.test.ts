@@ -142,7 +142,7 @@ it("explains itself with --help, and an unknown option with the same", async () 
   const help = runStart(makeState(), ["--help"]);
   const mistake = runStart(makeState(), ["--prot", "9000"]);
   expect(await help.exited).toBe(0);
-  expect(await mistake.exited).toBe(1);
+  expect(await mistake.exited).toBe(64);
   expect(mistake.output()).toContain("--prot");
   for (const { output } of [help, mistake]) expect(output()).toContain("--state DIR");
 });

@@ -110,11 +110,11 @@ describe("npm run token", () => {
   });
 
   it.each([
-    [[], "--user mira"],
-    [["--user", "a/b"], "--user must be 1 to 128 characters"],
-    [["--user", "mira", "--expires-in", "soon"], "--expires-in must be a whole number"],
-    [["--user", "mira", "--state", "no-such-folder"], "npm start"],
-  ])("with %j says what it lacks", async (options, words) => {
-    await expect(program(...options)).rejects.toMatchObject({ code: 1, stderr: expect.stringContaining(words) });
+    [[], 64, "--user mira"],
+    [["--user", "a/b"], 64, "--user must be 1 to 128 characters"],
+    [["--user", "mira", "--expires-in", "soon"], 64, "--expires-in must be a whole number"],
+    [["--user", "mira", "--state", "no-such-folder"], 1, "npm start"],
+  ])("with %j ends with %i and says what it lacks", async (options, code, words) => {
+    await expect(program(...options)).rejects.toMatchObject({ code, stderr: expect.stringContaining(words) });
   });
 });

@@ -1,12 +1,11 @@
 import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { rolldown } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { cleanEnvironment } from "../support/start-command.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
@@ -42,20 +41,15 @@ const TSC_OPTIONS =
   );
 
 async function startService(): Promise<string> {
-  const server = createServer((request, response) => {
+  const { url, close } = await serveOnLoopback((request, response) => {
     const isGone = request.url?.includes("gone") === true;
     const answer = isGone
       ? { code: "session_not_found", detail: "d", requestId: "r" }
       : { messages: [], headSeq: 1, context: { messages: [{ role: "user", content: "hello" }], meta: {} } };
-    response.writeHead(isGone ? 404 : 201, { "Content-Type": "application/json" });
-    response.end(JSON.stringify(answer));
+    sendJson(response, isGone ? 404 : 201, answer);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return `http://127.0.0.1:${port}`;
+  onTestFinished(close);
+  return url;
 }
 
 describe("the package", () => {

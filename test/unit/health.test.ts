@@ -10,7 +10,7 @@ function probes(change: Partial<HealthProbes> = {}): HealthProbes {
     readCanary: async () => undefined,
     readOperations: async () => NOTHING_WRONG,
     pingArchive: async () => undefined,
-    readQueues: async () => ({ summarize: { messages: 0, oldestAt: null } }),
+    readQueues: async () => [{ queue: "summarize", messages: 0, oldestAt: null }],
     pingSummarizer: async () => undefined,
     isSummarizerResting: () => false,
     ...change,
@@ -71,8 +71,11 @@ describe("readiness", () => {
     ["many messages", { messages: 5_000, oldestAt: null }],
     ["an old one", { messages: 1, oldestAt: Date.now() - 61_000 }],
   ])("is degraded while a queue holds %s", async (_, archive) => {
-    const summarize = { messages: 0, oldestAt: null };
-    const { components } = await checkReadiness(probes({ readQueues: async () => ({ summarize, archive }) }));
+    const queues = [
+      { queue: "summarize", messages: 0, oldestAt: null },
+      { queue: "archive", ...archive },
+    ];
+    const { components } = await checkReadiness(probes({ readQueues: async () => queues }));
     expect(components["queues"]).toMatchObject({ status: "degraded", detail: "not drained: archive" });
     expect(components["queues"]?.measures).toMatchObject({ messages: archive.messages });
   });

@@ -35,8 +35,8 @@ import {
 } from "../../src/contracts/tenant.ts";
 import { importResultSchema, transferLineSchema } from "../../src/contracts/transfer.ts";
 import { userErasureSchema, userTransferLineSchema } from "../../src/contracts/user.ts";
-import { operationSample } from "../../src/http/operation-samples.ts";
 import { sample } from "../../src/http/samples.ts";
+import { operationSample } from "../../src/http/samples/operations.ts";
 
 describe("the examples of the API reference", () => {
   const examples: Record<Exclude<keyof typeof sample, "summarizeResult">, z.ZodType> = {

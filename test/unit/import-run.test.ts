@@ -1,11 +1,11 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { parseOptions } from "../../scripts/import/options.ts";
 import { type makeReport, timing } from "../../scripts/import/report.ts";
-import { EXIT, runImport } from "../../scripts/import/run-import.ts";
+import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
 import { Tally } from "../../scripts/import/tally.ts";
 import { appendRequestSchema } from "../../src/contracts/append.ts";
 import { MAX_BODY_BYTES } from "../../src/contracts/limits.ts";
@@ -24,38 +24,32 @@ class FakeService {
   sendingNow = 0;
   mostSending = 0;
   delayMs = 0;
-  #server: Server | undefined;
-  url = "";
+  #server: LoopbackServer | undefined;
+
+  get url(): string {
+    return this.#server?.url ?? "";
+  }
 
   async start(): Promise<void> {
-    this.#server = createServer(async (request, response) => {
+    this.#server = await serveOnLoopback(async (request, response, bytes) => {
       this.requests += 1;
       this.sendingNow += 1;
       this.mostSending = Math.max(this.mostSending, this.sendingNow);
-      const pieces: Buffer[] = [];
-      for await (const piece of request) pieces.push(piece);
-      const bytes = Buffer.concat(pieces);
       const refusal = this.refusals.shift();
       if (this.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, this.delayMs));
       this.sendingNow -= 1;
       if (refusal === "drop") return request.socket.destroy();
       if (refusal !== undefined && refusal !== "drop-after") {
-        response.writeHead(refusal.status, refusal.headers);
-        return response.end(JSON.stringify(refusal.body ?? {}));
+        return sendJson(response, refusal.status, refusal.body ?? {}, refusal.headers);
       }
       const answer = this.#answer(request.url ?? "", JSON.parse(bytes.toString("utf8") || "null"), bytes.length);
       if (refusal === "drop-after") return request.socket.destroy();
-      response.writeHead(answer.status, { "content-type": "application/json" });
-      return response.end(JSON.stringify(answer.body));
+      return sendJson(response, answer.status, answer.body);
     });
-    await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
-    const address = this.#server.address();
-    this.url = `http://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
   }
 
-  stop(): void {
-    this.#server?.closeAllConnections();
-    this.#server?.close();
+  async stop(): Promise<void> {
+    await this.#server?.close();
   }
 
   #answer(resource: string, body: unknown, bytes: number): { status: number; body: object } {
@@ -196,7 +190,7 @@ describe("an import", () => {
 
   it("stops with a clear message when the service stays away, and goes on from there", async () => {
     const file = write([user("a", "1"), user("b", "2")]);
-    service.stop();
+    await service.stop();
     const { exitCode, report } = await run([file, "--patience", "1"]);
     expect(exitCode).toBe(EXIT.outOfReach);
     expect(report.stopped).toContain("nothing listens there");

@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { HELP, parseOptions } from "../../scripts/jobs/options.ts";
-import { EXIT, runJobs } from "../../scripts/jobs/run-jobs.ts";
+import { runJobs } from "../../scripts/jobs/run-jobs.ts";
+import { EXIT } from "../../scripts/program/run-program.ts";
 import { sample } from "../../src/http/samples.ts";
 
 const read = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(" ").filter(Boolean));
@@ -48,26 +48,16 @@ describe("the command line of the failed jobs", () => {
 
 const asked: string[] = [];
 let answers: { status: number; body: unknown }[] = [];
-const server = createServer((request, response) => void answer(request, response));
-
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  asked.push(`${request.method} ${request.url} ${await readBody(request)}`.trim());
+const service = await serveOnLoopback((request, response, sent) => {
+  asked.push(`${request.method} ${request.url} ${sent.toString()}`.trim());
   const { status, body } = answers.shift() ?? { status: 500, body: {} };
-  response.writeHead(status, { "content-type": "application/json" }).end(JSON.stringify(body));
-}
+  sendJson(response, status, body);
+});
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString();
-}
-
-beforeAll(() => new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve)));
-afterAll(() => new Promise((resolve) => server.close(resolve)));
+afterAll(service.close);
 
 async function run(args: readonly string[], given: typeof answers) {
-  const { port } = server.address() as AddressInfo;
-  const parsed = parseOptions([...args, "--url", `http://127.0.0.1:${port}`]);
+  const parsed = parseOptions([...args, "--url", service.url]);
   if (!("options" in parsed)) throw new Error("no command");
   asked.length = 0;
   answers = given;

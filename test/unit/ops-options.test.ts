@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { HELP, parseOptions } from "../../scripts/ops/options.ts";
 import { isWell, tellRun, tellRuns } from "../../scripts/ops/tell-run.ts";
 import { OPERATION_NAMES, partIdOf, runIdSchema, workflowPayloadSchema } from "../../src/contracts/operation-run.ts";
-import { operationSample } from "../../src/http/operation-samples.ts";
+import { operationSample } from "../../src/http/samples/operations.ts";
 
 const read = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(" ").filter(Boolean));
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { askVersion } from "../../scripts/deploy/ask-version.ts";
 import { deployAtOnce, rollOut, type RollOutOptions } from "../../scripts/deploy/roll-out.ts";
+import { serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 
 const OLD = "11111111-aaaa-4bbb-8ccc-000000000001";
 const NEW = "22222222-aaaa-4bbb-8ccc-000000000002";
@@ -117,13 +117,9 @@ describe("a deploy at once", () => {
 });
 
 describe("what a version says of itself", () => {
-  let server: Server | undefined;
-
-  afterEach(() => server?.close());
-
   async function serve(answers: { version?: string; status: number; body: unknown }[]): Promise<string> {
     const rest = [...answers];
-    const own = createServer((request, response) => {
+    const server = await serveOnLoopback((request, response) => {
       const { version, status: code, body } = (rest.length > 1 ? rest.shift() : rest[0]) ?? { status: 500, body: "" };
       const asked = request.headers["cloudflare-workers-version-overrides"];
       response.writeHead(
@@ -132,11 +128,8 @@ describe("what a version says of itself", () => {
       );
       response.end(typeof body === "string" ? body : JSON.stringify(body));
     });
-    server = own;
-    await new Promise<void>((resolve) => own.listen(0, "127.0.0.1", resolve));
-    const address = own.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    return `http://127.0.0.1:${address.port}`;
+    onTestFinished(server.close);
+    return server.url;
   }
 
   test("is waited for as long as another one answers", async () => {

@@ -1,52 +1,23 @@
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
 import type { AuditEvent } from "../../src/contracts/audit.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type HttpAnswer, type Sender, send as sendToWorker } from "../support/worker-http.ts";
 import { until } from "../support/worker-session.ts";
 
 const { THREADKEEP_API_KEY: API_KEY, THREADKEEP_ADMIN_KEY: ADMIN_KEY } = TEST_WORKER_BINDINGS;
 const ADDRESS = "198.51.100.77";
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-  readonly text: string;
-}
-
-interface Sent {
+interface Sent extends Pick<Sender, "key" | "user"> {
   readonly body?: unknown;
-  readonly key?: string;
-  readonly user?: string;
   readonly requestId?: string;
 }
 
-async function send(
-  method: string,
-  path: string,
-  { body, key = API_KEY, user, requestId }: Sent = {},
-): Promise<Answer> {
-  const isText = typeof body === "string";
-  const response = await exports.default.fetch(
-    new Request(`http://threadkeep.test${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${key}`,
-        "content-type": isText ? "application/jsonl" : "application/json",
-        "CF-Connecting-IP": ADDRESS,
-        ...(user === undefined ? {} : { "Threadkeep-User": user }),
-        ...(requestId === undefined ? {} : { "X-Request-Id": requestId }),
-      },
-      ...(body === undefined ? {} : { body: isText ? body : JSON.stringify(body) }),
-    }),
-  );
-  const text = await response.text();
-  return {
-    status: response.status,
-    text,
-    body: text.startsWith("{") && !isText ? JSON.parse(text.split("\n")[0] ?? "") : {},
-  };
+function send(method: string, path: string, { body, requestId, ...sender }: Sent = {}): Promise<HttpAnswer> {
+  const headers = { "CF-Connecting-IP": ADDRESS, ...(requestId === undefined ? {} : { "X-Request-Id": requestId }) };
+  return sendToWorker(method, path, body, { ...sender, headers });
 }
 
 async function audit(filter: Record<string, string>, key = ADMIN_KEY): Promise<AuditEvent[]> {

@@ -25,13 +25,14 @@ import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
-  "call.ts": ["refOf", "tenantOf", "encodeCursor", "decodeCursor", "invalidCursor", "renewIfKnown"],
+  "call.ts": ["refOf", "tenantOf", "renewIfKnown"],
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   // What a retry comes to, also for operations that were let in already.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
   "kept-answer.ts": ["keepAnswer"],
   "operation.ts": ["operation", "specOf"],
+  "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
   "readiness.ts": ["createReadiness"],
   // For those that are operations: they have seen to it that the caller may read the session.
   "transfer.ts": ["exportLines"],

@@ -7,6 +7,7 @@ import {
   beside,
   continuationOf,
   deliver,
+  isExpired,
   itemsOf,
   jobOf,
   letPass,
@@ -16,6 +17,7 @@ import {
   request,
   ring,
   storedText,
+  untilExpired,
 } from "../support/worker-lifetime.ts";
 import {
   birthOf,
@@ -42,20 +44,6 @@ async function silentChat(turns = 12, settings: SessionSettings = EXPIRING): Pro
   unwrap(await sessionAt(ref).create({ ...birthOf(ref), ...grant }));
   await letPass(ref, 2 * HOUR_MS);
   return ref;
-}
-
-/** Brings about, step by step, all that has to happen before the session may expire, and that it does. */
-async function expire(ref: SessionRef): Promise<void> {
-  await until("the session expires", async () => {
-    if (await isExpired(ref)) return true;
-    await ring(ref);
-    return false;
-  });
-}
-
-async function isExpired(ref: SessionRef): Promise<boolean> {
-  const state = await sessionAt(ref).state();
-  return !state.ok && state.fault.code === "session_expired";
 }
 
 function kindsOwed(ref: SessionRef): Promise<unknown[]> {
@@ -94,7 +82,7 @@ describe("expiry", () => {
 
   it("leaves a tombstone that answers 410 to whatever is asked, and nothing that was said", async () => {
     const ref = await silentChat();
-    await expire(ref);
+    await untilExpired(ref);
     const expired = { status: 410, body: { code: "session_expired" } };
     const path = `/sessions/${ref.session}`;
     for (const [method, rest, body] of [
@@ -121,7 +109,7 @@ describe("expiry", () => {
   it("shows in the list since when", async () => {
     const ref = await silentChat(2);
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
-    await expire(ref);
+    await untilExpired(ref);
     const entry = (await listed(ref)).get(ref.session);
     expect(Date.parse(entry?.expiredAt ?? "")).toBeGreaterThan(Date.now() - 60_000);
   });
@@ -256,7 +244,7 @@ describe("expiry", () => {
     await runInDurableObject(stubAt(ref), (_, state) => {
       state.storage.sql.exec("UPDATE jobs SET lease_until = 0");
     });
-    await expire(ref);
+    await untilExpired(ref);
     const late = { v: 1, ...ref, incarnation, throughSeq: 8, jobId } as const;
     for (const kind of ["summarize", "archive", "expire", "fork", "restore"] as const) {
       expect(await deliver({ ...late, kind }), kind).toBe("acked");
@@ -274,7 +262,7 @@ describe("expiry", () => {
 describe("an expired session", () => {
   it("is erased like any other, archive included, and its id is free then", async () => {
     const ref = await silentChat();
-    await expire(ref);
+    await untilExpired(ref);
     const incarnation = await incarnationOf(ref);
     expect(await request("DELETE", `/sessions/${ref.session}`)).toMatchObject({ status: 202 });
     expect(await request("GET", `/sessions/${ref.session}`)).toMatchObject({ status: 404 });
@@ -291,7 +279,7 @@ describe("an expired session", () => {
 
   it("lends its summary, through the archive, to a session that continues from it", async () => {
     const ref = await silentChat();
-    await expire(ref);
+    await untilExpired(ref);
     const before = await archivedTexts(await incarnationOf(ref));
     const copy = await continuationOf(ref);
     const items = await itemsOf(copy);
@@ -305,7 +293,7 @@ describe("an expired session", () => {
 
   it("cannot be carried over while PostgreSQL is away, and is once it is back", async () => {
     const ref = await silentChat(6);
-    await expire(ref);
+    await untilExpired(ref);
     const copy = beside(ref);
     const life = unwrap(await sessionAt(ref).beginContinuation(copy.session));
     unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
@@ -325,7 +313,7 @@ describe("an expired session", () => {
     const ref = freshRef();
     unwrap(await sessionAt(ref).create(birthOf(ref, EXPIRING)));
     await letPass(ref, 2 * HOUR_MS);
-    await expire(ref);
+    await untilExpired(ref);
     expect(await sessionAt(ref).append({ messages: [turn(1)] }, birthOf(ref))).toMatchObject({
       fault: { code: "session_expired" },
     });

@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobRetries } from "../../src/contracts/failed-job.ts";
@@ -10,7 +10,7 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createUserClient } from "../../src/registry/user-client.ts";
 import { appWith } from "../support/worker-app.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import {
   chatOf,
   freshRef,
@@ -25,26 +25,12 @@ import {
 const operations = createOperationsClient(env.OPERATIONS);
 const users = createUserClient(env.DIRECTORY);
 
-interface Answer<Body> {
-  readonly status: number;
-  readonly body: Body;
-}
-
-async function asOperator<Body = Record<string, unknown>>(
+function asOperator<Body = Record<string, unknown>>(
   method: string,
   path: string,
   body?: unknown,
-): Promise<Answer<Body>> {
-  const request = new Request(`http://threadkeep.test/v1/admin/jobs${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-      "content-type": "application/json",
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const response = await exports.default.fetch(request);
-  return { status: response.status, body: await response.json() };
+): Promise<JsonAnswer<Body>> {
+  return sendAsAdmin(method, `/v1/admin/jobs${path}`, body);
 }
 
 function failureOf(ref: SessionRef, change: Partial<Failure> = {}): Failure {
@@ -207,7 +193,12 @@ describe("retrying a failed job", () => {
     let cursor: string | null = null;
     do {
       const from: object = cursor === null ? {} : { cursor };
-      const page: Answer<JobRetries> = await asOperator("POST", "/retry", { user, kind: "archive", limit: 2, ...from });
+      const page: JsonAnswer<JobRetries> = await asOperator("POST", "/retry", {
+        user,
+        kind: "archive",
+        limit: 2,
+        ...from,
+      });
       const { status, body } = page;
       expect(status).toBe(200);
       expect(body.hasMore).toBe(body.nextCursor !== null);

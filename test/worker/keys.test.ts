@@ -1,5 +1,5 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env, exports, waitUntil } from "cloudflare:workers";
+import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { formatKey, parseKey } from "../../src/access/key-format.ts";
 import { createdKeySchema, type CreatedKey, keyStateSchema, newKeySchema } from "../../src/contracts/api-key.ts";
@@ -9,6 +9,7 @@ import { createTenantClient, type TenantClient } from "../../src/registry/tenant
 import { SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { until } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
@@ -24,35 +25,16 @@ function rowsOf(tenant: string, query: string): Promise<Record<string, SqlStorag
   return runInDurableObject(env.TENANT.getByName(tenant), (_, state) => state.storage.sql.exec(query).toArray());
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-async function send(method: string, path: string, body?: unknown, key?: string): Promise<Answer> {
-  const response = await exports.default.fetch(
-    new Request(`http://threadkeep.test${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${key ?? TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-        "content-type": "application/json",
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
-  return { status: response.status, body: await response.json() };
-}
-
 async function tenantWithKey(more: object = {}): Promise<{ tenant: string; key: CreatedKey }> {
   const tenant = freshTenant();
-  expect((await send("POST", "/v1/admin/tenants", { tenant })).status).toBe(201);
-  const { status, body } = await send("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "back end", ...more });
+  expect((await sendAsAdmin("POST", "/v1/admin/tenants", { tenant })).status).toBe(201);
+  const { status, body } = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "back end", ...more });
   expect(status).toBe(201);
   return { tenant, key: createdKeySchema.strict().parse(body) };
 }
 
-const append = (key: string, session = "s"): Promise<Answer> =>
-  send("POST", `/v1/sessions/${session}/messages`, { messages: [{ role: "user", content: "hello" }] }, key);
+const append = (key: string, session = "s"): Promise<JsonAnswer> =>
+  sendAsAdmin("POST", `/v1/sessions/${session}/messages`, { messages: [{ role: "user", content: "hello" }] }, key);
 
 describe("a tenant's keys in its object", () => {
   it("are kept as keyed hashes: no secret stands in any row, and no two tenants hash alike", async () => {
@@ -79,14 +61,18 @@ describe("a tenant's keys in its object", () => {
     const tenant = freshTenant();
     const made = formatKey({ tenant, id: "0".repeat(12), secret: "0".repeat(43) });
     expect(await append(made)).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
-    expect((await send("GET", `/v1/admin/tenants/${tenant}/keys`)).body).toMatchObject({ data: [] });
+    expect((await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys`)).body).toMatchObject({ data: [] });
     for (const path of ["keys/000000000000/rotate", "keys/000000000000"]) {
       const method = path.endsWith("rotate") ? "POST" : "DELETE";
-      const answer = await send(method, `/v1/admin/tenants/${tenant}/${path}`, method === "POST" ? {} : undefined);
+      const answer = await sendAsAdmin(
+        method,
+        `/v1/admin/tenants/${tenant}/${path}`,
+        method === "POST" ? {} : undefined,
+      );
       expect(answer).toMatchObject({ status: 404, body: { code: "key_not_found" } });
     }
     await env.TENANT.getByName(tenant).noteKeyUse("000000000000", Date.now());
-    expect(await send("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "x" })).toMatchObject({
+    expect(await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "x" })).toMatchObject({
       status: 404,
       body: { code: "tenant_not_found" },
     });
@@ -151,24 +137,24 @@ describe("keys over HTTP", () => {
   it("let an application in, within its tenant and its scopes alone", async () => {
     const [one, other] = [await tenantWithKey(), await tenantWithKey({ scopes: ["memory:read"] })];
     expect(await append(one.key.key)).toMatchObject({ status: 201 });
-    expect(await send("GET", "/v1/sessions/s", undefined, one.key.key)).toMatchObject({ status: 200 });
-    expect(await send("GET", "/v1/sessions/s", undefined, other.key.key)).toMatchObject({ status: 404 });
+    expect(await sendAsAdmin("GET", "/v1/sessions/s", undefined, one.key.key)).toMatchObject({ status: 200 });
+    expect(await sendAsAdmin("GET", "/v1/sessions/s", undefined, other.key.key)).toMatchObject({ status: 404 });
     expect(await append(other.key.key)).toMatchObject({ status: 403, body: { code: "forbidden" } });
-    expect(await send("DELETE", "/v1/sessions/s", undefined, other.key.key)).toMatchObject({ status: 403 });
+    expect(await sendAsAdmin("DELETE", "/v1/sessions/s", undefined, other.key.key)).toMatchObject({ status: 403 });
   });
 
   it("that hold ops open no route of the deployment's, not even for their own tenant", async () => {
     const { tenant, key } = await tenantWithKey({ scopes: ["memory:read", "ops"] });
     for (const path of ["jobs", "tenants", `tenants/${tenant}`, `tenants/${tenant}/keys`]) {
-      expect(await send("GET", `/v1/admin/${path}`, undefined, key.key), path).toMatchObject({ status: 403 });
+      expect(await sendAsAdmin("GET", `/v1/admin/${path}`, undefined, key.key), path).toMatchObject({ status: 403 });
     }
     // The summarizer spends on a model that no tenant's budget counts.
-    expect(await send("POST", SUMMARIZER_ROUTE, {}, key.key)).toMatchObject({ status: 403 });
+    expect(await sendAsAdmin("POST", SUMMARIZER_ROUTE, {}, key.key)).toMatchObject({ status: 403 });
   });
 
   it("are shown once: no list and no other answer holds one, or its hash", async () => {
     const { tenant, key } = await tenantWithKey({ expiresAt: "2099-01-01T00:00:00Z" });
-    const { body } = await send("GET", `/v1/admin/tenants/${tenant}/keys`);
+    const { body } = await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys`);
     const { key: secret, ...state } = key;
     expect(body).toEqual({ data: [state], hasMore: false, nextCursor: null });
     expect(JSON.stringify(body)).not.toContain(secret.slice(-49, -6));
@@ -183,27 +169,29 @@ describe("keys over HTTP", () => {
     const seen: unknown[] = [];
     let cursor = "";
     do {
-      const { body } = await send("GET", `/v1/admin/tenants/${tenant}/keys?limit=2${cursor}`);
+      const { body } = await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys?limit=2${cursor}`);
       seen.push(...(Array.isArray(body["data"]) ? body["data"] : []).map(({ id }) => id));
       cursor = body["nextCursor"] === null ? "" : `&cursor=${String(body["nextCursor"])}`;
     } while (cursor !== "");
     expect(seen.toSorted()).toEqual(ids.toSorted());
-    expect(await send("GET", `/v1/admin/tenants/${tenant}/keys?cursor=x`)).toMatchObject({ status: 422 });
+    expect(await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys?cursor=x`)).toMatchObject({ status: 422 });
   });
 
   it("rotate: two are good at once, the old one until its grace is over, and it has no second successor", async () => {
     const { tenant, key } = await tenantWithKey({ scopes: ["memory:write"], expiresAt: "2099-01-01T00:00:00Z" });
     const path = `/v1/admin/tenants/${tenant}/keys/${key.id}/rotate`;
-    const { status, body } = await send("POST", path, { graceSeconds: 3_600 });
+    const { status, body } = await sendAsAdmin("POST", path, { graceSeconds: 3_600 });
     expect(status).toBe(201);
     const next = createdKeySchema.strict().parse(body);
     expect(next).toMatchObject({ name: key.name, scopes: key.scopes, status: "live" });
     expect(Math.abs(Date.parse(next.expiresAt ?? "") - Date.parse(key.expiresAt ?? ""))).toBeLessThan(60_000);
     expect([await append(key.key), await append(next.key)]).toMatchObject([{ status: 201 }, { status: 201 }]);
-    const [, old] = keyStateSchema.array().parse((await send("GET", `/v1/admin/tenants/${tenant}/keys`)).body["data"]);
+    const [, old] = keyStateSchema
+      .array()
+      .parse((await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}/keys`)).body["data"]);
     expect(old).toMatchObject({ id: key.id, rotatedTo: next.id, status: "live" });
     expect(Math.abs(Date.parse(old?.expiresAt ?? "") - Date.now() - 3_600_000)).toBeLessThan(60_000);
-    expect(await send("POST", path, {})).toMatchObject({
+    expect(await sendAsAdmin("POST", path, {})).toMatchObject({
       status: 409,
       body: { code: "key_rotated", rotatedTo: next.id },
     });
@@ -212,7 +200,9 @@ describe("keys over HTTP", () => {
   it("rotate without grace: the old one is refused at once", async () => {
     const { tenant, key } = await tenantWithKey();
     expect(await append(key.key)).toMatchObject({ status: 201 });
-    const { body } = await send("POST", `/v1/admin/tenants/${tenant}/keys/${key.id}/rotate`, { graceSeconds: 0 });
+    const { body } = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys/${key.id}/rotate`, {
+      graceSeconds: 0,
+    });
     expect(await append(key.key)).toMatchObject({ status: 401 });
     expect(await append(String(body["key"]))).toMatchObject({ status: 201 });
   });
@@ -221,12 +211,15 @@ describe("keys over HTTP", () => {
     const { tenant, key } = await tenantWithKey();
     expect(await append(key.key)).toMatchObject({ status: 201 });
     const path = `/v1/admin/tenants/${tenant}/keys/${key.id}`;
-    const first = await send("DELETE", path);
+    const first = await sendAsAdmin("DELETE", path);
     expect(first).toMatchObject({ status: 200, body: { id: key.id, status: "revoked" } });
     expect(await append(key.key)).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
     expect(await isolate().keys.check(parseKey(key.key) ?? expect.unreachable())).toBeNull();
-    expect(await send("DELETE", path)).toEqual(first);
-    expect(await send("POST", `${path}/rotate`, {})).toMatchObject({ status: 409, body: { code: "key_not_live" } });
+    expect(await sendAsAdmin("DELETE", path)).toEqual(first);
+    expect(await sendAsAdmin("POST", `${path}/rotate`, {})).toMatchObject({
+      status: 409,
+      body: { code: "key_not_live" },
+    });
   });
 
   it("tell when they were last used, and not of uses that were refused", async () => {
@@ -251,19 +244,19 @@ describe("keys over HTTP", () => {
   ])("are not made with %s", async (_, body, path) => {
     const tenant = freshTenant();
     await isolate().create(tenant, null);
-    const answer = await send("POST", `/v1/admin/tenants/${tenant}/keys`, body);
+    const answer = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys`, body);
     expect(answer).toMatchObject({ status: 422, body: { code: "validation_failed" } });
     expect(JSON.stringify(answer.body["errors"])).toContain(path);
     expect(await isolate().keys.list(tenant, 10, null)).toEqual([]);
   });
 
   it("of the tenant that the deployment's own key speaks for need no tenant to be created first", async () => {
-    const answer = await send("POST", `/v1/admin/tenants/${TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT}/keys`, {
+    const answer = await sendAsAdmin("POST", `/v1/admin/tenants/${TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT}/keys`, {
       name: "beside the deployment's",
       scopes: ["memory:read"],
     });
     expect(answer.status).toBe(201);
-    expect(await send("GET", "/v1/sessions?limit=1", undefined, String(answer.body["key"]))).toMatchObject({
+    expect(await sendAsAdmin("GET", "/v1/sessions?limit=1", undefined, String(answer.body["key"]))).toMatchObject({
       status: 200,
     });
   });

@@ -1,30 +1,26 @@
 import { introspectWorkflowInstance } from "cloudflare:test";
-import { env, exports } from "cloudflare:workers";
+import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import type { OperationRun } from "../../src/contracts/operation-run.ts";
-import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { problemSchema } from "../../src/contracts/errors.ts";
+import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
+import { pageSchema } from "../../src/contracts/page.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { runParts } from "../support/worker-operations.ts";
 import { chatOf, until } from "../support/worker-session.ts";
 
-const ORIGIN = "http://threadkeep.test/v1/admin/operations";
+const runPageSchema = pageSchema(operationRunSchema);
 
-async function request(method: string, path = "", body?: unknown): Promise<{ status: number; body: OperationRun }> {
-  const response = await exports.default.fetch(
-    new Request(ORIGIN + path, {
-      method,
-      headers: {
-        authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-        "content-type": "application/json",
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
-  return { status: response.status, body: await response.json() };
+function request(method: string, path = "", body?: unknown): Promise<JsonAnswer> {
+  return sendAsAdmin(method, `/v1/admin/operations${path}`, body);
+}
+
+async function read(id: string): Promise<OperationRun> {
+  return operationRunSchema.parse((await request("GET", `/${id}`)).body);
 }
 
 async function ended(id: string): Promise<OperationRun> {
-  await until(`the run ${id} ends`, async () => (await request("GET", `/${id}`)).body.finishedAt !== null);
-  return (await request("GET", `/${id}`)).body;
+  await until(`the run ${id} ends`, async () => (await read(id)).finishedAt !== null);
+  return read(id);
 }
 
 describe("an operation", () => {
@@ -91,8 +87,8 @@ describe("an operation", () => {
     const id = crypto.randomUUID();
     const { status, body } = await request("POST", "", { id, op: "erase-user", session: "a", dryRun: 1, x: null });
     expect(status).toBe(422);
-    const { errors } = body as unknown as { errors: { path: string }[] };
-    expect(errors.map(({ path }) => path).toSorted()).toEqual(["/dryRun", "/session", "/tenant", "/user", "/x"]);
+    const { errors } = problemSchema.parse(body);
+    expect(errors?.map(({ path }) => path).toSorted()).toEqual(["/dryRun", "/session", "/tenant", "/user", "/x"]);
     expect(await request("GET", `/${id}`)).toMatchObject({ status: 404 });
   });
 
@@ -124,8 +120,7 @@ describe("an operation", () => {
     const seen: OperationRun[] = [];
     let cursor = "";
     for (let pages = 0; pages < 50 && !ids.every((id) => seen.some((run) => run.id === id)); pages += 1) {
-      const { body } = await request("GET", `?limit=2${cursor}`);
-      const page = body as unknown as { data: OperationRun[]; nextCursor: string | null };
+      const page = runPageSchema.parse((await request("GET", `?limit=2${cursor}`)).body);
       seen.push(...page.data);
       cursor = `&cursor=${page.nextCursor}`;
     }

@@ -18,6 +18,7 @@ import {
   ring,
   storedText,
   summarizeAndArchive,
+  untilExpired,
 } from "../support/worker-lifetime.ts";
 import {
   birthOf,
@@ -49,11 +50,7 @@ async function expectArchiveForgets(ref: SessionRef, incarnation: string): Promi
 async function expire(ref: SessionRef): Promise<void> {
   unwrap(await sessionAt(ref).update({ settings: { expireAfterIdleSeconds: 60 } }));
   await letPass(ref, 3_600_000);
-  await until("the session expires", async () => {
-    await ring(ref);
-    const state = await sessionAt(ref).state();
-    return !state.ok && state.fault.code === "session_expired";
-  });
+  await untilExpired(ref);
 }
 
 describe("promise 9: erasing a message erases it from every copy", () => {

@@ -6,7 +6,7 @@ import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobKind } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { deliver, jobOf, summarizeBy } from "../support/worker-lifetime.ts";
+import { archivedTexts, deliver, jobOf, storedText, summarizeBy } from "../support/worker-lifetime.ts";
 import {
   birthOf,
   chatOf,
@@ -24,29 +24,13 @@ import {
 
 const SECRET = "the invoice 1003";
 
-/** Everything that the object's tables hold, as one text. */
-function stored(ref: SessionRef): Promise<string> {
-  return runInDurableObject(stubAt(ref), (_, state) => {
-    const { sql: storage } = state.storage;
-    const tables = storage
-      .exec<{ name: string }>(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
-      )
-      .toArray();
-    return tables.map(({ name }) => JSON.stringify(storage.exec(`SELECT * FROM "${name}"`).toArray())).join("\n");
-  });
-}
-
 function archived(ref: SessionRef): Promise<{ session: Record<string, unknown> | undefined; texts: string[] }> {
   return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
     const sessions = await database.execute(
       sql`select incarnation, erased_at, metadata from sessions where tenant = ${ref.tenant} and session = ${ref.session}`,
     );
     const session = sessions.rows[0];
-    const items = await database.execute(
-      sql`select text from summary_items where incarnation = ${String(session?.["incarnation"])}`,
-    );
-    return { session, texts: items.rows.map((row) => String(row["text"])) };
+    return { session, texts: await archivedTexts(String(session?.["incarnation"])) };
   });
 }
 
@@ -73,10 +57,10 @@ function untilErased(ref: SessionRef, id: string): Promise<void> {
 describe("promise 9: erasing erases a message", () => {
   it("leaves a tombstone, and nothing of the text in log, summary, versions and jobs", async () => {
     const ref = await summarizedChat();
-    expect(await stored(ref)).toContain(SECRET);
+    expect(await storedText(ref)).toContain(SECRET);
     const erasure = unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
     expect(erasure).toEqual({ id: "turn-3", seq: 3, state: "erasing" });
-    expect(await stored(ref)).not.toContain(SECRET);
+    expect(await storedText(ref)).not.toContain(SECRET);
     expect(unwrap(await sessionAt(ref).message("turn-3"))).toMatchObject({
       seq: 3,
       content: "",
@@ -90,7 +74,7 @@ describe("promise 9: erasing erases a message", () => {
     unwrap(await sessionAt(ref).eraseMessage("turn-3"));
     const again = unwrap(await sessionAt(ref).append({ messages: [turn(3)] }, null));
     expect(again).toEqual({ headSeq: 12, messages: [{ id: "turn-3", seq: 3, created: false, erased: true }] });
-    expect(await stored(ref)).not.toContain(SECRET);
+    expect(await storedText(ref)).not.toContain(SECRET);
   });
 
   it("names in omitted what the summary covers no more, until the next one covers it again", async () => {
@@ -166,7 +150,7 @@ describe("promise 9: erasing erases a message", () => {
       status: "current" as const,
     }));
     await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, { model: "test", items }));
-    expect(await stored(ref)).not.toContain(SECRET);
+    expect(await storedText(ref)).not.toContain(SECRET);
     const summary = unwrap(await sessionAt(ref).summary(1, false));
     expect(summary).toMatchObject({ throughSeq: 8, droppedItems: 1 });
     expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({
@@ -207,7 +191,7 @@ describe("an edit", () => {
     );
     expect(edited).toMatchObject({ id: "turn-3", seq: 3, content: "Nothing of the kind." });
     expect(edited.editedAt).toBeDefined();
-    expect(await stored(ref)).not.toContain(SECRET);
+    expect(await storedText(ref)).not.toContain(SECRET);
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
     expect(unwrap(await sessionAt(ref).context({ format: "threadkeep" }))).toMatchObject({ omitted: [] });
   });
@@ -243,7 +227,7 @@ describe("promise 9: erasing erases a session", () => {
   it("wipes the object at once and the archive after, and leaves the object as if it had never been", async () => {
     const ref = await summarizedChat();
     expect(unwrap(await withoutAlarm(ref, (session) => session.erase()))).toMatchObject({ state: "erasing" });
-    expect(await stored(ref)).not.toContain("invoice");
+    expect(await storedText(ref)).not.toContain("invoice");
     expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
     const [job] = await owedJobs(ref);
     expect(job).toMatchObject({ kind: "erase", state: "owed" });

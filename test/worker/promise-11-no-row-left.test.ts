@@ -1,20 +1,16 @@
-import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import type { OpenApiDocument } from "../../src/http/openapi.ts";
-import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import type { OpenApiDocument } from "../../src/http/openapi-document.ts";
+import { send } from "../support/worker-http.ts";
 import { listed, storedText } from "../support/worker-lifetime.ts";
 import { birthOf, freshRef, sessionAt, turn } from "../support/worker-session.ts";
-
-const ORIGIN = "http://threadkeep.test";
 
 /** Appending is what creates a session. */
 const CREATING = "appendMessages";
 
 async function operations() {
-  const response = await exports.default.fetch(new Request(`${ORIGIN}/openapi.json`));
-  const { paths }: OpenApiDocument = await response.json();
-  return Object.entries(paths)
+  const { body } = await send<OpenApiDocument>("GET", "/openapi.json");
+  return Object.entries(body.paths)
     .filter(([path]) => path.includes("{sessionId}"))
     .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })))
     .filter(({ operation }) => operation.operationId !== CREATING);
@@ -34,19 +30,8 @@ describe("promise 11: a stranger's requests for a session", () => {
         .replace("{sessionId}", known.session)
         .replace("{messageId}", "turn-1")
         .replace("{version}", "1");
-      const response = await exports.default.fetch(
-        new Request(`${ORIGIN}${address}`, {
-          method: method.toUpperCase(),
-          headers: {
-            authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_API_KEY}`,
-            "content-type": "application/json",
-            "threadkeep-user": stranger.owner,
-          },
-          ...(example === undefined ? {} : { body: JSON.stringify(example) }),
-        }),
-      );
-      await response.arrayBuffer();
-      expect(response.status, operation.operationId).toBe(404);
+      const { status } = await send(method.toUpperCase(), address, example, { user: stranger.owner });
+      expect(status, operation.operationId).toBe(404);
       expect(await storedText(stranger), operation.operationId).toBe("");
     }
     expect(await listed(stranger)).toEqual(new Map());

@@ -1,5 +1,5 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env, exports, waitUntil } from "cloudflare:workers";
+import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
 import type { SessionLimits } from "../../src/contracts/quota.ts";
@@ -7,7 +7,7 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { letPass } from "../support/worker-lifetime.ts";
 import { birthOf, freshRef, said, sessionAt, stubAt, turn } from "../support/worker-session.ts";
 
@@ -152,32 +152,23 @@ it("summaries by hand end with the day's limit, and the chat goes on", async () 
 });
 
 describe("a tenant's limits", () => {
-  const admin = (method: string, tenant: string, body?: unknown): Promise<Response> =>
-    exports.default.fetch(
-      new Request(`http://threadkeep.test/v1/admin/tenants/${tenant}`, {
-        method,
-        headers: {
-          authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-          "content-type": "application/json",
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }),
-    );
+  const admin = (method: string, tenant: string, body?: unknown): Promise<JsonAnswer> =>
+    sendAsAdmin(method, `/v1/admin/tenants/${tenant}`, body);
   const freshTenant = (): string => `t-${crypto.randomUUID()}`;
-  const read = async (answer: Response) => tenantStateSchema.parse(await answer.json());
+  const read = ({ body }: JsonAnswer) => tenantStateSchema.parse(body);
 
   it("are set by the operator, replaced whole, kept beside all else, and taken away", async () => {
     const tenant = freshTenant();
     const limits = { sessionMessagesPerDay: 50, sessionTokensPerDay: null };
-    expect((await read(await admin("PATCH", tenant, { limits }))).limits).toEqual({ sessionMessagesPerDay: 50 });
-    expect(await read(await admin("PATCH", tenant, { summarization: "paused" }))).toMatchObject({
+    expect(read(await admin("PATCH", tenant, { limits })).limits).toEqual({ sessionMessagesPerDay: 50 });
+    expect(read(await admin("PATCH", tenant, { summarization: "paused" }))).toMatchObject({
       rev: 2,
       limits: { sessionMessagesPerDay: 50 },
     });
     const client = createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog({ write: () => undefined }) });
     expect(await client.read(tenant)).toMatchObject({ limits: { sessionMessagesPerDay: 50 } });
-    expect(await read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
-    expect(await read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
+    expect(read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
+    expect(read(await admin("PATCH", tenant, { limits: {} }))).toMatchObject({ rev: 3, limits: {} });
   });
 
   it("are refused where they make no sense, and nothing changes", async () => {
@@ -193,7 +184,7 @@ describe("a tenant's limits", () => {
     ]) {
       expect((await admin("PATCH", tenant, { limits })).status, JSON.stringify(limits)).toBe(422);
     }
-    expect(await read(await admin("GET", tenant))).toMatchObject({ rev: 0, limits: {} });
+    expect(read(await admin("GET", tenant))).toMatchObject({ rev: 0, limits: {} });
   });
 
   it("hold in an object that an earlier version made", async () => {
@@ -202,8 +193,8 @@ describe("a tenant's limits", () => {
     await runInDurableObject(env.TENANT.getByName(tenant), (_, state) => {
       state.storage.sql.exec("DROP TABLE limits");
     });
-    expect(await read(await admin("GET", tenant))).toMatchObject({ rev: 1, limits: {} });
+    expect(read(await admin("GET", tenant))).toMatchObject({ rev: 1, limits: {} });
     const limits = { sessionMessagesPerDay: 5 };
-    expect(await read(await admin("PATCH", tenant, { limits }))).toMatchObject({ rev: 2, limits });
+    expect(read(await admin("PATCH", tenant, { limits }))).toMatchObject({ rev: 2, limits });
   });
 });

@@ -1,5 +1,5 @@
 import { runInDurableObject } from "cloudflare:test";
-import { env, exports, waitUntil } from "cloudflare:workers";
+import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createdKeySchema, newKeySchema } from "../../src/contracts/api-key.ts";
 import { ThreadkeepError, unwrap } from "../../src/contracts/errors.ts";
@@ -10,6 +10,7 @@ import { createTenantClient, type TenantClient } from "../../src/registry/tenant
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { turn } from "../support/worker-session.ts";
 
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;
@@ -39,26 +40,7 @@ function isWritten(namespace: DurableObjectNamespace, name: string): Promise<boo
   );
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
-}
-
-async function send(method: string, path: string, body?: unknown, key?: string): Promise<Answer> {
-  const response = await exports.default.fetch(
-    new Request(`http://threadkeep.test${path}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${key ?? TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-        "content-type": "application/json",
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
-  return { status: response.status, body: await response.json() };
-}
-
-const create = (body: object): Promise<Answer> => send("POST", "/v1/admin/tenants", body);
+const create = (body: object): Promise<JsonAnswer> => sendAsAdmin("POST", "/v1/admin/tenants", body);
 
 async function faultOf(promise: Promise<unknown>): Promise<unknown> {
   const thrown: unknown = await promise.then(
@@ -195,7 +177,7 @@ describe("tenants over HTTP", () => {
     expect(state.createdAt).not.toBeNull();
     const again = await create({ tenant, jurisdiction: "eu", settings: { maxTokens: 9_000 } });
     expect(again).toEqual({ status: 200, body: first.body });
-    expect((await send("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(first.body);
+    expect((await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(first.body);
   });
 
   it.each([
@@ -209,18 +191,21 @@ describe("tenants over HTTP", () => {
       status: 409,
       body: { code: "tenant_exists", tenant, errors: [{ path: "/jurisdiction" }] },
     });
-    expect((await send("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(body);
+    expect((await sendAsAdmin("GET", `/v1/admin/tenants/${tenant}`)).body).toEqual(body);
   });
 
   it("that were used before get no jurisdiction: what they hold could not be found again", async () => {
     const [set, chatted] = [freshTenant(), freshTenant()];
-    await send("PATCH", `/v1/admin/tenants/${set}`, { summarization: "paused" });
+    await sendAsAdmin("PATCH", `/v1/admin/tenants/${set}`, { summarization: "paused" });
     await createDirectoryClient(env.DIRECTORY).register({ tenant: chatted, owner: "-", session: "s" }, 1_000, {});
     for (const tenant of [set, chatted, TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT]) {
       expect(await create({ tenant, jurisdiction: "eu" }), tenant).toMatchObject({ status: 409 });
       expect(await create({ tenant }), tenant).toMatchObject({ body: { tenant, jurisdiction: null } });
     }
-    expect((await send("GET", `/v1/admin/tenants/${set}`)).body).toMatchObject({ summarization: "paused", rev: 1 });
+    expect((await sendAsAdmin("GET", `/v1/admin/tenants/${set}`)).body).toMatchObject({
+      summarization: "paused",
+      rev: 1,
+    });
   });
 
   it("are listed by name, by the page, each once", async () => {
@@ -230,7 +215,7 @@ describe("tenants over HTTP", () => {
     const seen: string[] = [];
     let cursor = "";
     do {
-      const { status, body } = await send("GET", `/v1/admin/tenants?limit=3${cursor}`);
+      const { status, body } = await sendAsAdmin("GET", `/v1/admin/tenants?limit=3${cursor}`);
       expect(status).toBe(200);
       const page = listedTenantSchema.strict().array().parse(body["data"]);
       expect(page.length).toBeLessThanOrEqual(3);
@@ -242,18 +227,18 @@ describe("tenants over HTTP", () => {
     } while (cursor !== "");
     expect(seen).toEqual([...new Set(seen)].toSorted());
     expect(seen).toEqual(expect.arrayContaining(names));
-    expect(await send("GET", "/v1/admin/tenants?cursor=bm8")).toMatchObject({ status: 422 });
+    expect(await sendAsAdmin("GET", "/v1/admin/tenants?cursor=bm8")).toMatchObject({ status: 422 });
   });
 
   it("serve their keys whatever their jurisdiction", async () => {
     const tenant = freshTenant();
     await create({ tenant, jurisdiction: "eu" });
-    const made = await send("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "back end" });
+    const made = await sendAsAdmin("POST", `/v1/admin/tenants/${tenant}/keys`, { name: "back end" });
     const { key } = createdKeySchema.parse(made.body);
     const message = { messages: [{ id: "m", role: "user", content: "hello" }] };
-    expect(await send("POST", "/v1/sessions/s/messages", message, key)).toMatchObject({ status: 201 });
-    expect(await send("GET", "/v1/sessions", undefined, key)).toMatchObject({ body: { data: [{ id: "s" }] } });
-    expect(await send("DELETE", "/v1/sessions/s", undefined, key)).toMatchObject({ status: 202 });
+    expect(await sendAsAdmin("POST", "/v1/sessions/s/messages", message, key)).toMatchObject({ status: 201 });
+    expect(await sendAsAdmin("GET", "/v1/sessions", undefined, key)).toMatchObject({ body: { data: [{ id: "s" }] } });
+    expect(await sendAsAdmin("DELETE", "/v1/sessions/s", undefined, key)).toMatchObject({ status: 202 });
   });
 
   it.each([

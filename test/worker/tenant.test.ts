@@ -1,11 +1,12 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env, exports, waitUntil } from "cloudflare:workers";
+import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { resolveSettings, type SessionSettings } from "../../src/contracts/session.ts";
 import { type TenantState, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { createTenantClient, type TenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 
 /** A tenant that no other test uses. */
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;
@@ -22,26 +23,11 @@ function schemaOf(tenant: string): Promise<Record<string, SqlStorageValue>[]> {
   );
 }
 
-interface Answer {
-  readonly status: number;
-  readonly body: Record<string, unknown>;
+function admin(method: string, tenant: string, body?: unknown, key?: string): Promise<JsonAnswer> {
+  return sendAsAdmin(method, `/v1/admin/tenants/${tenant}`, body, key);
 }
 
-async function admin(method: string, tenant: string, body?: unknown, key?: string): Promise<Answer> {
-  const response = await exports.default.fetch(
-    new Request(`http://threadkeep.test/v1/admin/tenants/${tenant}`, {
-      method,
-      headers: {
-        authorization: `Bearer ${key ?? TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}`,
-        "content-type": "application/json",
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-  );
-  return { status: response.status, body: await response.json() };
-}
-
-async function stateOf(answer: Promise<Answer>): Promise<TenantState> {
+async function stateOf(answer: Promise<JsonAnswer>): Promise<TenantState> {
   const { status, body } = await answer;
   expect(status).toBe(200);
   return tenantStateSchema.strict().parse(body);

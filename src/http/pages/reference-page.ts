@@ -1,7 +1,14 @@
 /** The reference at `/docs`: the OpenAPI document as one page that a person can read. No script, nothing from elsewhere. */
 
 import { html, raw } from "hono/html";
-import type { DocumentedAnswer, JsonSchema, MediaType, OpenApiDocument, Operation, Parameter } from "../openapi.ts";
+import type {
+  DocumentedAnswer,
+  JsonSchema,
+  MediaType,
+  OpenApiDocument,
+  Operation,
+  Parameter,
+} from "../openapi-document.ts";
 import { pageAnswer } from "./page-answer.ts";
 
 type Markup = ReturnType<typeof html>;

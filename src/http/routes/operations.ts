@@ -2,9 +2,9 @@ import { z } from "zod";
 import { newOperationSchema, operationRunSchema, runIdSchema } from "../../contracts/operation-run.ts";
 import { pageSchema } from "../../contracts/page.ts";
 import { cancelOperation, listOperations, readOperation, startOperation } from "../../service/operation-runs.ts";
-import { operationSample as sample } from "../operation-samples.ts";
 import { cursorParameter, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
+import { operationSample as sample } from "../samples/operations.ts";
 
 const operationParams = z.strictObject({ runId: runIdSchema.describe("The id of the run") });
 

@@ -1,0 +1,39 @@
+/** A tenant's keys. */
+
+import type { CreatedKey, KeyRotation, KeyState, NewKey } from "../../contracts/api-key.ts";
+import type { Page } from "../../contracts/page.ts";
+
+const newKey: NewKey = {
+  name: "production back end",
+  scopes: ["memory:read", "memory:write"],
+  expiresAt: "2030-01-01T00:00:00Z",
+};
+
+const key: KeyState = {
+  id: "7Qm2xVb9LcTa",
+  ...newKey,
+  status: "live",
+  createdAt: "2026-11-22T09:12:00.000Z",
+  expiresAt: "2030-01-01T00:00:00.000Z",
+  lastUsedAt: null,
+  revokedAt: null,
+  rotatedTo: null,
+};
+
+const createdKey: CreatedKey = {
+  ...key,
+  // Of the right form, with a checksum that does not fit: no scanner takes it for a key, and no service either.
+  key: "tk_acme_7Qm2xVb9LcTa_EXAMPLE000000000000000000000000000000000000000000",
+};
+
+const revokedKey: KeyState = { ...key, status: "revoked", revokedAt: "2026-11-22T10:00:00.000Z" };
+
+const keyPage: Page<KeyState> = {
+  data: [{ ...key, lastUsedAt: "2026-11-22T09:58:03.112Z" }],
+  hasMore: false,
+  nextCursor: null,
+};
+
+const keyRotation: KeyRotation = { graceSeconds: 3_600 };
+
+export const keySamples = { newKey, createdKey, revokedKey, keyPage, keyRotation };

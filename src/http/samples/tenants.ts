@@ -1,0 +1,38 @@
+/** A tenant, with its settings and limits. */
+
+import type { Page } from "../../contracts/page.ts";
+import { resolveSettings } from "../../contracts/session.ts";
+import type { ListedTenant, NewTenant, TenantPatch, TenantState } from "../../contracts/tenant.ts";
+
+const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
+
+const tenant: TenantState = {
+  tenant: "acme",
+  jurisdiction: "eu",
+  createdAt: "2026-11-22T09:10:00.000Z",
+  rev: 1,
+  settings: { profile: "agent", maxTokens: 60_000 },
+  effective: resolveSettings({ profile: "agent", maxTokens: 60_000 }),
+  summarization: "on",
+  summarizerTokensPerDay: 2_000_000,
+  limits: { sessionMessagesPerDay: 2_000, sessionTokensPerDay: 500_000, tenantMessagesPerDay: 200_000 },
+  spentToday: { day: "2026-11-22", inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 },
+  leasedToday: { day: "2026-11-22", messages: 41_870, tokens: 6_204_115 },
+  updatedAt: "2026-11-22T09:20:00.000Z",
+};
+
+const newTenant: NewTenant = { tenant: "acme", jurisdiction: "eu", settings: tenant.settings };
+
+const newTenantState: TenantState = {
+  ...tenant,
+  summarizerTokensPerDay: null,
+  spentToday: { day: "2026-11-22", inputTokens: 0, outputTokens: 0, costMicroDollars: 0 },
+  leasedToday: { day: "2026-11-22", messages: 0, tokens: 0 },
+  updatedAt: "2026-11-22T09:10:00.000Z",
+};
+
+const listedTenant: ListedTenant = { tenant: "acme", jurisdiction: "eu", createdAt: "2026-11-22T09:10:00.000Z" };
+
+const tenantPage: Page<ListedTenant> = { data: [listedTenant], hasMore: false, nextCursor: null };
+
+export const tenantSamples = { tenantPatch, tenant, newTenant, newTenantState, tenantPage };

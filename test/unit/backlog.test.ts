@@ -1,0 +1,33 @@
+import { describe, expect, it } from "vitest";
+import { type CountedQueue, readBacklogs, readWholeBacklog } from "../../src/telemetry/backlog.ts";
+
+const SENT_AT = 1_763_856_000_000;
+
+const counted = (oldestMessageTimestamp?: Date | number): CountedQueue => ({
+  metrics: async () => ({
+    backlogCount: 2,
+    backlogBytes: 500,
+    ...(oldestMessageTimestamp === undefined ? {} : { oldestMessageTimestamp }),
+  }),
+});
+const silent: CountedQueue = {
+  metrics: async () => {
+    throw new Error("no answer");
+  },
+};
+const told = (queue: string, oldestAt: number | null) => ({ queue, messages: 2, bytes: 500, oldestAt });
+
+describe("what waits in the queues", () => {
+  it("is as old as the queue says, as a date, a number, nothing or 0", async () => {
+    const queues = { a: counted(new Date(SENT_AT)), b: counted(SENT_AT), c: counted(), d: counted(0) };
+    const all = [told("a", SENT_AT), told("b", SENT_AT), told("c", null), told("d", null)];
+    expect(await readBacklogs(queues)).toEqual(all);
+    expect(await readWholeBacklog(queues)).toEqual(all);
+  });
+
+  it("is told without a queue that does not answer or count, but then it is not the whole", async () => {
+    expect(await readBacklogs({ a: counted(), b: silent, c: {} })).toEqual([told("a", null)]);
+    expect(await readWholeBacklog({ a: counted(), c: {} })).toBeNull();
+    await expect(readWholeBacklog({ a: counted(), b: silent })).rejects.toThrow("no answer");
+  });
+});
