@@ -16,6 +16,7 @@ import { createLeaseClient } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
+import { beginningFault } from "./beginning.ts";
 import { oweCarrying } from "./carrying.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
@@ -38,7 +39,7 @@ import {
 } from "./reading.ts";
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
-import { type Birth, newId, Refusal } from "./session-shell.ts";
+import { type Birth, newId, Refusal, type Unlisted } from "./session-shell.ts";
 import { settingsOf, withTenant } from "./settings.ts";
 import {
   type ExportHead,
@@ -100,21 +101,27 @@ export class ChatSession extends LiveSession {
   }
 
   /**
-   * Appends a batch. Without `birth` an unknown session stays unknown.
+   * Appends a batch. Without `birth` an unknown session stays unknown, and so does one that is not listed yet, unless what it would
+   * begin with is refused: then that is told.
    * @param by who appends, for the audit
    * @param trace which request it belongs to, as a `traceparent`; here and below
    */
   async append(
     request: AppendRequest,
-    birth: Birth | null,
+    asked: Birth | Unlisted | null,
     tenant?: TenantSettings,
     by?: AuditActor,
     trace?: string,
   ): Promise<Outcome<AppendResult>> {
     this.shell.traces.heed(trace);
-    const bounds = leasedBounds(this.shell.existing(), birth, tenant);
+    const birth = asked === null || asked.createdAt === null ? null : asked;
+    const bounds = leasedBounds(this.shell.existing(), asked, tenant);
     const cover = bounds === null ? null : await this.#leases.cover(bounds, request.messages);
     const outcome = this.shell.answer(() => {
+      if (asked !== birth && this.shell.usable() === null) {
+        const fault = beginningFault(request, tenant?.limits, cover, Date.now());
+        if (fault !== null) throw new Refusal(fault);
+      }
       if (birth !== null) this.shell.heed(birth);
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =

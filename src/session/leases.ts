@@ -50,11 +50,15 @@ export function leasedBounds(
   return boundNames(limits).length === 0 ? null : { tenant, limits };
 }
 
+/** What messages take if all of them are new. */
+export function shareOf(messages: readonly NewMessage[]): Share {
+  const cost = ({ content, author }: NewMessage): number => messageCost({ tokens: contentTokens(content), author });
+  return { messages: messages.length, tokens: messages.reduce((sum, each) => sum + cost(each), 0) };
+}
+
 /** What an append calls for, at most: messages that are there already are not told apart here. */
 function needOf(messages: readonly NewMessage[], limits: SessionLimits): Share {
-  const isCounted = boundNames(limits).includes("tokens");
-  const cost = ({ content, author }: NewMessage): number => messageCost({ tokens: contentTokens(content), author });
-  return { messages: messages.length, tokens: isCounted ? messages.reduce((sum, each) => sum + cost(each), 0) : 0 };
+  return boundNames(limits).includes("tokens") ? shareOf(messages) : { messages: messages.length, tokens: 0 };
 }
 
 /** Where one append stands with the lease. */

@@ -105,6 +105,16 @@ export function appendQuotaFault(
   return null;
 }
 
+/** The same of an append that a session would begin with. */
+export function firstQuotaFault(
+  limits: SessionLimits,
+  used: { readonly messages: number; readonly tokens: TokenCount },
+  now: number,
+): Fault | null {
+  const start = { ...NOTHING_SAID, incarnation: "", day: dayOf(now) };
+  return appendQuotaFault(limits, start, { seq: used.messages, totalCost: used.tokens }, NOTHING_SAID, now);
+}
+
 function quotasLeft(limits: SessionLimits, start: DayStart, head: Place, now: number): Quota[] {
   const used = { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
   const limit = { messages: limits.sessionMessagesPerDay ?? null, tokens: limits.sessionTokensPerDay ?? null };

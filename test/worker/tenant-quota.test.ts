@@ -35,16 +35,16 @@ async function leasedOf(tenant: string): Promise<number> {
   return (await isolate().readRecord(tenant)).leasedToday.messages;
 }
 
-/** Appends a message over HTTP, by a key of the tenant. */
-function postTo(tenant: string): (session: string) => Promise<Response> {
+/** Appends over HTTP, by a key of the tenant. */
+function postTo(tenant: string, owner = "-"): (session: string, request?: object) => Promise<Response> {
   const app = appWith({
-    authenticate: async () => ({ kind: "tenant-key", id: "key", tenant, owner: "-", scopes: ["memory:write"] }),
+    authenticate: async () => ({ kind: "tenant-key", id: "key", tenant, owner, scopes: ["memory:write"] }),
   });
-  return async (session) =>
+  return async (session, request = { messages: [{ role: "user", content: "Hello." }] }) =>
     app.request(`http://threadkeep.test/v1/sessions/${session}/messages`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ messages: [{ role: "user", content: "Hello." }] }),
+      body: JSON.stringify(request),
     });
 }
 
@@ -146,6 +146,51 @@ describe("the quota of all sessions of a tenant", () => {
       });
     expect(await rowsOf("b")).toBe(2);
     expect(await rowsOf()).toBe(1);
+  });
+});
+
+describe("an append that is refused where the session would begin", () => {
+  const two = [
+    { role: "user", content: "One." },
+    { role: "assistant", content: "Two." },
+  ];
+
+  /** The tables of the objects that it would have written to. */
+  async function tablesOf(ref: SessionRef): Promise<string[]> {
+    const tables = (_: unknown, { storage }: DurableObjectState): string[] =>
+      storage.sql
+        .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE name NOT GLOB '_cf*'")
+        .toArray()
+        .map(({ name }) => name);
+    const directory = env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`);
+    return [...(await runInDurableObject(directory, tables)), ...(await runInDurableObject(stubAt(ref), tables))];
+  }
+
+  it.each([
+    ["by the quota of all sessions", { tenantMessagesPerDay: 1 }, { messages: two }, 429],
+    ["by the messages of its day", { sessionMessagesPerDay: 1 }, { messages: two }, 429],
+    ["by the tokens of its day", { sessionTokensPerDay: 10 }, { messages: [...two, ...two] }, 429],
+    ["by the message that it expects", {}, { messages: two, expectedHeadSeq: 3 }, 409],
+    ["by an id of the server's", {}, { messages: [{ ...two[0], id: "seq-7" }] }, 422],
+  ])(
+    "%s leaves nothing: neither in its object nor in the directory",
+    async (_, limits: SessionLimits, request, status) => {
+      const { tenant } = await tenantWith({ requestTier: "high", ...limits });
+      const ref = { ...refOf(tenant), owner: "ada" };
+      const post = postTo(tenant, ref.owner);
+      expect((await post(ref.session, request)).status).toBe(status);
+      expect(await tablesOf(ref)).toEqual([]);
+      expect((await post(ref.session, { messages: [two[0]] })).status).toBe(201);
+      expect(await tablesOf(ref)).toContain("sessions");
+    },
+  );
+
+  it("gives the lease that it was told of to the append itself, and asks once", async () => {
+    const calls = watchLeases();
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 2 });
+    expect((await postTo(tenant)("one", { messages: two })).status).toBe(201);
+    expect(calls).toHaveBeenCalledTimes(1);
+    expect(await leasedOf(tenant)).toBe(2);
   });
 });
 
