@@ -18,6 +18,7 @@ import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
 import { beginningFault } from "./beginning.ts";
 import { oweCarrying } from "./carrying.ts";
+import { CopiedQuota } from "./copied-quota.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
 import { leasedBounds, Leases } from "./leases.ts";
@@ -44,6 +45,7 @@ import { settingsOf, withTenant } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
+  importFault,
   type NumberedLine,
   readExportEnd,
   readExportHead,
@@ -75,6 +77,7 @@ export class ChatSession extends LiveSession {
     createLeaseClient(() => this.env.TENANT),
     log,
   );
+  readonly #copied = new CopiedQuota(this.shell, this.#leases);
 
   // Clients
 
@@ -321,12 +324,17 @@ export class ChatSession extends LiveSession {
 
   // Forks and continuations
 
-  /** Notes that a fork is made of this session, and gives what it begins with. */
+  /**
+   * Notes that a fork is made of this session, and gives what it begins with.
+   * @param counted by whose limits its messages are counted; absent of one that is there already
+   */
   async beginFork(
     copy: string,
     throughSeq: Seq | undefined,
+    counted?: TenantSettings,
   ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: SessionSettings }>> {
-    return this.shell.answer(() => {
+    const copied = await this.#copied.cover(counted?.limits, throughSeq);
+    const begun = this.shell.answer(() => {
       const { session, incarnation, metadata, settings } = this.shell.known();
       const headSeq = this.shell.store.messages.head()?.seq ?? 0;
       if (throughSeq !== undefined && throughSeq > headSeq) {
@@ -338,10 +346,13 @@ export class ChatSession extends LiveSession {
         });
       }
       const through = throughSeq ?? headSeq;
+      copied.check(through);
       this.shell.store.lineage.putCopy(copy, through);
       const isNewest = throughSeq === undefined;
       return { session, incarnation, throughSeq: through, isNewest, metadata, settings };
     });
+    if (begun.ok) copied.spend();
+    return begun;
   }
 
   /**
@@ -434,9 +445,11 @@ export class ChatSession extends LiveSession {
     lines: readonly NumberedLine[],
   ): Promise<Outcome<{ readonly dropped: number }>> {
     return this.shell.answer(() => {
-      this.#importing(incarnation);
+      const session = this.#importing(incarnation);
       const saved = saveImportPage(this.shell.store, lines);
       if (!saved.ok) throw new Refusal(saved.fault);
+      // What can never fit is not read to its end.
+      this.#copied.checkSize(session.tenantSettings.limits);
       const until = Date.now() + IMPORT_PATIENCE_MS;
       this.shell.store.setCopying({ kind: "import", until, sourceChanges: null });
       this.shell.changed();
@@ -455,11 +468,19 @@ export class ChatSession extends LiveSession {
     sources: readonly Life[] = [],
     grantedAt = 0,
   ): Promise<Outcome<null>> {
-    return this.shell.answer(() => {
+    const whole = this.shell.read(() => {
+      const { tenantSettings } = this.#importing(incarnation);
+      const fault = importFault(this.shell.store, end, dropped);
+      if (fault !== null) throw new Refusal(fault);
+      return tenantSettings.limits;
+    });
+    if (!whole.ok) return whole;
+    const copied = await this.#copied.cover(whole.value);
+    const finished = this.shell.answer(() => {
       const session = this.#importing(incarnation);
+      copied.check();
       this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
-      const finished = finishImport(this.shell.store, session, end, dropped, newId, Date.now());
-      if (!finished.ok) throw new Refusal(finished.fault);
+      finishImport(this.shell.store, session, newId, Date.now());
       for (const source of sources) {
         const carried = { kind: "further", throughSeq: 0, state: "done" } as const;
         this.shell.store.lineage.putOrigin({ ...source, ...carried });
@@ -467,6 +488,8 @@ export class ChatSession extends LiveSession {
       this.shell.changed();
       return null;
     });
+    if (finished.ok) copied.spend();
+    return finished;
   }
 
   /** Leaves nothing of an import that failed. */

@@ -6,6 +6,7 @@ import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
 import type { SessionLimits } from "../../src/contracts/quota.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { TenantSettings } from "../../src/contracts/tenant.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { Tenant } from "../../src/registry/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -191,6 +192,108 @@ describe("an append that is refused where the session would begin", () => {
     expect((await postTo(tenant)("one", { messages: two })).status).toBe(201);
     expect(calls).toHaveBeenCalledTimes(1);
     expect(await leasedOf(tenant)).toBe(2);
+  });
+});
+
+describe("messages that are copied", () => {
+  const four = ["a", "b", "c", "d"];
+
+  /** The surface as a back end of the tenant calls it. */
+  function appOf(tenant: string) {
+    const app = appWith({
+      authenticate: async () => ({
+        kind: "tenant-key",
+        id: "key",
+        tenant,
+        owner: "-",
+        scopes: ["memory:read", "memory:write"],
+      }),
+    });
+    const send = (path: string, type: string, body: string) =>
+      app.request(`http://threadkeep.test/v1${path}`, { method: "POST", headers: { "Content-Type": type }, body });
+    return {
+      fork: (session: string, id: string) =>
+        send(`/sessions/${session}/fork`, "application/json", JSON.stringify({ id })),
+      import: (id: string, file: string) => send(`/import?sessionId=${id}`, "application/jsonl", file),
+    };
+  }
+
+  function fileOf(count: number, counted = count): string {
+    const at = "2026-11-01T10:00:00.000Z";
+    const session = { type: "session", format: "threadkeep-session", formatVersion: 1, id: "s", createdAt: at };
+    const messages = Array.from({ length: count }, (_, index) => ({
+      type: "message",
+      seq: index + 1,
+      id: `m-${index}`,
+      role: "user",
+      content: "Hello.",
+      createdAt: at,
+    }));
+    const end = { type: "end", messages: counted, summaries: 0, items: 0, complete: true };
+    return [{ ...session, metadata: {}, settings: {} }, ...messages, end]
+      .map((line) => JSON.stringify(line))
+      .join("\n");
+  }
+
+  async function isKnown(ref: SessionRef): Promise<boolean> {
+    return (await sessionAt(ref).state()).ok || (await createDirectoryClient(env.DIRECTORY).standing(ref)).isListed;
+  }
+
+  it("by a fork are counted once, however often it is asked for, and one too many leaves nothing", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, ...four));
+    const app = appOf(tenant);
+    for (const status of [201, 200, 200]) expect((await app.fork(ref.session, "fork")).status).toBe(status);
+    expect(await leasedOf(tenant)).toBe(8);
+    const refused = await app.fork(ref.session, "another");
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ code: "quota_exceeded", quota: "tenant-messages" });
+    expect(await isKnown({ ...ref, session: "another" })).toBe(false);
+    const copies = await runInDurableObject(stubAt(ref), (_, state) =>
+      state.storage.sql.exec("SELECT session FROM copies").toArray(),
+    );
+    expect(copies).toEqual([{ session: "fork" }]);
+    unwrap(await append(ref, settings, "e", "f"));
+  });
+
+  it("by an import are counted when it is whole, and a file that is refused uses nothing up", async () => {
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const app = appOf(tenant);
+    expect((await app.import("wrong", fileOf(4, 5))).status).toBe(422);
+    expect(await leasedOf(tenant)).toBe(0);
+    expect((await app.import("one", fileOf(6))).status).toBe(201);
+    expect(await leasedOf(tenant)).toBe(6);
+    expect((await app.import("two", fileOf(5))).status).toBe(429);
+    expect(await isKnown({ tenant, owner: "-", session: "two" })).toBe(false);
+    expect((await app.import("three", fileOf(4))).status).toBe(201);
+    expect(await leasedOf(tenant)).toBe(10);
+  });
+
+  it("by a file that no day has room for are refused before its end is read", async () => {
+    const { tenant } = await tenantWith({ tenantTokensPerDay: 20 });
+    const refused = await appOf(tenant).import("large", `${fileOf(600)}\nnot read any more`);
+    expect(refused.status).toBe(429);
+    expect(await isKnown({ tenant, owner: "-", session: "large" })).toBe(false);
+  });
+
+  it("pass while the tenant's object is away, up to what the whole tenant may take", async () => {
+    const calls = watchLeases();
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, ...four));
+    calls.mockImplementation(async () => {
+      throw new Error("Network connection lost.");
+    });
+    expect((await appOf(tenant).import("one", fileOf(10))).status).toBe(201);
+    expect((await appOf(tenant).import("two", fileOf(11))).status).toBe(429);
+    expect((await appOf(tenant).fork(ref.session, "fork")).status).toBe(201);
+  });
+
+  it("count for no session's own day, where nobody said them", async () => {
+    const { tenant } = await tenantWith({ sessionMessagesPerDay: 3 });
+    expect((await appOf(tenant).import("one", fileOf(6))).status).toBe(201);
+    expect((await postTo(tenant)("one")).status).toBe(201);
   });
 });
 
