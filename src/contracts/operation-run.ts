@@ -191,6 +191,15 @@ export const operationRunSchema = z
   .meta({ id: "OperationRun" });
 export type OperationRun = z.infer<typeof operationRunSchema>;
 
+/** How many runs of an operation stand so, and when the last of them ended. */
+export interface RunTally {
+  readonly op: OperationName;
+  readonly status: RunStatus;
+  readonly count: number;
+  /** In ms since 1970; null of those that have not ended. */
+  readonly lastEndedAt: number | null;
+}
+
 export const EMPTY_STATE: OperationState = {
   cursor: null,
   progress: { done: 0, failed: 0, total: null },

@@ -1,4 +1,5 @@
 import type { FailureCount } from "../contracts/failed-job.ts";
+import type { RunTally } from "../contracts/operation-run.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
@@ -14,6 +15,8 @@ export interface Stats {
   /** Tenants that were created; null for a caller that may not know, or if nobody can tell. */
   readonly tenants: number | null;
   readonly backlogs: readonly Backlog[];
+  /** Of operations; none for a caller that may not know. */
+  readonly runs: readonly RunTally[];
 }
 
 /** A part that takes longer is told as out of reach: whoever watches asks again soon. */
@@ -32,6 +35,8 @@ export const readStats = operation(
       failed: operations === null ? null : { counts: operations.failed, oldestAt: operations.oldestFailedAt },
       tenants: isAdmin ? (operations?.tenants ?? null) : null,
       backlogs: backlogs ?? [],
+      // An object of an earlier version counts none.
+      runs: operations?.runs ?? [],
     };
   },
 );
