@@ -12,8 +12,9 @@ import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
+import { endLostRuns } from "./maintenance/end-lost-runs.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
-import { createRunStarter } from "./maintenance/start-run.ts";
+import { createEndReader, createRunStarter } from "./maintenance/start-run.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
@@ -67,6 +68,7 @@ export function assemble(env: Env, log: Log) {
     tickets,
     audit,
     startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
+    readInstanceEnd: createEndReader(env.OPERATIONS_WORKFLOW),
     metrics: createMetrics(env.METRICS),
     readBacklogs: () =>
       readBacklogs({ summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE }),
@@ -112,6 +114,7 @@ export function assemble(env: Env, log: Log) {
     checkAlerts: () =>
       checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
     retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
+    endLostRuns: () => endLostRuns({ ...parts, log }),
   });
   const owners = createOwnersClient(env.OWNERS, tenants.place);
   return { app, parts, pipelineOf, scheduledOf, owners };

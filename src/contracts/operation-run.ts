@@ -180,6 +180,10 @@ export const operationRunSchema = z
     session: z.string().optional(),
     kind: z.string().optional(),
     dryRun: z.boolean(),
+    instance: z
+      .string()
+      .optional()
+      .describe("The instance of the Workflow that is at it, where that is not the first, which has the run's id"),
     status: runStatusSchema,
     progress: operationProgressSchema,
     report: operationReportSchema,

@@ -24,6 +24,8 @@ export const RUNS_SCHEMA = `
 export interface RunNews {
   readonly progress: OperationProgress;
   readonly report: OperationReport;
+  /** That the run goes on in from here. */
+  readonly instance?: string;
 }
 
 interface TallyRow extends Record<string, SqlStorageValue> {

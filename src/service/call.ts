@@ -14,6 +14,7 @@ import type { SessionClient } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ReadInstanceEnd } from "./lost-runs.ts";
 
 /** What the operations are made of; the entry hands it over. */
 export interface Parts {
@@ -32,6 +33,7 @@ export interface Parts {
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Begins an instance of the Workflow of operations. Idempotent by its id. */
   readonly startRun: (id: string, payload: WorkflowPayload) => Promise<void>;
+  readonly readInstanceEnd?: ReadInstanceEnd;
   /** Rejects if PostgreSQL does not answer. */
   readonly pingArchive: () => Promise<void>;
 }

@@ -9,6 +9,7 @@ import {
 } from "../contracts/operation-run.ts";
 import type { Page } from "../contracts/page.ts";
 import { type Call, decodeCursor, encodeCursor, invalidCursor } from "./call.ts";
+import { endIfLost } from "./lost-runs.ts";
 import { operation } from "./operation.ts";
 
 /** A Workflow that was just asked may be a moment behind. */
@@ -91,7 +92,7 @@ export const listOperations = operation(
     if (cursor?.success === false) throw invalidCursor();
     const after = cursor === null ? null : { at: cursor.data[0], id: cursor.data[1] };
     const runs = await call.parts.operations.runs.list(query.limit + 1, after);
-    const data = runs.slice(0, query.limit);
+    const data = await Promise.all(runs.slice(0, query.limit).map((run) => endIfLost(run, call.parts)));
     const last = data.at(-1);
     const hasMore = runs.length > query.limit && last !== undefined;
     return { data, hasMore, nextCursor: hasMore ? encodeCursor([Date.parse(last.createdAt), last.id]) : null };
@@ -107,7 +108,7 @@ export const readOperation = operation(
     tell: ({ tenant = null }, _id) => ({ tenant }),
   },
   async (call: Call, id: string): Promise<OperationRun> => {
-    return known(await call.parts.operations.runs.read(runIdOf(id)));
+    return endIfLost(known(await call.parts.operations.runs.read(runIdOf(id))), call.parts);
   },
 );
 

@@ -188,7 +188,7 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   store.lineage.clearOrigins();
   const job = {
     ...newJob("erase", session.incarnation, newId(), 0, now, now),
-    settles: settles.map(({ id }) => id),
+    settles: settles.map((ended) => ended.id),
   };
   store.jobs.put(job);
   return job;

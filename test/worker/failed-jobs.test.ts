@@ -287,7 +287,7 @@ describe("erasing a session", () => {
     const ref = await chatOf(8);
     await oweSummary(ref);
     unwrap(await withoutAlarm(ref, (object) => object.erase()));
-    const clear = vi.fn(operations.clear);
+    const clear = vi.fn<typeof operations.clear>();
     expect(await deliver(await jobOf(ref, "erase"), pipelineParts({ operations: { ...operations, clear } }))).toBe(
       "acked",
     );
