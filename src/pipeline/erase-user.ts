@@ -6,7 +6,7 @@ import type { SessionRef } from "../contracts/session.ts";
 import type { SessionRemains } from "../registry/user-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reasonOf, reportFailure } from "./report.ts";
+import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 
 /** A delivery that erased for so long makes room for others. The directory sends another. */
 const MAX_ERASING_MS = 10_000;
@@ -108,4 +108,5 @@ async function eraseElsewhere(job: UserJobMessage, parts: PipelineParts): Promis
   parts.log.info("user_erasure", { jobId: job.jobId, state, archive, failedJobs });
   // Whoever noted a failure before the directory said so may have taken the erasure for one under way.
   if (state === "erased") await parts.operations.clearUser(job);
+  if (state === "erased") await clearFailure(parts, job);
 }
