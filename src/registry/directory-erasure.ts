@@ -57,6 +57,8 @@ export interface ErasureRow extends UserRef {
   readonly firstError?: string | null;
   readonly lastError: string | null;
   readonly nextSendAt: number;
+  /** Which request asked for it first. It stands in a row that is written anyway. */
+  readonly trace?: string;
 }
 
 export const ERASURE_SCHEMA = `
@@ -84,7 +86,7 @@ export class DirectoryErasure {
     this.#sql.exec("INSERT OR REPLACE INTO erasure (one, row) VALUES (1, ?)", JSON.stringify(row));
   }
 
-  begin(user: UserRef, jobId: string, now: number): void {
+  begin(user: UserRef, jobId: string, now: number, trace?: string): void {
     const { tenant, owner } = user;
     this.put({
       tenant,
@@ -99,6 +101,7 @@ export class DirectoryErasure {
       firstFailedAt: null,
       lastError: null,
       nextSendAt: now,
+      ...(trace === undefined ? {} : { trace }),
     });
   }
 
@@ -281,8 +284,8 @@ export function erasedUser({ startedAt, finishedAt }: ErasureRow): Fault {
   };
 }
 
-export function jobOf({ tenant, owner, jobId }: ErasureRow): UserJobMessage {
-  return { v: 1, kind: "erase-user", tenant, owner, jobId };
+export function jobOf({ tenant, owner, jobId, trace }: ErasureRow): UserJobMessage {
+  return { v: 1, kind: "erase-user", tenant, owner, jobId, ...(trace === undefined ? {} : { trace }) };
 }
 
 function iso(time: number): string {

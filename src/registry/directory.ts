@@ -294,12 +294,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
   // The erasure of the user
 
   /** From here on nothing is taken in in the user's name, and the alarm drives the rest. Idempotent. */
-  async beginErasure(user: UserRef): Promise<UserErasure> {
+  async beginErasure(user: UserRef, trace?: string): Promise<UserErasure> {
     return this.ctx.storage.transactionSync(() => {
       this.#ensureSchema();
       if (this.#erasure.row() === null) {
         const now = Date.now();
-        this.#erasure.begin(user, crypto.randomUUID(), now);
+        this.#erasure.begin(user, crypto.randomUUID(), now, trace);
         this.#armAt(now);
       }
       return this.#report(this.#owed());

@@ -41,7 +41,7 @@ export const createSession = operation(
       ...(metadata === undefined ? {} : { metadata }),
       ...(settings === undefined ? {} : { settings }),
     };
-    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued, call.trace));
     if (made.created) await renewIfKnown(call, ref, grant, metadata ?? {});
     return made;
   },
@@ -89,7 +89,9 @@ export const forkSession = operation(
     const metadata = request.metadata ?? from.metadata;
     const grant = await call.parts.directory.register(ref, Date.now(), metadata);
     const birth = { ref, ...grant, metadata, settings: request.settings ?? from.settings };
-    const made = unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
+    const made = unwrap(
+      await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant, call.trace),
+    );
     if (made.created) await renewIfKnown(call, ref, grant, metadata);
     return made;
   },
@@ -173,7 +175,7 @@ export const updateSession = operation(
   { action: "updateSession", scopes: ["memory:write"], audit: "each" },
   async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
-    const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call)));
+    const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call), call.trace));
     if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
     return state;
   },

@@ -89,7 +89,9 @@ export class ChatSession extends LiveSession {
     birth: Birth,
     tenant?: TenantSettings,
     continued?: Life,
+    trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.traces.heed(trace);
     this.shell.heed(birth);
     return this.shell.answer(() => {
       const existing = this.shell.usable();
@@ -168,7 +170,8 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async update(patch: SessionPatch, tenant?: TenantSettings): Promise<Outcome<SessionState>> {
+  async update(patch: SessionPatch, tenant?: TenantSettings, trace?: string): Promise<Outcome<SessionState>> {
+    this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
       this.shell.store.updateSession(patch.metadata ?? session.metadata, patch.settings ?? session.settings);
@@ -364,7 +367,9 @@ export class ChatSession extends LiveSession {
     source: ForkSource,
     waitMs: number,
     tenant?: TenantSettings,
+    trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.traces.heed(trace);
     this.shell.heed(birth);
     const begun = this.shell.answer(() => {
       const existing = this.shell.existing();
@@ -429,7 +434,8 @@ export class ChatSession extends LiveSession {
   }
 
   /** Begins to fill a new session from a file. Nobody sees it until it is whole. */
-  async beginImport(birth: Birth, tenant?: TenantSettings): Promise<Outcome<Life>> {
+  async beginImport(birth: Birth, tenant?: TenantSettings, trace?: string): Promise<Outcome<Life>> {
+    this.shell.traces.heed(trace);
     this.shell.heed(birth);
     return this.shell.answer(() => {
       if (this.shell.existing() !== null) throw new Refusal(TAKEN_SESSION);
