@@ -56,12 +56,15 @@ export function assemble(env: Env, log: Log) {
   const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
+  const standbyAlerts = createAlertClient(env.OPERATIONS, "standby");
+  const watch = { standby: standbyAlerts, memory: { toldAs: null }, pause: (ms: number) => scheduler.wait(ms) };
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
     alerts,
+    standbyAlerts,
     tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
@@ -112,7 +115,7 @@ export function assemble(env: Env, log: Log) {
   });
   const scheduledOf = (ctx: ExecutionContext) => ({
     checkAlerts: () =>
-      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
+      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log, watch }),
     retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
     endLostRuns: () => endLostRuns({ ...parts, log }),
   });

@@ -23,6 +23,8 @@ export interface Parts {
   readonly users: UserClient;
   readonly operations: OperationsClient;
   readonly alerts: Pick<AlertClient, "readBook" | "countOwed">;
+  /** Keeps the one alert that they are away. */
+  readonly standbyAlerts?: Pick<AlertClient, "readBook" | "countOwed">;
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
