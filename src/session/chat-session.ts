@@ -6,7 +6,7 @@ import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
-import type { Metadata, SessionPatch, SessionSettings, SessionState } from "../contracts/session.ts";
+import type { Metadata, SessionPatch, SessionRef, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
@@ -40,7 +40,7 @@ import {
 } from "./reading.ts";
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
-import { type Birth, newId, Refusal, type Unlisted } from "./session-shell.ts";
+import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { settingsOf, withTenant } from "./settings.ts";
 import {
   type ExportHead,
@@ -106,24 +106,26 @@ export class ChatSession extends LiveSession {
   }
 
   /**
-   * Appends a batch. Without `birth` an unknown session stays unknown, and so does one that is not listed yet, unless what it would
-   * begin with is refused: then that is told.
+   * Appends a batch. Without `birth` an unknown session stays unknown.
    * @param by who appends, for the audit
    * @param trace which request it belongs to, as a `traceparent`; here and below
+   * @param wouldBe an unknown session that the directory has not been asked for: what it cannot begin with is refused as that, and
+   *   stays unknown else. Last, since an object of an earlier version takes no notice of it
    */
   async append(
     request: AppendRequest,
-    asked: Birth | Unlisted | null,
+    birth: Birth | null,
     tenant?: TenantSettings,
     by?: AuditActor,
     trace?: string,
+    wouldBe?: SessionRef,
   ): Promise<Outcome<AppendResult>> {
     this.shell.traces.heed(trace);
-    const birth = asked === null || asked.createdAt === null ? null : asked;
-    const bounds = leasedBounds(this.shell.existing(), asked, tenant);
+    const begun = birth?.ref ?? wouldBe ?? null;
+    const bounds = leasedBounds(this.shell.existing(), begun, tenant);
     const cover = bounds === null ? null : await this.#leases.cover(bounds, request.messages);
     const outcome = this.shell.answer(() => {
-      if (asked !== birth && this.shell.usable() === null) {
+      if (birth === null && begun !== null && this.shell.usable() === null) {
         const fault = beginningFault(request, tenant?.limits, cover, Date.now());
         if (fault !== null) throw new Refusal(fault);
       }

@@ -36,13 +36,14 @@ export interface LeasedBounds {
 /**
  * What bounds the tenant of an append. Null if nothing does, and where nothing will be appended.
  * @param session as it is there; null if it begins with this append
+ * @param begun the session that would begin; null if none may
  */
 export function leasedBounds(
   session: SessionRow | null,
-  birth: { readonly ref: SessionRef } | null,
+  begun: SessionRef | null,
   settings: TenantSettings | undefined,
 ): LeasedBounds | null {
-  const tenant = session?.tenant ?? birth?.ref.tenant;
+  const tenant = session?.tenant ?? begun?.tenant;
   if (tenant === undefined || (session !== null && (session.expiredAt !== null || session.copying !== null)))
     return null;
   return boundsOf(tenant, session === null ? settings?.limits : withTenant(session, settings).tenantSettings.limits);

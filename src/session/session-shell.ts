@@ -22,12 +22,6 @@ export interface Birth {
   readonly settings?: SessionSettings;
 }
 
-/** A session that the directory has not been asked for: whether it may begin is told, and nothing is created. */
-export interface Unlisted {
-  readonly ref: SessionRef;
-  readonly createdAt: null;
-}
-
 const HASH_KEY_BYTES = 32;
 
 /** A fault that rolls a transaction back on its way out. */
