@@ -12,8 +12,9 @@ import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
+import { endLostRuns } from "./maintenance/end-lost-runs.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
-import { createRunStarter } from "./maintenance/start-run.ts";
+import { createEndReader, createRunStarter } from "./maintenance/start-run.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
@@ -56,18 +57,22 @@ export function assemble(env: Env, log: Log) {
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
   const queues = { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE };
+  const standbyAlerts = createAlertClient(env.OPERATIONS, "standby");
+  const watch = { standby: standbyAlerts, memory: { toldAs: null }, pause: (ms: number) => scheduler.wait(ms) };
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
     users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
     alerts,
+    standbyAlerts,
     tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
     tickets,
     audit,
     startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
+    readInstanceEnd: createEndReader(env.OPERATIONS_WORKFLOW),
     metrics: createMetrics(env.METRICS),
     readBacklogs: () => readBacklogs(queues),
   };
@@ -110,8 +115,9 @@ export function assemble(env: Env, log: Log) {
   });
   const scheduledOf = (ctx: ExecutionContext) => ({
     checkAlerts: () =>
-      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
+      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log, watch }),
     retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
+    endLostRuns: () => endLostRuns({ ...parts, log }),
   });
   const owners = createOwnersClient(env.OWNERS, tenants.place);
   return { app, parts, pipelineOf, scheduledOf, owners };

@@ -28,6 +28,7 @@ export const userJobMessageSchema = z.object({
   tenant: z.string().min(1),
   owner: z.string().min(1),
   jobId: z.string().min(1),
+  trace: z.string().max(64).optional().catch(undefined),
 });
 export type UserJobMessage = z.infer<typeof userJobMessageSchema>;
 

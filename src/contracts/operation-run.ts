@@ -180,6 +180,10 @@ export const operationRunSchema = z
     session: z.string().optional(),
     kind: z.string().optional(),
     dryRun: z.boolean(),
+    instance: z
+      .string()
+      .optional()
+      .describe("The instance of the Workflow that is at it, where that is not the first, which has the run's id"),
     status: runStatusSchema,
     progress: operationProgressSchema,
     report: operationReportSchema,
@@ -190,6 +194,15 @@ export const operationRunSchema = z
   })
   .meta({ id: "OperationRun" });
 export type OperationRun = z.infer<typeof operationRunSchema>;
+
+/** How many runs of an operation stand so, and when the last of them ended. */
+export interface RunTally {
+  readonly op: OperationName;
+  readonly status: RunStatus;
+  readonly count: number;
+  /** In ms since 1970; null of those that have not ended. */
+  readonly lastEndedAt: number | null;
+}
 
 export const EMPTY_STATE: OperationState = {
   cursor: null,

@@ -18,8 +18,10 @@ export const sessionLimitsSchema = z
     sessionSummariesPerDay: perDaySchema.describe(
       "Summaries of one session, past which none can be had by hand; those that a chat calls for by its length are still made",
     ),
-    tenantMessagesPerDay: perDaySchema.describe("Messages appended to all sessions together"),
-    tenantTokensPerDay: perDaySchema.describe("Tokens of the messages appended to all sessions together, as estimated"),
+    tenantMessagesPerDay: perDaySchema.describe(
+      "Messages that come to all sessions together: appended, imported or forked",
+    ),
+    tenantTokensPerDay: perDaySchema.describe("Their tokens, as estimated"),
     requestTier: requestTierSchema
       .optional()
       .describe(

@@ -25,7 +25,10 @@ export interface Finding {
   readonly detail: string;
   readonly measures: Readonly<Record<string, number>>;
 }
-export type Findings = Readonly<Record<AlertKind, Finding>>;
+/** What a look does not tell of was looked for by nobody. */
+export type Findings = Readonly<Partial<Record<AlertKind, Finding>>>;
+/** What is looked for where all alerts but one are kept: whether that place is there is seen from another. */
+export type LookFindings = Readonly<Record<Exclude<AlertKind, "operations-away">, Finding>>;
 
 /** The measures from which on there is an alert. */
 export interface Thresholds {
@@ -37,7 +40,7 @@ export interface Thresholds {
 }
 
 /** What is looked for, in what `/readyz` found. */
-export function findingsOf({ components }: Readiness, thresholds: Thresholds): Findings {
+export function findingsOf({ components }: Readiness, thresholds: Thresholds): LookFindings {
   const { backlogMessages, backlogSeconds, owedSeconds, failedJobs, tenantsOverBudget } = thresholds;
   const at = (name: string): ComponentHealth => components[name] ?? { status: "unknown" };
   return {
@@ -132,8 +135,9 @@ function quiet(kind: AlertKind): AlertState {
   return { kind, alert: null, badLooks: 0, goodLooks: 0, since: 0 };
 }
 
-function nextState(before: AlertState, finding: Finding, now: number, newId: () => string): AlertState {
-  switch (finding.found) {
+function nextState(before: AlertState, finding: Finding | undefined, now: number, newId: () => string): AlertState {
+  switch (finding?.found) {
+    case undefined:
     case "unknown":
       return before;
     case "between":
@@ -153,6 +157,10 @@ function nextState(before: AlertState, finding: Finding, now: number, newId: () 
   }
 }
 
+export function runbookOf(kind: AlertKind): string {
+  return `docs/operate.md#${kind}`;
+}
+
 function asAlert({ kind, alert, since }: AlertState, finding: Finding, now: number, newId: () => string): Alert {
   const at = new Date(now).toISOString();
   return {
@@ -163,6 +171,6 @@ function asAlert({ kind, alert, since }: AlertState, finding: Finding, now: numb
     lastSeenAt: at,
     detail: finding.detail,
     measures: finding.measures,
-    runbook: `docs/operate.md#${kind}`,
+    runbook: runbookOf(kind),
   };
 }

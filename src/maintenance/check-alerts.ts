@@ -1,21 +1,13 @@
-import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
 import type { Readiness } from "../contracts/health.ts";
 import { BACKLOG_AGE_MS, BACKLOG_MESSAGES, OWED_AGE_MS } from "../service/health.ts";
+import { inTime } from "../service/in-time.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import type { AlertKeeper } from "./alert-keeper.ts";
 import { decideAlerts, findingsOf, type Thresholds } from "./alerts.ts";
-import { postNotice, type Webhook } from "./webhook.ts";
-
-/** Where alerts are kept between two checks. */
-export interface AlertKeeper {
-  readBook(): Promise<AlertBook>;
-  /** Keeps a book that follows the one that is there, and owes its notices with it. @returns false if another came first */
-  saveBook(book: AlertBook, notices: readonly AlertNotice[]): Promise<boolean>;
-  /** What is due to be sent, the oldest first. It is due again, later each time, until it is settled. */
-  takeNotices(limit: number): Promise<OwedNotice[]>;
-  /** Idempotent. */
-  settleNotice(id: string): Promise<void>;
-}
+import { logNotices, sendOwed } from "./send-notices.ts";
+import { type KeeperWatch, watchKeeper } from "./watch-keeper.ts";
+import type { Webhook } from "./webhook.ts";
 
 export interface AlertParts {
   readonly keeper: AlertKeeper;
@@ -24,6 +16,8 @@ export interface AlertParts {
   readonly webhook: Webhook | null;
   readonly hasDigest: boolean;
   readonly log: Log;
+  /** Who looks whether the keeper is there; left out: nobody. */
+  readonly watch?: KeeperWatch;
   /** ms since 1970 */
   readonly now?: () => number;
 }
@@ -37,17 +31,26 @@ export const THRESHOLDS: Thresholds = {
   tenantsOverBudget: 1,
 };
 
-/** Sent in one check at most: with a timeout each they are done before the next but one. */
-const MAX_NOTICES = 20;
+/** A look at all parts takes two seconds at most, and its keeper as long as it likes: one that takes longer is away. In ms. */
+const LOOK_TIMEOUT_MS = 15_000;
 
 /** One look at everything that there is an alert for, and what follows from it. Never rejects: the next minute looks again. */
 export async function checkAlerts(parts: AlertParts): Promise<void> {
-  const { log } = parts;
+  const { keeper, webhook, log, watch, now = Date.now } = parts;
+  const isKept = await inTime(orTell(look(parts), log), LOOK_TIMEOUT_MS);
+  if (isKept === null) log.error("alerts_not_checked", { error: "late", afterMs: LOOK_TIMEOUT_MS });
+  if (isKept === true && webhook !== null) await orTell(sendOwed(keeper, webhook, log, now), log);
+  if (watch !== undefined) await watchKeeper({ ...watch, keeper, webhook, log, now }, isKept === true);
+}
+
+/** Whether it went well. */
+async function orTell(work: Promise<void>, log: Log): Promise<boolean> {
   try {
-    await look(parts);
-    if (parts.webhook !== null) await sendOwed(parts, parts.webhook);
+    await work;
+    return true;
   } catch (error) {
     log.error("alerts_not_checked", errorFields(error));
+    return false;
   }
 }
 
@@ -59,23 +62,5 @@ async function look({ keeper, checkReadiness, webhook, hasDigest, log, now = Dat
     newId: () => crypto.randomUUID(),
   });
   // Of two checks at a time one counts: the other would count the same minute twice.
-  if (!(await keeper.saveBook(book, webhook === null ? [] : notices))) return;
-  for (const notice of notices) {
-    if (notice.type === "alert.started") log.warn("alert_started", { kind: notice.alert.kind, id: notice.alert.id });
-    if (notice.type === "alert.ended") log.info("alert_ended", { kind: notice.alert.kind, id: notice.alert.id });
-  }
-}
-
-/** In their order. While the webhook is away the rest wait, so that an end does not overtake its start. */
-async function sendOwed({ keeper, log, now = Date.now }: AlertParts, webhook: Webhook): Promise<void> {
-  for (const { notice, attempts } of await keeper.takeNotices(MAX_NOTICES)) {
-    const posted = await postNotice(webhook, notice, now());
-    if (posted.outcome === "taken") {
-      await keeper.settleNotice(notice.id);
-      continue;
-    }
-    const status = posted.outcome === "refused" ? posted.status : null;
-    log.warn("alert_not_taken", { id: notice.id, type: notice.type, attempts, status });
-    if (posted.outcome === "away") return;
-  }
+  if (await keeper.saveBook(book, webhook === null ? [] : notices)) logNotices(notices, log);
 }

@@ -70,7 +70,11 @@ export async function runOperation(
       if (slice >= parts.pacing.slicesPerInstance) {
         const following = { run, part: part + 1, state };
         await steps.do("go on", STEP, async () => {
-          await parts.startRun(partIdOf(run, following.part), { ...request, chain: following });
+          const instance = partIdOf(run, following.part);
+          await parts.startRun(instance, { ...request, chain: following });
+          // Afterwards: whoever reads the run looks at this instance, and one that is not there yet tells nothing.
+          const { progress, report } = following.state;
+          await runs.progress(run, { progress, report, instance });
           return following.part;
         });
         return { status: "continued", report: state.report };

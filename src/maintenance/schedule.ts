@@ -5,11 +5,13 @@ export const EVERY_NIGHT = "17 3 * * *";
 export interface Scheduled {
   readonly checkAlerts: () => Promise<void>;
   readonly retainAudit: () => Promise<void>;
+  readonly endLostRuns: () => Promise<void>;
 }
 
 /** @param cron as it stands in wrangler.toml; one that is not known, such as the empty one of a run by hand, does everything */
-export async function runSchedule(cron: string, { checkAlerts, retainAudit }: Scheduled): Promise<void> {
+export async function runSchedule(cron: string, { checkAlerts, retainAudit, endLostRuns }: Scheduled): Promise<void> {
+  const tidy = async (): Promise<unknown> => Promise.all([retainAudit(), endLostRuns()]);
   if (cron === EVERY_MINUTE) return checkAlerts();
-  if (cron === EVERY_NIGHT) return retainAudit();
-  await Promise.all([checkAlerts(), retainAudit()]);
+  if (cron === EVERY_NIGHT) await tidy();
+  else await Promise.all([checkAlerts(), tidy()]);
 }

@@ -11,6 +11,14 @@ export function createRunStarter(workflow: Workflow): (id: string, payload: Work
   };
 }
 
+/** Looks how an instance ended that cannot say so itself any more. Null if it goes on, or ended as it should. Rejects if nobody knows. */
+export function createEndReader(workflow: Workflow): (id: string) => Promise<"errored" | "terminated" | null> {
+  return async (id) => {
+    const { status } = await (await workflow.get(id)).status();
+    return status === "errored" || status === "terminated" ? status : null;
+  };
+}
+
 /** Of an id that is taken Workflows says no more than that something went wrong, and its words are not ours. */
 async function isThere(workflow: Workflow, id: string): Promise<boolean> {
   try {

@@ -13,7 +13,7 @@ type Owed =
       readonly kind: "write";
       readonly write: ArchiveWrite & { readonly version: number; readonly messageSeq?: number | undefined };
     }
-  | { readonly kind: "erasure"; readonly createdAt: number };
+  | { readonly kind: "erasure"; readonly createdAt: number; readonly settles: readonly string[] };
 
 interface Pending {
   readonly delivery: Delivery;
@@ -77,7 +77,9 @@ async function readOwed(job: JobMessage, parts: PipelineParts): Promise<{ owed: 
   if (job.kind === "erase") {
     const erasure = await session.readErasure(job.jobId, job.incarnation);
     if (erasure === null) return null;
-    return { owed: { kind: "erasure", createdAt: erasure.createdAt }, failures: erasure.failures };
+    // An object of an earlier version names none.
+    const { createdAt, failures, settles = [] } = erasure;
+    return { owed: { kind: "erasure", createdAt, settles }, failures };
   }
   const write = await session.readArchiveDelta(job.jobId, job.incarnation);
   return write === null ? null : { owed: { kind: "write", write }, failures: write.failures };
@@ -120,6 +122,8 @@ async function confirm(
     await reportFailure(parts, job, reason, report);
   } else if (owed.kind === "erasure") {
     await forgetTombstone(job, parts);
+    // Before the session confirms, which is the last to know of them. Without the list the job comes again.
+    for (const ended of owed.settles) await parts.operations.clear(ended);
     await session.confirmErased(jobId, incarnation);
     await reportRecovery(parts, job, failures);
   } else if (result === "behind") {

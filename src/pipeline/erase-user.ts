@@ -5,8 +5,9 @@ import type { UserJobMessage } from "../contracts/job.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import type { SessionRemains } from "../registry/user-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { traceIdOf } from "../telemetry/trace.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reasonOf, reportFailure } from "./report.ts";
+import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 
 /** A delivery that erased for so long makes room for others. The directory sends another. */
 const MAX_ERASING_MS = 10_000;
@@ -18,8 +19,11 @@ const FOUND_AT_ONCE = 1_000;
  * Erases a user: the objects first, at once; then, when each of them says that nothing is left and the archive has confirmed it, what
  * else names the user. The user's directory says what is next, and sends the job again until a look at every place finds nothing.
  */
-export async function eraseUser(job: UserJobMessage, parts: PipelineParts): Promise<Verdict> {
+export async function eraseUser(job: UserJobMessage, given: PipelineParts): Promise<Verdict> {
   const startedAt = Date.now();
+  const traceId = traceIdOf(job.trace);
+  const traceIds = traceId === undefined ? [] : [traceId];
+  const parts: PipelineParts = { ...given, withDatabase: (body) => given.withDatabase(body, traceIds) };
   try {
     for (;;) {
       const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
@@ -34,7 +38,7 @@ export async function eraseUser(job: UserJobMessage, parts: PipelineParts): Prom
     }
   } catch (error) {
     const reason = `erasure: ${reasonOf(error)}`;
-    parts.log.warn("erasure_held_up", { jobId: job.jobId, ...errorFields(error) });
+    parts.log.warn("erasure_held_up", { jobId: job.jobId, traceId, ...errorFields(error) });
     const report = await parts.users.noteErasureFailure(job, job.jobId, reason);
     await reportFailure(parts, { ...job, session: "" }, reason, report);
     return ACK;
@@ -45,7 +49,7 @@ async function wipe(sessions: readonly string[], job: UserJobMessage, parts: Pip
   const wiped: string[] = [];
   try {
     await forEach(sessions, async (session) => {
-      const erased = await sessionOf(session, job, parts).erase();
+      const erased = await sessionOf(session, job, parts).erase(job.trace);
       if (!erased.ok && erased.fault.code !== "session_not_found") unwrap(erased);
       wiped.push(session);
     });
@@ -105,7 +109,8 @@ async function eraseElsewhere(job: UserJobMessage, parts: PipelineParts): Promis
   await parts.operations.clearUser(job);
   const failedJobs = await parts.operations.countOfUser(job);
   const state = await parts.users.concludeErasure(job, job.jobId, { archive, failedJobs });
-  parts.log.info("user_erasure", { jobId: job.jobId, state, archive, failedJobs });
+  parts.log.info("user_erasure", { jobId: job.jobId, traceId: traceIdOf(job.trace), state, archive, failedJobs });
   // Whoever noted a failure before the directory said so may have taken the erasure for one under way.
   if (state === "erased") await parts.operations.clearUser(job);
+  if (state === "erased") await clearFailure(parts, job);
 }

@@ -121,7 +121,7 @@ function isLate({ sends = 1 }: JobMessage): boolean {
 }
 
 /** Takes a job off the lists of what fails and of what is late, on which it need not be. */
-export async function clearFailure(parts: ReportParts, job: JobMessage): Promise<void> {
+export async function clearFailure(parts: ReportParts, job: Pick<JobMessage, "jobId">): Promise<void> {
   try {
     await parts.operations.clear(job.jobId);
   } catch (error) {

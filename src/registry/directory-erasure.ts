@@ -2,7 +2,8 @@ import type { Fault } from "../contracts/errors.ts";
 import type { UserJobMessage } from "../contracts/job.ts";
 import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../contracts/limits.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
-import { resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import { LATE_AFTER_SENDS, resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import type { LateWork } from "./late-work-client.ts";
 
 /** What a directory keeps of the erasure of its user, and what has to be done next. The clock and chance are passed in. */
 
@@ -12,6 +13,8 @@ const PAGE_SIZE = 50;
 const PROGRESS_PAUSE_MS = 5_000;
 /** Longer than any word of the directory is good for, whatever two clocks differ by. */
 const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
+/** An erasure waits for the words of its directory to run out, and for its sessions to hear from the archive: before this it is in time. */
+const LATE_AFTER_MS = 120_000;
 
 /**
  * - `wipe`: sessions that are to be erased in their objects
@@ -44,12 +47,18 @@ export interface ErasureRow extends UserRef {
   readonly sessions: number;
   readonly found: ErasureFindings | null;
   readonly sends: number;
+  /** How often the job was sent since anything came of it. Absent of one that an earlier version began. */
+  readonly unanswered?: number;
+  /** Since when there is something to do, where it was begun again; in ms since 1970. */
+  readonly owedSince?: number;
   readonly failures: number;
   readonly firstFailedAt: number | null;
   /** Absent of one that an earlier version began. */
   readonly firstError?: string | null;
   readonly lastError: string | null;
   readonly nextSendAt: number;
+  /** Which request asked for it first. It stands in a row that is written anyway. */
+  readonly trace?: string;
 }
 
 export const ERASURE_SCHEMA = `
@@ -77,7 +86,7 @@ export class DirectoryErasure {
     this.#sql.exec("INSERT OR REPLACE INTO erasure (one, row) VALUES (1, ?)", JSON.stringify(row));
   }
 
-  begin(user: UserRef, jobId: string, now: number): void {
+  begin(user: UserRef, jobId: string, now: number, trace?: string): void {
     const { tenant, owner } = user;
     this.put({
       tenant,
@@ -92,12 +101,14 @@ export class DirectoryErasure {
       firstFailedAt: null,
       lastError: null,
       nextSendAt: now,
+      ...(trace === undefined ? {} : { trace }),
     });
   }
 
   /** Begins again what was over: something was found that it did not know of. */
   beginAgain(row: ErasureRow, now: number): ErasureRow {
-    const again = { ...row, finishedAt: null, found: null, sends: 0, nextSendAt: now, ...NO_FAILURE };
+    const begun = { sends: 0, unanswered: 0, owedSince: now, nextSendAt: now };
+    const again = { ...row, ...begun, finishedAt: null, found: null, ...NO_FAILURE };
     this.put(again);
     return again;
   }
@@ -183,7 +194,7 @@ export class DirectoryErasure {
 
   /** The job was sent, and is sent again unless somebody comes back for it. */
   noteSent(row: ErasureRow, random: number, now: number): void {
-    this.put({ ...row, nextSendAt: now + resendDelayMs(1, random) });
+    this.put({ ...row, unanswered: (row.unanswered ?? 0) + 1, nextSendAt: now + resendDelayMs(1, random) });
   }
 
   /** What was found keeps it going; nothing ends it, but for a last look when no late write can come any more. */
@@ -192,13 +203,20 @@ export class DirectoryErasure {
     const sends = row.sends + 1;
     const concluded = isClean
       ? { ...row, found, finishedAt: now, nextSendAt: now + ERASED_USER_REST_MS, ...NO_FAILURE }
-      : { ...row, found, finishedAt: null, sends, nextSendAt: now + retryDelayMs(sends, random) };
+      : {
+          ...row,
+          ...(row.finishedAt === null ? {} : { owedSince: now }),
+          found,
+          finishedAt: null,
+          sends,
+          nextSendAt: now + retryDelayMs(sends, random),
+        };
     this.put(concluded);
     return concluded;
   }
 
   #progress(row: ErasureRow, now: number): void {
-    this.put({ ...row, sends: 0, nextSendAt: now + PROGRESS_PAUSE_MS, ...NO_FAILURE });
+    this.put({ ...row, sends: 0, unanswered: 0, nextSendAt: now + PROGRESS_PAUSE_MS, ...NO_FAILURE });
   }
 
   #mark(sessions: readonly string[], state: number, lookedAt: number): void {
@@ -229,6 +247,16 @@ export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
   return finishedAt !== null && now < finishedAt + ERASED_USER_REST_MS;
 }
 
+/** What operators are told of an erasure that was sent again and again, and of which nothing came; null if it is in time. */
+export function lateErasure(
+  { jobId, startedAt, owedSince, finishedAt, unanswered = 0 }: ErasureRow,
+  now: number,
+): LateWork | null {
+  const owedAt = owedSince ?? startedAt;
+  const isLate = finishedAt === null && unanswered >= LATE_AFTER_SENDS && now - owedAt >= LATE_AFTER_MS;
+  return isLate ? { jobId, kind: "erase-user", owedAt } : null;
+}
+
 const NO_FAILURE = { failures: 0, firstFailedAt: null, firstError: null, lastError: null };
 
 /** The erasure as it is told. */
@@ -256,8 +284,8 @@ export function erasedUser({ startedAt, finishedAt }: ErasureRow): Fault {
   };
 }
 
-export function jobOf({ tenant, owner, jobId }: ErasureRow): UserJobMessage {
-  return { v: 1, kind: "erase-user", tenant, owner, jobId };
+export function jobOf({ tenant, owner, jobId, trace }: ErasureRow): UserJobMessage {
+  return { v: 1, kind: "erase-user", tenant, owner, jobId, ...(trace === undefined ? {} : { trace }) };
 }
 
 function iso(time: number): string {

@@ -17,11 +17,13 @@ import {
   type ErasureStep,
   isAtRest,
   jobOf,
+  lateErasure,
   type LookedAt,
   toUserErasure,
 } from "./directory-erasure.ts";
 import { OwnerNote } from "./directory-owner.ts";
 import { createJurisdictions } from "./jurisdiction.ts";
+import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "./late-work-client.ts";
 import { createOwnersClient } from "./owners-client.ts";
 import type { Owners } from "./owners.ts";
 
@@ -29,6 +31,7 @@ import type { Owners } from "./owners.ts";
 export interface DirectoryEnv {
   readonly ARCHIVE_QUEUE: Queue;
   readonly OWNERS: DurableObjectNamespace<Owners>;
+  readonly OPERATIONS: LateWorkNamespace;
 }
 
 /** The word that a session may be created, which its object has to hear soon. */
@@ -70,6 +73,8 @@ const MAX_SCANNED_ROWS = 5_000;
 const OWNER_RETRY_MS = 60_000;
 
 const log = createLog();
+/** Shared by the directories of an isolate. */
+const lateWork = createLateWorkClient();
 const inJurisdiction = createJurisdictions(log);
 
 const EXPIRY_COLUMNS = `
@@ -289,12 +294,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
   // The erasure of the user
 
   /** From here on nothing is taken in in the user's name, and the alarm drives the rest. Idempotent. */
-  async beginErasure(user: UserRef): Promise<UserErasure> {
+  async beginErasure(user: UserRef, trace?: string): Promise<UserErasure> {
     return this.ctx.storage.transactionSync(() => {
       this.#ensureSchema();
       if (this.#erasure.row() === null) {
         const now = Date.now();
-        this.#erasure.begin(user, crypto.randomUUID(), now);
+        this.#erasure.begin(user, crypto.randomUUID(), now, trace);
         this.#armAt(now);
       }
       return this.#report(this.#owed());
@@ -421,10 +426,23 @@ export class Directory extends DurableObject<DirectoryEnv> {
     }
     this.#erasure.noteSent(row, Math.random(), now);
     this.#armAt(this.#owed().nextSendAt);
+    // Told before it is sent: told afterwards, the consumer could have settled it already.
+    await this.#noteLate(lateErasure(this.#owed(), now));
     try {
       await this.env.ARCHIVE_QUEUE.send(jobOf(row));
     } catch (error) {
       log.warn("job_not_sent", { jobId: row.jobId, kind: "erase-user", ...errorFields(error) });
+    }
+  }
+
+  /** Operators hear of it. An Operations object out of reach must not hold up the erasure. */
+  async #noteLate(late: LateWork | null): Promise<void> {
+    if (late === null) return;
+    try {
+      const isTold = await lateWork.note(this.env.OPERATIONS, late);
+      if (isTold) log.warn("job_late", { jobId: late.jobId, kind: late.kind, owedForMs: Date.now() - late.owedAt });
+    } catch (error) {
+      log.error("operations_unreachable", errorFields(error));
     }
   }
 

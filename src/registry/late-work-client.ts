@@ -1,9 +1,9 @@
 import type { JobKind } from "../contracts/job.ts";
 
-/** Work that a session has sent again and again without hearing of it. */
+/** Work that a session, or the directory of a user, has sent again and again without hearing of it. */
 export interface LateWork {
   readonly jobId: string;
-  readonly kind: JobKind;
+  readonly kind: JobKind | "erase-user";
   /** ms since 1970 */
   readonly owedAt: number;
 }

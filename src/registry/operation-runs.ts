@@ -4,6 +4,7 @@ import type {
   OperationRequest,
   OperationRun,
   RunStatus,
+  RunTally,
 } from "../contracts/operation-run.ts";
 import type { UserRef } from "../contracts/user.ts";
 
@@ -23,14 +24,42 @@ export const RUNS_SCHEMA = `
 export interface RunNews {
   readonly progress: OperationProgress;
   readonly report: OperationReport;
+  /** That the run goes on in from here. */
+  readonly instance?: string;
+}
+
+interface TallyRow extends Record<string, SqlStorageValue> {
+  readonly op: RunTally["op"];
+  readonly status: RunStatus;
+  readonly count: number;
+  readonly ended: string | null;
 }
 
 /** The runs of operations, for operators. The truth of each is in its instance of the Workflow. The clock is passed in. */
 export class OperationRuns {
   readonly #sql: SqlStorage;
+  /** Reports are long, and whoever watches asks often: counted anew once one has changed. */
+  #tallies: readonly RunTally[] | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** Of all runs that are remembered, but for those that only told what they would do. */
+  tallies(): readonly RunTally[] {
+    this.#tallies ??= this.#sql
+      .exec<TallyRow>(
+        `SELECT run ->> '$.op' AS op, run ->> '$.status' AS status, count(*) AS count, max(run ->> '$.finishedAt') AS ended
+         FROM operation_runs WHERE NOT run ->> '$.dryRun' GROUP BY 1, 2 ORDER BY 1, 2`,
+      )
+      .toArray()
+      .map(({ op, status, count, ended }) => ({
+        op,
+        status,
+        count,
+        lastEndedAt: ended === null ? null : Date.parse(ended),
+      }));
+    return this.#tallies;
   }
 
   byId(id: string): OperationRun | null {
@@ -71,6 +100,7 @@ export class OperationRuns {
       },
       now,
     );
+    this.#tallies = null;
     this.#sql.exec(
       `DELETE FROM operation_runs WHERE id IN
          (SELECT id FROM operation_runs ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?)`,
@@ -143,6 +173,7 @@ export class OperationRuns {
 
   #put(run: OperationRun, now: number): OperationRun {
     const stored: OperationRun = { ...run, updatedAt: new Date(now).toISOString() };
+    this.#tallies = null;
     this.#sql.exec(
       "INSERT OR REPLACE INTO operation_runs (id, created_at, run) VALUES (?, ?, ?)",
       stored.id,

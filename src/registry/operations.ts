@@ -3,7 +3,7 @@ import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
 import type { FailureCount, FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
 import type { Failure } from "../contracts/job.ts";
-import type { OperationRequest, OperationRun, RunStatus } from "../contracts/operation-run.ts";
+import type { OperationRequest, OperationRun, RunStatus, RunTally } from "../contracts/operation-run.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import { AlertStore } from "./alert-store.ts";
@@ -25,6 +25,8 @@ export interface OperationsStats {
   /** Since when the job fails that has failed longest, ms since 1970; null if none does. */
   readonly oldestFailedAt: number | null;
   readonly tenants: number;
+  /** None where one tenant is asked for: operators alone begin them. */
+  readonly runs: readonly RunTally[];
 }
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
@@ -141,6 +143,7 @@ export class Operations extends DurableObject {
       failed: this.#failures.counts(tenant),
       oldestFailedAt: this.#failures.oldestAt(tenant),
       tenants: this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM tenants").one().count,
+      runs: tenant === null ? this.#runs.tallies() : [],
     };
   }
 

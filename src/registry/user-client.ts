@@ -7,8 +7,11 @@ export type { SessionRemains } from "./directory-erasure.ts";
 
 /** What the directory of a user is asked about the user: not for the sessions of a tenant alone, which have no user. */
 export interface UserClient {
-  /** Idempotent: an erasure that began goes on, and one that is over is told. */
-  erase(user: UserRef): Promise<UserErasure>;
+  /**
+   * Idempotent: an erasure that began goes on, and one that is over is told.
+   * @param trace which request asks for it, as a `traceparent`
+   */
+  erase(user: UserRef, trace?: string): Promise<UserErasure>;
   /** The same, but one that is over begins again. */
   eraseAgain(user: UserRef): Promise<UserErasure>;
   /** What the user's directory knows, as an operator has to know it. */
@@ -58,7 +61,7 @@ export function createUserClient(
   const stubOf = async ({ tenant, owner }: UserRef): Promise<UserStub> =>
     (await place(namespace, tenant)).getByName(`${tenant}/${owner}`) as UserStub;
   return {
-    erase: async (user) => (await stubOf(user)).beginErasure({ tenant: user.tenant, owner: user.owner }),
+    erase: async ({ tenant, owner }, trace) => (await stubOf({ tenant, owner })).beginErasure({ tenant, owner }, trace),
     eraseAgain: async (user) => (await stubOf(user)).beginErasureAgain({ tenant: user.tenant, owner: user.owner }),
     standing: async (user) => (await stubOf(user)).standing(null),
     readErasure: async (user) => (await stubOf(user)).readErasure(),

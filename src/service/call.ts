@@ -14,6 +14,7 @@ import type { SessionClient } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ReadInstanceEnd } from "./lost-runs.ts";
 
 /** What the operations are made of; the entry hands it over. */
 export interface Parts {
@@ -22,6 +23,8 @@ export interface Parts {
   readonly users: UserClient;
   readonly operations: OperationsClient;
   readonly alerts: Pick<AlertClient, "readBook" | "countOwed">;
+  /** Keeps the one alert that they are away. */
+  readonly standbyAlerts?: Pick<AlertClient, "readBook" | "countOwed">;
   readonly tenants: TenantClient;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
@@ -32,6 +35,7 @@ export interface Parts {
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>) => Promise<T>;
   /** Begins an instance of the Workflow of operations. Idempotent by its id. */
   readonly startRun: (id: string, payload: WorkflowPayload) => Promise<void>;
+  readonly readInstanceEnd?: ReadInstanceEnd;
   /** Rejects if PostgreSQL does not answer. */
   readonly pingArchive: () => Promise<void>;
 }

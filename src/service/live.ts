@@ -12,11 +12,13 @@ import { operation } from "./operation.ts";
 export const openLive = operation(
   { action: "followSession", scopes: ["memory:read"], audit: "refusals" },
   async (call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
-    const { principal, requestId } = call;
+    const { principal, requestId, trace } = call;
     const ref = refOf(call, sessionId);
     const { scopes, kind, id, expiresAt = null, ticket = null } = principal;
     const tenant = (await tenantOf(call)) ?? null;
-    const opening = { since: since ?? null, scopes, by: { kind, id }, expiresAt, ticket, requestId, tenant };
+    const by = { kind, id };
+    const traced = trace === undefined ? {} : { trace };
+    const opening = { since: since ?? null, scopes, by, expiresAt, ticket, requestId, tenant, ...traced };
     const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
     if ("code" in opened) throw new ThreadkeepError(opened);
     return opened;

@@ -24,7 +24,7 @@ export const appendMessages = operation(
     const tenant = await tenantOf(call);
     const { kind, id } = call.principal;
     const by = { kind, id };
-    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace);
+    const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
     if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
     // Created by its first append, which is answered only after the directory knows the session.
     const grant = await call.parts.directory.register(ref, Date.now(), {});

@@ -8,6 +8,7 @@ import {
 } from "../contracts/operation-run.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Call } from "./call.ts";
+import { endIfLost } from "./lost-runs.ts";
 import { operation } from "./operation.ts";
 import { pageOf, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
@@ -85,7 +86,8 @@ export const listOperations = operation(
     const cursor = readCursor(timedCursorSchema, query.cursor);
     const after = cursor === null ? null : { at: cursor[0], id: cursor[1] };
     const runs = await call.parts.operations.runs.list(query.limit + 1, after);
-    return pageOf(runs, query.limit, ({ createdAt, id }) => [Date.parse(createdAt), id]);
+    const page = pageOf(runs, query.limit, ({ createdAt, id }) => [Date.parse(createdAt), id]);
+    return { ...page, data: await Promise.all(page.data.map((run) => endIfLost(run, call.parts))) };
   },
 );
 
@@ -98,7 +100,7 @@ export const readOperation = operation(
     tell: ({ tenant = null }, _id) => ({ tenant }),
   },
   async (call: Call, id: string): Promise<OperationRun> => {
-    return known(await call.parts.operations.runs.read(runIdOf(id)));
+    return endIfLost(known(await call.parts.operations.runs.read(runIdOf(id))), call.parts);
   },
 );
 

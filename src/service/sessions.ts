@@ -13,6 +13,7 @@ import {
   type SessionState,
   TENANT_OWNER,
 } from "../contracts/session.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
 import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
@@ -40,7 +41,7 @@ export const createSession = operation(
       ...(metadata === undefined ? {} : { metadata }),
       ...(settings === undefined ? {} : { settings }),
     };
-    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued));
+    const made = unwrap(await call.parts.sessions.get(ref).create(birth, tenant, continued, call.trace));
     if (made.created) await renewIfKnown(call, ref, grant, metadata ?? {});
     return made;
   },
@@ -83,15 +84,30 @@ export const forkSession = operation(
     if (ref.session === source.session)
       throw pathFault("/id", "must be another than that of the session it comes from");
     const tenant = await tenantOf(call);
-    const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq));
+    const counted = await countedBy(call, ref, request, tenant);
+    const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq, counted));
     const metadata = request.metadata ?? from.metadata;
     const grant = await call.parts.directory.register(ref, Date.now(), metadata);
     const birth = { ref, ...grant, metadata, settings: request.settings ?? from.settings };
-    const made = unwrap(await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant));
+    const made = unwrap(
+      await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant, call.trace),
+    );
     if (made.created) await renewIfKnown(call, ref, grant, metadata);
     return made;
   },
 );
+
+/** By whose limits the messages of a fork are counted. Those of one that is there already were: a repeated request finds nothing used up by it. */
+async function countedBy(
+  call: Call,
+  ref: SessionRef,
+  { id }: ForkRequest,
+  tenant: TenantSettings | undefined,
+): Promise<TenantSettings | undefined> {
+  if (tenant?.limits === undefined || id === undefined) return tenant;
+  const known = await call.parts.sessions.get(ref).state();
+  return !known.ok && known.fault.code === "session_not_found" ? tenant : undefined;
+}
 
 function pathFault(path: string, detail: string): ThreadkeepError {
   return new ThreadkeepError({
@@ -154,7 +170,7 @@ export const updateSession = operation(
   { action: "updateSession", scopes: ["memory:write"], audit: "each" },
   async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
-    const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call)));
+    const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call), call.trace));
     if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
     return state;
   },

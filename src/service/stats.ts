@@ -1,6 +1,8 @@
 import type { FailureCount } from "../contracts/failed-job.ts";
+import type { RunTally } from "../contracts/operation-run.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Call } from "./call.ts";
+import { inTime } from "./in-time.ts";
 import { operation } from "./operation.ts";
 
 /** How things stand now, for whoever watches. */
@@ -14,6 +16,8 @@ export interface Stats {
   /** Tenants that were created; null for a caller that may not know, or if nobody can tell. */
   readonly tenants: number | null;
   readonly backlogs: readonly Backlog[];
+  /** Of operations; none for a caller that may not know. */
+  readonly runs: readonly RunTally[];
 }
 
 /** A part that takes longer is told as out of reach: whoever watches asks again soon. */
@@ -25,25 +29,15 @@ export const readStats = operation(
   async ({ principal, parts }: Call): Promise<Stats> => {
     const isAdmin = principal.scopes.includes("admin");
     const [operations, backlogs] = await Promise.all([
-      inTime(parts.operations.stats(isAdmin ? null : principal.tenant)),
-      isAdmin && parts.readBacklogs !== undefined ? inTime(parts.readBacklogs()) : [],
+      inTime(parts.operations.stats(isAdmin ? null : principal.tenant), READ_TIMEOUT_MS),
+      isAdmin && parts.readBacklogs !== undefined ? inTime(parts.readBacklogs(), READ_TIMEOUT_MS) : [],
     ]);
     return {
       failed: operations === null ? null : { counts: operations.failed, oldestAt: operations.oldestFailedAt },
       tenants: isAdmin ? (operations?.tenants ?? null) : null,
       backlogs: backlogs ?? [],
+      // An object of an earlier version counts none.
+      runs: operations?.runs ?? [],
     };
   },
 );
-
-async function inTime<T>(asked: Promise<T>): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), READ_TIMEOUT_MS);
-  });
-  try {
-    return await Promise.race([asked.catch(() => null), late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

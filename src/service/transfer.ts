@@ -122,7 +122,7 @@ async function begin(call: Call, ref: SessionRef, head: SessionLine): Promise<Be
   // The erasure of a user finds it from here on, though no list shows it.
   const { grantedAt } = await call.parts.directory.announce(ref, createdAt);
   const birth = { ref, createdAt, grantedAt, metadata, settings };
-  return { ...unwrap(await call.parts.sessions.get(ref).beginImport(birth, tenant)), grantedAt };
+  return { ...unwrap(await call.parts.sessions.get(ref).beginImport(birth, tenant, call.trace)), grantedAt };
 }
 
 /** The lines on their way into the object, in pages. */

@@ -100,7 +100,7 @@ export const eraseUser = operation(
           "Whoever speaks for a user may erase that one alone. Name that user, or use a key of the tenant without Threadkeep-User.",
       });
     }
-    return call.parts.users.erase({ tenant: call.principal.tenant, owner });
+    return call.parts.users.erase({ tenant: call.principal.tenant, owner }, call.trace);
   },
 );
 

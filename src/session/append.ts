@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { Outcome } from "../contracts/errors.ts";
+import type { Fault, Outcome } from "../contracts/errors.ts";
 import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/limits.ts";
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
@@ -61,39 +61,34 @@ export interface Appended {
   readonly createdCount: number;
 }
 
-/**
- * Appends what is new of a batch and answers for all of it. Dedupe comes before every other check, so that a lost answer can be
- * retried. Runs inside the caller's transaction: all or nothing.
- */
-export function appendMessages(
-  store: SessionStore,
-  session: SessionRow,
+/** A message of the log that has an id of the batch. */
+interface Earlier {
+  readonly row: HashedMessageRow;
+  readonly saysSame: boolean;
+}
+
+/** What is new of a batch, and what is answered for all of it. */
+interface Sorted {
+  readonly answers: AppendedMessage[];
+  readonly inserts: readonly { readonly message: NewMessage; readonly seq: Seq }[];
+}
+
+/** Dedupe comes before every other check, so that a lost answer can be retried. */
+function sortOut(
   messages: readonly NewMessage[],
   expectedHeadSeq: Seq | undefined,
-  now: number,
-): Outcome<Appended> {
-  const newest = store.messages.head();
-  let headSeq = newest?.seq ?? 0;
-  let totalCost = newest?.totalCost ?? 0;
-  let totalBytes = newest?.totalBytes ?? 0;
-
-  const clientIds = messages.flatMap((message) =>
-    message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
-  );
-  const known = new Map(store.messages.byClientId(clientIds).map((row) => [row.clientId, row] as const));
+  headSeq: Seq,
+  findEarlier: (message: NewMessage, reservedSeq: Seq | null) => Earlier | null,
+): Outcome<Sorted> {
   const answers: AppendedMessage[] = [];
   const inserts: { message: NewMessage; seq: Seq }[] = [];
   let nextSeq = headSeq + 1;
   for (const [index, message] of messages.entries()) {
     const reservedSeq = message.id === undefined ? null : seqOfServerId(message.id);
-    const row =
-      reservedSeq === null
-        ? known.get(message.id ?? "")
-        : reservedSeq <= headSeq
-          ? store.messages.hashedBySeq(reservedSeq)
-          : null;
-    if (message.id !== undefined && row !== undefined && row !== null) {
-      if (messageId(row) !== message.id || !isSame(row, message, session.hashKey)) {
+    const earlier = findEarlier(message, reservedSeq);
+    if (message.id !== undefined && earlier !== null) {
+      const { row, saysSame } = earlier;
+      if (messageId(row) !== message.id || !saysSame) {
         return {
           ok: false,
           fault: {
@@ -126,10 +121,7 @@ export function appendMessages(
     answers.push({ id: message.id ?? serverId(nextSeq), seq: nextSeq, created: true });
     nextSeq += 1;
   }
-  if (inserts.length === 0) {
-    return { ok: true, value: { messages: answers, headSeq, createdCount: 0 } };
-  }
-  if (expectedHeadSeq !== undefined && expectedHeadSeq !== headSeq) {
+  if (inserts.length > 0 && expectedHeadSeq !== undefined && expectedHeadSeq !== headSeq) {
     return {
       ok: false,
       fault: {
@@ -139,6 +131,46 @@ export function appendMessages(
         facts: { headSeq },
       },
     };
+  }
+  return { ok: true, value: { answers, inserts } };
+}
+
+/** Why a session cannot begin with a batch; null if it can. Nothing is read or written for it. */
+export function firstAppendFault(messages: readonly NewMessage[], expectedHeadSeq: Seq | undefined): Fault | null {
+  const sorted = sortOut(messages, expectedHeadSeq, 0, () => null);
+  return sorted.ok ? null : sorted.fault;
+}
+
+/** Appends what is new of a batch and answers for all of it. Runs inside the caller's transaction: all or nothing. */
+export function appendMessages(
+  store: SessionStore,
+  session: SessionRow,
+  messages: readonly NewMessage[],
+  expectedHeadSeq: Seq | undefined,
+  now: number,
+): Outcome<Appended> {
+  const newest = store.messages.head();
+  let headSeq = newest?.seq ?? 0;
+  let totalCost = newest?.totalCost ?? 0;
+  let totalBytes = newest?.totalBytes ?? 0;
+
+  const clientIds = messages.flatMap((message) =>
+    message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
+  );
+  const known = new Map(store.messages.byClientId(clientIds).map((row) => [row.clientId, row] as const));
+  const sorted = sortOut(messages, expectedHeadSeq, headSeq, (message, reservedSeq) => {
+    const row =
+      reservedSeq === null
+        ? known.get(message.id ?? "")
+        : reservedSeq <= headSeq
+          ? store.messages.hashedBySeq(reservedSeq)
+          : null;
+    return row === undefined || row === null ? null : { row, saysSame: isSame(row, message, session.hashKey) };
+  });
+  if (!sorted.ok) return sorted;
+  const { answers, inserts } = sorted.value;
+  if (inserts.length === 0) {
+    return { ok: true, value: { messages: answers, headSeq, createdCount: 0 } };
   }
   for (const { message, seq } of inserts) {
     const contentJson = JSON.stringify(message.content);

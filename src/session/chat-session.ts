@@ -6,7 +6,7 @@ import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
-import type { Metadata, SessionPatch, SessionSettings, SessionState } from "../contracts/session.ts";
+import type { Metadata, SessionPatch, SessionRef, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
@@ -16,7 +16,9 @@ import { createLeaseClient } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
+import { beginningFault } from "./beginning.ts";
 import { oweCarrying } from "./carrying.ts";
+import { CopiedQuota } from "./copied-quota.ts";
 import { oweCopy } from "./copying.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
 import { leasedBounds, Leases } from "./leases.ts";
@@ -43,6 +45,7 @@ import { settingsOf, withTenant } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
+  importFault,
   type NumberedLine,
   readExportEnd,
   readExportHead,
@@ -74,6 +77,7 @@ export class ChatSession extends LiveSession {
     createLeaseClient(() => this.env.TENANT),
     log,
   );
+  readonly #copied = new CopiedQuota(this.shell, this.#leases);
 
   // Clients
 
@@ -85,7 +89,9 @@ export class ChatSession extends LiveSession {
     birth: Birth,
     tenant?: TenantSettings,
     continued?: Life,
+    trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.traces.heed(trace);
     this.shell.heed(birth);
     return this.shell.answer(() => {
       const existing = this.shell.usable();
@@ -103,6 +109,8 @@ export class ChatSession extends LiveSession {
    * Appends a batch. Without `birth` an unknown session stays unknown.
    * @param by who appends, for the audit
    * @param trace which request it belongs to, as a `traceparent`; here and below
+   * @param wouldBe an unknown session that the directory has not been asked for: what it cannot begin with is refused as that, and
+   *   stays unknown else. Last, since an object of an earlier version takes no notice of it
    */
   async append(
     request: AppendRequest,
@@ -110,11 +118,17 @@ export class ChatSession extends LiveSession {
     tenant?: TenantSettings,
     by?: AuditActor,
     trace?: string,
+    wouldBe?: SessionRef,
   ): Promise<Outcome<AppendResult>> {
     this.shell.traces.heed(trace);
-    const bounds = leasedBounds(this.shell.existing(), birth, tenant);
+    const begun = birth?.ref ?? wouldBe ?? null;
+    const bounds = leasedBounds(this.shell.existing(), begun, tenant);
     const cover = bounds === null ? null : await this.#leases.cover(bounds, request.messages);
     const outcome = this.shell.answer(() => {
+      if (birth === null && begun !== null && this.shell.usable() === null) {
+        const fault = beginningFault(request, tenant?.limits, cover, Date.now());
+        if (fault !== null) throw new Refusal(fault);
+      }
       if (birth !== null) this.shell.heed(birth);
       const existing = birth === null ? this.shell.known() : this.shell.usable();
       const session =
@@ -158,7 +172,8 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async update(patch: SessionPatch, tenant?: TenantSettings): Promise<Outcome<SessionState>> {
+  async update(patch: SessionPatch, tenant?: TenantSettings, trace?: string): Promise<Outcome<SessionState>> {
+    this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
       this.shell.store.updateSession(patch.metadata ?? session.metadata, patch.settings ?? session.settings);
@@ -314,12 +329,17 @@ export class ChatSession extends LiveSession {
 
   // Forks and continuations
 
-  /** Notes that a fork is made of this session, and gives what it begins with. */
+  /**
+   * Notes that a fork is made of this session, and gives what it begins with.
+   * @param counted by whose limits its messages are counted; absent of one that is there already
+   */
   async beginFork(
     copy: string,
     throughSeq: Seq | undefined,
+    counted?: TenantSettings,
   ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: SessionSettings }>> {
-    return this.shell.answer(() => {
+    const copied = await this.#copied.cover(counted?.limits, throughSeq);
+    const begun = this.shell.answer(() => {
       const { session, incarnation, metadata, settings } = this.shell.known();
       const headSeq = this.shell.store.messages.head()?.seq ?? 0;
       if (throughSeq !== undefined && throughSeq > headSeq) {
@@ -331,10 +351,13 @@ export class ChatSession extends LiveSession {
         });
       }
       const through = throughSeq ?? headSeq;
+      copied.check(through);
       this.shell.store.lineage.putCopy(copy, through);
       const isNewest = throughSeq === undefined;
       return { session, incarnation, throughSeq: through, isNewest, metadata, settings };
     });
+    if (begun.ok) copied.spend();
+    return begun;
   }
 
   /**
@@ -346,7 +369,9 @@ export class ChatSession extends LiveSession {
     source: ForkSource,
     waitMs: number,
     tenant?: TenantSettings,
+    trace?: string,
   ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.traces.heed(trace);
     this.shell.heed(birth);
     const begun = this.shell.answer(() => {
       const existing = this.shell.existing();
@@ -411,7 +436,8 @@ export class ChatSession extends LiveSession {
   }
 
   /** Begins to fill a new session from a file. Nobody sees it until it is whole. */
-  async beginImport(birth: Birth, tenant?: TenantSettings): Promise<Outcome<Life>> {
+  async beginImport(birth: Birth, tenant?: TenantSettings, trace?: string): Promise<Outcome<Life>> {
+    this.shell.traces.heed(trace);
     this.shell.heed(birth);
     return this.shell.answer(() => {
       if (this.shell.existing() !== null) throw new Refusal(TAKEN_SESSION);
@@ -427,9 +453,11 @@ export class ChatSession extends LiveSession {
     lines: readonly NumberedLine[],
   ): Promise<Outcome<{ readonly dropped: number }>> {
     return this.shell.answer(() => {
-      this.#importing(incarnation);
+      const session = this.#importing(incarnation);
       const saved = saveImportPage(this.shell.store, lines);
       if (!saved.ok) throw new Refusal(saved.fault);
+      // What can never fit is not read to its end.
+      this.#copied.checkSize(session.tenantSettings.limits);
       const until = Date.now() + IMPORT_PATIENCE_MS;
       this.shell.store.setCopying({ kind: "import", until, sourceChanges: null });
       this.shell.changed();
@@ -448,11 +476,19 @@ export class ChatSession extends LiveSession {
     sources: readonly Life[] = [],
     grantedAt = 0,
   ): Promise<Outcome<null>> {
-    return this.shell.answer(() => {
+    const whole = this.shell.read(() => {
+      const { tenantSettings } = this.#importing(incarnation);
+      const fault = importFault(this.shell.store, end, dropped);
+      if (fault !== null) throw new Refusal(fault);
+      return tenantSettings.limits;
+    });
+    if (!whole.ok) return whole;
+    const copied = await this.#copied.cover(whole.value);
+    const finished = this.shell.answer(() => {
       const session = this.#importing(incarnation);
+      copied.check();
       this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
-      const finished = finishImport(this.shell.store, session, end, dropped, newId, Date.now());
-      if (!finished.ok) throw new Refusal(finished.fault);
+      finishImport(this.shell.store, session, newId, Date.now());
       for (const source of sources) {
         const carried = { kind: "further", throughSeq: 0, state: "done" } as const;
         this.shell.store.lineage.putOrigin({ ...source, ...carried });
@@ -460,6 +496,8 @@ export class ChatSession extends LiveSession {
       this.shell.changed();
       return null;
     });
+    if (finished.ok) copied.spend();
+    return finished;
   }
 
   /** Leaves nothing of an import that failed. */

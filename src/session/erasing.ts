@@ -3,6 +3,7 @@ import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
+import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import { oweRange } from "./auditing.ts";
 import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
@@ -174,6 +175,7 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
 export function eraseSession(store: SessionStore, session: SessionRow, newId: () => string, now: number): JobRow {
   oweRange(store, session, now);
+  const settles = store.jobs.all().filter(mayBeListed);
   store.wipe(now);
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);
@@ -184,9 +186,18 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   }
   store.lineage.clearCopies();
   store.lineage.clearOrigins();
-  const job = newJob("erase", session.incarnation, newId(), 0, now, now);
+  const job = {
+    ...newJob("erase", session.incarnation, newId(), 0, now, now),
+    settles: settles.map((ended) => ended.id),
+  };
   store.jobs.put(job);
   return job;
+}
+
+/** Whether operators may have a job on their lists that ends with the session: nobody would else take it off. */
+function mayBeListed({ kind, state, failures, sends }: JobRow): boolean {
+  if (kind === "erase" || kind === "erase-copies") return false;
+  return state === "failed" || failures >= REPORT_AFTER_FAILURES || sends >= LATE_AFTER_SENDS;
 }
 
 /**

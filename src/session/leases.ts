@@ -36,25 +36,33 @@ export interface LeasedBounds {
 /**
  * What bounds the tenant of an append. Null if nothing does, and where nothing will be appended.
  * @param session as it is there; null if it begins with this append
+ * @param begun the session that would begin; null if none may
  */
 export function leasedBounds(
   session: SessionRow | null,
-  birth: { readonly ref: SessionRef } | null,
+  begun: SessionRef | null,
   settings: TenantSettings | undefined,
 ): LeasedBounds | null {
-  const tenant = session?.tenant ?? birth?.ref.tenant;
+  const tenant = session?.tenant ?? begun?.tenant;
   if (tenant === undefined || (session !== null && (session.expiredAt !== null || session.copying !== null)))
     return null;
-  const limits = session === null ? settings?.limits : withTenant(session, settings).tenantSettings.limits;
-  if (limits === undefined) return null;
-  return boundNames(limits).length === 0 ? null : { tenant, limits };
+  return boundsOf(tenant, session === null ? settings?.limits : withTenant(session, settings).tenantSettings.limits);
+}
+
+/** Null without a bound of all sessions together. */
+export function boundsOf(tenant: string, limits: SessionLimits | undefined): LeasedBounds | null {
+  return limits === undefined || boundNames(limits).length === 0 ? null : { tenant, limits };
+}
+
+/** What messages take if all of them are new. */
+export function shareOf(messages: readonly NewMessage[]): Share {
+  const cost = ({ content, author }: NewMessage): number => messageCost({ tokens: contentTokens(content), author });
+  return { messages: messages.length, tokens: messages.reduce((sum, each) => sum + cost(each), 0) };
 }
 
 /** What an append calls for, at most: messages that are there already are not told apart here. */
 function needOf(messages: readonly NewMessage[], limits: SessionLimits): Share {
-  const isCounted = boundNames(limits).includes("tokens");
-  const cost = ({ content, author }: NewMessage): number => messageCost({ tokens: contentTokens(content), author });
-  return { messages: messages.length, tokens: isCounted ? messages.reduce((sum, each) => sum + cost(each), 0) : 0 };
+  return isCounted("tokens", limits) ? shareOf(messages) : { messages: messages.length, tokens: 0 };
 }
 
 /** Where one append stands with the lease. */
@@ -99,18 +107,28 @@ export class Leases {
    * briefly. One append after the other: a later one must not pass an earlier one that waits.
    */
   cover(bounds: LeasedBounds, messages: readonly NewMessage[]): Promise<Cover> {
-    const turn = this.#turn.then(() => this.#coverNow(bounds, needOf(messages, bounds.limits)));
+    return this.#inTurn(() => this.#coverNow(bounds, needOf(messages, bounds.limits), true));
+  }
+
+  /** The same for messages that come all at once, by an import or a fork: nothing is asked for besides, since they say nothing of how much is talked. */
+  coverCopied(bounds: LeasedBounds, { messages, tokens }: Share): Promise<Cover> {
+    const need = { messages, tokens: isCounted("tokens", bounds.limits) ? tokens : 0 };
+    return this.#inTurn(() => this.#coverNow(bounds, need, false));
+  }
+
+  #inTurn(body: () => Promise<Cover>): Promise<Cover> {
+    const turn = this.#turn.then(body);
     this.#turn = turn;
     return turn;
   }
 
-  async #coverNow({ tenant, limits }: LeasedBounds, need: Share): Promise<Cover> {
+  async #coverNow({ tenant, limits }: LeasedBounds, need: Share, isSaid: boolean): Promise<Cover> {
     this.#begin(limits);
     const lack = minus(need, this.#held);
     const before = this.#answer;
     const hasToTell = this.#failedAt !== null || this.#owes(limits);
     if (!this.#holds(limits, need) && (hasToTell || !this.#isRefused(lack))) {
-      const ended = this.#askFor(tenant, limits, lack);
+      const ended = this.#askFor(tenant, limits, lack, isSaid);
       // Out of reach: appends go on, and nobody waits until it has answered again.
       if (ended !== null && this.#failedAt === null && !(await isSoon(ended))) this.#noteFailure(new Error(LATE));
     }
@@ -119,7 +137,7 @@ export class Leases {
       faultOf: (used) => (this.#holds(limits, used) ? null : this.#faultFor(minus(used, this.#held), isFresh)),
       spend: (used) => {
         this.#held = minus(this.#held, used);
-        this.#taken = plus(this.#taken, used);
+        if (isSaid) this.#taken = plus(this.#taken, used);
       },
     };
   }
@@ -161,7 +179,7 @@ export class Leases {
   }
 
   /** Resolves when the tenant's object has answered or failed; null if it is not asked now. */
-  #askFor(tenant: string, limits: SessionLimits, lack: Share): Promise<void> | null {
+  #askFor(tenant: string, limits: SessionLimits, lack: Share, isSaid: boolean): Promise<void> | null {
     const now = this.#now();
     if (this.#call !== null) {
       if (now - this.#call.beganAt < LOST_MS) return null;
@@ -176,7 +194,8 @@ export class Leases {
     };
     const spareOf = (name: keyof Share): number =>
       Math.max(LEAST_SPARE[name], Math.floor(this.#taken[name] * SPARE_SHARE));
-    const spare = { ...NOTHING, ...Object.fromEntries(boundNames(limits).map((name) => [name, spareOf(name)])) };
+    const spared = isSaid ? boundNames(limits) : [];
+    const spare = { ...NOTHING, ...Object.fromEntries(spared.map((name) => [name, spareOf(name)])) };
     this.#held = plus(this.#held, owed);
     const call: Call = { beganAt: now, owed };
     this.#call = call;
@@ -211,6 +230,10 @@ const LATE = `no answer within ${PATIENCE_MS} ms`;
 /** What of a tenant's day has a bound. */
 function boundNames({ tenantMessagesPerDay = null, tenantTokensPerDay = null }: SessionLimits): (keyof Share)[] {
   return NAMES.filter((name) => (name === "messages" ? tenantMessagesPerDay : tenantTokensPerDay) !== null);
+}
+
+function isCounted(name: keyof Share, limits: SessionLimits): boolean {
+  return boundNames(limits).includes(name);
 }
 
 function plus(one: Share, other: Share): Share {

@@ -12,6 +12,8 @@ const attachmentSchema = z.object({
   /** Who sends its frames; a socket that an earlier version opened does not know. */
   by: z.custom<AuditActor>().optional(),
   requestId: z.string(),
+  /** Of the request that opened it; a socket that an earlier version opened does not know. */
+  trace: z.string().optional(),
   until: z.number(),
   /** When the key that it was opened with was known to be good, ms since 1970; a socket of an earlier version does not know. */
   keyCheckedAt: z.number().optional(),

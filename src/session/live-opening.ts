@@ -21,6 +21,8 @@ export interface LiveOpening {
   readonly expiresAt: number | null;
   readonly ticket: TicketClaim | null;
   readonly requestId: string;
+  /** Of the request that opened it, as a `traceparent`: what frames call for goes on with it. */
+  readonly trace?: string | undefined;
   readonly tenant: TenantSettings | null;
 }
 
@@ -33,6 +35,7 @@ const openingSchema = z.object({
   expiresAt: z.number().nullable(),
   ticket: z.object({ id: z.string(), life: z.string(), expiresAt: z.number() }).nullable(),
   requestId: z.string(),
+  trace: z.string().optional(),
   tenant: z.custom<TenantSettings | null>(),
 });
 

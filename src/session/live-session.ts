@@ -24,6 +24,7 @@ const log = createLog();
 interface Sender {
   readonly scopes: readonly Scope[];
   readonly by?: AuditActor | undefined;
+  readonly trace?: string | undefined;
 }
 
 /**
@@ -48,6 +49,7 @@ export abstract class LiveSession extends MaintainedSession {
     birth: null,
     tenant?: undefined,
     by?: AuditActor,
+    trace?: string,
   ): Promise<Outcome<AppendResult>>;
   abstract context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
 
@@ -130,7 +132,7 @@ export abstract class LiveSession extends MaintainedSession {
     requireScope(sender, "memory:write");
     if (append.context !== undefined) requireScope(sender, "memory:read");
     refuseOversize(append.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
-    return unwrap(await this.append(append, null, undefined, sender.by));
+    return unwrap(await this.append(append, null, undefined, sender.by, sender.trace));
   }
 }
 

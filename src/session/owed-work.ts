@@ -42,6 +42,7 @@ export function newJob(
     firstFailedAt: null,
     lastFailedAt: null,
     createdAt: now,
+    settles: [],
   };
 }
 

@@ -105,6 +105,28 @@ export function appendQuotaFault(
   return null;
 }
 
+/** The same of an append that a session would begin with. */
+export function firstQuotaFault(
+  limits: SessionLimits,
+  used: { readonly messages: number; readonly tokens: TokenCount },
+  now: number,
+): Fault | null {
+  const start = { ...NOTHING_SAID, incarnation: "", day: dayOf(now) };
+  return appendQuotaFault(limits, start, { seq: used.messages, totalCost: used.tokens }, NOTHING_SAID, now);
+}
+
+/**
+ * The same of messages that an import or a fork brings at once: they count for all sessions together, and not for the day of the one
+ * that they come to, where nobody said them.
+ */
+export function copiedQuotaFault(
+  { tenantMessagesPerDay = null, tenantTokensPerDay = null }: SessionLimits,
+  used: { readonly messages: number; readonly tokens: TokenCount },
+  now: number,
+): Fault | null {
+  return firstQuotaFault({ tenantMessagesPerDay, tenantTokensPerDay }, used, now);
+}
+
 function quotasLeft(limits: SessionLimits, start: DayStart, head: Place, now: number): Quota[] {
   const used = { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
   const limit = { messages: limits.sessionMessagesPerDay ?? null, tokens: limits.sessionTokensPerDay ?? null };

@@ -158,6 +158,8 @@ export interface JobRow {
   readonly firstFailedAt: number | null;
   readonly lastFailedAt: number | null;
   readonly createdAt: number;
+  /** Jobs that ended with the session, and that operators may have on their lists. */
+  readonly settles: readonly string[];
 }
 
 /** An item with the versions between which it holds. */
@@ -313,5 +315,6 @@ export function toJob(row: Row): JobRow {
     firstFailedAt: numberOrNull(row["first_failed_at"]),
     lastFailedAt: numberOrNull(row["last_failed_at"]),
     createdAt: number(row["created_at"]),
+    settles: row["settles"] === null ? [] : stored<string[]>(row["settles"]),
   };
 }

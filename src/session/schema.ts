@@ -211,6 +211,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE jobs ADD COLUMN first_error TEXT;
     `,
   },
+  {
+    id: 8,
+    sql: `
+      -- JSON of ids: what operators may have on their lists of jobs that ended with the session.
+      ALTER TABLE jobs ADD COLUMN settles TEXT;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

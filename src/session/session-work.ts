@@ -141,14 +141,17 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   // Erasures
 
-  /** What the archive has to erase; null if it has confirmed. */
-  async readErasure(jobId: string, incarnation: string): Promise<{ createdAt: number; failures: number } | null> {
+  /** What the archive has to erase, and which jobs operators need not know of any more; null if it has confirmed. */
+  async readErasure(
+    jobId: string,
+    incarnation: string,
+  ): Promise<{ createdAt: number; failures: number; settles?: readonly string[] } | null> {
     const job = this.shell.owed(jobId, incarnation);
     const session = this.shell.row();
     if (job === null || session === null) return null;
     // Only the newest life's date is kept. Each began after those before it, and that is all that the archive goes by.
     const createdAt = session.incarnation === incarnation ? session.beganAt : session.beganAt - 1;
-    return { createdAt, failures: job.failures };
+    return { createdAt, failures: job.failures, settles: job.settles };
   }
 
   /** The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been. */

@@ -281,31 +281,23 @@ function saveItem(store: SessionStore, held: HeldItems, line: ItemLine): string 
   return null;
 }
 
-/** The file ended as it should: from here on the session is there. */
-export function finishImport(
-  store: SessionStore,
-  session: SessionRow,
-  end: EndLine,
-  dropped: number,
-  newId: () => string,
-  now: number,
-): Outcome<null> {
+/** Why a file that ended is not taken; null if it ended as it should. */
+export function importFault(store: SessionStore, end: EndLine, dropped: number): Fault | null {
   const headSeq = store.messages.head()?.seq ?? 0;
   const newest = store.summaries.newest();
   const summaries = newest === null ? 0 : store.summaries.through(newest.version).length;
   const items = (newest === null ? 0 : store.summaries.itemsThrough(newest.version).length) + dropped;
-  if (end.messages !== headSeq || end.summaries !== summaries || end.items !== items) {
-    return {
-      ok: false,
-      fault: {
-        code: "validation_failed",
-        detail: `The file has ${headSeq} messages, ${summaries} summaries and ${items} items, and its end counts ${end.messages}, ${end.summaries} and ${end.items}. Nothing was imported; export it anew.`,
-        errors: [{ path: "end", detail: "does not count what came before it" }],
-      },
-    };
-  }
+  if (end.messages === headSeq && end.summaries === summaries && end.items === items) return null;
+  return {
+    code: "validation_failed",
+    detail: `The file has ${headSeq} messages, ${summaries} summaries and ${items} items, and its end counts ${end.messages}, ${end.summaries} and ${end.items}. Nothing was imported; export it anew.`,
+    errors: [{ path: "end", detail: "does not count what came before it" }],
+  };
+}
+
+/** From here on the session is there. */
+export function finishImport(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
   store.setCopying(null);
-  if (newest !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
+  if (store.summaries.newest() !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
-  return { ok: true, value: null };
 }

@@ -204,8 +204,13 @@ it("each cron does its own work, and a run by hand does all", async () => {
     await runSchedule(cron, {
       checkAlerts: async () => void done.push("alerts"),
       retainAudit: async () => void done.push("audit"),
+      endLostRuns: async () => void done.push("runs"),
     });
     return done.join();
   };
-  expect([await run("* * * * *"), await run("17 3 * * *"), await run("")]).toEqual(["alerts", "audit", "alerts,audit"]);
+  expect([await run("* * * * *"), await run("17 3 * * *"), await run("")]).toEqual([
+    "alerts",
+    "audit,runs",
+    "alerts,audit,runs",
+  ]);
 });

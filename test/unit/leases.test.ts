@@ -276,7 +276,7 @@ describe("while the tenant's object is out of reach", () => {
 });
 
 describe("whom a lease is asked for", () => {
-  const birth = { ref: { tenant: "acme", owner: "-", session: "s" }, createdAt: NOON };
+  const begun = { tenant: "acme", owner: "-", session: "s" };
   const settings = (limits?: SessionLimits) => ({
     rev: 1,
     settings: {},
@@ -286,9 +286,9 @@ describe("whom a lease is asked for", () => {
   });
 
   it("is nobody whose tenant has no bound of its own", () => {
-    expect(leasedBounds(null, birth, undefined)).toBeNull();
-    expect(leasedBounds(null, birth, settings())).toBeNull();
-    expect(leasedBounds(null, birth, settings({ sessionMessagesPerDay: 5, tenantMessagesPerDay: null }))).toBeNull();
+    expect(leasedBounds(null, begun, undefined)).toBeNull();
+    expect(leasedBounds(null, begun, settings())).toBeNull();
+    expect(leasedBounds(null, begun, settings({ sessionMessagesPerDay: 5, tenantMessagesPerDay: null }))).toBeNull();
   });
 
   it("is no session that nobody has made yet", () => {
@@ -297,6 +297,6 @@ describe("whom a lease is asked for", () => {
 
   it("is the tenant of a session that begins, by its limits", () => {
     const limits = { tenantTokensPerDay: 5 };
-    expect(leasedBounds(null, birth, settings(limits))).toEqual({ tenant: "acme", limits });
+    expect(leasedBounds(null, begun, settings(limits))).toEqual({ tenant: "acme", limits });
   });
 });

@@ -27,10 +27,13 @@ import { listeningTrail } from "../support/worker-audit.ts";
 const NO_OPERATIONS: Record<string, readonly string[]> = {
   "call.ts": ["refOf", "tenantOf", "renewIfKnown"],
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
+  "in-time.ts": ["inTime"],
   // What a retry comes to, also for operations that were let in already.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],
   "kept-answer.ts": ["keepAnswer"],
+  // For those that are operations, and for the cron: the run is theirs to read.
+  "lost-runs.ts": ["endIfLost"],
   "operation.ts": ["operation", "specOf"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
   "readiness.ts": ["createReadiness"],

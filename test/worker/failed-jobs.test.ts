@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobRetries } from "../../src/contracts/failed-job.ts";
 import { type Failure, jobKindSchema } from "../../src/contracts/job.ts";
@@ -11,6 +11,7 @@ import { createUserClient } from "../../src/registry/user-client.ts";
 import { appWith } from "../support/worker-app.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-lifetime.ts";
 import {
   chatOf,
   freshRef,
@@ -250,6 +251,38 @@ describe("retrying a failed job", () => {
     expect(await response.json()).toMatchObject({ gone: 1, left: [{ jobId: far.jobId }], hasMore: false });
     expect((await listed({ session: far.session })).length + (await listed({ session: near.session })).length).toBe(1);
     expect(audit.recorded).toMatchObject([{ action: "retryFailedJobs", details: { retried: 0 } }]);
+  });
+});
+
+describe("erasing a session", () => {
+  it("takes its failed jobs off the list, before it confirms that it is erased", async () => {
+    const { ref, jobId } = await givenUp();
+    const other = failureOf(freshRef());
+    await operations.report(other);
+    unwrap(await withoutAlarm(ref, (object) => object.erase()));
+    const erasure = await jobOf(ref, "erase");
+    expect(await owedJobs(ref)).toMatchObject([{ kind: "erase", settles: JSON.stringify([jobId]) }]);
+    const away = async (): Promise<never> => {
+      throw new Error("out of reach");
+    };
+    const withoutList = pipelineParts({ operations: { ...operations, clear: away } });
+    expect(await deliver(erasure, withoutList)).toBe("retried");
+    expect(await sessionAt(ref).remains()).toBe("owed");
+    expect(await deliver(erasure)).toBe("acked");
+    expect(await sessionAt(ref).remains()).toBe("nothing");
+    expect(await listed({ session: ref.session })).toEqual([]);
+    expect(await operations.find(other.jobId)).not.toBeNull();
+  });
+
+  it("asks nothing of the list where none of its jobs can be on it", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    unwrap(await withoutAlarm(ref, (object) => object.erase()));
+    const clear = vi.fn<typeof operations.clear>();
+    expect(await deliver(await jobOf(ref, "erase"), pipelineParts({ operations: { ...operations, clear } }))).toBe(
+      "acked",
+    );
+    expect(clear).not.toHaveBeenCalled();
   });
 });
 

@@ -76,6 +76,35 @@ describe("work that is late", () => {
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1 });
   });
 
+  it("is the erasure of a user, too, once it was sent again and again in vain, until it is done", async () => {
+    const user = { tenant: "test", owner: crypto.randomUUID() };
+    const directory = env.DIRECTORY.getByName(`test/${user.owner}`);
+    // A word that it may be created holds the erasure up for moments.
+    unwrap(await directory.register({ ...user, session: "chat" }, Date.now(), {}));
+    await directory.beginErasure(user);
+    await until("its session is wiped", () =>
+      runInDurableObject(
+        directory,
+        (_, { storage }) => storage.sql.exec("SELECT 1 FROM sessions WHERE erasing = 1").toArray().length > 0,
+      ),
+    );
+    const longAgo = Date.now() - 3_600_000;
+    const sendAgain = (unanswered: number): Promise<string> =>
+      runInDurableObject(directory, async (object, { storage }) => {
+        const change = `json_set(row, '$.startedAt', ${longAgo}, '$.nextSendAt', 0, '$.unanswered', ${unanswered})`;
+        storage.sql.exec(`UPDATE erasure SET row = ${change}`);
+        await object.alarm();
+        return String(JSON.parse(storage.sql.exec<{ row: string }>("SELECT row FROM erasure").one().row).jobId);
+      });
+    expect(await known(await sendAgain(1))).toBe(false);
+    const jobId = await sendAgain(2);
+    expect(await known(jobId)).toBe(true);
+    await runInDurableObject(directory, (_, { storage }) => storage.sql.exec("UPDATE sessions SET granted_at = 0"));
+    await sendAgain(2);
+    await until("it is late no more", async () => !(await known(jobId)));
+    expect(await directory.readErasure()).toMatchObject({ state: "erased" });
+  });
+
   it("is measured by the oldest that is known", async () => {
     const now = Date.now();
     const [old, older] = [crypto.randomUUID(), crypto.randomUUID()];

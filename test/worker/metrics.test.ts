@@ -102,6 +102,34 @@ describe("GET /metrics", () => {
     await operations.clear(jobId);
   });
 
+  it("tells how runs of operations stand, when the last of each ended and how, and nothing of dry ones", async () => {
+    const begin = async (op: "verify" | "reindex", dryRun = false): Promise<string> => {
+      const id = crypto.randomUUID();
+      await operations.runs.begin(id, { op, dryRun, sliceSize: 500 }, "running");
+      return id;
+    };
+    const families = async () => parse(await (await scrape(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY)).text());
+    expect((await families()).has("threadkeep_operation_runs")).toBe(false);
+    await operations.runs.finish(await begin("verify"), "complete", null);
+    await operations.runs.finish(await begin("verify"), "failed", "It stopped.");
+    await operations.runs.finish(await begin("reindex", true), "complete", null);
+    const running = await begin("reindex");
+    const told = await families();
+    expect(told.get("threadkeep_operation_runs")?.samples).toEqual([
+      { labels: { op: "reindex", status: "running" }, value: 1 },
+      { labels: { op: "verify", status: "complete" }, value: 1 },
+      { labels: { op: "verify", status: "failed" }, value: 1 },
+    ]);
+    const ends = told.get("threadkeep_operation_last_end_seconds")?.samples ?? [];
+    expect(ends.map(({ labels }) => labels["status"])).toEqual(["complete", "failed"]);
+    for (const { value } of ends) expect(value).toBeLessThan(60);
+    await operations.runs.finish(running, "cancelled", null);
+    expect((await families()).get("threadkeep_operation_runs")?.samples).toContainEqual({
+      labels: { op: "reindex", status: "cancelled" },
+      value: 1,
+    });
+  });
+
   it("is for a key with the scope: nobody else, and a tenant sees its own alone", async () => {
     expect((await scrape(null)).status).toBe(401);
     expect((await scrape(TEST_WORKER_BINDINGS.THREADKEEP_API_KEY)).status).toBe(403);
@@ -115,7 +143,7 @@ describe("GET /metrics", () => {
     expect(families.get("threadkeep_failed_jobs")?.samples).toEqual([
       { labels: { kind: "archive", state: "retrying" }, value: 1 },
     ]);
-    expect([...families.keys()].filter((name) => /queue|tenants/.test(name))).toEqual([]);
+    expect([...families.keys()].filter((name) => /queue|tenants|operation/.test(name))).toEqual([]);
     for (const jobId of jobs) await operations.clear(jobId);
   });
 
@@ -144,7 +172,9 @@ describe("the numbers", () => {
     };
     const empty = async (): Promise<QueueMetrics> => ({ backlogCount: 0, backlogBytes: 0 });
     const backlogs = await readBacklogs({ a: { metrics }, b: { metrics: silent }, c: { metrics: empty } });
-    const text = writeOpenMetrics(gaugesOf({ failed: { counts: [], oldestAt: null }, tenants: 0, backlogs }, 3_500));
+    const text = writeOpenMetrics(
+      gaugesOf({ failed: { counts: [], oldestAt: null }, tenants: 0, backlogs, runs: [] }, 3_500),
+    );
     const families = parse(text);
     expect(families.get("threadkeep_queue_messages")?.samples).toEqual([
       { labels: { queue: "a" }, value: 2 },

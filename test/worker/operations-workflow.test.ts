@@ -5,7 +5,7 @@ import { problemSchema } from "../../src/contracts/errors.ts";
 import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { runParts } from "../support/worker-operations.ts";
+import { listedSession, runParts } from "../support/worker-operations.ts";
 import { chatOf, until } from "../support/worker-session.ts";
 
 const runPageSchema = pageSchema(operationRunSchema);
@@ -81,6 +81,31 @@ describe("an operation", () => {
     await instance.waitForStatus("errored");
     const { body } = await request("GET", `/${id}`);
     expect(body).toMatchObject({ status: "failed", error: expect.stringContaining("start it again") });
+  });
+
+  it("whose instance somebody terminated is told as cancelled by whoever reads it, with what to do next", async () => {
+    const tenant = `ops-${crypto.randomUUID()}`;
+    for (const session of ["a", "b", "c"]) await listedSession({ tenant, owner: "ada", session });
+    const id = crypto.randomUUID();
+    // One session a step, and a pause of a second between two: it cannot be over by then.
+    await request("POST", "", { id, op: "reindex", tenant, sliceSize: 1 });
+    await (await env.OPERATIONS_WORKFLOW.get(id)).terminate();
+    const { body } = await request("GET", `/${id}`);
+    expect(body).toMatchObject({ status: "cancelled", error: expect.stringContaining("start the operation again") });
+    expect(body.finishedAt).not.toBeNull();
+    expect(await request("GET", `/${id}`)).toEqual({ status: 200, body });
+  });
+
+  it("whose instance ended with an error that nobody noted is told as failed by the list", async () => {
+    const { operations } = runParts();
+    const id = crypto.randomUUID();
+    await using instance = await introspectWorkflowInstance(env.OPERATIONS_WORKFLOW, id);
+    await operations.runs.begin(id, { op: "reindex", dryRun: false, sliceSize: 500 }, "running");
+    await env.OPERATIONS_WORKFLOW.create({ id, params: { op: "nothing of the kind" } });
+    await instance.waitForStatus("errored");
+    const { body } = await request("GET", "?limit=1");
+    const { data } = body as unknown as { data: OperationRun[] };
+    expect(data).toMatchObject([{ id, status: "failed", error: expect.stringContaining("ended with an error") }]);
   });
 
   it("is refused over HTTP with every fault and its place, and nothing is begun", async () => {

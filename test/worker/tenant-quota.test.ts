@@ -6,6 +6,7 @@ import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
 import type { SessionLimits } from "../../src/contracts/quota.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { TenantSettings } from "../../src/contracts/tenant.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { Tenant } from "../../src/registry/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -35,16 +36,16 @@ async function leasedOf(tenant: string): Promise<number> {
   return (await isolate().readRecord(tenant)).leasedToday.messages;
 }
 
-/** Appends a message over HTTP, by a key of the tenant. */
-function postTo(tenant: string): (session: string) => Promise<Response> {
+/** Appends over HTTP, by a key of the tenant. */
+function postTo(tenant: string, owner = "-"): (session: string, request?: object) => Promise<Response> {
   const app = appWith({
-    authenticate: async () => ({ kind: "tenant-key", id: "key", tenant, owner: "-", scopes: ["memory:write"] }),
+    authenticate: async () => ({ kind: "tenant-key", id: "key", tenant, owner, scopes: ["memory:write"] }),
   });
-  return async (session) =>
+  return async (session, request = { messages: [{ role: "user", content: "Hello." }] }) =>
     app.request(`http://threadkeep.test/v1/sessions/${session}/messages`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ messages: [{ role: "user", content: "Hello." }] }),
+      body: JSON.stringify(request),
     });
 }
 
@@ -146,6 +147,153 @@ describe("the quota of all sessions of a tenant", () => {
       });
     expect(await rowsOf("b")).toBe(2);
     expect(await rowsOf()).toBe(1);
+  });
+});
+
+describe("an append that is refused where the session would begin", () => {
+  const two = [
+    { role: "user", content: "One." },
+    { role: "assistant", content: "Two." },
+  ];
+
+  /** The tables of the objects that it would have written to. */
+  async function tablesOf(ref: SessionRef): Promise<string[]> {
+    const tables = (_: unknown, { storage }: DurableObjectState): string[] =>
+      storage.sql
+        .exec<{ name: string }>("SELECT name FROM sqlite_master WHERE name NOT GLOB '_cf*'")
+        .toArray()
+        .map(({ name }) => name);
+    const directory = env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`);
+    return [...(await runInDurableObject(directory, tables)), ...(await runInDurableObject(stubAt(ref), tables))];
+  }
+
+  it.each([
+    ["by the quota of all sessions", { tenantMessagesPerDay: 1 }, { messages: two }, 429],
+    ["by the messages of its day", { sessionMessagesPerDay: 1 }, { messages: two }, 429],
+    ["by the tokens of its day", { sessionTokensPerDay: 10 }, { messages: [...two, ...two] }, 429],
+    ["by the message that it expects", {}, { messages: two, expectedHeadSeq: 3 }, 409],
+    ["by an id of the server's", {}, { messages: [{ ...two[0], id: "seq-7" }] }, 422],
+  ])(
+    "%s leaves nothing: neither in its object nor in the directory",
+    async (_, limits: SessionLimits, request, status) => {
+      const { tenant } = await tenantWith({ requestTier: "high", ...limits });
+      const ref = { ...refOf(tenant), owner: "ada" };
+      const post = postTo(tenant, ref.owner);
+      expect((await post(ref.session, request)).status).toBe(status);
+      expect(await tablesOf(ref)).toEqual([]);
+      expect((await post(ref.session, { messages: [two[0]] })).status).toBe(201);
+      expect(await tablesOf(ref)).toContain("sessions");
+    },
+  );
+
+  it("gives the lease that it was told of to the append itself, and asks once", async () => {
+    const calls = watchLeases();
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 2 });
+    expect((await postTo(tenant)("one", { messages: two })).status).toBe(201);
+    expect(calls).toHaveBeenCalledTimes(1);
+    expect(await leasedOf(tenant)).toBe(2);
+  });
+});
+
+describe("messages that are copied", () => {
+  const four = ["a", "b", "c", "d"];
+
+  /** The surface as a back end of the tenant calls it. */
+  function appOf(tenant: string) {
+    const app = appWith({
+      authenticate: async () => ({
+        kind: "tenant-key",
+        id: "key",
+        tenant,
+        owner: "-",
+        scopes: ["memory:read", "memory:write"],
+      }),
+    });
+    const send = (path: string, type: string, body: string) =>
+      app.request(`http://threadkeep.test/v1${path}`, { method: "POST", headers: { "Content-Type": type }, body });
+    return {
+      fork: (session: string, id: string) =>
+        send(`/sessions/${session}/fork`, "application/json", JSON.stringify({ id })),
+      import: (id: string, file: string) => send(`/import?sessionId=${id}`, "application/jsonl", file),
+    };
+  }
+
+  function fileOf(count: number, counted = count): string {
+    const at = "2026-11-01T10:00:00.000Z";
+    const session = { type: "session", format: "threadkeep-session", formatVersion: 1, id: "s", createdAt: at };
+    const messages = Array.from({ length: count }, (_, index) => ({
+      type: "message",
+      seq: index + 1,
+      id: `m-${index}`,
+      role: "user",
+      content: "Hello.",
+      createdAt: at,
+    }));
+    const end = { type: "end", messages: counted, summaries: 0, items: 0, complete: true };
+    return [{ ...session, metadata: {}, settings: {} }, ...messages, end]
+      .map((line) => JSON.stringify(line))
+      .join("\n");
+  }
+
+  async function isKnown(ref: SessionRef): Promise<boolean> {
+    return (await sessionAt(ref).state()).ok || (await createDirectoryClient(env.DIRECTORY).standing(ref)).isListed;
+  }
+
+  it("by a fork are counted once, however often it is asked for, and one too many leaves nothing", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, ...four));
+    const app = appOf(tenant);
+    for (const status of [201, 200, 200]) expect((await app.fork(ref.session, "fork")).status).toBe(status);
+    expect(await leasedOf(tenant)).toBe(8);
+    const refused = await app.fork(ref.session, "another");
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ code: "quota_exceeded", quota: "tenant-messages" });
+    expect(await isKnown({ ...ref, session: "another" })).toBe(false);
+    const copies = await runInDurableObject(stubAt(ref), (_, state) =>
+      state.storage.sql.exec("SELECT session FROM copies").toArray(),
+    );
+    expect(copies).toEqual([{ session: "fork" }]);
+    unwrap(await append(ref, settings, "e", "f"));
+  });
+
+  it("by an import are counted when it is whole, and a file that is refused uses nothing up", async () => {
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const app = appOf(tenant);
+    expect((await app.import("wrong", fileOf(4, 5))).status).toBe(422);
+    expect(await leasedOf(tenant)).toBe(0);
+    expect((await app.import("one", fileOf(6))).status).toBe(201);
+    expect(await leasedOf(tenant)).toBe(6);
+    expect((await app.import("two", fileOf(5))).status).toBe(429);
+    expect(await isKnown({ tenant, owner: "-", session: "two" })).toBe(false);
+    expect((await app.import("three", fileOf(4))).status).toBe(201);
+    expect(await leasedOf(tenant)).toBe(10);
+  });
+
+  it("by a file that no day has room for are refused before its end is read", async () => {
+    const { tenant } = await tenantWith({ tenantTokensPerDay: 20 });
+    const refused = await appOf(tenant).import("large", `${fileOf(600)}\nnot read any more`);
+    expect(refused.status).toBe(429);
+    expect(await isKnown({ tenant, owner: "-", session: "large" })).toBe(false);
+  });
+
+  it("pass while the tenant's object is away, up to what the whole tenant may take", async () => {
+    const calls = watchLeases();
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, ...four));
+    calls.mockImplementation(async () => {
+      throw new Error("Network connection lost.");
+    });
+    expect((await appOf(tenant).import("one", fileOf(10))).status).toBe(201);
+    expect((await appOf(tenant).import("two", fileOf(11))).status).toBe(429);
+    expect((await appOf(tenant).fork(ref.session, "fork")).status).toBe(201);
+  });
+
+  it("count for no session's own day, where nobody said them", async () => {
+    const { tenant } = await tenantWith({ sessionMessagesPerDay: 3 });
+    expect((await appOf(tenant).import("one", fileOf(6))).status).toBe(201);
+    expect((await postTo(tenant)("one")).status).toBe(201);
   });
 });
 

@@ -5,18 +5,32 @@ import { describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
 import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import type { Directory } from "../../src/registry/directory.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createUserClient } from "../../src/registry/user-client.ts";
+import type { ChatSession } from "../../src/session/chat-session.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import { createLog, type Log } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
-import { chatOf, oweSummary, sessionAt, stubAt, withoutAlarm } from "../support/worker-session.ts";
+import { clientOf } from "../support/worker-live.ts";
+import {
+  birthOf,
+  chatOf,
+  freshRef,
+  oweSummary,
+  sessionAt,
+  stubAt,
+  turn,
+  until,
+  withoutAlarm,
+} from "../support/worker-session.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACE = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
@@ -85,6 +99,101 @@ describe("the trace of a request", () => {
       { kind: "summarize", trace: TRACE },
       { kind: "archive", trace: TRACE },
     ]);
+  });
+});
+
+describe("the trace of a request goes with the job", () => {
+  const USER = "tracy";
+
+  /** Hears what an object sends from here on. It is sent all the same. */
+  function hear(stub: DurableObjectStub<ChatSession> | DurableObjectStub<Directory>): Promise<JobMessage[]> {
+    const sent: JobMessage[] = [];
+    return runInDurableObject<ChatSession | Directory, JobMessage[]>(stub, (object) => {
+      const before = Reflect.get(object, "env");
+      const heard = (queue: Queue) => ({
+        send: (message: JobMessage) => {
+          sent.push(message);
+          return queue.send(message);
+        },
+      });
+      const queues = { SUMMARIZE_QUEUE: heard(before.SUMMARIZE_QUEUE), ARCHIVE_QUEUE: heard(before.ARCHIVE_QUEUE) };
+      Reflect.set(object, "env", { ...before, ...queues });
+      return sent;
+    });
+  }
+
+  function ask(method: string, path: string, body?: string, type = "application/json"): Promise<Response> {
+    const headers = { Authorization: USER, "Content-Type": type, traceparent: TRACE };
+    const init = { method, headers, ...(body === undefined ? {} : { body }) };
+    return Promise.resolve(appWith().request(`http://threadkeep.test/v1${path}`, init));
+  }
+
+  async function expectTraced(sent: readonly JobMessage[], kind: string): Promise<void> {
+    await until(`a job ${kind} is sent`, async () => sent.some((message) => message.kind === kind));
+    const traceIds = sent.filter((message) => message.kind === kind).map(({ trace }) => trace?.slice(3, 35));
+    expect(new Set(traceIds)).toEqual(new Set([TRACE_ID]));
+  }
+
+  /** A session of the user, through its object alone, and so without a trace. */
+  async function chat(settings = {}): Promise<SessionRef> {
+    const ref = freshRef(USER);
+    const messages = Array.from({ length: 8 }, (_, at) => turn(at + 1));
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, settings)));
+    return ref;
+  }
+
+  it("of a fork", async () => {
+    const source = await chat();
+    const fork = freshRef(USER);
+    const sent = await hear(stubAt(fork));
+    await ask("POST", `/sessions/${source.session}/fork`, JSON.stringify({ id: fork.session }));
+    await expectTraced(sent, "fork");
+  });
+
+  it("of an import", async () => {
+    const source = await chat({ summarizeAfterTokens: 300, keepRecentTokens: 0 });
+    const file = await (await ask("GET", `/sessions/${source.session}/export`)).text();
+    const copy = freshRef(USER);
+    const sent = await hear(stubAt(copy));
+    // Without the summary that may be there by then.
+    const lines = file.split("\n").filter((line) => /"type":"(?:session|message)"/.test(line));
+    const end = JSON.stringify({ type: "end", messages: 8, summaries: 0, items: 0, complete: true });
+    const answer = await ask(
+      "POST",
+      `/import?sessionId=${copy.session}`,
+      [...lines, end].join("\n"),
+      "application/jsonl",
+    );
+    expect(answer.status).toBe(201);
+    await expectTraced(sent, "summarize");
+  });
+
+  it("of a session that continues from another", async () => {
+    const source = await chat();
+    const next = freshRef(USER);
+    const sent = await hear(stubAt(next));
+    await ask("POST", "/sessions", JSON.stringify({ id: next.session, continueFrom: source.session }));
+    await expectTraced(sent, "restore");
+  });
+
+  it("of frames on a socket, by the request that opened it", async () => {
+    const ref = await chat({ summarizeAfterTokens: 1_000, keepRecentTokens: 0 });
+    const sent = await hear(stubAt(ref));
+    const headers = { Authorization: USER, Upgrade: "websocket", traceparent: TRACE };
+    const url = `http://threadkeep.test/v1/sessions/${ref.session}/live`;
+    const client = clientOf(await appWith().request(url, { headers }));
+    client.send({ type: "append", id: "1", messages: Array.from({ length: 8 }, (_, at) => turn(at + 9)) });
+    await expectTraced(sent, "summarize");
+    client.socket.close();
+  });
+
+  it("of the erasure of a user, and on to each session's", async () => {
+    const ref = await chat();
+    unwrap(await env.DIRECTORY.getByName(`test/${USER}`).register(ref, Date.now(), {}));
+    const [ofUser, ofSession] = await Promise.all([hear(env.DIRECTORY.getByName(`test/${USER}`)), hear(stubAt(ref))]);
+    expect((await ask("DELETE", `/users/${USER}`)).status).toBe(202);
+    await expectTraced(ofUser, "erase-user");
+    await expectTraced(ofSession, "erase");
   });
 });
 

@@ -11,7 +11,7 @@ const read = defineRoute({
   scopes: ["ops"],
   summary: "Read how things stand now",
   description:
-    "As OpenMetrics text: what failed and has not recovered, and what waits in the queues. What is out of reach is left out, and `threadkeep_part_up` says so. With an admin key of all; a key of a tenant with the scope `ops` reads what is about its own tenant.",
+    "As OpenMetrics text: what failed and has not recovered, what waits in the queues, and how the runs of operations ended. What is out of reach is left out, and `threadkeep_part_up` says so. With an admin key of all; a key of a tenant with the scope `ops` reads what is about its own tenant.",
   request: z.object({}),
   answers: {
     200: {
@@ -38,7 +38,7 @@ const read = defineRoute({
 export const metricsRoutes = [read];
 
 /** @param now ms since 1970 */
-export function gaugesOf({ failed, tenants, backlogs }: Stats, now: number): Gauge[] {
+export function gaugesOf({ failed, tenants, backlogs, runs }: Stats, now: number): Gauge[] {
   const age = (at: number | null): number[] => (at === null ? [] : [Math.max(0, (now - at) / 1000)]);
   return [
     {
@@ -78,6 +78,19 @@ export function gaugesOf({ failed, tenants, backlogs }: Stats, now: number): Gau
       unit: "seconds",
       help: "How long the message has waited that waits longest.",
       samples: backlogs.flatMap(({ queue, oldestAt }) => age(oldestAt).map((value) => ({ labels: { queue }, value }))),
+    },
+    {
+      name: "threadkeep_operation_runs",
+      help: "Runs of operations among the newest thousand, but for dry ones.",
+      samples: runs.map(({ op, status, count }) => ({ labels: { op, status }, value: count })),
+    },
+    {
+      name: "threadkeep_operation_last_end_seconds",
+      unit: "seconds",
+      help: "How long ago the last run ended so.",
+      samples: runs.flatMap(({ op, status, lastEndedAt }) =>
+        age(lastEndedAt).map((value) => ({ labels: { op, status }, value })),
+      ),
     },
   ];
 }

@@ -51,7 +51,7 @@ const fork = defineRoute({
   scopes: ["memory:read", "memory:write"],
   summary: "Make a new session of the log up to a message",
   description:
-    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one.",
+    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded.",
   request: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
   bodyExample: sample.forkRequest,
   answers: {
@@ -59,7 +59,7 @@ const fork = defineRoute({
     201: { description: "It is new, and whole", schema: sessionStateSchema, example: sample.fork },
     202: { description: "It is new, and still being copied", schema: sessionStateSchema, example: sample.copyingFork },
   },
-  problems: ["session_not_found", "session_exists", "session_expired", "session_not_ready"],
+  problems: ["session_not_found", "session_exists", "session_expired", "session_not_ready", "quota_exceeded"],
   async handle(call, { params, body }) {
     const { session, created } = await forkSession(call, params.sessionId, body);
     if (session.status === "copying") return { status: 202, body: session };

@@ -1,0 +1,36 @@
+import type { OperationRun } from "../contracts/operation-run.ts";
+import { endIfLost, type LookUpParts } from "../service/lost-runs.ts";
+import type { Log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+
+const RUNS_AT_ONCE = 100;
+
+export interface LostRunParts extends LookUpParts {
+  readonly operations: {
+    readonly runs: LookUpParts["operations"]["runs"] & {
+      /** Newest first. */
+      list(limit: number, after: { at: number; id: string } | null): Promise<OperationRun[]>;
+    };
+  };
+  readonly log: Log;
+}
+
+/** Ends runs whose instances are over and could not say so, also where nobody reads them. Idempotent; never rejects. */
+export async function endLostRuns({ log, ...parts }: LostRunParts): Promise<void> {
+  const { runs } = parts.operations;
+  try {
+    let after: { at: number; id: string } | null = null;
+    do {
+      const page: OperationRun[] = await runs.list(RUNS_AT_ONCE, after);
+      const open = page.filter(({ finishedAt }) => finishedAt === null);
+      const looked = await Promise.all(open.map((run) => endIfLost(run, parts)));
+      for (const { id, op, status, finishedAt } of looked) {
+        if (finishedAt !== null) log.warn("operation_lost", { run: id, op, status });
+      }
+      const last = page.at(-1);
+      after = page.length < RUNS_AT_ONCE || last === undefined ? null : { at: Date.parse(last.createdAt), id: last.id };
+    } while (after !== null);
+  } catch (error) {
+    log.error("operations_unreachable", errorFields(error));
+  }
+}

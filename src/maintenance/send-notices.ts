@@ -1,0 +1,32 @@
+import type { AlertNotice } from "../contracts/alert.ts";
+import type { Log } from "../telemetry/log.ts";
+import type { AlertKeeper } from "./alert-keeper.ts";
+import { postNotice, type Webhook } from "./webhook.ts";
+
+/** Sent in one check at most: with a timeout each they are done before the next but one. */
+const MAX_NOTICES = 20;
+
+/**
+ * Sends what a keeper owes, in its order. While the webhook is away the rest wait, so that an end does not overtake its start.
+ * @param now ms since 1970
+ */
+export async function sendOwed(keeper: AlertKeeper, webhook: Webhook, log: Log, now: () => number): Promise<void> {
+  for (const { notice, attempts } of await keeper.takeNotices(MAX_NOTICES)) {
+    const posted = await postNotice(webhook, notice, now());
+    if (posted.outcome === "taken") {
+      await keeper.settleNotice(notice.id);
+      continue;
+    }
+    const status = posted.outcome === "refused" ? posted.status : null;
+    log.warn("alert_not_taken", { id: notice.id, type: notice.type, attempts, status });
+    if (posted.outcome === "away") return;
+  }
+}
+
+/** What was decided, for whoever reads the log. */
+export function logNotices(notices: readonly AlertNotice[], log: Log): void {
+  for (const notice of notices) {
+    if (notice.type === "alert.started") log.warn("alert_started", { kind: notice.alert.kind, id: notice.alert.id });
+    if (notice.type === "alert.ended") log.info("alert_ended", { kind: notice.alert.kind, id: notice.alert.id });
+  }
+}
