@@ -244,7 +244,9 @@ describe("messages that are copied", () => {
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, ...four));
     const app = appOf(tenant);
+    const calls = watchLeases();
     for (const status of [201, 200, 200]) expect((await app.fork(ref.session, "fork")).status).toBe(status);
+    expect(calls).toHaveBeenCalledTimes(1);
     expect(await leasedOf(tenant)).toBe(8);
     const refused = await app.fork(ref.session, "another");
     expect(refused.status).toBe(429);
@@ -262,7 +264,9 @@ describe("messages that are copied", () => {
     const app = appOf(tenant);
     expect((await app.import("wrong", fileOf(4, 5))).status).toBe(422);
     expect(await leasedOf(tenant)).toBe(0);
+    const calls = watchLeases();
     expect((await app.import("one", fileOf(6))).status).toBe(201);
+    expect(calls).toHaveBeenCalledTimes(1);
     expect(await leasedOf(tenant)).toBe(6);
     expect((await app.import("two", fileOf(5))).status).toBe(429);
     expect(await isKnown({ tenant, owner: "-", session: "two" })).toBe(false);
