@@ -10,10 +10,10 @@ import { faultOf } from "../contracts/problem.ts";
 import { createKeyChecks } from "../registry/key-check-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { CopiedSession } from "./copied-session.ts";
 import { readFrame } from "./live-frames.ts";
 import { readOpening, writeRefusal } from "./live-opening.ts";
 import { CLOSE, LiveSockets } from "./live-sockets.ts";
-import { MaintainedSession } from "./maintained-session.ts";
 import type { SessionRow } from "./rows.ts";
 import { Refusal } from "./session-shell.ts";
 import type { ChatSessionEnv } from "./session-work.ts";
@@ -31,7 +31,7 @@ interface Sender {
  * The live side of a session's object: sockets that hibernate with it, told of each change after it has committed, and the frames that
  * come on them, which pass the same checks as requests over HTTP.
  */
-export abstract class LiveSession extends MaintainedSession {
+export abstract class LiveSession extends CopiedSession {
   readonly #sockets: LiveSockets;
 
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {

@@ -1,8 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Fault, Outcome } from "../contracts/errors.ts";
-import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
-import type { TenantSettings } from "../contracts/tenant.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
@@ -11,18 +8,14 @@ import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
-import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
-import { type CopyPage, type CopyStep, nextCopyStep, readCopyPage, saveCopyPage } from "./copying.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
-import { dropJob, retryJob } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
-import { confirmCopyErasures, type CopyErasures, type Erased, type Life, readOwedErasures } from "./lineage.ts";
-import { maintain, type MaintenanceResult, type MaintenanceTask } from "./maintaining.ts";
+import { confirmCopyErasures, type CopyErasures, type Erased, readOwedErasures } from "./lineage.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
-import { newId, Refusal, SessionShell } from "./session-shell.ts";
+import { newId, SessionShell } from "./session-shell.ts";
 import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summarizing.ts";
 
 /** The part of the environment that a session uses. */
@@ -88,30 +81,6 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       if (report !== null) this.shell.arm();
       if (report?.gaveUp === true) this.shell.wake(jobId);
       return report;
-    });
-  }
-
-  // What operators do about failures
-
-  /** Has a job tried again now. Idempotent. @returns false if it is no longer owed */
-  async retryJob(jobId: string): Promise<boolean> {
-    if (this.shell.row() === null || this.shell.store.jobs.byId(jobId) === null) return false;
-    return this.shell.transact(() => {
-      const isOwed = retryJob(this.shell.store, jobId, Date.now());
-      this.shell.arm();
-      return isOwed;
-    });
-  }
-
-  /** Gives a job up, if no promise rests on it. Idempotent. @returns false if it is no longer owed */
-  async dropJob(jobId: string): Promise<Outcome<boolean>> {
-    return this.shell.answer(() => {
-      const job = this.shell.row() === null ? null : this.shell.store.jobs.byId(jobId);
-      if (job === null) return false;
-      const fault = dropJob(this.shell.store, job, Date.now());
-      if (fault !== null) throw new Refusal(fault);
-      this.shell.wake(jobId);
-      return true;
     });
   }
 
@@ -249,105 +218,6 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  // Forks
-
-  /** The next page to copy; null if nothing is owed any more. */
-  async nextCopyStep(jobId: string, incarnation: string): Promise<CopyStep | null> {
-    return this.shell.work(jobId, incarnation, null, (session) => nextCopyStep(this.shell.store, session, jobId));
-  }
-
-  /** A page for a copy of this session; null if it is gone. */
-  async readCopyPage(incarnation: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
-    const session = this.shell.live(incarnation);
-    return session === null ? null : readCopyPage(this.shell.store, session, afterSeq, throughSeq);
-  }
-
-  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | null> {
-    return this.shell.work(jobId, incarnation, null, (session) => {
-      const step = saveCopyPage(this.shell.store, session, jobId, page, newId, Date.now());
-      this.shell.changed();
-      if (step === null) this.shell.wake(jobId);
-      return step;
-    });
-  }
-
-  /**
-   * What was to be copied is gone, and so is the copy.
-   * @returns up to which word of the directory the entry there is of it
-   */
-  async loseCopy(jobId: string, incarnation: string): Promise<number> {
-    return this.shell.work(jobId, incarnation, 0, (session) => {
-      if (session.copying !== null && this.shell.store.jobs.byId(jobId) !== null) this.#erase(session);
-      return session.grantedAt;
-    });
-  }
-
-  // Continuations
-
-  /** Where to carry over from; null if nothing is owed any more. */
-  async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; lease: string } | null> {
-    return this.shell.work(jobId, incarnation, null, () => nextCarrying(this.shell.store, jobId, newId));
-  }
-
-  /** What another session may carry over from this one; null if it is gone. */
-  async readCarried(incarnation: string, mayWait: boolean): Promise<Carried | null> {
-    const session = this.shell.existing();
-    if (session === null || session.incarnation !== incarnation) return null;
-    return this.shell.transact(() => {
-      const carried = readCarried(this.shell.store, session, mayWait, newId, Date.now());
-      this.shell.arm();
-      return carried;
-    });
-  }
-
-  /** @returns false if it has to come again */
-  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<boolean> {
-    return this.shell.work(jobId, incarnation, true, (session) => {
-      const isDone = carryOver(this.shell.store, session, jobId, lease, luggage, newId, Date.now());
-      this.shell.changed();
-      if (isDone) this.shell.wake(jobId);
-      return isDone;
-    });
-  }
-
-  // Operators
-
-  /**
-   * Does what an operator asks of one session. A dry run does the same and takes it back, so that it tells what would be.
-   * @param tenant the settings of now: a silent session has not heard of them
-   */
-  async maintain(
-    task: MaintenanceTask,
-    isDryRun: boolean,
-    tenant?: TenantSettings,
-  ): Promise<Outcome<MaintenanceResult>> {
-    let result: MaintenanceResult = "nothing";
-    const outcome = this.shell.answer(() => {
-      const session = this.shell.hear(this.shell.known(), tenant);
-      result = maintain(this.shell.store, session, task, newId, Date.now());
-      if (isDryRun) throw new Refusal(TAKEN_BACK);
-      this.shell.changed();
-      return result;
-    });
-    return !outcome.ok && outcome.fault === TAKEN_BACK ? { ok: true, value: result } : outcome;
-  }
-
-  /**
-   * Makes the index of a session anew, a slice at a call. One that was never searched has none, and needs none.
-   * @param isFirst drops what there is
-   * @returns whether there is more to do; null: there is no index
-   */
-  async reindex(isFirst: boolean, isDryRun: boolean): Promise<Outcome<{ done: boolean } | null>> {
-    return this.shell.read(() => {
-      this.shell.known();
-      const { search } = this.shell;
-      if (isFirst && search.indexedThroughSeq === 0) return null;
-      if (isDryRun) return { done: true };
-      if (isFirst) search.drop();
-      return { done: search.catchUp().done };
-    });
-  }
-
   // The alarm
 
   override async alarm(): Promise<void> {
@@ -357,7 +227,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     const now = Date.now();
     // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
     const { due, audits, late } = this.shell.transact(() => {
-      if (this.#isAbandoned(session, now)) this.#erase(session);
+      if (this.#isAbandoned(session, now)) this.eraseWhole(session);
       else if (session.erasedAt === null && session.expiredAt === null && session.copying === null) {
         oweIdleWork(this.shell.store, session, newId, now);
         this.shell.forgetRow();
@@ -422,13 +292,10 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     return erasedAt === null && copying?.kind === "import" && copying.until <= now;
   }
 
-  #erase(session: SessionRow): void {
+  protected eraseWhole(session: SessionRow): void {
     this.shell.search.drop();
     eraseSession(this.shell.store, session, newId, Date.now());
     this.shell.wakeAll();
     this.shell.changed();
   }
 }
-
-/** Never told: it rolls a dry run back. */
-const TAKEN_BACK: Fault = { code: "internal", detail: "A dry run changes nothing." };

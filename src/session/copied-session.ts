@@ -1,0 +1,313 @@
+import type { Fault, Outcome } from "../contracts/errors.ts";
+import type { Seq } from "../contracts/message.ts";
+import type { Metadata, SessionSettings, SessionState } from "../contracts/session.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
+import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
+import { createLeaseClient } from "../registry/lease-client.ts";
+import { createLog } from "../telemetry/log.ts";
+import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
+import { CopiedQuota } from "./copied-quota.ts";
+import { type CopyPage, type CopyStep, nextCopyStep, oweCopy, readCopyPage, saveCopyPage } from "./copying.ts";
+import { Leases } from "./leases.ts";
+import type { Life } from "./lineage.ts";
+import { MaintainedSession } from "./maintained-session.ts";
+import type { SessionRow } from "./rows.ts";
+import { type Birth, newId, Refusal } from "./session-shell.ts";
+import {
+  type ExportHead,
+  finishImport,
+  importFault,
+  type NumberedLine,
+  readExportEnd,
+  readExportHead,
+  readExportPage,
+  saveImportPage,
+} from "./transfer.ts";
+
+/** What a fork is made of. */
+interface ForkSource extends Life {
+  readonly throughSeq: Seq;
+  /** Nobody named the message: it is the newest. */
+  readonly isNewest: boolean;
+}
+
+/** An import whose file sends nothing more for so long is given up. */
+const IMPORT_PATIENCE_MS = 15 * 60_000;
+
+/** The side of a session's object that other sessions and files see: what it hands on, and what it begins with. */
+export abstract class CopiedSession extends MaintainedSession {
+  protected readonly leases = new Leases(
+    createLeaseClient(() => this.env.TENANT),
+    createLog(),
+  );
+  readonly #copied = new CopiedQuota(this.shell, this.leases);
+
+  abstract state(tenant?: TenantSettings): Promise<Outcome<SessionState>>;
+
+  // Forks and continuations
+
+  /**
+   * Notes that a fork is made of this session, and gives what it begins with.
+   * @param counted by whose limits its messages are counted; absent of one that is there already
+   */
+  async beginFork(
+    copy: string,
+    throughSeq: Seq | undefined,
+    counted?: TenantSettings,
+  ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: SessionSettings }>> {
+    const copied = await this.#copied.cover(counted?.limits, throughSeq);
+    const begun = this.shell.answer(() => {
+      const { session, incarnation, metadata, settings } = this.shell.known();
+      const headSeq = this.shell.store.messages.head()?.seq ?? 0;
+      if (throughSeq !== undefined && throughSeq > headSeq) {
+        throw new Refusal({
+          code: "validation_failed",
+          detail: `The session has ${headSeq} messages. Fork it through one of them, or leave throughSeq out for the newest.`,
+          errors: [{ path: "/throughSeq", detail: `is past the newest message, ${headSeq}` }],
+          facts: { headSeq },
+        });
+      }
+      const through = throughSeq ?? headSeq;
+      copied.check(through);
+      this.shell.store.lineage.putCopy(copy, through);
+      const isNewest = throughSeq === undefined;
+      return { session, incarnation, throughSeq: through, isNewest, metadata, settings };
+    });
+    if (begun.ok) copied.spend();
+    return begun;
+  }
+
+  /**
+   * Creates this session as a fork and waits up to `waitMs` for it to be whole. A repeated request finds it there.
+   * @param source what `beginFork` gave
+   */
+  async createFork(
+    birth: Birth,
+    source: ForkSource,
+    waitMs: number,
+    tenant?: TenantSettings,
+    trace?: string,
+  ): Promise<Outcome<{ session: SessionState; created: boolean }>> {
+    this.shell.traces.heed(trace);
+    this.shell.heed(birth);
+    const begun = this.shell.answer(() => {
+      const existing = this.shell.existing();
+      const origin = existing === null ? undefined : this.shell.store.lineage.origins().find(isFork);
+      // Asked again for the newest message, the source may have moved on.
+      const isThrough = source.isNewest || origin?.throughSeq === source.throughSeq;
+      const isSame = origin?.incarnation === source.incarnation && isThrough;
+      if (existing !== null && !isSame) throw new Refusal(TAKEN_SESSION);
+      if (existing !== null) return { created: false, jobId: null };
+      const now = Date.now();
+      const { incarnation } = this.shell.create(birth, { kind: "fork", until: now, sourceChanges: null }, tenant);
+      const { session, throughSeq } = source;
+      const row = {
+        session,
+        incarnation: source.incarnation,
+        kind: "fork",
+        throughSeq,
+        state: "pending",
+      } as const;
+      const job = oweCopy(this.shell.store, incarnation, row, newId, now);
+      this.shell.arm();
+      return { created: true, jobId: job.id };
+    });
+    if (!begun.ok) return begun;
+    if (begun.value.jobId !== null) await this.shell.settled(begun.value.jobId, waitMs);
+    const state = await this.state(tenant);
+    return state.ok ? { ok: true, value: { session: state.value, created: begun.value.created } } : state;
+  }
+
+  /** Notes that another session continues from this one, which may have expired. */
+  async beginContinuation(copy: string): Promise<Outcome<Life>> {
+    return this.shell.answer(() => {
+      const existing = this.shell.existing();
+      const session = existing === null || existing.expiredAt === null ? this.shell.known() : existing;
+      this.shell.store.lineage.putCopy(copy, null);
+      return { session: session.session, incarnation: session.incarnation };
+    });
+  }
+
+  // Copies, as the consumers make them
+
+  /** The next page to copy; null if nothing is owed any more. */
+  async nextCopyStep(jobId: string, incarnation: string): Promise<CopyStep | null> {
+    return this.shell.work(jobId, incarnation, null, (session) => nextCopyStep(this.shell.store, session, jobId));
+  }
+
+  /** A page for a copy of this session; null if it is gone. */
+  async readCopyPage(incarnation: string, afterSeq: Seq, throughSeq: Seq): Promise<CopyPage | null> {
+    const session = this.shell.live(incarnation);
+    return session === null ? null : readCopyPage(this.shell.store, session, afterSeq, throughSeq);
+  }
+
+  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | null> {
+    return this.shell.work(jobId, incarnation, null, (session) => {
+      const step = saveCopyPage(this.shell.store, session, jobId, page, newId, Date.now());
+      this.shell.changed();
+      if (step === null) this.shell.wake(jobId);
+      return step;
+    });
+  }
+
+  /**
+   * What was to be copied is gone, and so is the copy.
+   * @returns up to which word of the directory the entry there is of it
+   */
+  async loseCopy(jobId: string, incarnation: string): Promise<number> {
+    return this.shell.work(jobId, incarnation, 0, (session) => {
+      if (session.copying !== null && this.shell.store.jobs.byId(jobId) !== null) this.eraseWhole(session);
+      return session.grantedAt;
+    });
+  }
+
+  /** Where to carry over from; null if nothing is owed any more. */
+  async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; lease: string } | null> {
+    return this.shell.work(jobId, incarnation, null, () => nextCarrying(this.shell.store, jobId, newId));
+  }
+
+  /** What another session may carry over from this one; null if it is gone. */
+  async readCarried(incarnation: string, mayWait: boolean): Promise<Carried | null> {
+    const session = this.shell.existing();
+    if (session === null || session.incarnation !== incarnation) return null;
+    return this.shell.transact(() => {
+      const carried = readCarried(this.shell.store, session, mayWait, newId, Date.now());
+      this.shell.arm();
+      return carried;
+    });
+  }
+
+  /** @returns false if it has to come again */
+  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<boolean> {
+    return this.shell.work(jobId, incarnation, true, (session) => {
+      const isDone = carryOver(this.shell.store, session, jobId, lease, luggage, newId, Date.now());
+      this.shell.changed();
+      if (isDone) this.shell.wake(jobId);
+      return isDone;
+    });
+  }
+
+  // Export and import
+
+  async beginExport(): Promise<Outcome<ExportHead>> {
+    return this.shell.read(() => readExportHead(this.shell.store, this.shell.known()));
+  }
+
+  async exportPage(head: ExportHead, afterSeq: Seq): Promise<Outcome<MessageLine[]>> {
+    return this.shell.read(() => {
+      this.#exporting(head);
+      return readExportPage(this.shell.store, afterSeq, head.headSeq);
+    });
+  }
+
+  async endExport(head: ExportHead): Promise<Outcome<{ lines: readonly (SummaryLine | ItemLine)[]; end: EndLine }>> {
+    return this.shell.read(() => readExportEnd(this.shell.store, this.#exporting(head), head));
+  }
+
+  /** One file is of one life of the session. */
+  #exporting(head: ExportHead): SessionRow {
+    const session = this.shell.known();
+    if (session.incarnation !== head.incarnation) throw new Refusal(LOST_EXPORT);
+    return session;
+  }
+
+  /** Begins to fill a new session from a file. Nobody sees it until it is whole. */
+  async beginImport(birth: Birth, tenant?: TenantSettings, trace?: string): Promise<Outcome<Life>> {
+    this.shell.traces.heed(trace);
+    this.shell.heed(birth);
+    return this.shell.answer(() => {
+      if (this.shell.existing() !== null) throw new Refusal(TAKEN_SESSION);
+      const copying = { kind: "import", until: Date.now() + IMPORT_PATIENCE_MS, sourceChanges: null } as const;
+      const { session, incarnation } = this.shell.create(birth, copying, tenant);
+      this.shell.arm();
+      return { session, incarnation };
+    });
+  }
+
+  async saveImportPage(
+    incarnation: string,
+    lines: readonly NumberedLine[],
+  ): Promise<Outcome<{ readonly dropped: number }>> {
+    return this.shell.answer(() => {
+      const session = this.#importing(incarnation);
+      const saved = saveImportPage(this.shell.store, lines);
+      if (!saved.ok) throw new Refusal(saved.fault);
+      // What can never fit is not read to its end.
+      this.#copied.checkSize(session.tenantSettings.limits);
+      const until = Date.now() + IMPORT_PATIENCE_MS;
+      this.shell.store.setCopying({ kind: "import", until, sourceChanges: null });
+      this.shell.changed();
+      return saved.value;
+    });
+  }
+
+  /**
+   * @param sources lives of sessions that items were carried over from, and that know of it
+   * @param grantedAt the word of the directory that lists it from now on
+   */
+  async finishImport(
+    incarnation: string,
+    end: EndLine,
+    dropped: number,
+    sources: readonly Life[] = [],
+    grantedAt = 0,
+  ): Promise<Outcome<null>> {
+    const whole = this.shell.read(() => {
+      const { tenantSettings } = this.#importing(incarnation);
+      const fault = importFault(this.shell.store, end, dropped);
+      if (fault !== null) throw new Refusal(fault);
+      return tenantSettings.limits;
+    });
+    if (!whole.ok) return whole;
+    const copied = await this.#copied.cover(whole.value);
+    const finished = this.shell.answer(() => {
+      const session = this.#importing(incarnation);
+      copied.check();
+      this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
+      finishImport(this.shell.store, session, newId, Date.now());
+      for (const source of sources) {
+        const carried = { kind: "further", throughSeq: 0, state: "done" } as const;
+        this.shell.store.lineage.putOrigin({ ...source, ...carried });
+      }
+      this.shell.changed();
+      return null;
+    });
+    if (finished.ok) copied.spend();
+    return finished;
+  }
+
+  /** Leaves nothing of an import that failed. */
+  async abandonImport(incarnation: string): Promise<void> {
+    const session = this.shell.existing();
+    if (session?.incarnation !== incarnation || session.copying === null) return;
+    this.shell.transact(() => {
+      this.shell.search.drop();
+      this.shell.store.wipe(Date.now());
+      this.shell.changed();
+    });
+    if (this.shell.store.jobs.all().length === 0) await this.shell.vanish();
+  }
+
+  #importing(incarnation: string): SessionRow {
+    const session = this.shell.existing();
+    if (session?.incarnation !== incarnation || session.copying?.kind !== "import") throw new Refusal(LOST_IMPORT);
+    return session;
+  }
+}
+
+function isFork({ kind }: { readonly kind: string }): boolean {
+  return kind === "fork";
+}
+
+const TAKEN_SESSION: Fault = {
+  code: "session_exists",
+  detail: "Choose another id, or erase the session that has it.",
+};
+const LOST_EXPORT: Fault = {
+  code: "session_not_found",
+  detail: "The session was erased while it was exported. Export the one that has its id now.",
+};
+const LOST_IMPORT: Fault = {
+  code: "session_not_found",
+  detail: "The import took too long, or the session was erased meanwhile. Send the file again.",
+};
