@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { problemSchema } from "../../src/contracts/errors.ts";
 import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
+import { chatOf } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { runParts } from "../support/worker-operations.ts";
-import { chatOf, until } from "../support/worker-session.ts";
+import { until } from "../support/worker-session.ts";
 
 const runPageSchema = pageSchema(operationRunSchema);
 

@@ -2,8 +2,9 @@ import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import { Threadkeep } from "../../src/worker.ts";
-import { listed, storedText } from "../support/worker-lifetime.ts";
-import { birthOf, freshRef, sessionAt, turn } from "../support/worker-session.ts";
+import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { listed, storedText } from "../support/worker-stored.ts";
 
 const ALL_SCOPES = ["memory:read", "memory:write", "memory:erase"] as const;
 type Scope = (typeof ALL_SCOPES)[number];
