@@ -14,7 +14,8 @@ import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { listeningTrail } from "./worker-audit.ts";
-import { birthOf, sessionAt, turn, until } from "./worker-session.ts";
+import { birthOf, turn } from "./worker-chat.ts";
+import { sessionAt, until } from "./worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 

@@ -8,6 +8,7 @@ import type { OpenApiDocument } from "../../scripts/fuzz-api/document.ts";
 import { type RawAnswer, sendRaw } from "../../scripts/fuzz-api/raw-http.ts";
 import { listOperations, type Offered, scopesOf, soundRequest } from "../../scripts/fuzz-api/sound-request.ts";
 import type { SessionState } from "../../src/contracts/session.ts";
+import { emptyTransfer } from "../support/empty-transfer.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
 
 const service = sharedService();
@@ -135,19 +136,10 @@ function bodyOf(operationId: string, session: string): string | undefined {
     case "createTenant":
       return JSON.stringify({ tenant: `of-nobody-${session.slice(-36)}` });
     case "importSession":
-      return importOf(session);
+      return emptyTransfer(session);
     default:
       return undefined;
   }
-}
-
-function importOf(id: string): string {
-  const createdAt = "2026-11-22T09:30:00.000Z";
-  const lines = [
-    { type: "session", format: "threadkeep-session", formatVersion: 1, id, createdAt, metadata: {}, settings: {} },
-    { type: "end", messages: 0, summaries: 0, items: 0, complete: true },
-  ];
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
 }
 
 /** The feed is asked for in each way in which it is given. */

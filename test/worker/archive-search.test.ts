@@ -4,7 +4,7 @@ import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { type MemoryOwner, type MemoryQuery, readMemories, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import type { Item } from "../../src/contracts/summary.ts";
-import { freshRef } from "../support/worker-session.ts";
+import { freshRef } from "../support/worker-chat.ts";
 
 const newOwner = (): MemoryOwner => ({ tenant: "test", owner: crypto.randomUUID() });
 

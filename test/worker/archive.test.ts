@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite, type ArchiveWrite } from "../../src/archive/sessions.ts";
-import { freshRef } from "../support/worker-session.ts";
+import { freshRef } from "../support/worker-chat.ts";
 
 function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
   return withDatabase(env.HYPERDRIVE.connectionString, body);

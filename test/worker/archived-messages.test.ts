@@ -8,30 +8,12 @@ import type { Message } from "../../src/contracts/message.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import type { ArchiveDelta } from "../../src/session/archiving.ts";
-import {
-  archivedWhole,
-  beside,
-  deliver,
-  forkOf,
-  jobOf,
-  letPass,
-  pipelineParts,
-  request,
-  ring,
-  summarizeAndArchive,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  incarnationOf,
-  owedJobs,
-  said,
-  sessionAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, forkOf, letPass, request, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const ARCHIVING: SessionSettings = { archiveMessages: true };
 /** Nothing is summarized of its own accord. */

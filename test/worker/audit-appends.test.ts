@@ -6,8 +6,9 @@ import { withDatabase } from "../../src/archive/database.ts";
 import type { AuditActor, AuditEvent } from "../../src/contracts/audit.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { letPass } from "../support/worker-lifetime.ts";
-import { birthOf, freshRef, said, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const SILENCE_MS = 2 * 1_800_000;
 const KEY: AuditActor = { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" };

@@ -4,36 +4,12 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { Item } from "../../src/contracts/summary.ts";
 import type { Luggage } from "../../src/session/client.ts";
-import {
-  archivedTexts,
-  archivedWhole,
-  beside,
-  continuationOf,
-  deliver,
-  itemsOf,
-  jobOf,
-  lifeOf,
-  pipelineParts,
-  quoting,
-  request,
-  ring,
-  storedText,
-  summarizeAndArchive,
-  summarizeBy,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  incarnationOf,
-  oweSummary,
-  owedJobs,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, continuationOf, lifeOf, request, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { archivedTexts, archivedWhole, itemsOf, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
 const FOLDED = "mandrake";

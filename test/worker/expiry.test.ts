@@ -2,37 +2,12 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
-import {
-  archivedTexts,
-  beside,
-  continuationOf,
-  deliver,
-  isExpired,
-  itemsOf,
-  jobOf,
-  letPass,
-  listed,
-  pipelineParts,
-  quoting,
-  request,
-  ring,
-  storedText,
-  untilExpired,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  incarnationOf,
-  oweSummary,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, continuationOf, isExpired, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { archivedTexts, itemsOf, listed, storedText } from "../support/worker-stored.ts";
 
 const HOUR_MS = 3_600_000;
 const EXPIRING: SessionSettings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };

@@ -10,18 +10,11 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createUserClient } from "../../src/registry/user-client.ts";
 import { appWith } from "../support/worker-app.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
+import { chatOf, freshRef } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-lifetime.ts";
-import {
-  chatOf,
-  freshRef,
-  oweSummary,
-  owedJobs,
-  sessionAt,
-  stubAt,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 const users = createUserClient(env.DIRECTORY);

@@ -4,32 +4,12 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
 import type { CopyPage } from "../../src/session/copying.ts";
-import {
-  beside,
-  deliver,
-  forkOf,
-  itemsOf,
-  jobOf,
-  lifeOf,
-  listed,
-  pipelineParts,
-  request,
-  storedText,
-  summarizeAndArchive,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  incarnationOf,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, forkOf, lifeOf, request } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { itemsOf, listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
 

@@ -6,7 +6,9 @@ import { COMPONENTS, type Readiness, readinessSchema } from "../../src/contracts
 import { createLateWorkClient, type LateWork } from "../../src/registry/late-work-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
-import { chatOf, freshRef, owedJobs, oweSummary, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { chatOf, freshRef } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary } from "../support/worker-jobs.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 const operationsObject = () => env.OPERATIONS.getByName("operations");

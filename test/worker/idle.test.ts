@@ -4,18 +4,10 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { ChatSession } from "../../src/session/chat-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs } from "../support/worker-jobs.ts";
 import { letPass, ring } from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-} from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const IDLE_MS = 1_800_000;
 

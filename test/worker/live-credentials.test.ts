@@ -9,8 +9,9 @@ import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TokenIssuer } from "../support/token-issuer.ts";
 import { appWith } from "../support/worker-app.ts";
+import { birthOf, said } from "../support/worker-chat.ts";
 import { clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
-import { birthOf, said, sessionAt, until } from "../support/worker-session.ts";
+import { sessionAt, until } from "../support/worker-session.ts";
 
 const LIFETIME_MS = 120_000;
 /** What clocks of machines may differ by, where a token's end is told by another one. */

@@ -4,8 +4,9 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { ServerFrame } from "../../src/contracts/live.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { chatOf, said } from "../support/worker-chat.ts";
 import { askLive, eventsOf, follow } from "../support/worker-live.ts";
-import { chatOf, said, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 interface StreamedEvent {
   readonly id: number | undefined;

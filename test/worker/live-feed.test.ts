@@ -4,19 +4,11 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import { MAX_SOCKETS_PER_SESSION, MAX_UNACKNOWLEDGED_EVENTS } from "../../src/contracts/limits.ts";
 import type { ErrorFrame, Hello } from "../../src/contracts/live.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { oweSummary } from "../support/worker-jobs.ts";
 import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";
 import { askLive, eventsOf, follow, type LiveClient, revsOf } from "../support/worker-live.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  oweSummary,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-} from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const isHello = ({ type }: { type: string }): boolean => type === "hello";
 const helloOf = (client: LiveClient): Promise<Hello> => client.find<Hello>("hello", isHello);

@@ -3,8 +3,9 @@ import { describe, expect, it } from "vitest";
 import { MAX_FAULTY_FRAMES, MAX_FRAME_BURST, MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
 import type { AnswerFrame, ErrorFrame, Hello, ServerFrame } from "../../src/contracts/live.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { chatOf } from "../support/worker-chat.ts";
 import { eventsOf, follow, type LiveClient } from "../support/worker-live.ts";
-import { chatOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 async function connected(ref: SessionRef): Promise<LiveClient> {
   const client = await follow(ref);

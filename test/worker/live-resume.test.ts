@@ -3,8 +3,9 @@ import { expect, it } from "vitest";
 import { createRandom } from "../../scripts/bench/statistics.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { Hello } from "../../src/contracts/live.ts";
+import { chatOf, said } from "../support/worker-chat.ts";
 import { follow, type LiveClient } from "../support/worker-live.ts";
-import { chatOf, said, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const STEPS = 60;
 const READERS = 6;

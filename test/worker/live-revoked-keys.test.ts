@@ -10,8 +10,9 @@ import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { Tenant } from "../../src/registry/tenant.ts";
 import { KEY_CHECKED_FOR_MS } from "../../src/session/live-credentials.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { birthOf, said } from "../support/worker-chat.ts";
 import { askLive, clientOf, eventsOf, type LiveClient, revsOf } from "../support/worker-live.ts";
-import { birthOf, said, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const tenants = createTenantClient(env.TENANT, {
   keepAlive: waitUntil,

@@ -6,9 +6,10 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { Ticket } from "../../src/contracts/live.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, eventsOf, type LiveClient } from "../support/worker-live.ts";
-import { birthOf, chatOf, freshRef, said, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const NO_KEY = {};
 

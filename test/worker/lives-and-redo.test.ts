@@ -8,19 +8,9 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summarizing.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  incarnationOf,
-  oweSummary,
-  owedJobs,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 /** What the simulation (test/fuzz) found, each as the shortest story that shows it. */
 

@@ -17,16 +17,9 @@ import { searchMemory } from "../../src/service/memory-search.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import {
-  birthOf,
-  freshRef,
-  oweSummary,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const newOwner = (): string => crypto.randomUUID();
 

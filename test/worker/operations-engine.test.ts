@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import { runOperation, type RunEnd } from "../../src/maintenance/run-operation.ts";
-import { storedText } from "../support/worker-lifetime.ts";
+import { owedJobs } from "../support/worker-jobs.ts";
 import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
-import { owedJobs, sessionAt } from "../support/worker-session.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { storedText } from "../support/worker-stored.ts";
 
 /** A tenant of five sessions: two of its own, two of Ada's and one of Bob's. */
 async function tenantOfFive(): Promise<SessionRef[]> {

@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { problemSchema } from "../../src/contracts/errors.ts";
 import { type OperationRun, operationRunSchema } from "../../src/contracts/operation-run.ts";
 import { pageSchema } from "../../src/contracts/page.ts";
+import { chatOf } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { listedSession, runParts } from "../support/worker-operations.ts";
-import { chatOf, until } from "../support/worker-session.ts";
+import { until } from "../support/worker-session.ts";
 
 const runPageSchema = pageSchema(operationRunSchema);
 
@@ -104,7 +105,7 @@ describe("an operation", () => {
     await env.OPERATIONS_WORKFLOW.create({ id, params: { op: "nothing of the kind" } });
     await instance.waitForStatus("errored");
     const { body } = await request("GET", "?limit=1");
-    const { data } = body as unknown as { data: OperationRun[] };
+    const { data } = runPageSchema.parse(body);
     expect(data).toMatchObject([{ id, status: "failed", error: expect.stringContaining("ended with an error") }]);
   });
 

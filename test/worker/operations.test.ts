@@ -5,8 +5,10 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { OperationRun } from "../../src/contracts/operation-run.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import { runOperation } from "../../src/maintenance/run-operation.ts";
+import { turn } from "../support/worker-chat.ts";
+import { owedJobs } from "../support/worker-jobs.ts";
 import { listedSession, payloadOf, runParts, stepsOf } from "../support/worker-operations.ts";
-import { owedJobs, sessionAt, stubAt, turn } from "../support/worker-session.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 type TestRunParts = ReturnType<typeof runParts>;
 

@@ -5,41 +5,27 @@ import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import type { SummarizerAnswer } from "../../src/contracts/summarizer.ts";
-import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
-import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
-import { createUserClient } from "../../src/registry/user-client.ts";
-import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import type { MeasuredJob, Metrics } from "../../src/telemetry/metrics.ts";
-import { chatOf, oweSummary, owedJobs, sessionAt, stubAt } from "../support/worker-session.ts";
+import { chatOf } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary } from "../support/worker-jobs.ts";
+import { pipelineParts } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 
 function partsWith(change: Partial<PipelineParts> = {}): PipelineParts & { calls: number[] } {
   const calls: number[] = [];
-  return {
-    sessions: createSessionClient(env.CHAT_SESSION),
-    directory: createDirectoryClient(env.DIRECTORY),
-    users: createUserClient(env.DIRECTORY),
-    tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
-    makeshift: null,
-    operations,
-    summarizer: {
-      summarize: async (request): Promise<SummarizerAnswer> => {
-        calls.push(request.messages.length);
-        return { items: [], model: "test" };
-      },
-    },
-    withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
-    log: createLog({ write: () => undefined }),
-    calls,
-    ...change,
+  const summarize = async (request: SummarizerRequest): Promise<SummarizerAnswer> => {
+    calls.push(request.messages.length);
+    return { items: [], model: "test" };
   };
+  return { ...pipelineParts({ summarizer: { summarize }, ...change }), calls };
 }
 
 async function deliver(parts: PipelineParts, bodies: unknown[], queue = "threadkeep-summarize") {

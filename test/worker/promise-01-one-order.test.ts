@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import { birthOf, freshRef, said, sessionAt } from "../support/worker-session.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { sessionAt } from "../support/worker-session.ts";
 
 describe("promise 1: one order", () => {
   it("gives concurrent appends the seqs 1 to n, without gaps, each to one message", async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
-import { birthOf, freshRef, said, sessionAt } from "../support/worker-session.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { sessionAt } from "../support/worker-session.ts";
 
 describe("promise 2: append once", () => {
   it("stores a repeated id once and answers with the same seq", async () => {

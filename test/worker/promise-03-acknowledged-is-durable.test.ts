@@ -1,7 +1,8 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import { birthOf, freshRef, said, sessionAt, stubAt } from "../support/worker-session.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** Rows that a body writes, as they are billed: counted rows, and each `setAlarm`, which no counter shows. */
 async function billedRows(ref: ReturnType<typeof freshRef>, messages: ReturnType<typeof said>[]) {

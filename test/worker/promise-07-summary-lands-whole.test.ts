@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summarizing.ts";
-import { chatOf, oweSummary, said, sessionAt, until, withoutAlarm } from "../support/worker-session.ts";
+import { chatOf, said } from "../support/worker-chat.ts";
+import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { sessionAt, until } from "../support/worker-session.ts";
 
 type CallStep = Extract<SummaryStep, { next: "call" }>;
 

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { ProposedItem } from "../../src/contracts/summarizer.ts";
-import { birthOf, freshRef, oweSummary, sessionAt, withoutAlarm } from "../support/worker-session.ts";
+import { birthOf, freshRef } from "../support/worker-chat.ts";
+import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { sessionAt } from "../support/worker-session.ts";
 
 const LOG = [
   "My name is Ada and I live in Lisbon.",

@@ -12,19 +12,12 @@ import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { recordDeadLetter } from "../../src/pipeline/failed.ts";
 import type { Directory } from "../../src/registry/directory.ts";
-import {
-  archivedWhole,
-  deliver,
-  jobOf,
-  listed,
-  pipelineParts,
-  request,
-  ring,
-  storedText,
-  summarizeBy,
-  quoting,
-} from "../support/worker-lifetime.ts";
-import { incarnationOf, sessionAt, turn, until, withoutAlarm } from "../support/worker-session.ts";
+import { turn } from "../support/worker-chat.ts";
+import { withoutAlarm } from "../support/worker-jobs.ts";
+import { request, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { archivedWhole, listed, storedText } from "../support/worker-stored.ts";
 
 function freshUser(): UserRef {
   return { tenant: "test", owner: `user-${crypto.randomUUID()}` };

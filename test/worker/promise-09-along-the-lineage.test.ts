@@ -2,36 +2,19 @@ import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { birthOf, chatOf, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, continuationOf, forkOf, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
 import {
   archivedTexts,
   archivedWhole,
-  beside,
-  continuationOf,
-  deliver,
-  forkOf,
   itemsOf,
-  jobOf,
-  letPass,
   listed,
-  pipelineParts,
-  request,
-  ring,
   storedText,
   summarizeAndArchive,
-  untilExpired,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  incarnationOf,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+} from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
 

@@ -6,21 +6,11 @@ import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobKind } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { archivedTexts, deliver, jobOf, storedText, summarizeBy } from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  incarnationOf,
-  oweSummary,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, summarizeBy } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { archivedTexts, storedText } from "../support/worker-stored.ts";
 
 const SECRET = "the invoice 1003";
 

@@ -1,7 +1,9 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import { chatOf, oweSummary, owedJobs, sessionAt, stubAt, until, withoutAlarm } from "../support/worker-session.ts";
+import { chatOf } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 describe("promise 10: work is never lost, nor paid twice", () => {
   it("commits the work that a change calls for together with the change and the alarm", async () => {

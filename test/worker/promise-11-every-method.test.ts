@@ -2,8 +2,10 @@ import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import { Threadkeep } from "../../src/worker.ts";
-import { listed, storedText } from "../support/worker-lifetime.ts";
-import { birthOf, freshRef, sessionAt, turn } from "../support/worker-session.ts";
+import { emptyTransfer } from "../support/empty-transfer.ts";
+import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { listed, storedText } from "../support/worker-stored.ts";
 
 const ALL_SCOPES = ["memory:read", "memory:write", "memory:erase"] as const;
 type Scope = (typeof ALL_SCOPES)[number];
@@ -51,20 +53,11 @@ const METHODS: Readonly<Record<string, Method>> = {
   summary: about(READ, 1),
   summarize: about(WRITE),
   export: about(READ),
-  import: own(WRITE, (id) => [new Blob([importOf(id)]).stream()]),
+  import: own(WRITE, (id) => [new Blob([emptyTransfer(id)]).stream()]),
   exportUser: own(READ, () => ["somebody-else"]),
   eraseUser: own(ERASE, () => ["somebody-else"]),
   userErasure: own(ERASE, () => ["somebody-else"]),
 };
-
-function importOf(id: string): string {
-  const createdAt = "2026-11-22T09:30:00.000Z";
-  const lines = [
-    { type: "session", format: "threadkeep-session", formatVersion: 1, id, createdAt, metadata: {}, settings: {} },
-    { type: "end", messages: 0, summaries: 0, items: 0, complete: true },
-  ];
-  return lines.map((line) => `${JSON.stringify(line)}\n`).join("");
-}
 
 interface Refusal {
   readonly code: string;

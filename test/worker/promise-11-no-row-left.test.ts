@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { OpenApiDocument } from "../../src/http/openapi-document.ts";
+import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
 import { send } from "../support/worker-http.ts";
-import { listed, storedText } from "../support/worker-lifetime.ts";
-import { birthOf, freshRef, sessionAt, turn } from "../support/worker-session.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { listed, storedText } from "../support/worker-stored.ts";
 
 /** Appending is what creates a session. */
 const CREATING = "appendMessages";

@@ -16,16 +16,9 @@ import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
-import {
-  chatOf,
-  incarnationOf,
-  owedJobs,
-  oweSummary,
-  said,
-  sessionAt,
-  stubAt,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { chatOf, said } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { incarnationOf, sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** A model that the test brings down and up again, and an extractive summarizer that is always there. */
 interface Bench {

@@ -7,9 +7,10 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { letPass } from "../support/worker-lifetime.ts";
-import { birthOf, freshRef, said, sessionAt, stubAt, turn } from "../support/worker-session.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const DAY_MS = 86_400_000;
 

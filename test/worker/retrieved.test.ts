@@ -4,7 +4,8 @@ import { contextSchema, type ContextRequest } from "../../src/contracts/context.
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { birthOf, freshRef, sessionAt, stubAt } from "../support/worker-session.ts";
+import { birthOf, freshRef } from "../support/worker-chat.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** An early turn that no small window reaches, and a question about it at the end. */
 async function chat(): Promise<SessionRef> {

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { birthOf, freshRef, sessionAt, stubAt } from "../support/worker-session.ts";
+import { birthOf, freshRef } from "../support/worker-chat.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 async function chat(lines: readonly string[]): Promise<SessionRef> {
   const ref = freshRef();

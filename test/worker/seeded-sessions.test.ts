@@ -1,26 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
-import {
-  archivedTexts,
-  archivedWhole,
-  beside,
-  itemsOf,
-  request,
-  ring,
-  storedText,
-  summarizeBy,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  freshRef,
-  incarnationOf,
-  owedJobs,
-  said,
-  sessionAt,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, request, ring } from "../support/worker-lifetime.ts";
+import { summarizeBy } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
+import { archivedTexts, archivedWhole, itemsOf, storedText } from "../support/worker-stored.ts";
 
 /** So many messages stay word for word, whatever is asked for. */
 const RECENT = ["One.", "Two.", "Three.", "Four."];

@@ -10,8 +10,8 @@ import { createTenantClient, type TenantClient } from "../../src/registry/tenant
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
+import { turn } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
-import { turn } from "../support/worker-session.ts";
 
 const freshTenant = (): string => `t-${crypto.randomUUID()}`;
 const log = createLog({ write: () => undefined });

@@ -11,7 +11,8 @@ import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { Tenant } from "../../src/registry/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
-import { birthOf, said, sessionAt, stubAt } from "../support/worker-session.ts";
+import { birthOf, said } from "../support/worker-chat.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 const isolate = () => createTenantClient(env.TENANT, { keepAlive: waitUntil, log });

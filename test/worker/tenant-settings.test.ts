@@ -3,19 +3,11 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import type { TenantSettings } from "../../src/contracts/tenant.ts";
-import { deliver, jobOf, letPass, pipelineParts, ring } from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  owedJobs,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { letPass, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 function tenant(rev: number, settings: SessionSettings = {}, summarization: "on" | "paused" = "on"): TenantSettings {
   return { rev, settings, summarization, isOverBudget: false };

@@ -6,31 +6,18 @@ import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { consume } from "../../src/pipeline/consume.ts";
-import type { PipelineParts } from "../../src/pipeline/delivery.ts";
-import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import type { Directory } from "../../src/registry/directory.ts";
-import { createOperationsClient } from "../../src/registry/operations-client.ts";
-import { createUserClient } from "../../src/registry/user-client.ts";
 import type { ChatSession } from "../../src/session/chat-session.ts";
-import { createSessionClient } from "../../src/session/client.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL } from "../../src/summarizer/server.ts";
 import { createLog, type Log } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
+import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { clientOf } from "../support/worker-live.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  oweSummary,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { pipelineParts } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736";
 const TRACE = `00-${TRACE_ID}-00f067aa0ba902b7-01`;
@@ -204,13 +191,7 @@ describe("the trace of a job", () => {
     const { log, entries } = listening();
     const asked: (string | undefined)[] = [];
     const written: (readonly string[] | undefined)[] = [];
-    const parts: PipelineParts = {
-      sessions: createSessionClient(env.CHAT_SESSION),
-      directory: createDirectoryClient(env.DIRECTORY),
-      users: createUserClient(env.DIRECTORY),
-      tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
-      makeshift: null,
-      operations: createOperationsClient(env.OPERATIONS),
+    const parts = pipelineParts({
       summarizer: {
         summarize: async (_request, _signal, trace) => {
           asked.push(trace);
@@ -222,7 +203,7 @@ describe("the trace of a job", () => {
         return withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
       },
       log,
-    };
+    });
     const job = { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, trace: TRACE };
     const deliver = (...bodies: object[]): Promise<void> =>
       consume(

@@ -4,32 +4,12 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { ImportResult } from "../../src/contracts/transfer.ts";
-import {
-  archivedWhole,
-  beside,
-  continuationOf,
-  itemsOf,
-  letPass,
-  listed,
-  pipelineParts,
-  quoting,
-  request,
-  ring,
-  storedText,
-  summarizeAndArchive,
-} from "../support/worker-lifetime.ts";
-import {
-  birthOf,
-  chatOf,
-  freshRef,
-  oweSummary,
-  said,
-  sessionAt,
-  stubAt,
-  turn,
-  until,
-  withoutAlarm,
-} from "../support/worker-session.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, continuationOf, letPass, request, ring } from "../support/worker-lifetime.ts";
+import { pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { archivedWhole, itemsOf, listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const EVERY_PART: NewMessage[] = [
   {

@@ -6,8 +6,11 @@ import { userTransferLineSchema, type UserTransferLine } from "../../src/contrac
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
 import { appWith } from "../support/worker-app.ts";
-import { archivedWhole, quoting, request, ring, summarizeBy } from "../support/worker-lifetime.ts";
-import { sessionAt, stubAt, turn } from "../support/worker-session.ts";
+import { turn } from "../support/worker-chat.ts";
+import { request, ring } from "../support/worker-lifetime.ts";
+import { quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
+import { archivedWhole } from "../support/worker-stored.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 

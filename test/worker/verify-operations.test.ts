@@ -13,8 +13,12 @@ import { createOwnersClient } from "../../src/registry/owners-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
-import { pipelineParts, request, summarizeAndArchive } from "../support/worker-lifetime.ts";
-import { incarnationOf, owedJobs, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+import { turn } from "../support/worker-chat.ts";
+import { owedJobs } from "../support/worker-jobs.ts";
+import { request } from "../support/worker-lifetime.ts";
+import { pipelineParts } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { summarizeAndArchive } from "../support/worker-stored.ts";
 
 const log = createLog({ write: () => undefined });
 

@@ -9,14 +9,12 @@ import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts
 import type { UserRef } from "../../src/contracts/user.ts";
 import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
 import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
-import {
-  archivedTexts,
-  archivedWhole,
-  pipelineParts,
-  request,
-  summarizeAndArchive,
-} from "../support/worker-lifetime.ts";
-import { incarnationOf, owedJobs, sessionAt, stubAt, turn, until } from "../support/worker-session.ts";
+import { turn } from "../support/worker-chat.ts";
+import { owedJobs } from "../support/worker-jobs.ts";
+import { request } from "../support/worker-lifetime.ts";
+import { pipelineParts } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { archivedTexts, archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
 
 const parts: VerifyParts = pipelineParts();
 /** Nothing is summarized of its own accord. */

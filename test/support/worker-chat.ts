@@ -1,0 +1,44 @@
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { NewMessage } from "../../src/contracts/message.ts";
+import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import type { Birth } from "../../src/session/chat-session.ts";
+import { sessionAt } from "./worker-session.ts";
+
+/** Chats to test with. */
+
+/** A name that no other test uses: objects are isolated by file, not by test, and PostgreSQL is shared by all. */
+export function freshRef(owner = "-"): SessionRef {
+  return { tenant: "test", owner, session: crypto.randomUUID() };
+}
+
+export function birthOf(ref: SessionRef, settings?: SessionSettings): Birth {
+  return { ref, createdAt: Date.now(), ...(settings === undefined ? {} : { settings }) };
+}
+
+export function said(text: string, id?: string): NewMessage {
+  return { role: "user", content: text, ...(id === undefined ? {} : { id }) };
+}
+
+/** A turn of about so many words, each like no other turn's. */
+export function turn(number: number, words = 40): NewMessage {
+  const filler = Array.from({ length: words }, (_, index) => `word${(number * 31 + index * 17) % 997}`);
+  return {
+    id: `turn-${number}`,
+    role: number % 2 === 1 ? "user" : "assistant",
+    content: `Turn ${number}: the invoice ${1000 + number} goes to harbour office ${number}. ${filler.join(" ")}.`,
+  };
+}
+
+/** A session with so many turns. */
+export async function chatOf(
+  count: number,
+  options: { settings?: SessionSettings; words?: number } = {},
+): Promise<SessionRef> {
+  const ref = freshRef();
+  for (let from = 1; from <= count; from += 100) {
+    const size = Math.min(100, count - from + 1);
+    const messages = Array.from({ length: size }, (_, index) => turn(from + index, options.words));
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, options.settings)));
+  }
+  return ref;
+}

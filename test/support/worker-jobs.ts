@@ -1,0 +1,36 @@
+import { runInDurableObject } from "cloudflare:test";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SummarizeRequest } from "../../src/contracts/job.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { ChatSession } from "../../src/session/chat-session.ts";
+import { incarnationOf, stubAt } from "./worker-session.ts";
+
+/** What a session owes, in the hands of the test alone. */
+
+/**
+ * Runs a body in the object and takes the alarm away before it can fire, so that the test alone brings owed work on its way.
+ */
+export function withoutAlarm<T>(ref: SessionRef, body: (session: ChatSession) => Promise<T>): Promise<T> {
+  return runInDurableObject(stubAt(ref), async (session, state) => {
+    const result = body(session);
+    await state.storage.deleteAlarm();
+    return result;
+  });
+}
+
+/** The jobs that the object owes. */
+export function owedJobs(ref: SessionRef): Promise<Record<string, SqlStorageValue>[]> {
+  return runInDurableObject(stubAt(ref), (_, state) =>
+    state.storage.sql.exec("SELECT * FROM jobs ORDER BY kind").toArray(),
+  );
+}
+
+/** Owes a summary by hand that only the test brings on its way. */
+export async function oweSummary(
+  ref: SessionRef,
+  request: SummarizeRequest = { keepRecentTokens: 0 },
+): Promise<{ jobId: string; incarnation: string }> {
+  const { job } = unwrap(await withoutAlarm(ref, (session) => session.summarize(request)));
+  if (job === null) throw new Error("nothing to summarize");
+  return { jobId: job.id, incarnation: await incarnationOf(ref) };
+}

@@ -1,0 +1,80 @@
+import { createExecutionContext, createMessageBatch, getQueueResult } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { withDatabase } from "../../src/archive/database.ts";
+import type { JobKind, JobMessage } from "../../src/contracts/job.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
+import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { consume } from "../../src/pipeline/consume.ts";
+import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createUserClient } from "../../src/registry/user-client.ts";
+import { createSessionClient } from "../../src/session/client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "./worker-jobs.ts";
+import { sessionAt } from "./worker-session.ts";
+
+/** Background work, brought on its way by the test alone. */
+
+/** The parts of the consumers as in production, but for a summarizer that repeats what it was given. */
+export function pipelineParts(change: Partial<PipelineParts> = {}): PipelineParts {
+  return {
+    sessions: createSessionClient(env.CHAT_SESSION),
+    directory: createDirectoryClient(env.DIRECTORY),
+    users: createUserClient(env.DIRECTORY),
+    tenants: { read: async () => UNSET_TENANT, spend: async () => undefined },
+    makeshift: null,
+    operations: createOperationsClient(env.OPERATIONS),
+    summarizer: { summarize: async (given) => quoting(given) },
+    withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
+    log: createLog({ write: () => undefined }),
+    ...change,
+  };
+}
+
+/** Makes a summary of a session with an answer of the test's own. */
+export async function summarizeBy(ref: SessionRef, answer: typeof quoting): Promise<void> {
+  const { jobId, incarnation } = await oweSummary(ref);
+  const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+  if (step.next !== "call") throw new Error("expected a call");
+  await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, answer(step.request)));
+}
+
+/** Each message as an item, after those that there were. */
+export function quoting({ previous, messages }: SummarizerRequest): SummarizerAnswer {
+  const items = messages.map(({ seq, text }) => ({
+    kind: "fact" as const,
+    text: text.split(". ")[0] ?? text,
+    sourceSeqs: [seq],
+    status: "current" as const,
+  }));
+  return { model: "test", items: [...previous, ...items] };
+}
+
+/** The message that the queue would carry for the job of a kind that a session owes. */
+export async function jobOf(ref: SessionRef, kind: JobKind): Promise<JobMessage> {
+  const job = (await owedJobs(ref)).find((row) => row["kind"] === kind);
+  if (job === undefined) throw new Error(`no job of the kind ${kind} is owed`);
+  return {
+    v: 1,
+    kind,
+    ...ref,
+    incarnation: String(job["incarnation"]),
+    throughSeq: Number(job["through_seq"]),
+    jobId: String(job["id"]),
+  };
+}
+
+/** Brings one message to the consumers. */
+export async function deliver(
+  body: JobMessage,
+  parts: PipelineParts = pipelineParts(),
+  attempts = 1,
+): Promise<"acked" | "retried"> {
+  const queue = body.kind === "summarize" ? "threadkeep-summarize" : "threadkeep-archive";
+  const batch = createMessageBatch(queue, [{ id: "0", timestamp: new Date(), attempts, body }]);
+  await consume(batch, parts);
+  const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
+  return explicitAcks.length === 1 ? "acked" : "retried";
+}

@@ -1,0 +1,55 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { withDatabase } from "../../src/archive/database.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { ListedSession, SessionRef } from "../../src/contracts/session.ts";
+import type { Item } from "../../src/contracts/summary.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { sessionAt, stubAt, until } from "./worker-session.ts";
+
+/** What is kept of a session: in its object, in the directory and in PostgreSQL. */
+
+/** Summarizes all but the last four messages, and waits until the archive has it. */
+export async function summarizeAndArchive(ref: SessionRef): Promise<void> {
+  unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+  await archivedWhole(ref);
+}
+
+export async function archivedWhole(ref: SessionRef): Promise<void> {
+  await until("the archive has it", async () => unwrap(await sessionAt(ref).state()).archived);
+}
+
+/** The items that hold in the newest version. */
+export async function itemsOf(ref: SessionRef): Promise<Item[]> {
+  const { data } = unwrap(await sessionAt(ref).summaries(undefined, 1));
+  return data[0]?.items ?? [];
+}
+
+/** Everything that the object's tables hold, as one text. What is virtual holds nothing but in tables of its own. */
+export function storedText(ref: SessionRef): Promise<string> {
+  return runInDurableObject(stubAt(ref), (_, state) => {
+    const { sql: storage } = state.storage;
+    const tables = storage
+      .exec<{ name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name NOT LIKE '\\_cf%' ESCAPE '\\'",
+      )
+      .toArray();
+    return tables.map(({ name }) => JSON.stringify(storage.exec(`SELECT * FROM "${name}"`).toArray())).join("\n");
+  });
+}
+
+/** What PostgreSQL holds of the items of a session, whichever life. */
+export function archivedTexts(incarnation: string): Promise<string[]> {
+  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+    const { rows } = await database.execute(sql`select text from summary_items where incarnation = ${incarnation}`);
+    return rows.map((row) => String(row["text"]));
+  });
+}
+
+/** The ids that the directory lists for the owner of a session. */
+export async function listed(ref: SessionRef): Promise<Map<string, ListedSession>> {
+  const directory = createDirectoryClient(env.DIRECTORY);
+  const page = await directory.list(ref.tenant, ref.owner, { limit: 1_000, cursor: null, metadata: {} });
+  return new Map(page.data.map((entry) => [entry.id, entry]));
+}
