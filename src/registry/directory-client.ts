@@ -2,12 +2,13 @@ import { unwrap } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import type { CreationGrant, Directory, DirectoryCursor, DirectoryEntry } from "./directory.ts";
+import type { CreationGrant, DirectoryCursor, DirectoryEntry } from "./directory-entries.ts";
+import type { Directory } from "./directory.ts";
 
 /** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
 const TENANT_SHARDS = 64;
 
-export type { DirectoryCursor } from "./directory.ts";
+export type { DirectoryCursor } from "./directory-entries.ts";
 
 export interface SessionListQuery {
   readonly limit: number;

@@ -1,16 +1,16 @@
-import { createHmac } from "node:crypto";
 import { DurableObject } from "cloudflare:workers";
 import type { Outcome } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import { CREATION_GRANT_MS } from "../contracts/limits.ts";
-import type { ListedSession, Metadata, SessionRef } from "../contracts/session.ts";
+import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { jurisdictionSchema } from "../contracts/tenant.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
+import { AuditKey } from "./directory-audit-key.ts";
+import { type CreationGrant, DirectoryEntries, type DirectoryPage, type DirectoryQuery } from "./directory-entries.ts";
 import {
   DirectoryErasure,
-  ERASURE_SCHEMA,
   erasedUser,
   type ErasureFailure,
   type ErasureRow,
@@ -34,41 +34,6 @@ export interface DirectoryEnv {
   readonly OPERATIONS: LateWorkNamespace;
 }
 
-/** The word that a session may be created, which its object has to hear soon. */
-export interface CreationGrant {
-  /** When it was created first, in ms since 1970. */
-  readonly createdAt: number;
-  /** By the directory's clock; rises with each word about a session. */
-  readonly grantedAt: number;
-  /** There is an entry already: of the session, or of an earlier life that nobody took off the list. */
-  readonly isKnown: boolean;
-}
-
-/** Where a page of the list ended. */
-export interface DirectoryCursor {
-  readonly createdAt: number;
-  readonly session: string;
-}
-
-export interface DirectoryQuery {
-  readonly limit: number;
-  readonly after: DirectoryCursor | null;
-  /** Every key with its value; values are compared as text. */
-  readonly metadata: Readonly<Record<string, string>>;
-}
-
-/** An entry with the moment in milliseconds, so that pages of several shards can be merged exactly. */
-export interface DirectoryEntry extends ListedSession {
-  readonly createdAtMs: number;
-}
-
-const AUDIT_KEY_BYTES = 32;
-/** Hexadecimal digits of a user's name in the audit: 128 bits, so that no two are ever the same. */
-const AUDIT_NAME_LENGTH = 32;
-
-/** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
-const MAX_SCANNED_ROWS = 5_000;
-
 /** A list of owners that is out of reach is told again after this. */
 const OWNER_RETRY_MS = 60_000;
 
@@ -77,35 +42,20 @@ const log = createLog();
 const lateWork = createLateWorkClient();
 const inJurisdiction = createJurisdictions(log);
 
-const EXPIRY_COLUMNS = `
-  ALTER TABLE sessions ADD COLUMN expired_at INTEGER;
-  ALTER TABLE sessions ADD COLUMN expiry_decided_at INTEGER NOT NULL DEFAULT 0;
-`;
-
-const ERASURE_COLUMNS = `
-  ALTER TABLE sessions ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN is_arriving INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0;
-  ${ERASURE_SCHEMA}
-`;
-
 /**
  * Knows every session of one owner, whatever becomes of PostgreSQL. It commits before a session's first append is answered, so
  * that erasure and maintenance, which enumerate by it, miss none. An entry whose session was never written is harmless.
  */
 export class Directory extends DurableObject<DirectoryEnv> {
-  #hasSchema: boolean;
+  readonly #entries: DirectoryEntries;
+  readonly #auditKey: AuditKey;
   readonly #erasure: DirectoryErasure;
   readonly #owner: OwnerNote;
 
   constructor(ctx: DurableObjectState, env: DirectoryEnv) {
     super(ctx, env);
-    const columns = ctx.storage.sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('sessions')").toArray();
-    this.#hasSchema = columns.length > 0;
-    const lacks = (column: string): boolean => this.#hasSchema && !columns.some(({ name }) => name === column);
-    if (lacks("expired_at")) ctx.storage.sql.exec(EXPIRY_COLUMNS);
-    if (lacks("granted_at")) ctx.storage.sql.exec(ERASURE_COLUMNS);
+    this.#entries = new DirectoryEntries(ctx.storage.sql);
+    this.#auditKey = new AuditKey(ctx.storage);
     this.#erasure = new DirectoryErasure(ctx.storage.sql);
     const { data: place } = jurisdictionSchema.safeParse(ctx.id.jurisdiction);
     const owners = createOwnersClient(env.OWNERS, async (all) =>
@@ -125,60 +75,18 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   #grant(ref: SessionRef, createdAt: number, metadata: Metadata, isArriving: boolean): Outcome<CreationGrant> {
-    const { session } = ref;
-    const { sql } = this.ctx.storage;
     return this.ctx.storage.transactionSync(() => {
-      this.#ensureSchema();
+      this.#entries.make();
       const erasure = this.#erasure.row();
       if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
       if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(Date.now());
-      const known = sql
-        .exec<{ created_at: number; granted_at: number; is_arriving: number }>(
-          "SELECT created_at, granted_at, is_arriving FROM sessions WHERE session = ?",
-          session,
-        )
-        .toArray()[0];
-      const isKnown = known !== undefined && known.is_arriving === 0;
-      const since = isKnown ? known.created_at : createdAt;
-      const grantedAt = Math.max(Date.now(), (known?.granted_at ?? 0) + 1);
-      if (isKnown) sql.exec("UPDATE sessions SET granted_at = ? WHERE session = ?", grantedAt, session);
-      else {
-        sql.exec(
-          "INSERT OR REPLACE INTO sessions (session, created_at, metadata, granted_at, is_arriving) VALUES (?, ?, ?, ?, ?)",
-          session,
-          createdAt,
-          JSON.stringify(metadata),
-          grantedAt,
-          isArriving ? 1 : 0,
-        );
-      }
-      return { ok: true, value: { createdAt: since, grantedAt, isKnown } };
+      return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, Date.now()) };
     });
-  }
-
-  #ensureSchema(): void {
-    if (this.#hasSchema) return;
-    this.ctx.storage.sql.exec(`
-      CREATE TABLE IF NOT EXISTS sessions (
-        session TEXT PRIMARY KEY,
-        created_at INTEGER NOT NULL,
-        metadata TEXT NOT NULL
-      ) WITHOUT ROWID;
-      ${EXPIRY_COLUMNS}
-      ${ERASURE_COLUMNS}
-      CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
-    `);
-    this.#hasSchema = true;
   }
 
   /** The entry is of a new life: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent. */
   async renew(session: string, metadata: Metadata): Promise<void> {
-    if (!this.#hasSchema) return;
-    this.ctx.storage.sql.exec(
-      "UPDATE sessions SET metadata = ?, expired_at = NULL, expiry_decided_at = granted_at WHERE session = ?",
-      JSON.stringify(metadata),
-      session,
-    );
+    if (this.#entries.isThere) this.#entries.renew(session, metadata);
   }
 
   /**
@@ -187,18 +95,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
    */
   async remove(session: string, grantedAt: number): Promise<void> {
     // The erasure of the user has to ask its object yet, whoever erased it.
-    if (!this.#hasSchema || this.#erasure.row() !== null) return;
-    this.ctx.storage.sql.exec(
-      "DELETE FROM sessions WHERE session = ? AND granted_at <= max(?, ?)",
-      session,
-      grantedAt,
-      Date.now() - CREATION_GRANT_MS,
-    );
+    if (!this.#entries.isThere || this.#erasure.row() !== null) return;
+    this.#entries.remove(session, Math.max(grantedAt, Date.now() - CREATION_GRANT_MS));
   }
 
   async setMetadata(session: string, metadata: Metadata): Promise<void> {
-    if (!this.#hasSchema) return;
-    this.ctx.storage.sql.exec("UPDATE sessions SET metadata = ? WHERE session = ?", JSON.stringify(metadata), session);
+    if (this.#entries.isThere) this.#entries.setMetadata(session, metadata);
   }
 
   /**
@@ -208,17 +110,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
    * @returns false if something is known that was decided later
    */
   async setExpired(session: string, isExpired: boolean, decidedAt: number): Promise<boolean> {
-    if (!this.#hasSchema) return true;
-    const { sql } = this.ctx.storage;
-    sql.exec(
-      `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2
-       WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2`,
-      isExpired ? decidedAt : null,
-      decidedAt,
-      session,
-    );
-    const later = sql.exec("SELECT 1 FROM sessions WHERE session = ? AND expiry_decided_at > ?", session, decidedAt);
-    return later.toArray().length === 0;
+    return !this.#entries.isThere || this.#entries.setExpired(session, isExpired, decidedAt);
   }
 
   /**
@@ -226,69 +118,20 @@ export class Directory extends DurableObject<DirectoryEnv> {
    * destroyed, or if there is none and none may be made.
    */
   async auditName(owner: string, mayMakeKey: boolean): Promise<string | null> {
-    const { sql } = this.ctx.storage;
-    const hasTable = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'audit_key'").toArray().length > 0;
-    const rows = hasTable ? sql.exec<{ key: ArrayBuffer | null }>("SELECT key FROM audit_key").toArray() : [];
     // A late event of a user who was erased brings no key back.
-    const mayMake = mayMakeKey && !(this.#hasSchema && this.#erasure.row() !== null);
-    const key = rows[0] === undefined && mayMake ? this.#makeAuditKey() : rows[0]?.key;
-    if (key === undefined || key === null) return null;
-    return createHmac("sha256", new Uint8Array(key)).update(owner).digest("hex").slice(0, AUDIT_NAME_LENGTH);
-  }
-
-  #makeAuditKey(): ArrayBuffer {
-    const key = crypto.getRandomValues(new Uint8Array(AUDIT_KEY_BYTES)).buffer;
-    this.#putAuditKey(key);
-    return key;
+    const isErased = this.#entries.isThere && this.#erasure.row() !== null;
+    return this.#auditKey.nameOf(owner, mayMakeKey && !isErased);
   }
 
   /** Destroys the key, for good: nobody can tell any more which events of the audit are the owner's. Idempotent. */
   async forgetAuditKey(): Promise<void> {
-    this.#putAuditKey(null);
-  }
-
-  #putAuditKey(key: ArrayBuffer | null): void {
-    const { sql } = this.ctx.storage;
-    this.ctx.storage.transactionSync(() => {
-      sql.exec("CREATE TABLE IF NOT EXISTS audit_key (one INTEGER PRIMARY KEY CHECK (one = 1), key BLOB)");
-      sql.exec("INSERT OR REPLACE INTO audit_key (one, key) VALUES (1, ?)", key);
-    });
+    this.#auditKey.destroy();
   }
 
   /** Newest first; of a user who is erased nothing. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
-  async list(query: DirectoryQuery): Promise<{ entries: DirectoryEntry[]; scanEnd: DirectoryCursor | null }> {
-    if (!this.#hasSchema || this.#erasure.row() !== null) return { entries: [], scanEnd: null };
-    const after = query.after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
-    const filters = Object.entries(query.metadata);
-    const mostRows = filters.length === 0 ? query.limit : MAX_SCANNED_ROWS;
-    const rows = this.ctx.storage.sql
-      .exec<{ session: string; created_at: number; metadata: string; expired_at: number | null }>(
-        `SELECT session, created_at, metadata, expired_at FROM sessions
-         WHERE is_arriving = 0 AND (created_at < ?1 OR (created_at = ?1 AND session < ?2))
-         ORDER BY created_at DESC, session DESC LIMIT ?3`,
-        after.createdAt,
-        after.session,
-        mostRows,
-      )
-      .toArray();
-    const entries: DirectoryEntry[] = [];
-    let scanned = 0;
-    let last: DirectoryCursor | null = null;
-    for (const row of rows) {
-      if (entries.length >= query.limit) break;
-      scanned += 1;
-      last = { createdAt: row.created_at, session: row.session };
-      const metadata: Metadata = JSON.parse(row.metadata);
-      if (!filters.every(([key, value]) => asText(metadata[key]) === value)) continue;
-      entries.push({
-        id: row.session,
-        createdAt: new Date(row.created_at).toISOString(),
-        createdAtMs: row.created_at,
-        metadata,
-        ...(row.expired_at === null ? {} : { expiredAt: new Date(row.expired_at).toISOString() }),
-      });
-    }
-    return { entries, scanEnd: scanned >= MAX_SCANNED_ROWS ? last : null };
+  async list(query: DirectoryQuery): Promise<DirectoryPage> {
+    if (!this.#entries.isThere || this.#erasure.row() !== null) return { entries: [], scanEnd: null };
+    return this.#entries.list(query);
   }
 
   // The erasure of the user
@@ -296,7 +139,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
   /** From here on nothing is taken in in the user's name, and the alarm drives the rest. Idempotent. */
   async beginErasure(user: UserRef, trace?: string): Promise<UserErasure> {
     return this.ctx.storage.transactionSync(() => {
-      this.#ensureSchema();
+      this.#entries.make();
       if (this.#erasure.row() === null) {
         const now = Date.now();
         this.#erasure.begin(user, crypto.randomUUID(), now, trace);
@@ -308,7 +151,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   /** The same, and an erasure that is over begins again: something of the user was found since. */
   async beginErasureAgain(user: UserRef): Promise<UserErasure> {
-    const row = this.#hasSchema ? this.#erasure.row() : null;
+    const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null || row.finishedAt === null) return this.beginErasure(user);
     return this.ctx.storage.transactionSync(() => {
       const now = Date.now();
@@ -320,19 +163,17 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   /** What is known here of the owner, and of one session. Reads only. */
   async standing(session: string | null): Promise<OwnerStanding> {
-    const { sql } = this.ctx.storage;
-    const hasTable = sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'audit_key'").toArray().length > 0;
-    const hasAuditKey = hasTable && sql.exec("SELECT 1 FROM audit_key WHERE key IS NOT NULL").toArray().length > 0;
-    if (!this.#hasSchema) return { isListed: false, entries: 0, erasure: null, hasAuditKey };
+    const hasAuditKey = this.#auditKey.isThere();
+    if (!this.#entries.isThere) return { isListed: false, entries: 0, erasure: null, hasAuditKey };
     const row = this.#erasure.row();
     const erasure = row === null ? null : row.finishedAt === null ? "erasing" : "erased";
-    const isListed = sql.exec("SELECT 1 FROM sessions WHERE session = ?", session).toArray().length > 0;
+    const isListed = this.#entries.has(session);
     return { isListed, entries: this.#erasure.entries(), erasure, hasAuditKey };
   }
 
   /** Null if none is known. Reads only. */
   async readErasure(): Promise<UserErasure | null> {
-    const row = this.#hasSchema ? this.#erasure.row() : null;
+    const row = this.#entries.isThere ? this.#erasure.row() : null;
     return row === null ? null : this.#report(row);
   }
 
@@ -390,7 +231,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
   ): Promise<UserErasure["state"]> {
     // Before the erasure is read: nothing may come between that and its end.
     await this.#owner.takeBack();
-    const row = this.#hasSchema ? this.#erasure.row() : null;
+    const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null || row.jobId !== jobId) return "erased";
     const now = Date.now();
     // Of two deliveries that looked side by side the first one ended it.
@@ -409,15 +250,15 @@ export class Directory extends DurableObject<DirectoryEnv> {
     // Deleted rows stay in the pages of the file; with the whole of it they go.
     await this.ctx.storage.deleteAlarm();
     await this.ctx.storage.deleteAll();
-    this.#hasSchema = false;
+    this.#entries.noteDeleted();
     if (erasure === null) return;
-    this.#ensureSchema();
+    this.#entries.make();
     this.#erasure.put(erasure);
     this.#armAt(erasure.nextSendAt);
   }
 
   override async alarm(): Promise<void> {
-    const row = this.#hasSchema ? this.#erasure.row() : null;
+    const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null) return this.#tellOwner();
     const now = Date.now();
     if (row.nextSendAt > now) {
@@ -458,7 +299,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   #work<T>(jobId: string, gone: T, body: (row: ErasureRow) => T): T {
-    const row = this.#hasSchema ? this.#erasure.row() : null;
+    const row = this.#entries.isThere ? this.#erasure.row() : null;
     if (row === null || row.jobId !== jobId) return gone;
     return this.ctx.storage.transactionSync(() => {
       const result = body(row);
@@ -480,9 +321,4 @@ export class Directory extends DurableObject<DirectoryEnv> {
   #armAt(at: number): void {
     void this.ctx.storage.setAlarm(at);
   }
-}
-
-function asText(value: Metadata[string] | undefined): string | undefined {
-  if (value === undefined) return undefined;
-  return typeof value === "string" ? value : JSON.stringify(value);
 }

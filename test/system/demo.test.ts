@@ -12,19 +12,16 @@ interface Ended {
   exitCode: number | null;
   stdout: string;
   stderr: string;
-  seconds: number;
 }
 
 function runDemo(args: string[], env: Record<string, string> = {}): Promise<Ended> {
-  const startedAt = performance.now();
   const { THREADKEEP_URL: _url, THREADKEEP_API_KEY: _key, ...inherited } = process.env;
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
       [path.join(projectRoot, "scripts", "demo.ts"), ...args],
       { env: { ...inherited, ...env } },
-      (_error, stdout, stderr) =>
-        resolve({ exitCode: child.exitCode, stdout, stderr, seconds: (performance.now() - startedAt) / 1_000 }),
+      (_error, stdout, stderr) => resolve({ exitCode: child.exitCode, stdout, stderr }),
     );
   });
 }
@@ -36,7 +33,7 @@ function lastLine(text: string): string {
 it("the demo kills its own service midway, loses nothing, still knows an early turn, and ends with a measured line", async () => {
   const state = makeTemporaryDirectory();
   onTestFinished(() => rmSync(state, { recursive: true, force: true, maxRetries: 5 }));
-  const { exitCode, stdout, stderr, seconds } = await runDemo(["--own", "--state", state]);
+  const { exitCode, stdout, stderr } = await runDemo(["--own", "--state", state]);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(lastLine(stdout)).toMatch(LAST_LINE);
   expect(stdout).toMatch(/Killed: .* \d+ turns were acknowledged/);
@@ -45,8 +42,6 @@ it("the demo kills its own service midway, loses nothing, still knows an early t
   expect(stdout).not.toContain("✗");
   // Output that goes into a file carries no colours and no moving lines.
   expect(stdout).not.toContain("\u001b");
-  // 11 s on an idle machine with two cores; other tests run beside this one.
-  expect(seconds).toBeLessThan(90);
 }, 240_000);
 
 it("the demo leaves a service alone that it has not started", async () => {
