@@ -2,18 +2,27 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+/** The files of databases, by name. */
+export type RawDatabases = ReadonlyMap<string, Buffer>;
+
 /**
- * The databases of a folder that hold a text, byte for byte. What their write-ahead logs still held of older pages is brought in
- * first, as SQLite does by itself sooner or later.
+ * Reads the databases of a folder, byte for byte. What their write-ahead logs still held of older pages is brought in first, as SQLite
+ * does by itself sooner or later.
  */
-export function databasesWith(directory: string, text: string): string[] {
+export function readDatabases(directory: string): RawDatabases {
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
-  return names.filter((name) => {
-    if (!name.endsWith(".sqlite")) return false;
-    const file = path.join(directory, name);
+  const files = names
+    .filter((name) => name.endsWith(".sqlite"))
+    .map((name) => [name, path.join(directory, name)] as const);
+  for (const [, file] of files) {
     const database = new DatabaseSync(file);
     database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
     database.close();
-    return readFileSync(file).includes(text);
-  });
+  }
+  return new Map(files.map(([name, file]) => [name, readFileSync(file)]));
+}
+
+/** The databases that hold a text. */
+export function databasesWith(databases: RawDatabases, text: string): string[] {
+  return [...databases].filter(([, bytes]) => bytes.includes(text)).map(([name]) => name);
 }

@@ -3,7 +3,7 @@ import { Client } from "pg";
 import { expect, it } from "vitest";
 import type { Service } from "../../scripts/dev/service.ts";
 import type { UserErasure } from "../../src/contracts/user.ts";
-import { databasesWith } from "../support/raw-pages.ts";
+import { databasesWith, readDatabases } from "../support/raw-pages.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 
 const SESSIONS = 50;
@@ -125,7 +125,7 @@ it("promise 9: a user with 50 sessions is erased while messages go on arriving a
   expect((await call(service, "GET", "/v1/sessions/kept", { headers: as("grace") })).status).toBe(200);
 
   await service.stop();
-  const objects = path.join(service.stateDir, "state");
+  const objects = readDatabases(path.join(service.stateDir, "state"));
   expect(databasesWith(objects, SECRET)).toEqual([]);
   // The local simulator keeps a list of the objects' names beside them.
   const naming = databasesWith(objects, `${USER}-chat-1`).filter((name) => !name.endsWith("metadata.sqlite"));

@@ -1,70 +1,87 @@
 import path from "node:path";
-import { expect, it } from "vitest";
-import { databasesWith } from "../support/raw-pages.ts";
-import { call, eventually, startOwnService } from "../support/service.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { Service } from "../../scripts/dev/service.ts";
+import { databasesWith, type RawDatabases, readDatabases } from "../support/raw-pages.ts";
+import { call, eventually, type FinishHook, startOwnService } from "../support/service.ts";
 
-it("promise 9: erased text is gone from the pages of the object's database", async () => {
-  const service = await startOwnService();
-  const objects = path.join(service.stateDir, "state");
-  const secretOf = (turn: number): string => `quince-${turn * 7919}-marmalade`;
-  const appendTurns = async (session: string): Promise<void> => {
-    for (let from = 1; from <= 200; from += 50) {
-      const messages = Array.from({ length: 50 }, (_, index) => ({
-        id: `turn-${from + index}`,
-        role: "user",
-        author: "Ada",
-        content: `I keep the ${secretOf(from + index)} for ${session} on shelf ${from + index}. ${"Mind the step. ".repeat((from + index) % 30)}`,
-      }));
-      const body = { messages };
-      expect((await call(service, "POST", `/v1/sessions/${session}/messages`, { body })).status).toBe(201);
-    }
-  };
-  await appendTurns("pantry");
-  // Enough is left over the last one to see that the search finds texts where they are.
-  const erased = Array.from({ length: 40 }, (_, index) => 1 + index * 5);
-  for (const turn of erased) {
-    const erasure = await call(service, "DELETE", `/v1/sessions/pantry/messages/turn-${turn}`);
-    expect(erasure.status).toBe(202);
+/** Of the objects, when the service has stopped. */
+let objects: RawDatabases;
+
+const secretOf = (turn: number): string => `quince-${turn * 7919}-marmalade`;
+const pantryErased = Array.from({ length: 40 }, (_, index) => 1 + index * 5);
+const cellarTurns = Array.from({ length: 120 }, (_, index) => index + 1);
+/** The index keeps the parts of a word as terms of their own, so that this one has none. */
+const cellarWordOf = (turn: number): string => `x${(turn * 7907).toString(36)}q`;
+const GONE = "the damson-4711-cheese is mine";
+
+async function fillPantry(service: Service): Promise<void> {
+  for (let from = 1; from <= 200; from += 50) {
+    const messages = Array.from({ length: 50 }, (_, index) => ({
+      id: `turn-${from + index}`,
+      role: "user",
+      author: "Ada",
+      content: `I keep the ${secretOf(from + index)} for the pantry on shelf ${from + index}. ${"Mind the step. ".repeat((from + index) % 30)}`,
+    }));
+    const body = { messages };
+    expect((await call(service, "POST", "/v1/sessions/pantry/messages", { body })).status).toBe(201);
   }
-  await service.stop();
-  const left = erased.filter((turn) => databasesWith(objects, secretOf(turn)).length > 0);
-  expect(left).toEqual([]);
-  expect(databasesWith(objects, secretOf(2))).not.toEqual([]);
-}, 240_000);
+}
 
-it("promise 9: nor does what the search index merged away keep it, where each message was searched for as it came", async () => {
-  const service = await startOwnService();
-  const secretOf = (turn: number): string => `medlar-${turn * 7919}-jelly`;
-  const turns = Array.from({ length: 120 }, (_, index) => index + 1);
-  for (const turn of turns) {
-    const content = `The ${secretOf(turn)} stands on shelf ${turn}. ${"Mind the step. ".repeat(turn % 30)}`;
+async function searchAsItComes(service: Service): Promise<void> {
+  for (const turn of cellarTurns) {
+    const content = `The jelly of ${cellarWordOf(turn)} stands on shelf ${turn}. ${"Mind the step. ".repeat(turn % 30)}`;
     const body = { messages: [{ id: `turn-${turn}`, role: "user", content }] };
     expect((await call(service, "POST", "/v1/sessions/cellar/messages", { body })).status).toBe(201);
-    const search = { body: { query: secretOf(turn) } };
+    const search = { body: { query: cellarWordOf(turn) } };
     expect((await call(service, "POST", "/v1/sessions/cellar/search", search)).status).toBe(200);
   }
-  for (const turn of turns) {
-    expect((await call(service, "DELETE", `/v1/sessions/cellar/messages/turn-${turn}`)).status).toBe(202);
-  }
-  await service.stop();
-  const objects = path.join(service.stateDir, "state");
-  // The index keeps the parts of a word as terms of their own.
-  const left = turns.filter((turn) => databasesWith(objects, String(turn * 7919)).length > 0);
-  expect(left).toEqual([]);
-}, 240_000);
+}
 
-it("promise 9: an erased session leaves nothing in the object's files", async () => {
-  const service = await startOwnService();
-  const body = { messages: [{ role: "user", content: "the quince-4711-marmalade is mine" }] };
+async function eraseTurns(service: Service, session: string, turns: readonly number[]): Promise<void> {
+  for (const turn of turns) {
+    expect((await call(service, "DELETE", `/v1/sessions/${session}/messages/turn-${turn}`)).status).toBe(202);
+  }
+}
+
+async function eraseSession(service: Service): Promise<void> {
+  const body = { messages: [{ role: "user", content: GONE }] };
   await call(service, "POST", "/v1/sessions/gone/messages", { body });
   expect((await call(service, "DELETE", "/v1/sessions/gone")).status).toBe(202);
   expect((await call(service, "GET", "/v1/sessions/gone")).status).toBe(404);
   expect((await call(service, "DELETE", "/v1/sessions/gone")).status).toBe(404);
-  const list = await eventually("it is off the list", async () => {
-    const { body: page } = await call<{ data: unknown[] }>(service, "GET", "/v1/sessions");
-    return page.data.length === 0 ? page : undefined;
+  await eventually("it is off the list", async () => {
+    const { body: page } = await call<{ data: { id: string }[] }>(service, "GET", "/v1/sessions");
+    return page.data.some(({ id }) => id === "gone") ? undefined : page;
   });
-  expect(list.data).toEqual([]);
+}
+
+const cleanUps: Parameters<FinishHook>[0][] = [];
+
+beforeAll(async () => {
+  const service = await startOwnService({}, (cleanUp) => cleanUps.push(cleanUp));
+  await fillPantry(service);
+  await eraseTurns(service, "pantry", pantryErased);
+  await searchAsItComes(service);
+  await eraseTurns(service, "cellar", cellarTurns);
+  await eraseSession(service);
   await service.stop();
-  expect(databasesWith(path.join(service.stateDir, "state"), "quince-4711-marmalade")).toEqual([]);
+  objects = readDatabases(path.join(service.stateDir, "state"));
 }, 240_000);
+
+afterAll(async () => {
+  for (const cleanUp of cleanUps.toReversed()) await cleanUp();
+});
+
+it("promise 9: erased text is gone from the pages of the object's database", () => {
+  expect(pantryErased.filter((turn) => databasesWith(objects, secretOf(turn)).length > 0)).toEqual([]);
+  // Enough is left over to see that the search finds texts where they are.
+  expect(databasesWith(objects, secretOf(2))).not.toEqual([]);
+});
+
+it("promise 9: nor does what the search index merged away keep it, where each message was searched for as it came", () => {
+  expect(cellarTurns.filter((turn) => databasesWith(objects, cellarWordOf(turn)).length > 0)).toEqual([]);
+});
+
+it("promise 9: an erased session leaves nothing in the object's files", () => {
+  expect(databasesWith(objects, "damson-4711-cheese")).toEqual([]);
+});
