@@ -37,7 +37,9 @@ function idleTarget(store: SessionStore): Seq | null {
 export function idleSummaryAt(store: SessionStore, session: SessionRow): number | null {
   const seconds = settingsOf(session).summarizeAfterIdleSeconds;
   if (seconds === null || idleTarget(store) === null) return null;
-  return idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session));
+  // While the last one is being made better nothing can be owed: an alarm before that has ended would ring over and over.
+  const heldUntil = summarizeJob(store)?.leaseUntil ?? 0;
+  return Math.max(heldUntil, idleWakeAt(lastActivityAt(store, session), seconds, shareOf(session)));
 }
 
 /** When silence calls for the messages to be archived; null if it does not. */

@@ -18,6 +18,7 @@ import { SummarizerError, type SummarizerErrorKind } from "../../src/summarizer/
 import { createLog } from "../../src/telemetry/log.ts";
 import { chatOf, said } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { letPass } from "../support/worker-lifetime.ts";
 import { incarnationOf, sessionAt, stubAt } from "../support/worker-session.ts";
 
 /** A model that the test brings down and up again, and an extractive summarizer that is always there. */
@@ -139,6 +140,26 @@ describe("promise 12: without a model there is an extractive summary, marked as 
       [1, 2, 3, 4, 5, 6, 7, 8],
       [9, 10, 11, 12, 13, 14, 15, 16],
     ]);
+  });
+
+  it("does not ring over and over where a silence falls while the better one is being made", async () => {
+    const ref = await chatOf(12);
+    await oweSummary(ref);
+    const model = bench();
+    model.down = "refused";
+    await deliver(ref, model);
+    const messages = Array.from({ length: 8 }, () => said("word ".repeat(400)));
+    await withoutAlarm(ref, (session) => session.append({ messages }, null));
+    const job = await summarizeJob(ref);
+    await withoutAlarm(ref, async (session) => session.beginSummary(String(job?.["id"]), await incarnationOf(ref)));
+    await letPass(ref, 2 * 3_600_000);
+    const rings = await runInDurableObject(stubAt(ref), async (session, state) => {
+      await session.alarm();
+      return state.storage.getAlarm();
+    });
+    const waiting = await summarizeJob(ref);
+    expect(waiting).toMatchObject({ is_upgrade: 1 });
+    expect(rings).toBe(waiting?.["next_send_at"]);
   });
 
   it("tells operators of a makeshift at once, and takes it off their list when it is replaced", async () => {
