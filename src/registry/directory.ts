@@ -23,7 +23,7 @@ import {
 } from "./directory-erasure.ts";
 import { OwnerNote } from "./directory-owner.ts";
 import { createJurisdictions } from "./jurisdiction.ts";
-import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "./late-work-client.ts";
+import { createLateWorkClient, type LateWorkNamespace } from "./late-work-client.ts";
 import { createOwnersClient } from "./owners-client.ts";
 import type { Owners } from "./owners.ts";
 
@@ -39,7 +39,7 @@ const OWNER_RETRY_MS = 60_000;
 
 const log = createLog();
 /** Shared by the directories of an isolate. */
-const lateWork = createLateWorkClient();
+const lateWork = createLateWorkClient(log);
 const inJurisdiction = createJurisdictions(log);
 
 /**
@@ -268,22 +268,11 @@ export class Directory extends DurableObject<DirectoryEnv> {
     this.#erasure.noteSent(row, Math.random(), now);
     this.#armAt(this.#owed().nextSendAt);
     // Told before it is sent: told afterwards, the consumer could have settled it already.
-    await this.#noteLate(lateErasure(this.#owed(), now));
+    await lateWork.note(this.env.OPERATIONS, lateErasure(this.#owed(), now));
     try {
       await this.env.ARCHIVE_QUEUE.send(jobOf(row));
     } catch (error) {
       log.warn("job_not_sent", { jobId: row.jobId, kind: "erase-user", ...errorFields(error) });
-    }
-  }
-
-  /** Operators hear of it. An Operations object out of reach must not hold up the erasure. */
-  async #noteLate(late: LateWork | null): Promise<void> {
-    if (late === null) return;
-    try {
-      const isTold = await lateWork.note(this.env.OPERATIONS, late);
-      if (isTold) log.warn("job_late", { jobId: late.jobId, kind: late.kind, owedForMs: Date.now() - late.owedAt });
-    } catch (error) {
-      log.error("operations_unreachable", errorFields(error));
     }
   }
 

@@ -1,4 +1,6 @@
 import type { JobKind } from "../contracts/job.ts";
+import type { Log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
 
 /** Work that a session, or the directory of a user, has sent again and again without hearing of it. */
 export interface LateWork {
@@ -18,23 +20,28 @@ const PAUSE_MS = 10_000;
 
 export interface LateWorkClient {
   /**
+   * Lets operators hear of work, if any is late. Never rejects: an Operations object out of reach must not fail the work itself.
    * Idempotent by job. Between two pauses only what is older than all that was told is told at once: what is left out now is sent
    * again in a few minutes, and so comes here again.
-   * @returns whether it was told
    */
-  note(namespace: LateWorkNamespace, work: LateWork): Promise<boolean>;
+  note(namespace: LateWorkNamespace, work: LateWork | null): Promise<void>;
 }
 
 /** @param now ms since 1970 */
-export function createLateWorkClient(now: () => number = Date.now): LateWorkClient {
+export function createLateWorkClient(log: Log, now: () => number = Date.now): LateWorkClient {
   let last = { at: Number.NEGATIVE_INFINITY, owedAt: Number.POSITIVE_INFINITY };
   return {
     async note(namespace, work) {
       const at = now();
-      if (at - last.at < PAUSE_MS && work.owedAt >= last.owedAt) return false;
-      last = { at, owedAt: work.owedAt };
-      await namespace.getByName("operations").noteLate(work);
-      return true;
+      if (work === null || (at - last.at < PAUSE_MS && work.owedAt >= last.owedAt)) return;
+      const { jobId, kind, owedAt } = work;
+      last = { at, owedAt };
+      try {
+        await namespace.getByName("operations").noteLate(work);
+        log.warn("job_late", { jobId, kind, owedForMs: at - owedAt });
+      } catch (error) {
+        log.error("operations_unreachable", errorFields(error));
+      }
     },
   };
 }

@@ -1,5 +1,5 @@
 import type { JobKind } from "../contracts/job.ts";
-import type { Content, Role, Seq, TokenCount } from "../contracts/message.ts";
+import type { Content, Role, Seq, StoredMessage, TokenCount } from "../contracts/message.ts";
 import type { Metadata, Origin, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
@@ -84,18 +84,8 @@ export interface OwedErasure {
   readonly seq: Seq;
 }
 
-export interface MessageRow {
-  readonly seq: Seq;
+export interface MessageRow extends Omit<StoredMessage, "id"> {
   readonly clientId: string | null;
-  readonly role: Role;
-  readonly author: string | null;
-  /** null once erased. */
-  readonly content: Content | null;
-  readonly metadata: Metadata | null;
-  readonly occurredAt: number | null;
-  readonly createdAt: number;
-  readonly editedAt: number | null;
-  readonly erasedAt: number | null;
   readonly tokens: TokenCount;
   /** What all messages through this one take of a context's budget, as appended. */
   readonly totalCost: TokenCount;

@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
-import { createLateWorkClient, type LateWork, type LateWorkNamespace } from "../registry/late-work-client.ts";
+import { createLateWorkClient, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -29,7 +29,7 @@ export interface ChatSessionEnv {
 
 const log = createLog();
 /** Shared by the sessions of an isolate. */
-const lateWork = createLateWorkClient();
+const lateWork = createLateWorkClient(log);
 
 /**
  * The background side of a session's object: its alarm sends owed work to the queues, and the consumers come back for what they need
@@ -241,7 +241,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       return taken;
     });
     // Told before it is sent: told afterwards, the consumer could have settled it already.
-    await this.#noteLate(late);
+    await lateWork.note(this.env.OPERATIONS, late);
     await Promise.all([
       this.#sendAudits(audits),
       ...due.map(async (message) => {
@@ -257,17 +257,6 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         }
       }),
     ]);
-  }
-
-  /** Operators hear of it. An Operations object out of reach must not fail the work itself. */
-  async #noteLate(late: LateWork | null): Promise<void> {
-    if (late === null) return;
-    try {
-      const isTold = await lateWork.note(this.env.OPERATIONS, late);
-      if (isTold) log.warn("job_late", { jobId: late.jobId, kind: late.kind, owedForMs: Date.now() - late.owedAt });
-    } catch (error) {
-      log.error("operations_unreachable", errorFields(error));
-    }
   }
 
   /** What the queue has taken is owed no more: it keeps it, and an event that comes twice is stored once. */

@@ -6,6 +6,7 @@ import { withDatabase } from "../../src/archive/database.ts";
 import type { AuditActor, AuditEvent } from "../../src/contracts/audit.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { letPass } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -159,26 +160,12 @@ describe("appends in the audit", () => {
   it("cost no row and no alarm of their own, but for the first of a range and each further principal", async () => {
     const ref = freshRef();
     await append(ref, ["one"]);
-    const rows = (by: AuditActor): Promise<number> =>
-      runInDurableObject(stubAt(ref), async (session, { storage }) => {
-        const exec = storage.sql.exec.bind(storage.sql);
-        const setAlarm = storage.setAlarm.bind(storage);
-        const cursors: { readonly rowsWritten: number }[] = [];
-        let alarms = 0;
-        storage.sql.exec = (query: string, ...bindings: unknown[]) => {
-          const cursor = exec(query, ...bindings);
-          cursors.push(cursor);
-          return cursor as never;
-        };
-        storage.setAlarm = (at: number | Date) => {
-          alarms += 1;
-          return setAlarm(at);
-        };
-        unwrap(await session.append({ messages: [said("more")] }, null, undefined, by));
-        storage.sql.exec = exec;
-        storage.setAlarm = setAlarm;
-        return alarms + cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
-      });
+    const rows = async (by: AuditActor): Promise<number> => {
+      const messages = [said("more")];
+      return totalOf(
+        await billed(ref, async (session) => unwrap(await session.append({ messages }, null, undefined, by))),
+      );
+    };
     expect(await rows(KEY)).toBe(1);
     expect(await rows(ADMIN)).toBe(2);
     expect(await rows(ADMIN)).toBe(1);

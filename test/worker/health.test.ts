@@ -5,6 +5,7 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import { COMPONENTS, type Readiness, readinessSchema } from "../../src/contracts/health.ts";
 import { createLateWorkClient, type LateWork } from "../../src/registry/late-work-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { chatOf, freshRef } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary } from "../support/worker-jobs.ts";
@@ -135,13 +136,27 @@ describe("work that is late", () => {
     const told: LateWork[] = [];
     const namespace = { getByName: () => ({ noteLate: async (work: LateWork) => void told.push(work) }) };
     const clock = { now: 0 };
-    const client = createLateWorkClient(() => clock.now);
-    const note = (jobId: string, owedAt: number) => client.note(namespace, { jobId, kind: "summarize", owedAt });
-    expect(await note("first", 100)).toBe(true);
-    expect(await note("younger", 200)).toBe(false);
-    expect(await note("older", 50)).toBe(true);
+    const client = createLateWorkClient(createLog({ write: () => undefined }), () => clock.now);
+    const isTold = async (jobId: string, owedAt: number): Promise<boolean> => {
+      const before = told.length;
+      await client.note(namespace, { jobId, kind: "summarize", owedAt });
+      return told.length > before;
+    };
+    expect(await isTold("first", 100)).toBe(true);
+    expect(await isTold("younger", 200)).toBe(false);
+    expect(await isTold("older", 50)).toBe(true);
     clock.now = 10_000;
-    expect(await note("younger", 200)).toBe(true);
+    expect(await isTold("younger", 200)).toBe(true);
     expect(told.map(({ jobId }) => jobId)).toEqual(["first", "older", "younger"]);
+  });
+
+  it("holds up no work where nobody can be told", async () => {
+    const lines: string[] = [];
+    const client = createLateWorkClient(createLog({ write: (_, line) => lines.push(line) }));
+    const away = { getByName: () => ({ noteLate: () => Promise.reject(new Error("away")) }) };
+    await client.note(away, { jobId: "late", kind: "summarize", owedAt: 0 });
+    await client.note(away, null);
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain("operations_unreachable");
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
-import type { ChatSession } from "../../src/session/chat-session.ts";
+import { billed } from "../support/worker-billing.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs } from "../support/worker-jobs.ts";
 import { letPass, ring } from "../support/worker-lifetime.ts";
@@ -22,32 +22,6 @@ function alarmOf(ref: SessionRef): Promise<number | null> {
 
 async function summaryOf(ref: SessionRef) {
   return unwrap(await sessionAt(ref).state()).summary;
-}
-
-/** What calls do to the object's storage, as the platform bills it: rows written and alarms set. */
-function billed(
-  ref: SessionRef,
-  body: (session: ChatSession) => Promise<unknown>,
-): Promise<{ rows: number; alarms: number }> {
-  return runInDurableObject(stubAt(ref), async (session, state) => {
-    const { sql, setAlarm } = { sql: state.storage.sql, setAlarm: state.storage.setAlarm.bind(state.storage) };
-    const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
-    const exec = sql.exec.bind(sql);
-    let alarms = 0;
-    sql.exec = (query: string, ...bindings: unknown[]) => {
-      const cursor = exec(query, ...bindings);
-      cursors.push(cursor);
-      return cursor as never;
-    };
-    state.storage.setAlarm = (at: number | Date) => {
-      alarms += 1;
-      return setAlarm(at);
-    };
-    await body(session);
-    sql.exec = exec;
-    state.storage.setAlarm = setAlarm;
-    return { rows: cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0), alarms };
-  });
 }
 
 describe("a session that falls silent", () => {

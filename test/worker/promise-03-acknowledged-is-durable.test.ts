@@ -1,31 +1,14 @@
 import { abortAllDurableObjects, evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
+import type { NewMessage } from "../../src/contracts/message.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
-/** Rows that a body writes, as they are billed: counted rows, and each `setAlarm`, which no counter shows. */
-async function billedRows(ref: ReturnType<typeof freshRef>, messages: ReturnType<typeof said>[]) {
-  return runInDurableObject(stubAt(ref), async (instance, state) => {
-    let rows = 0;
-    const { sql } = state.storage;
-    const exec = sql.exec.bind(sql);
-    const setAlarm = state.storage.setAlarm.bind(state.storage);
-    const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
-    sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
-      const cursor = exec<T>(query, ...bindings);
-      cursors.push(cursor);
-      return cursor;
-    };
-    state.storage.setAlarm = (...args) => {
-      rows += 1;
-      return setAlarm(...args);
-    };
-    unwrap(await instance.append({ messages }, null));
-    sql.exec = exec;
-    state.storage.setAlarm = setAlarm;
-    return rows + cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
-  });
+async function billedRows(ref: SessionRef, messages: NewMessage[]): Promise<number> {
+  return totalOf(await billed(ref, async (session) => unwrap(await session.append({ messages }, null))));
 }
 
 describe("promise 3: acknowledged is durable", () => {

@@ -7,6 +7,7 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import { type TenantSettings, tenantStateSchema, UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { billed } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { type JsonAnswer, sendAsAdmin } from "../support/worker-http.ts";
 import { letPass } from "../support/worker-lifetime.ts";
@@ -34,21 +35,12 @@ async function headOf(ref: SessionRef): Promise<number> {
   return unwrap(await sessionAt(ref).state()).headSeq;
 }
 
-/** The rows that a body writes. */
 async function rowsWritten(ref: SessionRef, limits: SessionLimits, id?: string): Promise<number> {
-  return runInDurableObject(stubAt(ref), async (session, state) => {
-    const { sql } = state.storage;
-    const exec = sql.exec.bind(sql);
-    const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
-    sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
-      const cursor = exec<T>(query, ...bindings);
-      cursors.push(cursor);
-      return cursor;
-    };
-    unwrap(await session.append({ messages: [said("One more.", id)] }, null, tenantWith(limits)));
-    sql.exec = exec;
-    return cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0);
-  });
+  const messages = [said("One more.", id)];
+  const bill = await billed(ref, async (session) =>
+    unwrap(await session.append({ messages }, null, tenantWith(limits))),
+  );
+  return bill.rows;
 }
 
 describe("the messages of a session in a day", () => {

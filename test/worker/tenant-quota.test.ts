@@ -11,6 +11,7 @@ import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { Tenant } from "../../src/registry/tenant.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
+import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
@@ -126,26 +127,15 @@ describe("the quota of all sessions of a tenant", () => {
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1_000, tenantTokensPerDay: 100_000 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a"));
-    const rowsOf = (id?: string): Promise<number> =>
-      runInDurableObject(stubAt(ref), async (session, state) => {
-        const { sql } = state.storage;
-        const exec = sql.exec.bind(sql);
-        const cursors: SqlStorageCursor<Record<string, SqlStorageValue>>[] = [];
-        sql.exec = <T extends Record<string, SqlStorageValue>>(query: string, ...bindings: unknown[]) => {
-          const cursor = exec<T>(query, ...bindings);
-          cursors.push(cursor);
-          return cursor;
-        };
-        const alarm = vi.spyOn(state.storage, "setAlarm");
+    const rowsOf = async (id?: string): Promise<number> => {
+      const bill = await billed(ref, async (session) => {
         for (let count = 0; count < 20; count += 1) {
           const each = id === undefined ? undefined : `${id}-${count}`;
           unwrap(await session.append({ messages: [said("One more.", each)] }, null, settings));
         }
-        sql.exec = exec;
-        const alarms = alarm.mock.calls.length;
-        alarm.mockRestore();
-        return (cursors.reduce((sum, cursor) => sum + cursor.rowsWritten, 0) + alarms) / 20;
       });
+      return totalOf(bill) / 20;
+    };
     expect(await rowsOf("b")).toBe(2);
     expect(await rowsOf()).toBe(1);
   });
