@@ -2,6 +2,7 @@
 import { MAX_AUTHOR_LENGTH, MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
 import { newMessageSchema } from "../../src/contracts/message.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
+import { mendName } from "../../src/contracts/text.ts";
 import { isRecord } from "./entry.ts";
 import type { Place, Turn } from "./entry.ts";
 import { OccurrenceIds, sanitizeId } from "./names.ts";
@@ -74,7 +75,7 @@ function dropAbsent(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 }
 
-/** An author is a display name. An empty one is none; one too long is cut rather than the message lost. */
+/** An author is a display name of one line. An empty one is none; one too long is cut rather than the message lost. */
 function cutAuthor(message: Record<string, unknown>): {
   readonly message: Record<string, unknown>;
   readonly warning?: string;
@@ -82,7 +83,7 @@ function cutAuthor(message: Record<string, unknown>): {
   const { author, ...rest } = message;
   if (author === undefined) return { message: rest };
   if (typeof author !== "string") return { message };
-  const name = author.trim();
+  const name = mendName(author);
   if (name === "") return { message: rest };
   if (name.length <= MAX_AUTHOR_LENGTH) return { message: { ...rest, author: name } };
   // Cut by code points: half a surrogate pair would be refused.

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MAX_AUTHOR_LENGTH, MAX_MESSAGES_PER_APPEND, MAX_METADATA_BYTES, MAX_PARTS_PER_MESSAGE } from "./limits.ts";
 import type { Metadata } from "./session.ts";
-import { boundedJsonObject, idText, isoTime, safeJson, safeText } from "./text.ts";
+import { boundedJsonObject, idText, isoTime, nameText, safeJson, safeText } from "./text.ts";
 
 /** A message's place in its session's log: 1, 2, 3 … without gaps. */
 export type Seq = number;
@@ -72,7 +72,7 @@ export const newMessageSchema = z
   .strictObject({
     id: idText.optional().describe("Yours; makes a repeated append harmless. Without it the server makes one."),
     role: roleSchema,
-    author: safeText.min(1).max(MAX_AUTHOR_LENGTH).optional(),
+    author: nameText(MAX_AUTHOR_LENGTH).optional(),
     content: contentSchema,
     metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
     occurredAt: isoTime.optional().describe("When it was said, if not now"),

@@ -9,6 +9,28 @@ export const safeText = z
     error: "must be well-formed Unicode: it contains a lone surrogate",
   });
 
+/** Ends a line, changes the direction of what follows, or hides a text in a name: controls, separators, overrides and tags. */
+const NOT_IN_A_NAME = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
+const NOT_IN_A_NAME_RUNS = new RegExp(`${NOT_IN_A_NAME.source}+`, "gu");
+const VISIBLE = /[^\s\p{C}\p{M}]/u;
+
+/** A name from elsewhere as `nameText` takes it, but for its length; empty if nothing of it can be seen. */
+export function mendName(name: string): string {
+  const mended = name.replaceAll(NOT_IN_A_NAME_RUNS, " ").trim();
+  return VISIBLE.test(mended) ? mended : "";
+}
+
+/** The name of who speaks, as prompts show it: one line, and something to be seen. Joiners stay, since scripts and emoji need them. */
+export function nameText(maxLength: number) {
+  return safeText
+    .min(1)
+    .max(maxLength)
+    .refine((name) => !NOT_IN_A_NAME.test(name), {
+      error: "must be one line without control characters and marks of direction: it stands in the headings of prompts",
+    })
+    .refine((name) => VISIBLE.test(name), { error: "must have a character that can be seen" });
+}
+
 /** A name that stands in URLs, object names and logs as it is. */
 export const idText = z.string().regex(new RegExp(`^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
   error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : - and neither . nor ..`,

@@ -10,7 +10,7 @@ import { contentSchema, roleSchema, seqSchema } from "./message.ts";
 import { metadataSchema, sessionIdSchema, sessionSettingsSchema } from "./session.ts";
 import { summarizerAnswerSchema } from "./summarizer.ts";
 import { itemKindSchema, itemStatusSchema } from "./summary.ts";
-import { boundedJsonObject, idText, isoTime, safeText } from "./text.ts";
+import { boundedJsonObject, idText, isoTime, nameText, safeText } from "./text.ts";
 
 /**
  * A session as JSON Lines (`application/x-ndjson`): first the session, then its messages in order, then the versions of its summary,
@@ -44,7 +44,7 @@ export const messageLineSchema = z
     seq: seqSchema,
     id: idText,
     role: roleSchema,
-    author: safeText.min(1).max(MAX_AUTHOR_LENGTH).optional(),
+    author: nameText(MAX_AUTHOR_LENGTH).optional(),
     content: contentSchema.optional(),
     metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
     occurredAt: isoTime.optional(),

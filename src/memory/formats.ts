@@ -30,15 +30,21 @@ const renderers: Renderers = {
   anthropic: (context, opening, meta) => ({ ...toAnthropic(toTurns(prompted(context)), opening), meta }),
   "ai-sdk": (context, opening, meta) => ({ ...toAiSdk(toTurns(prompted(context)), opening), meta }),
   ui: (context, opening, meta) => ({ messages: toUi(prompted(context), opening), meta }),
-  text: (context, opening, meta) => ({ text: toText(prompted(context), opening), meta }),
+  text: (context, opening, meta) => ({ text: toText(context.messages, retrievedText(context), opening), meta }),
 };
 
 /** The messages, and what the query brought back at the very end, so that a provider's prompt cache keeps hitting before it. */
-function prompted({ messages, retrieved }: Context): Context["messages"] {
+function prompted(context: Context): Context["messages"] {
+  const { messages } = context;
+  const content = retrievedText(context);
   const newest = messages.at(-1);
-  if (retrieved.length === 0 || newest === undefined) return messages;
-  const content = renderRetrieved(retrieved);
+  if (content === null || newest === undefined) return messages;
   return [...messages, { ...RETRIEVED, seq: newest.seq, createdAt: newest.createdAt, content }];
+}
+
+/** Null where nothing was brought back, and where there is no message that it could stand after. */
+function retrievedText({ messages, retrieved }: Context): string | null {
+  return messages.length === 0 || retrieved.length === 0 ? null : renderRetrieved(retrieved);
 }
 
 const RETRIEVED = { id: "retrieved", role: "user", tokens: 0 } as const;

@@ -1,6 +1,7 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus } from "../contracts/summary.ts";
+import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
 import { isSupported } from "./support.ts";
 import { estimateTokens } from "./tokens.ts";
 
@@ -18,7 +19,7 @@ export function itemsTokens(items: readonly { readonly text: string }[]): TokenC
 }
 
 function line(item: { readonly text: string }): string {
-  return `- ${item.text}\n`;
+  return `- ${guardLine(item.text)}\n`;
 }
 
 export interface Merge {
@@ -186,29 +187,24 @@ function itemOrder(a: Item, b: Item): number {
   return bySource !== 0 ? bySource : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** Text from a chat must not close the tags that tell a model where the summary ends. */
-function inert(text: string): string {
-  return text.replaceAll(/<(?=\/?\s*conversation_summary)/gi, "&lt;").replaceAll(/\s*\n\s*/g, " ");
-}
-
 /** The summary as a prompt gets it: the items that still hold, by kind, oldest first. The same items give the same bytes. */
 export function renderItems(items: readonly Item[]): string {
-  const lines: string[] = ["<conversation_summary>"];
+  const lines: string[] = [`<${SUMMARY_TAG}>`];
   for (const [kind, heading] of HEADINGS) {
     const ofKind = items.filter((item) => item.kind === kind && item.status !== "superseded").toSorted(itemOrder);
     if (ofKind.length === 0) continue;
     lines.push(`${heading}:`);
     for (const item of ofKind) {
-      lines.push(`- ${inert(item.text)}${item.status === "done" ? " (done)" : ""}`);
+      lines.push(`- ${guardLine(item.text)}${item.status === "done" ? " (done)" : ""}`);
     }
   }
-  lines.push("</conversation_summary>");
+  lines.push(`</${SUMMARY_TAG}>`);
   return lines.join("\n");
 }
 
 /** Tokens of the tags and of every heading: what a rendered summary costs besides its items. */
 export const SUMMARY_FRAME_TOKENS = estimateTokens(
-  `<conversation_summary>\n\n</conversation_summary>\n${HEADINGS.map(([, heading]) => `${heading}:\n`).join("")}`,
+  `<${SUMMARY_TAG}>\n\n</${SUMMARY_TAG}>\n${HEADINGS.map(([, heading]) => `${heading}:\n`).join("")}`,
 );
 
 /**

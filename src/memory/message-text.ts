@@ -1,4 +1,5 @@
 import type { Content, Part, TokenCount } from "../contracts/message.ts";
+import { guardName, guardText } from "./guarded-text.ts";
 import { estimateTokens } from "./tokens.ts";
 import { outputText, toToolOutput } from "./tool-output.ts";
 
@@ -14,46 +15,74 @@ const PART_OVERHEAD_TOKENS = 12;
 /** A file costs a fixed charge, because providers price images and documents by their own rules. */
 export const FILE_TOKENS = 1_000;
 
-function partText(part: Part): string {
+/** What is done to texts and names on their way into a prompt of one text. */
+interface Guard {
+  text(text: string, isLineStart: boolean): string;
+  name(name: string): string;
+}
+const WORD_FOR_WORD: Guard = { text: (text) => text, name: (name) => name };
+const GUARDED: Guard = { text: guardText, name: guardName };
+
+function partText(part: Part, guard: Guard, isLineStart: boolean): string {
   switch (part.type) {
     case "text":
     case "reasoning":
-      return part.text;
+      return guard.text(part.text, isLineStart);
     case "tool-call":
-      return `[calls ${part.toolName}] ${JSON.stringify(part.input)}`;
+      return `[calls ${guard.name(part.toolName)}] ${guard.text(JSON.stringify(part.input), false)}`;
     case "tool-result":
-      return `[result of ${part.toolName}] ${outputText(toToolOutput(part.output))}`;
-    case "file":
-      return `[file${part.filename === undefined ? "" : ` ${part.filename}`}, ${part.mediaType}]`;
+      return `[result of ${guard.name(part.toolName)}] ${guard.text(outputText(toToolOutput(part.output)), false)}`;
+    case "file": {
+      const name = part.filename === undefined ? "" : ` ${guard.name(part.filename)}`;
+      return `[file${name}, ${guard.name(part.mediaType)}]`;
+    }
     default:
       // data-* parts belong to the user interface and are never prompted.
       return "";
   }
 }
 
-/** The message as one text: for text prompts, summaries and search. */
+function textOf(content: Content, guard: Guard): string {
+  if (typeof content === "string") return guard.text(content, false);
+  let text = "";
+  for (const part of content) {
+    const next = partText(part, guard, text !== "");
+    text += text === "" || next === "" ? next : `\n${next}`;
+  }
+  return text;
+}
+
+/** The message as one text, word for word: for summaries and search. */
 export function messageText(content: Content): string {
-  if (typeof content === "string") return content;
-  return content
-    .map(partText)
-    .filter((text) => text !== "")
-    .join("\n");
+  return textOf(content, WORD_FOR_WORD);
+}
+
+/** The same for a prompt of one text, after a heading of ours: nothing in it reads like another heading, or like a tag of ours. */
+export function guardedMessageText(content: Content): string {
+  return textOf(content, GUARDED);
+}
+
+/** Tokens of a text, also where it has to be guarded. */
+function textTokens(text: string): TokenCount {
+  const guarded = guardText(text, true);
+  const tokens = estimateTokens(text);
+  return guarded === text ? tokens : Math.max(tokens, estimateTokens(guarded));
 }
 
 /** Estimated tokens of one part, as any of our formats renders it. */
 export function partTokens(part: Part): TokenCount {
   if (part.type === "text" || part.type === "reasoning") {
-    return estimateTokens(part.text) + PART_OVERHEAD_TOKENS;
+    return textTokens(part.text) + PART_OVERHEAD_TOKENS;
   }
   if (part.type.startsWith("data-")) return 0;
   if (part.type === "file") return FILE_TOKENS;
   const ids = part.type === "tool-call" || part.type === "tool-result" ? estimateTokens(part.toolCallId) : 0;
-  return estimateTokens(partText(part)) + ids + PART_OVERHEAD_TOKENS;
+  return textTokens(partText(part, WORD_FOR_WORD, false)) + ids + PART_OVERHEAD_TOKENS;
 }
 
 /** Estimated tokens of a message's content. */
 export function contentTokens(content: Content): TokenCount {
-  if (typeof content === "string") return estimateTokens(content);
+  if (typeof content === "string") return textTokens(content);
   let tokens = 0;
   for (const part of content) tokens += partTokens(part);
   return tokens;

@@ -1,27 +1,23 @@
 import type { Context } from "../contracts/context.ts";
 import type { TokenCount } from "../contracts/message.ts";
-import { MESSAGE_OVERHEAD_TOKENS, messageText } from "./message-text.ts";
+import { guardName, RETRIEVED_TAG } from "./guarded-text.ts";
+import { guardedMessageText, MESSAGE_OVERHEAD_TOKENS } from "./message-text.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /** Older messages that matter to the question at hand, as a prompt gets them: one message of a user at the very end. */
 
 export type RetrievedMessage = Context["retrieved"][number];
 
-const OPENING = "<earlier_messages>";
-const CLOSING = "</earlier_messages>";
+const OPENING = `<${RETRIEVED_TAG}>`;
+const CLOSING = `</${RETRIEVED_TAG}>`;
 
 /** What the tags take, and the message that holds them. */
 export const RETRIEVED_FRAME_TOKENS: TokenCount = estimateTokens(`${OPENING}\n${CLOSING}`) + MESSAGE_OVERHEAD_TOKENS;
 
-/** Text from a chat must not close the tags that tell a model where the earlier messages end. */
-function inert(text: string): string {
-  return text.replaceAll(/<(?=\/?\s*earlier_messages)/gi, "&lt;");
-}
-
 function line({ message }: RetrievedMessage): string {
-  const author = message.author === undefined ? "" : ` ${message.author}`;
+  const author = message.author === undefined ? "" : ` ${guardName(message.author)}`;
   const at = (message.occurredAt ?? message.createdAt).slice(0, 10);
-  return inert(`[${at} ${message.role}${author}] ${messageText(message.content)}`);
+  return `[${at} ${message.role}${author}] ${guardedMessageText(message.content)}`;
 }
 
 /** What one retrieved message takes of the budget. */

@@ -20,10 +20,16 @@ export function fileNote(part: PartOf<"file">): PartOf<"text"> {
   return { type: "text", text: messageText([shortenFile(part)]) };
 }
 
+/** The content with the names of its files cut. */
+export function shortenFiles(content: Content): Content {
+  return typeof content === "string"
+    ? content
+    : content.map((part) => (part.type === "file" ? shortenFile(part) : part));
+}
+
 /** The content as one text, with its files named. */
 export function nameFiles(content: Content): string {
-  if (typeof content === "string") return content;
-  return messageText(content.map((part) => (part.type === "file" ? shortenFile(part) : part)));
+  return messageText(shortenFiles(content));
 }
 
 /** A file that a provider may be handed: at an address, or in base64. */
