@@ -5,23 +5,28 @@ import type { Session } from "./session.ts";
 
 /** Past the end of every session: none has more than 100,000 messages. */
 const PAST_THE_END = 1_000_000_000;
-const PAGE_SIZE = 100;
+const MAX_PAGE_SIZE = 100;
 
-/** The end of the log, in order, read backwards until there is enough of it. A session that does not exist has nothing. */
-export async function readBack(
-  session: Session,
-  options: CallOptions,
-  isEnough: (read: readonly Message[]) => boolean,
-): Promise<Message[]> {
+/** The newest messages of the log, in order, as many as asked for. A session that does not exist has none. */
+export async function readBack(session: Session, count: number, options: CallOptions): Promise<Message[]> {
+  if (count < 1) return [];
+  const limit = Math.min(count, MAX_PAGE_SIZE);
   const read: Message[] = [];
   try {
-    const pages = session.messages({ ...options, beforeSeq: PAST_THE_END, limit: PAGE_SIZE }).pages();
+    const pages = session.messages({ ...options, beforeSeq: PAST_THE_END, limit }).pages();
     for await (const { data } of pages) {
+      // Each page is in order by itself, and comes before the one that was read before it.
       read.unshift(...data);
-      if (isEnough(read)) break;
+      if (read.length >= count) break;
     }
   } catch (error) {
     if (!(error instanceof ThreadkeepError && error.code === "session_not_found")) throw error;
   }
-  return read;
+  return read.slice(-count);
+}
+
+/** A page of the log that begins with a message. */
+export async function readFrom(session: Session, seq: number, options: CallOptions): Promise<Message[]> {
+  const { data } = await session.messages({ ...options, afterSeq: seq - 1, limit: MAX_PAGE_SIZE }).page();
+  return data;
 }

@@ -3,14 +3,17 @@ import { ThreadkeepError } from "./errors.ts";
 /** The text that the service answers by itself, without waking the session. */
 const PING = "ping";
 const PONG = "pong";
-/** Shorter than what networks forget a silent connection after. */
+/** Shorter than what networks forget a silent connection after. Also how long the answer may take. */
 const PING_EVERY_MS = 25_000;
 
 export interface Closed {
   readonly code: number;
 }
 
-/** A socket as an iterator of its frames; it returns how it was closed. One that is silent for two pings is given up. */
+/**
+ * A socket as an iterator of its frames; it returns how it was closed. One that says nothing from one ping to the next is given up, and so
+ * is one that does not open for as long: a network that fails in silence closes nothing.
+ */
 export async function* readFrames<T>(socket: WebSocket, signal: AbortSignal | undefined): AsyncGenerator<T, Closed> {
   const waiting: T[] = [];
   let closed: Closed | null = null;

@@ -132,6 +132,90 @@ describe("the memory of a chat with the AI SDK", () => {
     ]);
   });
 
+  describe("of a long session", () => {
+    const turn = (at: number): { id: string; role: "user" | "assistant"; content: string } => ({
+      id: `turn-${at}`,
+      role: at % 2 === 0 ? "user" : "assistant",
+      content: `Turn ${at}`,
+    });
+    const shown = (at: number): UIMessage => ({
+      id: turn(at).id,
+      role: turn(at).role,
+      parts: [{ type: "text", text: turn(at).content }],
+    });
+    const range = <T>(from: number, to: number, make: (at: number) => T): T[] =>
+      Array.from({ length: to - from }, (_, index) => make(from + index));
+
+    /** A chat of so many turns, and what is sent for it from then on. */
+    async function longChat(length: number): Promise<{ session: Session; sent: string[]; memory: () => Memory }> {
+      const sessionId = `ai-${crypto.randomUUID()}`;
+      const session = client.session(sessionId);
+      for (let from = 0; from < length; from += 100)
+        await session.append(range(from, Math.min(length, from + 100), turn));
+      const sent: string[] = [];
+      const counting = createClient({
+        url: service.url,
+        key: service.apiKey,
+        fetch: (url, init) => {
+          sent.push(`${init.method} ${new URL(url).pathname.split("/").slice(4).join("/")}`);
+          return fetch(url, init);
+        },
+      });
+      return { session, sent, memory: () => threadkeep({ client: counting, sessionId }) };
+    }
+
+    it("asks as little as of a short one, if the page sends its newest message alone", async () => {
+      for (const length of [30, 330]) {
+        const { session, sent, memory } = await longChat(length);
+        const { messages } = await memory().prepare([user("u1", "And now?")]);
+        expect(sent).toEqual(["GET messages/u1", "POST messages", "POST context"]);
+        expect(messages.at(-1)).toEqual({ role: "user", content: "And now?" });
+        expect((await session.state()).headSeq).toBe(length + 1);
+        // Sent again, as after a lost answer, it is known.
+        await memory().prepare([user("u1", "And now?")]);
+        expect((await session.state()).headSeq).toBe(length + 1);
+      }
+    });
+
+    it("takes over a chat that has nothing in common with it, in few requests", async () => {
+      const { session, sent, memory } = await longChat(150);
+      const other = range(0, 240, (at): UIMessage => ({ ...shown(at), id: `other-${at}` }));
+      await memory().prepare(other);
+      expect(sent.length).toBeLessThan(16);
+      const log = await stored(session);
+      expect([log.length, log[149], log[150], log[389]]).toEqual([
+        390,
+        ["assistant", "Turn 149"],
+        ["user", "Turn 0"],
+        ["assistant", "Turn 239"],
+      ]);
+    });
+
+    it("finds the message where an old page stopped, far back, and goes on from it", async () => {
+      const { session, sent, memory } = await longChat(330);
+      // It ends with a question that was answered long ago: it is answered anew, with no message after it in sight.
+      const again = await memory().prepare(range(0, 101, shown));
+      expect(again.messages.at(-1)).toEqual({ role: "user", content: "Turn 100" });
+      // Two questions were asked in it that no other page has seen.
+      await memory().prepare([...range(0, 102, shown), user("new-1", "First?"), user("new-2", "Second?")]);
+      expect(sent.length).toBeLessThan(20);
+      expect((await stored(session)).slice(330)).toEqual([
+        ["user", "First?"],
+        ["user", "Second?"],
+      ]);
+    });
+
+    it("is shown in order, however many of its messages are asked for", async () => {
+      const { sent, memory } = await longChat(330);
+      for (const limit of [250, 100, 1]) {
+        expect(await memory().history({ limit })).toEqual(range(330 - limit, 330, shown));
+      }
+      expect(await memory().history({ limit: 1_000 })).toEqual(range(0, 330, shown));
+      expect(await memory().history({ limit: 0 })).toEqual([]);
+      expect(sent).toHaveLength(3 + 1 + 1 + 4);
+    });
+  });
+
   const weather = tool({ inputSchema: z.object({ city: z.string() }), execute: async () => ({ degrees: 21 }) });
 
   it("keeps a loop of tools as one answer, in the log, in the page and in the next prompt", async () => {

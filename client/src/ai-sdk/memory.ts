@@ -5,7 +5,8 @@ import type { Threadkeep } from "../client.ts";
 import type { CallOptions } from "../connection.ts";
 import type { AiSdkContext, ContextRequest } from "../context.ts";
 import type { Content, Message, NewMessage, Part } from "../contract.ts";
-import { readBack } from "../read-back.ts";
+import { ThreadkeepError } from "../errors.ts";
+import { readBack, readFrom } from "../read-back.ts";
 import type { Session } from "../session.ts";
 import { storedId } from "../stored-id.ts";
 import { toResponseParts } from "./response-parts.ts";
@@ -28,6 +29,10 @@ export interface Prepared {
 
 /** As many messages go into one append. */
 const MAX_APPEND = 100;
+/** A page that keeps its chat has a message among so many of the newest: what was said since it sent the last time is seldom more. */
+const NEAR_MESSAGES = 20;
+
+const IS_UNKNOWN: ReadonlySet<string> = new Set(["session_not_found", "message_not_found"]);
 
 /** What the SDK tells of an answer that is over, as far as it matters here. */
 export interface FinishedAnswer {
@@ -59,7 +64,7 @@ export function threadkeep(options: MemoryOptions): Memory {
   let continued: Continued | null = null;
   return {
     async prepare(messages, callOptions = {}) {
-      const plan = planAppend(messages, await readTail(session, messages, callOptions));
+      const plan = planAppend(messages, await readWhereItMeets(session, messages, callOptions));
       continued = plan.continued;
       if (plan.continued?.isChanged === true) {
         await session.edit(plan.continued.id, { content: plan.continued.content }, callOptions);
@@ -79,8 +84,7 @@ export function threadkeep(options: MemoryOptions): Memory {
     },
     messageId: () => answerId,
     async history({ limit = 100, ...callOptions } = {}) {
-      const newest = await readBack(session, callOptions, ({ length }) => length >= limit);
-      return newest.slice(-limit).flatMap((message) => toUiMessage(message) ?? []);
+      return (await readBack(session, limit, callOptions)).flatMap((message) => toUiMessage(message) ?? []);
     },
   };
 }
@@ -99,7 +103,7 @@ interface Plan {
   readonly atSeq: number | undefined;
 }
 
-/** @param tail of the log, in order, back to a message of the chat if one is in it */
+/** @param tail of the log, in order, with a message of the chat in it if the log has one */
 function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): Plan {
   const places = new Map(tail.map((message, index) => [message.id, index]));
   let seen = messages.length - 1;
@@ -123,10 +127,61 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
   return { unseen, continued: null, atSeq: place < tail.length - 1 ? stored.seq : undefined };
 }
 
-/** The log from its end back to the newest message that the chat has, too; or all of it if there is none. */
-function readTail(session: Session, messages: readonly UIMessage[], options: CallOptions): Promise<Message[]> {
-  const ids = new Set(messages.map(({ id }) => storedId(id)));
-  return readBack(session, options, (read) => read.some(({ id }) => ids.has(id)));
+/**
+ * The log from where the chat and it meet: back from its end, or on from the newest message that the chat has, too. Empty if they have
+ * none in common. The number of requests depends on the length of neither: a page may send its newest message alone, to a log of any
+ * length.
+ */
+async function readWhereItMeets(
+  session: Session,
+  messages: readonly UIMessage[],
+  options: CallOptions,
+): Promise<Message[]> {
+  const ids = messages.map(({ id }) => storedId(id));
+  if (ids.length > 1) {
+    const known = new Set(ids);
+    const newest = await readBack(session, NEAR_MESSAGES, options);
+    if (newest.length < NEAR_MESSAGES || newest.some(({ id }) => known.has(id))) return newest;
+  }
+  const met = await findNewestKnown(session, messages, options);
+  return met === null ? [] : await readFrom(session, met.seq, options);
+}
+
+/**
+ * The newest message of the chat that the log has, too; null if there is none. What users said is known up to one of them and new from
+ * there on, so it is found by halving. An answer may be stored under another id than the page gave it: of those the last alone is asked for.
+ */
+async function findNewestKnown(
+  session: Session,
+  messages: readonly UIMessage[],
+  options: CallOptions,
+): Promise<Message | null> {
+  const find = ({ id }: UIMessage): Promise<Message | null> => findMessage(session, storedId(id), options);
+  const last = messages.at(-1);
+  if (last === undefined) return null;
+  const found = await find(last);
+  if (found !== null) return found;
+  const asked = messages.slice(0, -1).filter(({ role }) => role === "user");
+  let newest: Message | null = null;
+  let [known, unknown] = [-1, asked.length];
+  // From the end in steps that double: what is new is short, however long the chat is.
+  for (let step = 1; unknown - known > 1; step *= 2) {
+    const at: number = newest === null ? Math.max(0, unknown - step) : Math.floor((known + unknown) / 2);
+    const question = asked[at];
+    const stored = question === undefined ? null : await find(question);
+    if (stored === null) unknown = at;
+    else [newest, known] = [stored, at];
+  }
+  return newest;
+}
+
+async function findMessage(session: Session, id: string, options: CallOptions): Promise<Message | null> {
+  try {
+    return await session.message(id, options);
+  } catch (error) {
+    if (error instanceof ThreadkeepError && IS_UNKNOWN.has(error.code)) return null;
+    throw error;
+  }
 }
 
 function asParts(content: Content): Part[] {

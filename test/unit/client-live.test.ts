@@ -1,0 +1,133 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { createClient, type LiveEvent, type LiveHello } from "../../client/src/index.ts";
+
+/** As the standard numbers them. */
+const [CONNECTING, OPEN, CLOSED] = [0, 1, 3];
+
+/** A network that a test holds in its hands: what is sent goes nowhere, and what comes is what the test says. */
+class HeldSocket extends EventTarget {
+  readonly url: string;
+  readonly sent: string[] = [];
+  readyState: number = CONNECTING;
+
+  constructor(url: string) {
+    super();
+    this.url = url;
+  }
+
+  open(): void {
+    this.readyState = OPEN;
+  }
+
+  say(frame: object | string): void {
+    this.dispatchEvent(
+      new MessageEvent("message", { data: typeof frame === "string" ? frame : JSON.stringify(frame) }),
+    );
+  }
+
+  send(text: string): void {
+    this.sent.push(text);
+  }
+
+  close(): void {
+    this.readyState = CLOSED;
+  }
+}
+
+/** It has of a socket what the client uses. */
+function isSocket(held: EventTarget): held is WebSocket {
+  return held instanceof HeldSocket;
+}
+
+const SECOND = 1_000;
+
+function startFeed(options: { since?: number; signal?: AbortSignal } = {}) {
+  const sockets: HeldSocket[] = [];
+  const client = createClient({
+    url: "http://memory.test",
+    key: "k",
+    fetch: async () => Response.json({ ticket: `t${sockets.length}`, expiresAt: "2026-01-01T00:00:00Z" }),
+    webSocket: (url) => {
+      const socket = new HeldSocket(url);
+      sockets.push(socket);
+      if (!isSocket(socket)) throw new Error("not a socket");
+      return socket;
+    },
+  });
+  return { sockets, feed: client.session("s").live(options) };
+}
+
+type Taken = Promise<IteratorResult<LiveHello | LiveEvent, void>>;
+
+async function isSettled(taken: Taken): Promise<boolean> {
+  return await Promise.race([taken.then(() => true), vi.advanceTimersByTimeAsync(0).then(() => false)]);
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe("a socket that is silent", () => {
+  it("is given up within a minute, and the feed goes on from where it was over another one", async () => {
+    const { sockets, feed } = startFeed({ since: 4 });
+    const hello = feed.next();
+    await vi.advanceTimersByTimeAsync(0);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 4, rev: 5, headSeq: 5 });
+    expect((await hello).value).toMatchObject({ type: "hello" });
+    const event = feed.next();
+    sockets[0]?.say({ type: "edited", rev: 5, message: { id: "a", seq: 1 } });
+    expect((await event).value).toMatchObject({ rev: 5 });
+
+    // The other side is gone, and nothing closes the socket.
+    const next = feed.next();
+    await vi.advanceTimersByTimeAsync(60 * SECOND);
+    expect(sockets[0]?.sent).toContain("ping");
+    expect(sockets[0]?.readyState).toBe(CLOSED);
+    expect(sockets).toHaveLength(2);
+    expect(new URL(sockets[1]?.url ?? "").searchParams.get("since")).toBe("5");
+
+    sockets[1]?.open();
+    sockets[1]?.say({ type: "hello", since: 5, rev: 6, headSeq: 6 });
+    sockets[1]?.say({ type: "edited", rev: 6, message: { id: "b", seq: 2 } });
+    expect((await next).value).toMatchObject({ rev: 6 });
+    await feed.return();
+  });
+
+  it("is given up as well if it never opens", async () => {
+    const { sockets, feed } = startFeed();
+    const hello = feed.next();
+    await vi.advanceTimersByTimeAsync(60 * SECOND);
+    expect(sockets.length).toBeGreaterThan(1);
+    expect(sockets[0]?.readyState).toBe(CLOSED);
+    const newest = sockets.at(-1);
+    newest?.open();
+    newest?.say({ type: "hello", since: 0, rev: 0, headSeq: 0 });
+    expect((await hello).value).toMatchObject({ type: "hello" });
+    await feed.return();
+  });
+
+  it("is kept for as long as it answers pings, though nothing happens in the session", async () => {
+    const { sockets, feed } = startFeed();
+    const hello = feed.next();
+    await vi.advanceTimersByTimeAsync(0);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 0, rev: 0, headSeq: 0 });
+    await hello;
+    const next = feed.next();
+    for (let pinged = 0, second = 0; second < 600; second += 1) {
+      await vi.advanceTimersByTimeAsync(SECOND);
+      const pings = sockets[0]?.sent.filter((text) => text === "ping").length ?? 0;
+      if (pings > pinged) sockets[0]?.say("pong");
+      pinged = pings;
+    }
+    expect(sockets).toHaveLength(1);
+    expect(await isSettled(next)).toBe(false);
+    sockets[0]?.say({ type: "edited", rev: 1, message: { id: "a", seq: 1 } });
+    expect((await next).value).toMatchObject({ rev: 1 });
+    await feed.return();
+  });
+});
