@@ -167,8 +167,8 @@ async function findNewestKnown(
   // From the end in steps that double: what is new is short, however long the chat is.
   for (let step = 1; unknown - known > 1; step *= 2) {
     const at: number = newest === null ? Math.max(0, unknown - step) : Math.floor((known + unknown) / 2);
-    const question = asked[at];
-    const stored = question === undefined ? null : await find(question);
+    const question: UIMessage | undefined = asked[at];
+    const stored: Message | null = question === undefined ? null : await find(question);
     if (stored === null) unknown = at;
     else [newest, known] = [stored, at];
   }
