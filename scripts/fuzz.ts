@@ -1,23 +1,29 @@
 // npm run fuzz: seeded interleavings of everything that runs at once. `--help` tells the rest.
-import { PLANTED_BUGS, SHOWS_AT } from "../test/support/simulation/planted-bugs.ts";
-import { describeFailure, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
-import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
-import { EXIT, runProgram } from "./program/run-program.ts";
+import { randomInt } from "node:crypto";
+import { PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
+import { type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
+import { readJsonFile, writePrivateFile } from "./dev/files.ts";
+import { noneOf, readCommandLine, readNumber, UsageFault } from "./program/command-line.ts";
+import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run fuzz -- --seeds N        seeded interleavings over session, queue and archive; every promise is checked after every step
-npm run fuzz -- --seed S         one seed again; a failure is cut down to the steps that it needs
+npm run fuzz -- --seed S[,S…]    these seeds again; a failure is cut down to the steps that it needs
 npm run fuzz -- --planted        finds each planted bug, and tells after how many seeds
-npm run fuzz -- --planted --known   begins for each at the seed where it is known to show
-  --from S      the first seed (1)
+  --from S      the first seed (1); "fresh": one that chance chooses, and that is told
   --steps N     steps a seed (200)
-  --bug NAME    with a bug planted in the code under test: ${Object.keys(PLANTED_BUGS).join(", ")}
-  --seconds N   stop after so long, however many seeds are left`;
+  --bug NAME    with a bug planted in the code under test, or with --planted that bug alone: ${Object.keys(PLANTED_BUGS).join(", ")}
+  --some N      with --planted: so many of the bugs, as chance chooses
+  --workers N   threads that run seeds side by side (1)
+  --seconds N   stop after so long, however many seeds are left
+  --least N     but not before so many seeds are done
+  --continue FILE   notes in the file how far it came, and goes on from there if it is called again`;
 
 /** A planted bug that takes more seeds than this counts as missed. */
 const MAX_SEEDS_A_BUG = 200;
 const PROGRESS_EVERY_MS = 10_000;
 
 const MAX_NUMBER = 999_999_999;
+const MAX_WORKERS = 64;
 
 const OPTIONS = {
   seeds: { type: "string", default: "100" },
@@ -25,90 +31,164 @@ const OPTIONS = {
   from: { type: "string", default: "1" },
   steps: { type: "string", default: "200" },
   seconds: { type: "string" },
+  least: { type: "string", default: "0" },
+  workers: { type: "string", default: "1" },
+  continue: { type: "string" },
   bug: { type: "string" },
   planted: { type: "boolean", default: false },
-  known: { type: "boolean", default: false },
+  some: { type: "string" },
 } as const;
 
 interface FuzzOptions {
+  /** Null: seeds of a list. */
+  readonly from: number | null;
   readonly range: SeedRange;
   readonly seconds: number;
-  /** Looks for each planted bug. */
-  readonly isPlanted: boolean;
-  /** Begins for each at the seed where it is known to show. */
-  readonly isKnown: boolean;
+  readonly least: number;
+  readonly workers: number;
+  readonly progressFile: string | null;
+  /** The planted bugs to look for; null: none. */
+  readonly planted: readonly string[] | null;
 }
 
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): FuzzOptions => {
   noneOf(positionals);
-  const read = (name: "seeds" | "seed" | "from" | "steps" | "seconds", text: string): number =>
-    readNumber(`--${name}`, text, 0, MAX_NUMBER);
-  const { seeds, seed, from, steps, seconds, bug, planted, known } = values;
+  const read = (name: string, text: string, min = 0, max = MAX_NUMBER): number =>
+    readNumber(`--${name}`, text, min, max);
+  const { seeds, seed, seconds, bug, planted, some } = values;
+  if (bug !== undefined && PLANTED_BUGS[bug] === undefined) {
+    throw new UsageFault(`There is no planted bug "${bug}". There are: ${Object.keys(PLANTED_BUGS).join(", ")}`);
+  }
+  const listed = seed?.split(",").map((text) => read("seed", text));
+  const count = planted ? MAX_SEEDS_A_BUG : read("seeds", seeds);
+  const first = values.from === "fresh" ? randomInt(1, MAX_NUMBER - count) : read("from", values.from);
+  const from = listed === undefined ? first : null;
+  if (values.continue !== undefined && (listed !== undefined || planted || values.from === "fresh")) {
+    throw new UsageFault("--continue goes with --seeds and --from alone");
+  }
+  const bugs = bug === undefined ? Object.keys(PLANTED_BUGS) : [bug];
   return {
-    range: {
-      from: seed === undefined ? read("from", from) : read("seed", seed),
-      count: seed === undefined ? read("seeds", seeds) : 1,
-      steps: read("steps", steps),
-      bug,
-    },
+    from,
+    range: { seeds: listed ?? numbersFrom(first, count), steps: read("steps", values.steps), bug },
     seconds: seconds === undefined ? Number.POSITIVE_INFINITY : read("seconds", seconds),
-    isPlanted: planted,
-    isKnown: known,
+    least: read("least", values.least),
+    workers: read("workers", values.workers, 1, MAX_WORKERS),
+    progressFile: values.continue ?? null,
+    planted: planted ? (some === undefined ? bugs : someOf(bugs, read("some", some, 1))) : null,
   };
 });
 
 await runProgram(commandLine, { help: HELP, hint: "npm run fuzz -- --help tells the options.", run });
 
-async function run({ range, seconds, isPlanted, isKnown }: FuzzOptions): Promise<number> {
-  const { from, steps } = range;
-  const fromOf = (bug: string): number => (isKnown ? (SHOWS_AT[bug] ?? from) : from);
-  const bench = await TestBench.open();
-  try {
-    const isGood = await (isPlanted ? findPlantedBugs(bench, fromOf, steps) : runSeeds(bench, range, seconds));
-    return isGood ? EXIT.ok : EXIT.failed;
-  } finally {
-    await bench.close();
-  }
+async function run(options: FuzzOptions): Promise<number> {
+  return untilInterrupted(async (signal) => {
+    const bench = await TestBench.open(options.workers);
+    try {
+      const isGood = await (options.planted === null
+        ? runSeeds(bench, options, signal)
+        : findPlantedBugs(bench, options.planted, options, signal));
+      return isGood ? EXIT.ok : EXIT.failed;
+    } finally {
+      await bench.close();
+    }
+  });
 }
 
 /** Returns whether all seeds kept all promises. */
-async function runSeeds(bench: TestBench, range: SeedRange, seconds: number): Promise<boolean> {
+async function runSeeds(bench: TestBench, options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
+  const { from, range, seconds, least, progressFile } = options;
+  const before = progressFile === null ? 0 : readProgress(progressFile, options);
+  const seeds = range.seeds.slice(before);
   const startedAt = performance.now();
   let toldAt = startedAt;
-  const search = await bench.search(range, (done) => {
+  console.log(`${seeds.length} seeds of ${range.steps} steps${from === null ? "" : ` from ${from + before}`}`);
+  const search = await bench.search({ ...range, seeds }, (done, sure) => {
     const now = performance.now();
     if (now - toldAt > PROGRESS_EVERY_MS) {
       toldAt = now;
-      console.log(`${done} of ${range.count} seeds, ${((now - startedAt) / done).toFixed(0)} ms each`);
+      console.log(describeProgress(done, seeds.length, now - startedAt));
+      if (progressFile !== null) writeProgress(progressFile, options, before + sure);
     }
-    return now - startedAt < seconds * 1_000;
+    return !signal.aborted && (now - startedAt < seconds * 1_000 || done < least);
   });
   const took = (performance.now() - startedAt) / 1_000;
-  if (search.failure !== null) {
-    console.log(`Seed ${search.failure.script.seed}: ${search.failure.run.violation?.message}\nCutting it down …\n`);
-    console.log(describeFailure(await bench.shrink(search.failure, range.bug), range));
+  const { failure, done } = search;
+  if (failure !== null) {
+    console.log(`Seed ${failure.seed}: ${failure.violation}\nCutting it down …\n`);
+    console.log(await bench.describe(failure, range));
   }
   console.log(
-    `${search.seeds} seeds of ${range.steps} steps from ${range.from} in ${took.toFixed(1)} s: ` +
-      (search.failure === null ? "every promise held" : "a promise is broken"),
+    `${done} seeds of ${range.steps} steps${from === null ? "" : ` from ${from + before}`} in ${took.toFixed(1)} s: ` +
+      (failure === null ? "every promise held" : "a promise is broken"),
   );
-  return search.failure === null;
+  if (failure === null && progressFile !== null) writeProgress(progressFile, options, before + done);
+  const left = seeds.length - done;
+  if (failure === null && from !== null && left > 0) {
+    const again = progressFile === null ? `--from ${from + done} --seeds ${left}` : "with the same options";
+    console.log(`${left} seeds are left: go on with npm run fuzz -- ${again}`);
+  }
+  return failure === null;
 }
 
-/** Returns whether all planted bugs were caught. */
-async function findPlantedBugs(bench: TestBench, fromOf: (bug: string) => number, steps: number): Promise<boolean> {
-  let missed = 0;
-  for (const bug of Object.keys(PLANTED_BUGS)) {
-    const startedAt = performance.now();
-    const { seeds, failure } = await bench.search({ from: fromOf(bug), count: MAX_SEEDS_A_BUG, steps, bug });
-    const took = `${((performance.now() - startedAt) / 1_000).toFixed(1)} s`;
-    if (failure === null) missed += 1;
-    const found = failure === null ? "MISSED" : `caught by seed ${failure.script.seed}`;
-    const message = failure?.run.violation?.message.split("\n")[0]?.slice(0, 120) ?? "";
-    console.log(`${bug.padEnd(42)} ${found} after ${seeds} seeds, ${took}  ${message}`);
+function describeProgress(done: number, seeds: number, tookMs: number): string {
+  const minutesLeft = ((seeds - done) * tookMs) / done / 60_000;
+  return `${done} of ${seeds} seeds, ${(tookMs / done).toFixed(0)} ms each, about ${Math.ceil(minutesLeft)} min left`;
+}
+
+/** What a file of progress is about. */
+function searchOf({ from, range }: FuzzOptions): object {
+  return { from, seeds: range.seeds.length, steps: range.steps, bug: range.bug ?? null };
+}
+
+/** How many of the first seeds are done. */
+function readProgress(file: string, options: FuzzOptions): number {
+  const known = readJsonFile(file);
+  if (known === undefined) return 0;
+  if (typeof known === "object" && known !== null && "done" in known && typeof known.done === "number") {
+    const { done, ...search } = known;
+    if (JSON.stringify(search) === JSON.stringify(searchOf(options))) return done;
   }
-  console.log(
-    `${Object.keys(PLANTED_BUGS).length - missed} of ${Object.keys(PLANTED_BUGS).length} planted bugs caught`,
-  );
-  return missed === 0;
+  throw new UsageFault(`${file} is of another search: ${JSON.stringify(known)}. Remove it, or give the same options.`);
+}
+
+function writeProgress(file: string, options: FuzzOptions, done: number): void {
+  writePrivateFile(file, `${JSON.stringify({ ...searchOf(options), done })}\n`);
+}
+
+/** Returns whether none of the bugs was missed. One that there was no time for is told, and is not missed. */
+async function findPlantedBugs(
+  bench: TestBench,
+  bugs: readonly string[],
+  { range, seconds }: FuzzOptions,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const count = { caught: 0, missed: 0, unfinished: 0 };
+  const startedAt = performance.now();
+  const isInTime = (): boolean => !signal.aborted && performance.now() - startedAt < seconds * 1_000;
+  for (const bug of bugs) {
+    const bugStartedAt = performance.now();
+    const { done, failure } = isInTime() ? await bench.search({ ...range, bug }, isInTime) : { done: 0, failure: null };
+    const took = `${((performance.now() - bugStartedAt) / 1_000).toFixed(1)} s`;
+    const state = failure !== null ? "caught" : done === range.seeds.length ? "missed" : "unfinished";
+    count[state] += 1;
+    const found = {
+      caught: `caught by seed ${failure?.seed}`,
+      missed: "MISSED",
+      unfinished: "not finished in time",
+    }[state];
+    const message = failure?.violation.split("\n")[0]?.slice(0, 120) ?? "";
+    console.log(`${bug.padEnd(42)} ${found} after ${done} seeds, ${took}  ${message}`);
+  }
+  const unfinished = count.unfinished === 0 ? "" : `, ${count.unfinished} not finished in time`;
+  console.log(`${count.caught} of ${bugs.length} planted bugs caught, ${count.missed} missed${unfinished}`);
+  return count.missed === 0;
+}
+
+function numbersFrom(from: number, count: number): number[] {
+  return Array.from({ length: count }, (_, at) => from + at);
+}
+
+function someOf<T>(list: readonly T[], count: number): T[] {
+  const left = [...list];
+  return Array.from({ length: Math.min(count, left.length) }, () => left.splice(randomInt(left.length), 1)).flat();
 }

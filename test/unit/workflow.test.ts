@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
 const workflow = readFileSync(".github/workflows/test-and-deploy.yml", "utf8");
@@ -10,10 +10,24 @@ test("the workflow runs no program that package.json lacks", () => {
   for (const name of named) expect(scripts).toHaveProperty([name]);
 });
 
-test("the workflow uses each action at a version, and its environments are those of wrangler.toml", () => {
-  const actions = [...workflow.matchAll(/uses: (.+)/g)].map(([, action]) => action);
-  expect(actions.length).toBeGreaterThan(0);
-  for (const action of actions) expect(action).toMatch(/^actions\/[\w-]+@v\d+$/);
+test("the workflows use each action at a version", () => {
+  for (const file of readdirSync(".github/workflows")) {
+    const text = readFileSync(`.github/workflows/${file}`, "utf8");
+    const actions = [...text.matchAll(/uses: (.+)/g)].map(([, action]) => action);
+    expect(actions.length).toBeGreaterThan(0);
+    for (const action of actions) expect(action).toMatch(/^actions\/[\w-]+@v\d+$/);
+  }
+});
+
+test("the nightly simulation runs fresh seeds and looks for each planted bug, with options that there are", () => {
+  const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
+  const runs = [...nightly.matchAll(/npm run --silent fuzz -- ([^|\n]*)/g)].map(([, options = ""]) => options);
+  expect(runs).toEqual([expect.stringContaining("--from fresh"), expect.stringContaining("--planted")]);
+  const help = readFileSync("scripts/fuzz.ts", "utf8");
+  for (const [option] of runs.join(" ").matchAll(/--\w+/g)) expect(help).toContain(`${option} `);
+});
+
+test("the environments of the workflow are those of wrangler.toml", () => {
   const environments = /options: \[(.*)\]/.exec(workflow)?.[1]?.split(", ") ?? [];
   const config = readFileSync("wrangler.toml", "utf8");
   for (const name of environments) expect(config).toContain(`[env.${name}]`);

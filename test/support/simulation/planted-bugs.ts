@@ -160,22 +160,3 @@ export function patchesOf(variant: string): readonly Patch[] {
   }
   return [...TUNING, ...bug];
 }
-
-/** A seed that each shows in, of the simulation as it is: a search that begins there is soon over. Elsewhere it takes some more seeds. */
-export const SHOWS_AT: Readonly<Record<string, number>> = {
-  "dedupe-outside-the-transaction": 10,
-  "base-version-not-checked": 11,
-  "owed-work-cleared-when-queued": 10,
-  "stale-archive-write": 14,
-  "change-of-an-archived-message-not-sent": 12,
-  "version-not-purged-after-an-erase": 13,
-  "incarnation-reused": 11,
-  "omitted-off-by-one": 10,
-  "tool-pair-split": 10,
-  "alarm-not-armed-after-a-throw": 11,
-  "retry-after-an-edit-taken-for-a-conflict": 11,
-  "erasures-not-told-to-copies": 13,
-  "expires-before-the-archive-confirmed": 14,
-  "makeshift-never-replaced": 10,
-  "expires-though-somebody-spoke": 24,
-};

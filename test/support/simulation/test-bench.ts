@@ -1,49 +1,45 @@
+import { Worker } from "node:worker_threads";
 import { applyMigrations, createDatabase } from "../../../scripts/dev/database.ts";
 import { statePaths } from "../../../scripts/dev/paths.ts";
 import { postgresUrl, startPostgres } from "../../../scripts/dev/postgres.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../temporary-directory.ts";
-import { SOUND } from "./planted-bugs.ts";
-import { shrink } from "./shrink.ts";
-import { SimulatedArchive } from "./simulated-archive.ts";
-import { type Run, runScript, type Script, scriptOf } from "./simulation.ts";
-import { loadSystem } from "./system.ts";
+import type { Answered, Asked, SeedTask } from "./seed-worker.ts";
 
 const PASSWORD = "simulation";
-const DATABASE = "simulation";
-/** Dead rows of this many seeds are cut off at once. */
-const SEEDS_PER_COMPACTION = 100;
+const SEED_WORKER = new URL("seed-worker.ts", import.meta.url);
+const DEFAULT_STEPS = 200;
 
 export interface SeedRange {
-  readonly from: number;
-  readonly count: number;
+  readonly seeds: readonly number[];
   readonly steps: number;
   /** A planted bug; none by default. */
   readonly bug?: string | undefined;
 }
 
+/** A seed that broke a promise, and which. */
 export interface Failure {
-  readonly script: Script;
-  readonly run: Run;
+  readonly seed: number;
+  readonly violation: string;
 }
 
-/** How far a search came, and what it found first. */
+/** How far a search came, and the first seed that it found something in. */
 export interface Search {
-  readonly seeds: number;
+  /** All of the first so many seeds were run. */
+  readonly done: number;
   readonly failure: Failure | null;
 }
 
-/** A PostgreSQL of the simulation's own, and the seeds that run on it. */
+/** A PostgreSQL of the simulation's own, and the threads that run seeds on it, each in a database of its own. */
 export class TestBench {
-  readonly #archive: SimulatedArchive;
-  readonly #close: () => Promise<void>;
-  #sinceCompaction = 0;
+  readonly #workers: readonly SeedWorker[];
+  readonly #stop: () => Promise<void>;
 
-  private constructor(archive: SimulatedArchive, close: () => Promise<void>) {
-    this.#archive = archive;
-    this.#close = close;
+  private constructor(workers: readonly SeedWorker[], stop: () => Promise<void>) {
+    this.#workers = workers;
+    this.#stop = stop;
   }
 
-  static async open(): Promise<TestBench> {
+  static async open(workers = 1): Promise<TestBench> {
     const directory = makeTemporaryDirectory();
     const server = await startPostgres(statePaths(directory), PASSWORD);
     const stop = async (): Promise<void> => {
@@ -51,58 +47,104 @@ export class TestBench {
       removeDirectory(directory);
     };
     try {
-      const url = postgresUrl(server.port, PASSWORD, DATABASE);
-      await createDatabase(postgresUrl(server.port, PASSWORD, "postgres"), DATABASE);
-      await applyMigrations(url);
-      const archive = await SimulatedArchive.open(url);
-      return new TestBench(archive, async () => {
-        await archive.close();
-        await stop();
-      });
+      const opened: SeedWorker[] = [];
+      for (let made = 1; made <= workers; made += 1) {
+        const database = `simulation_${made}`;
+        const url = postgresUrl(server.port, PASSWORD, database);
+        await createDatabase(postgresUrl(server.port, PASSWORD, "postgres"), database);
+        await applyMigrations(url);
+        opened.push(new SeedWorker(url));
+      }
+      return new TestBench(opened, stop);
     } catch (error) {
       await stop();
       throw error;
     }
   }
 
-  close(): Promise<void> {
-    return this.#close();
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.close()));
+    await this.#stop();
   }
 
-  async run(script: Script, bug: string = SOUND): Promise<Run> {
-    this.#sinceCompaction += 1;
-    if (this.#sinceCompaction >= SEEDS_PER_COMPACTION) {
-      this.#sinceCompaction = 0;
-      await this.#archive.compact();
-    }
-    return runScript(await loadSystem(bug), this.#archive, script);
+  /**
+   * Runs seed after seed until one breaks a promise, `onSeed` says to stop, or all are run.
+   * @param onSeed is told how many are done, and how many of the first ones without a gap
+   */
+  async search({ seeds, steps, bug }: SeedRange, onSeed: (done: number, sure: number) => boolean): Promise<Search> {
+    const failures: (Failure & { readonly index: number })[] = [];
+    const running = new Set<number>();
+    let next = 0;
+    let done = 0;
+    let isStopped = false;
+    await Promise.all(
+      this.#workers.map(async (worker) => {
+        for (;;) {
+          const index = next;
+          const seed = seeds[index];
+          if (isStopped || seed === undefined) return;
+          next += 1;
+          running.add(index);
+          const { violation } = await worker.ask({ what: "run", seed, steps, bug });
+          running.delete(index);
+          done += 1;
+          if (violation !== null) failures.push({ index, seed, violation });
+          if (violation !== null || !onSeed(done, Math.min(next, ...running))) isStopped = true;
+        }
+      }),
+    );
+    const failure = failures.toSorted((a, b) => a.index - b.index)[0];
+    return { done: next, failure: failure === undefined ? null : { seed: failure.seed, violation: failure.violation } };
   }
 
-  /** Runs seed after seed until one breaks a promise, `onSeed` says to stop, or all are run. */
-  async search(range: SeedRange, onSeed: (done: number) => boolean = () => true): Promise<Search> {
-    for (let done = 0; done < range.count; done += 1) {
-      const script = scriptOf(range.from + done, range.steps);
-      const run = await this.run(script, range.bug);
-      if (run.violation !== null) return { seeds: done + 1, failure: { script, run } };
-      if (!onSeed(done + 1)) return { seeds: done + 1, failure: null };
-    }
-    return { seeds: range.count, failure: null };
-  }
-
-  async shrink({ script, run }: Failure, bug: string = SOUND): Promise<Failure> {
-    return shrink(await loadSystem(bug), this.#archive, script, run);
+  /** A failure as text: what broke, the steps that lead to it, and how to see it again. */
+  async describe({ seed, violation }: Failure, { steps, bug }: Omit<SeedRange, "seeds">): Promise<string> {
+    const worker = this.#workers[0];
+    const shrunk = await worker?.ask({ what: "shrink", seed, steps, bug });
+    const options = `${steps === DEFAULT_STEPS ? "" : ` --steps ${steps}`}${bug === undefined ? "" : ` --bug ${bug}`}`;
+    const isSure = shrunk !== undefined && shrunk.violation !== null;
+    return [
+      `Seed ${seed} breaks ${isSure ? shrunk.violation : `${violation}\nRun again it holds: something in it is not decided by the seed.`}`,
+      "",
+      ...(shrunk?.trace ?? []).map((line, index) => `${String(index + 1).padStart(4)}  ${line}`),
+      "",
+      `Replay: npm run fuzz -- --seed ${seed}${options}`,
+    ].join("\n");
   }
 }
 
-/** A failure as text: what broke, the steps that lead to it, and how to see it again. */
-export function describeFailure(failure: Failure, range: Pick<SeedRange, "steps" | "bug">): string {
-  const { script, run } = failure;
-  const options = `${range.steps === 200 ? "" : ` --steps ${range.steps}`}${range.bug === undefined ? "" : ` --bug ${range.bug}`}`;
-  return [
-    `Seed ${script.seed} breaks ${run.violation?.message ?? "nothing"}`,
-    "",
-    ...run.trace.map((line, index) => `${String(index + 1).padStart(4)}  ${line}`),
-    "",
-    `Replay: npm run fuzz -- --seed ${script.seed}${options}`,
-  ].join("\n");
+/** One thread. It is asked one thing at a time. */
+class SeedWorker {
+  readonly #thread: Worker;
+
+  constructor(databaseUrl: string) {
+    this.#thread = new Worker(SEED_WORKER, { workerData: databaseUrl });
+  }
+
+  async ask(asked: { readonly what: Asked["what"] } & SeedTask): Promise<Answered> {
+    const thread = this.#thread;
+    const answered = await new Promise<Answered>((resolve, reject) => {
+      const settle = (end: () => void): void => {
+        thread.off("message", onMessage);
+        thread.off("error", onError);
+        thread.off("exit", onExit);
+        end();
+      };
+      const onMessage = (answer: Answered): void => settle(() => resolve(answer));
+      const onError = (error: Error): void => settle(() => reject(error));
+      const onExit = (): void => settle(() => reject(new Error(`the thread ended in seed ${asked.seed}`)));
+      thread.on("message", onMessage);
+      thread.on("error", onError);
+      thread.on("exit", onExit);
+      // The rule takes the thread for a window.
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin
+      thread.postMessage(asked);
+    });
+    if (answered.fault !== undefined) throw new Error(answered.fault);
+    return answered;
+  }
+
+  async close(): Promise<void> {
+    await this.#thread.terminate();
+  }
 }

@@ -1,0 +1,67 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { SOUND } from "./planted-bugs.ts";
+import { shrink } from "./shrink.ts";
+import { SimulatedArchive } from "./simulated-archive.ts";
+import { type Run, runScript, type Script, scriptOf } from "./simulation.ts";
+import { loadSystem } from "./system.ts";
+
+/** A thread that runs seeds: a simulation takes the clock and chance of its whole thread, so that each has one to itself. */
+
+/** One seed, with a bug planted in the code under test if one is named. */
+export interface SeedTask {
+  readonly seed: number;
+  readonly steps: number;
+  readonly bug: string | undefined;
+}
+
+/** `run`: does it keep every promise? `shrink`: which of its steps does it break one with? */
+export type Asked = { readonly what: "run" | "shrink" } & SeedTask;
+
+export interface Answered {
+  /** Null if every promise held. */
+  readonly violation: string | null;
+  /** What each step did; of a run that held, nothing. */
+  readonly trace: readonly string[];
+  /** The worker itself is at fault: nothing is known of the seed. */
+  readonly fault?: string;
+}
+
+/** Dead rows of this many seeds are cut off at once. */
+const SEEDS_PER_COMPACTION = 100;
+
+/** Does what it is asked, one thing after the other. Returns what it answers. */
+async function openWorker(databaseUrl: string): Promise<(asked: Asked) => Promise<Answered>> {
+  const archive = await SimulatedArchive.open(databaseUrl);
+  let sinceCompaction = 0;
+  const run = async (script: Script, bug: string | undefined): Promise<Run> => {
+    sinceCompaction += 1;
+    if (sinceCompaction >= SEEDS_PER_COMPACTION) {
+      sinceCompaction = 0;
+      await archive.compact();
+    }
+    return runScript(await loadSystem(bug ?? SOUND), archive, script);
+  };
+  return async ({ what, seed, steps, bug }) => {
+    const script = scriptOf(seed, steps);
+    const first = await run(script, bug);
+    if (first.violation === null) return { violation: null, trace: [] };
+    const { violation, trace } =
+      what === "run" ? first : (await shrink(await loadSystem(bug ?? SOUND), archive, script, first)).run;
+    return { violation: violation?.message ?? null, trace };
+  };
+}
+
+/** Absent where this is read for its types. */
+if (parentPort !== null) {
+  const port = parentPort;
+  const opened = openWorker(String(workerData));
+  port.on("message", (asked: Asked) => {
+    opened
+      .then((answer) => answer(asked))
+      .catch((error: unknown): Answered => {
+        const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        return { violation: null, trace: [], fault };
+      })
+      .then((answered) => port.postMessage(answered));
+  });
+}
