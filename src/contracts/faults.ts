@@ -58,7 +58,7 @@ function flatten(issue: Issue, base: Path, input: unknown): FieldFault[] {
     case "invalid_union":
       return explainUnion(issue, path, input);
     case "invalid_key":
-      return [fault(path, "is not an allowed name")];
+      return [fault(path, `is not an allowed name: it ${issue.issues[0]?.message ?? "is not valid"}`)];
     default:
       return [fault(path, issue.message)];
   }
@@ -89,8 +89,9 @@ function isWrongKind(issue: Issue): boolean {
   return issue.path.length === 0 && issue.code === "invalid_type";
 }
 
+/** Of a type that was meant, and holds what cannot be stored, a check says so. */
 function isAboutType(issue: Issue): boolean {
-  return issue.path.length === 1 && issue.path[0] === "type";
+  return issue.code !== "custom" && issue.path.length === 1 && issue.path[0] === "type";
 }
 
 function expectedKind(issue: Issue): string {

@@ -16,6 +16,10 @@ export const MAX_BYTES_PER_SESSION = 1024 * 1024 * 1024;
 export const MIN_CONTEXT_TOKENS = 256;
 /** More than any model takes. */
 export const MAX_CONTEXT_TOKENS = 1_000_000;
+/** The first moment that is taken in, in ms since 1970: the year 1 of UTC. ISO 8601 has a year 0, and PostgreSQL has none. */
+export const MIN_TIME_MS = -62_135_596_800_000;
+/** The last one: the end of the year 9999 of UTC. Past it a year is written with a sign and six digits, which PostgreSQL does not read. */
+export const MAX_TIME_MS = 253_402_300_799_999;
 /** Names of sessions, messages and users: they stand in URLs, keys and logs. */
 export const MAX_ID_LENGTH = 128;
 /** An Idempotency-Key: leaves room in a message's id for its index in the batch. */

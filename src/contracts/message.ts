@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { MAX_AUTHOR_LENGTH, MAX_MESSAGES_PER_APPEND, MAX_METADATA_BYTES, MAX_PARTS_PER_MESSAGE } from "./limits.ts";
 import type { Metadata } from "./session.ts";
-import { boundedJsonObject, idText, isoTime, nameText, safeJson, safeText } from "./text.ts";
+import { boundedJsonObject, idText, isoTime, nameText, safeJson, safeJsonObject, safeText } from "./text.ts";
 
 /** A message's place in its session's log: 1, 2, 3 … without gaps. */
 export type Seq = number;
@@ -13,7 +13,7 @@ export const seqSchema = z.int().min(1);
 export const roleSchema = z.enum(["system", "developer", "user", "assistant", "tool"]);
 export type Role = z.infer<typeof roleSchema>;
 
-const providerOptions = z.record(z.string(), safeJson).optional();
+const providerOptions = safeJsonObject.optional();
 
 export const textPartSchema = z.strictObject({
   type: z.literal("text"),
@@ -47,7 +47,9 @@ export const toolResultPartSchema = z.strictObject({
   providerOptions,
 });
 export const dataPartSchema = z.strictObject({
-  type: z.templateLiteral(["data-", z.string().min(1)]),
+  type: z.templateLiteral(["data-", z.string().min(1)]).refine((type) => safeText.safeParse(type).success, {
+    error: "must be well-formed Unicode without NUL characters",
+  }),
   id: safeText.optional(),
   data: safeJson,
 });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_ID_LENGTH } from "./limits.ts";
+import { MAX_ID_LENGTH, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 
 /** Text that every store keeps as it is: no NUL (PostgreSQL refuses it), no lone surrogate (UTF-8 has no form for it). */
 export const safeText = z
@@ -40,58 +40,85 @@ const MAX_JSON_DEPTH = 32;
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
-function jsonFault(value: unknown, depth: number): string | null {
-  if (depth > MAX_JSON_DEPTH) return `must not nest deeper than ${MAX_JSON_DEPTH} levels`;
-  if (typeof value === "string") {
-    const parsed = safeText.safeParse(value);
-    return parsed.success ? null : (parsed.error.issues[0]?.message ?? "is not valid text");
-  }
+/** What of a value no store would take. */
+interface JsonFault {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+const TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_DEPTH} levels` };
+
+function textFault(text: string): string | null {
+  const parsed = safeText.safeParse(text);
+  return parsed.success ? null : (parsed.error.issues[0]?.message ?? "is not valid text");
+}
+
+/** The first fault, and where it stands; null if there is none. Of what is too deep the whole is told: its place helps nobody. */
+function jsonFault(value: unknown, depth: number): JsonFault | null {
+  if (depth > MAX_JSON_DEPTH) return TOO_DEEP;
+  if (typeof value === "string") return faultHere(textFault(value));
   if (value === null || typeof value === "boolean") return null;
-  if (typeof value === "number") return Number.isFinite(value) ? null : "must be a finite number";
+  if (typeof value === "number") return Number.isFinite(value) ? null : faultHere("must be a finite number");
   if (Array.isArray(value)) {
-    for (const entry of value) {
-      const fault = jsonFault(entry, depth + 1);
+    for (const [index, entry] of value.entries()) {
+      const fault = faultIn(index, jsonFault(entry, depth + 1));
       if (fault !== null) return fault;
     }
     return null;
   }
   if (typeof value === "object") {
-    for (const [key, entry] of Object.entries(value)) {
-      const fault = jsonFault(key, depth + 1) ?? jsonFault(entry, depth + 1);
-      if (fault !== null) return fault;
+    for (const [name, entry] of Object.entries(value)) {
+      const nameFault = textFault(name);
+      const fault = nameFault === null ? jsonFault(entry, depth + 1) : faultHere(`is a name that ${nameFault}`);
+      if (fault !== null) return faultIn(name, fault);
     }
     return null;
   }
-  return "must be JSON";
+  return faultHere("must be JSON");
 }
 
-/** Any JSON value, of bounded depth, whose strings are safe text. */
+function faultHere(message: string | null): JsonFault | null {
+  return message === null ? null : { path: [], message };
+}
+
+function faultIn(key: PropertyKey, fault: JsonFault | null): JsonFault | null {
+  return fault === null || fault === TOO_DEEP ? fault : { ...fault, path: [key, ...fault.path] };
+}
+
+/** Any JSON value, of bounded depth, whose strings and names are safe text. */
 export const safeJson = z.custom<Json>().superRefine((value, context) => {
   const fault = jsonFault(value, 0);
-  if (fault !== null) context.addIssue({ code: "custom", message: fault });
+  if (fault !== null) context.addIssue({ code: "custom", path: [...fault.path], message: fault.message });
 });
+
+/** A JSON object whose names are safe text, as its values are: jsonb keeps names by the same rules. */
+export const safeJsonObject = z.record(safeText, safeJson);
 
 /** A JSON object with a bound on its size in bytes. */
 export function boundedJsonObject(maxBytes: number) {
-  return (
-    z
-      .record(z.string(), safeJson)
-      .superRefine((value, context) => {
-        const fault = jsonFault(Object.keys(value), 0);
-        if (fault !== null) context.addIssue({ code: "custom", message: fault });
-      })
-      // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
-      .refine((value) => jsonFault(value, -1) !== null || byteLength(JSON.stringify(value)) <= maxBytes, {
-        error: `must be at most ${maxBytes} bytes as JSON`,
-      })
+  // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
+  return safeJsonObject.refine(
+    (value) => jsonFault(value, -1) !== null || byteLength(JSON.stringify(value)) <= maxBytes,
+    {
+      error: `must be at most ${maxBytes} bytes as JSON`,
+    },
   );
 }
 
-/** A moment, ISO 8601 with a zone. */
-export const isoTime = z.iso.datetime({
-  offset: true,
-  error: "must be an ISO 8601 date and time with a zone, like 2026-11-22T09:30:00Z",
-});
+/** Whether every store keeps a moment, in ms since 1970. */
+export function isStorableTime(ms: number): boolean {
+  return ms >= MIN_TIME_MS && ms <= MAX_TIME_MS;
+}
+
+/** A moment, ISO 8601 with a zone, in a year that every store has: a zone may carry it past either end. */
+export const isoTime = z.iso
+  .datetime({
+    offset: true,
+    error: "must be an ISO 8601 date and time with a zone, like 2026-11-22T09:30:00Z",
+  })
+  .refine((text) => isStorableTime(Date.parse(text)), {
+    error: "must be in the years 0001 to 9999 of UTC",
+  });
 
 const encoder = new TextEncoder();
 

@@ -56,7 +56,8 @@ export interface AppOptions {
   readonly version?: string;
 }
 
-const routes: readonly Route[] = [
+/** All that is offered behind a key. */
+export const routes: readonly Route[] = [
   ...sessionRoutes,
   ...messageRoutes,
   ...contextRoutes,

@@ -66,27 +66,49 @@ async function storeAll(
   }
 }
 
-/** What comes after PostgreSQL went away waits with what was refused. */
+/**
+ * Message by message, and event by event in one that is refused: the others of it are stored, and it comes again for the one that is
+ * not. What comes after PostgreSQL went away waits with what was refused.
+ */
 async function storeEach(
   database: Database,
   told: readonly Told<AuditEvent>[],
   log: AuditParts["log"],
 ): Promise<Told<AuditEvent>[]> {
   const stored: Told<AuditEvent>[] = [];
+  let left = countEvents(told);
   let fault: unknown = null;
   for (const message of told) {
-    try {
-      await storeAuditEvents(database, message.events);
-      stored.push(message);
-    } catch (error) {
-      fault = error;
-      if (isArchiveAway(error)) break;
-    }
+    const refusal = await storeOneByOne(database, message.events);
+    left -= refusal.stored;
+    if (refusal.fault === null) stored.push(message);
+    else fault = refusal.fault;
+    if (refusal.fault !== null && isArchiveAway(refusal.fault)) break;
   }
-  if (fault !== null) {
-    log.warn("audit_not_stored", { events: countEvents(told) - countEvents(stored), ...errorFields(fault) });
-  }
+  if (fault !== null) log.warn("audit_not_stored", { events: left, ...errorFields(fault) });
   return stored;
+}
+
+/** @returns how many are stored, and the last fault; null if there was none */
+async function storeOneByOne(
+  database: Database,
+  events: readonly AuditEvent[],
+): Promise<{ readonly stored: number; readonly fault: unknown }> {
+  try {
+    await storeAuditEvents(database, events);
+    return { stored: events.length, fault: null };
+  } catch (error) {
+    if (isArchiveAway(error) || events.length <= 1) return { stored: 0, fault: error };
+  }
+  let stored = 0;
+  let fault: unknown = null;
+  for (const event of events) {
+    const one = await storeOneByOne(database, [event]);
+    stored += one.stored;
+    fault = one.fault ?? fault;
+    if (one.fault !== null && isArchiveAway(one.fault)) break;
+  }
+  return { stored, fault };
 }
 
 function countEvents(messages: readonly Told<unknown>[]): number {

@@ -82,7 +82,8 @@ const limit = z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE);
 const cursor = safeText.min(1).max(1024).optional();
 const NO_BODY = z.undefined();
 
-const inputs = {
+/** What each method takes. */
+export const inputs = {
   create: z.object({ body: newSessionSchema.default({}) }),
   sessions: z.object({
     query: z

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Page } from "../contracts/page.ts";
+import { isStorableTime, safeText } from "../contracts/text.ts";
 
 export interface PageQuery {
   readonly limit: number;
@@ -13,7 +14,7 @@ export interface PageQuery {
 const MAX_CURSOR_ID_LENGTH = 512;
 
 /** Of a list by time: when its last entry was made (ms since 1970), and its id. */
-export const timedCursorSchema = z.tuple([z.int(), z.string().max(MAX_CURSOR_ID_LENGTH)]);
+export const timedCursorSchema = z.tuple([z.int().refine(isStorableTime), safeText.max(MAX_CURSOR_ID_LENGTH)]);
 
 /** What a cursor says; null at the beginning of a list. */
 export function readCursor<T>(schema: z.ZodType<T>, cursor: string | undefined): T | null {

@@ -189,8 +189,34 @@ const bodies: Case[] = [
     ),
     status: 422,
     code: "validation_failed",
-    fault: "/messages/0/content/0/input",
+    fault: "/messages/0/content/0/input/x/0",
   },
+  ...[
+    [
+      "a NUL in a name of a part's options",
+      [{ type: "text", text: "hi", providerOptions: { "a\u0000b": 1 } }],
+      "providerOptions/a\u0000b",
+    ],
+    [
+      "half a surrogate pair in one",
+      '[{"type":"text","text":"hi","providerOptions":{"a\\ud800":1}}]',
+      "providerOptions/a\ufffd",
+    ],
+    ["a NUL in the type of a data part", [{ type: "data-\u0000x", data: 1 }], "type"],
+  ].map(([name, content, place]) => ({
+    name: String(name),
+    body: typeof content === "string" ? raw(content) : batch(message({ content })),
+    status: 422,
+    code: "validation_failed",
+    fault: `/messages/0/content/0/${String(place)}`,
+  })),
+  ...["0000-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00"].map((occurredAt) => ({
+    name: `a moment that PostgreSQL has no year for, ${occurredAt}`,
+    body: batch(message({ occurredAt })),
+    status: 422,
+    code: "validation_failed",
+    fault: "/messages/0/occurredAt",
+  })),
   {
     name: "an unknown field",
     body: { ...batch(message()), mesages: [] },
@@ -541,7 +567,11 @@ describe("bad input to the making of a session gets a clear 4xx and makes none",
     { name: "metadata that is a list", body: { metadata: [] }, fault: "/metadata" },
     { name: "an unknown setting", body: { settings: { model: "x" } }, fault: "/settings/model" },
     { name: "a setting out of range", body: { settings: { maxTokens: 100 } }, fault: "/settings/maxTokens" },
-    { name: "a lone surrogate in the name of a property", body: '{"metadata":{"\\ud800":1}}', fault: "/metadata" },
+    {
+      name: "a lone surrogate in the name of a property",
+      body: '{"metadata":{"\\ud800":1}}',
+      fault: "/metadata/\ufffd",
+    },
   ])("$name", async ({ body, fault }) => {
     const user = newId();
     const headers = { "threadkeep-user": user };

@@ -7,6 +7,7 @@ import {
   ticketRequestSchema,
   ticketSchema,
 } from "../../contracts/live.ts";
+import { safeText } from "../../contracts/text.ts";
 import { issueTicket, openLive } from "../../service/live.ts";
 import { readSession } from "../../service/sessions.ts";
 import { EVENT_STREAM_TYPE, eventStreamAnswer } from "../event-stream.ts";
@@ -30,15 +31,14 @@ const live = defineRoute({
     params: sessionParams,
     query: z.strictObject({
       since: integerParameter(revSchema).optional().describe("The last rev that you know"),
-      ticket: z
-        .string()
+      ticket: safeText
         .max(MAX_TICKET_LENGTH)
         .optional()
         .describe("Instead of a key: a browser's WebSocket can send no header. This route alone takes it."),
     }),
     headers: z.object({
-      Upgrade: z.string().optional().describe("`websocket` for a WebSocket"),
-      Accept: z.string().optional().describe("`text/event-stream` for server-sent events"),
+      Upgrade: safeText.optional().describe("`websocket` for a WebSocket"),
+      Accept: safeText.optional().describe("`text/event-stream` for server-sent events"),
       "Last-Event-ID": integerParameter(revSchema)
         .optional()
         .describe("The last rev that you know, as an event stream that reconnects sends it. Comes before since."),
