@@ -53,7 +53,7 @@ export const sessionSettingsSchema = z
       .nullable()
       .optional()
       .describe(
-        "Tokens, in and out, that models may take for the session's summaries within a day; past that they are extractive until it is over. null: no bound",
+        "Tokens, in and out, that models may take for the session's summaries in a day (UTC); past that they are extractive until it is over. null: no bound",
       ),
     summarizeAfterIdleSeconds: z
       .int()

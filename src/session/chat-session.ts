@@ -22,7 +22,7 @@ import { LiveSession } from "./live-session.ts";
 import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
-import { createDayMeasure, dayOf, summaryQuotaFault } from "./quota.ts";
+import { createDayMeasure, startOfDay, summaryQuotaFault } from "./quota.ts";
 import {
   findMessage,
   type MessageQuery,
@@ -45,7 +45,10 @@ export type { Birth } from "./session-shell.ts";
  * one transaction. An object that was never written to has no schema, and reading it leaves it so.
  */
 export class ChatSession extends LiveSession {
-  readonly #measureDay = createDayMeasure(this.shell.store.messages);
+  readonly #measureDay = createDayMeasure(this.shell.store.messages, (day) => {
+    const { messages, messageTokens } = this.shell.store.spent.on(day);
+    return { messages, tokens: messageTokens };
+  });
 
   // Clients
 
@@ -277,7 +280,7 @@ export class ChatSession extends LiveSession {
       const fault =
         row === null || limits === undefined
           ? null
-          : summaryQuotaFault(limits, this.shell.store.summaries.countSince(dayOf(now)), now);
+          : summaryQuotaFault(limits, this.shell.store.spent.on(startOfDay(now)).summaries, now);
       if (fault !== null) throw new Refusal(fault);
       if (row !== null) this.shell.arm();
       return row;

@@ -15,6 +15,7 @@ import { newJob, oweArchive } from "./owed-work.ts";
 import { findMessage } from "./reading.ts";
 import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered } from "./redo.ts";
 import type { JobRow, MessageRow, OriginRow, SessionRow } from "./rows.ts";
+import { keepDay } from "./spending.ts";
 import type { SessionStore } from "./store.ts";
 
 /**
@@ -175,6 +176,7 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
 export function eraseSession(store: SessionStore, session: SessionRow, newId: () => string, now: number): JobRow {
   oweRange(store, session, now);
+  keepDay(store, session, now);
   const settles = store.jobs.all().filter(mayBeListed);
   store.wipe(now);
   const { session: id, incarnation } = session;

@@ -9,7 +9,7 @@ import { contentTokens, messageCost } from "../memory/message-text.ts";
 import type { AskLease, LeaseAnswer, Share } from "../registry/lease-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { dayOf, tenantQuotaFault } from "./quota.ts";
+import { startOfDay, tenantQuotaFault } from "./quota.ts";
 import type { SessionRow } from "./rows.ts";
 import { withTenant } from "./settings.ts";
 
@@ -144,7 +144,7 @@ export class Leases {
 
   /** A day or a bound that is new leaves nothing of what was known. */
   #begin(limits: SessionLimits): void {
-    const day = dayOf(this.#now());
+    const day = startOfDay(this.#now());
     const text = `${limits.tenantMessagesPerDay} ${limits.tenantTokensPerDay}`;
     if (day !== this.#day) [this.#held, this.#taken, this.#call] = [NOTHING, NOTHING, null];
     if (day !== this.#day || text !== this.#limits) this.#answer = null;

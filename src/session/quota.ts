@@ -6,6 +6,11 @@ import { DAY_SECONDS, type Quota, type SessionLimits } from "../contracts/quota.
 
 const DAY_MS = DAY_SECONDS * 1_000;
 
+/** Its first millisecond that is past it. */
+export function endOfDay(day: number): number {
+  return day + DAY_MS;
+}
+
 /** A place in the log, and the tokens of all messages through it. */
 interface Place {
   readonly seq: Seq;
@@ -28,9 +33,22 @@ export interface DayStart extends Place {
   readonly incarnation: string;
   /** The day's first millisecond since 1970. */
   readonly day: number;
+  /** What lives of the session took that were erased or expired on that day. */
+  readonly earlier: Used;
 }
 
-export function dayOf(now: number): number {
+/** What a session took of its day. */
+export interface Used {
+  readonly messages: number;
+  readonly tokens: TokenCount;
+}
+
+function usedAt({ seq, totalCost }: Place, { earlier, ...start }: DayStart): Used {
+  return { messages: seq - start.seq + earlier.messages, tokens: totalCost - start.totalCost + earlier.tokens };
+}
+
+/** Its first millisecond since 1970, in UTC. */
+export function startOfDay(now: number): number {
   return now - (now % DAY_MS);
 }
 
@@ -38,8 +56,8 @@ export function dayOf(now: number): number {
  * The last message before the day, by halving: 17 rows read of 100,000 messages, once a day and life of the object. Messages of an
  * import may bear any moment; wherever halving ends among them, nothing that was appended today is left out.
  */
-export function findDayStart(log: DatedLog, incarnation: string, now: number): DayStart {
-  const day = dayOf(now);
+export function findDayStart(log: DatedLog, now: number): Place {
+  const day = startOfDay(now);
   const isToday = (seq: Seq): boolean => (log.createdAt(seq) ?? 0) >= day;
   let before = 0;
   let since = (log.head()?.seq ?? 0) + 1;
@@ -48,7 +66,14 @@ export function findDayStart(log: DatedLog, incarnation: string, now: number): D
     if (isToday(middle)) since = middle;
     else before = middle;
   }
-  return { incarnation, day, seq: before, totalCost: log.totalCostAt(before) };
+  return { seq: before, totalCost: log.totalCostAt(before) };
+}
+
+/** What a life of the session took of a day so far. */
+export function usedToday(log: DatedLog, now: number): Used {
+  const start = findDayStart(log, now);
+  const head = log.head() ?? NOTHING_SAID;
+  return { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
 }
 
 /** What an append took, told before it commits. */
@@ -64,11 +89,15 @@ export interface Taken {
 /** Notes where the day stands before an append. What comes back is called after it. */
 export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Taken;
 
-export function createDayMeasure(log: DatedLog): DayMeasure {
+/** @param earlierOn what earlier lives of the session took of a day */
+export function createDayMeasure(log: DatedLog, earlierOn: (day: number) => Used): DayMeasure {
   let start: DayStart | undefined;
   return (limits, incarnation, now) => {
+    const day = startOfDay(now);
     const begun =
-      start?.incarnation === incarnation && start.day === dayOf(now) ? start : findDayStart(log, incarnation, now);
+      start?.incarnation === incarnation && start.day === day
+        ? start
+        : { incarnation, day, earlier: earlierOn(day), ...findDayStart(log, now) };
     start = begun;
     const before = log.head() ?? NOTHING_SAID;
     return () => {
@@ -91,8 +120,8 @@ export function appendQuotaFault(
   before: Place,
   now: number,
 ): Fault | null {
-  const used = { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
-  const usedBefore = { messages: before.seq - start.seq, tokens: before.totalCost - start.totalCost };
+  const used = usedAt(head, start);
+  const usedBefore = usedAt(before, start);
   const limit = { messages: limits.sessionMessagesPerDay, tokens: limits.sessionTokensPerDay };
   const tenantLimit = { messages: limits.tenantMessagesPerDay, tokens: limits.tenantTokensPerDay };
   for (const name of ["messages", "tokens"] as const) {
@@ -111,7 +140,7 @@ export function firstQuotaFault(
   used: { readonly messages: number; readonly tokens: TokenCount },
   now: number,
 ): Fault | null {
-  const start = { ...NOTHING_SAID, incarnation: "", day: dayOf(now) };
+  const start = { ...NOTHING_SAID, incarnation: "", day: startOfDay(now), earlier: { messages: 0, tokens: 0 } };
   return appendQuotaFault(limits, start, { seq: used.messages, totalCost: used.tokens }, NOTHING_SAID, now);
 }
 
@@ -128,7 +157,7 @@ export function copiedQuotaFault(
 }
 
 function quotasLeft(limits: SessionLimits, start: DayStart, head: Place, now: number): Quota[] {
-  const used = { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
+  const used = usedAt(head, start);
   const limit = { messages: limits.sessionMessagesPerDay ?? null, tokens: limits.sessionTokensPerDay ?? null };
   return (["messages", "tokens"] as const).flatMap((name) => {
     const most = limit[name];
@@ -181,5 +210,5 @@ export function tenantQuotaFault(
 
 /** Seconds until the day is over. */
 function restOfDay(now: number): number {
-  return Math.ceil((dayOf(now) + DAY_MS - now) / 1_000);
+  return Math.ceil((startOfDay(now) + DAY_MS - now) / 1_000);
 }

@@ -218,6 +218,20 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE jobs ADD COLUMN settles TEXT;
     `,
   },
+  {
+    id: 9,
+    sql: `
+      -- What was spent on a day: it is never summed from versions or jobs, which are deleted. A row outlives the life that it was spent
+      -- on where the session has a bound of the day, and goes when the day is over.
+      CREATE TABLE spent (
+        day INTEGER PRIMARY KEY,
+        summarizer_tokens INTEGER NOT NULL,
+        summaries INTEGER NOT NULL,
+        messages INTEGER NOT NULL,
+        message_tokens INTEGER NOT NULL
+      );
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -1,15 +1,18 @@
 import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
 import { CREATION_GRANT_MS } from "../contracts/limits.ts";
+import type { TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
 import { revBaseOf } from "./feed.ts";
 import { auditAt, expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import { JobTraces } from "./job-traces.ts";
+import { endOfDay, startOfDay } from "./quota.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
 import { termsOf } from "./settings.ts";
+import { NOTHING_SPENT } from "./spent-store.ts";
 import { SessionStore } from "./store.ts";
 
 /** What a session is created with, at its first write. */
@@ -67,8 +70,8 @@ export class SessionShell {
     void ctx.blockConcurrencyWhile(async () => {
       this.#alarmAt = await ctx.storage.getAlarm();
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
-      const owedAt = earliest(this.store.jobs.nextSendAt(), this.store.audit.nextSendAt());
-      if (this.#alarmAt === null && owedAt !== null) this.arm();
+      const isOwed = earliest(this.store.jobs.nextSendAt(), this.store.audit.nextSendAt()) !== null;
+      if (this.#alarmAt === null && (isOwed || this.row() === null)) this.arm();
     });
   }
 
@@ -168,13 +171,41 @@ export class SessionShell {
     this.arm();
   }
 
-  /** The object is as if it had never been. */
+  /**
+   * The object is as if it had never been, but for what was spent of a day that is bounded: that stays, in numbers alone, until the
+   * day is over.
+   */
   async vanish(): Promise<void> {
+    const day = startOfDay(Date.now());
+    const spent = this.#hasSchema() ? this.store.spent.on(day) : NOTHING_SPENT;
     await this.#storage.deleteAlarm();
     await this.#storage.deleteAll();
     this.#session = null;
     this.#alarmAt = null;
     this.store.forget();
+    if (spent === NOTHING_SPENT) return;
+    this.transact(() => {
+      migrate(this.#storage.sql);
+      this.store.spent.add(day, spent);
+      this.arm();
+    });
+  }
+
+  /**
+   * Counts what models took of the day for this session, whatever became of the job: it is paid. Called in a transaction. A life that is
+   * over counts as long as its day is kept.
+   */
+  spend(summarizerTokens: TokenCount, now: number): void {
+    if (summarizerTokens === 0 || !this.#hasSchema()) return;
+    const day = startOfDay(now);
+    const session = this.row();
+    const isOver = session === null || session.erasedAt !== null || session.expiredAt !== null;
+    if (isOver && this.store.spent.on(day) === NOTHING_SPENT) return;
+    this.store.spent.add(day, { summarizerTokens });
+  }
+
+  #hasSchema(): boolean {
+    return schemaVersion(this.#storage.sql) > 0;
   }
 
   // The alarm: one, with many reasons
@@ -202,7 +233,7 @@ export class SessionShell {
 
   #nextWake(): number | null {
     const session = this.row();
-    if (session === null) return null;
+    if (session === null) return this.#dayKeptUntil();
     const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
     return earliest(
       this.store.jobs.nextSendAt(),
@@ -213,6 +244,12 @@ export class SessionShell {
       isSilent ? auditAt(this.store, session) : null,
       isSilent && !this.store.jobs.isOwed("expire") ? expiryAt(this.store, session) : null,
     );
+  }
+
+  /** When the count of a day goes that is all there is left; null if none is. */
+  #dayKeptUntil(): number | null {
+    const day = this.#hasSchema() ? this.store.spent.lastDay() : null;
+    return day === null ? null : endOfDay(day);
   }
 
   #setAlarm(at: number | null): void {
@@ -264,6 +301,16 @@ export class SessionShell {
   work<T>(jobId: string, incarnation: string, gone: T, body: (session: SessionRow) => T): T {
     const session = this.live(incarnation);
     return session === null || this.store.jobs.byId(jobId) === null ? gone : this.transact(() => body(session));
+  }
+
+  /** The same of a call that tells what models took: that counts also where nothing is owed any more. */
+  paidWork<T>(jobId: string, incarnation: string, spent: TokenCount, gone: T, body: (session: SessionRow) => T): T {
+    if (spent === 0) return this.work(jobId, incarnation, gone, body);
+    return this.transact(() => {
+      this.spend(spent, Date.now());
+      const session = this.live(incarnation);
+      return session === null || this.store.jobs.byId(jobId) === null ? gone : body(session);
+    });
   }
 
   // Who waits for a job

@@ -16,6 +16,7 @@ import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { newId, SessionShell } from "./session-shell.ts";
+import { keepDay, tokensOf } from "./spending.ts";
 import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summarizing.ts";
 
 /** The part of the environment that a session uses. */
@@ -59,8 +60,8 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     answer: SummarizerAnswer,
     shortfall: Failed | null = null,
   ): Promise<SummaryStep> {
-    return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) => {
-      const now = Date.now();
+    const now = Date.now();
+    return this.shell.paidWork(jobId, incarnation, tokensOf(answer.usage), NOTHING_OWED, (session) => {
       const saved = saveAnswer(this.shell.store, session, jobId, lease, answer, shortfall, newId, now);
       if (saved.committedVersion !== null) {
         this.shell.traces.follow(jobId);
@@ -75,8 +76,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   async noteFailure(jobId: string, incarnation: string, failure: Failed): Promise<FailureReport | null> {
-    if (this.shell.owed(jobId, incarnation) === null) return null;
+    const spent = tokensOf(failure.usage);
+    if (this.shell.owed(jobId, incarnation) === null && spent === 0) return null;
     return this.shell.transact(() => {
+      this.shell.spend(spent, Date.now());
+      if (this.shell.owed(jobId, incarnation) === null) return null;
       const report = noteFailure(this.shell.store, jobId, failure, Math.random(), Date.now());
       if (report !== null) this.shell.arm();
       if (report?.gaveUp === true) this.shell.wake(jobId);
@@ -209,6 +213,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       }
       if (step === "expire") {
         oweRange(this.shell.store, session, now);
+        keepDay(this.shell.store, session, now);
         this.shell.search.drop();
         this.shell.store.expire(now);
       }
@@ -223,7 +228,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   override async alarm(): Promise<void> {
     this.shell.rings();
     const session = this.shell.row();
-    if (session === null) return;
+    if (session === null) {
+      // Nothing is left but the count of a day, which is over.
+      await this.shell.vanish();
+      return;
+    }
     const now = Date.now();
     // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
     const { due, audits, late } = this.shell.transact(() => {

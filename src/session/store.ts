@@ -6,6 +6,7 @@ import { LineageStore } from "./lineage-store.ts";
 import { MessageStore } from "./message-store.ts";
 import { type Copying, type MessageArchive, type SessionRow, toSession } from "./rows.ts";
 import type { TenantTerms } from "./settings.ts";
+import { SpentStore } from "./spent-store.ts";
 import { SummaryStore } from "./summary-store.ts";
 
 /** Every SQL statement about the session's own row; the other statements stand in the stores that it hands out, one a noun. */
@@ -18,6 +19,7 @@ export class SessionStore {
   readonly lineage: LineageStore;
   readonly feed: FeedStore;
   readonly audit: AuditStore;
+  readonly spent: SpentStore;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -27,6 +29,7 @@ export class SessionStore {
     this.lineage = new LineageStore(sql);
     this.feed = new FeedStore(sql);
     this.audit = new AuditStore(sql);
+    this.spent = new SpentStore(sql);
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */

@@ -9,6 +9,7 @@ import { LEASE_MS } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
 import { isHeld } from "./owed-summaries.ts";
 import { addUsage, type Failed } from "./owed-work.ts";
+import { startOfDay } from "./quota.ts";
 import { oweRedo, uncovered } from "./redo.ts";
 import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
@@ -110,17 +111,13 @@ function handOutChunk(
     request: { previous: draft.items, messages, maxTokens },
     failures: job.failures,
     isUpgrade: job.isUpgrade,
-    isOverBudget: isOverBudget(store, session, job, now),
+    isOverBudget: isOverBudget(store, session, now),
   };
 }
 
-const DAY_MS = 86_400_000;
-
-function isOverBudget(store: SessionStore, session: SessionRow, job: JobRow, now: number): boolean {
+function isOverBudget(store: SessionStore, session: SessionRow, now: number): boolean {
   const budget = settingsOf(session).summarizerTokensPerDay;
-  if (budget === null) return false;
-  const { inputTokens = 0, outputTokens = 0 } = job.usage ?? {};
-  return store.summaries.usedTokensSince(now - DAY_MS) + inputTokens + outputTokens >= budget;
+  return budget !== null && store.spent.on(startOfDay(now)).summarizerTokens >= budget;
 }
 
 /**
@@ -234,6 +231,8 @@ export function saveAnswer(
   }
   const summary = saved.draft ?? draft;
   commitSummary(store, summary, version, saved, now);
+  // A better one takes the place of a makeshift that was counted.
+  if (!job.isUpgrade) store.spent.add(startOfDay(now), { summaries: 1 });
   store.jobs.delete(job.id);
   let upgrade: Upgrade | null = null;
   if (job.taintedFromSeq !== null) oweRedo(store, session, job.taintedFromSeq, newId, now);

@@ -79,24 +79,6 @@ export class SummaryStore {
     return numberOrNull(row?.["version"]) ?? 0;
   }
 
-  /** How many of the summaries there are were made since a moment. */
-  countSince(since: number): number {
-    const row = this.#sql.exec("SELECT count(*) AS summaries FROM summaries WHERE created_at >= ?", since).one();
-    return number(row["summaries"]);
-  }
-
-  /** What the summaries since a moment cost, in tokens in and out. */
-  usedTokensSince(since: number): number {
-    const row = this.#sql
-      .exec(
-        `SELECT sum(json_extract(usage, '$.inputTokens') + json_extract(usage, '$.outputTokens')) AS tokens
-         FROM summaries WHERE created_at >= ? AND usage IS NOT NULL`,
-        since,
-      )
-      .toArray()[0];
-    return numberOrNull(row?.["tokens"]) ?? 0;
-  }
-
   /** Newest first, versions below `beforeVersion`. */
   backward(beforeVersion: number, limit: number): SummaryRow[] {
     return this.#sql

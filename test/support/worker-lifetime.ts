@@ -1,5 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { unwrap } from "../../src/contracts/errors.ts";
+import { DAY_SECONDS } from "../../src/contracts/quota.ts";
 import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
 import { type HttpAnswer, send } from "./worker-http.ts";
 import { incarnationOf, sessionAt, stubAt, until } from "./worker-session.ts";
@@ -44,13 +45,14 @@ async function originState(ref: SessionRef): Promise<string | undefined> {
 }
 
 /**
- * Lets time pass in the object, as its rows tell it: the session began, and everything in it was said, so much earlier. The
+ * Lets time pass in the object, as its rows tell it: the session began, and everything in it was said and spent, so much earlier. The
  * object is built anew, since it remembers its row.
  */
 export async function letPass(ref: SessionRef, ms: number): Promise<void> {
   await runInDurableObject(stubAt(ref), async (_, state) => {
     state.storage.sql.exec("UPDATE session SET began_at = began_at - ?", ms);
     state.storage.sql.exec("UPDATE messages SET created_at = created_at - ? WHERE seq > 0", ms);
+    state.storage.sql.exec("UPDATE OR REPLACE spent SET day = (day - ?1) - (day - ?1) % ?2", ms, DAY_SECONDS * 1_000);
     await state.storage.deleteAlarm();
   });
   await evictDurableObject(stubAt(ref));

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { problemAnswer } from "../../src/http/problems.ts";
-import { appendQuotaFault, dayOf, findDayStart, summaryQuotaFault } from "../../src/session/quota.ts";
+import { appendQuotaFault, startOfDay, findDayStart, summaryQuotaFault } from "../../src/session/quota.ts";
 
 const NOON = Date.UTC(2026, 10, 22, 12);
 const MIDNIGHT = Date.UTC(2026, 10, 22);
@@ -31,12 +31,7 @@ describe("where a session stood when the day began", () => {
       fc.property(fc.array(moment, { maxLength: 200 }), (moments) => {
         const log = logOf(moments.toSorted((a, b) => a - b));
         const seq = moments.filter((at) => at < MIDNIGHT).length;
-        expect(findDayStart(log, "life", NOON)).toEqual({
-          incarnation: "life",
-          day: MIDNIGHT,
-          seq,
-          totalCost: seq * COST,
-        });
+        expect(findDayStart(log, NOON)).toEqual({ seq, totalCost: seq * COST });
       }),
     );
   });
@@ -45,26 +40,26 @@ describe("where a session stood when the day began", () => {
     fc.assert(
       fc.property(fc.array(moment, { maxLength: 100 }), fc.nat(50), (imported, today) => {
         const log = logOf([...imported, ...Array.from({ length: today }, () => NOON)]);
-        expect(findDayStart(log, "life", NOON).seq).toBeLessThanOrEqual(imported.length);
+        expect(findDayStart(log, NOON).seq).toBeLessThanOrEqual(imported.length);
       }),
     );
   });
 
   test("takes 17 reads of the longest session", () => {
     const log = logOf(Array.from({ length: 100_000 }, (_, index) => MIDNIGHT - 50_000 + index));
-    expect(findDayStart(log, "life", NOON).seq).toBe(50_000);
+    expect(findDayStart(log, NOON).seq).toBe(50_000);
     expect(log.reads).toBeLessThanOrEqual(17);
   });
 
   test("changes at midnight in UTC and not before", () => {
-    expect(dayOf(MIDNIGHT)).toBe(MIDNIGHT);
-    expect(dayOf(MIDNIGHT + 86_399_999)).toBe(MIDNIGHT);
-    expect(dayOf(MIDNIGHT - 1)).toBe(MIDNIGHT - 86_400_000);
+    expect(startOfDay(MIDNIGHT)).toBe(MIDNIGHT);
+    expect(startOfDay(MIDNIGHT + 86_399_999)).toBe(MIDNIGHT);
+    expect(startOfDay(MIDNIGHT - 1)).toBe(MIDNIGHT - 86_400_000);
   });
 });
 
 describe("a bound of the day", () => {
-  const start = { incarnation: "life", day: MIDNIGHT, seq: 100, totalCost: 5_000 };
+  const start = { incarnation: "life", day: MIDNIGHT, seq: 100, totalCost: 5_000, earlier: { messages: 0, tokens: 0 } };
   const at = (seq: number, totalCost: number) => ({ seq, totalCost });
 
   test("may be met and not passed", () => {
@@ -83,6 +78,15 @@ describe("a bound of the day", () => {
     expect(appendQuotaFault(limits, start, at(105, 5_501), at(104, 5_400), NOON)?.quota).toMatchObject({
       name: "tokens",
       remaining: 100,
+    });
+  });
+
+  test("counts what earlier lives of the session took of the day", () => {
+    const begun = { ...start, earlier: { messages: 8, tokens: 0 } };
+    const limits = { sessionMessagesPerDay: 10 };
+    expect(appendQuotaFault(limits, begun, at(102, 5_100), at(101, 5_050), NOON)).toBeNull();
+    expect(appendQuotaFault(limits, begun, at(103, 5_200), at(102, 5_100), NOON)?.quota).toMatchObject({
+      remaining: 0,
     });
   });
 

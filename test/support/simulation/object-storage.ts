@@ -36,9 +36,11 @@ export class Disk {
     return Number(this.read(pages)[0]?.["size"]);
   }
 
-  /** Everything that the tables hold, as one text. */
-  dump(): string {
-    const tables = this.read("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name");
+  /** Everything that the tables hold, as one text, but for one of them. */
+  dump(exceptTable = ""): string {
+    const tables = this.read(
+      `SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '${exceptTable}' ORDER BY name`,
+    );
     const contents = tables.map(({ name }) => [name, this.database.prepare(`SELECT * FROM "${String(name)}"`).all()]);
     return JSON.stringify({ alarm: this.alarm, contents });
   }

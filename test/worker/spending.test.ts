@@ -1,0 +1,220 @@
+import { runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobMessage } from "../../src/contracts/job.ts";
+import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { SummarizerError } from "../../src/summarizer/client.ts";
+import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, forkOf, letPass, request, untilExpired } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { storedText } from "../support/worker-stored.ts";
+
+/** What each call of the model takes. Two calls use the budget up. */
+const USAGE = { inputTokens: 90, outputTokens: 10 };
+const BUDGET: SessionSettings = { summarizerTokensPerDay: 200 };
+const DAY_MS = 86_400_000;
+
+/** A model that counts its calls, and fails at the price of a call while the test has it so; beside it what costs nothing. */
+function paidModel() {
+  const model = {
+    calls: 0,
+    isDown: false,
+    parts: pipelineParts({
+      summarizer: {
+        async summarize(given) {
+          model.calls += 1;
+          if (model.isDown) throw new SummarizerError("unreachable", "for the test", undefined, { usage: USAGE });
+          return { ...quoting(given), usage: USAGE };
+        },
+      },
+      makeshift: { summarize: async (given) => quoting(given) },
+    }),
+  };
+  return model;
+}
+
+/** Brings the summary that is owed to the consumer. */
+async function summarize(ref: SessionRef, { parts }: ReturnType<typeof paidModel>): Promise<void> {
+  const job = await jobOf(ref, "summarize");
+  await deliver(job, parts);
+  await withoutAlarm(ref, async () => undefined);
+}
+
+/** A chat with a first summary, which took half of the budget. */
+async function summarizedChat(settings = BUDGET) {
+  const ref = await chatOf(12, { settings });
+  const model = paidModel();
+  await oweSummary(ref);
+  await summarize(ref, model);
+  expect(model.calls).toBe(1);
+  return { ref, model };
+}
+
+async function append(ref: SessionRef, settings?: SessionSettings): Promise<void> {
+  const messages = Array.from({ length: 12 }, (_, index) => turn(index + 1));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref, settings))));
+}
+
+async function spentRows(ref: SessionRef): Promise<unknown[]> {
+  return runInDurableObject(stubAt(ref), (_, { storage }) =>
+    storage.sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'spent'").toArray().length === 0
+      ? []
+      : storage.sql.exec("SELECT * FROM spent").toArray(),
+  );
+}
+
+/** All that the object holds is erased from the archive as well, and so the object is as if it had never been. */
+async function untilVanished(ref: SessionRef): Promise<void> {
+  await until("nothing is left", async () => {
+    for (const job of await owedJobs(ref).catch(() => [])) {
+      await deliver(await jobOf(ref, job["kind"] as JobMessage["kind"]));
+    }
+    return (await sessionAt(ref).remains()) === "nothing";
+  });
+}
+
+describe("what a session may spend on models in a day", () => {
+  const ways: readonly [string, (ref: SessionRef, round: number) => Promise<unknown>][] = [
+    [
+      "edits",
+      (ref, round) =>
+        withoutAlarm(ref, (session) => session.editMessage("turn-1", { content: `Invoice ${round} it is.` })),
+    ],
+    ["erasures", (ref, round) => withoutAlarm(ref, (session) => session.eraseMessage(`turn-${round}`))],
+    ["summaries from scratch", (ref) => oweSummary(ref, { keepRecentTokens: 0, fromScratch: true })],
+    ["rebuilding", (ref) => withoutAlarm(ref, (session) => session.maintain("rebuild", false))],
+  ];
+  it.each(ways)("is not given back by %s, which delete what it was spent on", async (_, change) => {
+    const { ref, model } = await summarizedChat();
+    for (const round of [1, 2, 3, 4, 5]) {
+      await change(ref, round);
+      await summarize(ref, model);
+    }
+    expect(model.calls).toBe(2);
+  });
+
+  it("counts what was spent in vain, also once its job was dropped", async () => {
+    const ref = await chatOf(12, { settings: BUDGET });
+    const model = paidModel();
+    model.isDown = true;
+    for (const round of [1, 2]) {
+      const { jobId } = await oweSummary(ref);
+      await summarize(ref, model);
+      expect(model.calls).toBe(round);
+      unwrap(await withoutAlarm(ref, (session) => session.dropJob(jobId)));
+    }
+    model.isDown = false;
+    await oweSummary(ref);
+    await summarize(ref, model);
+    expect(model.calls).toBe(2);
+    expect(unwrap(await sessionAt(ref).summaries(undefined, 1)).data[0]?.degraded).toBe(true);
+  });
+
+  it("counts an answer that comes too late to be of use", async () => {
+    const { ref, model } = await summarizedChat();
+    await oweSummary(ref, { keepRecentTokens: 0, fromScratch: true });
+    const { jobId, incarnation } = await jobOf(ref, "summarize");
+    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    if (step.next !== "call") throw new Error("expected a call");
+    const answer = { ...quoting(step.request), usage: USAGE };
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, "another lease", answer));
+    await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request)));
+    await oweSummary(ref, { keepRecentTokens: 0, fromScratch: true });
+    await summarize(ref, model);
+    expect(model.calls).toBe(1);
+  });
+
+  it("is there anew the next day", async () => {
+    const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
+    await letPass(ref, DAY_MS);
+    await oweSummary(ref, { keepRecentTokens: 0, fromScratch: true });
+    await summarize(ref, model);
+    expect(model.calls).toBe(2);
+  });
+
+  it("is not there anew for a session that is erased and begun again under the same id", async () => {
+    const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await append(ref, { summarizerTokensPerDay: 100 });
+    await oweSummary(ref);
+    await summarize(ref, model);
+    expect(model.calls).toBe(1);
+  });
+
+  it("is not there anew once the erasure left nothing else in the object; at midnight that goes, too", async () => {
+    const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await untilVanished(ref);
+    expect(await spentRows(ref)).toHaveLength(1);
+    expect(await sessionAt(ref).state()).toMatchObject({ ok: false, fault: { code: "session_not_found" } });
+    const alarmAt = await runInDurableObject(stubAt(ref), (_, { storage }) => storage.getAlarm());
+    expect(alarmAt).toBe(Date.now() - (Date.now() % DAY_MS) + DAY_MS);
+    await append(ref, { summarizerTokensPerDay: 100 });
+    await oweSummary(ref);
+    await summarize(ref, model);
+    expect(model.calls).toBe(1);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await untilVanished(ref);
+    await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+      storage.sql.exec("UPDATE spent SET day = day - ?", DAY_MS);
+      await session.alarm();
+    });
+    expect(await storedText(ref)).toBe("");
+  });
+
+  it("leaves nothing of a session without a bound", async () => {
+    const { ref } = await summarizedChat({});
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await untilVanished(ref);
+    expect(await storedText(ref)).toBe("");
+  });
+
+  it("is not used up in a fork or an import by what was spent where they come from", async () => {
+    const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100 });
+    const imported = beside(ref);
+    const { text } = await request("GET", `/sessions/${ref.session}/export`);
+    expect(text).toContain('"inputTokens":90');
+    expect((await request("POST", `/import?sessionId=${imported.session}`, text)).status).toBe(201);
+    const copies = [await forkOf(ref), imported];
+    for (const copy of [...copies, ...copies]) {
+      await oweSummary(copy, { keepRecentTokens: 0, fromScratch: true });
+      await summarize(copy, model);
+    }
+    expect(model.calls).toBe(3);
+  });
+
+  it("is counted on where a session expired meanwhile", async () => {
+    const { ref, model } = await summarizedChat({ summarizerTokensPerDay: 100, expireAfterIdleSeconds: 60 });
+    const parts = pipelineParts();
+    unwrap(await sessionAt(ref).create({ ...birthOf(ref), ...(await parts.directory.register(ref, Date.now(), {})) }));
+    await runInDurableObject(stubAt(ref), (_, { storage }) => {
+      storage.sql.exec("UPDATE session SET began_at = began_at - 600000");
+      storage.sql.exec("UPDATE messages SET created_at = created_at - 600000 WHERE seq > 0");
+    });
+    await untilExpired(ref);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await append(ref, { summarizerTokensPerDay: 100 });
+    await oweSummary(ref);
+    await summarize(ref, model);
+    expect(model.calls).toBe(1);
+  });
+});
+
+it("summaries by hand in a day are not given back by edits that have them made again", async () => {
+  const ref = freshRef();
+  const tenant = { ...UNSET_TENANT, rev: 1, limits: { sessionSummariesPerDay: 2 } };
+  const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages }, birthOf(ref), tenant)));
+  await summarizeBy(ref, quoting);
+  unwrap(await withoutAlarm(ref, (session) => session.editMessage("turn-1", { content: "Another invoice." })));
+  await deliver(await jobOf(ref, "summarize"));
+  unwrap(await withoutAlarm(ref, (session) => session.append({ messages: [said("More.")] }, null, tenant)));
+  expect(unwrap(await sessionAt(ref).summaries(undefined, 9)).data).toHaveLength(1);
+  expect(await sessionAt(ref).summarize({ keepRecentTokens: 0 })).toMatchObject({
+    ok: false,
+    fault: { quota: { name: "summaries", limit: 2, remaining: 0 } },
+  });
+});
