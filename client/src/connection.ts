@@ -153,7 +153,7 @@ function readBase({ url, key, token, user, maxTries = 1 }: ClientOptions): strin
   }
   if (user !== undefined) checkId(user, "user");
   const { origin, pathname } = new URL(url);
-  return origin + pathname.replace(/\/+$/, "");
+  return origin + pathname.replace(/(?<!\/)\/+$/, "");
 }
 
 /** What stands in a path must be a name: `..` would climb out of it, and an empty one would name the list. */

@@ -34,14 +34,14 @@ const LOOK_ALIKES: ReadonlyMap<string, string> = new Map([
 const SPEAKER = "(?:system|developer|user|assistant|tool|function|human|model|bot|ai)";
 /** Opening marks and light markup may stand before it. */
 const BRACKETED = new RegExp(
-  `^[^\\p{L}\\p{N}]*[\\p{Ps}\\p{Pi}<][^\\p{L}\\p{N}]*(?:${SPEAKER}|calls|resultof|file|image|audio|video|im_?start|\\d{4}[\\p{Pd}/.]\\d)`,
+  `^[^\\p{L}\\p{N}]*[\\p{Ps}\\p{Pi}<][^\\p{L}\\p{N}]{0,${HEADING_LENGTH}}(?:${SPEAKER}|calls|resultof|file|image|audio|video|im_?start|\\d{4}[\\p{Pd}/.]\\d)`,
   "u",
 );
 const LABEL = new RegExp(`^[^\\p{L}\\p{N}]*${SPEAKER}[^\\p{L}\\p{N}]{0,4}:`, "u");
 
 /** Most lines are plain to see: fifteen visible characters, or all there are, without a bracket or a colon. */
 const PLAIN_START =
-  /[\t ]*(?:[a-z0-9](?:[\t ]*[a-z0-9,.'"!?-]){14}|(?:[\t ]*[a-z0-9,.'"!?-]){0,14}[\t ]*(?:[\r\n]|$))/iy;
+  /[\t ]*(?![\t ])(?:[a-z0-9](?:[\t ]*[a-z0-9,.'"!?-]){14}|(?:[\t ]*[a-z0-9,.'"!?-]){0,14}[\t ]*(?:[\r\n]|$))/iy;
 
 /**
  * The first visible characters from a place on, as a reader would spell them: of one width and one case, in Latin letters.

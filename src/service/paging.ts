@@ -38,7 +38,10 @@ export function pageOf<T>(
 
 /** A cursor as clients carry it: opaque, so that its form may change. */
 export function encodeCursor(value: readonly (string | number)[]): string {
-  return btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return btoa(JSON.stringify(value))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replace(/(?<!=)=+$/, "");
 }
 
 function decode(cursor: string): unknown {

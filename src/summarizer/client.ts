@@ -49,7 +49,7 @@ export interface SummarizerClient {
 
 function parsedJson(text: string): unknown {
   try {
-    return JSON.parse(text.trim().replaceAll(/^```(?:json)?\s*|\s*```$/g, ""));
+    return JSON.parse(text.trim().replaceAll(/^```(?:json)?|```$/g, ""));
   } catch {
     return undefined;
   }

@@ -30,7 +30,7 @@ const INNER_FILLER =
   /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
 
 /** Not before "but" and "because": a contrast and a reason belong to what they are said of. */
-const CLAUSE_BREAK = /(?:\s*[;—–]\s*|\s+-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|so|then|plus)\s))/u;
+const CLAUSE_BREAK = /(?:[;—–]\s*|\s-+\s+|\.{3,}\s*|…\s*|,\s+(?=(?:and|so|then|plus)\s))/u;
 /** A clause out of a sentence with one of these would state what nobody stated. */
 const CONDITION =
   /\b(?:if|unless|until|except|although|though|instead|rather|whether|without|before|after|maybe|would(?:n['’]t)?)\b/iu;
@@ -101,7 +101,8 @@ function isShort(clause: string): boolean {
 function clausesOf(sentence: string): string[] {
   if (CONDITION.test(sentence)) return [sentence];
   const clauses: string[] = [];
-  for (const clause of sentence.split(CLAUSE_BREAK)) {
+  for (const piece of sentence.split(CLAUSE_BREAK)) {
+    const clause = piece.trimEnd();
     const before = clauses.at(-1);
     if (before !== undefined && (isShort(before) || isShort(clause))) {
       clauses[clauses.length - 1] = `${before}, ${clause}`;

@@ -68,7 +68,7 @@ export function termsOf(text: string): Term[] {
   for (const { 0: word, index } of text.normalize("NFKC").matchAll(WORD)) {
     if (SPACELESS.test(word)) for (const pair of pairsOf(word)) add(pair, PAIR_WEIGHT);
     else if (word.length <= MAX_WORD_CHARACTERS) {
-      const bare = word.toLowerCase().replace(/['’].*$/, "");
+      const bare = word.toLowerCase().replace(/['’][^]*/, "");
       if (!STOP.has(bare)) add(stem(bare), weightOf(word, bare, index === 0));
     }
   }

@@ -30,11 +30,11 @@ export function errorFields(thrown: unknown): LogFields {
 export function redactText(text: string): string {
   const redacted = text
     .replace(/\bparams:[\s\S]*$/i, "params: …")
-    .replace(/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, "$1…@")
+    .replace(/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s/@]+@/gi, "$1…@")
     .replace(/\bBearer\s+\S+/gi, "Bearer …")
     .replace(/"[\s\S]*"/g, '"…"')
     .replace(/'[^'\n]*'/g, "'…'")
-    .replace(/\b[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}\b/g, "…")
+    .replace(/(?<![\w-])[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}/g, "…")
     .replace(/[A-Za-z0-9_+/=-]{24,}/g, "…");
   return redacted.length <= MAX_LOGGED_MESSAGE_LENGTH ? redacted : `${redacted.slice(0, MAX_LOGGED_MESSAGE_LENGTH)}…`;
 }

@@ -64,7 +64,10 @@ export function readFile(part: PartOf<"file">): PromptFile | null {
 function standardBase64(text: string): string | null {
   const compact = /\s/.test(text) ? text.replaceAll(/\s+/g, "") : text;
   if (!BASE64.test(compact)) return null;
-  const bare = compact.replace(/=+$/, "").replaceAll("-", "+").replaceAll("_", "/");
+  const bare = compact
+    .replace(/(?<!=)=+$/, "")
+    .replaceAll("-", "+")
+    .replaceAll("_", "/");
   if (bare.length % 4 === 1) return null;
   return bare.padEnd(Math.ceil(bare.length / 4) * 4, "=");
 }
