@@ -17,6 +17,7 @@ export default defineConfig({
   test: {
     // The Worker logs each operation; only what led to a failure is worth reading.
     silent: "passed-only",
+    // A test must not lean on the one before it: each run takes another order, and prints its seed (`--sequence.seed`).
     projects: [
       {
         test: {
@@ -25,7 +26,7 @@ export default defineConfig({
           environment: "node",
           testTimeout: 60_000,
           maxWorkers: WAITING_WORKERS,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 2, shuffle: { tests: true } },
         },
       },
       {
@@ -62,7 +63,7 @@ export default defineConfig({
           ],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          sequence: { groupOrder: 1 },
+          sequence: { groupOrder: 1, shuffle: { tests: true } },
         },
       },
       {
@@ -76,7 +77,7 @@ export default defineConfig({
           globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 2, shuffle: { tests: true } },
         },
       },
       {
@@ -88,7 +89,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 120_000,
           maxWorkers: WAITING_WORKERS,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 2, shuffle: { tests: true } },
         },
       },
       {
@@ -100,7 +101,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 120_000,
           maxWorkers: WAITING_WORKERS,
-          sequence: { groupOrder: 2 },
+          sequence: { groupOrder: 2, shuffle: { tests: true } },
         },
       },
     ],

@@ -79,8 +79,9 @@ describe("the history of LangChain", () => {
     const history = historyOf(newId());
     expect(await history.getMessages()).toEqual([]);
     await history.clear();
-    await history.addMessages(Array.from({ length: 150 }, (_, index) => new HumanMessage(`Turn ${index}`)));
-    expect(await history.getMessages()).toHaveLength(150);
+    const turns = Array.from({ length: 250 }, (_, index) => `Turn ${index}`);
+    await history.addMessages(turns.map((text) => new HumanMessage(text)));
+    expect(said(await history.getMessages())).toEqual(turns.map((text) => ["human", text]));
     await history.clear();
     expect(await history.getMessages()).toEqual([]);
   });

@@ -1,5 +1,6 @@
+import { createServer, type Socket } from "node:net";
 import { Client } from "pg";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { call, eventually, startOwnService } from "../support/service.ts";
 
 interface State {
@@ -111,4 +112,52 @@ describe("promise 4: append never waits", () => {
     );
     expect(failures).toMatchObject([{ session: "alone", kind: "summarize" }]);
   }, 240_000);
+
+  it("waits for neither an agent nor a PostgreSQL that take what they are sent and never answer", async () => {
+    const agent = await neverAnswering();
+    const database = await neverAnswering();
+    const service = await startOwnService({
+      env: { SUMMARIZER_MCP_URL: `http://127.0.0.1:${agent.port}/mcp` },
+      workerDatabaseUrl: `postgres://nobody:nothing@127.0.0.1:${database.port}/threadkeep?sslmode=disable`,
+    });
+    const settings = { summarizeAfterTokens: 1_000, keepRecentTokens: 300, maxTokens: 1_500, archiveMessages: true };
+    await call(service, "POST", "/v1/sessions", { body: { id: "silent", settings } });
+    await call(service, "POST", "/v1/sessions/silent/messages", { body: { messages: turns(1, 20) } });
+    await eventually("the agent holds a call", () => (agent.open() > 0 ? true : undefined));
+    for (let seq = 21; seq <= 40; seq += 1) {
+      const startedAt = performance.now();
+      const append = await call(service, "POST", "/v1/sessions/silent/messages", {
+        body: { messages: turns(seq, 1), context: { maxTokens: 1_500, query: "auto" } },
+      });
+      expect(append.status).toBe(201);
+      expect((await call(service, "GET", "/v1/sessions/silent/context")).status).toBe(200);
+      expect(performance.now() - startedAt).toBeLessThan(MAX_MS);
+    }
+    // All that time the first call was waited for, and not by those who appended.
+    expect(agent.open()).toBeGreaterThan(0);
+    expect(agent.taken()).toBeLessThanOrEqual(2);
+  }, 240_000);
 });
+
+/** Takes connections and what comes over them, and says nothing. */
+async function neverAnswering(): Promise<{ port: number; open: () => number; taken: () => number }> {
+  const sockets = new Set<Socket>();
+  let taken = 0;
+  const server = createServer((socket) => {
+    taken += 1;
+    sockets.add(socket);
+    socket.resume();
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return { port: address.port, open: () => sockets.size, taken: () => taken };
+}

@@ -261,7 +261,26 @@ describe("a feed that ends", () => {
     expect(client.closed()).toMatchObject({ code });
   });
 
-  it("says that the session was erased, and closes with 4404, also if its id begins anew", async () => {
+  it("says that the session was erased, and closes with 4404, also if its id begins anew at once", async () => {
+    const ref = await chatOf(2);
+    const client = await follow(ref);
+    const before = await helloOf(client);
+    const session = sessionAt(ref);
+    const erased = session.erase();
+    const begun = session.append({ messages: [said("of another life")] }, birthOf(ref));
+    unwrap(await erased);
+    unwrap(await begun);
+    await until("it is closed", async () => client.closed() !== null);
+    expect(client.closed()).toMatchObject({ code: 4404 });
+    expect(JSON.stringify(client.frames)).not.toContain("of another life");
+    const next = await follow(ref);
+    expect((await helloOf(next)).headSeq).toBe(1);
+    expect((await helloOf(next)).rev).toBeGreaterThan(before.rev);
+    const resumed = await follow(ref, before.rev);
+    expect(await helloOf(resumed)).toMatchObject({ reset: true, headSeq: 1 });
+  });
+
+  it("says that the session was erased, and closes with 4404", async () => {
     const ref = await chatOf(2);
     const client = await follow(ref);
     await helloOf(client);

@@ -1,8 +1,9 @@
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import { chatOf } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 describe("promise 10: work is never lost, nor paid twice", () => {
@@ -62,6 +63,9 @@ describe("promise 10: work is never lost, nor paid twice", () => {
     expect(job).toMatchObject({ state: "owed", failures: 2, last_error: "second reason", lease: null });
     expect(Number(job?.["next_send_at"]) - Date.now()).toBeGreaterThan(1_000);
     expect(Number(job?.["first_failed_at"])).toBeLessThanOrEqual(Number(job?.["last_failed_at"]));
+    expect(await deliver(await jobOf(ref, "summarize"))).toBe("acked");
+    expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1, throughSeq: 4 });
+    expect((await owedJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
   });
 
   it("waits as long as the summarizer asks", async () => {
@@ -100,10 +104,25 @@ describe("promise 10: work is never lost, nor paid twice", () => {
 
   it("asks a summarizer nothing for a range that is covered", async () => {
     const ref = await chatOf(8);
-    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
-    const again = unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0 }));
+    const asked: number[][] = [];
+    const parts = pipelineParts({
+      summarizer: {
+        summarize: async (request) => {
+          asked.push(request.messages.map(({ seq }) => seq));
+          return quoting(request);
+        },
+      },
+    });
+    await oweSummary(ref);
+    const delivery = await jobOf(ref, "summarize");
+    expect(await deliver(delivery, parts)).toBe("acked");
+    expect(asked).toEqual([[1, 2, 3, 4]]);
+    const again = unwrap(await withoutAlarm(ref, (session) => session.summarize({ keepRecentTokens: 0 })));
     expect(again).toMatchObject({ job: null, summary: { version: 1 } });
-    expect(await runDurableObjectAlarm(stubAt(ref))).toBeTypeOf("boolean");
+    expect((await owedJobs(ref)).some(({ kind }) => kind === "summarize")).toBe(false);
+    // A queue delivers at least once: the same message again is no other work.
+    expect(await deliver(delivery, parts)).toBe("acked");
+    expect(asked).toHaveLength(1);
     expect(unwrap(await sessionAt(ref).summaries(undefined, 10)).data).toHaveLength(1);
   });
 

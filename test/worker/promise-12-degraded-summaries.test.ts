@@ -226,9 +226,15 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     const model = bench();
     model.down = "invalid_answer";
     await deliver(ref, model);
-    for (let attempt = 0; attempt < 25; attempt += 1) await deliver(ref, model);
+    const pauses: number[] = [];
+    for (let attempt = 0; attempt < 25; attempt += 1) {
+      await deliver(ref, model);
+      const job = await summarizeJob(ref);
+      pauses.push((Number(job?.["next_send_at"]) - Number(job?.["last_failed_at"])) / 1_000);
+    }
     expect(await newest(ref)).toMatchObject({ version: 1, degraded: true });
     expect(await summarizeJob(ref)).toMatchObject({ state: "owed", failures: 25, is_upgrade: 1 });
+    expect(pauses.slice(6)).toEqual(Array.from({ length: 19 }, () => 3_600));
   });
 
   it("goes on summarizing a session that goes on while the model is away", async () => {

@@ -1,7 +1,7 @@
 import { createExecutionContext, createMessageBatch, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
@@ -90,7 +90,11 @@ describe("the trace of a request", () => {
 });
 
 describe("the trace of a request goes with the job", () => {
-  const USER = "tracy";
+  /** A user of each test's own: one of them is erased. */
+  let user = "";
+  beforeEach(() => {
+    user = `tracy-${crypto.randomUUID()}`;
+  });
 
   /** Hears what an object sends from here on. It is sent all the same. */
   function hear(stub: DurableObjectStub<ChatSession> | DurableObjectStub<Directory>): Promise<JobMessage[]> {
@@ -110,7 +114,7 @@ describe("the trace of a request goes with the job", () => {
   }
 
   function ask(method: string, path: string, body?: string, type = "application/json"): Promise<Response> {
-    const headers = { Authorization: USER, "Content-Type": type, traceparent: TRACE };
+    const headers = { Authorization: user, "Content-Type": type, traceparent: TRACE };
     const init = { method, headers, ...(body === undefined ? {} : { body }) };
     return Promise.resolve(appWith().request(`http://threadkeep.test/v1${path}`, init));
   }
@@ -123,7 +127,7 @@ describe("the trace of a request goes with the job", () => {
 
   /** A session of the user, through its object alone, and so without a trace. */
   async function chat(settings = {}): Promise<SessionRef> {
-    const ref = freshRef(USER);
+    const ref = freshRef(user);
     const messages = Array.from({ length: 8 }, (_, at) => turn(at + 1));
     unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, settings)));
     return ref;
@@ -131,7 +135,7 @@ describe("the trace of a request goes with the job", () => {
 
   it("of a fork", async () => {
     const source = await chat();
-    const fork = freshRef(USER);
+    const fork = freshRef(user);
     const sent = await hear(stubAt(fork));
     await ask("POST", `/sessions/${source.session}/fork`, JSON.stringify({ id: fork.session }));
     await expectTraced(sent, "fork");
@@ -140,7 +144,7 @@ describe("the trace of a request goes with the job", () => {
   it("of an import", async () => {
     const source = await chat({ summarizeAfterTokens: 300, keepRecentTokens: 0 });
     const file = await (await ask("GET", `/sessions/${source.session}/export`)).text();
-    const copy = freshRef(USER);
+    const copy = freshRef(user);
     const sent = await hear(stubAt(copy));
     // Without the summary that may be there by then.
     const lines = file.split("\n").filter((line) => /"type":"(?:session|message)"/.test(line));
@@ -157,7 +161,7 @@ describe("the trace of a request goes with the job", () => {
 
   it("of a session that continues from another", async () => {
     const source = await chat();
-    const next = freshRef(USER);
+    const next = freshRef(user);
     const sent = await hear(stubAt(next));
     await ask("POST", "/sessions", JSON.stringify({ id: next.session, continueFrom: source.session }));
     await expectTraced(sent, "restore");
@@ -166,7 +170,7 @@ describe("the trace of a request goes with the job", () => {
   it("of frames on a socket, by the request that opened it", async () => {
     const ref = await chat({ summarizeAfterTokens: 1_000, keepRecentTokens: 0 });
     const sent = await hear(stubAt(ref));
-    const headers = { Authorization: USER, Upgrade: "websocket", traceparent: TRACE };
+    const headers = { Authorization: user, Upgrade: "websocket", traceparent: TRACE };
     const url = `http://threadkeep.test/v1/sessions/${ref.session}/live`;
     const client = clientOf(await appWith().request(url, { headers }));
     client.send({ type: "append", id: "1", messages: Array.from({ length: 8 }, (_, at) => turn(at + 9)) });
@@ -176,9 +180,9 @@ describe("the trace of a request goes with the job", () => {
 
   it("of the erasure of a user, and on to each session's", async () => {
     const ref = await chat();
-    unwrap(await env.DIRECTORY.getByName(`test/${USER}`).register(ref, Date.now(), {}));
-    const [ofUser, ofSession] = await Promise.all([hear(env.DIRECTORY.getByName(`test/${USER}`)), hear(stubAt(ref))]);
-    expect((await ask("DELETE", `/users/${USER}`)).status).toBe(202);
+    unwrap(await env.DIRECTORY.getByName(`test/${user}`).register(ref, Date.now(), {}));
+    const [ofUser, ofSession] = await Promise.all([hear(env.DIRECTORY.getByName(`test/${user}`)), hear(stubAt(ref))]);
+    expect((await ask("DELETE", `/users/${user}`)).status).toBe(202);
     await expectTraced(ofUser, "erase-user");
     await expectTraced(ofSession, "erase");
   });
