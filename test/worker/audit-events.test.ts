@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
 import type { AuditEvent } from "../../src/contracts/audit.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
@@ -46,10 +46,12 @@ describe("the audit of a user's session", () => {
   const session = crypto.randomUUID();
   const secret = "the combination of the safe is 4711";
 
-  it("tells of each write, once, who did it, from where, and with what result", async () => {
+  const copy = `${session}-copy`;
+  const requestId = crypto.randomUUID();
+
+  beforeAll(async () => {
     const as = { user };
     const at = `/v1/sessions/${session}`;
-    const requestId = crypto.randomUUID();
     await send("POST", "/v1/sessions", { ...as, requestId, body: { id: session, metadata: { note: secret } } });
     const messages = [1, 2, 3].map((number) => ({
       id: `m${number}`,
@@ -64,14 +66,15 @@ describe("the audit of a user's session", () => {
     const ticket = await send("POST", `${at}/tickets`, { ...as, body: {} });
     const fork = await send("POST", `${at}/fork`, { ...as, body: { id: `${session}-fork` } });
     const file = await send("GET", `${at}/export`, as);
-    const copy = `${session}-copy`;
     const imported = await send("POST", `/v1/import?sessionId=${copy}`, { ...as, body: file.text });
     const erased = await send("DELETE", at, as);
     expect([ticket, fork, imported, erased].map(({ status }) => status)).toEqual([201, 201, 201, 202]);
     // What only reads is no event.
     await send("POST", `/v1/sessions/${copy}/context`, { ...as, body: { query: secret } });
     await send("GET", `/v1/sessions/${copy}/messages`, as);
+  });
 
+  it("tells of each write, once, who did it, from where, and with what result", async () => {
     const events = await eventsOf({ tenant: "test", user }, 10);
     expect(actionsOf(events).filter((action) => action !== "appendMessages")).toEqual([
       "createSession",
@@ -109,11 +112,11 @@ describe("the audit of a user's session", () => {
   });
 
   it("holds neither what was said, nor metadata, ids of messages, keys, tickets, whole addresses or users", async () => {
+    await eventsOf({ tenant: "test", user }, 10);
     const rows = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
       database.execute(sql`select * from audit_events`),
     );
     const all = JSON.stringify(rows.rows);
-    expect(all).toContain(session);
     for (const planted of ["combination", '"m2"', API_KEY, ADMIN_KEY, ADDRESS, user])
       expect(all).not.toContain(planted);
   });
