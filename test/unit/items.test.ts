@@ -1,0 +1,160 @@
+import { describe, expect, it } from "vitest";
+import type { ProposedItem } from "../../src/contracts/summarizer.ts";
+import type { Item } from "../../src/contracts/summary.ts";
+import {
+  firstWithin,
+  fitItems,
+  itemsTokens,
+  itemTokens,
+  mergeItems,
+  newestFirst,
+  renderItems,
+  SUMMARY_FRAME_TOKENS,
+  withoutDoubles,
+} from "../../src/memory/items.ts";
+
+const LOG: Record<number, string> = {
+  1: "user: the harbour office opens on Monday",
+  2: "assistant: the harbour office opens on Monday at nine",
+  3: "user: crate 7001 leaves for Bergen on Tuesday",
+  4: "user: please send the invoice to the shipyard",
+  5: "user: nothing to do with the rest",
+};
+const textOf = (seq: number): string | null => LOG[seq] ?? null;
+
+function item(id: string, text: string, sourceSeqs: number[], more: Partial<Item> = {}): Item {
+  return { id, kind: "fact", text, sourceSeqs, status: "current", ...more };
+}
+function proposed(text: string, sourceSeqs: number[], more: Partial<ProposedItem> = {}): ProposedItem {
+  return { kind: "fact", text, sourceSeqs, status: "current", ...more };
+}
+function merge(previous: readonly Item[], proposals: readonly ProposedItem[], maxTokens = 2_000) {
+  let count = 0;
+  return mergeItems(previous, proposals, textOf, maxTokens, () => `2.${(count += 1)}`);
+}
+const idsOf = (items: readonly { readonly id: string }[]): string[] => items.map(({ id }) => id);
+
+describe("promise 8: merging what a summarizer proposes", () => {
+  it("takes a sentence that its sources support, in order of its sources, each named once", () => {
+    const { items, dropped } = merge([], [proposed("The harbour office opens on Monday", [2, 1, 2])]);
+    expect(items).toEqual([item("2.1", "The harbour office opens on Monday", [1, 2])]);
+    expect(dropped).toEqual([]);
+  });
+
+  it.each([
+    ["cites a message that is not there", proposed("The harbour office opens on Monday", [1, 9])],
+    ["says what its source does not", proposed("The harbour office opens on Monday", [5])],
+    ["says nothing", proposed("  ", [1])],
+  ])("drops one that %s", (_, proposal) => {
+    expect(merge([], [proposal])).toEqual({ items: [], dropped: [proposal] });
+  });
+
+  it("lets a kept sentence keep its words, and not take other sources for its own", () => {
+    const before = item("1.1", "Office hours: opening was moved to the start of each week", [1]);
+    expect(merge([before], [{ ...before }]).items).toEqual([before]);
+    expect(merge([before], [{ ...before, sourceSeqs: [1, 2] }]).items).toEqual([{ ...before, sourceSeqs: [1, 2] }]);
+    expect(merge([before], [{ ...before, sourceSeqs: [5] }]).items).toEqual([]);
+  });
+
+  it("gives an id to one proposal alone, and a new one to whatever else claims it", () => {
+    const before = item("1.1", "The harbour office opens on Monday", [1]);
+    const { items } = merge([before], [{ ...before }, proposed("Crate 7001 leaves for Bergen", [3], { id: "1.1" })]);
+    expect(idsOf(items)).toEqual(["1.1", "2.1"]);
+  });
+
+  it("takes no sentence twice, whatever its case, width and spaces", () => {
+    const { items, dropped } = merge(
+      [],
+      [proposed("Crate 7001 leaves for Bergen", [3]), proposed("CRATE  ７００１ leaves for Bergen ", [3])],
+    );
+    expect([items.length, dropped.length]).toEqual([1, 1]);
+  });
+
+  it("keeps the words, kind and sources of what was carried over, and takes its status", () => {
+    const carried = item("1.1", "Ann sails on Sundays", [40], { sourceSession: "before" });
+    const answer = proposed("Ann robs banks", [1], { id: "1.1", kind: "task", status: "done" });
+    expect(merge([carried], [answer]).items).toEqual([{ ...carried, status: "done" }]);
+  });
+
+  it.each([
+    ["the newest of a kind", [item("old", "aaaa", [1]), item("new", "bbbb", [3])], "new"],
+    [
+      "what holds before what is done",
+      [item("done", "aaaa", [3], { status: "done" }), item("holds", "bbbb", [1])],
+      "holds",
+    ],
+    [
+      "what is done before what is superseded",
+      [item("over", "aaaa", [3], { status: "superseded" }), item("done", "bbbb", [1], { status: "done" })],
+      "done",
+    ],
+    ["a task before a fact", [item("fact", "aaaa", [3]), item("task", "bbbb", [1], { kind: "task" })], "task"],
+    [
+      "a decision before a preference",
+      [item("wish", "aaaa", [3], { kind: "preference" }), item("chosen", "bbbb", [1], { kind: "decision" })],
+      "chosen",
+    ],
+    ["a fact before an event", [item("event", "aaaa", [3], { kind: "event" }), item("fact", "bbbb", [1])], "fact"],
+    [
+      "what this session says before what was carried over",
+      [item("far", "aaaa", [900], { sourceSession: "before" }), item("own", "bbbb", [1])],
+      "own",
+    ],
+  ])("keeps, where there is room for one, %s", (_, items, kept) => {
+    const { items: left, dropped } = merge(items, items, itemsTokens([{ text: "bbbb" }]));
+    expect(idsOf(left)).toEqual([kept]);
+    expect(dropped.map(({ id }) => id)).toEqual(idsOf(items).filter((id) => id !== kept));
+  });
+});
+
+describe("items within a budget", () => {
+  it("are taken in their order as far as they fit, to the last token, and one too large makes room for the next", () => {
+    const large = item("large", "word ".repeat(400), [1]);
+    const items = [item("a", "alpha", [1]), large, item("b", "beta", [2]), item("c", "gamma", [3])];
+    const room = itemsTokens([{ text: "alpha" }, { text: "beta" }]);
+    const { kept, left } = firstWithin(items, room);
+    expect(idsOf(kept)).toEqual(["a", "b"]);
+    expect(idsOf(left)).toEqual(["large", "c"]);
+  });
+
+  it("are, in a context, those of the newest evidence, shown oldest first; what is superseded takes no room", () => {
+    const items = [
+      item("1.1", "alpha", [1]),
+      item("1.2", "beta", [2]),
+      item("1.3", "gamma", [3]),
+      item("1.4", "word ".repeat(400), [4], { status: "superseded" }),
+    ];
+    const room = SUMMARY_FRAME_TOKENS + itemTokens({ text: "beta" }) + itemTokens({ text: "gamma" });
+    const { kept, left } = fitItems(items, room);
+    expect(idsOf(kept)).toEqual(["1.2", "1.3", "1.4"]);
+    expect(idsOf(left)).toEqual(["1.1"]);
+    expect(idsOf(fitItems(items, room - 1).kept)).toEqual(["1.3", "1.4"]);
+  });
+
+  it("come newest first by the last message that they rest on, what was carried over last", () => {
+    const items = [item("a", "a", [1, 9]), item("b", "b", [5]), item("c", "c", [99], { sourceSession: "before" })];
+    expect(idsOf(newestFirst(items))).toEqual(["a", "b", "c"]);
+  });
+
+  it("are those that say nothing twice", () => {
+    const items = [item("a", "The Boat sails", [1]), item("b", "the boat  sails", [2]), item("c", "It rains", [3])];
+    expect(idsOf(withoutDoubles(items, []))).toEqual(["a", "c"]);
+    expect(idsOf(withoutDoubles(items, [item("d", "it RAINS", [4])]))).toEqual(["a"]);
+  });
+});
+
+describe("the rendered summary", () => {
+  it("has a heading a kind, oldest first, marks what is done and leaves out what is superseded", () => {
+    const items = [
+      item("1.3", "Crate 7001 leaves", [3]),
+      item("1.1", "The office opens", [1, 5]),
+      item("1.2", "It opened late", [2], { status: "superseded" }),
+      item("1.4", "Send the invoice", [4], { kind: "task", status: "done" }),
+      item("1.5", "Ann sails", [90], { sourceSession: "before" }),
+    ];
+    const text =
+      "<conversation_summary>\nFacts:\n- Ann sails\n- The office opens\n- Crate 7001 leaves\nTasks:\n- Send the invoice (done)\n</conversation_summary>";
+    expect(renderItems(items)).toBe(text);
+    expect(renderItems(items.toReversed())).toBe(text);
+  });
+});
