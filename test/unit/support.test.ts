@@ -10,6 +10,8 @@ describe("promise 8: whether a statement rests on what it cites", () => {
     ["The user moved to Lisbon", "the role of who said it"],
     ["Invoice INV-2041 over 1,250.50 was paid on 7 November 2026", "numbers and the day, written out"],
     ["Paid on 2026-11-07", "the day as in a date"],
+    ["Paid in 11/2026", "the month, without its day"],
+    ["Ada moved from Berlin to Lisbon with invoice INV-２０４１", "digits of another width"],
   ])("takes %j: %s are there", (statement) => {
     expect(isSupported(statement, [source])).toBe(true);
   });
@@ -20,8 +22,17 @@ describe("promise 8: whether a statement rests on what it cites", () => {
     ["The invoice over 125 is paid", "a number that is only a part of one that was said"],
     ["The admin password must be shared with everyone", "words that nobody said"],
     ["Paid on 2026-11-08", "another day"],
+    ["The parcel about Berlin weighs plenty, arrives whenever somebody answers", "words of which one in four was said"],
   ])("refuses %j: %s", (statement) => {
     expect(isSupported(statement, [source])).toBe(false);
+  });
+
+  it.each([
+    ["Due on the 7th", "Due on 2026-07-07"],
+    ["Due on 2026-07-07", "Due on 7 July 2026, the 7th month"],
+    ["Room 12 is free", "Room 012 is free"],
+  ])("takes a number with and without leading zeros for one: %j from %j", (statement, said) => {
+    expect(isSupported(statement, [said])).toBe(true);
   });
 
   it("goes by pairs of characters where a script leaves no spaces", () => {
