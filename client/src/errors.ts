@@ -5,6 +5,8 @@ export type ServiceCode =
   | "unsupported_media_type"
   | "unauthenticated"
   | "forbidden"
+  | "role_not_allowed"
+  | "setting_not_allowed"
   | "route_not_found"
   | "wrong_host"
   | "method_not_allowed"

@@ -15,9 +15,12 @@ const ROOMS: Record<string, Room> = {
   contracts: { rooms: [], packages: ["zod"] },
   memory: { rooms: ["contracts"], packages: ["node:buffer", "node:zlib"] },
   telemetry: { rooms: ["contracts"], packages: null },
-  // A frame on a socket passes the same check of scopes as a request, and the object itself asks for a lease of its tenant's quota and
+  // A frame on a socket passes the same checks of scopes, of words and of rates as a request, and the object itself asks for a lease of its tenant's quota and
   // whether a key still holds, and tells of work that is late.
-  session: { rooms: [...FOUNDATION, "config", "access/scopes", "registry/*-client"], packages: null },
+  session: {
+    rooms: [...FOUNDATION, "config", "access/scopes", "access/users-words", "registry/*-client"],
+    packages: null,
+  },
   registry: { rooms: [...FOUNDATION, "config"], packages: null },
   archive: { rooms: FOUNDATION, packages: null },
   summarizer: { rooms: FOUNDATION, packages: null },

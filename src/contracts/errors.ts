@@ -8,6 +8,8 @@ export const PROBLEMS = {
   unsupported_media_type: { status: 415, title: "The body must be JSON" },
   unauthenticated: { status: 401, title: "An API key is required" },
   forbidden: { status: 403, title: "This key may not do that" },
+  role_not_allowed: { status: 403, title: "Users write users' words alone" },
+  setting_not_allowed: { status: 403, title: "Users may only tighten what a session costs" },
   route_not_found: { status: 404, title: "There is no such route" },
   wrong_host: { status: 421, title: "The service does not go by this name" },
   method_not_allowed: { status: 405, title: "The route does not offer this method" },

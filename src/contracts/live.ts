@@ -125,7 +125,9 @@ export const ticketRequestSchema = z
       .max(ticketScopeSchema.options.length)
       .refine((scopes) => scopes.includes("memory:read"), { error: "must have memory:read: the feed is read with it" })
       .optional()
-      .describe("What its holder may do on the socket; by default what you may, of these two"),
+      .describe(
+        "What its holder may do on the socket: by default read. With `memory:write`, which you need as well, it may append what a user may: messages of the role `user`",
+      ),
   })
   .meta({ id: "TicketRequest" });
 export type TicketRequest = z.infer<typeof ticketRequestSchema>;

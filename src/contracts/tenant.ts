@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type SessionLimits, sessionLimitsSchema } from "./quota.ts";
 import { type SessionSettings, sessionSettingsSchema } from "./session.ts";
+import { type UsersMay, usersMaySchema } from "./users-may.ts";
 
 /** A tenant's name begins the names of its objects: a slash in it would let one tenant's name be another's object. */
 export const TENANT_ID = /^[a-z0-9][a-z0-9-]{0,62}$/;
@@ -26,6 +27,8 @@ export interface TenantSettings {
   readonly isOverBudget: boolean;
   /** What each session may take in a day; left out where there is no bound. */
   readonly limits?: SessionLimits;
+  /** What is opened to users; left out where nothing is. */
+  readonly usersMay?: UsersMay;
 }
 
 /** The settings of a tenant that never set any. */
@@ -62,6 +65,7 @@ export const tenantPatchSchema = z
         "Tokens, in and out, that models may take for all of its sessions in a day (UTC); past that summaries are extractive until it is over. null: no bound",
       ),
     limits: sessionLimitsSchema.optional().describe("Replaces all limits"),
+    usersMay: usersMaySchema.optional().describe("Replaces all that is opened to users; `{}` closes it again"),
   })
   .meta({ id: "TenantPatch" });
 export type TenantPatch = z.infer<typeof tenantPatchSchema>;
@@ -102,6 +106,7 @@ export const tenantStateSchema = z
     summarization: summarizationSchema,
     summarizerTokensPerDay: tokensPerDaySchema,
     limits: sessionLimitsSchema,
+    usersMay: usersMaySchema.describe("What is opened to its users, as set"),
     spentToday: spentSchema,
     leasedToday: leasedSchema.describe(
       "What its sessions took today, and hold leases of; counted while `limits` bound all of them together",

@@ -9,6 +9,10 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   unsupported_media_type: "Send JSON in UTF-8, with Content-Type: application/json.",
   unauthenticated: "Send Authorization: Bearer KEY with a key that is valid.",
   forbidden: "Use a key with the scope that the operation needs.",
+  role_not_allowed:
+    "Let your back end write what errors lists, with its key, or ask the operator to open it to users (usersMay.write of the tenant). Nothing was changed.",
+  setting_not_allowed:
+    "Leave out what errors lists, or let your back end set it with its key; the operator can open it to users (usersMay.set of the tenant). Nothing was changed.",
   route_not_found: "Look the path up at /docs.",
   wrong_host: "Use one of the names that the detail lists.",
   method_not_allowed: "Use one of the methods that the Allow header names.",

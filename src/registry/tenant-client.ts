@@ -101,6 +101,7 @@ function answerOf(record: TenantRecord): TenantAnswer {
     summarizerTokensPerDay,
     spentToday,
     limits = {},
+    usersMay = {},
     jurisdiction,
     createdAt,
     keys,
@@ -110,7 +111,14 @@ function answerOf(record: TenantRecord): TenantAnswer {
   return {
     // Both only ever rise, so their sum tells the later of two answers.
     rev: rev + (keys?.rev ?? 0),
-    settings: { rev, settings, summarization, isOverBudget, ...(Object.keys(limits).length === 0 ? {} : { limits }) },
+    settings: {
+      rev,
+      settings,
+      summarization,
+      isOverBudget,
+      ...(Object.keys(limits).length === 0 ? {} : { limits }),
+      ...(Object.keys(usersMay).length === 0 ? {} : { usersMay }),
+    },
     // An object that still runs the version before tenants were created tells neither.
     jurisdiction: jurisdiction ?? null,
     createdAt: createdAt ?? null,

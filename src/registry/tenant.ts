@@ -6,6 +6,7 @@ import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Jurisdiction, Leased, Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
 import { canonicalJson } from "../contracts/text.ts";
+import type { UsersMay } from "../contracts/users-may.ts";
 import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
 import type { LeaseAnswer, LeaseRequest } from "./lease-client.ts";
 import { TenantKeys } from "./tenant-keys.ts";
@@ -14,6 +15,7 @@ import { dayName, TenantLeases } from "./tenant-leases.ts";
 /** What the object holds of a tenant. */
 export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
   readonly limits: SessionLimits;
+  readonly usersMay: UsersMay;
   readonly summarizerTokensPerDay: number | null;
   readonly spentToday: Spent;
   readonly leasedToday: Leased;
@@ -115,6 +117,7 @@ export class Tenant extends DurableObject {
         summarizerTokensPerDay:
           patch.summarizerTokensPerDay === undefined ? before.summarizerTokensPerDay : patch.summarizerTokensPerDay,
         limits: patch.limits ?? before.limits,
+        usersMay: patch.usersMay ?? before.usersMay,
         updatedAt: null,
       };
       if (textOf(after) === textOf(before)) return false;
@@ -216,7 +219,15 @@ export class Tenant extends DurableObject {
   #load(): TenantSet {
     const row = this.#hasSchema ? this.ctx.storage.sql.exec<TenantRow>("SELECT * FROM tenant").toArray()[0] : undefined;
     if (row === undefined) {
-      return { rev: 0, settings: {}, summarization: "on", summarizerTokensPerDay: null, limits: {}, updatedAt: null };
+      return {
+        rev: 0,
+        settings: {},
+        summarization: "on",
+        summarizerTokensPerDay: null,
+        limits: {},
+        usersMay: {},
+        updatedAt: null,
+      };
     }
     return {
       rev: row.rev,
@@ -224,6 +235,7 @@ export class Tenant extends DurableObject {
       summarization: row.summarization,
       summarizerTokensPerDay: row.tokens_per_day,
       limits: this.#limits(),
+      usersMay: this.#usersMay(),
       updatedAt: new Date(row.updated_at).toISOString(),
     };
   }
@@ -235,6 +247,13 @@ export class Tenant extends DurableObject {
       sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'limits'").toArray().length > 0;
     const row = isThere ? sql.exec<{ limits: string }>("SELECT limits FROM limits").toArray()[0] : undefined;
     return row === undefined ? {} : JSON.parse(row.limits);
+  }
+
+  #usersMay(): UsersMay {
+    const row = this.#hasTable("users")
+      ? this.ctx.storage.sql.exec<{ users_may: string }>("SELECT users_may FROM users").toArray()[0]
+      : undefined;
+    return row === undefined ? {} : JSON.parse(row.users_may);
   }
 
   #spentOn(day: string): Spent {
@@ -260,6 +279,7 @@ export class Tenant extends DurableObject {
         updated_at INTEGER NOT NULL
       );
       CREATE TABLE IF NOT EXISTS limits (one INTEGER PRIMARY KEY CHECK (one = 1), limits TEXT NOT NULL);
+      CREATE TABLE IF NOT EXISTS users (one INTEGER PRIMARY KEY CHECK (one = 1), users_may TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS spent (
         day TEXT PRIMARY KEY,
         input_tokens INTEGER NOT NULL,
@@ -277,7 +297,7 @@ export class Tenant extends DurableObject {
          rev = excluded.rev, settings = excluded.settings, summarization = excluded.summarization,
          tokens_per_day = excluded.tokens_per_day, updated_at = excluded.updated_at`,
       record.rev,
-      settingsText(record.settings),
+      plainText(record.settings),
       record.summarization,
       record.summarizerTokensPerDay,
       now,
@@ -285,6 +305,10 @@ export class Tenant extends DurableObject {
     this.ctx.storage.sql.exec(
       "INSERT INTO limits (one, limits) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET limits = excluded.limits",
       limitsText(record.limits),
+    );
+    this.ctx.storage.sql.exec(
+      "INSERT INTO users (one, users_may) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET users_may = excluded.users_may",
+      plainText(record.usersMay),
     );
   }
 }
@@ -295,8 +319,8 @@ function today(): string {
 }
 
 /** What a patch can change, as text. */
-function textOf({ settings, summarization, summarizerTokensPerDay, limits }: TenantSet): string {
-  return `${settingsText(settings)} ${summarization} ${summarizerTokensPerDay} ${limitsText(limits)}`;
+function textOf({ settings, summarization, summarizerTokensPerDay, limits, usersMay }: TenantSet): string {
+  return `${plainText(settings)} ${summarization} ${summarizerTokensPerDay} ${limitsText(limits)} ${plainText(usersMay)}`;
 }
 
 function limitsText(limits: SessionLimits): string {
@@ -307,6 +331,6 @@ function limitsText(limits: SessionLimits): string {
 }
 
 /** Equal settings give equal text, in whatever order a client wrote them. */
-function settingsText(settings: SessionSettings): string {
-  return canonicalJson(JSON.parse(JSON.stringify(settings)));
+function plainText(value: SessionSettings | UsersMay): string {
+  return canonicalJson(JSON.parse(JSON.stringify(value)));
 }

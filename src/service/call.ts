@@ -1,16 +1,18 @@
 import type { TicketOffice } from "../access/tickets.ts";
+import { isUser } from "../access/users-words.ts";
 import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { WorkflowPayload } from "../contracts/operation-run.ts";
 import type { Principal } from "../contracts/principal.ts";
-import { type Metadata, type SessionRef, sessionIdSchema } from "../contracts/session.ts";
-import type { TenantSettings } from "../contracts/tenant.ts";
+import { type Metadata, type SessionRef, type SessionSettings, sessionIdSchema } from "../contracts/session.ts";
+import { type TenantSettings, UNSET_TENANT } from "../contracts/tenant.ts";
+import type { UsersMay } from "../contracts/users-may.ts";
 import type { AlertClient } from "../registry/alert-client.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
-import type { SessionClient } from "../session/client.ts";
+import { type OwnSettings, type SessionClient, settingsByUser, termsOf } from "../session/client.ts";
 import type { AuditTrail } from "../telemetry/audit.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
@@ -73,6 +75,22 @@ export async function renewIfKnown(
   metadata: Metadata,
 ): Promise<void> {
   if (isKnown) await call.parts.directory.renew(ref, metadata);
+}
+
+/** The settings that a session begins with. Those of a user stand apart, and may only be tighter than what holds without them. */
+export function beginningSettings(
+  { principal }: Call,
+  settings: SessionSettings | undefined,
+  tenant: TenantSettings | undefined,
+  placeOf?: (name: keyof SessionSettings) => string,
+): OwnSettings | undefined {
+  if (settings === undefined || !isUser(principal)) return settings;
+  return settingsByUser({}, settings, termsOf(tenant ?? UNSET_TENANT), placeOf);
+}
+
+/** What the caller's tenant opens to its users, if the caller is one of them; undefined of a back end, which may do all. */
+export async function usersMayOf(call: Call): Promise<UsersMay | undefined> {
+  return isUser(call.principal) ? ((await tenantOf(call))?.usersMay ?? {}) : undefined;
 }
 
 /** What the caller's tenant has set for its sessions; undefined if nothing, so that it need not travel. */

@@ -1,6 +1,8 @@
 import { requireScope } from "../access/scopes.ts";
+import { isUser } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
-import { type Rev, type Ticket, type TicketRequest, ticketScopeSchema } from "../contracts/live.ts";
+import type { Rev, Ticket, TicketRequest } from "../contracts/live.ts";
+import type { Scope } from "../contracts/principal.ts";
 import { readOpened, writeOpening } from "../session/client.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
@@ -17,21 +19,35 @@ export const openLive = operation(
     const { scopes, kind, id, expiresAt = null, ticket = null } = principal;
     const tenant = (await tenantOf(call)) ?? null;
     const by = { kind, id };
+    const isByUser = isUser(principal);
     const traced = trace === undefined ? {} : { trace };
-    const opening = { since: since ?? null, scopes, by, expiresAt, ticket, requestId, tenant, ...traced };
+    const opening = {
+      since: since ?? null,
+      scopes,
+      by,
+      isUser: isByUser,
+      expiresAt,
+      ticket,
+      requestId,
+      tenant,
+      ...traced,
+    };
     const opened = await readOpened(await call.parts.sessions.get(ref).fetch(writeOpening(opening)));
     if ("code" in opened) throw new ThreadkeepError(opened);
     return opened;
   },
 );
 
-/** A ticket for the live feed of a session, with no more than the caller may do. */
+/** A page that only shows a chat asks for nothing more. */
+const TICKET_SCOPES: readonly Scope[] = ["memory:read"];
+
+/** A ticket for the live feed of a session, with no more than the caller may do, and no more than a user may. */
 export const issueTicket = operation(
   { action: "issueTicket", scopes: ["memory:read"], audit: "each" },
   async (call: Call, sessionId: string, request: TicketRequest): Promise<Ticket> => {
     const { principal, parts } = call;
     const ref = refOf(call, sessionId);
-    const scopes = request.scopes ?? ticketScopeSchema.options.filter((scope) => principal.scopes.includes(scope));
+    const { scopes = TICKET_SCOPES } = request;
     for (const scope of scopes) requireScope(principal, scope);
     const life = unwrap(await parts.sessions.get(ref).ticketLife());
     return parts.tickets.issue(principal, ref.session, life, scopes);

@@ -1,4 +1,5 @@
 import { requireScope } from "../access/scopes.ts";
+import { isUser, refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
@@ -6,7 +7,7 @@ import { refuseOversize } from "../contracts/message-size.ts";
 import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { idText } from "../contracts/text.ts";
-import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
+import { type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /**
@@ -22,6 +23,10 @@ export const appendMessages = operation(
     const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
     const append = { ...request, messages };
     const tenant = await tenantOf(call);
+    if (isUser(call.principal)) {
+      const placed = messages.map((message, index) => ({ path: `/messages/${index}`, message }));
+      refuseForeignWords(placed, tenant?.usersMay?.write);
+    }
     const { kind, id } = call.principal;
     const by = { kind, id };
     const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
@@ -54,7 +59,8 @@ export const editMessage = operation(
   async (call: Call, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
     const ref = refOf(call, sessionId);
     if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
-    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch, call.trace));
+    const usersMay = await usersMayOf(call);
+    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch, call.trace, usersMay));
   },
 );
 

@@ -1,5 +1,6 @@
 import { ulid } from "ulid";
 import { requireScope } from "../access/scopes.ts";
+import { isUser } from "../access/users-words.ts";
 import { type Outcome, ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_COPY_WAIT_MS } from "../contracts/limits.ts";
 import type { Erasure } from "../contracts/message.ts";
@@ -15,7 +16,7 @@ import {
 } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
-import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
+import { beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { encodeCursor, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
@@ -30,8 +31,9 @@ export const createSession = operation(
   },
   async (call: Call, input: NewSession): Promise<{ session: SessionState; created: boolean }> => {
     const ref = refOf(call, input.id ?? ulid());
-    const { metadata, settings } = input;
+    const { metadata } = input;
     const tenant = await tenantOf(call);
+    const settings = beginningSettings(call, input.settings, tenant);
     const continued = await beginningOf(call, ref, input);
     // The directory knows the session before anybody is told that it exists.
     const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
@@ -85,10 +87,15 @@ export const forkSession = operation(
       throw pathFault("/id", "must be another than that of the session it comes from");
     const tenant = await tenantOf(call);
     const counted = await countedBy(call, ref, request, tenant);
-    const from = unwrap(await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq, counted));
+    const isByUser = isUser(call.principal);
+    const byUser = request.settings === undefined || !isByUser ? undefined : { settings: request.settings, tenant };
+    const from = unwrap(
+      await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq, counted, byUser),
+    );
     const metadata = request.metadata ?? from.metadata;
     const grant = await call.parts.directory.register(ref, Date.now(), metadata);
-    const birth = { ref, ...grant, metadata, settings: request.settings ?? from.settings };
+    const settings = isByUser ? from.settings : (request.settings ?? from.settings);
+    const birth = { ref, ...grant, metadata, settings };
     const made = unwrap(
       await call.parts.sessions.get(ref).createFork(birth, from, MAX_COPY_WAIT_MS, tenant, call.trace),
     );
@@ -170,7 +177,8 @@ export const updateSession = operation(
   { action: "updateSession", scopes: ["memory:write"], audit: "each" },
   async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
-    const state = unwrap(await call.parts.sessions.get(ref).update(patch, await tenantOf(call), call.trace));
+    const tenant = await tenantOf(call);
+    const state = unwrap(await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)));
     if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
     return state;
   },

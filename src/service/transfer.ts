@@ -1,3 +1,4 @@
+import { foreignWords, refuseForeignWords } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
@@ -9,8 +10,9 @@ import {
   type TransferLine,
   transferLineSchema,
 } from "../contracts/transfer.ts";
+import type { UsersMay } from "../contracts/users-may.ts";
 import type { Life } from "../session/client.ts";
-import { type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
+import { beginningSettings, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /** Lines that go to the object at once: one transaction, far under what an RPC may carry. */
@@ -61,7 +63,9 @@ export const importSession = operation(
         throw lineFault(first.value?.number ?? 1, 'must be the session: a file begins with {"type":"session",…}');
       }
       const ref = refOf(call, id ?? head.id);
-      return await fill(new Importing(call, ref, await begin(call, ref, head), head), reader);
+      const usersMay = await usersMayOf(call);
+      const begun = await begin(call, ref, head, first.value?.number ?? 1);
+      return await fill(new Importing(call, ref, begun, head, usersMay), reader);
     } finally {
       // Nothing more is read of a file that is refused.
       await reader.return();
@@ -115,10 +119,11 @@ async function* readParsed(lines: AsyncIterable<string>): AsyncGenerator<ParsedL
 /** A life that is being filled, and the word of the directory by which it was begun. */
 type Begun = Life & { readonly grantedAt: number };
 
-async function begin(call: Call, ref: SessionRef, head: SessionLine): Promise<Begun> {
+async function begin(call: Call, ref: SessionRef, head: SessionLine, number: number): Promise<Begun> {
   const createdAt = Date.parse(head.createdAt);
-  const { metadata, settings } = head;
+  const { metadata } = head;
   const tenant = await tenantOf(call);
+  const settings = beginningSettings(call, head.settings, tenant, () => `line ${number}`) ?? {};
   // The erasure of a user finds it from here on, though no list shows it.
   const { grantedAt } = await call.parts.directory.announce(ref, createdAt);
   const birth = { ref, createdAt, grantedAt, metadata, settings };
@@ -132,21 +137,31 @@ class Importing {
   readonly #life: Life;
   #grantedAt: number;
   readonly #head: SessionLine;
+  /** What users may do, if it is one who imports. */
+  readonly #usersMay: UsersMay | undefined;
   #page: { number: number; line: TransferLine }[] = [];
   #pageLength = 0;
   #dropped = 0;
   readonly #sources = new Set<string>();
   readonly #count = { message: 0, summary: 0, item: 0 };
 
-  constructor(call: Call, ref: SessionRef, { grantedAt, ...life }: Begun, head: SessionLine) {
+  constructor(
+    call: Call,
+    ref: SessionRef,
+    { grantedAt, ...life }: Begun,
+    head: SessionLine,
+    usersMay: UsersMay | undefined,
+  ) {
     this.#call = call;
     this.#ref = ref;
     this.#life = life;
     this.#grantedAt = grantedAt;
     this.#head = head;
+    this.#usersMay = usersMay;
   }
 
   async add({ number, line, length }: ParsedLine): Promise<void> {
+    if (this.#usersMay !== undefined) refuseForeignLine(line, number, this.#usersMay);
     if (line.type === "message" || line.type === "summary" || line.type === "item") this.#count[line.type] += 1;
     if (line.type === "item" && line.sourceSession !== undefined) this.#sources.add(line.sourceSession);
     this.#page.push({ number, line });
@@ -208,6 +223,25 @@ class Importing {
 
   #object() {
     return this.#call.parts.sessions.get(this.#ref);
+  }
+}
+
+/** A user's file holds what users may write. A summary, and what is in it, is for the service to make anew of that. */
+function refuseForeignLine(line: TransferLine, number: number, { write }: UsersMay): void {
+  const place = `line ${number}`;
+  if (line.type === "message") {
+    const {
+      type: _type,
+      seq: _seq,
+      createdAt: _createdAt,
+      editedAt: _editedAt,
+      erasedAt: _erasedAt,
+      ...message
+    } = line;
+    refuseForeignWords([{ path: place, message }], write);
+  } else if (write !== "all" && (line.type === "summary" || line.type === "item")) {
+    const detail = `is of the type "${line.type}", and a user may import messages: leave it out, and count none in the end`;
+    throw foreignWords([{ path: place, detail }]);
   }
 }
 

@@ -1,3 +1,4 @@
+import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
@@ -9,6 +10,7 @@ import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import type { UsersMay } from "../contracts/users-may.ts";
 import { renderContext } from "../memory/formats.ts";
 import { ownSources } from "../memory/items.ts";
 import { appendMessages, messageId } from "./append.ts";
@@ -36,7 +38,7 @@ import {
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
-import { settingsOf, withTenant } from "./settings.ts";
+import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
 
 export type { Birth } from "./session-shell.ts";
 
@@ -143,11 +145,21 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async update(patch: SessionPatch, tenant?: TenantSettings, trace?: string): Promise<Outcome<SessionState>> {
+  /** @param isByUser its settings stand beside those of the back end, and may only be tighter */
+  async update(
+    patch: SessionPatch,
+    tenant?: TenantSettings,
+    trace?: string,
+    isByUser = false,
+  ): Promise<Outcome<SessionState>> {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
-      this.shell.store.updateSession(patch.metadata ?? session.metadata, patch.settings ?? session.settings);
+      const settings =
+        patch.settings === undefined || !isByUser
+          ? (patch.settings ?? session.settings)
+          : settingsByUser(session.settings, patch.settings, session.tenantSettings);
+      this.shell.store.updateSession(patch.metadata ?? session.metadata, settings);
       this.shell.forgetRow();
       const updated = this.shell.known();
       const now = Date.now();
@@ -178,9 +190,11 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async editMessage(id: string, patch: MessagePatch, trace?: string): Promise<Outcome<Message>> {
+  /** @param byUser what users may do here, if it is one who edits */
+  async editMessage(id: string, patch: MessagePatch, trace?: string, byUser?: UsersMay): Promise<Outcome<Message>> {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
+      if (byUser !== undefined) this.#refuseForeignEdit(id, patch, byUser);
       const outcome = editMessage(this.shell.store, this.shell.known(), id, patch, newId, Date.now());
       if (!outcome.ok) throw new Refusal(outcome.fault);
       this.shell.search.update(outcome.value.seq);
@@ -296,6 +310,14 @@ export class ChatSession extends LiveSession {
         summary: row === null ? null : toSummary(row, this.shell.store.summaries.items(row.version)),
       };
     });
+  }
+
+  #refuseForeignEdit(id: string, { content }: MessagePatch, { write }: UsersMay): void {
+    this.shell.known();
+    const row = findMessage(this.shell.store, id);
+    if (row !== null) {
+      refuseForeignWords([{ path: "", roleAt: "messageId", message: { role: row.role, content } }], write);
+    }
   }
 
   #context(session: SessionRow, request: ContextRequest): RenderedContext {

@@ -5,6 +5,7 @@ export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
 export type { CopyErasures, Life } from "./lineage.ts";
+export { type OwnSettings, settingsByUser, termsOf } from "./settings.ts";
 export type { SummaryStep } from "./summarizing.ts";
 
 /** What others may ask of a session's object. */

@@ -13,6 +13,7 @@ import type { Life } from "./lineage.ts";
 import { MaintainedSession } from "./maintained-session.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
+import { type OwnSettings, settingsByUser, withTenant } from "./settings.ts";
 import {
   type ExportHead,
   finishImport,
@@ -49,15 +50,22 @@ export abstract class CopiedSession extends MaintainedSession {
   /**
    * Notes that a fork is made of this session, and gives what it begins with.
    * @param counted by whose limits its messages are counted; absent of one that is there already
+   * @param byUser what a user sets for the fork, over what holds for this session
    */
   async beginFork(
     copy: string,
     throughSeq: Seq | undefined,
     counted?: TenantSettings,
-  ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: SessionSettings }>> {
+    byUser?: { readonly settings: SessionSettings; readonly tenant: TenantSettings | undefined },
+  ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: OwnSettings }>> {
     const copied = await this.#copied.cover(counted?.limits, throughSeq);
     const begun = this.shell.answer(() => {
-      const { session, incarnation, metadata, settings } = this.shell.known();
+      const known = this.shell.known();
+      const { session, incarnation, metadata } = known;
+      const settings =
+        byUser === undefined
+          ? known.settings
+          : settingsByUser(known.settings, byUser.settings, withTenant(known, byUser.tenant).tenantSettings);
       const headSeq = this.shell.store.messages.head()?.seq ?? 0;
       if (throughSeq !== undefined && throughSeq > headSeq) {
         throw new Refusal({

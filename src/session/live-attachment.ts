@@ -11,6 +11,8 @@ const attachmentSchema = z.object({
   scopes: z.array(scopeSchema),
   /** Who sends its frames; a socket that an earlier version opened does not know. */
   by: z.custom<AuditActor>().optional(),
+  /** Whether they have a user's rights alone. */
+  isUser: z.boolean(),
   requestId: z.string(),
   /** Of the request that opened it; a socket that an earlier version opened does not know. */
   trace: z.string().optional(),

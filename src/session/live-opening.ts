@@ -17,6 +17,8 @@ export interface LiveOpening {
   readonly scopes: readonly Scope[];
   /** Who sends them, for the audit. */
   readonly by: AuditActor;
+  /** Whether they have a user's rights alone, as a ticket gives them, whoever asked for it. */
+  readonly isUser: boolean;
   /** When the credentials that were shown are good no more, ms since 1970. */
   readonly expiresAt: number | null;
   readonly ticket: TicketClaim | null;
@@ -32,6 +34,7 @@ const openingSchema = z.object({
   since: revSchema.nullable(),
   scopes: z.array(scopeSchema),
   by: z.custom<AuditActor>(),
+  isUser: z.boolean(),
   expiresAt: z.number().nullable(),
   ticket: z.object({ id: z.string(), life: z.string(), expiresAt: z.number() }).nullable(),
   requestId: z.string(),

@@ -1,4 +1,5 @@
 import { requireScope } from "../access/scopes.ts";
+import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
@@ -24,6 +25,7 @@ const log = createLog();
 interface Sender {
   readonly scopes: readonly Scope[];
   readonly by?: AuditActor | undefined;
+  readonly isUser: boolean;
   readonly trace?: string | undefined;
 }
 
@@ -131,6 +133,10 @@ export abstract class LiveSession extends CopiedSession {
     const { type: _type, id: _id, ...append } = frame;
     requireScope(sender, "memory:write");
     if (append.context !== undefined) requireScope(sender, "memory:read");
+    if (sender.isUser) {
+      const placed = append.messages.map((message, index) => ({ path: `/messages/${index}`, message }));
+      refuseForeignWords(placed, this.shell.row()?.tenantSettings.usersMay?.write);
+    }
     refuseOversize(append.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
     return unwrap(await this.append(append, null, undefined, sender.by, sender.trace));
   }

@@ -88,7 +88,7 @@ export class LiveSockets {
   }
 
   /** Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows. */
-  open({ since, scopes, by, expiresAt, requestId, trace }: LiveOpening): Response {
+  open({ since, scopes, by, isUser, expiresAt, requestId, trace }: LiveOpening): Response {
     const session = this.#shell.known();
     const { store } = this.#shell;
     const now = Date.now();
@@ -98,7 +98,7 @@ export class LiveSockets {
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
     const { incarnation } = session;
     const traced = trace === undefined ? {} : { trace };
-    const opener = { scopes: [...scopes], by, requestId, until, keyCheckedAt: now, ...traced };
+    const opener = { scopes: [...scopes], by, isUser, requestId, until, keyCheckedAt: now, ...traced };
     const attachment: Attachment = { v: 1, incarnation, ...opener, acked: sent, sent };
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -208,7 +208,7 @@ export class LiveSockets {
   // Frames
 
   /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
-  sender(socket: WebSocket): Pick<Attachment, "scopes" | "by" | "requestId" | "trace"> | null {
+  sender(socket: WebSocket): Pick<Attachment, "scopes" | "by" | "isUser" | "requestId" | "trace"> | null {
     const reader = this.#readers.get(socket);
     if (reader === undefined || this.#isOver(socket, reader, this.#shell.row())) return null;
     const now = Date.now();

@@ -1,9 +1,9 @@
 import type { JobKind } from "../contracts/job.ts";
 import type { Content, Role, Seq, StoredMessage, TokenCount } from "../contracts/message.ts";
-import type { Metadata, Origin, SessionRef, SessionSettings } from "../contracts/session.ts";
+import type { Metadata, Origin, SessionRef } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
-import type { TenantTerms } from "./settings.ts";
+import type { OwnSettings, TenantTerms } from "./settings.ts";
 
 /** The rows of the session object, and how each is read. */
 
@@ -11,7 +11,7 @@ export interface SessionRow extends SessionRef {
   readonly incarnation: string;
   readonly hashKey: Uint8Array;
   readonly metadata: Metadata;
-  readonly settings: SessionSettings;
+  readonly settings: OwnSettings;
   /** Rises with each change that the archive must learn of. */
   readonly archiveRev: number;
   /** The last of them that the archive confirmed. */
@@ -190,7 +190,7 @@ export function toSession(row: Row): SessionRow {
     incarnation: text(row["incarnation"]),
     hashKey: bytesOrNull(row["hash_key"]) ?? new Uint8Array(),
     metadata: stored<Metadata>(row["metadata"]),
-    settings: stored<SessionSettings>(row["settings"]),
+    settings: stored<OwnSettings>(row["settings"]),
     archiveRev: number(row["archive_rev"]),
     archivedRev: number(row["archived_rev"]),
     archivedVersion: number(row["archived_version"]),

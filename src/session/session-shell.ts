@@ -1,7 +1,7 @@
 import { type Fault, type Outcome, ThreadkeepError } from "../contracts/errors.ts";
 import { CREATION_GRANT_MS } from "../contracts/limits.ts";
 import type { TokenCount } from "../contracts/message.ts";
-import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
+import type { Metadata, SessionRef } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
 import { revBaseOf } from "./feed.ts";
@@ -11,7 +11,7 @@ import { endOfDay, startOfDay } from "./quota.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
 import { SearchIndex } from "./search-index.ts";
-import { termsOf } from "./settings.ts";
+import { type OwnSettings, termsOf } from "./settings.ts";
 import { NOTHING_SPENT } from "./spent-store.ts";
 import { SessionStore } from "./store.ts";
 
@@ -22,7 +22,7 @@ export interface Birth {
   /** When the directory said that it may be created, by its clock. Without it nobody has asked. */
   readonly grantedAt?: number;
   readonly metadata?: Metadata;
-  readonly settings?: SessionSettings;
+  readonly settings?: OwnSettings;
 }
 
 const HASH_KEY_BYTES = 32;

@@ -1,11 +1,11 @@
-import type { Metadata, SessionRef, SessionSettings } from "../contracts/session.ts";
+import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { AuditStore } from "./audit-store.ts";
 import { FeedStore } from "./feed-store.ts";
 import { JobStore } from "./job-store.ts";
 import { LineageStore } from "./lineage-store.ts";
 import { MessageStore } from "./message-store.ts";
 import { type Copying, type MessageArchive, type SessionRow, toSession } from "./rows.ts";
-import type { TenantTerms } from "./settings.ts";
+import type { OwnSettings, TenantTerms } from "./settings.ts";
 import { SpentStore } from "./spent-store.ts";
 import { SummaryStore } from "./summary-store.ts";
 
@@ -81,7 +81,7 @@ export class SessionStore {
     return toSession(row);
   }
 
-  updateSession(metadata: Metadata, settings: SessionSettings): void {
+  updateSession(metadata: Metadata, settings: OwnSettings): void {
     this.#sql.exec(
       "UPDATE session SET metadata = ?, settings = ? WHERE one = 1",
       JSON.stringify(metadata),

@@ -20,6 +20,7 @@ import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { MessageRow, SessionRow } from "./rows.ts";
+import { plainSettings } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { evidenceOf } from "./summarizing.ts";
 
@@ -42,7 +43,7 @@ export interface ExportHead {
 }
 
 export function readExportHead(store: SessionStore, session: SessionRow): ExportHead {
-  const { metadata, settings, createdAt, changes, incarnation } = session;
+  const { metadata, createdAt, changes, incarnation } = session;
   return {
     line: {
       type: "session",
@@ -51,7 +52,7 @@ export function readExportHead(store: SessionStore, session: SessionRow): Export
       id: session.session,
       createdAt: iso(createdAt),
       metadata,
-      settings,
+      settings: plainSettings(session),
     },
     incarnation,
     headSeq: store.messages.head()?.seq ?? 0,

@@ -16,6 +16,7 @@ const tenant: TenantState = {
   summarization: "on",
   summarizerTokensPerDay: 2_000_000,
   limits: { sessionMessagesPerDay: 2_000, sessionTokensPerDay: 500_000, tenantMessagesPerDay: 200_000 },
+  usersMay: { write: ["assistant"] },
   spentToday: { day: "2026-11-22", inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 },
   leasedToday: { day: "2026-11-22", messages: 41_870, tokens: 6_204_115 },
   updatedAt: "2026-11-22T09:20:00.000Z",

@@ -1,0 +1,54 @@
+import { env, waitUntil } from "cloudflare:workers";
+import { createTenantClient } from "../../src/registry/tenant-client.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { appWith } from "./worker-app.ts";
+import type { HttpAnswer } from "./worker-http.ts";
+import { clientOf, type LiveClient } from "./worker-live.ts";
+
+/** Users with tokens of their own, as the HTTP surface meets them. */
+
+/** Of the objects of the test run, as an isolate of its own sees them. */
+export const tenants = createTenantClient(env.TENANT, {
+  keepAlive: waitUntil,
+  log: createLog({ write: () => undefined }),
+});
+
+/** A tenant that no other test uses. */
+export const freshTenant = (): string => `t-${crypto.randomUUID()}`;
+
+export interface UserSurface {
+  /** A body that is text goes as JSON Lines. */
+  send<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<HttpAnswer<Body>>;
+  /** Opens a socket on a session with the user's token. */
+  follow(session: string): Promise<LiveClient>;
+}
+
+/** The HTTP surface for a user of a tenant, in an isolate that has heard nothing of the tenant yet. */
+export function userOf(tenant: string, owner: string, change: Parameters<typeof appWith>[0] = {}): UserSurface {
+  const scopes = ["memory:read", "memory:write", "memory:erase"] as const;
+  const app = appWith({
+    authenticate: async () => ({ kind: "user", id: `user:${owner}`, tenant, owner, scopes }),
+    ...change,
+  });
+  const urlOf = (path: string): string => `http://threadkeep.test/v1${path}`;
+  return {
+    async send<Body>(method: string, path: string, body?: unknown): Promise<HttpAnswer<Body>> {
+      const isLines = typeof body === "string";
+      const answer = await app.request(urlOf(path), {
+        method,
+        headers: { "Content-Type": isLines ? "application/x-ndjson" : "application/json" },
+        ...(body === undefined ? {} : { body: isLines ? body : JSON.stringify(body) }),
+      });
+      // Not text(): the runtime warns of that for JSON Lines.
+      const text = new TextDecoder().decode(await answer.arrayBuffer());
+      return { status: answer.status, text, body: JSON.parse(text) };
+    },
+    async follow(session) {
+      const client = clientOf(
+        await app.request(urlOf(`/sessions/${session}/live`), { headers: { Upgrade: "websocket" } }),
+      );
+      await client.find("hello", ({ type }) => type === "hello");
+      return client;
+    },
+  };
+}
