@@ -85,7 +85,7 @@ describe("a ticket", () => {
   it("allows what it was issued for and no more, on a socket that outlives the object's memory", async () => {
     const ref = await chatOf(1);
     const reader = await enter(ref, await ticketFor(ref, { scopes: ["memory:read"] }));
-    const writer = await enter(ref, await ticketFor(ref));
+    const writer = await enter(ref, await ticketFor(ref, { scopes: ["memory:read", "memory:write"] }));
     await evictDurableObject(stubAt(ref));
     const messages = [{ role: "user", content: "hello" }];
     reader.send({ type: "append", id: "r", messages });

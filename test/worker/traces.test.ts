@@ -113,10 +113,20 @@ describe("the trace of a request goes with the job", () => {
     });
   }
 
+  const backEnd = appWith({
+    authenticate: async () => ({
+      kind: "tenant-key",
+      id: "deployment-key",
+      tenant: "test",
+      owner: USER,
+      scopes: ["memory:read", "memory:write", "memory:erase"],
+    }),
+  });
+
   function ask(method: string, path: string, body?: string, type = "application/json"): Promise<Response> {
     const headers = { Authorization: user, "Content-Type": type, traceparent: TRACE };
     const init = { method, headers, ...(body === undefined ? {} : { body }) };
-    return Promise.resolve(appWith().request(`http://threadkeep.test/v1${path}`, init));
+    return Promise.resolve(backEnd.request(`http://threadkeep.test/v1${path}`, init));
   }
 
   async function expectTraced(sent: readonly JobMessage[], kind: string): Promise<void> {
@@ -172,7 +182,7 @@ describe("the trace of a request goes with the job", () => {
     const sent = await hear(stubAt(ref));
     const headers = { Authorization: user, Upgrade: "websocket", traceparent: TRACE };
     const url = `http://threadkeep.test/v1/sessions/${ref.session}/live`;
-    const client = clientOf(await appWith().request(url, { headers }));
+    const client = clientOf(await backEnd.request(url, { headers }));
     client.send({ type: "append", id: "1", messages: Array.from({ length: 8 }, (_, at) => turn(at + 9)) });
     await expectTraced(sent, "summarize");
     client.socket.close();
