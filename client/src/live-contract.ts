@@ -29,6 +29,6 @@ export interface Ticket {
 }
 
 export interface TicketRequest {
-  /** What its holder may do on the socket; by default what you may, of these two. */
+  /** What its holder may do on the socket: by default read. With `memory:write` it may append what a user may: messages of the role `user`. */
   scopes?: ("memory:read" | "memory:write")[] | undefined;
 }

@@ -1,7 +1,6 @@
 import type { ServerFrame } from "../../src/contracts/live.ts";
 import { httpSurface } from "./http-surface.ts";
 import type { ProvidedService } from "./provided.ts";
-import { call } from "./service.ts";
 import type { SessionSurface } from "./session-surface.ts";
 
 /** What frames on a socket offer. */
@@ -9,17 +8,19 @@ export const FRAME_OPERATIONS = ["append", "context"] as const satisfies readonl
 
 const FRAME_ID = "asked";
 
-/** Frames on the live feed's WebSocket, which a ticket opens. What frames do not offer goes over HTTP. */
+/** Frames on the live feed's WebSocket, which the tenant's key opens: with a ticket they could write what a user may. What frames do not offer goes over HTTP. */
 export function socketSurface(service: Pick<ProvidedService, "url" | "apiKey">): SessionSurface {
   const http = httpSurface(service);
 
   async function ask<T>(sessionId: string, frame: object): Promise<T> {
     // A feed is of a session that is there.
     await http.create({ id: sessionId });
-    const tickets = `/v1/sessions/${sessionId}/tickets`;
-    const { body } = await call<{ ticket: string }>(service, "POST", tickets, { body: {} });
-    const url = new URL(`/v1/sessions/${sessionId}/live?ticket=${body.ticket}`, service.url.replace("http", "ws"));
-    const socket = new WebSocket(url);
+    const url = new URL(`/v1/sessions/${sessionId}/live`, service.url.replace("http", "ws"));
+    // Node's own takes headers; a browser's does not, and its type with it.
+    const socket: WebSocket = Reflect.construct(WebSocket, [
+      url,
+      { headers: { authorization: `Bearer ${service.apiKey}` } },
+    ]);
     try {
       const answer = await answerTo<T>(socket, frame);
       if ("result" in answer) return answer.result;

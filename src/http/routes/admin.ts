@@ -71,7 +71,7 @@ const updateTenantRoute = defineRoute({
   scopes: ["admin"],
   summary: "Replace a tenant's settings, or pause its summaries",
   description:
-    "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's; `limits` no session can change. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
+    "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's, but those of its user only where they are tighter; `limits` no session can change. `usersMay` opens to users, and to holders of tickets, what is else a back end's. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
   request: z.object({ params: tenantParams, body: tenantPatchSchema }),
   bodyExample: sample.tenantPatch,
   answers: { 200: { description: "The tenant as it is now", schema: tenantStateSchema, example: sample.tenant } },

@@ -94,7 +94,7 @@ const ticket = defineRoute({
   scopes: ["memory:read"],
   summary: "Issue a ticket for the live feed",
   description:
-    "For a browser, which can send no key with a WebSocket, and should have none. A ticket is good for one connection to this session within 60 seconds, for whom you speak for and no more than you may do. Your back end asks for it and hands it to the page.",
+    "For a browser, which can send no key with a WebSocket, and should have none. A ticket is good for one connection to this session within 60 seconds, for whom you speak for. It reads; asked for with `memory:write` it appends as well, no more than you may do, and no more than a user may, whoever you are: messages of the role `user`. Your back end asks for it and hands it to the page.",
   request: z.object({ params: sessionParams, body: ticketRequestSchema.default({}) }),
   bodyExample: sample.ticketRequest,
   answers: { 201: { description: "A new ticket", schema: ticketSchema, example: sample.ticket } },

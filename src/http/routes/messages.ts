@@ -16,7 +16,7 @@ const append = defineRoute({
   scopes: ["memory:write"],
   summary: "Append 1 to 100 messages",
   description:
-    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too.",
+    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more.",
   request: z.object({ params: sessionParams, headers: idempotencyHeaders, body: appendRequestSchema }),
   bodyExample: sample.appendRequest,
   answers: {
@@ -33,7 +33,14 @@ const append = defineRoute({
       headers: RATE_LIMIT_FIELDS,
     },
   },
-  problems: ["message_conflict", "head_seq_mismatch", "message_too_large", "session_full", "quota_exceeded"],
+  problems: [
+    "role_not_allowed",
+    "message_conflict",
+    "head_seq_mismatch",
+    "message_too_large",
+    "session_full",
+    "quota_exceeded",
+  ],
   async handle(call, { params, headers, body }) {
     const result = await appendMessages(call, params.sessionId, body, headers["Idempotency-Key"]);
     const created = result.messages.some((message) => message.created);
@@ -95,11 +102,11 @@ const edit = defineRoute({
   scopes: ["memory:write"],
   summary: "Edit a message",
   description:
-    "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict.",
+    "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. A user's token edits messages of the role `user` alone, into what it might append.",
   request: z.object({ params: messageParams, body: messagePatchSchema }),
   bodyExample: sample.messagePatch,
   answers: { 200: { description: "The message as it is now", schema: messageSchema, example: sample.editedMessage } },
-  problems: ["session_not_found", "message_not_found", "message_erased", "message_too_large"],
+  problems: ["session_not_found", "message_not_found", "role_not_allowed", "message_erased", "message_too_large"],
   async handle(call, { params, body }) {
     return { status: 200, body: await editMessage(call, params.sessionId, params.messageId, body) };
   },

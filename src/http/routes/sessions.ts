@@ -29,14 +29,14 @@ const create = defineRoute({
   scopes: ["memory:write"],
   summary: "Create a session",
   description:
-    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too.",
+    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too. With a user's token `settings` may only be tighter than what the tenant's sessions have (`setting_not_allowed`).",
   request: z.object({ body: newSessionSchema.default({}) }),
   bodyExample: sample.newSession,
   answers: {
     200: { description: "It was there already", schema: sessionStateSchema, example: sample.session },
     201: { description: "It is new", schema: sessionStateSchema, example: sample.newSessionState },
   },
-  problems: ["session_not_found", "session_expired", "session_not_ready"],
+  problems: ["setting_not_allowed", "session_not_found", "session_expired", "session_not_ready"],
   async handle(call, { body }) {
     const { session, created } = await createSession(call, body);
     return { status: created ? 201 : 200, body: session };
@@ -59,7 +59,14 @@ const fork = defineRoute({
     201: { description: "It is new, and whole", schema: sessionStateSchema, example: sample.fork },
     202: { description: "It is new, and still being copied", schema: sessionStateSchema, example: sample.copyingFork },
   },
-  problems: ["session_not_found", "session_exists", "session_expired", "session_not_ready", "quota_exceeded"],
+  problems: [
+    "setting_not_allowed",
+    "session_not_found",
+    "session_exists",
+    "session_expired",
+    "session_not_ready",
+    "quota_exceeded",
+  ],
   async handle(call, { params, body }) {
     const { session, created } = await forkSession(call, params.sessionId, body);
     if (session.status === "copying") return { status: 202, body: session };
@@ -123,13 +130,14 @@ const update = defineRoute({
   tag: "Sessions",
   scopes: ["memory:write"],
   summary: "Replace a session's metadata or settings",
-  description: "What is left out stays as it is; what is given replaces the whole of it.",
+  description:
+    "What is left out stays as it is; what is given replaces the whole of it. Settings of a user's token stand beside those of the back end and hold where they are tighter: a user may lower `maxTokens`, `keepRecentTokens`, `summaryMaxTokens`, `summarizerTokensPerDay` and `expireAfterIdleSeconds`, and leaves the others as they are (`setting_not_allowed`), unless its tenant opens more. Settings of a back end replace both.",
   request: z.object({ params: sessionParams, body: sessionPatchSchema }),
   bodyExample: sample.sessionPatch,
   answers: {
     200: { description: "The session as it is now", schema: sessionStateSchema, example: sample.session },
   },
-  problems: ["session_not_found", "session_expired", "session_not_ready"],
+  problems: ["session_not_found", "setting_not_allowed", "session_expired", "session_not_ready"],
   async handle(call, { params, body }) {
     return { status: 200, body: await updateSession(call, params.sessionId, body) };
   },

@@ -33,7 +33,7 @@ const importRoute = defineRoute({
   scopes: ["memory:write"],
   summary: "Make a session of an export",
   description:
-    "Takes what an export gives, streamed. The new session has the id in the file, or that in `sessionId`; it is there once the whole file was read and checked, and a fault in any line leaves nothing. Its messages count for the day of all the tenant's sessions together, if that is bounded: a file that it has no room for is refused. Exported again it gives the same bytes.",
+    "Takes what an export gives, streamed. The new session has the id in the file, or that in `sessionId`; it is there once the whole file was read and checked, and a fault in any line leaves nothing. Its messages count for the day of all the tenant's sessions together, if that is bounded: a file that it has no room for is refused. Exported again it gives the same bytes. A user's token imports what it might have appended: messages of the role `user`, and no summaries, with settings that are no looser than the tenant's.",
   request: z.object({
     query: z.strictObject({
       sessionId: sessionIdSchema.optional().describe("Of the new session, in place of the id in the file"),
@@ -42,7 +42,7 @@ const importRoute = defineRoute({
   lines: transferLineSchema,
   bodyExample: sample.transferLine,
   answers: { 201: { description: "Imported", schema: importResultSchema, example: sample.importResult } },
-  problems: ["session_exists", "quota_exceeded"],
+  problems: ["role_not_allowed", "setting_not_allowed", "session_exists", "quota_exceeded"],
   async handle(call, { query }, lines) {
     return { status: 201, body: await importSession(call, lines, query.sessionId) };
   },
