@@ -118,13 +118,13 @@ describe("the trace of a request goes with the job", () => {
       kind: "tenant-key",
       id: "deployment-key",
       tenant: "test",
-      owner: USER,
+      owner: user,
       scopes: ["memory:read", "memory:write", "memory:erase"],
     }),
   });
 
   function ask(method: string, path: string, body?: string, type = "application/json"): Promise<Response> {
-    const headers = { Authorization: user, "Content-Type": type, traceparent: TRACE };
+    const headers = { "Content-Type": type, traceparent: TRACE };
     const init = { method, headers, ...(body === undefined ? {} : { body }) };
     return Promise.resolve(backEnd.request(`http://threadkeep.test/v1${path}`, init));
   }
