@@ -62,6 +62,12 @@ export class Directory extends DurableObject<DirectoryEnv> {
       place === undefined ? all : inJurisdiction(all, place),
     );
     this.#owner = new OwnerNote(ctx.storage.sql, owners);
+    const erasure = this.#entries.isThere ? this.#erasure.row() : null;
+    if (erasure === null) return;
+    void ctx.blockConcurrencyWhile(async () => {
+      // An alarm that failed too often is gone for good, and nobody else would go on with the erasure.
+      if ((await ctx.storage.getAlarm()) === null) this.#armAt(erasure.nextSendAt);
+    });
   }
 
   /** Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased. */
@@ -247,14 +253,16 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   /** Destroys whatever is kept of the user here, in which table and under which key it may be, but for the erasure itself. */
   async #forgetUser(erasure: ErasureRow | null): Promise<void> {
-    // Deleted rows stay in the pages of the file; with the whole of it they go.
-    await this.ctx.storage.deleteAlarm();
-    await this.ctx.storage.deleteAll();
+    // Deleted rows stay in the pages of the file; with the whole of it they go, and the alarm.
+    const gone = this.ctx.storage.deleteAll();
     this.#entries.noteDeleted();
-    if (erasure === null) return;
-    this.#entries.make();
-    this.#erasure.put(erasure);
-    this.#armAt(erasure.nextSendAt);
+    if (erasure !== null) {
+      // Before anything is waited for: what is written by then is committed together with the deletion.
+      this.#entries.make();
+      this.#erasure.put(erasure);
+      this.#armAt(erasure.nextSendAt);
+    }
+    await gone;
   }
 
   override async alarm(): Promise<void> {

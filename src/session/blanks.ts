@@ -1,4 +1,7 @@
-/** SQL for as many blanks as a column has bytes; NULL stays NULL. */
+/**
+ * SQL for a text of as many bytes as a column has; NULL stays NULL. A row that keeps its size is written over in place. Not by `printf`,
+ * which the runtime cuts at 100,000 characters: of a longer text the rest would be freed as it was.
+ */
 export function blanksOf(column: string): string {
-  return `CASE WHEN ${column} IS NOT NULL THEN printf('%*s', length(CAST(${column} AS BLOB)), '') END`;
+  return `CASE WHEN ${column} IS NOT NULL THEN CAST(zeroblob(length(CAST(${column} AS BLOB))) AS TEXT) END`;
 }

@@ -293,7 +293,7 @@ export abstract class CopiedSession extends MaintainedSession {
       this.shell.store.wipe(Date.now());
       this.shell.changed();
     });
-    if (this.shell.store.jobs.all().length === 0) await this.shell.vanish();
+    if (this.shell.isLeftOver()) await this.shell.vanish();
   }
 
   #importing(incarnation: string): SessionRow {

@@ -71,7 +71,7 @@ export class SessionShell {
       this.#alarmAt = await ctx.storage.getAlarm();
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
       const isOwed = earliest(this.store.jobs.nextSendAt(), this.store.audit.nextSendAt()) !== null;
-      if (this.#alarmAt === null && (isOwed || this.row() === null)) this.arm();
+      if (this.#alarmAt === null && (isOwed || this.row() === null || this.isLeftOver())) this.arm();
     });
   }
 
@@ -107,6 +107,13 @@ export class SessionShell {
   live(incarnation: string): SessionRow | null {
     const session = this.existing();
     return session === null || session.expiredAt !== null || session.incarnation !== incarnation ? null : session;
+  }
+
+  /** The session is erased, and everybody who had to hear of it has: nothing keeps what is left of the object. */
+  isLeftOver(): boolean {
+    const session = this.row();
+    if (session === null || session.erasedAt === null) return false;
+    return this.store.jobs.all().length === 0 && this.store.audit.nextSendAt() === null;
   }
 
   /** A job of this or of an erased life of the session. */
@@ -178,17 +185,21 @@ export class SessionShell {
   async vanish(): Promise<void> {
     const day = startOfDay(Date.now());
     const spent = this.#hasSchema() ? this.store.spent.on(day) : NOTHING_SPENT;
-    await this.#storage.deleteAlarm();
-    await this.#storage.deleteAll();
-    this.#session = null;
+    // Takes the alarm along. Deleted by itself before, it would be lost if this failed, and nobody would come back for the rest.
+    const gone = this.#storage.deleteAll();
+    // Forgotten before anything else can run here: whoever comes next may begin a new life.
+    this.#session = undefined;
     this.#alarmAt = null;
     this.store.forget();
-    if (spent === NOTHING_SPENT) return;
-    this.transact(() => {
-      migrate(this.#storage.sql);
-      this.store.spent.add(day, spent);
-      this.arm();
-    });
+    if (spent !== NOTHING_SPENT) {
+      // What is written before the deletion is waited for is committed together with it.
+      this.transact(() => {
+        migrate(this.#storage.sql);
+        this.store.spent.add(day, spent);
+        this.arm();
+      });
+    }
+    await gone;
   }
 
   /**
@@ -234,6 +245,8 @@ export class SessionShell {
   #nextWake(): number | null {
     const session = this.row();
     if (session === null) return this.#dayKeptUntil();
+    // Whoever took the last job off may have been broken off before the object was emptied.
+    if (this.isLeftOver()) return Date.now();
     const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
     return earliest(
       this.store.jobs.nextSendAt(),

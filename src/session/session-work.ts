@@ -130,7 +130,10 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /** The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been. */
   async confirmErased(jobId: string, incarnation: string): Promise<void> {
     if (this.shell.owed(jobId, incarnation) === null) return;
-    this.shell.store.jobs.delete(jobId);
+    this.shell.transact(() => {
+      this.shell.store.jobs.delete(jobId);
+      this.shell.arm();
+    });
     await this.#vanishIfDone();
   }
 
@@ -182,10 +185,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   async #vanishIfDone(): Promise<void> {
-    if (this.shell.row() === null) return;
-    const { store } = this.shell;
-    const owesNothing = store.jobs.all().length === 0 && store.audit.nextSendAt() === null;
-    if (this.shell.existing() === null && owesNothing) await this.shell.vanish();
+    if (this.shell.isLeftOver()) await this.shell.vanish();
   }
 
   // Expiry
@@ -228,8 +228,8 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   override async alarm(): Promise<void> {
     this.shell.rings();
     const session = this.shell.row();
-    if (session === null) {
-      // Nothing is left but the count of a day, which is over.
+    if (session === null || this.shell.isLeftOver()) {
+      // Nothing is left but what nobody came back for, or the count of a day, which is over.
       await this.shell.vanish();
       return;
     }
@@ -273,7 +273,10 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     for (const audit of owed) {
       try {
         await this.env.AUDIT_QUEUE.send({ v: 1, events: audit.events });
-        this.shell.transact(() => this.shell.store.audit.settle(audit.id));
+        this.shell.transact(() => {
+          this.shell.store.audit.settle(audit.id);
+          this.shell.arm();
+        });
       } catch (error) {
         log.warn("audit_not_sent", { events: audit.events.length, ...errorFields(error) });
         this.shell.transact(() => {

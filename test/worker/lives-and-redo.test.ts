@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
@@ -110,6 +110,53 @@ describe("lives of a session that was erased and begun anew", () => {
     await onArchive((database) => applyErasure(database, { ref, incarnation: second, createdAt: 2_000 }));
     expect(await onArchive((database) => applyArchiveWrite(database, late))).toBe("stale");
     expect(await archivedOf(ref)).toMatchObject({ incarnation: second, erased: true });
+  });
+});
+
+describe("a session of which nothing is owed any more", () => {
+  const leftOf = (ref: SessionRef): Promise<unknown[]> =>
+    runInDurableObject(stubAt(ref), (_, state) =>
+      state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'session'").toArray(),
+    );
+
+  /** The last job is confirmed, and the object breaks off before it is emptied. */
+  async function breakOff(ref: SessionRef, keepsAlarm: boolean): Promise<void> {
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await runInDurableObject(stubAt(ref), async (_, state) => {
+      state.storage.sql.exec("DELETE FROM jobs");
+      state.storage.sql.exec("DELETE FROM owed_audits");
+      if (keepsAlarm) await state.storage.setAlarm(Date.now() + 3_600_000);
+    });
+    await evictDurableObject(stubAt(ref));
+  }
+
+  it("leaves an empty object, though whoever confirmed the last of it broke off before that", async () => {
+    const ref = await chatOf(2);
+    await breakOff(ref, false);
+    expect(await sessionAt(ref).state()).toMatchObject({ fault: { code: "session_not_found" } });
+    await until("the object is empty", async () => (await leftOf(ref)).length === 0);
+  });
+
+  it("leaves an empty object when its alarm rings, whatever that was set for", async () => {
+    const ref = await chatOf(2);
+    await breakOff(ref, true);
+    await fire(ref);
+    expect(await leftOf(ref)).toEqual([]);
+  });
+
+  it("sets its alarm with the last confirmation, so that the rest is not left to whoever confirms", async () => {
+    const ref = await chatOf(2);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await runInDurableObject(stubAt(ref), (_, state) => void state.storage.sql.exec("DELETE FROM owed_audits"));
+    const [job] = await owedJobs(ref);
+    const incarnation = await incarnationOf(ref);
+    await runInDurableObject(stubAt(ref), async (session, state) => {
+      const { deleteAll } = state.storage;
+      Object.assign(state.storage, { deleteAll: () => Promise.reject(new Error("the disk is away")) });
+      await expect(session.confirmErased(String(job?.["id"]), incarnation)).rejects.toThrow("the disk is away");
+      Object.assign(state.storage, { deleteAll });
+    });
+    await until("the object is empty", async () => (await leftOf(ref)).length === 0);
   });
 });
 

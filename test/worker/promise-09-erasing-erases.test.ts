@@ -6,6 +6,7 @@ import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobKind } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { blanksOf } from "../../src/session/blanks.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { deliver, jobOf, summarizeBy } from "../support/worker-pipeline.ts";
@@ -57,6 +58,20 @@ describe("promise 9: erasing erases a message", () => {
       erased: true,
       tokens: 0,
     });
+  });
+
+  it("writes over every byte of a long text, which else would be freed as it is", async () => {
+    const ref = freshRef();
+    unwrap(await sessionAt(ref).append({ messages: [said("é".repeat(120_000), "long")] }, birthOf(ref)));
+    const sizes = await runInDurableObject(stubAt(ref), (_, state) =>
+      state.storage.sql
+        .exec(
+          `SELECT length(CAST(content AS BLOB)) AS said, length(CAST(${blanksOf("content")} AS BLOB)) AS blank,
+             typeof(${blanksOf("content")}) AS type FROM messages WHERE seq = 1`,
+        )
+        .one(),
+    );
+    expect(sizes).toEqual({ said: 240_002, blank: 240_002, type: "text" });
   });
 
   it("answers an append of the same id with its old seq and stores nothing", async () => {

@@ -217,8 +217,11 @@ export class ObjectStorage {
     return Promise.resolve();
   }
 
+  /** With the alarm, as from the compatibility date 2026-02-24 on. */
   deleteAll(): Promise<void> {
-    this.#use().clear();
+    const disk = this.#use();
+    disk.clear();
+    disk.alarm = null;
     return Promise.resolve();
   }
 }
