@@ -3,6 +3,7 @@ import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite 
 import { eraseUserRows } from "../archive/users.ts";
 import type { JobMessage } from "../contracts/job.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
+import { takeOffList } from "../registry/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { reasonOf, reportFailure, reportRecovery, settleLate } from "./report.ts";
@@ -13,7 +14,12 @@ type Owed =
       readonly kind: "write";
       readonly write: ArchiveWrite & { readonly version: number; readonly messageSeq?: number | undefined };
     }
-  | { readonly kind: "erasure"; readonly createdAt: number; readonly settles: readonly string[] };
+  | {
+      readonly kind: "erasure";
+      readonly createdAt: number;
+      readonly settles: readonly string[];
+      readonly grantedAt: number;
+    };
 
 interface Pending {
   readonly delivery: Delivery;
@@ -78,8 +84,8 @@ async function readOwed(job: JobMessage, parts: PipelineParts): Promise<{ owed: 
     const erasure = await session.readErasure(job.jobId, job.incarnation);
     if (erasure === null) return null;
     // An object of an earlier version names none.
-    const { createdAt, failures, settles = [] } = erasure;
-    return { owed: { kind: "erasure", createdAt, settles }, failures };
+    const { createdAt, failures, settles = [], grantedAt = 0 } = erasure;
+    return { owed: { kind: "erasure", createdAt, settles, grantedAt }, failures };
   }
   const write = await session.readArchiveDelta(job.jobId, job.incarnation);
   return write === null ? null : { owed: { kind: "write", write }, failures: write.failures };
@@ -122,6 +128,11 @@ async function confirm(
     await reportFailure(parts, job, reason, report);
   } else if (owed.kind === "erasure") {
     await forgetTombstone(job, parts);
+    const heldUntil = await takeOffList(parts.directory, job, owed.grantedAt, () => session.listing());
+    if (heldUntil !== null) {
+      await session.postponeErasure(jobId, incarnation, heldUntil);
+      return;
+    }
     // Before the session confirms, which is the last to know of them. Without the list the job comes again.
     for (const ended of owed.settles) await parts.operations.clear(ended);
     await session.confirmErased(jobId, incarnation);

@@ -7,11 +7,11 @@ import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery
 export async function expireSession({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
-  const { step, at } = await session.stepExpiry(jobId, incarnation);
+  const { step, at, grantedAt } = await session.stepExpiry(jobId, incarnation);
   // Whatever has to happen first is owed by then, and the object sends this job again.
   if (step !== "expire" && step !== "cancel") return ACK;
   // A clock may have gone back since the last decision: the object sends this job again until it has caught up.
-  if (!(await parts.directory.setExpired(job, step === "expire", at))) return ACK;
+  if (!(await parts.directory.setExpired(job, step === "expire", at, grantedAt))) return ACK;
   const ended = await session.confirmExpiry(jobId, incarnation, step);
   if (ended && step === "expire") parts.log.info("session_expired", { jobId });
   return ACK;

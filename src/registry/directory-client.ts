@@ -2,13 +2,13 @@ import { unwrap } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import type { CreationGrant, DirectoryCursor, DirectoryEntry } from "./directory-entries.ts";
+import type { CreationGrant, DirectoryCursor, DirectoryEntry, Removal } from "./directory-entries.ts";
 import type { Directory } from "./directory.ts";
 
 /** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
 const TENANT_SHARDS = 64;
 
-export type { DirectoryCursor } from "./directory-entries.ts";
+export type { DirectoryCursor, Removal } from "./directory-entries.ts";
 
 export interface SessionListQuery {
   readonly limit: number;
@@ -17,21 +17,34 @@ export interface SessionListQuery {
 }
 
 export interface DirectoryClient {
-  /** Idempotent. Throws `user_erased`. The word it gives is good for `CREATION_GRANT_MS`. */
-  register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<CreationGrant>;
+  /**
+   * Idempotent. Throws `user_erased`. The word it gives is good for `CREATION_GRANT_MS`.
+   * @param spent an earlier word that the caller was given, and that nothing more can come of
+   */
+  register(ref: SessionRef, createdAt: number, metadata: Metadata, spent?: number): Promise<CreationGrant>;
   /** The same for a session that no list shows before it is registered. */
   announce(ref: SessionRef, createdAt: number): Promise<CreationGrant>;
-  /** The entry is of a new life, and not of an earlier one that nobody took off the list. Idempotent. */
-  renew(ref: SessionRef, metadata: Metadata): Promise<void>;
-  /** Idempotent. @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known */
-  remove(ref: SessionRef, grantedAt: number): Promise<void>;
-  setMetadata(ref: SessionRef, metadata: Metadata): Promise<void>;
+  /**
+   * The entry is of a new life, and not of an earlier one that nobody took off the list. Idempotent.
+   * @param grantedAt the word by which the life began
+   */
+  renew(ref: SessionRef, metadata: Metadata, grantedAt: number): Promise<void>;
+  /**
+   * Idempotent, and deaf where another life may be meant by the entry.
+   * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   */
+  remove(ref: SessionRef, grantedAt: number): Promise<Removal>;
+  /** A removal took it off the lists, and a life of it was found after all. Idempotent. */
+  relist(ref: SessionRef, metadata: Metadata): Promise<void>;
+  /** @param grantedAt the newest word that the life whose metadata it is had heard of */
+  setMetadata(ref: SessionRef, metadata: Metadata, grantedAt: number): Promise<void>;
   /**
    * Idempotent, and deaf to what was decided earlier.
    * @param decidedAt ms since 1970
+   * @param grantedAt the newest word that the life of which it was decided had heard of: an entry of a later life stays as it is
    * @returns false if something is known that was decided later
    */
-  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<boolean>;
+  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number, grantedAt?: number): Promise<boolean>;
   /**
    * The name that the audit has for a user, a keyed hash; null if the user's key was destroyed, or if there is none and none may be
    * made: who is only named in requests that were refused leaves nothing behind.
@@ -84,6 +97,7 @@ type DirectoryStub = DurableObjectStub &
     | "forgetAuditKey"
     | "list"
     | "register"
+    | "relist"
     | "remove"
     | "renew"
     | "setExpired"
@@ -102,13 +116,15 @@ export function createDirectoryClient(
     return objects.getByName(`${ref.tenant}/${ref.owner}${shard}`) as DirectoryStub;
   };
   return {
-    register: async (ref, createdAt, metadata) =>
-      unwrap(await (await stubOf(ref)).register(plainRef(ref), createdAt, metadata)),
+    register: async (ref, createdAt, metadata, spent) =>
+      unwrap(await (await stubOf(ref)).register(plainRef(ref), createdAt, metadata, spent ?? null)),
     announce: async (ref, createdAt) => unwrap(await (await stubOf(ref)).announce(plainRef(ref), createdAt)),
-    renew: async (ref, metadata) => (await stubOf(ref)).renew(ref.session, metadata),
+    renew: async (ref, metadata, grantedAt) => (await stubOf(ref)).renew(ref.session, metadata, grantedAt),
     remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
-    setExpired: async (ref, isExpired, decidedAt) => (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt),
-    setMetadata: async (ref, metadata) => (await stubOf(ref)).setMetadata(ref.session, metadata),
+    setExpired: async (ref, isExpired, decidedAt, grantedAt) =>
+      (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt, grantedAt),
+    relist: async (ref, metadata) => (await stubOf(ref)).relist(ref.session, metadata),
+    setMetadata: async (ref, metadata, grantedAt) => (await stubOf(ref)).setMetadata(ref.session, metadata, grantedAt),
     standing: async (ref) => (await stubOf(ref)).standing(ref.session),
     auditName: async (tenant, user, mayMakeKey) =>
       (await stubOf({ tenant, owner: user, session: "" })).auditName(user, mayMakeKey),

@@ -1,5 +1,5 @@
 import type { ListedSession, Metadata } from "../contracts/session.ts";
-import { ERASURE_SCHEMA } from "./directory-erasure.ts";
+import { ERASURE_SCHEMA, GRANT_REST_MS } from "./directory-erasure.ts";
 
 /** The word that a session may be created, which its object has to hear soon. */
 export interface CreationGrant {
@@ -10,6 +10,20 @@ export interface CreationGrant {
   /** There is an entry already: of the session, or of an earlier life that nobody took off the list. */
   readonly isKnown: boolean;
 }
+
+/**
+ * What became of an entry that was to go.
+ * - `gone`: there is none any more, or the erasure of the user sees to it
+ * - `held`: another word about the session may still lead to a life of it; no list shows the entry if it was the newest life's
+ * - `spent`: a later word was given, too long ago to lead to anything now. Whether it did only the session's object knows: it is to be
+ *   asked, and if nothing lives there the entry goes by that word
+ */
+export type Removal =
+  | { readonly state: "gone" }
+  | { readonly state: "held"; readonly until: number }
+  | { readonly state: "spent"; readonly grantedAt: number };
+
+const GONE: Removal = { state: "gone" };
 
 /** Where a page of the list ended. */
 export interface DirectoryCursor {
@@ -50,6 +64,12 @@ const ERASURE_COLUMNS = `
   ${ERASURE_SCHEMA}
 `;
 
+/** Of which life an entry is: the word before the newest one, and the word by which the life began that it speaks of. */
+const LIFE_COLUMNS = `
+  ALTER TABLE sessions ADD COLUMN granted_before INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN life_at INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** The table of an owner's sessions, and every statement that touches it but those of the user's erasure. */
 export class DirectoryEntries {
   readonly #sql: SqlStorage;
@@ -62,6 +82,7 @@ export class DirectoryEntries {
     const lacks = (column: string): boolean => this.#isThere && !columns.some(({ name }) => name === column);
     if (lacks("expired_at")) sql.exec(EXPIRY_COLUMNS);
     if (lacks("granted_at")) sql.exec(ERASURE_COLUMNS);
+    if (lacks("life_at")) sql.exec(LIFE_COLUMNS);
   }
 
   /** Whether the tables were ever made. An object that is only read has none. */
@@ -80,6 +101,7 @@ export class DirectoryEntries {
       ) WITHOUT ROWID;
       ${EXPIRY_COLUMNS}
       ${ERASURE_COLUMNS}
+      ${LIFE_COLUMNS}
       CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
     `);
     this.#isThere = true;
@@ -94,25 +116,44 @@ export class DirectoryEntries {
    * Notes a session, or the word alone of one that is noted.
    * @param createdAt of one that is new
    * @param isArriving no list shows it
+   * @param spent an earlier word that came to its end with whoever asks: nothing more can come of it
    * @param now ms since 1970
    */
-  grant(session: string, createdAt: number, metadata: Metadata, isArriving: boolean, now: number): CreationGrant {
+  grant(
+    session: string,
+    createdAt: number,
+    metadata: Metadata,
+    isArriving: boolean,
+    spent: number | null,
+    now: number,
+  ): CreationGrant {
     const known = this.#sql
-      .exec<{ created_at: number; granted_at: number; is_arriving: number }>(
-        "SELECT created_at, granted_at, is_arriving FROM sessions WHERE session = ?",
+      .exec<{ created_at: number; granted_at: number; granted_before: number; is_arriving: number }>(
+        "SELECT created_at, granted_at, granted_before, is_arriving FROM sessions WHERE session = ?",
         session,
       )
       .toArray()[0];
     const isKnown = known !== undefined && known.is_arriving === 0;
     const grantedAt = Math.max(now, (known?.granted_at ?? 0) + 1);
-    if (isKnown) this.#sql.exec("UPDATE sessions SET granted_at = ? WHERE session = ?", grantedAt, session);
-    else {
+    const grantedBefore =
+      known === undefined ? 0 : known.granted_at === spent ? known.granted_before : known.granted_at;
+    if (isKnown) {
       this.#sql.exec(
-        "INSERT OR REPLACE INTO sessions (session, created_at, metadata, granted_at, is_arriving) VALUES (?, ?, ?, ?, ?)",
+        "UPDATE sessions SET granted_at = ?, granted_before = ? WHERE session = ?",
+        grantedAt,
+        grantedBefore,
+        session,
+      );
+    } else {
+      this.#sql.exec(
+        `INSERT OR REPLACE INTO sessions
+           (session, created_at, metadata, granted_at, granted_before, life_at, is_arriving)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6)`,
         session,
         createdAt,
         JSON.stringify(metadata),
         grantedAt,
+        grantedBefore,
         isArriving ? 1 : 0,
       );
     }
@@ -123,32 +164,74 @@ export class DirectoryEntries {
     return this.#sql.exec("SELECT 1 FROM sessions WHERE session = ?", session).toArray().length > 0;
   }
 
-  /** As that of a new life. */
-  renew(session: string, metadata: Metadata): void {
+  /** As that of a new life, which began by a word; not where the entry is of a later one by then. */
+  renew(session: string, metadata: Metadata, grantedAt: number): void {
     this.#sql.exec(
-      "UPDATE sessions SET metadata = ?, expired_at = NULL, expiry_decided_at = granted_at WHERE session = ?",
+      `UPDATE sessions SET metadata = ?1, expired_at = NULL, expiry_decided_at = granted_at, life_at = ?2
+       WHERE session = ?3 AND life_at < ?2`,
+      JSON.stringify(metadata),
+      grantedAt,
+      session,
+    );
+  }
+
+  /**
+   * Removes an entry, if no life but one that is gone can be meant by it.
+   * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   */
+  remove(session: string, grantedAt: number, now: number): Removal {
+    const entry = this.#sql
+      .exec<{ granted_at: number; granted_before: number }>(
+        "SELECT granted_at, granted_before FROM sessions WHERE session = ?",
+        session,
+      )
+      .toArray()[0];
+    if (entry === undefined) return GONE;
+    const isInUse = (word: number): boolean => now - word < GRANT_REST_MS;
+    if (entry.granted_at > grantedAt) {
+      if (isInUse(entry.granted_at)) return { state: "held", until: entry.granted_at + GRANT_REST_MS };
+      return { state: "spent", grantedAt: entry.granted_at };
+    }
+    // An earlier word may be on its way to the object, and find nothing there any more.
+    if (isInUse(entry.granted_before)) {
+      this.#sql.exec("UPDATE sessions SET is_arriving = 1, metadata = '{}' WHERE session = ?", session);
+      return { state: "held", until: entry.granted_before + GRANT_REST_MS };
+    }
+    this.#sql.exec("DELETE FROM sessions WHERE session = ?", session);
+    return GONE;
+  }
+
+  /** Shows an entry again of which a life was found after all. */
+  relist(session: string, metadata: Metadata): void {
+    this.#sql.exec(
+      "UPDATE sessions SET is_arriving = 0, metadata = ? WHERE session = ? AND is_arriving = 1",
       JSON.stringify(metadata),
       session,
     );
   }
 
-  /** Removes an entry of which no later word was given. */
-  remove(session: string, grantedAt: number): void {
-    this.#sql.exec("DELETE FROM sessions WHERE session = ? AND granted_at <= ?", session, grantedAt);
+  /** @param grantedAt the newest word that the life whose metadata it is had heard of: an entry of a later life keeps its own */
+  setMetadata(session: string, metadata: Metadata, grantedAt: number): void {
+    this.#sql.exec(
+      "UPDATE sessions SET metadata = ? WHERE session = ? AND life_at <= ?",
+      JSON.stringify(metadata),
+      session,
+      grantedAt,
+    );
   }
 
-  setMetadata(session: string, metadata: Metadata): void {
-    this.#sql.exec("UPDATE sessions SET metadata = ? WHERE session = ?", JSON.stringify(metadata), session);
-  }
-
-  /** @returns false if something is known that was decided later */
-  setExpired(session: string, isExpired: boolean, decidedAt: number): boolean {
+  /**
+   * @param grantedAt the newest word that the life of which it was decided had heard of
+   * @returns false if something is known that was decided later
+   */
+  setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): boolean {
     this.#sql.exec(
       `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2
-       WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2`,
+       WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2 AND life_at <= ?4`,
       isExpired ? decidedAt : null,
       decidedAt,
       session,
+      grantedAt,
     );
     const later = this.#sql.exec(
       "SELECT 1 FROM sessions WHERE session = ? AND expiry_decided_at > ?",

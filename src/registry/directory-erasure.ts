@@ -12,7 +12,7 @@ const PAGE_SIZE = 50;
 /** A consumer that goes on comes back far sooner; one that stopped is followed by another after this. */
 const PROGRESS_PAUSE_MS = 5_000;
 /** Longer than any word of the directory is good for, whatever two clocks differ by. */
-const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
+export const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
 /** An erasure waits for the words of its directory to run out, and for its sessions to hear from the archive: before this it is in time. */
 const LATE_AFTER_MS = 120_000;
 

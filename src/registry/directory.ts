@@ -1,14 +1,19 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Outcome } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
-import { CREATION_GRANT_MS } from "../contracts/limits.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { jurisdictionSchema } from "../contracts/tenant.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { AuditKey } from "./directory-audit-key.ts";
-import { type CreationGrant, DirectoryEntries, type DirectoryPage, type DirectoryQuery } from "./directory-entries.ts";
+import {
+  type CreationGrant,
+  DirectoryEntries,
+  type DirectoryPage,
+  type DirectoryQuery,
+  type Removal,
+} from "./directory-entries.ts";
 import {
   DirectoryErasure,
   erasedUser,
@@ -70,53 +75,82 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
-  /** Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased. */
-  async register(ref: SessionRef, createdAt: number, metadata: Metadata): Promise<Outcome<CreationGrant>> {
-    return this.#grant(ref, createdAt, metadata, false);
+  /**
+   * Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased.
+   * @param spent an earlier word that the caller was given, and that nothing more can come of
+   */
+  async register(
+    ref: SessionRef,
+    createdAt: number,
+    metadata: Metadata,
+    spent: number | null = null,
+  ): Promise<Outcome<CreationGrant>> {
+    return this.#grant(ref, createdAt, metadata, false, spent);
   }
 
   /** Notes a session that is about to be filled, and that no list shows before it is registered. */
   async announce(ref: SessionRef, createdAt: number): Promise<Outcome<CreationGrant>> {
-    return this.#grant(ref, createdAt, {}, true);
+    return this.#grant(ref, createdAt, {}, true, null);
   }
 
-  #grant(ref: SessionRef, createdAt: number, metadata: Metadata, isArriving: boolean): Outcome<CreationGrant> {
+  #grant(
+    ref: SessionRef,
+    createdAt: number,
+    metadata: Metadata,
+    isArriving: boolean,
+    spent: number | null,
+  ): Outcome<CreationGrant> {
     return this.ctx.storage.transactionSync(() => {
       this.#entries.make();
       const erasure = this.#erasure.row();
       if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
       if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(Date.now());
-      return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, Date.now()) };
+      return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, spent, Date.now()) };
     });
   }
 
-  /** The entry is of a new life: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent. */
-  async renew(session: string, metadata: Metadata): Promise<void> {
-    if (this.#entries.isThere) this.#entries.renew(session, metadata);
+  /**
+   * The entry is of a new life: what it says of an earlier one, which nobody took off the list, holds no more. Idempotent.
+   * @param grantedAt the word by which the life began
+   */
+  async renew(session: string, metadata: Metadata, grantedAt: number): Promise<void> {
+    if (this.#entries.isThere) this.#entries.renew(session, metadata, grantedAt);
   }
 
   /**
-   * Takes a session off the list. Idempotent, and deaf where a later word than `grantedAt` may still lead to a new life of it.
+   * Takes a session off the list. Idempotent, and deaf where another word may lead to a life of it, or did.
    * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
    */
-  async remove(session: string, grantedAt: number): Promise<void> {
+  async remove(session: string, grantedAt: number): Promise<Removal> {
     // The erasure of the user has to ask its object yet, whoever erased it.
-    if (!this.#entries.isThere || this.#erasure.row() !== null) return;
-    this.#entries.remove(session, Math.max(grantedAt, Date.now() - CREATION_GRANT_MS));
+    if (!this.#entries.isThere || this.#erasure.row() !== null) return { state: "gone" };
+    return this.#entries.remove(session, grantedAt, Date.now());
   }
 
-  async setMetadata(session: string, metadata: Metadata): Promise<void> {
-    if (this.#entries.isThere) this.#entries.setMetadata(session, metadata);
+  /** The session is there after all, by a word that came late. Idempotent. */
+  async relist(session: string, metadata: Metadata): Promise<void> {
+    if (this.#entries.isThere) this.#entries.relist(session, metadata);
+  }
+
+  /** @param grantedAt the newest word that the life whose metadata it is had heard of */
+  async setMetadata(session: string, metadata: Metadata, grantedAt: number): Promise<void> {
+    if (this.#entries.isThere) this.#entries.setMetadata(session, metadata, grantedAt);
   }
 
   /**
    * Notes that a session expired, or that it did not after all. Idempotent: what was decided before what is known changes nothing, nor
    * does what was decided of an earlier life of the session.
    * @param decidedAt ms since 1970, by the clock of the session's object
+   * @param grantedAt the newest word that the life of which it was decided had heard of
    * @returns false if something is known that was decided later
    */
-  async setExpired(session: string, isExpired: boolean, decidedAt: number): Promise<boolean> {
-    return !this.#entries.isThere || this.#entries.setExpired(session, isExpired, decidedAt);
+  async setExpired(
+    session: string,
+    isExpired: boolean,
+    decidedAt: number,
+    grantedAt: number = Number.MAX_SAFE_INTEGER,
+  ): Promise<boolean> {
+    return !this.#entries.isThere || this.#entries.setExpired(session, isExpired, decidedAt, grantedAt);
   }
 
   /**

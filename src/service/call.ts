@@ -71,10 +71,10 @@ export function refOf(call: Call, sessionId: string): SessionRef {
 export async function renewIfKnown(
   call: Call,
   ref: SessionRef,
-  { isKnown }: { readonly isKnown: boolean },
+  { isKnown, grantedAt }: { readonly isKnown: boolean; readonly grantedAt: number },
   metadata: Metadata,
 ): Promise<void> {
-  if (isKnown) await call.parts.directory.renew(ref, metadata);
+  if (isKnown) await call.parts.directory.renew(ref, metadata, grantedAt);
 }
 
 /** The settings that a session begins with. Those of a user stand apart, and may only be tighter than what holds without them. */

@@ -15,6 +15,7 @@ import {
   TENANT_OWNER,
 } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import { takeOffList } from "../registry/listing-client.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
 import { beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
@@ -164,9 +165,13 @@ export const eraseSession = operation(
   { action: "eraseSession", scopes: ["memory:erase"], audit: "each" },
   async (call: Call, sessionId: string): Promise<Erasure> => {
     const ref = refOf(call, sessionId);
-    const outcome = await call.parts.sessions.get(ref).erase(call.trace);
-    if (!outcome.ok && outcome.fault.code === "session_not_found") await call.parts.directory.remove(ref, 0);
+    const session = call.parts.sessions.get(ref);
+    const outcome = await session.erase(call.trace);
+    if (!outcome.ok && outcome.fault.code === "session_not_found") {
+      await takeOffList(call.parts.directory, ref, 0, () => session.listing());
+    }
     const { grantedAt, ...erasure } = unwrap(outcome);
+    // Where it cannot go yet, or this comes to nothing, the erasure that the session owes sees to it.
     await call.parts.directory.remove(ref, grantedAt);
     return erasure;
   },
@@ -178,8 +183,10 @@ export const updateSession = operation(
   async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
     const tenant = await tenantOf(call);
-    const state = unwrap(await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)));
-    if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata);
+    const { grantedAt, ...state } = unwrap(
+      await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)),
+    );
+    if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata, grantedAt);
     return state;
   },
 );

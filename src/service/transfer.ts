@@ -184,13 +184,15 @@ class Importing {
     const { message, summary, item } = this.#count;
     const isWhole = end.messages === message && end.summaries === summary && end.items === item;
     // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
-    if (isWhole) {
-      const grant = await this.#call.parts.directory.register(this.#ref, Date.parse(createdAt), metadata);
-      this.#grantedAt = grant.grantedAt;
-      await renewIfKnown(this.#call, this.#ref, grant, metadata);
-    }
+    const { directory } = this.#call.parts;
+    const grant = isWhole
+      ? await directory.register(this.#ref, Date.parse(createdAt), metadata, this.#grantedAt)
+      : null;
+    this.#grantedAt = grant?.grantedAt ?? this.#grantedAt;
     const sources = isWhole ? await this.#tellSources() : [];
     unwrap(await this.#object().finishImport(this.#life.incarnation, end, this.#dropped, sources, this.#grantedAt));
+    // Only now the entry is this session's: another may have begun under its id, and ended the import.
+    if (grant !== null) await renewIfKnown(this.#call, this.#ref, grant, metadata);
     return {
       id: this.#ref.session,
       messages: message,
@@ -214,8 +216,8 @@ class Importing {
   /** Leaves nothing. What cannot be reached now gives the import up by itself. */
   async abandon(): Promise<void> {
     try {
-      await this.#object().abandonImport(this.#life.incarnation);
-      await this.#call.parts.directory.remove(this.#ref, this.#grantedAt);
+      const grantedAt = await this.#object().abandonImport(this.#life.incarnation, this.#grantedAt);
+      if (grantedAt !== null) await this.#call.parts.directory.remove(this.#ref, grantedAt);
     } catch {
       // Its object gives it up after a while; an entry whose session was never there is harmless.
     }

@@ -145,13 +145,16 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** @param isByUser its settings stand beside those of the back end, and may only be tighter */
+  /**
+   * @param isByUser its settings stand beside those of the back end, and may only be tighter
+   * @returns also the newest word of the directory that this life heard of: the list's entry is of it, or of a later one
+   */
   async update(
     patch: SessionPatch,
     tenant?: TenantSettings,
     trace?: string,
     isByUser = false,
-  ): Promise<Outcome<SessionState>> {
+  ): Promise<Outcome<SessionState & { grantedAt: number }>> {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
@@ -170,7 +173,7 @@ export class ChatSession extends LiveSession {
       if (isNews || isLacking || isArchivedInVain(updated)) oweArchive(this.shell.store, updated, newId, now);
       oweSummaryIfDue(this.shell.store, updated, newId, now);
       this.shell.changed();
-      return readState(this.shell.store, this.shell.known());
+      return { ...readState(this.shell.store, this.shell.known()), grantedAt: session.grantedAt };
     });
   }
 

@@ -284,16 +284,22 @@ export abstract class CopiedSession extends MaintainedSession {
     return finished;
   }
 
-  /** Leaves nothing of an import that failed. */
-  async abandonImport(incarnation: string): Promise<void> {
+  /**
+   * Leaves nothing of an import that failed.
+   * @param grantedAt the newest word of the directory that its caller was given, and that nothing else comes of
+   * @returns the newest word that this life had heard of, for the list; null if it is not this import's any more: it is whole, or was
+   *   erased, and whoever did that sees to the list
+   */
+  async abandonImport(incarnation: string, grantedAt = 0): Promise<number | null> {
     const session = this.shell.existing();
-    if (session?.incarnation !== incarnation || session.copying === null) return;
+    if (session?.incarnation !== incarnation || session.copying === null) return null;
     this.shell.transact(() => {
       this.shell.search.drop();
       this.shell.store.wipe(Date.now());
       this.shell.changed();
     });
     if (this.shell.isLeftOver()) await this.shell.vanish();
+    return Math.max(session.grantedAt, grantedAt);
   }
 
   #importing(incarnation: string): SessionRow {

@@ -191,6 +191,7 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   const job = {
     ...newJob("erase", session.incarnation, newId(), 0, now, now),
     settles: settles.map((ended) => ended.id),
+    grantedAt: session.grantedAt,
   };
   store.jobs.put(job);
   return job;

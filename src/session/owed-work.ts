@@ -43,6 +43,7 @@ export function newJob(
     lastFailedAt: null,
     createdAt: now,
     settles: [],
+    grantedAt: 0,
   };
 }
 

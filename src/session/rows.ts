@@ -150,6 +150,8 @@ export interface JobRow {
   readonly createdAt: number;
   /** Jobs that ended with the session, and that operators may have on their lists. */
   readonly settles: readonly string[];
+  /** Of an erasure: the newest word of the directory that the erased life had heard of; 0 if none. */
+  readonly grantedAt: number;
 }
 
 /** An item with the versions between which it holds. */
@@ -306,5 +308,6 @@ export function toJob(row: Row): JobRow {
     lastFailedAt: numberOrNull(row["last_failed_at"]),
     createdAt: number(row["created_at"]),
     settles: row["settles"] === null ? [] : stored<string[]>(row["settles"]),
+    grantedAt: number(row["granted_at"]),
   };
 }

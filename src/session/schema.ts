@@ -232,6 +232,13 @@ export const MIGRATIONS: readonly Migration[] = [
       );
     `,
   },
+  {
+    id: 10,
+    sql: `
+      -- Of an erasure: the newest word of the directory that the erased life had heard of. The list's entry goes by it.
+      ALTER TABLE jobs ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

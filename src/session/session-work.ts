@@ -3,6 +3,7 @@ import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
+import type { Living } from "../registry/listing-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
@@ -118,13 +119,30 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   async readErasure(
     jobId: string,
     incarnation: string,
-  ): Promise<{ createdAt: number; failures: number; settles?: readonly string[] } | null> {
+  ): Promise<{ createdAt: number; failures: number; settles?: readonly string[]; grantedAt?: number } | null> {
     const job = this.shell.owed(jobId, incarnation);
     const session = this.shell.row();
     if (job === null || session === null) return null;
     // Only the newest life's date is kept. Each began after those before it, and that is all that the archive goes by.
     const createdAt = session.incarnation === incarnation ? session.beganAt : session.beganAt - 1;
-    return { createdAt, failures: job.failures, settles: job.settles };
+    return { createdAt, failures: job.failures, settles: job.settles, grantedAt: job.grantedAt };
+  }
+
+  /** The list may still have to change: the erasure is not confirmed before `at`. */
+  async postponeErasure(jobId: string, incarnation: string, at: number): Promise<void> {
+    const job = this.shell.owed(jobId, incarnation);
+    if (job === null) return;
+    this.shell.transact(() => {
+      this.shell.store.jobs.put({ ...job, nextSendAt: at });
+      this.shell.arm();
+    });
+  }
+
+  /** What the list is to say of the session; null if there is none. */
+  async listing(): Promise<Living | null> {
+    const session = this.shell.existing();
+    if (session === null) return null;
+    return { metadata: session.metadata, isListed: session.copying?.kind !== "import" };
   }
 
   /** The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been. */
@@ -191,12 +209,12 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Expiry
 
   /** What has to be done, and when that was found: of two who tell others, the later one is right. */
-  async stepExpiry(jobId: string, incarnation: string): Promise<{ step: ExpiryStep; at: number }> {
+  async stepExpiry(jobId: string, incarnation: string): Promise<{ step: ExpiryStep; at: number; grantedAt?: number }> {
     const at = Date.now();
-    return this.shell.work(jobId, incarnation, { step: "done", at }, (session) => {
+    return this.shell.work(jobId, incarnation, { step: "done", at, grantedAt: 0 }, (session) => {
       const step = stepExpiry(this.shell.store, session, jobId, newId, at);
       this.shell.changed();
-      return { step, at };
+      return { step, at, grantedAt: session.grantedAt };
     });
   }
 

@@ -57,7 +57,10 @@ function erasureIn(state: DurableObjectState): Record<string, unknown> {
 /** Whatever was said to be created was created long ago. */
 async function letGrantsPass(user: UserRef, ms = 3 * CREATION_GRANT_MS): Promise<void> {
   await runInDurableObject(directoryOf(user), (_, state) => {
-    state.storage.sql.exec("UPDATE sessions SET granted_at = granted_at - ?", ms);
+    state.storage.sql.exec(
+      "UPDATE sessions SET granted_at = granted_at - ?1, granted_before = max(0, granted_before - ?1)",
+      ms,
+    );
   });
 }
 
@@ -386,6 +389,140 @@ describe("what comes late, after the user was erased", () => {
 
 describe("an entry of the list of sessions", () => {
   const ref = (): SessionRef => ({ ...freshUser(), session: "again" });
+
+  /** A life that began by a word, as a request brings it to the object. */
+  async function beginBy(again: SessionRef, { grantedAt }: { grantedAt: number }): Promise<void> {
+    const birth = { ref: again, createdAt: Date.now(), grantedAt };
+    unwrap(await withoutAlarm(again, (session) => session.append({ messages: [turn(1)] }, birth)));
+  }
+
+  const erased = (again: SessionRef): Promise<number> =>
+    withoutAlarm(again, async (session) => unwrap(await session.erase()).grantedAt);
+
+  /** An import under way: what it is sent, and how it ends. */
+  function importInto(again: SessionRef): {
+    send: (...lines: readonly string[]) => Promise<void>;
+    end: () => Promise<number>;
+  } {
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = writable.getWriter();
+    const answer = request("POST", `/import?sessionId=${again.session}`, readable, again.owner);
+    return {
+      send: (...lines) => writer.write(new TextEncoder().encode(`${lines.join("\n")}\n`)),
+      end: async () => {
+        await writer.close().catch(() => undefined);
+        return (await answer).status;
+      },
+    };
+  }
+
+  const at = "2026-01-02T03:04:05.000Z";
+  const HEAD = JSON.stringify({
+    type: "session",
+    format: "threadkeep-session",
+    formatVersion: 1,
+    id: "again",
+    createdAt: at,
+    metadata: { from: "a file" },
+    settings: {},
+  });
+  const LINE = JSON.stringify({ type: "message", seq: 1, id: "one", role: "user", content: "imported", createdAt: at });
+  const END = JSON.stringify({ type: "end", messages: 1, summaries: 0, items: 0, complete: true });
+
+  it.each([
+    ["breaks off", ["this is not JSON"]],
+    ["comes to its end", [LINE, END]],
+  ])("stays with a session that took the place of an import, when that import %s", async (_, rest) => {
+    const again = ref();
+    const file = importInto(again);
+    await file.send(HEAD);
+    await until("the import has begun", async () => (await storedText(again)) !== "");
+    expect((await request("DELETE", "/sessions/again", undefined, again.owner)).status).toBe(202);
+    await request("POST", "/sessions", { id: "again", metadata: { from: "somebody" } }, again.owner);
+    await request("POST", "/sessions/again/messages", { messages: [turn(1)] }, again.owner);
+    await letGrantsPass(again);
+    await file.send(...rest);
+    expect(await file.end()).toBeGreaterThanOrEqual(400);
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { from: "somebody" } });
+    // And so the erasure of its user reaches it.
+    await finish(again, await beginErasure(again));
+    expect(await storedText(again)).toBe("");
+  });
+
+  it("stays with an import that is whole, though whoever sent it never heard that and gave it up", async () => {
+    const again = ref();
+    const file = importInto(again);
+    await file.send(HEAD, LINE, END);
+    expect(await file.end()).toBe(201);
+    expect(await sessionAt(again).abandonImport(await incarnationOf(again), Date.now())).toBeNull();
+    expect([...(await listed(again)).keys()]).toEqual(["again"]);
+  });
+
+  it("goes with an import that is refused at its end, and with one that breaks off", async () => {
+    const again = ref();
+    const wrongEnd = END.replace('"items":0', '"items":1');
+    for (const rest of [[LINE, wrongEnd], [LINE], ["{}"]]) {
+      const file = importInto(again);
+      await file.send(HEAD, ...rest);
+      expect(await file.end()).toBeGreaterThanOrEqual(400);
+      const { entries } = await directoryOf(again).standing("again");
+      expect(entries).toBe(0);
+    }
+  });
+
+  it("comes back with a life that an earlier word led to, after the life of a later one was erased", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    const early = await directory.register(again, Date.now(), {});
+    await beginBy(again, await directory.register(again, Date.now(), {}));
+    await directory.remove(again, await erased(again));
+    expect(await listed(again)).toEqual(new Map());
+    await beginBy(again, early);
+    await deliver(await jobOf(again, "erase"));
+    expect([...(await listed(again)).keys()]).toEqual(["again"]);
+    expect(await storedText(again)).toContain("invoice");
+  });
+
+  it("goes by itself where a later word came to nothing, once nothing can come of it any more", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    await beginBy(again, await directory.register(again, Date.now(), {}));
+    await directory.register(again, Date.now(), {});
+    const job = await erased(again).then(() => jobOf(again, "erase"));
+    await deliver(job);
+    expect([...(await listed(again)).keys()]).toEqual(["again"]);
+    expect(await jobOf(again, "erase")).toEqual(job);
+    await letGrantsPass(again);
+    await deliver(job);
+    expect((await directoryOf(again).standing("again")).entries).toBe(0);
+    await until("the object is empty", async () => (await storedText(again)) === "");
+  });
+
+  it("goes with what the session owes, though whoever erased it never came to the list", async () => {
+    const again = ref();
+    await beginBy(again, await pipelineParts().directory.register(again, Date.now(), { secret: "old" }));
+    await erased(again);
+    await deliver(await jobOf(again, "erase"));
+    expect((await directoryOf(again).standing("again")).entries).toBe(0);
+  });
+
+  it("says nothing that comes late of a life before: no metadata, no expiry", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    const first = await directory.register(again, Date.now(), {});
+    await beginBy(again, first);
+    await directory.remove(again, await erased(again));
+    const decidedAt = Date.now();
+    const second = await directory.register(again, Date.parse(at), { life: 2 });
+    await beginBy(again, second);
+    await directory.setMetadata(again, { life: 1 }, first.grantedAt);
+    await directory.renew(again, { life: 1 }, first.grantedAt);
+    await directory.setExpired(again, true, decidedAt, first.grantedAt);
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2 } });
+    expect((await listed(again)).get("again")).not.toHaveProperty("expiredAt");
+    await directory.setMetadata(again, { life: 2, mood: "calm" }, second.grantedAt);
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2, mood: "calm" } });
+  });
 
   it("stays if a new life was allowed before the removal of the old one arrives", async () => {
     const again = ref();

@@ -63,6 +63,7 @@ export function partsOf(world: World, atGate: AtGate): SimulatedParts {
       remove: (ref) =>
         callDirectory(world, ref, atGate, "remove", (session) => {
           if (session.model === null) world.directory.remove(session);
+          return { state: "gone" } as const;
         }),
       setExpired: (ref, isExpired, at) =>
         callDirectory(world, ref, atGate, "setExpired", (session) =>

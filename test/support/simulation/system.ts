@@ -111,7 +111,7 @@ export interface SimulatedBatch {
 export interface SimulatedParts {
   readonly sessions: { get(ref: SessionRef): unknown };
   readonly directory: {
-    remove(ref: SessionRef): Promise<void>;
+    remove(ref: SessionRef): Promise<{ readonly state: "gone" }>;
     setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number): Promise<boolean>;
   };
   readonly tenants: { read(tenant: string): Promise<TenantSettings>; spend(): Promise<void> };
