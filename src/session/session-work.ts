@@ -209,7 +209,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Expiry
 
   /** What has to be done, and when that was found: of two who tell others, the later one is right. */
-  async stepExpiry(jobId: string, incarnation: string): Promise<{ step: ExpiryStep; at: number; grantedAt?: number }> {
+  async stepExpiry(jobId: string, incarnation: string): Promise<{ step: ExpiryStep; at: number; grantedAt: number }> {
     const at = Date.now();
     return this.shell.work(jobId, incarnation, { step: "done", at, grantedAt: 0 }, (session) => {
       const step = stepExpiry(this.shell.store, session, jobId, newId, at);
