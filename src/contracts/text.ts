@@ -4,9 +4,10 @@ import { MAX_ID_LENGTH, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 /** Text that every store keeps as it is: no NUL (PostgreSQL refuses it), no lone surrogate (UTF-8 has no form for it). */
 export const safeText = z
   .string()
-  .refine((text) => !text.includes("\u0000"), { error: "must not contain NUL characters" })
+  .refine((text) => !text.includes("\u0000"), { error: "must not contain NUL characters", abort: true })
   .refine((text) => text.isWellFormed(), {
     error: "must be well-formed Unicode: it contains a lone surrogate",
+    abort: true,
   });
 
 /** Ends a line, changes the direction of what follows, or hides a text in a name: controls, separators, overrides and tags. */
@@ -86,23 +87,33 @@ function faultIn(key: PropertyKey, fault: JsonFault | null): JsonFault | null {
 }
 
 /** Any JSON value, of bounded depth, whose strings and names are safe text. */
-export const safeJson = z.custom<Json>().superRefine((value, context) => {
-  const fault = jsonFault(value, 0);
-  if (fault !== null) context.addIssue({ code: "custom", path: [...fault.path], message: fault.message });
-});
+export const safeJson = z.custom<Json>().superRefine((value, context) => tellFault(jsonFault(value, 0), context));
 
-/** A JSON object whose names are safe text, as its values are: jsonb keeps names by the same rules. */
-export const safeJsonObject = z.record(safeText, safeJson);
+/** The same of an object by its names: of a value that is too deep, whose it is. */
+function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null {
+  for (const [name, entry] of Object.entries(value)) {
+    const fault = jsonFault({ [name]: entry }, -1);
+    if (fault !== null) return fault === TOO_DEEP ? { ...fault, path: [name] } : fault;
+  }
+  return null;
+}
+
+/** Any JSON object whose names are safe text, as its values are: jsonb keeps names by the same rules. The first fault is told. */
+const jsonObject = z.record(z.string(), z.custom<Json>());
+export const safeJsonObject = jsonObject.superRefine((value, context) => tellFault(objectFault(value), context));
 
 /** A JSON object with a bound on its size in bytes. */
 export function boundedJsonObject(maxBytes: number) {
-  // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
-  return safeJsonObject.refine(
-    (value) => jsonFault(value, -1) !== null || byteLength(JSON.stringify(value)) <= maxBytes,
-    {
-      error: `must be at most ${maxBytes} bytes as JSON`,
-    },
-  );
+  return jsonObject.superRefine((value, context) => {
+    const fault = objectFault(value);
+    // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
+    const isTooLarge = fault === null && byteLength(JSON.stringify(value)) > maxBytes;
+    tellFault(isTooLarge ? faultHere(`must be at most ${maxBytes} bytes as JSON`) : fault, context);
+  });
+}
+
+function tellFault(fault: JsonFault | null, context: z.core.$RefinementCtx): void {
+  if (fault !== null) context.addIssue({ code: "custom", path: [...fault.path], message: fault.message });
 }
 
 /** Whether every store keeps a moment, in ms since 1970. */

@@ -128,6 +128,60 @@ describe("the faults of a request", () => {
     ]);
   });
 
+  describe("of a long request", () => {
+    /** How many values were looked at before the answer was there. */
+    function looked(make: (value: z.ZodType) => z.ZodType, body: unknown): number {
+      let count = 0;
+      const value = z.unknown().refine(
+        () => {
+          count += 1;
+          return false;
+        },
+        { abort: true },
+      );
+      refusal({ body }, z.object({ body: make(value) }));
+      return count;
+    }
+
+    it("are looked for no further than they are told", () => {
+      const many = Array.from({ length: 25_600 }, () => ({}));
+      expect(looked((value) => z.array(value), many)).toBeLessThan(50);
+      const nested = Array.from({ length: 100 }, () => many.slice(0, 256));
+      expect(looked((value) => z.array(z.array(value)), nested)).toBeLessThan(1_000);
+      expect(looked((value) => z.array(z.union([z.string(), z.array(value)])), nested)).toBeLessThan(6_000);
+      expect(looked((value) => z.strictObject({ list: z.array(z.array(value)) }), { list: nested })).toBeLessThan(
+        1_000,
+      );
+    });
+
+    it("are found wherever the first one stands", () => {
+      const sound = { type: "text", text: "a" };
+      const messages = Array.from({ length: 100 }, (_, at) => ({
+        role: "user",
+        content: Array.from({ length: 256 }, (__, part) => (at >= 70 && part >= 200 ? { type: "text" } : sound)),
+      }));
+      const faults = faultsOf({ messages });
+      expect(faults).toHaveLength(20);
+      expect(faults[0]).toEqual({ path: "/messages/70/content/200/text", detail: "is required" });
+      expect(refusal({ body: { messages } }).fault.detail).toContain("the first of many faults");
+    });
+
+    it("are told of each list that is too long", () => {
+      const parts = Array.from({ length: 300_000 }, () => ({}));
+      expect(faultsOf(withContent(parts))).toEqual([
+        { path: "/messages/0/content", detail: "must have at most 256 entries, not 300000" },
+      ]);
+      expect(faultsOf({ messages: parts })).toEqual([
+        { path: "/messages", detail: "must have at most 100 entries, not 300000" },
+      ]);
+    });
+
+    it("are one of an object of names that cannot be stored", () => {
+      const metadata = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`\u0000${index}`, 1]));
+      expect(faultsOf({ messages: [{ role: "user", content: "hi", metadata }] })).toHaveLength(1);
+    });
+  });
+
   it("point at the second of two messages with one id", () => {
     const message = { id: "a", role: "user", content: "hi" };
     expect(faultsOf({ messages: [message, message] })).toEqual([
