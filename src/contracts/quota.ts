@@ -14,7 +14,9 @@ export const requestTierSchema = z.enum(["standard", "high"]);
 export const sessionLimitsSchema = z
   .strictObject({
     sessionMessagesPerDay: perDaySchema.describe("Messages appended to one session"),
-    sessionTokensPerDay: perDaySchema.describe("Tokens of the messages appended to one session, as estimated"),
+    sessionTokensPerDay: perDaySchema.describe(
+      "Tokens of the messages appended to one session, as estimated, and those that edits say anew",
+    ),
     sessionSummariesPerDay: perDaySchema.describe(
       "Summaries of one session, past which none can be had by hand; those that a chat calls for by its length are still made",
     ),

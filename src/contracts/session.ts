@@ -220,8 +220,8 @@ export const sessionStateSchema = z
     id: z.string(),
     createdAt: z.string(),
     headSeq: z.int().min(0).describe("seq of the newest message, 0 if none"),
-    messageTokens: z.int().describe("Estimated tokens of all messages"),
-    messageBytes: z.int().describe("Stored bytes of all messages"),
+    messageTokens: z.int().describe("Estimated tokens of all messages, as they are now"),
+    messageBytes: z.int().describe("Stored bytes of all messages, as they are now"),
     summary: z
       .object({
         version: z.int(),

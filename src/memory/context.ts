@@ -11,7 +11,7 @@ import { outputText, toToolOutput } from "./tool-output.ts";
 /** A message for the assembler. `content` is null where it was erased. */
 export interface LogMessage extends Omit<Message, "content"> {
   readonly content: Content | null;
-  /** Tokens of all messages before this one, as they were appended. */
+  /** Tokens of all messages before this one. */
   readonly tokensBefore: TokenCount;
 }
 

@@ -59,8 +59,8 @@ export const editMessage = operation(
   async (call: Call, sessionId: string, messageId: string, patch: MessagePatch): Promise<Message> => {
     const ref = refOf(call, sessionId);
     if (patch.content !== undefined) refuseOversize([{ path: "/content", content: patch.content }]);
-    const usersMay = await usersMayOf(call);
-    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch, call.trace, usersMay));
+    const [tenant, usersMay] = [await tenantOf(call), await usersMayOf(call)];
+    return unwrap(await call.parts.sessions.get(ref).editMessage(messageId, patch, call.trace, usersMay, tenant));
   },
 );
 

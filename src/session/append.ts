@@ -141,6 +141,16 @@ export function firstAppendFault(messages: readonly NewMessage[], expectedHeadSe
   return sorted.ok ? null : sorted.fault;
 }
 
+/** Why a session cannot hold so much; null if it can. */
+export function fullFault(headSeq: Seq, totalBytes: number): Fault | null {
+  if (headSeq <= MAX_MESSAGES_PER_SESSION && totalBytes <= MAX_BYTES_PER_SESSION) return null;
+  return {
+    code: "session_full",
+    detail: `A session holds at most ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes. Start a new session for what follows.`,
+    facts: { maxMessages: MAX_MESSAGES_PER_SESSION, maxBytes: MAX_BYTES_PER_SESSION },
+  };
+}
+
 /** Appends what is new of a batch and answers for all of it. Runs inside the caller's transaction: all or nothing. */
 export function appendMessages(
   store: SessionStore,
@@ -151,8 +161,8 @@ export function appendMessages(
 ): Outcome<Appended> {
   const newest = store.messages.head();
   let headSeq = newest?.seq ?? 0;
-  let totalCost = newest?.totalCost ?? 0;
-  let totalBytes = newest?.totalBytes ?? 0;
+  let appendedCost = newest?.appendedCost ?? 0;
+  let appendedBytes = newest?.appendedBytes ?? 0;
 
   const clientIds = messages.flatMap((message) =>
     message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
@@ -175,8 +185,8 @@ export function appendMessages(
   for (const { message, seq } of inserts) {
     const contentJson = JSON.stringify(message.content);
     const tokens = contentTokens(message.content);
-    totalCost += messageCost({ tokens, author: message.author });
-    totalBytes += byteLength(contentJson);
+    appendedCost += messageCost({ tokens, author: message.author });
+    appendedBytes += byteLength(contentJson);
     headSeq = seq;
     const isClientId = message.id !== undefined && seqOfServerId(message.id) === null;
     const { occurredAt } = said(message);
@@ -194,21 +204,13 @@ export function appendMessages(
         // A message whose id the server makes is never sent twice under one id, unless it is imported.
         hash: message.id === undefined ? null : hashOf(said(message), session.hashKey),
         tokens,
-        totalCost,
-        totalBytes,
+        totalCost: appendedCost,
+        totalBytes: appendedBytes,
       },
       contentJson,
     );
   }
-  if (headSeq > MAX_MESSAGES_PER_SESSION || totalBytes > MAX_BYTES_PER_SESSION) {
-    return {
-      ok: false,
-      fault: {
-        code: "session_full",
-        detail: `A session holds at most ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes. Start a new session for what follows.`,
-        facts: { maxMessages: MAX_MESSAGES_PER_SESSION, maxBytes: MAX_BYTES_PER_SESSION },
-      },
-    };
-  }
+  const fault = fullFault(headSeq, appendedBytes + (newest === null ? 0 : newest.totalBytes - newest.appendedBytes));
+  if (fault !== null) return { ok: false, fault };
   return { ok: true, value: { messages: answers, headSeq, createdCount: inserts.length } };
 }

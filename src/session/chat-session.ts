@@ -47,9 +47,12 @@ export type { Birth } from "./session-shell.ts";
  * one transaction. An object that was never written to has no schema, and reading it leaves it so.
  */
 export class ChatSession extends LiveSession {
-  readonly #measureDay = createDayMeasure(this.shell.store.messages, (day) => {
-    const { messages, messageTokens } = this.shell.store.spent.on(day);
-    return { messages, tokens: messageTokens };
+  readonly #measureDay = createDayMeasure(this.shell.store.messages, {
+    earlierOn: (day) => {
+      const { messages, messageTokens } = this.shell.store.spent.on(day);
+      return { messages, tokens: messageTokens };
+    },
+    editedTokensOn: (day) => this.shell.store.editedTokensOn(day),
   });
 
   // Clients
@@ -193,14 +196,30 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** @param byUser what users may do here, if it is one who edits */
-  async editMessage(id: string, patch: MessagePatch, trace?: string, byUser?: UsersMay): Promise<Outcome<Message>> {
+  /**
+   * What it brings counts like an append: for the day, for the size of the session, and for the summary that may be due by it.
+   * @param byUser what users may do here, if it is one who edits
+   */
+  async editMessage(
+    id: string,
+    patch: MessagePatch,
+    trace?: string,
+    byUser?: UsersMay,
+    tenant?: TenantSettings,
+  ): Promise<Outcome<Message>> {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       if (byUser !== undefined) this.#refuseForeignEdit(id, patch, byUser);
-      const outcome = editMessage(this.shell.store, this.shell.known(), id, patch, newId, Date.now());
+      const now = Date.now();
+      const session = this.shell.hear(this.shell.known(), tenant);
+      const { limits } = session.tenantSettings;
+      const measure = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
+      const outcome = editMessage(this.shell.store, session, id, patch, newId, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
+      const fault = measure?.().fault ?? null;
+      if (fault !== null) throw new Refusal(fault);
       this.shell.search.update(outcome.value.seq);
+      oweSummaryIfDue(this.shell.store, session, newId, now);
       this.shell.changed();
       return toMessage(outcome.value);
     });

@@ -1,10 +1,19 @@
 import type { Seq } from "../contracts/message.ts";
+import { byteLength } from "../contracts/text.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
-import type { Copying, HashedMessageRow, OriginRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import {
+  type Copying,
+  costOf,
+  type HashedMessageRow,
+  type OriginRow,
+  type SessionRow,
+  type SummaryRow,
+  type VersionedItem,
+} from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /**
@@ -111,9 +120,16 @@ export function saveCopyPage(
     return { ...step, afterSeq: 0 };
   }
   let { afterSeq } = step;
+  const head = store.messages.head();
+  let totalCost = head?.appendedCost ?? 0;
+  let totalBytes = head?.appendedBytes ?? 0;
   for (const row of page.rows) {
     if (row.seq !== afterSeq + 1 || row.seq > step.throughSeq) continue;
-    store.messages.insert(row, row.content === null ? null : JSON.stringify(row.content));
+    const contentJson = row.content === null ? null : JSON.stringify(row.content);
+    // The totals there may tell of messages as they were before an edit.
+    totalCost += costOf(row);
+    totalBytes += contentJson === null ? 0 : byteLength(contentJson);
+    store.messages.insert({ ...row, totalCost, totalBytes }, contentJson);
     afterSeq = row.seq;
   }
   if (page.end === null || afterSeq < step.throughSeq) {

@@ -1,9 +1,11 @@
 import type { Outcome } from "../contracts/errors.ts";
 import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
+import { addedTokens } from "../memory/added-tokens.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
 import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
+import { fullFault } from "./append.ts";
 import { oweRange } from "./auditing.ts";
 import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
@@ -12,14 +14,15 @@ import { type Erased, tellCopies } from "./lineage.ts";
 import { isChangeUnheld } from "./message-archive.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
+import { startOfDay } from "./quota.ts";
 import { findMessage } from "./reading.ts";
 import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered } from "./redo.ts";
-import type { JobRow, MessageRow, OriginRow, SessionRow } from "./rows.ts";
+import { costOf, type JobRow, type MessageRow, type OriginRow, type SessionRow } from "./rows.ts";
 import { keepDay } from "./spending.ts";
 import type { SessionStore } from "./store.ts";
 
 /**
- * Changes what a message says. Its place, its id and the hash of what was first appended stay, so that a retry of the first
+ * Changes what a message says, in the caller's transaction: a fault has to roll it back. Its place, its id and the hash of what was first appended stay, so that a retry of the first
  * append is no conflict. What the summary made of the old text goes as if it had been erased.
  */
 export function editMessage(
@@ -43,8 +46,16 @@ export function editMessage(
   const contentJson = JSON.stringify(content);
   const isSaidAnew = contentJson !== JSON.stringify(row.content);
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
-  store.messages.edit(row.seq, contentJson, metadataJson, contentTokens(content), now);
-  store.countChange();
+  const tokens = contentTokens(content);
+  const size = { tokens, cost: costOf({ ...row, content, tokens }) };
+  const change = store.messages.edit(row.seq, contentJson, metadataJson, size, now);
+  store.countChange(
+    change,
+    isSaidAnew ? { at: now, day: startOfDay(now), tokens: addedTokens(row.content, content) } : null,
+  );
+  const head = store.messages.head();
+  const fault = head === null || change.bytes <= 0 ? null : fullFault(head.seq, head.totalBytes);
+  if (fault !== null) return { ok: false, fault };
   noteChange(store, "edited", { seq: row.seq });
   const isCovered = isSaidAnew && invalidate(store, session, [row.seq], newId, now);
   oweArchivedChange(store, session, [row.seq], isCovered, newId, now);
@@ -83,8 +94,7 @@ function eraseSeqs(
   newId: () => string,
   now: number,
 ): void {
-  store.messages.erase(seqs, now);
-  store.countChange();
+  store.countChange(store.messages.erase(seqs, now));
   noteErasures(store, seqs);
   const isCovered = invalidate(store, session, seqs, newId, now);
   oweArchivedChange(store, session, seqs, isCovered, newId, now);

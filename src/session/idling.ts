@@ -12,9 +12,9 @@ import type { SessionStore } from "./store.ts";
 
 /** What becomes of a session in which nothing more is said: it is summarized, and may expire. */
 
-/** When something was last said; a session that was imported or copied begins anew with that. */
-function lastActivityAt(store: SessionStore, session: SessionRow): number {
-  return Math.max(store.messages.head()?.createdAt ?? 0, session.beganAt);
+/** When something was last said, be it by an edit; a session that was imported or copied begins anew with that. */
+function lastActivityAt(store: SessionStore, { beganAt, editedAt }: SessionRow): number {
+  return Math.max(store.messages.head()?.createdAt ?? 0, beganAt, editedAt ?? 0);
 }
 
 /** In [0, 1), the same for one life of a session each time. */

@@ -1,7 +1,9 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
+import { byteLength } from "../contracts/text.ts";
 import { blanksOf } from "./blanks.ts";
 import {
   type HashedMessageRow,
+  type HeadRow,
   type LedgerRow,
   type MessageRow,
   number,
@@ -9,6 +11,7 @@ import {
   toHashedMessage,
   toLedger,
   toMessage,
+  type TotalsChange,
 } from "./rows.ts";
 
 /** Every SQL statement about the messages of the log, but for those of its search index. No decision is taken here. */
@@ -22,13 +25,32 @@ const MAX_PAGE_ROWS = 128;
 const MESSAGE =
   "seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at, tokens, total_cost, total_bytes";
 
+/** What changed of the messages of a block. */
+interface BlockChange extends TotalsChange {
+  readonly block: number;
+}
+
 const AMONG_SEQS = "seq > 0 AND seq IN (SELECT value FROM json_each(?))";
+
+/** Messages whose changes of cost are summed in one row: the totals at a message are told from so many rows of messages at most, and a row a block. */
+const BLOCK_BITS = 7;
+
+/** A row's cost and that of the row before it, as they were appended. Below the first message there are blanks, of no cost. */
+const APPENDED_COST =
+  "(messages.total_cost - (SELECT total_cost FROM messages AS before WHERE before.seq = messages.seq - 1))";
 
 export class MessageStore {
   readonly #sql: SqlStorage;
+  /** The total that was read last: each append asks for that at the end of the summary. */
+  #totalRead: { readonly seq: Seq; readonly cost: TokenCount } | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  forget(): void {
+    this.#totalRead = null;
   }
 
   /** @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along */
@@ -89,17 +111,23 @@ export class MessageStore {
     return numberOrNull(row?.["created_at"]);
   }
 
-  /** The newest message's place, and the totals through it; null if there is none. */
-  head(): Pick<MessageRow, "seq" | "totalCost" | "totalBytes" | "createdAt"> | null {
+  /** Null if there is no message. */
+  head(): HeadRow | null {
     const row = this.#sql
-      .exec("SELECT seq, total_cost, total_bytes, created_at FROM messages WHERE seq > 0 ORDER BY seq DESC LIMIT 1")
+      .exec(
+        `SELECT messages.seq, messages.created_at, total_cost, total_bytes, session.cost_change, session.bytes_change
+         FROM session CROSS JOIN messages WHERE one = 1 AND seq > 0 ORDER BY seq DESC LIMIT 1`,
+      )
       .toArray()[0];
     if (row === undefined) return null;
+    const [appendedCost, appendedBytes] = [number(row["total_cost"]), number(row["total_bytes"])];
     return {
       seq: number(row["seq"]),
-      totalCost: number(row["total_cost"]),
-      totalBytes: number(row["total_bytes"]),
       createdAt: number(row["created_at"]),
+      totalCost: appendedCost + number(row["cost_change"]),
+      totalBytes: appendedBytes + number(row["bytes_change"]),
+      appendedCost,
+      appendedBytes,
     };
   }
 
@@ -155,16 +183,60 @@ export class MessageStore {
     }
   }
 
-  edit(seq: Seq, contentJson: string, metadataJson: string | null, tokens: TokenCount, editedAt: number): void {
+  /**
+   * @param cost what the message takes of a context's budget from now on
+   * @returns what that adds to the totals, for the session's row
+   */
+  edit(
+    seq: Seq,
+    contentJson: string,
+    metadataJson: string | null,
+    { tokens, cost }: { readonly tokens: TokenCount; readonly cost: TokenCount },
+    editedAt: number,
+  ): TotalsChange {
+    const before = this.#sizesOf([seq]);
     this.#blank([seq], ["content", "metadata"]);
     this.#sql.exec(
-      "UPDATE messages SET content = ?, metadata = ?, tokens = ?, edited_at = ? WHERE seq = ?",
+      `UPDATE messages SET content = ?, metadata = ?, tokens = ?, edited_at = ?, cost_change = ? - ${APPENDED_COST} WHERE seq = ?`,
       contentJson,
       metadataJson,
       tokens,
       editedAt,
+      cost,
       seq,
     );
+    return this.#noteChanges(
+      before.map((block) => ({ ...block, cost: cost - block.cost, bytes: byteLength(contentJson) - block.bytes })),
+    );
+  }
+
+  /** What messages take now, by block. */
+  #sizesOf(seqs: readonly Seq[]): BlockChange[] {
+    return this.#sql
+      .exec(
+        `SELECT seq >> ${BLOCK_BITS} AS block, sum(${APPENDED_COST} + cost_change) AS cost,
+           sum(coalesce(octet_length(content), 0)) AS bytes
+         FROM messages WHERE ${AMONG_SEQS} GROUP BY block`,
+        JSON.stringify(seqs),
+      )
+      .toArray()
+      .map((row) => ({ block: number(row["block"]), cost: number(row["cost"]), bytes: number(row["bytes"]) }));
+  }
+
+  #noteChanges(changes: readonly BlockChange[]): TotalsChange {
+    this.#totalRead = null;
+    const costs = changes.filter(({ cost }) => cost !== 0);
+    for (const { block, cost } of costs) {
+      this.#sql.exec(
+        "INSERT INTO cost_changes (block, cost) VALUES (?, ?) ON CONFLICT (block) DO UPDATE SET cost = cost + excluded.cost",
+        block,
+        cost,
+      );
+    }
+    return {
+      cost: costs.reduce((sum, { cost }) => sum + cost, 0),
+      bytes: changes.reduce((sum, { bytes }) => sum + bytes, 0),
+    };
   }
 
   /**
@@ -176,24 +248,26 @@ export class MessageStore {
     this.#sql.exec(`UPDATE messages SET ${blanks.join(", ")} WHERE ${AMONG_SEQS}`, JSON.stringify(seqs));
   }
 
-  /** Leaves tombstones: seqs and ids stay, what was said is gone, and the hashes that could confirm a guess of it. */
-  erase(seqs: readonly Seq[], erasedAt: number): void {
+  /**
+   * Leaves tombstones: seqs and ids stay, what was said is gone, and the hashes that could confirm a guess of it.
+   * @returns what that adds to the totals, for the session's row
+   */
+  erase(seqs: readonly Seq[], erasedAt: number): TotalsChange {
+    const before = this.#sizesOf(seqs);
     this.#blank(seqs, ["content", "metadata", "author"]);
     this.#sql.exec(
       `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
-         edited_at = NULL, erased_at = ? WHERE ${AMONG_SEQS}`,
+         edited_at = NULL, erased_at = ?, cost_change = -${APPENDED_COST} WHERE ${AMONG_SEQS}`,
       erasedAt,
       JSON.stringify(seqs),
     );
+    return this.#noteChanges(before.map(({ block, cost, bytes }) => ({ block, cost: -cost, bytes: -bytes })));
   }
 
   /** Bytes of what these messages say. */
   bytesOf(seqs: readonly Seq[]): number {
     const row = this.#sql
-      .exec(
-        `SELECT sum(length(CAST(content AS BLOB))) AS bytes FROM messages WHERE ${AMONG_SEQS}`,
-        JSON.stringify(seqs),
-      )
+      .exec(`SELECT sum(octet_length(content)) AS bytes FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs))
       .toArray()[0];
     return numberOrNull(row?.["bytes"]) ?? 0;
   }
@@ -219,7 +293,7 @@ export class MessageStore {
   ledger(afterSeq: Seq, limit: number): LedgerRow[] {
     return this.#sql
       .exec(
-        `SELECT seq, author, tokens, total_cost, total_bytes, edited_at, erased_at
+        `SELECT seq, author, tokens, total_cost, total_bytes, cost_change, erased_at
          FROM messages WHERE seq > max(?, 0) ORDER BY seq LIMIT ?`,
         afterSeq,
         limit,
@@ -228,14 +302,53 @@ export class MessageStore {
       .map(toLedger);
   }
 
-  /** `total_cost` at a seq; 0 before the first message. */
+  /** What all messages through one take of a context's budget now; 0 before the first. */
   totalCostAt(seq: Seq): TokenCount {
+    if (this.#totalRead?.seq === seq) return this.#totalRead.cost;
+    const first = (seq >> BLOCK_BITS) << BLOCK_BITS;
+    const row = this.#sql
+      .exec(
+        `SELECT total_cost
+           + coalesce((SELECT sum(cost) FROM cost_changes WHERE block < ?2), 0)
+           + CASE WHEN EXISTS (SELECT 1 FROM cost_changes WHERE block = ?2)
+               THEN coalesce((SELECT sum(cost_change) FROM messages WHERE seq > 0 AND seq >= ?3 AND seq <= ?1), 0)
+               ELSE 0 END AS cost
+         FROM messages WHERE seq = ?1`,
+        seq,
+        seq >> BLOCK_BITS,
+        first,
+      )
+      .toArray()[0];
+    const cost = row === undefined ? 0 : number(row["cost"]);
+    this.#totalRead = { seq, cost };
+    return cost;
+  }
+
+  /** What all messages through one took as they were appended; 0 before the first. */
+  appendedCostAt(seq: Seq): TokenCount {
     const row = this.#sql.exec("SELECT total_cost FROM messages WHERE seq = ?", seq).toArray()[0];
     return row === undefined ? 0 : number(row["total_cost"]);
   }
 
+  /** Whether the totals are those of the messages: by blocks, and as a whole on the session's row. */
+  areTotalsTrue(): boolean {
+    const wrong = this.#sql
+      .exec(
+        `WITH blocks AS (SELECT seq >> ${BLOCK_BITS} AS block, sum(cost_change) AS cost FROM messages WHERE seq > 0 GROUP BY block)
+         SELECT 1 FROM blocks LEFT JOIN cost_changes USING (block) WHERE blocks.cost <> coalesce(cost_changes.cost, 0)
+         UNION ALL SELECT 1 FROM session WHERE cost_change <> coalesce((SELECT sum(cost) FROM cost_changes), 0)
+         LIMIT 1`,
+      )
+      .toArray();
+    const bytes = this.#sql.exec("SELECT sum(octet_length(content)) AS bytes FROM messages WHERE seq > 0").one();
+    return wrong.length === 0 && (numberOrNull(bytes["bytes"]) ?? 0) === (this.head()?.totalBytes ?? 0);
+  }
+
   /** Takes out every message, blanks first. */
   clear(): void {
+    this.#totalRead = null;
+    this.#sql.exec("DELETE FROM cost_changes");
+    this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");
     this.#sql.exec(
       `UPDATE messages SET content = ${blanksOf("content")}, author = ${blanksOf("author")}, metadata = ${blanksOf("metadata")}`,
     );

@@ -1,10 +1,9 @@
 import type { SummarizeRequest } from "../contracts/job.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
-import { messageCost } from "../memory/message-text.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
 import { newJob } from "./owed-work.ts";
-import type { JobRow, MessageRow, SessionRow } from "./rows.ts";
+import { costOf, type JobRow, type MessageRow, type SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -12,8 +11,7 @@ import type { SessionStore } from "./store.ts";
 
 export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> {
   for (const row of rows) {
-    const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
-    yield { seq: row.seq, content: row.content, cost };
+    yield { seq: row.seq, content: row.content, cost: costOf(row) };
   }
 }
 
@@ -30,7 +28,7 @@ export function unsummarizedTokens(store: SessionStore): TokenCount {
 }
 
 /**
- * Owes a summary if enough was said since the last one. Called with each append and each summary, inside its transaction.
+ * Owes a summary if enough was said since the last one. Called with each append, edit and summary, inside its transaction.
  * @returns whether work is newly owed
  */
 export function oweSummaryIfDue(

@@ -182,10 +182,7 @@ function alarmFlaws(jobs: readonly JobRow[], alarmAt: number | null): Flaw[] {
   return [{ kind: "unowed-work", detail: "a job is owed, and no alarm is set to send it in time", mend: "archive" }];
 }
 
-/**
- * A page of the log: seqs without gaps, and totals that add up. An edit leaves the totals as they were, so only messages as they were
- * appended are held against them.
- */
+/** A page of the log: seqs without gaps, and totals that add up, through edits and erasures. The last one tells of the totals as a whole. */
 export function proveLog(store: SessionStore, session: SessionRow, afterSeq: Seq): LogProof {
   const toldSeq = session.messageArchive?.throughSeq ?? 0;
   const messages = afterSeq < toldSeq ? tellMessages(store, afterSeq, toldSeq) : [];
@@ -193,12 +190,10 @@ export function proveLog(store: SessionStore, session: SessionRow, afterSeq: Seq
   const rows = store.messages.ledger(afterSeq, limit);
   const before = afterSeq === 0 ? null : (store.messages.ledger(afterSeq - 1, 1)[0] ?? null);
   const throughSeq = rows.at(-1)?.seq ?? afterSeq;
-  return {
-    flaws: totalFlaws(before, rows),
-    messages,
-    throughSeq,
-    isLast: throughSeq >= (store.messages.head()?.seq ?? 0) || rows.length === 0,
-  };
+  const isLast = throughSeq >= (store.messages.head()?.seq ?? 0) || rows.length === 0;
+  const flaws = totalFlaws(before, rows);
+  if (isLast && flaws.length === 0 && !store.messages.areTotalsTrue()) flaws.push(brokenTotals("of the session"));
+  return { flaws, messages, throughSeq, isLast };
 }
 
 function tellMessages(store: SessionStore, afterSeq: Seq, throughSeq: Seq): StoredMessage[] {
@@ -218,13 +213,17 @@ function totalFlaws(first: LedgerRow | null, rows: readonly LedgerRow[]): Flaw[]
   for (const row of rows) {
     const cost = row.totalCost - before.totalCost;
     const bytes = row.totalBytes - before.totalBytes;
-    const isAsAppended = row.isAsAppended && row.seq === before.seq + 1;
-    const expected = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
-    if (cost < 0 || bytes < 0 || (isAsAppended && cost !== expected)) wrong.push(row.seq);
+    const isNext = row.seq === before.seq + 1;
+    const expected = row.isErased ? 0 : messageCost({ tokens: row.tokens, author: row.author ?? undefined });
+    if (cost < 0 || bytes < 0 || (isNext && cost + row.costChange !== expected)) wrong.push(row.seq);
     before = row;
   }
-  const detail = `the totals through seq ${named(wrong)} do not add up; export the session and import it anew`;
-  return wrong.length === 0 ? [] : [{ kind: "broken-log", detail, mend: null }];
+  return wrong.length === 0 ? [] : [brokenTotals(`through seq ${named(wrong)}`)];
+}
+
+function brokenTotals(which: string): Flaw {
+  const detail = `the totals ${which} do not add up; export the session and import it anew`;
+  return { kind: "broken-log", detail, mend: null };
 }
 
 function rebuilt(kind: Flaw["kind"], detail: string): Flaw {

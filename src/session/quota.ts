@@ -11,7 +11,7 @@ export function endOfDay(day: number): number {
   return day + DAY_MS;
 }
 
-/** A place in the log, and the tokens of all messages through it. */
+/** A place in the log, and the tokens of all messages through it, each as it was appended; with what edits brought since, where it is now. */
 interface Place {
   readonly seq: Seq;
   readonly totalCost: TokenCount;
@@ -23,8 +23,16 @@ const NOTHING_SAID: Place = { seq: 0, totalCost: 0 };
 export interface DatedLog {
   createdAt(seq: Seq): number | null;
   /** Null if nothing was said yet. */
-  head(): Place | null;
-  totalCostAt(seq: Seq): TokenCount;
+  head(): { readonly seq: Seq; readonly appendedCost: TokenCount } | null;
+  appendedCostAt(seq: Seq): TokenCount;
+}
+
+/** What stands beside the log. */
+export interface DayBook {
+  /** What earlier lives of the session took of a day. */
+  earlierOn(day: number): Used;
+  /** The tokens that edits brought on a day: an edit or an erasure that takes away gives none back. */
+  editedTokensOn(day: number): TokenCount;
 }
 
 /** Where a session stood when the day began. */
@@ -66,17 +74,22 @@ export function findDayStart(log: DatedLog, now: number): Place {
     if (isToday(middle)) since = middle;
     else before = middle;
   }
-  return { seq: before, totalCost: log.totalCostAt(before) };
+  return { seq: before, totalCost: log.appendedCostAt(before) };
 }
 
 /** What a life of the session took of a day so far. */
-export function usedToday(log: DatedLog, now: number): Used {
+export function usedToday(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, now: number): Used {
   const start = findDayStart(log, now);
-  const head = log.head() ?? NOTHING_SAID;
+  const head = placeNow(log, book, startOfDay(now));
   return { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
 }
 
-/** What an append took, told before it commits. */
+function placeNow(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, day: number): Place {
+  const head = log.head();
+  return head === null ? NOTHING_SAID : { seq: head.seq, totalCost: head.appendedCost + book.editedTokensOn(day) };
+}
+
+/** What an append or an edit took, told before it commits. */
 export interface Taken {
   readonly messages: number;
   readonly tokens: TokenCount;
@@ -86,22 +99,21 @@ export interface Taken {
   readonly quotas: readonly Quota[];
 }
 
-/** Notes where the day stands before an append. What comes back is called after it. */
+/** Notes where the day stands before an append or an edit. What comes back is called after it. */
 export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Taken;
 
-/** @param earlierOn what earlier lives of the session took of a day */
-export function createDayMeasure(log: DatedLog, earlierOn: (day: number) => Used): DayMeasure {
+export function createDayMeasure(log: DatedLog, book: DayBook): DayMeasure {
   let start: DayStart | undefined;
   return (limits, incarnation, now) => {
     const day = startOfDay(now);
     const begun =
       start?.incarnation === incarnation && start.day === day
         ? start
-        : { incarnation, day, earlier: earlierOn(day), ...findDayStart(log, now) };
+        : { incarnation, day, earlier: book.earlierOn(day), ...findDayStart(log, now) };
     start = begun;
-    const before = log.head() ?? NOTHING_SAID;
+    const before = placeNow(log, book, day);
     return () => {
-      const head = log.head() ?? NOTHING_SAID;
+      const head = placeNow(log, book, day);
       return {
         messages: head.seq - before.seq,
         tokens: head.totalCost - before.totalCost,

@@ -1,16 +1,15 @@
 import type { Context, ContextRequest } from "../contracts/context.ts";
-import type { Content, Message, Part, Seq } from "../contracts/message.ts";
+import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
 import type { Summary } from "../contracts/summary.ts";
 import { assembleContext, type LogMessage } from "../memory/context.ts";
 import { ownSources } from "../memory/items.ts";
-import { messageCost } from "../memory/message-text.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
-import type { MessageRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import { costOf, type MessageRow, type SessionRow, type SummaryRow, type VersionedItem } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
@@ -50,12 +49,11 @@ function isData(part: Part): boolean {
   return part.type.startsWith("data-");
 }
 
-function toLogMessage(row: MessageRow, keepsData: boolean): LogMessage {
-  const message = described(row);
+function toLogMessage(row: MessageRow, keepsData: boolean, tokensBefore: TokenCount): LogMessage {
   return {
-    ...message,
+    ...described(row),
     content: row.content === null || keepsData ? row.content : prompted(row.content),
-    tokensBefore: row.totalCost - messageCost(message),
+    tokensBefore,
   };
 }
 
@@ -125,15 +123,17 @@ export function readContext(
   request: ContextRequest,
   retrieve: ((throughSeq: Seq) => RetrievedMessage[]) | null,
 ): Context {
-  const headSeq = store.messages.head()?.seq ?? 0;
+  const head = store.messages.head();
+  const headSeq = head?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
+  const totalCost = atSeq === headSeq ? (head?.totalCost ?? 0) : store.messages.totalCostAt(atSeq);
   const row = store.summaries.at(atSeq);
   return assembleContext({
     sessionId: session.session,
     headSeq,
     atSeq,
     summary: row === null ? null : toSummary(row, store.summaries.items(row.version)),
-    newestFirst: newestFirst(store, atSeq, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
+    newestFirst: newestFirst(store, atSeq, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
     hiddenSeqs: row === null ? [] : store.summaries.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
     candidates: retrieve === null ? null : retrieve(atSeq),
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
@@ -141,8 +141,19 @@ export function readContext(
   });
 }
 
-function* newestFirst(store: SessionStore, fromSeq: Seq, throughSeq: Seq, keepsData: boolean): Generator<LogMessage> {
-  for (const row of store.messages.backward(fromSeq, throughSeq)) yield toLogMessage(row, keepsData);
+/** @param totalCost of all messages through `fromSeq` */
+function* newestFirst(
+  store: SessionStore,
+  fromSeq: Seq,
+  totalCost: TokenCount,
+  throughSeq: Seq,
+  keepsData: boolean,
+): Generator<LogMessage> {
+  let tokensBefore = totalCost;
+  for (const row of store.messages.backward(fromSeq, throughSeq)) {
+    tokensBefore -= costOf(row);
+    yield toLogMessage(row, keepsData, tokensBefore);
+  }
 }
 
 export interface MessageQuery {

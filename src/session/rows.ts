@@ -3,6 +3,7 @@ import type { Content, Role, Seq, StoredMessage, TokenCount } from "../contracts
 import type { Metadata, Origin, SessionRef } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
+import { messageCost } from "../memory/message-text.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 
 /** The rows of the session object, and how each is read. */
@@ -36,6 +37,8 @@ export interface SessionRow extends SessionRef {
   readonly tenantSettings: TenantTerms;
   /** Edits and erasures so far. */
   readonly changes: number;
+  /** When an edit last said something else; null if none did. */
+  readonly editedAt: number | null;
   /** What its feed's revs begin at, as clients see them. */
   readonly revBase: number;
   /** How far it is while it is a copy that is not whole yet; null else. */
@@ -87,9 +90,30 @@ export interface OwedErasure {
 export interface MessageRow extends Omit<StoredMessage, "id"> {
   readonly clientId: string | null;
   readonly tokens: TokenCount;
-  /** What all messages through this one take of a context's budget, as appended. */
+  /** What all messages through this one took of a context's budget, each as it was appended. */
   readonly totalCost: TokenCount;
   readonly totalBytes: number;
+}
+
+/** What a message takes of a context's budget now: nothing once it is erased. */
+export function costOf({ content, tokens, author }: Pick<MessageRow, "content" | "tokens" | "author">): TokenCount {
+  return content === null ? 0 : messageCost({ tokens, author: author ?? undefined });
+}
+
+/** The newest message, and the totals through it. */
+export interface HeadRow extends Pick<MessageRow, "seq" | "createdAt"> {
+  /** As the messages are now. */
+  readonly totalCost: TokenCount;
+  readonly totalBytes: number;
+  /** As they were appended. */
+  readonly appendedCost: TokenCount;
+  readonly appendedBytes: number;
+}
+
+/** What an edit or an erasure adds to the totals; less than nothing where it takes away. */
+export interface TotalsChange {
+  readonly cost: TokenCount;
+  readonly bytes: number;
 }
 
 /** With the hash of what was first appended; null of a tombstone, and where nobody can append it again. */
@@ -99,8 +123,9 @@ export interface HashedMessageRow extends MessageRow {
 
 /** What a message adds to the running totals. */
 export interface LedgerRow extends Pick<MessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
-  /** Neither edited nor erased since. */
-  readonly isAsAppended: boolean;
+  readonly isErased: boolean;
+  /** What the message takes now, beyond what it took as it was appended. */
+  readonly costChange: TokenCount;
 }
 
 export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
@@ -206,6 +231,7 @@ export function toSession(row: Row): SessionRow {
     tenantRev: number(row["tenant_rev"]),
     tenantSettings: stored<TenantTerms>(row["tenant_settings"]),
     changes: number(row["changes"]),
+    editedAt: numberOrNull(row["edited_at"]),
     revBase: number(row["rev_base"]),
     copying: row["copying"] === null ? null : stored<Copying>(row["copying"]),
   };
@@ -238,7 +264,8 @@ export function toLedger(row: Row): LedgerRow {
     tokens: number(row["tokens"]),
     totalCost: number(row["total_cost"]),
     totalBytes: number(row["total_bytes"]),
-    isAsAppended: row["edited_at"] === null && row["erased_at"] === null,
+    isErased: row["erased_at"] !== null,
+    costChange: number(row["cost_change"]),
   };
 }
 

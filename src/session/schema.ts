@@ -239,6 +239,21 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE jobs ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    id: 11,
+    sql: `
+      -- The totals on a message's row stay as they were when it was appended: to mend those of all later rows with each edit would cost too
+      -- much. What a message takes now beyond that stands beside them, is summed by blocks of messages, and as a whole on the session's row.
+      ALTER TABLE messages ADD COLUMN cost_change INTEGER NOT NULL DEFAULT 0;
+      CREATE TABLE cost_changes (block INTEGER PRIMARY KEY, cost INTEGER NOT NULL);
+      ALTER TABLE session ADD COLUMN cost_change INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE session ADD COLUMN bytes_change INTEGER NOT NULL DEFAULT 0;
+      -- When an edit last said something else, and the tokens that edits brought on the day of the last one that brought any.
+      ALTER TABLE session ADD COLUMN edited_at INTEGER;
+      ALTER TABLE session ADD COLUMN edited_day INTEGER;
+      ALTER TABLE session ADD COLUMN edited_tokens INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -32,6 +32,6 @@ export function keepDay(store: SessionStore, session: SessionRow, now: number): 
   }
   // Nobody said anything in a copy that is not whole.
   if (session.copying !== null) return;
-  const { messages, tokens } = usedToday(store.messages, now);
+  const { messages, tokens } = usedToday(store.messages, store, now);
   store.spent.add(startOfDay(now), { messages, messageTokens: tokens });
 }

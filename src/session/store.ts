@@ -1,10 +1,18 @@
+import type { TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { AuditStore } from "./audit-store.ts";
 import { FeedStore } from "./feed-store.ts";
 import { JobStore } from "./job-store.ts";
 import { LineageStore } from "./lineage-store.ts";
 import { MessageStore } from "./message-store.ts";
-import { type Copying, type MessageArchive, type SessionRow, toSession } from "./rows.ts";
+import {
+  type Copying,
+  type MessageArchive,
+  numberOrNull,
+  type SessionRow,
+  toSession,
+  type TotalsChange,
+} from "./rows.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 import { SpentStore } from "./spent-store.ts";
 import { SummaryStore } from "./summary-store.ts";
@@ -34,6 +42,7 @@ export class SessionStore {
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
+    this.messages.forget();
     this.summaries.forget();
   }
 
@@ -116,9 +125,32 @@ export class SessionStore {
     );
   }
 
-  /** Counts an edit or an erasure. */
-  countChange(): void {
-    this.#sql.exec("UPDATE session SET changes = changes + 1 WHERE one = 1");
+  /**
+   * Counts an edit or an erasure, and what it adds to the totals.
+   * @param said what an edit said that was not there before; null if it said nothing else
+   */
+  countChange(
+    { cost, bytes }: TotalsChange = { cost: 0, bytes: 0 },
+    said: { readonly at: number; readonly day: number; readonly tokens: TokenCount } | null = null,
+  ): void {
+    this.#sql.exec(
+      `UPDATE session SET changes = changes + 1, cost_change = cost_change + ?1, bytes_change = bytes_change + ?2,
+         edited_at = coalesce(?3, edited_at),
+         edited_tokens = CASE WHEN ?4 IS NULL THEN edited_tokens WHEN edited_day = ?4 THEN edited_tokens + ?5 ELSE ?5 END,
+         edited_day = coalesce(?4, edited_day)
+       WHERE one = 1`,
+      cost,
+      bytes,
+      said?.at ?? null,
+      said?.day ?? null,
+      said?.tokens ?? 0,
+    );
+  }
+
+  /** The tokens that edits brought on a day. */
+  editedTokensOn(day: number): TokenCount {
+    const row = this.#sql.exec("SELECT edited_tokens FROM session WHERE one = 1 AND edited_day = ?", day).toArray()[0];
+    return numberOrNull(row?.["edited_tokens"]) ?? 0;
   }
 
   setCopying(copying: Copying | null): void {

@@ -12,14 +12,14 @@ import {
   TRANSFER_VERSION,
   type TransferLine,
 } from "../contracts/transfer.ts";
-import { contentTokens, messageCost } from "../memory/message-text.ts";
+import { contentTokens } from "../memory/message-text.ts";
 import { isSupported } from "../memory/support.ts";
 import { messageId, seqOfServerId, serverId } from "./append.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
-import type { MessageRow, SessionRow } from "./rows.ts";
+import { costOf, type MessageRow, type SessionRow } from "./rows.ts";
 import { plainSettings } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { evidenceOf } from "./summarizing.ts";
@@ -210,7 +210,7 @@ function saveMessage(store: SessionStore, line: MessageLine): string | null {
   const content = line.content ?? null;
   const contentJson = content === null ? null : JSON.stringify(content);
   const tokens = content === null ? 0 : contentTokens(content);
-  const totalBytes = (newest?.totalBytes ?? 0) + (contentJson === null ? 0 : byteLength(contentJson));
+  const totalBytes = (newest?.appendedBytes ?? 0) + (contentJson === null ? 0 : byteLength(contentJson));
   if (seq > MAX_MESSAGES_PER_SESSION || totalBytes > MAX_BYTES_PER_SESSION) {
     return `is more than a session holds: ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes`;
   }
@@ -228,7 +228,7 @@ function saveMessage(store: SessionStore, line: MessageLine): string | null {
       // The key of the hashes stays where the session was: a repeated append is compared with what the message says now.
       hash: null,
       tokens,
-      totalCost: (newest?.totalCost ?? 0) + messageCost({ tokens, author: line.author }),
+      totalCost: (newest?.appendedCost ?? 0) + costOf({ content, tokens, author: line.author ?? null }),
       totalBytes,
     },
     contentJson,

@@ -50,7 +50,12 @@ async function originState(ref: SessionRef): Promise<string | undefined> {
  */
 export async function letPass(ref: SessionRef, ms: number): Promise<void> {
   await runInDurableObject(stubAt(ref), async (_, state) => {
-    state.storage.sql.exec("UPDATE session SET began_at = began_at - ?", ms);
+    state.storage.sql.exec(
+      `UPDATE session SET began_at = began_at - ?1, edited_at = edited_at - ?1,
+         edited_day = (edited_day - ?1) - (edited_day - ?1) % ?2`,
+      ms,
+      DAY_SECONDS * 1_000,
+    );
     state.storage.sql.exec("UPDATE messages SET created_at = created_at - ? WHERE seq > 0", ms);
     state.storage.sql.exec("UPDATE OR REPLACE spent SET day = (day - ?1) - (day - ?1) % ?2", ms, DAY_SECONDS * 1_000);
     await state.storage.deleteAlarm();

@@ -18,8 +18,8 @@ function logOf(moments: readonly number[]) {
       reads += 1;
       return moments[seq - 1] ?? null;
     },
-    head: () => (moments.length === 0 ? null : { seq: moments.length, totalCost: moments.length * COST }),
-    totalCostAt: (seq: number) => seq * COST,
+    head: () => (moments.length === 0 ? null : { seq: moments.length, appendedCost: moments.length * COST }),
+    appendedCostAt: (seq: number) => seq * COST,
   };
 }
 

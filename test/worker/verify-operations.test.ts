@@ -126,7 +126,13 @@ describe("the operation that a finding names mends", () => {
       "stale-source",
       "rebuild",
       "an item whose source says something else by now",
-      (ref) => inObject(ref, `UPDATE messages SET content = '"Ice cream."' WHERE seq = 1`),
+      // As long as before: the totals are looked at, too.
+      (ref) =>
+        inObject(
+          ref,
+          `UPDATE messages SET content = '"' || substr('Ice cream.' || printf('%2000s', ''), 1, octet_length(content) - 2) || '"'
+           WHERE seq = 1`,
+        ),
       isSettled,
     ],
     ["half-erased-user", "erase-user", "a user whose session was left behind", halfErase, isErased],

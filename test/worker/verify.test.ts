@@ -9,6 +9,7 @@ import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts
 import type { UserRef } from "../../src/contracts/user.ts";
 import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
 import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
+import { SessionStore } from "../../src/session/store.ts";
 import { turn } from "../support/worker-chat.ts";
 import { owedJobs } from "../support/worker-jobs.ts";
 import { request } from "../support/worker-lifetime.ts";
@@ -137,7 +138,11 @@ describe("verify: a session", () => {
 
   it("with an item whose source was erased has a stale source until it is rebuilt", async () => {
     const ref = await chatIn();
-    await planted(ref, "UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 1");
+    await runInDurableObject(stubAt(ref), (_, { storage }) => {
+      const store = new SessionStore(storage.sql);
+      store.countChange(store.messages.erase([1], Date.now()));
+    });
+    await evictDurableObject(stubAt(ref));
     expect(told(await verified(ref))).toContainEqual({ kind: "stale-source", mend: "rebuild" });
     await rebuilt(ref);
     expect(await verified(ref)).toEqual([]);

@@ -102,11 +102,19 @@ const edit = defineRoute({
   scopes: ["memory:write"],
   summary: "Edit a message",
   description:
-    "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. A user's token edits messages of the role `user` alone, into what it might append.",
+    "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. What the edit brings counts like an append: for the summary that is due by it, for the size of the session, and for the tokens of its day. A user's token edits messages of the role `user` alone, into what it might append.",
   request: z.object({ params: messageParams, body: messagePatchSchema }),
   bodyExample: sample.messagePatch,
   answers: { 200: { description: "The message as it is now", schema: messageSchema, example: sample.editedMessage } },
-  problems: ["session_not_found", "message_not_found", "role_not_allowed", "message_erased", "message_too_large"],
+  problems: [
+    "session_not_found",
+    "message_not_found",
+    "role_not_allowed",
+    "message_erased",
+    "message_too_large",
+    "session_full",
+    "quota_exceeded",
+  ],
   async handle(call, { params, body }) {
     return { status: 200, body: await editMessage(call, params.sessionId, params.messageId, body) };
   },

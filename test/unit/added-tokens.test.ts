@@ -1,0 +1,59 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { Content } from "../../src/contracts/message.ts";
+import { addedTokens } from "../../src/memory/added-tokens.ts";
+import { contentTokens, FILE_TOKENS } from "../../src/memory/message-text.ts";
+
+const ANSWER = "The invoice went to the harbour office in Lisbon on Friday, and Ada paid it in the afternoon. ".repeat(
+  20,
+);
+
+const text = (value: string): Content => [{ type: "text", text: value }];
+
+describe("what an edit brings", () => {
+  test("is the whole content where there was none", () => {
+    expect(addedTokens("", ANSWER)).toBe(contentTokens(ANSWER));
+    expect(addedTokens(text(""), text(ANSWER))).toBeGreaterThanOrEqual(contentTokens(ANSWER));
+  });
+
+  test("is about as much for an answer that grows bit by bit as for one that comes whole", () => {
+    for (const content of [(value: string): Content => value, text]) {
+      let sum = 0;
+      const steps = 40;
+      const upTo = (step: number): Content => content(ANSWER.slice(0, Math.floor((ANSWER.length * step) / steps)));
+      for (let step = 1; step <= steps; step += 1) sum += addedTokens(upTo(step - 1), upTo(step));
+      expect(sum).toBeGreaterThan(0.95 * contentTokens(content(ANSWER)));
+      expect(sum).toBeLessThan(1.6 * contentTokens(content(ANSWER)));
+    }
+  });
+
+  test("is all of a text that takes the place of another one, as long or longer", () => {
+    const other = ANSWER.split("").toReversed().join("");
+    expect(addedTokens(ANSWER, other)).toBeGreaterThan(0.9 * contentTokens(other));
+    expect(addedTokens(`${ANSWER}${ANSWER}`, other)).toBeGreaterThan(0.9 * contentTokens(other));
+  });
+
+  test("is little for a word that is mended, and nothing for what is taken away", () => {
+    expect(addedTokens(ANSWER, ANSWER.replace("Lisbon", "Porto"))).toBeLessThan(5);
+    expect(addedTokens(ANSWER, ANSWER.slice(0, 100))).toBe(0);
+    expect(addedTokens(ANSWER, "")).toBe(0);
+    expect(addedTokens(ANSWER, ANSWER)).toBe(0);
+  });
+
+  test("charges a file as a file, however long its data is", () => {
+    const file: Content = [{ type: "file", mediaType: "image/png", data: "aGVsbG8g".repeat(4_000) }];
+    expect(addedTokens("", file)).toBe(FILE_TOKENS);
+  });
+
+  test("is never less than the content grew by, nor more than it has", () => {
+    const content = fc.oneof(fc.string({ unit: "binary", maxLength: 60 }), fc.string({ maxLength: 60 }).map(text));
+    fc.assert(
+      fc.property(content, content, (before, after) => {
+        const added = addedTokens(before, after);
+        expect(added).toBeGreaterThanOrEqual(contentTokens(after) - contentTokens(before));
+        expect(added).toBeGreaterThanOrEqual(0);
+        expect(added).toBeLessThanOrEqual(contentTokens(after));
+      }),
+    );
+  });
+});

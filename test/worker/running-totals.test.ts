@@ -1,0 +1,264 @@
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { MAX_BYTES_PER_SESSION } from "../../src/contracts/limits.ts";
+import type { SessionLimits } from "../../src/contracts/quota.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
+import { byteLength } from "../../src/contracts/text.ts";
+import { contentTokens } from "../../src/memory/message-text.ts";
+import { MessageStore } from "../../src/session/message-store.ts";
+import { costOf } from "../../src/session/rows.ts";
+import { billed, totalOf } from "../support/worker-billing.ts";
+import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { forkOf, letPass, ring } from "../support/worker-lifetime.ts";
+import { incarnationOf, sessionAt, stubAt } from "../support/worker-session.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** An answer of about so many tokens. */
+function answer(tokens: number, seed = 0): string {
+  const words = ["invoice", "Lisbon", "Friday", "Ada", "budget", "office", "contract", "meeting"];
+  return Array.from({ length: tokens }, (_, index) => words[(index * 7 + seed) % words.length]).join(" ");
+}
+
+function edit(ref: SessionRef, id: string, content: string) {
+  return withoutAlarm(ref, (session) => session.editMessage(id, { content }));
+}
+
+/** What the totals ought to be, summed anew from what the messages say, and what the store tells. */
+function totalsOf(ref: SessionRef) {
+  return runInDurableObject(stubAt(ref), (_, { storage }) => {
+    const store = new MessageStore(storage.sql);
+    const rows = [...store.forward(1, Number.MAX_SAFE_INTEGER)];
+    let [cost, bytes] = [0, 0];
+    const summed = rows.map((row) => {
+      cost += costOf(row);
+      bytes += row.content === null ? 0 : byteLength(JSON.stringify(row.content));
+      return cost;
+    });
+    const head = store.head();
+    return {
+      summed: { costs: summed, cost, bytes },
+      told: {
+        costs: rows.map(({ seq }) => store.totalCostAt(seq)),
+        cost: head?.totalCost ?? 0,
+        bytes: head?.totalBytes ?? 0,
+      },
+    };
+  });
+}
+
+async function flawsOf(ref: SessionRef): Promise<unknown[]> {
+  const proof = await sessionAt(ref).proofOfLog(await incarnationOf(ref), 0);
+  return [...(proof?.flaws ?? [])];
+}
+
+describe("the running totals", () => {
+  it("are those of the messages as they are, whatever was appended, edited and erased, and in which order", async () => {
+    const ref = await chatOf(300, { words: 5 });
+    let state = 17;
+    const random = (below: number): number => {
+      state = (state * 1_103_515_245 + 12_345) % 2_147_483_648;
+      return state % below;
+    };
+    for (let step = 0; step < 60; step += 1) {
+      const id = `turn-${1 + random(300)}`;
+      const kind = random(4);
+      if (kind === 0) unwrap(await sessionAt(ref).append({ messages: [said(answer(random(20)))] }, null));
+      else if (kind === 1) unwrap(await withoutAlarm(ref, (session) => session.eraseMessage(id)));
+      else await edit(ref, id, answer(random(40), step));
+      if (step === 30) await evictDurableObject(stubAt(ref));
+    }
+    const { summed, told } = await totalsOf(ref);
+    expect(told).toEqual(summed);
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ messageTokens: told.cost, messageBytes: told.bytes });
+    expect(await flawsOf(ref)).toEqual([]);
+    const fork = await totalsOf(await forkOf(ref));
+    expect(fork.told).toEqual(summed);
+  });
+
+  it("come back when an edit is refused", async () => {
+    const ref = await chatOf(3);
+    const before = (await totalsOf(ref)).told;
+    await runInDurableObject(stubAt(ref), (_, { storage }) => {
+      storage.sql.exec("UPDATE session SET bytes_change = ?", MAX_BYTES_PER_SESSION - before.bytes - 1_000);
+    });
+    await evictDurableObject(stubAt(ref));
+    expect(await edit(ref, "turn-2", answer(1_000))).toMatchObject({ ok: false, fault: { code: "session_full" } });
+    expect((await totalsOf(ref)).told.costs).toEqual(before.costs);
+    expect(unwrap(await sessionAt(ref).message("turn-2")).content).not.toContain("contract");
+  });
+
+  it("that do not add up are found: of a message, of a block, and of the session", async () => {
+    const wrongs = [
+      "UPDATE messages SET cost_change = cost_change + 1 WHERE seq = 2",
+      "UPDATE cost_changes SET cost = cost + 1",
+      "UPDATE session SET cost_change = cost_change + 1",
+      "UPDATE session SET bytes_change = bytes_change + 1",
+    ];
+    for (const wrong of wrongs) {
+      const ref = await chatOf(3);
+      await edit(ref, "turn-1", answer(10));
+      expect(await flawsOf(ref)).toEqual([]);
+      await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec(wrong).toArray());
+      expect(await flawsOf(ref), wrong).toMatchObject([{ kind: "broken-log" }]);
+    }
+  });
+
+  it("cost an append after edits no row more, and an edit two", async () => {
+    const ref = await chatOf(200, { words: 5 });
+    const rowsOf = (body: Parameters<typeof billed>[1]): Promise<number> => billed(ref, body).then(totalOf);
+    const metadata = (session: Parameters<Parameters<typeof billed>[1]>[0], round: number) =>
+      session.editMessage("turn-3", { metadata: { round } });
+    await rowsOf((session) => metadata(session, 1));
+    const withoutChange = await rowsOf((session) => metadata(session, 2));
+    await edit(ref, "turn-3", answer(30));
+    const withChange = await rowsOf((session) => session.editMessage("turn-3", { content: answer(40) }));
+    expect(withChange - withoutChange).toBeLessThanOrEqual(2);
+    expect(await rowsOf((session) => session.append({ messages: [said("One more.", "more")] }, null))).toBe(2);
+    expect(await rowsOf((session) => session.append({ messages: [said("One more.")] }, null))).toBe(1);
+  });
+});
+
+describe("text that arrives by edit", () => {
+  it("owes a summary when it is enough, like text that was appended", async () => {
+    const settings = { summarizeAfterTokens: 2_000, keepRecentTokens: 500, maxTokens: 4_000 };
+    const whole = freshRef();
+    const filled = freshRef();
+    for (let round = 1; round <= 12; round += 1) {
+      const question = said(`Question ${round}?`, `q-${round}`);
+      const text = answer(250, round);
+      for (const ref of [whole, filled]) {
+        const given = { id: `a-${round}`, role: "assistant" as const, content: ref === whole ? text : "" };
+        unwrap(
+          await withoutAlarm(ref, (session) => session.append({ messages: [question, given] }, birthOf(ref, settings))),
+        );
+      }
+      unwrap(await edit(filled, `a-${round}`, text));
+      const owed = async (ref: SessionRef) => (await owedJobs(ref)).map(({ kind, through_seq }) => [kind, through_seq]);
+      expect(await owed(filled)).toEqual(await owed(whole));
+    }
+    expect(await owedJobs(filled)).toHaveLength(1);
+    expect(unwrap(await sessionAt(filled).state()).messageTokens).toBe(
+      unwrap(await sessionAt(whole).state()).messageTokens,
+    );
+    const context = unwrap(await sessionAt(filled).context({}));
+    expect(context).toEqual({
+      ...unwrap(await sessionAt(whole).context({})),
+      sessionId: filled.session,
+      messages: expect.anything(),
+    });
+  });
+
+  it("fills a session: what goes past its size is refused, and what is taken away makes room", async () => {
+    const ref = await chatOf(4);
+    const { messageBytes } = unwrap(await sessionAt(ref).state());
+    await runInDurableObject(stubAt(ref), (_, { storage }) => {
+      storage.sql.exec("UPDATE session SET bytes_change = ?", MAX_BYTES_PER_SESSION - messageBytes);
+    });
+    expect(await edit(ref, "turn-1", `${answer(100)}`)).toMatchObject({ ok: false, fault: { code: "session_full" } });
+    unwrap(await edit(ref, "turn-1", "Short."));
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-2")));
+    unwrap(await edit(ref, "turn-1", answer(50)));
+    unwrap(await sessionAt(ref).append({ messages: [said("Ok.")] }, null));
+    expect(await sessionAt(ref).append({ messages: [said(answer(1_000))] }, null)).toMatchObject({
+      ok: false,
+      fault: { code: "session_full" },
+    });
+  });
+
+  it("calls for a summary in silence, where it is worth it", async () => {
+    const ref = await chatOf(8, { words: 5 });
+    await letPass(ref, HOUR_MS);
+    await ring(ref);
+    expect(await owedJobs(ref)).toEqual([]);
+    for (const seq of [1, 2, 3]) unwrap(await edit(ref, `turn-${seq}`, answer(600, seq)));
+    await letPass(ref, HOUR_MS);
+    await ring(ref);
+    expect(await owedJobs(ref)).toMatchObject([{ kind: "summarize" }]);
+  });
+
+  it("puts expiry off, while an erasure does not", async () => {
+    const ref = await chatOf(2, { settings: { expireAfterIdleSeconds: 3_600 } });
+    const expiresAt = async () => Date.parse(unwrap(await sessionAt(ref).state()).expiresAt ?? "");
+    const first = await expiresAt();
+    await letPass(ref, HOUR_MS / 2);
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-1")));
+    expect(await expiresAt()).toBeLessThan(first);
+    unwrap(await edit(ref, "turn-2", "Something else."));
+    expect(await expiresAt()).toBeGreaterThanOrEqual(first);
+  });
+});
+
+describe("the tokens of a session's day", () => {
+  const tenantWith = (limits: SessionLimits, rev: number) => ({ ...UNSET_TENANT, rev, limits });
+
+  /** A session with an empty answer, which may take so many tokens more today. */
+  async function placeholder(left: number): Promise<SessionRef> {
+    const ref = freshRef();
+    const messages = [said("A question?", "q"), { id: "a", role: "assistant" as const, content: "" }];
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+    const { messageTokens } = unwrap(await sessionAt(ref).state());
+    const tenant = tenantWith({ sessionTokensPerDay: messageTokens + left }, 1);
+    unwrap(await sessionAt(ref).update({ metadata: {} }, tenant));
+    return ref;
+  }
+
+  it("are used by what edits bring, exactly, and an edit past them is refused whole", async () => {
+    const text = answer(100);
+    const tokens = contentTokens(text);
+    const ref = await placeholder(tokens);
+    unwrap(await edit(ref, "a", text));
+    expect(await edit(ref, "a", `${text} And more.`)).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded", quota: { name: "tokens", remaining: 0 } },
+    });
+    expect(unwrap(await sessionAt(ref).message("a")).content).toBe(text);
+    expect(await sessionAt(ref).append({ messages: [said("More.")] }, null)).toMatchObject({ ok: false });
+  });
+
+  it("are not given back by an edit that takes away, an erasure, or another life; what is taken away passes", async () => {
+    const text = answer(100);
+    const ref = await placeholder(contentTokens(text));
+    unwrap(await edit(ref, "a", text));
+    unwrap(await edit(ref, "a", text.slice(0, 100)));
+    expect(await edit(ref, "a", text)).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("a")));
+    expect(await edit(ref, "q", text)).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    const tenant = tenantWith({ sessionTokensPerDay: contentTokens(text) + 20 }, 2);
+    const again = await sessionAt(ref).append({ messages: [said(text)] }, birthOf(ref), tenant);
+    expect(again).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+  });
+
+  it("are used by texts that take each other's place, though the session never grows", async () => {
+    const ref = await placeholder(1_000);
+    const texts = [answer(100, 1), answer(100, 2), answer(100, 3)];
+    let edits = 0;
+    while ((await edit(ref, "a", texts[edits % texts.length] ?? "")).ok) edits += 1;
+    expect(edits).toBeLessThan(15);
+    expect(edits).toBeGreaterThan(5);
+  });
+
+  it("are there anew the next day, also for messages of the day before", async () => {
+    const text = answer(100);
+    const ref = await placeholder(contentTokens(text));
+    unwrap(await edit(ref, "a", text));
+    expect((await edit(ref, "a", answer(200))).ok).toBe(false);
+    await letPass(ref, 24 * HOUR_MS);
+    unwrap(await edit(ref, "a", answer(90, 5)));
+  });
+
+  it("go by limits that came since the last append", async () => {
+    const ref = await chatOf(1);
+    const tenant = tenantWith({ sessionTokensPerDay: 10 }, 1);
+    expect(
+      await sessionAt(ref).editMessage("turn-1", { content: answer(300) }, undefined, undefined, tenant),
+    ).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded" },
+    });
+  });
+});
