@@ -170,6 +170,8 @@ export interface SessionState {
   summaryPending: boolean;
   /** Everything that belongs in the archive is there. */
   archived: boolean;
+  /** Rows of it that PostgreSQL refuses. */
+  archiveSetAside?: number | undefined;
   /** copying: a fork or an import that is not whole yet. */
   status: "active" | "copying";
   origin: Origin | null;

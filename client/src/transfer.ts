@@ -92,7 +92,7 @@ export interface FailureLine {
   tenant: string;
   owner: string;
   session: string;
-  state: "retrying" | "failed" | "undelivered" | "unknown";
+  state: "retrying" | "failed" | "undelivered" | "unknown" | "set-aside";
   reason: string;
   attempts: number;
   firstError: string;

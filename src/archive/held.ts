@@ -13,6 +13,8 @@ export interface HeldRow extends SessionRef {
   readonly metadata: unknown;
   readonly createdAt: number;
   readonly isErased: boolean;
+  /** The SQLSTATE that PostgreSQL refused the metadata with. */
+  readonly setAside: string | null;
 }
 
 export interface HeldVersion {
@@ -23,6 +25,7 @@ export interface HeldVersion {
   readonly degraded: boolean;
   readonly droppedItems: number;
   readonly createdAt: number;
+  readonly setAside: string | null;
 }
 
 export interface HeldItem {
@@ -36,6 +39,7 @@ export interface HeldItem {
   readonly status: string;
   readonly tenant: string;
   readonly owner: string;
+  readonly setAside: string | null;
 }
 
 export interface HeldMessage {
@@ -49,6 +53,7 @@ export interface HeldMessage {
   readonly createdAt: number;
   readonly editedAt: number | null;
   readonly erasedAt: number | null;
+  readonly setAside: string | null;
 }
 
 export interface HeldSession {
@@ -81,6 +86,7 @@ export async function readHeldSession(database: Database, ref: SessionRef): Prom
       status: summaryItems.status,
       tenant: summaryItems.tenant,
       owner: summaryItems.owner,
+      setAside: summaryItems.setAside,
     })
     .from(summaryItems)
     .where(eq(summaryItems.incarnation, incarnation));
@@ -108,7 +114,7 @@ export async function readHeldMessages(
     .from(messages)
     .where(and(eq(messages.incarnation, incarnation), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
     .orderBy(asc(messages.seq));
-  return rows.map(({ seq, id, role, author, content, metadata, ...at }) => ({
+  return rows.map(({ seq, id, role, author, content, metadata, setAside, ...at }) => ({
     seq,
     id,
     role,
@@ -119,6 +125,7 @@ export async function readHeldMessages(
     createdAt: at.createdAt.getTime(),
     editedAt: at.editedAt?.getTime() ?? null,
     erasedAt: at.erasedAt?.getTime() ?? null,
+    setAside,
   }));
 }
 
@@ -163,7 +170,7 @@ function isSession({ tenant, owner, session }: SessionRef): SQL | undefined {
 }
 
 function toHeldRow({ createdAt, erasedAt, ...row }: typeof sessions.$inferSelect): HeldRow {
-  const { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata } = row;
-  const held = { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata };
+  const { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata, setAside } = row;
+  const held = { tenant, owner, session, incarnation, rev, headSeq, throughSeq, metadata, setAside };
   return { ...held, createdAt: createdAt.getTime(), isErased: erasedAt !== null };
 }

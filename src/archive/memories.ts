@@ -107,6 +107,7 @@ export async function readMemories(
         eq(summaryItems.tenant, tenant),
         eq(summaryItems.owner, owner),
         isNull(summaryItems.toVersion),
+        isNull(summaryItems.setAside),
         eq(summaryItems.status, "current"),
         inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),
         eq(sessions.tenant, tenant),
@@ -140,6 +141,7 @@ export async function readSessionItems(
         eq(sessions.session, session),
         isNull(sessions.erasedAt),
         isNull(summaryItems.toVersion),
+        isNull(summaryItems.setAside),
       ),
     )
     .orderBy(summaryItems.fromVersion, summaryItems.itemId);

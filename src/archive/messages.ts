@@ -1,6 +1,7 @@
 import { and, eq, gt, sql } from "drizzle-orm";
 import type { StoredMessage } from "../contracts/message.ts";
 import type { Database } from "./database.ts";
+import { nearestMoment, writeAround } from "./set-aside.ts";
 import { messages } from "./tables.ts";
 
 /** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and a message has thirteen. */
@@ -16,39 +17,57 @@ export interface MessageWrite {
 
 const date = (ms: number | null): Date | null => (ms === null ? null : new Date(ms));
 
-/** Writes messages of one life of a session, in the caller's transaction and under its fence. Idempotent. */
+type InsertedMessage = typeof messages.$inferInsert;
+
+/**
+ * Writes messages of one life of a session, in the caller's transaction and under its fence. Idempotent.
+ * @param isRowByRow around those that PostgreSQL refuses, which are set aside
+ */
 export async function writeMessages(
   database: Database,
   life: { readonly tenant: string; readonly owner: string; readonly incarnation: string },
   { afterSeq, rows }: MessageWrite,
+  isRowByRow = false,
 ): Promise<void> {
   await deleteMessagesAfter(database, life.incarnation, afterSeq);
   for (let from = 0; from < rows.length; from += ROWS_PER_INSERT) {
-    await database
-      .insert(messages)
-      .values(
-        rows.slice(from, from + ROWS_PER_INSERT).map((row) => ({
-          ...row,
-          ...life,
-          occurredAt: date(row.occurredAt),
-          createdAt: new Date(row.createdAt),
-          editedAt: date(row.editedAt),
-          erasedAt: date(row.erasedAt),
-        })),
-      )
-      .onConflictDoUpdate({
-        target: [messages.incarnation, messages.seq],
-        // An edit or an erasure leaves the rest of a message as it is.
-        set: {
-          author: sql`excluded.author`,
-          content: sql`excluded.content`,
-          metadata: sql`excluded.metadata`,
-          occurredAt: sql`excluded.occurred_at`,
-          editedAt: sql`excluded.edited_at`,
-          erasedAt: sql`excluded.erased_at`,
-        },
-      });
+    const inserted = rows.slice(from, from + ROWS_PER_INSERT).map((row): InsertedMessage => ({
+      ...row,
+      ...life,
+      occurredAt: date(row.occurredAt),
+      createdAt: new Date(row.createdAt),
+      editedAt: date(row.editedAt),
+      erasedAt: date(row.erasedAt),
+      setAside: null,
+    }));
+    if (isRowByRow) await writeAround(database, inserted, insertMessages, withoutContent);
+    else await insertMessages(database, inserted);
   }
+}
+
+async function insertMessages(database: Database, rows: readonly InsertedMessage[]): Promise<void> {
+  await database
+    .insert(messages)
+    .values([...rows])
+    .onConflictDoUpdate({
+      target: [messages.incarnation, messages.seq],
+      // An edit or an erasure leaves the rest of a message as it is.
+      set: {
+        author: sql`excluded.author`,
+        content: sql`excluded.content`,
+        metadata: sql`excluded.metadata`,
+        occurredAt: sql`excluded.occurred_at`,
+        editedAt: sql`excluded.edited_at`,
+        erasedAt: sql`excluded.erased_at`,
+        setAside: sql`excluded.set_aside`,
+      },
+    });
+}
+
+/** Its place in the log stays. The other moments are the service's own, but for what an import brought. */
+function withoutContent(row: InsertedMessage, setAside: string): InsertedMessage {
+  const empty = { author: null, content: null, metadata: null, occurredAt: null, editedAt: null, erasedAt: null };
+  return { ...row, ...empty, createdAt: nearestMoment(row.createdAt), setAside };
 }
 
 /** Deletes the messages of one life of a session after a seq; all of them after 0. */

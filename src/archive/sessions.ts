@@ -4,6 +4,7 @@ import type { Item, Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { toItem } from "./memories.ts";
 import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";
+import { countSetAside, nearestMoment, refusalOf, type SetAsideRows, writeAround } from "./set-aside.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
 import { isForgottenLife } from "./users.ts";
 
@@ -41,19 +42,32 @@ export interface ArchiveWrite {
  * - `outrankedBy`: the archive holds another life of the session that began then, no earlier than this one by the clocks, which
  *   may be wrong: only the object knows which of its lives is the last
  */
-export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outrankedBy: number };
+export type ArchiveResult = "applied" | "stale" | "behind" | { readonly outrankedBy: number } | Partly;
+
+/** It is in the archive, now or since before, but for rows that were set aside. None is left of them if the last one could be written. */
+export interface Partly {
+  readonly setAside: SetAsideRows;
+}
+
+type InsertedVersion = typeof summaries.$inferInsert;
+type InsertedItem = typeof summaryItems.$inferInsert;
 
 /**
  * Applies a change under its fence, in the caller's transaction. Idempotent: repeated, late and reordered writes change nothing.
+ * @param isRowByRow around rows that PostgreSQL refuses, which are set aside: for a write that it refused as a whole
  */
-export async function applyArchiveWrite(database: Database, write: ArchiveWrite): Promise<ArchiveResult> {
+export async function applyArchiveWrite(
+  database: Database,
+  write: ArchiveWrite,
+  isRowByRow = false,
+): Promise<ArchiveResult> {
   const { tenant, owner, session } = write.ref;
   const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
   const row = {
     headSeq: write.headSeq,
     throughSeq: write.throughSeq,
-    metadata: write.metadata,
-    createdAt: new Date(write.createdAt),
+    ...(isRowByRow ? await storableMetadata(database, write.metadata) : { metadata: write.metadata, setAside: null }),
+    createdAt: nearestMoment(new Date(write.createdAt)),
   };
   // The row that the fence locks has to be there first; rev 0 is older than every write.
   await database
@@ -66,6 +80,7 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
       rev: sessions.rev,
       createdAt: sessions.createdAt,
       erasedAt: sessions.erasedAt,
+      rowsSetAside: sessions.rowsSetAside,
     })
     .from(sessions)
     .where(here)
@@ -77,7 +92,10 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
     return "stale";
   }
   if (held.incarnation === incarnation) {
-    if (held.rev >= write.rev || held.erasedAt !== null) return "stale";
+    if (held.erasedAt !== null) return "stale";
+    if (held.rev >= write.rev) {
+      return held.rowsSetAside === 0 ? "stale" : { setAside: await countSetAside(database, incarnation) };
+    }
     if (held.rev < write.baseRev) return "behind";
   } else {
     const heldCreatedAt = held.createdAt.getTime();
@@ -91,53 +109,82 @@ export async function applyArchiveWrite(database: Database, write: ArchiveWrite)
     .set({ incarnation, rev: write.rev, ...row, erasedAt: null, archivedAt: sql`now()` })
     .where(here);
   if (write.summaries.length > 0) {
-    await database
-      .insert(summaries)
-      .values(
-        write.summaries.map((summary) => ({
-          incarnation,
-          version: summary.version,
-          throughSeq: summary.throughSeq,
-          tokens: summary.tokens,
-          summarizer: summary.summarizer,
-          degraded: summary.degraded,
-          droppedItems: summary.droppedItems,
-          usage: summary.usage ?? null,
-          createdAt: new Date(summary.createdAt),
-        })),
-      )
-      .onConflictDoNothing();
+    const versions = write.summaries.map((summary): InsertedVersion => ({
+      incarnation,
+      version: summary.version,
+      throughSeq: summary.throughSeq,
+      tokens: summary.tokens,
+      summarizer: summary.summarizer,
+      degraded: summary.degraded,
+      droppedItems: summary.droppedItems,
+      usage: summary.usage ?? null,
+      createdAt: new Date(summary.createdAt),
+    }));
+    if (isRowByRow) await writeAround(database, versions, insertVersions, withoutOrigin);
+    else await insertVersions(database, versions);
   }
   const madeAt = new Map(write.summaries.map(({ version, createdAt }) => [version, createdAt]));
   // The version that an item came with may be gone since: one that covered an erased message.
   const newestAt = Math.max(write.createdAt, ...madeAt.values());
   for (let from = 0; from < write.items.length; from += ROWS_PER_INSERT) {
-    await database
-      .insert(summaryItems)
-      .values(
-        write.items.slice(from, from + ROWS_PER_INSERT).map((item) => ({
-          incarnation,
-          itemId: item.id,
-          fromVersion: item.fromVersion,
-          toVersion: item.toVersion,
-          kind: item.kind,
-          text: item.text,
-          sourceSeqs: item.sourceSeqs,
-          sourceSession: item.sourceSession ?? null,
-          status: item.status,
-          tenant,
-          owner,
-          madeAt: new Date(madeAt.get(item.fromVersion) ?? newestAt),
-        })),
-      )
-      .onConflictDoUpdate({
-        target: [summaryItems.incarnation, summaryItems.itemId, summaryItems.fromVersion],
-        set: { toVersion: sql`excluded.to_version` },
-      });
+    const items = write.items.slice(from, from + ROWS_PER_INSERT).map((item): InsertedItem => ({
+      incarnation,
+      itemId: item.id,
+      fromVersion: item.fromVersion,
+      toVersion: item.toVersion,
+      kind: item.kind,
+      text: item.text,
+      sourceSeqs: item.sourceSeqs,
+      sourceSession: item.sourceSession ?? null,
+      status: item.status,
+      tenant,
+      owner,
+      madeAt: new Date(madeAt.get(item.fromVersion) ?? newestAt),
+    }));
+    if (isRowByRow) await writeAround(database, items, insertItems, withoutText);
+    else await insertItems(database, items);
   }
   if (write.messages !== null && write.messages !== undefined)
-    await writeMessages(database, { tenant, owner, incarnation }, write.messages);
-  return "applied";
+    await writeMessages(database, { tenant, owner, incarnation }, write.messages, isRowByRow);
+  if (!isRowByRow && held.rowsSetAside === 0) return "applied";
+  return { setAside: await countSetAside(database, incarnation) };
+}
+
+/** What of the metadata PostgreSQL takes: all of it, or nothing. */
+async function storableMetadata(
+  database: Database,
+  metadata: Metadata,
+): Promise<{ readonly metadata: Metadata; readonly setAside: string | null }> {
+  const json = JSON.stringify(metadata);
+  const setAside = await refusalOf(database, [json], (savepoint) => savepoint.execute(sql`select ${json}::jsonb`));
+  return { metadata: setAside === null ? metadata : {}, setAside };
+}
+
+async function insertVersions(database: Database, rows: readonly InsertedVersion[]): Promise<void> {
+  await database
+    .insert(summaries)
+    .values([...rows])
+    .onConflictDoNothing();
+}
+
+function withoutOrigin(row: InsertedVersion, setAside: string): InsertedVersion {
+  const createdAt = nearestMoment(row.createdAt);
+  return { ...row, tokens: 0, droppedItems: 0, summarizer: "", usage: null, createdAt, setAside };
+}
+
+async function insertItems(database: Database, rows: readonly InsertedItem[]): Promise<void> {
+  await database
+    .insert(summaryItems)
+    .values([...rows])
+    .onConflictDoUpdate({
+      target: [summaryItems.incarnation, summaryItems.itemId, summaryItems.fromVersion],
+      set: { toVersion: sql`excluded.to_version` },
+    });
+}
+
+function withoutText(row: InsertedItem, setAside: string): InsertedItem {
+  const madeAt = nearestMoment(row.madeAt ?? new Date(0));
+  return { ...row, text: "", sourceSeqs: [], sourceSession: null, madeAt, setAside };
 }
 
 /** What the newest version of the summary holds of one life of a session, as the archive has it. */
@@ -154,7 +201,9 @@ export async function readHeldItems(
   const rows = await database
     .select()
     .from(summaryItems)
-    .where(and(eq(summaryItems.incarnation, incarnation), isNull(summaryItems.toVersion)));
+    .where(
+      and(eq(summaryItems.incarnation, incarnation), isNull(summaryItems.toVersion), isNull(summaryItems.setAside)),
+    );
   return {
     throughSeq: newest?.throughSeq ?? 0,
     items: rows.map(toItem),
@@ -181,10 +230,18 @@ export async function applyErasure(
 ): Promise<void> {
   const { tenant, owner, session } = erasure.ref;
   const { incarnation } = erasure;
-  const tombstone = { headSeq: 0, throughSeq: 0, metadata: {}, erasedAt: sql`now()` };
+  const createdAt = nearestMoment(new Date(erasure.createdAt));
+  const tombstone = {
+    headSeq: 0,
+    throughSeq: 0,
+    metadata: {},
+    setAside: null,
+    rowsSetAside: 0,
+    erasedAt: sql`now()`,
+  };
   await database
     .insert(sessions)
-    .values({ tenant, owner, session, incarnation, rev: 0, createdAt: new Date(erasure.createdAt), ...tombstone })
+    .values({ tenant, owner, session, incarnation, rev: 0, createdAt, ...tombstone })
     .onConflictDoNothing();
   const here = and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session));
   const [held] = await database
@@ -199,12 +256,12 @@ export async function applyErasure(
   }
   if (held.incarnation === incarnation) {
     await database.update(sessions).set(tombstone).where(here);
-  } else if (held.createdAt.getTime() < erasure.createdAt) {
+  } else if (held.createdAt.getTime() < createdAt.getTime()) {
     // The row is an earlier life's, and would let a late write of this one pass.
     await deleteLife(database, held.incarnation);
     await database
       .update(sessions)
-      .set({ ...tombstone, incarnation, rev: 0, createdAt: new Date(erasure.createdAt) })
+      .set({ ...tombstone, incarnation, rev: 0, createdAt })
       .where(here);
   }
   await deleteLife(database, incarnation);

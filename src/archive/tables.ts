@@ -15,6 +15,9 @@ import {
 /** Terms for full-text search. PostgreSQL makes them; nobody here reads them. */
 const tsvector = customType<{ data: string }>({ dataType: () => "tsvector" });
 
+/** Stands in a row whose content PostgreSQL refused, and says why by its SQLSTATE. All that it held is left out, and is in the object alone. */
+const setAsideMark = () => text("set_aside");
+
 /**
  * The archive. A session's row holds the fence `(incarnation, rev)`: every write locks it and applies only if its own is newer.
  * Summaries and items hang on the incarnation, so that what belonged to an erased life of a session cannot reach the next.
@@ -39,6 +42,10 @@ export const sessions = pgTable(
     archivedAt: timestamp("archived_at", { withTimezone: true, mode: "date" }).notNull().defaultNow(),
     /** A tombstone: the session was erased, and nothing of it may come back. */
     erasedAt: timestamp("erased_at", { withTimezone: true, mode: "date" }),
+    /** The metadata was set aside: see `setAsideMark`. */
+    setAside: setAsideMark(),
+    /** How much of this life was set aside, in all tables. */
+    rowsSetAside: integer("rows_set_aside").notNull().default(0),
   },
   (table) => [
     primaryKey({ columns: [table.tenant, table.owner, table.session] }),
@@ -58,6 +65,7 @@ export const summaries = pgTable(
     droppedItems: integer("dropped_items").notNull(),
     usage: jsonb(),
     createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
+    setAside: setAsideMark(),
   },
   (table) => [primaryKey({ columns: [table.incarnation, table.version] })],
 ).enableRLS();
@@ -81,6 +89,7 @@ export const summaryItems = pgTable(
     owner: text().notNull().default(""),
     /** When the version that it came with was made. */
     madeAt: timestamp("made_at", { withTimezone: true, mode: "date" }).notNull().defaultNow(),
+    setAside: setAsideMark(),
     /** Its owner as one term, and those of its text: an index of it answers for one owner without a look at the others. */
     search: tsvector().generatedAlwaysAs(
       sql`array_to_tsvector(memory_terms("text") || (("tenant" || '/'::text) || "owner"))`,
@@ -154,6 +163,7 @@ export const messages = pgTable(
     /** Whose session it is. */
     tenant: text().notNull(),
     owner: text().notNull(),
+    setAside: setAsideMark(),
   },
   (table) => [primaryKey({ columns: [table.incarnation, table.seq] })],
 ).enableRLS();

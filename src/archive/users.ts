@@ -57,6 +57,8 @@ async function forgetLives(
       headSeq: 0,
       throughSeq: 0,
       metadata: {},
+      setAside: null,
+      rowsSetAside: 0,
       erasedAt: sql`coalesce(${sessions.erasedAt}, now())`,
     })
     .where(condition);

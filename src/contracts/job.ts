@@ -63,10 +63,15 @@ export const summarizeRequestSchema = z
 export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
 
 export const failureStateSchema = z
-  .enum(["retrying", "failed", "undelivered", "unknown"])
+  .enum(["retrying", "failed", "undelivered", "unknown", "set-aside"])
   .describe(
-    "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it",
+    "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it; set-aside: PostgreSQL refuses rows of it, which its session alone holds, and all else is archived. A retry sends the session anew; they leave the list when they are edited, erased or taken",
   );
+
+/** What the list calls the rows of one life of a session that PostgreSQL refuses: no job owes them any more. */
+export function setAsideIdOf(incarnation: string): string {
+  return `set-aside-${incarnation}`;
+}
 
 /** A failure as the Operations object indexes it and operators read it. */
 export const failureSchema = z

@@ -232,7 +232,16 @@ export const sessionStateSchema = z
       })
       .nullable(),
     summaryPending: z.boolean().describe("A summary is being made"),
-    archived: z.boolean().describe("Everything that belongs in the archive is there"),
+    archived: z
+      .boolean()
+      .describe("Everything that belongs in the archive is there, but for what `archiveSetAside` counts"),
+    archiveSetAside: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        "Rows of the session that PostgreSQL refuses for what they hold: operators see them among the failed jobs, and the session does not expire",
+      ),
     status: z
       .enum(["active", "copying"])
       .describe("copying: a fork or an import that is not whole yet; all but this answers session_not_ready"),

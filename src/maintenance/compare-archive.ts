@@ -42,7 +42,8 @@ export function compareArchive(proof: SessionProof, held: HeldSession | null): F
   if (proof.state === "expired") {
     return held.versions.length > 0 ? flaws : [...flaws, ...lost(proof, "the archive has no summary of it")];
   }
-  if (!isDeepStrictEqual(row.metadata, proof.metadata)) flaws.push(different("the archive holds other metadata"));
+  if (row.setAside !== null) flaws.push(setAside("the metadata", [row.setAside]));
+  else if (!isDeepStrictEqual(row.metadata, proof.metadata)) flaws.push(different("the archive holds other metadata"));
   if (row.throughSeq !== (proof.versions.at(-1)?.throughSeq ?? 0) || row.headSeq > proof.headSeq) {
     flaws.push(archived("wrong-range", `the archive says that ${row.throughSeq} of ${row.headSeq} are covered`));
   }
@@ -57,10 +58,12 @@ function compareVersions(expected: readonly StoredVersion[], held: readonly Held
   const missing: number[] = [];
   const ranges: number[] = [];
   const other: number[] = [];
+  const aside: HeldVersion[] = [];
   for (const version of expected) {
     const found = there.get(version.version);
     there.delete(version.version);
     if (found === undefined) missing.push(version.version);
+    else if (found.setAside !== null) aside.push(found);
     else if (found.throughSeq !== version.throughSeq) ranges.push(version.version);
     else if (!isSameVersion(version, found)) other.push(version.version);
   }
@@ -68,6 +71,7 @@ function compareVersions(expected: readonly StoredVersion[], held: readonly Held
     ...told(missing, (names) => archived("missing-summary", `the archive lacks version ${names}`)),
     ...told(ranges, (names) => archived("wrong-range", `version ${names} covers something else in the archive`)),
     ...told(other, (names) => different(`version ${names} is not the same in the archive`)),
+    ...toldAside("version", aside, ({ version }) => version),
     ...told([...there.keys()], (names) => archived("orphan", `version ${names} is in the archive alone`)),
   ];
 }
@@ -87,11 +91,13 @@ function compareItems({ items }: SessionProof, { items: held, row }: HeldSession
   const missing: string[] = [];
   const sources: string[] = [];
   const other: string[] = [];
+  const aside: HeldItem[] = [];
   for (const item of items) {
     const name = nameOf(item);
     const found = there.get(name);
     there.delete(name);
     if (found === undefined) missing.push(item.id);
+    else if (found.setAside !== null) aside.push(found);
     else if (!isDeepStrictEqual(found.sourceSeqs, item.sourceSeqs)) sources.push(item.id);
     else if (!isSameItem(item, found) || found.tenant !== row.tenant || found.owner !== row.owner) other.push(item.id);
   }
@@ -100,6 +106,7 @@ function compareItems({ items }: SessionProof, { items: held, row }: HeldSession
     ...told(missing, (names) => different(`the archive lacks item ${names}`)),
     ...told(sources, (names) => archived("stale-source", `item ${names} cites other messages in the archive`)),
     ...told(other, (names) => different(`item ${names} is not the same in the archive`)),
+    ...toldAside("item", aside, ({ id }) => id),
     ...told(extra, (names) => archived("orphan", `item ${names} is in the archive alone`)),
   ];
 }
@@ -120,9 +127,40 @@ function isSameItem(expected: StoredItem, held: HeldItem): boolean {
 
 /** A page of the log, message by message. */
 export function compareMessages(expected: readonly StoredMessage[], held: readonly HeldMessage[]): Flaw[] {
-  const there = new Map(held.map((message) => [message.seq, message]));
-  const wrong = expected.filter((message) => !isDeepStrictEqual(message, there.get(message.seq))).map(({ seq }) => seq);
-  return told(wrong, (names) => different(`message ${names} is missing in the archive, or not the same there`));
+  const aside = held.filter((message) => message.setAside !== null);
+  const there = new Map(held.map(({ setAside: _mark, ...message }) => [message.seq, message]));
+  for (const { seq } of aside) there.delete(seq);
+  const isAside = new Set(aside.map(({ seq }) => seq));
+  const wrong = expected
+    .filter(({ seq, ...message }) => !isAside.has(seq) && !isDeepStrictEqual({ seq, ...message }, there.get(seq)))
+    .map(({ seq }) => seq);
+  return [
+    ...told(wrong, (names) => different(`message ${names} is missing in the archive, or not the same there`)),
+    ...toldAside("message", aside, ({ seq }) => seq),
+  ];
+}
+
+/** To send it again would change nothing: what PostgreSQL refused is in the object alone, until it is edited or erased there. */
+function setAside(names: string, codes: readonly (string | null)[]): Flaw {
+  const reasons = [...new Set(codes)].join(", ");
+  return {
+    kind: "different-archive",
+    detail: `the archive set ${names} aside, which PostgreSQL refuses (${reasons}): edit or erase it`,
+    mend: null,
+  };
+}
+
+function toldAside<T extends { readonly setAside: string | null }>(
+  noun: string,
+  aside: readonly T[],
+  nameOfOne: (row: T) => string | number,
+): Flaw[] {
+  return told(aside.map(nameOfOne), (names) =>
+    setAside(
+      `${noun} ${names}`,
+      aside.map((row) => row.setAside),
+    ),
+  );
 }
 
 function told<T extends string | number>(names: readonly T[], flaw: (names: string) => Flaw): Flaw[] {

@@ -1,12 +1,13 @@
 import type { Database } from "../archive/database.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
+import { rowFaultOf } from "../archive/set-aside.ts";
 import { eraseUserRows } from "../archive/users.ts";
 import type { JobMessage } from "../contracts/job.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
 import { takeOffList } from "../registry/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
-import { reasonOf, reportFailure, reportRecovery, settleLate } from "./report.ts";
+import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleLate } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
 type Owed =
@@ -31,7 +32,7 @@ interface Pending {
 
 /**
  * Writes what the archive lacks of many sessions: one connection, one transaction, a savepoint for each, so that one bad row
- * holds up nobody else. Confirmed to each object only after the commit; until then the object owes it.
+ * holds up no other session, and no more of its own than itself. Confirmed to each object only after the commit; until then the object owes it.
  */
 export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineParts): Promise<Verdict[]> {
   const startedAt = Date.now();
@@ -95,8 +96,22 @@ function lockName({ delivery: { job } }: Pending): string {
   return `${job.tenant}/${job.owner}/${job.session}`;
 }
 
-async function apply(database: Database, { delivery: { job }, owed }: Pending): Promise<ArchiveResult> {
-  if (owed.kind === "write") return applyArchiveWrite(database, owed.write);
+/** What PostgreSQL refuses for a row of it is written once more, row by row, around those that it refuses. */
+async function applyWithin(transaction: Database, entry: Pending): Promise<ArchiveResult> {
+  try {
+    return await transaction.transaction((savepoint) => apply(savepoint, entry, false));
+  } catch (error) {
+    if (entry.owed.kind === "erasure" || rowFaultOf(error) === null) throw error;
+    return transaction.transaction((savepoint) => apply(savepoint, entry, true));
+  }
+}
+
+async function apply(
+  database: Database,
+  { delivery: { job }, owed }: Pending,
+  isRowByRow: boolean,
+): Promise<ArchiveResult> {
+  if (owed.kind === "write") return applyArchiveWrite(database, owed.write, isRowByRow);
   await applyErasure(database, { ref: job, incarnation: job.incarnation, createdAt: owed.createdAt });
   return "applied";
 }
@@ -106,7 +121,7 @@ function writeAll(database: Database, pending: readonly Pending[]): Promise<(Arc
     const results: (ArchiveResult | Error)[] = [];
     for (const entry of pending) {
       try {
-        results.push(await transaction.transaction((savepoint) => apply(savepoint, entry)));
+        results.push(await applyWithin(transaction, entry));
       } catch (error) {
         results.push(asError(error));
       }
@@ -140,12 +155,16 @@ async function confirm(
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
     await session.forgetArchived(jobId, incarnation);
-  } else if (typeof result === "object") {
+  } else if (typeof result === "object" && "outrankedBy" in result) {
     parts.log.warn("archive_outranked", { jobId });
     await session.forgetArchived(jobId, incarnation, result.outrankedBy);
   } else {
     const { rev, version, messageSeq } = owed.write;
-    await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq });
+    const aside = typeof result === "object" ? result.setAside : null;
+    // Before the session confirms, which would not come again for it.
+    if (aside !== null) await reportSetAside(parts, job, aside);
+    const setAside = aside === null ? {} : { setAside: aside.total };
+    await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq, ...setAside });
     await reportRecovery(parts, job, failures);
   }
 }

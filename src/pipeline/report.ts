@@ -1,4 +1,5 @@
-import type { Failure, JobMessage } from "../contracts/job.ts";
+import type { SetAsideRows } from "../archive/set-aside.ts";
+import { type Failure, type JobMessage, setAsideIdOf } from "../contracts/job.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
 import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
@@ -92,6 +93,30 @@ export async function noteFailedJob(parts: ReportParts, failure: Failure): Promi
   if (owner === "" || owner === TENANT_OWNER) return;
   const erasure = await parts.users.readErasure({ tenant, owner });
   if (erasure?.state === "erased") await parts.operations.clear(jobId);
+}
+
+/**
+ * Puts the rows of a session that PostgreSQL refuses on the list of failures that operators read, or takes them off it once none is
+ * left. Rejects if the list is out of reach: nobody else tells of them.
+ */
+export async function reportSetAside(
+  parts: ReportParts,
+  job: JobMessage,
+  { total, named }: SetAsideRows,
+): Promise<void> {
+  const { kind, tenant, owner, session, incarnation } = job;
+  const jobId = setAsideIdOf(incarnation);
+  if (total === 0) {
+    await parts.operations.clear(jobId);
+    return;
+  }
+  const codes = [...new Set(named.map(({ code }) => code))].join(", ");
+  parts.log.error("archive_rows_set_aside", { jobId: job.jobId, rows: total, codes });
+  const names = named.map(({ name }) => name).join(", ");
+  const reason = `archive: ${total === 1 ? "a row" : `${total} rows`} set aside, which PostgreSQL refuses (${codes}): ${names}${total > named.length ? " …" : ""}`;
+  const now = new Date().toISOString();
+  const told = { reason, firstError: reason, firstFailedAt: now, lastError: reason, lastFailedAt: now };
+  await noteFailedJob(parts, { jobId, kind, tenant, owner, session, state: "set-aside", attempts: 1, ...told });
 }
 
 /** What kind of failure it was. A database's own message may quote the data, so its code must do. */

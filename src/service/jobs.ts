@@ -84,7 +84,9 @@ export const dropFailure = operation(
   },
   async (call: Call, jobId: string, _reason: string): Promise<{ failure: Failure; outcome: JobDrop["outcome"] }> => {
     const failure = await findFailure(call, jobId);
-    const isOwed = failure.state === "unknown" || (await giveUp(call.parts, failure));
+    // What was set aside is told no more; it stays in its session, and marked in PostgreSQL.
+    const isListedAlone = failure.state === "unknown" || failure.state === "set-aside";
+    const isOwed = isListedAlone || (await giveUp(call.parts, failure));
     await call.parts.operations.settle([failure]);
     return { failure, outcome: isOwed ? "dropped" : "gone" };
   },
@@ -95,13 +97,18 @@ export type RetryParts = Pick<Parts, "sessions" | "users">;
 
 /**
  * Makes the work due that a failure is of, in the object that owes it, which sends it at once. Idempotent. The list is left as it is.
+ * Of rows that were set aside no job is owed: their session is sent to the archive anew.
  * @returns `gone` if it is no longer owed; `nothing-known` if the failure names no object. Rejects if that is out of reach.
  */
 export async function retryJob(
   { sessions, users }: RetryParts,
-  { tenant, owner, session, kind, jobId }: Failure,
+  { tenant, owner, session, kind, jobId, state }: Failure,
 ): Promise<JobRetry["outcome"] | "nothing-known"> {
   if (tenant === "" || owner === "") return "nothing-known";
+  if (state === "set-aside") {
+    const sent = await sessions.get({ tenant, owner, session }).archiveAgain(0);
+    return sent === "owed" ? "retried" : "gone";
+  }
   if (session === "" && kind !== "erase-user") return "nothing-known";
   const isOwed = await (session === ""
     ? users.retryErasure({ tenant, owner }, jobId)

@@ -63,6 +63,8 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
 export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
   /** Undefined from a consumer that runs an earlier version, and wrote no messages. */
   readonly messageSeq?: Seq | undefined;
+  /** How many rows PostgreSQL refuses of the session; undefined: none, now or before. */
+  readonly setAside?: number | undefined;
 }
 
 /**
@@ -81,6 +83,8 @@ export function confirmArchived(
   const job = store.jobs.byId(jobId);
   // A confirmation that comes late may tell of an archive that was set back since.
   if (job === null) return true;
+  const { setAside = 0 } = delta;
+  if (setAside !== session.archiveAside) store.setArchiveAside(setAside);
   const before = session.messageArchive;
   const messages = delta.rev > session.archivedRev ? withHeld(before, delta.rev, delta.messageSeq) : before;
   if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);

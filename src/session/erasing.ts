@@ -1,4 +1,5 @@
 import type { Outcome } from "../contracts/errors.ts";
+import { setAsideIdOf } from "../contracts/job.ts";
 import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { addedTokens } from "../memory/added-tokens.ts";
@@ -200,7 +201,10 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   store.lineage.clearOrigins();
   const job = {
     ...newJob("erase", session.incarnation, newId(), 0, now, now),
-    settles: settles.map((ended) => ended.id),
+    settles: [
+      ...settles.map((ended) => ended.id),
+      ...(session.archiveAside === 0 ? [] : [setAsideIdOf(session.incarnation)]),
+    ],
     grantedAt: session.grantedAt,
   };
   store.jobs.put(job);

@@ -124,6 +124,8 @@ export function stepExpiry(
     oweArchive(store, session, newId, now);
     return "wait";
   }
+  // What PostgreSQL refuses is here alone.
+  if (session.archiveAside > 0) return "wait";
   // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.
   const isAllDone = store.jobs.all().every(({ id }) => id === jobId);
   return isAllDone && newest?.degraded !== true ? "expire" : "wait";

@@ -92,6 +92,7 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
           },
     summaryPending: isSummaryPending(store),
     archived: session.archivedRev === session.archiveRev,
+    ...(session.archiveAside === 0 ? {} : { archiveSetAside: session.archiveAside }),
     status: session.copying === null ? "active" : "copying",
     origin: originOf(store),
     expiresAt: expiresAt === null ? null : iso(expiresAt),

@@ -20,6 +20,8 @@ export interface SessionRow extends SessionRef {
   readonly archivedVersion: number;
   /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
   readonly archiveReplace: boolean;
+  /** Rows that PostgreSQL refuses, and that are here alone. */
+  readonly archiveAside: number;
   /** How far the messages are archived, too; null if the archive holds none. */
   readonly messageArchive: MessageArchive | null;
   /** When the session was created, as clients see it: an import brings it along. */
@@ -222,6 +224,7 @@ export function toSession(row: Row): SessionRow {
     archivedRev: number(row["archived_rev"]),
     archivedVersion: number(row["archived_version"]),
     archiveReplace: number(row["archive_replace"]) === 1,
+    archiveAside: number(row["archive_aside"]),
     messageArchive: row["message_archive"] === null ? null : stored<MessageArchive>(row["message_archive"]),
     createdAt: number(row["created_at"]),
     beganAt: number(row["began_at"]),

@@ -254,6 +254,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE session ADD COLUMN edited_tokens INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    id: 12,
+    sql: `
+      -- Rows that PostgreSQL refuses, and that are here alone.
+      ALTER TABLE session ADD COLUMN archive_aside INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -109,6 +109,11 @@ export class SessionStore {
     );
   }
 
+  /** How many rows of the session PostgreSQL refuses. */
+  setArchiveAside(rows: number): void {
+    this.#sql.exec("UPDATE session SET archive_aside = ? WHERE one = 1", rows);
+  }
+
   setBeganAt(beganAt: number): void {
     this.#sql.exec("UPDATE session SET began_at = ? WHERE one = 1", beganAt);
   }

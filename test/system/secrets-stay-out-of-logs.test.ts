@@ -88,7 +88,7 @@ it("keeps what was said, keys and tokens out of all output: of the service, its 
   }
   expect((await model.requests()).length).toBeGreaterThan(1);
   await eventually("PostgreSQL has refused the row", () =>
-    readFileSync(paths.workerLog, "utf8").includes('"event":"job_failed","kind":"archive"') ? true : undefined,
+    readFileSync(paths.workerLog, "utf8").includes('"event":"archive_rows_set_aside"') ? true : undefined,
   );
   await service.stopPostgres();
   await beBusy(service, "cellar");

@@ -243,6 +243,7 @@ describe("verify: what the archive holds", () => {
         metadata: {},
         createdAt: 1,
         isErased: false,
+        setAside: null,
       };
       if (owner !== "-") expect(told(await heldBy(orphan))).toEqual([{ kind: "orphan", mend: "archive" }]);
       await onArchive((database) => eraseOrphan(database, row));

@@ -1,0 +1,269 @@
+import {
+  createExecutionContext,
+  createMessageBatch,
+  evictDurableObject,
+  getQueueResult,
+  runInDurableObject,
+} from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { sql } from "drizzle-orm";
+import { describe, expect, it } from "vitest";
+import { type Database, withDatabase } from "../../src/archive/database.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { type Failure, setAsideIdOf } from "../../src/contracts/job.ts";
+import type { NewMessage } from "../../src/contracts/message.ts";
+import type { Page } from "../../src/contracts/page.ts";
+import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import { verifySession } from "../../src/maintenance/verify-session.ts";
+import { consume } from "../../src/pipeline/consume.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
+import { sendAsAdmin } from "../support/worker-http.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
+import { letPass, request, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts, summarizeBy } from "../support/worker-pipeline.ts";
+import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts";
+
+const SETTINGS: SessionSettings = {
+  archiveMessages: true,
+  summarizeAfterTokens: 1_000_000,
+  summarizeAfterIdleSeconds: null,
+};
+const HOUR_MS = 3_600_000;
+
+function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(env.HYPERDRIVE.connectionString, body);
+}
+
+/** Messages that no edge lets in, each with the SQLSTATE that PostgreSQL refuses it with. */
+const REFUSED: readonly (readonly [string, Partial<NewMessage>])[] = [
+  ["22P05", { content: [{ type: "text", text: "hello", providerOptions: { "x\u0000y": 1 } }] }],
+  ["22P02", { content: [{ type: "text", text: "hello", providerOptions: { "x\ud800y": 1 } }] }],
+  ["22P05", { content: [{ type: "data-\u0000x", data: 1 }] }],
+  ["22P05", { metadata: { "a\u0000": 1 } }],
+  ["22021", { author: "A\u0000" }],
+  ["22008", { occurredAt: "0000-01-01T00:00:00Z" }],
+  ["22009", { occurredAt: "9999-12-31T23:59:59-10:00" }],
+];
+
+/** A chat of turns, and of what is forced in behind the edge among them. */
+async function chatWith(...forced: readonly Partial<NewMessage>[]): Promise<SessionRef> {
+  const ref = freshRef();
+  const messages = [
+    turn(1),
+    turn(2),
+    ...forced.map((change, index) => ({ ...turn(90 + index), id: `refused-${index}`, ...change })),
+    turn(3),
+    turn(4),
+  ];
+  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, SETTINGS)));
+  return ref;
+}
+
+interface Row {
+  readonly id: string;
+  readonly content: unknown;
+  readonly setAside: string | null;
+}
+
+async function archived(ref: SessionRef): Promise<Row[]> {
+  const incarnation = await incarnationOf(ref);
+  return onArchive(async (database) => {
+    const { rows } = await database.execute<Record<string, unknown>>(
+      sql`select id, content, set_aside from messages where incarnation = ${incarnation} order by seq`,
+    );
+    return rows.map((row) => ({
+      id: String(row["id"]),
+      content: row["content"],
+      setAside: row["set_aside"] === null ? null : String(row["set_aside"]),
+    }));
+  });
+}
+
+async function listed({ session }: SessionRef): Promise<Failure[]> {
+  return (await sendAsAdmin<Page<Failure>>("GET", `/v1/admin/jobs?session=${session}`)).body.data;
+}
+
+async function archiveAgain(ref: SessionRef): Promise<void> {
+  await until("nothing is owed", async () => {
+    if ((await owedJobs(ref)).length === 0) return true;
+    await ring(ref);
+    return false;
+  });
+}
+
+/** Changes rows of the object behind its back; it is built anew after that. */
+async function planted(ref: SessionRef, statement: string): Promise<void> {
+  await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec(statement));
+  await evictDurableObject(stubAt(ref));
+}
+
+describe("a message that PostgreSQL refuses", () => {
+  it.each(REFUSED)("for %s is set aside, and all else of its session is archived: %j", async (code, change) => {
+    const ref = await chatWith(change);
+    await summarizeAndArchive(ref);
+    const rows = await archived(ref);
+    expect(rows.map(({ id, setAside }) => [id, setAside])).toEqual([
+      ["turn-1", null],
+      ["turn-2", null],
+      ["refused-0", code],
+      ["turn-3", null],
+      ["turn-4", null],
+    ]);
+    expect(rows[2]?.content).toBeNull();
+    expect(rows[3]?.content).toBe(turn(3).content);
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ archived: true, archiveSetAside: 1 });
+    const found = await request<{ data: { sessionId: string }[] }>("POST", "/search", {
+      query: "invoice 1003 harbour",
+      sessions: [ref.session],
+    });
+    expect(found.body.data).toContainEqual(expect.objectContaining({ sessionId: ref.session }));
+  });
+
+  it("stands with the others of its kind on the list of failed jobs, in the log and in the count of the session", async () => {
+    const ref = await chatWith(...REFUSED.map(([, change]) => change));
+    unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { topic: "boats" } })));
+    const lines: string[] = [];
+    const log = createLog({ write: (_level, line) => lines.push(line) });
+    await summarizeBy(ref, ({ messages }) => ({
+      model: "test",
+      items: [
+        {
+          kind: "fact",
+          text: "invoice 1001 goes to harbour office 1",
+          sourceSeqs: [messages[0]?.seq ?? 1],
+          status: "current",
+        },
+      ],
+    }));
+    while ((await owedJobs(ref)).length > 0)
+      expect(await deliver(await jobOf(ref, "archive"), pipelineParts({ log }))).toBe("acked");
+    const reason =
+      "archive: 7 rows set aside, which PostgreSQL refuses (22P05, 22P02, 22021): message 3, message 4, message 5, message 6, message 7 …";
+    expect(await listed(ref)).toMatchObject([
+      { jobId: setAsideIdOf(await incarnationOf(ref)), kind: "archive", state: "set-aside", reason, lastError: reason },
+    ]);
+    const told = lines.map((line): unknown => JSON.parse(line));
+    expect(told).toContainEqual(expect.objectContaining({ event: "archive_rows_set_aside", rows: 7 }));
+    expect(told).not.toContainEqual(expect.objectContaining({ event: "job_failed" }));
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ archived: true, archiveSetAside: 7 });
+  });
+
+  it("holds up no other session of its batch, and none is asked for again", async () => {
+    const refs = [
+      await chatOf(6, { settings: SETTINGS }),
+      await chatWith({ author: "\u0000" }),
+      await chatOf(6, { settings: SETTINGS }),
+    ];
+    for (const ref of refs) {
+      await summarizeBy(ref, () => ({ model: "test", items: [] }));
+    }
+    const bodies = await Promise.all(refs.map((ref) => jobOf(ref, "archive")));
+    const batch = createMessageBatch(
+      "threadkeep-archive",
+      bodies.map((body, id) => ({ id: String(id), timestamp: new Date(), attempts: 1, body })),
+    );
+    await consume(batch, pipelineParts());
+    const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
+    expect(explicitAcks.toSorted()).toEqual(["0", "1", "2"]);
+    for (const ref of refs) expect(await owedJobs(ref)).toEqual([]);
+    expect((await Promise.all(refs.map(archived))).map((rows) => rows.length)).toEqual([6, 5, 6]);
+  });
+
+  it("is archived once it is edited, and then stands nowhere any more", async () => {
+    const ref = await chatWith({ metadata: { "a\u0000": 1 } }, { author: "\u0000" });
+    await summarizeAndArchive(ref);
+    expect(await listed(ref)).toHaveLength(1);
+    unwrap(await sessionAt(ref).editMessage("refused-0", { metadata: { a: 1 } }));
+    await archivedWhole(ref);
+    expect((await archived(ref)).map(({ setAside }) => setAside)).toEqual([null, null, null, "22021", null, null]);
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ archiveSetAside: 1 });
+    unwrap(await sessionAt(ref).eraseMessage("refused-1"));
+    await archivedWhole(ref);
+    expect((await archived(ref)).map(({ setAside }) => setAside)).toEqual([null, null, null, null, null, null]);
+    expect(unwrap(await sessionAt(ref).state())).not.toHaveProperty("archiveSetAside");
+    expect(await listed(ref)).toEqual([]);
+  });
+
+  it("is told by verify for what it is, and is no reason to send the session again", async () => {
+    const ref = await chatWith({ author: "\u0000" });
+    await summarizeAndArchive(ref);
+    const { findings } = await onArchive((database) => verifySession(ref, database, pipelineParts()));
+    expect(findings.filter(({ kind }) => kind !== "unlisted-session")).toMatchObject([
+      { kind: "different-archive", mend: null, detail: expect.stringContaining("message 3 aside") },
+    ]);
+  });
+
+  it("goes with its session, from the list as well", async () => {
+    const ref = await chatWith({ author: "\u0000" });
+    await summarizeAndArchive(ref);
+    expect(await listed(ref)).toHaveLength(1);
+    unwrap(await sessionAt(ref).erase());
+    await until("it is off the list", async () => (await listed(ref)).length === 0);
+  });
+
+  it("keeps its session from expiring, which alone holds it", async () => {
+    const ref = await chatWith({ author: "\u0000" });
+    unwrap(await sessionAt(ref).update({ settings: { ...SETTINGS, expireAfterIdleSeconds: 3_600 } }));
+    await summarizeAndArchive(ref);
+    await letPass(ref, 2 * HOUR_MS);
+    await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+      await session.alarm();
+      await storage.deleteAlarm();
+    });
+    const { jobId, incarnation } = await jobOf(ref, "expire");
+    const { step } = await withoutAlarm(ref, (session) => session.stepExpiry(jobId, incarnation));
+    expect(step).toBe("wait");
+  });
+});
+
+describe("what operators may do about rows that were set aside", () => {
+  it("is to have the session sent anew, which lists what is still refused and takes off what is not", async () => {
+    const ref = await chatWith({ author: "\u0000" });
+    await summarizeAndArchive(ref);
+    const jobId = setAsideIdOf(await incarnationOf(ref));
+    const retry = (): Promise<unknown> => sendAsAdmin("POST", `/v1/admin/jobs/${jobId}/retry`);
+    expect(await retry()).toEqual({ status: 200, body: { jobId, outcome: "retried" } });
+    await archiveAgain(ref);
+    expect(await listed(ref)).toMatchObject([{ state: "set-aside" }]);
+    await planted(ref, "UPDATE messages SET author = 'Ada' WHERE client_id = 'refused-0'");
+    expect(await retry()).toMatchObject({ body: { outcome: "retried" } });
+    await archiveAgain(ref);
+    expect(await listed(ref)).toEqual([]);
+    expect((await archived(ref)).map(({ setAside }) => setAside)).toEqual([null, null, null, null, null]);
+    expect(unwrap(await sessionAt(ref).state())).not.toHaveProperty("archiveSetAside");
+  });
+
+  it("is to take them off the list; the marks stay", async () => {
+    const ref = await chatWith({ author: "\u0000" });
+    await summarizeAndArchive(ref);
+    const jobId = setAsideIdOf(await incarnationOf(ref));
+    const drop = await sendAsAdmin("DELETE", `/v1/admin/jobs/${jobId}?reason=known`);
+    expect(drop).toMatchObject({ body: { outcome: "dropped" } });
+    expect(await listed(ref)).toEqual([]);
+    expect((await archived(ref))[2]).toMatchObject({ setAside: "22021" });
+  });
+});
+
+it("metadata, a version or an item that PostgreSQL refuses is set aside like a message, and no search or continuation meets it", async () => {
+  const ref = await chatOf(8, { settings: SETTINGS });
+  await summarizeAndArchive(ref);
+  await planted(ref, `UPDATE session SET metadata = '{"a\\u0000":1}'`);
+  await planted(ref, `UPDATE items SET text = 'no such' || char(0) || 'text' WHERE row = (SELECT max(row) FROM items)`);
+  await planted(ref, `UPDATE summaries SET summarizer = 'a' || char(0)`);
+  expect(await sessionAt(ref).archiveAgain(0)).toBe("owed");
+  await archiveAgain(ref);
+  const incarnation = await incarnationOf(ref);
+  const held = await onArchive(async (database) => {
+    const of = async (table: string): Promise<Record<string, unknown>[]> =>
+      (await database.execute(sql`select * from ${sql.identifier(table)} where incarnation = ${incarnation}`)).rows;
+    return { sessions: await of("sessions"), summaries: await of("summaries"), items: await of("summary_items") };
+  });
+  expect(held.sessions).toMatchObject([{ metadata: {}, set_aside: "22P05", rows_set_aside: 3 }]);
+  expect(held.summaries).toMatchObject([{ version: 1, summarizer: "", set_aside: "22021" }]);
+  const aside = held.items.filter((item) => item["set_aside"] !== null);
+  expect(aside).toMatchObject([{ text: "", set_aside: "22021" }]);
+  expect(held.items.length).toBeGreaterThan(aside.length);
+  expect((await listed(ref))[0]?.reason).toContain("the metadata, version 1, item ");
+});
