@@ -1,8 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { createAdminCheck } from "./access/admin-check.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
-import { createAdmission, createRequestLimit, type Limiters } from "./access/rate-limit.ts";
-import { requireScope } from "./access/scopes.ts";
+import { createAdmission, createRequestLimit, limitersOf } from "./access/rate-limit.ts";
 import { limitStrangers } from "./access/stranger-limit.ts";
 import { createTokenVerifier } from "./access/supabase.ts";
 import { createTicketOffice } from "./access/tickets.ts";
@@ -84,23 +83,23 @@ export function assemble(env: Env, log: Log) {
     isAdmin: createAdminCheck(authenticate),
     keepAlive: waitUntil,
   });
+  const limit = watchLimit(
+    createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant)),
+    audit,
+  );
   const app = createApp({
     authenticate,
-    limit: watchLimit(
-      createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant)),
-      audit,
-    ),
+    limit,
     hosts: config.hosts,
     corsOrigins: config.corsOrigins,
     parts,
     log,
     readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
     version: env.VERSION.id,
-  });
-  app.all(SUMMARIZER_ROUTE, async (c) => {
-    // A model that no tenant's budget counts.
-    requireScope(await authenticate(c.req.raw), "admin");
-    return agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext);
+    agent: {
+      path: SUMMARIZER_ROUTE,
+      answer: (c) => agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext),
+    },
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
@@ -120,16 +119,5 @@ export function assemble(env: Env, log: Log) {
     endLostRuns: () => endLostRuns({ ...parts, log }),
   });
   const owners = createOwnersClient(env.OWNERS, tenants.place);
-  return { app, parts, pipelineOf, scheduledOf, owners };
-}
-
-function limitersOf(env: Env): Limiters {
-  return {
-    user: env.RATE_LIMIT_USER,
-    key: env.RATE_LIMIT_KEY,
-    keyHigh: env.RATE_LIMIT_KEY_HIGH,
-    tenant: env.RATE_LIMIT_TENANT,
-    tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
-    stranger: env.RATE_LIMIT_STRANGER,
-  };
+  return { app, parts, limit, pipelineOf, scheduledOf, owners };
 }

@@ -23,7 +23,10 @@ let assembly: Assembly | undefined;
 const partsOf = (env: Env): Assembly => (assembly ??= assemble(env, log));
 
 /** What another Worker binds to. */
-export class Threadkeep extends createRpcEntrypoint((env) => ({ parts: partsOf(env).parts, log })) {}
+export class Threadkeep extends createRpcEntrypoint((env) => {
+  const { parts, limit } = partsOf(env);
+  return { parts, limitRequests: limit, log };
+}) {}
 
 /** What `wrangler workflows trigger threadkeep-operations` and `POST /v1/admin/operations` start. */
 export class OperationsWorkflow extends createOperationsWorkflow((env) => {

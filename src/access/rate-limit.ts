@@ -2,6 +2,7 @@
 
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
+import { TENANT_OWNER } from "../contracts/session.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -23,6 +24,27 @@ export interface Limiters {
   readonly tenantHigh: Limiter;
   /** By network, for requests that were refused as `unauthenticated`. */
   readonly stranger: Limiter;
+}
+
+/** The bindings of wrangler.toml, as a Worker and the objects of its sessions have them. */
+export interface LimiterEnv {
+  readonly RATE_LIMIT_USER: Limiter;
+  readonly RATE_LIMIT_KEY: Limiter;
+  readonly RATE_LIMIT_KEY_HIGH: Limiter;
+  readonly RATE_LIMIT_TENANT: Limiter;
+  readonly RATE_LIMIT_TENANT_HIGH: Limiter;
+  readonly RATE_LIMIT_STRANGER: Limiter;
+}
+
+export function limitersOf(env: LimiterEnv): Limiters {
+  return {
+    user: env.RATE_LIMIT_USER,
+    key: env.RATE_LIMIT_KEY,
+    keyHigh: env.RATE_LIMIT_KEY_HIGH,
+    tenant: env.RATE_LIMIT_TENANT,
+    tenantHigh: env.RATE_LIMIT_TENANT_HIGH,
+    stranger: env.RATE_LIMIT_STRANGER,
+  };
 }
 
 /** Of every `ratelimit` binding: a caller that went past its tier is let in again after so long at most. */
@@ -53,6 +75,36 @@ export function createAdmission(limiters: Partial<Limiters> | null, log: Log): A
   };
 }
 
+/** Whose requests are counted together, within a tenant, and in which tier. */
+export interface Counted {
+  readonly tier: "user" | "key";
+  readonly name: string;
+}
+
+/**
+ * A user's requests are counted together, whichever way they come: by tokens, tickets, sockets. Whoever holds a ticket has a user's tier, whoever
+ * asked for it: else a page could use up what its back end may send.
+ */
+export function countedAs({ kind, id, owner, ticket }: Pick<Principal, "kind" | "id" | "owner" | "ticket">): Counted {
+  if (kind === "user") return { tier: "user", name: id };
+  if (ticket === undefined) return { tier: "key", name: id };
+  return { tier: "user", name: owner === TENANT_OWNER ? `ticket:${ticket.id}` : `user:${owner}` };
+}
+
+/** Refuses one more request of whoever sends too much, or whose tenant does. */
+export type LimitCounted = (tenant: string, counted: Counted, isHigh: boolean) => Promise<void>;
+
+export function createCountedLimit(admit: Admit): LimitCounted {
+  return async (tenant, { tier, name }, isHigh) => {
+    const [key, all] = isHigh ? (["keyHigh", "tenantHigh"] as const) : (["key", "tenant"] as const);
+    // The tenant's count comes second: what a single caller sends beyond its own tier must not use up its tenant's.
+    if (!(await admit(tier === "user" ? "user" : key, `${tenant}/${name}`))) {
+      throw rateLimited(tier === "user" ? "this user" : "this key");
+    }
+    if (!(await admit(all, tenant))) throw rateLimited("this tenant");
+  };
+}
+
 /** Refuses a principal that sends too much, or whose tenant does. Every surface asks it once a request. */
 export type LimitRequests = (principal: Principal) => Promise<void>;
 
@@ -61,14 +113,8 @@ export function createRequestLimit(
   admit: Admit,
   isHigh: (tenant: string) => Promise<boolean> = async () => false,
 ): LimitRequests {
-  return async ({ kind, tenant, id }) => {
-    const [key, all] = (await isHigh(tenant)) ? (["keyHigh", "tenantHigh"] as const) : (["key", "tenant"] as const);
-    // The tenant's count comes second: what a single caller sends beyond its own tier must not use up its tenant's.
-    if (!(await admit(kind === "user" ? "user" : key, `${tenant}/${id}`))) {
-      throw rateLimited(kind === "user" ? "this user" : "this key");
-    }
-    if (!(await admit(all, tenant))) throw rateLimited("this tenant");
-  };
+  const limit = createCountedLimit(admit);
+  return async (principal) => limit(principal.tenant, countedAs(principal), await isHigh(principal.tenant));
 }
 
 export function rateLimited(whose: string): ThreadkeepError {

@@ -28,11 +28,12 @@ export function limitStrangers(authenticate: Authenticator, options: StrangerLim
   return async (request) => {
     const network = networkOf(request.headers.get(ADDRESS_HEADER));
     if (network === null) return authenticate(request);
-    const shown = digest(request.headers.get("Authorization") ?? "");
-    if (now() < (barredUntil.get(network) ?? 0) && !good.has(shown)) throw rateLimited("this address");
+    const shown = lastingCredentials(request);
+    const isKnown = shown !== null && good.has(shown);
+    if (now() < (barredUntil.get(network) ?? 0) && !isKnown) throw rateLimited("this address");
     try {
       const principal = await authenticate(request);
-      remember(good, shown, true);
+      if (shown !== null) remember(good, shown, true);
       return principal;
     } catch (error) {
       const isStranger = error instanceof ThreadkeepError && error.fault.code === "unauthenticated";
@@ -42,6 +43,15 @@ export function limitStrangers(authenticate: Authenticator, options: StrangerLim
       throw error;
     }
   };
+}
+
+/**
+ * What a request shows that may be good again, as a digest. Null of one without: a ticket is good once, so that one which was says nothing
+ * of any request that comes after it.
+ */
+function lastingCredentials(request: Request): string | null {
+  const authorization = request.headers.get("Authorization");
+  return authorization === null || authorization === "" ? null : digest(authorization);
 }
 
 /** The oldest goes first. */

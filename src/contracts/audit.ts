@@ -51,6 +51,7 @@ export const AUDIT_ACTIONS = [
   "cancelOperation",
   "readAudit",
   "readMetrics",
+  "askSummarizer",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof auditActionSchema>;

@@ -87,6 +87,8 @@ export const MAX_FRAMES_PER_SECOND = 100;
 export const MAX_FRAME_BURST = 200;
 /** A client that sends so many faulty frames one after the other will not mend itself. */
 export const MAX_FAULTY_FRAMES = 10;
+/** Frames that its sender may not send, in a socket's life: who goes on after so many refusals means it. */
+export const MAX_FORBIDDEN_FRAMES = 10;
 /** A socket shows its credentials again after this, whatever they are and whoever cannot be asked about them. */
 export const MAX_SOCKET_SECONDS = 3_600;
 /** A ticket is used at once by the page that asked for it. */

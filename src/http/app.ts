@@ -3,6 +3,7 @@
 import { type Context, Hono } from "hono";
 import type { Readiness } from "../contracts/health.ts";
 import type { Principal } from "../contracts/principal.ts";
+import { askAgent } from "../service/agent.ts";
 import type { Call } from "../service/call.ts";
 import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -52,6 +53,8 @@ export interface AppOptions {
   readonly log: Log;
   /** As much of it as whoever sends the request may know. */
   readiness(c: Context<HttpEnv>): Promise<Readiness>;
+  /** An MCP server that is reached as the API is, by operators alone. */
+  readonly agent?: { readonly path: string; answer(c: Context<HttpEnv>): Promise<Response> };
   /** The id that Cloudflare gave this version of the Worker. */
   readonly version?: string;
 }
@@ -90,10 +93,12 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/", answerSessionPage);
 
   app.use("/v1/*", allowOrigins(options.corsOrigins));
-  for (const path of ["/v1/*", "/metrics"]) {
+  const { agent } = options;
+  for (const path of ["/v1/*", "/metrics", ...(agent === undefined ? [] : [agent.path])]) {
     app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit));
   }
   for (const route of routes) mount(app, route, options.parts);
+  if (agent !== undefined) app.all(agent.path, (c) => askAgent(callOf(c, options.parts), () => agent.answer(c)));
   answerOtherMethods(app);
   return app;
 }
@@ -103,12 +108,15 @@ const ADDRESS_HEADER = "CF-Connecting-IP";
 
 function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
   app.on(route.method.toUpperCase(), honoPath(route.path), (c) => {
-    const principal = c.get("principal");
-    if (principal === undefined) throw new Error(`${route.operationId} stands outside authentication`);
-    const from = coarseNetwork(c.req.header(ADDRESS_HEADER));
-    const call: Call = { principal, requestId: c.get("requestId"), trace: c.get("trace"), from, parts };
-    return route.respond(call, c.req.raw, c.req.param());
+    return route.respond(callOf(c, parts), c.req.raw, c.req.param());
   });
+}
+
+function callOf(c: Context<HttpEnv>, parts: Call["parts"]): Call {
+  const principal = c.get("principal");
+  if (principal === undefined) throw new Error(`${c.req.path} stands outside authentication`);
+  const from = coarseNetwork(c.req.header(ADDRESS_HEADER));
+  return { principal, requestId: c.get("requestId"), trace: c.get("trace"), from, parts };
 }
 
 /** On each path that has a route, the methods that it lacks: OPTIONS says which there are, the rest are refused with 405. */

@@ -10,7 +10,7 @@ import type { TenantCache } from "./tenant-cache.ts";
  * An answer of this age is waited on for a new one: a key that was revoked stops within a minute, also in an isolate that was idle
  * meanwhile. Steady traffic never waits, since an answer is fetched anew in the background from an age of 30 s on.
  */
-const CERTAIN_MS = 50_000;
+export const CERTAIN_MS = 50_000;
 /** A key that is not in an answer of this age may be newer than it. Nobody who makes ids up causes more than a call a second. */
 const UNKNOWN_MS = 1_000;
 /** How often an isolate tells of a key's use. */

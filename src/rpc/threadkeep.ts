@@ -15,6 +15,7 @@ import {
 } from "../contracts/memory-search.ts";
 import { type Erasure, type Message, type MessagePatch, messagePatchSchema, seqSchema } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
+import type { Principal } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
 import { type SearchRequest, searchRequestSchema, type SearchResult } from "../contracts/search.ts";
 import {
@@ -73,6 +74,8 @@ export interface Caller {
 /** What the entry hands over. */
 export interface RpcParts {
   readonly parts: Parts;
+  /** Throws `rate_limited` for a caller that sends too much. */
+  limitRequests(principal: Principal): Promise<void>;
   readonly log: Log;
 }
 
@@ -331,11 +334,12 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       const requestId = crypto.randomUUID();
       const trace = continueTrace(null);
       const traceId = traceIdOf(trace);
-      const { parts, log } = partsOf(this.env);
-      let principal: Call["principal"] | undefined;
+      const { parts, limitRequests, log } = partsOf(this.env);
+      let principal: Principal | undefined;
       let code: string | undefined;
       try {
         principal = principalOf(this.ctx.props, caller);
+        await limitRequests(principal);
         const { params: named, query, body } = raw;
         const input = parseRequest(schema, {
           params: plainJson(named),

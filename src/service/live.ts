@@ -1,3 +1,4 @@
+import { countedAs } from "../access/rate-limit.ts";
 import { requireScope } from "../access/scopes.ts";
 import { isUser } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
@@ -14,18 +15,19 @@ import { operation } from "./operation.ts";
 export const openLive = operation(
   { action: "followSession", scopes: ["memory:read"], audit: "refusals" },
   async (call: Call, sessionId: string, since: Rev | undefined): Promise<WebSocket> => {
-    const { principal, requestId, trace } = call;
+    const { principal, requestId, trace, from } = call;
     const ref = refOf(call, sessionId);
     const { scopes, kind, id, expiresAt = null, ticket = null } = principal;
     const tenant = (await tenantOf(call)) ?? null;
     const by = { kind, id };
-    const isByUser = isUser(principal);
     const traced = trace === undefined ? {} : { trace };
     const opening = {
       since: since ?? null,
       scopes,
       by,
-      isUser: isByUser,
+      isUser: isUser(principal),
+      counted: countedAs(principal),
+      from,
       expiresAt,
       ticket,
       requestId,

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { AuditActor } from "../contracts/audit.ts";
 import { revSchema } from "../contracts/live.ts";
 import { scopeSchema } from "../contracts/principal.ts";
+import { countedSchema } from "./live-opening.ts";
 
 /** What a socket must know after hibernation, which the runtime keeps with it. */
 
@@ -13,6 +14,8 @@ const attachmentSchema = z.object({
   by: z.custom<AuditActor>().optional(),
   /** Whether they have a user's rights alone. */
   isUser: z.boolean(),
+  counted: countedSchema,
+  from: z.string().nullable(),
   requestId: z.string(),
   /** Of the request that opened it; a socket that an earlier version opened does not know. */
   trace: z.string().optional(),

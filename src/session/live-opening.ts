@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Counted } from "../access/rate-limit.ts";
 import type { AuditActor } from "../contracts/audit.ts";
 import type { Fault } from "../contracts/errors.ts";
 import { type Rev, revSchema } from "../contracts/live.ts";
@@ -19,6 +20,10 @@ export interface LiveOpening {
   readonly by: AuditActor;
   /** Whether they have a user's rights alone, as a ticket gives them, whoever asked for it. */
   readonly isUser: boolean;
+  /** Whose requests its frames count with. */
+  readonly counted: Counted;
+  /** The network that it came from, as the audit may know it; null where there is none. */
+  readonly from: string | null;
   /** When the credentials that were shown are good no more, ms since 1970. */
   readonly expiresAt: number | null;
   readonly ticket: TicketClaim | null;
@@ -30,11 +35,15 @@ export interface LiveOpening {
 
 const OPENING_HEADER = "Threadkeep-Live-Opening";
 
+export const countedSchema = z.object({ tier: z.enum(["user", "key"]), name: z.string() });
+
 const openingSchema = z.object({
   since: revSchema.nullable(),
   scopes: z.array(scopeSchema),
   by: z.custom<AuditActor>(),
   isUser: z.boolean(),
+  counted: countedSchema,
+  from: z.string().nullable(),
   expiresAt: z.number().nullable(),
   ticket: z.object({ id: z.string(), life: z.string(), expiresAt: z.number() }).nullable(),
   requestId: z.string(),

@@ -1,33 +1,35 @@
+import { createAdmission, createCountedLimit, type LimitCounted, limitersOf } from "../access/rate-limit.ts";
 import { requireScope } from "../access/scopes.ts";
 import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
-import type { AuditActor } from "../contracts/audit.ts";
+import type { AuditAction, AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
 import type { ClientFrame } from "../contracts/live.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
-import type { Scope, TicketClaim } from "../contracts/principal.ts";
+import type { TicketClaim } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
 import { createKeyChecks } from "../registry/key-check-client.ts";
+import { CERTAIN_MS } from "../registry/key-client.ts";
+import { createAuditTrail } from "../telemetry/audit.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { CopiedSession } from "./copied-session.ts";
-import { readFrame } from "./live-frames.ts";
+import { checkKeys, keyOf } from "./live-credentials.ts";
+import { readFrame, type Received } from "./live-frames.ts";
 import { readOpening, writeRefusal } from "./live-opening.ts";
-import { CLOSE, LiveSockets } from "./live-sockets.ts";
+import { CLOSE, LiveSockets, type Sender } from "./live-sockets.ts";
 import type { SessionRow } from "./rows.ts";
 import { Refusal } from "./session-shell.ts";
 import type { ChatSessionEnv } from "./session-work.ts";
 
 const log = createLog();
 
-/** Whose frames come on a socket. */
-interface Sender {
-  readonly scopes: readonly Scope[];
-  readonly by?: AuditActor | undefined;
-  readonly isUser: boolean;
-  readonly trace?: string | undefined;
-}
+/** The operations behind frames, as the audit has them. */
+const ACTIONS = { append: "appendMessages", context: "readContext" } as const;
+
+/** A key that came with the request was known to be good so long ago at most. */
+const KEY_SHOWN_AGO_MS = CERTAIN_MS;
 
 /**
  * The live side of a session's object: sockets that hibernate with it, told of each change after it has committed, and the frames that
@@ -35,14 +37,18 @@ interface Sender {
  */
 export abstract class LiveSession extends CopiedSession {
   readonly #sockets: LiveSockets;
+  readonly #checkKeys = createKeyChecks(() => this.env.TENANT);
+  /** What is refused on sockets never reaches the Worker, which audits all else. */
+  readonly #audit = createAuditTrail({
+    send: (events) => this.env.AUDIT_QUEUE.send({ v: 1, events }),
+    keepAlive: (work) => this.ctx.waitUntil(work),
+    log,
+  });
+  #limit: LimitCounted | null = null;
 
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
     super(ctx, env);
-    this.#sockets = new LiveSockets(
-      ctx,
-      this.shell,
-      createKeyChecks(() => this.env.TENANT),
-    );
+    this.#sockets = new LiveSockets(ctx, this.shell, this.#checkKeys);
     this.shell.onCommit(() => this.#sockets.deliver());
   }
 
@@ -69,14 +75,24 @@ export abstract class LiveSession extends CopiedSession {
       this.#sockets.requireRoom();
       const { ticket, tenant } = opening;
       const isNews = tenant !== null && tenant.rev > session.tenantRev;
-      if (ticket === null && !isNews) return;
-      this.shell.transact(() => {
-        if (ticket !== null) this.#takeTicket(session, ticket);
-        this.shell.hear(session, tenant ?? undefined);
-      });
+      if (ticket !== null || isNews) {
+        this.shell.transact(() => {
+          if (ticket !== null) this.#takeTicket(session, ticket);
+          this.shell.hear(session, tenant ?? undefined);
+        });
+      }
+      return session.tenant;
     });
     if (!admitted.ok) return writeRefusal(admitted.fault);
-    const opened = this.shell.read(() => this.#sockets.open(opening));
+    const key = keyOf(opening);
+    const now = Date.now();
+    // A ticket may have been issued by a key that was revoked since. It is asked about once: the ticket is spent by now.
+    const { isGood, checkedAt } =
+      key === null || opening.ticket === null
+        ? { isGood: () => true, checkedAt: now - KEY_SHOWN_AGO_MS }
+        : await checkKeys(this.#checkKeys, admitted.value, [key], log);
+    if (key !== null && !isGood(key)) return writeRefusal(SPENT_TICKET);
+    const opened = this.shell.read(() => this.#sockets.open(opening, checkedAt));
     return opened.ok ? opened.value : writeRefusal(opened.fault);
   }
 
@@ -91,15 +107,45 @@ export abstract class LiveSession extends CopiedSession {
     const sender = this.#sockets.sender(socket);
     if (sender === null) return;
     const assurance = this.#sockets.assured(socket);
-    if (assurance !== null && !(await assurance)) return;
     const received = readFrame(data);
-    if ("frame" in received) {
-      await this.#serve(socket, received.frame, sender);
-      return;
-    }
-    const { fault, isUnreadable, id } = received;
+    // There can be no more acknowledgements that say something new than events.
+    const isAck = "frame" in received && received.frame.type === "ack";
+    const admission = isAck ? null : this.#admit(sender);
+    await this.#sockets.inTurn(socket, async () => {
+      if (assurance !== null && !(await assurance)) return;
+      const excess = await admission;
+      if (excess !== null) this.#refuseExcess(socket, received, sender, excess);
+      else if ("frame" in received) await this.#serve(socket, received.frame, sender);
+      else this.#refuseFaulty(socket, received);
+    });
+  }
+
+  /** Counts a frame with the requests of whoever sends it. Why it is one too many; null if it is not, or nothing is limited here. */
+  #admit({ counted }: Sender): Promise<Fault | null> | null {
+    const session = this.shell.row();
+    if (session === null || this.env.THREADKEEP_RATE_LIMITS === "off") return null;
+    this.#limit ??= createCountedLimit(createAdmission(limitersOf(this.env), log));
+    const isHigh = session.tenantSettings.limits?.requestTier === "high";
+    return this.#limit(session.tenant, counted, isHigh).then(() => null, faultOf);
+  }
+
+  #refuseExcess(socket: WebSocket, received: Received, sender: Sender, fault: Fault): void {
+    const frame = "frame" in received && received.frame.type !== "ack" ? received.frame : null;
+    this.#noteRefusal(sender, frame === null ? "sendRequests" : ACTIONS[frame.type], fault);
+    this.#sockets.refuseFaulty(socket, fault, frame?.id);
+  }
+
+  #refuseFaulty(socket: WebSocket, { fault, isUnreadable, id }: Exclude<Received, { frame: unknown }>): void {
     if (isUnreadable === null) this.#sockets.refuseFaulty(socket, fault, id);
     else this.#sockets.refuse(socket, fault, id, isUnreadable === "binary" ? CLOSE.unsupported : CLOSE.tooLarge);
+  }
+
+  /** Tells the audit of a frame that was refused, as the Worker does of a request. */
+  #noteRefusal({ by, requestId, from }: Sender, action: AuditAction, { code }: Fault): void {
+    const session = this.shell.row();
+    if (by === undefined || session === null) return;
+    const { tenant, owner, session: id } = session;
+    this.#audit.refuse({ tenant, owner, actor: by, session: id, action, result: code, requestId, from });
   }
 
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
@@ -112,7 +158,9 @@ export abstract class LiveSession extends CopiedSession {
 
   async #serve(socket: WebSocket, frame: ClientFrame, sender: Sender): Promise<void> {
     if (frame.type === "ack") {
-      this.#sockets.acknowledge(socket, frame.rev);
+      if (this.#sockets.acknowledge(socket, frame.rev)) return;
+      const excess = await this.#admit(sender);
+      if (excess !== null) this.#refuseExcess(socket, { frame }, sender, excess);
       return;
     }
     try {
@@ -120,7 +168,10 @@ export abstract class LiveSession extends CopiedSession {
     } catch (error) {
       const fault = faultOf(error);
       if (fault.code === "internal") log.error("frame_failed", { type: frame.type, ...errorFields(error) });
-      this.#sockets.refuse(socket, fault, frame.id);
+      this.#noteRefusal(sender, ACTIONS[frame.type], fault);
+      if (fault.code === "forbidden" || fault.code === "role_not_allowed") {
+        this.#sockets.refuseForbidden(socket, fault, frame.id);
+      } else this.#sockets.refuse(socket, fault, frame.id);
     }
   }
 
@@ -145,5 +196,5 @@ export abstract class LiveSession extends CopiedSession {
 const SPENT_TICKET: Fault = {
   code: "unauthenticated",
   detail:
-    "The ticket was used before, is too old, or is of an earlier session of this id. Ask for a new one: POST /v1/sessions/{id}/tickets.",
+    "The ticket was used before, is too old, is of an earlier session of this id, or was asked for with a key that is good no more. Ask for a new one: POST /v1/sessions/{id}/tickets.",
 };

@@ -1,6 +1,7 @@
 import type { Fault } from "../contracts/errors.ts";
 import {
   MAX_FAULTY_FRAMES,
+  MAX_FORBIDDEN_FRAMES,
   MAX_FRAME_BURST,
   MAX_FRAMES_PER_SECOND,
   MAX_SOCKET_SECONDS,
@@ -33,9 +34,13 @@ export const CLOSE = {
   tooLarge: 1009,
   broken: 1011,
   credentials: 4401,
+  forbidden: 4403,
   erased: 4404,
   expired: 4410,
 } as const;
+
+/** Whose frames come on a socket. */
+export type Sender = Pick<Attachment, "scopes" | "by" | "isUser" | "counted" | "from" | "requestId" | "trace">;
 
 /** A page that all sockets of one place share. */
 const PAGE_EVENTS = 64;
@@ -48,6 +53,10 @@ interface Reader {
   /** Null after hibernation, until it is counted anew. */
   window: Window | null;
   faults: number;
+  /** Frames that were refused because of who sent them. */
+  forbidden: number;
+  /** Ends once every frame so far is served. Never rejects. */
+  turn: Promise<void>;
   /** Frames that may come now. */
   allowance: number;
   allowanceAt: number;
@@ -87,8 +96,15 @@ export class LiveSockets {
     if (this.#readers.size >= MAX_SOCKETS_PER_SESSION) throw new Refusal(TOO_MANY_SOCKETS);
   }
 
-  /** Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows. */
-  open({ since, scopes, by, isUser, expiresAt, requestId, trace }: LiveOpening): Response {
+  /**
+   * Opens a socket and says hello; refuses like a read of the session does. What came after `since` follows.
+   * @param keyCheckedAt when the key that was shown was known to be good, ms since 1970
+   */
+  open(
+    { since, scopes, by, isUser, counted, from: network, expiresAt, requestId, trace }: LiveOpening,
+    keyCheckedAt: number,
+  ): Response {
+    this.requireRoom();
     const session = this.#shell.known();
     const { store } = this.#shell;
     const now = Date.now();
@@ -98,7 +114,8 @@ export class LiveSockets {
     const until = Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000);
     const { incarnation } = session;
     const traced = trace === undefined ? {} : { trace };
-    const opener = { scopes: [...scopes], by, isUser, requestId, until, keyCheckedAt: now, ...traced };
+    const sender = { scopes: [...scopes], by, isUser, counted, from: network };
+    const opener = { ...sender, requestId, until, keyCheckedAt, ...traced };
     const attachment: Attachment = { v: 1, incarnation, ...opener, acked: sent, sent };
     const { 0: client, 1: socket } = new WebSocketPair();
     this.#ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
@@ -208,7 +225,7 @@ export class LiveSockets {
   // Frames
 
   /** Who sends a frame; null if the socket is closed, for whatever reason. Counts the frame. */
-  sender(socket: WebSocket): Pick<Attachment, "scopes" | "by" | "isUser" | "requestId" | "trace"> | null {
+  sender(socket: WebSocket): Sender | null {
     const reader = this.#readers.get(socket);
     if (reader === undefined || this.#isOver(socket, reader, this.#shell.row())) return null;
     const now = Date.now();
@@ -218,6 +235,22 @@ export class LiveSockets {
     if (reader.allowance >= 0) return reader.attachment;
     this.refuse(socket, TOO_MANY_FRAMES, undefined, CLOSE.policy);
     return null;
+  }
+
+  /** Serves a frame after those that came before it, however long anything about them takes; not at all if the socket is closed by then. */
+  inTurn(socket: WebSocket, serve: () => Promise<void>): Promise<void> {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return Promise.resolve();
+    const before = reader.turn;
+    reader.turn = (async () => {
+      await before;
+      try {
+        if (this.#readers.has(socket)) await serve();
+      } catch (error) {
+        log.error("frame_failed", errorFields(error));
+      }
+    })();
+    return reader.turn;
   }
 
   /** Whether the key of whoever sends a frame is still good; null where that need not be asked. Resolves to false once it is closed. */
@@ -251,17 +284,20 @@ export class LiveSockets {
     this.deliver();
   }
 
-  /** The client has taken in every event up to one. */
-  acknowledge(socket: WebSocket, rev: Rev): void {
+  /**
+   * The client has taken in every event up to one.
+   * @returns false if that says nothing new, so that it is a frame like any other
+   */
+  acknowledge(socket: WebSocket, rev: Rev): boolean {
     const reader = this.#readers.get(socket);
     const session = this.#shell.row();
-    if (reader === undefined || session === null) return;
-    reader.faults = 0;
+    if (reader === undefined || session === null) return true;
     if (rev > reader.sent) {
       this.refuse(socket, notSent(reader.sent));
-      return;
+      return false;
     }
-    if (rev <= reader.attachment.acked) return;
+    if (rev <= reader.attachment.acked) return false;
+    reader.faults = 0;
     // There can be no more of these than events: they need no other bound.
     reader.allowance += 1;
     this.#orBreakOff(() => {
@@ -270,6 +306,7 @@ export class LiveSockets {
       this.#remember(socket, reader, { acked: rev });
       this.#feed(socket, reader, session, headRev(this.#shell.store, session), new Page());
     });
+    return true;
   }
 
   answer(socket: WebSocket, id: string, result: object): void {
@@ -287,7 +324,15 @@ export class LiveSockets {
     if (code !== undefined) this.#close(socket, code, fault.code);
   }
 
-  /** The same of a frame that could not even be read; so many of them are enough. */
+  /** The same of a frame that its sender may not send; so many of them in all are enough. */
+  refuseForbidden(socket: WebSocket, fault: Fault, id?: string): void {
+    const reader = this.#readers.get(socket);
+    if (reader === undefined) return;
+    reader.forbidden += 1;
+    this.refuse(socket, fault, id, reader.forbidden >= MAX_FORBIDDEN_FRAMES ? CLOSE.forbidden : undefined);
+  }
+
+  /** The same of a frame that could not even be read, or that was one too many; so many of them in a row are enough. */
   refuseFaulty(socket: WebSocket, fault: Fault, id?: string): void {
     const reader = this.#readers.get(socket);
     if (reader === undefined) return;
@@ -350,7 +395,16 @@ class Page {
 }
 
 function newReader(attachment: Attachment, sent: Rev, window: Window | null): Reader {
-  return { attachment, sent, window, faults: 0, allowance: MAX_FRAME_BURST, allowanceAt: Date.now() };
+  return {
+    attachment,
+    sent,
+    window,
+    faults: 0,
+    forbidden: 0,
+    turn: Promise.resolve(),
+    allowance: MAX_FRAME_BURST,
+    allowanceAt: Date.now(),
+  };
 }
 
 function send(socket: WebSocket, frame: ServerFrame): boolean {

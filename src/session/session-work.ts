@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import type { LimiterEnv } from "../access/rate-limit.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWorkNamespace } from "../registry/late-work-client.ts";
@@ -21,12 +22,14 @@ import { keepDay, tokensOf } from "./spending.ts";
 import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summarizing.ts";
 
 /** The part of the environment that a session uses. */
-export interface ChatSessionEnv {
+export interface ChatSessionEnv extends LimiterEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
   readonly TENANT: LeaseNamespace & KeyCheckNamespace;
   readonly AUDIT_QUEUE: Queue;
   readonly OPERATIONS: LateWorkNamespace;
+  /** "off": nothing is limited. */
+  readonly THREADKEEP_RATE_LIMITS?: string;
 }
 
 const log = createLog();

@@ -100,6 +100,17 @@ describe("the limit of requests", () => {
     expect(await passes(limit, someone("e", "other"), 5)).toBe(5);
   });
 
+  test("is a user's own whichever way they come, and whoever holds a ticket uses up nothing of the key's", async () => {
+    const limit = createRequestLimit(createAdmission(limiters({ tenant: counting(1_000) }), log));
+    const ticket = { id: "t1", life: "l", expiresAt: 0 };
+    const ofAda: Principal = { ...backEnd, owner: "ada", ticket };
+    expect(await passes(limit, someone("ada"), 3)).toBe(3);
+    expect(await passes(limit, ofAda, 100)).toBe(2);
+    expect(await passes(limit, { ...backEnd, ticket }, 100)).toBe(5);
+    expect(await passes(limit, { ...backEnd, ticket: { ...ticket, id: "t2" } }, 100)).toBe(5);
+    expect(await passes(limit, backEnd, 100)).toBe(50);
+  });
+
   test("says when to come again", () => {
     expect(rateLimited("this user").fault).toMatchObject({
       code: "rate_limited",
@@ -147,7 +158,7 @@ describe("a flood of bad keys", () => {
     const authenticate = async (request: Request): Promise<Principal> => {
       looks += 1;
       const shown = request.headers.get("Authorization") ?? "";
-      if (shown.startsWith("Bearer good")) return backEnd;
+      if (shown.startsWith("Bearer good") || request.url.endsWith("?ticket=good")) return backEnd;
       throw new ThreadkeepError(
         shown === "Bearer later"
           ? { code: "unavailable", detail: "Not now." }
@@ -173,6 +184,23 @@ describe("a flood of bad keys", () => {
     expect(looks).toBe(4);
     now += PERIOD_MS;
     expect(await codeOf(authenticate(from("192.0.2.1", "bad")))).toBe("unauthenticated");
+  });
+
+  test("is kept out as before after anybody's good ticket, which is good once and says nothing of the next request", async () => {
+    const authenticate = guarded();
+    const ask = (ticket: string): Promise<string> => {
+      const url = `https://threadkeep.test/v1/sessions/s/live${ticket === "" ? "" : `?ticket=${ticket}`}`;
+      return codeOf(authenticate(new Request(url, { headers: { "CF-Connecting-IP": "192.0.2.1" } })));
+    };
+    expect(await ask("good")).toBe("passed");
+    const codes: string[] = [];
+    for (let guess = 0; guess < 20; guess += 1) codes.push(await ask(guess % 2 === 0 ? `bad${guess}` : ""));
+    expect(codes.slice(0, 4)).toEqual(Array.from({ length: 4 }, () => "unauthenticated"));
+    expect(new Set(codes.slice(4))).toEqual(new Set(["rate_limited"]));
+    // Nor is it looked at whether another is good: who guesses learns nothing of it.
+    expect(await ask("good")).toBe("rate_limited");
+    now += PERIOD_MS;
+    expect(await ask("good")).toBe("passed");
   });
 
   test("keeps nobody out who comes from elsewhere, nor whom its own network showed to be good before", async () => {

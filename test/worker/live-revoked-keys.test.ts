@@ -11,6 +11,7 @@ import { Tenant } from "../../src/registry/tenant.ts";
 import { KEY_CHECKED_FOR_MS } from "../../src/session/live-credentials.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
+import { send } from "../support/worker-http.ts";
 import { askLive, clientOf, eventsOf, type LiveClient, revsOf } from "../support/worker-live.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
@@ -98,6 +99,55 @@ describe("a socket whose key was revoked", () => {
     await until("it is closed", async () => revoked.client.closed() !== null);
     await until("the other heard it", async () => eventsOf(kept.client).length === 1);
     expect(eventsOf(revoked.client)).toEqual([]);
+  });
+});
+
+describe("a ticket of a key that was revoked", () => {
+  async function issued(): Promise<{ ref: SessionRef; id: string; enter: () => Promise<Response> }> {
+    const tenant = `t-${crypto.randomUUID()}`;
+    const ref = { tenant, owner: "-", session: "s" };
+    await tenants.create(tenant, null);
+    unwrap(await sessionAt(ref).append({ messages: [said("first")] }, birthOf(ref)));
+    const { state, secret } = unwrap(await tenants.keys.create(tenant, newKeySchema.parse({ name: "brief" })));
+    const key = formatKey({ tenant, id: state.id, secret });
+    const { body } = await send<{ ticket: string }>("POST", "/v1/sessions/s/tickets", {}, { key });
+    return { ref, id: state.id, enter: () => askLive(ref, `?ticket=${body.ticket}`, {}) };
+  }
+
+  it("opens nothing from that moment on, and is spent", async () => {
+    const { ref, id, enter } = await issued();
+    unwrap(await tenants.keys.revoke(ref.tenant, id));
+    for (let again = 0; again < 2; again += 1) {
+      const answer = await enter();
+      expect(answer.status).toBe(401);
+      expect(await answer.json()).toMatchObject({ code: "unauthenticated" });
+    }
+    expect(await runInDurableObject(stubAt(ref), (_, state) => state.getWebSockets())).toEqual([]);
+  });
+
+  it("opened a socket before that, which hears nothing after a minute and is closed", async () => {
+    const { ref, id, enter } = await issued();
+    const client = clientOf(await enter());
+    await client.find("hello", ({ type }) => type === "hello");
+    unwrap(await tenants.keys.revoke(ref.tenant, id));
+    letPass(KEY_CHECKED_FOR_MS);
+    unwrap(await sessionAt(ref).append({ messages: [said("a secret")] }, null));
+    await until("it is closed", async () => client.closed() !== null);
+    expect(client.closed()).toMatchObject({ code: 4401 });
+    expect(eventsOf(client)).toEqual([]);
+  });
+
+  it("lets in who holds it while nobody can tell, and is asked about again soon", async () => {
+    const { ref, id, enter } = await issued();
+    vi.spyOn(Tenant.prototype, "goodKeys").mockRejectedValue(new Error("out of reach"));
+    const client = clientOf(await enter());
+    await client.find("hello", ({ type }) => type === "hello");
+    vi.restoreAllMocks();
+    unwrap(await tenants.keys.revoke(ref.tenant, id));
+    letPass(10_000);
+    unwrap(await sessionAt(ref).append({ messages: [said("a secret")] }, null));
+    await until("it is closed", async () => client.closed() !== null);
+    expect(eventsOf(client)).toEqual([]);
   });
 });
 
