@@ -1,0 +1,81 @@
+import type { Mutant } from "../../scripts/mutants/mutant.ts";
+
+export const TELEMETRY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a refusal of another result is counted with the first",
+    file: "src/telemetry/audit.ts",
+    replace: "actor.id, action, result]",
+    by: "actor.id, action]",
+    tests: ["unit/audit-trail"],
+  },
+  {
+    name: "events are lost when the queue is busy once",
+    file: "src/telemetry/audit.ts",
+    replace: "await send(events).catch(() => wait(RETRY_MS).then(() => send(events)));",
+    by: "await send(events);",
+    tests: ["unit/audit-trail"],
+  },
+  {
+    name: "a message holds more events than a queue takes",
+    file: "src/telemetry/audit.ts",
+    replace: "open.events.length < MAX_EVENTS_PER_MESSAGE &&",
+    by: "",
+    tests: ["unit/audit-trail"],
+  },
+  {
+    name: "many kinds of refusals are told apart for ever",
+    file: "src/telemetry/audit.ts",
+    replace: "counted.size < MAX_COUNTED",
+    by: "counted.size < Infinity",
+    tests: ["unit/audit-trail"],
+  },
+  {
+    name: "refusals in two sessions name the first",
+    file: "src/telemetry/audit.ts",
+    replace: "    if (entry.session !== kept.session) entry.session = null;\n",
+    by: "",
+    tests: ["unit/audit-trail"],
+  },
+  {
+    name: "a bearer token stands in the log",
+    file: "src/telemetry/redact.ts",
+    replace: '    .replace(/\\bBearer\\s+\\S+/gi, "Bearer …")\n',
+    by: "",
+    tests: ["unit/redact"],
+  },
+  {
+    name: "parameters of a statement stand in the log",
+    file: "src/telemetry/redact.ts",
+    replace: '    .replace(/\\bparams:[\\s\\S]*$/i, "params: …")\n',
+    by: "",
+    tests: ["unit/redact"],
+  },
+  {
+    name: "a password in an address stands in the log",
+    file: "src/telemetry/redact.ts",
+    replace: '.replace(/\\b([a-z][a-z0-9+.-]{0,30}:\\/\\/)[^\\s/@]+@/gi, "$1…@")',
+    by: "",
+    tests: ["unit/redact"],
+  },
+  {
+    name: "a message of an error has no end",
+    file: "src/telemetry/redact.ts",
+    replace: "redacted.length <= MAX_LOGGED_MESSAGE_LENGTH ? redacted :",
+    by: "redacted.length > 0 ? redacted :",
+    tests: ["unit/redact"],
+  },
+  {
+    name: "a trace of zeros is a trace",
+    file: "src/telemetry/trace.ts",
+    replace: "00-(?!0{32})([0-9a-f]{32})",
+    by: "00-([0-9a-f]{32})",
+    tests: ["unit/trace"],
+  },
+  {
+    name: "every span of a trace has one id",
+    file: "src/telemetry/trace.ts",
+    replace: "`00-${traceId}-${randomHex(8)}-${FLAGS}`",
+    by: "`00-${traceId}-${traceId.slice(16)}-${FLAGS}`",
+    tests: ["unit/trace"],
+  },
+];

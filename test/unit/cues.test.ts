@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import type { TranscriptMessage } from "../../src/contracts/summarizer.ts";
+import type { Item } from "../../src/contracts/summary.ts";
+import { isFirstPerson, kindOf, worthOfItem, worthOfStatement } from "../../src/summarizer/cues.ts";
+
+describe("what a statement is", () => {
+  it.each([
+    ["We decided to take the train", "decision"],
+    ["I’m allergic to nuts", "preference"],
+    ["I prefer tea", "preference"],
+    ["I have to call the shipyard", "task"],
+    ["The crate left yesterday", "event"],
+    ["The crate is blue", "fact"],
+    // A decision about what one likes is a decision: the first sign counts.
+    ["We agreed that I prefer tea", "decision"],
+  ])("of %j is a %s", (text, kind) => {
+    expect(kindOf(text, false)).toBe(kind);
+    expect(kindOf(text, true)).toBe("question");
+  });
+});
+
+describe("what a statement is worth", () => {
+  const by = (role: TranscriptMessage["role"], author?: string): TranscriptMessage => ({
+    seq: 1,
+    role,
+    at: "2026-11-29T10:00:00Z",
+    text: "",
+    ...(author === undefined ? {} : { author }),
+  });
+  const worth = (message: TranscriptMessage, text: string, isQuestion = false): number =>
+    worthOfStatement(message, { text, isQuestion });
+
+  it("goes by who says it: a user before an assistant before a tool or an instruction, and a name makes all voices one", () => {
+    const text = "The crate is blue";
+    expect(worth(by("user"), text)).toBeGreaterThan(worth(by("assistant"), text));
+    expect(worth(by("assistant"), text)).toBeGreaterThan(worth(by("tool"), text));
+    expect(worth(by("tool"), text)).toBe(worth(by("system"), text));
+    expect(worth(by("assistant", "Ann"), text)).toBe(worth(by("user"), text));
+    expect(worth(by("tool", "search"), text)).toBe(worth(by("tool"), text));
+  });
+
+  it("is less for a question, and for what is said of the other alone", () => {
+    const user = by("user");
+    expect(worth(user, "Is the crate blue", true)).toBeLessThan(worth(user, "The crate is blue"));
+    expect(worth(user, "You did well")).toBeLessThan(worth(user, "I did well"));
+    expect(worth(user, "You and I did well")).toBe(worth(user, "I did well"));
+    expect([isFirstPerson("My crate"), isFirstPerson("The crate")]).toEqual([true, false]);
+  });
+
+  it("of an item is more for what binds, and less for what is over", () => {
+    const item = (kind: Item["kind"], status: Item["status"] = "current"): number =>
+      worthOfItem({ id: "1", kind, status, text: "", sourceSeqs: [1] });
+    expect(item("decision")).toBeGreaterThan(item("task"));
+    expect(item("task")).toBeGreaterThan(item("fact"));
+    expect(item("fact")).toBeGreaterThan(item("question"));
+    expect(item("fact")).toBeGreaterThan(item("fact", "done"));
+    expect(item("fact", "done")).toBeGreaterThan(item("fact", "superseded"));
+  });
+});
