@@ -1,0 +1,90 @@
+import type { Mutant } from "../../scripts/mutants/mutant.ts";
+
+export const ARCHIVE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "the items of a session are those of any user",
+    file: "src/archive/memories.ts",
+    replace: "        eq(sessions.owner, owner),\n        eq(sessions.session, session),",
+    by: "        eq(sessions.session, session),",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "the items of a session are those of any tenant",
+    file: "src/archive/memories.ts",
+    replace:
+      "        eq(sessions.tenant, tenant),\n        eq(sessions.owner, owner),\n        eq(sessions.session, session),",
+    by: "        eq(sessions.owner, owner),\n        eq(sessions.session, session),",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "memories are those of a namesake in another tenant",
+    file: "src/archive/memories.ts",
+    replace:
+      '        eq(summaryItems.tenant, tenant),\n        eq(summaryItems.owner, owner),\n        isNull(summaryItems.toVersion),\n        isNull(summaryItems.setAside),\n        eq(summaryItems.status, "current"),\n        inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),\n        eq(sessions.tenant, tenant),',
+    by: '        eq(summaryItems.owner, owner),\n        isNull(summaryItems.toVersion),\n        isNull(summaryItems.setAside),\n        eq(summaryItems.status, "current"),\n        inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),',
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "memories that are over come along",
+    file: "src/archive/memories.ts",
+    replace: '        eq(summaryItems.status, "current"),\n',
+    by: "",
+    tests: ["worker/continuations", "worker/seeded-sessions"],
+  },
+  {
+    name: "the row of a session is that of any user",
+    file: "src/archive/held.ts",
+    replace: "and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session))",
+    by: "and(eq(sessions.tenant, tenant), eq(sessions.session, session))",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "the row of a session is that of any tenant",
+    file: "src/archive/held.ts",
+    replace: "and(eq(sessions.tenant, tenant), eq(sessions.owner, owner), eq(sessions.session, session))",
+    by: "and(eq(sessions.owner, owner), eq(sessions.session, session))",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "a look through a user's sessions finds others'",
+    file: "src/archive/held.ts",
+    replace: "  if (owner !== undefined) conditions.push(eq(sessions.owner, owner));\n",
+    by: "",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "a tombstone is listed as a session",
+    file: "src/archive/held.ts",
+    replace: "[sql`${sessions.erasedAt} is null`]",
+    by: "[sql`true`]",
+    tests: ["worker/verify"],
+  },
+  {
+    name: "a user's erasure takes their namesake in another tenant along",
+    file: "src/archive/users.ts",
+    replace: "return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner));",
+    by: "return and(eq(sessions.owner, owner));",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "a user's erasure takes all of the tenant along",
+    file: "src/archive/users.ts",
+    replace: "return and(eq(sessions.tenant, tenant), eq(sessions.owner, owner));",
+    by: "return and(eq(sessions.tenant, tenant));",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "an erasure counts what is left of everybody",
+    file: "src/archive/users.ts",
+    replace: "and(eq(summaryItems.tenant, tenant), eq(summaryItems.owner, owner), isNull(summaryItems.toVersion))",
+    by: "and(eq(summaryItems.tenant, tenant), isNull(summaryItems.toVersion))",
+    tests: ["worker/same-names"],
+  },
+  {
+    name: "an erased life keeps its messages in the archive",
+    file: "src/archive/users.ts",
+    replace: "    await database.delete(messages).where(inArray(messages.incarnation, some));\n",
+    by: "",
+    tests: ["worker/same-names", "worker/promise-09-a-user"],
+  },
+];

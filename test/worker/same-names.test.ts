@@ -1,0 +1,187 @@
+import { env } from "cloudflare:workers";
+import { beforeEach, describe, expect, it } from "vitest";
+import { type Database, withDatabase } from "../../src/archive/database.ts";
+import { listHeldSessions, readHeldRow, readHeldSession } from "../../src/archive/held.ts";
+import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
+import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
+import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { birthOf, said } from "../support/worker-chat.ts";
+import { letPass, request, untilExpired } from "../support/worker-lifetime.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { archivedWhole } from "../support/worker-stored.ts";
+
+/**
+ * Two users of one tenant, the tenant itself, and a user of the same name in another tenant, each with a session of the same id: whoever
+ * leaves one of the names out of a question gets somebody else's answer here.
+ */
+
+function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
+  return withDatabase(env.HYPERDRIVE.connectionString, body);
+}
+
+describe("sessions of one id in the archive", () => {
+  let parties: readonly (SessionRef & { readonly secret: string; readonly incarnation: string })[] = [];
+
+  beforeEach(async () => {
+    const [ada, bob] = [`ada-${crypto.randomUUID()}`, `bob-${crypto.randomUUID()}`];
+    const session = `shared-${crypto.randomUUID()}`;
+    const tenant = `t-${crypto.randomUUID()}`;
+    parties = [
+      { tenant, owner: ada },
+      { tenant, owner: bob },
+      { tenant, owner: "-" },
+      { tenant: `other-${tenant}`, owner: ada },
+    ].map((names, index) => ({
+      ...names,
+      session,
+      secret: `The harbour code of party ${index} is ${7000 + index}`,
+      incarnation: crypto.randomUUID(),
+    }));
+    for (const { secret, incarnation, ...ref } of parties) await archive(ref, incarnation, secret);
+  });
+
+  async function archive(ref: SessionRef, incarnation: string, secret: string): Promise<void> {
+    const createdAt = Date.UTC(2026, 10, 1);
+    const summary = {
+      version: 1,
+      throughSeq: 1,
+      tokens: 9,
+      summarizer: "test",
+      degraded: false,
+      droppedItems: 0,
+      createdAt,
+    };
+    const item = { id: "1.1", kind: "fact" as const, text: secret, sourceSeqs: [1], status: "current" as const };
+    const message = {
+      seq: 1,
+      id: "m1",
+      role: "user" as const,
+      author: null,
+      content: secret,
+      metadata: null,
+      occurredAt: null,
+      createdAt,
+      editedAt: null,
+      erasedAt: null,
+    };
+    const write = {
+      ref,
+      incarnation,
+      baseRev: 0,
+      isReplaced: false,
+      rev: 1,
+      createdAt,
+      headSeq: 1,
+      throughSeq: 1,
+      metadata: {},
+      summaries: [summary],
+      items: [{ ...item, fromVersion: 1, toVersion: null }],
+      messages: { afterSeq: 0, rows: [message] },
+    };
+    const result = await onArchive((database) => database.transaction((one) => applyArchiveWrite(one, write)));
+    expect(result).toBe("applied");
+  }
+
+  it("give each party its own items, memories and hits, and nobody else's", async () => {
+    for (const { tenant, owner, session, secret, incarnation } of parties) {
+      await onArchive(async (database) => {
+        const items = await readSessionItems(database, { tenant, owner, session });
+        expect(items.map(({ text }) => text)).toEqual([secret]);
+        const memories = await readMemories(database, { tenant, owner }, 10);
+        expect(memories.map(({ item, incarnation: life }) => [item.text, life])).toEqual([[secret, incarnation]]);
+        const found = await searchMemories(
+          database,
+          { tenant, owner },
+          { query: "harbour code" },
+          { limit: 10, offset: 0 },
+        );
+        expect(found.map(({ item, incarnation: life }) => [item.text, life])).toEqual([[secret, incarnation]]);
+      });
+    }
+  });
+
+  it("are held as each party's own", async () => {
+    for (const { tenant, owner, session, incarnation } of parties) {
+      await onArchive(async (database) => {
+        expect((await readHeldRow(database, { tenant, owner, session }))?.incarnation).toBe(incarnation);
+        const held = await readHeldSession(database, { tenant, owner, session });
+        expect(held?.items.map((item) => [item.tenant, item.owner])).toEqual([[tenant, owner]]);
+        const listed = await listHeldSessions(database, { tenant, owner }, { after: null, limit: 10 });
+        expect(listed.map((row) => [row.tenant, row.owner, row.incarnation])).toEqual([[tenant, owner, incarnation]]);
+      });
+    }
+  });
+
+  it("go alone when one of them is erased", async () => {
+    const [ada, ...others] = parties;
+    if (ada === undefined) throw new Error("nobody is there");
+    const { tenant, owner, session, incarnation } = ada;
+    const createdAt = Date.UTC(2026, 10, 1);
+    await onArchive((database) =>
+      database.transaction((one) => applyErasure(one, { ref: { tenant, owner, session }, incarnation, createdAt })),
+    );
+    expect(await onArchive((database) => readSessionItems(database, ada))).toEqual([]);
+    await expectUntouched(others);
+  });
+
+  it("go alone when one of the users is erased, and are counted alone", async () => {
+    const [ada, ...others] = parties;
+    if (ada === undefined) throw new Error("nobody is there");
+    expect(await onArchive((database) => eraseUserRows(database, ada))).toEqual([ada.incarnation]);
+    expect(await onArchive((database) => countUserRows(database, ada, [ada.incarnation]))).toBe(0);
+    for (const other of others) {
+      expect(await onArchive((database) => countUserRows(database, other, []))).toBe(2);
+    }
+    await expectUntouched(others);
+  });
+
+  async function expectUntouched(others: typeof parties): Promise<void> {
+    for (const { secret, incarnation, ...ref } of others) {
+      await onArchive(async (database) => {
+        expect((await readSessionItems(database, ref)).map(({ text }) => text)).toEqual([secret]);
+        const held = await readHeldSession(database, ref);
+        expect([held?.row.incarnation, held?.row.isErased, held?.messageSeq]).toEqual([incarnation, false, 1]);
+      });
+    }
+  }
+});
+
+describe("expired sessions of one id", () => {
+  const HOUR_MS = 3_600_000;
+
+  async function expired(owner: string, session: string, secret: string): Promise<SessionRef> {
+    const ref = { tenant: "test", owner, session };
+    const messages = [
+      ...Array.from({ length: 12 }, (_, at) => said(`${secret}, says ${owner} for the ${at + 1}. time.`)),
+    ];
+    const settings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };
+    const grant = await createDirectoryClient(env.DIRECTORY).register(ref, Date.now(), {});
+    unwrap(await sessionAt(ref).append({ messages }, { ...birthOf(ref, settings), ...grant }));
+    unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    await archivedWhole(ref);
+    await letPass(ref, 2 * HOUR_MS);
+    await untilExpired(ref);
+    return ref;
+  }
+
+  it("are exported with what their own user said alone, also after another's was erased", async () => {
+    const [ada, bob] = [`ada-${crypto.randomUUID()}`, `bob-${crypto.randomUUID()}`];
+    const session = `shared-${crypto.randomUUID()}`;
+    const ofAda = await expired(ada, session, "The harbour code is 7001");
+    await expired(bob, session, "The harbour code is 7002");
+    const exportOf = async (user: string): Promise<string> =>
+      (await request("GET", `/users/${user}`, undefined, user)).text;
+    expect(await exportOf(ada)).toContain("7001");
+    expect(await exportOf(ada)).not.toContain("7002");
+    expect(await exportOf(bob)).toContain("7002");
+    expect(await exportOf(bob)).not.toContain("7001");
+    unwrap(await sessionAt(ofAda).erase());
+    expect(await exportOf(bob)).toContain("7002");
+    const found = await request("POST", "/search", { query: "harbour code" }, bob);
+    expect(found.text).toContain("7002");
+    expect(found.text).not.toContain("7001");
+  });
+});
