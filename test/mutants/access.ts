@@ -4,15 +4,15 @@ export const ACCESS_MUTANTS: readonly Mutant[] = [
   {
     name: "whoever passed their own limit uses up their tenant's",
     file: "src/access/rate-limit.ts",
-    replace: '    if (!(await admit(kind === "user" ? "user" : key, `${tenant}/${id}`))) {',
-    by: '    if (!(await admit(all, tenant))) throw rateLimited("this tenant");\n    if (!(await admit(kind === "user" ? "user" : key, `${tenant}/${id}`))) {',
+    replace: '    if (!(await admit(tier === "user" ? "user" : key, `${tenant}/${name}`))) {',
+    by: '    if (!(await admit(all, tenant))) throw rateLimited("this tenant");\n    if (!(await admit(tier === "user" ? "user" : key, `${tenant}/${name}`))) {',
     tests: ["unit/rate-limit"],
   },
   {
     name: "two tenants' keys of one name share a limit",
     file: "src/access/rate-limit.ts",
-    replace: "`${tenant}/${id}`",
-    by: "id",
+    replace: "`${tenant}/${name}`",
+    by: "name",
     tests: ["unit/rate-limit"],
   },
   {

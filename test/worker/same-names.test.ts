@@ -154,9 +154,7 @@ describe("expired sessions of one id", () => {
 
   async function expired(owner: string, session: string, secret: string): Promise<SessionRef> {
     const ref = { tenant: "test", owner, session };
-    const messages = [
-      ...Array.from({ length: 12 }, (_, at) => said(`${secret}, says ${owner} for the ${at + 1}. time.`)),
-    ];
+    const messages = Array.from({ length: 12 }, (_, at) => said(`${secret}, says ${owner} for the ${at + 1}. time.`));
     const settings = { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null };
     const grant = await createDirectoryClient(env.DIRECTORY).register(ref, Date.now(), {});
     unwrap(await sessionAt(ref).append({ messages }, { ...birthOf(ref, settings), ...grant }));
