@@ -1,15 +1,16 @@
 import type { Content, Seq } from "../contracts/message.ts";
-import { type LogStatistics, scoreMatches, scoreTexts } from "../memory/retrieval/bm25.ts";
-import { INDEX_VERSION, indexText } from "../memory/retrieval/index-text.ts";
+import { type LogStatistics, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
+import { INDEX_VERSION, type IndexText, indexText } from "../memory/retrieval/index-text.ts";
+import { createTermHasher, hashPrefix, type TermKey } from "../memory/retrieval/keyed-terms.ts";
 import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 import { DEFAULT_RANKING, type RankingParameters } from "../memory/retrieval/parameters.ts";
 import { type Lookup, MAX_MATCHES, planLookups } from "../memory/retrieval/plan.ts";
-import { matchExpression, type Query, readQuery } from "../memory/retrieval/query.ts";
+import { matchExpression, type Query, type QueryTerm, readQuery } from "../memory/retrieval/query.ts";
 import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../memory/retrieval/repeats.ts";
 import { type Matches, TurnScores } from "../memory/retrieval/turn-scores.ts";
 import { overwriteFreePages } from "./free-pages.ts";
-import { type SearchState, type SearchStorage, SearchTables } from "./search-tables.ts";
+import { firstOfLengths, type SearchState, type SearchStorage, SearchTables } from "./search-tables.ts";
 import { TermCounts } from "./term-counts.ts";
 
 /** Matches of a date term: a month of a busy chat. */
@@ -42,13 +43,25 @@ export interface SearchOptions {
   readonly ranking?: RankingParameters;
 }
 
-/** What is kept in memory of one revision of the index. */
+/**
+ * What is kept in memory of one revision of the index. It grows with the session, to 4 MB at the 100,000 messages that one may have:
+ * the lengths 4 to 6 bytes a message, the scores 24 to 30, and the counts of at most 10,000 terms 1 MB.
+ */
 interface Memory {
   readonly revision: number;
   readonly lengths: MessageLengths;
   readonly counts: TermCounts;
   /** Of one query after the other. */
   readonly scores: TurnScores;
+  readonly key: TermKey;
+  /** What stands in the index for a term. */
+  readonly hash: (term: string) => string;
+}
+
+/** A message as it is to be found. */
+interface Indexable extends IndexText {
+  readonly seq: Seq;
+  readonly author: string | null;
 }
 
 /**
@@ -75,51 +88,50 @@ export class SearchIndex {
   /** Indexes the next slice of messages. At least one message goes in, whatever its size. */
   catchUp(maxMessages: number = SLICE_MESSAGES, maxBytes: number = SLICE_BYTES): CaughtUp {
     const head = this.#tables.headSeq();
-    const state = this.#state() ?? UNUSED;
-    if (state.indexedThroughSeq >= head) return { indexedThroughSeq: state.indexedThroughSeq, done: true };
+    const known = this.#state();
+    const after = known?.indexedThroughSeq ?? 0;
+    if (after >= head) return { indexedThroughSeq: after, done: true };
+    // One that another version made is of no use.
+    if (known === null) this.drop();
+    const state = known ?? newState();
     return this.#write(state, (memory) => {
-      if (state === UNUSED) {
-        this.#tables.drop();
-        this.#tables.create();
-      }
-      const first = state.indexedThroughSeq + 1;
-      const through = this.#tables.sliceEnd(state.indexedThroughSeq, head, maxMessages, maxBytes);
+      if (known === null) this.#tables.create();
+      const first = after + 1;
+      const through = this.#tables.sliceEnd(after, head, maxMessages, maxBytes);
       this.#insert(memory, first, through);
       this.#tables.setState({ ...state, revision: memory.revision, indexedThroughSeq: through });
       return { indexedThroughSeq: through, done: through >= head };
     });
   }
 
-  /** Takes messages out: their terms are gone from the pages of the database, too. Harmless for one that was never in. */
+  /**
+   * Takes messages out: their words are gone from the pages of the database, too. Harmless for one that was never in. Very many at
+   * once take the index with them, which the next searches make again.
+   */
   remove(seqs: readonly Seq[]): void {
-    if (this.#state() === null || seqs.length === 0) return;
-    this.#storage.transactionSync(() => {
-      for (const seq of seqs) this.#change(seq, (memory) => this.#delete(memory, seq));
-      this.#purge();
+    const state = this.#state();
+    const indexed = state === null ? [] : seqs.filter((seq) => seq <= state.indexedThroughSeq);
+    if (state === null || indexed.length === 0) return;
+    if (indexed.length > MAX_REMOVED_MESSAGES) {
+      this.drop();
+      return;
+    }
+    this.#change(state, (memory) => {
+      for (const seq of indexed) this.#delete(memory, seq);
+      this.#saveLengths(memory, indexed);
     });
   }
 
   /** Reads a message anew after an edit. One that the index has not reached yet is left to `catchUp`. */
   update(seq: Seq): void {
-    if (this.#state() === null) return;
-    this.#storage.transactionSync(() => {
-      this.#change(seq, (memory) => {
-        this.#delete(memory, seq);
-        this.#insert(memory, seq, seq);
-      });
-      this.#purge();
+    const state = this.#state();
+    if (state === null || seq > state.indexedThroughSeq) return;
+    this.#change(state, (memory) => {
+      const [message] = this.#read(seq, seq);
+      if (message === undefined) this.#delete(memory, seq);
+      else this.#replace(memory, message);
+      this.#saveLengths(memory, [seq]);
     });
-  }
-
-  /** A small segment that loses a term keeps its bytes in the page: all become one, in pages of their own, and the old ones go. */
-  #purge(): void {
-    if (this.indexedThroughSeq > MAX_PURGED_MESSAGES) {
-      this.drop();
-      return;
-    }
-    this.#tables.mergeSegments();
-    this.#tables.fillSegmentPage();
-    overwriteFreePages(this.#storage.sql);
   }
 
   /** Forgets the whole index, and leaves nothing of it in the pages of the database. */
@@ -148,18 +160,20 @@ export class SearchIndex {
   ): RankedTurn[] {
     const state = this.#state();
     if (limit < 1 || state === null) return [];
-    const { lengths, counts, scores } = this.#remembered(state);
+    const memory = this.#remembered(state);
+    const { lengths, counts, scores } = memory;
     const through = Math.min(throughSeq, state.indexedThroughSeq);
     const read = typeof query === "string" ? this.#readQuery(query, ranking, through) : query;
     const statistics = lengths.statistics(through);
-    const { listed, deferred } = planLookups(read.terms, counts.count(read.terms, through, state.indexedThroughSeq));
-    const matches = this.#matches(listed, through, lengths, statistics);
-    const dates = this.#dateMatches(read.dates, through);
+    const hashed = read.terms.map((term) => hashedTerm(term, memory));
+    const { listed, deferred } = planLookups(read.terms, counts.count(hashed, through, state.indexedThroughSeq));
+    const matches = this.#matches(listed, through, memory, statistics);
+    const dates = this.#dateMatches(read.dates, through, memory);
     scores.begin(through, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
-    const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)), deferred.length > 0);
-    const common = deferred.map((term) => scoreTexts(term, candidates, lengths, statistics));
+    const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)));
+    const common = this.#scoreCommon(deferred, candidates, lengths, statistics);
     scores.addTerms(common);
     return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, ranking);
   }
@@ -168,12 +182,25 @@ export class SearchIndex {
     return readQuery(text, throughSeq === 0 ? [] : this.#tables.authors(throughSeq, MAX_KNOWN_AUTHORS), ranking);
   }
 
-  #matches(lookups: readonly Lookup[], throughSeq: Seq, lengths: MessageLengths, statistics: LogStatistics): Matches[] {
+  /** What terms that are too common to be looked up add to the candidates that the others brought. */
+  #scoreCommon(
+    terms: readonly WeighedTerm[],
+    candidates: readonly { readonly seq: Seq }[],
+    lengths: MessageLengths,
+    statistics: LogStatistics,
+  ): Matches[] {
+    if (terms.length === 0) return [];
+    const texts = this.#tables.candidateTexts(candidates.map(({ seq }) => seq));
+    return terms.map((term) => scoreTexts(term, texts, lengths, statistics));
+  }
+
+  #matches(lookups: readonly Lookup[], throughSeq: Seq, memory: Memory, statistics: LogStatistics): Matches[] {
+    const { lengths } = memory;
     const found = lookups.map((lookup) => ({ lookup, seqs: [] as readonly Seq[], times: [] as number[] }));
     let repeated = found;
     for (let count = 1; count <= MAX_TIMES && repeated.length > 0; count++) {
       const expressions = repeated.map(({ lookup }) =>
-        matchExpression({ ...lookup, term: timesTerm(lookup.term, count) }),
+        matchExpression(hashedTerm({ ...lookup, term: timesTerm(lookup.term, count) }, memory)),
       );
       const lists = this.#tables.matches(expressions, throughSeq, MAX_MATCHES);
       for (const [at, one] of repeated.entries()) {
@@ -189,9 +216,9 @@ export class SearchIndex {
     return found.map(({ lookup, seqs, times }) => scoreMatches(lookup, seqs, times, lengths, statistics));
   }
 
-  #dateMatches(dates: Query["dates"], throughSeq: Seq): Matches[] {
+  #dateMatches(dates: Query["dates"], throughSeq: Seq, { hash }: Memory): Matches[] {
     if (dates.length === 0) return [];
-    const expressions = dates.map(({ term }) => matchExpression({ term }));
+    const expressions = dates.map(({ term }) => matchExpression({ term: hash(term) }));
     const lists = this.#tables.matches(expressions, throughSeq, MAX_DATE_MATCHES);
     return dates.map(({ points }, at) => {
       const seqs = lists[at] ?? [];
@@ -205,9 +232,9 @@ export class SearchIndex {
     return state?.version === INDEX_VERSION ? state : null;
   }
 
-  #remembered({ revision }: SearchState): Memory {
+  #remembered({ revision, key }: SearchState): Memory {
     if (this.#memory?.revision !== revision) {
-      this.#memory = this.#newMemory(revision, this.#tables.readLengths());
+      this.#memory = this.#newMemory(revision, this.#tables.readLengths(), key);
     }
     return this.#memory;
   }
@@ -217,7 +244,10 @@ export class SearchIndex {
    * around this one that rolls back takes the revision back too, and with it what is remembered.
    */
   #write<T>(state: SearchState, body: (memory: Memory) => T): T {
-    const before = state === UNUSED ? this.#newMemory(0, new MessageLengths()) : this.#remembered(state);
+    const before =
+      state.indexedThroughSeq === 0
+        ? this.#newMemory(state.revision, new MessageLengths(), state.key)
+        : this.#remembered(state);
     const memory: Memory = { ...before, revision: state.revision + 1 };
     this.#memory = null;
     const result = this.#storage.transactionSync(() => body(memory));
@@ -225,41 +255,82 @@ export class SearchIndex {
     return result;
   }
 
-  #newMemory(revision: number, lengths: MessageLengths): Memory {
-    return { revision, lengths, counts: new TermCounts(this.#tables), scores: new TurnScores(0) };
+  #newMemory(revision: number, lengths: MessageLengths, key: TermKey): Memory {
+    const counts = new TermCounts(this.#tables);
+    return { revision, lengths, counts, scores: new TurnScores(0), key, hash: createTermHasher(key) };
   }
 
-  /** Changes a message that the index has. */
-  #change(seq: Seq, body: (memory: Memory) => void): void {
-    const state = this.#state();
-    if (state === null || seq > state.indexedThroughSeq) return;
+  /** Changes messages that the index has. */
+  #change(state: SearchState, body: (memory: Memory) => void): void {
     this.#write(state, (memory) => {
       body(memory);
-      memory.counts.forget();
       this.#tables.setState({ ...state, revision: memory.revision });
     });
   }
 
-  #insert({ lengths }: Memory, fromSeq: Seq, throughSeq: Seq): void {
-    for (const { seq, role, author, content, said_at: saidAt } of this.#tables.messages(fromSeq, throughSeq)) {
+  /** Without those that have no words: nothing will find them. */
+  #read(fromSeq: Seq, throughSeq: Seq): Indexable[] {
+    return this.#tables.messages(fromSeq, throughSeq).flatMap(({ seq, role, author, content, said_at: saidAt }) => {
       const parsed: Content = JSON.parse(content);
       const text = indexText({ role, author, content: parsed, saidAt });
-      // Without words nothing will find it.
-      if (text.length === 0) continue;
-      this.#tables.insertText(seq, author, text);
-      if (author !== null) this.#tables.noteAuthor(author, seq);
-      lengths.set(seq, text.length);
+      return text.length === 0 ? [] : [{ ...text, seq, author }];
+    });
+  }
+
+  #insert({ lengths, hash }: Memory, fromSeq: Seq, throughSeq: Seq): void {
+    for (const message of this.#read(fromSeq, throughSeq)) {
+      const { seq, author } = message;
+      this.#tables.insertText(seq, message, hashedTerms(message.terms, hash).join(" "));
+      if (author !== null) this.#tables.noteAuthor({ author, hash: hash(author) }, seq);
+      lengths.set(seq, message.length);
     }
     this.#tables.saveLengths(lengths, fromSeq, throughSeq);
   }
 
-  #delete({ lengths }: Memory, seq: Seq): void {
-    const text = this.#tables.blankText(seq);
-    if (text === null) return;
-    if (text.author !== null) this.#tables.forgetAuthor(text.author, seq);
-    lengths.set(seq, 0);
-    this.#tables.saveLengths(lengths, seq, seq);
+  #replace({ lengths, counts, hash }: Memory, message: Indexable): void {
+    const { seq, author } = message;
+    const known = this.#tables.text(seq);
+    const before = new Set(known === null ? [] : hashedTerms(known.terms, hash));
+    const after = new Set(hashedTerms(message.terms, hash));
+    // An answer that is written word by word keeps most of what it said: to take all of it out and in again costs ten times as much.
+    const gone = [...before].filter((term) => !after.has(term));
+    const come = [...after].filter((term) => !before.has(term));
+    this.#tables.replaceText(seq, message, { gone: known === null ? null : gone.join(" "), come: come.join(" ") });
+    // An edit keeps the author: what had words is theirs already.
+    if (known === null && author !== null) this.#tables.noteAuthor({ author, hash: hash(author) }, seq);
+    counts.change(seq, gone, come);
+    lengths.set(seq, message.length);
   }
+
+  #delete({ lengths, counts, hash }: Memory, seq: Seq): void {
+    const known = this.#tables.text(seq);
+    if (known === null) return;
+    const { author } = known;
+    const before = hashedTerms(known.terms, hash);
+    this.#tables.blankText(seq, before.join(" "));
+    if (author !== null) this.#tables.forgetAuthor({ author, hash: hash(author) }, seq);
+    counts.change(seq, before, []);
+    lengths.set(seq, 0);
+  }
+
+  #saveLengths({ lengths }: Memory, seqs: readonly Seq[]): void {
+    for (const seq of new Set(seqs.map(firstOfLengths))) this.#tables.saveLengths(lengths, seq, seq);
+  }
+}
+
+/** A term of a query as the index has it. */
+function hashedTerm({ term, isPrefix }: QueryTerm, { key, hash }: Memory): QueryTerm {
+  return { term: isPrefix ? hashPrefix(term, key) : hash(term), isPrefix };
+}
+
+/** Terms that stand in a row, with blanks behind them where it has room for more. */
+function hashedTerms(terms: string, hash: (term: string) => string): string[] {
+  return terms.split(" ").flatMap((term) => (term === "" ? [] : [hash(term)]));
+}
+
+function newState(): SearchState {
+  const [k0 = 0, k1 = 0] = crypto.getRandomValues(new Uint32Array(2));
+  return { version: INDEX_VERSION, indexedThroughSeq: 0, revision: 0, key: [k0, k1] };
 }
 
 /** Says of those messages that repeat a term how often they say it. All of them are among `seqs`, and in the same order. */
@@ -271,7 +342,5 @@ function raise(times: number[], seqs: readonly Seq[], repeating: readonly Seq[],
   }
 }
 
-/** To write an index of more messages anew, several times, would hold the session up: it is made again with the next searches. */
-const MAX_PURGED_MESSAGES = 5_000;
-
-const UNUSED: SearchState = { version: INDEX_VERSION, indexedThroughSeq: 0, revision: 0 };
+/** Messages that one call takes out one by one: about a second of work, since each costs as much as ten that are indexed. */
+const MAX_REMOVED_MESSAGES = 500;

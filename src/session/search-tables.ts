@@ -1,6 +1,6 @@
 import type { Role, Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
-import type { IndexText } from "../memory/retrieval/index-text.ts";
+import type { TermKey } from "../memory/retrieval/keyed-terms.ts";
 import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 
 /** What the index needs of the object's storage. */
@@ -20,6 +20,8 @@ export interface SearchState {
   readonly indexedThroughSeq: Seq;
   /** Another after each write: what is remembered of another revision is forgotten, also where a write was rolled back. */
   readonly revision: number;
+  /** What its terms are hashed with. */
+  readonly key: TermKey;
 }
 
 interface MessageRow extends Record<string, SqlStorageValue> {
@@ -30,50 +32,110 @@ interface MessageRow extends Record<string, SqlStorageValue> {
   said_at: number;
 }
 
+/** What the index has of a message, in words. */
+export interface IndexedText {
+  readonly author: string | null;
+  /** Factor for the whole turn, (0, 1]. */
+  readonly prior: number;
+  /** Ready-made terms, with a space between each. */
+  readonly terms: string;
+}
+
+export interface IndexedAuthor {
+  readonly author: string;
+  readonly hash: string;
+}
+
+/** The row that holds a message's words, or did. `row` is its place in `search_edits`; null in `search_texts`. */
 interface TextRow extends Record<string, SqlStorageValue> {
-  terms: string;
+  row: number | null;
+  live: number;
   author: string | null;
+  terms: string;
+  more: string;
 }
 
 interface CandidateRow {
   readonly seq: Seq;
   readonly author: string | null;
   readonly prior: number;
-  readonly terms: string | null;
+}
+
+export interface CandidateText {
+  readonly seq: Seq;
+  /** Its first terms, with a space at either end so that a whole term can be looked for. */
+  readonly terms: string;
 }
 
 /** Lengths of messages in one row: a search reads all, an append writes one. */
 const LENGTHS_PER_ROW = 256;
 
+/** Of a message's terms in the column that ranking reads: what a common word adds to the score of a longer one is told by these. */
+export const MAX_RANKED_TERMS_LENGTH = 16_384;
+
+/**
+ * Texts of candidates in one row of an answer. SQLite in a Durable Object takes no value over 2 MB; a character has 4 bytes at most,
+ * so that these have 800 KB.
+ */
+const TEXTS_PER_ROW = 12;
+
+/** Bytes of a row for an edited text, at least: what is written word by word, by edit after edit, moves seldom. */
+const MIN_EDIT_BYTES = 256;
+const MAX_DOUBLED_BYTES = 64 * 1024;
+
+const TEXT_COLUMNS =
+  "live INTEGER NOT NULL, prior INTEGER NOT NULL, author TEXT, terms TEXT NOT NULL, more TEXT NOT NULL";
+
 /**
  * The tables of the index, and every statement that touches them. FTS5 keeps which message has which terms and nothing else
- * (`detail = none`), and no text of its own (`content = ''`): the terms stand in `search_texts`, where deleting can write over
- * them. They are ready-made; the tokenizer `ascii` splits them at spaces and leaves all that is not ASCII alone.
+ * (`detail = none`), the terms as keyed hashes, and no text of its own (`content = ''`). The words stand in `search_texts`, one row a
+ * message, only ever added at the end, and written over in place. An edit that does not fit its row gets another, at the end of
+ * `search_edits`: a row that grew would split its page, and leave copies of its neighbours in the halves.
+ *
+ * What is small comes first in a row and what is long last: SQLite reads the pages of a row no further than the column asked for.
  */
 const SCHEMA = `
   CREATE VIRTUAL TABLE search_index USING fts5(terms, content = '', columnsize = 0, detail = none, tokenize = 'ascii');
   INSERT INTO search_index (search_index, rank) VALUES ('secure-delete', 1);
   CREATE VIRTUAL TABLE search_vocabulary USING fts5vocab(search_index, row);
-  CREATE TABLE search_texts (seq INTEGER PRIMARY KEY, terms TEXT NOT NULL, author TEXT, prior REAL NOT NULL);
+  CREATE TABLE search_texts (seq INTEGER PRIMARY KEY, ${TEXT_COLUMNS});
+  CREATE TABLE search_edits (row INTEGER PRIMARY KEY, seq INTEGER NOT NULL, ${TEXT_COLUMNS});
+  CREATE INDEX search_edits_of ON search_edits (seq);
   CREATE TABLE search_lengths (block INTEGER PRIMARY KEY, lengths TEXT NOT NULL);
-  -- first_seq has one width, so that no row is ever moved and leaves a copy of a name behind.
-  CREATE TABLE search_authors (row INTEGER PRIMARY KEY, author TEXT NOT NULL, first_seq TEXT NOT NULL);
+  -- first_seq has one width, so that no row is ever moved and leaves a copy of a name behind. They are found by a hash of the name.
+  CREATE TABLE search_authors (row INTEGER PRIMARY KEY, author TEXT NOT NULL, hash TEXT NOT NULL, first_seq TEXT NOT NULL);
+  CREATE INDEX search_authors_by_hash ON search_authors (hash);
+  CREATE INDEX search_authors_by_first_seq ON search_authors (first_seq);
   CREATE TABLE search_state (
-    one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, indexed_through_seq INTEGER NOT NULL, revision INTEGER NOT NULL
+    one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, indexed_through_seq INTEGER NOT NULL, revision INTEGER NOT NULL,
+    key TEXT NOT NULL
   );
 `;
 
-/** With a space at either end, so that a whole term can be looked for. */
-const TERMS = "' ' || terms || ' '";
+/** Stands in `first_seq` where there is no message: after every seq, and as wide. */
+const NEVER = "9".repeat(10);
+
+/** A B-tree that outgrows its first page keeps a stale copy of the rows there: let these be blanks, not messages and names. */
+const BLANK_ROWS = `
+  INSERT INTO search_texts (seq, live, prior, terms, more) SELECT value, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
+  INSERT INTO search_edits (row, seq, live, prior, terms, more) SELECT value, 0, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
+  INSERT INTO search_authors (row, author, hash, first_seq) SELECT value, printf('%2000s', ''), '', '${NEVER}' FROM json_each('[-2,-1,0]');
+`;
 
 const TABLES = [
   "search_vocabulary",
   "search_index",
   "search_texts",
+  "search_edits",
   "search_lengths",
   "search_authors",
   "search_state",
 ] as const;
+
+/** The rows of messages that have words, of those that are asked for. */
+const textsOf = (columns: string, seqs: string): string => `
+  SELECT seq, ${columns} FROM search_texts WHERE seq IN (SELECT value FROM json_each(${seqs})) AND live = 1
+  UNION ALL SELECT seq, ${columns} FROM search_edits WHERE seq IN (SELECT value FROM json_each(${seqs})) AND live = 1`;
 
 /** Statements alone: no transaction and no decision of its own. */
 export class SearchTables {
@@ -93,51 +155,23 @@ export class SearchTables {
       version: Number(row?.["version"] ?? 0),
       indexedThroughSeq: Number(row?.["indexed_through_seq"] ?? 0),
       revision: Number(row?.["revision"] ?? 0),
+      key: readKey(String(row?.["key"] ?? "")),
     };
   }
 
-  setState({ version, indexedThroughSeq, revision }: SearchState): void {
+  setState({ version, indexedThroughSeq, revision, key }: SearchState): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO search_state (one, version, indexed_through_seq, revision) VALUES (1, ?, ?, ?)",
+      "INSERT OR REPLACE INTO search_state (one, version, indexed_through_seq, revision, key) VALUES (1, ?, ?, ?, ?)",
       version,
       indexedThroughSeq,
       revision,
+      writeKey(key),
     );
   }
 
   create(): void {
     this.#sql.exec(SCHEMA);
-    // A B-tree that outgrows its first page keeps a stale copy of the rows there: let these be blanks, not messages and names.
-    this.#sql.exec(
-      `INSERT INTO search_texts (seq, terms, prior)
-       SELECT value, printf('%2000s', ''), 0 FROM json_each('[-2,-1,0]')`,
-    );
-    this.#sql.exec(
-      `INSERT INTO search_authors (row, author, first_seq)
-       SELECT value, printf('%2000s', ''), '${digits(0)}' FROM json_each('[-2,-1,0]')`,
-    );
-    // The same for the pages of FTS5, which hold terms: these are nobody's. Written now, not with the first messages.
-    this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (0, ?)", STAND_INS);
-    this.mergeSegments();
-  }
-
-  /** Writes the whole index anew, if it is in several segments. */
-  mergeSegments(): void {
-    this.#sql.exec("INSERT INTO search_index (search_index) VALUES ('optimize')");
-  }
-
-  /**
-   * Lets words that are nobody's take the place, for a moment, that small segments had in the page of the index's own records. The
-   * largest that the page has room for covers it; how large that is depends on what else stands there.
-   */
-  fillSegmentPage(): void {
-    for (const count of FILLINGS) {
-      const words = STAND_INS.split(" ").slice(0, count).join(" ");
-      this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (-1, ?)", words);
-      this.mergeSegments();
-      this.#sql.exec("INSERT INTO search_index (search_index, rowid, terms) VALUES ('delete', -1, ?)", words);
-      this.mergeSegments();
-    }
+    this.#sql.exec(BLANK_ROWS);
   }
 
   drop(): void {
@@ -150,11 +184,14 @@ export class SearchTables {
     return this.#sql.exec<{ head: number | null }>("SELECT max(seq) AS head FROM messages").toArray()[0]?.head ?? 0;
   }
 
-  /** The last message of a slice: sizes are read first, lest a thousand large messages stand in memory at once. */
+  /**
+   * The last message of a slice: sizes are read first, lest a thousand large messages stand in memory at once. `octet_length`, since
+   * `length` reads the whole of a text to count its characters.
+   */
   sliceEnd(after: Seq, head: Seq, maxMessages: number, maxBytes: number): Seq {
     const rows = this.#sql
       .exec<{ seq: number; size: number }>(
-        `SELECT seq, length(content) AS size FROM messages
+        `SELECT seq, octet_length(content) AS size FROM messages
          WHERE seq > ? AND erased_at IS NULL AND content IS NOT NULL ORDER BY seq LIMIT ?`,
         after,
         maxMessages,
@@ -181,49 +218,134 @@ export class SearchTables {
 
   // What the index has of each message
 
-  insertText(seq: Seq, author: string | null, { terms, prior }: IndexText): void {
+  /** @param hashed the terms as the index has them */
+  insertText(seq: Seq, text: IndexedText, hashed: string): void {
+    const { terms, more } = splitTerms(text.terms);
     this.#sql.exec(
-      "INSERT OR REPLACE INTO search_texts (seq, terms, author, prior) VALUES (?, ?, ?, ?)",
+      "INSERT INTO search_texts (seq, live, prior, author, terms, more) VALUES (?, 1, ?, ?, ?, ?)",
       seq,
+      asPercent(text.prior),
+      text.author,
       terms,
-      author,
-      prior,
+      more,
     );
-    this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (?, ?)", seq, terms);
+    this.#index(seq, hashed);
+  }
+
+  /** What the index has of a message; null if that is nothing. */
+  text(seq: Seq): Omit<IndexedText, "prior"> | null {
+    const row = this.#textRow(seq);
+    return row === null || row.live === 0 ? null : { author: row.author, terms: row.terms + row.more };
+  }
+
+  /** Puts words in the place of those that a message had, or of none. @param change of what the index has of it; null: of nothing */
+  replaceText(
+    seq: Seq,
+    text: IndexedText,
+    { gone, come }: { readonly gone: string | null; readonly come: string },
+  ): void {
+    // One for each that was put in, also where it takes nothing out: FTS5 counts them against each other.
+    if (gone !== null) this.#unindex(seq, gone);
+    this.#index(seq, come);
+    const row = this.#textRow(seq);
+    const { terms, more } = splitTerms(text.terms);
+    const fits = row !== null && byteLength(terms) <= byteLength(row.terms) && byteLength(more) <= byteLength(row.more);
+    if (row !== null) this.#overwrite(row, seq, fits ? { ...text, terms, more } : null);
+    if (fits) return;
+    this.#sql.exec(
+      "INSERT INTO search_edits (seq, live, prior, author, terms, more) VALUES (?, 1, ?, ?, ?, ?)",
+      seq,
+      asPercent(text.prior),
+      text.author,
+      padded(terms, roomFor(terms)),
+      padded(more, more === "" ? 0 : roomFor(more)),
+    );
   }
 
   /**
-   * Takes a message out; returns what there was of it. workerd runs without SQLite's secure_delete: a deleted row's bytes stay in
-   * its page, and a page that falls empty is freed as it was. Only an update to a row of the same size writes over the old bytes
-   * in place, so the row stays, as blanks. In the index proper `secure-delete` does the work.
+   * Takes a message out. workerd runs without SQLite's secure_delete: a deleted row's bytes stay in its page, and a page that falls
+   * empty is freed as it was. Only an update to a row of the same size writes over the old bytes in place, so the row stays, as blanks.
    */
-  blankText(seq: Seq): TextRow | null {
-    const text = this.#sql
-      .exec<TextRow>("SELECT terms, author FROM search_texts WHERE seq = ? AND trim(terms) <> ''", seq)
-      .toArray()[0];
-    if (text === undefined) return null;
-    const { terms, author } = text;
-    this.#sql.exec("INSERT INTO search_index (search_index, rowid, terms) VALUES ('delete', ?, ?)", seq, terms);
-    this.#sql.exec(
-      "UPDATE search_texts SET terms = ?, author = ? WHERE seq = ?",
-      blanks(terms),
-      author === null ? null : blanks(author),
-      seq,
-    );
-    return text;
+  blankText(seq: Seq, hashed: string): void {
+    const row = this.#textRow(seq);
+    if (row === null || row.live === 0) return;
+    this.#unindex(seq, hashed);
+    this.#overwrite(row, seq, null);
   }
 
-  /** Turns by seq, without those that have no words. Terms are read only if wanted, with a space at either end. */
-  candidates(seqs: readonly Seq[], withTerms: boolean): CandidateRow[] {
+  #index(seq: Seq, hashed: string): void {
+    this.#sql.exec("INSERT INTO search_index (rowid, terms) VALUES (?, ?)", seq, hashed);
+  }
+
+  /** With `secure-delete` the entries go at once, and no marker of them stays. */
+  #unindex(seq: Seq, hashed: string): void {
+    this.#sql.exec("INSERT INTO search_index (search_index, rowid, terms) VALUES ('delete', ?, ?)", seq, hashed);
+  }
+
+  /** The row of a message's words, or of the blanks that they left. An edit that did not fit has the last one. */
+  #textRow(seq: Seq): TextRow | null {
+    const edited = this.#sql
+      .exec<TextRow>(
+        "SELECT row, live, author, terms, more FROM search_edits WHERE seq = ? AND row > 0 ORDER BY row DESC LIMIT 1",
+        seq,
+      )
+      .toArray()[0];
+    if (edited !== undefined) return edited;
+    const first = this.#sql.exec<TextRow>(
+      "SELECT NULL AS row, live, author, terms, more FROM search_texts WHERE seq = ?",
+      seq,
+    );
+    return first.toArray()[0] ?? null;
+  }
+
+  /** Every column keeps its bytes: SQLite then writes over the row where it stands. */
+  #overwrite(
+    { row, author, terms, more }: TextRow,
+    seq: Seq,
+    text: {
+      readonly prior: number;
+      readonly author: string | null;
+      readonly terms: string;
+      readonly more: string;
+    } | null,
+  ): void {
+    const [table, place] = row === null ? ["search_texts", "seq"] : ["search_edits", "row"];
+    this.#sql.exec(
+      `UPDATE ${table} SET live = ?, prior = ?, author = ?, terms = ?, more = ? WHERE ${place} = ?`,
+      text === null ? 0 : 1,
+      asPercent(text?.prior ?? 1),
+      author === null ? null : padded(text?.author ?? "", byteLength(author)),
+      padded(text?.terms ?? "", byteLength(terms)),
+      padded(text?.more ?? "", byteLength(more)),
+      row ?? seq,
+    );
+  }
+
+  /** Turns by seq, without those that have no words. */
+  candidates(seqs: readonly Seq[]): CandidateRow[] {
     const row = this.#sql
       .exec<{ rows: string }>(
-        `SELECT json_group_array(json_array(seq, author, prior, ${withTerms ? TERMS : "NULL"})) AS rows
-         FROM search_texts WHERE seq IN (SELECT value FROM json_each(?)) AND trim(terms) <> ''`,
+        `SELECT json_group_array(json_array(seq, author, prior)) AS rows FROM (${textsOf("author, prior", "?1")})`,
         JSON.stringify(seqs),
       )
       .toArray()[0];
-    const rows: [Seq, string | null, number, string | null][] = JSON.parse(row?.rows ?? "[]");
-    return rows.map(([seq, author, prior, terms]) => ({ seq, author, prior, terms }));
+    const rows: [Seq, string | null, number][] = JSON.parse(row?.rows ?? "[]");
+    return rows.map(([seq, author, prior]) => ({ seq, author, prior: prior / 100 }));
+  }
+
+  /** The words of turns, as far as ranking reads them. In several rows, each far under what a value may have. */
+  candidateTexts(seqs: readonly Seq[]): CandidateText[] {
+    return this.#sql
+      .exec<{ texts: string }>(
+        `SELECT (SELECT json_group_array(json_array(seq, ' ' || terms || ' ')) FROM (${textsOf("terms", "part.value")})) AS texts
+         FROM json_each(?) AS part`,
+        JSON.stringify(inParts(seqs, TEXTS_PER_ROW)),
+      )
+      .toArray()
+      .flatMap(({ texts }): CandidateText[] => {
+        const rows: [Seq, string][] = JSON.parse(texts);
+        return rows.map(([seq, terms]) => ({ seq, terms }));
+      });
   }
 
   // Lengths
@@ -241,7 +363,7 @@ export class SearchTables {
   /** Writes the rows that hold the lengths of a range. */
   saveLengths(lengths: MessageLengths, fromSeq: Seq, throughSeq: Seq): void {
     const last = Math.floor(throughSeq / LENGTHS_PER_ROW);
-    for (let block = Math.floor(fromSeq / LENGTHS_PER_ROW); block <= last; block++) {
+    for (let block = firstOfLengths(fromSeq) / LENGTHS_PER_ROW; block <= last; block++) {
       this.#sql.exec(
         "INSERT OR REPLACE INTO search_lengths (block, lengths) VALUES (?, ?)",
         block,
@@ -256,7 +378,7 @@ export class SearchTables {
   authors(throughSeq: Seq, limit: number): string[] {
     return this.#sql
       .exec<{ author: string }>(
-        "SELECT author FROM search_authors WHERE row > 0 AND first_seq <= ? AND trim(author) <> '' ORDER BY first_seq, row LIMIT ?",
+        "SELECT author FROM search_authors WHERE first_seq <= ? ORDER BY first_seq, row LIMIT ?",
         digits(throughSeq),
         limit,
       )
@@ -265,36 +387,50 @@ export class SearchTables {
   }
 
   /** Notes that a message is an author's. Writes only where it is their first. */
-  noteAuthor(author: string, seq: Seq): void {
-    const known = this.#author(author);
+  noteAuthor({ author, hash }: IndexedAuthor, seq: Seq): void {
+    const known = this.#author(hash);
     if (known === undefined) {
-      this.#sql.exec("INSERT INTO search_authors (author, first_seq) VALUES (?, ?)", author, digits(seq));
-    } else if (known.first_seq > digits(seq)) this.#setFirstSeq(known.row, seq);
+      this.#sql.exec(
+        "INSERT INTO search_authors (author, hash, first_seq) VALUES (?, ?, ?)",
+        author,
+        hash,
+        digits(seq),
+      );
+    } else if (known.first_seq > digits(seq)) this.#setFirstSeq(known.row, digits(seq));
   }
 
   /** A name goes with the last message that carries it. */
-  forgetAuthor(author: string, seq: Seq): void {
-    const known = this.#author(author);
+  forgetAuthor({ author, hash }: IndexedAuthor, seq: Seq): void {
+    const known = this.#author(hash);
     if (known === undefined || known.first_seq !== digits(seq)) return;
     const next = this.#sql
       .exec<{ seq: number }>(
-        "SELECT seq FROM search_texts WHERE seq > ? AND author = ? ORDER BY seq LIMIT 1",
+        `SELECT seq FROM (
+           SELECT * FROM (SELECT seq FROM search_texts WHERE seq > ?1 AND live = 1 AND author = ?2 ORDER BY seq LIMIT 1)
+           UNION ALL SELECT seq FROM search_edits WHERE seq > ?1 AND live = 1 AND author = ?2
+         ) ORDER BY seq LIMIT 1`,
         seq,
         author,
       )
       .toArray()[0];
-    if (next !== undefined) this.#setFirstSeq(known.row, next.seq);
-    else this.#sql.exec("UPDATE search_authors SET author = ? WHERE row = ?", blanks(author), known.row);
+    this.#setFirstSeq(known.row, next === undefined ? NEVER : digits(next.seq));
+    if (next !== undefined) return;
+    this.#sql.exec(
+      "UPDATE search_authors SET author = ?, hash = ? WHERE row = ?",
+      blanks(author),
+      blanks(hash),
+      known.row,
+    );
   }
 
-  #author(author: string): { row: number; first_seq: string } | undefined {
+  #author(hash: string): { row: number; first_seq: string } | undefined {
     return this.#sql
-      .exec<{ row: number; first_seq: string }>("SELECT row, first_seq FROM search_authors WHERE author = ?", author)
+      .exec<{ row: number; first_seq: string }>("SELECT row, first_seq FROM search_authors WHERE hash = ?", hash)
       .toArray()[0];
   }
 
-  #setFirstSeq(row: number, seq: Seq): void {
-    this.#sql.exec("UPDATE search_authors SET first_seq = ? WHERE row = ?", digits(seq), row);
+  #setFirstSeq(row: number, firstSeq: string): void {
+    this.#sql.exec("UPDATE search_authors SET first_seq = ? WHERE row = ?", firstSeq, row);
   }
 
   // Lookups
@@ -341,17 +477,44 @@ export class SearchTables {
   }
 }
 
-/** Terms that nothing looks for, 10 KB of them: more than two pages, whatever FTS5 merges them with. */
-const STAND_INS = Array.from(
-  { length: 400 },
-  (_, at) => `§§${((at * 2_654_435_761) % 2 ** 32).toString(36)}${"x".repeat(16)}`,
-).join(" ");
-
-/** So many of them make one segment of about a page, of 1 KB to a little more than fits. */
-const FILLINGS = [40, 110, 120, 126, 130, 134, 138, 142];
+/** The first seq of the row that holds a message's length. */
+export const firstOfLengths = (seq: Seq): Seq => seq - (seq % LENGTHS_PER_ROW);
 
 const digits = (seq: Seq): string => String(seq).padStart(10, "0");
 
 const blanks = (text: string): string => " ".repeat(byteLength(text));
+
+/** A text of so many bytes, with blanks behind it. */
+const padded = (text: string, bytes: number): string => text + " ".repeat(bytes - byteLength(text));
+
+/** Room that doubles: a text that grows by edit after edit moves a few times. A large one leaves less of a row's 2 MB unused. */
+function roomFor(text: string): number {
+  const bytes = byteLength(text);
+  if (bytes > MAX_DOUBLED_BYTES) return Math.ceil(bytes / MAX_DOUBLED_BYTES) * MAX_DOUBLED_BYTES;
+  let room = MIN_EDIT_BYTES;
+  while (room < bytes) room *= 2;
+  return room;
+}
+
+/** One byte, whatever it is. */
+const asPercent = (prior: number): number => Math.round(prior * 100);
+
+/** The terms that ranking reads, and the others. No term is halved. */
+function splitTerms(terms: string): { terms: string; more: string } {
+  if (terms.length <= MAX_RANKED_TERMS_LENGTH) return { terms, more: "" };
+  const end = terms.lastIndexOf(" ", MAX_RANKED_TERMS_LENGTH);
+  return { terms: terms.slice(0, end), more: terms.slice(end) };
+}
+
+const KEY_DIGITS = 8;
+const writeKey = (key: TermKey): string => key.map((half) => half.toString(16).padStart(KEY_DIGITS, "0")).join("");
+const readKey = (text: string): TermKey => [
+  Number.parseInt(text.slice(0, KEY_DIGITS), 16),
+  Number.parseInt(text.slice(KEY_DIGITS), 16),
+];
+
+function inParts(seqs: readonly Seq[], size: number): Seq[][] {
+  return Array.from({ length: Math.ceil(seqs.length / size) }, (_, at) => seqs.slice(at * size, (at + 1) * size));
+}
 
 const numbers = (json: string): number[] => JSON.parse(json);

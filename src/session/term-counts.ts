@@ -3,7 +3,7 @@ import { MAX_MATCHES } from "../memory/retrieval/plan.ts";
 import { matchExpression, type QueryTerm } from "../memory/retrieval/query.ts";
 import type { SearchTables } from "./search-tables.ts";
 
-/** Terms whose counts are remembered, about 1 MB. */
+/** Terms whose counts are remembered, about 1 MB: each is a hash of a few digits, however long the word. */
 const MAX_REMEMBERED_TERMS = 10_000;
 
 interface Remembered {
@@ -13,11 +13,13 @@ interface Remembered {
 
 /**
  * In how many messages terms stand, through any seq. Counting a term walks all its messages, so the counts of common ones are
- * remembered, and only what came since is counted. Good as long as no message that is counted changes.
+ * remembered, and only what came since is counted. Terms are as the index has them.
  */
 export class TermCounts {
   readonly #tables: SearchTables;
   readonly #common = new Map<string, Remembered>();
+  /** The same of terms that begin in a way. */
+  readonly #prefixes = new Map<string, Remembered>();
 
   constructor(tables: SearchTables) {
     this.#tables = tables;
@@ -36,31 +38,45 @@ export class TermCounts {
     });
   }
 
-  /** To be called when a message that was counted changes. */
-  forget(): void {
-    this.#common.clear();
+  /** To be called when a message that may have been counted has lost terms, or has others now. Each is named once. */
+  change(seq: Seq, gone: readonly string[], come: readonly string[]): void {
+    // Which terms begin how is not looked up: such are few, and are counted anew.
+    this.#prefixes.clear();
+    this.#add(seq, gone, -1);
+    this.#add(seq, come, 1);
+  }
+
+  #add(seq: Seq, terms: readonly string[], messages: number): void {
+    for (const term of terms) {
+      const known = this.#common.get(term);
+      if (known === undefined || seq > known.throughSeq) continue;
+      this.#common.set(term, { ...known, documents: known.documents + messages });
+    }
   }
 
   #countAll(terms: readonly QueryTerm[], throughSeq: Seq): number[] {
-    const looked = terms.map((term) => {
-      const expression = matchExpression(term);
-      return { ...term, expression, known: this.#common.get(expression) };
-    });
+    const looked = terms.map((term) => ({ ...term, known: this.#memoryOf(term).get(term.term) }));
     const unknown = looked.filter(({ isPrefix, known }) => !isPrefix && known === undefined).map(({ term }) => term);
     const counted = unknown.length === 0 ? null : this.#tables.documentCounts(unknown);
-    return looked.map(({ term, isPrefix, expression, known }) => {
+    return looked.map(({ known, ...asked }) => {
       if (known?.throughSeq === throughSeq) return known.documents;
       const documents =
-        known === undefined && !isPrefix
-          ? (counted?.get(term) ?? 0)
-          : (known?.documents ?? 0) + this.#tables.countMatches(expression, known?.throughSeq ?? 0, throughSeq);
-      if (documents > MAX_MATCHES) this.#remember(expression, { documents, throughSeq });
+        known === undefined && !asked.isPrefix
+          ? (counted?.get(asked.term) ?? 0)
+          : (known?.documents ?? 0) +
+            this.#tables.countMatches(matchExpression(asked), known?.throughSeq ?? 0, throughSeq);
+      if (documents > MAX_MATCHES) this.#remember(asked, { documents, throughSeq });
       return documents;
     });
   }
 
-  #remember(expression: string, count: Remembered): void {
-    if (this.#common.size >= MAX_REMEMBERED_TERMS) this.#common.clear();
-    this.#common.set(expression, count);
+  #memoryOf({ isPrefix }: QueryTerm): Map<string, Remembered> {
+    return isPrefix ? this.#prefixes : this.#common;
+  }
+
+  #remember(term: QueryTerm, count: Remembered): void {
+    const memory = this.#memoryOf(term);
+    if (memory.size >= MAX_REMEMBERED_TERMS) memory.clear();
+    memory.set(term.term, count);
   }
 }

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrieval.ts";
 import type { Turn } from "../../scripts/eval/retrieval.ts";
 import { indexText } from "../../src/memory/retrieval/index-text.ts";
+import { createTermHasher, halfSipHash, hashPrefix } from "../../src/memory/retrieval/keyed-terms.ts";
 import { matchExpression, MAX_QUERY_TERMS, readQuery } from "../../src/memory/retrieval/query.ts";
 import { snippet } from "../../src/memory/retrieval/snippet.ts";
 import { stem } from "../../src/memory/retrieval/stem.ts";
@@ -67,6 +68,35 @@ describe("terms", () => {
   });
 });
 
+describe("a term as the index has it", () => {
+  const hash = createTermHasher([1, 2]);
+
+  it("is a hash by the algorithm's own test vectors", () => {
+    // vectors_hsip64 of the reference implementation: the bytes 0, 1, 2 … under the key of the bytes 0 to 7.
+    const vectors = [
+      [0, 0x591f8d21, 0xc83cb8b9],
+      [2, 0xef394f06, 0x57eb507c],
+      [8, 0x20e8feed, 0x8c85e4bc],
+      [62, 0xb53a0bf9, 0x9366d472],
+    ] as const;
+    for (const [bytes, low, high] of vectors) {
+      const units = Array.from({ length: bytes / 2 }, (_, at) => 2 * at + 256 * (2 * at + 1));
+      expect(halfSipHash(String.fromCharCode(...units), [0x03020100, 0x07060504])).toEqual([low, high]);
+    }
+  });
+  it("is letters and digits that FTS5 folds and splits nowhere, another for each key", () => {
+    const words = [...analyze("running Ａ naïve 黑猫 สวัสดี x١٢"), "§2024", "8§rose", "2§黑猫"];
+    for (const term of words) expect(hash(term)).toMatch(/^[0-9a-v]{10,13}$/);
+    expect(new Set(words.map(hash)).size).toBe(words.length);
+    expect(words.map(createTermHasher([1, 3])).some((hashed) => words.map(hash).includes(hashed))).toBe(false);
+  });
+  it("tells how often a word is said, and begins like all pairs of the same first character", () => {
+    expect(hash("3§rose")).toBe(`${hash("rose")}3`);
+    for (const pair of ["猫", "猫が", "2§猫が"]) expect(hash(pair).startsWith(hashPrefix("猫", [1, 2]))).toBe(true);
+    expect(hash("黑猫").startsWith(hashPrefix("猫", [1, 2]))).toBe(false);
+  });
+});
+
 describe("what is indexed of a message", () => {
   const essay = "A long explanation follows here. ".repeat(40);
   it("stands apart for a long answer of an assistant, not for a short one, nor for a user", () => {
@@ -82,6 +112,13 @@ describe("what is indexed of a message", () => {
     expect(prior("Where do you live?")).toBeLessThan(0.75);
     expect(prior("你住在哪里？")).toBeLessThan(0.75);
     expect(prior("I moved to Lisbon. Where do you live?")).toBeGreaterThan(prior("Where do you live?"));
+  });
+  it("fits a row of a Durable Object, however long the message, and leaves out no date", () => {
+    for (const content of ["猫が".repeat(2_000_000), Array.from({ length: 700_000 }, (_, i) => `w${i}`).join(" ")]) {
+      const indexed = indexText({ role: "user", author: null, content, saidAt: JULY_5 });
+      expect(Buffer.byteLength(indexed.terms)).toBeLessThan(1_600_000);
+      expect(indexed.terms).toContain(" §20240705 ");
+    }
   });
   it("is the text of its parts", () => {
     const content = [
@@ -389,7 +426,156 @@ describe("the index", () => {
     expect(index.search(secrets[1] ?? "", { limit: 1 })[0]?.seq).toBe(2);
     database.close();
   });
-  it("begins anew when another version of the analysis made it", () => {
+  it("holds no word in the pages of FTS5, whose free space nobody can clear", () => {
+    const database = loadMessages([turn("a walrus in 猫が", { author: "Marta" }), ...filler(300)]);
+    buildIndex(database);
+    const blobs = database.prepare("SELECT block FROM search_index_data").all();
+    expect(blobs.length).toBeGreaterThan(0);
+    const bytes = blobs.map(({ block }) => (block instanceof Uint8Array ? Buffer.from(block).toString() : "")).join();
+    for (const word of ["walrus", "noth", "report", "猫が", "2024", "Marta"]) expect(bytes).not.toContain(word);
+    expect(JSON.stringify(database.prepare("SELECT term FROM search_index_idx").all())).not.toContain("walrus");
+  });
+  it("leaves no word of what was edited or erased beside what grew by an edit, with a search after each", () => {
+    const file = path.join(directory, "edits.db");
+    const words = (name: string, count: number): string =>
+      Array.from({ length: count }, (_, i) => `${name}${(i * 7_919 + 11).toString(36)}q`).join(" ");
+    const database = new DatabaseSync(file);
+    // The messages lie in a database of their own: only what the index keeps is under test.
+    database.exec(`PRAGMA synchronous = OFF; ATTACH ':memory:' AS log`);
+    database.exec(
+      "CREATE TABLE log.messages (seq INTEGER PRIMARY KEY, role, author, content, occurred_at, created_at, erased_at)",
+    );
+    const index = new SearchIndex(nodeStorage(database));
+    const add = database.prepare("INSERT INTO messages (role, content, created_at) VALUES ('user', ?, 0)");
+    for (let seq = 1; seq <= 60; seq++) {
+      add.run(JSON.stringify(words(`old${seq}x`, 8)));
+      index.catchUp();
+    }
+    const edit = database.prepare("UPDATE messages SET content = ? WHERE seq = ?");
+    // Every third grows, again and again, past its row, past its page and past what ranking reads of it.
+    for (const size of [4, 12, 40, 900, 4_000, 2, 0]) {
+      for (let seq = 3; seq <= 60; seq += 3) {
+        edit.run(JSON.stringify(words(`new${seq}y${size}z`, seq % 2 === 0 ? size : Math.min(size, 900))), seq);
+        index.update(seq);
+        expect(index.search(words(`new${seq}y${size}z`, 1), { limit: 1 })[0]?.seq).toBe(size === 0 ? undefined : seq);
+      }
+    }
+    for (let seq = 1; seq <= 60; seq += 3) index.remove([seq, seq + 1]);
+    for (let seq = 3; seq <= 60; seq += 3) index.remove([seq]);
+    expect(() => database.exec("INSERT INTO search_index (search_index) VALUES ('integrity-check')")).not.toThrow();
+    database.close();
+    const bytes = stored(file);
+    const left = Array.from({ length: 60 }, (_, i) => i + 1).filter(
+      (seq) => bytes.includes(`old${seq}x`) || bytes.includes(`new${seq}y`),
+    );
+    expect(left).toEqual([]);
+  });
+  it("takes no more room for a message that is edited again and again", () => {
+    const database = loadMessages([...filler(3), turn("a"), ...filler(3)]);
+    const index = buildIndex(database);
+    const edit = database.prepare("UPDATE messages SET content = ? WHERE seq = 4");
+    for (let length = 1; length <= 600; length++) {
+      edit.run(JSON.stringify(Array.from({ length }, (_, i) => `word${i}`).join(" ")));
+      index.update(4);
+    }
+    const rows = database.prepare("SELECT count(*) AS n FROM search_edits WHERE row > 0").get()?.["n"];
+    expect(rows).toBeLessThanOrEqual(8);
+    expect(index.search("word599", { limit: 1 })[0]?.seq).toBe(4);
+    const total = (): unknown => database.prepare("SELECT total_changes() AS n").get()?.["n"];
+    const before = Number(total());
+    edit.run(JSON.stringify(`${Array.from({ length: 600 }, (_, i) => `word${i}`).join(" ")} kiwi`));
+    index.update(4);
+    // The one word, and a few rows beside it: not the six hundred that stay.
+    expect(Number(total()) - before).toBeLessThan(16);
+  });
+  it("stays through an edit and an erasure in a long session, at the price of the message's own words", () => {
+    const database = loadMessages([
+      turn("a walrus", { author: "Marta" }),
+      ...Array.from({ length: 6_000 }, (_, i) => turn(`tea in garden ${i % 50} at ${i % 700}`)),
+    ]);
+    const index = buildIndex(database);
+    index.search("tea garden walrus", { limit: 5 });
+    const changes = (): number => Number(database.prepare("SELECT total_changes() AS n").get()?.["n"]);
+    const priceOf = (work: () => void): number => {
+      const before = changes();
+      work();
+      return changes() - before;
+    };
+    database.exec(`UPDATE messages SET content = '"an ostrich and tea"' WHERE seq = 3000`);
+    expect(priceOf(() => index.update(3_000))).toBeLessThan(60);
+    database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = 2000");
+    expect(priceOf(() => index.remove([2_000]))).toBeLessThan(60);
+    expect(priceOf(() => expect(index.catchUp().done).toBe(true))).toBe(0);
+    // One that was never in: what is said to it costs nothing.
+    database.prepare("INSERT INTO messages (role, content, created_at) VALUES ('user', '\"tea\"', 0)").run();
+    expect(priceOf(() => index.update(6_002))).toBe(0);
+    expect(priceOf(() => index.remove([6_002]))).toBe(0);
+    expect(index.indexedThroughSeq).toBe(6_001);
+    expect(index.search("ostrich", { limit: 1 })[0]?.seq).toBe(3_000);
+    expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(1);
+  });
+  it("counts common words right after edits and erasures, without counting them anew", () => {
+    const turns = Array.from({ length: 2_000 }, (_, i) => turn(`${i % 3 === 0 ? "tea tea" : "milk"} and 猫${i % 9}`));
+    const database = loadMessages(turns);
+    const index = buildIndex(database);
+    const queries = ["tea", "milk tea", "猫", "tea 猫 milk", "ostrich tea"];
+    const ask = (asked: SearchIndex): unknown => queries.map((query) => asked.search(query, { limit: 8 }));
+    ask(index);
+    for (let seq = 1; seq <= 400; seq += 7) {
+      const content = JSON.stringify(seq % 2 === 0 ? "milk with an ostrich" : "tea");
+      database.prepare("UPDATE messages SET content = ? WHERE seq = ?").run(content, seq);
+      index.update(seq);
+      database.prepare("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq = ?").run(seq + 1);
+      index.remove([seq + 1]);
+      if (seq % 50 === 1) ask(index);
+    }
+    expect(ask(index)).toEqual(ask(buildIndex(database)));
+  });
+  it("goes when very many messages go at once, and comes again with the next searches", () => {
+    const database = loadMessages([...filler(700), turn("a walrus")]);
+    const index = buildIndex(database);
+    const gone = Array.from({ length: 600 }, (_, i) => i + 1);
+    database.exec("UPDATE messages SET content = NULL, erased_at = 1 WHERE seq <= 600");
+    index.remove(gone);
+    expect(index.indexedThroughSeq).toBe(0);
+    while (!index.catchUp().done);
+    expect(index.search("walrus", { limit: 1 })[0]?.seq).toBe(701);
+  });
+  it("reads no value of a size that a Durable Object refuses, and few at once, whatever the messages", () => {
+    const long = (seed: number): string =>
+      `The error in the file of the project: ${Array.from({ length: 3_500 }, (_, i) => `w${(i * seed) % 9_991}`).join(" ")}`;
+    const database = loadMessages(Array.from({ length: 650 }, (_, i) => turn(long(i + 1), { role: "assistant" })));
+    const storage = nodeStorage(database);
+    const index = new SearchIndex(storage);
+    while (!index.catchUp().done);
+    let longest = 0;
+    let most = 0;
+    const { exec } = storage.sql;
+    const watched = new SearchIndex({
+      ...storage,
+      sql: {
+        get databaseSize() {
+          return storage.sql.databaseSize;
+        },
+        exec<T extends Record<string, SqlStorageValue>>(query: string, ...bindings: SqlStorageValue[]) {
+          const rows = exec<T>(query, ...bindings).toArray();
+          const sizes = rows.flatMap((row) => Object.values(row)).map((value) => Buffer.byteLength(String(value)));
+          longest = Math.max(longest, ...sizes);
+          most = Math.max(
+            most,
+            sizes.reduce((sum, size) => sum + size, 0),
+          );
+          return { toArray: () => rows };
+        },
+      },
+    });
+    const found = watched.search("What was the error in the project file?", { limit: 100 });
+    expect(found).toHaveLength(100);
+    expect(longest).toBeLessThan(1_000_000);
+    expect(most).toBeLessThan(300 * 20_000);
+    expect(longest).toBeGreaterThan(100_000);
+  });
+  it("begins anew when another version of the analysis made it, and leaves nothing of that one", () => {
     const database = loadMessages([turn("a walrus"), ...filler(3)]);
     buildIndex(database);
     database.exec("UPDATE search_state SET version = version - 1");

@@ -1,8 +1,10 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import { unwrap } from "../../src/contracts/errors.ts";
+import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import type { ChatSession } from "../../src/session/chat-session.ts";
+import { billed } from "../support/worker-billing.ts";
 import { birthOf, freshRef } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
 
@@ -79,5 +81,43 @@ describe("search in a session", () => {
     expect(await sessionAt(freshRef()).search({ query: "walnuts" })).toMatchObject({
       fault: { code: "session_not_found" },
     });
+  });
+});
+
+describe("an index of more messages than one that could be made anew at once", () => {
+  const WORDS = ["invoice", "Lisbon", "Friday", "Ada", "budget", "office", "contract", "meeting", "train", "ticket"];
+  const line = (at: number): string =>
+    Array.from({ length: 8 }, (_, i) => `${WORDS[(at * 5 + i * 7) % WORDS.length]}${(at * 31 + i * 17) % 400}`).join(
+      " ",
+    );
+
+  async function longChat(count: number): Promise<SessionRef> {
+    const ref = freshRef();
+    for (let from = 0; from < count; from += 100) {
+      const messages = Array.from({ length: 100 }, (_, i): NewMessage => ({ role: "user", content: line(from + i) }));
+      unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+    }
+    for (;;) {
+      const { indexedThroughSeq, headSeq } = unwrap(await sessionAt(ref).search({ query: "invoice" }));
+      if (indexedThroughSeq === headSeq) return ref;
+    }
+  }
+
+  it("stays through edits and erasures, each and the next context at the price of a few rows", async () => {
+    const ref = await longChat(5_300);
+    const rowsOf = async (work: (session: ChatSession) => Promise<Outcome<unknown>>): Promise<number> =>
+      (await billed(ref, async (session) => unwrap(await work(session)))).rows;
+    const context = (session: ChatSession) => session.context({ query: "invoice77 Lisbon", maxTokens: 2_000 });
+
+    // A placeholder that becomes the answer, as applications write them: the index has not reached it.
+    unwrap(await sessionAt(ref).append({ messages: [{ id: "p", role: "assistant", content: "" }] }, null));
+    expect(await rowsOf((session) => session.editMessage("p", { content: line(1) }))).toBeLessThan(12);
+    expect(await rowsOf(context)).toBeLessThan(30);
+    // One that is indexed.
+    expect(await rowsOf((session) => session.editMessage("p", { content: line(2) }))).toBeLessThan(60);
+    expect(await rowsOf(context)).toBe(0);
+    expect(await rowsOf((session) => session.eraseMessage("seq-2600"))).toBeLessThan(60);
+    expect(await rowsOf(context)).toBe(0);
+    expect(unwrap(await sessionAt(ref).search({ query: "invoice" }))).toMatchObject({ indexedThroughSeq: 5_301 });
   });
 });

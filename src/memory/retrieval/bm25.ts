@@ -62,7 +62,7 @@ export function scoreMatches(
 /** Scores a term on some messages, of which the terms are at hand, with a space at either end. */
 export function scoreTexts(
   term: WeighedTerm,
-  texts: readonly { readonly seq: Seq; readonly terms: string | null }[],
+  texts: readonly { readonly seq: Seq; readonly terms: string }[],
   lengths: MessageLengths,
   statistics: LogStatistics,
 ): Matches {
@@ -71,7 +71,7 @@ export function scoreTexts(
   const repeats = term.isPrefix ? [] : repeatsOf(term.term);
   const wanted = term.isPrefix ? ` ${term.term}` : ` ${term.term} `;
   for (const { seq, terms } of texts) {
-    if (terms?.includes(wanted) !== true) continue;
+    if (!terms.includes(wanted)) continue;
     seqs.push(seq);
     times.push(timesIn(terms, repeats));
   }

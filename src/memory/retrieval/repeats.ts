@@ -8,6 +8,12 @@ export function timesTerm(term: string, times: number): string {
   return times === 1 ? term : `${times}§${term}`;
 }
 
+/** The other way round. */
+export function readTimes(indexed: string): { readonly bare: string; readonly times: number } {
+  // The terms of a date begin with the sign.
+  return indexed[1] === "§" ? { bare: indexed.slice(2), times: Number(indexed[0]) } : { bare: indexed, times: 1 };
+}
+
 /** Terms of a text as the index has them, each once for each time that counts. */
 export function termsWithTimes(terms: readonly string[]): string[] {
   const said = new Map<string, number>();

@@ -15,6 +15,7 @@ const UNSPACED_SCRIPTS =
 const UNSPACED_RUN = new RegExp(`[${UNSPACED_SCRIPTS}][${UNSPACED_SCRIPTS}\\p{M}]*`, "gu");
 const HAS_UNSPACED = new RegExp(`[${UNSPACED_SCRIPTS}]`, "u");
 const CHARACTER = /\P{M}\p{M}*/gu;
+const FIRST_CHARACTER = /^\P{M}\p{M}*/u;
 /** Latin, Greek and Cyrillic accents; Arabic vowel signs and the tatweel. Vowel signs of Indic scripts carry meaning. */
 const OPTIONAL_MARKS = /[\u0300-\u036f\u0640\u064b-\u065f\u0670]/g;
 export const CONTRACTION = /(?:n['’]t|['’](?:s|re|ve|ll|d|m|t))$/;
@@ -47,8 +48,16 @@ function spacedTerm(word: string): string {
   return stem(bare.slice(0, MAX_TOKEN_LENGTH).toWellFormed());
 }
 
-export const isSingleUnspaced = (term: string): boolean =>
-  HAS_UNSPACED.test(term) && term.match(CHARACTER)?.length === 1;
+/** Whether a term is made of characters of an unspaced script: a pair of them, or one. */
+export const isUnspaced = (term: string): boolean => HAS_UNSPACED.test(term);
+
+export const isSingleUnspaced = (term: string): boolean => isUnspaced(term) && term.match(CHARACTER)?.length === 1;
+
+/** A pair as its first character and its second, which is empty where a character stands alone. */
+export function splitFirstCharacter(term: string): [string, string] {
+  const first = FIRST_CHARACTER.exec(term)?.[0] ?? term;
+  return [first, term.slice(first.length)];
+}
 
 /** The index terms of a text, in order, repeats included. About 1 ms per 10,000 characters. */
 export function analyze(text: string): string[] {
