@@ -13,6 +13,7 @@ import type {
   NewMessage,
   NewSession,
   Page,
+  PartFault,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -52,7 +53,7 @@ export interface ThreadkeepBinding {
     sessionId: string,
     request: { messages: NewMessage[]; expectedHeadSeq?: number; context?: ContextRequest },
     caller?: Caller,
-  ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown }>;
+  ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown; contextError?: PartFault | undefined }>;
   messages(
     sessionId: string,
     query?: { readonly afterSeq?: number; readonly beforeSeq?: number; readonly limit?: number },

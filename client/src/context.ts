@@ -1,4 +1,4 @@
-import type { Json, Message, Summary } from "./contract.ts";
+import type { Json, Message, PartFault, Summary } from "./contract.ts";
 
 /** A context in each format. All but `threadkeep` carry the proof as `meta`. */
 export interface Contexts {
@@ -55,6 +55,8 @@ export interface Context {
   omitted: Omitted[];
   /** Older messages, word for word, that matter to the query; best first. */
   retrieved: { message: Message; score: number; why: string }[];
+  /** Older messages could not be looked for: the context is whole, but for these. */
+  retrievalError?: PartFault | undefined;
   tokens: ContextTokens;
   /** A newer summary is being made. */
   summaryPending: boolean;
@@ -68,6 +70,8 @@ export interface ContextMeta {
   summaryThroughSeq: number;
   summaryPending: boolean;
   omitted: Omitted[];
+  /** Older messages could not be looked for: the context is whole, but for these. */
+  retrievalError?: PartFault | undefined;
   tokens: ContextTokens;
 }
 

@@ -1,8 +1,17 @@
 /** The public language of the service, as types. A test holds them against the schemas that the service parses with. */
 
+import type { ServiceCode } from "./errors.ts";
+
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 export type JsonObject = { [key: string]: Json };
 export type Metadata = Record<string, Json>;
+
+/** What went wrong with a part of an answer, where the rest of it came all the same. */
+export interface PartFault {
+  code: ServiceCode;
+  /** What is wrong, and what to do next. */
+  detail: string;
+}
 
 export type Role = "system" | "developer" | "user" | "assistant" | "tool";
 
@@ -218,6 +227,8 @@ export interface Summary {
 export interface ExpandedSummary extends Summary {
   /** The cited messages, in order, if they were asked for. */
   sources?: Message[] | undefined;
+  /** Whether more are cited than came along: the others are read by their seqs. */
+  hasMoreSources?: boolean | undefined;
 }
 
 export interface SummarizeRequest {
@@ -261,6 +272,8 @@ export interface SearchHit {
 export interface SearchResult {
   /** Best first. */
   data: SearchHit[];
+  /** Whether more was found, and left out since the answer would be too large. */
+  hasMore: boolean;
   /** Messages after this one are not searched yet: ask again where it lags behind `headSeq`. */
   indexedThroughSeq: number;
   headSeq: number;

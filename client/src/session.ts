@@ -8,6 +8,7 @@ import type {
   Message,
   MessagePatch,
   NewMessage,
+  PartFault,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -33,6 +34,8 @@ export interface AppendOptions<F extends ContextFormat = ContextFormat> extends 
 export interface AppendResult {
   messages: AppendedMessage[];
   headSeq: number;
+  /** Why the context did not come along at first. */
+  contextError?: PartFault | undefined;
 }
 
 export interface MessageListOptions extends CallOptions {
@@ -64,16 +67,40 @@ export class Session {
   /**
    * Appends 1 to 100 messages as one, creating the session if need be. Those without an id get one before the first try, so
    * that nothing is stored twice. A string is what the user says.
+   *
+   * A context that could not be made along with them is asked for once more, by itself. If that fails as well, the error says in
+   * `facts.headSeq` that the messages are stored: append them no more.
    */
   append<F extends ContextFormat = "threadkeep">(
     messages: string | NewMessage | readonly NewMessage[],
     options: AppendOptions<F> & { context: ContextRequest<F> },
   ): Promise<AppendResult & { context: Contexts[F] }>;
   append(messages: string | NewMessage | readonly NewMessage[], options?: AppendOptions): Promise<AppendResult>;
-  append(messages: string | NewMessage | readonly NewMessage[], options: AppendOptions = {}): Promise<AppendResult> {
+  async append(
+    messages: string | NewMessage | readonly NewMessage[],
+    options: AppendOptions = {},
+  ): Promise<AppendResult> {
     const { expectedHeadSeq, context, ...callOptions } = options;
     const body = { messages: withIds(messages), expectedHeadSeq, context };
-    return this.#connection.json({ method: "POST", path: `${this.#path}/messages`, body }, callOptions);
+    const path = `${this.#path}/messages`;
+    const appended = await this.#connection.json<AppendResult>({ method: "POST", path, body }, callOptions);
+    if (context === undefined || appended.contextError === undefined) return appended;
+    try {
+      const whole: AppendResult & { context: unknown } = {
+        ...appended,
+        context: await this.context(context, callOptions),
+      };
+      return whole;
+    } catch (error) {
+      if (!(error instanceof ThreadkeepError)) throw error;
+      const { headSeq } = appended;
+      throw new ThreadkeepError({
+        ...error,
+        detail: `The messages are stored, but their context could not be made. ${error.detail}`,
+        facts: { ...error.facts, headSeq },
+        cause: error,
+      });
+    }
   }
 
   /** What goes into the next prompt, within its budget, in the format asked for. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { contextRequestSchema } from "./context.ts";
+import { partFaultSchema } from "./errors.ts";
 import { appendedMessageSchema, newMessagesSchema } from "./message.ts";
 import { quotaSchema } from "./quota.ts";
 
@@ -22,7 +23,13 @@ export const appendResultSchema = z
   .object({
     messages: z.array(appendedMessageSchema),
     headSeq: z.int(),
-    context: z.unknown().optional().describe("Present if asked for, in the format asked for"),
+    context: z
+      .unknown()
+      .optional()
+      .describe("Present if asked for, in the format asked for, unless `contextError` says why it is not"),
+    contextError: partFaultSchema
+      .optional()
+      .describe("The messages are stored, but the context that was asked for could not be made"),
     quotas: z.array(quotaSchema).optional().describe("What is left of the session's day, where it is bounded"),
   })
   .meta({ id: "AppendResult" });

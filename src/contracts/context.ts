@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { partFaultSchema } from "./errors.ts";
 import { MAX_CONTEXT_TOKENS, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
@@ -66,6 +67,12 @@ export const contextTokensSchema = z.object({
 });
 export type ContextTokens = z.infer<typeof contextTokensSchema>;
 
+const retrievalError = partFaultSchema
+  .optional()
+  .describe(
+    "Older messages could not be looked for: the context is whole, but for what its query would have brought back",
+  );
+
 /** The context in its own format, with the proof that nothing is silently missing. */
 export const contextSchema = z
   .object({
@@ -82,6 +89,7 @@ export const contextSchema = z
     retrieved: z
       .array(z.object({ message: messageSchema, score: z.number(), why: z.string() }))
       .describe("Older messages, word for word, that matter to the query; best first"),
+    retrievalError,
     tokens: contextTokensSchema,
     summaryPending: z.boolean(),
   })
@@ -97,6 +105,7 @@ export const contextMetaSchema = z
     summaryThroughSeq: z.int().min(0),
     summaryPending: z.boolean(),
     omitted: z.array(omittedSchema),
+    retrievalError,
     tokens: contextTokensSchema,
   })
   .meta({ id: "ContextMeta" });

@@ -91,6 +91,15 @@ export function unwrap<T>(outcome: Outcome<T>): T {
   throw new ThreadkeepError(outcome.fault);
 }
 
+/** What went wrong with a part of an answer, where the rest of it came all the same. */
+export const partFaultSchema = z
+  .object({
+    code: z.enum(Object.keys(PROBLEMS) as [ProblemCode, ...ProblemCode[]]),
+    detail: z.string().describe("What is wrong, and what to do next"),
+  })
+  .meta({ id: "PartFault" });
+export type PartFault = z.infer<typeof partFaultSchema>;
+
 /** A problem document as clients read it (`application/problem+json`). */
 export const problemSchema = z
   .object({

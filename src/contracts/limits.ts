@@ -29,6 +29,13 @@ export const MAX_AUTHOR_LENGTH = 128;
 /** A page of a list. */
 export const MAX_PAGE_SIZE = 100;
 export const DEFAULT_PAGE_SIZE = 20;
+/**
+ * The same in bytes of JSON: a page of large entries ends early. An eighth of what the platform carries between Workers and objects
+ * (32 MiB), where text that is not Latin takes twice its bytes.
+ */
+export const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** Messages that come along with a summary: the others are read by the seqs that its items cite. */
+export const MAX_EXPANDED_SOURCES = 1_000;
 /** Parts in one message: more is data, not a turn of a conversation. */
 export const MAX_PARTS_PER_MESSAGE = 256;
 /** A query is a question, not a document; only its rarest words are looked for. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_PAGE_SIZE, MAX_QUERY_LENGTH } from "./limits.ts";
+import { MAX_PAGE_BYTES, MAX_PAGE_SIZE, MAX_QUERY_LENGTH } from "./limits.ts";
 import { messageSchema } from "./message.ts";
 import { safeText } from "./text.ts";
 
@@ -27,6 +27,11 @@ export type SearchHit = z.infer<typeof searchHitSchema>;
 export const searchResultSchema = z
   .object({
     data: z.array(searchHitSchema).describe("Best first"),
+    hasMore: z
+      .boolean()
+      .describe(
+        `true: more was found, and left out: the messages come to more than ${MAX_PAGE_BYTES / 2 ** 20} MiB. Narrow the query to see the others.`,
+      ),
     indexedThroughSeq: z
       .int()
       .min(0)

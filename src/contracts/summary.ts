@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_EXPANDED_SOURCES, MAX_PAGE_BYTES } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 
 export const itemKindSchema = z.enum(["fact", "preference", "decision", "task", "question", "event"]);
@@ -37,7 +38,14 @@ export const summarySchema = z
   .meta({ id: "Summary" });
 export type Summary = z.infer<typeof summarySchema>;
 
-/** A summary with the messages that each item cites: `sources[itemId]`. */
+/** A summary with the messages that its items cite. */
 export const expandedSummarySchema = summarySchema.extend({
-  sources: z.array(messageSchema).optional(),
+  sources: z.array(messageSchema).optional().describe("The messages that the items cite, oldest first, if asked for"),
+  hasMoreSources: z
+    .boolean()
+    .optional()
+    .describe(
+      `true: the items cite more messages than come along (${MAX_EXPANDED_SOURCES}, and ${MAX_PAGE_BYTES / 2 ** 20} MiB): read the others by their seqs`,
+    ),
 });
+export type ExpandedSummary = z.infer<typeof expandedSummarySchema>;

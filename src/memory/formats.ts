@@ -70,6 +70,7 @@ function metaOf(context: Context): ContextMeta {
     summaryThroughSeq: context.summary?.throughSeq ?? 0,
     summaryPending: context.summaryPending,
     omitted: context.omitted,
+    ...(context.retrievalError === undefined ? {} : { retrievalError: context.retrievalError }),
     tokens: context.tokens,
   };
 }

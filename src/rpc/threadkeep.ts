@@ -30,7 +30,7 @@ import {
   type SessionState,
   userIdSchema,
 } from "../contracts/session.ts";
-import type { Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import { idText, safeText } from "../contracts/text.ts";
 import type { ImportResult } from "../contracts/transfer.ts";
 import type { UserErasure } from "../contracts/user.ts";
@@ -267,7 +267,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       version: number,
       query?: { readonly expand?: "sources" },
       caller?: Caller,
-    ): Promise<Summary & { sources?: Message[] }> {
+    ): Promise<ExpandedSummary> {
       const raw = { params: { sessionId, version }, query };
       return this.#answer("summary", caller, inputs.summary, raw, (call, { params, query: { expand } }) =>
         readSummary(call, params.sessionId, params.version, { expandSources: expand === "sources" }),

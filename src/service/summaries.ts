@@ -1,8 +1,7 @@
 import { unwrap } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
-import type { Message } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
-import type { Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import { type Call, refOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { invalidCursor, type PageQuery } from "./paging.ts";
@@ -36,7 +35,7 @@ export const readSummary = operation(
     sessionId: string,
     version: number,
     options: { readonly expandSources: boolean },
-  ): Promise<Summary & { sources?: Message[] }> => {
+  ): Promise<ExpandedSummary> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summary(version, options.expandSources));
   },
 );

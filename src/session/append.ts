@@ -4,7 +4,7 @@ import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/li
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
-import type { HashedMessageRow, MessageRow, SessionRow } from "./rows.ts";
+import type { EarlierRow, MessageRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
@@ -47,7 +47,7 @@ function hashOf(message: Said, key: Uint8Array): Uint8Array {
   return createHmac("sha256", key).update(canonical).digest();
 }
 
-function isSame(row: HashedMessageRow, message: NewMessage, key: Uint8Array): boolean {
+function isSame(row: EarlierRow, message: NewMessage, key: Uint8Array): boolean {
   const hash = hashOf(said(message), key);
   if (row.hash !== null) return timingSafeEqual(row.hash, hash);
   if (row.content === null) return true;
@@ -63,7 +63,7 @@ export interface Appended {
 
 /** A message of the log that has an id of the batch. */
 interface Earlier {
-  readonly row: HashedMessageRow;
+  readonly row: EarlierRow;
   readonly saysSame: boolean;
 }
 
@@ -167,7 +167,7 @@ export function appendMessages(
   const clientIds = messages.flatMap((message) =>
     message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
   );
-  const known = new Map(store.messages.byClientId(clientIds).map((row) => [row.clientId, row] as const));
+  const known = new Map(store.messages.earlier(clientIds).map((row) => [row.clientId, row] as const));
   const sorted = sortOut(messages, expectedHeadSeq, headSeq, (message, reservedSeq) => {
     const row =
       reservedSeq === null

@@ -2,17 +2,18 @@ import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
-import type { Fault, Outcome } from "../contracts/errors.ts";
+import type { Fault, Outcome, PartFault } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
-import type { Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import { renderContext } from "../memory/formats.ts";
-import { ownSources } from "../memory/items.ts";
+import { createLog } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
 import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
 import { beginningFault } from "./beginning.ts";
@@ -26,12 +27,14 @@ import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
 import { createDayMeasure, startOfDay, summaryQuotaFault } from "./quota.ts";
 import {
+  expandSummary,
   findMessage,
   type MessageQuery,
   readContext,
   readMessages,
   readState,
   readSummaries,
+  type Retrieval,
   toMessage,
   toSummary,
 } from "./reading.ts";
@@ -41,6 +44,8 @@ import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
 
 export type { Birth } from "./session-shell.ts";
+
+const log = createLog();
 
 /**
  * One chat session, as clients call it. A shell: it loads, lets the modules beside it decide, stores, and arms its one alarm, all in
@@ -129,14 +134,15 @@ export class ChatSession extends LiveSession {
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
         else this.shell.armForSilence(session, now);
       }
-      const context = request.context === undefined ? undefined : this.#context(session, request.context);
       const quotas = taken === null || taken.quotas.length === 0 ? {} : { quotas: [...taken.quotas] };
-      return { taken, result: { messages, headSeq, ...(context === undefined ? {} : { context }), ...quotas } };
+      return { session, taken, result: { messages, headSeq, ...quotas } };
     });
     if (!outcome.ok) return outcome;
-    const { taken, result } = outcome.value;
+    const { session, taken, result } = outcome.value;
     if (taken !== null) cover?.spend(taken);
-    return { ok: true, value: result };
+    // Only now: what fails while a context is made must not take the messages with it.
+    const context = request.context === undefined ? {} : this.#contextAfterwards(session, request.context);
+    return { ok: true, value: { ...result, ...context } };
   }
 
   /** Answers for a copy that is not whole yet as well: it tells when it is. */
@@ -286,19 +292,13 @@ export class ChatSession extends LiveSession {
   }
 
   /** One version, with the messages that its items cite if asked. */
-  async summary(version: number, expandSources: boolean): Promise<Outcome<Summary & { sources?: Message[] }>> {
+  async summary(version: number, expandSources: boolean): Promise<Outcome<ExpandedSummary>> {
     return this.shell.read(() => {
       this.shell.known();
       const row = this.shell.store.summaries.byVersion(version);
       if (row === null) throw new Refusal(UNKNOWN_SUMMARY);
       const summary = toSummary(row, this.shell.store.summaries.items(version));
-      if (!expandSources) return summary;
-      const seqs = [...new Set(summary.items.flatMap(ownSources))];
-      const sources = seqs
-        .toSorted((a, b) => a - b)
-        .flatMap((seq) => this.shell.store.messages.bySeq(seq) ?? [])
-        .map(toMessage);
-      return { ...summary, sources };
+      return expandSources ? expandSummary(this.shell.store, summary) : summary;
     });
   }
 
@@ -345,16 +345,47 @@ export class ChatSession extends LiveSession {
   #context(session: SessionRow, request: ContextRequest): RenderedContext {
     const { query } = request;
     const retrieve =
-      query === undefined || query === null
-        ? null
-        : (throughSeq: Seq) => retrieveForContext(this.shell.store, this.shell.search, query, throughSeq);
+      query === undefined || query === null ? null : (throughSeq: Seq) => this.#retrieve(query, throughSeq);
     return renderContext(readContext(this.shell.store, session, request, retrieve), {
       format: request.format ?? "threadkeep",
       summaryRole: request.summaryRole ?? "user",
     });
   }
+
+  /** A context without what its query would have brought back is better than none. */
+  #retrieve(query: string, throughSeq: Seq): Retrieval {
+    try {
+      return { found: retrieveForContext(this.shell.store, this.shell.search, query, throughSeq), error: null };
+    } catch (error) {
+      log.error("retrieval_failed", errorFields(error));
+      return { found: [], error: FAILED_RETRIEVAL };
+    }
+  }
+
+  /** The context of an append that is committed. */
+  #contextAfterwards(session: SessionRow, request: ContextRequest): Pick<AppendResult, "context" | "contextError"> {
+    try {
+      const outcome = this.shell.read(() => this.#context(session, request));
+      if (outcome.ok) return { context: outcome.value };
+      const { code, detail } = outcome.fault;
+      return { contextError: { code, detail } };
+    } catch (error) {
+      log.error("context_failed", errorFields(error));
+      return { contextError: FAILED_CONTEXT };
+    }
+  }
 }
 
+const FAILED_RETRIEVAL: PartFault = {
+  code: "internal",
+  detail:
+    "The search index could not be read, and the fault has been logged. Ask for the context again to have what it lacks.",
+};
+const FAILED_CONTEXT: PartFault = {
+  code: "internal",
+  detail:
+    "The messages are stored, and the fault has been logged. Ask for the context by itself: POST /v1/sessions/{sessionId}/context.",
+};
 const UNKNOWN_MESSAGE: Fault = {
   code: "message_not_found",
   detail: "The session has no message with this id.",

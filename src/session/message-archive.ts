@@ -106,7 +106,10 @@ export function readMessageDelta(store: SessionStore, session: SessionRow): Mess
   if (archive === null) return { afterSeq: 0, rows: [] };
   const { heldSeq, throughSeq } = archive;
   const changed = archive.changed.flatMap(({ seq }) => (seq <= heldSeq ? [seq] : []));
-  const rows = [...store.messages.bySeqs(changed), ...store.messages.forward(heldSeq + 1, throughSeq)];
+  const rows = [
+    ...store.messages.bySeqs(changed.toSorted((a, b) => a - b)),
+    ...store.messages.forward(heldSeq + 1, throughSeq),
+  ];
   return { afterSeq: heldSeq, rows: rows.map(toArchived) };
 }
 

@@ -1,13 +1,16 @@
-import type { Seq, TokenCount } from "../contracts/message.ts";
+import type { Role, Seq, TokenCount } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { blanksOf } from "./blanks.ts";
 import {
+  type EarlierRow,
   type HashedMessageRow,
   type HeadRow,
   type LedgerRow,
   type MessageRow,
   number,
   numberOrNull,
+  type Row,
+  toEarlier,
   toHashedMessage,
   toLedger,
   toMessage,
@@ -18,12 +21,20 @@ import {
 
 /** Rows of the first page that is read of the log: most contexts need about as many. */
 const FIRST_PAGE_ROWS = 32;
-/** Bounds what is held of a page, whose messages may be large. */
 const MAX_PAGE_ROWS = 128;
+/**
+ * What is read of a page at once: larger contents are read one by one, as somebody comes to them. It bounds what is held of a page to
+ * 8 MiB and one message, whatever the messages.
+ */
+const MAX_PAGED_CONTENT_BYTES = 64 * 1024;
 
-/** Without the hash: few need it, and each blob is a buffer of its own for the collector. */
-const MESSAGE =
-  "seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at, tokens, total_cost, total_bytes";
+/**
+ * Without the hash: few need it, and each blob is a buffer of its own for the collector. `octet_length`, unlike `length`, is told by
+ * the head of the row: the content of a large message is not touched.
+ */
+const MESSAGE = `seq, client_id, role, author, metadata, occurred_at, created_at, edited_at, erased_at, tokens, total_cost, total_bytes,
+  CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content END AS content,
+  octet_length(content) > ${MAX_PAGED_CONTENT_BYTES} AS is_large`;
 
 /** What changed of the messages of a block. */
 interface BlockChange extends TotalsChange {
@@ -76,33 +87,66 @@ export class MessageStore {
     );
   }
 
-  byClientId(ids: readonly string[]): HashedMessageRow[] {
+  /** What is known of messages by their clients' ids, to compare others with. The content of one that has a hash is not read. */
+  earlier(ids: readonly string[]): EarlierRow[] {
     if (ids.length === 0) return [];
     return this.#sql
       .exec(
-        "SELECT * FROM messages WHERE client_id IN (SELECT value FROM json_each(?)) AND client_id IS NOT NULL",
+        `SELECT seq, client_id, role, author, occurred_at, erased_at, hash,
+           CASE WHEN hash IS NULL THEN content END AS content
+         FROM messages WHERE client_id IN (SELECT value FROM json_each(?)) AND client_id IS NOT NULL`,
         JSON.stringify(ids),
       )
       .toArray()
-      .map(toHashedMessage);
+      .map(toEarlier);
+  }
+
+  byClientId(id: string): MessageRow | null {
+    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE client_id = ?`, id);
   }
 
   bySeq(seq: Seq): MessageRow | null {
-    const row = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq).toArray()[0];
-    return row === undefined ? null : toMessage(row);
+    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq);
   }
 
-  /** Those that there are, oldest first. One statement, however many: each leaves something to the collector. */
-  bySeqs(seqs: readonly Seq[]): MessageRow[] {
-    return this.#sql
-      .exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS} ORDER BY seq`, JSON.stringify(seqs))
-      .toArray()
-      .map(toMessage);
+  #one(query: string, value: SqlStorageValue): MessageRow | null {
+    const row = this.#sql.exec(query, value).toArray()[0];
+    return row === undefined ? null : toMessage(this.#whole(row));
+  }
+
+  /** Those that there are, in the order in which they are asked for. One statement, however many: each leaves something to the collector. */
+  *bySeqs(seqs: readonly Seq[]): Generator<MessageRow> {
+    const rows = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs)).toArray();
+    const bySeq = new Map(rows.map((row) => [number(row["seq"]), row]));
+    for (const seq of seqs) {
+      const row = bySeq.get(seq);
+      if (row !== undefined) yield toMessage(this.#whole(row));
+    }
+  }
+
+  /** The newest message of a role, from `fromSeq` down to `throughSeq`, that was not erased. */
+  newestOf(role: Role, fromSeq: Seq, throughSeq: Seq): MessageRow | null {
+    const row = this.#sql
+      .exec(
+        "SELECT seq FROM messages WHERE seq <= ? AND seq >= ? AND role = ? AND content IS NOT NULL ORDER BY seq DESC LIMIT 1",
+        fromSeq,
+        throughSeq,
+        role,
+      )
+      .toArray()[0];
+    return row === undefined ? null : this.bySeq(number(row["seq"]));
   }
 
   hashedBySeq(seq: Seq): HashedMessageRow | null {
     const row = this.#sql.exec(`SELECT ${MESSAGE}, hash FROM messages WHERE seq = ?`, seq).toArray()[0];
-    return row === undefined ? null : toHashedMessage(row);
+    return row === undefined ? null : toHashedMessage(this.#whole(row));
+  }
+
+  /** With its content, if that was left out for its size. */
+  #whole(row: Row): Row {
+    if (row["is_large"] !== 1) return row;
+    const content = this.#sql.exec("SELECT content FROM messages WHERE seq = ?", row["seq"] ?? null).toArray()[0];
+    return { ...row, ...content };
   }
 
   /** In milliseconds since 1970; null if there is no such message. */
@@ -170,13 +214,13 @@ export class MessageStore {
   *#inPages<Message>(
     fromSeq: Seq,
     direction: 1 | -1,
-    read: (row: Record<string, SqlStorageValue>) => Message,
-    query: (next: Seq, limit: number) => SqlStorageCursor<Record<string, SqlStorageValue>>,
+    read: (row: Row) => Message,
+    query: (next: Seq, limit: number) => SqlStorageCursor<Row>,
   ): Generator<Message> {
     let next = fromSeq;
     for (let limit = FIRST_PAGE_ROWS; ; limit = Math.min(MAX_PAGE_ROWS, 2 * limit)) {
       const rows = query(next, limit).toArray();
-      for (const row of rows) yield read(row);
+      for (const row of rows) yield read(this.#whole(row));
       const last = rows.at(-1);
       if (last === undefined || rows.length < limit) return;
       next = number(last["seq"]) + direction;

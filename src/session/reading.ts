@@ -1,21 +1,21 @@
 import type { Context, ContextRequest } from "../contracts/context.ts";
+import type { PartFault } from "../contracts/errors.ts";
+import { MAX_EXPANDED_SOURCES } from "../contracts/limits.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
-import type { Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import { assembleContext, type LogMessage } from "../memory/context.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
+import { pageOf } from "./pages.ts";
 import { costOf, type MessageRow, type SessionRow, type SummaryRow, type VersionedItem } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
-
-/** A page ends early past this, so that a page of the largest messages stays far under what an RPC may carry (32 MiB). */
-const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
@@ -114,6 +114,12 @@ export function isSummaryPending(store: SessionStore): boolean {
   return store.jobs.isOwed("summarize");
 }
 
+/** Older messages that were looked for, and what went wrong with it. */
+export interface Retrieval {
+  readonly found: readonly RetrievedMessage[];
+  readonly error: PartFault | null;
+}
+
 /**
  * A context by the session's settings; reads no more rows than fit in it.
  * @param retrieve finds older messages up to a seq that matter to the request's query; null if it has none
@@ -122,24 +128,27 @@ export function readContext(
   store: SessionStore,
   session: SessionRow,
   request: ContextRequest,
-  retrieve: ((throughSeq: Seq) => RetrievedMessage[]) | null,
+  retrieve: ((throughSeq: Seq) => Retrieval) | null,
 ): Context {
   const head = store.messages.head();
   const headSeq = head?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
   const totalCost = atSeq === headSeq ? (head?.totalCost ?? 0) : store.messages.totalCostAt(atSeq);
   const row = store.summaries.at(atSeq);
-  return assembleContext({
+  const retrieval = retrieve?.(atSeq) ?? null;
+  const context = assembleContext({
     sessionId: session.session,
     headSeq,
     atSeq,
     summary: row === null ? null : toSummary(row, store.summaries.items(row.version)),
     newestFirst: newestFirst(store, atSeq, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
     hiddenSeqs: row === null ? [] : store.summaries.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
-    candidates: retrieve === null ? null : retrieve(atSeq),
+    candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     summaryPending: isSummaryPending(store),
   });
+  const error = retrieval?.error ?? null;
+  return error === null ? context : { ...context, retrievalError: error };
 }
 
 /** @param totalCost of all messages through `fromSeq` */
@@ -172,26 +181,19 @@ export function readMessages(store: SessionStore, query: MessageQuery): Page<Mes
   const rows = backward
     ? store.messages.backward((query.beforeSeq ?? 1) - 1, 1)
     : store.messages.forward((query.afterSeq ?? 0) + 1, (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1);
-  const data: Message[] = [];
-  let bytes = 0;
-  let hasMore = false;
-  for (const row of rows) {
-    if (data.length >= query.limit || bytes > MAX_PAGE_BYTES) {
-      hasMore = true;
-      break;
-    }
-    const message = toMessage(row);
-    bytes += JSON.stringify(message.content).length;
-    data.push(message);
-  }
+  const { data, hasMore } = pageOf(messagesOf(rows), query.limit);
   const last = data.at(-1);
   const nextCursor = hasMore && last !== undefined ? String(last.seq) : null;
   return { data: backward ? data.toReversed() : data, hasMore, nextCursor };
 }
 
+function* messagesOf(rows: Iterable<MessageRow>): Generator<Message> {
+  for (const row of rows) yield toMessage(row);
+}
+
 export function findMessage(store: SessionStore, id: string): MessageRow | null {
   const seq = seqOfServerId(id);
-  if (seq === null) return store.messages.byClientId([id])[0] ?? null;
+  if (seq === null) return store.messages.byClientId(id);
   const row = store.messages.bySeq(seq);
   return row !== null && messageId(row) === id ? row : null;
 }
@@ -199,7 +201,19 @@ export function findMessage(store: SessionStore, id: string): MessageRow | null 
 /** A page of summaries, newest first. `before` is the version that the last page ended with. */
 export function readSummaries(store: SessionStore, before: number | undefined, limit: number): Page<Summary> {
   const rows = store.summaries.backward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
-  const data = rows.slice(0, limit).map((row) => toSummary(row, store.summaries.items(row.version)));
-  const hasMore = rows.length > limit;
+  const { data, hasMore } = pageOf(summariesOf(store, rows), limit);
   return { data, hasMore, nextCursor: hasMore ? String(data.at(-1)?.version) : null };
+}
+
+function* summariesOf(store: SessionStore, rows: Iterable<SummaryRow>): Generator<Summary> {
+  for (const row of rows) yield toSummary(row, store.summaries.items(row.version));
+}
+
+/** A version, and the messages that its items cite, oldest first: as many as an answer takes. */
+export function expandSummary(store: SessionStore, summary: Summary): ExpandedSummary {
+  const seqs = [...new Set(summary.items.flatMap(ownSources))].toSorted((a, b) => a - b);
+  // One more than there may be tells that there are more.
+  const rows = store.messages.bySeqs(seqs.slice(0, MAX_EXPANDED_SOURCES + 1));
+  const { data, hasMore } = pageOf(messagesOf(rows), MAX_EXPANDED_SOURCES);
+  return { ...summary, sources: data, hasMoreSources: hasMore };
 }

@@ -1,8 +1,10 @@
-import type { Seq } from "../contracts/message.ts";
+import type { Content, Seq } from "../contracts/message.ts";
 import type { SearchHit, SearchRequest, SearchResult } from "../contracts/search.ts";
 import { messageText } from "../memory/message-text.ts";
+import type { RankedTurn } from "../memory/retrieval/ranking.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
+import { pageOf } from "./pages.ts";
 import { prompted, toMessage } from "./reading.ts";
 import type { MessageRow } from "./rows.ts";
 import type { SearchIndex } from "./search-index.ts";
@@ -48,24 +50,29 @@ export function retrieveForContext(
   if (question === null) return [];
   catchUp(index, throughSeq);
   const hits = index.search(question, { limit: MAX_CANDIDATES, throughSeq });
-  const rows = rowsOf(store, hits);
-  return hits.flatMap((hit): RetrievedMessage[] => {
-    const row = rows.get(hit.seq);
-    if (row === undefined || row.content === null) return [];
-    const message = { ...toMessage(row), content: prompted(row.content) };
-    return [{ message, score: hit.score, why: hit.why }];
-  });
+  return pageOf(found(store, hits, promptedMessage), MAX_CANDIDATES).data;
 }
 
-function rowsOf(store: SessionStore, hits: readonly { readonly seq: Seq }[]): Map<Seq, MessageRow> {
-  return new Map(store.messages.bySeqs(hits.map(({ seq }) => seq)).map((row) => [row.seq, row]));
+function promptedMessage({ score, why }: RankedTurn, row: MessageRow, content: Content): RetrievedMessage {
+  return { message: { ...toMessage(row), content: prompted(content) }, score, why };
+}
+
+/** What was found, best first, each read as it is asked for. */
+function* found<T>(
+  store: SessionStore,
+  hits: readonly RankedTurn[],
+  tell: (hit: RankedTurn, row: MessageRow, content: Content) => T,
+): Generator<T> {
+  const hitOf = new Map(hits.map((hit) => [hit.seq, hit]));
+  for (const row of store.messages.bySeqs([...hitOf.keys()])) {
+    const hit = hitOf.get(row.seq);
+    if (hit !== undefined && row.content !== null) yield tell(hit, row, row.content);
+  }
 }
 
 function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
-  for (const row of store.messages.backward(throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH))) {
-    if (row.role === "user" && row.content !== null) return messageText(row.content).slice(0, MAX_AUTO_LENGTH);
-  }
-  return null;
+  const row = store.messages.newestOf("user", throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH));
+  return row === null || row.content === null ? null : messageText(row.content).slice(0, MAX_AUTO_LENGTH);
 }
 
 /** The messages that matter to a query, best first. */
@@ -74,18 +81,11 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
   const indexedThroughSeq = catchUp(index, headSeq);
   const query = index.readQuery(request.query);
   const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS });
-  const rows = rowsOf(store, hits);
-  const data = hits.flatMap((hit): SearchHit[] => {
-    const row = rows.get(hit.seq);
-    if (row === undefined || row.content === null) return [];
-    return [
-      {
-        message: toMessage(row),
-        score: hit.score,
-        snippet: snippet(messageText(row.content), query, MAX_SNIPPET_LENGTH),
-        why: hit.why,
-      },
-    ];
+  const tell = ({ score, why }: RankedTurn, row: MessageRow, content: Content): SearchHit => ({
+    message: toMessage(row),
+    score,
+    snippet: snippet(messageText(content), query, MAX_SNIPPET_LENGTH),
+    why,
   });
-  return { data, indexedThroughSeq, headSeq };
+  return { ...pageOf(found(store, hits, tell), hits.length), indexedThroughSeq, headSeq };
 }

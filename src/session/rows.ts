@@ -123,6 +123,12 @@ export interface HashedMessageRow extends MessageRow {
   readonly hash: Uint8Array | null;
 }
 
+/** What is known of a message, to compare another with. Its content is there only without a hash. */
+export type EarlierRow = Pick<
+  HashedMessageRow,
+  "seq" | "clientId" | "role" | "author" | "content" | "occurredAt" | "erasedAt" | "hash"
+>;
+
 /** What a message adds to the running totals. */
 export interface LedgerRow extends Pick<MessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
   readonly isErased: boolean;
@@ -269,6 +275,20 @@ export function toLedger(row: Row): LedgerRow {
     totalBytes: number(row["total_bytes"]),
     isErased: row["erased_at"] !== null,
     costChange: number(row["cost_change"]),
+  };
+}
+
+export function toEarlier(row: Row): EarlierRow {
+  const content = textOrNull(row["content"]);
+  return {
+    seq: number(row["seq"]),
+    clientId: textOrNull(row["client_id"]),
+    role: text(row["role"]) as Role,
+    author: textOrNull(row["author"]),
+    content: content === null ? null : stored<Content>(content),
+    occurredAt: numberOrNull(row["occurred_at"]),
+    erasedAt: numberOrNull(row["erased_at"]),
+    hash: bytesOrNull(row["hash"]),
   };
 }
 

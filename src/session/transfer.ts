@@ -206,7 +206,7 @@ function saveMessage(store: SessionStore, line: MessageLine): string | null {
   if (line.seq !== seq) return `has the seq ${line.seq}, and ${seq} is next`;
   const isServerId = seqOfServerId(line.id) !== null;
   if (isServerId && line.id !== serverId(seq)) return `has the server's id of another message`;
-  if (!isServerId && store.messages.byClientId([line.id]).length > 0) return "has the id of an earlier message";
+  if (!isServerId && store.messages.earlier([line.id]).length > 0) return "has the id of an earlier message";
   const content = line.content ?? null;
   const contentJson = content === null ? null : JSON.stringify(content);
   const tokens = content === null ? 0 : contentTokens(content);

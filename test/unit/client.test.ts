@@ -210,6 +210,30 @@ describe("a call", () => {
   });
 });
 
+describe("an append with its context", () => {
+  const stored = { messages: [{ id: "a", seq: 7, created: true }], headSeq: 7 };
+  const failed = { ...stored, contextError: { code: "internal", detail: "no context" } };
+  const options = { context: { format: "text", maxTokens: 500 } } as const;
+
+  it("asks for a context that could not be made along with it once more, by itself", async () => {
+    const { threadkeep, sent } = scripted([Response.json(failed, { status: 201 }), Response.json({ text: "all" })]);
+    const { context, headSeq } = await threadkeep.session("s").append("hello", options);
+    expect({ context, headSeq }).toEqual({ context: { text: "all" }, headSeq: 7 });
+    expect(sent.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      "POST http://memory.test/base/v1/sessions/s/messages",
+      "POST http://memory.test/base/v1/sessions/s/context",
+    ]);
+    expect(sent[1]?.body).toEqual(options.context);
+  });
+
+  it("that gets none even so fails, and says that the messages are stored", async () => {
+    const { threadkeep } = scripted([Response.json(failed, { status: 201 }), problem(422, "validation_failed")]);
+    const error = await failureOf(threadkeep.session("s").append("hello", options));
+    expect(error).toMatchObject({ code: "validation_failed", status: 422, requestId: "r", facts: { headSeq: 7 } });
+    expect(error.detail).toContain("The messages are stored");
+  });
+});
+
 describe("a list", () => {
   const page = (data: unknown[], nextCursor: string | null): Response =>
     Response.json({ data, hasMore: nextCursor !== null, nextCursor });

@@ -7,6 +7,7 @@ import type { ChatSession } from "../../src/session/chat-session.ts";
 import { billed } from "../support/worker-billing.ts";
 import { birthOf, freshRef } from "../support/worker-chat.ts";
 import { sessionAt, stubAt } from "../support/worker-session.ts";
+import { valueSizes } from "../support/worker-values.ts";
 
 async function chat(lines: readonly string[]): Promise<SessionRef> {
   const ref = freshRef();
@@ -119,5 +120,62 @@ describe("an index of more messages than one that could be made anew at once", (
     expect(await rowsOf((session) => session.eraseMessage("seq-2600"))).toBeLessThan(60);
     expect(await rowsOf(context)).toBe(0);
     expect(unwrap(await sessionAt(ref).search({ query: "invoice" }))).toMatchObject({ indexedThroughSeq: 5_301 });
+  });
+});
+
+describe("a search among long messages", () => {
+  /** SQLite in a Durable Object takes no value of more, which the runtime of tests does not enforce. */
+  const MAX_VALUE_BYTES = 2_000_000;
+
+  async function longMessages(count: number, bytes: number): Promise<SessionRef> {
+    const ref = freshRef();
+    const text = (at: number): string => {
+      let line = `The error in the file of the project build ${at}: `;
+      for (let word = 0; line.length < bytes; word += 1) line += `w${(at * 7_919 + word * 31) % 9_973} `;
+      return line;
+    };
+    for (let from = 0; from < count; from += 20) {
+      const messages = Array.from({ length: 20 }, (_, i): NewMessage => ({
+        role: "assistant",
+        content: text(from + i),
+      }));
+      unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, { summarizeAfterTokens: 1_000_000 })));
+    }
+    for (;;) {
+      const { indexedThroughSeq, headSeq } = unwrap(await sessionAt(ref).search({ query: "zebra" }));
+      if (indexedThroughSeq === headSeq) return ref;
+    }
+  }
+
+  it("reads no value that the platform refuses, however common the words", async () => {
+    const ref = await longMessages(340, 9_000);
+    const sizes = await valueSizes(ref, async (session) => {
+      const found = unwrap(await session.search({ query: "error in the project file", limit: 100 }));
+      expect(found).toMatchObject({ hasMore: false, headSeq: 340 });
+      expect(found.data).toHaveLength(100);
+      const context = unwrap(
+        await session.context({ query: "What was the error in the project file?", maxTokens: 40_000 }),
+      );
+      expect(context).not.toHaveProperty("retrievalError");
+    });
+    expect(sizes.largest).toBeGreaterThan(50_000);
+    expect(sizes.largest).toBeLessThan(MAX_VALUE_BYTES / 2);
+    expect(sizes.largestResult).toBeLessThan(16 * MAX_VALUE_BYTES);
+  });
+
+  it("gives as many hits as an answer has room for, the best first, and says that there are others", async () => {
+    const ref = await longMessages(20, 250_000);
+    const sizes = await valueSizes(ref, async (session) => {
+      const { data, hasMore } = unwrap(await session.search({ query: "error in the project file", limit: 20 }));
+      expect(hasMore).toBe(true);
+      expect(data.length).toBeGreaterThan(10);
+      expect(JSON.stringify(data).length).toBeLessThan(5 * 1024 * 1024);
+      const fewer = unwrap(await session.search({ query: "error in the project file", limit: 5 }));
+      expect(fewer).toEqual({ data: data.slice(0, 5), hasMore: false, indexedThroughSeq: 20, headSeq: 20 });
+      const page = unwrap(await session.messages({ limit: 20 }));
+      expect(page).toMatchObject({ hasMore: true, nextCursor: String(page.data.length) });
+    });
+    // One at a time, and not a page of them.
+    expect(sizes.largestResult).toBeLessThan(MAX_VALUE_BYTES);
   });
 });

@@ -16,7 +16,7 @@ const append = defineRoute({
   scopes: ["memory:write"],
   summary: "Append 1 to 100 messages",
   description:
-    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more.",
+    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. It is made once the messages are stored: where it cannot be made, `contextError` stands in its place, and the status is that of the append. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more.",
   request: z.object({ params: sessionParams, headers: idempotencyHeaders, body: appendRequestSchema }),
   bodyExample: sample.appendRequest,
   answers: {
@@ -56,7 +56,7 @@ const list = defineRoute({
   scopes: ["memory:read"],
   summary: "Read messages by page, in order",
   description:
-    "With `afterSeq` the page begins after it, without either at the first message; `nextCursor` is then the next `afterSeq`. With `beforeSeq` alone it is the last page before that one, and `nextCursor` is the next `beforeSeq`. Within a page the order is always by rising `seq`.",
+    "With `afterSeq` the page begins after it, without either at the first message; `nextCursor` is then the next `afterSeq`. With `beforeSeq` alone it is the last page before that one, and `nextCursor` is the next `beforeSeq`. Within a page the order is always by rising `seq`. A page of large messages ends early, with `hasMore`: all of it has 4 MiB at most, or one message.",
   request: z.object({
     params: sessionParams,
     query: z.strictObject({

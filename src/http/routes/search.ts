@@ -15,7 +15,7 @@ const searchMessages = defineRoute({
   scopes: ["memory:read"],
   summary: "Find the messages that matter to a query",
   description:
-    "Full text, best first, in any language. Rare words, names, dates and neighbouring turns count. The index is built on first use and catches up with each search, in slices: compare `indexedThroughSeq` with `headSeq`, and ask again where it lags. An append never waits for it.",
+    "Full text, best first, in any language. Rare words, names, dates and neighbouring turns count. The index is built on first use and catches up with each search, in slices: compare `indexedThroughSeq` with `headSeq`, and ask again where it lags. An append never waits for it. Of large messages come as many as have 4 MiB together, the best first, and `hasMore` says that there are others.",
   request: z.object({ params: sessionParams, body: searchRequestSchema }),
   bodyExample: sample.searchRequest,
   answers: { 200: { description: "The hits", schema: searchResultSchema, example: sample.searchResult } },

@@ -41,7 +41,8 @@ const list = defineRoute({
   tag: "Summaries",
   scopes: ["memory:read"],
   summary: "List the versions of the summary, newest first",
-  description: "Each version says which messages it covers and what made it.",
+  description:
+    "Each version says which messages it covers and what made it. A page of large versions ends early, with `hasMore`.",
   request: z.object({
     params: sessionParams,
     query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
@@ -66,7 +67,8 @@ const read = defineRoute({
   tag: "Summaries",
   scopes: ["memory:read"],
   summary: "Read one version of the summary",
-  description: "With `expand=sources` the messages that its items cite come along, in order.",
+  description:
+    "With `expand=sources` the messages that its items cite come along, in order: up to 1,000 of them, and 4 MiB. `hasMoreSources` says that there are others; the items name their seqs.",
   request: z.object({
     params: summaryParams,
     query: z.strictObject({

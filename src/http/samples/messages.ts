@@ -61,6 +61,7 @@ const searchRequest: SearchRequest = { query: "When should it be delivered?" };
 
 const searchResult: SearchResult = {
   data: [{ message, score: 7.31, snippet: String(message.content), why: "deliv" }],
+  hasMore: false,
   indexedThroughSeq: 62,
   headSeq: 62,
 };

@@ -1,0 +1,80 @@
+import { afterEach, describe, expect, it } from "vitest";
+import type { AppendResult } from "../../src/contracts/append.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { chatOf, said } from "../support/worker-chat.ts";
+import { send } from "../support/worker-http.ts";
+import { follow } from "../support/worker-live.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { failStatements } from "../support/worker-values.ts";
+
+/** Only the search index is read by these. */
+const SEARCH = /search_/;
+/** Only a context looks for the summary that holds at its message. */
+const CONTEXT = /FROM summaries WHERE through_seq <= \? AND version <= \?/;
+
+const repairs: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const repair of repairs.splice(0)) await repair();
+});
+
+async function chatThatFails(pattern: RegExp): Promise<SessionRef> {
+  const ref = await chatOf(12);
+  unwrap(await sessionAt(ref).search({ query: "invoice" }));
+  repairs.push(await failStatements(ref, pattern));
+  return ref;
+}
+
+const pathOf = ({ session }: SessionRef, rest: string): string => `/v1/sessions/${session}/${rest}`;
+
+describe("an append whose context cannot be made", () => {
+  it("stores its messages, and says over HTTP what became of the context", async () => {
+    const ref = await chatThatFails(CONTEXT);
+    const body = { messages: [said("Where is crate 7?", "asked")], context: { format: "openai-chat" } };
+    const answer = await send<AppendResult>("POST", pathOf(ref, "messages"), body);
+    expect(answer).toMatchObject({ status: 201, body: { messages: [{ id: "asked", seq: 13, created: true }] } });
+    expect(answer.body).not.toHaveProperty("context");
+    expect(answer.body.contextError).toMatchObject({ code: "internal" });
+    expect(answer.body.contextError?.detail).toContain("are stored");
+    // Once more, as a client does that did not see the answer: nothing is stored twice.
+    expect(await send("POST", pathOf(ref, "messages"), body)).toMatchObject({
+      status: 200,
+      body: { messages: [{ seq: 13, created: false }], contextError: { code: "internal" } },
+    });
+    expect(await send("GET", pathOf(ref, "messages/asked"))).toMatchObject({
+      status: 200,
+      body: { content: "Where is crate 7?" },
+    });
+  });
+
+  it("says so on a socket as well, and has told the feed of its messages", async () => {
+    const ref = await chatThatFails(CONTEXT);
+    const client = await follow(ref);
+    client.send({ type: "append", id: "f1", messages: [said("by socket", "s1")], context: { query: "auto" } });
+    const answer = await client.find("the answer", ({ type }) => type === "answer" || type === "error");
+    expect(answer).toMatchObject({ type: "answer", result: { headSeq: 13, contextError: { code: "internal" } } });
+    await client.find("the event", (frame) => frame.type === "appended" && frame.message.seq === 13);
+  });
+});
+
+describe("a context whose older messages cannot be looked for", () => {
+  it("comes without them and names the fault, with an append and by itself, in every format", async () => {
+    const ref = await chatThatFails(SEARCH);
+    const appended = unwrap(
+      await sessionAt(ref).append({ messages: [said("What of the invoice?", "q")], context: { query: "auto" } }, null),
+    );
+    expect(appended).not.toHaveProperty("contextError");
+    expect(appended).toMatchObject({
+      headSeq: 13,
+      context: { headSeq: 13, retrieved: [], omitted: [], retrievalError: { code: "internal" } },
+    });
+    const context = unwrap(await sessionAt(ref).context({ query: "invoice 1003", format: "text" }));
+    expect(context).toMatchObject({ meta: { headSeq: 13, retrievalError: { code: "internal" } } });
+  });
+
+  it("names no fault where all is well", async () => {
+    const ref = await chatOf(12);
+    const context = unwrap(await sessionAt(ref).context({ query: "invoice 1003" }));
+    expect(context).not.toHaveProperty("retrievalError");
+  });
+});
