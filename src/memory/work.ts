@@ -1,7 +1,17 @@
 /** When owed work is sent again, and when an object next has to wake. Times are milliseconds since 1970. */
 
-/** A queue that took a message has this long to see it confirmed before it is sent again: longer than a summary takes. */
+/**
+ * A queue that took a message has this long to see it begun or confirmed before it is sent again. From when a summarizer is at work its lease
+ * counts instead.
+ */
 const RESEND_BASE_MS = 60_000;
+/** A message that waits for its turn in a long queue is not lost: it is sent again after this at the latest. */
+const RESEND_MAX_MS = 3_600_000;
+/** How much longer a message may wait than the oldest that waited when it was sent: a queue that grows makes later ones wait longer. */
+const BACKLOG_FACTOR = 2;
+/** Something that is about to be ready is asked for again after this. */
+const WAIT_BASE_MS = 1_000;
+const WAIT_MAX_MS = 30_000;
 /** A first failure may be a blip. */
 const RETRY_BASE_MS = 2_000;
 /** A summarizer that just failed is seldom back at once. */
@@ -15,8 +25,13 @@ const JITTER_SHARE = 0.2;
 export const MAX_SUMMARIZE_FAILURES = 20;
 /** From here on operators see it. */
 export const REPORT_AFTER_FAILURES = 3;
-/** Work that was sent so often without being confirmed is told to operators; unless it failed, it was owed two minutes ago or more. */
+/** Work that was sent so often without being confirmed is told to operators, unless it is younger than `LATE_AFTER_MS` and did not fail. */
 export const LATE_AFTER_SENDS = 3;
+/**
+ * Work that waits for something else may be sent a few times within seconds, and an erasure waits for the words of its directory to run out and for
+ * its sessions to hear from the archive: before this none is late.
+ */
+export const LATE_AFTER_MS = 120_000;
 /** A summary that was given up is tried again when the session goes on after this long. */
 export const GIVEN_UP_REST_MS = 3_600_000;
 /** A consumer that has not answered for this long is taken for dead. Longer than the longest call of a model. */
@@ -69,4 +84,19 @@ export function resendDelayMs(sends: number, random: number): number {
     Math.max(RESEND_BASE_MS, Math.min(RETRY_MAX_MS, RESEND_BASE_MS * 2 ** Math.max(0, sends - 1))),
     random,
   );
+}
+
+/**
+ * The pause before work is sent again that a queue took which is behind: it waits for its turn there, and each message more would take the
+ * turn of another. A queue that is full of messages for work that is done does little else.
+ * @param waitedMs for how long the oldest message of the queue has waited
+ * @param random in [0, 1)
+ */
+export function backlogDelayMs(waitedMs: number, random: number): number {
+  return jittered(Math.min(RESEND_MAX_MS, Math.max(0, waitedMs) * BACKLOG_FACTOR), random);
+}
+
+/** The pause before the n-th time that something is asked for which is about to be ready. */
+export function waitDelayMs(waits: number): number {
+  return Math.min(WAIT_MAX_MS, WAIT_BASE_MS * 2 ** Math.max(0, waits - 1));
 }

@@ -26,8 +26,8 @@ interface Pending {
   readonly delivery: Delivery;
   readonly index: number;
   readonly owed: Owed;
-  /** Failed attempts so far. */
-  readonly failures: number;
+  /** Operators may know of it. */
+  readonly hasFailed: boolean;
 }
 
 /**
@@ -79,17 +79,17 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
   return verdicts;
 }
 
-async function readOwed(job: JobMessage, parts: PipelineParts): Promise<{ owed: Owed; failures: number } | null> {
+async function readOwed(job: JobMessage, parts: PipelineParts): Promise<{ owed: Owed; hasFailed: boolean } | null> {
   const session = parts.sessions.get(job);
   if (job.kind === "erase") {
     const erasure = await session.readErasure(job.jobId, job.incarnation);
     if (erasure === null) return null;
     // An object of an earlier version names none.
-    const { createdAt, failures, settles = [], grantedAt = 0 } = erasure;
-    return { owed: { kind: "erasure", createdAt, settles, grantedAt }, failures };
+    const { createdAt, hasFailed, settles = [], grantedAt = 0 } = erasure;
+    return { owed: { kind: "erasure", createdAt, settles, grantedAt }, hasFailed };
   }
   const write = await session.readArchiveDelta(job.jobId, job.incarnation);
-  return write === null ? null : { owed: { kind: "write", write }, failures: write.failures };
+  return write === null ? null : { owed: { kind: "write", write }, hasFailed: write.hasFailed };
 }
 
 function lockName({ delivery: { job } }: Pending): string {
@@ -131,7 +131,7 @@ function writeAll(database: Database, pending: readonly Pending[]): Promise<(Arc
 }
 
 async function confirm(
-  { delivery: { job }, owed, failures }: Pending,
+  { delivery: { job }, owed, hasFailed }: Pending,
   result: ArchiveResult | Error,
   parts: PipelineParts,
 ): Promise<void> {
@@ -151,7 +151,7 @@ async function confirm(
     // Before the session confirms, which is the last to know of them. Without the list the job comes again.
     for (const ended of owed.settles) await parts.operations.clear(ended);
     await session.confirmErased(jobId, incarnation);
-    await reportRecovery(parts, job, failures);
+    await reportRecovery(parts, job, hasFailed);
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
     await session.forgetArchived(jobId, incarnation);
@@ -165,7 +165,7 @@ async function confirm(
     if (aside !== null) await reportSetAside(parts, job, aside);
     const setAside = aside === null ? {} : { setAside: aside.total };
     await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq, ...setAside });
-    await reportRecovery(parts, job, failures);
+    await reportRecovery(parts, job, hasFailed);
   }
 }
 

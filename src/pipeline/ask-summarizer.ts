@@ -36,7 +36,11 @@ function restAfter(
   { kind, retryAfterSeconds }: SummarizerError,
   { isUpgrade, failures }: CallStep,
 ): number | undefined {
-  if (!isUpgrade || kind !== "invalid_answer") return retryAfterSeconds;
+  return isUpgrade && kind === "invalid_answer" ? wrongAgainDelaySeconds(failures) : retryAfterSeconds;
+}
+
+/** The pause after a wrong answer, n failures having come before it. */
+export function wrongAgainDelaySeconds(failures: number): number {
   return Math.min(WRONG_AGAIN_MAX_SECONDS, WRONG_AGAIN_BASE_SECONDS * 2 ** failures);
 }
 

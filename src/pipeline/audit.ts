@@ -125,7 +125,8 @@ export function buryAudit(deliveries: readonly AuditDelivery[], parts: Pick<Audi
   return deliveries.map(() => ACK);
 }
 
-function laterOf(attempts: number): Verdict {
+/** The pause after the n-th attempt. */
+export function laterOf(attempts: number): Verdict {
   const delaySeconds = Math.min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2 ** Math.max(0, attempts - 1));
   return { verdict: "retry", delaySeconds };
 }

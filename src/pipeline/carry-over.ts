@@ -2,27 +2,32 @@ import { LASTING_KINDS, readMemories } from "../archive/memories.ts";
 import { readHeldItems } from "../archive/sessions.ts";
 import type { Item } from "../contracts/summary.ts";
 import { newestFirst } from "../memory/items.ts";
+import { waitDelayMs } from "../memory/work.ts";
 import { ALL_SESSIONS, type Life, type Luggage } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+import { reportRecovery, settleLate } from "./report.ts";
 
-/** How often a summary is waited for before what there is has to do. */
+/** How often a summary is waited for before what there is has to do: half a minute, by the pauses between. */
 const MAX_WAITS = 6;
 
 /** Gives a new session what the summary of another held: from that one's object, or from the archive if it expired. */
-export async function carryOver({ job, attempts }: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function carryOver({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const { jobId, incarnation } = job;
   const session = parts.sessions.get(job);
   const next = await session.nextCarrying(jobId, incarnation);
-  if (next === null) return ACK;
-  const luggage = await pack(
-    { ...job, session: next.source.session },
-    next.source,
-    job.session,
-    attempts < MAX_WAITS,
-    parts,
-  );
-  if (luggage !== "wait" && (await session.carryOver(jobId, incarnation, next.lease, luggage))) return ACK;
-  return { verdict: "retry", delaySeconds: Math.min(30, 2 ** (attempts - 1)) };
+  if (next === null) {
+    await settleLate(parts, job);
+    return ACK;
+  }
+  const { source, lease, sends, hasFailed } = next;
+  const luggage = await pack({ ...job, session: source.session }, source, job.session, sends < MAX_WAITS, parts);
+  if (luggage !== "wait" && (await session.carryOver(jobId, incarnation, lease, luggage))) {
+    await reportRecovery(parts, job, hasFailed);
+  } else {
+    // Its object sends it again, however long that takes: a queue would give it up after some minutes.
+    await session.putOff(jobId, incarnation, { afterMs: waitDelayMs(sends), hasProgressed: false });
+  }
+  return ACK;
 }
 
 async function pack(

@@ -1,15 +1,16 @@
-import { type JobKind, jobMessageSchema, userJobMessageSchema } from "../contracts/job.ts";
+import { type JobKind, type JobMessage, jobMessageSchema, userJobMessageSchema } from "../contracts/job.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
 import { archiveBatch } from "./archive.ts";
 import { buryAudit, storeAudit } from "./audit.ts";
 import { carryOver } from "./carry-over.ts";
-import { type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
+import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
 import { eraseCopies } from "./erase-copies.ts";
 import { eraseUser } from "./erase-user.ts";
 import { expireSession } from "./expire.ts";
 import { recordDeadLetter } from "./failed.ts";
 import { copyFork } from "./fork.ts";
+import { giveBack } from "./give-back.ts";
 import { createJobLedger } from "./job-ledger.ts";
 import { type MeasuredOf, measuredJob, namesOf } from "./measured-job.ts";
 import { summarizeSession } from "./summarize.ts";
@@ -74,7 +75,7 @@ export async function consume(
     ...deliveries.map(async ({ message, delivery }) => {
       const handle = BY_SESSION[delivery.job.kind];
       if (handle === undefined) return;
-      const verdict = await settle(message, parts, () => handle(delivery, parts));
+      const verdict = await settle(message, parts, () => handle(delivery, parts), delivery.job);
       measure(message, verdict, delivery.job);
     }),
     settleArchives(archives, parts, measure),
@@ -113,12 +114,30 @@ async function settleArchives(
   }
 }
 
-async function settle(message: Message, parts: PipelineParts, body: () => Promise<Verdict>): Promise<Verdict> {
+/** @param job what the object that owes it is told of, if that is within reach and something else was not */
+async function settle(
+  message: Message,
+  parts: PipelineParts,
+  body: () => Promise<Verdict>,
+  job?: JobMessage,
+): Promise<Verdict> {
   try {
     return apply(message, await body());
   } catch (error) {
     parts.log.error("delivery_failed", { attempts: message.attempts, ...errorFields(error) });
-    return apply(message, retryLater(message.attempts));
+    // A summary has a lease, which tells its object by itself that nothing comes of an attempt.
+    const isTold = job !== undefined && job.kind !== "summarize" && (await isGivenBack(job, error, parts));
+    return apply(message, isTold ? ACK : retryLater(message.attempts));
+  }
+}
+
+async function isGivenBack(job: JobMessage, failure: unknown, parts: PipelineParts): Promise<boolean> {
+  try {
+    await giveBack(job, failure, parts);
+    return true;
+  } catch (error) {
+    parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
+    return false;
   }
 }
 

@@ -1,6 +1,14 @@
 import { z } from "zod";
-import { type Failure, jobMessageSchema, userJobMessageSchema } from "../contracts/job.ts";
-import type { Verdict } from "./delivery.ts";
+import {
+  type Failure,
+  type JobMessage,
+  jobMessageSchema,
+  type UserJobMessage,
+  userJobMessageSchema,
+} from "../contracts/job.ts";
+import type { JobStanding } from "../session/client.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { ACK, retryLater, type Verdict } from "./delivery.ts";
 import { noteFailedJob, type ReportParts } from "./report.ts";
 
 const NOT_DELIVERED = "The queue gave up delivering it: its session object was out of reach.";
@@ -12,7 +20,7 @@ const anyJobSchema = z.object({ kind: name, tenant: name, owner: name, session: 
 
 /**
  * A dead letter: a delivery that no consumer could bring to its object, or could not understand. It is indexed for operators; the
- * object still owes the work and goes on sending it.
+ * object still owes the work and goes on sending it. What it owes no more, or what a consumer is at, is nothing to tell of.
  */
 export async function recordDeadLetter(body: unknown, attempts: number, parts: ReportParts): Promise<Verdict> {
   const parsed = z.union([jobMessageSchema, userJobMessageSchema]).safeParse(body);
@@ -22,13 +30,56 @@ export async function recordDeadLetter(body: unknown, attempts: number, parts: R
   if (!parsed.success) {
     parts.log.error("dead_letter_not_understood", { attempts });
     await noteFailedJob(parts, { ...(await readAny(body)), ...told, state: "unknown" });
-    return { verdict: "ack" };
+    return ACK;
   }
-  const { kind, tenant, owner, jobId, ...rest } = parsed.data;
+  const job = parsed.data;
+  const { kind, tenant, owner, jobId } = job;
+  const standing = await standingOf(job, parts);
+  if (standing !== null && standing !== "owed") {
+    parts.log.info("dead_letter_settled", { kind, jobId, standing });
+    // It may have been listed while its object was out of reach.
+    if (standing === "over") await parts.operations.clear(jobId);
+    return ACK;
+  }
   parts.log.error("dead_letter", { kind, jobId, attempts });
-  const session = "session" in rest ? rest.session : "";
+  const session = "session" in job ? job.session : "";
   await noteFailedJob(parts, { jobId, kind, tenant, owner, session, ...told, state: "undelivered" });
-  return { verdict: "ack" };
+  return settleLetter(job, standing, attempts, parts);
+}
+
+type AnyJob = JobMessage | UserJobMessage;
+
+/** Null if whoever owes the work is out of reach, which may be why nothing came of the delivery. */
+async function standingOf(job: AnyJob, parts: ReportParts): Promise<JobStanding | null> {
+  try {
+    if (job.kind !== "erase-user") return await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
+    const erasure = await parts.users.readErasure(job);
+    return erasure?.state === "erasing" ? "owed" : "over";
+  } catch (error) {
+    parts.log.warn("dead_letter_unanswered", { kind: job.kind, jobId: job.jobId, ...errorFields(error) });
+    return null;
+  }
+}
+
+/**
+ * Sees to it that the entry on the list goes when the work is done: its object remembers that there is one. Of an object that is out of reach
+ * the letter comes again.
+ */
+async function settleLetter(
+  job: AnyJob,
+  standing: JobStanding | null,
+  attempts: number,
+  parts: ReportParts,
+): Promise<Verdict> {
+  if (standing === null) return retryLater(attempts);
+  // The end of a user's erasure takes its job off the list in any case.
+  if (job.kind === "erase-user") {
+    if ((await standingOf(job, parts)) === "over") await parts.operations.clear(job.jobId);
+    return ACK;
+  }
+  const isNoted = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, NOT_DELIVERED);
+  if (!isNoted) await parts.operations.clear(job.jobId);
+  return ACK;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+import { reportRecovery, settleLate } from "./report.ts";
 
 /** A delivery that copied for so long makes room for others, and comes again at once. */
 const MAX_COPY_MS = 10_000;
@@ -9,17 +10,28 @@ export async function copyFork({ job }: Delivery, parts: PipelineParts): Promise
   const { jobId, incarnation } = job;
   const fork = parts.sessions.get(job);
   let step = await fork.nextCopyStep(jobId, incarnation);
+  if (step === null) {
+    await settleLate(parts, job);
+    return ACK;
+  }
+  let { hasFailed } = step;
   while (step !== null) {
-    if (Date.now() - startedAt > MAX_COPY_MS) return { verdict: "retry", delaySeconds: 0 };
+    ({ hasFailed } = step);
+    if (Date.now() - startedAt > MAX_COPY_MS) {
+      await settleLate(parts, job);
+      await fork.putOff(jobId, incarnation, { afterMs: 0, hasProgressed: true });
+      return ACK;
+    }
     const source = parts.sessions.get({ ...job, session: step.source.session });
     const page = await source.readCopyPage(step.source.incarnation, step.afterSeq, step.throughSeq);
     if (page === null) {
       const grantedAt = await fork.loseCopy(jobId, incarnation);
       await parts.directory.remove(job, grantedAt);
       parts.log.warn("fork_lost", { jobId });
-      return ACK;
+      break;
     }
     step = await fork.saveCopyPage(jobId, incarnation, page);
   }
+  await reportRecovery(parts, job, hasFailed);
   return ACK;
 }

@@ -4,6 +4,7 @@ import { TENANT_OWNER } from "../contracts/session.ts";
 import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
+import type { SessionClient } from "../session/client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
@@ -18,13 +19,15 @@ export interface FailureReport {
   readonly lastFailedAt: number;
 }
 
-/** The job that a failure is of. One that is about all of a user names no session. */
+/** The job that a failure is of. One that is about all of a user names no session, and belongs to no life of one. */
 export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "jobId"> & {
   readonly kind: string;
+  readonly incarnation?: string;
   readonly trace?: string | undefined;
 };
 
 export interface ReportParts {
+  readonly sessions: SessionClient;
   readonly operations: Pick<OperationsClient, "report" | "clear" | "settleLate">;
   readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;
@@ -78,9 +81,20 @@ export async function indexFailure(
       lastError: reason,
       lastFailedAt: new Date(lastFailedAt).toISOString(),
     });
+    if (!gaveUp) await clearIfOver(parts, job);
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
   }
+}
+
+/**
+ * Another delivery may have done the job while this one told of its failure, and have taken it off the list before it was there. That is asked
+ * afterwards: from then on whoever does it finds it on the list.
+ */
+async function clearIfOver(parts: ReportParts, job: ReportedJob): Promise<void> {
+  if (job.incarnation === undefined) return;
+  const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
+  if (standing === "over") await parts.operations.clear(job.jobId);
 }
 
 /**
@@ -126,9 +140,12 @@ export function reasonOf(error: unknown): string {
   return "code" in cause && typeof cause.code === "string" ? cause.code : cause.name;
 }
 
-/** Takes a job that went well off the lists that operators read, if it can be on one of them. */
-export async function reportRecovery(parts: ReportParts, job: JobMessage, failures: number): Promise<void> {
-  if (failures >= REPORT_AFTER_FAILURES || isLate(job)) await clearFailure(parts, job);
+/**
+ * Takes a job that went well off the lists that operators read, if it can be on one of them.
+ * @param hasFailed as its object knows: an attempt failed, or operators were told of a delivery that came to nothing
+ */
+export async function reportRecovery(parts: ReportParts, job: JobMessage, hasFailed: boolean): Promise<void> {
+  if (hasFailed || isLate(job)) await clearFailure(parts, job);
 }
 
 /** Says that a job is no longer late, if its session may have told so: it is done, or held back on purpose. */

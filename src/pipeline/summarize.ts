@@ -6,6 +6,11 @@ import { clearFailure, indexFailure, reportFailure, settleLate } from "./report.
 
 /** Chunks of one job at most: the largest session is about a hundred of them. A guard against going round for ever. */
 const MAX_CHUNKS = 10_000;
+/**
+ * A delivery that summarized for so long makes room for others, and its job comes again at once. The platform ends a consumer after 15 minutes,
+ * amid a call that is paid for; one more call of a model fits in between.
+ */
+const MAX_SUMMARIZING_MS = 600_000;
 
 /**
  * Brings one session's summary up to what its object owes: reads a chunk, has it summarized, saves the answer, until the object
@@ -26,6 +31,11 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
   let makeshifts = 0;
   for (; step.next === "call" && chunks < MAX_CHUNKS; chunks += 1) {
     const { lease } = step;
+    if (Date.now() - startedAt > MAX_SUMMARIZING_MS) {
+      await settleLate(parts, job);
+      await session.putOff(jobId, incarnation, { afterMs: 0, lease, hasProgressed: true });
+      return ACK;
+    }
     const asked = await askSummarizer(step, tenant, parts, job.trace);
     if (asked.kind === "failure") {
       const { kind: _, ...shortfall } = asked;
@@ -44,7 +54,8 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
     step = await session.saveAnswer(jobId, incarnation, lease, answer, shortfall);
     await noteSpent(parts, job.tenant, answer.usage);
   }
-  if (step.next === "wait") return { verdict: "retry", delaySeconds: step.seconds };
+  // Another delivery is at it. If nothing comes of that, the object sends the job again when its lease ends.
+  if (step.next === "wait") return ACK;
   if (step.next === "call") throw new Error(`a summary is not done after ${MAX_CHUNKS} chunks`);
   if (chunks === 0) await settleLate(parts, job);
   if (chunks > 0) {

@@ -14,6 +14,11 @@ interface NoticeRow extends Record<string, SqlStorageValue> {
   readonly attempts: number;
 }
 
+/** The pause after a notice was sent, n times having come before. */
+export function noticeDelayMs(before: number): number {
+  return Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** before);
+}
+
 /** The tables of what stands, and of what the webhook has to be told. */
 export class AlertStore {
   readonly #storage: DurableObjectStorage;
@@ -74,8 +79,8 @@ export class AlertStore {
         .toArray();
       return due.map(({ id, notice, attempts: before }) => {
         const attempts = before + 1;
-        const pauseMs = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** before);
-        sql.exec("UPDATE alert_notices SET attempts = ?, next_send_at = ? WHERE id = ?", attempts, now + pauseMs, id);
+        const nextSendAt = now + noticeDelayMs(before);
+        sql.exec("UPDATE alert_notices SET attempts = ?, next_send_at = ? WHERE id = ?", attempts, nextSendAt, id);
         return { notice: JSON.parse(notice) as AlertNotice, attempts };
       });
     });

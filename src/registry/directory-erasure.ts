@@ -2,7 +2,7 @@ import type { Fault } from "../contracts/errors.ts";
 import type { UserJobMessage } from "../contracts/job.ts";
 import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../contracts/limits.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
-import { LATE_AFTER_SENDS, resendDelayMs, retryDelayMs } from "../memory/work.ts";
+import { LATE_AFTER_MS, LATE_AFTER_SENDS, resendDelayMs, retryDelayMs } from "../memory/work.ts";
 import type { LateWork } from "./late-work-client.ts";
 
 /** What a directory keeps of the erasure of its user, and what has to be done next. The clock and chance are passed in. */
@@ -13,8 +13,6 @@ const PAGE_SIZE = 50;
 const PROGRESS_PAUSE_MS = 5_000;
 /** Longer than any word of the directory is good for, whatever two clocks differ by. */
 export const GRANT_REST_MS = 2 * CREATION_GRANT_MS;
-/** An erasure waits for the words of its directory to run out, and for its sessions to hear from the archive: before this it is in time. */
-const LATE_AFTER_MS = 120_000;
 
 /**
  * - `wipe`: sessions that are to be erased in their objects

@@ -1,6 +1,9 @@
 import type { LateWork } from "./late-work-client.ts";
 
-/** Work that is still late is told of again well before: the longest pause between two sends is six minutes. */
+/**
+ * Work that is still late is told of again well before: the longest pause between two sends is six minutes, but where the queue is behind, which
+ * tells that by itself.
+ */
 const FORGOTTEN_AFTER_MS = 900_000;
 /** The newest that are kept: more than isolates can tell of in the time that one is remembered. */
 const MAX_LATE_WORK = 10_000;

@@ -1,5 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
+import { mayBeListed, NEVER_FAILED } from "./failed-jobs.ts";
 import { type MessageDelta, isMoreOwed, readMessageDelta, withHeld, withNoneHeld } from "./message-archive.ts";
 import { oweArchive } from "./owed-work.ts";
 import type { SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
@@ -26,8 +27,8 @@ export interface ArchiveDelta {
   readonly messages: MessageDelta | null;
   /** The last message that it holds after it; 0 if none. */
   readonly messageSeq: Seq;
-  /** Failed attempts so far. */
-  readonly failures: number;
+  /** Operators may know of the job. */
+  readonly hasFailed: boolean;
 }
 
 /** What the archive lacks; null if the job is no longer owed. */
@@ -55,7 +56,7 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     items: store.summaries.itemsChangedAfter(knownVersion),
     messages,
     messageSeq: session.messageArchive?.throughSeq ?? 0,
-    failures: job.failures,
+    hasFailed: mayBeListed(job),
   };
 }
 
@@ -89,7 +90,7 @@ export function confirmArchived(
   const messages = delta.rev > session.archivedRev ? withHeld(before, delta.rev, delta.messageSeq) : before;
   if (delta.rev > session.archivedRev) store.setArchived(delta.rev, delta.version);
   if (messages !== before) store.setMessageArchive(messages);
-  store.jobs.put({ ...job, failures: 0, nextSendAt: now });
+  store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: now });
   if (delta.rev < session.archiveRev) return false;
   store.setArchiveRev(session.archiveRev, false);
   if (messages !== null && isMoreOwed(messages, delta.rev)) {

@@ -1,6 +1,7 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
+import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange } from "./feed-changes.ts";
 import { EVERY_SEQ } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
@@ -80,22 +81,29 @@ export function oweCarryingAnew(store: SessionStore, session: SessionRow, newId:
   store.jobs.put(
     open === undefined
       ? newJob("restore", session.incarnation, newId(), 0, now, now)
-      : { ...open, lease: null, nextSendAt: now },
+      : { ...open, lease: null, sends: 0, nextSendAt: now },
   );
 }
 
-/** Where to carry over from, and the lease that what comes of it is known by; null if nothing is owed any more. */
-export function nextCarrying(
-  store: SessionStore,
-  jobId: string,
-  newLease: () => string,
-): { readonly source: Life; readonly lease: string } | null {
+/** Where to carry over from, and what a consumer has to know of the job. */
+export interface CarryingStep {
+  readonly source: Life;
+  /** What comes of it is known by this. */
+  readonly lease: string;
+  /** How often it was sent since it is owed. */
+  readonly sends: number;
+  /** Operators may know of the job. */
+  readonly hasFailed: boolean;
+}
+
+/** Null if nothing is owed any more. */
+export function nextCarrying(store: SessionStore, jobId: string, newLease: () => string): CarryingStep | null {
   const job = store.jobs.byId(jobId);
   const source = pendingOrigin(store);
   if (job === null || source === undefined) return null;
   const lease = job.lease ?? newLease();
   if (job.lease === null) store.jobs.put({ ...job, lease });
-  return { source, lease };
+  return { source, lease, sends: job.sends, hasFailed: mayBeListed(job) };
 }
 
 /** What is to be carried over, for the first time or anew. */

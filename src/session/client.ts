@@ -4,6 +4,7 @@ import type { ChatSession } from "./chat-session.ts";
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
+export type { JobStanding } from "./failed-jobs.ts";
 export type { CopyErasures, Life } from "./lineage.ts";
 export { type OwnSettings, settingsByUser, termsOf } from "./settings.ts";
 export type { SummaryStep } from "./summarizing.ts";
@@ -38,6 +39,7 @@ export type SessionObject = Pick<
   | "fetch"
   | "finishImport"
   | "forgetArchived"
+  | "jobStanding"
   | "listing"
   | "loseCopy"
   | "maintain"
@@ -46,9 +48,11 @@ export type SessionObject = Pick<
   | "nextCarrying"
   | "nextCopyStep"
   | "noteFailure"
+  | "noteUndelivered"
   | "postponeErasure"
   | "proof"
   | "proofOfLog"
+  | "putOff"
   | "readArchiveDelta"
   | "readCarried"
   | "readCopyPage"

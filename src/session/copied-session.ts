@@ -5,7 +5,7 @@ import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
 import { createLeaseClient } from "../registry/lease-client.ts";
 import { createLog } from "../telemetry/log.ts";
-import { carryOver, type Carried, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
+import { carryOver, type Carried, type CarryingStep, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { CopiedQuota } from "./copied-quota.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, oweCopy, readCopyPage, saveCopyPage } from "./copying.ts";
 import { Leases } from "./leases.ts";
@@ -170,7 +170,7 @@ export abstract class CopiedSession extends MaintainedSession {
   }
 
   /** Where to carry over from; null if nothing is owed any more. */
-  async nextCarrying(jobId: string, incarnation: string): Promise<{ source: Life; lease: string } | null> {
+  async nextCarrying(jobId: string, incarnation: string): Promise<CarryingStep | null> {
     return this.shell.work(jobId, incarnation, null, () => nextCarrying(this.shell.store, jobId, newId));
   }
 

@@ -1,5 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
+import { mayBeListed } from "./failed-jobs.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
@@ -71,13 +72,17 @@ export interface CopyStep {
   readonly source: Life;
   readonly afterSeq: Seq;
   readonly throughSeq: Seq;
+  /** Operators may know of the job. */
+  readonly hasFailed: boolean;
 }
 
 /** Null if nothing is owed any more. */
 export function nextCopyStep(store: SessionStore, session: SessionRow, jobId: string): CopyStep | null {
   const origin = store.lineage.origins().find(({ kind }) => kind === "fork");
-  if (store.jobs.byId(jobId) === null || session.copying === null || origin === undefined) return null;
-  return { source: origin, afterSeq: store.messages.head()?.seq ?? 0, throughSeq: origin.throughSeq };
+  const job = store.jobs.byId(jobId);
+  if (job === null || session.copying === null || origin === undefined) return null;
+  const afterSeq = store.messages.head()?.seq ?? 0;
+  return { source: origin, afterSeq, throughSeq: origin.throughSeq, hasFailed: mayBeListed(job) };
 }
 
 /** No count of changes: whatever page comes next is not of the moment that was copied so far. */

@@ -5,11 +5,11 @@ import type { Item } from "../contracts/summary.ts";
 import { addedTokens } from "../memory/added-tokens.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
-import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import { fullFault } from "./append.ts";
 import { oweRange } from "./auditing.ts";
 import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
+import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange, noteErasures } from "./feed-changes.ts";
 import { type Erased, tellCopies } from "./lineage.ts";
 import { isChangeUnheld } from "./message-archive.ts";
@@ -188,7 +188,8 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
 export function eraseSession(store: SessionStore, session: SessionRow, newId: () => string, now: number): JobRow {
   oweRange(store, session, now);
   keepDay(store, session, now);
-  const settles = store.jobs.all().filter(mayBeListed);
+  // Erasures go on, and are taken off the lists when they are done; whatever else ends here nobody would take off.
+  const settles = store.jobs.all().filter((open) => !isErasure(open) && mayBeListed(open));
   store.wipe(now);
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);
@@ -211,10 +212,8 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   return job;
 }
 
-/** Whether operators may have a job on their lists that ends with the session: nobody would else take it off. */
-function mayBeListed({ kind, state, failures, sends }: JobRow): boolean {
-  if (kind === "erase" || kind === "erase-copies") return false;
-  return state === "failed" || failures >= REPORT_AFTER_FAILURES || sends >= LATE_AFTER_SENDS;
+function isErasure({ kind }: JobRow): boolean {
+  return kind === "erase" || kind === "erase-copies";
 }
 
 /**

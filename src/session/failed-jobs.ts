@@ -1,10 +1,54 @@
 import type { Fault } from "../contracts/errors.ts";
 import type { JobKind } from "../contracts/job.ts";
+import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
+import { isHeld } from "./owed-work.ts";
 import type { JobRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
-/** What an operator may do about work that fails: have it tried again now, or have it given up. */
+/** What operators hear of work that fails, and may do about it: have it tried again now, or have it given up. */
+
+/** - `owed`; - `held`: a consumer is at it; - `given-up`; - `over`: it is done, or of a life of the session that is over */
+export type JobStanding = "owed" | "held" | "given-up" | "over";
+
+export function standingOf(job: JobRow | null, now: number): JobStanding {
+  if (job === null) return "over";
+  if (job.state === "failed") return "given-up";
+  return isHeld(job, now) ? "held" : "owed";
+}
+
+/** Whether operators may have a job on their lists: whoever ends it takes it off. */
+export function mayBeListed({ state, failures, sends, firstFailedAt }: JobRow): boolean {
+  const hasFailed = state === "failed" || failures >= REPORT_AFTER_FAILURES || firstFailedAt !== null;
+  return hasFailed || sends >= LATE_AFTER_SENDS;
+}
+
+/** Of work that goes on well: whatever failed before is over. */
+export const NEVER_FAILED = {
+  failures: 0,
+  sends: 0,
+  firstError: null,
+  lastError: null,
+  firstFailedAt: null,
+  lastFailedAt: null,
+} as const satisfies Partial<JobRow>;
+
+/**
+ * Notes that operators were told of a delivery which the queue gave up. No attempt failed by that.
+ * @returns false if the job is over, and they need not know
+ */
+export function noteUndelivered(store: SessionStore, job: JobRow | null, reason: string, now: number): boolean {
+  if (job === null) return false;
+  const { firstError, firstFailedAt } = job;
+  store.jobs.put({
+    ...job,
+    firstError: firstError ?? reason,
+    lastError: reason,
+    firstFailedAt: firstFailedAt ?? now,
+    lastFailedAt: now,
+  });
+  return true;
+}
 
 /** Makes a job due now; one that was given up is owed again. Idempotent. @returns false if it is no longer owed */
 export function retryJob(store: SessionStore, jobId: string, now: number): boolean {

@@ -2,7 +2,7 @@ import type { SummarizeRequest } from "../contracts/job.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
-import { newJob } from "./owed-work.ts";
+import { isHeld, newJob } from "./owed-work.ts";
 import { costOf, type JobRow, type MessageRow, type SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
@@ -72,6 +72,8 @@ export function oweSummaryThrough(
       throughSeq: Math.max(open.throughSeq, target),
       isUpgrade: false,
       failures: 0,
+      // However long the better summary was waited for, this one is owed from now on.
+      sends: 0,
       nextSendAt: now,
     });
     return true;
@@ -88,9 +90,11 @@ export function oweSummaryThrough(
   return true;
 }
 
-/** Whether a consumer is at it. */
-export function isHeld(job: JobRow, now: number): boolean {
-  return job.leaseUntil !== null && job.leaseUntil > now;
+/** Whoever asks by hand does not wait for a backoff. What a consumer is at is not sent again, unless it is to begin anew. */
+function nextSendByHand(open: JobRow, isRestarted: boolean, now: number): number {
+  if (isRestarted) return now;
+  if (isHeld(open, now)) return open.nextSendAt;
+  return open.sends === 0 || open.failures > 0 ? now : open.nextSendAt;
 }
 
 /** Owes a summary because somebody asked. Null if there is nothing that it would cover. */
@@ -124,9 +128,9 @@ export function oweSummaryByHand(
     throughSeq: Math.max(open.throughSeq, target),
     isUpgrade: open.isUpgrade && target <= covered,
     fromScratch: open.fromScratch || fromScratch,
-    // Whoever asks by hand does not wait for a backoff.
-    nextSendAt: open.sends === 0 || open.failures > 0 ? now : open.nextSendAt,
+    nextSendAt: nextSendByHand(open, restart, now),
     failures: open.state === "failed" ? 0 : open.failures,
+    sends: open.isUpgrade && target > covered ? 0 : open.sends,
     ...(restart ? { draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null } : {}),
   };
   store.jobs.put(job);

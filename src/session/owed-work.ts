@@ -1,7 +1,7 @@
 import type { Job, JobMessage } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import { MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
+import { backlogDelayMs, MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
 import type { JobTraces } from "./job-traces.ts";
 import { planMessages } from "./message-archive.ts";
@@ -59,6 +59,11 @@ export function toJob(row: JobRow): Job {
   };
 }
 
+/** Whether a consumer is at it. What meets its lease does nothing: the object sends the job again when the lease ends, if it is owed still. */
+export function isHeld(job: JobRow, now: number): boolean {
+  return job.leaseUntil !== null && job.leaseUntil > now;
+}
+
 /** Marks what is due as sent, and says when to look again if nobody confirms. */
 export function takeDueJobs(
   store: SessionStore,
@@ -93,6 +98,46 @@ export function takeDueJobs(
 export function noteNotSent(store: SessionStore, jobId: string, random: number, now: number): void {
   const job = store.jobs.byId(jobId);
   if (job !== null) store.jobs.put({ ...job, nextSendAt: now + retryDelayMs(job.sends, random) });
+}
+
+/**
+ * The queue took it, and is behind: it is sent again once it may have had its turn. Nothing changes where that is soon, or the job went on
+ * meanwhile.
+ * @param waitedMs for how long the oldest message of the queue has waited
+ */
+export function noteBacklog(
+  store: SessionStore,
+  { jobId, sends }: Pick<JobMessage, "jobId" | "sends">,
+  waitedMs: number,
+  random: number,
+  now: number,
+): boolean {
+  const job = store.jobs.byId(jobId);
+  const nextSendAt = now + backlogDelayMs(waitedMs, random);
+  // One that somebody wants at once, or that failed, or that a consumer has already, is not in that queue's hands any more.
+  const isWaiting = job?.state === "owed" && job.sends === sends && job.nextSendAt > now && !isHeld(job, now);
+  if (job === null || !isWaiting || job.nextSendAt >= nextSendAt) return false;
+  store.jobs.put({ ...job, nextSendAt });
+  return true;
+}
+
+/** Why a consumer gives a job back that is not done. */
+export interface PutOff {
+  /** It is sent again after this; 0 where it only makes room for others. */
+  readonly afterMs: number;
+  /** What it holds; a job that has none of it any more is another's. */
+  readonly lease?: string;
+  /** It did a part of it: the job is no later than one that is sent for the first time. */
+  readonly hasProgressed: boolean;
+}
+
+/** Gives a job back. The object sends it again: the queue's own retries are for deliveries that do not reach their object. */
+export function putOff(store: SessionStore, jobId: string, { afterMs, lease, hasProgressed }: PutOff, now: number) {
+  const job = store.jobs.byId(jobId);
+  if (job === null || (lease !== undefined && job.lease !== lease)) return;
+  const released =
+    lease === undefined ? {} : { lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
+  store.jobs.put({ ...job, ...released, sends: hasProgressed ? 0 : job.sends, nextSendAt: now + afterMs });
 }
 
 /**

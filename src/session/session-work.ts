@@ -1,21 +1,34 @@
 import { DurableObject } from "cloudflare:workers";
 import type { LimiterEnv } from "../access/rate-limit.ts";
+import type { JobMessage } from "../contracts/job.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
 import type { Living } from "../registry/listing-client.ts";
+import { backlogWaitMs, type TakenByQueue } from "../telemetry/backlog.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
+import { type JobStanding, mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, readOwedErasures } from "./lineage.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
-import { type Failed, type FailureReport, noteFailure, noteNotSent, oweArchive, takeDueJobs } from "./owed-work.ts";
+import {
+  type Failed,
+  type FailureReport,
+  noteBacklog,
+  noteFailure,
+  noteNotSent,
+  oweArchive,
+  type PutOff,
+  putOff,
+  takeDueJobs,
+} from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { newId, SessionShell } from "./session-shell.ts";
 import { keepDay, tokensOf } from "./spending.ts";
@@ -92,6 +105,27 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
+  // Any job
+
+  /** Gives a job back that is not done. The object sends it again after the pause. */
+  async putOff(jobId: string, incarnation: string, how: PutOff): Promise<void> {
+    if (this.shell.owed(jobId, incarnation) === null) return;
+    this.shell.transact(() => {
+      putOff(this.shell.store, jobId, how, Date.now());
+      this.shell.arm();
+    });
+  }
+
+  async jobStanding(jobId: string, incarnation: string): Promise<JobStanding> {
+    return standingOf(this.shell.owed(jobId, incarnation), Date.now());
+  }
+
+  /** Notes that operators were told of a job. @returns false if it is over, and they need not know */
+  async noteUndelivered(jobId: string, incarnation: string, reason: string): Promise<boolean> {
+    const job = this.shell.owed(jobId, incarnation);
+    return job !== null && this.shell.transact(() => noteUndelivered(this.shell.store, job, reason, Date.now()));
+  }
+
   // The archive
 
   /** What the archive lacks; null if the job is no longer owed. */
@@ -122,13 +156,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   async readErasure(
     jobId: string,
     incarnation: string,
-  ): Promise<{ createdAt: number; failures: number; settles?: readonly string[]; grantedAt?: number } | null> {
+  ): Promise<{ createdAt: number; hasFailed: boolean; settles?: readonly string[]; grantedAt?: number } | null> {
     const job = this.shell.owed(jobId, incarnation);
     const session = this.shell.row();
     if (job === null || session === null) return null;
     // Only the newest life's date is kept. Each began after those before it, and that is all that the archive goes by.
     const createdAt = session.incarnation === incarnation ? session.beganAt : session.beganAt - 1;
-    return { createdAt, failures: job.failures, settles: job.settles, grantedAt: job.grantedAt };
+    return { createdAt, hasFailed: mayBeListed(job), settles: job.settles, grantedAt: job.grantedAt };
   }
 
   /** The list may still have to change: the erasure is not confirmed before `at`. */
@@ -162,11 +196,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   async readOwedErasures(
     jobId: string,
     incarnation: string,
-  ): Promise<{ owed: CopyErasures[]; failures: number } | null> {
+  ): Promise<{ owed: CopyErasures[]; hasFailed: boolean } | null> {
     const job = this.shell.owed(jobId, incarnation);
     const session = this.shell.row();
     if (job === null || session === null) return null;
-    return { owed: readOwedErasures(this.shell.store, session), failures: job.failures };
+    return { owed: readOwedErasures(this.shell.store, session), hasFailed: mayBeListed(job) };
   }
 
   async confirmCopyErasures(jobId: string, incarnation: string, told: readonly CopyErasures[]): Promise<void> {
@@ -212,12 +246,16 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Expiry
 
   /** What has to be done, and when that was found: of two who tell others, the later one is right. */
-  async stepExpiry(jobId: string, incarnation: string): Promise<{ step: ExpiryStep; at: number; grantedAt: number }> {
+  async stepExpiry(
+    jobId: string,
+    incarnation: string,
+  ): Promise<{ step: ExpiryStep; at: number; grantedAt: number; hasFailed: boolean }> {
     const at = Date.now();
-    return this.shell.work(jobId, incarnation, { step: "done", at, grantedAt: 0 }, (session) => {
+    const job = this.shell.owed(jobId, incarnation);
+    return this.shell.work(jobId, incarnation, { step: "done", at, grantedAt: 0, hasFailed: false }, (session) => {
       const step = stepExpiry(this.shell.store, session, jobId, newId, at);
       this.shell.changed();
-      return { step, at, grantedAt: session.grantedAt };
+      return { step, at, grantedAt: session.grantedAt, hasFailed: job !== null && mayBeListed(job) };
     });
   }
 
@@ -265,7 +303,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       const taken = {
         due: takeDueJobs(this.shell.store, session, this.shell.traces, Math.random, now),
         audits: takeDueAudits(this.shell.store, Math.random, now),
-        late: oldestLate(this.shell.store.jobs.all()),
+        late: oldestLate(this.shell.store.jobs.all(), now),
       };
       this.shell.arm();
       return taken;
@@ -277,7 +315,8 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       ...due.map(async (message) => {
         const queue = message.kind === "summarize" ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
         try {
-          await queue.send(message);
+          const taken: TakenByQueue | undefined = await queue.send(message);
+          this.#awaitTurn(message, backlogWaitMs(taken, Date.now()));
         } catch (error) {
           log.warn("job_not_sent", { jobId: message.jobId, kind: message.kind, ...errorFields(error) });
           this.shell.transact(() => {
@@ -287,6 +326,14 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         }
       }),
     ]);
+  }
+
+  /** A queue that is behind is given the time that it takes. */
+  #awaitTurn(message: JobMessage, waitedMs: number): void {
+    if (waitedMs === 0) return;
+    this.shell.transact(() => {
+      if (noteBacklog(this.shell.store, message, waitedMs, Math.random(), Date.now())) this.shell.arm();
+    });
   }
 
   /** What the queue has taken is owed no more: it keeps it, and an event that comes twice is stored once. */

@@ -7,8 +7,7 @@ import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
 import { messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
-import { isHeld } from "./owed-summaries.ts";
-import { addUsage, type Failed } from "./owed-work.ts";
+import { addUsage, type Failed, isHeld } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { oweRedo, uncovered } from "./redo.ts";
 import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
@@ -30,8 +29,8 @@ export type SummaryStep =
       /** The session has used up what it may spend on models for now. */
       readonly isOverBudget: boolean;
     }
-  /** Another consumer is at it: look again later. */
-  | { readonly next: "wait"; readonly seconds: number }
+  /** Another consumer is at it. The object sends the job again if nothing comes of that. */
+  | { readonly next: "wait" }
   /** Nothing is owed any more. */
   | {
       readonly next: "done";
@@ -43,8 +42,7 @@ export type SummaryStep =
 
 export const NOTHING_OWED: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
 
-/** A delivery that meets a lease looks again after this. */
-const BUSY_DELAY_SECONDS = 15;
+const HELD: SummaryStep = { next: "wait" };
 
 /** The first step of a delivery: takes the lease, and hands out the next chunk. */
 export function beginSummary(
@@ -56,10 +54,7 @@ export function beginSummary(
 ): SummaryStep {
   const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
-  if (isHeld(job, now)) {
-    const seconds = Math.ceil(((job.leaseUntil ?? now) - now) / 1000);
-    return { next: "wait", seconds: Math.min(BUSY_DELAY_SECONDS, seconds) };
-  }
+  if (isHeld(job, now)) return HELD;
   return handOutChunk(store, session, job, newLease, now);
 }
 
@@ -97,11 +92,14 @@ function handOutChunk(
     });
   }
   const lease = newLease();
+  const leaseUntil = now + LEASE_MS;
   store.jobs.put({
     ...job,
     draft: saved,
     lease,
-    leaseUntil: now + LEASE_MS,
+    leaseUntil,
+    // While a consumer is at it, another delivery would find nothing to do, and take the place of one that does.
+    nextSendAt: leaseUntil,
     baseVersion,
     chunkThroughSeq,
   });
@@ -180,7 +178,7 @@ export function saveAnswer(
   const given = store.jobs.byId(jobId);
   if (given === null || given.state !== "owed") return notLanded(NOTHING_OWED);
   if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
-    return notLanded({ next: "wait", seconds: BUSY_DELAY_SECONDS });
+    return notLanded(HELD);
   }
   const { chunkThroughSeq } = given;
   const isMakeshift = shortfall !== null;

@@ -17,6 +17,17 @@ export interface CountedQueue {
   }>;
 }
 
+/** What a queue tells of itself with each message that it takes. Local simulators of earlier versions tell nothing. */
+export interface TakenByQueue {
+  readonly metadata?: { readonly metrics?: { readonly oldestMessageTimestamp?: Date | number } };
+}
+
+/** For how long the oldest message of the queue waits, in ms; 0 if none does, or the queue does not tell. */
+export function backlogWaitMs(taken: TakenByQueue | undefined, now: number): number {
+  const oldestAt = Number(taken?.metadata?.metrics?.oldestMessageTimestamp ?? 0);
+  return oldestAt > 0 ? Math.max(0, now - oldestAt) : 0;
+}
+
 /** By the names that they are told under. */
 export type CountedQueues = Readonly<Record<string, CountedQueue>>;
 

@@ -18,6 +18,11 @@ export function withoutAlarm<T>(ref: SessionRef, body: (session: ChatSession) =>
   });
 }
 
+/** Takes away the alarm that a consumer's call has set: what is sent from now on, the test sends. */
+export function takeAlarm(ref: SessionRef): Promise<void> {
+  return runInDurableObject(stubAt(ref), (_, state) => state.storage.deleteAlarm());
+}
+
 /** The jobs that the object owes. */
 export function owedJobs(ref: SessionRef): Promise<Record<string, SqlStorageValue>[]> {
   return runInDurableObject(stubAt(ref), (_, state) =>

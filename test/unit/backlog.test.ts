@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type CountedQueue, readBacklogs, readWholeBacklog } from "../../src/telemetry/backlog.ts";
+import { backlogWaitMs, type CountedQueue, readBacklogs, readWholeBacklog } from "../../src/telemetry/backlog.ts";
 
 const SENT_AT = 1_763_856_000_000;
 
@@ -16,6 +16,19 @@ const silent: CountedQueue = {
   },
 };
 const told = (queue: string, oldestAt: number | null) => ({ queue, messages: 2, bytes: 500, oldestAt });
+
+describe("the wait that a queue tells of as it takes a message", () => {
+  it("is that of its oldest message, and none where it does not tell", () => {
+    const taken = (oldestMessageTimestamp: Date | number) => ({ metadata: { metrics: { oldestMessageTimestamp } } });
+    expect(backlogWaitMs(taken(new Date(40_000)), 100_000)).toBe(60_000);
+    expect(backlogWaitMs(taken(40_000), 100_000)).toBe(60_000);
+    // Clocks of two machines differ.
+    expect(backlogWaitMs(taken(new Date(100_500)), 100_000)).toBe(0);
+    for (const nothing of [undefined, {}, { metadata: {} }, { metadata: { metrics: {} } }, taken(0)]) {
+      expect(backlogWaitMs(nothing, 100_000)).toBe(0);
+    }
+  });
+});
 
 describe("what waits in the queues", () => {
   it("is as old as the queue says, as a date, a number, nothing or 0", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { Item } from "../../src/contracts/summary.ts";
+import type { ChatSession } from "../../src/session/chat-session.ts";
 import type { Luggage } from "../../src/session/client.ts";
 import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
@@ -85,13 +86,24 @@ describe("a session that continues from another", () => {
               name === "readCarried"
                 ? (incarnation: string, mayWait: boolean) =>
                     withoutAlarm(ref, (session) => session.readCarried(incarnation, mayWait))
-                : Reflect.get(target, name),
+                : name === "putOff"
+                  ? (...given: Parameters<ChatSession["putOff"]>) =>
+                      withoutAlarm(ref, (session) => session.putOff(...given))
+                  : Reflect.get(target, name),
           }),
       },
     });
-    expect(await deliver(job, stuck, 1)).toBe("retried");
-    expect(await deliver(job, stuck, 5)).toBe("retried");
-    expect(await deliver(job, stuck, 6)).toBe("acked");
+    const sendFor = async (sends: number): Promise<number> => {
+      const sentAt = Date.now();
+      await runInDurableObject(stubAt(copy), (_, { storage }) => storage.sql.exec("UPDATE jobs SET sends = ?", sends));
+      // Never by the queue, which would give it up after some rounds.
+      expect(await deliver(job, stuck)).toBe("acked");
+      const owed = (await owedJobs(copy)).find(({ kind }) => kind === "restore");
+      return owed === undefined ? 0 : Math.round((Number(owed["next_send_at"]) - sentAt) / 1_000);
+    };
+    expect([await sendFor(1), await sendFor(3), await sendFor(5)]).toEqual([1, 4, 16]);
+    expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "pending" });
+    await sendFor(6);
     expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "done", throughSeq: 8 });
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
-import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
+import { owedJobs, oweSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, isExpired, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
 import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
 import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -278,7 +278,10 @@ describe("an expired session", () => {
         throw Object.assign(new Error("connect"), { code: "ECONNREFUSED" });
       },
     });
-    expect(await deliver(job, away)).toBe("retried");
+    // Its object has the retry: the queue's own are for deliveries that do not reach it.
+    expect(await deliver(job, away)).toBe("acked");
+    await takeAlarm(copy);
+    expect(await owedJobs(copy)).toMatchObject([{ kind: "restore", failures: 1, last_error: "restore: ECONNREFUSED" }]);
     expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "pending" });
     expect(await deliver(job)).toBe("acked");
     expect((await itemsOf(copy)).length).toBeGreaterThan(0);

@@ -48,7 +48,7 @@ describe("promise 7: a summary lands whole or not at all", () => {
     expect(summary).toMatchObject({ version: 1, throughSeq: 56 });
   });
 
-  it("delays a duplicate delivery while the first one holds the lease", async () => {
+  it("gives a duplicate delivery nothing to do while the first one holds the lease", async () => {
     const ref = await chatOf(8);
     const { jobId, incarnation } = await oweSummary(ref);
     call(await sessionAt(ref).beginSummary(jobId, incarnation));

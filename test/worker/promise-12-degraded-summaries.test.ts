@@ -159,7 +159,9 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     });
     const waiting = await summarizeJob(ref);
     expect(waiting).toMatchObject({ is_upgrade: 1 });
-    expect(rings).toBe(waiting?.["next_send_at"]);
+    // The audit has to be told of the appends before the lease ends.
+    expect(rings).toBeGreaterThan(Date.now() + 30_000);
+    expect(rings).toBeLessThanOrEqual(Number(waiting?.["next_send_at"]));
   });
 
   it("tells operators of a makeshift at once, and takes it off their list when it is replaced", async () => {

@@ -59,8 +59,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "owed-work-cleared-when-queued": [
     {
       file: "session/session-work.ts",
-      replace: "          await queue.send(message);",
-      by: "          await queue.send(message);\n          this.shell.store.jobs.delete(message.jobId);",
+      replace: "await queue.send(message);",
+      by: "await queue.send(message);\n          this.shell.store.jobs.delete(message.jobId);",
     },
   ],
   "stale-archive-write": [

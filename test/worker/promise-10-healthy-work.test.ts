@@ -1,0 +1,424 @@
+import { createMessageBatch, createExecutionContext, getQueueResult, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobMessage } from "../../src/contracts/job.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { SummarizerAnswer } from "../../src/contracts/summarizer.ts";
+import { LEASE_MS } from "../../src/memory/work.ts";
+import { consume } from "../../src/pipeline/consume.ts";
+import type { PipelineParts } from "../../src/pipeline/delivery.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import type { SessionObject } from "../../src/session/client.ts";
+import { noteBacklog } from "../../src/session/owed-work.ts";
+import { SessionStore } from "../../src/session/store.ts";
+import { SummarizerError } from "../../src/summarizer/summarizer-error.ts";
+import { birthOf, chatOf, said } from "../support/worker-chat.ts";
+import { owedJobs, oweSummary, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, forkOf, letPass, ring } from "../support/worker-lifetime.ts";
+import { deliver, jobOf, pipelineParts, quoting } from "../support/worker-pipeline.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { summarizeAndArchive } from "../support/worker-stored.ts";
+
+const operations = createOperationsClient(env.OPERATIONS);
+
+afterEach(() => void vi.restoreAllMocks());
+
+/** A model that answers each call when the test lets it. */
+function slowModel() {
+  const calls: { readonly seqs: number[]; answer(): void }[] = [];
+  const parts = pipelineParts({
+    summarizer: {
+      summarize: (given) =>
+        new Promise<SummarizerAnswer>((resolve) => {
+          calls.push({ seqs: given.messages.map(({ seq }) => seq), answer: () => resolve(quoting(given)) });
+        }),
+    },
+  });
+  const isAsked = (times: number): Promise<void> => until(`call ${times}`, async () => calls.length >= times);
+  return { parts, calls, isAsked };
+}
+
+async function bury(body: unknown, parts: PipelineParts = pipelineParts()): Promise<"acked" | "retried"> {
+  const batch = createMessageBatch("threadkeep-summarize-failed", [
+    { id: "0", timestamp: new Date(), attempts: 1, body },
+  ]);
+  await consume(batch, parts);
+  const { explicitAcks } = await getQueueResult(batch, createExecutionContext());
+  return explicitAcks.length === 1 ? "acked" : "retried";
+}
+
+async function rowOf(ref: SessionRef, kind: string) {
+  const row = (await owedJobs(ref)).find((job) => job["kind"] === kind);
+  if (row === undefined) throw new Error(`no ${kind} is owed`);
+  return row;
+}
+
+/** Time passes for what a session owes, and its alarm rings. */
+function ringAfter(ref: SessionRef, ms: number): Promise<void> {
+  return runInDurableObject(stubAt(ref), async (session, { storage }) => {
+    storage.sql.exec("UPDATE jobs SET next_send_at = next_send_at - ?1, lease_until = lease_until - ?1", ms);
+    await session.alarm();
+    await storage.deleteAlarm();
+  });
+}
+
+/** The clock of the isolate, which the test moves on. */
+function movedClock(): { pass(ms: number): void } {
+  let passed = 0;
+  const now = Date.now.bind(Date);
+  vi.spyOn(Date, "now").mockImplementation(() => now() + passed);
+  return {
+    pass(ms) {
+      passed += ms;
+    },
+  };
+}
+
+/** The parts of the consumers, with some calls of a session's object in the test's hands. */
+function partsWith(change: (ref: SessionRef) => Partial<SessionObject>): PipelineParts {
+  const { sessions } = pipelineParts();
+  return pipelineParts({
+    sessions: {
+      get: (ref) => {
+        const changed: Record<string | symbol, unknown> = { ...change(ref) };
+        return new Proxy(sessions.get(ref), { get: (object, name) => changed[name] ?? Reflect.get(object, name) });
+      },
+    },
+  });
+}
+
+describe("promise 10: healthy work, however long it takes", () => {
+  it("is not sent again while a consumer is at it, and is once that is taken for dead", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    await withoutAlarm(ref, (session) => session.alarm());
+    const job = await jobOf(ref, "summarize");
+    const { parts, calls, isAsked } = slowModel();
+    const first = deliver(job, parts);
+    await isAsked(1);
+    const held = await rowOf(ref, "summarize");
+    expect(held).toMatchObject({ sends: 1, next_send_at: held["lease_until"] });
+    expect(Number(held["lease_until"]) - Date.now()).toBeGreaterThan(LEASE_MS - 30_000);
+    for (const ms of [60_000, 60_000, LEASE_MS - 125_000]) {
+      await ringAfter(ref, ms);
+      expect(await rowOf(ref, "summarize")).toMatchObject({ sends: 1 });
+    }
+    expect(await sessionAt(ref).jobStanding(jobId, incarnation)).toBe("held");
+    await runInDurableObject(stubAt(ref), (_, { storage }) => storage.sql.exec("UPDATE jobs SET lease_until = 0"));
+    expect(await sessionAt(ref).jobStanding(jobId, incarnation)).toBe("owed");
+    await ring(ref);
+    await until("another consumer does it", async () => unwrap(await sessionAt(ref).state()).summary !== null);
+    calls[0]?.answer();
+    expect(await first).toBe("acked");
+    expect(unwrap(await sessionAt(ref).summaries(undefined, 9)).data).toHaveLength(1);
+  });
+
+  it("is given its time anew with each chunk", async () => {
+    const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
+    await oweSummary(ref);
+    const { parts, calls, isAsked } = slowModel();
+    const clock = movedClock();
+    const done = deliver(await jobOf(ref, "summarize"), parts);
+    await isAsked(1);
+    const before = await rowOf(ref, "summarize");
+    clock.pass(100_000);
+    calls[0]?.answer();
+    await isAsked(2);
+    const after = await rowOf(ref, "summarize");
+    expect(Number(after["next_send_at"]) - Number(before["next_send_at"])).toBeGreaterThanOrEqual(100_000);
+    expect(after["next_send_at"]).toBe(after["lease_until"]);
+    calls[1]?.answer();
+    expect(await done).toBe("acked");
+  });
+
+  it("leaves the real queue alone: whatever meets the lease is acknowledged, and what waits behind it is done", async () => {
+    const [slow, other] = [await chatOf(8), await chatOf(8)];
+    await oweSummary(slow);
+    const job = await jobOf(slow, "summarize");
+    const { parts, calls, isAsked } = slowModel();
+    const first = deliver(job, parts);
+    await isAsked(1);
+    // As often as the queue delivers a message before it is a dead letter.
+    await env.SUMMARIZE_QUEUE.sendBatch(Array.from({ length: 11 }, () => ({ body: job })));
+    unwrap(await sessionAt(other).summarize({ keepRecentTokens: 0, waitMs: 10_000 }));
+    await until("the queue is empty", async () => (await env.SUMMARIZE_QUEUE.metrics()).backlogCount === 0);
+    expect(unwrap(await sessionAt(other).state()).summary).toMatchObject({ throughSeq: 4 });
+    for (let attempts = 1; attempts <= 11; attempts += 1) expect(await deliver(job, parts, attempts)).toBe("acked");
+    expect(await rowOf(slow, "summarize")).toMatchObject({ sends: 0, failures: 0, state: "owed" });
+    calls[0]?.answer();
+    expect(await first).toBe("acked");
+    expect(calls).toHaveLength(1);
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
+  it("makes room for others before the platform ends its consumer, and goes on where it was", async () => {
+    const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const { parts, calls, isAsked } = slowModel();
+    const clock = movedClock();
+    const first = deliver(job, parts);
+    await isAsked(1);
+    clock.pass(11 * 60_000);
+    calls[0]?.answer();
+    expect(await first).toBe("acked");
+    await takeAlarm(ref);
+    const given = await rowOf(ref, "summarize");
+    expect(given).toMatchObject({ lease: null, chunk_through_seq: null, sends: 0, failures: 0 });
+    expect(Number(given["next_send_at"])).toBeLessThanOrEqual(Date.now());
+    const second = deliver(job, parts);
+    await isAsked(2);
+    calls[1]?.answer();
+    expect(await second).toBe("acked");
+    expect(calls.flatMap(({ seqs }) => seqs)).toEqual(Array.from({ length: 30 }, (_, index) => index + 1));
+    expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ version: 1, throughSeq: 30 });
+  });
+
+  it("that waits for its turn in a queue which is behind is given the time that it takes, unless it is wanted at once", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const seen = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+      await session.alarm();
+      await storage.deleteAlarm();
+      const store = new SessionStore(storage.sql);
+      const now = Date.now();
+      const noted = (sends: number, minutes: number): boolean =>
+        noteBacklog(store, { jobId, sends }, minutes * 60_000, 0.5, now);
+      const pause = (): number => Math.round((Number(store.jobs.nextSendAt()) - now) / 60_000);
+      // Soon enough; another message's; late.
+      const before = [noted(1, 0.1), noted(2, 30), pause()];
+      const after = [noted(1, 30), pause(), noted(1, 10), pause()];
+      const job = store.jobs.byId(jobId);
+      if (job !== null) store.jobs.put({ ...job, nextSendAt: now });
+      const wanted = [noted(1, 30), pause()];
+      await session.beginSummary(jobId, incarnation);
+      const held = [noted(1, 30), pause()];
+      return { before, after, wanted, held };
+    });
+    expect(seen).toEqual({
+      before: [false, false, 1],
+      after: [true, 60, false, 60],
+      wanted: [false, 0],
+      held: [false, 3],
+    });
+  });
+
+  it("is a fork that takes many deliveries: each makes room for others, and none is given up", async () => {
+    const source = await chatOf(12);
+    const copy = beside(source);
+    const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
+    unwrap(await withoutAlarm(copy, (session) => session.createFork(birthOf(copy), from, 0)));
+    const job = await jobOf(copy, "fork");
+    const clock = movedClock();
+    const slow = partsWith((ref) => ({
+      readCopyPage: async (...given: Parameters<SessionObject["readCopyPage"]>) => {
+        clock.pass(11_000);
+        return sessionAt(ref).readCopyPage(...given);
+      },
+      putOff: (...given: Parameters<SessionObject["putOff"]>) =>
+        withoutAlarm(ref, (session) => session.putOff(...given)),
+    }));
+    await runInDurableObject(stubAt(copy), (_, { storage }) => storage.sql.exec("UPDATE jobs SET sends = 3"));
+    expect(await deliver(job, slow, 10)).toBe("acked");
+    const left = await rowOf(copy, "fork");
+    expect(left).toMatchObject({ sends: 0, failures: 0, state: "owed" });
+    expect(Number(left["next_send_at"])).toBeLessThanOrEqual(Date.now());
+    expect(await deliver(job, slow, 11)).toBe("acked");
+    expect(unwrap(await sessionAt(copy).state())).toMatchObject({ status: "active", headSeq: 12 });
+  });
+
+  it("that waits for a summary of its own is put off by its object, for as long as that takes", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const copy = beside(source);
+    const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
+    unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+    const messages = Array.from({ length: 8 }, (_, at) => said(`Something of its own, ${at}, in the harbour.`));
+    unwrap(await withoutAlarm(copy, (session) => session.append({ messages }, null)));
+    await oweSummary(copy);
+    const { parts, calls, isAsked } = slowModel();
+    const summary = deliver(await jobOf(copy, "summarize"), parts);
+    await isAsked(1);
+    const job = await jobOf(copy, "restore");
+    for (let attempts = 1; attempts <= 15; attempts += 1) {
+      expect(await deliver(job, pipelineParts(), attempts)).toBe("acked");
+      await takeAlarm(copy);
+    }
+    expect(await rowOf(copy, "restore")).toMatchObject({ failures: 0, first_failed_at: null });
+    calls[0]?.answer();
+    await summary;
+    expect(await deliver(job)).toBe("acked");
+    expect(unwrap(await sessionAt(copy).state()).origin).toMatchObject({ state: "done" });
+  });
+});
+
+describe("a dead letter", () => {
+  it("of work that a consumer is at, that is done, or that is of another life, is nothing to tell of", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const { parts, calls, isAsked } = slowModel();
+    const done = deliver(job, parts);
+    await isAsked(1);
+    expect(await bury({ ...job, sends: 2 })).toBe("acked");
+    expect(await operations.find(job.jobId)).toBeNull();
+    calls[0]?.answer();
+    await done;
+    expect(await bury(job)).toBe("acked");
+    expect(await bury({ ...job, incarnation: "another" })).toBe("acked");
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
+  /** How a session comes to owe each kind of work, with nobody but the test to do it. */
+  const OWING: Record<Exclude<JobMessage["kind"], "expire">, () => Promise<SessionRef>> = {
+    summarize: async () => {
+      const ref = await chatOf(8);
+      await oweSummary(ref);
+      return ref;
+    },
+    archive: async () => {
+      const ref = await chatOf(8);
+      const { jobId, incarnation } = await oweSummary(ref);
+      const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+      if (step.next !== "call") throw new Error("expected a call");
+      await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request)));
+      return ref;
+    },
+    erase: async () => {
+      const ref = await chatOf(8);
+      unwrap(await withoutAlarm(ref, (session) => session.erase()));
+      return ref;
+    },
+    "erase-copies": async () => {
+      const ref = await chatOf(8);
+      await forkOf(ref);
+      unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
+      return ref;
+    },
+    fork: async () => {
+      const source = await chatOf(8);
+      const copy = beside(source);
+      const from = unwrap(await sessionAt(source).beginFork(copy.session, undefined));
+      unwrap(await withoutAlarm(copy, (session) => session.createFork(birthOf(copy), from, 0)));
+      return copy;
+    },
+    restore: async () => {
+      const source = await chatOf(12);
+      await summarizeAndArchive(source);
+      const copy = beside(source);
+      const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
+      unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
+      return copy;
+    },
+  };
+
+  it.each(Object.keys(OWING) as (keyof typeof OWING)[])(
+    "of work that is owed is listed, and goes from the list when the work is done: %s",
+    async (kind) => {
+      const ref = await OWING[kind]();
+      const job = await jobOf(ref, kind);
+      expect(await bury({ ...job, sends: 1 })).toBe("acked");
+      expect(await operations.find(job.jobId)).toMatchObject({ kind, state: "undelivered", session: ref.session });
+      expect(await rowOf(ref, kind)).toMatchObject({ failures: 0, state: "owed" });
+      expect(await deliver(job)).toBe("acked");
+      expect(await sessionAt(ref).jobStanding(job.jobId, job.incarnation)).toBe("over");
+      expect(await operations.find(job.jobId)).toBeNull();
+    },
+  );
+
+  it("of an expiry goes from the list when the session has expired", async () => {
+    const ref = await chatOf(1, { settings: { expireAfterIdleSeconds: 3_600, summarizeAfterIdleSeconds: null } });
+    await summarizeAll(ref);
+    await letPass(ref, 2 * 3_600_000);
+    await withoutAlarm(ref, (session) => session.alarm());
+    const job = await jobOf(ref, "expire");
+    expect(await bury(job)).toBe("acked");
+    expect(await operations.find(job.jobId)).toMatchObject({ kind: "expire", state: "undelivered" });
+    await until("the session expires", async () => {
+      await ring(ref);
+      return (await owedJobs(ref)).length === 0;
+    });
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
+  it("whose object is out of reach is listed, and comes again until that object has told what became of the work", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const away = partsWith(() => ({
+      jobStanding: async () => {
+        throw new Error("out of reach");
+      },
+    }));
+    expect(await bury(job, away)).toBe("retried");
+    expect(await operations.find(job.jobId)).toMatchObject({ state: "undelivered" });
+    expect(await deliver(job)).toBe("acked");
+    expect(await bury(job)).toBe("acked");
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
+  it("that comes while the work is being done leaves nothing on the list, whichever is first", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const racing = pipelineParts({
+      operations: {
+        ...operations,
+        report: async (failure) => {
+          await deliver(job);
+          await operations.report(failure);
+        },
+      },
+    });
+    expect(await bury(job, racing)).toBe("acked");
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+});
+
+describe("the list of failures", () => {
+  it("does not get a failure that is told after another delivery did the work", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const summarizer = {
+      summarize: async () => {
+        throw new SummarizerError("timeout", "test");
+      },
+    };
+    await deliver(job, pipelineParts({ summarizer }));
+    await deliver(job, pipelineParts({ summarizer }));
+    const report = async (failure: Parameters<typeof operations.report>[0]): Promise<void> => {
+      await deliver(job);
+      await operations.report(failure);
+    };
+    await deliver(job, pipelineParts({ summarizer, operations: { ...operations, report } }));
+    expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
+  it("forgets the better summary that was to come, when its session is erased", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const refused = pipelineParts({
+      summarizer: {
+        summarize: async () => {
+          throw new SummarizerError("refused", "test");
+        },
+      },
+      makeshift: { summarize: async (given) => quoting(given) },
+    });
+    await deliver(job, refused);
+    await takeAlarm(ref);
+    const upgrade = await jobOf(ref, "summarize");
+    expect(await operations.find(upgrade.jobId)).toMatchObject({ reason: "summarizer refused" });
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await deliver(await jobOf(ref, "erase"));
+    expect(await operations.find(upgrade.jobId)).toBeNull();
+  });
+});
+
+async function summarizeAll(ref: SessionRef): Promise<void> {
+  await sessionAt(ref).summarize({ keepRecentTokens: 0, waitMs: 10_000 });
+}
