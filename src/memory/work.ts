@@ -41,6 +41,12 @@ export const LEASE_MS = 180_000;
 const IDLE_JITTER_SHARE = 0.1;
 
 /**
+ * How a job stands with the object that owes it.
+ * - `owed`; - `held`: a consumer is at it; - `given-up`; - `over`: it is done, or of a life of the session that is over
+ */
+export type JobStanding = "owed" | "held" | "given-up" | "over";
+
+/**
  * When a session that fell silent is looked at.
  * @param lastActivityAt ms since 1970
  * @param share in [0, 1), the same for one session each time, so that looking twice sets no other alarm
@@ -99,4 +105,41 @@ export function backlogDelayMs(waitedMs: number, random: number): number {
 /** The pause before the n-th time that something is asked for which is about to be ready. */
 export function waitDelayMs(waits: number): number {
   return Math.min(WAIT_MAX_MS, WAIT_BASE_MS * 2 ** Math.max(0, waits - 1));
+}
+
+/** A message of a queue whose object is out of reach comes back after this, doubled by attempt. */
+const UNREACHABLE_BASE_SECONDS = 5;
+const UNREACHABLE_MAX_SECONDS = 300;
+
+/** The pause after the n-th delivery of a message whose object was out of reach. */
+export function unreachableDelaySeconds(attempts: number): number {
+  return Math.min(UNREACHABLE_MAX_SECONDS, UNREACHABLE_BASE_SECONDS * 2 ** Math.max(0, attempts - 1));
+}
+
+/** The first pause of a message whose events of the audit could not be stored; doubled by attempt. */
+const AUDIT_BASE_SECONDS = 5;
+/** With the queue's 100 retries four days pass: for longer no queue keeps a message. */
+const AUDIT_MAX_SECONDS = 3_600;
+
+/** The pause after the n-th delivery of events of the audit that could not be stored. */
+export function auditDelaySeconds(attempts: number): number {
+  return Math.min(AUDIT_MAX_SECONDS, AUDIT_BASE_SECONDS * 2 ** Math.max(0, attempts - 1));
+}
+
+/** A model that gets a range wrong, while a makeshift serves, is asked again after this, doubled by failure: each answer is paid for. */
+const WRONG_AGAIN_BASE_SECONDS = 60;
+const WRONG_AGAIN_MAX_SECONDS = 3_600;
+
+/** The pause after a wrong answer, n failures having come before it. */
+export function wrongAgainDelaySeconds(failures: number): number {
+  return Math.min(WRONG_AGAIN_MAX_SECONDS, WRONG_AGAIN_BASE_SECONDS * 2 ** failures);
+}
+
+/** A notice of an alert that a webhook did not take is sent again after this, doubled each time. */
+const NOTICE_BASE_MS = 10_000;
+const NOTICE_MAX_MS = 900_000;
+
+/** The pause after a notice was sent, n times having come before. */
+export function noticeDelayMs(before: number): number {
+  return Math.min(NOTICE_MAX_MS, NOTICE_BASE_MS * 2 ** before);
 }

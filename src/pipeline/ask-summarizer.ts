@@ -1,6 +1,7 @@
 import { OVER_BUDGET_REASON } from "../contracts/health.ts";
 import type { SummarizerAnswer, SummarizerUsage } from "../contracts/summarizer.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import { wrongAgainDelaySeconds } from "../memory/work.ts";
 import type { SummaryStep } from "../session/client.ts";
 import { SummarizerError } from "../summarizer/client.ts";
 import type { PipelineParts } from "./delivery.ts";
@@ -25,23 +26,12 @@ export type Asked =
 /** So long a summary that may not be asked for now is left alone: budgets are by the day. */
 const OVER_BUDGET_REST_SECONDS = 3_600;
 
-/**
- * A model that is well and gets a range wrong is paid each time it is asked: while a makeshift serves, it is asked ever more seldom,
- * up to once an hour.
- */
-const WRONG_AGAIN_BASE_SECONDS = 60;
-const WRONG_AGAIN_MAX_SECONDS = 3_600;
-
+/** A model that is well and gets a range wrong is paid each time it is asked: while a makeshift serves, it is asked ever more seldom. */
 function restAfter(
   { kind, retryAfterSeconds }: SummarizerError,
   { isUpgrade, failures }: CallStep,
 ): number | undefined {
   return isUpgrade && kind === "invalid_answer" ? wrongAgainDelaySeconds(failures) : retryAfterSeconds;
-}
-
-/** The pause after a wrong answer, n failures having come before it. */
-export function wrongAgainDelaySeconds(failures: number): number {
-  return Math.min(WRONG_AGAIN_MAX_SECONDS, WRONG_AGAIN_BASE_SECONDS * 2 ** failures);
 }
 
 /**

@@ -2,14 +2,10 @@ import { storeAuditEvents } from "../archive/audit.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
 import { type AuditEvent, auditMessageSchema, type QueuedAuditEvent } from "../contracts/audit.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
+import { auditDelaySeconds } from "../memory/work.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
-
-/** The first pause of a message whose events could not be stored; doubled by attempt. */
-const RETRY_SECONDS = 5;
-/** With the queue's 100 retries four days pass: for longer no queue keeps a message. */
-const MAX_RETRY_SECONDS = 3_600;
 
 export interface AuditDelivery {
   readonly body: unknown;
@@ -125,10 +121,8 @@ export function buryAudit(deliveries: readonly AuditDelivery[], parts: Pick<Audi
   return deliveries.map(() => ACK);
 }
 
-/** The pause after the n-th attempt. */
-export function laterOf(attempts: number): Verdict {
-  const delaySeconds = Math.min(MAX_RETRY_SECONDS, RETRY_SECONDS * 2 ** Math.max(0, attempts - 1));
-  return { verdict: "retry", delaySeconds };
+function laterOf(attempts: number): Verdict {
+  return { verdict: "retry", delaySeconds: auditDelaySeconds(attempts) };
 }
 
 /** The events with users as the archive may know them. */

@@ -1,5 +1,6 @@
 import type { Database } from "../archive/database.ts";
 import type { JobMessage } from "../contracts/job.ts";
+import { unreachableDelaySeconds } from "../memory/work.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
@@ -33,19 +34,13 @@ export type Verdict = { readonly verdict: "ack" } | { readonly verdict: "retry";
 
 export const ACK: Verdict = { verdict: "ack" };
 
-/** A message whose object is out of reach comes back after this, doubled by attempt. */
-const UNREACHABLE_DELAY_SECONDS = 5;
-const MAX_UNREACHABLE_DELAY_SECONDS = 300;
-
 /** A delivery with a body that was understood. */
 export interface Delivery {
   readonly job: JobMessage;
   readonly attempts: number;
 }
 
+/** For a message whose object is out of reach. */
 export function retryLater(attempts: number): Verdict {
-  return {
-    verdict: "retry",
-    delaySeconds: Math.min(MAX_UNREACHABLE_DELAY_SECONDS, UNREACHABLE_DELAY_SECONDS * 2 ** Math.max(0, attempts - 1)),
-  };
+  return { verdict: "retry", delaySeconds: unreachableDelaySeconds(attempts) };
 }

@@ -6,7 +6,7 @@ import {
   type UserJobMessage,
   userJobMessageSchema,
 } from "../contracts/job.ts";
-import type { JobStanding } from "../session/client.ts";
+import type { JobStanding } from "../memory/work.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, retryLater, type Verdict } from "./delivery.ts";
 import { noteFailedJob, type ReportParts } from "./report.ts";

@@ -1,10 +1,9 @@
 import type { SetAsideRows } from "../archive/set-aside.ts";
 import { type Failure, type JobMessage, setAsideIdOf } from "../contracts/job.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
-import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
+import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import { type JobStanding, LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
-import type { SessionClient } from "../session/client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
@@ -26,8 +25,15 @@ export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "job
   readonly trace?: string | undefined;
 };
 
+/** The part of a session's object that knows what became of a job. */
+export interface JobKeeper {
+  jobStanding(jobId: string, incarnation: string): Promise<JobStanding>;
+  /** @returns false if the job is over, and operators need not know */
+  noteUndelivered(jobId: string, incarnation: string, reason: string): Promise<boolean>;
+}
+
 export interface ReportParts {
-  readonly sessions: SessionClient;
+  readonly sessions: { get(ref: SessionRef): JobKeeper };
   readonly operations: Pick<OperationsClient, "report" | "clear" | "settleLate">;
   readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;

@@ -1,22 +1,15 @@
 import { type AlertBook, type AlertNotice, EMPTY_ALERT_BOOK, type OwedNotice } from "../contracts/alert.ts";
+import { noticeDelayMs } from "../memory/work.ts";
 
 /** A webhook that is away for longer is told no more of what is then long past. */
 const KEPT_MS = 7 * 24 * 3_600_000;
 /** Past it the oldest go: of an alert that flaps for days the last are worth the most. */
 const MAX_OWED = 1_000;
-/** The pause before a notice is sent again, doubled each time. */
-const RETRY_BASE_MS = 10_000;
-const RETRY_MAX_MS = 900_000;
 
 interface NoticeRow extends Record<string, SqlStorageValue> {
   readonly id: string;
   readonly notice: string;
   readonly attempts: number;
-}
-
-/** The pause after a notice was sent, n times having come before. */
-export function noticeDelayMs(before: number): number {
-  return Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** before);
 }
 
 /** The tables of what stands, and of what the webhook has to be told. */

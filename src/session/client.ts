@@ -4,7 +4,6 @@ import type { ChatSession } from "./chat-session.ts";
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
-export type { JobStanding } from "./failed-jobs.ts";
 export type { CopyErasures, Life } from "./lineage.ts";
 export { type OwnSettings, settingsByUser, termsOf } from "./settings.ts";
 export type { SummaryStep } from "./summarizing.ts";

@@ -1,15 +1,12 @@
 import type { Fault } from "../contracts/errors.ts";
 import type { JobKind } from "../contracts/job.ts";
-import { LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
+import { type JobStanding, LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
 import { isHeld } from "./owed-work.ts";
 import type { JobRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** What operators hear of work that fails, and may do about it: have it tried again now, or have it given up. */
-
-/** - `owed`; - `held`: a consumer is at it; - `given-up`; - `over`: it is done, or of a life of the session that is over */
-export type JobStanding = "owed" | "held" | "given-up" | "over";
 
 export function standingOf(job: JobRow | null, now: number): JobStanding {
   if (job === null) return "over";

@@ -2,6 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { LimiterEnv } from "../access/rate-limit.ts";
 import type { JobMessage } from "../contracts/job.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
+import type { JobStanding } from "../memory/work.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWorkNamespace } from "../registry/late-work-client.ts";
 import type { LeaseNamespace } from "../registry/lease-client.ts";
@@ -13,7 +14,7 @@ import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, rea
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
 import { eraseCopied, eraseSession } from "./erasing.ts";
-import { type JobStanding, mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
+import { mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
 import { confirmCopyErasures, type CopyErasures, type Erased, readOwedErasures } from "./lineage.ts";

@@ -1,12 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { backlogDelayMs, resendDelayMs, retryDelayMs, upgradeDelayMs, waitDelayMs } from "../../src/memory/work.ts";
-import { wrongAgainDelaySeconds } from "../../src/pipeline/ask-summarizer.ts";
-import { laterOf } from "../../src/pipeline/audit.ts";
-import { retryLater, type Verdict } from "../../src/pipeline/delivery.ts";
-import { noticeDelayMs } from "../../src/registry/alert-store.ts";
+import {
+  auditDelaySeconds,
+  backlogDelayMs,
+  noticeDelayMs,
+  resendDelayMs,
+  retryDelayMs,
+  unreachableDelaySeconds,
+  upgradeDelayMs,
+  waitDelayMs,
+  wrongAgainDelaySeconds,
+} from "../../src/memory/work.ts";
 import { parseRetryAfter } from "../../src/summarizer/retry-after.ts";
-
-const secondsOf = (verdict: Verdict): number => (verdict.verdict === "retry" ? verdict.delaySeconds : NaN);
 
 /** Every pause that grows with what came before it: by attempt, in seconds, in the middle of its jitter. */
 const DELAYS: Record<string, { of(attempt: number): number; readonly first: number[]; readonly longest: number }> = {
@@ -35,13 +39,13 @@ const DELAYS: Record<string, { of(attempt: number): number; readonly first: numb
     first: [1, 2, 4, 8, 16, 30],
     longest: 30,
   },
-  "retryLater, of a message whose object is out of reach": {
-    of: (n) => secondsOf(retryLater(n)),
+  "unreachableDelaySeconds, of a message whose object is out of reach": {
+    of: unreachableDelaySeconds,
     first: [5, 10, 20, 40, 80, 160, 300],
     longest: 300,
   },
-  "laterOf, of events of the audit": {
-    of: (n) => secondsOf(laterOf(n)),
+  "auditDelaySeconds, of events of the audit": {
+    of: auditDelaySeconds,
     first: [5, 10, 20, 40],
     longest: 3_600,
   },
