@@ -233,8 +233,19 @@ export class SessionShell {
       this.arm();
       return;
     }
-    const at = soonestIdleAt(this.store, session, now);
-    if (at !== null && (this.#alarmAt === null || this.#alarmAt > at)) this.#setAlarm(at);
+    this.#armBy(soonestIdleAt(this.store, session, now));
+  }
+
+  /** After a lease: it may end before the moment at which the job was to be sent again, and seldom does. */
+  armForLease(): void {
+    if (this.#alarmAt === undefined) this.arm();
+    else this.#armBy(this.store.jobs.nextSendAt());
+  }
+
+  /** Leaves an alarm alone that rings in time. */
+  #armBy(at: number | null): void {
+    if (at !== null && (this.#alarmAt === null || this.#alarmAt === undefined || this.#alarmAt > at))
+      this.#setAlarm(at);
   }
 
   /** The alarm rings: none is set now. */

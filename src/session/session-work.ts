@@ -65,9 +65,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   // Summaries
 
   async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
-    return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) =>
-      beginSummary(this.shell.store, session, jobId, newId, Date.now()),
-    );
+    return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) => {
+      const step = beginSummary(this.shell.store, session, jobId, newId, Date.now());
+      if (step.next === "call") this.shell.armForLease();
+      return step;
+    });
   }
 
   /** @param shortfall why it is not by the summarizer that was asked for; null if it is */
@@ -88,7 +90,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         oweRange(this.shell.store, session, now);
         this.shell.changed();
         this.shell.wake(jobId);
-      }
+      } else if (saved.step.next === "call") this.shell.armForLease();
       return saved.step;
     });
   }

@@ -114,6 +114,20 @@ describe("promise 10: healthy work, however long it takes", () => {
     expect(unwrap(await sessionAt(ref).summaries(undefined, 9)).data).toHaveLength(1);
   });
 
+  it("that was to be sent again late, as after a long pause, is sent again when the lease ends", async () => {
+    const ref = await chatOf(8);
+    const { jobId, incarnation } = await oweSummary(ref);
+    const failed = { reason: "busy", retryAfterSeconds: 3_600 };
+    await sessionAt(ref).noteFailure(jobId, incarnation, failed);
+    const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+    const { alarm, leaseUntil } = await runInDurableObject(stubAt(ref), async (_, { storage }) => ({
+      alarm: await storage.getAlarm(),
+      leaseUntil: storage.sql.exec("SELECT lease_until FROM jobs").one()["lease_until"],
+    }));
+    expect(step.next).toBe("call");
+    expect(alarm).toBe(leaseUntil);
+  });
+
   it("is given its time anew with each chunk", async () => {
     const ref = await chatOf(34, { words: 900, settings: { summarizeAfterTokens: 1_000_000, keepRecentTokens: 0 } });
     await oweSummary(ref);
