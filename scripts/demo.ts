@@ -4,7 +4,7 @@ import { ApiProblem, ServiceOutOfReach } from "./api.ts";
 import { runDemo } from "./demo/run-demo.ts";
 import { createScreen } from "./demo/screen.ts";
 import { projectRoot } from "./dev/paths.ts";
-import { noneOf, readCommandLine } from "./program/command-line.ts";
+import { noneOf, readCommandLine, readFolder } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run demo -- [OPTION…]     shows what Threadkeep does, with real parts, in under 30 s
@@ -26,7 +26,7 @@ const OPTIONS = {
 
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
   noneOf(positionals);
-  return values;
+  return { ...values, state: readFolder("--state", values.state) };
 });
 
 await runProgram(commandLine, {

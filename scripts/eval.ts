@@ -6,7 +6,14 @@ import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http
 import { askAll, newestTurns, plainBm25, readConversations, recallRow } from "./eval/retrieval.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
-import { oneOf, readCommandLine, UsageFault, type Values } from "./program/command-line.ts";
+import {
+  oneOf,
+  readCommandLine,
+  readInputFile,
+  readServiceUrl,
+  UsageFault,
+  type Values,
+} from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run eval -- retrieval FILE [--url URL --key KEY]
@@ -63,8 +70,9 @@ function readOptions(
   if (measure !== "retrieval" && measure !== "summaries") {
     throw new UsageFault("say what to measure: retrieval or summaries");
   }
-  const file = oneOf(files, "which file? It is not part of this repository");
+  const file = readInputFile(oneOf(files, "which file? It is not part of this repository"));
   const { percent: percentText = String(DEFAULT_PERCENT), only, url, key, "admin-key": adminKey } = values;
+  if (url !== undefined) readServiceUrl("--url", url);
   if (measure === "retrieval") {
     if (values.percent !== undefined || only !== undefined || adminKey !== undefined) {
       throw new UsageFault("retrieval takes no --percent, --only or --admin-key");

@@ -4,7 +4,7 @@ import { readLocalService } from "./api.ts";
 import { projectRoot } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
 import { EXAMPLES, isWorkerExample, runExample, runWorkerExample } from "./examples/run-example.ts";
-import type { CommandLine } from "./program/command-line.ts";
+import { type CommandLine, readServiceUrl } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run example -- NAME     one of ${EXAMPLES.join(", ")}; see examples/README.md
@@ -22,7 +22,8 @@ await runProgram(readName(process.argv.slice(2)), {
       await runWorkerExample(name, stateDirectory);
       return EXIT.ok;
     }
-    const named = url === undefined || apiKey === undefined ? null : { url, apiKey };
+    const named =
+      url === undefined || apiKey === undefined ? null : { url: readServiceUrl("THREADKEEP_URL", url), apiKey };
     const service = named ?? readLocalService(stateDirectory);
     if (service === null) throw new StartError("No service runs here. Start it with npm start, then this again.");
     return runExample(name, args, service);

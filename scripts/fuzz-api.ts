@@ -3,7 +3,7 @@ import { makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "
 import { showTable } from "./bench/table.ts";
 import { describeFailure } from "./fuzz-api/describe-failure.ts";
 import { type FuzzReport, type FuzzTarget, runFuzz, sendOne } from "./fuzz-api/run-fuzz.ts";
-import { noneOf, readCommandLine, readNumber, UsageFault } from "./program/command-line.ts";
+import { noneOf, readCommandLine, readNumber, readServiceUrl, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run fuzz:api -- --requests N   malformed and hostile requests, sound ones among them, to a service of its own
@@ -39,6 +39,7 @@ const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, pos
   noneOf(positionals);
   const { requests, seed, only, url, key, "admin-key": adminKey = null } = values;
   if (url !== undefined && key === undefined) throw new UsageFault("--url needs --key");
+  if (url !== undefined) readServiceUrl("--url", url);
   return {
     requests: readNumber("--requests", requests, 0, MAX_NUMBER),
     seed: readNumber("--seed", seed, 0, MAX_NUMBER),

@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
 import { type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
 import { readJsonFile, writePrivateFile } from "./dev/files.ts";
-import { noneOf, readCommandLine, readNumber, UsageFault } from "./program/command-line.ts";
+import { noneOf, readCommandLine, readNumber, readOutputFile, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
 const HELP = `npm run fuzz -- --seeds N        seeded interleavings over session, queue and archive; every promise is checked after every step
@@ -73,7 +73,7 @@ const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, pos
     seconds: seconds === undefined ? Number.POSITIVE_INFINITY : read("seconds", seconds),
     least: read("least", values.least),
     workers: read("workers", values.workers, 1, MAX_WORKERS),
-    progressFile: values.continue ?? null,
+    progressFile: values.continue === undefined ? null : readOutputFile("--continue", values.continue),
     planted: planted ? (some === undefined ? bugs : someOf(bugs, read("some", some, 1))) : null,
   };
 });

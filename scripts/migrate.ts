@@ -1,5 +1,6 @@
 // npm run migrate: brings the schema of a PostgreSQL up to date, and lets the Worker's role log in. `--help` tells the rest.
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
+import { readDatabaseAddress } from "./dev/database-address.ts";
 import { applyMigrations, openWorkerRole } from "./dev/database.ts";
 import { describeError, StartError } from "./dev/start-error.ts";
 import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
@@ -54,13 +55,12 @@ async function migrate(address: URL, password: string | null): Promise<void> {
 }
 
 function readAddress(): URL {
-  const text = process.env["DATABASE_URL"] ?? "";
-  if (!/^postgres(ql)?:/.test(text) || !URL.canParse(text)) {
-    throw new UsageFault(
-      "Set DATABASE_URL to the address of the database: postgres://USER:PASSWORD@HOST:5432/DATABASE",
-    );
+  try {
+    return readDatabaseAddress("DATABASE_URL", process.env["DATABASE_URL"] ?? "");
+  } catch (error) {
+    if (error instanceof StartError) throw new UsageFault(error.message);
+    throw error;
   }
-  return new URL(text);
 }
 
 function readPassword(): string | null {

@@ -1,10 +1,10 @@
 // npm run provision: makes in a Cloudflare account what an environment needs. `--help` tells the rest.
-import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline/promises";
 import { wranglerToml } from "./deploy/check-environment.ts";
 import { provision } from "./deploy/provision.ts";
 import { runWrangler } from "./deploy/run-wrangler.ts";
+import { makeFolder } from "./dev/folders.ts";
 import { projectRoot } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
 import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
@@ -50,7 +50,7 @@ await runProgram(commandLine, {
 
 async function run(environment: string, isDryRun: boolean, isConfirmed: boolean): Promise<void> {
   const directory = path.join(projectRoot, ".threadkeep");
-  mkdirSync(directory, { recursive: true });
+  makeFolder(directory);
   await provision({
     environment,
     configFile: wranglerToml,

@@ -1,11 +1,10 @@
 import path from "node:path";
 import { projectRoot } from "./dev/paths.ts";
-import { type Service, startService } from "./dev/service.ts";
+import { DEFAULT_PORT, type Service, startService } from "./dev/service.ts";
 import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
-import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { noneOf, readCommandLine, readFolder, readNumber } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-const DEFAULT_PORT = 8787;
 const MAX_PORT = 65_535;
 
 /** Long enough for a summary: the last four messages of a chat always stay word for word. */
@@ -54,7 +53,7 @@ const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, pos
   noneOf(positionals);
   return {
     port: readNumber("--port", values.port ?? (process.env["PORT"] || String(DEFAULT_PORT)), 0, MAX_PORT),
-    stateDir: path.resolve(values.state ?? path.join(projectRoot, ".threadkeep")),
+    stateDir: readFolder("--state", values.state ?? path.join(projectRoot, ".threadkeep")),
     isVerbose: values.verbose,
   };
 });

@@ -3,7 +3,7 @@ import path from "node:path";
 import { userIdSchema } from "../src/contracts/session.ts";
 import { signUserToken } from "./dev/issuer.ts";
 import { projectRoot, statePaths } from "./dev/paths.ts";
-import { noneOf, readCommandLine, readNumber, UsageFault } from "./program/command-line.ts";
+import { noneOf, readCommandLine, readFolder, readNumber, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run --silent token -- --user NAME [OPTION…]     prints a token of a user, as Supabase Auth would issue it
@@ -30,7 +30,7 @@ const OPTIONS = {
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
   noneOf(positionals);
   const expiresInSeconds = readNumber("--expires-in", values["expires-in"], 1, MAX_EXPIRY_SECONDS);
-  return { user: readUser(values.user), expiresInSeconds, stateDirectory: values.state };
+  return { user: readUser(values.user), expiresInSeconds, stateDirectory: readFolder("--state", values.state) };
 });
 
 await runProgram(commandLine, {

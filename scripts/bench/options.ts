@@ -1,5 +1,12 @@
 // The command line of the benchmark.
-import { type CommandLine, noneOf, readCommandLine, readNumber, UsageFault } from "../program/command-line.ts";
+import {
+  type CommandLine,
+  noneOf,
+  readCommandLine,
+  readNumber,
+  readOutputFile,
+  UsageFault,
+} from "../program/command-line.ts";
 
 export const SECTIONS = ["bundle", "latency", "access", "search", "update", "load", "flood", "archive-search"] as const;
 export type Section = (typeof SECTIONS)[number];
@@ -146,7 +153,7 @@ export function parseOptions(
       rate: readCount("--rate", rate, defaults.rate, MAX_RATE),
       floodSeconds: readCount("--seconds", seconds, defaults.floodSeconds, MAX_SECONDS),
       items: readCount("--items", items, defaults.items, MAX_ITEMS),
-      jsonFile: values.json,
+      jsonFile: values.json === undefined ? undefined : readOutputFile("--json", values.json),
       target: readTarget(values.url, values.key ?? env["THREADKEEP_API_KEY"], env),
     };
   });

@@ -1,5 +1,5 @@
 // The address that Hyperdrive connects to: the database that migrations were applied to, by the role that may do no more than the Worker.
-import { StartError } from "../dev/start-error.ts";
+import { readDatabaseAddress } from "../dev/database-address.ts";
 
 const ROLE = "threadkeep_worker";
 
@@ -9,10 +9,7 @@ const ROLE = "threadkeep_worker";
  */
 export function workerAddress(databaseUrl: string | undefined, password: string | undefined): string | null {
   if (databaseUrl === undefined || databaseUrl === "" || password === undefined || password === "") return null;
-  const url = URL.canParse(databaseUrl) ? new URL(databaseUrl) : null;
-  if (url === null || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === "") {
-    throw new StartError("DATABASE_URL must be postgres://USER:PASSWORD@HOST:5432/DATABASE, as for npm run migrate.");
-  }
+  const url = readDatabaseAddress("DATABASE_URL", databaseUrl);
   // A pooler of Supabase wants the project behind the name of the role: postgres.REF.
   const project = /\.(\w+)$/.exec(decodeURIComponent(url.username))?.[1];
   url.username = project === undefined ? ROLE : `${ROLE}.${project}`;

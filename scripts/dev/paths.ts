@@ -4,6 +4,24 @@ import { fileURLToPath } from "node:url";
 /** The folder of the checkout: it holds package.json, wrangler.toml and migrations. */
 export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 
+/** What a service puts into its state directory, in this version or an earlier one, besides what it renames there. */
+export const OWN_FILES: ReadonlySet<string> = new Set([
+  "dev.json",
+  "keys.json",
+  "issuer-key.json",
+  "lock.json",
+  "processes.json",
+  "bundle",
+  "state",
+  "tmp",
+  "worker.log",
+  "worker.log.previous",
+  "postgres",
+  "postgres-port",
+  "postgres.log",
+  "demo",
+]);
+
 export interface StatePaths {
   directory: string;
   devJson: string;

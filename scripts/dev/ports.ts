@@ -20,9 +20,18 @@ export async function findFreePort(): Promise<number> {
   throw new Error(`No free port was found between ${FIRST_PORT} and ${LAST_PORT}`);
 }
 
-/** Asks both ways: macOS lets one bind 127.0.0.1 beside a listener on all addresses, and a bind fails on a closing port. */
 export async function isPortFree(port: number): Promise<boolean> {
-  return !(await doesAnyoneAnswer(port)) && (await canListen(port));
+  return (await lookAtPort(port)) === "free";
+}
+
+/**
+ * Asks both ways: macOS lets one bind 127.0.0.1 beside a listener on all addresses, and a bind fails on a closing port.
+ * @returns `free`, `taken`, or the system's code for why this user cannot listen there
+ */
+export async function lookAtPort(port: number): Promise<string> {
+  if (await doesAnyoneAnswer(port)) return "taken";
+  const refusal = await refusalToListen(port);
+  return refusal === null ? "free" : refusal === "EADDRINUSE" ? "taken" : refusal;
 }
 
 function doesAnyoneAnswer(port: number): Promise<boolean> {
@@ -38,10 +47,11 @@ function doesAnyoneAnswer(port: number): Promise<boolean> {
   });
 }
 
-function canListen(port: number): Promise<boolean> {
+/** Null: it is granted. */
+function refusalToListen(port: number): Promise<string | null> {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, LOOPBACK, () => server.close(() => resolve(true)));
+    server.once("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen(port, LOOPBACK, () => server.close(() => resolve(null)));
   });
 }

@@ -3,7 +3,6 @@ import {
   cpSync,
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -13,6 +12,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
+import { makeFolder } from "./folders.ts";
 import { isErrorWithCode } from "./processes.ts";
 import { StartError } from "./start-error.ts";
 
@@ -57,7 +57,7 @@ export function copyPostgresBinaries(binaries: PostgresBinaries, parent: string)
   if (!existsSync(target)) {
     const temporary = `${target}.${process.pid}.new`;
     rmSync(temporary, { recursive: true, force: true });
-    mkdirSync(parent, { recursive: true, mode: 0o755 });
+    makeFolder(parent, 0o755);
     cpSync(binaries.directory, temporary, { recursive: true, verbatimSymlinks: true });
     openToAll(temporary);
     renameSync(temporary, target);

@@ -18,6 +18,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Client } from "pg";
 import { readTail } from "./files.ts";
+import { makeFolder } from "./folders.ts";
 import { projectRoot, type StatePaths } from "./paths.ts";
 import { findFreePort, isPortFree, LOOPBACK } from "./ports.ts";
 import { copyPostgresBinaries, findPostgresBinaries, type PostgresBinaries } from "./postgres-binaries.ts";
@@ -142,7 +143,7 @@ function locate(paths: StatePaths): Installation {
 
   const stateId = createHash("sha256").update(paths.directory).digest("hex").slice(0, 12);
   const dataDirectory = isStateReachable ? paths.postgresData : path.join(SHARED_DIRECTORY, stateId, "postgres");
-  mkdirSync(path.dirname(dataDirectory), { recursive: true, mode: 0o755 });
+  makeFolder(path.dirname(dataDirectory), 0o755);
   return {
     binaries: areBinariesReachable ? binaries : copyPostgresBinaries(binaries, SHARED_DIRECTORY),
     user,

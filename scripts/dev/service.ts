@@ -1,19 +1,28 @@
-import { chmodSync, mkdirSync, rmSync, statSync } from "node:fs";
+import { chmodSync, readdirSync, rmSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { readDatabaseAddress } from "./database-address.ts";
 import { applyMigrations, createDatabase, openWorkerRole } from "./database.ts";
 import { writePrivateFile } from "./files.ts";
+import { makeFolder } from "./folders.ts";
 import { type LocalIssuer, startIssuer } from "./issuer.ts";
 import { LOCAL_TENANT, type LocalKeys, loadKeys } from "./keys.ts";
 import { lockState } from "./lock.ts";
-import { type StatePaths, statePaths } from "./paths.ts";
-import { isPortFree, LOOPBACK } from "./ports.ts";
+import { OWN_FILES, projectRoot, type StatePaths, statePaths } from "./paths.ts";
+import { lookAtPort, LOOPBACK } from "./ports.ts";
 import { type PostgresServer, postgresUrl, startPostgres } from "./postgres.ts";
-import { isErrorWithCode, killTrees, ProcessRecord, readSurvivors, signalProcess, waitUntilGone } from "./processes.ts";
+import { killTrees, ProcessRecord, readSurvivors, signalProcess, waitUntilGone } from "./processes.ts";
 import { StartError } from "./start-error.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 import { WorkerProcess } from "./worker.ts";
 
 const DATABASE = "threadkeep";
+/** Ports up to this one are root's on most systems. */
+const LAST_PORT_OF_ROOT = 1023;
+const LAST_PORT = 65_535;
+/** Of the service, where none is named. */
+export const DEFAULT_PORT = 8787;
 const MAX_DATABASE_RESTARTS = 3;
 
 export interface ServiceOptions {
@@ -68,6 +77,7 @@ export interface Service {
 
 export async function startService(options: ServiceOptions): Promise<Service> {
   const paths = statePaths(options.stateDir);
+  checkDatabaseAddresses(options);
   makeStateDirectory(paths);
   const unlock = lockState(paths.lock, options.stateDir);
   const record = new ProcessRecord(paths.processes);
@@ -303,20 +313,26 @@ class RunningService implements Service {
 }
 
 function makeStateDirectory(paths: StatePaths): void {
-  try {
-    mkdirSync(paths.directory, { recursive: true });
-    // PostgreSQL runs as another user where this is root, and must get through; all else in here is closed by itself.
-    if (statSync(paths.directory).uid === process.getuid?.()) {
-      chmodSync(paths.directory, process.getuid() === 0 ? 0o755 : 0o700);
-    }
-    mkdirSync(paths.workerState, { recursive: true, mode: 0o700 });
-    mkdirSync(paths.workerTemporary, { recursive: true, mode: 0o700 });
-  } catch (error) {
-    if (!isErrorWithCode(error, "EACCES") && !isErrorWithCode(error, "EPERM")) throw error;
+  refuseSharedFolder(paths.directory);
+  makeFolder(paths.directory);
+  const isOurs = readdirSync(paths.directory).every((name) => OWN_FILES.has(name));
+  // PostgreSQL runs as another user where this is root, and must get through; all else in here is closed by itself.
+  if (isOurs && statSync(paths.directory).uid === process.getuid?.()) {
+    chmodSync(paths.directory, process.getuid() === 0 ? 0o755 : 0o700);
+  }
+  makeFolder(paths.workerState, 0o700);
+  makeFolder(paths.workerTemporary, 0o700);
+}
+
+/** A folder that holds a home, a checkout or a disk is no place for the state: its rights would change, and whoever deletes the state deletes the rest. */
+function refuseSharedFolder(directory: string): void {
+  for (const kept of [homedir(), projectRoot]) {
+    const isWithin = `${path.resolve(kept)}${path.sep}`.startsWith(
+      directory.endsWith(path.sep) ? directory : `${directory}${path.sep}`,
+    );
+    if (!isWithin) continue;
     throw new StartError(
-      `${paths.directory} belongs to another user (did root run npm start here?). Give it to you with chown -R, or use another: ` +
-        "npm start -- --state DIR",
-      { cause: error },
+      `${directory} holds more than a service's state. Name a folder of its own: --state ${path.join(directory, ".threadkeep")}`,
     );
   }
 }
@@ -341,13 +357,46 @@ const PORT_PATIENCE_MS = 3_000;
 async function checkPort(wanted: number | undefined): Promise<number | null> {
   if (wanted === undefined || wanted === 0) return null;
   const deadline = Date.now() + PORT_PATIENCE_MS;
-  do {
-    if (await isPortFree(wanted)) return wanted;
+  for (;;) {
+    const found = await lookAtPort(wanted);
+    if (found === "free") return wanted;
+    if (found !== "taken") throw new StartError(describePort(wanted, found));
+    if (Date.now() >= deadline) throw new StartError(describePort(wanted, found));
     await sleep(50);
-  } while (Date.now() < deadline);
-  throw new StartError(
-    `Port ${wanted} is taken by another program. Choose another: npm start -- --port ${wanted + 1} (or set PORT).`,
-  );
+  }
+}
+
+/** @param found `taken`, or the system's code for why nobody can listen there */
+export function describePort(port: number, found: string): string {
+  const next = port < LAST_PORT_OF_ROOT || port === LAST_PORT ? DEFAULT_PORT : port + 1;
+  const other = `Choose another: npm start -- --port ${next} (or set PORT).`;
+  if (found === "taken") return `Port ${port} is taken by another program. ${other}`;
+  if (found === "EACCES" || found === "EPERM") {
+    return `This user may not listen on port ${port}: systems keep ports under 1024 for root, and some keep others for themselves. ${other}`;
+  }
+  return `Nobody can listen on port ${port} of ${LOOPBACK} (${found}). ${other}`;
+}
+
+/** Before anything is made: a slip in an address would else be told as a host that nobody wrote. */
+function checkDatabaseAddresses({ databaseUrl, workerDatabaseUrl }: ServiceOptions): void {
+  if (workerDatabaseUrl !== undefined && databaseUrl === undefined) {
+    throw new StartError(
+      "WORKER_DATABASE_URL goes with DATABASE_URL, which is not set: it is the same database, by another role.",
+    );
+  }
+  if (databaseUrl === undefined) return;
+  const addresses = [
+    ["DATABASE_URL", readDatabaseAddress("DATABASE_URL", databaseUrl)] as const,
+    ...(workerDatabaseUrl === undefined
+      ? []
+      : [["WORKER_DATABASE_URL", readDatabaseAddress("WORKER_DATABASE_URL", workerDatabaseUrl)] as const]),
+  ];
+  const [name, { password }] = addresses.at(-1) ?? addresses[0] ?? ["", { password: "" }];
+  if (password === "") {
+    throw new StartError(
+      `${name} holds no password, and the Worker connects with one: postgres://USER:PASSWORD@HOST:5432/DATABASE`,
+    );
+  }
 }
 
 function rejectOnAbort(signal: AbortSignal | undefined): Promise<never> {

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeFolder } from "./folders.ts";
 import { projectRoot } from "./paths.ts";
 import { StartError } from "./start-error.ts";
 
@@ -33,7 +34,7 @@ export function bundlePaths(directory: string): { modules: string; options: stri
 export async function bundleWorker(directory: string, bundleOptions: BundleOptions = {}): Promise<void> {
   const { modules, options } = bundlePaths(directory);
   rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
+  makeFolder(directory);
   await Promise.all([
     run([WRANGLER, "deploy", "--dry-run", "--env", "", "--outdir", modules], directory, bundleOptions),
     run([READ_OPTIONS, options], directory, bundleOptions),

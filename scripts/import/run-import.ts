@@ -111,7 +111,9 @@ async function sizeOf(files: readonly string[]): Promise<number> {
       total += found.size;
     } catch (error) {
       if (error instanceof UsageProblem) throw error;
-      throw new UsageProblem(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+      throw new UsageProblem(
+        `${file === "" ? "A file without a name" : file} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
   return total;
@@ -171,13 +173,24 @@ async function load(
         tally.bytesRead += bytes;
       },
     });
-    for await (const entry of entries) {
+    const read = entries[Symbol.asyncIterator]();
+    for (let next = await nextOf(read, file); next.done !== true; next = await nextOf(read, file)) {
       interrupt.throwIfAborted();
-      await take(entry, preparer, tally, target);
+      await take(next.value, preparer, tally, target);
     }
     preparer.endFile();
   }
   return await target.finish();
+}
+
+/** A disk may fail amid a file that could be opened. */
+async function nextOf(entries: AsyncIterator<Entry>, file: string): Promise<IteratorResult<Entry>> {
+  try {
+    return await entries.next();
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    throw new UsageProblem(`${file} cannot be read to its end: ${error.message}`);
+  }
 }
 
 async function take(entry: Entry, preparer: Preparer, tally: Tally, target: Target): Promise<void> {

@@ -34,7 +34,9 @@ export function adminTargetOf(named: string | undefined, { env, stateDirectory }
     );
   }
   if (!/^https?:\/\/./.test(url) || !URL.canParse(url)) {
-    throw new AdminFault(`${url} is no address of a service. Give one such as https://memory.example.com.`);
+    throw new AdminFault(
+      `${url === "" ? '""' : url} is no address of a service. Give one such as https://memory.example.com.`,
+    );
   }
   const isLocal = local !== null && new URL(url).origin === new URL(local.url).origin;
   const adminKey = env["THREADKEEP_ADMIN_KEY"] ?? (isLocal ? local.adminKey : undefined);

@@ -1,4 +1,6 @@
 // How the programs of this folder read what they are called with.
+import { accessSync, constants, statSync } from "node:fs";
+import path from "node:path";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 
 /** A command line that asks for nothing sensible: the message says what is wrong with it. */
@@ -52,6 +54,48 @@ export function oneOf(positionals: readonly string[], fault: string): string {
 
 export function noneOf(positionals: readonly string[]): void {
   if (positionals.length > 0) throw new UsageFault(`unknown argument ${JSON.stringify(positionals[0])}`);
+}
+
+/** The whole path of a folder that an option names. */
+export function readFolder(name: string, text: string): string {
+  if (text.trim() === "") throw new UsageFault(`${name} must name a folder, and is empty`);
+  return path.resolve(text);
+}
+
+/** A file that is to be read. */
+export function readInputFile(text: string): string {
+  const found = statSync(text, { throwIfNoEntry: false });
+  if (found?.isFile() === true) return text;
+  throw new UsageFault(
+    `${JSON.stringify(text)} is ${found === undefined ? "not there" : "no file"}: name a file to read`,
+  );
+}
+
+/** The whole path of a file that an option names, and that is to be written in the end: told now, and not after all the work. */
+export function readOutputFile(name: string, text: string): string {
+  if (text.trim() === "") throw new UsageFault(`${name} must name a file, and is empty`);
+  const file = path.resolve(text);
+  const folder = path.dirname(file);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new UsageFault(`${name} must name a file, and ${file} is a folder`);
+  }
+  try {
+    accessSync(folder, constants.W_OK | constants.X_OK);
+    if (!statSync(folder).isDirectory()) throw new Error("a file stands there");
+  } catch (error) {
+    throw new UsageFault(
+      `${name} cannot be written in ${folder} (${error instanceof Error ? error.message : String(error)})`,
+    );
+  }
+  return file;
+}
+
+/** The address of a service that an option or variable names. */
+export function readServiceUrl(name: string, text: string): string {
+  if (/^https?:\/\/./.test(text) && URL.canParse(text)) return text;
+  throw new UsageFault(
+    `${name} must be the address of a service, such as http://127.0.0.1:8787, not ${JSON.stringify(text)}`,
+  );
 }
 
 /** @param max at most nine digits */

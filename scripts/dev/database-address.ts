@@ -1,0 +1,55 @@
+// The address of a PostgreSQL as a person writes it, looked at before anybody tries to connect.
+import { StartError } from "./start-error.ts";
+
+const FORM = "postgres://USER:PASSWORD@HOST:5432/DATABASE";
+const NO_HOST = `must name the host of the server before its database, and no socket: ${FORM}`;
+const HOW_TO_ENCODE =
+  "Letters, digits and - . _ ~ stand in it as they are; write each other character as % and its two hexadecimal digits, as this does: " +
+  "node -p 'encodeURIComponent(\"PASSWORD\")'";
+/** A % that begins no encoded byte. */
+const BARE_PERCENT = /%(?![0-9a-f]{2})/i;
+
+/**
+ * The parts of an address. Whatever is wrong is told by the variable's name, never by its value, which holds a password.
+ * @param name of the variable that holds it
+ * @throws StartError
+ */
+export function readDatabaseAddress(name: string, text: string): URL {
+  const fault = faultOf(text);
+  if (fault !== null) throw new StartError(`${name} ${fault}`);
+  return new URL(text);
+}
+
+function faultOf(text: string): string | null {
+  if (!/^postgres(?:ql)?:\/\//i.test(text)) return `is no address of a database. It must be like ${FORM}`;
+  if (hasUnencoded(text))
+    return `has a user name or a password with characters that no address holds as they are. ${HOW_TO_ENCODE}`;
+  if (/^[^/]*\/\/[^/?#]*@(?:[/?#]|$)/.test(text)) return NO_HOST;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || /\s/.test(text)) return `is no sound address. It must be like ${FORM}`;
+  if (url.hostname === "" || url.searchParams.has("host")) return NO_HOST;
+  if (url.username === "") return `names no user: ${FORM}`;
+  if (url.pathname.length < 2) return `names no database after the host: ${FORM}`;
+  return null;
+}
+
+/**
+ * Whether the part before the last @ holds what belongs to a later part: a URL ends its host at the first / ? or #, and the rest of the
+ * password then passes for a port, a path or nothing, and the user's name for the host.
+ */
+function hasUnencoded(text: string): boolean {
+  const rest = text.slice(text.indexOf("//") + 2);
+  const authority = /^[^/?#]*/.exec(rest)?.[0] ?? "";
+  if (!authority.includes("@")) return rest.includes("@") || rest.includes("#");
+  const credentials = authority.slice(0, authority.lastIndexOf("@"));
+  return rest.includes("#") || BARE_PERCENT.test(credentials) || !isDecodable(credentials);
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
