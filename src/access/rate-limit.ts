@@ -55,8 +55,15 @@ const PATIENCE_MS = 100;
 /** Whether one more request passes. Never rejects: a limiter in trouble lets everybody in, and the log is told once. */
 export type Admit = (tier: keyof Limiters, key: string) => Promise<boolean>;
 
-/** @param limiters null where the deployment is set to have no limits */
-export function createAdmission(limiters: Partial<Limiters> | null, log: Log): Admit {
+/**
+ * @param limiters null where the deployment is set to have no limits
+ * @param inItsPlace decides where a limiter is in trouble: by default everybody passes
+ */
+export function createAdmission(
+  limiters: Partial<Limiters> | null,
+  log: Log,
+  inItsPlace: (tier: keyof Limiters, key: string) => boolean = () => true,
+): Admit {
   const inTrouble = new Set<keyof Limiters>();
 
   return async (tier, key) => {
@@ -70,8 +77,33 @@ export function createAdmission(limiters: Partial<Limiters> | null, log: Log): A
     } catch (error) {
       if (!inTrouble.has(tier)) log.warn("rate_limiter_failed", { tier, ...errorFields(error) });
       inTrouble.add(tier);
-      return true;
+      return inItsPlace(tier, key);
     }
+  };
+}
+
+/** What passes in a period where wrangler.toml says nothing else. */
+export const USUAL_LIMITS: Readonly<Record<keyof Limiters, number>> = {
+  user: 100,
+  key: 2_000,
+  keyHigh: 20_000,
+  tenant: 5_000,
+  tenantHigh: 50_000,
+  stranger: 50,
+};
+
+/** Counts here what a limiter in trouble does not, for whoever has a memory of its own: as much passes as usual. */
+export function createOwnCount(now: () => number = Date.now): (tier: keyof Limiters, key: string) => boolean {
+  const counts = new Map<string, number>();
+  let since = 0;
+  return (tier, key) => {
+    if (now() - since >= RATE_LIMIT_PERIOD_SECONDS * 1_000) {
+      since = now();
+      counts.clear();
+    }
+    const count = (counts.get(`${tier}/${key}`) ?? 0) + 1;
+    counts.set(`${tier}/${key}`, count);
+    return count <= USUAL_LIMITS[tier];
   };
 }
 

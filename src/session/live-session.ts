@@ -1,4 +1,4 @@
-import { createAdmission, createCountedLimit, type LimitCounted, limitersOf } from "../access/rate-limit.ts";
+import { createAdmission, createCountedLimit, createOwnCount, limitersOf } from "../access/rate-limit.ts";
 import { requireScope } from "../access/scopes.ts";
 import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
@@ -15,6 +15,7 @@ import { createAuditTrail } from "../telemetry/audit.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { CopiedSession } from "./copied-session.ts";
+import { FrameLimit } from "./frame-limit.ts";
 import { checkKeys, keyOf } from "./live-credentials.ts";
 import { readFrame, type Received } from "./live-frames.ts";
 import { readOpening, writeRefusal } from "./live-opening.ts";
@@ -44,7 +45,7 @@ export abstract class LiveSession extends CopiedSession {
     keepAlive: (work) => this.ctx.waitUntil(work),
     log,
   });
-  #limit: LimitCounted | null = null;
+  #limit: FrameLimit | null = null;
 
   constructor(ctx: DurableObjectState, env: ChatSessionEnv) {
     super(ctx, env);
@@ -124,9 +125,8 @@ export abstract class LiveSession extends CopiedSession {
   #admit({ counted }: Sender): Promise<Fault | null> | null {
     const session = this.shell.row();
     if (session === null || this.env.THREADKEEP_RATE_LIMITS === "off") return null;
-    this.#limit ??= createCountedLimit(createAdmission(limitersOf(this.env), log));
-    const isHigh = session.tenantSettings.limits?.requestTier === "high";
-    return this.#limit(session.tenant, counted, isHigh).then(() => null, faultOf);
+    this.#limit ??= new FrameLimit(createCountedLimit(createAdmission(limitersOf(this.env), log, createOwnCount())));
+    return this.#limit.admit(session.tenant, counted, session.tenantSettings.limits?.requestTier === "high");
   }
 
   #refuseExcess(socket: WebSocket, received: Received, sender: Sender, fault: Fault): void {
