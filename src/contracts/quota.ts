@@ -7,9 +7,22 @@ const perDaySchema = z.int().min(1).nullable().optional();
 
 export const requestTierSchema = z.enum(["standard", "high"]);
 
+/** What was taken of a day. */
+export interface Taken {
+  readonly messages: number;
+  readonly tokens: number;
+}
+
+/** The day of a moment in UTC, such as 2026-11-22. */
+export function dayName(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
+export const NOTHING_TAKEN: Taken = { messages: 0, tokens: 0 };
+
 /**
- * What each session of a tenant may take in a day (UTC), counted exactly, and what all of them may together, leased by them in parts. What
- * is left out or null has no bound.
+ * What each session of a tenant may take in a day (UTC), counted exactly, and what all of them may together, counted in batches: none is
+ * refused before that is reached, and what is under way then goes beyond it. What is left out or null has no bound.
  */
 export const sessionLimitsSchema = z
   .strictObject({
@@ -21,9 +34,9 @@ export const sessionLimitsSchema = z
       "Summaries of one session, past which none can be had by hand; those that a chat calls for by its length are still made",
     ),
     tenantMessagesPerDay: perDaySchema.describe(
-      "Messages that come to all sessions together: appended, imported or forked",
+      "Messages that come to all sessions together: appended, imported or forked. Once so many came, more are refused; what is on its way then still passes",
     ),
-    tenantTokensPerDay: perDaySchema.describe("Their tokens, as estimated"),
+    tenantTokensPerDay: perDaySchema.describe("Their tokens, as estimated, and those that edits say anew"),
     requestTier: requestTierSchema
       .optional()
       .describe(

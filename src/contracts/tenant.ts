@@ -29,6 +29,8 @@ export interface TenantSettings {
   readonly limits?: SessionLimits;
   /** What is opened to users; left out where nothing is. */
   readonly usersMay?: UsersMay;
+  /** What its sessions took today, where `limits` bound all of them together. */
+  readonly takenToday?: TakenOfDay;
 }
 
 /** The settings of a tenant that never set any. */
@@ -45,13 +47,13 @@ export const spentSchema = z.object({
 });
 export type Spent = z.infer<typeof spentSchema>;
 
-/** What sessions took on one day (UTC), and hold leases of. */
-export const leasedSchema = z.object({
+/** What sessions took on one day (UTC). */
+export const takenSchema = z.object({
   day: z.string().describe("Such as 2026-11-22"),
   messages: z.int().min(0),
   tokens: z.int().min(0),
 });
-export type Leased = z.infer<typeof leasedSchema>;
+export type TakenOfDay = z.infer<typeof takenSchema>;
 
 export const tenantPatchSchema = z
   .strictObject({
@@ -108,8 +110,8 @@ export const tenantStateSchema = z
     limits: sessionLimitsSchema,
     usersMay: usersMaySchema.describe("What is opened to its users, as set"),
     spentToday: spentSchema,
-    leasedToday: leasedSchema.describe(
-      "What its sessions took today, and hold leases of; counted while `limits` bound all of them together",
+    takenToday: takenSchema.describe(
+      "What its sessions took today, but for the last seconds; counted while `limits` bound all of them together",
     ),
     updatedAt: z.string().nullable().describe("When it last changed, null if never"),
   })

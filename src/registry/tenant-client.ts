@@ -100,12 +100,14 @@ function answerOf(record: TenantRecord): TenantAnswer {
     summarization,
     summarizerTokensPerDay,
     spentToday,
+    takenToday,
     limits = {},
     usersMay = {},
     jurisdiction,
     createdAt,
     keys,
   } = record;
+  const { tenantMessagesPerDay, tenantTokensPerDay } = limits;
   const spent = spentToday.inputTokens + spentToday.outputTokens;
   const isOverBudget = summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay;
   return {
@@ -118,6 +120,7 @@ function answerOf(record: TenantRecord): TenantAnswer {
       isOverBudget,
       ...(Object.keys(limits).length === 0 ? {} : { limits }),
       ...(Object.keys(usersMay).length === 0 ? {} : { usersMay }),
+      ...(typeof (tenantMessagesPerDay ?? tenantTokensPerDay) === "number" ? { takenToday } : {}),
     },
     // An object that still runs the version before tenants were created tells neither.
     jurisdiction: jurisdiction ?? null,

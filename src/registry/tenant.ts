@@ -1,16 +1,16 @@
 import { DurableObject } from "cloudflare:workers";
 import type { KeyState, NewKey } from "../contracts/api-key.ts";
 import type { Outcome } from "../contracts/errors.ts";
-import type { SessionLimits } from "../contracts/quota.ts";
+import { dayName, type SessionLimits } from "../contracts/quota.ts";
 import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import type { Jurisdiction, Leased, Spent, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
+import type { Jurisdiction, Spent, TakenOfDay, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
 import { canonicalJson } from "../contracts/text.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import type { IssuedKey, KeyCursor, KeyHashes } from "./key-records.ts";
-import type { LeaseAnswer, LeaseRequest } from "./lease-client.ts";
+import type { TakenAnswer, TakenReport } from "./taken-client.ts";
 import { TenantKeys } from "./tenant-keys.ts";
-import { dayName, TenantLeases } from "./tenant-leases.ts";
+import { TenantTaken } from "./tenant-taken.ts";
 
 /** What the object holds of a tenant. */
 export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
@@ -18,7 +18,7 @@ export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
   readonly usersMay: UsersMay;
   readonly summarizerTokensPerDay: number | null;
   readonly spentToday: Spent;
-  readonly leasedToday: Leased;
+  readonly takenToday: TakenOfDay;
   /** ISO 8601; null if nothing was ever set. */
   readonly updatedAt: string | null;
   readonly jurisdiction: Jurisdiction | null;
@@ -28,7 +28,7 @@ export interface TenantRecord extends Omit<TenantSettings, "isOverBudget"> {
 }
 
 type Identity = Pick<TenantRecord, "jurisdiction" | "createdAt">;
-type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "leasedToday" | "keys">;
+type TenantSet = Omit<TenantRecord, keyof Identity | "spentToday" | "takenToday" | "keys">;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly rev: number;
@@ -58,13 +58,13 @@ const KEPT_DAYS = 400;
  */
 export class Tenant extends DurableObject {
   readonly #keys: TenantKeys;
-  readonly #leases: TenantLeases;
+  readonly #taken: TenantTaken;
   #hasSchema: boolean;
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env);
     this.#keys = new TenantKeys(ctx.storage.sql);
-    this.#leases = new TenantLeases(ctx.storage.sql);
+    this.#taken = new TenantTaken(ctx.storage.sql);
     this.#hasSchema = this.#hasTable("tenant");
   }
 
@@ -154,9 +154,9 @@ export class Tenant extends DurableObject {
     return this.#record();
   }
 
-  /** Gives a session a lease of what the tenant may take in a day, as far as there is any left. Not idempotent. */
-  async lease(request: LeaseRequest): Promise<LeaseAnswer> {
-    return this.ctx.storage.transactionSync(() => this.#leases.grant(this.#load().limits, request));
+  /** Counts what an isolate's sessions took of a day. Idempotent. */
+  async noteTaken(report: TakenReport): Promise<TakenAnswer> {
+    return this.ctx.storage.transactionSync(() => this.#taken.note(report));
   }
 
   async createKey(key: NewKey): Promise<Outcome<IssuedKey & { record: TenantRecord }>> {
@@ -198,7 +198,7 @@ export class Tenant extends DurableObject {
       ...this.#load(),
       ...this.#identity(),
       spentToday: this.#spentOn(today()),
-      leasedToday: { day: today(), ...this.#leases.on(today()) },
+      takenToday: { day: today(), ...this.#taken.on(today()) },
       keys: this.#keys.hashes(Date.now()),
     };
   }

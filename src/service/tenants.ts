@@ -118,7 +118,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     limits = {},
     usersMay = {},
     spentToday,
-    leasedToday,
+    takenToday,
     updatedAt,
   } = record;
   const effective = resolveSettings(settings);
@@ -134,7 +134,7 @@ function stateOf(tenant: string, record: Omit<TenantState, "tenant" | "effective
     limits,
     usersMay,
     spentToday,
-    leasedToday,
+    takenToday,
     updatedAt,
   };
 }

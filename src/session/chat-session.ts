@@ -6,6 +6,7 @@ import type { Fault, Outcome, PartFault } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
+import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
@@ -19,13 +20,12 @@ import { noteAppend } from "./auditing.ts";
 import { beginningFault } from "./beginning.ts";
 import { oweCarrying } from "./carrying.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
-import { leasedBounds } from "./leases.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
 import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
-import { createDayMeasure, startOfDay, summaryQuotaFault } from "./quota.ts";
+import { createDayMeasure, type Measured, startOfDay, summaryQuotaFault } from "./quota.ts";
 import {
   expandSummary,
   findMessage,
@@ -103,11 +103,12 @@ export class ChatSession extends LiveSession {
   ): Promise<Outcome<AppendResult>> {
     this.shell.traces.heed(trace);
     const begun = birth?.ref ?? wouldBe ?? null;
-    const bounds = leasedBounds(this.shell.existing(), begun, tenant);
-    const cover = bounds === null ? null : await this.leases.cover(bounds, request.messages);
+    const now = Date.now();
     const outcome = this.shell.answer(() => {
       if (birth === null && begun !== null && this.shell.usable() === null) {
-        const fault = beginningFault(request, tenant?.limits, cover, Date.now());
+        const tenantFault = (limits: SessionLimits, taken: Taken): Fault | null =>
+          this.tenantQuota.faultOf(begun.tenant, limits, taken, tenant, now);
+        const fault = beginningFault(request, tenant?.limits, tenantFault, now);
         if (fault !== null) throw new Refusal(fault);
       }
       if (birth !== null) this.shell.heed(birth);
@@ -116,14 +117,10 @@ export class ChatSession extends LiveSession {
         existing === null && birth !== null
           ? this.shell.create(birth, null, tenant)
           : this.shell.hear(existing ?? this.shell.known(), tenant);
-      const now = Date.now();
-      const { limits } = session.tenantSettings;
-      const measure = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
+      const day = this.#beginDay(session, tenant, now);
       const appended = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!appended.ok) throw new Refusal(appended.fault);
-      const taken = measure?.() ?? null;
-      const beyond = taken === null ? null : (taken.fault ?? cover?.faultOf(taken) ?? null);
-      if (beyond !== null) throw new Refusal(beyond);
+      const taken = day?.measure() ?? null;
       const { messages, headSeq, createdCount } = appended.value;
       if (isArchivedInVain(session)) {
         oweArchive(this.shell.store, session, newId, now);
@@ -135,14 +132,34 @@ export class ChatSession extends LiveSession {
         else this.shell.armForSilence(session, now);
       }
       const quotas = taken === null || taken.quotas.length === 0 ? {} : { quotas: [...taken.quotas] };
-      return { session, taken, result: { messages, headSeq, ...quotas } };
+      return { session, day, result: { messages, headSeq, ...quotas } };
     });
     if (!outcome.ok) return outcome;
-    const { session, taken, result } = outcome.value;
-    if (taken !== null) cover?.spend(taken);
+    const { session, day, result } = outcome.value;
+    day?.count();
     // Only now: what fails while a context is made must not take the messages with it.
     const context = request.context === undefined ? {} : this.#contextAfterwards(session, request.context);
     return { ok: true, value: { ...result, ...context } };
+  }
+
+  /** Notes where the day of the session and of its tenant stand before an append or an edit; null where nothing is bounded. */
+  #beginDay(session: SessionRow, told: TenantSettings | undefined, now: number) {
+    const { limits } = session.tenantSettings;
+    if (limits === undefined) return null;
+    const measure = this.#measureDay(limits, session.incarnation, now);
+    let taken: Taken = NOTHING_TAKEN;
+    return {
+      /** What was taken since. Throws the refusal of what goes past a bound. */
+      measure: (): Measured => {
+        const measured = measure();
+        const fault = measured.fault ?? this.tenantQuota.faultOf(session.tenant, limits, measured, told, now);
+        if (fault !== null) throw new Refusal(fault);
+        taken = measured;
+        return measured;
+      },
+      /** Called once it has committed. */
+      count: (): void => this.tenantQuota.count(session.tenant, limits, taken, now),
+    };
   }
 
   /** Answers for a copy that is not whole yet as well: it tells when it is. */
@@ -214,21 +231,22 @@ export class ChatSession extends LiveSession {
     tenant?: TenantSettings,
   ): Promise<Outcome<Message>> {
     this.shell.traces.heed(trace);
-    return this.shell.answer(() => {
+    const edited = this.shell.answer(() => {
       if (byUser !== undefined) this.#refuseForeignEdit(id, patch, byUser);
       const now = Date.now();
       const session = this.shell.hear(this.shell.known(), tenant);
-      const { limits } = session.tenantSettings;
-      const measure = limits === undefined ? null : this.#measureDay(limits, session.incarnation, now);
+      const day = this.#beginDay(session, tenant, now);
       const outcome = editMessage(this.shell.store, session, id, patch, newId, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
-      const fault = measure?.().fault ?? null;
-      if (fault !== null) throw new Refusal(fault);
+      day?.measure();
       this.shell.search.update(outcome.value.seq);
       oweSummaryIfDue(this.shell.store, session, newId, now);
       this.shell.changed();
-      return toMessage(outcome.value);
+      return { day, message: toMessage(outcome.value) };
     });
+    if (!edited.ok) return edited;
+    edited.value.day?.count();
+    return { ok: true, value: edited.value.message };
   }
 
   async eraseMessage(id: string, trace?: string): Promise<Outcome<Erasure>> {

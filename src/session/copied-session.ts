@@ -1,19 +1,18 @@
 import type { Fault, Outcome } from "../contracts/errors.ts";
-import type { Seq } from "../contracts/message.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
+import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { Metadata, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
-import { createLeaseClient } from "../registry/lease-client.ts";
-import { createLog } from "../telemetry/log.ts";
 import { carryOver, type Carried, type CarryingStep, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
-import { CopiedQuota } from "./copied-quota.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, oweCopy, readCopyPage, saveCopyPage } from "./copying.ts";
-import { Leases } from "./leases.ts";
 import type { Life } from "./lineage.ts";
 import { MaintainedSession } from "./maintained-session.ts";
+import { copiedQuotaFault } from "./quota.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { type OwnSettings, settingsByUser, withTenant } from "./settings.ts";
+import { TenantQuota } from "./tenant-quota.ts";
 import {
   type ExportHead,
   finishImport,
@@ -30,6 +29,8 @@ interface ForkSource extends Life {
   readonly throughSeq: Seq;
   /** Nobody named the message: it is the newest. */
   readonly isNewest: boolean;
+  /** Of its messages. */
+  readonly tokens: TokenCount;
 }
 
 /** An import whose file sends nothing more for so long is given up. */
@@ -37,11 +38,10 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
 
 /** The side of a session's object that other sessions and files see: what it hands on, and what it begins with. */
 export abstract class CopiedSession extends MaintainedSession {
-  protected readonly leases = new Leases(
-    createLeaseClient(() => this.env.TENANT),
-    createLog(),
+  protected readonly tenantQuota = new TenantQuota(
+    () => this.env.TENANT,
+    (work) => this.ctx.waitUntil(work),
   );
-  readonly #copied = new CopiedQuota(this.shell, this.leases);
 
   abstract state(tenant?: TenantSettings): Promise<Outcome<SessionState>>;
 
@@ -49,7 +49,7 @@ export abstract class CopiedSession extends MaintainedSession {
 
   /**
    * Notes that a fork is made of this session, and gives what it begins with.
-   * @param counted by whose limits its messages are counted; absent of one that is there already
+   * @param counted by whose limits it may be refused; absent of one that is there already
    * @param byUser what a user sets for the fork, over what holds for this session
    */
   async beginFork(
@@ -58,8 +58,7 @@ export abstract class CopiedSession extends MaintainedSession {
     counted?: TenantSettings,
     byUser?: { readonly settings: SessionSettings; readonly tenant: TenantSettings | undefined },
   ): Promise<Outcome<ForkSource & { metadata: Metadata; settings: OwnSettings }>> {
-    const copied = await this.#copied.cover(counted?.limits, throughSeq);
-    const begun = this.shell.answer(() => {
+    return this.shell.answer(() => {
       const known = this.shell.known();
       const { session, incarnation, metadata } = known;
       const settings =
@@ -76,13 +75,27 @@ export abstract class CopiedSession extends MaintainedSession {
         });
       }
       const through = throughSeq ?? headSeq;
-      copied.check(through);
+      const tokens = this.shell.store.messages.totalCostAt(through);
+      const fault = this.#copiedFault(counted?.limits, { messages: through, tokens }, counted);
+      if (fault !== null) throw new Refusal(fault);
       this.shell.store.lineage.putCopy(copy, through);
       const isNewest = throughSeq === undefined;
-      return { session, incarnation, throughSeq: through, isNewest, metadata, settings };
+      return { session, incarnation, throughSeq: through, isNewest, tokens, metadata, settings };
     });
-    if (begun.ok) copied.spend();
-    return begun;
+  }
+
+  /** Messages that come all at once count for all sessions of the tenant together, and not for the day of the one that they come to. */
+  #copiedFault(limits: SessionLimits | undefined, copied: Taken, told?: TenantSettings): Fault | null {
+    const tenant = this.shell.row()?.tenant;
+    if (limits === undefined || tenant === undefined) return null;
+    const now = Date.now();
+    return copiedQuotaFault(limits, copied, now) ?? this.tenantQuota.faultOf(tenant, limits, copied, told, now);
+  }
+
+  /** The messages that an import brought so far. */
+  #imported(): Taken {
+    const head = this.shell.store.messages.head();
+    return head === null ? NOTHING_TAKEN : { messages: head.seq, tokens: head.totalCost };
   }
 
   /**
@@ -121,6 +134,11 @@ export abstract class CopiedSession extends MaintainedSession {
       return { created: true, jobId: job.id };
     });
     if (!begun.ok) return begun;
+    // Here and not at its source: a request that broke off in between is repeated, and the messages come once.
+    if (begun.value.created && tenant?.limits !== undefined) {
+      const copied = { messages: source.throughSeq, tokens: source.tokens };
+      this.tenantQuota.count(birth.ref.tenant, tenant.limits, copied, Date.now());
+    }
     if (begun.value.jobId !== null) await this.shell.settled(begun.value.jobId, waitMs);
     const state = await this.state(tenant);
     return state.ok ? { ok: true, value: { session: state.value, created: begun.value.created } } : state;
@@ -241,7 +259,9 @@ export abstract class CopiedSession extends MaintainedSession {
       const saved = saveImportPage(this.shell.store, lines);
       if (!saved.ok) throw new Refusal(saved.fault);
       // What can never fit is not read to its end.
-      this.#copied.checkSize(session.tenantSettings.limits);
+      const { limits } = session.tenantSettings;
+      const fault = limits === undefined ? null : copiedQuotaFault(limits, this.#imported(), Date.now());
+      if (fault !== null) throw new Refusal(fault);
       const until = Date.now() + IMPORT_PATIENCE_MS;
       this.shell.store.setCopying({ kind: "import", until, sourceChanges: null });
       this.shell.changed();
@@ -260,17 +280,12 @@ export abstract class CopiedSession extends MaintainedSession {
     sources: readonly Life[] = [],
     grantedAt = 0,
   ): Promise<Outcome<null>> {
-    const whole = this.shell.read(() => {
-      const { tenantSettings } = this.#importing(incarnation);
-      const fault = importFault(this.shell.store, end, dropped);
-      if (fault !== null) throw new Refusal(fault);
-      return tenantSettings.limits;
-    });
-    if (!whole.ok) return whole;
-    const copied = await this.#copied.cover(whole.value);
     const finished = this.shell.answer(() => {
       const session = this.#importing(incarnation);
-      copied.check();
+      const { limits } = session.tenantSettings;
+      const imported = this.#imported();
+      const fault = importFault(this.shell.store, end, dropped) ?? this.#copiedFault(limits, imported);
+      if (fault !== null) throw new Refusal(fault);
       this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
       finishImport(this.shell.store, session, newId, Date.now());
       for (const source of sources) {
@@ -278,10 +293,13 @@ export abstract class CopiedSession extends MaintainedSession {
         this.shell.store.lineage.putOrigin({ ...source, ...carried });
       }
       this.shell.changed();
-      return null;
+      return { tenant: session.tenant, limits, imported };
     });
-    if (finished.ok) copied.spend();
-    return finished;
+    if (!finished.ok) return finished;
+    // Not before it is whole: a file that is refused uses nothing up.
+    const { tenant, limits, imported } = finished.value;
+    if (limits !== undefined) this.tenantQuota.count(tenant, limits, imported, Date.now());
+    return { ok: true, value: null };
   }
 
   /**

@@ -2,7 +2,7 @@
 
 import type { Fault } from "../contracts/errors.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
-import { DAY_SECONDS, type Quota, type SessionLimits } from "../contracts/quota.ts";
+import { DAY_SECONDS, NOTHING_TAKEN, type Quota, type SessionLimits, type Taken } from "../contracts/quota.ts";
 
 const DAY_MS = DAY_SECONDS * 1_000;
 
@@ -30,7 +30,7 @@ export interface DatedLog {
 /** What stands beside the log. */
 export interface DayBook {
   /** What earlier lives of the session took of a day. */
-  earlierOn(day: number): Used;
+  earlierOn(day: number): Taken;
   /** The tokens that edits brought on a day: an edit or an erasure that takes away gives none back. */
   editedTokensOn(day: number): TokenCount;
 }
@@ -42,16 +42,10 @@ export interface DayStart extends Place {
   /** The day's first millisecond since 1970. */
   readonly day: number;
   /** What lives of the session took that were erased or expired on that day. */
-  readonly earlier: Used;
+  readonly earlier: Taken;
 }
 
-/** What a session took of its day. */
-export interface Used {
-  readonly messages: number;
-  readonly tokens: TokenCount;
-}
-
-function usedAt({ seq, totalCost }: Place, { earlier, ...start }: DayStart): Used {
+function usedAt({ seq, totalCost }: Place, { earlier, ...start }: DayStart): Taken {
   return { messages: seq - start.seq + earlier.messages, tokens: totalCost - start.totalCost + earlier.tokens };
 }
 
@@ -78,7 +72,7 @@ export function findDayStart(log: DatedLog, now: number): Place {
 }
 
 /** What a life of the session took of a day so far. */
-export function usedToday(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, now: number): Used {
+export function usedToday(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, now: number): Taken {
   const start = findDayStart(log, now);
   const head = placeNow(log, book, startOfDay(now));
   return { messages: head.seq - start.seq, tokens: head.totalCost - start.totalCost };
@@ -90,9 +84,7 @@ function placeNow(log: DatedLog, book: Pick<DayBook, "editedTokensOn">, day: num
 }
 
 /** What an append or an edit took, told before it commits. */
-export interface Taken {
-  readonly messages: number;
-  readonly tokens: TokenCount;
+export interface Measured extends Taken {
   /** Why it has to be rolled back; null if it has not. */
   readonly fault: Fault | null;
   /** What is left of the session's day, where it is bounded. */
@@ -100,7 +92,7 @@ export interface Taken {
 }
 
 /** Notes where the day stands before an append or an edit. What comes back is called after it. */
-export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Taken;
+export type DayMeasure = (limits: SessionLimits, incarnation: string, now: number) => () => Measured;
 
 export function createDayMeasure(log: DatedLog, book: DayBook): DayMeasure {
   let start: DayStart | undefined;
@@ -137,11 +129,13 @@ export function appendQuotaFault(
   const limit = { messages: limits.sessionMessagesPerDay, tokens: limits.sessionTokensPerDay };
   const tenantLimit = { messages: limits.tenantMessagesPerDay, tokens: limits.tenantTokensPerDay };
   for (const name of ["messages", "tokens"] as const) {
+    // What takes nothing is refused by nothing, though a limit was lowered below what was taken before.
+    if (used[name] <= usedBefore[name]) continue;
     const most = limit[name] ?? Number.POSITIVE_INFINITY;
     if (used[name] > most) return quotaFault(name, most, most - usedBefore[name], now);
     const tenantMost = tenantLimit[name] ?? Number.POSITIVE_INFINITY;
-    // Beyond that no lease goes. It bounds what a session takes while its tenant's object is out of reach.
-    if (used[name] > tenantMost) return tenantQuotaFault(name, tenantMost, tenantMost - usedBefore[name], false, now);
+    // One session alone took what all may: that is sure, also while the tenant's object is out of reach.
+    if (usedBefore[name] >= tenantMost) return tenantQuotaFault(name, tenantMost, now);
   }
   return null;
 }
@@ -152,20 +146,27 @@ export function firstQuotaFault(
   used: { readonly messages: number; readonly tokens: TokenCount },
   now: number,
 ): Fault | null {
-  const start = { ...NOTHING_SAID, incarnation: "", day: startOfDay(now), earlier: { messages: 0, tokens: 0 } };
+  const start = { ...NOTHING_SAID, incarnation: "", day: startOfDay(now), earlier: NOTHING_TAKEN };
   return appendQuotaFault(limits, start, { seq: used.messages, totalCost: used.tokens }, NOTHING_SAID, now);
 }
 
 /**
- * The same of messages that an import or a fork brings at once: they count for all sessions together, and not for the day of the one
- * that they come to, where nobody said them.
+ * Why messages that an import or a fork brings at once are refused: no day of all sessions together has room for them. They do not count
+ * for the day of the session that they come to, where nobody said them.
  */
-export function copiedQuotaFault(
-  { tenantMessagesPerDay = null, tenantTokensPerDay = null }: SessionLimits,
-  used: { readonly messages: number; readonly tokens: TokenCount },
-  now: number,
-): Fault | null {
-  return firstQuotaFault({ tenantMessagesPerDay, tenantTokensPerDay }, used, now);
+export function copiedQuotaFault(limits: SessionLimits, copied: Taken, now: number): Fault | null {
+  const limit = { messages: limits.tenantMessagesPerDay, tokens: limits.tenantTokensPerDay };
+  for (const name of ["messages", "tokens"] as const) {
+    const most = limit[name] ?? Number.POSITIVE_INFINITY;
+    if (copied[name] <= most) continue;
+    return {
+      code: "quota_exceeded",
+      detail: `All sessions of this tenant together may take ${most} ${name} a day (UTC), and what was to be copied has ${copied[name]} or more. Nothing was changed. Copy less at a time, or ask the operator for more.`,
+      retryAfterSeconds: restOfDay(now),
+      facts: { quota: `tenant-${name}`, limit: most },
+    };
+  }
+  return null;
 }
 
 function quotasLeft(limits: SessionLimits, start: DayStart, head: Place, now: number): Quota[] {
@@ -197,26 +198,16 @@ function quotaFault(name: "messages" | "tokens" | "summaries", limit: number, re
   };
 }
 
-/**
- * Why an append is refused that all sessions of its tenant have nothing left for.
- * @param isExact whether just so much is left, and not less
- */
-export function tenantQuotaFault(
-  name: "messages" | "tokens",
-  limit: number,
-  remaining: number,
-  isExact: boolean,
-  now: number,
-): Fault {
+/** Why nothing more is taken by any session of a tenant: together they took what they may. */
+export function tenantQuotaFault(name: "messages" | "tokens", limit: number, now: number): Fault {
   const resetSeconds = restOfDay(now);
-  const left = Math.max(0, remaining);
   const quota = `tenant-${name}` as const;
   return {
     code: "quota_exceeded",
-    detail: `All sessions of this tenant together may take ${limit} ${name} a day (UTC), and this one can have ${isExact ? left : `no more than ${left}`} of them. Nothing was changed. Send less at a time, go on after Retry-After seconds, or ask the operator for more.`,
+    detail: `All sessions of this tenant together may take ${limit} ${name} a day (UTC), and took them. Nothing was changed. Go on after Retry-After seconds, or ask the operator for more.`,
     retryAfterSeconds: resetSeconds,
-    facts: { quota, limit, ...(isExact ? { remaining: left } : {}) },
-    ...(isExact ? { quota: { name: quota, limit, remaining: left, resetSeconds } } : {}),
+    facts: { quota, limit, remaining: 0 },
+    quota: { name: quota, limit, remaining: 0, resetSeconds },
   };
 }
 

@@ -5,8 +5,8 @@ import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { JobStanding } from "../memory/work.ts";
 import type { KeyCheckNamespace } from "../registry/key-check-client.ts";
 import { createLateWorkClient, type LateWorkNamespace } from "../registry/late-work-client.ts";
-import type { LeaseNamespace } from "../registry/lease-client.ts";
 import type { Living } from "../registry/listing-client.ts";
+import type { TakenNamespace } from "../registry/taken-client.ts";
 import { backlogWaitMs, type TakenByQueue } from "../telemetry/backlog.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -39,7 +39,7 @@ import { beginSummary, NOTHING_OWED, saveAnswer, type SummaryStep } from "./summ
 export interface ChatSessionEnv extends LimiterEnv {
   readonly SUMMARIZE_QUEUE: Queue;
   readonly ARCHIVE_QUEUE: Queue;
-  readonly TENANT: LeaseNamespace & KeyCheckNamespace;
+  readonly TENANT: TakenNamespace & KeyCheckNamespace;
   readonly AUDIT_QUEUE: Queue;
   readonly OPERATIONS: LateWorkNamespace;
   /** "off": nothing is limited. */

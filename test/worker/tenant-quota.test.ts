@@ -2,18 +2,20 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { appendResultSchema } from "../../src/contracts/append.ts";
-import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
+import { type Fault, type Outcome, unwrap } from "../../src/contracts/errors.ts";
 import type { SessionLimits } from "../../src/contracts/quota.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { TenantSettings } from "../../src/contracts/tenant.ts";
+import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { Tenant } from "../../src/registry/tenant.ts";
+import { startOfDay } from "../../src/session/quota.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { appWith } from "../support/worker-app.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
-import { sessionAt, stubAt } from "../support/worker-session.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const log = createLog({ write: () => undefined });
 const isolate = () => createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
@@ -34,8 +36,26 @@ async function append(ref: SessionRef, settings: TenantSettings, ...ids: string[
   return sessionAt(ref).append({ messages }, birthOf(ref), settings);
 }
 
-async function leasedOf(tenant: string): Promise<number> {
-  return (await isolate().readRecord(tenant)).leasedToday.messages;
+/** The messages that the tenant's object was told of. */
+async function takenOf(tenant: string): Promise<number> {
+  return (await isolate().readRecord(tenant)).takenToday.messages;
+}
+
+/** Waits until the tenant's object was told of so many messages. */
+async function untilTaken(tenant: string, messages: number): Promise<void> {
+  await until(`${messages} messages are told`, async () => (await takenOf(tenant)) >= messages);
+  expect(await takenOf(tenant)).toBe(messages);
+}
+
+/** What the sessions of another isolate tell. */
+async function toldElsewhere(tenant: string, taken: { messages: number; tokens: number }): Promise<void> {
+  const report = { teller: "another isolate", day: startOfDay(Date.now()), ...taken };
+  await env.TENANT.getByName(tenant).noteTaken(report);
+}
+
+async function headOf(ref: SessionRef): Promise<number> {
+  const state = await sessionAt(ref).state();
+  return state.ok ? state.value.headSeq : 0;
 }
 
 /** Appends over HTTP, by a key of the tenant. */
@@ -51,30 +71,47 @@ function postTo(tenant: string, owner = "-"): (session: string, request?: object
     });
 }
 
-/** Counts the calls for a lease until the test is over. */
-function watchLeases() {
-  const spy = vi.spyOn(Tenant.prototype, "lease");
+/** Watches the calls that tell what was taken until the test is over. Those of earlier tests may still come. */
+function watchCalls() {
+  const spy = vi.spyOn(Tenant.prototype, "noteTaken");
   onTestFinished(() => spy.mockRestore());
   return spy;
 }
 
 describe("the quota of all sessions of a tenant", () => {
-  it("is never passed by many sessions at once, and what they were given is counted in one row", async () => {
-    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 50 });
+  it("is used by many sessions at once to its end, and counted in one row a day and one an isolate", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 51 });
     const refs = Array.from({ length: 15 }, () => refOf(tenant));
     const answers: Outcome<unknown>[] = [];
     for (const turn of [1, 2, 3]) {
       answers.push(...(await Promise.all(refs.map((ref) => append(ref, settings, `${turn}-a`, `${turn}-b`)))));
     }
-    const stored = 2 * answers.filter(({ ok }) => ok).length;
-    expect(stored).toBeLessThanOrEqual(await leasedOf(tenant));
-    expect(await leasedOf(tenant)).toBeLessThanOrEqual(50);
-    expect(stored).toBeGreaterThan(40);
+    expect(2 * answers.filter(({ ok }) => ok).length).toBe(52);
     expect(answers.find(({ ok }) => !ok)).toMatchObject({ fault: { code: "quota_exceeded" } });
+    await untilTaken(tenant, 52);
     const rows = await runInDurableObject(env.TENANT.getByName(tenant), (_, state) =>
-      state.storage.sql.exec("SELECT * FROM leased").toArray(),
+      ["taken", "told"].map((table) => state.storage.sql.exec(`SELECT * FROM ${table}`).toArray().length),
     );
-    expect(rows).toHaveLength(1);
+    expect(rows).toEqual([1, 1]);
+  });
+
+  it("refuses nobody before it is used up, across a hundred sessions of mixed sizes", async () => {
+    const bound = 3_000;
+    const { tenant, settings } = await tenantWith({ tenantTokensPerDay: bound });
+    let used = 0;
+    let fault: Fault | null = null;
+    const words = (count: number): string => Array.from({ length: count }, () => "table for Friday").join(" ");
+    for (let turn = 0; fault === null; turn += 1) {
+      const ref = { tenant, owner: "-", session: `s-${turn % 100}` };
+      const content = words(1 + ((turn * 7) % 12));
+      const answer = await sessionAt(ref).append({ messages: [said(content, `m-${turn}`)] }, birthOf(ref), settings);
+      if (answer.ok) used += messageCost({ tokens: contentTokens(content) });
+      else ({ fault } = answer);
+    }
+    expect(fault).toMatchObject({ code: "quota_exceeded", quota: { name: "tenant-tokens", remaining: 0 } });
+    expect(used).toBeGreaterThanOrEqual(bound);
+    expect(used).toBeLessThan(bound + 100);
+    await until("all of it is told", async () => (await isolate().readRecord(tenant)).takenToday.tokens === used);
   });
 
   it("answers 429 over HTTP, with when to come again and what is left, and stores nothing", async () => {
@@ -113,14 +150,61 @@ describe("the quota of all sessions of a tenant", () => {
     });
   });
 
-  it("gives back no lease that is lost with the object's memory, and goes on", async () => {
-    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1_000 });
+  it("counts on when objects are evicted, and nothing twice", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 6 });
+    const refs = [refOf(tenant), refOf(tenant), refOf(tenant)];
+    for (const id of ["a", "b"]) {
+      for (const ref of refs) {
+        unwrap(await append(ref, settings, id));
+        await evictDurableObject(stubAt(ref));
+      }
+    }
+    expect(await append(refOf(tenant), settings, "c")).toMatchObject({ ok: false });
+    expect(await takenOf(tenant)).toBeLessThanOrEqual(6);
+  });
+
+  it("knows what other isolates took once it has told, and at once where the caller brings it along", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    await toldElsewhere(tenant, { messages: 10, tokens: 0 });
+    const told = await isolate().read(tenant);
+    expect(told.takenToday).toMatchObject({ messages: 10 });
+    expect(await append(refOf(tenant), told, "a")).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, "a"));
-    expect(await leasedOf(tenant)).toBe(2);
-    await evictDurableObject(stubAt(ref));
-    unwrap(await append(ref, settings, "b"));
-    expect(await leasedOf(tenant)).toBe(4);
+    await untilTaken(tenant, 11);
+    await until("it is refused", async () => !(await append(ref, settings, crypto.randomUUID())).ok);
+    expect(await headOf(ref)).toBeLessThan(4);
+  });
+
+  it("is there anew at midnight", async () => {
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 1 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, "a"));
+    expect((await append(ref, settings, "b")).ok).toBe(false);
+    const now = Date.now();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(startOfDay(now) + 86_400_000);
+    try {
+      unwrap(await append(ref, settings, "b"));
+      expect((await append(ref, settings, "c")).ok).toBe(false);
+    } finally {
+      clock.mockRestore();
+    }
+  });
+
+  it("counts what edits bring, and refuses those alone that bring something", async () => {
+    const { tenant, settings } = await tenantWith({ tenantTokensPerDay: 100 });
+    const ref = refOf(tenant);
+    unwrap(await append(ref, settings, "a"));
+    const text = "word ".repeat(120).trim();
+    unwrap(await sessionAt(ref).editMessage("a", { content: text }));
+    expect(await sessionAt(ref).editMessage("a", { content: `${text} more` })).toMatchObject({
+      ok: false,
+      fault: { code: "quota_exceeded", quota: { name: "tenant-tokens" } },
+    });
+    unwrap(await sessionAt(ref).editMessage("a", { content: "word" }));
+    unwrap(await sessionAt(ref).editMessage("a", { metadata: { seen: true } }));
+    expect((await append(ref, settings, "b")).ok).toBe(false);
+    await until("it is told", async () => (await isolate().readRecord(tenant)).takenToday.tokens > 100);
   });
 
   it("costs no row more than those of a session without limits", async () => {
@@ -159,7 +243,6 @@ describe("an append that is refused where the session would begin", () => {
   }
 
   it.each([
-    ["by the quota of all sessions", { tenantMessagesPerDay: 1 }, { messages: two }, 429],
     ["by the messages of its day", { sessionMessagesPerDay: 1 }, { messages: two }, 429],
     ["by the tokens of its day", { sessionTokensPerDay: 10 }, { messages: [...two, ...two] }, 429],
     ["by the message that it expects", {}, { messages: two, expectedHeadSeq: 3 }, 409],
@@ -177,12 +260,18 @@ describe("an append that is refused where the session would begin", () => {
     },
   );
 
-  it("gives the lease that it was told of to the append itself, and asks once", async () => {
-    const calls = watchLeases();
-    const { tenant } = await tenantWith({ tenantMessagesPerDay: 2 });
+  it("by the quota of all sessions leaves nothing either", async () => {
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 5 });
+    await toldElsewhere(tenant, { messages: 5, tokens: 0 });
+    const ref = { ...refOf(tenant), owner: "ada" };
+    expect((await postTo(tenant, ref.owner)(ref.session, { messages: two })).status).toBe(429);
+    expect(await tablesOf(ref)).toEqual([]);
+  });
+
+  it("is counted once where it passes", async () => {
+    const { tenant } = await tenantWith({ tenantMessagesPerDay: 20 });
     expect((await postTo(tenant)("one", { messages: two })).status).toBe(201);
-    expect(calls).toHaveBeenCalledTimes(1);
-    expect(await leasedOf(tenant)).toBe(2);
+    await untilTaken(tenant, 2);
   });
 });
 
@@ -231,14 +320,13 @@ describe("messages that are copied", () => {
   }
 
   it("by a fork are counted once, however often it is asked for, and one too many leaves nothing", async () => {
-    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 8 });
     const ref = refOf(tenant);
     unwrap(await append(ref, settings, ...four));
     const app = appOf(tenant);
-    const calls = watchLeases();
     for (const status of [201, 200, 200]) expect((await app.fork(ref.session, "fork")).status).toBe(status);
-    expect(calls).toHaveBeenCalledTimes(1);
-    expect(await leasedOf(tenant)).toBe(8);
+    await untilTaken(tenant, 8);
+    expect((await app.fork(ref.session, "fork")).status).toBe(200);
     const refused = await app.fork(ref.session, "another");
     expect(refused.status).toBe(429);
     expect(await refused.json()).toMatchObject({ code: "quota_exceeded", quota: "tenant-messages" });
@@ -247,22 +335,19 @@ describe("messages that are copied", () => {
       state.storage.sql.exec("SELECT session FROM copies").toArray(),
     );
     expect(copies).toEqual([{ session: "fork" }]);
-    unwrap(await append(ref, settings, "e", "f"));
+    expect((await append(ref, settings, "e")).ok).toBe(false);
   });
 
   it("by an import are counted when it is whole, and a file that is refused uses nothing up", async () => {
     const { tenant } = await tenantWith({ tenantMessagesPerDay: 10 });
     const app = appOf(tenant);
     expect((await app.import("wrong", fileOf(4, 5))).status).toBe(422);
-    expect(await leasedOf(tenant)).toBe(0);
-    const calls = watchLeases();
     expect((await app.import("one", fileOf(6))).status).toBe(201);
-    expect(calls).toHaveBeenCalledTimes(1);
-    expect(await leasedOf(tenant)).toBe(6);
-    expect((await app.import("two", fileOf(5))).status).toBe(429);
-    expect(await isKnown({ tenant, owner: "-", session: "two" })).toBe(false);
-    expect((await app.import("three", fileOf(4))).status).toBe(201);
-    expect(await leasedOf(tenant)).toBe(10);
+    await untilTaken(tenant, 6);
+    expect((await app.import("two", fileOf(4))).status).toBe(201);
+    await untilTaken(tenant, 10);
+    expect((await app.import("three", fileOf(1))).status).toBe(429);
+    expect(await isKnown({ tenant, owner: "-", session: "three" })).toBe(false);
   });
 
   it("by a file that no day has room for are refused before its end is read", async () => {
@@ -273,16 +358,16 @@ describe("messages that are copied", () => {
   });
 
   it("pass while the tenant's object is away, up to what the whole tenant may take", async () => {
-    const calls = watchLeases();
-    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const calls = watchCalls();
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 14 });
     const ref = refOf(tenant);
-    unwrap(await append(ref, settings, ...four));
     calls.mockImplementation(async () => {
       throw new Error("Network connection lost.");
     });
+    unwrap(await append(ref, settings, ...four));
+    expect((await appOf(tenant).import("two", fileOf(15))).status).toBe(429);
     expect((await appOf(tenant).import("one", fileOf(10))).status).toBe(201);
-    expect((await appOf(tenant).import("two", fileOf(11))).status).toBe(429);
-    expect((await appOf(tenant).fork(ref.session, "fork")).status).toBe(201);
+    expect((await appOf(tenant).fork(ref.session, "fork")).status).toBe(429);
   });
 
   it("count for no session's own day, where nobody said them", async () => {
@@ -294,30 +379,48 @@ describe("messages that are copied", () => {
 
 describe("calls of the tenant's object", () => {
   it("are none where all sessions together have no bound, and few where they have", async () => {
-    const calls = watchLeases();
+    const calls = watchCalls();
     const unbounded = await tenantWith({ sessionMessagesPerDay: 1_000 });
     const ref = refOf(unbounded.tenant);
+    const callsOf = (tenant: string): number =>
+      calls.mock.contexts.filter((object) => {
+        if (!(object instanceof Tenant)) return false;
+        const { id }: DurableObjectState = Reflect.get(object, "ctx");
+        return id.name === tenant;
+      }).length;
     for (let count = 0; count < 20; count += 1) unwrap(await append(ref, unbounded.settings, `m-${count}`));
-    expect(calls).not.toHaveBeenCalled();
+    expect(callsOf(unbounded.tenant)).toBe(0);
     const bounded = await tenantWith({ tenantMessagesPerDay: 100_000 });
-    const other = refOf(bounded.tenant);
-    for (let count = 0; count < 100; count += 1) unwrap(await append(other, bounded.settings, `m-${count}`));
-    expect(calls.mock.calls.length).toBeGreaterThan(0);
-    expect(calls.mock.calls.length).toBeLessThanOrEqual(15);
+    const beganAt = Date.now();
+    const refs = Array.from({ length: 10 }, () => refOf(bounded.tenant));
+    for (let count = 0; count < 200; count += 1) {
+      unwrap(await append(refs[count % refs.length] ?? ref, bounded.settings, `m-${count}`));
+    }
+    expect(callsOf(bounded.tenant)).toBeGreaterThan(0);
+    expect(callsOf(bounded.tenant)).toBeLessThanOrEqual(2 + (Date.now() - beganAt) / 5_000);
+    await untilTaken(bounded.tenant, 200);
   });
 
   it("that fail stop no append, up to what the whole tenant may take", async () => {
-    const calls = watchLeases();
+    const calls = watchCalls();
     calls.mockRejectedValue(new Error("Network connection lost."));
     const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
     const ref = refOf(tenant);
     for (let count = 0; count < 10; count += 1) unwrap(await append(ref, settings, `m-${count}`));
-    expect(calls).toHaveBeenCalledTimes(1);
     expect(await append(ref, settings, "one too many")).toMatchObject({
       ok: false,
       fault: { code: "quota_exceeded", facts: { quota: "tenant-messages", limit: 10 } },
     });
     expect(unwrap(await sessionAt(ref).state()).headSeq).toBe(10);
+  });
+
+  it("that never end keep no append waiting", async () => {
+    const calls = watchCalls();
+    calls.mockImplementation(() => new Promise(() => undefined));
+    const { tenant, settings } = await tenantWith({ tenantMessagesPerDay: 10 });
+    const ref = refOf(tenant);
+    for (let count = 0; count < 5; count += 1) unwrap(await append(ref, settings, `m-${count}`));
+    expect(calls).toHaveBeenCalled();
   });
 });
 

@@ -35,12 +35,12 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "dedupe-outside-the-transaction": [
     {
       file: "session/chat-session.ts",
-      replace: `    const bounds = leasedBounds(`,
+      replace: `    const begun = birth?.ref ?? wouldBe ?? null;`,
       by: `    const ids = request.messages.flatMap(({ id }) => (id === undefined ? [] : [id]));
-    const seen = this.shell.existing() === null ? [] : this.shell.store.messages.byClientId(ids);
+    const seen = this.shell.existing() === null ? [] : this.shell.store.messages.earlier(ids);
     await Promise.resolve();
-    this.shell.store.messages.byClientId = () => seen;
-    const bounds = leasedBounds(`,
+    this.shell.store.messages.earlier = () => seen;
+    const begun = birth?.ref ?? wouldBe ?? null;`,
     },
   ],
   // The lease stands for the base version: whoever lost it may have begun from another one.
