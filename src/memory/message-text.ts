@@ -69,6 +69,11 @@ function textTokens(text: string): TokenCount {
   return guarded === text ? tokens : Math.max(tokens, estimateTokens(guarded));
 }
 
+/** Whether a summarizer is told of a message: of one without text it is not, and of one that was erased. */
+export function isTold(content: Content | null): content is Content {
+  return content !== null && messageText(content) !== "";
+}
+
 /** Estimated tokens of one part, as any of our formats renders it. */
 export function partTokens(part: Part): TokenCount {
   if (part.type === "text" || part.type === "reasoning") {

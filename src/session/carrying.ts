@@ -133,8 +133,9 @@ export function carryOver(
   if (job === null || origin === undefined) return true;
   if (job.lease !== lease) return false;
   const summarizing = summarizeJob(store);
-  // A version that came between would make an answer that is on its way worthless, and it is paid for.
-  const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || summarizing.draft !== null);
+  // A version that came between would make an answer that is on its way worthless, and it is paid for. One that waits may do so for days.
+  const isBegun = summarizing?.draft !== null && summarizing?.isUpgrade === false;
+  const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || isBegun);
   if (isUnderWay) return false;
   const isAnew = origin.state === "stale";
   const heard = isAnew ? store.lineage.heard() : store.lineage.takeHeard();
@@ -164,8 +165,7 @@ export function carryOver(
   const version = (newest?.version ?? 0) + 1;
   const throughSeq = newest?.throughSeq ?? 0;
   const degraded = newest?.degraded ?? false;
-  for (const [index, item] of kept.toSorted(bySource).entries())
-    store.summaries.insertItem({ ...item, id: `${version}.${index + 1}` }, version);
+  for (const item of numbered(kept, version)) store.summaries.insertItem(item, version);
   store.summaries.insert({
     version,
     throughSeq,
@@ -177,7 +177,21 @@ export function carryOver(
     createdAt: now,
   });
   noteChange(store, "summarized", { version, throughSeq, degraded });
+  addToDraft(store, version, kept);
   return true;
+}
+
+/** What waits to go on from an earlier version goes on from this one. */
+function addToDraft(store: SessionStore, version: number, kept: readonly Item[]): void {
+  const job = summarizeJob(store);
+  if (job?.draft?.baseVersion !== version - 1) return;
+  const items = [...job.draft.items, ...numbered(kept, version)];
+  store.jobs.put({ ...job, draft: { ...job.draft, baseVersion: version, items } });
+}
+
+/** With ids of a version. */
+function numbered(items: readonly Item[], version: number): Item[] {
+  return items.toSorted(bySource).map((item, index) => ({ ...item, id: `${version}.${index + 1}` }));
 }
 
 /** What was carried over and is held no longer goes, from every version. */

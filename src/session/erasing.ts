@@ -4,7 +4,7 @@ import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { addedTokens } from "../memory/added-tokens.ts";
 import { ownSources } from "../memory/items.ts";
-import { contentTokens } from "../memory/message-text.ts";
+import { contentTokens, isTold, messageText } from "../memory/message-text.ts";
 import { fullFault } from "./append.ts";
 import { oweRange } from "./auditing.ts";
 import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
@@ -17,7 +17,7 @@ import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { findMessage } from "./reading.ts";
-import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered } from "./redo.ts";
+import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered, withoutItems } from "./redo.ts";
 import { costOf, type JobRow, type MessageRow, type OriginRow, type SessionRow } from "./rows.ts";
 import { keepDay } from "./spending.ts";
 import type { SessionStore } from "./store.ts";
@@ -58,7 +58,8 @@ export function editMessage(
   const fault = head === null || change.bytes <= 0 ? null : fullFault(head.seq, head.totalBytes);
   if (fault !== null) return { ok: false, fault };
   noteChange(store, "edited", { seq: row.seq });
-  const isCovered = isSaidAnew && invalidate(store, session, [row.seq], newId, now);
+  const told = messageText(content) === messageText(row.content) ? [] : [row.seq];
+  const isCovered = isSaidAnew && invalidate(store, session, [row.seq], told, newId, now);
   oweArchivedChange(store, session, [row.seq], isCovered, newId, now);
   return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
@@ -95,39 +96,54 @@ function eraseSeqs(
   newId: () => string,
   now: number,
 ): void {
+  const told = toldAmong(store, seqs);
   store.countChange(store.messages.erase(seqs, now));
   noteErasures(store, seqs);
-  const isCovered = invalidate(store, session, seqs, newId, now);
+  const isCovered = invalidate(store, session, seqs, told, newId, now);
   oweArchivedChange(store, session, seqs, isCovered, newId, now);
   const { session: id, incarnation } = session;
   tellCopies(store, session, { source: { session: id, incarnation }, seqs }, newId, now);
 }
 
+/** So many messages are looked at before they are erased; of more one will have said something. */
+const MAX_LOOKED_AT = 16;
+
+/** Those that a summarizer is told of: of one without text, such as a form for a page, it is told nothing. */
+function toldAmong(store: SessionStore, seqs: readonly Seq[]): readonly Seq[] {
+  if (seqs.length > MAX_LOOKED_AT) return seqs;
+  return seqs.filter((seq) => isTold(store.messages.bySeq(seq)?.content ?? null));
+}
+
 /**
  * Takes out of the summary, and out of what is being made of it, all that rests on these messages, and owes a new summary from
  * before the first of them: a model may have folded their content into items that cite others.
+ * @param told those of them of which a summarizer is told anything else than before: without one, and without an item that cites any of them, it would be
+ * paid for the same again
  * @returns whether the newest version covers any of them
  */
 function invalidate(
   store: SessionStore,
   session: SessionRow,
   seqs: readonly Seq[],
+  told: readonly Seq[],
   newId: () => string,
   now: number,
 ): boolean {
   const newest = store.summaries.newest();
   const job = summarizeJob(store);
-  const covered = seqs.filter((seq) => newest !== null && seq <= newest.throughSeq);
-  const first = Math.min(...covered);
-  if (newest !== null && covered.length > 0) {
-    const gone = store.summaries.deleteItemsCiting(covered);
+  const isCovered = (seq: Seq): boolean => newest !== null && seq <= newest.throughSeq;
+  let changed = told;
+  if (newest !== null && seqs.some(isCovered)) {
+    const gone = store.summaries.deleteItemsCiting(seqs.filter(isCovered));
     store.summaries.hide(uncovered(gone, store.summaries.items(newest.version)));
+    if (gone.length > 0) changed = seqs;
   }
-  if (job !== undefined) taint(store, job, seqs, now);
+  const covered = changed.filter(isCovered);
+  if (job !== undefined) taint(store, job, changed, now);
   else if (newest !== null && covered.length > 0) {
     store.jobs.put({
       ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
-      redoBase: store.summaries.versionBefore(first),
+      redoBase: store.summaries.versionBefore(Math.min(...covered)),
     });
   }
   return covered.length > 0;
@@ -147,14 +163,16 @@ function oweArchivedChange(
   oweArchive(store, session, newId, now, isCovered, seqs);
 }
 
-/** Makes an open job fit the change: one that has begun is followed by another, one that has not begins further back. */
-function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: number): void {
+/** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
+function taint(store: SessionStore, open: JobRow, seqs: readonly Seq[], now: number): void {
   const newest = store.summaries.newest();
   const covered = newest?.throughSeq ?? 0;
+  // Nobody is paid at the moment: what rests on it would have to be made again in any case.
+  const job = open.lease === null && seqs.some((seq) => seq <= begunThrough(open)) ? { ...open, draft: null } : open;
   const begun = begunThrough(job);
   const given = new Set(seqs.filter((seq) => seq <= begun));
   const behind = seqs.filter((seq) => seq > begun && seq <= covered);
-  let changed = job;
+  let changed: JobRow = job;
   if (given.size > 0) {
     changed = {
       ...changed,
@@ -163,9 +181,9 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
     };
     if (job.draft !== null) {
       const isGone = (item: Item): boolean => ownSources(item).some((seq) => given.has(seq));
-      const items = job.draft.items.filter((item) => !isGone(item));
-      store.summaries.hide(uncovered(job.draft.items.filter(isGone), items));
-      changed = { ...changed, ...revived(job, now), draft: { ...job.draft, items } };
+      const draft = withoutItems(job.draft, isGone);
+      store.summaries.hide(uncovered(job.draft.items.filter(isGone), draft.items));
+      changed = { ...changed, ...revived(job, now), draft };
     }
   }
   if (behind.length > 0) {
@@ -181,7 +199,7 @@ function taint(store: SessionStore, job: JobRow, seqs: readonly Seq[], now: numb
       isUpgrade: false,
     };
   }
-  if (changed !== job) store.jobs.put(changed);
+  if (changed !== open) store.jobs.put(changed);
 }
 
 /** Erases the session: nothing that was said is left, and it is owed to the archive and to every copy to do the same. */
@@ -299,8 +317,7 @@ function deleteCarried(store: SessionStore, source: string, seqs: readonly Seq[]
   const job = summarizeJob(store);
   if (job === undefined || job.draft === null) return;
   const among = seqs === null ? null : new Set(seqs);
-  const items = job.draft.items.filter(
-    (item) => item.sourceSession !== source || (among !== null && !item.sourceSeqs.some((seq) => among.has(seq))),
-  );
-  store.jobs.put({ ...job, draft: { ...job.draft, items } });
+  const isGone = (item: Item): boolean =>
+    item.sourceSession === source && (among === null || item.sourceSeqs.some((seq) => among.has(seq)));
+  store.jobs.put({ ...job, draft: withoutItems(job.draft, isGone) });
 }

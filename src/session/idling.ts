@@ -4,7 +4,7 @@ import { chooseCut } from "../memory/cut.ts";
 import { earliest, idleWakeAt } from "../memory/work.ts";
 import { oweRange } from "./auditing.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
-import { cutMessages, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
+import { cutMessages, isRemake, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
@@ -25,7 +25,8 @@ function shareOf(session: SessionRow): number {
 /** The last message that a summary for silence would cover; null if it would not be worth it. */
 function idleTarget(store: SessionStore): Seq | null {
   const newest = store.messages.head();
-  if (newest === null || summarizeJob(store)?.isUpgrade === false) return null;
+  const open = summarizeJob(store);
+  if (newest === null || (open !== undefined && !isRemake(store, open))) return null;
   const coveredSeq = store.summaries.newest()?.throughSeq ?? 0;
   const covered = store.messages.totalCostAt(coveredSeq);
   if (newest.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;

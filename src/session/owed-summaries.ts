@@ -43,7 +43,7 @@ export function oweSummaryIfDue(
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
   if (!isSummaryDue(newest.totalCost - store.messages.totalCostAt(throughSeq), settings)) return false;
   const open = summarizeJob(store);
-  if (open !== undefined && !open.isUpgrade) {
+  if (open !== undefined && !isRemake(store, open)) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
@@ -53,8 +53,8 @@ export function oweSummaryIfDue(
 }
 
 /**
- * Owes a summary through a message. One that was given up begins anew, and one that was only to make a degraded summary better covers
- * the rest as well; one that is on its way stays as it is.
+ * Owes a summary through a message. One that was given up goes on, and one that only makes anew what is covered takes the rest along; one that
+ * is on its way stays as it is.
  * @returns whether work is newly owed
  */
 export function oweSummaryThrough(
@@ -65,29 +65,31 @@ export function oweSummaryThrough(
   now: number,
 ): boolean {
   const open = summarizeJob(store);
-  if (open?.isUpgrade === true) {
-    if (isHeld(open, now)) return false;
-    store.jobs.put({
-      ...open,
-      throughSeq: Math.max(open.throughSeq, target),
-      isUpgrade: false,
-      failures: 0,
-      // However long the better summary was waited for, this one is owed from now on.
-      sends: 0,
-      nextSendAt: now,
-    });
+  if (open === undefined) {
+    store.jobs.put(newJob("summarize", session.incarnation, newJobId(), target, now, now));
     return true;
   }
-  if (open?.state === "owed") return false;
-  if (open !== undefined) store.jobs.delete(open.id);
+  if (open.state === "owed" && (isHeld(open, now) || !isRemake(store, open))) return false;
+  // What was given up keeps what it has done so far, which is paid for; and it may have been to take the place of versions that cover something
+  // changed. Under the same name, by which operators know it: they hear of it when it is done.
   store.jobs.put({
-    ...newJob("summarize", session.incarnation, newJobId(), target, now, now),
-    // What was given up may have been to take the place of versions that cover something changed.
-    redoBase: open?.redoBase ?? null,
-    taintedFromSeq: open?.taintedFromSeq ?? null,
-    usage: open?.usage ?? null,
+    ...open,
+    state: "owed",
+    throughSeq: Math.max(open.throughSeq, target),
+    isUpgrade: false,
+    failures: 0,
+    // However long the better summary was waited for, this one is owed from now on.
+    sends: 0,
+    createdAt: now,
+    nextSendAt: now,
   });
   return true;
+}
+
+/** Whether a job only makes anew what is summarized already: it takes along whatever is newly due. */
+export function isRemake(store: SessionStore, { isUpgrade, fromScratch, redoBase, throughSeq }: JobRow): boolean {
+  if (isUpgrade) return true;
+  return fromScratch && redoBase === null && throughSeq <= (store.summaries.newest()?.throughSeq ?? 0);
 }
 
 /** Whoever asks by hand does not wait for a backoff. What a consumer is at is not sent again, unless it is to begin anew. */

@@ -3,7 +3,7 @@ import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
-import type { JobRow, SessionRow, SummaryRow } from "./rows.ts";
+import type { Draft, JobRow, SessionRow, SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Summarizing again, because something that a summary was made from has changed. */
@@ -70,7 +70,8 @@ export function redoFromStart(store: SessionStore, session: SessionRow, newId: (
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   const open = summarizeJob(store);
   if (open === undefined && covered === 0) return;
-  const job = open ?? newJob("summarize", session.incarnation, newId(), covered, now + REDO_DELAY_MS, now);
+  const owed = open ?? newJob("summarize", session.incarnation, newId(), covered, now + REDO_DELAY_MS, now);
+  const job = owed.lease === null ? { ...owed, draft: null } : owed;
   store.jobs.put({
     ...job,
     ...revived(job, now),
@@ -78,6 +79,13 @@ export function redoFromStart(store: SessionStore, session: SessionRow, newId: (
     isUpgrade: false,
     ...(begunThrough(job) > 0 ? { taintedFromSeq: 1 } : { redoBase: store.summaries.versionBefore(1) }),
   });
+}
+
+/** A draft as if some of its items had never been, in any part of it. */
+export function withoutItems(draft: Draft, isGone: (item: Item) => boolean): Draft {
+  const keep = (items: readonly Item[]): Item[] => items.filter((item) => !isGone(item));
+  const good = draft.good === null ? null : { ...draft.good, items: keep(draft.good.items) };
+  return { ...draft, items: keep(draft.items), good };
 }
 
 /** The last message that a summarizer was given of a job; 0 if none. */

@@ -141,14 +141,20 @@ export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
   readonly usage: SummarizerUsage | null;
 }
 
-/** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
-export interface Draft {
-  readonly baseVersion: number;
+/** A part of a summary that the summarizer made which was asked for. */
+export interface GoodPart {
   readonly throughSeq: Seq;
   readonly items: Item[];
   readonly dropped: number;
   readonly summarizer: string;
+}
+
+/** What a job has summarized so far: the answers of its earlier chunks, saved before anything else is done with them. */
+export interface Draft extends GoodPart {
+  readonly baseVersion: number;
   readonly degraded: boolean;
+  /** Of a degraded one: what it holds up to the first makeshift in it. The better summary goes on from there; null if there is nothing. */
+  readonly good: GoodPart | null;
 }
 
 export interface JobRow {

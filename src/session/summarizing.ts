@@ -4,13 +4,14 @@ import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../
 import type { Item } from "../contracts/summary.ts";
 import { cutText } from "../memory/context.ts";
 import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
-import { messageCost, messageText } from "../memory/message-text.ts";
+import { isTold, messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
+import { isRemake } from "./owed-summaries.ts";
 import { addUsage, type Failed, isHeld } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { oweRedo, uncovered } from "./redo.ts";
-import type { Draft, JobRow, MessageRow, SessionRow } from "./rows.ts";
+import type { Draft, GoodPart, JobRow, MessageRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { oweUpgrade, type Upgrade } from "./upgrading.ts";
@@ -55,7 +56,10 @@ export function beginSummary(
   const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
   if (isHeld(job, now)) return HELD;
-  return handOutChunk(store, session, job, newLease, now);
+  const { draft, taintedFromSeq } = job;
+  // What was changed since would have to be taken out of it by another job, which then pays for all of it again.
+  const isTainted = draft !== null && taintedFromSeq !== null && taintedFromSeq <= draft.throughSeq;
+  return handOutChunk(store, session, isTainted ? { ...job, draft: null } : job, newLease, now);
 }
 
 function handOutChunk(
@@ -68,7 +72,7 @@ function handOutChunk(
   const baseVersion = store.summaries.newest()?.version ?? 0;
   // A draft on an older version is of no use: what it left out may be in the newer one.
   const saved = given.draft !== null && given.draft.baseVersion === baseVersion ? given.draft : null;
-  const job = readAnew(store, given, saved?.throughSeq ?? 0);
+  const job = coveringNoLess(store, readAnew(store, given, saved?.throughSeq ?? 0));
   const draft = saved ?? emptyDraft(store, baseVersion, job);
   const maxTokens = settingsOf(session).summaryMaxTokens;
   const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
@@ -80,9 +84,8 @@ function handOutChunk(
     if (messages.length > 0 && tokens + cost > room) break;
     tokens += cost;
     chunkThroughSeq = row.seq;
-    if (row.content === null) continue;
+    if (!isTold(row.content)) continue;
     const text = messageText(row.content);
-    if (text === "") continue;
     messages.push({
       seq: row.seq,
       role: row.role,
@@ -108,7 +111,7 @@ function handOutChunk(
     lease,
     request: { previous: draft.items, messages, maxTokens },
     failures: job.failures,
-    isUpgrade: job.isUpgrade,
+    isUpgrade: isRemake(store, job),
     isOverBudget: isOverBudget(store, session, now),
   };
 }
@@ -131,6 +134,11 @@ function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRo
   return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, covered) };
 }
 
+/** Whatever a job begins from, and whoever does it: what lands covers no less than what is there. */
+function coveringNoLess(store: SessionStore, job: JobRow): JobRow {
+  return { ...job, throughSeq: Math.max(job.throughSeq, store.summaries.newest()?.throughSeq ?? 0) };
+}
+
 function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
   const startVersion = job.redoBase ?? baseVersion;
   const base = job.fromScratch ? null : store.summaries.byVersion(startVersion);
@@ -145,6 +153,7 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
     dropped: 0,
     summarizer: base?.summarizer ?? "",
     degraded: base?.degraded ?? false,
+    good: null,
   };
 }
 
@@ -180,19 +189,17 @@ export function saveAnswer(
   if (given.lease !== lease || given.baseVersion === null || given.chunkThroughSeq === null) {
     return notLanded(HELD);
   }
-  const { chunkThroughSeq } = given;
+  const { chunkThroughSeq, baseVersion } = given;
+  const job = given;
   const isMakeshift = shortfall !== null;
-  const landed = isMakeshift ? landDraft(store, given, now) : null;
-  const job = landed?.job ?? given;
-  const isReplaced = landed?.isReplaced === true;
-  const draft = job.draft ?? emptyDraft(store, job.baseVersion ?? 0, job);
+  const draft = job.draft ?? emptyDraft(store, baseVersion, job);
   const version = draft.baseVersion + 1;
   const merged = mergeItems(
     draft.items,
     answer.items,
     (seq) => {
       const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq) : null;
-      return row === null || row.content === null ? null : evidenceOf(row);
+      return row === null || !isTold(row.content) ? null : evidenceOf(row);
     },
     settingsOf(session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
@@ -217,12 +224,10 @@ export function saveAnswer(
       dropped: draft.dropped + merged.dropped.length,
       summarizer: answer.model,
       degraded: draft.degraded || isMakeshift,
+      good: isMakeshift ? goodPartOf(job.draft) : draft.good,
     },
   };
-  if (chunkThroughSeq < job.throughSeq) {
-    const step = handOutChunk(store, session, saved, newId, now);
-    return { step, committedVersion: landed?.version ?? null, isReplaced };
-  }
+  if (chunkThroughSeq < job.throughSeq) return notLanded(handOutChunk(store, session, saved, newId, now));
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
     return notLanded(handOutChunk(store, session, { ...saved, draft: null }, newId, now));
@@ -242,25 +247,15 @@ export function saveAnswer(
   return {
     step: { next: "done", hasFailed: given.firstFailedAt !== null, upgrade },
     committedVersion: version,
-    isReplaced: isReplaced || job.redoBase !== null,
+    isReplaced: job.redoBase !== null,
   };
 }
 
-/** What the summarizer that was asked for said of earlier chunks lands by itself: it need not be paid for again. */
-function landDraft(
-  store: SessionStore,
-  job: JobRow,
-  now: number,
-): { readonly job: JobRow; readonly version: number; readonly isReplaced: boolean } | null {
-  const { draft } = job;
-  if (draft === null || draft.degraded || (store.summaries.newest()?.version ?? 0) !== draft.baseVersion) return null;
-  const version = draft.baseVersion + 1;
-  commitSummary(store, draft, version, job, now);
-  return {
-    job: { ...job, draft: null, usage: null, baseVersion: version, redoBase: null, fromScratch: false },
-    version,
-    isReplaced: job.redoBase !== null,
-  };
+/** What of a draft need not be paid for again, once a makeshift serves for the rest. */
+function goodPartOf(draft: Draft | null): GoodPart | null {
+  if (draft === null || draft.degraded) return draft?.good ?? null;
+  const { throughSeq, items, dropped, summarizer } = draft;
+  return { throughSeq, items, dropped, summarizer };
 }
 
 /** What an item may say of a message: its text, and who said it in which role and on which day. */

@@ -1,6 +1,6 @@
 import { upgradeDelayMs } from "../memory/work.ts";
 import { type Failed, type FailureReport, newJob } from "./owed-work.ts";
-import type { JobRow, SessionRow } from "./rows.ts";
+import type { Draft, JobRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** A better summary that is owed, and what it did not come from. */
@@ -17,18 +17,22 @@ export interface Upgrade extends Omit<FailureReport, "gaveUp"> {
 export function oweUpgrade(
   store: SessionStore,
   session: SessionRow,
-  { failures, firstError, lastError, firstFailedAt, lastFailedAt }: JobRow,
+  failed: JobRow,
   shortfall: Failed | null,
   newId: () => string,
   now: number,
 ): Upgrade | null {
   const newest = store.summaries.newest();
   if (newest === null) return null;
+  const { failures, firstError, lastError, firstFailedAt, lastFailedAt, fromScratch } = failed;
   const jobId = newId();
   const delayMs = Math.max(upgradeDelayMs(0, 0.5), (shortfall?.retryAfterSeconds ?? 0) * 1000);
+  const redoBase = store.summaries.lastGoodVersion(newest.version);
   store.jobs.put({
     ...newJob("summarize", session.incarnation, jobId, newest.throughSeq, now + delayMs, now),
-    redoBase: store.summaries.lastGoodVersion(newest.version),
+    fromScratch,
+    redoBase,
+    draft: goodDraft(failed, redoBase, newest.version),
     isUpgrade: true,
     firstError,
     lastError,
@@ -43,4 +47,11 @@ export function oweUpgrade(
     firstFailedAt: firstFailedAt ?? now,
     lastFailedAt: lastFailedAt ?? now,
   };
+}
+
+/** What the summarizer said before a makeshift had to serve is paid for: the better summary goes on from there. */
+function goodDraft({ draft, redoBase, fromScratch }: JobRow, startVersion: number, baseVersion: number): Draft | null {
+  if (draft === null || draft.good === null) return null;
+  const isSameStart = fromScratch || (redoBase ?? draft.baseVersion) === startVersion;
+  return isSameStart ? { ...draft.good, baseVersion, degraded: false, good: null } : null;
 }

@@ -1,6 +1,7 @@
 import type { Mutant } from "../../scripts/mutants/mutant.ts";
 import { ACCESS_MUTANTS } from "./access.ts";
 import { ARCHIVE_MUTANTS } from "./archive.ts";
+import { JOB_MUTANTS } from "./jobs.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import { SESSION_MUTANTS } from "./session.ts";
 import { SUMMARIZER_MUTANTS } from "./summarizer.ts";
@@ -10,6 +11,7 @@ import { TELEMETRY_MUTANTS } from "./telemetry.ts";
 export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...ARCHIVE_MUTANTS,
+  ...JOB_MUTANTS,
   ...MEMORY_MUTANTS,
   ...SESSION_MUTANTS,
   ...SUMMARIZER_MUTANTS,

@@ -275,9 +275,9 @@ describe("promise 12: without a model there is an extractive summary, marked as 
     };
     await deliver(ref, flaky);
     const versions = unwrap(await sessionAt(ref).summaries(undefined, 9)).data;
-    expect(versions.map(({ degraded }) => degraded)).toEqual([true, false]);
-    const good = versions[1]?.throughSeq ?? 0;
-    expect(model.asked[0]?.at(-1)).toBe(good);
+    // Nothing lands where a chunk ended: what the model said so far waits in the job for the better summary.
+    expect(versions).toMatchObject([{ version: 1, degraded: true, throughSeq: 56 }]);
+    const good = model.asked[0]?.at(-1) ?? 0;
     await deliver(ref, model);
     expect(await newest(ref)).toMatchObject({ degraded: false, throughSeq: 56 });
     expect(model.asked.slice(1).flat()[0]).toBe(good + 1);

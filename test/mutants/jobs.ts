@@ -1,0 +1,54 @@
+import type { Mutant } from "../../scripts/mutants/mutant.ts";
+
+/** Owed work: when it is sent, who may do it, and what becomes of it. */
+export const JOB_MUTANTS: readonly Mutant[] = [
+  {
+    name: "the twentieth attempt at a better summary waits for 121 days",
+    file: "src/memory/work.ts",
+    replace: "jittered(Math.min(RETRY_MAX_MS, UPGRADE_BASE_MS * 2 ** failures), random)",
+    by: "jittered(UPGRADE_BASE_MS * 2 ** failures, random)",
+    tests: ["unit/delays"],
+  },
+  {
+    name: "a lease does not move the job's next send",
+    file: "src/session/summarizing.ts",
+    replace: "    nextSendAt: leaseUntil,\n",
+    by: "",
+    tests: ["worker/promise-10-healthy"],
+  },
+  {
+    name: "a lease that ends early leaves a late alarm",
+    file: "src/session/session-work.ts",
+    replace: '      if (step.next === "call") this.shell.armForLease();\n',
+    by: "",
+    tests: ["worker/promise-10-healthy"],
+  },
+  {
+    name: "the last message that a model was given counts as not given",
+    file: "src/session/erasing.ts",
+    replace: "new Set(seqs.filter((seq) => seq <= begun))",
+    by: "new Set(seqs.filter((seq) => seq < begun))",
+    tests: ["worker/summaries-move-forward"],
+  },
+  {
+    name: "what a model said before a makeshift had to serve is paid for again",
+    file: "src/session/summarizing.ts",
+    replace: "good: isMakeshift ? goodPartOf(job.draft) : draft.good",
+    by: "good: null",
+    tests: ["worker/summaries-move-forward"],
+  },
+  {
+    name: "a makeshift from scratch takes the place of what a model made",
+    file: "src/session/owed-summaries.ts",
+    replace: "return fromScratch && redoBase === null",
+    by: "return !fromScratch && redoBase === null",
+    tests: ["worker/summaries-move-forward"],
+  },
+  {
+    name: "a dead letter of work that is done is listed",
+    file: "src/pipeline/failed.ts",
+    replace: 'if (standing !== null && standing !== "owed") {',
+    by: 'if (standing === "held") {',
+    tests: ["worker/promise-10-healthy"],
+  },
+];
