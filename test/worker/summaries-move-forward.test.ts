@@ -176,6 +176,7 @@ describe("promise 9: what waits to be summarized again", () => {
     expect(await summarizeRow(ref)).toMatchObject({ state: "owed", redo_base: 0, through_seq: 4 });
     const [summary] = unwrap(await sessionAt(ref).summaries(undefined, 1)).data;
     expect(summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs)).not.toContain(4);
-    expect(unwrap(await sessionAt(ref).context({})).omitted).toEqual([{ fromSeq: 4, throughSeq: 4, reason: "hidden" }]);
+    const omitted = [{ fromSeq: 4, throughSeq: 4, reason: "hidden" }];
+    expect(unwrap(await sessionAt(ref).context({}))).toMatchObject({ omitted });
   });
 });
