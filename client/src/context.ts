@@ -42,7 +42,7 @@ export interface ContextTokens {
 }
 
 export interface ContextMessage extends Message {
-  /** Too large for the budget: its middle is cut out. */
+  /** Not word for word: its middle or its author's name is cut, or its files are named in its text. */
   cut?: true | undefined;
 }
 

@@ -52,7 +52,7 @@ export const omittedSchema = z
     reason: z
       .enum(["budget", "hidden", "pending"])
       .describe(
-        "budget: no room; hidden: erased or awaiting a new summary; pending: no room, and a summary of them is on its way",
+        "budget: no room, or no room for all of it; hidden: erased or awaiting a new summary; pending: no room, and a summary of them is on its way",
       ),
   })
   .meta({ id: "Omitted" });
@@ -82,7 +82,12 @@ export const contextSchema = z
     summary: summarySchema.nullable(),
     messages: z.array(
       messageSchema.extend({
-        cut: z.literal(true).optional().describe("Too large for the budget: its middle is cut out"),
+        cut: z
+          .literal(true)
+          .optional()
+          .describe(
+            "Not word for word: its middle is cut out, its author's name is cut, or its files are named in its text (`[image, 1.2 MB, message 41]`)",
+          ),
       }),
     ),
     omitted: z.array(omittedSchema),

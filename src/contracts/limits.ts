@@ -16,6 +16,11 @@ export const MAX_BYTES_PER_SESSION = 1024 * 1024 * 1024;
 export const MIN_CONTEXT_TOKENS = 256;
 /** More than any model takes. */
 export const MAX_CONTEXT_TOKENS = 1_000_000;
+/**
+ * A context as JSON, in any format. Files have a fixed charge in tokens, whatever their size; a quarter of what the platform carries
+ * between Workers and objects (32 MiB), where text that is not Latin takes twice its bytes.
+ */
+export const MAX_CONTEXT_BYTES = 8 * 1024 * 1024;
 /** The first moment that is taken in, in ms since 1970: the year 1 of UTC. ISO 8601 has a year 0, and PostgreSQL has none. */
 export const MIN_TIME_MS = -62_135_596_800_000;
 /** The last one: the end of the year 9999 of UTC. Past it a year is written with a sign and six digits, which PostgreSQL does not read. */

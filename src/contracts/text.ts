@@ -138,6 +138,11 @@ export function byteLength(text: string): number {
   return encoder.encode(text).byteLength;
 }
 
+/** Bytes of a value as JSON. */
+export function jsonBytes(value: unknown): number {
+  return byteLength(JSON.stringify(value));
+}
+
 /** JSON with the keys of every object in one order: equal values give equal text. */
 export function canonicalJson(value: Json | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

@@ -1,8 +1,10 @@
 import type { Context, Omitted } from "../contracts/context.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, Summary } from "../contracts/summary.ts";
+import { jsonBytes } from "../contracts/text.ts";
 import { createPairTracker } from "./cut.ts";
 import { fitItems, ownSources, renderItems } from "./items.ts";
+import { nameMedia } from "./media.ts";
 import { contentTokens, MESSAGE_OVERHEAD_TOKENS, messageCost, messageText } from "./message-text.ts";
 import { RETRIEVED_FRAME_TOKENS, retrievedCost, type RetrievedMessage } from "./retrieved.ts";
 import { estimateTokens, isWithinTokens } from "./tokens.ts";
@@ -13,6 +15,8 @@ export interface LogMessage extends Omit<Message, "content"> {
   readonly content: Content | null;
   /** Tokens of all messages before this one. */
   readonly tokensBefore: TokenCount;
+  /** Of its content and metadata, as JSON. */
+  readonly bytes: number;
 }
 
 export interface AssemblyInput {
@@ -30,6 +34,8 @@ export interface AssemblyInput {
   /** Older messages that may matter to the question, best first; null if nothing was asked. */
   readonly candidates: readonly RetrievedMessage[] | null;
   readonly maxTokens: TokenCount;
+  /** Of the messages, as JSON. Files alone make a context large that is short: the newest go in, and older ones are named. */
+  readonly maxBytes: number;
   readonly summaryPending: boolean;
 }
 
@@ -41,6 +47,12 @@ const OPENING_TURN_TOKENS = 12;
 const RETRIEVED_SHARE = 0.2;
 /** Room for the text that a cut leaves behind. */
 const CUT_MARKER_TOKENS = 24;
+/** An author's name takes so much of the room of a message that has to be cut, at most. */
+const CUT_AUTHOR_SHARE = 0.125;
+/** What a message has as JSON besides its content, its metadata and its author. */
+const MESSAGE_FRAME_BYTES = 200;
+/** All files but those of the newest message leave the rest of the bytes to words. */
+const FILES_SHARE = 0.75;
 
 /**
  * A context within its budget, and the proof that nothing is silently missing: every message up to `atSeq` is word for word
@@ -57,8 +69,14 @@ export function assembleContext(input: AssemblyInput): Context {
   const opening = fullSummary === 0 ? OPENING_TURN_TOKENS : 0;
   const summaryShare = Math.min(fullSummary, Math.floor(input.maxTokens / 2));
   const messagesAllowance = input.maxTokens - reserve - opening - summaryShare;
-  const window = fillWindow(input.newestFirst, messagesAllowance, throughSeq);
-  const retrieved = pickRetrieved(input.candidates ?? [], reserve, window.fromSeq ?? input.atSeq + 1);
+  const reservedBytes = input.candidates === null ? 0 : Math.floor(input.maxBytes * RETRIEVED_SHARE);
+  const window = fillWindow(
+    input.newestFirst,
+    { tokens: messagesAllowance, bytes: input.maxBytes - reservedBytes },
+    throughSeq,
+  );
+  const beforeSeq = window.fromSeq ?? input.atSeq + 1;
+  const retrieved = pickRetrieved(input.candidates ?? [], { tokens: reserve, bytes: reservedBytes }, beforeSeq);
   const messagesTokens = window.tokens + (window.messages.length === 0 ? 0 : opening);
   const summaryAllowance = input.maxTokens - messagesTokens - retrieved.tokens;
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
@@ -89,22 +107,46 @@ export function summaryCost(items: readonly Item[]): TokenCount {
   return estimateTokens(renderItems(items)) + MESSAGE_OVERHEAD_TOKENS;
 }
 
+/** What there is room for. */
+interface Allowance {
+  readonly tokens: TokenCount;
+  readonly bytes: number;
+}
+
 /** The best candidates that fit and are not in the window anyway. */
 function pickRetrieved(
   candidates: readonly RetrievedMessage[],
-  allowance: TokenCount,
+  allowance: Allowance,
   beforeSeq: Seq,
 ): { picked: RetrievedMessage[]; tokens: TokenCount } {
   const picked: RetrievedMessage[] = [];
   let tokens = RETRIEVED_FRAME_TOKENS;
+  let bytes = 0;
   for (const candidate of candidates) {
     if (candidate.message.seq >= beforeSeq) continue;
-    const cost = retrievedCost(candidate);
-    if (tokens + cost > allowance) continue;
+    const sized = sizeCandidate(candidate, allowance.bytes - bytes);
+    if (sized === null) continue;
+    const cost = retrievedCost(sized.candidate);
+    if (tokens + cost > allowance.tokens) continue;
     tokens += cost;
-    picked.push(candidate);
+    bytes += sized.bytes;
+    picked.push(sized.candidate);
   }
   return { picked, tokens: picked.length === 0 ? 0 : tokens };
+}
+
+/** A candidate of at most so many bytes, with its files named if it has to be; null if that is not enough. */
+function sizeCandidate(
+  candidate: RetrievedMessage,
+  maxBytes: number,
+): { candidate: RetrievedMessage; bytes: number } | null {
+  const bytes = jsonBytes(candidate);
+  if (!(bytes > maxBytes)) return { candidate, bytes };
+  const content = nameMedia(candidate.message.content, candidate.message.seq);
+  if (content === null) return null;
+  const named = { ...candidate, message: { ...candidate.message, content } };
+  const namedBytes = jsonBytes(named);
+  return namedBytes > maxBytes ? null : { candidate: named, bytes: namedBytes };
 }
 
 function fitSummary(
@@ -135,35 +177,85 @@ interface Candidate {
   readonly cost: TokenCount;
   /** A window may start here without parting a tool call from its result. */
   readonly mayStart: boolean;
+  /** Its files are named instead of sent, or its author's name is cut: it is not word for word. */
+  readonly isCut: boolean;
 }
 
-function fillWindow(newestFirst: Iterable<LogMessage>, allowance: TokenCount, throughSeq: Seq): Window {
+function fillWindow(newestFirst: Iterable<LogMessage>, allowance: Allowance, throughSeq: Seq): Window {
   const pairs = createPairTracker();
   const fitting: Candidate[] = [];
-  let spent = 0;
+  let tokens = 0;
+  let bytes = 0;
+  /** How many of the newest have their files in full; all of them until one has no room for its own. */
+  let withFiles = Number.POSITIVE_INFINITY;
   let overflow: Candidate | null = null;
   for (const message of newestFirst) {
     if (message.seq <= throughSeq) break;
     const cost = message.content === null ? 0 : messageCost(message);
-    const candidate = { message, cost, mayStart: pairs.step(message.content) };
-    if (spent + cost > allowance) {
+    let candidate: Candidate = { message, cost, mayStart: pairs.step(message.content), isCut: false };
+    const filesShare = fitting.length === 0 ? 1 : FILES_SHARE;
+    if (fitting.length >= withFiles || bytes + bytesOf(candidate) > allowance.bytes * filesShare) {
+      const named = withNamedFiles(candidate);
+      if (named !== null) {
+        withFiles = Math.min(withFiles, fitting.length);
+        candidate = named;
+      }
+    }
+    if (tokens + candidate.cost > allowance.tokens || bytes + bytesOf(candidate) > allowance.bytes) {
       overflow = candidate;
       break;
     }
-    spent += cost;
+    tokens += candidate.cost;
+    bytes += bytesOf(candidate);
     fitting.push(candidate);
   }
-  if (overflow === null) return windowOf(fitting, []);
-  const start = chooseStart(fitting, allowance);
-  if (start >= 0) return windowOf(fitting.slice(0, start + 1), []);
-  return cutToFit([...fitting, overflow], allowance);
+  const stepped = nameOlderFiles(fitting, withFiles);
+  if (overflow === null) return windowOf(stepped);
+  const isFull = tokens + overflow.cost > allowance.tokens;
+  const step = isFull ? Math.max(1, Math.floor(allowance.tokens * WINDOW_STEP_SHARE)) : stepWithin(stepped);
+  const start = chooseStart(stepped, step);
+  if (start >= 0) return windowOf(stepped.slice(0, start + 1));
+  return cutToFit([...stepped, overflow], allowance.tokens);
+}
+
+function bytesOf({ message }: Candidate): number {
+  // Three bytes a unit of UTF-16 at most.
+  return message.bytes + 3 * (message.author?.length ?? 0) + MESSAGE_FRAME_BYTES;
+}
+
+function withNamedFiles(candidate: Candidate): Candidate | null {
+  const { message } = candidate;
+  const content = message.content === null ? null : nameMedia(message.content, message.seq);
+  if (content === null) return null;
+  const bytes = jsonBytes([content, message.metadata]);
+  const named = { ...message, content, bytes, tokens: contentTokens(content) };
+  return { ...candidate, message: named, cost: messageCost(named), isCut: true };
+}
+
+/** Where bytes decide how much fits. A power of two: the steps lie where they lay before, though a little more or less fits now. */
+function stepWithin(candidates: readonly Candidate[]): TokenCount {
+  const tokens = candidates.reduce((sum, { cost }) => sum + cost, 0);
+  return 2 ** Math.floor(Math.log2(Math.max(1, tokens * WINDOW_STEP_SHARE)));
+}
+
+/** Names a few more files than have no room, so that the first that is sent stays the same while messages come in, but for rare steps. */
+function nameOlderFiles(newestFirst: readonly Candidate[], withFiles: number): readonly Candidate[] {
+  const oldest = newestFirst[withFiles - 1];
+  if (oldest === undefined) return newestFirst;
+  const kept = newestFirst.slice(0, withFiles);
+  const step = stepWithin(kept);
+  const boundary = Math.ceil(oldest.message.tokensBefore / step) * step;
+  return newestFirst.map((candidate, index) =>
+    index > 0 && index < withFiles && candidate.message.tokensBefore < boundary
+      ? (withNamedFiles(candidate) ?? candidate)
+      : candidate,
+  );
 }
 
 /** The index in `fitting` of the oldest message that the window starts with; -1 if no start keeps the tool calls whole. */
-function chooseStart(fitting: readonly Candidate[], allowance: TokenCount): number {
+function chooseStart(fitting: readonly Candidate[], step: TokenCount): number {
   const oldest = fitting.at(-1);
   if (oldest === undefined) return -1;
-  const step = Math.max(1, Math.floor(allowance * WINDOW_STEP_SHARE));
   const boundary = Math.ceil(oldest.message.tokensBefore / step) * step;
   let fallback = -1;
   for (let index = fitting.length - 1; index >= 0; index -= 1) {
@@ -178,27 +270,41 @@ function chooseStart(fitting: readonly Candidate[], allowance: TokenCount): numb
 /** A newest message, or a newest tool call with its result, that is larger than the budget: its largest texts are cut. */
 function cutToFit(newestFirst: readonly Candidate[], allowance: TokenCount): Window {
   const startsWhole = newestFirst.findIndex((candidate) => candidate.mayStart);
-  const unit = newestFirst.slice(0, startsWhole + 1);
+  const unit = newestFirst.slice(0, startsWhole + 1).map((candidate) => withShortAuthor(candidate, allowance));
   const whole = unit.length > 0 ? shrink(unit, allowance) : null;
   if (whole !== null) return whole;
   // Tool calls whose start lies out of reach: the newest message alone, as plain text, since a result without its call is refused.
   const newest = newestFirst[0];
-  if (newest === undefined) return windowOf([], []);
-  const text = messageText(newest.message.content ?? "");
-  const overhead = newest.cost - newest.message.tokens;
+  if (newest === undefined) return windowOf([]);
+  const named = withShortAuthor(newest, allowance);
+  const text = messageText(named.message.content ?? "");
+  const overhead = named.cost - named.message.tokens;
   const content = cutText(text, Math.max(1, allowance - overhead));
   const message: LogMessage = {
-    ...newest.message,
-    role: newest.message.role === "tool" ? "user" : newest.message.role,
+    ...named.message,
+    role: named.message.role === "tool" ? "user" : named.message.role,
     content,
     tokens: contentTokens(content),
   };
-  return windowOf([{ message, cost: messageCost(message), mayStart: true }], [newest.message.seq]);
+  const cost = messageCost(message);
+  // A budget that has no room even for the marker of a cut: the message is named in `omitted`, as all others are.
+  if (cost > allowance) return windowOf([]);
+  return windowOf([{ message, cost, mayStart: true, isCut: true }]);
+}
+
+/** A name is no more than a hint where the words themselves have no room. */
+function withShortAuthor(candidate: Candidate, allowance: TokenCount): Candidate {
+  const { author, ...rest } = candidate.message;
+  const maxTokens = Math.floor(allowance * CUT_AUTHOR_SHARE);
+  if (author === undefined || isWithinTokens(author, maxTokens)) return candidate;
+  const short = prefixWithin(author, maxTokens);
+  const message = short === "" ? rest : { ...rest, author: short };
+  const cost = message.content === null ? 0 : messageCost(message);
+  return { ...candidate, message, cost, isCut: true };
 }
 
 function shrink(unit: readonly Candidate[], allowance: TokenCount): Window | null {
   const shrunk = [...unit];
-  const cutSeqs: Seq[] = [];
   let total = shrunk.reduce((sum, candidate) => sum + candidate.cost, 0);
   const largestFirst = unit
     .map((candidate, index) => ({ candidate, index }))
@@ -215,10 +321,9 @@ function shrink(unit: readonly Candidate[], allowance: TokenCount): Window | nul
     const message = { ...candidate.message, content, tokens: contentTokens(content) };
     const cost = messageCost(message);
     total += cost - candidate.cost;
-    shrunk[index] = { ...candidate, message, cost };
-    cutSeqs.push(message.seq);
+    shrunk[index] = { ...candidate, message, cost, isCut: true };
   }
-  return total <= allowance ? windowOf(shrunk, cutSeqs) : null;
+  return total <= allowance ? windowOf(shrunk) : null;
 }
 
 /** Text of at most so many tokens, if the marker has room: its head and its tail, and between them what says how much is gone. */
@@ -309,28 +414,30 @@ function cutPart(part: Part, maxTokens: TokenCount): Part {
   }
 }
 
-function windowOf(newestFirst: readonly Candidate[], cutSeqs: readonly Seq[]): Window {
+function windowOf(newestFirst: readonly Candidate[]): Window {
   const messages: ContextMessage[] = [];
   const erasedSeqs: Seq[] = [];
   let tokens = 0;
-  for (const { message, cost } of newestFirst.toReversed()) {
+  const cutSeqs: Seq[] = [];
+  for (const { message, cost, isCut } of newestFirst.toReversed()) {
     if (message.content === null) {
       erasedSeqs.push(message.seq);
       continue;
     }
-    const { tokensBefore: _, ...rest } = message;
+    if (isCut) cutSeqs.push(message.seq);
+    const { tokensBefore: _, bytes: _bytes, ...rest } = message;
     tokens += cost;
     messages.push({
       ...rest,
       content: message.content,
-      ...(cutSeqs.includes(message.seq) ? { cut: true as const } : {}),
+      ...(isCut ? { cut: true as const } : {}),
     });
   }
   return {
     messages,
     tokens,
     fromSeq: newestFirst.at(-1)?.message.seq ?? null,
-    cutSeqs: [...cutSeqs],
+    cutSeqs,
     erasedSeqs,
   };
 }

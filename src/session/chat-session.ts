@@ -4,6 +4,7 @@ import type { AuditActor } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import type { Fault, Outcome, PartFault } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
+import { MAX_CONTEXT_BYTES } from "../contracts/limits.ts";
 import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
@@ -11,6 +12,7 @@ import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import { jsonBytes } from "../contracts/text.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import { renderContext } from "../memory/formats.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -361,13 +363,19 @@ export class ChatSession extends LiveSession {
   }
 
   #context(session: SessionRow, request: ContextRequest): RenderedContext {
-    const { query } = request;
+    const { query, format = "threadkeep", summaryRole = "user" } = request;
+    let retrieval: Retrieval | null = null;
     const retrieve =
-      query === undefined || query === null ? null : (throughSeq: Seq) => this.#retrieve(query, throughSeq);
-    return renderContext(readContext(this.shell.store, session, request, retrieve), {
-      format: request.format ?? "threadkeep",
-      summaryRole: request.summaryRole ?? "user",
-    });
+      query === undefined || query === null
+        ? null
+        : (throughSeq: Seq): Retrieval => (retrieval ??= this.#retrieve(query, throughSeq));
+    // What a format adds to what is stored is told only when it is written: JSON within JSON has twice the bytes.
+    for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
+      const { context, bytes } = readContext(this.shell.store, session, request, retrieve, maxBytes);
+      const rendered = renderContext(context, { format, summaryRole });
+      if (bytes <= MEASURED_CONTEXT_BYTES || maxBytes <= MEASURED_CONTEXT_BYTES) return rendered;
+      if (jsonBytes(rendered) <= MAX_CONTEXT_BYTES) return rendered;
+    }
   }
 
   /** A context without what its query would have brought back is better than none. */
@@ -393,6 +401,9 @@ export class ChatSession extends LiveSession {
     }
   }
 }
+
+/** No format makes eight times as much of it: a context of no more messages need not be measured. */
+const MEASURED_CONTEXT_BYTES = MAX_CONTEXT_BYTES / 8;
 
 const FAILED_RETRIEVAL: PartFault = {
   code: "internal",

@@ -10,10 +10,12 @@ import {
   number,
   numberOrNull,
   type Row,
+  type SizedMessageRow,
   toEarlier,
   toHashedMessage,
   toLedger,
   toMessage,
+  toSizedMessage,
   type TotalsChange,
 } from "./rows.ts";
 
@@ -199,10 +201,10 @@ export class MessageStore {
   }
 
   /** Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read. */
-  *backward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    yield* this.#inPages(fromSeq, -1, toMessage, (next, limit) =>
+  *backward(fromSeq: Seq, throughSeq: Seq): Generator<SizedMessageRow> {
+    yield* this.#inPages(fromSeq, -1, toSizedMessage, (next, limit) =>
       this.#sql.exec(
-        `SELECT ${MESSAGE} FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
+        `SELECT ${MESSAGE}, coalesce(octet_length(content), 0) + coalesce(octet_length(metadata), 0) AS bytes FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
         next,
         throughSeq,
         limit,

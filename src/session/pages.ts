@@ -1,5 +1,5 @@
 import { MAX_PAGE_BYTES } from "../contracts/limits.ts";
-import { byteLength } from "../contracts/text.ts";
+import { jsonBytes } from "../contracts/text.ts";
 
 /** As many entries as a page takes, by count and by bytes; one at least, however large. Reads one more than it gives, and no others. */
 export function pageOf<T>(entries: Iterable<T>, limit: number): { data: T[]; hasMore: boolean } {
@@ -7,7 +7,7 @@ export function pageOf<T>(entries: Iterable<T>, limit: number): { data: T[]; has
   let bytes = 0;
   for (const entry of entries) {
     if (data.length >= limit) return { data, hasMore: true };
-    bytes += byteLength(JSON.stringify(entry));
+    bytes += jsonBytes(entry);
     if (bytes > MAX_PAGE_BYTES && data.length > 0) return { data, hasMore: true };
     data.push(entry);
   }

@@ -4,7 +4,8 @@ import { MAX_EXPANDED_SOURCES } from "../contracts/limits.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
-import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Item, Summary } from "../contracts/summary.ts";
+import { jsonBytes } from "../contracts/text.ts";
 import { assembleContext, type LogMessage } from "../memory/context.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
@@ -12,7 +13,14 @@ import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
 import { pageOf } from "./pages.ts";
-import { costOf, type MessageRow, type SessionRow, type SummaryRow, type VersionedItem } from "./rows.ts";
+import {
+  costOf,
+  type MessageRow,
+  type SessionRow,
+  type SizedMessageRow,
+  type SummaryRow,
+  type VersionedItem,
+} from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
@@ -49,12 +57,11 @@ function isData(part: Part): boolean {
   return part.type.startsWith("data-");
 }
 
-function toLogMessage(row: MessageRow, keepsData: boolean, tokensBefore: TokenCount): LogMessage {
-  return {
-    ...described(row),
-    content: row.content === null || keepsData ? row.content : prompted(row.content),
-    tokensBefore,
-  };
+function toLogMessage(row: SizedMessageRow, keepsData: boolean, tokensBefore: TokenCount): LogMessage {
+  const content = row.content === null || keepsData ? row.content : prompted(row.content);
+  // What is not prompted takes none of the room.
+  const bytes = content === row.content ? row.bytes : jsonBytes([content, row.metadata]);
+  return { ...described(row), content, tokensBefore, bytes };
 }
 
 export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Summary {
@@ -120,35 +127,58 @@ export interface Retrieval {
   readonly error: PartFault | null;
 }
 
+/** A reading of a context, and about how many bytes the messages and the items have that were read for it. */
+interface ContextReading {
+  readonly context: Context;
+  readonly bytes: number;
+}
+
+/** At most, without writing them: items are read anew for each context. */
+function itemsBytes(items: readonly Item[]): number {
+  return items.reduce((sum, { text, sourceSeqs }) => sum + 3 * text.length + 8 * sourceSeqs.length + 200, 0);
+}
+
 /**
  * A context by the session's settings; reads no more rows than fit in it.
  * @param retrieve finds older messages up to a seq that matter to the request's query; null if it has none
+ * @param maxBytes of its messages
  */
 export function readContext(
   store: SessionStore,
   session: SessionRow,
   request: ContextRequest,
   retrieve: ((throughSeq: Seq) => Retrieval) | null,
-): Context {
+  maxBytes: number,
+): ContextReading {
   const head = store.messages.head();
   const headSeq = head?.seq ?? 0;
   const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
   const totalCost = atSeq === headSeq ? (head?.totalCost ?? 0) : store.messages.totalCostAt(atSeq);
   const row = store.summaries.at(atSeq);
+  const summary = row === null ? null : toSummary(row, store.summaries.items(row.version));
   const retrieval = retrieve?.(atSeq) ?? null;
+  let bytes = itemsBytes(summary?.items ?? []);
+  const sized = function* (): Generator<LogMessage> {
+    const messages = newestFirst(store, atSeq, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui");
+    for (const message of messages) {
+      bytes += message.bytes;
+      yield message;
+    }
+  };
   const context = assembleContext({
     sessionId: session.session,
     headSeq,
     atSeq,
-    summary: row === null ? null : toSummary(row, store.summaries.items(row.version)),
-    newestFirst: newestFirst(store, atSeq, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui"),
+    summary,
+    newestFirst: sized(),
     hiddenSeqs: row === null ? [] : store.summaries.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
+    maxBytes,
     summaryPending: isSummaryPending(store),
   });
   const error = retrieval?.error ?? null;
-  return error === null ? context : { ...context, retrievalError: error };
+  return { context: error === null ? context : { ...context, retrievalError: error }, bytes };
 }
 
 /** @param totalCost of all messages through `fromSeq` */

@@ -118,6 +118,11 @@ export interface TotalsChange {
   readonly bytes: number;
 }
 
+/** With the bytes of its content and metadata, as they are stored. */
+export interface SizedMessageRow extends MessageRow {
+  readonly bytes: number;
+}
+
 /** With the hash of what was first appended; null of a tombstone, and where nobody can append it again. */
 export interface HashedMessageRow extends MessageRow {
   readonly hash: Uint8Array | null;
@@ -282,6 +287,10 @@ export function toLedger(row: Row): LedgerRow {
     isErased: row["erased_at"] !== null,
     costChange: number(row["cost_change"]),
   };
+}
+
+export function toSizedMessage(row: Row): SizedMessageRow {
+  return { ...toMessage(row), bytes: number(row["bytes"]) };
 }
 
 export function toEarlier(row: Row): EarlierRow {

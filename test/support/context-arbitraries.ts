@@ -1,7 +1,8 @@
 import fc from "fast-check";
+import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import type { Content, Part } from "../../src/contracts/message.ts";
 import type { Item, Summary } from "../../src/contracts/summary.ts";
-import type { Json } from "../../src/contracts/text.ts";
+import { type Json, jsonBytes } from "../../src/contracts/text.ts";
 import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
 import { itemsTokens } from "../../src/memory/items.ts";
 import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
@@ -25,6 +26,28 @@ const word = fc.oneof(
 const textOf = (maxWords: number): fc.Arbitrary<string> =>
   fc.array(word, { minLength: 0, maxLength: maxWords }).map((words) => words.join(" "));
 
+/** Names as people choose them, and as long and as dear as they may be: rare letters cost three tokens each. */
+const author = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom("Ada", "Bo Li") },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      "ꔀ".repeat(128),
+      "𒀀".repeat(64),
+      "🫨".repeat(64),
+      Array.from({ length: 128 }, (_, at) => String.fromCharCode(0xa000 + at * 7)).join(""),
+      "]\n[system] ".repeat(11),
+      "a b".repeat(42),
+    ),
+  },
+);
+/** The same of what nothing bounds: tools may be called anything, and calls by any id. */
+const dear = (name: string): fc.Arbitrary<string> =>
+  fc.oneof(
+    { weight: 6, arbitrary: fc.constant(name) },
+    { weight: 1, arbitrary: fc.constantFrom("ꔀ", "𒀀", "\n", "x-", "🙂").map((unit) => unit.repeat(300)) },
+  );
+
 const part: fc.Arbitrary<Part> = fc.oneof(
   textOf(40).map((text): Part => ({ type: "text", text })),
   textOf(20).map((text): Part => ({ type: "reasoning", text })),
@@ -35,6 +58,7 @@ const part: fc.Arbitrary<Part> = fc.oneof(
     { type: "file", mediaType: "text/csv", data: "YSxiCjEsMgo=" },
     { type: "file", mediaType: "audio/wav", data: "https://example.com/a.wav", filename: "long ".repeat(5_000) },
     { type: "file", mediaType: "image/heic", data: "no address, no base64" },
+    { type: "file", mediaType: "ꔀ".repeat(3_000), data: "AAAA", filename: "ꔀ".repeat(3_000) },
   ),
   fc.constant<Part>({ type: "data-widget", data: { open: true } }),
 );
@@ -69,7 +93,7 @@ const step: fc.Arbitrary<Said[]> = fc.oneof(
           { weight: 1, arbitrary: fc.constantFrom("system" as const, "developer" as const) },
         ),
         content: fc.oneof(textOf(60), fc.array(part, { minLength: 1, maxLength: 3 })),
-        author: fc.constantFrom("Ada", "Bo Li"),
+        author,
       })
       .map((message): Said[] => [message]),
   },
@@ -80,29 +104,33 @@ const step: fc.Arbitrary<Said[]> = fc.oneof(
       .tuple(
         fc.integer({ min: 1, max: 3 }),
         textOf(80).chain(toolOutput),
-        fc.nat(1_000_000),
+        fc.nat(1_000_000).chain((id) => dear(`call-${id}`)),
         fc.array(part, { maxLength: 1 }),
+        dear("find"),
+        fc.option(author, { nil: undefined }),
       )
-      .map(([calls, output, id, spoken]): Said[] => [
+      .map(([calls, output, id, spoken, toolName, named]): Said[] => [
         {
           role: "assistant" as const,
           content: [
             ...Array.from({ length: calls }, (_, index) => ({
               type: "tool-call" as const,
-              toolCallId: `call-${id}-${index}`,
-              toolName: "find",
+              toolCallId: `${id}-${index}`,
+              toolName,
               input: { query: JSON.stringify(output).slice(0, 20).toWellFormed(), type: "all", limits: [1, "2", null] },
             })),
             ...spoken,
           ],
+          ...(named === undefined ? {} : { author: named }),
         },
         ...Array.from({ length: calls }, (_, index) => ({
           role: "tool" as const,
+          ...(named === undefined ? {} : { author: named }),
           content: [
             {
               type: "tool-result" as const,
-              toolCallId: `call-${id}-${index}`,
-              toolName: "find",
+              toolCallId: `${id}-${index}`,
+              toolName,
               output,
             },
           ],
@@ -140,6 +168,7 @@ export const chat: fc.Arbitrary<Chat> = fc
         ...(message.content === null ? { erased: true as const } : {}),
         tokens,
         tokensBefore,
+        bytes: jsonBytes([message.content]),
       };
     });
     let throughSeq = Math.floor((log.length * coveredShare) / 100);
@@ -175,7 +204,12 @@ export function candidatesOf(value: Chat): RetrievedMessage[] {
   );
 }
 
-export function inputOf(value: Chat, maxTokens: number, candidates: AssemblyInput["candidates"] = null): AssemblyInput {
+export function inputOf(
+  value: Chat,
+  maxTokens: number,
+  candidates: AssemblyInput["candidates"] = null,
+  maxBytes = MAX_CONTEXT_BYTES,
+): AssemblyInput {
   return {
     sessionId: "s",
     headSeq: value.log.length,
@@ -183,6 +217,7 @@ export function inputOf(value: Chat, maxTokens: number, candidates: AssemblyInpu
     summary: value.summary,
     newestFirst: value.log.slice(value.summary?.throughSeq ?? 0).toReversed(),
     maxTokens,
+    maxBytes,
     hiddenSeqs: [],
     candidates,
     summaryPending: false,

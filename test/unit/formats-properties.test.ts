@@ -59,13 +59,16 @@ describe("any context", () => {
   it("loses no word of a user", () => {
     fc.assert(
       fc.property(context, fc.constantFrom(...PROMPTS, "ui" as const), (value, format) => {
-        const text = JSON.stringify(renderContext(value, { format, summaryRole: "user" }));
+        // What would read like a heading or a tag is marked in a prompt of one text.
+        const bare = (said: string): string =>
+          format === "text" ? said.replaceAll("&lt;", "<").replaceAll("> ", "") : said;
+        const text = bare(JSON.stringify(renderContext(value, { format, summaryRole: "user" })));
         for (const { role, content } of value.messages) {
           if (role !== "user") continue;
           const texts =
             typeof content === "string" ? [content] : content.map((part) => ("text" in part ? part.text : ""));
           for (const said of texts) {
-            if (said.trim() !== "") expect(text).toContain(JSON.stringify(said).slice(1, -1));
+            if (said.trim() !== "") expect(text).toContain(bare(JSON.stringify(said).slice(1, -1)));
           }
         }
       }),

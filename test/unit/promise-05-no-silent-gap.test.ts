@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Context } from "../../src/contracts/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import { assembleContext } from "../../src/memory/context.ts";
 import { messageText, toolIds } from "../../src/memory/message-text.ts";
 import { chat, inputOf } from "../support/context-arbitraries.ts";
@@ -91,8 +92,11 @@ describe("promise 5: no silent gap", () => {
       headSeq: 1,
       atSeq: 1,
       summary: null,
-      newestFirst: [{ id: "a", seq: 1, role: "user", content: huge, createdAt: "", tokens: 99_999, tokensBefore: 0 }],
+      newestFirst: [
+        { id: "a", seq: 1, role: "user", content: huge, createdAt: "", tokens: 99_999, tokensBefore: 0, bytes: 100 },
+      ],
       maxTokens: 300,
+      maxBytes: MAX_CONTEXT_BYTES,
       hiddenSeqs: [],
       candidates: null,
       summaryPending: false,
@@ -114,6 +118,7 @@ describe("promise 5: no silent gap", () => {
       createdAt: "",
       tokens: 40,
       tokensBefore: index * 46,
+      bytes: 100,
     }));
     const context = assembleContext({
       sessionId: "s",
@@ -122,6 +127,7 @@ describe("promise 5: no silent gap", () => {
       summary: null,
       newestFirst: log.toReversed(),
       maxTokens: 500,
+      maxBytes: MAX_CONTEXT_BYTES,
       hiddenSeqs: [],
       candidates: null,
       summaryPending: true,

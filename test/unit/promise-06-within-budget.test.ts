@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { hostileTexts } from "../../scripts/hostile-text.ts";
 import { contextFormatSchema, type RenderedContext } from "../../src/contracts/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import { assembleContext, cutText } from "../../src/memory/context.ts";
 import { renderContext } from "../../src/memory/formats.ts";
 import { renderItems } from "../../src/memory/items.ts";
@@ -11,7 +12,11 @@ import { estimateTokens } from "../../src/memory/tokens.ts";
 import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 200, seed: 20261122 };
-const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
+const budget = fc.oneof(
+  fc.integer({ min: 256, max: 400 }),
+  fc.integer({ min: 256, max: 2_000 }),
+  fc.integer({ min: 256, max: 50_000 }),
+);
 
 /** Every text that the rendering hands to a model, and the files, which have a fixed charge. */
 function promptOf(rendered: RenderedContext): { texts: string[]; files: number } {
@@ -81,6 +86,50 @@ describe("promise 6: within budget", () => {
     );
   });
 
+  it.each([
+    ["rare letters", "ꔀ".repeat(128)],
+    ["cuneiform", "𒀀".repeat(64)],
+    ["emoji", "🫨".repeat(64)],
+    [
+      "letters of which each is another",
+      Array.from({ length: 128 }, (_, i) => String.fromCharCode(0xa000 + i * 7)).join(""),
+    ],
+  ])(
+    "holds for a message that has to be cut and whose author has a name of %s, and says that it is cut",
+    (_, author) => {
+      for (const content of ["word ".repeat(3_000), "ꔀ".repeat(5_000), "hm"]) {
+        for (const maxTokens of [256, 257, 300, 400, 512]) {
+          for (const candidates of [null, []]) {
+            const tokens = estimateTokens(content);
+            const log = [
+              {
+                id: "m1",
+                seq: 1,
+                role: "user" as const,
+                author,
+                content,
+                tokens,
+                createdAt: "",
+                tokensBefore: 0,
+                bytes: 1,
+              },
+            ];
+            const context = assembleContext({
+              ...inputOf({ log, summary: null }, maxTokens, candidates),
+              newestFirst: log,
+            });
+            expect(context.tokens.used).toBeLessThanOrEqual(maxTokens);
+            expect(context.messages).toHaveLength(1);
+            const [message] = context.messages;
+            const isWhole = message?.author === author && message.content === content;
+            expect(message?.cut === true).toBe(!isWhole);
+            expect(context.omitted).toEqual(isWhole ? [] : [{ fromSeq: 1, throughSeq: 1, reason: "budget" }]);
+          }
+        }
+      }
+    },
+  );
+
   it("holds where each message is a word that a frame makes dearer", () => {
     const log = Array.from({ length: 40 }, (_, index) => ({
       id: `m${index + 1}`,
@@ -90,6 +139,7 @@ describe("promise 6: within budget", () => {
       createdAt: "",
       tokens: estimateTokens("ystemsataka"),
       tokensBefore: index * 20,
+      bytes: 100,
     }));
     const context = assembleContext({
       sessionId: "s",
@@ -98,6 +148,7 @@ describe("promise 6: within budget", () => {
       summary: null,
       newestFirst: log.toReversed(),
       maxTokens: 2_000,
+      maxBytes: MAX_CONTEXT_BYTES,
       hiddenSeqs: [],
       candidates: null,
       summaryPending: false,
@@ -140,6 +191,7 @@ describe("promise 6: within budget", () => {
           createdAt: "",
           tokens: 14,
           tokensBefore: index * 20,
+          bytes: 100,
         }));
         const context = assembleContext({
           sessionId: "s",
@@ -148,6 +200,7 @@ describe("promise 6: within budget", () => {
           summary: null,
           newestFirst: log.toReversed(),
           maxTokens,
+          maxBytes: MAX_CONTEXT_BYTES,
           hiddenSeqs: [],
           candidates: null,
           summaryPending: false,
@@ -169,6 +222,7 @@ describe("promise 6: within budget", () => {
       createdAt: "",
       tokens: 14,
       tokensBefore: index * 20,
+      bytes: 100,
     }));
     const starts = Array.from({ length: 300 }, (_, step) => {
       const visible = log.slice(0, 100 + step);
@@ -179,6 +233,7 @@ describe("promise 6: within budget", () => {
         summary: null,
         newestFirst: visible.toReversed(),
         maxTokens: 1_600,
+        maxBytes: MAX_CONTEXT_BYTES,
         hiddenSeqs: [],
         candidates: null,
         summaryPending: false,

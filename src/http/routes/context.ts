@@ -6,7 +6,7 @@ import { type AnswerSpec, defineRoute, WrittenJson } from "../route.ts";
 import { sample } from "../samples.ts";
 
 const DESCRIPTION =
-  "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. A summary is never waited for: `summaryPending` says that a newer one is being made.";
+  "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. A summary is never waited for: `summaryPending` says that a newer one is being made. A context has 8 MiB of JSON at most: the newest files go in, and older ones are named in the text of their messages, which are `cut` and named in `omitted`.";
 
 /** What each format does with what its provider has no place for. */
 const FORMATS = [

@@ -1,0 +1,52 @@
+import { describe, expect, it } from "vitest";
+import { contextFormatSchema } from "../../src/contracts/context.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
+import type { NewMessage } from "../../src/contracts/message.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import { jsonBytes } from "../../src/contracts/text.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { sessionAt } from "../support/worker-session.ts";
+import { valueSizes } from "../support/worker-values.ts";
+
+const FILE_BYTES = 190 * 1024;
+
+async function screenshots(count: number): Promise<SessionRef> {
+  const ref = freshRef();
+  const data = `iVBORw0KGgo${"A".repeat(FILE_BYTES - 11)}`;
+  const message: NewMessage = { role: "user", content: [{ type: "file", mediaType: "image/png", data }] };
+  for (let at = 0; at < count; at += 5) {
+    const messages = Array.from({ length: 5 }, () => message);
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref, { summarizeAfterTokens: 1_000_000 })));
+  }
+  return ref;
+}
+
+describe("a context of more files than the platform carries", () => {
+  it("is answered in every format, with the newest files and the names of the others", async () => {
+    const ref = await screenshots(170);
+    for (const format of contextFormatSchema.options) {
+      const context = unwrap(await sessionAt(ref).context({ maxTokens: 200_000, format }));
+      expect(jsonBytes(context), format).toBeLessThanOrEqual(MAX_CONTEXT_BYTES);
+      // A prompt of one text names every file, whatever there is room for.
+      if (format !== "text") expect(jsonBytes(context), format).toBeGreaterThan(20 * FILE_BYTES);
+      expect(JSON.stringify(context), format).toMatch(/\[image, 1\d\d KB, message 1\]/);
+    }
+    const appended = unwrap(
+      await sessionAt(ref).append({ messages: [said("hi", "x")], context: { maxTokens: 200_000 } }, null),
+    );
+    expect(appended).toMatchObject({
+      headSeq: 171,
+      context: { headSeq: 171, omitted: [{ fromSeq: 1, reason: "budget" }] },
+    });
+    expect(appended).not.toHaveProperty("contextError");
+  });
+
+  it("reads large messages one by one", async () => {
+    const ref = await screenshots(40);
+    const sizes = await valueSizes(ref, async (session) => {
+      unwrap(await session.context({ maxTokens: 200_000 }));
+    });
+    expect(sizes.largestResult).toBeLessThan(2 * FILE_BYTES);
+  });
+});
