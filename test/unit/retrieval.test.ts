@@ -543,8 +543,8 @@ describe("the index", () => {
   });
   it("reads no value of a size that a Durable Object refuses, and few at once, whatever the messages", () => {
     const long = (seed: number): string =>
-      `The error in the file of the project: ${Array.from({ length: 3_500 }, (_, i) => `w${(i * seed) % 9_991}`).join(" ")}`;
-    const database = loadMessages(Array.from({ length: 650 }, (_, i) => turn(long(i + 1), { role: "assistant" })));
+      `The error in the file of the project build module: ${Array.from({ length: 2_600 }, (_, i) => `w${100_000 + ((i * seed) % 9_991)}`).join(" ")}`;
+    const database = loadMessages(Array.from({ length: 160 }, (_, i) => turn(long(i + 1), { role: "assistant" })));
     const storage = nodeStorage(database);
     const index = new SearchIndex(storage);
     while (!index.catchUp().done);
@@ -569,10 +569,10 @@ describe("the index", () => {
         },
       },
     });
-    const found = watched.search("What was the error in the project file?", { limit: 100 });
+    const found = watched.search("What was the error in the project file of the build module?", { limit: 100 });
     expect(found).toHaveLength(100);
     expect(longest).toBeLessThan(1_000_000);
-    expect(most).toBeLessThan(300 * 20_000);
+    expect(most).toBeLessThan(160 * 20_000);
     expect(longest).toBeGreaterThan(100_000);
   });
   it("begins anew when another version of the analysis made it, and leaves nothing of that one", () => {
