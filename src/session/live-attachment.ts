@@ -2,7 +2,9 @@ import { z } from "zod";
 import type { AuditActor } from "../contracts/audit.ts";
 import { revSchema } from "../contracts/live.ts";
 import { scopeSchema } from "../contracts/principal.ts";
-import { countedSchema } from "./live-opening.ts";
+
+/** Whose requests the frames of a socket count with: `Counted` of access/rate-limit.ts. */
+export const countedSchema = z.object({ tier: z.enum(["user", "key"]), name: z.string() });
 
 /** What a socket must know after hibernation, which the runtime keeps with it. */
 

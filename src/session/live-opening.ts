@@ -5,6 +5,7 @@ import type { Fault } from "../contracts/errors.ts";
 import { type Rev, revSchema } from "../contracts/live.ts";
 import { type Scope, scopeSchema, type TicketClaim } from "../contracts/principal.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import { countedSchema } from "./live-attachment.ts";
 
 /**
  * How a socket is opened on a session's object. An RPC carries no upgrade, so it goes by `fetch`, which the service alone can call:
@@ -34,8 +35,6 @@ export interface LiveOpening {
 }
 
 const OPENING_HEADER = "Threadkeep-Live-Opening";
-
-export const countedSchema = z.object({ tier: z.enum(["user", "key"]), name: z.string() });
 
 const openingSchema = z.object({
   since: revSchema.nullable(),

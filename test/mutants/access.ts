@@ -18,7 +18,7 @@ export const ACCESS_MUTANTS: readonly Mutant[] = [
   {
     name: "a limiter in trouble shuts everybody out",
     file: "src/access/rate-limit.ts",
-    replace: "      inTrouble.add(tier);\n      return true;",
+    replace: "      inTrouble.add(tier);\n      return inItsPlace(tier, key);",
     by: "      inTrouble.add(tier);\n      return false;",
     tests: ["unit/rate-limit"],
   },

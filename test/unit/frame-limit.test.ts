@@ -107,7 +107,7 @@ it("says of what is usual what wrangler.toml says", () => {
   };
   const set = Object.entries(names).map(([name, tier]) => [
     tier,
-    ratelimits.find((limiter) => limiter.name === `RATE_LIMIT_${name}`)?.simple.limit,
+    ratelimits.find((limiter: { name?: string }) => limiter.name === `RATE_LIMIT_${name}`)?.simple.limit,
   ]);
   expect(Object.fromEntries(set)).toEqual(USUAL_LIMITS);
 });
