@@ -125,7 +125,7 @@ async function withOwnService(
   const stateDir = makeRunDirectory();
   const service = await startService({ stateDir, env });
   try {
-    await measureAt({ url: service.directUrl, apiKey: service.apiKey, adminKey: service.adminKey });
+    await measureAt({ url: service.url, apiKey: service.apiKey, adminKey: service.adminKey });
   } finally {
     await service.stop();
     removeRunDirectory(stateDir);

@@ -120,7 +120,7 @@ async function measureResume(stateDir: string, bundleDir: string, options: LiveO
     service = await startService({ stateDir, bundleDir, signal });
   };
   try {
-    return await runResume(() => ({ url: service.directUrl, apiKey: service.apiKey, session: "followed" }), {
+    return await runResume(() => ({ url: service.url, apiKey: service.apiKey, session: "followed" }), {
       sockets: options.sockets ?? 200,
       events: options.events,
       seed: options.seed,
@@ -144,7 +144,7 @@ async function measureFanout(stateDir: string, bundleDir: string, options: LiveO
   const service = await startService({ stateDir, bundleDir, inspectorPort, signal });
   const heap = await inspectHeap(inspectorPort);
   try {
-    return await runFanout(() => ({ url: service.directUrl, apiKey: service.apiKey, session: "watched" }), {
+    return await runFanout(() => ({ url: service.url, apiKey: service.apiKey, session: "watched" }), {
       sockets: options.sockets ?? 100,
       appendsPerSecond: options.rate,
       warmUpSeconds: WARM_UP_SECONDS,

@@ -55,14 +55,14 @@ export async function startOwnHost(
 ): Promise<Host> {
   const stateDir = mkdtempSync(path.join(directory, "state-"));
   const service = await startService({ stateDir, bundleDir, env, signal });
-  const { directUrl, apiKey, adminKey, databaseUrl, failed, pids } = service;
+  const { url, apiKey, adminKey, databaseUrl, failed, pids } = service;
   const runtimePid = pids["runtime"];
   const stop = (): Promise<void> => service.stop();
   const tenant = LOCAL_TENANT;
   const { issuerKey } = statePaths(stateDir);
   const userToken = await signUserToken(issuerKey, { user: "bench" });
   return {
-    url: directUrl,
+    url,
     apiKey,
     adminKey,
     userToken,

@@ -51,11 +51,6 @@ export interface ServiceOptions {
 export interface Service {
   readonly url: string;
   readonly port: number;
-  /**
-   * The same Worker on another port, without the entry of the local simulator, which costs 0.3 ms of the one thread that serves
-   * everything: for measuring. `url` is for all else: it alone has the simulator's tools under /cdn-cgi/local/.
-   */
-  readonly directUrl: string;
   readonly apiKey: string;
   readonly adminKey: string;
   /** For reading and migrating as its owner; the Worker may connect with fewer rights. */
@@ -100,7 +95,6 @@ class RunningService implements Service {
   readonly stateDir: string;
   readonly failed: Promise<string>;
   databaseUrl = "";
-  directUrl = "";
   readonly #options: ServiceOptions;
   readonly #paths: StatePaths;
   readonly #unlock: () => void;
@@ -171,10 +165,9 @@ class RunningService implements Service {
         bindings,
       };
       const starting = worker.start(settings, () => this.#noteRuntime());
-      const { port, directPort } = await Promise.race([starting, rejectOnAbort(signal)]);
+      const { port } = await Promise.race([starting, rejectOnAbort(signal)]);
       this.port = port;
       this.url = `http://${LOOPBACK}:${port}`;
-      this.directUrl = `http://${LOOPBACK}:${directPort}`;
     } catch (error) {
       // A database that is still starting could be neither stopped now nor found later.
       await Promise.allSettled([bundle, database]);

@@ -3,8 +3,12 @@
 import type { ChildProcess } from "node:child_process";
 import { subscribe } from "node:diagnostics_channel";
 import { readFileSync } from "node:fs";
+import { stripTypeScriptTypes } from "node:module";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { fileURLToPath } from "node:url";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, Response, type V4ModuleDefinition } from "miniflare";
+import { isWranglerConnectedTo } from "./peer-process.ts";
 import { findFreePort, LOOPBACK } from "./ports.ts";
 import { identifyProcess, isErrorWithCode, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
 import { bundlePaths } from "./worker-bundle.ts";
@@ -52,11 +56,11 @@ async function start(options: StartWorker): Promise<void> {
 
 async function listen(options: StartWorker): Promise<WorkerPorts> {
   for (let tries = 1; ; tries += 1) {
-    const ports = { port: options.port ?? (await findFreePort()), directPort: await findFreePort() };
+    const port = options.port ?? (await findFreePort());
     try {
-      miniflare = run(options, ports);
+      miniflare = run(options, port);
       await miniflare.ready;
-      return ports;
+      return { port };
     } catch (error) {
       if (tries === MAX_TRIES || !isErrorWithCode(error, "ERR_ADDRESS_IN_USE")) throw error;
       await miniflare?.dispose().catch(() => undefined); // it never ran
@@ -64,20 +68,20 @@ async function listen(options: StartWorker): Promise<WorkerPorts> {
   }
 }
 
-function run(options: StartWorker, { port, directPort }: WorkerPorts): Miniflare {
+function run(options: StartWorker, port: number): Miniflare {
   const paths = bundlePaths(options.bundleDirectory);
   const declared: WorkerOptionsFile = JSON.parse(readFileSync(paths.options, "utf8"));
   return new Miniflare(
     convertV4MiniflareOptions({
+      // The simulator's own entry takes a few headers for its own words. It is not what people use: on a port that nobody is told, and over a
+      // certificate that no browser believes.
       host: LOOPBACK,
-      port,
+      port: 0,
+      https: true,
       ...(options.inspectorPort === undefined ? {} : { inspectorPort: options.inspectorPort }),
       cf: false,
       log: new Log(LogLevel.INFO),
       logRequests: false,
-      // What `wrangler workflows trigger --local` and a cron request by hand talk to.
-      unsafeLocalExplorer: true,
-      unsafeTriggerHandlers: true,
       unsafeHandleRuntimeRestart: () => tell({ type: "restarted" }),
       resourcePersistencePath: options.stateDirectory,
       resourceTmpPath: options.temporaryDirectory,
@@ -85,9 +89,13 @@ function run(options: StartWorker, { port, directPort }: WorkerPorts): Miniflare
         {
           ...declared.options,
           name: "threadkeep",
-          unsafeDirectSockets: [{ host: LOOPBACK, port: directPort, proxy: false }],
+          // Straight to the Worker and its door.
+          unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
           modulesRoot: paths.modules,
-          modules: listModules(paths.modules),
+          modules: [...doorModules(paths.modules), ...listModules(paths.modules)],
+          serviceBindings: Object.assign({}, declared.options.serviceBindings, {
+            LOCAL_DOORMAN: () => new Response(isWranglerConnectedTo(port) ? "wrangler" : "nobody"),
+          }),
           bindings: Object.assign({}, declared.options.bindings, options.bindings),
           hyperdrives: { [HYPERDRIVE_BINDING]: options.hyperdriveUrl },
         },
@@ -95,6 +103,17 @@ function run(options: StartWorker, { port, directPort }: WorkerPorts): Miniflare
       ],
     }),
   );
+}
+
+/** The entry of what workerd runs: the bundle as it is deployed, behind the door. */
+function doorModules(directory: string): V4ModuleDefinition[] {
+  const entry =
+    'import worker from "./worker.js"; import { withDoor } from "./local-door.js"; export * from "./worker.js"; export default withDoor(worker);';
+  const source = readFileSync(fileURLToPath(new URL("worker-door.ts", import.meta.url)), "utf8");
+  return [
+    { type: "ESModule", path: path.join(directory, "local-entry.js"), contents: entry },
+    { type: "ESModule", path: path.join(directory, "local-door.js"), contents: stripTypeScriptTypes(source) },
+  ];
 }
 
 async function stop(): Promise<void> {

@@ -24,8 +24,6 @@ export interface StartWorker {
 
 export interface WorkerPorts {
   port: number;
-  /** Leads to the Worker without Miniflare's entry in between. */
-  directPort: number;
 }
 
 export type ToHost = StartWorker | { type: "watch"; pid: number | null } | { type: "stop" };

@@ -106,7 +106,7 @@ export class WorkerProcess {
     if (message.type === "runtime") {
       this.#record.set("runtime", message.pid);
       this.#onRuntimeChange?.();
-    } else if (message.type === "listening") this.#ports = { port: message.port, directPort: message.directPort };
+    } else if (message.type === "listening") this.#ports = { port: message.port };
     else if (message.type === "failed") this.#failure = message.message;
     this.#wake?.();
   }

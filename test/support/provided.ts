@@ -2,7 +2,6 @@
 export interface ProvidedService {
   url: string;
   /** Past the entry of the local simulator, which answers for the Worker what is no HTTP. */
-  directUrl: string;
   apiKey: string;
   adminKey: string;
   databaseUrl: string;

@@ -12,12 +12,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
     const stateDir = makeTemporaryDirectory();
     const bundleDir = project.getProvidedContext().bundleDir;
     const service = await startService({ stateDir, bundleDir, onNotice: (text) => console.error(text) });
-    const { url, directUrl, apiKey, adminKey, databaseUrl } = service;
+    const { url, apiKey, adminKey, databaseUrl } = service;
     const close = async (): Promise<void> => {
       await service.stop();
       removeDirectory(stateDir);
     };
-    return { value: { url, directUrl, apiKey, adminKey, databaseUrl, stateDir }, close };
+    return { value: { url, apiKey, adminKey, databaseUrl, stateDir }, close };
   });
   project.provide("service", value);
   return async () => {

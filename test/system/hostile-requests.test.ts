@@ -5,7 +5,7 @@ import { runFuzz } from "../../scripts/fuzz-api/run-fuzz.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
-const url = service.directUrl;
+const url = service.url;
 
 describe("requests that mean no good", () => {
   it("get no 5xx, no word of the inside and nothing of what they sent, and leave other users' sessions alone", async () => {

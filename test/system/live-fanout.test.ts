@@ -4,9 +4,9 @@ import { MAX_SOCKETS_PER_SESSION } from "../../src/contracts/limits.ts";
 import { sharedService } from "../support/service.ts";
 
 it("all sockets of a session see all that is appended, in order, beside one that never reads", async () => {
-  const { directUrl, apiKey } = sharedService();
+  const { url, apiKey } = sharedService();
   const session = `watched-${crypto.randomUUID()}`;
-  const report = await runFanout(() => ({ url: directUrl, apiKey, session }), {
+  const report = await runFanout(() => ({ url, apiKey, session }), {
     sockets: MAX_SOCKETS_PER_SESSION,
     appendsPerSecond: 50,
     warmUpSeconds: 1,
