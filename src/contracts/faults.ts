@@ -35,16 +35,21 @@ export function parseRequest<T extends z.ZodType>(schema: T, raw: RawRequest): z
 /** zod goes no further than the first entry of a list that is refused. */
 const UP_TO_THE_FIRST = { error: wordIssue, abortEarly: true };
 
+/** No list that a schema names is deeper; what nests by the thousand would overflow the stack. */
+const MAX_SHORTENED_DEPTH = 32;
+
 /** The value with its lists cut a little behind where the path leads. What the path ends at is as it was: that may be too long. */
-function shortened(value: unknown, path: readonly PropertyKey[] | null): unknown {
-  if (path?.length === 0 || typeof value !== "object" || value === null) return value;
+function shortened(value: unknown, path: readonly PropertyKey[] | null, depth = 0): unknown {
+  if (path?.length === 0 || typeof value !== "object" || value === null || depth > MAX_SHORTENED_DEPTH) return value;
   const [key, ...rest] = path ?? [];
   const next = (name: PropertyKey): readonly PropertyKey[] | null => (name === key ? rest : null);
   if (!Array.isArray(value)) {
-    return Object.fromEntries(Object.entries(value).map(([name, entry]) => [name, shortened(entry, next(name))]));
+    return Object.fromEntries(
+      Object.entries(value).map(([name, entry]) => [name, shortened(entry, next(name), depth + 1)]),
+    );
   }
   const last = typeof key === "number" ? key : 0;
-  return value.slice(0, last + MAX_REPORTED_FAULTS).map((entry, index) => shortened(entry, next(index)));
+  return value.slice(0, last + MAX_REPORTED_FAULTS).map((entry, index) => shortened(entry, next(index), depth + 1));
 }
 
 /** `validation_failed` for one parameter of the query. */

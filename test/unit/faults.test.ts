@@ -220,6 +220,20 @@ describe("the faults of a request", () => {
     ]);
   });
 
+  it("survive such a value beside another fault", () => {
+    const deep = JSON.parse(`${"[".repeat(20_000)}${"]".repeat(20_000)}`);
+    const paths = faultsOf({
+      messages: [
+        { role: 7, content: "x" },
+        { role: "user", content: "x", metadata: { deep } },
+      ],
+    });
+    expect(paths.map(({ path }) => path)).toEqual(["/messages/0/role", "/messages/1/metadata/deep"]);
+    expect(faultsOf({ messages: [{ role: 7, content: "x" }], unknown: deep }).map(({ path }) => path)).toContain(
+      "/unknown",
+    );
+  });
+
   it("are paths of well-formed text even where a property's name is not", () => {
     const paths = faultsOf({ ...withContent("hi"), "\ud800": 1 }).map((fault) => fault.path);
     expect(paths.every((path) => path.isWellFormed())).toBe(true);
