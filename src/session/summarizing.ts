@@ -128,7 +128,7 @@ function isOverBudget(store: SessionStore, session: SessionRow, now: number): bo
 function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRow {
   const { taintedFromSeq } = job;
   if (taintedFromSeq === null || taintedFromSeq <= savedThroughSeq) return job;
-  const covered = store.summaries.newest()?.throughSeq ?? 0;
+  const covered = coveredSeq(store);
   if (taintedFromSeq > covered) return { ...job, taintedFromSeq: null };
   const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(taintedFromSeq));
   return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, covered) };
@@ -136,7 +136,12 @@ function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRo
 
 /** Whatever a job begins from, and whoever does it: what lands covers no less than what is there. */
 function coveringNoLess(store: SessionStore, job: JobRow): JobRow {
-  return { ...job, throughSeq: Math.max(job.throughSeq, store.summaries.newest()?.throughSeq ?? 0) };
+  return { ...job, throughSeq: Math.max(job.throughSeq, coveredSeq(store)) };
+}
+
+/** The last message that the newest version covers. A version that is wrong may say that it covers more than there is. */
+function coveredSeq(store: SessionStore): Seq {
+  return Math.min(store.summaries.newest()?.throughSeq ?? 0, store.messages.head()?.seq ?? 0);
 }
 
 function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
