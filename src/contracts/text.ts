@@ -127,7 +127,8 @@ export const isoTime = z.iso
     offset: true,
     error: "must be an ISO 8601 date and time with a zone, like 2026-11-22T09:30:00Z",
   })
-  .refine((text) => isStorableTime(Date.parse(text)), {
+  // What is no moment at all was told already.
+  .refine((text) => Number.isNaN(Date.parse(text)) || isStorableTime(Date.parse(text)), {
     error: "must be in the years 0001 to 9999 of UTC",
   });
 

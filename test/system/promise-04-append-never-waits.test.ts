@@ -116,7 +116,10 @@ describe("promise 4: append never waits", () => {
   it("waits for neither an agent nor a PostgreSQL that take what they are sent and never answer", async () => {
     const agent = await neverAnswering();
     const database = await neverAnswering();
+    // Its PostgreSQL is there to be migrated, and the Worker of the next service is sent elsewhere.
+    const { databaseUrl } = await startOwnService();
     const service = await startOwnService({
+      databaseUrl,
       env: { SUMMARIZER_MCP_URL: `http://127.0.0.1:${agent.port}/mcp` },
       workerDatabaseUrl: `postgres://nobody:nothing@127.0.0.1:${database.port}/threadkeep?sslmode=disable`,
     });
@@ -136,6 +139,7 @@ describe("promise 4: append never waits", () => {
     // All that time the first call was waited for, and not by those who appended.
     expect(agent.open()).toBeGreaterThan(0);
     expect(agent.taken()).toBeLessThanOrEqual(2);
+    expect(database.taken()).toBeGreaterThan(0);
   }, 240_000);
 });
 
