@@ -36,6 +36,7 @@ export interface HeldItem {
   readonly text: string;
   readonly sourceSeqs: readonly number[];
   readonly sourceSession: string | null;
+  readonly sourceIncarnation: string | null;
   readonly status: string;
   readonly tenant: string;
   readonly owner: string;
@@ -83,6 +84,7 @@ export async function readHeldSession(database: Database, ref: SessionRef): Prom
       text: summaryItems.text,
       sourceSeqs: summaryItems.sourceSeqs,
       sourceSession: summaryItems.sourceSession,
+      sourceIncarnation: summaryItems.sourceIncarnation,
       status: summaryItems.status,
       tenant: summaryItems.tenant,
       owner: summaryItems.owner,

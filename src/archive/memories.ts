@@ -1,6 +1,6 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { z } from "zod";
-import { type Item, type ItemKind, itemSchema, type ItemStatus } from "../contracts/summary.ts";
+import { type Item, type ItemKind, itemSchema, type ItemStatus, type KeptItem } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { sessions, summaryItems } from "./tables.ts";
 
@@ -15,7 +15,7 @@ export interface MemoryOwner {
 export interface Memory {
   readonly session: string;
   readonly incarnation: string;
-  readonly item: Item;
+  readonly item: KeptItem;
   /** When the version of the summary that it came with was made, in ms since 1970. */
   readonly madeAt: number;
 }
@@ -120,7 +120,7 @@ export async function readMemories(
   return rows.map(({ session, row }) => ({
     session,
     incarnation: row.incarnation,
-    item: toItem(row),
+    item: toKeptItem(row),
     madeAt: row.madeAt.getTime(),
   }));
 }
@@ -165,4 +165,12 @@ export function toItem(row: {
     ...(row.sourceSession === null ? {} : { sourceSession: row.sourceSession }),
     status: row.status,
   });
+}
+
+/** The same with the life of the session that it was carried over from. */
+export function toKeptItem(
+  row: Parameters<typeof toItem>[0] & { readonly sourceIncarnation: string | null },
+): KeptItem {
+  const { sourceIncarnation } = row;
+  return { ...toItem(row), ...(sourceIncarnation === null ? {} : { sourceIncarnation }) };
 }

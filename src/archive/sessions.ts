@@ -1,8 +1,8 @@
 import { and, desc, eq, isNull, sql } from "drizzle-orm";
 import { type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import type { Item, Summary } from "../contracts/summary.ts";
+import type { KeptItem, Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
-import { toItem } from "./memories.ts";
+import { toKeptItem } from "./memories.ts";
 import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";
 import { countSetAside, nearestMoment, refusalOf, type SetAsideRows, writeAround } from "./set-aside.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
@@ -27,7 +27,7 @@ export interface ArchiveWrite {
     readonly createdAt: number;
     readonly usage?: unknown;
   })[];
-  readonly items: readonly (Item & {
+  readonly items: readonly (KeptItem & {
     readonly fromVersion: number;
     readonly toVersion: number | null;
   })[];
@@ -136,6 +136,7 @@ export async function applyArchiveWrite(
       text: item.text,
       sourceSeqs: item.sourceSeqs,
       sourceSession: item.sourceSession ?? null,
+      sourceIncarnation: item.sourceIncarnation ?? null,
       status: item.status,
       tenant,
       owner,
@@ -184,14 +185,14 @@ async function insertItems(database: Database, rows: readonly InsertedItem[]): P
 
 function withoutText(row: InsertedItem, setAside: string): InsertedItem {
   const madeAt = nearestMoment(row.madeAt ?? new Date(0));
-  return { ...row, text: "", sourceSeqs: [], sourceSession: null, madeAt, setAside };
+  return { ...row, text: "", sourceSeqs: [], sourceSession: null, sourceIncarnation: null, madeAt, setAside };
 }
 
 /** What the newest version of the summary holds of one life of a session, as the archive has it. */
 export async function readHeldItems(
   database: Database,
   incarnation: string,
-): Promise<{ readonly throughSeq: number; readonly items: Item[] }> {
+): Promise<{ readonly throughSeq: number; readonly items: KeptItem[] }> {
   const [newest] = await database
     .select({ throughSeq: summaries.throughSeq })
     .from(summaries)
@@ -206,7 +207,7 @@ export async function readHeldItems(
     );
   return {
     throughSeq: newest?.throughSeq ?? 0,
-    items: rows.map(toItem),
+    items: rows.map(toKeptItem),
   };
 }
 

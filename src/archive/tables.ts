@@ -83,6 +83,8 @@ export const summaryItems = pgTable(
     sourceSeqs: integer("source_seqs").array().notNull(),
     /** The session whose messages these are, if the item was carried over from there. */
     sourceSession: text("source_session"),
+    /** Which life of it: what is erased there later is erased of these by it. */
+    sourceIncarnation: text("source_incarnation"),
     status: text().notNull(),
     /** Whose session it is, so that one index serves a search of all of them. */
     tenant: text().notNull().default(""),

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Seq, StoredMessage } from "./message.ts";
 import type { Metadata, SessionRef } from "./session.ts";
-import type { Item } from "./summary.ts";
+import type { KeptItem } from "./summary.ts";
 
 /**
  * - `missing-summary`: a version of the summary is not there that items or the other place speak of
@@ -67,7 +67,7 @@ export interface StoredVersion {
 }
 
 /** An item, and the versions between which it holds. */
-export interface StoredItem extends Item {
+export interface StoredItem extends KeptItem {
   readonly fromVersion: number;
   readonly toVersion: number | null;
 }

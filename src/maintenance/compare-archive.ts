@@ -121,7 +121,8 @@ function isSameItem(expected: StoredItem, held: HeldItem): boolean {
     expected.text === held.text &&
     expected.status === held.status &&
     expected.toVersion === held.toVersion &&
-    (expected.sourceSession ?? null) === held.sourceSession
+    (expected.sourceSession ?? null) === held.sourceSession &&
+    (expected.sourceIncarnation ?? null) === held.sourceIncarnation
   );
 }
 

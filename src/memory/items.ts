@@ -1,6 +1,6 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem } from "../contracts/summarizer.ts";
-import type { Item, ItemKind, ItemStatus } from "../contracts/summary.ts";
+import type { Item, ItemKind, ItemStatus, KeptItem } from "../contracts/summary.ts";
 import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
 import { isSupported } from "./support.ts";
 import { estimateTokens } from "./tokens.ts";
@@ -23,7 +23,7 @@ function line(item: { readonly text: string }): string {
 }
 
 export interface Merge {
-  readonly items: Item[];
+  readonly items: KeptItem[];
   /** Proposed items that were refused: no such source, no support in it, a duplicate, no room. */
   readonly dropped: ProposedItem[];
 }
@@ -31,6 +31,17 @@ export interface Merge {
 /** The messages of this session that an item rests on: none for one that was carried over from another session. */
 export function ownSources(item: Pick<Item, "sourceSeqs" | "sourceSession">): readonly Seq[] {
   return item.sourceSession === undefined ? item.sourceSeqs : [];
+}
+
+/** Which session and which life of it an item was carried over from; nothing of one that was not. */
+export function sourceOf({
+  sourceSession,
+  sourceIncarnation,
+}: KeptItem): Pick<KeptItem, "sourceSession" | "sourceIncarnation"> {
+  return {
+    ...(sourceSession === undefined ? {} : { sourceSession }),
+    ...(sourceIncarnation === undefined ? {} : { sourceIncarnation }),
+  };
 }
 
 function sameText(text: string): string {
@@ -48,7 +59,7 @@ function sameText(text: string): string {
  * @param nextId makes the id of a new item
  */
 export function mergeItems(
-  previous: readonly Item[],
+  previous: readonly KeptItem[],
   proposed: readonly ProposedItem[],
   textOf: (seq: Seq) => string | null,
   maxTokens: TokenCount,
@@ -57,7 +68,7 @@ export function mergeItems(
   const known = new Map(previous.map((item) => [item.id, item]));
   const taken = new Set<string>();
   const texts = new Set<string>();
-  const sound: { readonly item: Item; readonly proposal: ProposedItem }[] = [];
+  const sound: { readonly item: KeptItem; readonly proposal: ProposedItem }[] = [];
   const dropped: ProposedItem[] = [];
   for (const given of proposed) {
     const before = given.id !== undefined && !taken.has(given.id) ? known.get(given.id) : undefined;
@@ -73,12 +84,12 @@ export function mergeItems(
     }
     texts.add(text);
     if (before !== undefined) taken.add(before.id);
-    const item: Item = {
+    const item: KeptItem = {
       id: before?.id ?? nextId(),
       kind: proposal.kind,
       text: proposal.text,
       sourceSeqs,
-      ...(isCarried ? { sourceSession: before.sourceSession } : {}),
+      ...(isCarried ? sourceOf(before) : {}),
       status: proposal.status,
     };
     sound.push({ item, proposal });
@@ -128,7 +139,7 @@ function citesWell(
 }
 
 /** As they rest on what was said last; what was carried over comes last. */
-export function newestFirst(items: readonly Item[]): Item[] {
+export function newestFirst<T extends Item>(items: readonly T[]): T[] {
   return items.toSorted((a, b) => (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0) || itemOrder(a, b));
 }
 
@@ -151,7 +162,7 @@ export function firstWithin<T extends { readonly text: string }>(
 }
 
 /** The items that say nothing that one before them, or one of `others`, says already in the same words. */
-export function withoutDoubles(items: readonly Item[], others: readonly Item[]): Item[] {
+export function withoutDoubles<T extends Item>(items: readonly T[], others: readonly Item[]): T[] {
   const texts = new Set(others.map(({ text }) => sameText(text)));
   return items.filter(({ text }) => {
     const isNew = !texts.has(sameText(text));
@@ -161,12 +172,13 @@ export function withoutDoubles(items: readonly Item[], others: readonly Item[]):
 }
 
 /** Whether two versions of an item differ in anything that is stored. */
-export function sameItem(a: Item, b: Item): boolean {
+export function sameItem(a: KeptItem, b: KeptItem): boolean {
   return (
     a.text === b.text &&
     a.kind === b.kind &&
     a.status === b.status &&
     a.sourceSession === b.sourceSession &&
+    a.sourceIncarnation === b.sourceIncarnation &&
     a.sourceSeqs.length === b.sourceSeqs.length &&
     a.sourceSeqs.every((seq, index) => seq === b.sourceSeqs[index])
   );

@@ -16,6 +16,8 @@ const WAIT_MAX_MS = 30_000;
 const RETRY_BASE_MS = 2_000;
 /** A summarizer that just failed is seldom back at once. */
 const UPGRADE_BASE_MS = 10_000;
+/** The archive takes a change within some tenths of a second. */
+const ASK_BASE_MS = 500;
 /** The longest pause between two attempts, so that work goes on by itself soon after an outage, however long. */
 const RETRY_MAX_MS = 300_000;
 /** Spreads the retries of many objects that failed together. */
@@ -79,6 +81,14 @@ export function retryDelayMs(failures: number, random: number): number {
  */
 export function upgradeDelayMs(failures: number, random: number): number {
   return jittered(Math.min(RETRY_MAX_MS, UPGRADE_BASE_MS * 2 ** failures), random);
+}
+
+/**
+ * The pause before others are asked again whether they are done, after they were asked n times: what they wait for is done at once as a rule.
+ * @param random in [0, 1)
+ */
+export function askAgainDelayMs(asked: number, random: number): number {
+  return jittered(Math.min(RETRY_MAX_MS, ASK_BASE_MS * 2 ** Math.max(0, asked - 1)), random);
 }
 
 /**

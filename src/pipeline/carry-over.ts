@@ -83,7 +83,7 @@ async function packMemories(
         // One that expired can say nothing more: the archive has what held last.
         items: (carried.next === "archive" ? archived : carried.items.filter(isLasting)).map((item) => ({
           ...item,
-          sourceSession: item.sourceSession ?? session,
+          ...(item.sourceSession === undefined ? { sourceSession: session, sourceIncarnation: incarnation } : {}),
         })),
         origins: [own, ...carried.origins],
       };

@@ -1,4 +1,4 @@
-import type { CopyErasures } from "../session/client.ts";
+import type { CopyAnswer, CopyErasures } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { giveBack } from "./give-back.ts";
 import { reportRecovery, settleLate } from "./report.ts";
@@ -6,29 +6,51 @@ import { reportRecovery, settleLate } from "./report.ts";
 /** Rounds of one delivery at most: a guard against going round for ever. What is left is sent again. */
 const MAX_ROUNDS = 1_000;
 
-/** Tells the copies of a session what was erased in it, until each has erased it too. Repeating it changes nothing. */
+/**
+ * Tells the copies of a session what was erased in it, and copies of theirs as they name them, until each has erased it too, in the
+ * archive as well. Those that are not done yet are asked again later. Repeating it changes nothing.
+ */
 export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const session = parts.sessions.get(job);
+  const { jobId, incarnation } = job;
+  let afterRow = 0;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    const read = await session.readOwedErasures(job.jobId, job.incarnation);
+    const read = await session.readOwedErasures(jobId, incarnation, afterRow);
     if (read === null) {
       await settleLate(parts, job);
       return ACK;
     }
+    if (read.owed.length === 0) break;
     // One copy that is out of reach holds up none of the others.
     const told = await Promise.allSettled(read.owed.map((owed) => tell(owed, job, parts)));
-    const confirmed = read.owed.filter((_, index) => told[index]?.status === "fulfilled");
-    await session.confirmCopyErasures(job.jobId, job.incarnation, confirmed);
+    const answers = told.map((one) => (one.status === "fulfilled" ? one.value : null));
+    const confirmed = read.owed.filter((_, index) => answers[index]?.isConfirmed === true);
+    const rows = confirmed.flatMap((owed) => owed.rows);
+    const further = answers.flatMap((answer) => answer?.further ?? []);
+    await session.confirmCopyErasures(jobId, incarnation, rows, further);
     const failed = told.find((one) => one.status === "rejected");
     // The rest is told again after a pause that grows: thrown on, it would be taken for a session that is out of reach itself.
     if (failed !== undefined) return giveBack(job, failed.reason, parts);
     await reportRecovery(parts, job, read.hasFailed);
+    afterRow = read.lastRow;
   }
+  await session.waitForCopies(jobId, incarnation);
   return ACK;
 }
 
-async function tell({ copy, erased }: CopyErasures, job: Delivery["job"], parts: PipelineParts): Promise<void> {
+async function tell(
+  { copy, erased }: CopyErasures,
+  job: Delivery["job"],
+  parts: PipelineParts,
+): Promise<Pick<CopyAnswer, "isConfirmed" | "further">> {
   const ref = { tenant: job.tenant, owner: job.owner, session: copy };
-  const { isGone, grantedAt } = await parts.sessions.get(ref).eraseCopied(erased);
-  if (isGone) await parts.directory.remove(ref, grantedAt);
+  const answer = await parts.sessions.get(ref).eraseCopied(erased);
+  if (answer.isGone) await parts.directory.remove(ref, answer.grantedAt);
+  const further = [...answer.further];
+  for (let { more } = answer; more !== null;) {
+    const next = await parts.sessions.get(ref).eraseCopied(erased, more);
+    further.push(...next.further);
+    ({ more } = next);
+  }
+  return { isConfirmed: answer.isConfirmed, further };
 }

@@ -1,9 +1,9 @@
 import type { Seq } from "../contracts/message.ts";
-import type { Item } from "../contracts/summary.ts";
+import type { KeptItem } from "../contracts/summary.ts";
 import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange } from "./feed-changes.ts";
-import { EVERY_SEQ } from "./lineage-store.ts";
+import type { Heard } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -11,7 +11,7 @@ import { redoFromStart, soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
-import { toPlainItem } from "./summarizing.ts";
+import { toKeptItem } from "./summarizing.ts";
 
 /** A continuation: a new session begins with what the summary of another held. Each item names the session its sources are of. */
 
@@ -31,7 +31,7 @@ export type Carried =
 export interface Luggage {
   readonly throughSeq: Seq;
   /** The most important first: where there is too little room, the last ones stay behind. */
-  readonly items: readonly Item[];
+  readonly items: readonly KeptItem[];
   /** Where some of the items come from in turn. */
   readonly origins: readonly OriginRow[];
 }
@@ -60,7 +60,7 @@ export function readCarried(
   }
   const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
   const items = summary === null ? [] : store.summaries.items(summary.version);
-  return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toPlainItem)), origins };
+  return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toKeptItem)), origins };
 }
 
 /** Owes the carrying over. Called as the continuation is created. */
@@ -140,25 +140,25 @@ export function carryOver(
   const isAnew = origin.state === "stale";
   const heard = isAnew ? store.lineage.heard() : store.lineage.takeHeard();
   store.jobs.delete(jobId);
+  const items = given === null ? [] : given.items.map((item) => ofOrigin(item, origin, given.origins));
   if (isAnew) {
-    deleteAllBut(store, given?.items ?? [], origin.session);
+    deleteAllBut(store, items);
     store.countChange();
     redoFromStart(store, session, newId, now);
   }
   const newest = store.summaries.newest();
   if (isAnew && newest !== null) oweArchive(store, session, newId, now, true);
-  if (given === null || heard.get(origin.session)?.has(EVERY_SEQ) === true) {
+  if (given === null || heard.some(({ source, what }) => source.incarnation === origin.incarnation && what === "all")) {
     store.lineage.putOrigin({ ...origin, state: "lost" });
     return true;
   }
   for (const further of given.origins) store.lineage.putOrigin(further);
-  if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin.session);
+  if (origin.session === ALL_SESSIONS) store.lineage.deleteOrigin(origin);
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
   const current = newest === null ? [] : store.summaries.items(newest.version);
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
-  const candidates = given.items
-    .map((item) => ({ ...item, sourceSession: item.sourceSession ?? origin.session }))
-    .filter((item) => item.status === "current" && !isErased(item, heard.get(item.sourceSession)));
+  const isErased = erasedBy(heard);
+  const candidates = items.filter((item) => item.status === "current" && !isErased(item));
   const { kept, left } = firstWithin(withoutDoubles(candidates, current), room);
   if (kept.length === 0) return true;
   if (!isAnew || newest === null) oweArchive(store, session, newId, now);
@@ -182,7 +182,7 @@ export function carryOver(
 }
 
 /** What waits to go on from an earlier version goes on from this one. */
-function addToDraft(store: SessionStore, version: number, kept: readonly Item[]): void {
+function addToDraft(store: SessionStore, version: number, kept: readonly KeptItem[]): void {
   const job = summarizeJob(store);
   if (job?.draft?.baseVersion !== version - 1) return;
   const items = [...job.draft.items, ...numbered(kept, version)];
@@ -190,13 +190,23 @@ function addToDraft(store: SessionStore, version: number, kept: readonly Item[])
 }
 
 /** With ids of a version. */
-function numbered(items: readonly Item[], version: number): Item[] {
+function numbered(items: readonly KeptItem[], version: number): KeptItem[] {
   return items.toSorted(bySource).map((item, index) => ({ ...item, id: `${version}.${index + 1}` }));
 }
 
+/** An item with the life of the session that its sources are of. */
+function ofOrigin(item: KeptItem, origin: OriginRow, further: readonly OriginRow[]): KeptItem {
+  if (item.sourceSession === undefined) {
+    return { ...item, sourceSession: origin.session, sourceIncarnation: origin.incarnation };
+  }
+  if (item.sourceIncarnation !== undefined) return item;
+  const source = further.find(({ session }) => session === item.sourceSession);
+  return source === undefined ? item : { ...item, sourceIncarnation: source.incarnation };
+}
+
 /** What was carried over and is held no longer goes, from every version. */
-function deleteAllBut(store: SessionStore, held: readonly Item[], source: string): void {
-  const left = new Set(held.map((item) => statementOf({ ...item, sourceSession: item.sourceSession ?? source })));
+function deleteAllBut(store: SessionStore, held: readonly KeptItem[]): void {
+  const left = new Set(held.map(statementOf));
   store.summaries.deleteItems(
     store.summaries
       .carriedItems()
@@ -206,16 +216,22 @@ function deleteAllBut(store: SessionStore, held: readonly Item[], source: string
 }
 
 /** What an item says, and of what, whatever became of it. */
-function statementOf({ kind, text, sourceSeqs, sourceSession }: Item): string {
-  return JSON.stringify([kind, text, sourceSeqs, sourceSession]);
+function statementOf({ kind, text, sourceSeqs, sourceSession, sourceIncarnation }: KeptItem): string {
+  return JSON.stringify([kind, text, sourceSeqs, sourceSession, sourceIncarnation]);
 }
 
-function bySource(a: Item, b: Item): number {
+function bySource(a: KeptItem, b: KeptItem): number {
   const [one = "", other = ""] = [a.sourceSession, b.sourceSession];
   if (one !== other) return one < other ? -1 : 1;
   return (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0);
 }
 
-function isErased(item: Item, heard: ReadonlySet<Seq> | undefined): boolean {
-  return heard !== undefined && (heard.has(EVERY_SEQ) || item.sourceSeqs.some((seq) => heard.has(seq)));
+/** Whether an item rests on anything that was heard to be erased. */
+function erasedBy(heard: readonly Heard[]): (item: KeptItem) => boolean {
+  const byLife = Map.groupBy(heard, ({ source }) => source.incarnation);
+  return ({ sourceIncarnation = "", sourceSeqs }) =>
+    (byLife.get(sourceIncarnation) ?? []).some(({ what }) => {
+      if (what === "all") return true;
+      return sourceSeqs.some((seq) => (typeof what === "number" ? seq === what : seq <= what.throughSeq));
+    });
 }

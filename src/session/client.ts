@@ -4,7 +4,7 @@ import type { ChatSession } from "./chat-session.ts";
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
-export type { CopyErasures, Life } from "./lineage.ts";
+export type { CopyAnswer, CopyErasures, Life } from "./lineage.ts";
 export { type OwnSettings, settingsByUser, termsOf } from "./settings.ts";
 export type { SummaryStep } from "./summarizing.ts";
 
@@ -72,6 +72,7 @@ export type SessionObject = Pick<
   | "summary"
   | "ticketLife"
   | "update"
+  | "waitForCopies"
 >;
 
 /** The only place that names a session's object. */

@@ -287,11 +287,7 @@ export abstract class CopiedSession extends MaintainedSession {
       const fault = importFault(this.shell.store, end, dropped) ?? this.#copiedFault(limits, imported);
       if (fault !== null) throw new Refusal(fault);
       this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
-      finishImport(this.shell.store, session, newId, Date.now());
-      for (const source of sources) {
-        const carried = { kind: "further", throughSeq: 0, state: "done" } as const;
-        this.shell.store.lineage.putOrigin({ ...source, ...carried });
-      }
+      finishImport(this.shell.store, session, sources, newId, Date.now());
       this.shell.changed();
       return { tenant: session.tenant, limits, imported };
     });

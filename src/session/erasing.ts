@@ -1,7 +1,7 @@
 import type { Outcome } from "../contracts/errors.ts";
 import { setAsideIdOf } from "../contracts/job.ts";
 import type { MessagePatch, Seq } from "../contracts/message.ts";
-import type { Item } from "../contracts/summary.ts";
+import type { Item, KeptItem } from "../contracts/summary.ts";
 import { addedTokens } from "../memory/added-tokens.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens, isTold, messageText } from "../memory/message-text.ts";
@@ -11,14 +11,33 @@ import { oweCarryingAnew, pendingOrigin } from "./carrying.ts";
 import { beginAgain } from "./copying.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange, noteErasures } from "./feed-changes.ts";
-import { type Erased, tellCopies } from "./lineage.ts";
+import {
+  type CopyAnswer,
+  type Erased,
+  erasedOf,
+  furtherOrigins,
+  isAll,
+  passedOn,
+  type PassedOnPlace,
+  seqsOf,
+  tellCopies,
+  upTo,
+} from "./lineage.ts";
 import { isChangeUnheld } from "./message-archive.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { findMessage } from "./reading.ts";
 import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered, withoutItems } from "./redo.ts";
-import { costOf, type JobRow, type MessageRow, type OriginRow, type SessionRow } from "./rows.ts";
+import {
+  costOf,
+  type JobRow,
+  type Life,
+  type MessageRow,
+  type OriginRow,
+  type SeqSet,
+  type SessionRow,
+} from "./rows.ts";
 import { keepDay } from "./spending.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -76,12 +95,20 @@ export function eraseMessage(
   if (row === null) return UNKNOWN_MESSAGE;
   if (row.erasedAt !== null) return { ok: true, value: row };
   eraseSeqs(store, session, [row.seq], newId, now);
+  tellErased(store, session, [row.seq], newId, now);
   return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
 
 /** Whether what an erased message said may still be anywhere: in the archive, in copies, or in a summary that is yet to be made anew. */
 export function isErasureOwed(store: SessionStore, session: SessionRow, seq: Seq): boolean {
-  return session.archiveReplace || isChangeUnheld(session) || mayBeFoldedIn(store, seq) || store.lineage.owesErasures();
+  return isHeldHere(store, session, seq) || store.lineage.owesErasures();
+}
+
+/** The same of this session alone, of messages from one on. */
+function isHeldHere(store: SessionStore, session: SessionRow, fromSeq: Seq): boolean {
+  return (
+    store.messages.isErasing() || session.archiveReplace || isChangeUnheld(session) || mayBeFoldedIn(store, fromSeq)
+  );
 }
 
 const UNKNOWN_MESSAGE: Outcome<never> = {
@@ -89,28 +116,32 @@ const UNKNOWN_MESSAGE: Outcome<never> = {
   fault: { code: "message_not_found", detail: "The session has no message with this id." },
 };
 
-function eraseSeqs(
-  store: SessionStore,
-  session: SessionRow,
-  seqs: readonly Seq[],
-  newId: () => string,
-  now: number,
-): void {
+function eraseSeqs(store: SessionStore, session: SessionRow, seqs: SeqSet, newId: () => string, now: number): void {
   const told = toldAmong(store, seqs);
-  store.countChange(store.messages.erase(seqs, now));
+  store.countChange(
+    "throughSeq" in seqs ? store.messages.eraseThrough(seqs.throughSeq, now) : store.messages.erase(seqs, now),
+  );
   noteErasures(store, seqs);
   const isCovered = invalidate(store, session, seqs, told, newId, now);
   oweArchivedChange(store, session, seqs, isCovered, newId, now);
-  const { session: id, incarnation } = session;
-  tellCopies(store, session, { source: { session: id, incarnation }, seqs }, newId, now);
+}
+
+function tellErased(
+  store: SessionStore,
+  session: SessionRow,
+  seqs: SeqSet | null,
+  newId: () => string,
+  now: number,
+): void {
+  tellCopies(store, session, erasedOf(lifeOf(session), seqs), newId, now);
 }
 
 /** So many messages are looked at before they are erased; of more one will have said something. */
 const MAX_LOOKED_AT = 16;
 
 /** Those that a summarizer is told of: of one without text, such as a form for a page, it is told nothing. */
-function toldAmong(store: SessionStore, seqs: readonly Seq[]): readonly Seq[] {
-  if (seqs.length > MAX_LOOKED_AT) return seqs;
+function toldAmong(store: SessionStore, seqs: SeqSet): SeqSet {
+  if ("throughSeq" in seqs || seqs.length > MAX_LOOKED_AT) return seqs;
   return seqs.filter((seq) => isTold(store.messages.bySeq(seq)?.content ?? null));
 }
 
@@ -124,73 +155,90 @@ function toldAmong(store: SessionStore, seqs: readonly Seq[]): readonly Seq[] {
 function invalidate(
   store: SessionStore,
   session: SessionRow,
-  seqs: readonly Seq[],
-  told: readonly Seq[],
+  seqs: SeqSet,
+  told: SeqSet,
   newId: () => string,
   now: number,
 ): boolean {
   const newest = store.summaries.newest();
   const job = summarizeJob(store);
-  const isCovered = (seq: Seq): boolean => newest !== null && seq <= newest.throughSeq;
+  const coveredSeq = newest?.throughSeq ?? 0;
+  const among = upTo(seqs, coveredSeq);
   let changed = told;
-  if (newest !== null && seqs.some(isCovered)) {
-    const gone = store.summaries.deleteItemsCiting(seqs.filter(isCovered));
+  if (newest !== null && among !== null) {
+    const gone = store.summaries.deleteItemsCiting(among);
     store.summaries.hide(uncovered(gone, store.summaries.items(newest.version)));
     if (gone.length > 0) changed = seqs;
   }
-  const covered = changed.filter(isCovered);
+  const covered = upTo(changed, coveredSeq);
   if (job !== undefined) taint(store, job, changed, now);
-  else if (newest !== null && covered.length > 0) {
+  else if (newest !== null && covered !== null) {
     store.jobs.put({
       ...newJob("summarize", session.incarnation, newId(), newest.throughSeq, now + REDO_DELAY_MS, now),
-      redoBase: store.summaries.versionBefore(Math.min(...covered)),
+      redoBase: store.summaries.versionBefore(lowestOf(covered)),
     });
   }
-  return covered.length > 0;
+  return covered !== null;
 }
 
 /** Owes the archive a change of messages, if it holds any of them, or a summary that covers them. */
 function oweArchivedChange(
   store: SessionStore,
   session: SessionRow,
-  seqs: readonly Seq[],
+  seqs: SeqSet,
   isCovered: boolean,
   newId: () => string,
   now: number,
 ): void {
   const archivedSeq = store.session()?.messageArchive?.throughSeq ?? 0;
-  if (!isCovered && seqs.every((seq) => seq > archivedSeq)) return;
+  if (!isCovered && upTo(seqs, archivedSeq) === null) return;
   oweArchive(store, session, newId, now, isCovered, seqs);
 }
 
+function lowestOf(seqs: SeqSet): Seq {
+  return "throughSeq" in seqs ? 1 : seqs.reduce((lowest, seq) => Math.min(lowest, seq), Number.MAX_SAFE_INTEGER);
+}
+
+function holds(seqs: SeqSet): (seq: Seq) => boolean {
+  if ("throughSeq" in seqs) return (seq) => seq <= seqs.throughSeq;
+  const among = new Set(seqs);
+  return (seq) => among.has(seq);
+}
+
+/** The lowest of some messages between two; null if there is none. */
+function lowestBetween(seqs: SeqSet, afterSeq: Seq, throughSeq: Seq): Seq | null {
+  if ("throughSeq" in seqs) return Math.min(seqs.throughSeq, throughSeq) > afterSeq ? afterSeq + 1 : null;
+  const between = seqs.filter((seq) => seq > afterSeq && seq <= throughSeq);
+  return between.length === 0 ? null : lowestOf(between);
+}
+
 /** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
-function taint(store: SessionStore, open: JobRow, seqs: readonly Seq[], now: number): void {
+function taint(store: SessionStore, open: JobRow, seqs: SeqSet, now: number): void {
   const newest = store.summaries.newest();
   const covered = newest?.throughSeq ?? 0;
   // Nobody is paid at the moment: what rests on it would have to be made again in any case.
-  const job = open.lease === null && seqs.some((seq) => seq <= begunThrough(open)) ? { ...open, draft: null } : open;
+  const job =
+    open.lease === null && lowestBetween(seqs, 0, begunThrough(open)) !== null ? { ...open, draft: null } : open;
   const begun = begunThrough(job);
-  const given = new Set(seqs.filter((seq) => seq <= begun));
-  const behind = seqs.filter((seq) => seq > begun && seq <= covered);
+  const firstGiven = lowestBetween(seqs, 0, begun);
+  const firstBehind = lowestBetween(seqs, begun, covered);
   let changed: JobRow = job;
-  if (given.size > 0) {
+  if (firstGiven !== null) {
     changed = {
       ...changed,
       isUpgrade: false,
-      taintedFromSeq: Math.min(job.taintedFromSeq ?? Number.MAX_SAFE_INTEGER, ...given),
+      taintedFromSeq: Math.min(job.taintedFromSeq ?? Number.MAX_SAFE_INTEGER, firstGiven),
     };
     if (job.draft !== null) {
-      const isGone = (item: Item): boolean => ownSources(item).some((seq) => given.has(seq));
+      const isErased = holds(seqs);
+      const isGone = (item: Item): boolean => ownSources(item).some((seq) => seq <= begun && isErased(seq));
       const draft = withoutItems(job.draft, isGone);
       store.summaries.hide(uncovered(job.draft.items.filter(isGone), draft.items));
       changed = { ...changed, ...revived(job, now), draft };
     }
   }
-  if (behind.length > 0) {
-    const redoBase = Math.min(
-      job.redoBase ?? Number.MAX_SAFE_INTEGER,
-      store.summaries.versionBefore(Math.min(...behind)),
-    );
+  if (firstBehind !== null) {
+    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(firstBehind));
     changed = {
       ...changed,
       ...revived(job, now),
@@ -209,12 +257,16 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   // Erasures go on, and are taken off the lists when they are done; whatever else ends here nobody would take off.
   const settles = store.jobs.all().filter((open) => !isErasure(open) && mayBeListed(open));
   store.wipe(now);
-  const { session: id, incarnation } = session;
-  tellCopies(store, session, { source: { session: id, incarnation }, seqs: null }, newId, now);
-  for (const origin of store.lineage.origins()) {
-    if (origin.kind === "fork") continue;
-    // What copies carry on from there goes too: through this session they would have heard of later erasures.
-    tellCopies(store, session, { source: origin, seqs: null }, newId, now);
+  tellErased(store, session, null, newId, now);
+  // What copies carry on from there goes too: through this session they would have heard of later erasures.
+  for (const origin of furtherOrigins(store)) {
+    tellCopies(
+      store,
+      session,
+      erasedOf({ session: origin.session, incarnation: origin.incarnation }, null, lifeOf(session)),
+      newId,
+      now,
+    );
   }
   store.lineage.clearCopies();
   store.lineage.clearOrigins();
@@ -234,10 +286,39 @@ function isErasure({ kind }: JobRow): boolean {
   return kind === "erase" || kind === "erase-copies";
 }
 
+/** What an erasure elsewhere means here. */
+type Touch =
+  | { readonly of: "nothing" }
+  /** Something is on its way here that may still hold it, also in other words. */
+  | { readonly of: "arrivals" }
+  /** Messages of a fork. */
+  | { readonly of: "messages"; readonly seqs: SeqSet }
+  /** Items that were carried over. */
+  | { readonly of: "items"; readonly origin: OriginRow };
+
+const NOTHING: Touch = { of: "nothing" };
+
+function touchOf(store: SessionStore, session: SessionRow, told: Erased): Touch {
+  const { source, through } = told;
+  const origin = store.lineage.origins().find(({ incarnation }) => incarnation === source.incarnation);
+  // Where something was taken from tells it itself: another that is erased takes none of that along.
+  if (origin !== undefined && origin.kind !== "further" && through !== undefined) return NOTHING;
+  if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
+    return pendingOrigin(store) !== undefined || session.copying !== null ? { of: "arrivals" } : NOTHING;
+  }
+  if (origin.state === "lost") return NOTHING;
+  const seqs = seqsOf(told);
+  const isPastIt = origin.kind !== "further" && origin.state === "done" && upTo(seqs, origin.throughSeq) === null;
+  if (isPastIt && seqs !== null) return NOTHING;
+  if (origin.kind !== "fork") return { of: "items", origin };
+  const taken = upTo(seqs, origin.throughSeq);
+  return taken === null ? NOTHING : { of: "messages", seqs: taken };
+}
+
 /**
  * Erases what this session took from others that was erased there: messages of a fork, items of a continuation. What was said in
  * it since stays. A copy that has nothing of its own yet, or that expired and so cannot be summarized again, goes as a whole.
- * @returns whether the session is gone, and the seqs that its search index must forget
+ * @returns whether the session is gone, and what its search index must forget
  */
 export function eraseCopied(
   store: SessionStore,
@@ -245,42 +326,97 @@ export function eraseCopied(
   erased: readonly Erased[],
   newId: () => string,
   now: number,
-): { readonly isGone: boolean; readonly seqs: readonly Seq[] } {
-  const forgotten: Seq[] = [];
+): { readonly isGone: boolean; readonly forgotten: readonly SeqSet[] } {
+  const forgotten: SeqSet[] = [];
   // A page that is on its way to a fork may still hold it, and a later one be of the same moment.
   if (session.copying !== null && erased.length > 0) beginAgain(store, session.copying);
   for (const told of erased) {
-    const { source, seqs, through } = told;
-    const origin = store.lineage
-      .origins()
-      .find(({ session: id, incarnation }) => id === source.session && incarnation === source.incarnation);
-    // Where something was taken from tells it itself: another that is erased takes none of that along.
-    if (origin !== undefined && origin.kind !== "further" && through !== undefined) continue;
-    if (origin === undefined || (origin.kind === "continuation" && origin.state === "pending")) {
-      if (pendingOrigin(store) === undefined) continue;
-      // What is on its way here may still hold it, also in other words.
-      store.lineage.hear(source.session, seqs);
-      oweCarryingAnew(store, session, newId, now);
+    const touch = touchOf(store, session, told);
+    if (touch.of === "nothing") continue;
+    if (touch.of === "arrivals") {
+      hearOfArrivals(store, session, told, newId, now);
       continue;
     }
-    const isPastIt =
-      origin.kind !== "further" && origin.state === "done" && seqs?.every((seq) => seq > origin.throughSeq) === true;
-    if (isPastIt) continue;
-    if (session.expiredAt !== null || (session.copying !== null && seqs === null)) {
+    if (session.expiredAt !== null || (session.copying !== null && isAll(told))) {
       eraseSession(store, session, newId, now);
-      return { isGone: true, seqs: [] };
+      return { isGone: true, forgotten: [] };
     }
-    if (origin.kind !== "fork") {
-      eraseCarried(store, session, origin, told, newId, now);
+    if (touch.of === "items") {
+      eraseCarried(store, session, touch.origin, told, newId, now);
       continue;
     }
-    const among = seqs === null ? null : new Set(seqs);
-    const held = store.messages.unerasedSeqs(1, origin.throughSeq).filter((seq) => among?.has(seq) !== false);
-    if (held.length === 0) continue;
+    const held = store.messages.unerased(touch.seqs);
+    if (held === null) continue;
     eraseSeqs(store, session, held, newId, now);
-    forgotten.push(...held);
+    forgotten.push(held);
   }
-  return { isGone: false, seqs: forgotten };
+  return { isGone: false, forgotten };
+}
+
+/** What is on its way here is worth nothing any more, or is held against this when it is here. */
+function hearOfArrivals(
+  store: SessionStore,
+  session: SessionRow,
+  told: Erased,
+  newId: () => string,
+  now: number,
+): void {
+  const isPending = pendingOrigin(store) !== undefined;
+  // A fork is copied anew, and what it comes from has erased it.
+  if (!isPending && session.copying?.kind !== "import") return;
+  hear(store, told);
+  if (isPending) oweCarryingAnew(store, session, newId, now);
+}
+
+/** @returns whether any of it is news */
+function hear(store: SessionStore, { source, seqs, throughSeq, through }: Erased): boolean {
+  const whats = seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }];
+  let isNews = false;
+  for (const what of whats) isNews = store.lineage.hear(source, what, through ?? null) || isNews;
+  return isNews;
+}
+
+/** What was heard while a file came in that holds items of those sessions; called when these are known to be its origins. */
+export function takeHeard(store: SessionStore): Erased[] {
+  return store.lineage.takeHeard().map(({ source, what }) => {
+    if (typeof what === "number") return erasedOf(source, [what]);
+    return erasedOf(source, what === "all" ? null : what);
+  });
+}
+
+/**
+ * Whether nothing is left here, nor in the archive in the name of this session, of what others were told to be erased; and what copies of
+ * this session have to be told of it.
+ * @param session null if no life goes on
+ */
+export function answerFor(
+  store: SessionStore,
+  session: SessionRow | null,
+  erased: readonly Erased[],
+  place: PassedOnPlace,
+): Pick<CopyAnswer, "isConfirmed" | "further" | "more"> {
+  // An earlier life may have been the copy: the archive may still hold it.
+  let isConfirmed = !store.jobs.isOwed("erase");
+  const passing: Erased[] = [];
+  for (const told of erased) {
+    if (session === null) break;
+    const touch = touchOf(store, session, told);
+    if (touch.of === "arrivals") isConfirmed &&= session.copying?.kind !== "import";
+    if (touch.of === "messages") {
+      isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));
+      passing.push(erasedOf(lifeOf(session), touch.seqs));
+    }
+    if (touch.of === "items") {
+      // Where it came from may say it in other words, and so may whatever was made here with it in sight.
+      isConfirmed &&= pendingOrigin(store) === undefined && !isHeldHere(store, session, 1);
+      passing.push({ ...told, through: lifeOf(session) });
+    }
+  }
+  return { isConfirmed, ...passedOn(store, session, passing, place) };
+}
+
+function lifeOf({ session, incarnation }: SessionRow): Life {
+  return { session, incarnation };
 }
 
 /**
@@ -291,33 +427,33 @@ function eraseCarried(
   store: SessionStore,
   session: SessionRow,
   origin: OriginRow,
-  { seqs, through }: Erased,
+  told: Erased,
   newId: () => string,
   now: number,
 ): void {
-  // Sessions may continue from each other in a circle, by lives that are long over: what is no news is not told on.
-  if (!store.lineage.hear(origin.session, seqs)) return;
-  store.countChange();
-  deleteCarried(store, origin.session, seqs);
   const direct = store.lineage.origins().find(({ kind, state }) => kind === "continuation" && state !== "lost");
-  if (direct !== undefined && !(seqs === null && direct.session === origin.session)) {
+  // Sessions may continue from each other in a circle, by lives that are long over; and a copy is asked until it has confirmed. By which
+  // session it has what it took is news only where nobody is asked anew.
+  if (!hear(store, direct === undefined ? told : { ...told, through: undefined })) return;
+  store.countChange();
+  deleteCarried(store, origin, seqsOf(told));
+  if (direct !== undefined && !(isAll(told) && direct.incarnation === origin.incarnation)) {
     store.lineage.putOrigin({ ...direct, state: "stale" });
     oweCarryingAnew(store, session, newId, now);
   } else {
-    deleteCarried(store, origin.session, null);
-    if (through !== undefined) deleteCarried(store, through, null);
+    deleteCarried(store, origin, null);
+    if (told.through !== undefined) deleteCarried(store, told.through, null);
     redoFromStart(store, session, newId, now);
   }
   if (store.summaries.newest() !== null) oweArchive(store, session, newId, now, true);
-  tellCopies(store, session, { source: origin, seqs }, newId, now);
 }
 
-function deleteCarried(store: SessionStore, source: string, seqs: readonly Seq[] | null): void {
+function deleteCarried(store: SessionStore, source: Life, seqs: SeqSet | null): void {
   store.summaries.deleteCarriedItems(source, seqs);
   const job = summarizeJob(store);
   if (job === undefined || job.draft === null) return;
-  const among = seqs === null ? null : new Set(seqs);
-  const isGone = (item: Item): boolean =>
-    item.sourceSession === source && (among === null || item.sourceSeqs.some((seq) => among.has(seq)));
+  const isErased = seqs === null ? () => true : holds(seqs);
+  const isGone = (item: KeptItem): boolean =>
+    item.sourceIncarnation === source.incarnation && item.sourceSeqs.some((seq) => isErased(seq));
   store.jobs.put({ ...job, draft: withoutItems(job.draft, isGone) });
 }

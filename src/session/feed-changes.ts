@@ -1,6 +1,7 @@
 import { MAX_REMEMBERED_CHANGES } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import { type Change, countThrough } from "./feed.ts";
+import type { SeqSet } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** What the feed is told of. An append tells it nothing: its message is the event. */
@@ -32,7 +33,11 @@ export function noteChange(
 }
 
 /** Notes erasures, those of neighbours as one: a whole log that goes is one row. */
-export function noteErasures(store: SessionStore, seqs: readonly Seq[]): void {
+export function noteErasures(store: SessionStore, seqs: SeqSet): void {
+  if ("throughSeq" in seqs) {
+    noteChange(store, "erased", { seq: 1, throughSeq: seqs.throughSeq });
+    return;
+  }
   const sorted = seqs.toSorted((a, b) => a - b);
   let first: Seq | undefined;
   for (const [place, seq] of sorted.entries()) {

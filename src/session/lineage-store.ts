@@ -1,10 +1,42 @@
 import type { Seq } from "../contracts/message.ts";
-import { number, numberOrNull, type OriginRow, type OwedErasure, text } from "./rows.ts";
+import { type Life, number, numberOrNull, type OriginRow, type OwedErasure, type Row, text } from "./rows.ts";
 
 /** Every SQL statement about where a session came from, and what was taken from it. No decision is taken here. */
 
-/** Stands in `owed_erasures.seq` for all that was said. */
-export const EVERY_SEQ = 0;
+/** Stands in a column `seq` for all that was said. */
+const EVERY_SEQ = 0;
+/** Stands in a column `seq` for all up to `through_seq`. */
+const FIRST_SEQ = 1;
+
+type What = OwedErasure["what"];
+
+function columnsOf(what: What): readonly [seq: Seq, throughSeq: Seq] {
+  if (what === "all") return [EVERY_SEQ, 0];
+  return typeof what === "number" ? [what, 0] : [FIRST_SEQ, what.throughSeq];
+}
+
+function whatOf(seq: Seq, throughSeq: Seq): What {
+  if (seq === EVERY_SEQ) return "all";
+  return throughSeq === 0 ? seq : { throughSeq };
+}
+
+/** What was heard to be erased of a life. */
+export interface Heard {
+  readonly source: Life;
+  readonly what: What;
+}
+
+/** A session that took something from this one. */
+export interface Copy {
+  readonly session: string;
+  /** The last of our messages that it took; null where it took items alone, which may cite any. */
+  readonly throughSeq: Seq | null;
+}
+
+/** What is owed to a copy, and the row that says so. */
+export interface OwedRow extends OwedErasure {
+  readonly row: number;
+}
 
 export class LineageStore {
   readonly #sql: SqlStorage;
@@ -15,9 +47,13 @@ export class LineageStore {
 
   // Where this session came from
 
+  /** What a session was made of stays that, though items of the same life come along with those of another. */
   putOrigin(origin: OriginRow): void {
     this.#sql.exec(
-      "INSERT OR REPLACE INTO origins (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)",
+      `INSERT INTO origins (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (session, incarnation) DO UPDATE
+         SET kind = excluded.kind, through_seq = excluded.through_seq, state = excluded.state
+         WHERE excluded.kind <> 'further' OR origins.state = 'lost'`,
       origin.session,
       origin.incarnation,
       origin.kind,
@@ -28,7 +64,7 @@ export class LineageStore {
 
   origins(): OriginRow[] {
     return this.#sql
-      .exec("SELECT * FROM origins ORDER BY session")
+      .exec("SELECT * FROM origins ORDER BY session, incarnation")
       .toArray()
       .map((row) => ({
         session: text(row["session"]),
@@ -39,8 +75,8 @@ export class LineageStore {
       }));
   }
 
-  deleteOrigin(session: string): void {
-    this.#sql.exec("DELETE FROM origins WHERE session = ?", session);
+  deleteOrigin({ session, incarnation }: Life): void {
+    this.#sql.exec("DELETE FROM origins WHERE session = ? AND incarnation = ?", session, incarnation);
   }
 
   clearOrigins(): void {
@@ -49,34 +85,35 @@ export class LineageStore {
   }
 
   /**
-   * Notes what was erased there, before it was carried over or after; null for all.
-   * @returns whether any of it is news
+   * Notes what was erased of a life, before it was carried over or after.
+   * @param via the life by which items of that one came here as well; null where it is told by itself
+   * @returns whether it is news
    */
-  hear(session: string, seqs: readonly Seq[] | null): boolean {
-    let isNews = false;
-    for (const seq of seqs ?? [EVERY_SEQ]) {
-      const { rowsWritten } = this.#sql.exec(
-        "INSERT OR IGNORE INTO heard_erasures (session, seq) VALUES (?, ?)",
-        session,
-        seq,
-      );
-      isNews ||= rowsWritten > 0;
-    }
-    return isNews;
+  hear({ session, incarnation }: Life, what: What, via: Life | null): boolean {
+    const { rowsWritten } = this.#sql.exec(
+      "INSERT OR IGNORE INTO heard_erasures (session, incarnation, seq, through_seq, via) VALUES (?, ?, ?, ?, ?)",
+      session,
+      incarnation,
+      ...columnsOf(what),
+      via?.incarnation ?? "",
+    );
+    return rowsWritten > 0;
   }
 
-  /** What was heard of each session. */
-  heard(): Map<string, Set<Seq>> {
-    const heard = new Map<string, Set<Seq>>();
-    for (const row of this.#sql.exec("SELECT session, seq FROM heard_erasures").toArray()) {
-      const session = text(row["session"]);
-      heard.set(session, (heard.get(session) ?? new Set()).add(number(row["seq"])));
-    }
-    return heard;
+  heard(): Heard[] {
+    return this.#sql
+      .exec(
+        "SELECT DISTINCT session, incarnation, seq, through_seq FROM heard_erasures ORDER BY session, incarnation, seq",
+      )
+      .toArray()
+      .map((row) => ({
+        source: { session: text(row["session"]), incarnation: text(row["incarnation"]) },
+        what: whatOf(number(row["seq"]), number(row["through_seq"])),
+      }));
   }
 
   /** The same, and forgets it. */
-  takeHeard(): Map<string, Set<Seq>> {
+  takeHeard(): Heard[] {
     const heard = this.heard();
     this.#sql.exec("DELETE FROM heard_erasures");
     return heard;
@@ -94,10 +131,10 @@ export class LineageStore {
     );
   }
 
-  /** Every copy, with the last of our messages that it took; null where it took items alone, which may cite any. */
-  copies(): { readonly session: string; readonly throughSeq: Seq | null }[] {
+  /** By name, those after one. */
+  copies(after = "", limit: number = Number.MAX_SAFE_INTEGER): Copy[] {
     return this.#sql
-      .exec("SELECT session, through_seq FROM copies ORDER BY session")
+      .exec("SELECT session, through_seq FROM copies WHERE session > ? ORDER BY session LIMIT ?", after, limit)
       .toArray()
       .map((row) => ({ session: text(row["session"]), throughSeq: numberOrNull(row["through_seq"]) }));
   }
@@ -106,41 +143,69 @@ export class LineageStore {
     this.#sql.exec("DELETE FROM copies");
   }
 
-  // What copies have yet to be told
+  // What copies have yet to be told, or to confirm
 
-  oweErasure({ copy, source, seq }: OwedErasure): void {
+  /** Idempotent, also once the copy has confirmed it. @param root the life of this session that owes it */
+  oweErasure({ copy, source, what, via }: OwedErasure, root: string): void {
     this.#sql.exec(
-      `INSERT OR IGNORE INTO owed_erasures (copy, source_session, source_incarnation, seq) VALUES (?, ?, ?, ?)`,
+      `INSERT OR IGNORE INTO owed_erasures
+         (copy, source_session, source_incarnation, seq, through_seq, via_session, via_incarnation, root)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       copy,
       source.session,
       source.incarnation,
-      seq,
+      ...columnsOf(what),
+      via?.session ?? "",
+      via?.incarnation ?? "",
+      root,
     );
   }
 
-  owedErasures(limit: number): OwedErasure[] {
+  /** Those that nobody confirmed, after a row. */
+  owedErasures(afterRow: number, limit: number): OwedRow[] {
     return this.#sql
-      .exec("SELECT * FROM owed_erasures ORDER BY copy, source_session, source_incarnation, seq LIMIT ?", limit)
+      .exec("SELECT * FROM owed_erasures WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
       .toArray()
-      .map((row) => ({
-        copy: text(row["copy"]),
-        source: { session: text(row["source_session"]), incarnation: text(row["source_incarnation"]) },
-        seq: number(row["seq"]),
-      }));
+      .map(toOwed);
   }
 
-  /** Whether a copy has yet to be told anything. */
+  /** Those after a row that lives owe which are over: all but `incarnation`. */
+  owedByOthers(incarnation: string | null, afterRow: number, limit: number): OwedRow[] {
+    return this.#sql
+      .exec(
+        "SELECT * FROM owed_erasures WHERE row > ? AND is_confirmed = 0 AND root IS NOT ? ORDER BY row LIMIT ?",
+        afterRow,
+        incarnation,
+        limit,
+      )
+      .toArray()
+      .map(toOwed);
+  }
+
+  /** Whether a copy has yet to be told anything, or to confirm it. */
   owesErasures(): boolean {
-    return this.#sql.exec("SELECT 1 FROM owed_erasures LIMIT 1").toArray().length > 0;
+    return this.#sql.exec("SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
   }
 
-  deleteOwedErasure({ copy, source, seq }: OwedErasure): void {
+  confirmErasures(rows: readonly number[]): void {
     this.#sql.exec(
-      "DELETE FROM owed_erasures WHERE copy = ? AND source_session = ? AND source_incarnation = ? AND seq = ?",
-      copy,
-      source.session,
-      source.incarnation,
-      seq,
+      "UPDATE owed_erasures SET is_confirmed = 1 WHERE row IN (SELECT value FROM json_each(?))",
+      JSON.stringify(rows),
     );
   }
+
+  clearOwedErasures(): void {
+    this.#sql.exec("DELETE FROM owed_erasures");
+  }
+}
+
+function toOwed(row: Row): OwedRow {
+  const viaIncarnation = text(row["via_incarnation"]);
+  return {
+    row: number(row["row"]),
+    copy: text(row["copy"]),
+    source: { session: text(row["source_session"]), incarnation: text(row["source_incarnation"]) },
+    what: whatOf(number(row["seq"]), number(row["through_seq"])),
+    via: viaIncarnation === "" ? null : { session: text(row["via_session"]), incarnation: viaIncarnation },
+  };
 }

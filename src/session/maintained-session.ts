@@ -93,6 +93,7 @@ export abstract class MaintainedSession extends SessionWork {
       if (isFirst && search.indexedThroughSeq === 0) return null;
       if (isDryRun) return { done: true };
       if (isFirst) search.drop();
+      if (this.shell.store.messages.isErasing()) return { done: false };
       return { done: search.catchUp().done };
     });
   }

@@ -1,7 +1,7 @@
 import type { Seq, StoredMessage } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { messageId } from "./append.ts";
-import type { MessageArchive, MessageRow, SessionRow } from "./rows.ts";
+import type { MessageArchive, MessageRow, SeqSet, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -31,7 +31,7 @@ export function planMessages(
   store: SessionStore,
   session: SessionRow,
   rev: number,
-  changed: readonly Seq[],
+  changed: SeqSet,
 ): MessageArchive | null {
   const before = session.messageArchive;
   if (!settingsOf(session).archiveMessages) {
@@ -50,12 +50,8 @@ function sentAnewFrom(archive: MessageArchive, seq: Seq, rev: number): MessageAr
   return { ...archive, heldSeq, throughSeq: heldSeq, sinceRev: rev, changed: [] };
 }
 
-function noteChanged(
-  store: SessionStore,
-  archive: MessageArchive,
-  rev: number,
-  changed: readonly Seq[],
-): MessageArchive {
+function noteChanged(store: SessionStore, archive: MessageArchive, rev: number, changed: SeqSet): MessageArchive {
+  if ("throughSeq" in changed) return archive.throughSeq === 0 ? archive : sentAnewFrom(archive, 1, rev);
   const sent = changed.filter((seq) => seq <= archive.throughSeq);
   if (sent.length === 0) return archive;
   const revs = new Map(archive.changed.map((change) => [change.seq, change.rev]));

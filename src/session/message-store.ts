@@ -1,6 +1,7 @@
 import type { Role, Seq, TokenCount } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { blanksOf } from "./blanks.ts";
+import { renewTable } from "./renew-table.ts";
 import {
   type EarlierRow,
   type HashedMessageRow,
@@ -10,6 +11,7 @@ import {
   number,
   numberOrNull,
   type Row,
+  type SeqSet,
   type SizedMessageRow,
   toEarlier,
   toHashedMessage,
@@ -52,10 +54,43 @@ const BLOCK_BITS = 7;
 const APPENDED_COST =
   "(messages.total_cost - (SELECT total_cost FROM messages AS before WHERE before.seq = messages.seq - 1))";
 
+/** Messages that are erased one by one, at once. More go as all up to the last of them. */
+const MAX_LISTED = 1_000;
+/** One slice of an erasure: some tenths of a second of work, far under what an invocation has. */
+const MAX_SLICE_ROWS = 10_000;
+const MAX_SLICE_BYTES = 32 * 1024 * 1024;
+
+/** All messages through one of them are erased, though the text of some is still to be written over, slice by slice. */
+interface Erasing {
+  readonly throughSeq: Seq;
+  readonly erasedAt: number;
+  /** How far that is. */
+  readonly doneSeq: Seq;
+}
+
+/** What an erased message says. */
+const ERASED = {
+  content: null,
+  author: null,
+  metadata: null,
+  occurred_at: null,
+  edited_at: null,
+  hash: null,
+  tokens: 0,
+  bytes: 0,
+  is_large: 0,
+};
+
+/** Filling of the page that the first split would leave behind. */
+const FILLING = `INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
+  SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]')`;
+
 export class MessageStore {
   readonly #sql: SqlStorage;
   /** The total that was read last: each append asks for that at the end of the summary. */
   #totalRead: { readonly seq: Seq; readonly cost: TokenCount } | null = null;
+  /** Undefined until it is read. */
+  #erasing: Erasing | null | undefined;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -64,6 +99,7 @@ export class MessageStore {
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
     this.#totalRead = null;
+    this.#erasing = undefined;
   }
 
   /** @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along */
@@ -100,7 +136,7 @@ export class MessageStore {
         JSON.stringify(ids),
       )
       .toArray()
-      .map(toEarlier);
+      .map((row) => toEarlier(this.#standing(row)));
   }
 
   byClientId(id: string): MessageRow | null {
@@ -132,7 +168,7 @@ export class MessageStore {
       .exec(
         "SELECT seq FROM messages WHERE seq <= ? AND seq >= ? AND role = ? AND content IS NOT NULL ORDER BY seq DESC LIMIT 1",
         fromSeq,
-        throughSeq,
+        Math.max(throughSeq, (this.#readErasing()?.throughSeq ?? 0) + 1),
         role,
       )
       .toArray()[0];
@@ -144,8 +180,9 @@ export class MessageStore {
     return row === undefined ? null : toHashedMessage(this.#whole(row));
   }
 
-  /** With its content, if that was left out for its size. */
-  #whole(row: Row): Row {
+  /** As it stands, and with its content, if that was left out for its size. */
+  #whole(given: Row): Row {
+    const row = this.#standing(given);
     if (row["is_large"] !== 1) return row;
     const content = this.#sql.exec("SELECT content FROM messages WHERE seq = ?", row["seq"] ?? null).toArray()[0];
     return { ...row, ...content };
@@ -310,6 +347,89 @@ export class MessageStore {
     return this.#noteChanges(before.map(({ block, cost, bytes }) => ({ block, cost: -cost, bytes: -bytes })));
   }
 
+  // Erasing more than one transaction ought to
+
+  /** The message as it stands, whatever is left of it. */
+  #standing(row: Row): Row {
+    const erasing = this.#readErasing();
+    if (erasing === null || number(row["seq"]) > erasing.throughSeq) return row;
+    return { ...row, ...ERASED, erased_at: row["erased_at"] ?? erasing.erasedAt };
+  }
+
+  #readErasing(): Erasing | null {
+    if (this.#erasing === undefined) {
+      const row = this.#sql.exec("SELECT * FROM erasing WHERE one = 1").toArray()[0];
+      this.#erasing =
+        row === undefined
+          ? null
+          : {
+              throughSeq: number(row["through_seq"]),
+              erasedAt: number(row["erased_at"]),
+              doneSeq: number(row["done_seq"]),
+            };
+    }
+    return this.#erasing;
+  }
+
+  /** Whether text of messages that are erased is still to be written over. */
+  isErasing(): boolean {
+    return this.#readErasing() !== null;
+  }
+
+  /**
+   * Erases all messages through one: from here on none of them says anything, nor counts. What is more than a slice is written over later.
+   * @returns what that adds to the totals, for the session's row
+   */
+  eraseThrough(throughSeq: Seq, erasedAt: number): TotalsChange {
+    const cost = this.totalCostAt(throughSeq);
+    const bytes = this.#sql
+      .exec(
+        "SELECT sum(octet_length(content)) AS bytes FROM messages WHERE seq > ? AND seq <= ?",
+        this.#readErasing()?.throughSeq ?? 0,
+        throughSeq,
+      )
+      .one()["bytes"];
+    this.#sql.exec(
+      `INSERT INTO erasing (one, through_seq, erased_at) VALUES (1, ?, ?)
+       ON CONFLICT (one) DO UPDATE SET through_seq = max(through_seq, excluded.through_seq)`,
+      throughSeq,
+      erasedAt,
+    );
+    this.#erasing = undefined;
+    this.eraseSlice();
+    return { cost: -cost, bytes: -(numberOrNull(bytes) ?? 0) };
+  }
+
+  /** Writes over a slice of what is erased. Call again while `isErasing`. */
+  eraseSlice(): void {
+    const erasing = this.#readErasing();
+    if (erasing === null) return;
+    const rows = this.#sql
+      .exec(
+        `SELECT seq, octet_length(content) AS bytes FROM messages
+         WHERE seq > ? AND seq <= ? AND content IS NOT NULL ORDER BY seq LIMIT ?`,
+        erasing.doneSeq,
+        erasing.throughSeq,
+        MAX_SLICE_ROWS,
+      )
+      .toArray();
+    let bytes = 0;
+    const slice = rows.filter((row) => {
+      const isWithin = bytes < MAX_SLICE_BYTES;
+      bytes += number(row["bytes"]);
+      return isWithin;
+    });
+    // What that adds to the totals was counted as the messages were erased.
+    this.erase(
+      slice.map((row) => number(row["seq"])),
+      erasing.erasedAt,
+    );
+    this.#erasing = undefined;
+    if (slice.length < rows.length || rows.length === MAX_SLICE_ROWS) {
+      this.#sql.exec("UPDATE erasing SET done_seq = ?", number(slice.at(-1)?.["seq"]));
+    } else this.#sql.exec("DELETE FROM erasing");
+  }
+
   /** Bytes of what these messages say. */
   bytesOf(seqs: readonly Seq[]): number {
     const row = this.#sql
@@ -318,16 +438,22 @@ export class MessageStore {
     return numberOrNull(row?.["bytes"]) ?? 0;
   }
 
-  /** Of the messages from `fromSeq` through `throughSeq`, those that still say something. */
-  unerasedSeqs(fromSeq: Seq, throughSeq: Seq): Seq[] {
-    return this.#sql
+  /** Of some messages those that still say something; of many all up to the last. Null if there is none. */
+  unerased(seqs: SeqSet): SeqSet | null {
+    const [condition, value] =
+      "throughSeq" in seqs ? ["seq > 0 AND seq <= ?", seqs.throughSeq] : [AMONG_SEQS, JSON.stringify(seqs)];
+    const left = this.#sql
       .exec(
-        "SELECT seq FROM messages WHERE seq >= ? AND seq <= ? AND content IS NOT NULL ORDER BY seq",
-        fromSeq,
-        throughSeq,
+        `SELECT seq FROM messages WHERE ${condition} AND seq > ? AND content IS NOT NULL ORDER BY seq LIMIT ?`,
+        value,
+        this.#readErasing()?.throughSeq ?? 0,
+        MAX_LISTED + 1,
       )
       .toArray()
       .map((row) => number(row["seq"]));
+    if (left.length === 0) return null;
+    const isLarge = left.length > MAX_LISTED || this.bytesOf(left) > MAX_SLICE_BYTES;
+    return isLarge && "throughSeq" in seqs ? seqs : left;
   }
 
   /** How many there are, tombstones among them. */
@@ -351,6 +477,8 @@ export class MessageStore {
   /** What all messages through one take of a context's budget now; 0 before the first. */
   totalCostAt(seq: Seq): TokenCount {
     if (this.#totalRead?.seq === seq) return this.#totalRead.cost;
+    const erasing = this.#readErasing();
+    if (erasing !== null) return this.#totalCostAfter(erasing.throughSeq, seq);
     const first = (seq >> BLOCK_BITS) << BLOCK_BITS;
     const row = this.#sql
       .exec(
@@ -370,6 +498,15 @@ export class MessageStore {
     return cost;
   }
 
+  /** The same where those through `erasedSeq` are erased, and the sums of their blocks are not mended yet. */
+  #totalCostAfter(erasedSeq: Seq, seq: Seq): TokenCount {
+    if (seq <= erasedSeq) return 0;
+    const changes = this.#sql
+      .exec("SELECT sum(cost_change) AS cost FROM messages WHERE seq > ? AND seq <= ?", erasedSeq, seq)
+      .one()["cost"];
+    return this.appendedCostAt(seq) - this.appendedCostAt(erasedSeq) + (numberOrNull(changes) ?? 0);
+  }
+
   /** What all messages through one took as they were appended; 0 before the first. */
   appendedCostAt(seq: Seq): TokenCount {
     const row = this.#sql.exec("SELECT total_cost FROM messages WHERE seq = ?", seq).toArray()[0];
@@ -378,6 +515,8 @@ export class MessageStore {
 
   /** Whether the totals are those of the messages: by blocks, and as a whole on the session's row. */
   areTotalsTrue(): boolean {
+    // The sums of what is erased are mended with each slice that is written over.
+    if (this.isErasing()) return true;
     const wrong = this.#sql
       .exec(
         `WITH blocks AS (SELECT seq >> ${BLOCK_BITS} AS block, sum(cost_change) AS cost FROM messages WHERE seq > 0 GROUP BY block)
@@ -390,14 +529,13 @@ export class MessageStore {
     return wrong.length === 0 && (numberOrNull(bytes["bytes"]) ?? 0) === (this.head()?.totalBytes ?? 0);
   }
 
-  /** Takes out every message, blanks first. */
+  /** Takes out every message. */
   clear(): void {
     this.#totalRead = null;
+    this.#erasing = undefined;
     this.#sql.exec("DELETE FROM cost_changes");
     this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");
-    this.#sql.exec(
-      `UPDATE messages SET content = ${blanksOf("content")}, author = ${blanksOf("author")}, metadata = ${blanksOf("metadata")}`,
-    );
-    this.#sql.exec("DELETE FROM messages WHERE seq > 0");
+    renewTable(this.#sql, "messages", FILLING);
+    this.#sql.exec("DELETE FROM erasing");
   }
 }

@@ -5,7 +5,7 @@ import { backlogDelayMs, MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, up
 import { noteChange } from "./feed-changes.ts";
 import type { JobTraces } from "./job-traces.ts";
 import { planMessages } from "./message-archive.ts";
-import type { JobRow, SessionRow } from "./rows.ts";
+import type { JobRow, SeqSet, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
@@ -151,7 +151,7 @@ export function oweArchive(
   newJobId: () => string,
   now: number,
   isReplaced = false,
-  changed: readonly Seq[] = [],
+  changed: SeqSet = [],
 ): void {
   // Several changes of one transaction may owe it, one after the other.
   const row = store.session() ?? session;

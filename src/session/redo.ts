@@ -1,5 +1,5 @@
 import type { Seq } from "../contracts/message.ts";
-import type { Item } from "../contracts/summary.ts";
+import type { Item, KeptItem } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
@@ -82,8 +82,8 @@ export function redoFromStart(store: SessionStore, session: SessionRow, newId: (
 }
 
 /** A draft as if some of its items had never been, in any part of it. */
-export function withoutItems(draft: Draft, isGone: (item: Item) => boolean): Draft {
-  const keep = (items: readonly Item[]): Item[] => items.filter((item) => !isGone(item));
+export function withoutItems(draft: Draft, isGone: (item: KeptItem) => boolean): Draft {
+  const keep = (items: readonly KeptItem[]): KeptItem[] => items.filter((item) => !isGone(item));
   const good = draft.good === null ? null : { ...draft.good, items: keep(draft.good.items) };
   return { ...draft, items: keep(draft.items), good };
 }

@@ -16,8 +16,12 @@ const DEFAULT_HITS = 10;
 /** A snippet is read at a glance. */
 const MAX_SNIPPET_LENGTH = 240;
 
-/** Indexes what was said since the last search, in slices, at least as far as a message if that is within reach. */
-function catchUp(index: SearchIndex, throughSeq: Seq): Seq {
+/**
+ * Indexes what was said since the last search, in slices, at least as far as a message if that is within reach. Not while text of
+ * erased messages is still to be written over: the index reads the log by itself.
+ */
+function catchUp(store: SessionStore, index: SearchIndex, throughSeq: Seq): Seq {
+  if (store.messages.isErasing()) return index.indexedThroughSeq;
   let reached = { indexedThroughSeq: index.indexedThroughSeq, done: false };
   for (let slice = 0; slice < MAX_SLICES_PER_REQUEST; slice += 1) {
     if (reached.done || reached.indexedThroughSeq >= throughSeq) break;
@@ -48,7 +52,7 @@ export function retrieveForContext(
 ): RetrievedMessage[] {
   const question = query === AUTO ? newestQuestion(store, throughSeq) : query;
   if (question === null) return [];
-  catchUp(index, throughSeq);
+  catchUp(store, index, throughSeq);
   const hits = index.search(question, { limit: MAX_CANDIDATES, throughSeq });
   return pageOf(found(store, hits, promptedMessage), MAX_CANDIDATES).data;
 }
@@ -78,7 +82,7 @@ function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
 /** The messages that matter to a query, best first. */
 export function searchMessages(store: SessionStore, index: SearchIndex, request: SearchRequest): SearchResult {
   const headSeq = store.messages.head()?.seq ?? 0;
-  const indexedThroughSeq = catchUp(index, headSeq);
+  const indexedThroughSeq = catchUp(store, index, headSeq);
   const query = index.readQuery(request.query);
   const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS });
   const tell = ({ score, why }: RankedTurn, row: MessageRow, content: Content): SearchHit => ({

@@ -2,7 +2,7 @@ import type { JobKind } from "../contracts/job.ts";
 import type { Content, Role, Seq, StoredMessage, TokenCount } from "../contracts/message.ts";
 import type { Metadata, Origin, SessionRef } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import type { Item, ItemKind, ItemStatus, Summary } from "../contracts/summary.ts";
+import type { ItemKind, ItemStatus, KeptItem, Summary } from "../contracts/summary.ts";
 import { messageCost } from "../memory/message-text.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 
@@ -81,12 +81,23 @@ export interface OriginRow {
   readonly state: Origin["state"] | "stale";
 }
 
-/** What a copy has yet to be told: that messages of a life of a session were erased. */
+/** Which messages: these, or all up to one of them. */
+export type SeqSet = readonly Seq[] | { readonly throughSeq: Seq };
+
+/** One life of a session. */
+export interface Life {
+  readonly session: string;
+  readonly incarnation: string;
+}
+
+/** What a copy has yet to be told, or to confirm: that something of a life of a session was erased. */
 export interface OwedErasure {
   readonly copy: string;
-  readonly source: { readonly session: string; readonly incarnation: string };
-  /** 0 stands for all. */
-  readonly seq: Seq;
+  readonly source: Life;
+  /** One message, all up to one of them, or all there was. */
+  readonly what: Seq | { readonly throughSeq: Seq } | "all";
+  /** The life by which the copy has what it took from the source; null where it took it from there. */
+  readonly via: Life | null;
 }
 
 export interface MessageRow extends Omit<StoredMessage, "id"> {
@@ -149,7 +160,7 @@ export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
 /** A part of a summary that the summarizer made which was asked for. */
 export interface GoodPart {
   readonly throughSeq: Seq;
-  readonly items: Item[];
+  readonly items: KeptItem[];
   readonly dropped: number;
   readonly summarizer: string;
 }
@@ -199,7 +210,7 @@ export interface JobRow {
 }
 
 /** An item with the versions between which it holds. */
-export interface VersionedItem extends Item {
+export interface VersionedItem extends KeptItem {
   readonly fromVersion: number;
   readonly toVersion: number | null;
 }
@@ -316,6 +327,8 @@ export function ended(version: number): string {
   return String(version).padStart(NEVER_ENDED.length, "0");
 }
 export const NEVER_ENDED = "9999999999";
+/** Stands for the life of a session that an item was carried over from, while it is not known: of the width of one, so that no row moves. */
+export const UNKNOWN_LIFE = " ".repeat(36);
 /** Of an item that holds in no version any more. */
 export const NEVER_BEGUN = "0000000000";
 
@@ -326,6 +339,9 @@ export function toItem(row: Row): VersionedItem {
     text: text(row["text"]),
     sourceSeqs: stored<Seq[]>(row["source_seqs"]),
     ...(row["source_session"] === null ? {} : { sourceSession: text(row["source_session"]) }),
+    ...(row["source_incarnation"] === null || row["source_incarnation"] === UNKNOWN_LIFE
+      ? {}
+      : { sourceIncarnation: text(row["source_incarnation"]) }),
     status: text(row["status"]) as ItemStatus,
     fromVersion: number(row["from_version"]),
     toVersion: row["to_version"] === NEVER_ENDED ? null : Number(row["to_version"]),

@@ -261,6 +261,72 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE session ADD COLUMN archive_aside INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    id: 13,
+    sql: `
+      -- An id may have several lives, and a session may have taken something from more than one of them.
+      ALTER TABLE origins RENAME TO origins_by_name;
+      CREATE TABLE origins (
+        session TEXT NOT NULL,
+        incarnation TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        through_seq INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (session, incarnation)
+      ) WITHOUT ROWID;
+      INSERT INTO origins SELECT session, incarnation, kind, through_seq, state FROM origins_by_name;
+      DROP TABLE origins_by_name;
+
+      -- The life whose messages an item cites, where it was carried over.
+      ALTER TABLE items ADD COLUMN source_incarnation TEXT;
+      UPDATE items SET source_incarnation = (SELECT incarnation FROM origins WHERE session = source_session)
+        WHERE source_session IS NOT NULL;
+
+      -- What was heard to be erased of a life. A seq of 0 stands for all; a through_seq for all messages up to it. via: the life, gone or
+      -- not, by which items of that one came here as well.
+      ALTER TABLE heard_erasures RENAME TO heard_erasures_by_name;
+      CREATE TABLE heard_erasures (
+        session TEXT NOT NULL,
+        incarnation TEXT NOT NULL DEFAULT '',
+        seq INTEGER NOT NULL,
+        through_seq INTEGER NOT NULL DEFAULT 0,
+        via TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (session, incarnation, seq, through_seq, via)
+      ) WITHOUT ROWID;
+      INSERT INTO heard_erasures (session, incarnation, seq)
+        SELECT h.session, coalesce(o.incarnation, ''), h.seq FROM heard_erasures_by_name h LEFT JOIN origins o ON o.session = h.session;
+      DROP TABLE heard_erasures_by_name;
+
+      -- What copies have yet to be told, or to confirm. Seqs as above. A row that is confirmed stays until all are: what copies of copies
+      -- have to erase is noted once. root: the life of this session that owes it.
+      ALTER TABLE owed_erasures RENAME TO owed_erasures_before;
+      CREATE TABLE owed_erasures (
+        row INTEGER PRIMARY KEY,
+        copy TEXT NOT NULL,
+        source_session TEXT NOT NULL,
+        source_incarnation TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        through_seq INTEGER NOT NULL DEFAULT 0,
+        via_session TEXT NOT NULL DEFAULT '',
+        via_incarnation TEXT NOT NULL DEFAULT '',
+        root TEXT NOT NULL DEFAULT '',
+        is_confirmed INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (copy, source_session, source_incarnation, seq, through_seq, via_incarnation)
+      );
+      INSERT INTO owed_erasures (copy, source_session, source_incarnation, seq)
+        SELECT copy, source_session, source_incarnation, seq FROM owed_erasures_before;
+      DROP TABLE owed_erasures_before;
+
+      -- All messages through one of them are erased, though the text of those after done_seq is still to be written over. The row goes
+      -- with the last of it.
+      CREATE TABLE erasing (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        through_seq INTEGER NOT NULL,
+        erased_at INTEGER NOT NULL,
+        done_seq INTEGER NOT NULL DEFAULT 0
+      );
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

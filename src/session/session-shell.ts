@@ -4,6 +4,8 @@ import type { TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { earliest } from "../memory/work.ts";
+import { createLog } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
 import { revBaseOf } from "./feed.ts";
 import { auditAt, expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import { JobTraces } from "./job-traces.ts";
@@ -26,6 +28,10 @@ export interface Birth {
 }
 
 const HASH_KEY_BYTES = 32;
+/** A disk that failed is seldom back at once. */
+const SLICE_REST_MS = 60_000;
+
+const log = createLog();
 
 /** A fault that rolls a transaction back on its way out. */
 export class Refusal extends Error {
@@ -53,6 +59,8 @@ export class SessionShell {
   #session: SessionRow | null | undefined;
   /** When the alarm rings, null if none is set; undefined if a transaction that set it was rolled back. */
   #alarmAt: number | null | undefined;
+  /** No slice of an erasure is tried before that. */
+  #sliceRestsUntil = 0;
   readonly #waiting = new Map<string, Set<() => void>>();
   #committed: () => void = () => undefined;
 
@@ -71,7 +79,8 @@ export class SessionShell {
       this.#alarmAt = await ctx.storage.getAlarm();
       // An alarm that failed too often is gone for good: owed work must not wait for the next append.
       const isOwed = earliest(this.store.jobs.nextSendAt(), this.store.audit.nextSendAt()) !== null;
-      if (this.#alarmAt === null && (isOwed || this.row() === null || this.isLeftOver())) this.arm();
+      const isLeft = this.row() === null || this.isLeftOver() || this.store.messages.isErasing();
+      if (this.#alarmAt === null && (isOwed || isLeft)) this.arm();
     });
   }
 
@@ -260,6 +269,7 @@ export class SessionShell {
     if (this.isLeftOver()) return Date.now();
     const isSilent = session.erasedAt === null && session.expiredAt === null && session.copying === null;
     return earliest(
+      this.store.messages.isErasing() ? this.#nextSliceAt() : null,
       this.store.jobs.nextSendAt(),
       this.store.audit.nextSendAt(),
       session.copying?.kind === "import" ? session.copying.until : null,
@@ -268,6 +278,22 @@ export class SessionShell {
       isSilent ? auditAt(this.store, session) : null,
       isSilent && !this.store.jobs.isOwed("expire") ? expiryAt(this.store, session) : null,
     );
+  }
+
+  /** At once, unless the last slice of an erasure failed. */
+  #nextSliceAt(): number {
+    return Math.max(Date.now(), this.#sliceRestsUntil);
+  }
+
+  /** Writes over a slice of what is erased. A failure is tried again after a while, and holds up nothing else. */
+  eraseSlice(): void {
+    if (Date.now() < this.#sliceRestsUntil) return;
+    try {
+      this.transact(() => this.store.messages.eraseSlice());
+    } catch (error) {
+      this.#sliceRestsUntil = Date.now() + SLICE_REST_MS;
+      log.error("erasing_failed", errorFields(error));
+    }
   }
 
   /** When the count of a day goes that is all there is left; null if none is. */

@@ -13,11 +13,21 @@ import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
-import { eraseCopied, eraseSession } from "./erasing.ts";
+import { answerFor, eraseCopied, eraseSession } from "./erasing.ts";
 import { mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
-import { confirmCopyErasures, type CopyErasures, type Erased, readOwedErasures } from "./lineage.ts";
+import {
+  confirmCopyErasures,
+  type CopyAnswer,
+  type CopyErasures,
+  type Erased,
+  FIRST_PLACE,
+  type OwedCopyErasures,
+  type PassedOnPlace,
+  readOwedErasures,
+  waitForCopies,
+} from "./lineage.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import {
   type Failed,
@@ -195,41 +205,73 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     await this.#vanishIfDone();
   }
 
-  /** What the copies of this session have yet to erase; null if all have confirmed. */
+  /**
+   * What the copies of this session have yet to erase, or to confirm; null if all have.
+   * @param afterRow where the round before ended
+   */
   async readOwedErasures(
     jobId: string,
     incarnation: string,
-  ): Promise<{ owed: CopyErasures[]; hasFailed: boolean } | null> {
+    afterRow = 0,
+  ): Promise<{ owed: OwedCopyErasures[]; lastRow: number; hasFailed: boolean } | null> {
     const job = this.shell.owed(jobId, incarnation);
-    const session = this.shell.row();
-    if (job === null || session === null) return null;
-    return { owed: readOwedErasures(this.shell.store, session), hasFailed: mayBeListed(job) };
+    if (job === null || this.shell.row() === null) return null;
+    return { ...readOwedErasures(this.shell.store, afterRow), hasFailed: mayBeListed(job) };
   }
 
-  async confirmCopyErasures(jobId: string, incarnation: string, told: readonly CopyErasures[]): Promise<void> {
+  /**
+   * @param rows of what copies confirmed
+   * @param further what copies of theirs have to be told
+   */
+  async confirmCopyErasures(
+    jobId: string,
+    incarnation: string,
+    rows: readonly number[],
+    further: readonly CopyErasures[],
+  ): Promise<void> {
     if (this.shell.owed(jobId, incarnation) === null) return;
     this.shell.transact(() => {
-      for (const one of told) confirmCopyErasures(this.shell.store, jobId, one, Date.now());
+      confirmCopyErasures(this.shell.store, jobId, rows, further, Date.now());
       this.shell.arm();
     });
     await this.#vanishIfDone();
   }
 
+  /** All that is owed was told once, and some of it not confirmed yet. */
+  async waitForCopies(jobId: string, incarnation: string): Promise<void> {
+    if (this.shell.owed(jobId, incarnation) === null) return;
+    this.shell.transact(() => {
+      waitForCopies(this.shell.store, jobId, Math.random(), Date.now());
+      this.shell.arm();
+    });
+  }
+
   /**
-   * Erases what this session took from others that was erased there.
-   * @returns whether the session went with it, and up to which word of the directory the entry there is of it
+   * Erases what this session took from others that was erased there, and answers whether that is done. Called until it is.
+   * @param place where what copies of this one have to be told is to go on from
    */
-  async eraseCopied(erased: readonly Erased[]): Promise<{ isGone: boolean; grantedAt: number }> {
+  async eraseCopied(erased: readonly Erased[], place: PassedOnPlace = FIRST_PLACE): Promise<CopyAnswer> {
+    if (this.shell.row() === null) {
+      return { isGone: false, grantedAt: 0, isConfirmed: true, further: [], more: null };
+    }
+    const done = this.#eraseCopied(erased);
+    return { ...done, ...answerFor(this.shell.store, this.shell.existing(), erased, place) };
+  }
+
+  #eraseCopied(erased: readonly Erased[]): { isGone: boolean; grantedAt: number } {
     const session = this.shell.existing();
     if (session === null) return { isGone: false, grantedAt: 0 };
     const { grantedAt } = session;
     return this.shell.transact(() => {
-      const { isGone, seqs } = eraseCopied(this.shell.store, session, erased, newId, Date.now());
+      const { isGone, forgotten } = eraseCopied(this.shell.store, session, erased, newId, Date.now());
       if (isGone) {
         this.shell.search.drop();
         this.shell.wakeAll();
       }
-      this.shell.search.remove(seqs);
+      for (const seqs of forgotten) {
+        if ("throughSeq" in seqs) this.shell.search.drop();
+        else this.shell.search.remove(seqs);
+      }
       this.shell.changed();
       return { isGone, grantedAt };
     });
@@ -295,6 +337,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       await this.shell.vanish();
       return;
     }
+    this.shell.eraseSlice();
     const now = Date.now();
     // Marked and armed again before anything that can fail: a crash from here on costs a delay, never the work.
     const { due, audits, late } = this.shell.transact(() => {

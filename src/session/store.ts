@@ -192,7 +192,7 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'' WHERE one = 1");
   }
 
-  /** Takes out every message and every summary, blanks first. */
+  /** Takes out every message and every summary. */
   deleteLog(): void {
     this.messages.clear();
     this.summaries.clear();

@@ -1,9 +1,9 @@
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
-import type { Item } from "../contracts/summary.ts";
+import type { Item, KeptItem } from "../contracts/summary.ts";
 import { cutText } from "../memory/context.ts";
-import { itemsTokens, mergeItems, sameItem } from "../memory/items.ts";
+import { itemsTokens, mergeItems, sameItem, sourceOf } from "../memory/items.ts";
 import { isTold, messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
@@ -109,7 +109,7 @@ function handOutChunk(
   return {
     next: "call",
     lease,
-    request: { previous: draft.items, messages, maxTokens },
+    request: { previous: draft.items.map(toPlainItem), messages, maxTokens },
     failures: job.failures,
     isUpgrade: isRemake(store, job),
     isOverBudget: isOverBudget(store, session, now),
@@ -154,7 +154,7 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
   return {
     baseVersion,
     throughSeq: base?.throughSeq ?? 0,
-    items: [...carried, ...own].map(toPlainItem),
+    items: [...carried, ...own].map(toKeptItem),
     dropped: 0,
     summarizer: base?.summarizer ?? "",
     degraded: base?.degraded ?? false,
@@ -164,6 +164,11 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
 
 export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status }: Item): Item {
   return { id, kind, text, sourceSeqs, ...(sourceSession === undefined ? {} : { sourceSession }), status };
+}
+
+/** The same with the life of the session that it was carried over from, which stays among sessions. */
+export function toKeptItem(item: KeptItem): KeptItem {
+  return { ...toPlainItem(item), ...sourceOf(item) };
 }
 
 export interface Saved {

@@ -1,22 +1,36 @@
 import type { Seq } from "../contracts/message.ts";
-import type { Item } from "../contracts/summary.ts";
+import type { KeptItem } from "../contracts/summary.ts";
 import { blanksOf } from "./blanks.ts";
+import { renewTable } from "./renew-table.ts";
 import {
   ended,
+  type Life,
   NEVER_BEGUN,
   NEVER_ENDED,
   number,
   numberOrNull,
+  type SeqSet,
   type SummaryRow,
   toItem,
   toSummary,
+  UNKNOWN_LIFE,
   type VersionedItem,
 } from "./rows.ts";
 
 /** Every SQL statement about the versions of the summary, their items, and the seqs that they cover no more. No decision is taken here. */
 
-const CITES_ANY = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited
-  WHERE cited.value IN (SELECT value FROM json_each(?)))`;
+/** SQL for the items that cite any of some messages, and what it is bound to. */
+function citing(seqs: SeqSet): readonly [condition: string, value: SqlStorageValue] {
+  const among = "throughSeq" in seqs ? "cited.value <= ?" : "cited.value IN (SELECT value FROM json_each(?))";
+  const condition = `EXISTS (SELECT 1 FROM json_each(items.source_seqs) AS cited WHERE ${among})`;
+  return [condition, "throughSeq" in seqs ? seqs.throughSeq : JSON.stringify(seqs)];
+}
+
+/** Filling of the page that the first split would leave behind. */
+const FILLING = `INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
+  SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]')`;
+
+const OF_LIFE = "source_session = ? AND source_incarnation = ?";
 
 export class SummaryStore {
   readonly #sql: SqlStorage;
@@ -139,16 +153,18 @@ export class SummaryStore {
       .map((item) => (item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item));
   }
 
-  insertItem(item: Item, fromVersion: number): void {
+  insertItem(item: KeptItem, fromVersion: number): void {
     this.#itemsRead = null;
     this.#sql.exec(
-      "INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, status) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      `INSERT INTO items (item_id, from_version, kind, text, source_seqs, source_session, source_incarnation, status)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       item.id,
       fromVersion,
       item.kind,
       item.text,
       JSON.stringify(item.sourceSeqs),
       item.sourceSession ?? null,
+      item.sourceSession === undefined ? null : (item.sourceIncarnation ?? UNKNOWN_LIFE),
       item.status,
     );
   }
@@ -171,14 +187,27 @@ export class SummaryStore {
   }
 
   /** Deletes every item of every version that cites one of these messages of this session, and returns those that were current. */
-  deleteItemsCiting(seqs: readonly Seq[]): VersionedItem[] {
-    return this.#deleteItems(`source_session IS NULL AND ${CITES_ANY}`, JSON.stringify(seqs));
+  deleteItemsCiting(seqs: SeqSet): VersionedItem[] {
+    const [cites, value] = citing(seqs);
+    return this.#deleteItems(`source_session IS NULL AND ${cites}`, value);
   }
 
-  /** Deletes every item that was carried over from a session and cites one of these messages there; all of them if null. */
-  deleteCarriedItems(sourceSession: string, seqs: readonly Seq[] | null): VersionedItem[] {
-    if (seqs === null) return this.#deleteItems("source_session = ?", sourceSession);
-    return this.#deleteItems(`source_session = ? AND ${CITES_ANY}`, sourceSession, JSON.stringify(seqs));
+  /** Deletes every item that was carried over from a life of a session and cites one of these messages there; all of them if null. */
+  deleteCarriedItems({ session, incarnation }: Life, seqs: SeqSet | null): VersionedItem[] {
+    if (seqs === null) return this.#deleteItems(OF_LIFE, session, incarnation);
+    const [cites, value] = citing(seqs);
+    return this.#deleteItems(`${OF_LIFE} AND ${cites}`, session, incarnation, value);
+  }
+
+  /** Items that name a session alone are of this life of it. */
+  bindCarriedItems({ session, incarnation }: Life): void {
+    this.#itemsRead = null;
+    this.#sql.exec(
+      "UPDATE items SET source_incarnation = ? WHERE row > 0 AND source_session = ? AND source_incarnation = ?",
+      incarnation,
+      session,
+      UNKNOWN_LIFE,
+    );
   }
 
   /** Every item of every version that was carried over, whichever session it came from. */
@@ -236,11 +265,10 @@ export class SummaryStore {
     this.#sql.exec("DELETE FROM hidden");
   }
 
-  /** Takes out every version and every item, blanks first. */
+  /** Takes out every version and every item. */
   clear(): void {
     this.#itemsRead = null;
-    this.#sql.exec(`UPDATE items SET text = ${blanksOf("text")}`);
-    this.#sql.exec("DELETE FROM items WHERE row > 0");
+    renewTable(this.#sql, "items", FILLING);
     this.#sql.exec("DELETE FROM summaries");
     this.clearHidden();
   }

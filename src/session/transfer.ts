@@ -15,11 +15,12 @@ import {
 import { contentTokens } from "../memory/message-text.ts";
 import { isSupported } from "../memory/support.ts";
 import { messageId, seqOfServerId, serverId } from "./append.ts";
+import { eraseCopied, takeHeard } from "./erasing.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { soundSummaryAt } from "./redo.ts";
-import { costOf, type MessageRow, type SessionRow } from "./rows.ts";
+import { costOf, type Life, type MessageRow, type SessionRow } from "./rows.ts";
 import { plainSettings } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { evidenceOf } from "./summarizing.ts";
@@ -296,9 +297,23 @@ export function importFault(store: SessionStore, end: EndLine, dropped: number):
   };
 }
 
-/** From here on the session is there. */
-export function finishImport(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
+/**
+ * From here on the session is there.
+ * @param sources lives of sessions that items were carried over from, and that know of it: what they erased since they do is not taken in
+ */
+export function finishImport(
+  store: SessionStore,
+  session: SessionRow,
+  sources: readonly Life[],
+  newId: () => string,
+  now: number,
+): void {
   store.setCopying(null);
+  for (const source of sources) {
+    store.summaries.bindCarriedItems(source);
+    store.lineage.putOrigin({ ...source, kind: "further", throughSeq: 0, state: "done" });
+  }
   if (store.summaries.newest() !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
+  eraseCopied(store, store.session() ?? session, takeHeard(store), newId, now);
 }

@@ -1,4 +1,4 @@
-import { runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
@@ -241,5 +241,149 @@ describe("promise 9: a copy that expired", () => {
     expect(
       await runInDurableObject(stubAt(c), (_, state) => state.storage.sql.exec("SELECT 1 FROM session").toArray()),
     ).toHaveLength(1);
+  });
+});
+
+/** Brings about whatever sessions owe, until nothing is owed: each job is due at once. */
+async function settle(...refs: readonly SessionRef[]): Promise<void> {
+  await until("nothing is owed", async () => {
+    for (const ref of refs) if ((await storedText(ref)) !== "") await ring(ref);
+    const owed = await Promise.all(refs.map(async (ref) => ((await storedText(ref)) === "" ? [] : owedJobs(ref))));
+    return owed.flat().length === 0;
+  });
+}
+
+const stateOf = async (ref: SessionRef, id: string): Promise<string> =>
+  unwrap(await withoutAlarm(ref, (session) => session.eraseMessage(id))).state;
+
+describe("promise 9: lives of one id in the lineage of a session", () => {
+  it("leave a fork what it is a fork of, though an earlier life of that comes along with its items", async () => {
+    const a = await chatOf(10);
+    await summarizeAndArchive(a);
+    const b = await continuationOf(a);
+    unwrap(await sessionAt(a).erase());
+    await settle(a, b);
+    const anew = await request<{ id: string }>("POST", "/sessions", { id: a.session, continueFrom: b.session });
+    expect(anew.status).toBe(201);
+    await until("it is carried over", async () => unwrap(await sessionAt(a).state()).origin?.state === "done");
+    unwrap(await sessionAt(a).append({ messages: [said("one", "m1"), said("My PIN is 4711.", "m2")] }, null));
+    const fork = await forkOf(a);
+    expect(unwrap(await sessionAt(fork).state()).origin).toMatchObject({ session: a.session, kind: "fork" });
+    unwrap(await sessionAt(a).eraseMessage("m2"));
+    await settle(a, b, fork);
+    expect(await storedText(fork)).not.toContain("4711");
+    expect(await stateOf(a, "m2")).toBe("erased");
+  });
+});
+
+describe("promise 9: a copy confirms", () => {
+  it("once its own archive has, and the source says erased no earlier", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const fork = await forkOf(source);
+    await archivedWhole(fork);
+    const life = await incarnationOf(fork);
+    expect((await archivedTexts(life)).join()).toContain(SECRET);
+    expect(await stateOf(source, "turn-3")).toBe("erasing");
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await jobOf(source, "erase-copies")).toBeDefined();
+    await until("the source says erased", async () => {
+      for (const ref of [source, fork]) await ring(ref);
+      const state = unwrap(await sessionAt(source).eraseMessage("turn-3")).state;
+      if (state === "erased") expect((await archivedTexts(life)).join()).not.toContain(SECRET);
+      return state === "erased";
+    });
+  });
+
+  it("for copies of it as well: the source asks each of them itself", async () => {
+    const source = await chatOf(6);
+    const fork = await forkOf(source);
+    const second = await forkOf(fork);
+    expect(await stateOf(source, "turn-3")).toBe("erasing");
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await storedText(second)).not.toContain(SECRET);
+    expect(await stateOf(source, "turn-3")).toBe("erased");
+  });
+
+  it("not while the archive has yet to erase it, where the copy itself was erased", async () => {
+    const source = await chatOf(6);
+    const fork = await forkOf(source);
+    unwrap(await withoutAlarm(fork, (session) => session.erase()));
+    expect(await stateOf(source, "turn-3")).toBe("erasing");
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await stateOf(source, "turn-3")).toBe("erasing");
+    await deliver(await jobOf(fork, "erase"));
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await stateOf(source, "turn-3")).toBe("erased");
+  });
+
+  it("where erased sessions have each other for copies, and none waits for the other", async () => {
+    const [a, b] = [await chatOf(6), await chatOf(6)];
+    unwrap(await sessionAt(a).beginContinuation(b.session));
+    unwrap(await sessionAt(b).beginContinuation(a.session));
+    for (const ref of [a, b]) unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    await settle(a, b);
+    for (const ref of [a, b]) expect(await storedText(ref)).toBe("");
+  });
+});
+
+describe("promise 9: an erasure that comes while a file is taken in", () => {
+  it("is held against the items that it brings along, once their session knows of it", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const { text } = await request("GET", `/sessions/${(await continuationOf(source)).session}/export`);
+    const lines = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    const [head, end] = [lines[0], lines.at(-1)];
+    const copy = beside(source);
+    const { incarnation } = unwrap(await sessionAt(copy).beginImport(birthOf(copy, head.settings)));
+    const page = lines.slice(1, -1).map((line, index) => ({ number: index + 2, line }));
+    unwrap(await sessionAt(copy).saveImportPage(incarnation, page));
+    const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
+    expect(await storedText(copy)).toContain(SECRET);
+    expect(await stateOf(source, "turn-3")).toBe("erasing");
+    await deliver(await jobOf(source, "erase-copies"));
+    expect(await stateOf(source, "turn-3")).toBe("erasing");
+    unwrap(await sessionAt(copy).finishImport(incarnation, end, 0, [life]));
+    expect(await storedText(copy)).not.toContain(SECRET);
+  });
+});
+
+describe("promise 9: erasing a log that is more than one transaction ought to change", () => {
+  const LONG = 12_000;
+
+  /** Many short messages after those that there are, as appends would have left them. */
+  async function lengthen(ref: SessionRef): Promise<void> {
+    await runInDurableObject(stubAt(ref), (_, state) => {
+      state.storage.sql.exec(
+        `INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
+         SELECT seq, 'user', '"the damson jelly ' || seq || '"', 1, 0, cost + 4 * (seq - head), bytes + 30 * (seq - head)
+         FROM (SELECT head, cost, bytes, head + row_number() OVER () AS seq FROM
+           (SELECT max(seq) AS head, max(total_cost) AS cost, max(total_bytes) AS bytes FROM messages),
+           json_each('[' || substr(replace(hex(zeroblob(${LONG})), '00', '0,'), 1, ${2 * LONG - 1}) || ']'))`,
+      );
+    });
+    await evictDurableObject(stubAt(ref));
+  }
+
+  it("says nothing at once, goes on slice by slice through evictions, and is confirmed when all is written over", async () => {
+    const source = await chatOf(2);
+    await lengthen(source);
+    const fork = await forkOf(source);
+    unwrap(await sessionAt(fork).append({ messages: [said("only here", "own")] }, null));
+    const life = { session: source.session, incarnation: await incarnationOf(source) };
+    const first = await withoutAlarm(fork, (session) => session.eraseCopied([{ source: life, seqs: null }]));
+    expect(first.isConfirmed).toBe(false);
+    expect(await storedText(fork)).toContain("damson");
+    const { data } = unwrap(await sessionAt(fork).messages({ beforeSeq: LONG + 3, limit: 100 }));
+    expect(data.every(({ content, erased }) => content === "" && erased === true)).toBe(true);
+    expect(unwrap(await sessionAt(fork).search({ query: "damson jelly" })).data).toEqual([]);
+    expect(unwrap(await sessionAt(fork).message("own")).content).toBe("only here");
+    await evictDurableObject(stubAt(fork));
+    await until("all is written over", async () => !(await storedText(fork)).includes("damson"));
+    expect((await sessionAt(fork).eraseCopied([{ source: life, seqs: null }])).isConfirmed).toBe(true);
+    expect(unwrap(await sessionAt(fork).message("own")).content).toBe("only here");
   });
 });

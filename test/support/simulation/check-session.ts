@@ -8,7 +8,17 @@ import { checkContext, checkSources } from "./check-context.ts";
 import { checkLog, EVERYTHING, value } from "./check-log.ts";
 import type { ModelSession } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
-import { archivableOf, hiddenSeqsOf, type JobState, jobsOf, originsOf, owesErasures, sessionOf } from "./rows.ts";
+import {
+  archivableOf,
+  hiddenSeqsOf,
+  isErasing,
+  type JobState,
+  jobsOf,
+  originsOf,
+  owesErasures,
+  sessionOf,
+  standingMessages,
+} from "./rows.ts";
 import type { SessionInstance } from "./system.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -133,12 +143,8 @@ function checkUncovered(context: Context, session: SimulatedSession): void {
 function checkRetired(session: SimulatedSession, isErased: boolean): void {
   if (session.retired.length === 0) return;
   const jobs = jobsOf(session.object);
-  const isSettled = isErased || !jobs.some(({ kind }) => kind === "summarize");
-  const places = isSettled
-    ? session.object.disk.dump()
-    : session.object.disk.hasTable("messages")
-      ? JSON.stringify(session.object.disk.read("SELECT * FROM messages"))
-      : "";
+  const isSettled = isErased || !(jobs.some(({ kind }) => kind === "summarize") || isErasing(session.object));
+  const places = isSettled ? session.object.disk.dump() : JSON.stringify(standingMessages(session.object));
   const said = new Set(secretsOf(places));
   for (const { secret, seq } of session.retired) {
     if (said.has(secret)) {

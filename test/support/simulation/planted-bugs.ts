@@ -28,7 +28,10 @@ const TUNING: readonly Patch[] = [
   { file: "session/transfer.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
   { file: "session/message-archive.ts", replace: "MAX_PAGE_ROWS = 500", by: "MAX_PAGE_ROWS = 3" },
   { file: "session/message-archive.ts", replace: "MAX_CHANGED = 100", by: "MAX_CHANGED = 2" },
-  { file: "session/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 10_000", by: "MAX_ERASURES_PER_ROUND = 3" },
+  { file: "session/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 250", by: "MAX_ERASURES_PER_ROUND = 3" },
+  { file: "session/lineage.ts", replace: "MAX_PASSED_ON = 5_000", by: "MAX_PASSED_ON = 4" },
+  { file: "session/message-store.ts", replace: "MAX_LISTED = 1_000", by: "MAX_LISTED = 2" },
+  { file: "session/message-store.ts", replace: "MAX_SLICE_ROWS = 10_000", by: "MAX_SLICE_ROWS = 2" },
 ];
 
 export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
@@ -129,8 +132,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "erasures-not-told-to-copies": [
     {
       file: "session/lineage.ts",
-      replace: "for (const copy of store.lineage.copies()) {",
-      by: "for (const copy of store.lineage.copies().slice(0, 0)) {",
+      replace: "const told = store.lineage.copies().flatMap(",
+      by: "const told = store.lineage.copies().slice(0, 0).flatMap(",
     },
   ],
   "expires-before-the-archive-confirmed": [

@@ -80,7 +80,8 @@ export function archivableOf(object: SimulatedObject): RevisionMessage[] {
   const throughSeq = sessionOf(object)?.message_archive?.throughSeq ?? 0;
   const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
   const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
-  return object.disk.read(`SELECT * FROM messages WHERE seq > 0 AND seq <= ${throughSeq} ORDER BY seq`).map((row) => ({
+  const standing = standingMessages(object).filter((row) => Number(row["seq"]) <= throughSeq);
+  return standing.map((row) => ({
     seq: Number(row["seq"]),
     id: textOrNull(row["client_id"]) ?? `seq-${Number(row["seq"])}`,
     role: String(row["role"]),
@@ -91,6 +92,23 @@ export function archivableOf(object: SimulatedObject): RevisionMessage[] {
     editedAt: numberOrNull(row["edited_at"]),
     erasedAt: numberOrNull(row["erased_at"]),
   }));
+}
+
+/** Text of messages that are erased is still to be written over. */
+export function isErasing(object: SimulatedObject): boolean {
+  return isWritten(object) && object.disk.read("SELECT 1 FROM erasing").length > 0;
+}
+
+/** The log as it stands: of erased messages, whose text is still to be written over, nothing but what is left of them. */
+export function standingMessages(object: SimulatedObject): Record<string, unknown>[] {
+  if (!isWritten(object)) return [];
+  const erasing = object.disk.read("SELECT * FROM erasing")[0];
+  const gone = { content: null, author: null, metadata: null, occurred_at: null, edited_at: null, hash: null };
+  return object.disk.read("SELECT * FROM messages WHERE seq > 0 ORDER BY seq").map((row) => {
+    const isGone = erasing !== undefined && Number(row["seq"]) <= Number(erasing["through_seq"]);
+    if (!isGone || row["content"] === null) return row;
+    return { ...row, ...gone, erased_at: row["erased_at"] ?? erasing["erased_at"] };
+  });
 }
 
 export function originsOf(object: SimulatedObject): OriginState[] {
@@ -131,14 +149,16 @@ export function heldIn(object: SimulatedObject): Held | null {
 
 /** Whether copies have yet to be told of erasures. */
 export function owesErasures(object: SimulatedObject): boolean {
-  return isWritten(object) && object.disk.read("SELECT 1 FROM owed_erasures LIMIT 1").length > 0;
+  return isWritten(object) && object.disk.read("SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1").length > 0;
 }
 
 /** Messages that the object holds as erased. */
 export function erasedSeqsOf(object: SimulatedObject): number[] {
   if (!isWritten(object)) return [];
   return object.disk
-    .read("SELECT seq FROM messages WHERE seq > 0 AND erased_at IS NOT NULL")
+    .read(
+      `SELECT seq FROM messages WHERE seq > 0 AND (erased_at IS NOT NULL OR seq <= (SELECT through_seq FROM erasing))`,
+    )
     .map((row) => Number(row["seq"]));
 }
 

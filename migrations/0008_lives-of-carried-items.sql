@@ -1,0 +1,1 @@
+ALTER TABLE "summary_items" ADD COLUMN "source_incarnation" text;
