@@ -50,10 +50,10 @@ export class LineageStore {
   /** What a session was made of stays that, though items of the same life come along with those of another. */
   putOrigin(origin: OriginRow): void {
     this.#sql.exec(
-      `INSERT INTO origins (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO origin_lives (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (session, incarnation) DO UPDATE
          SET kind = excluded.kind, through_seq = excluded.through_seq, state = excluded.state
-         WHERE excluded.kind <> 'further' OR origins.state = 'lost'`,
+         WHERE excluded.kind <> 'further' OR origin_lives.state = 'lost'`,
       origin.session,
       origin.incarnation,
       origin.kind,
@@ -64,7 +64,7 @@ export class LineageStore {
 
   origins(): OriginRow[] {
     return this.#sql
-      .exec("SELECT * FROM origins ORDER BY session, incarnation")
+      .exec("SELECT * FROM origin_lives ORDER BY session, incarnation")
       .toArray()
       .map((row) => ({
         session: text(row["session"]),
@@ -76,12 +76,12 @@ export class LineageStore {
   }
 
   deleteOrigin({ session, incarnation }: Life): void {
-    this.#sql.exec("DELETE FROM origins WHERE session = ? AND incarnation = ?", session, incarnation);
+    this.#sql.exec("DELETE FROM origin_lives WHERE session = ? AND incarnation = ?", session, incarnation);
   }
 
   clearOrigins(): void {
-    this.#sql.exec("DELETE FROM origins");
-    this.#sql.exec("DELETE FROM heard_erasures");
+    this.#sql.exec("DELETE FROM origin_lives");
+    this.#sql.exec("DELETE FROM heard_erasures_of_lives");
   }
 
   /**
@@ -91,7 +91,7 @@ export class LineageStore {
    */
   hear({ session, incarnation }: Life, what: What, via: Life | null): boolean {
     const { rowsWritten } = this.#sql.exec(
-      "INSERT OR IGNORE INTO heard_erasures (session, incarnation, seq, through_seq, via) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR IGNORE INTO heard_erasures_of_lives (session, incarnation, seq, through_seq, via) VALUES (?, ?, ?, ?, ?)",
       session,
       incarnation,
       ...columnsOf(what),
@@ -103,7 +103,7 @@ export class LineageStore {
   heard(): Heard[] {
     return this.#sql
       .exec(
-        "SELECT DISTINCT session, incarnation, seq, through_seq FROM heard_erasures ORDER BY session, incarnation, seq",
+        "SELECT DISTINCT session, incarnation, seq, through_seq FROM heard_erasures_of_lives ORDER BY session, incarnation, seq",
       )
       .toArray()
       .map((row) => ({
@@ -115,7 +115,7 @@ export class LineageStore {
   /** The same, and forgets it. */
   takeHeard(): Heard[] {
     const heard = this.heard();
-    this.#sql.exec("DELETE FROM heard_erasures");
+    this.#sql.exec("DELETE FROM heard_erasures_of_lives");
     return heard;
   }
 
@@ -148,7 +148,7 @@ export class LineageStore {
   /** Idempotent, also once the copy has confirmed it. @param root the life of this session that owes it */
   oweErasure({ copy, source, what, via }: OwedErasure, root: string): void {
     this.#sql.exec(
-      `INSERT OR IGNORE INTO owed_erasures
+      `INSERT OR IGNORE INTO owed_erasures_of_lives
          (copy, source_session, source_incarnation, seq, through_seq, via_session, via_incarnation, root)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       copy,
@@ -164,7 +164,7 @@ export class LineageStore {
   /** Those that nobody confirmed, after a row. */
   owedErasures(afterRow: number, limit: number): OwedRow[] {
     return this.#sql
-      .exec("SELECT * FROM owed_erasures WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
+      .exec("SELECT * FROM owed_erasures_of_lives WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
       .toArray()
       .map(toOwed);
   }
@@ -173,7 +173,7 @@ export class LineageStore {
   owedByOthers(incarnation: string | null, afterRow: number, limit: number): OwedRow[] {
     return this.#sql
       .exec(
-        "SELECT * FROM owed_erasures WHERE row > ? AND is_confirmed = 0 AND root IS NOT ? ORDER BY row LIMIT ?",
+        "SELECT * FROM owed_erasures_of_lives WHERE row > ? AND is_confirmed = 0 AND root IS NOT ? ORDER BY row LIMIT ?",
         afterRow,
         incarnation,
         limit,
@@ -184,18 +184,18 @@ export class LineageStore {
 
   /** Whether a copy has yet to be told anything, or to confirm it. */
   owesErasures(): boolean {
-    return this.#sql.exec("SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
+    return this.#sql.exec("SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
   }
 
   confirmErasures(rows: readonly number[]): void {
     this.#sql.exec(
-      "UPDATE owed_erasures SET is_confirmed = 1 WHERE row IN (SELECT value FROM json_each(?))",
+      "UPDATE owed_erasures_of_lives SET is_confirmed = 1 WHERE row IN (SELECT value FROM json_each(?))",
       JSON.stringify(rows),
     );
   }
 
   clearOwedErasures(): void {
-    this.#sql.exec("DELETE FROM owed_erasures");
+    this.#sql.exec("DELETE FROM owed_erasures_of_lives");
   }
 }
 

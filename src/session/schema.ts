@@ -264,9 +264,9 @@ export const MIGRATIONS: readonly Migration[] = [
   {
     id: 13,
     sql: `
-      -- An id may have several lives, and a session may have taken something from more than one of them.
-      ALTER TABLE origins RENAME TO origins_by_name;
-      CREATE TABLE origins (
+      -- An id may have several lives, and a session may have taken something from more than one of them. The tables by id alone stay
+      -- empty beside these.
+      CREATE TABLE origin_lives (
         session TEXT NOT NULL,
         incarnation TEXT NOT NULL,
         kind TEXT NOT NULL,
@@ -274,18 +274,17 @@ export const MIGRATIONS: readonly Migration[] = [
         state TEXT NOT NULL,
         PRIMARY KEY (session, incarnation)
       ) WITHOUT ROWID;
-      INSERT INTO origins SELECT session, incarnation, kind, through_seq, state FROM origins_by_name;
-      DROP TABLE origins_by_name;
+      INSERT INTO origin_lives SELECT session, incarnation, kind, through_seq, state FROM origins;
+      DELETE FROM origins;
 
       -- The life whose messages an item cites, where it was carried over.
       ALTER TABLE items ADD COLUMN source_incarnation TEXT;
-      UPDATE items SET source_incarnation = (SELECT incarnation FROM origins WHERE session = source_session)
+      UPDATE items SET source_incarnation = (SELECT incarnation FROM origin_lives WHERE session = source_session)
         WHERE source_session IS NOT NULL;
 
       -- What was heard to be erased of a life. A seq of 0 stands for all; a through_seq for all messages up to it. via: the life, gone or
       -- not, by which items of that one came here as well.
-      ALTER TABLE heard_erasures RENAME TO heard_erasures_by_name;
-      CREATE TABLE heard_erasures (
+      CREATE TABLE heard_erasures_of_lives (
         session TEXT NOT NULL,
         incarnation TEXT NOT NULL DEFAULT '',
         seq INTEGER NOT NULL,
@@ -293,14 +292,13 @@ export const MIGRATIONS: readonly Migration[] = [
         via TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (session, incarnation, seq, through_seq, via)
       ) WITHOUT ROWID;
-      INSERT INTO heard_erasures (session, incarnation, seq)
-        SELECT h.session, coalesce(o.incarnation, ''), h.seq FROM heard_erasures_by_name h LEFT JOIN origins o ON o.session = h.session;
-      DROP TABLE heard_erasures_by_name;
+      INSERT INTO heard_erasures_of_lives (session, incarnation, seq)
+        SELECT h.session, coalesce(o.incarnation, ''), h.seq FROM heard_erasures h LEFT JOIN origin_lives o ON o.session = h.session;
+      DELETE FROM heard_erasures;
 
       -- What copies have yet to be told, or to confirm. Seqs as above. A row that is confirmed stays until all are: what copies of copies
       -- have to erase is noted once. root: the life of this session that owes it.
-      ALTER TABLE owed_erasures RENAME TO owed_erasures_before;
-      CREATE TABLE owed_erasures (
+      CREATE TABLE owed_erasures_of_lives (
         row INTEGER PRIMARY KEY,
         copy TEXT NOT NULL,
         source_session TEXT NOT NULL,
@@ -313,9 +311,9 @@ export const MIGRATIONS: readonly Migration[] = [
         is_confirmed INTEGER NOT NULL DEFAULT 0,
         UNIQUE (copy, source_session, source_incarnation, seq, through_seq, via_incarnation)
       );
-      INSERT INTO owed_erasures (copy, source_session, source_incarnation, seq)
-        SELECT copy, source_session, source_incarnation, seq FROM owed_erasures_before;
-      DROP TABLE owed_erasures_before;
+      INSERT INTO owed_erasures_of_lives (copy, source_session, source_incarnation, seq)
+        SELECT copy, source_session, source_incarnation, seq FROM owed_erasures;
+      DELETE FROM owed_erasures;
 
       -- All messages through one of them are erased, though the text of those after done_seq is still to be written over. The row goes
       -- with the last of it.

@@ -113,7 +113,7 @@ export function standingMessages(object: SimulatedObject): Record<string, unknow
 
 export function originsOf(object: SimulatedObject): OriginState[] {
   if (!isWritten(object)) return [];
-  return object.disk.read("SELECT * FROM origins").map((row) => ({
+  return object.disk.read("SELECT * FROM origin_lives").map((row) => ({
     session: String(row["session"]),
     incarnation: String(row["incarnation"]),
     kind: String(row["kind"]),
@@ -149,7 +149,7 @@ export function heldIn(object: SimulatedObject): Held | null {
 
 /** Whether copies have yet to be told of erasures. */
 export function owesErasures(object: SimulatedObject): boolean {
-  return isWritten(object) && object.disk.read("SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1").length > 0;
+  return isWritten(object) && object.disk.read("SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1").length > 0;
 }
 
 /** Messages that the object holds as erased. */
