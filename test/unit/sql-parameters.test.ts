@@ -10,7 +10,7 @@ const OWN_WORDS = [
   /^[A-Z][A-Z_]*$/,
   /^blanksOf\(("\w+"|column)\)$/,
   /^blanks\.join\(", "\)$/,
-  /^(condition|query|where)$/,
+  /^(condition|query|where|statement|filling)$/,
   /^(table|place)$/,
   /^textsOf\("[\w, ]+", "[?\w.]+"\)$/,
   /^migration\.sql$/,
