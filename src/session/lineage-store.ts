@@ -164,7 +164,11 @@ export class LineageStore {
   /** Those that nobody confirmed, after a row. */
   owedErasures(afterRow: number, limit: number): OwedRow[] {
     return this.#sql
-      .exec("SELECT * FROM owed_erasures_of_lives WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
+      .exec(
+        "SELECT * FROM owed_erasures_of_lives WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?",
+        afterRow,
+        limit,
+      )
       .toArray()
       .map(toOwed);
   }

@@ -26,8 +26,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "the last message that a model was given counts as not given",
     file: "src/session/erasing.ts",
-    replace: "new Set(seqs.filter((seq) => seq <= begun))",
-    by: "new Set(seqs.filter((seq) => seq < begun))",
+    replace: "ownSources(item).some((seq) => seq <= begun && isErased(seq))",
+    by: "ownSources(item).some((seq) => seq < begun && isErased(seq))",
     tests: ["worker/summaries-move-forward"],
   },
   {

@@ -149,7 +149,10 @@ export function heldIn(object: SimulatedObject): Held | null {
 
 /** Whether copies have yet to be told of erasures. */
 export function owesErasures(object: SimulatedObject): boolean {
-  return isWritten(object) && object.disk.read("SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1").length > 0;
+  return (
+    isWritten(object) &&
+    object.disk.read("SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1").length > 0
+  );
 }
 
 /** Messages that the object holds as erased. */
