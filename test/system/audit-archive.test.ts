@@ -90,12 +90,13 @@ describe("the partitions of the audit", () => {
     );
     await insert("old", new Date(Date.now() - 150 * DAY_MS));
     await insert("older", new Date(Date.now() - 500 * DAY_MS));
+    await insert("not so old", new Date(Date.now() - 90 * DAY_MS));
     expect(await retain(1_000)).toEqual([{ created: 0, dropped: 0 }]);
     expect(await placeOf("old")).toBe(partitionOf(-5));
     expect(await retain(100)).toEqual([{ created: 0, dropped: 1 }]);
     expect(await placeOf("old")).toBeUndefined();
     expect(await placeOf("older")).toBeUndefined();
-    expect(await placeOf("late")).toBe("audit_events_default");
+    expect(await placeOf("not so old")).toBe("audit_events_default");
   });
 
   it("take over what came while they were missing", async () => {
