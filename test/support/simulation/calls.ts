@@ -6,7 +6,7 @@ import { value } from "./check-log.ts";
 import { noteRevision } from "./check-session.ts";
 import type { AtGate, Passage } from "./consumer.ts";
 import type { Random } from "./random.ts";
-import { jobsOf, sessionOf } from "./rows.ts";
+import { draftOf, jobsOf, sessionOf } from "./rows.ts";
 import type { ArchiveFault } from "./simulated-archive.ts";
 import type { CallFault } from "./simulated-object.ts";
 import { answerOf, makeshiftOf } from "./simulated-summarizer.ts";
@@ -287,6 +287,13 @@ async function newestVersion(instance: SessionInstance | null): Promise<number> 
   return outcome?.ok === true ? (outcome.value.data[0]?.version ?? 0) : 0;
 }
 
+/** A better summary that is owed in the place of a makeshift goes on from the part that a model made: that was told under the job before. */
+function passOnTold(session: SimulatedSession, told: ReadonlySet<number>): void {
+  const made = draftOf(session.object);
+  if (made === null || session.told.has(made.jobId)) return;
+  session.told.set(made.jobId, new Set([...told].filter((seq) => seq <= made.throughSeq)));
+}
+
 /** An answer was saved: paid, and told. If a version landed with it, all that it covers was told. */
 async function noteSaved(
   session: SimulatedSession,
@@ -304,6 +311,7 @@ async function noteSaved(
   const told = session.told.get(jobId) ?? new Set();
   session.told.set(jobId, told);
   for (const { seq } of request.messages) told.add(seq);
+  passOnTold(session, told);
   const instance = session.object.resident;
   if (instance === null) return;
   const versions = value(await instance.summaries(undefined, 2), "summaries").data;

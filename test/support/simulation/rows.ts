@@ -177,6 +177,14 @@ export function jobsOf(object: SimulatedObject): JobState[] {
   }));
 }
 
+/** How far the summary that is being made has come, and by which job; null if nothing of one is saved. */
+export function draftOf(object: SimulatedObject): { jobId: string; throughSeq: number } | null {
+  const [row] = isWritten(object)
+    ? object.disk.read("SELECT id, draft ->> 'throughSeq' AS through_seq FROM jobs WHERE draft IS NOT NULL LIMIT 1")
+    : [];
+  return row === undefined ? null : { jobId: String(row["id"]), throughSeq: Number(row["through_seq"]) };
+}
+
 export function hiddenSeqsOf(object: SimulatedObject): number[] {
   if (!isWritten(object)) return [];
   return object.disk.read("SELECT seq FROM hidden ORDER BY seq").map((row) => Number(row["seq"]));
