@@ -70,6 +70,11 @@ const LIFE_COLUMNS = `
   ALTER TABLE sessions ADD COLUMN life_at INTEGER NOT NULL DEFAULT 0;
 `;
 
+/** The last word of all about sessions whose entries are gone: a new life's word is a later one, whatever the clock says by then. */
+const LAST_WORD_TABLE = `
+  CREATE TABLE IF NOT EXISTS last_word (one INTEGER PRIMARY KEY CHECK (one = 1), granted_at INTEGER NOT NULL);
+`;
+
 /** The table of an owner's sessions, and every statement that touches it but those of the user's erasure. */
 export class DirectoryEntries {
   readonly #sql: SqlStorage;
@@ -83,6 +88,7 @@ export class DirectoryEntries {
     if (lacks("expired_at")) sql.exec(EXPIRY_COLUMNS);
     if (lacks("granted_at")) sql.exec(ERASURE_COLUMNS);
     if (lacks("life_at")) sql.exec(LIFE_COLUMNS);
+    if (this.#isThere) sql.exec(LAST_WORD_TABLE);
   }
 
   /** Whether the tables were ever made. An object that is only read has none. */
@@ -102,6 +108,7 @@ export class DirectoryEntries {
       ${EXPIRY_COLUMNS}
       ${ERASURE_COLUMNS}
       ${LIFE_COLUMNS}
+      ${LAST_WORD_TABLE}
       CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
     `);
     this.#isThere = true;
@@ -134,7 +141,7 @@ export class DirectoryEntries {
       )
       .toArray()[0];
     const isKnown = known !== undefined && known.is_arriving === 0;
-    const grantedAt = Math.max(now, (known?.granted_at ?? 0) + 1);
+    const grantedAt = Math.max(now, (known?.granted_at ?? this.#lastWord()) + 1);
     const grantedBefore =
       known === undefined ? 0 : known.granted_at === spent ? known.granted_before : known.granted_at;
     if (isKnown) {
@@ -198,7 +205,14 @@ export class DirectoryEntries {
       return { state: "held", until: entry.granted_before + GRANT_REST_MS };
     }
     this.#sql.exec("DELETE FROM sessions WHERE session = ?", session);
+    const last = Math.max(entry.granted_at, this.#lastWord());
+    this.#sql.exec("INSERT OR REPLACE INTO last_word (one, granted_at) VALUES (1, ?)", last);
     return GONE;
+  }
+
+  /** The latest word about any session whose entry is gone; 0 if there was none. */
+  #lastWord(): number {
+    return this.#sql.exec<{ granted_at: number }>("SELECT granted_at FROM last_word").toArray()[0]?.granted_at ?? 0;
   }
 
   /** Shows an entry again of which a life was found after all. */

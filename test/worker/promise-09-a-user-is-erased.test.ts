@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { ArchiveUnreachable, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
@@ -18,6 +18,8 @@ import { request, ring } from "../support/worker-lifetime.ts";
 import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
 import { archivedWhole, listed, storedText } from "../support/worker-stored.ts";
+
+afterEach(() => void vi.restoreAllMocks());
 
 function freshUser(): UserRef {
   return { tenant: "test", owner: `user-${crypto.randomUUID()}` };
@@ -481,6 +483,21 @@ describe("an entry of the list of sessions", () => {
     await deliver(await jobOf(again, "erase"));
     expect([...(await listed(again)).keys()]).toEqual(["again"]);
     expect(await storedText(again)).toContain("invoice");
+  });
+
+  it.each([0, 5_000])("is of a new life by a later word, though the clock goes back by %d ms", async (backMs) => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    const start = Date.now();
+    const now = vi.spyOn(Date, "now").mockReturnValue(start);
+    await beginBy(again, await directory.register(again, start, {}));
+    const gone = await erased(again);
+    await directory.remove(again, gone);
+    expect((await directoryOf(again).standing("again")).entries).toBe(0);
+    now.mockReturnValue(start - backMs);
+    await beginBy(again, await directory.register(again, start - backMs, {}));
+    await directory.remove(again, gone);
+    expect([...(await listed(again)).keys()]).toEqual(["again"]);
   });
 
   it("goes by itself where a later word came to nothing, once nothing can come of it any more", async () => {
