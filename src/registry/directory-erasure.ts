@@ -141,7 +141,11 @@ export class DirectoryErasure {
    * @param since ms since 1970: what was looked at after that is not looked at again
    */
   next(row: ErasureRow, since: number, random: number, now: number): ErasureStep | null {
-    if (isAtRest(row, now)) return null;
+    if (row.finishedAt !== null && isAtRest(row, now)) {
+      // Whoever came late has it looked at sooner: it rests until the last look.
+      this.put({ ...row, nextSendAt: row.finishedAt + ERASED_USER_REST_MS });
+      return null;
+    }
     const listed = this.#page(`erasing = ${LISTED}`);
     if (listed.length > 0) return { next: "wipe", sessions: listed };
     const settled = now - GRANT_REST_MS;

@@ -146,6 +146,20 @@ describe("promise 9: erasing a user", () => {
     expect(await reportOf(user)).toEqual(report);
   });
 
+  it("rests once it is over, also where somebody came late and had it looked at sooner", async () => {
+    const user = freshUser();
+    await sessionOf(user, "one");
+    const jobId = await beginErasure(user);
+    await finish(user, jobId);
+    await directoryOf(user).noteWiped(jobId, ["one"]);
+    expect(await directoryOf(user).nextErasureStep(jobId, Date.now())).toBeNull();
+    await runInDurableObject(directoryOf(user), async (_, state) => {
+      const pause = ERASED_USER_REST_MS - 60_000;
+      expect(Number(erasureIn(state)["nextSendAt"]) - Date.now()).toBeGreaterThan(pause);
+      expect(((await state.storage.getAlarm()) ?? 0) - Date.now()).toBeGreaterThan(pause);
+    });
+  });
+
   it("refuses from then on to create, append, fork and import, with what to do next", async () => {
     const user = freshUser();
     await sessionOf(user, "one");
