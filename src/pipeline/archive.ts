@@ -7,7 +7,7 @@ import { TENANT_OWNER } from "../contracts/session.ts";
 import { takeOffList } from "../registry/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
-import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleLate } from "./report.ts";
+import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleOver } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
 type Owed =
@@ -44,7 +44,7 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
       try {
         const read = await readOwed(job, parts);
         if (read !== null) pending.push({ delivery, index, ...read });
-        else await settleLate(parts, job);
+        else await settleOver(parts, job);
       } catch (error) {
         parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
         verdicts[index] = retryLater(delivery.attempts);

@@ -5,7 +5,7 @@ import { newestFirst } from "../memory/items.ts";
 import { waitDelayMs } from "../memory/work.ts";
 import { ALL_SESSIONS, type Life, type Luggage } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reportRecovery, settleLate } from "./report.ts";
+import { reportRecovery, settleOver } from "./report.ts";
 
 /** How often a summary is waited for before what there is has to do: half a minute, by the pauses between. */
 const MAX_WAITS = 6;
@@ -16,7 +16,7 @@ export async function carryOver({ job }: Delivery, parts: PipelineParts): Promis
   const session = parts.sessions.get(job);
   const next = await session.nextCarrying(jobId, incarnation);
   if (next === null) {
-    await settleLate(parts, job);
+    await settleOver(parts, job);
     return ACK;
   }
   const { source, lease, sends, hasFailed } = next;

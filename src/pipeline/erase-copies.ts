@@ -1,7 +1,7 @@
 import type { CopyAnswer, CopyErasures } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { giveBack } from "./give-back.ts";
-import { reportRecovery, settleLate } from "./report.ts";
+import { reportRecovery, settleOver } from "./report.ts";
 
 /** Rounds of one delivery at most: a guard against going round for ever. What is left is sent again. */
 const MAX_ROUNDS = 1_000;
@@ -17,7 +17,7 @@ export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Prom
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const read = await session.readOwedErasures(jobId, incarnation, afterRow);
     if (read === null) {
-      await settleLate(parts, job);
+      await settleOver(parts, job);
       return ACK;
     }
     if (read.owed.length === 0) break;

@@ -1,5 +1,5 @@
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reportRecovery, settleLate } from "./report.ts";
+import { reportRecovery, settleOver } from "./report.ts";
 
 /**
  * Lets a silent session expire, once nothing of it would be lost. The list of sessions is told first, of an expiry as of one that is
@@ -9,7 +9,7 @@ export async function expireSession({ job }: Delivery, parts: PipelineParts): Pr
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
   const { step, at, grantedAt, hasFailed } = await session.stepExpiry(jobId, incarnation);
-  if (step === "done") await settleLate(parts, job);
+  if (step === "done") await settleOver(parts, job);
   // Whatever has to happen first is owed by then, and the object sends this job again.
   if (step !== "expire" && step !== "cancel") return ACK;
   // A clock may have gone back since the last decision: the object sends this job again until it has caught up.

@@ -1,5 +1,5 @@
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reportRecovery, settleLate } from "./report.ts";
+import { reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /** A delivery that copied for so long makes room for others, and comes again at once. */
 const MAX_COPY_MS = 10_000;
@@ -11,7 +11,7 @@ export async function copyFork({ job }: Delivery, parts: PipelineParts): Promise
   const fork = parts.sessions.get(job);
   let step = await fork.nextCopyStep(jobId, incarnation);
   if (step === null) {
-    await settleLate(parts, job);
+    await settleOver(parts, job);
     return ACK;
   }
   let { hasFailed } = step;

@@ -164,6 +164,17 @@ export async function settleLate(parts: ReportParts, job: JobMessage): Promise<v
   }
 }
 
+/**
+ * Says of a job of which nothing is owed any more that it is done, if operators may know of it: whoever did it may never have heard
+ * that it was, and taken it off no list. One that was given up stays there.
+ */
+export async function settleOver(parts: ReportParts, job: JobMessage): Promise<void> {
+  if (!isLate(job)) return;
+  const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
+  if (standing === "over") await clearFailure(parts, job);
+  else await settleLate(parts, job);
+}
+
 function isLate({ sends = 1 }: JobMessage): boolean {
   return sends >= LATE_AFTER_SENDS;
 }

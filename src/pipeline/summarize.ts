@@ -2,7 +2,7 @@ import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { clearFailure, indexFailure, reportFailure, settleLate } from "./report.ts";
+import { clearFailure, indexFailure, reportFailure, settleLate, settleOver } from "./report.ts";
 
 /** Chunks of one job at most: the largest session is about a hundred of them. A guard against going round for ever. */
 const MAX_CHUNKS = 10_000;
@@ -57,7 +57,7 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
   // Another delivery is at it. If nothing comes of that, the object sends the job again when its lease ends.
   if (step.next === "wait") return ACK;
   if (step.next === "call") throw new Error(`a summary is not done after ${MAX_CHUNKS} chunks`);
-  if (chunks === 0) await settleLate(parts, job);
+  if (chunks === 0) await settleOver(parts, job);
   if (chunks > 0) {
     parts.log.info("summarized", { jobId, chunks, makeshifts, durationMs: Date.now() - startedAt });
     if (step.hasFailed) await clearFailure(parts, job);

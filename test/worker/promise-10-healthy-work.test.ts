@@ -5,7 +5,7 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobMessage } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { SummarizerAnswer } from "../../src/contracts/summarizer.ts";
-import { LEASE_MS } from "../../src/memory/work.ts";
+import { LEASE_MS, REPORT_AFTER_FAILURES } from "../../src/memory/work.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
@@ -408,6 +408,25 @@ describe("the list of failures", () => {
     };
     await deliver(job, pipelineParts({ summarizer, operations: { ...operations, report } }));
     expect(unwrap(await sessionAt(ref).state()).summary).toMatchObject({ throughSeq: 4 });
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
+  it("forgets work that was done by a consumer which never heard that it was", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    await deliver(await jobOf(ref, "summarize"));
+    const job = await jobOf(ref, "archive");
+    const away = pipelineParts({ withDatabase: () => Promise.reject(new Error("away")) });
+    for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, away);
+    expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
+    const deaf = partsWith((of) => ({
+      confirmArchived: async (...given) => {
+        await sessionAt(of).confirmArchived(...given);
+        throw new Error("the answer was lost");
+      },
+    }));
+    expect(await deliver({ ...job, sends: 4 }, deaf)).toBe("retried");
+    expect(await deliver({ ...job, sends: 4 })).toBe("acked");
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
