@@ -34,7 +34,9 @@ export function oweRebuild(store: SessionStore, session: SessionRow, newId: () =
     return null;
   }
   const fresh = newJob("summarize", session.incarnation, open?.id ?? newId(), throughSeq, now, now);
-  // What was spent in vain on the one before counts still.
-  store.jobs.put({ ...fresh, fromScratch: true, redoBase: 0, usage: open?.usage ?? null });
+  // What was spent in vain on the one before counts still; and where it failed operators know this one by its name, and hear when it is done.
+  const { usage = null, firstError = null, lastError = null, firstFailedAt = null, lastFailedAt = null } = open ?? {};
+  const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };
+  store.jobs.put({ ...fresh, ...before, fromScratch: true, redoBase: 0 });
   return fresh.id;
 }

@@ -430,6 +430,25 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
+  it("forgets a summary that failed when another takes its place from the whole log", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    const job = await jobOf(ref, "summarize");
+    const refused = pipelineParts({
+      summarizer: {
+        summarize: async () => {
+          throw new SummarizerError("refused", "test");
+        },
+      },
+    });
+    for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, refused);
+    expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
+    unwrap(await withoutAlarm(ref, (session) => session.maintain("rebuild", false)));
+    await deliver(await jobOf(ref, "summarize"));
+    expect(unwrap(await sessionAt(ref).state()).summary).not.toBeNull();
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
   it("forgets the better summary that was to come, when its session is erased", async () => {
     const ref = await chatOf(8);
     await oweSummary(ref);
