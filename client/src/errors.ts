@@ -32,6 +32,7 @@ export type ServiceCode =
   | "head_seq_mismatch"
   | "message_too_large"
   | "body_too_large"
+  | "too_many_sessions"
   | "session_exists"
   | "session_not_ready"
   | "session_expired"

@@ -35,6 +35,7 @@ export const PROBLEMS = {
   head_seq_mismatch: { status: 409, title: "The session has moved on" },
   message_too_large: { status: 413, title: "A message is too large" },
   body_too_large: { status: 413, title: "The body is too large" },
+  too_many_sessions: { status: 403, title: "The user has all the sessions they may have" },
   session_exists: { status: 409, title: "There is a session of this id already" },
   session_not_ready: { status: 409, title: "The session is not whole yet" },
   session_expired: { status: 410, title: "The session has expired" },

@@ -107,3 +107,15 @@ export const MAX_SOCKET_SECONDS = 3_600;
 export const TICKET_SECONDS = 60;
 /** Edits, erasures and summaries that a feed remembers; appends it remembers all. Past that a client reads the session anew. */
 export const MAX_REMEMBERED_CHANGES = 10_000;
+/** Messages that come to a user's sessions in a day by the user: one every nine seconds, all day and night. */
+export const USER_MESSAGES_PER_DAY = 10_000;
+/** Their tokens: two hundred a message, and as much again for what is pasted. At $0.10 a million a model reads them for 40 cents. */
+export const USER_TOKENS_PER_DAY = 4_000_000;
+/** Their bytes: a hundred photos, and 8 GiB a month at most, which cost $1.60 a month to keep. */
+export const USER_BYTES_PER_DAY = 256 * 1024 * 1024;
+/** Tokens that models read again because a user edits, erases, or asks for a summary: ten cents at $0.10 a million. */
+export const USER_SUMMARIZER_TOKENS_PER_DAY = 1_000_000;
+/** Sessions that a user creates in a day: one every three minutes, all day and night. */
+export const USER_SESSIONS_PER_DAY = 500;
+/** Sessions that a user has: past this nobody finds one again, and an erasure of the user takes long. */
+export const USER_SESSIONS = 10_000;

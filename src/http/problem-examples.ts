@@ -38,6 +38,8 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",
   message_too_large: "Keep large content elsewhere and append a reference to it.",
   body_too_large: "Send the messages in several smaller requests.",
+  too_many_sessions:
+    "Erase sessions that are not needed, go on in one that is there, or ask the operator for more (limits.userSessions of the tenant).",
   session_exists: "Choose another id, or erase the session that has it.",
   session_not_ready: "Ask again after Retry-After seconds; reading the session tells when it is whole.",
   session_expired: "Create a new session with continueFrom, or erase this one to use its id anew.",

@@ -325,7 +325,8 @@ function textOf({ settings, summarization, summarizerTokensPerDay, limits, users
 
 function limitsText(limits: SessionLimits): string {
   const bounds = Object.entries(limits).flatMap(([name, limit]) =>
-    limit === null || limit === undefined ? [] : [[name, limit]],
+    // What each user may has a bound until it is set to null.
+    limit === undefined || (limit === null && !name.startsWith("user")) ? [] : [[name, limit]],
   );
   return canonicalJson(Object.fromEntries(bounds));
 }
