@@ -72,6 +72,11 @@ export interface AuditActor {
   readonly id: string;
 }
 
+/** Who appends: with a user's rights alone, which a ticket gives whoever asked for it, or not. */
+export interface Appender extends AuditActor {
+  readonly isUser: boolean;
+}
+
 /** What else is told: places and numbers, never what was said. */
 export const auditDetailsSchema = z.strictObject({
   count: z.int().min(1).optional().describe("Refusals that this event stands for"),

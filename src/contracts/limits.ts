@@ -119,3 +119,5 @@ export const USER_SUMMARIZER_TOKENS_PER_DAY = 1_000_000;
 export const USER_SESSIONS_PER_DAY = 500;
 /** Sessions that a user has: past this nobody finds one again, and an erasure of the user takes long. */
 export const USER_SESSIONS = 10_000;
+/** What a summary that a user asks for counts at least: a call has a price, however little there is to read. */
+export const MIN_USER_SUMMARY_TOKENS = 1_000;

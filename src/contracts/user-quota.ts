@@ -23,6 +23,13 @@ export interface UserBounds {
   readonly sessions: number | null;
 }
 
+/** What a user asks for, and what bounds it. */
+export interface UserAsk {
+  readonly bounds: UserBounds;
+  /** What is to be copied, if anything. */
+  readonly copied?: UserTaken;
+}
+
 /** What bounds each user of a tenant: there is a bound where the tenant says nothing. */
 export function userBoundsOf(limits: SessionLimits = {}): UserBounds {
   const or = (set: number | null | undefined, usual: number): number | null => (set === undefined ? usual : set);

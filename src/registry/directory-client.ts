@@ -2,6 +2,7 @@ import { unwrap } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import type { UserAsk } from "../contracts/user-quota.ts";
 import type { CreationGrant, DirectoryCursor, DirectoryEntry, Removal } from "./directory-entries.ts";
 import type { Directory } from "./directory.ts";
 
@@ -20,10 +21,19 @@ export interface DirectoryClient {
   /**
    * Idempotent. Throws `user_erased`. The word it gives is good for `CREATION_GRANT_MS`.
    * @param spent an earlier word that the caller was given, and that nothing more can come of
+   * @param byUser what bounds the user, if it is one who creates it: throws `quota_exceeded` and `too_many_sessions`
    */
-  register(ref: SessionRef, createdAt: number, metadata: Metadata, spent?: number): Promise<CreationGrant>;
+  register(
+    ref: SessionRef,
+    createdAt: number,
+    metadata: Metadata,
+    spent?: number,
+    byUser?: UserAsk,
+  ): Promise<CreationGrant>;
   /** The same for a session that no list shows before it is registered. */
-  announce(ref: SessionRef, createdAt: number): Promise<CreationGrant>;
+  announce(ref: SessionRef, createdAt: number, byUser?: UserAsk): Promise<CreationGrant>;
+  /** Charges what a user is to copy into a session, before it is copied. Throws `quota_exceeded` and `too_many_sessions`. Not idempotent. */
+  chargeUser(ref: SessionRef, ask: UserAsk): Promise<void>;
   /**
    * The entry is of a new life, and not of an earlier one that nobody took off the list. Idempotent.
    * @param grantedAt the word by which the life began
@@ -94,6 +104,7 @@ type DirectoryStub = DurableObjectStub &
     Directory,
     | "announce"
     | "auditName"
+    | "chargeUser"
     | "forgetAuditKey"
     | "list"
     | "register"
@@ -116,9 +127,13 @@ export function createDirectoryClient(
     return objects.getByName(`${ref.tenant}/${ref.owner}${shard}`) as DirectoryStub;
   };
   return {
-    register: async (ref, createdAt, metadata, spent) =>
-      unwrap(await (await stubOf(ref)).register(plainRef(ref), createdAt, metadata, spent ?? null)),
-    announce: async (ref, createdAt) => unwrap(await (await stubOf(ref)).announce(plainRef(ref), createdAt)),
+    register: async (ref, createdAt, metadata, spent, byUser) =>
+      unwrap(await (await stubOf(ref)).register(plainRef(ref), createdAt, metadata, spent ?? null, byUser ?? null)),
+    announce: async (ref, createdAt, byUser) =>
+      unwrap(await (await stubOf(ref)).announce(plainRef(ref), createdAt, byUser ?? null)),
+    chargeUser: async (ref, ask) => {
+      unwrap(await (await stubOf(ref)).chargeUser(plainRef(ref), ask));
+    },
     renew: async (ref, metadata, grantedAt) => (await stubOf(ref)).renew(ref.session, metadata, grantedAt),
     remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
     setExpired: async (ref, isExpired, decidedAt, grantedAt) =>

@@ -167,6 +167,13 @@ export class DirectoryEntries {
     return { createdAt: isKnown ? known.created_at : createdAt, grantedAt, isKnown };
   }
 
+  /** How many there are, as far as it matters. */
+  count(most: number): number {
+    return this.#sql
+      .exec<{ count: number }>("SELECT count(*) AS count FROM (SELECT 1 FROM sessions LIMIT ?)", most)
+      .one().count;
+  }
+
   has(session: string | null): boolean {
     return this.#sql.exec("SELECT 1 FROM sessions WHERE session = ?", session).toArray().length > 0;
   }

@@ -1,8 +1,18 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Outcome } from "../contracts/errors.ts";
+import type { Fault, Outcome } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { jurisdictionSchema } from "../contracts/tenant.ts";
+import {
+  NOTHING_OF_USER,
+  tooManySessions,
+  USER_COUNTS,
+  type UserAsk,
+  type UserBounds,
+  userCopyFault,
+  userDayFault,
+  userQuotaFault,
+} from "../contracts/user-quota.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -31,6 +41,8 @@ import { createJurisdictions } from "./jurisdiction.ts";
 import { createLateWorkClient, type LateWorkNamespace } from "./late-work-client.ts";
 import { createOwnersClient } from "./owners-client.ts";
 import type { Owners } from "./owners.ts";
+import type { UserDayAnswer, UserDayReport } from "./user-day-client.ts";
+import { UserDays } from "./user-days.ts";
 
 /** The part of the environment that a directory uses. */
 export interface DirectoryEnv {
@@ -56,12 +68,14 @@ export class Directory extends DurableObject<DirectoryEnv> {
   readonly #auditKey: AuditKey;
   readonly #erasure: DirectoryErasure;
   readonly #owner: OwnerNote;
+  readonly #days: UserDays;
 
   constructor(ctx: DurableObjectState, env: DirectoryEnv) {
     super(ctx, env);
     this.#entries = new DirectoryEntries(ctx.storage.sql);
     this.#auditKey = new AuditKey(ctx.storage);
     this.#erasure = new DirectoryErasure(ctx.storage.sql);
+    this.#days = new UserDays(ctx.storage.sql);
     const { data: place } = jurisdictionSchema.safeParse(ctx.id.jurisdiction);
     const owners = createOwnersClient(env.OWNERS, async (all) =>
       place === undefined ? all : inJurisdiction(all, place),
@@ -78,19 +92,57 @@ export class Directory extends DurableObject<DirectoryEnv> {
   /**
    * Notes a session. Repeated it changes nothing but the word itself. Refuses where the user was erased.
    * @param spent an earlier word that the caller was given, and that nothing more can come of
+   * @param byUser what bounds the user, if it is one who creates it
    */
   async register(
     ref: SessionRef,
     createdAt: number,
     metadata: Metadata,
     spent: number | null = null,
+    byUser: UserAsk | null = null,
   ): Promise<Outcome<CreationGrant>> {
-    return this.#grant(ref, createdAt, metadata, false, spent);
+    return this.#grant(ref, createdAt, metadata, false, spent, byUser);
   }
 
   /** Notes a session that is about to be filled, and that no list shows before it is registered. */
-  async announce(ref: SessionRef, createdAt: number): Promise<Outcome<CreationGrant>> {
-    return this.#grant(ref, createdAt, {}, true, null);
+  async announce(ref: SessionRef, createdAt: number, byUser: UserAsk | null = null): Promise<Outcome<CreationGrant>> {
+    return this.#grant(ref, createdAt, {}, true, null, byUser);
+  }
+
+  /** Charges what a user is to copy, before it is copied. Refuses what there is no room for. */
+  async chargeUser(ref: SessionRef, { bounds, copied = NOTHING_OF_USER }: UserAsk): Promise<Outcome<null>> {
+    return this.ctx.storage.transactionSync(() => {
+      const erasure = this.#entries.isThere ? this.#erasure.row() : null;
+      const now = Date.now();
+      const taken = this.#days.taken(now);
+      const isNew = !this.#entries.isThere || !this.#entries.has(ref.session);
+      const fault =
+        erasure === null
+          ? (userCopyFault(taken, copied, bounds, now) ?? (isNew ? this.#creationFault(bounds, now) : null))
+          : erasedUser(erasure);
+      if (fault !== null) return { ok: false, fault };
+      if (USER_COUNTS.some((name) => copied[name] > 0)) this.#days.charge(copied, now);
+      return { ok: true, value: null };
+    });
+  }
+
+  /** Counts what an isolate tells that the user took. Of one who was erased nothing is kept. */
+  async noteTaken({ teller, day, ...sums }: UserDayReport): Promise<UserDayAnswer> {
+    if (!this.#entries.isThere || this.#erasure.row() !== null) return { total: sums, told: sums };
+    return this.ctx.storage.transactionSync(() => this.#days.note({ teller, day, ...sums }));
+  }
+
+  /** Why the user creates no further session; null if nothing is in the way. */
+  #creationFault({ sessions, sessionsPerDay, ...bounds }: UserBounds, now: number): Fault | null {
+    if (sessions !== null && this.#entries.isThere && this.#entries.count(sessions) >= sessions) {
+      return tooManySessions(sessions);
+    }
+    if (sessionsPerDay !== null && this.#days.sessions(now) >= sessionsPerDay) {
+      return userQuotaFault("sessions", sessionsPerDay, 0, now);
+    }
+    // Whoever may say nothing more today begins nothing, however many objects have not heard of it yet.
+    const anything = { messages: 1, tokens: 1, bytes: 1, summarizerTokens: 0 };
+    return userDayFault(this.#days.taken(now), anything, { sessions, sessionsPerDay, ...bounds }, now);
   }
 
   #grant(
@@ -99,13 +151,20 @@ export class Directory extends DurableObject<DirectoryEnv> {
     metadata: Metadata,
     isArriving: boolean,
     spent: number | null,
+    byUser: UserAsk | null,
   ): Outcome<CreationGrant> {
     return this.ctx.storage.transactionSync(() => {
+      const now = Date.now();
+      const isNew = !this.#entries.isThere || !this.#entries.has(ref.session);
+      const fault = byUser === null || !isNew ? null : this.#creationFault(byUser.bounds, now);
+      // Of an erased user that is said, whatever else may be.
+      if (fault !== null && (!this.#entries.isThere || this.#erasure.row() === null)) return { ok: false, fault };
       this.#entries.make();
       const erasure = this.#erasure.row();
       if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
-      if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(Date.now());
-      return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, spent, Date.now()) };
+      if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(now);
+      if (byUser !== null && isNew) this.#days.countSession(now);
+      return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, spent, now) };
     });
   }
 

@@ -4,8 +4,15 @@ import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { WorkflowPayload } from "../contracts/operation-run.ts";
 import type { Principal } from "../contracts/principal.ts";
-import { type Metadata, type SessionRef, type SessionSettings, sessionIdSchema } from "../contracts/session.ts";
+import {
+  type Metadata,
+  type SessionRef,
+  type SessionSettings,
+  sessionIdSchema,
+  TENANT_OWNER,
+} from "../contracts/session.ts";
 import { type TenantSettings, UNSET_TENANT } from "../contracts/tenant.ts";
+import { type UserAsk, userBoundsOf } from "../contracts/user-quota.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import type { AlertClient } from "../registry/alert-client.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
@@ -91,6 +98,12 @@ export function beginningSettings(
 /** What the caller's tenant opens to its users, if the caller is one of them; undefined of a back end, which may do all. */
 export async function usersMayOf(call: Call): Promise<UsersMay | undefined> {
   return isUser(call.principal) ? ((await tenantOf(call))?.usersMay ?? {}) : undefined;
+}
+
+/** What bounds the caller's new sessions and copies, if it is a user who has a list of sessions; undefined of a back end. */
+export function askOfUser({ principal }: Call, tenant: TenantSettings | undefined): UserAsk | undefined {
+  if (!isUser(principal) || principal.owner === TENANT_OWNER) return undefined;
+  return { bounds: userBoundsOf(tenant?.limits) };
 }
 
 /** What the caller's tenant has set for its sessions; undefined if nothing, so that it need not travel. */

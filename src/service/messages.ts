@@ -7,7 +7,7 @@ import { refuseOversize } from "../contracts/message-size.ts";
 import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { idText } from "../contracts/text.ts";
-import { type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
+import { askOfUser, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /**
@@ -28,11 +28,12 @@ export const appendMessages = operation(
       refuseForeignWords(placed, tenant?.usersMay?.write);
     }
     const { kind, id } = call.principal;
-    const by = { kind, id };
+    const by = { kind, id, isUser: isUser(call.principal) };
     const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
     if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
     // Created by its first append, which is answered only after the directory knows the session.
-    const grant = await call.parts.directory.register(ref, Date.now(), {});
+    const ask = askOfUser(call, tenant);
+    const grant = await call.parts.directory.register(ref, Date.now(), {}, undefined, ask);
     const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by, call.trace));
     if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
     return result;
@@ -73,7 +74,9 @@ export const eraseMessage = operation(
     tell: ({ seq }) => (seq === undefined ? {} : { details: { seq } }),
   },
   async (call: Call, sessionId: string, messageId: string): Promise<Erasure> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId, call.trace));
+    return unwrap(
+      await call.parts.sessions.get(refOf(call, sessionId)).eraseMessage(messageId, call.trace, isUser(call.principal)),
+    );
   },
 );
 

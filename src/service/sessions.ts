@@ -15,9 +15,10 @@ import {
   TENANT_OWNER,
 } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
+import type { UserAsk } from "../contracts/user-quota.ts";
 import { takeOffList } from "../registry/listing-client.ts";
 import { ALL_SESSIONS, type Life } from "../session/client.ts";
-import { beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
+import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { encodeCursor, type PageQuery, readCursor, timedCursorSchema } from "./paging.ts";
 
@@ -37,7 +38,8 @@ export const createSession = operation(
     const settings = beginningSettings(call, input.settings, tenant);
     const continued = await beginningOf(call, ref, input);
     // The directory knows the session before anybody is told that it exists.
-    const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {});
+    const ask = askOfUser(call, tenant);
+    const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {}, undefined, ask);
     const birth = {
       ref,
       ...grant,
@@ -87,14 +89,17 @@ export const forkSession = operation(
     if (ref.session === source.session)
       throw pathFault("/id", "must be another than that of the session it comes from");
     const tenant = await tenantOf(call);
-    const counted = await countedBy(call, ref, request, tenant);
+    const ask = askOfUser(call, tenant);
+    const isThere = await isForkThere(call, ref, request, tenant, ask);
+    if (ask !== undefined && !isThere) await chargeFork(call, source, ref, request, ask);
+    const counted = isThere ? undefined : tenant;
     const isByUser = isUser(call.principal);
     const byUser = request.settings === undefined || !isByUser ? undefined : { settings: request.settings, tenant };
     const from = unwrap(
       await call.parts.sessions.get(source).beginFork(ref.session, request.throughSeq, counted, byUser),
     );
     const metadata = request.metadata ?? from.metadata;
-    const grant = await call.parts.directory.register(ref, Date.now(), metadata);
+    const grant = await call.parts.directory.register(ref, Date.now(), metadata, undefined, ask);
     const settings = isByUser ? from.settings : (request.settings ?? from.settings);
     const birth = { ref, ...grant, metadata, settings };
     const made = unwrap(
@@ -105,16 +110,33 @@ export const forkSession = operation(
   },
 );
 
-/** By whose limits the messages of a fork are counted. Those of one that is there already were: a repeated request finds nothing used up by it. */
-async function countedBy(
+/** Whether it is there already, if anybody counts its messages: a repeated request finds nothing used up by it. */
+async function isForkThere(
   call: Call,
   ref: SessionRef,
   { id }: ForkRequest,
   tenant: TenantSettings | undefined,
-): Promise<TenantSettings | undefined> {
-  if (tenant?.limits === undefined || id === undefined) return tenant;
+  ask: UserAsk | undefined,
+): Promise<boolean> {
+  if ((tenant?.limits === undefined && ask === undefined) || id === undefined) return false;
   const known = await call.parts.sessions.get(ref).state();
-  return !known.ok && known.fault.code === "session_not_found" ? tenant : undefined;
+  return known.ok || known.fault.code !== "session_not_found";
+}
+
+/** Charges the messages that a user is to copy, by their share of the session, before anything of it is done. */
+async function chargeFork(
+  call: Call,
+  source: SessionRef,
+  ref: SessionRef,
+  { throughSeq }: ForkRequest,
+  ask: UserAsk,
+): Promise<void> {
+  const { headSeq, messageTokens, messageBytes } = unwrap(await call.parts.sessions.get(source).state());
+  const messages = Math.min(throughSeq ?? headSeq, headSeq);
+  const share = headSeq === 0 ? 0 : messages / headSeq;
+  const [tokens, bytes] = [Math.round(messageTokens * share), Math.round(messageBytes * share)];
+  const copied = { messages, tokens, bytes, summarizerTokens: 0 };
+  await call.parts.directory.chargeUser(ref, { ...ask, copied });
 }
 
 function pathFault(path: string, detail: string): ThreadkeepError {

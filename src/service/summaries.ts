@@ -1,8 +1,9 @@
+import { isUser } from "../access/users-words.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Page } from "../contracts/page.ts";
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
-import { type Call, refOf } from "./call.ts";
+import { type Call, refOf, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { invalidCursor, type PageQuery } from "./paging.ts";
 
@@ -14,7 +15,10 @@ export const summarizeByHand = operation(
     sessionId: string,
     request: SummarizeRequest,
   ): Promise<{ job: Job | null; summary: Summary | null }> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summarize(request, call.trace));
+    const ref = refOf(call, sessionId);
+    const tenant = await tenantOf(call);
+    const isByUser = isUser(call.principal);
+    return unwrap(await call.parts.sessions.get(ref).summarize(request, call.trace, isByUser, tenant));
   },
 );
 

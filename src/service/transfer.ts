@@ -11,8 +11,9 @@ import {
   transferLineSchema,
 } from "../contracts/transfer.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
+import { contentTokens, messageCost } from "../memory/message-text.ts";
 import type { Life } from "../session/client.ts";
-import { beginningSettings, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
+import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
 /** Lines that go to the object at once: one transaction, far under what an RPC may carry. */
@@ -125,7 +126,7 @@ async function begin(call: Call, ref: SessionRef, head: SessionLine, number: num
   const tenant = await tenantOf(call);
   const settings = beginningSettings(call, head.settings, tenant, () => `line ${number}`) ?? {};
   // The erasure of a user finds it from here on, though no list shows it.
-  const { grantedAt } = await call.parts.directory.announce(ref, createdAt);
+  const { grantedAt } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
   const birth = { ref, createdAt, grantedAt, metadata, settings };
   return { ...unwrap(await call.parts.sessions.get(ref).beginImport(birth, tenant, call.trace)), grantedAt };
 }
@@ -174,8 +175,25 @@ class Importing {
     const page = this.#page;
     this.#page = [];
     this.#pageLength = 0;
+    await this.#charge(page);
     const { dropped } = unwrap(await this.#object().saveImportPage(this.#life.incarnation, page));
     this.#dropped += dropped;
+  }
+
+  /** A user pays for a page before it is stored, whatever becomes of the rest of the file. */
+  async #charge(page: readonly { readonly line: TransferLine }[]): Promise<void> {
+    const ask = askOfUser(this.#call, await tenantOf(this.#call));
+    if (ask === undefined) return;
+    let [messages, tokens, bytes] = [0, 0, 0];
+    for (const { line } of page) {
+      if (line.type !== "message") continue;
+      messages += 1;
+      if (line.content === undefined) continue;
+      tokens += messageCost({ tokens: contentTokens(line.content), author: line.author });
+      bytes += byteLength(JSON.stringify(line.content));
+    }
+    const copied = { messages, tokens, bytes, summarizerTokens: 0 };
+    await this.#call.parts.directory.chargeUser(this.#ref, { ...ask, copied });
   }
 
   async finish(end: EndLine): Promise<ImportResult> {

@@ -1,18 +1,19 @@
 import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
-import type { AuditActor } from "../contracts/audit.ts";
+import type { Appender } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import type { Fault, Outcome, PartFault } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
-import { MAX_CONTEXT_BYTES } from "../contracts/limits.ts";
-import type { Erasure, Message, MessagePatch, Seq } from "../contracts/message.ts";
+import { MAX_CONTEXT_BYTES, MIN_USER_SUMMARY_TOKENS } from "../contracts/limits.ts";
+import type { Erasure, Message, MessagePatch, Seq, TokenCount } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
-import { jsonBytes } from "../contracts/text.ts";
+import { byteLength, jsonBytes } from "../contracts/text.ts";
+import type { UserTaken } from "../contracts/user-quota.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import { renderContext } from "../memory/formats.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -25,7 +26,7 @@ import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasin
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
 import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
-import { oweSummaryByHand, oweSummaryIfDue } from "./owed-summaries.ts";
+import { oweSummaryByHand, oweSummaryIfDue, summarizeJob } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
 import { createDayMeasure, type Measured, startOfDay, summaryQuotaFault } from "./quota.ts";
 import {
@@ -40,10 +41,15 @@ import {
   toMessage,
   toSummary,
 } from "./reading.ts";
+import { tokensReadAgain } from "./redo.ts";
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
+import type { SummaryStep } from "./summarizing.ts";
+
+/** What a log holds, each message as it was appended. */
+type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
 
 export type { Birth } from "./session-shell.ts";
 
@@ -99,7 +105,7 @@ export class ChatSession extends LiveSession {
     request: AppendRequest,
     birth: Birth | null,
     tenant?: TenantSettings,
-    by?: AuditActor,
+    by?: Appender,
     trace?: string,
     wouldBe?: SessionRef,
   ): Promise<Outcome<AppendResult>> {
@@ -120,9 +126,12 @@ export class ChatSession extends LiveSession {
           ? this.shell.create(birth, null, tenant)
           : this.shell.hear(existing ?? this.shell.known(), tenant);
       const day = this.#beginDay(session, tenant, now);
+      const before = by?.isUser === true ? this.#size() : null;
       const appended = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!appended.ok) throw new Refusal(appended.fault);
       const taken = day?.measure() ?? null;
+      const byUser = before === null ? null : this.#growthSince(before);
+      if (byUser !== null) this.#refuseOverQuota(session, byUser, now);
       const { messages, headSeq, createdCount } = appended.value;
       if (isArchivedInVain(session)) {
         oweArchive(this.shell.store, session, newId, now);
@@ -134,14 +143,34 @@ export class ChatSession extends LiveSession {
         else this.shell.armForSilence(session, now);
       }
       const quotas = taken === null || taken.quotas.length === 0 ? {} : { quotas: [...taken.quotas] };
-      return { session, day, result: { messages, headSeq, ...quotas } };
+      return { session, day, byUser, result: { messages, headSeq, ...quotas } };
     });
     if (!outcome.ok) return outcome;
-    const { session, day, result } = outcome.value;
+    const { session, day, byUser, result } = outcome.value;
     day?.count();
+    if (byUser !== null) this.userQuota.count(session, byUser, now);
     // Only now: what fails while a context is made must not take the messages with it.
     const context = request.context === undefined ? {} : this.#contextAfterwards(session, request.context);
     return { ok: true, value: { ...result, ...context } };
+  }
+
+  #size(): Size {
+    const head = this.shell.store.messages.head();
+    return { messages: head?.seq ?? 0, tokens: head?.appendedCost ?? 0, bytes: head?.appendedBytes ?? 0 };
+  }
+
+  #growthSince(before: Size): Size {
+    const { messages, tokens, bytes } = this.#size();
+    return {
+      messages: messages - before.messages,
+      tokens: tokens - before.tokens,
+      bytes: bytes - before.bytes,
+    };
+  }
+
+  #refuseOverQuota(session: SessionRow, asked: Partial<UserTaken>, now: number): void {
+    const fault = this.userQuota.faultOf(session, asked, now);
+    if (fault !== null) throw new Refusal(fault);
   }
 
   /** Notes where the day of the session and of its tenant stand before an append or an edit; null where nothing is bounded. */
@@ -238,30 +267,46 @@ export class ChatSession extends LiveSession {
       const now = Date.now();
       const session = this.shell.hear(this.shell.known(), tenant);
       const day = this.#beginDay(session, tenant, now);
+      const summarizerTokens = byUser === undefined ? 0 : this.#tokensReadAgain(id);
       const outcome = editMessage(this.shell.store, session, id, patch, newId, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
       day?.measure();
+      const { tokens, content } = outcome.value;
+      const said = { messages: 1, tokens, bytes: byteLength(JSON.stringify(content)) };
+      const taken = byUser === undefined ? null : { ...said, summarizerTokens };
+      if (taken !== null) this.#refuseOverQuota(session, taken, now);
       this.shell.search.update(outcome.value.seq);
       oweSummaryIfDue(this.shell.store, session, newId, now);
       this.shell.changed();
-      return { day, message: toMessage(outcome.value) };
+      return { session, day, taken, now, message: toMessage(outcome.value) };
     });
     if (!edited.ok) return edited;
-    edited.value.day?.count();
+    const { session, day, taken, now } = edited.value;
+    day?.count();
+    if (taken !== null) this.userQuota.count(session, taken, now);
     return { ok: true, value: edited.value.message };
   }
 
-  async eraseMessage(id: string, trace?: string): Promise<Outcome<Erasure>> {
+  /** @param isByUser what it makes models read again counts for the user's day, which refuses no erasure */
+  async eraseMessage(id: string, trace?: string, isByUser = false): Promise<Outcome<Erasure>> {
     this.shell.traces.heed(trace);
-    return this.shell.answer(() => {
-      const outcome = eraseMessage(this.shell.store, this.shell.known(), id, newId, Date.now());
+    const now = Date.now();
+    const erased = this.shell.answer(() => {
+      const session = this.shell.known();
+      const summarizerTokens = isByUser ? this.#tokensReadAgain(id) : 0;
+      const outcome = eraseMessage(this.shell.store, session, id, newId, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
       const { seq } = outcome.value;
       this.shell.search.remove([seq]);
       this.shell.changed();
       const isOwed = isErasureOwed(this.shell.store, this.shell.known(), seq);
-      return { id: messageId(outcome.value), seq, state: isOwed ? "erasing" : "erased" };
+      const erasure: Erasure = { id: messageId(outcome.value), seq, state: isOwed ? "erasing" : "erased" };
+      return { session, summarizerTokens, erasure };
     });
+    if (!erased.ok) return erased;
+    const { session, summarizerTokens, erasure } = erased.value;
+    this.userQuota.count(session, { summarizerTokens }, now);
+    return { ok: true, value: erasure };
   }
 
   /**
@@ -322,15 +367,22 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize. */
+  /**
+   * Owes a summary by hand and waits for it up to `waitMs`. The job is null if there is nothing to summarize.
+   * @param isByUser what models are to read for it counts for the user's day
+   */
   async summarize(
     request: SummarizeRequest,
     trace?: string,
+    isByUser = false,
+    tenant?: TenantSettings,
   ): Promise<Outcome<{ job: Job | null; summary: Summary | null }>> {
     this.shell.traces.heed(trace);
+    const now = Date.now();
     const owed = this.shell.answer(() => {
-      const now = Date.now();
-      const session = this.shell.known();
+      const session = this.shell.hear(this.shell.known(), tenant);
+      const isOpen = summarizeJob(this.shell.store) !== undefined;
+      const summarizerTokens = isByUser && (!isOpen || request.fromScratch === true) ? this.#tokensByHand(request) : 0;
       const row = oweSummaryByHand(this.shell.store, session, request, newId, now);
       const { limits } = session.tenantSettings;
       const fault =
@@ -338,11 +390,14 @@ export class ChatSession extends LiveSession {
           ? null
           : summaryQuotaFault(limits, this.shell.store.spent.on(startOfDay(now)).summaries, now);
       if (fault !== null) throw new Refusal(fault);
+      const taken = { summarizerTokens: row === null ? 0 : summarizerTokens };
+      this.#refuseOverQuota(session, taken, now);
       if (row !== null) this.shell.arm();
-      return row;
+      return { session, taken, row };
     });
     if (!owed.ok) return owed;
-    const job = owed.value;
+    const { session, taken, row: job } = owed.value;
+    this.userQuota.count(session, taken, now);
     if (job !== null && (request.waitMs ?? 0) > 0) await this.shell.settled(job.id, request.waitMs ?? 0);
     return this.shell.answer(() => {
       const row = this.shell.store.summaries.newest();
@@ -352,6 +407,27 @@ export class ChatSession extends LiveSession {
         summary: row === null ? null : toSummary(row, this.shell.store.summaries.items(row.version)),
       };
     });
+  }
+
+  /** What models are given again once a message is changed. */
+  #tokensReadAgain(id: string): TokenCount {
+    const row = findMessage(this.shell.store, id);
+    return row === null || row.content === null ? 0 : tokensReadAgain(this.shell.store, row.seq);
+  }
+
+  /** What models are given for a summary by hand. */
+  #tokensByHand({ fromScratch }: SummarizeRequest): TokenCount {
+    const { messages, summaries } = this.shell.store;
+    const from = fromScratch === true ? 0 : (summaries.newest()?.throughSeq ?? 0);
+    return Math.max(MIN_USER_SUMMARY_TOKENS, (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from));
+  }
+
+  /** Past what models may read again for a user, summaries of the user's sessions are extractive. */
+  override async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
+    const step = await super.beginSummary(jobId, incarnation);
+    const session = this.shell.row();
+    if (step.next !== "call" || session === null) return step;
+    return { ...step, isOverBudget: step.isOverBudget || this.userQuota.isSummarizerSpent(session, Date.now()) };
   }
 
   #refuseForeignEdit(id: string, { content }: MessagePatch, { write }: UsersMay): void {

@@ -4,6 +4,8 @@ import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quot
 import type { Metadata, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
+import { createUserDayClient } from "../registry/user-day-client.ts";
+import { createLog } from "../telemetry/log.ts";
 import { carryOver, type Carried, type CarryingStep, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, oweCopy, readCopyPage, saveCopyPage } from "./copying.ts";
 import type { Life } from "./lineage.ts";
@@ -23,6 +25,7 @@ import {
   readExportPage,
   saveImportPage,
 } from "./transfer.ts";
+import { UserQuota } from "./user-quota.ts";
 
 /** What a fork is made of. */
 interface ForkSource extends Life {
@@ -40,6 +43,11 @@ const IMPORT_PATIENCE_MS = 15 * 60_000;
 export abstract class CopiedSession extends MaintainedSession {
   protected readonly tenantQuota = new TenantQuota(
     () => this.env.TENANT,
+    (work) => this.ctx.waitUntil(work),
+  );
+
+  protected readonly userQuota = new UserQuota(
+    createUserDayClient(() => this.env.DIRECTORY, this.ctx.id.jurisdiction, createLog()),
     (work) => this.ctx.waitUntil(work),
   );
 

@@ -2,7 +2,7 @@ import { createAdmission, createCountedLimit, createOwnCount, limitersOf } from 
 import { requireScope } from "../access/scopes.ts";
 import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
-import type { AuditAction, AuditActor } from "../contracts/audit.ts";
+import type { Appender, AuditAction } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
 import type { ClientFrame } from "../contracts/live.ts";
@@ -57,7 +57,7 @@ export abstract class LiveSession extends CopiedSession {
     request: AppendRequest,
     birth: null,
     tenant?: undefined,
-    by?: AuditActor,
+    by?: Appender,
     trace?: string,
   ): Promise<Outcome<AppendResult>>;
   abstract context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
@@ -189,7 +189,8 @@ export abstract class LiveSession extends CopiedSession {
       refuseForeignWords(placed, this.shell.row()?.tenantSettings.usersMay?.write);
     }
     refuseOversize(append.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
-    return unwrap(await this.append(append, null, undefined, sender.by, sender.trace));
+    const by = sender.by === undefined ? undefined : { ...sender.by, isUser: sender.isUser };
+    return unwrap(await this.append(append, null, undefined, by, sender.trace));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Seq } from "../contracts/message.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { summarizeJob } from "./owed-summaries.ts";
@@ -86,6 +86,14 @@ export function withoutItems(draft: Draft, isGone: (item: KeptItem) => boolean):
   const keep = (items: readonly KeptItem[]): KeptItem[] => items.filter((item) => !isGone(item));
   const good = draft.good === null ? null : { ...draft.good, items: keep(draft.good.items) };
   return { ...draft, items: keep(draft.items), good };
+}
+
+/** Tokens that models are given again once a message is changed: all that is summarized, after the last version before it. */
+export function tokensReadAgain(store: SessionStore, seq: Seq): TokenCount {
+  const newest = store.summaries.newest();
+  if (newest === null || seq > newest.throughSeq) return 0;
+  const base = store.summaries.byVersion(store.summaries.versionBefore(seq));
+  return store.messages.totalCostAt(newest.throughSeq) - store.messages.totalCostAt(base?.throughSeq ?? 0);
 }
 
 /** The last message that a summarizer was given of a job; 0 if none. */

@@ -52,6 +52,8 @@ export interface ChatSessionEnv extends LimiterEnv {
   readonly TENANT: TakenNamespace & KeyCheckNamespace;
   readonly AUDIT_QUEUE: Queue;
   readonly OPERATIONS: LateWorkNamespace;
+  /** Where the user's day is counted. */
+  readonly DIRECTORY: DurableObjectNamespace;
   /** "off": nothing is limited. */
   readonly THREADKEEP_RATE_LIMITS?: string;
 }

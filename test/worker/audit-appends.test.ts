@@ -13,11 +13,12 @@ import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 
 const SILENCE_MS = 2 * 1_800_000;
 const KEY: AuditActor = { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" };
-const ADMIN: AuditActor = { kind: "admin", id: "admin" };
+const BY_KEY = { ...KEY, isUser: false };
+const BY_ADMIN = { kind: "admin", id: "admin", isUser: false } as const;
 
 async function append(ref: SessionRef, texts: readonly string[], by: AuditActor = KEY): Promise<void> {
   const messages = texts.map((text) => said(text));
-  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, by));
+  unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, { ...by, isUser: false }));
 }
 
 /** What the archive knows of a session's appends, the oldest first. */
@@ -90,7 +91,7 @@ describe("appends in the audit", () => {
   it("are told when a summary lands, up to the newest message", async () => {
     const ref = freshRef();
     const messages = Array.from({ length: 12 }, (_, index) => turn(index + 1));
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, KEY));
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, BY_KEY));
     unwrap(await sessionAt(ref).summarize({ keepRecentTokens: 0 }));
     const [range] = await told(ref, 1);
     expect(range?.details).toMatchObject({ fromSeq: 1, throughSeq: 12 });
@@ -99,11 +100,11 @@ describe("appends in the audit", () => {
   it("are told of each principal that took part, and of more than eight as of many", async () => {
     const ref = freshRef();
     await append(ref, ["one"]);
-    await append(ref, ["two"], ADMIN);
+    await append(ref, ["two"], BY_ADMIN);
     await append(ref, ["three"]);
     await fallSilent(ref);
     const both = await told(ref, 2);
-    expect(both.map(({ actor }) => actor.id).toSorted()).toEqual([ADMIN.id, KEY.id]);
+    expect(both.map(({ actor }) => actor.id).toSorted()).toEqual([BY_ADMIN.id, KEY.id]);
     for (const { details } of both) expect(details).toMatchObject({ fromSeq: 1, throughSeq: 3, principals: 2 });
 
     const crowded = freshRef();
@@ -150,10 +151,10 @@ describe("appends in the audit", () => {
   it("of a batch that changes nothing, because it was appended before, are none", async () => {
     const ref = freshRef();
     const messages = [said("one", "m1")];
-    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, KEY));
+    unwrap(await sessionAt(ref).append({ messages }, birthOf(ref), undefined, BY_KEY));
     await fallSilent(ref);
     await told(ref, 1);
-    unwrap(await sessionAt(ref).append({ messages }, null, undefined, ADMIN));
+    unwrap(await sessionAt(ref).append({ messages }, null, undefined, BY_ADMIN));
     expect(await kept(ref)).toMatchObject({ owed: 0, open: 0 });
   });
 
@@ -163,12 +164,14 @@ describe("appends in the audit", () => {
     const rows = async (by: AuditActor): Promise<number> => {
       const messages = [said("more")];
       return totalOf(
-        await billed(ref, async (session) => unwrap(await session.append({ messages }, null, undefined, by))),
+        await billed(ref, async (session) =>
+          unwrap(await session.append({ messages }, null, undefined, { ...by, isUser: false })),
+        ),
       );
     };
     expect(await rows(KEY)).toBe(1);
-    expect(await rows(ADMIN)).toBe(2);
-    expect(await rows(ADMIN)).toBe(1);
+    expect(await rows(BY_ADMIN)).toBe(2);
+    expect(await rows(BY_ADMIN)).toBe(1);
     expect(await rows(KEY)).toBe(1);
   });
 });

@@ -25,7 +25,7 @@ import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
-  "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf"],
+  "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf", "askOfUser"],
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   "in-time.ts": ["inTime"],
   // What a retry comes to, also for operations that were let in already.

@@ -1,0 +1,215 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { SessionLimits } from "../../src/contracts/quota.ts";
+import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
+import { Directory } from "../../src/registry/directory.ts";
+import { birthOf, said } from "../support/worker-chat.ts";
+import { sessionAt, until } from "../support/worker-session.ts";
+import { listed, storedText } from "../support/worker-stored.ts";
+import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
+
+/** A user of a tenant of their own, whose limits are these. */
+async function userWith(limits: SessionLimits) {
+  const tenant = freshTenant();
+  await tenants.update(tenant, { limits });
+  const owner = `ada-${crypto.randomUUID()}`;
+  const scopes = ["memory:read", "memory:write", "memory:erase"] as const;
+  const asKey = { kind: "tenant-key", id: "key:1", tenant, owner, scopes } as const;
+  return {
+    tenant,
+    owner,
+    user: userOf(tenant, owner),
+    backEnd: userOf(tenant, owner, { authenticate: async () => asKey }),
+    ref: (session: string = crypto.randomUUID()): SessionRef => ({ tenant, owner, session }),
+  };
+}
+
+const append = (session: string, count = 1) =>
+  ["POST", `/sessions/${session}/messages`, { messages: Array.from({ length: count }, () => said("Hello.")) }] as const;
+
+const overQuota = (quota: string) => ({ status: 429, body: { code: "quota_exceeded", quota } });
+
+/** As much of a user's day as their directory knows. */
+async function toldOf({ tenant, owner }: { tenant: string; owner: string }): Promise<string> {
+  return runInDurableObject(env.DIRECTORY.getByName(`${tenant}/${owner}`), (object, state) => {
+    if (!(object instanceof Directory)) throw new TypeError("no directory");
+    const rows = state.storage.sql.exec("SELECT name FROM sqlite_master WHERE name = 'user_days'").toArray();
+    return rows.length === 0 ? "" : JSON.stringify(state.storage.sql.exec("SELECT taken FROM user_days").toArray());
+  });
+}
+
+function fileOf(session: string, count: number): string {
+  const createdAt = "2026-11-22T09:30:00.000Z";
+  const head = { type: "session", format: "threadkeep-session", formatVersion: 1, id: session, createdAt };
+  const lines = Array.from({ length: count }, (_, at) => {
+    return { type: "message", seq: at + 1, id: `m${at + 1}`, role: "user", content: "Hello.", createdAt };
+  });
+  const end = { type: "end", messages: count, summaries: 0, items: 0, complete: true };
+  return [{ ...head, metadata: {}, settings: {} }, ...lines, end].map((line) => JSON.stringify(line)).join("\n");
+}
+
+describe("a user's day", () => {
+  it("is that of all their sessions together, refuses nothing before it is used up, and does not bound a back end", async () => {
+    const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 5 });
+    const [one, other] = [ref().session, ref().session];
+    expect(await user.send(...append(one, 3))).toMatchObject({ status: 201 });
+    expect(await user.send(...append(other, 1))).toMatchObject({ status: 201 });
+    // It has one left, and what passes the line still passes: the limit is soft.
+    expect(await user.send(...append(one, 4))).toMatchObject({ status: 201 });
+    for (const session of [one, other]) {
+      expect(await user.send(...append(session))).toMatchObject(overQuota("user-messages"));
+      expect(await backEnd.send(...append(session))).toMatchObject({ status: 201 });
+    }
+    expect(unwrap(await sessionAt(ref(one)).state()).headSeq).toBe(8);
+  });
+
+  it("takes a message that came before once more, though it is used up", async () => {
+    const { user, ref } = await userWith({ userMessagesPerDay: 1 });
+    const { session } = ref();
+    const once = ["POST", `/sessions/${session}/messages`, { messages: [said("Hello.", "m1")] }] as const;
+    expect(await user.send(...once)).toMatchObject({ status: 201 });
+    expect(await user.send(...once)).toMatchObject({ status: 200 });
+    expect(await user.send(...append(session))).toMatchObject(overQuota("user-messages"));
+  });
+
+  it.each<[string, SessionLimits]>([
+    ["user-tokens", { userTokensPerDay: 2 }],
+    ["user-bytes", { userBytesPerDay: 2 }],
+  ])("is bounded in %s as well", async (quota, limits) => {
+    const { user, ref } = await userWith(limits);
+    const { session } = ref();
+    expect(await user.send(...append(session))).toMatchObject({ status: 201 });
+    expect(await user.send(...append(session))).toMatchObject(overQuota(quota));
+    const edit = ["PATCH", `/sessions/${session}/messages/seq-1`, { content: "Hello again." }] as const;
+    expect(await user.send(...edit)).toMatchObject(overQuota(quota));
+  });
+
+  it("counts frames like appends", async () => {
+    const { user, ref } = await userWith({ userMessagesPerDay: 2 });
+    const { session } = ref();
+    expect(await user.send(...append(session))).toMatchObject({ status: 201 });
+    const client = await user.follow(session);
+    for (const id of ["a", "b"]) client.send({ type: "append", id, messages: [said("More.")] });
+    const answer = await client.find("the second one", (frame) => "id" in frame && frame.id === "b");
+    expect(answer).toMatchObject({ type: "error", error: { code: "quota_exceeded", quota: "user-messages" } });
+  });
+
+  it("is told to the user's directory, and begins no session that it has no room for", async () => {
+    const who = await userWith({ userMessagesPerDay: 3 });
+    const { user, ref } = who;
+    expect(await user.send(...append(ref().session, 3))).toMatchObject({ status: 201 });
+    await until("it is told", async () => (await toldOf(who)).includes(String.raw`\"messages\":3`));
+    const next = ref();
+    expect(await user.send("POST", "/sessions", { id: next.session })).toMatchObject(overQuota("user-messages"));
+    expect(await storedText(next)).toBe("");
+    expect((await listed(next)).has(next.session)).toBe(false);
+  });
+
+  it("has a bound where the tenant sets none", async () => {
+    const { user, ref } = await userWith({ requestTier: "standard" });
+    const { session } = ref();
+    expect(await user.send("POST", "/import", fileOf(session, 10_001))).toMatchObject(overQuota("user-messages"));
+    expect(await storedText(ref(session))).toBe("");
+  });
+});
+
+describe("what a user copies is paid before it is done:", () => {
+  it("a fork, however many are asked for at once, and one that is there costs nothing again", async () => {
+    const { user, ref } = await userWith({ userMessagesPerDay: 100 });
+    const source = ref();
+    unwrap(await sessionAt(source).append({ messages: Array.from({ length: 30 }, () => said("x")) }, birthOf(source)));
+    const fork = (id: string) => user.send("POST", `/sessions/${source.session}/fork`, { id });
+    const ids = Array.from({ length: 6 }, () => ref().session);
+    const answers = await Promise.all(ids.map(fork));
+    const made = ids.filter((_, at) => answers[at]?.status !== 429);
+    expect(made).toHaveLength(3);
+    for (const answer of answers.filter(({ status }) => status === 429)) {
+      expect(answer).toMatchObject(overQuota("user-messages"));
+    }
+    for (const id of made) expect([200, 202]).toContain((await fork(id)).status);
+  });
+
+  it("an import, page by page, and what is refused leaves nothing", async () => {
+    const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 700 });
+    const { session } = ref();
+    expect(await user.send("POST", "/import", fileOf(session, 701))).toMatchObject(overQuota("user-messages"));
+    expect(await storedText(ref(session))).toBe("");
+    // What was stored on the way was paid for.
+    expect(await user.send("POST", "/import", fileOf(ref().session, 300))).toMatchObject(overQuota("user-messages"));
+    expect(await user.send("POST", "/import", fileOf(ref().session, 200))).toMatchObject({ status: 201 });
+    expect(await backEnd.send("POST", "/import", fileOf(ref().session, 701))).toMatchObject({ status: 201 });
+  });
+});
+
+describe("the sessions of a user", () => {
+  it("are bounded in number, and erasing one makes room", async () => {
+    const { user, backEnd, ref } = await userWith({ userSessions: 2 });
+    const [one, other] = [ref().session, ref().session];
+    expect(await user.send(...append(one))).toMatchObject({ status: 201 });
+    expect(await user.send("POST", "/sessions", { id: other })).toMatchObject({ status: 201 });
+    const next = ref();
+    const ways = [
+      append(next.session),
+      ["POST", "/sessions", { id: next.session }],
+      ["POST", `/sessions/${one}/fork`, { id: next.session }],
+      ["POST", "/import", fileOf(next.session, 1)],
+    ] satisfies (readonly [string, string, unknown])[];
+    for (const [method, path, body] of ways) {
+      expect(await user.send(method, path, body), path).toMatchObject({
+        status: 403,
+        body: { code: "too_many_sessions", limit: 2 },
+      });
+    }
+    expect(await storedText(next)).toBe("");
+    // One that is there is answered as it is, and a back end may make more.
+    expect(await user.send("POST", "/sessions", { id: other })).toMatchObject({ status: 200 });
+    expect(await backEnd.send("POST", "/sessions", {})).toMatchObject({ status: 201 });
+    expect(await user.send("POST", "/sessions", {})).toMatchObject({ status: 403 });
+    for (const session of [one, other]) await user.send("DELETE", `/sessions/${session}`);
+    // A word that was given for one of them holds its place for moments yet.
+    await until("there is room", async () => {
+      return (await user.send("POST", "/sessions", { id: next.session })).status === 201;
+    });
+  });
+
+  it("are bounded in a day, whether they are there still or not", async () => {
+    const { user } = await userWith({ userSessionsPerDay: 3 });
+    for (let count = 0; count < 3; count += 1) {
+      const { body } = await user.send<SessionState>("POST", "/sessions", {});
+      expect(await user.send("DELETE", `/sessions/${body.id}`)).toMatchObject({ status: 202 });
+    }
+    expect(await user.send("POST", "/sessions", {})).toMatchObject(overQuota("user-sessions"));
+  });
+});
+
+describe("what models read again for a user", () => {
+  it("is bounded by hand and by edits, refuses no erasure, and a back end goes on", async () => {
+    const { user, backEnd, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });
+    const source = ref();
+    const path = `/sessions/${source.session}`;
+    const messages = Array.from({ length: 8 }, (_, at) => said(`I like tea number ${at}.`, `m${at}`));
+    unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+    const byHand = ["POST", `${path}/summarize`, { keepRecentTokens: 0, waitMs: 10_000 }] as const;
+    expect(await user.send(...byHand)).toMatchObject({ status: 202 });
+    await until("it is summarized", async () => unwrap(await sessionAt(source).state()).summary !== null);
+    expect(await user.send("PATCH", `${path}/messages/m0`, { content: "I like coffee." })).toMatchObject(
+      overQuota("user-summarizer-tokens"),
+    );
+    const anew = { keepRecentTokens: 0, fromScratch: true };
+    expect(await user.send("POST", `${path}/summarize`, anew)).toMatchObject(overQuota("user-summarizer-tokens"));
+    // What no summary covers costs none.
+    expect(await user.send("PATCH", `${path}/messages/m7`, { content: "I like water." })).toMatchObject({
+      status: 200,
+    });
+    expect(await user.send("DELETE", `${path}/messages/m1`)).toMatchObject({ status: 202 });
+    expect(await backEnd.send("PATCH", `${path}/messages/m0`, { content: "Coffee." })).toMatchObject({ status: 200 });
+  });
+});
+
+it("tells no directory of what a back end says, nor of a user who says nothing", async () => {
+  const who = await userWith({});
+  expect(await who.backEnd.send(...append(who.ref().session))).toMatchObject({ status: 201 });
+  expect(await toldOf(who)).toBe("");
+});
