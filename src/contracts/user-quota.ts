@@ -8,6 +8,7 @@ import {
   USER_TOKENS_PER_DAY,
 } from "./limits.ts";
 import { DAY_SECONDS, type Quota, type SessionLimits } from "./quota.ts";
+import { TENANT_OWNER } from "./session.ts";
 
 /** What a user's day is counted in, over all of their sessions. */
 export const USER_COUNTS = ["messages", "tokens", "bytes", "summarizerTokens"] as const;
@@ -43,6 +44,24 @@ export function userBoundsOf(limits: SessionLimits = {}): UserBounds {
     sessionsPerDay: or(limits.userSessionsPerDay, USER_SESSIONS_PER_DAY),
     sessions: or(limits.userSessions, USER_SESSIONS),
   };
+}
+
+/**
+ * What bounds the day of a session to which a user appends. One of the tenant alone has no user whose day it could count for, so that whoever
+ * came with a ticket has what a user may, within the session's own day.
+ */
+export function limitsByUser(owner: string, limits: SessionLimits | undefined): SessionLimits | undefined {
+  if (owner !== TENANT_OWNER) return limits;
+  const { messages, tokens } = userBoundsOf(limits).day;
+  return {
+    ...limits,
+    sessionMessagesPerDay: tighter(limits?.sessionMessagesPerDay, messages),
+    sessionTokensPerDay: tighter(limits?.sessionTokensPerDay, tokens),
+  };
+}
+
+function tighter(one: number | null | undefined, other: number | null): number | null {
+  return one === null || one === undefined ? other : other === null ? one : Math.min(one, other);
 }
 
 const QUOTA_NAMES = {

@@ -123,7 +123,7 @@ async function isForkThere(
   return known.ok || known.fault.code !== "session_not_found";
 }
 
-/** Charges the messages that a user is to copy, by their share of the session, before anything of it is done. */
+/** Charges a user for what is to be copied, before anything of it is done. */
 async function chargeFork(
   call: Call,
   source: SessionRef,
@@ -131,12 +131,8 @@ async function chargeFork(
   { throughSeq }: ForkRequest,
   ask: UserAsk,
 ): Promise<void> {
-  const { headSeq, messageTokens, messageBytes } = unwrap(await call.parts.sessions.get(source).state());
-  const messages = Math.min(throughSeq ?? headSeq, headSeq);
-  const share = headSeq === 0 ? 0 : messages / headSeq;
-  const [tokens, bytes] = [Math.round(messageTokens * share), Math.round(messageBytes * share)];
-  const copied = { messages, tokens, bytes, summarizerTokens: 0 };
-  await call.parts.directory.chargeUser(ref, { ...ask, copied });
+  const size = unwrap(await call.parts.sessions.get(source).forkSize(throughSeq));
+  await call.parts.directory.chargeUser(ref, { ...ask, copied: { ...size, summarizerTokens: 0 } });
 }
 
 function pathFault(path: string, detail: string): ThreadkeepError {

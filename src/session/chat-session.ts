@@ -13,7 +13,7 @@ import type { SessionPatch, SessionRef, SessionState } from "../contracts/sessio
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { byteLength, jsonBytes } from "../contracts/text.ts";
-import type { UserTaken } from "../contracts/user-quota.ts";
+import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import { renderContext } from "../memory/formats.ts";
 import { createLog } from "../telemetry/log.ts";
@@ -125,8 +125,9 @@ export class ChatSession extends LiveSession {
         existing === null && birth !== null
           ? this.shell.create(birth, null, tenant)
           : this.shell.hear(existing ?? this.shell.known(), tenant);
-      const day = this.#beginDay(session, tenant, now);
-      const before = by?.isUser === true ? this.#size() : null;
+      const isByUser = by?.isUser === true;
+      const day = this.#beginDay(session, tenant, now, isByUser);
+      const before = isByUser ? this.#size() : null;
       const appended = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!appended.ok) throw new Refusal(appended.fault);
       const taken = day?.measure() ?? null;
@@ -174,8 +175,9 @@ export class ChatSession extends LiveSession {
   }
 
   /** Notes where the day of the session and of its tenant stand before an append or an edit; null where nothing is bounded. */
-  #beginDay(session: SessionRow, told: TenantSettings | undefined, now: number) {
-    const { limits } = session.tenantSettings;
+  #beginDay(session: SessionRow, told: TenantSettings | undefined, now: number, isByUser = false) {
+    const set = session.tenantSettings.limits;
+    const limits = isByUser ? limitsByUser(session.owner, set) : set;
     if (limits === undefined) return null;
     const measure = this.#measureDay(limits, session.incarnation, now);
     let taken: Taken = NOTHING_TAKEN;

@@ -37,6 +37,7 @@ export type SessionObject = Pick<
   | "exportPage"
   | "fetch"
   | "finishImport"
+  | "forkSize"
   | "forgetArchived"
   | "jobStanding"
   | "listing"

@@ -4,6 +4,7 @@ import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quot
 import type { Metadata, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
+import type { UserTaken } from "../contracts/user-quota.ts";
 import { createUserDayClient } from "../registry/user-day-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { carryOver, type Carried, type CarryingStep, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
@@ -73,22 +74,34 @@ export abstract class CopiedSession extends MaintainedSession {
         byUser === undefined
           ? known.settings
           : settingsByUser(known.settings, byUser.settings, withTenant(known, byUser.tenant).tenantSettings);
-      const headSeq = this.shell.store.messages.head()?.seq ?? 0;
-      if (throughSeq !== undefined && throughSeq > headSeq) {
-        throw new Refusal({
-          code: "validation_failed",
-          detail: `The session has ${headSeq} messages. Fork it through one of them, or leave throughSeq out for the newest.`,
-          errors: [{ path: "/throughSeq", detail: `is past the newest message, ${headSeq}` }],
-          facts: { headSeq },
-        });
-      }
-      const through = throughSeq ?? headSeq;
+      const through = this.#forkedThrough(throughSeq);
       const tokens = this.shell.store.messages.totalCostAt(through);
       const fault = this.#copiedFault(counted?.limits, { messages: through, tokens }, counted);
       if (fault !== null) throw new Refusal(fault);
       this.shell.store.lineage.putCopy(copy, through);
       const isNewest = throughSeq === undefined;
       return { session, incarnation, throughSeq: through, isNewest, tokens, metadata, settings };
+    });
+  }
+
+  /** What a fork would copy, as it is now: whoever pays by size pays before it is begun. */
+  async forkSize(throughSeq: Seq | undefined): Promise<Outcome<Pick<UserTaken, "messages" | "tokens" | "bytes">>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      const messages = this.#forkedThrough(throughSeq);
+      const { messages: log } = this.shell.store;
+      return { messages, tokens: log.totalCostAt(messages), bytes: log.bytesThrough(messages) };
+    });
+  }
+
+  #forkedThrough(throughSeq: Seq | undefined): Seq {
+    const headSeq = this.shell.store.messages.head()?.seq ?? 0;
+    if (throughSeq === undefined || throughSeq <= headSeq) return throughSeq ?? headSeq;
+    throw new Refusal({
+      code: "validation_failed",
+      detail: `The session has ${headSeq} messages. Fork it through one of them, or leave throughSeq out for the newest.`,
+      errors: [{ path: "/throughSeq", detail: `is past the newest message, ${headSeq}` }],
+      facts: { headSeq },
     });
   }
 

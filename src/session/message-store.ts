@@ -382,13 +382,7 @@ export class MessageStore {
    */
   eraseThrough(throughSeq: Seq, erasedAt: number): TotalsChange {
     const cost = this.totalCostAt(throughSeq);
-    const bytes = this.#sql
-      .exec(
-        "SELECT sum(octet_length(content)) AS bytes FROM messages WHERE seq > ? AND seq <= ?",
-        this.#readErasing()?.throughSeq ?? 0,
-        throughSeq,
-      )
-      .one()["bytes"];
+    const bytes = this.bytesThrough(throughSeq);
     this.#sql.exec(
       `INSERT INTO erasing (one, through_seq, erased_at) VALUES (1, ?, ?)
        ON CONFLICT (one) DO UPDATE SET through_seq = max(through_seq, excluded.through_seq)`,
@@ -397,7 +391,7 @@ export class MessageStore {
     );
     this.#erasing = undefined;
     this.eraseSlice();
-    return { cost: -cost, bytes: -(numberOrNull(bytes) ?? 0) };
+    return { cost: -cost, bytes: -bytes };
   }
 
   /** Writes over a slice of what is erased. Call again while `isErasing`. */
@@ -472,6 +466,17 @@ export class MessageStore {
       )
       .toArray()
       .map(toLedger);
+  }
+
+  /** Bytes of what all messages through one say now. Reads a row each. */
+  bytesThrough(seq: Seq): number {
+    const erased = this.#readErasing()?.throughSeq ?? 0;
+    const sum = this.#sql.exec(
+      "SELECT sum(octet_length(content)) AS bytes FROM messages WHERE seq > ? AND seq <= ?",
+      erased,
+      seq,
+    );
+    return numberOrNull(sum.one()["bytes"]) ?? 0;
   }
 
   /** What all messages through one take of a context's budget now; 0 before the first. */

@@ -16,8 +16,8 @@ import { createLog } from "../telemetry/log.ts";
 import type { SessionRow } from "./rows.ts";
 import { SharedDays } from "./shared-days.ts";
 
-/** One billed row and one call of the directory for what a user says in so long, by isolate: who types says less in it than one could tell. */
-const TELL_EVERY_MS = 10_000;
+/** A call of the directory and a billed row for what a user says in so long, and one for each hundredth of a bound, by isolate. */
+const TELL_EVERY_MS = 300_000;
 /** A kilobyte each. */
 const MAX_USERS = 5_000;
 
@@ -59,13 +59,8 @@ export class UserQuota {
     if (session.owner === TENANT_OWNER || USER_COUNTS.every((name) => taken[name] <= 0)) return;
     const user = userName(session);
     days.count(user, taken, now);
-    const pauseMs = days.tellIn(user, boundsOf(session).day, now);
-    if (pauseMs !== null) this.#keepAlive(this.#tellIn(pauseMs, user));
-  }
-
-  async #tellIn(pauseMs: number, user: string): Promise<void> {
-    if (pauseMs > 0) await scheduler.wait(pauseMs);
-    await days.tell(user, this.#tell, Date.now());
+    // What is not due yet is told along with what comes later: an object that waits is billed for it, and less than a hundredth is untold.
+    if (days.tellIn(user, boundsOf(session).day, now) === 0) this.#keepAlive(days.tell(user, this.#tell, now));
   }
 }
 

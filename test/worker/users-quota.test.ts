@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionLimits } from "../../src/contracts/quota.ts";
-import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
+import { type SessionRef, type SessionState, TENANT_OWNER } from "../../src/contracts/session.ts";
 import { Directory } from "../../src/registry/directory.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { sessionAt, until } from "../support/worker-session.ts";
@@ -96,6 +96,21 @@ describe("a user's day", () => {
     expect(answer).toMatchObject({ type: "error", error: { code: "quota_exceeded", quota: "user-messages" } });
   });
 
+  it("is that of the session, for whoever has a ticket to one of the tenant's own", async () => {
+    const { tenant, ref } = await userWith({ userMessagesPerDay: 2 });
+    const source = { ...ref(), owner: TENANT_OWNER };
+    unwrap(await sessionAt(source).append({ messages: [said("Hello.")] }, birthOf(source)));
+    const scopes = ["memory:read", "memory:write"] as const;
+    const key = { kind: "tenant-key", id: "key:1", tenant, owner: TENANT_OWNER, scopes } as const;
+    const page = userOf(tenant, TENANT_OWNER, {
+      authenticate: async () => ({ ...key, ticket: { id: "t", life: "", expiresAt: 0 } }),
+    });
+    const backEnd = userOf(tenant, TENANT_OWNER, { authenticate: async () => key });
+    expect(await page.send(...append(source.session))).toMatchObject({ status: 201 });
+    expect(await page.send(...append(source.session))).toMatchObject(overQuota("messages"));
+    expect(await backEnd.send(...append(source.session))).toMatchObject({ status: 201 });
+  });
+
   it("is told to the user's directory, and begins no session that it has no room for", async () => {
     const who = await userWith({ userMessagesPerDay: 3 });
     const { user, ref } = who;
@@ -129,6 +144,20 @@ describe("what a user copies is paid before it is done:", () => {
       expect(answer).toMatchObject(overQuota("user-messages"));
     }
     for (const id of made) expect([200, 202]).toContain((await fork(id)).status);
+  });
+
+  it("a fork, by what the messages before its end say now, wherever the long ones stand", async () => {
+    const { user, ref } = await userWith({ userBytesPerDay: 1_000 });
+    const source = ref();
+    const messages = Array.from({ length: 40 }, (_, at) => said("x", `m${at}`));
+    unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+    unwrap(await sessionAt(source).editMessage("m0", { content: "x".repeat(900) }));
+    unwrap(await sessionAt(source).eraseMessage("m39"));
+    const fork = () => user.send("POST", `/sessions/${source.session}/fork`, { throughSeq: 1 });
+    expect([201, 202]).toContain((await fork()).status);
+    expect(await fork()).toMatchObject(overQuota("user-bytes"));
+    const past = await user.send("POST", `/sessions/${source.session}/fork`, { throughSeq: 41 });
+    expect(past).toMatchObject({ status: 422, body: { errors: [{ path: "/throughSeq" }] } });
   });
 
   it("an import, page by page, and what is refused leaves nothing", async () => {

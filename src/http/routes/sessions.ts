@@ -29,14 +29,21 @@ const create = defineRoute({
   scopes: ["memory:write"],
   summary: "Create a session",
   description:
-    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too. With a user's token `settings` may only be tighter than what the tenant's sessions have (`setting_not_allowed`).",
+    "Idempotent on `id`: a session that exists is answered with 200 as it is, its metadata and settings unchanged. Appending creates a session too; create one first to give it metadata or settings. Without a body it gets a ULID and the defaults. With `continueFrom` it begins with what the summary of another session holds, one that expired included: that comes in the background, each item names the session its sources are of, and what is erased there is erased here too; that needs `memory:read` too. With a user's token `settings` may only be tighter than what the tenant's sessions have (`setting_not_allowed`), and a user has and creates so many sessions at most (`too_many_sessions`, `quota_exceeded`).",
   request: z.object({ body: newSessionSchema.default({}) }),
   bodyExample: sample.newSession,
   answers: {
     200: { description: "It was there already", schema: sessionStateSchema, example: sample.session },
     201: { description: "It is new", schema: sessionStateSchema, example: sample.newSessionState },
   },
-  problems: ["setting_not_allowed", "session_not_found", "session_expired", "session_not_ready"],
+  problems: [
+    "setting_not_allowed",
+    "too_many_sessions",
+    "session_not_found",
+    "session_expired",
+    "session_not_ready",
+    "quota_exceeded",
+  ],
   async handle(call, { body }) {
     const { session, created } = await createSession(call, body);
     return { status: created ? 201 : 200, body: session };
@@ -51,7 +58,7 @@ const fork = defineRoute({
   scopes: ["memory:read", "memory:write"],
   summary: "Make a new session of the log up to a message",
   description:
-    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded.",
+    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded, and with a user's token for the user's day: what there is no room for is refused before anything is copied.",
   request: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
   bodyExample: sample.forkRequest,
   answers: {
@@ -61,6 +68,7 @@ const fork = defineRoute({
   },
   problems: [
     "setting_not_allowed",
+    "too_many_sessions",
     "session_not_found",
     "session_exists",
     "session_expired",

@@ -42,7 +42,7 @@ const importRoute = defineRoute({
   lines: transferLineSchema,
   bodyExample: sample.transferLine,
   answers: { 201: { description: "Imported", schema: importResultSchema, example: sample.importResult } },
-  problems: ["role_not_allowed", "setting_not_allowed", "session_exists", "quota_exceeded"],
+  problems: ["role_not_allowed", "setting_not_allowed", "too_many_sessions", "session_exists", "quota_exceeded"],
   async handle(call, { query }, lines) {
     return { status: 201, body: await importSession(call, lines, query.sessionId) };
   },
