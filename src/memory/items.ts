@@ -96,6 +96,7 @@ export function mergeItems(
   }
   const kept = withinBudget(
     sound.map(({ item }) => item),
+    ({ id }) => !known.has(id),
     maxTokens,
   );
   return {
@@ -108,8 +109,11 @@ export function mergeItems(
 const KIND_PRIORITY: readonly ItemKind[] = ["task", "decision", "preference", "fact", "question", "event"];
 const STATUS_PRIORITY: readonly ItemStatus[] = ["current", "done", "superseded"];
 
+/** New items get at least this share of the budget, so that a summary that is full does not stay as it is for good. */
+const MIN_NEW_SHARE = 0.25;
+
 /** The items that a budget has room for: what still holds before what is over, then by kind, then what was said last. */
-function withinBudget(items: readonly Item[], maxTokens: TokenCount): Set<Item> {
+function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, maxTokens: TokenCount): Set<Item> {
   if (itemsTokens(items) <= maxTokens) return new Set(items);
   const byPriority = items.toSorted(
     (a, b) =>
@@ -117,7 +121,25 @@ function withinBudget(items: readonly Item[], maxTokens: TokenCount): Set<Item> 
       KIND_PRIORITY.indexOf(a.kind) - KIND_PRIORITY.indexOf(b.kind) ||
       (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0),
   );
-  return new Set(firstWithin(byPriority, maxTokens).kept);
+  const holding = byPriority.filter((item) => isNew(item) && item.status !== "superseded");
+  const fresh = firstWithin(holding, Math.floor(maxTokens * MIN_NEW_SHARE)).kept;
+  const others = byPriority.filter((item) => !fresh.includes(item));
+  return new Set([...fresh, ...firstWithin(others, maxTokens - itemsTokens(fresh)).kept]);
+}
+
+/**
+ * Of a summary that is larger than what may be given of it, the items that a summarizer is given: what still holds before what is over,
+ * then what was said last. The others stay as they are.
+ */
+export function partItems(items: readonly Item[], maxTokens: TokenCount): { given: Item[]; heldBack: Item[] } {
+  const newest = newestFirst(items);
+  const ordered = [...newest.filter(isCurrent), ...newest.filter((item) => !isCurrent(item))];
+  const given = new Set(firstWithin(ordered, maxTokens).kept);
+  return { given: items.filter((item) => given.has(item)), heldBack: items.filter((item) => !given.has(item)) };
+}
+
+function isCurrent({ status }: Item): boolean {
+  return status === "current";
 }
 
 function citesWell(

@@ -3,7 +3,7 @@ import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
 import { cutText } from "../memory/context.ts";
-import { itemsTokens, mergeItems, sameItem, sourceOf } from "../memory/items.ts";
+import { itemsTokens, mergeItems, partItems, sameItem, sourceOf } from "../memory/items.ts";
 import { isTold, messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
@@ -45,6 +45,9 @@ export const NOTHING_OWED: SummaryStep = { next: "done", hasFailed: false, upgra
 
 const HELD: SummaryStep = { next: "wait" };
 
+/** What a call has room for besides the items so far: a summary that is as large as a call would else leave none for what is new. */
+const MAX_GIVEN_TOKENS = MAX_SUMMARIZER_INPUT_TOKENS / 2;
+
 /** The first step of a delivery: takes the lease, and hands out the next chunk. */
 export function beginSummary(
   store: SessionStore,
@@ -75,7 +78,8 @@ function handOutChunk(
   const job = coveringNoLess(store, readAnew(store, given, saved?.throughSeq ?? 0));
   const draft = saved ?? emptyDraft(store, baseVersion, job);
   const maxTokens = settingsOf(session).summaryMaxTokens;
-  const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(draft.items);
+  const { given: previous } = partItems(draft.items, MAX_GIVEN_TOKENS);
+  const room = MAX_SUMMARIZER_INPUT_TOKENS - itemsTokens(previous);
   const messages: TranscriptMessage[] = [];
   let chunkThroughSeq = draft.throughSeq;
   let tokens = 0;
@@ -109,7 +113,7 @@ function handOutChunk(
   return {
     next: "call",
     lease,
-    request: { previous: draft.items.map(toPlainItem), messages, maxTokens },
+    request: { previous: previous.map(toPlainItem), messages, maxTokens },
     failures: job.failures,
     isUpgrade: isRemake(store, job),
     isOverBudget: isOverBudget(store, session, now),
@@ -204,9 +208,11 @@ export function saveAnswer(
   const isMakeshift = shortfall !== null;
   const draft = job.draft ?? emptyDraft(store, baseVersion, job);
   const version = draft.baseVersion + 1;
+  const { heldBack } = partItems(draft.items, MAX_GIVEN_TOKENS);
   const merged = mergeItems(
     draft.items,
-    answer.items,
+    // What the summarizer was not given it has not left out.
+    [...heldBack, ...answer.items],
     (seq) => {
       const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq) : null;
       return row === null || !isTold(row.content) ? null : evidenceOf(row);

@@ -8,6 +8,7 @@ import {
   itemTokens,
   mergeItems,
   newestFirst,
+  partItems,
   renderItems,
   SUMMARY_FRAME_TOKENS,
   withoutDoubles,
@@ -156,5 +157,53 @@ describe("the rendered summary", () => {
       "<conversation_summary>\nFacts:\n- Ann sails\n- The office opens\n- Crate 7001 leaves\nTasks:\n- Send the invoice (done)\n</conversation_summary>";
     expect(renderItems(items)).toBe(text);
     expect(renderItems(items.toReversed())).toBe(text);
+  });
+});
+
+describe("a summary that is full", () => {
+  const full = Array.from({ length: 40 }, (_, index) =>
+    item(`1.${index + 1}`, `Task ${index}: send the invoice to the shipyard in crate ${7_000 + index}`, [4], {
+      kind: "task",
+    }),
+  );
+  const log = (seq: number): string =>
+    seq === 4 ? full.map(({ text }) => text).join(" ") : `user: crate ${seq} leaves for Bergen on Tuesday`;
+  const budget = itemsTokens(full);
+  const mergeFull = (proposals: readonly ProposedItem[]) => {
+    let count = 0;
+    return mergeItems(full, proposals, log, budget, () => `2.${(count += 1)}`);
+  };
+
+  it("takes in what is new, though it is of a kind that matters less: up to a quarter, and no more", () => {
+    const news = Array.from({ length: 40 }, (_, index) =>
+      proposed(`crate ${100 + index} leaves for Bergen on Tuesday`, [100 + index], { kind: "event" }),
+    );
+    const { items } = mergeFull([...full, ...news]);
+    const fresh = items.filter(({ id }) => id.startsWith("2."));
+    expect(itemsTokens(items)).toBeLessThanOrEqual(budget);
+    expect(itemsTokens(fresh)).toBeLessThanOrEqual(0.25 * budget);
+    expect(itemsTokens(fresh)).toBeGreaterThan(0.2 * budget);
+    // Those that were said last.
+    expect(fresh.at(-1)?.sourceSeqs).toEqual([139]);
+    expect(mergeFull([...full, ...news.slice(0, 1)]).items).toHaveLength(full.length);
+  });
+
+  it("gives no share to what is over already", () => {
+    const over = proposed("crate 100 leaves for Bergen on Tuesday", [100], { kind: "event", status: "superseded" });
+    expect(mergeFull([...full, over]).items).toEqual(full);
+  });
+
+  it("is given in part where it is larger than a call: what holds before what is over, the newest first", () => {
+    const items = [
+      item("1", "The harbour office opens on Monday at nine", [1]),
+      item("2", "The harbour office opens on Tuesday at nine", [2], { status: "superseded" }),
+      item("3", "The harbour office opens on Thursday at nine", [3]),
+    ];
+    expect(partItems(items, 1_000)).toEqual({ given: items, heldBack: [] });
+    const two = itemsTokens(items.slice(0, 2));
+    expect(idsOf(partItems(items, two).given)).toEqual(["1", "3"]);
+    expect(idsOf(partItems(items, two).heldBack)).toEqual(["2"]);
+    expect(idsOf(partItems(items, itemsTokens(items.slice(0, 1))).given)).toEqual(["3"]);
+    expect(idsOf(partItems(items, 0).heldBack)).toEqual(["1", "2", "3"]);
   });
 });
