@@ -277,9 +277,19 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
       ...(session.archiveAside === 0 ? [] : [setAsideIdOf(session.incarnation)]),
     ],
     grantedAt: session.grantedAt,
+    beganAt: session.beganAt,
   };
   store.jobs.put(job);
   return job;
+}
+
+/**
+ * When the life began that a job erases: the archive takes the one that began later for the last. An earlier version of this code did not keep it;
+ * of the life before the newest it is known that it began before that one.
+ */
+export function beganOf(job: JobRow, session: SessionRow): number {
+  if (job.beganAt > 0) return job.beganAt;
+  return job.incarnation === session.incarnation ? session.beganAt : session.beganAt - 1;
 }
 
 function isErasure({ kind }: JobRow): boolean {

@@ -36,8 +36,8 @@ export class JobStore {
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
          sends, failures, next_send_at, lease, lease_until, base_version, chunk_through_seq, draft, usage, is_upgrade, first_error, last_error,
-         first_failed_at, last_failed_at, created_at, settles, granted_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         first_failed_at, last_failed_at, created_at, settles, granted_at, began_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       job.id,
       job.incarnation,
       job.kind,
@@ -63,6 +63,7 @@ export class JobStore {
       job.createdAt,
       job.settles.length === 0 ? null : JSON.stringify(job.settles),
       job.grantedAt,
+      job.beganAt,
     );
   }
 

@@ -44,6 +44,7 @@ export function newJob(
     createdAt: now,
     settles: [],
     grantedAt: 0,
+    beganAt: 0,
   };
 }
 

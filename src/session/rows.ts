@@ -207,6 +207,8 @@ export interface JobRow {
   readonly settles: readonly string[];
   /** Of an erasure: the newest word of the directory that the erased life had heard of; 0 if none. */
   readonly grantedAt: number;
+  /** Of an erasure: when the life began that it erases; 0 if that was not kept. */
+  readonly beganAt: number;
 }
 
 /** An item with the versions between which it holds. */
@@ -390,5 +392,6 @@ export function toJob(row: Row): JobRow {
     createdAt: number(row["created_at"]),
     settles: row["settles"] === null ? [] : stored<string[]>(row["settles"]),
     grantedAt: number(row["granted_at"]),
+    beganAt: number(row["began_at"]),
   };
 }

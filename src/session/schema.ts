@@ -325,6 +325,13 @@ export const MIGRATIONS: readonly Migration[] = [
       );
     `,
   },
+  {
+    id: 14,
+    sql: `
+      -- Of an erasure: when the life began that it erases; 0 if an earlier version of this code owes it.
+      ALTER TABLE jobs ADD COLUMN began_at INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

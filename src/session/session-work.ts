@@ -13,7 +13,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
-import { answerFor, eraseCopied, eraseSession } from "./erasing.ts";
+import { answerFor, beganOf, eraseCopied, eraseSession } from "./erasing.ts";
 import { mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
@@ -175,9 +175,12 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     const job = this.shell.owed(jobId, incarnation);
     const session = this.shell.row();
     if (job === null || session === null) return null;
-    // Only the newest life's date is kept. Each began after those before it, and that is all that the archive goes by.
-    const createdAt = session.incarnation === incarnation ? session.beganAt : session.beganAt - 1;
-    return { createdAt, hasFailed: mayBeListed(job), settles: job.settles, grantedAt: job.grantedAt };
+    return {
+      createdAt: beganOf(job, session),
+      hasFailed: mayBeListed(job),
+      settles: job.settles,
+      grantedAt: job.grantedAt,
+    };
   }
 
   /** The list may still have to change: the erasure is not confirmed before `at`. */

@@ -37,6 +37,13 @@ async function land(ref: SessionRef, job: { jobId: string; incarnation: string }
   await withoutAlarm(ref, (session) => session.saveAnswer(job.jobId, job.incarnation, lease, answerTo(request)));
 }
 
+function beganAt(ref: SessionRef): Promise<number> {
+  return runInDurableObject(
+    stubAt(ref),
+    (_, state) => state.storage.sql.exec<{ began_at: number }>("SELECT began_at FROM session").one().began_at,
+  );
+}
+
 function fire(ref: SessionRef): Promise<void> {
   return runInDurableObject(stubAt(ref), (session) => session.alarm());
 }
@@ -73,6 +80,24 @@ describe("lives of a session that was erased and begun anew", () => {
     await fire(ref);
     await until("the archive forgets", async () => (await archivedOf(ref)).erased === true);
     expect((await archivedOf(ref)).versions).toEqual([]);
+  });
+
+  it("are erased each by its own date, which the archive keeps in the place of none that began later", async () => {
+    const ref = await chatOf(2);
+    const began: number[] = [];
+    for (let life = 1; life <= 3; life += 1) {
+      began.push(await beganAt(ref));
+      unwrap(await withoutAlarm(ref, (session) => session.erase()));
+      unwrap(await withoutAlarm(ref, (session) => session.append({ messages: [turn(life)] }, birthOf(ref))));
+    }
+    expect(began).toEqual([...new Set(began)].toSorted((a, b) => a - b));
+    const told: (number | undefined)[] = [];
+    for (const { id, incarnation, kind } of await owedJobs(ref)) {
+      if (kind !== "erase") continue;
+      const erasure = await sessionAt(ref).readErasure(String(id), String(incarnation));
+      told.push(erasure?.createdAt);
+    }
+    expect(told.toSorted((a, b) => Number(a) - Number(b))).toEqual(began);
   });
 
   it("give their place in the archive to the last one, even if a clock says that it began earlier", async () => {
