@@ -8,7 +8,17 @@ import {
   UsageFault,
 } from "../program/command-line.ts";
 
-export const SECTIONS = ["bundle", "latency", "access", "search", "update", "load", "flood", "archive-search"] as const;
+export const SECTIONS = [
+  "bundle",
+  "latency",
+  "access",
+  "search",
+  "slices",
+  "update",
+  "load",
+  "flood",
+  "archive-search",
+] as const;
 export type Section = (typeof SECTIONS)[number];
 /** A search of a full archive takes minutes to set up, and a flood leaves a machine busy: only where they are named. */
 const DEFAULT_SECTIONS = SECTIONS.filter((section) => section !== "archive-search" && section !== "flood");
@@ -18,6 +28,7 @@ const FULL = {
   warmUps: 30,
   costSamples: 100,
   searchSizes: [5_000, 100_000],
+  sliceMessages: 100_000,
   queries: 1_000,
   updates: 30,
   sessions: 1_000,
@@ -31,6 +42,7 @@ const QUICK: typeof FULL = {
   warmUps: 10,
   costSamples: 0,
   searchSizes: [5_000],
+  sliceMessages: 5_000,
   queries: 100,
   updates: 10,
   sessions: 100,
@@ -59,6 +71,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
             the floor in the same run
   access    the same request with a tenant's key and with the deployment's, and the check of each alone (also: --only keys)
   search    queries over sessions of 5,000 and 100,000 messages
+  slices    the longest step, in processor time, of work that grows with a session: indexing 100,000 messages
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
             and with a model that answers at once
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
@@ -92,6 +105,7 @@ export interface BenchOptions {
   readonly warmUps: number;
   readonly costSamples: number;
   readonly searchSizes: readonly number[];
+  readonly sliceMessages: number;
   readonly queries: number;
   readonly updates: number;
   readonly sessions: number;
@@ -146,6 +160,7 @@ export function parseOptions(
       warmUps: defaults.warmUps,
       costSamples: defaults.costSamples,
       searchSizes: defaults.searchSizes,
+      sliceMessages: defaults.sliceMessages,
       queries: readCount("--queries", queries, defaults.queries, MAX_SAMPLES),
       updates: readCount("--updates", updates, defaults.updates, MAX_SAMPLES),
       sessions: readCount("--sessions", sessions, defaults.sessions, MAX_SESSIONS),

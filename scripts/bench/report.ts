@@ -8,6 +8,7 @@ import type { LatencyReport } from "./latency.ts";
 import type { LoadReport } from "./load.ts";
 import type { MachineFacts } from "./machine.ts";
 import type { SearchReport } from "./search.ts";
+import type { SlicesReport } from "./slices.ts";
 import type { Distribution } from "./statistics.ts";
 import { showTable } from "./table.ts";
 import type { UpdateReport } from "./update.ts";
@@ -28,6 +29,7 @@ export interface BenchReport {
   readonly latency: LatencyReport | null;
   readonly access: AccessReport | null;
   readonly search: SearchReport | null;
+  readonly slices: SlicesReport | null;
   readonly update: UpdateReport | null;
   readonly updateByModel: UpdateReport | null;
   readonly load: LoadReport | null;
@@ -66,6 +68,7 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Latency, one request at a time", report.latency && latencyLines(report.latency)],
     ["Access: telling who is calling", report.access && accessLines(report.access)],
     ["Search", report.search && searchLines(report.search)],
+    ["Slices: the longest step of work that grows with a session", report.slices && slicesLines(report.slices)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
     ["Load", report.load && loadLines(report.load)],
@@ -133,6 +136,15 @@ function accessLines({ samples, checks, rows, notes }: AccessReport): string[] {
     `Check alone: processor time, ${count(checks)} times in this process, with the Worker's own code, by a tenant that has as many keys as it may.`,
     ...notes,
   ];
+}
+
+function slicesLines({ rows }: SlicesReport): string[] {
+  const inMs = (ms: number | null): string => (ms === null ? "unknown" : Math.round(ms).toLocaleString("en"));
+  return rows.map(
+    ({ work, messages, steps, longestMs, totalMs }) =>
+      `${work} ${messages.toLocaleString("en")} messages: longest step ${inMs(longestMs)} ms of workerd's processor time, ` +
+      `${inMs(totalMs)} ms in ${steps.toLocaleString("en")} steps`,
+  );
 }
 
 function searchLines({ rounds, queries, rows }: SearchReport): string[] {

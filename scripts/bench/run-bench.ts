@@ -24,6 +24,7 @@ import type { BenchOptions, Section } from "./options.ts";
 import { makeReport, showReport } from "./report.ts";
 import { measureSearch, type SearchReport } from "./search.ts";
 import { BenchSessions } from "./sessions.ts";
+import { measureSlices, type SlicesReport } from "./slices.ts";
 import { measureUpdates, type UpdateReport } from "./update.ts";
 
 export interface BenchEnvironment {
@@ -38,6 +39,7 @@ interface Results {
   latency: LatencyReport | null;
   access: AccessReport | null;
   search: SearchReport | null;
+  slices: SlicesReport | null;
   update: UpdateReport | null;
   updateByModel: UpdateReport | null;
   load: LoadReport | null;
@@ -55,6 +57,7 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
     latency: null,
     access: null,
     search: null,
+    slices: null,
     update: null,
     updateByModel: null,
     load: null,
@@ -193,6 +196,9 @@ async function measureHost(
       } else if (section === "search") {
         const parts = { client, sessions, failures, runtimePid, signal, onProgress };
         results.search = await measureSearch(parts, { sizes: options.searchSizes, queries: options.queries });
+      } else if (section === "slices") {
+        const parts = { client, sessions, runtimePid, signal, onProgress };
+        results.slices = await measureSlices(parts, options.sliceMessages);
       } else if (section === "update") {
         const summarizer = host.isOwn ? "the extractive summarizer" : "the summarizer it is set to";
         const parts = { summarizer, sessions, failures, databaseUrl, signal, onProgress };
