@@ -71,7 +71,8 @@ each other; figures of two runs are only if the machine was as busy, so the load
             the floor in the same run
   access    the same request with a tenant's key and with the deployment's, and the check of each alone (also: --only keys)
   search    queries over sessions of 5,000 and 100,000 messages
-  slices    the longest step, in processor time, of work that grows with a session: indexing 100,000 messages
+  slices    the longest step, in processor time, of work that grows with a session: indexing, copying
+            and erasing 100,000 messages
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
             and with a model that answers at once
   load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start

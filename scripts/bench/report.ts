@@ -142,7 +142,7 @@ function slicesLines({ rows }: SlicesReport): string[] {
   const inMs = (ms: number | null): string => (ms === null ? "unknown" : Math.round(ms).toLocaleString("en"));
   return rows.map(
     ({ work, messages, steps, longestMs, totalMs }) =>
-      `${work} ${messages.toLocaleString("en")} messages: longest step ${inMs(longestMs)} ms of workerd's processor time, ` +
+      `${work}, ${messages.toLocaleString("en")} messages: longest step ${inMs(longestMs)} ms of workerd's processor time, ` +
       `${inMs(totalMs)} ms in ${steps.toLocaleString("en")} steps`,
   );
 }

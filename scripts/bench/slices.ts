@@ -1,6 +1,8 @@
 // Work that grows with a session goes in slices, since the platform ends an invocation that takes too much processor time. Here each
-// such work is done on a session of many messages, step by step from outside, and the longest step is told. Another work is one more
-// entry of `WORKS`.
+// such work is done on a session of many messages, and the longest step is told: a request, or all that goes on in the background, of
+// which no invocation takes more. Another work is one more entry of `WORKS`.
+import { setTimeout as sleep } from "node:timers/promises";
+import { messageSchema } from "../../src/contracts/message.ts";
 import { searchResultSchema } from "../../src/contracts/search.ts";
 import type { BenchClient } from "./client.ts";
 import { processorMs } from "./machine.ts";
@@ -10,7 +12,7 @@ import { createZipfTalk } from "./zipf-talk.ts";
 export interface SliceRow {
   readonly work: string;
   readonly messages: number;
-  /** Requests or wakes, each an invocation of its own. */
+  /** Requests, each an invocation of its own; what goes on in the background is one step, of many invocations. */
   readonly steps: number;
   /** Of workerd, in milliseconds. Null where the system does not say. */
   readonly longestMs: number | null;
@@ -35,44 +37,97 @@ type Step = <T>(body: () => Promise<T>) => Promise<T>;
 
 interface SlicedWork {
   readonly name: string;
-  /** @param id a session of so many messages that has settled */
-  run(parts: SlicesParts, id: string, step: Step): Promise<void>;
+  /** @param ids of the session of so many messages, which has settled, and of its fork to be */
+  run(parts: SlicesParts, ids: Ids, step: Step): Promise<void>;
 }
 
-/** The queries have no word: what is measured is the indexing. */
-const indexing: SlicedWork = {
-  name: "indexing",
-  async run({ client, signal }, id, step) {
-    for (;;) {
-      signal.throwIfAborted();
-      const { body } = await step(() =>
-        client.send("POST", `/v1/sessions/${id}/search`, JSON.stringify({ query: "?" }), [200]),
-      );
-      const { indexedThroughSeq, headSeq } = searchResultSchema.parse(JSON.parse(body.toString("utf8")));
-      if (indexedThroughSeq >= headSeq) return;
-    }
-  },
-};
+interface Ids {
+  readonly source: string;
+  readonly fork: string;
+}
 
-const WORKS: readonly SlicedWork[] = [indexing];
+const POLL_MS = 100;
+/** Work in the background is over when the runtime takes less than this of a processor for some time. */
+const CALM_SHARE = 0.05;
+const CALM_POLLS = 20;
+
+/** The queries have no word: what is measured is the indexing. */
+async function index({ client, signal }: SlicesParts, id: string, step: Step): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const { body } = await step(() =>
+      client.send("POST", `/v1/sessions/${id}/search`, JSON.stringify({ query: "?" }), [200]),
+    );
+    const { indexedThroughSeq, headSeq } = searchResultSchema.parse(JSON.parse(body.toString("utf8")));
+    if (indexedThroughSeq >= headSeq) return;
+  }
+}
+
+/** In the background, work goes in invocations that cannot be told apart from outside: all of them together count as one step. */
+async function inBackground(parts: SlicesParts, step: Step, begin: () => Promise<unknown>): Promise<void> {
+  await step(async () => {
+    await begin();
+    await calm(parts);
+  });
+}
+
+async function calm({ runtimePid, signal }: SlicesParts): Promise<void> {
+  let before = runtimePid === undefined ? null : processorMs(runtimePid);
+  for (let quiet = 0; quiet < CALM_POLLS;) {
+    await sleep(POLL_MS, undefined, { signal });
+    const now = runtimePid === undefined ? null : processorMs(runtimePid);
+    quiet = now === null || before === null || now - before < CALM_SHARE * POLL_MS ? quiet + 1 : 0;
+    before = now;
+  }
+}
+
+const WORKS: readonly SlicedWork[] = [
+  { name: "indexing", run: (parts, { source }, step) => index(parts, source, step) },
+  {
+    name: "copying (a fork)",
+    async run(parts, { source, fork }, step) {
+      await inBackground(parts, step, async () => {
+        await parts.client.send("POST", `/v1/sessions/${source}/fork`, JSON.stringify({ id: fork }), [201, 202]);
+        while ((await parts.sessions.state(fork)).status !== "active") {
+          await sleep(POLL_MS, undefined, { signal: parts.signal });
+        }
+      });
+    },
+  },
+  { name: "indexing the fork", run: (parts, { fork }, step) => index(parts, fork, step) },
+  {
+    name: "erasing the fork's messages with its source",
+    async run(parts, { source, fork }, step) {
+      const { client, signal } = parts;
+      await inBackground(parts, step, async () => {
+        await client.send("DELETE", `/v1/sessions/${source}`, null, [200, 202]);
+        for (;;) {
+          const { body } = await client.send("GET", `/v1/sessions/${fork}/messages/seq-1`, null, [200]);
+          if (messageSchema.parse(JSON.parse(body.toString("utf8"))).erased === true) return;
+          await sleep(POLL_MS, undefined, { signal });
+        }
+      });
+    },
+  },
+];
 
 export async function measureSlices(parts: SlicesParts, messages: number): Promise<SlicesReport> {
+  parts.onProgress(`slices: making a session of ${messages.toLocaleString("en")} messages`);
+  const ids = { source: parts.sessions.name("slices"), fork: parts.sessions.name("slices-fork") };
+  await parts.sessions.fill(ids.source, messages, createZipfTalk(1));
+  await parts.sessions.settle(ids.source);
   const rows: SliceRow[] = [];
   for (const work of WORKS) {
-    parts.onProgress(`slices: making a session of ${messages.toLocaleString("en")} messages`);
-    const id = parts.sessions.name(`slices-${work.name}`);
-    await parts.sessions.fill(id, messages, createZipfTalk(1));
-    await parts.sessions.settle(id);
     parts.onProgress(`slices: ${work.name}`);
-    rows.push(await measureWork(parts, work, id, messages));
+    rows.push(await measureWork(parts, work, ids, messages));
   }
   return { rows };
 }
 
-async function measureWork(parts: SlicesParts, work: SlicedWork, id: string, messages: number): Promise<SliceRow> {
+async function measureWork(parts: SlicesParts, work: SlicedWork, ids: Ids, messages: number): Promise<SliceRow> {
   const times: (number | null)[] = [];
   const readMs = (): number | null => (parts.runtimePid === undefined ? null : processorMs(parts.runtimePid));
-  await work.run(parts, id, async (body) => {
+  await work.run(parts, ids, async (body) => {
     const before = readMs();
     const result = await body();
     const after = readMs();
