@@ -117,6 +117,8 @@ export const USER_BYTES_PER_DAY = 256 * 1024 * 1024;
 export const USER_SUMMARIZER_TOKENS_PER_DAY = 1_000_000;
 /** Sessions that a user creates in a day: one every three minutes, all day and night. */
 export const USER_SESSIONS_PER_DAY = 500;
+/** Exports of a session, or of all that is known of them, that a user takes in a day: each reads whole logs. */
+export const USER_EXPORTS_PER_DAY = 50;
 /** Sessions that a user has: past this nobody finds one again, and an erasure of the user takes long. */
 export const USER_SESSIONS = 10_000;
 /** What a summary that a user asks for counts at least: a call has a price, however little there is to read. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   USER_BYTES_PER_DAY,
+  USER_EXPORTS_PER_DAY,
   USER_MESSAGES_PER_DAY,
   USER_SESSIONS,
   USER_SESSIONS_PER_DAY,
@@ -51,7 +52,7 @@ export const sessionLimitsSchema = z
     tenantTokensPerDay: perDaySchema.describe("Their tokens, as estimated, and those that edits say anew"),
     userMessagesPerDay: ofUser(
       USER_MESSAGES_PER_DAY,
-      "Messages that a user brings to all of their sessions together, by a token or a ticket: appended, edited, imported or forked",
+      "Messages that a user brings to all of their sessions together, by a token or a ticket: appended, edited, imported or forked; each change of a session's metadata or settings counts as one",
     ),
     userTokensPerDay: ofUser(USER_TOKENS_PER_DAY, "Their tokens, as estimated"),
     userBytesPerDay: ofUser(USER_BYTES_PER_DAY, "Their bytes, as stored"),
@@ -60,6 +61,7 @@ export const sessionLimitsSchema = z
       "Tokens that models are to read because a user asks for a summary, or edits or erases what one covers, as estimated. Past that neither is done but erasing, and summaries of the user's sessions are extractive until the day is over",
     ),
     userSessionsPerDay: ofUser(USER_SESSIONS_PER_DAY, "Sessions that a user creates"),
+    userExportsPerDay: ofUser(USER_EXPORTS_PER_DAY, "Exports that a user takes, of a session or of all of theirs"),
     userSessions: ofUser(USER_SESSIONS, "Sessions that a user has, past which they can create none"),
     requestTier: requestTierSchema
       .optional()
@@ -83,6 +85,7 @@ export const quotaSchema = z.object({
     "user-bytes",
     "user-summarizer-tokens",
     "user-sessions",
+    "user-exports",
   ]),
   limit: z.int(),
   remaining: z.int().min(0),

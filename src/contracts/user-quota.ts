@@ -1,6 +1,7 @@
 import type { Fault } from "./errors.ts";
 import {
   USER_BYTES_PER_DAY,
+  USER_EXPORTS_PER_DAY,
   USER_MESSAGES_PER_DAY,
   USER_SESSIONS,
   USER_SESSIONS_PER_DAY,
@@ -21,6 +22,7 @@ export const NOTHING_OF_USER: UserTaken = { messages: 0, tokens: 0, bytes: 0, su
 export interface UserBounds {
   readonly day: Readonly<Record<UserCount, number | null>>;
   readonly sessionsPerDay: number | null;
+  readonly exportsPerDay: number | null;
   readonly sessions: number | null;
 }
 
@@ -42,6 +44,7 @@ export function userBoundsOf(limits: SessionLimits = {}): UserBounds {
       summarizerTokens: or(limits.userSummarizerTokensPerDay, USER_SUMMARIZER_TOKENS_PER_DAY),
     },
     sessionsPerDay: or(limits.userSessionsPerDay, USER_SESSIONS_PER_DAY),
+    exportsPerDay: or(limits.userExportsPerDay, USER_EXPORTS_PER_DAY),
     sessions: or(limits.userSessions, USER_SESSIONS),
   };
 }
@@ -64,13 +67,17 @@ function tighter(one: number | null | undefined, other: number | null): number |
   return one === null || one === undefined ? other : other === null ? one : Math.min(one, other);
 }
 
+/** What is counted one by one, where the list of the user's sessions is. */
+export type UserDeed = "sessions" | "exports";
+
 const QUOTA_NAMES = {
   messages: "user-messages",
   tokens: "user-tokens",
   bytes: "user-bytes",
   summarizerTokens: "user-summarizer-tokens",
   sessions: "user-sessions",
-} as const satisfies Record<UserCount | "sessions", Quota["name"]>;
+  exports: "user-exports",
+} as const satisfies Record<UserCount | UserDeed, Quota["name"]>;
 
 const WORDS = {
   messages: "messages",
@@ -78,7 +85,8 @@ const WORDS = {
   bytes: "bytes",
   summarizerTokens: "tokens of summaries made by hand or anew",
   sessions: "new sessions",
-} as const satisfies Record<UserCount | "sessions", string>;
+  exports: "exports",
+} as const satisfies Record<UserCount | UserDeed, string>;
 
 /** Why a user takes nothing more today; null as long as no bound is reached of what is asked for. */
 export function userDayFault(taken: UserTaken, asked: UserTaken, bounds: UserBounds, now: number): Fault | null {
@@ -99,7 +107,7 @@ export function userCopyFault(taken: UserTaken, copied: UserTaken, bounds: UserB
   return null;
 }
 
-export function userQuotaFault(name: UserCount | "sessions", limit: number, remaining: number, now: number): Fault {
+export function userQuotaFault(name: UserCount | UserDeed, limit: number, remaining: number, now: number): Fault {
   const resetSeconds = DAY_SECONDS - (Math.floor(now / 1_000) % DAY_SECONDS);
   const quota = QUOTA_NAMES[name];
   return {

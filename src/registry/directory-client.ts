@@ -3,6 +3,7 @@ import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import type { UserAsk } from "../contracts/user-quota.ts";
+import type { UserRef } from "../contracts/user.ts";
 import type { CreationGrant, DirectoryCursor, DirectoryEntry, Removal } from "./directory-entries.ts";
 import type { Directory } from "./directory.ts";
 
@@ -34,6 +35,8 @@ export interface DirectoryClient {
   announce(ref: SessionRef, createdAt: number, byUser?: UserAsk): Promise<CreationGrant>;
   /** Charges what a user is to copy into a session, before it is copied. Throws `quota_exceeded` and `too_many_sessions`. Not idempotent. */
   chargeUser(ref: SessionRef, ask: UserAsk): Promise<void>;
+  /** Counts an export that a user takes, before it is read. Throws `quota_exceeded`. Not idempotent. */
+  chargeExport(user: UserRef, ask: UserAsk): Promise<void>;
   /**
    * The entry is of a new life, and not of an earlier one that nobody took off the list. Idempotent.
    * @param grantedAt the word by which the life began
@@ -104,6 +107,7 @@ type DirectoryStub = DurableObjectStub &
     Directory,
     | "announce"
     | "auditName"
+    | "chargeExport"
     | "chargeUser"
     | "forgetAuditKey"
     | "list"
@@ -133,6 +137,9 @@ export function createDirectoryClient(
       unwrap(await (await stubOf(ref)).announce(plainRef(ref), createdAt, byUser ?? null)),
     chargeUser: async (ref, ask) => {
       unwrap(await (await stubOf(ref)).chargeUser(plainRef(ref), ask));
+    },
+    chargeExport: async ({ tenant, owner }, ask) => {
+      unwrap(await (await stubOf({ tenant, owner, session: "" })).chargeExport(ask));
     },
     renew: async (ref, metadata, grantedAt) => (await stubOf(ref)).renew(ref.session, metadata, grantedAt),
     remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),

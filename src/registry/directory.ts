@@ -126,6 +126,20 @@ export class Directory extends DurableObject<DirectoryEnv> {
     });
   }
 
+  /** Counts an export that a user takes, before it is read. One of whom nothing is known has nothing to read. */
+  async chargeExport({ bounds: { exportsPerDay } }: UserAsk): Promise<Outcome<null>> {
+    if (exportsPerDay === null || !this.#entries.isThere) return { ok: true, value: null };
+    return this.ctx.storage.transactionSync(() => {
+      const now = Date.now();
+      if (this.#days.count("exports", now) >= exportsPerDay) {
+        return { ok: false, fault: userQuotaFault("exports", exportsPerDay, 0, now) };
+      }
+      // Of one who was erased nothing is kept.
+      if (this.#erasure.row() === null) this.#days.add("exports", now);
+      return { ok: true, value: null };
+    });
+  }
+
   /** Counts what an isolate tells that the user took. Of one who was erased nothing is kept. */
   async noteTaken({ teller, day, ...sums }: UserDayReport): Promise<UserDayAnswer> {
     if (!this.#entries.isThere || this.#erasure.row() !== null) return { total: sums, told: sums };
@@ -133,16 +147,17 @@ export class Directory extends DurableObject<DirectoryEnv> {
   }
 
   /** Why the user creates no further session; null if nothing is in the way. */
-  #creationFault({ sessions, sessionsPerDay, ...bounds }: UserBounds, now: number): Fault | null {
+  #creationFault(bounds: UserBounds, now: number): Fault | null {
+    const { sessions, sessionsPerDay } = bounds;
     if (sessions !== null && this.#entries.isThere && this.#entries.count(sessions) >= sessions) {
       return tooManySessions(sessions);
     }
-    if (sessionsPerDay !== null && this.#days.sessions(now) >= sessionsPerDay) {
+    if (sessionsPerDay !== null && this.#days.count("sessions", now) >= sessionsPerDay) {
       return userQuotaFault("sessions", sessionsPerDay, 0, now);
     }
     // Whoever may say nothing more today begins nothing, however many objects have not heard of it yet.
     const anything = { messages: 1, tokens: 1, bytes: 1, summarizerTokens: 0 };
-    return userDayFault(this.#days.taken(now), anything, { sessions, sessionsPerDay, ...bounds }, now);
+    return userDayFault(this.#days.taken(now), anything, bounds, now);
   }
 
   #grant(
@@ -163,7 +178,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
       const erasure = this.#erasure.row();
       if (erasure !== null) return { ok: false, fault: erasedUser(erasure) };
       if (this.#owner.owe(ref, () => crypto.randomUUID())) this.#armAt(now);
-      if (byUser !== null && isNew) this.#days.countSession(now);
+      if (byUser !== null && isNew) this.#days.add("sessions", now);
       return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, spent, now) };
     });
   }

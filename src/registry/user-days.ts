@@ -1,7 +1,7 @@
 /** What a user took in a day over all of their sessions: what isolates tell of it, and what is charged before it is done. */
 
 import { dayName, DAY_SECONDS } from "../contracts/quota.ts";
-import { NOTHING_OF_USER, USER_COUNTS, type UserTaken } from "../contracts/user-quota.ts";
+import { NOTHING_OF_USER, USER_COUNTS, type UserDeed, type UserTaken } from "../contracts/user-quota.ts";
 import type { UserDayAnswer, UserDayReport } from "./user-day-client.ts";
 
 /** A report comes seconds after its day at most. */
@@ -11,6 +11,8 @@ const DAY_MS = DAY_SECONDS * 1_000;
 /** All of a day in one row: a report is billed as one. */
 interface Day {
   readonly sessions: number;
+  /** None where there were none yet. */
+  readonly exports?: number;
   /** What was charged before it was done. */
   readonly charged: UserTaken;
   /** What each isolate told of what its sessions took. */
@@ -31,14 +33,14 @@ export class UserDays {
     return totalOf(this.#on(now));
   }
 
-  /** Sessions that were created on the day of a moment. */
-  sessions(now: number): number {
-    return this.#on(now).sessions;
+  /** How often the user did something on the day of a moment. */
+  count(deed: UserDeed, now: number): number {
+    return this.#on(now)[deed] ?? 0;
   }
 
-  countSession(now: number): void {
+  add(deed: UserDeed, now: number): void {
     const day = this.#on(now);
-    this.#put(now, { ...day, sessions: day.sessions + 1 });
+    this.#put(now, { ...day, [deed]: (day[deed] ?? 0) + 1 });
   }
 
   charge(taken: UserTaken, now: number): void {

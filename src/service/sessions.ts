@@ -36,9 +36,11 @@ export const createSession = operation(
     const { metadata } = input;
     const tenant = await tenantOf(call);
     const settings = beginningSettings(call, input.settings, tenant);
+    const ask = askOfUser(call, tenant);
+    // The session that it continues notes it: not for one that may not be.
+    if (ask !== undefined && input.continueFrom !== undefined) await call.parts.directory.chargeUser(ref, ask);
     const continued = await beginningOf(call, ref, input);
     // The directory knows the session before anybody is told that it exists.
-    const ask = askOfUser(call, tenant);
     const grant = await call.parts.directory.register(ref, Date.now(), metadata ?? {}, undefined, ask);
     const birth = {
       ref,

@@ -23,8 +23,19 @@ const MAX_PAGE_LENGTH = 2 * 1024 * 1024;
 /** A session as lines, read page by page as they are taken. The first line is there before anything is answered. */
 export const exportSession = operation(
   { action: "exportSession", scopes: ["memory:read"], audit: "each" },
-  (call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> => exportLines(call, refOf(call, sessionId)),
+  async (call: Call, sessionId: string): Promise<AsyncIterable<TransferLine>> => {
+    const lines = await exportLines(call, refOf(call, sessionId));
+    await chargeExport(call);
+    return lines;
+  },
 );
+
+/** A user pays for an export before it is read; what a caller may not see costs nothing. */
+export async function chargeExport(call: Call): Promise<void> {
+  const ask = askOfUser(call, await tenantOf(call));
+  const { tenant, owner } = call.principal;
+  if (ask !== undefined) await call.parts.directory.chargeExport({ tenant, owner }, ask);
+}
 
 /** The same for a session that the caller may read. */
 export async function exportLines(call: Call, ref: SessionRef): Promise<AsyncIterable<TransferLine>> {

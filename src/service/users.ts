@@ -15,14 +15,16 @@ import {
 import type { DirectoryCursor } from "../registry/directory-client.ts";
 import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
-import { exportLines } from "./transfer.ts";
+import { chargeExport, exportLines } from "./transfer.ts";
 
 /** All that is known of a user, read page by page as it is taken. A user whom nobody knows, or the caller may not see, has nothing. */
 export const exportUser = operation(
   { action: "exportUser", scopes: ["memory:read"], audit: "each", isSessionless: true },
   async (call: Call, userId: string): Promise<AsyncIterable<UserTransferLine>> => {
     const owner = parseUserId(userId);
-    return userLines(call, owner, mayActFor(call, owner) ? { tenant: call.principal.tenant, owner } : null);
+    const mayRead = mayActFor(call, owner);
+    if (mayRead) await chargeExport(call);
+    return userLines(call, owner, mayRead ? { tenant: call.principal.tenant, owner } : null);
   },
 );
 

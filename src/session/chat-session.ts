@@ -41,12 +41,15 @@ import {
   toMessage,
   toSummary,
 } from "./reading.ts";
-import { tokensReadAgain } from "./redo.ts";
+import { goodThrough } from "./redo.ts";
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
 import type { SummaryStep } from "./summarizing.ts";
+
+/** A change of metadata or settings writes as much as a message does, and counts like one. */
+const ONE_CHANGE = { messages: 1 };
 
 /** What a log holds, each message as it was appended. */
 type Size = Pick<UserTaken, "messages" | "tokens" | "bytes">;
@@ -217,6 +220,8 @@ export class ChatSession extends LiveSession {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
+      const now = Date.now();
+      if (isByUser) this.#refuseOverQuota(session, ONE_CHANGE, now);
       const settings =
         patch.settings === undefined || !isByUser
           ? (patch.settings ?? session.settings)
@@ -224,7 +229,6 @@ export class ChatSession extends LiveSession {
       this.shell.store.updateSession(patch.metadata ?? session.metadata, settings);
       this.shell.forgetRow();
       const updated = this.shell.known();
-      const now = Date.now();
       const isArchived = session.archiveRev > 0;
       const isNews = isArchived && patch.metadata !== undefined;
       const isFollowed = settingsOf(session).archiveMessages === settingsOf(updated).archiveMessages;
@@ -232,6 +236,7 @@ export class ChatSession extends LiveSession {
       if (isNews || isLacking || isArchivedInVain(updated)) oweArchive(this.shell.store, updated, newId, now);
       oweSummaryIfDue(this.shell.store, updated, newId, now);
       this.shell.changed();
+      if (isByUser) this.userQuota.count(session, ONE_CHANGE, now);
       return { ...readState(this.shell.store, this.shell.known()), grantedAt: session.grantedAt };
     });
   }
@@ -269,13 +274,13 @@ export class ChatSession extends LiveSession {
       const now = Date.now();
       const session = this.shell.hear(this.shell.known(), tenant);
       const day = this.#beginDay(session, tenant, now);
-      const summarizerTokens = byUser === undefined ? 0 : this.#tokensReadAgain(id);
+      const goodBefore = goodThrough(this.shell.store);
       const outcome = editMessage(this.shell.store, session, id, patch, newId, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
       day?.measure();
       const { tokens, content } = outcome.value;
       const said = { messages: 1, tokens, bytes: byteLength(JSON.stringify(content)) };
-      const taken = byUser === undefined ? null : { ...said, summarizerTokens };
+      const taken = byUser === undefined ? null : { ...said, summarizerTokens: this.#tokensReadAgain(goodBefore) };
       if (taken !== null) this.#refuseOverQuota(session, taken, now);
       this.shell.search.update(outcome.value.seq);
       oweSummaryIfDue(this.shell.store, session, newId, now);
@@ -295,9 +300,10 @@ export class ChatSession extends LiveSession {
     const now = Date.now();
     const erased = this.shell.answer(() => {
       const session = this.shell.known();
-      const summarizerTokens = isByUser ? this.#tokensReadAgain(id) : 0;
+      const goodBefore = goodThrough(this.shell.store);
       const outcome = eraseMessage(this.shell.store, session, id, newId, now);
       if (!outcome.ok) throw new Refusal(outcome.fault);
+      const summarizerTokens = isByUser ? this.#tokensReadAgain(goodBefore) : 0;
       const { seq } = outcome.value;
       this.shell.search.remove([seq]);
       this.shell.changed();
@@ -383,8 +389,7 @@ export class ChatSession extends LiveSession {
     const now = Date.now();
     const owed = this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
-      const isOpen = summarizeJob(this.shell.store) !== undefined;
-      const summarizerTokens = isByUser && (!isOpen || request.fromScratch === true) ? this.#tokensByHand(request) : 0;
+      const summarizerTokens = isByUser ? this.#tokensByHand(request) : 0;
       const row = oweSummaryByHand(this.shell.store, session, request, newId, now);
       const { limits } = session.tenantSettings;
       const fault =
@@ -411,16 +416,22 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  /** What models are given again once a message is changed. */
-  #tokensReadAgain(id: string): TokenCount {
-    const row = findMessage(this.shell.store, id);
-    return row === null || row.content === null ? 0 : tokensReadAgain(this.shell.store, row.seq);
+  /** What models are to be given again because of a change. Changes that share one new summary are counted as one. */
+  #tokensReadAgain(goodBefore: Seq): TokenCount {
+    const { messages } = this.shell.store;
+    const good = goodThrough(this.shell.store);
+    if (good >= goodBefore) return 0;
+    return Math.max(MIN_USER_SUMMARY_TOKENS, messages.totalCostAt(goodBefore) - messages.totalCostAt(good));
   }
 
-  /** What models are given for a summary by hand. */
+  /** What models are to be given for a summary by hand. */
   #tokensByHand({ fromScratch }: SummarizeRequest): TokenCount {
     const { messages, summaries } = this.shell.store;
-    const from = fromScratch === true ? 0 : (summaries.newest()?.throughSeq ?? 0);
+    const open = summarizeJob(this.shell.store);
+    const isAnew = fromScratch === true && open?.fromScratch !== true;
+    // What is under way already is asked for once more where it failed, and whoever waits for it keeps the object awake.
+    if (open !== undefined && !isAnew) return MIN_USER_SUMMARY_TOKENS;
+    const from = isAnew ? 0 : (summaries.newest()?.throughSeq ?? 0);
     return Math.max(MIN_USER_SUMMARY_TOKENS, (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from));
   }
 

@@ -1,4 +1,4 @@
-import type { Seq, TokenCount } from "../contracts/message.ts";
+import type { Seq } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
 import { ownSources } from "../memory/items.ts";
 import { summarizeJob } from "./owed-summaries.ts";
@@ -88,12 +88,14 @@ export function withoutItems(draft: Draft, isGone: (item: KeptItem) => boolean):
   return { ...draft, items: keep(draft.items), good };
 }
 
-/** Tokens that models are given again once a message is changed: all that is summarized, after the last version before it. */
-export function tokensReadAgain(store: SessionStore, seq: Seq): TokenCount {
-  const newest = store.summaries.newest();
-  if (newest === null || seq > newest.throughSeq) return 0;
-  const base = store.summaries.byVersion(store.summaries.versionBefore(seq));
-  return store.messages.totalCostAt(newest.throughSeq) - store.messages.totalCostAt(base?.throughSeq ?? 0);
+/** Through which message what models made of the log stays good: a change before it makes them read again from there. */
+export function goodThrough(store: SessionStore): Seq {
+  const newest = store.summaries.newest()?.throughSeq ?? 0;
+  const job = summarizeJob(store);
+  if (job === undefined) return newest;
+  const sound = lastSoundVersion(store);
+  const settled = sound === Number.MAX_SAFE_INTEGER ? newest : (store.summaries.byVersion(sound)?.throughSeq ?? 0);
+  return Math.max(settled, job.taintedFromSeq === null ? begunThrough(job) : 0);
 }
 
 /** The last message that a summarizer was given of a job; 0 if none. */

@@ -19,6 +19,8 @@ export const freshTenant = (): string => `t-${crypto.randomUUID()}`;
 export interface UserSurface {
   /** A body that is text goes as JSON Lines. */
   send<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<HttpAnswer<Body>>;
+  /** Reads an answer of JSON Lines to its end. @returns its status */
+  lines(path: string): Promise<number>;
   /** Opens a socket on a session with the user's token. */
   follow(session: string): Promise<LiveClient>;
 }
@@ -42,6 +44,11 @@ export function userOf(tenant: string, owner: string, change: Parameters<typeof 
       // Not text(): the runtime warns of that for JSON Lines.
       const text = new TextDecoder().decode(await answer.arrayBuffer());
       return { status: answer.status, text, body: JSON.parse(text) };
+    },
+    async lines(path) {
+      const answer = await app.request(urlOf(path));
+      await answer.arrayBuffer();
+      return answer.status;
     },
     async follow(session) {
       const client = clientOf(

@@ -21,6 +21,7 @@ describe("what a user may", () => {
     expect(usual).toEqual({
       day: { messages: 10_000, tokens: 4_000_000, bytes: 268_435_456, summarizerTokens: 1_000_000 },
       sessionsPerDay: 500,
+      exportsPerDay: 50,
       sessions: 10_000,
     });
     expect(userBoundsOf({ userMessagesPerDay: 3, userSessions: null })).toEqual({

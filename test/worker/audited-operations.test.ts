@@ -38,7 +38,7 @@ const NO_OPERATIONS: Record<string, readonly string[]> = {
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
   "readiness.ts": ["createReadiness"],
   // For those that are operations: they have seen to it that the caller may read the session.
-  "transfer.ts": ["exportLines"],
+  "transfer.ts": ["chargeExport", "exportLines"],
 };
 
 /** Those that send a body, and change nothing. */

@@ -213,6 +213,43 @@ describe("the sessions of a user", () => {
   });
 });
 
+describe("the exports of a user", () => {
+  it("are bounded in a day, of one session and of all together, and do not bound a back end", async () => {
+    const { user, backEnd, ref, owner } = await userWith({ userExportsPerDay: 2 });
+    const { session } = ref();
+    expect(await user.send(...append(session))).toMatchObject({ status: 201 });
+    const asLines = (path: string) => user.lines(path);
+    expect(await asLines(`/sessions/${ref().session}/export`)).toBe(404);
+    expect(await asLines(`/sessions/${session}/export`)).toBe(200);
+    expect(await asLines(`/users/${owner}`)).toBe(200);
+    for (const path of [`/sessions/${session}/export`, `/users/${owner}`]) {
+      expect(await user.send("GET", path)).toMatchObject(overQuota("user-exports"));
+      expect(await backEnd.lines(path)).toBe(200);
+    }
+  });
+});
+
+it("a change of a session's metadata or settings counts like a message", async () => {
+  const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 2 });
+  const { session } = ref();
+  expect(await user.send(...append(session))).toMatchObject({ status: 201 });
+  const change = ["PATCH", `/sessions/${session}`, { metadata: { a: "b" } }] as const;
+  expect(await user.send(...change)).toMatchObject({ status: 200 });
+  expect(await user.send(...change)).toMatchObject(overQuota("user-messages"));
+  expect(await user.send(...append(session))).toMatchObject(overQuota("user-messages"));
+  expect(await backEnd.send(...change)).toMatchObject({ status: 200 });
+});
+
+it("a session that may not be leaves no trace in the one that it was to continue", async () => {
+  const { user, ref } = await userWith({ userSessions: 1 });
+  const source = ref();
+  expect(await user.send(...append(source.session))).toMatchObject({ status: 201 });
+  const before = await storedText(source);
+  const next = { id: ref().session, continueFrom: source.session };
+  expect(await user.send("POST", "/sessions", next)).toMatchObject({ body: { code: "too_many_sessions" } });
+  expect(await storedText(source)).toBe(before);
+});
+
 describe("what models read again for a user", () => {
   it("is bounded by hand and by edits, refuses no erasure, and a back end goes on", async () => {
     const { user, backEnd, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });
@@ -235,6 +272,23 @@ describe("what models read again for a user", () => {
     expect(await user.send("DELETE", `${path}/messages/m1`)).toMatchObject({ status: 202 });
     expect(await backEnd.send("PATCH", `${path}/messages/m0`, { content: "Coffee." })).toMatchObject({ status: 200 });
   });
+});
+
+it("changes that share one new summary count once, and as much as a call costs at least", async () => {
+  const { user, ref } = await userWith({ userSummarizerTokensPerDay: 1_000 });
+  const source = ref();
+  const messages = Array.from({ length: 8 }, (_, at) => said(`I like tea number ${at}.`, `m${at}`));
+  unwrap(await sessionAt(source).append({ messages }, birthOf(source)));
+  unwrap(await sessionAt(source).summarize({ keepRecentTokens: 0 }));
+  const version = async () => unwrap(await sessionAt(source).state()).summary?.version ?? 0;
+  await until("it is summarized", async () => (await version()) === 1);
+  const edit = (id: string) =>
+    user.send("PATCH", `/sessions/${source.session}/messages/${id}`, { content: `I like ${id}, not tea.` });
+  // Both are made good by one summary, five seconds from now: the second one asks for nothing more.
+  expect(await edit("m0")).toMatchObject({ status: 200 });
+  expect(await edit("m1")).toMatchObject({ status: 200 });
+  await until("it is summarized anew", async () => (await version()) === 2);
+  expect(await edit("m2")).toMatchObject(overQuota("user-summarizer-tokens"));
 });
 
 it("tells no directory of what a back end says, nor of a user who says nothing", async () => {

@@ -145,7 +145,7 @@ const update = defineRoute({
   answers: {
     200: { description: "The session as it is now", schema: sessionStateSchema, example: sample.session },
   },
-  problems: ["session_not_found", "setting_not_allowed", "session_expired", "session_not_ready"],
+  problems: ["session_not_found", "setting_not_allowed", "session_expired", "session_not_ready", "quota_exceeded"],
   async handle(call, { params, body }) {
     return { status: 200, body: await updateSession(call, params.sessionId, body) };
   },

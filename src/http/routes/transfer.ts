@@ -19,7 +19,7 @@ const exportRoute = defineRoute({
   answers: {
     200: { description: "The lines", schema: transferLineSchema, example: sample.transferLine, isLines: true },
   },
-  problems: ["session_not_found", "session_expired", "session_not_ready"],
+  problems: ["session_not_found", "session_expired", "session_not_ready", "quota_exceeded"],
   async handle(call, { params }) {
     return { status: 200, body: await exportSession(call, params.sessionId) };
   },

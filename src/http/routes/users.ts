@@ -18,7 +18,7 @@ const exportRoute = defineRoute({
   answers: {
     200: { description: "The lines", schema: userTransferLineSchema, example: sample.userLine, isLines: true },
   },
-  problems: [],
+  problems: ["quota_exceeded"],
   async handle(call, { params }) {
     return { status: 200, body: await exportUser(call, params.userId) };
   },
