@@ -150,8 +150,8 @@ async function confirm(
     }
     // Before the session confirms, which is the last to know of them. Without the list the job comes again.
     for (const ended of owed.settles) await parts.operations.clear(ended);
-    await session.confirmErased(jobId, incarnation);
-    await reportRecovery(parts, job, hasFailed);
+    const hasFailedSince = await session.confirmErased(jobId, incarnation);
+    await reportRecovery(parts, job, hasFailed || hasFailedSince);
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
     await session.forgetArchived(jobId, incarnation);
@@ -164,8 +164,8 @@ async function confirm(
     // Before the session confirms, which would not come again for it.
     if (aside !== null) await reportSetAside(parts, job, aside);
     const setAside = aside === null ? {} : { setAside: aside.total };
-    await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq, ...setAside });
-    await reportRecovery(parts, job, hasFailed);
+    const hasFailedSince = await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq, ...setAside });
+    await reportRecovery(parts, job, hasFailed || hasFailedSince);
   }
 }
 

@@ -27,11 +27,11 @@ export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Prom
     const confirmed = read.owed.filter((_, index) => answers[index]?.isConfirmed === true);
     const rows = confirmed.flatMap((owed) => owed.rows);
     const further = answers.flatMap((answer) => answer?.further ?? []);
-    await session.confirmCopyErasures(jobId, incarnation, rows, further);
+    const hasFailedSince = await session.confirmCopyErasures(jobId, incarnation, rows, further);
     const failed = told.find((one) => one.status === "rejected");
     // The rest is told again after a pause that grows: thrown on, it would be taken for a session that is out of reach itself.
     if (failed !== undefined) return giveBack(job, failed.reason, parts);
-    await reportRecovery(parts, job, read.hasFailed);
+    await reportRecovery(parts, job, read.hasFailed || hasFailedSince);
     afterRow = read.lastRow;
   }
   await session.waitForCopies(jobId, incarnation);

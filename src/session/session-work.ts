@@ -148,12 +148,14 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     return this.shell.work(jobId, incarnation, null, (session) => readArchiveDelta(this.shell.store, session, jobId));
   }
 
-  async confirmArchived(jobId: string, incarnation: string, delta: Confirmed): Promise<void> {
-    this.shell.work(jobId, incarnation, undefined, (session) => {
+  /** @returns whether operators may have the job on their lists: another delivery may have failed since this one began */
+  async confirmArchived(jobId: string, incarnation: string, delta: Confirmed): Promise<boolean> {
+    return this.shell.work(jobId, incarnation, false, (session) => {
+      const mayBeKnown = this.#mayBeListed(jobId);
       const isDone = confirmArchived(this.shell.store, session, jobId, delta, newId, Date.now());
       this.shell.forgetRow();
       if (!isDone) this.shell.arm();
-      return undefined;
+      return mayBeKnown;
     });
   }
 
@@ -200,14 +202,25 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     return { metadata: session.metadata, isListed: session.copying?.kind !== "import" };
   }
 
-  /** The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been. */
-  async confirmErased(jobId: string, incarnation: string): Promise<void> {
-    if (this.shell.owed(jobId, incarnation) === null) return;
+  /**
+   * The archive erased this life of the session. If nothing else is owed, the object is left as if it had never been.
+   * @returns whether operators may have the job on their lists
+   */
+  async confirmErased(jobId: string, incarnation: string): Promise<boolean> {
+    if (this.shell.owed(jobId, incarnation) === null) return false;
+    const mayBeKnown = this.#mayBeListed(jobId);
     this.shell.transact(() => {
       this.shell.store.jobs.delete(jobId);
       this.shell.arm();
     });
     await this.#vanishIfDone();
+    return mayBeKnown;
+  }
+
+  /** Told by whoever ends a job, of the job as it is then. */
+  #mayBeListed(jobId: string): boolean {
+    const job = this.shell.store.jobs.byId(jobId);
+    return job !== null && mayBeListed(job);
   }
 
   /**
@@ -227,19 +240,22 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /**
    * @param rows of what copies confirmed
    * @param further what copies of theirs have to be told
+   * @returns whether operators may have the job on their lists
    */
   async confirmCopyErasures(
     jobId: string,
     incarnation: string,
     rows: readonly number[],
     further: readonly CopyErasures[],
-  ): Promise<void> {
-    if (this.shell.owed(jobId, incarnation) === null) return;
+  ): Promise<boolean> {
+    if (this.shell.owed(jobId, incarnation) === null) return false;
+    const mayBeKnown = this.#mayBeListed(jobId);
     this.shell.transact(() => {
       confirmCopyErasures(this.shell.store, jobId, rows, further, Date.now());
       this.shell.arm();
     });
     await this.#vanishIfDone();
+    return mayBeKnown;
   }
 
   /** All that is owed was told once, and some of it not confirmed yet. */

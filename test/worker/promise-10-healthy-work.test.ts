@@ -430,6 +430,23 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
+  it("forgets work of which another delivery failed while it was being done", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    await deliver(await jobOf(ref, "summarize"));
+    const job = await jobOf(ref, "archive");
+    const away = pipelineParts({ withDatabase: () => Promise.reject(new Error("away")) });
+    const late = partsWith((of) => ({
+      readArchiveDelta: async (...given) => {
+        const delta = await sessionAt(of).readArchiveDelta(...given);
+        for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, away);
+        return delta;
+      },
+    }));
+    expect(await deliver(job, late)).toBe("acked");
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
   it("forgets a summary that failed when another takes its place from the whole log", async () => {
     const ref = await chatOf(8);
     await oweSummary(ref);
