@@ -87,20 +87,20 @@ export async function indexFailure(
       lastError: reason,
       lastFailedAt: new Date(lastFailedAt).toISOString(),
     });
-    if (!gaveUp) await clearIfOver(parts, job);
+    if (!gaveUp) await noteListed(parts, job, reason);
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
   }
 }
 
 /**
- * Another delivery may have done the job while this one told of its failure, and have taken it off the list before it was there. That is asked
- * afterwards: from then on whoever does it finds it on the list.
+ * Another delivery may have done the job, or some of it, while this one told of its failure, and have taken it off the list before it was
+ * there. That is said afterwards: from then on whoever does the rest knows that it is on the list.
  */
-async function clearIfOver(parts: ReportParts, job: ReportedJob): Promise<void> {
+async function noteListed(parts: ReportParts, job: ReportedJob, reason: string): Promise<void> {
   if (job.incarnation === undefined) return;
-  const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
-  if (standing === "over") await parts.operations.clear(job.jobId);
+  const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason);
+  if (!isOwed) await parts.operations.clear(job.jobId);
 }
 
 /**

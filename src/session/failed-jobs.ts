@@ -31,7 +31,8 @@ export const NEVER_FAILED = {
 } as const satisfies Partial<JobRow>;
 
 /**
- * Notes that operators were told of a delivery which the queue gave up. No attempt failed by that.
+ * Notes that operators were told of a delivery which failed, or which the queue gave up: what was noted of that may be forgotten since,
+ * because another delivery came further. No attempt fails by it.
  * @returns false if the job is over, and they need not know
  */
 export function noteUndelivered(store: SessionStore, job: JobRow | null, reason: string, now: number): boolean {

@@ -447,6 +447,34 @@ describe("the list of failures", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
+  it("forgets work of which a failure was told only after another delivery had done some of it", async () => {
+    const ref = await chatOf(8);
+    await oweSummary(ref);
+    await deliver(await jobOf(ref, "summarize"));
+    const job = await jobOf(ref, "archive");
+    const halfway = partsWith((of) => ({
+      confirmArchived: async (...given) => {
+        unwrap(await withoutAlarm(of, (session) => session.update({ metadata: { topic: "more" } })));
+        return sessionAt(of).confirmArchived(...given);
+      },
+    }));
+    const away = pipelineParts({
+      withDatabase: () => Promise.reject(new Error("away")),
+      operations: {
+        ...operations,
+        report: async (failure) => {
+          await deliver(job, halfway);
+          await operations.report(failure);
+        },
+      },
+    });
+    for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, away);
+    expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
+    expect(await deliver(job)).toBe("acked");
+    expect(await owedJobs(ref)).toEqual([]);
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
   it("forgets a summary that failed when another takes its place from the whole log", async () => {
     const ref = await chatOf(8);
     await oweSummary(ref);
