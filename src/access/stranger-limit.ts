@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { ThreadkeepError } from "../contracts/errors.ts";
+import { parseIpAddress } from "../telemetry/ip-address.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { type Admit, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "./rate-limit.ts";
 
@@ -9,6 +10,9 @@ import { type Admit, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "./rate-limit
 const ADDRESS_HEADER = "CF-Connecting-IP";
 /** Networks that are kept out, and credentials that were good, as an isolate remembers them. */
 const MAX_REMEMBERED = 5_000;
+/** A /64: a home has as many addresses of IPv6 as it likes. */
+const HOME_GROUPS = 4;
+const NO_ADDRESS = "no address";
 
 export interface StrangerLimitOptions {
   readonly admit: Admit;
@@ -69,19 +73,12 @@ function digest(text: string): string {
 }
 
 /**
- * Whom an address belongs to: an IPv4 address to itself, an IPv6 address to its /64, of which every home has one to itself. Null
- * where there is none, as on a laptop.
+ * Whom an address belongs to: an IPv4 address to itself, however it is spelt, an IPv6 address to its /64, of which every home has one
+ * to itself. Whatever is no address is counted as one. Null where there is none, as on a laptop.
  */
 export function networkOf(address: string | null): string | null {
   if (address === null || address === "") return null;
-  if (!address.includes(":")) return address;
-  const [head = "", tail] = address.toLowerCase().split("::");
-  const before = head.split(":").filter((group) => group !== "");
-  const after = tail === undefined ? [] : tail.split(":").filter((group) => group !== "");
-  const zeros = Array.from({ length: Math.max(0, 8 - before.length - after.length) }, () => "0");
-  const groups = [...before, ...(tail === undefined ? [] : zeros), ...after];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ""))
-    .join(":")}::/64`;
+  const parsed = parseIpAddress(address);
+  if (parsed === null) return NO_ADDRESS;
+  return parsed.version === 4 ? parsed.octets.join(".") : `${parsed.groups.slice(0, HOME_GROUPS).join(":")}::/64`;
 }

@@ -1,21 +1,14 @@
 /** Who is told of alerts: THREADKEEP_ALERT_WEBHOOK and what goes with it. */
 
 import { z } from "zod";
+import { isSafeUrl } from "./variable-kinds.ts";
 
 /** A secret shorter than this can be guessed. */
 const MIN_SECRET_LENGTH = 20;
-const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
-/** Notices name what is wrong with a deployment: they cross no network unencrypted. Its path may hold a secret, its user name may not. */
-function isWebhook(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || url.username !== "" || url.password !== "") return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK.has(url.hostname));
-}
 
 export const alertWebhookVariable = z
   .string({ error: "THREADKEEP_ALERT_WEBHOOK must be text" })
-  .refine((text) => text === "" || isWebhook(text), {
+  .refine((text) => text === "" || isSafeUrl(text), {
     error:
       'THREADKEEP_ALERT_WEBHOOK must be an https URL without a user name, http on loopback alone, or empty: set it with "wrangler secret put THREADKEEP_ALERT_WEBHOOK"',
   });

@@ -2,18 +2,16 @@
 
 import { z } from "zod";
 import { tenantIdSchema } from "../contracts/tenant.ts";
+import { isSafeUrl } from "./variable-kinds.ts";
 
 const NAME = "THREADKEEP_JWT_ISSUERS";
 const EXAMPLE = `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`;
 /** Each is asked for its keys: past this it is a list of customers, and wants a place of its own. */
 const MAX_ISSUERS = 100;
-const LOOPBACK_NAMES = new Set(["localhost", "127.0.0.1", "[::1]"]);
 
-/** Keys that came over a plain connection could be anybody's; on the machine itself there is nobody in between. */
+/** Keys that came over a plain connection could be anybody's. */
 function isSafeAddress(text: string): boolean {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || url.username !== "" || url.password !== "" || url.hash !== "") return false;
-  return url.protocol === "https:" || (url.protocol === "http:" && LOOPBACK_NAMES.has(url.hostname));
+  return isSafeUrl(text) && new URL(text).hash === "";
 }
 
 const safeAddress = z.string({ error: "must be a string" }).refine(isSafeAddress, {

@@ -10,7 +10,7 @@ import { hostsVariable } from "./hosts.ts";
 import { issuersVariable } from "./issuers.ts";
 import { logLevelVariable, logSampleVariable } from "./logging.ts";
 import { originsVariable } from "./origins.ts";
-import { httpUrlOrEmpty, price, secret, wholeNumber } from "./variable-kinds.ts";
+import { safeUrlOrEmpty, price, secret, wholeNumber } from "./variable-kinds.ts";
 
 export interface VariableFacts {
   /** What it sets, and what it may be. In Markdown, on one line, without a full stop at its end. */
@@ -117,13 +117,13 @@ export const VARIABLES = {
       meaning:
         "what stands behind the built-in summarizer: `extractive`, `workers-ai/@cf/…` (not with `npm start`), `openai-compatible/MODEL` or `anthropic/MODEL`",
     }),
-  THREADKEEP_MODEL_BASE_URL: httpUrlOrEmpty(
-    "THREADKEEP_MODEL_BASE_URL must be an http or https URL without a user name, such as https://api.openai.com/v1, or empty",
+  THREADKEEP_MODEL_BASE_URL: safeUrlOrEmpty(
+    "THREADKEEP_MODEL_BASE_URL must be an https URL without a user name, such as https://api.openai.com/v1, http on loopback alone, or empty",
   )
     .prefault("")
     .register(variableFacts, {
       meaning:
-        "where an `openai-compatible` model is served, up to and with `/v1`; with `anthropic`, another address of the same API",
+        "where an `openai-compatible` model is served, up to and with `/v1`: an `https` URL (`http` on loopback); with `anthropic`, another address of the same API",
     }),
   THREADKEEP_MODEL_API_KEY: z
     .string({ error: "THREADKEEP_MODEL_API_KEY must be text" })
@@ -143,13 +143,13 @@ export const VARIABLES = {
   THREADKEEP_MODEL_OUTPUT_PRICE: price("THREADKEEP_MODEL_OUTPUT_PRICE").prefault("").register(variableFacts, {
     meaning: "US dollars per million output tokens",
   }),
-  SUMMARIZER_MCP_URL: httpUrlOrEmpty(
-    "SUMMARIZER_MCP_URL must be an http or https URL, or empty for the built-in summarizer",
+  SUMMARIZER_MCP_URL: safeUrlOrEmpty(
+    "SUMMARIZER_MCP_URL must be an https URL without a user name, http on loopback alone, or empty for the built-in summarizer",
   )
     .prefault("")
     .register(variableFacts, {
       meaning:
-        "another MCP server with the tool `summarize_conversation`, in place of the built-in one; empty: the built-in one",
+        "another MCP server with the tool `summarize_conversation`, in place of the built-in one: an `https` URL (`http` on loopback); empty: the built-in one",
     }),
   SUMMARIZER_MCP_TOKEN: z
     .string({ error: 'SUMMARIZER_MCP_TOKEN must be text: set it with "wrangler secret put SUMMARIZER_MCP_TOKEN"' })

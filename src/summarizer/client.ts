@@ -130,7 +130,8 @@ export function createSummarizerClient(options: SummarizerClientOptions): Summar
         fetch: async (url, init) => {
           // The transport ends its requests when it closes; the time limit has to reach the wire by itself.
           const ends = AbortSignal.any(init?.signal ? [cancelled, init.signal] : [cancelled]);
-          const response = await options.fetch(new Request(url, { ...init, signal: ends }));
+          // A redirect would lead what was said in a chat to another than the address that is set.
+          const response = await options.fetch(new Request(url, { ...init, redirect: "manual", signal: ends }));
           last.refusal = response.ok ? null : refusalOf(response);
           return response;
         },

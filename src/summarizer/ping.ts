@@ -14,7 +14,7 @@ export async function pingSummarizer(options: SummarizerClientOptions): Promise<
     options.token === undefined ? {} : { authorization: `Bearer ${options.token}` };
   const transport = new StreamableHTTPClientTransport(new URL(options.url), {
     requestInit: { headers },
-    fetch: (url, init) => options.fetch(new Request(url, { ...init, signal })),
+    fetch: (url, init) => options.fetch(new Request(url, { ...init, redirect: "manual", signal })),
   });
   const client = new Client({ name: options.name, version: VERSION }, { versionNegotiation: { mode: "auto" } });
   const limits = { signal, timeout: options.timeoutMs };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config.ts";
+import { VARIABLES } from "../../src/config/variables.ts";
 
 const PLAIN = {
   THREADKEEP_API_KEY: "tk_0123456789abcdefghij",
@@ -77,7 +78,7 @@ describe("a setting that cannot work says which variable it is and what to do", 
     [{ THREADKEEP_MODEL: "workers-ai/@cf/x" }, "binding AI is missing", "[env.….ai]"],
     [{ THREADKEEP_MODEL: "workers-ai/@cf/x", AI: "yes" }, "AI is no Workers AI binding", "wrangler.toml"],
     [{ THREADKEEP_MODEL: "openai-compatible/m" }, "THREADKEEP_MODEL_BASE_URL is missing", "https://api.openai.com/v1"],
-    [{ THREADKEEP_MODEL_BASE_URL: "localhost:11434" }, "THREADKEEP_MODEL_BASE_URL must be", "http or https"],
+    [{ THREADKEEP_MODEL_BASE_URL: "localhost:11434" }, "THREADKEEP_MODEL_BASE_URL must be", "an https URL"],
     [
       { THREADKEEP_MODEL_BASE_URL: "https://me:secret@api.example/v1" },
       "THREADKEEP_MODEL_BASE_URL must be",
@@ -98,6 +99,32 @@ describe("a setting that cannot work says which variable it is and what to do", 
     expect(faults[0]).toContain(what);
     expect(faults[0]).toContain(mend);
   });
+
+  test.each(["THREADKEEP_MODEL_BASE_URL", "SUMMARIZER_MCP_URL", "THREADKEEP_ALERT_WEBHOOK"] as const)(
+    "and %s is https, or http on this machine alone",
+    (name) => {
+      for (const url of [
+        "https://models.example/v1",
+        "http://localhost:1/v1",
+        "http://127.0.0.1:1/",
+        "http://[::1]:1/",
+        "http://127.9.9.9/",
+      ]) {
+        expect(VARIABLES[name].safeParse(url).success, url).toBe(true);
+      }
+      for (const url of [
+        "http://models.example/v1",
+        "http://10.0.0.7/v1",
+        "http://localhost.example/v1",
+        "http://127.0.0.1.example/v1",
+        "http://127.0.0.1@models.example/v1",
+        "HTTP://models.example/v1",
+        "ws://localhost/v1",
+      ]) {
+        expect(VARIABLES[name].safeParse(url).success, url).toBe(false);
+      }
+    },
+  );
 
   test("and all of them stand in one message, without the secrets", () => {
     const faults = faultsOf({

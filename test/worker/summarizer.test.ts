@@ -6,6 +6,7 @@ import { z } from "zod";
 import { SUMMARIZE_TOOL, type SummarizerAnswer, type SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import { createSummarizerClient, SummarizerError } from "../../src/summarizer/client.ts";
 import { extractive } from "../../src/summarizer/extractive.ts";
+import { pingSummarizer } from "../../src/summarizer/ping.ts";
 import { parseRetryAfter } from "../../src/summarizer/retry-after.ts";
 import { createSummarizerHandler, IN_PROCESS_SUMMARIZER_URL, SUMMARIZER_ROUTE } from "../../src/summarizer/server.ts";
 import type { Summarizer } from "../../src/summarizer/summarizer.ts";
@@ -65,6 +66,19 @@ describe("the built-in agent, called in-process over MCP", () => {
     expect(answer).toEqual(await extractive.summarize(REQUEST));
     expect(answer.items[0]).toEqual(REQUEST.previous[0]);
     expect(answer.items.length).toBeGreaterThan(1);
+  });
+
+  test("is led to no other address by a redirect, whatever it was asked", async () => {
+    const asked: { url: string; redirect: string }[] = [];
+    const redirecting: Wire = async ({ url, redirect }) => {
+      asked.push({ url, redirect });
+      return Response.redirect("http://elsewhere.example/mcp", 307);
+    };
+    await failureOf(call(redirecting, { token: "secret-token" }));
+    const options = { fetch: redirecting, url: IN_PROCESS_SUMMARIZER_URL, timeoutMs: 5_000, name: "threadkeep-test" };
+    await expect(pingSummarizer(options)).rejects.toThrow("Error POSTing to endpoint");
+    expect(asked.length).toBeGreaterThan(1);
+    for (const request of asked) expect(request).toEqual({ url: IN_PROCESS_SUMMARIZER_URL, redirect: "manual" });
   });
 
   test("takes two requests: one to negotiate, one to call", async () => {
