@@ -7,6 +7,9 @@ import { describeError, StartError } from "./start-error.ts";
 /** The role with no more rights than the Worker needs. Migrations define it; a password is no business of theirs. */
 const WORKER_ROLE = "threadkeep_worker";
 
+/** A statement that takes so long is stuck, and a transaction that it left open holds locks. */
+const WORKER_TIMEOUTS = { statement_timeout: "20s", idle_in_transaction_session_timeout: "60s" };
+
 const MIGRATIONS = path.join(projectRoot, "migrations");
 
 /** Two starts on one server take turns; the number only has to be the same for both. */
@@ -65,6 +68,11 @@ export async function openWorkerRole(databaseUrl: string, password: string): Pro
     const found = await client.query("select 1 from pg_roles where rolname = $1", [WORKER_ROLE]);
     if (found.rowCount === 0) return null;
     await client.query(`alter role ${WORKER_ROLE} login password ${client.escapeLiteral(password)}`);
+    // As the migrations set them, if whoever applied those might change the role.
+    const database = client.escapeIdentifier(client.database ?? "postgres");
+    for (const [name, value] of Object.entries(WORKER_TIMEOUTS)) {
+      await client.query(`alter role ${WORKER_ROLE} in database ${database} set ${name} = '${value}'`);
+    }
     const url = new URL(databaseUrl);
     url.username = WORKER_ROLE;
     url.password = password;

@@ -2,6 +2,7 @@ import { and, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { z } from "zod";
 import type { AuditEvent } from "../contracts/audit.ts";
 import type { Database } from "./database.ts";
+import { acrossTenants, withinTenant } from "./reach.ts";
 import { auditEvents } from "./tables.ts";
 
 /** Adds events. One that is there already, because its message came again, changes nothing. */
@@ -14,7 +15,9 @@ export async function storeAuditEvents(database: Database, events: readonly Audi
     actor: actor.id,
     network: from,
   }));
-  await database.insert(auditEvents).values(rows).onConflictDoNothing();
+  await acrossTenants(database, "store-audit", (transaction) =>
+    transaction.insert(auditEvents).values(rows).onConflictDoNothing(),
+  );
 }
 
 /** Which events to read. `user` is the keyed hash. */
@@ -46,7 +49,11 @@ export async function readAuditEvents(
   filter: StoredAuditFilter,
   page: { readonly limit: number; readonly after: AuditCursor | null },
 ): Promise<AuditEvent[]> {
-  const rows = await auditQuery(database, filter, page);
+  const { tenant } = filter;
+  const read = (transaction: Database) => auditQuery(transaction, filter, page).execute();
+  const rows = await (tenant === undefined
+    ? acrossTenants(database, "read-audit", read)
+    : withinTenant(database, tenant, read));
   return rows.map((row) => ({
     id: row.id,
     at: row.at.toISOString(),

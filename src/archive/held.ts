@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, lte, type SQL, sql } from "drizzle-orm";
 import type { SessionRef } from "../contracts/session.ts";
 import type { Database } from "./database.ts";
+import { acrossTenants, withinTenant } from "./reach.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 
 /** What the archive holds, as it stands there: nothing is taken for sound. Times are in ms since 1970. */
@@ -66,8 +67,12 @@ export interface HeldSession {
 }
 
 /** Null where there is no row of the session, not even a tombstone. */
-export async function readHeldSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
-  const row = await readHeldRow(database, ref);
+export function readHeldSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
+  return withinTenant(database, ref.tenant, (transaction) => readSession(transaction, ref));
+}
+
+async function readSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
+  const row = await readRow(database, ref);
   if (row === null) return null;
   const { incarnation } = row;
   const versions = await database
@@ -107,15 +112,17 @@ export async function readHeldSession(database: Database, ref: SessionRef): Prom
 /** The messages of a life after `afterSeq` through `throughSeq`, oldest first. */
 export async function readHeldMessages(
   database: Database,
-  incarnation: string,
+  { tenant, incarnation }: { readonly tenant: string; readonly incarnation: string },
   afterSeq: number,
   throughSeq: number,
 ): Promise<HeldMessage[]> {
-  const rows = await database
-    .select()
-    .from(messages)
-    .where(and(eq(messages.incarnation, incarnation), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
-    .orderBy(asc(messages.seq));
+  const rows = await withinTenant(database, tenant, (transaction) =>
+    transaction
+      .select()
+      .from(messages)
+      .where(and(eq(messages.incarnation, incarnation), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
+      .orderBy(asc(messages.seq)),
+  );
   return rows.map(({ seq, id, role, author, content, metadata, setAside, ...at }) => ({
     seq,
     id,
@@ -132,7 +139,11 @@ export async function readHeldMessages(
 }
 
 /** A session's own row; null where there is none, not even a tombstone. */
-export async function readHeldRow(database: Database, ref: SessionRef): Promise<HeldRow | null> {
+export function readHeldRow(database: Database, ref: SessionRef): Promise<HeldRow | null> {
+  return withinTenant(database, ref.tenant, (transaction) => readRow(transaction, ref));
+}
+
+async function readRow(database: Database, ref: SessionRef): Promise<HeldRow | null> {
   const [row] = await database.select().from(sessions).where(isSession(ref));
   return row === undefined ? null : toHeldRow(row);
 }
@@ -158,12 +169,17 @@ export async function listHeldSessions(
       sql`(${sessions.tenant}, ${sessions.owner}, ${sessions.session}) > (${afterTenant}, ${afterOwner}, ${session})`,
     );
   }
-  const rows = await database
-    .select()
-    .from(sessions)
-    .where(and(...conditions))
-    .orderBy(asc(sessions.tenant), asc(sessions.owner), asc(sessions.session))
-    .limit(page.limit);
+  const read = (transaction: Database) =>
+    transaction
+      .select()
+      .from(sessions)
+      .where(and(...conditions))
+      .orderBy(asc(sessions.tenant), asc(sessions.owner), asc(sessions.session))
+      .limit(page.limit)
+      .execute();
+  const rows = await (tenant === undefined
+    ? acrossTenants(database, "list-sessions", read)
+    : withinTenant(database, tenant, read));
   return rows.map(toHeldRow);
 }
 

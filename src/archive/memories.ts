@@ -2,6 +2,7 @@ import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import { z } from "zod";
 import { type Item, type ItemKind, itemSchema, type ItemStatus, type KeptItem } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
+import { withinTenant } from "./reach.ts";
 import { sessions, summaryItems } from "./tables.ts";
 
 /** Whose memories. A principal names it, never a body. */
@@ -49,7 +50,8 @@ const foundRows = z.array(
 );
 
 /**
- * The items of an owner's sessions that match a query in some word, best first. The archive may lag behind the objects: what it
+ * The items of an owner's sessions that match a query in some word, best first. One statement, without a transaction around it: the
+ * function runs as the tables' owner, and filters by the tenant and owner that it is given. The archive may lag behind the objects: what it
  * finds counts only once the session's object has confirmed it.
  */
 export async function searchMemories(
@@ -98,25 +100,27 @@ export async function readMemories(
   limit: number,
   options: { readonly kinds?: readonly ItemKind[] } = {},
 ): Promise<Memory[]> {
-  const rows = await database
-    .select({ session: sessions.session, row: summaryItems })
-    .from(summaryItems)
-    .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
-    .where(
-      and(
-        eq(summaryItems.tenant, tenant),
-        eq(summaryItems.owner, owner),
-        isNull(summaryItems.toVersion),
-        isNull(summaryItems.setAside),
-        eq(summaryItems.status, "current"),
-        inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),
-        eq(sessions.tenant, tenant),
-        eq(sessions.owner, owner),
-        isNull(sessions.erasedAt),
-      ),
-    )
-    .orderBy(desc(summaryItems.madeAt))
-    .limit(limit);
+  const rows = await withinTenant(database, tenant, (transaction) =>
+    transaction
+      .select({ session: sessions.session, row: summaryItems })
+      .from(summaryItems)
+      .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
+      .where(
+        and(
+          eq(summaryItems.tenant, tenant),
+          eq(summaryItems.owner, owner),
+          isNull(summaryItems.toVersion),
+          isNull(summaryItems.setAside),
+          eq(summaryItems.status, "current"),
+          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),
+          eq(sessions.tenant, tenant),
+          eq(sessions.owner, owner),
+          isNull(sessions.erasedAt),
+        ),
+      )
+      .orderBy(desc(summaryItems.madeAt))
+      .limit(limit),
+  );
   return rows.map(({ session, row }) => ({
     session,
     incarnation: row.incarnation,
@@ -130,21 +134,23 @@ export async function readSessionItems(
   database: Database,
   { tenant, owner, session }: MemoryOwner & { readonly session: string },
 ): Promise<Item[]> {
-  const rows = await database
-    .select({ row: summaryItems })
-    .from(summaryItems)
-    .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
-    .where(
-      and(
-        eq(sessions.tenant, tenant),
-        eq(sessions.owner, owner),
-        eq(sessions.session, session),
-        isNull(sessions.erasedAt),
-        isNull(summaryItems.toVersion),
-        isNull(summaryItems.setAside),
-      ),
-    )
-    .orderBy(summaryItems.fromVersion, summaryItems.itemId);
+  const rows = await withinTenant(database, tenant, (transaction) =>
+    transaction
+      .select({ row: summaryItems })
+      .from(summaryItems)
+      .innerJoin(sessions, eq(sessions.incarnation, summaryItems.incarnation))
+      .where(
+        and(
+          eq(sessions.tenant, tenant),
+          eq(sessions.owner, owner),
+          eq(sessions.session, session),
+          isNull(sessions.erasedAt),
+          isNull(summaryItems.toVersion),
+          isNull(summaryItems.setAside),
+        ),
+      )
+      .orderBy(summaryItems.fromVersion, summaryItems.itemId),
+  );
   return rows.map(({ row }) => toItem(row));
 }
 

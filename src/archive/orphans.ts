@@ -3,6 +3,7 @@ import { z } from "zod";
 import { TENANT_OWNER } from "../contracts/session.ts";
 import type { Database } from "./database.ts";
 import type { HeldRow } from "./held.ts";
+import { acrossTenants, withinTenant } from "./reach.ts";
 import { applyErasure } from "./sessions.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 import { forgetLife } from "./users.ts";
@@ -18,7 +19,7 @@ export async function eraseOrphan(database: Database, { incarnation, createdAt, 
     await forgetLife(database, ref, incarnation);
     return;
   }
-  await database.transaction((transaction) => applyErasure(transaction, { ref, incarnation, createdAt }));
+  await withinTenant(database, ref.tenant, (transaction) => applyErasure(transaction, { ref, incarnation, createdAt }));
 }
 
 /**
@@ -29,17 +30,19 @@ export async function liftTombstone(
   database: Database,
   { tenant, owner, session, incarnation }: HeldRow,
 ): Promise<void> {
-  await database
-    .delete(sessions)
-    .where(
-      and(
-        eq(sessions.tenant, tenant),
-        eq(sessions.owner, owner),
-        eq(sessions.session, session),
-        eq(sessions.incarnation, incarnation),
-        isNotNull(sessions.erasedAt),
+  await withinTenant(database, tenant, (transaction) =>
+    transaction
+      .delete(sessions)
+      .where(
+        and(
+          eq(sessions.tenant, tenant),
+          eq(sessions.owner, owner),
+          eq(sessions.session, session),
+          eq(sessions.incarnation, incarnation),
+          isNotNull(sessions.erasedAt),
+        ),
       ),
-    );
+  );
 }
 
 const looseLives = z.array(z.object({ incarnation: z.string(), tenant: z.string(), owner: z.string() }));
@@ -55,13 +58,14 @@ export async function listLooseLives(
 ): Promise<{ readonly lives: z.infer<typeof looseLives>; readonly next: string | null }> {
   const some = (table: typeof summaries | typeof summaryItems | typeof messages): SQL =>
     sql`(select distinct incarnation from ${table} where incarnation > ${page.after} order by 1 limit ${page.limit})`;
-  const { rows } = await database.execute(sql`
+  const statement = sql`
     select l.incarnation, coalesce(i.tenant, m.tenant, '') as tenant, coalesce(i.owner, m.owner, '') as owner,
       exists (select 1 from ${sessions} s where s.incarnation = l.incarnation and s.erased_at is null) as is_named
     from (${some(summaries)} union ${some(summaryItems)} union ${some(messages)} order by 1 limit ${page.limit}) l
     left join lateral (select tenant, owner from ${summaryItems} where incarnation = l.incarnation limit 1) i on true
     left join lateral (select tenant, owner from ${messages} where incarnation = l.incarnation limit 1) m on true
-    order by 1`);
+    order by 1`;
+  const { rows } = await acrossTenants(database, "loose-lives", (transaction) => transaction.execute(statement));
   const last = looseLives.parse(rows).at(-1);
   return {
     lives: looseLives.parse(rows.filter((row) => row["is_named"] === false)),
@@ -71,7 +75,7 @@ export async function listLooseLives(
 
 /** Deletes what is held of a life that no row names. Idempotent. */
 export async function deleteLooseLife(database: Database, incarnation: string): Promise<void> {
-  await database.transaction(async (transaction) => {
+  await acrossTenants(database, "loose-lives", async (transaction) => {
     for (const table of [summaries, summaryItems, messages]) {
       await transaction
         .delete(table)

@@ -4,6 +4,7 @@ import type { KeptItem, Summary } from "../contracts/summary.ts";
 import type { Database } from "./database.ts";
 import { toKeptItem } from "./memories.ts";
 import { deleteMessagesAfter, type MessageWrite, writeMessages } from "./messages.ts";
+import { withinTenant } from "./reach.ts";
 import { countSetAside, nearestMoment, refusalOf, type SetAsideRows, writeAround } from "./set-aside.ts";
 import { sessions, summaries, summaryItems } from "./tables.ts";
 import { isForgottenLife } from "./users.ts";
@@ -53,7 +54,7 @@ type InsertedVersion = typeof summaries.$inferInsert;
 type InsertedItem = typeof summaryItems.$inferInsert;
 
 /**
- * Applies a change under its fence, in the caller's transaction. Idempotent: repeated, late and reordered writes change nothing.
+ * Applies a change under its fence, in the caller's transaction, which acts for the tenant. Idempotent: repeated, late and reordered writes change nothing.
  * @param isRowByRow around rows that PostgreSQL refuses, which are set aside: for a write that it refused as a whole
  */
 export async function applyArchiveWrite(
@@ -118,6 +119,7 @@ export async function applyArchiveWrite(
       degraded: summary.degraded,
       droppedItems: summary.droppedItems,
       usage: summary.usage ?? null,
+      tenant,
       createdAt: new Date(summary.createdAt),
     }));
     if (isRowByRow) await writeAround(database, versions, insertVersions, withoutOrigin);
@@ -189,7 +191,14 @@ function withoutText(row: InsertedItem, setAside: string): InsertedItem {
 }
 
 /** What the newest version of the summary holds of one life of a session, as the archive has it. */
-export async function readHeldItems(
+export function readHeldItems(
+  database: Database,
+  { tenant, incarnation }: { readonly tenant: string; readonly incarnation: string },
+): Promise<{ readonly throughSeq: number; readonly items: KeptItem[] }> {
+  return withinTenant(database, tenant, (transaction) => readItems(transaction, incarnation));
+}
+
+async function readItems(
   database: Database,
   incarnation: string,
 ): Promise<{ readonly throughSeq: number; readonly items: KeptItem[] }> {
@@ -222,7 +231,7 @@ async function deleteSummaries(database: Database, incarnation: string): Promise
 }
 
 /**
- * Erases one life of a session, in the caller's transaction. Its row stays as a tombstone without text, so that a write that comes
+ * Erases one life of a session, in the caller's transaction, which acts for the tenant. Its row stays as a tombstone without text, so that a write that comes
  * late finds it and changes nothing. Idempotent.
  */
 export async function applyErasure(

@@ -22,8 +22,8 @@ const setAsideMark = () => text("set_aside");
  * The archive. A session's row holds the fence `(incarnation, rev)`: every write locks it and applies only if its own is newer.
  * Summaries and items hang on the incarnation, so that what belonged to an erased life of a session cannot reach the next.
  *
- * Row-level security is on, and forced. The Worker's role sees every tenant; through Supabase's own API, which serves this schema,
- * a user sees what is theirs and changes nothing.
+ * Row-level security is on, and forced. The Worker's role sees the tenant that its transaction names, and all of them only for work that
+ * has a name: see reach.ts. The roles of Supabase's own API have nothing to do with these tables.
  */
 export const sessions = pgTable(
   "sessions",
@@ -66,6 +66,8 @@ export const summaries = pgTable(
     usage: jsonb(),
     createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
     setAside: setAsideMark(),
+    /** Whose session it is: row-level security goes by it. */
+    tenant: text().notNull().default(""),
   },
   (table) => [primaryKey({ columns: [table.incarnation, table.version] })],
 ).enableRLS();

@@ -1,6 +1,7 @@
 import { and, count, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { UserRef } from "../contracts/user.ts";
 import type { Database } from "./database.ts";
+import { withinTenant } from "./reach.ts";
 import { messages, sessions, summaries, summaryItems } from "./tables.ts";
 
 /** Stands for the owner of a tombstone whose user was erased: no principal has it. The session's name is the life's then. */
@@ -14,7 +15,7 @@ const LIVES_PER_STATEMENT = 10_000;
  * @returns the lives that were the user's
  */
 export function eraseUserRows(database: Database, user: UserRef): Promise<string[]> {
-  return database.transaction(async (transaction) => {
+  return withinTenant(database, user.tenant, async (transaction) => {
     const lives = await forgetLives(transaction, user, ownedBy(user));
     await transaction.delete(summaryItems).where(currentItemsOf(user));
     return lives;
@@ -23,7 +24,7 @@ export function eraseUserRows(database: Database, user: UserRef): Promise<string
 
 /** Erases one life of a session of a user in the same way, in a transaction of its own. Idempotent. */
 export async function forgetLife(database: Database, user: UserRef, incarnation: string): Promise<void> {
-  await database.transaction((transaction) =>
+  await withinTenant(database, user.tenant, (transaction) =>
     forgetLives(transaction, user, and(ownedBy(user), eq(sessions.incarnation, incarnation))),
   );
 }
@@ -66,17 +67,19 @@ async function forgetLives(
 }
 
 /** Rows that the archive still holds of a user, or of lives that were theirs. */
-export async function countUserRows(database: Database, user: UserRef, lives: readonly string[]): Promise<number> {
-  const counts = [
-    await countOf(database, sessions, ownedBy(user)),
-    await countOf(database, summaryItems, currentItemsOf(user)),
-  ];
-  for (const some of chunksOf(lives)) {
-    counts.push(await countOf(database, messages, inArray(messages.incarnation, some)));
-    counts.push(await countOf(database, summaries, inArray(summaries.incarnation, some)));
-    counts.push(await countOf(database, summaryItems, inArray(summaryItems.incarnation, some)));
-  }
-  return counts.reduce((sum, rows) => sum + rows, 0);
+export function countUserRows(database: Database, user: UserRef, lives: readonly string[]): Promise<number> {
+  return withinTenant(database, user.tenant, async (transaction) => {
+    const counts = [
+      await countOf(transaction, sessions, ownedBy(user)),
+      await countOf(transaction, summaryItems, currentItemsOf(user)),
+    ];
+    for (const some of chunksOf(lives)) {
+      counts.push(await countOf(transaction, messages, inArray(messages.incarnation, some)));
+      counts.push(await countOf(transaction, summaries, inArray(summaries.incarnation, some)));
+      counts.push(await countOf(transaction, summaryItems, inArray(summaryItems.incarnation, some)));
+    }
+    return counts.reduce((sum, rows) => sum + rows, 0);
+  });
 }
 
 /** Whether a life was a user's who was erased. Asked under the lock of the session's row, or a write could pass beside the erasure. */

@@ -75,7 +75,7 @@ async function verifyLog(
     found.flaws.push(...page.flaws);
     const last = page.messages.at(-1);
     if (isHeld && last !== undefined) {
-      const there = await readHeldMessages(database, incarnation, afterSeq, last.seq);
+      const there = await readHeldMessages(database, { tenant: ref.tenant, incarnation }, afterSeq, last.seq);
       found.lacking.push(...compareMessages(page.messages, there));
     }
     if (page.isLast) return found;

@@ -1,4 +1,5 @@
 import type { Database } from "../archive/database.ts";
+import { actForTenant } from "../archive/reach.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
 import { rowFaultOf } from "../archive/set-aside.ts";
 import { eraseUserRows } from "../archive/users.ts";
@@ -119,7 +120,12 @@ async function apply(
 function writeAll(database: Database, pending: readonly Pending[]): Promise<(ArchiveResult | Error)[]> {
   return database.transaction(async (transaction) => {
     const results: (ArchiveResult | Error)[] = [];
+    let acting: string | null = null;
     for (const entry of pending) {
+      const { tenant } = entry.delivery.job;
+      // Outside of the session's savepoint, which would take it back with a write that is refused. They come tenant by tenant.
+      if (tenant !== acting) await actForTenant(transaction, tenant);
+      acting = tenant;
       try {
         results.push(await applyWithin(transaction, entry));
       } catch (error) {

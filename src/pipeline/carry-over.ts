@@ -42,7 +42,9 @@ async function pack(
   if (carried === null) return null;
   if (carried.next === "wait") return "wait";
   if (carried.next === "items") return carried;
-  const held = await parts.withDatabase((database) => readHeldItems(database, source.incarnation));
+  const held = await parts.withDatabase((database) =>
+    readHeldItems(database, { tenant: ref.tenant, incarnation: source.incarnation }),
+  );
   return { ...held, items: newestFirst(held.items), origins: carried.origins };
 }
 

@@ -4,30 +4,30 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "the items of a session are those of any user",
     file: "src/archive/memories.ts",
-    replace: "        eq(sessions.owner, owner),\n        eq(sessions.session, session),",
-    by: "        eq(sessions.session, session),",
+    replace: "          eq(sessions.owner, owner),\n          eq(sessions.session, session),",
+    by: "          eq(sessions.session, session),",
     tests: ["worker/same-names"],
   },
   {
     name: "the items of a session are those of any tenant",
     file: "src/archive/memories.ts",
     replace:
-      "        eq(sessions.tenant, tenant),\n        eq(sessions.owner, owner),\n        eq(sessions.session, session),",
-    by: "        eq(sessions.owner, owner),\n        eq(sessions.session, session),",
+      "          eq(sessions.tenant, tenant),\n          eq(sessions.owner, owner),\n          eq(sessions.session, session),",
+    by: "          eq(sessions.owner, owner),\n          eq(sessions.session, session),",
     tests: ["worker/same-names"],
   },
   {
     name: "memories are those of a namesake in another tenant",
     file: "src/archive/memories.ts",
     replace:
-      '        eq(summaryItems.tenant, tenant),\n        eq(summaryItems.owner, owner),\n        isNull(summaryItems.toVersion),\n        isNull(summaryItems.setAside),\n        eq(summaryItems.status, "current"),\n        inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),\n        eq(sessions.tenant, tenant),',
-    by: '        eq(summaryItems.owner, owner),\n        isNull(summaryItems.toVersion),\n        isNull(summaryItems.setAside),\n        eq(summaryItems.status, "current"),\n        inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),',
+      '          eq(summaryItems.tenant, tenant),\n          eq(summaryItems.owner, owner),\n          isNull(summaryItems.toVersion),\n          isNull(summaryItems.setAside),\n          eq(summaryItems.status, "current"),\n          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),\n          eq(sessions.tenant, tenant),',
+    by: '          eq(summaryItems.owner, owner),\n          isNull(summaryItems.toVersion),\n          isNull(summaryItems.setAside),\n          eq(summaryItems.status, "current"),\n          inArray(summaryItems.kind, [...(options.kinds ?? LASTING_KINDS)]),',
     tests: ["worker/same-names"],
   },
   {
     name: "memories that are over come along",
     file: "src/archive/memories.ts",
-    replace: '        eq(summaryItems.status, "current"),\n',
+    replace: '          eq(summaryItems.status, "current"),\n',
     by: "",
     tests: ["worker/continuations", "worker/seeded-sessions"],
   },

@@ -1,11 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
-import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { ListedSession, SessionRef } from "../../src/contracts/session.ts";
 import type { Item } from "../../src/contracts/summary.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { onArchive } from "./worker-archive.ts";
 import { sessionAt, stubAt, until } from "./worker-session.ts";
 
 /** What is kept of a session: in its object, in the directory and in PostgreSQL. */
@@ -41,7 +41,7 @@ export function storedText(ref: SessionRef): Promise<string> {
 
 /** What PostgreSQL holds of the items of a session, whichever life. */
 export function archivedTexts(incarnation: string): Promise<string[]> {
-  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+  return onArchive(async (database) => {
     const { rows } = await database.execute(sql`select text from summary_items where incarnation = ${incarnation}`);
     return rows.map((row) => String(row["text"]));
   });

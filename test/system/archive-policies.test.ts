@@ -12,7 +12,7 @@ const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 
 /** Databases and roles belong to the whole server, which other tests use as well. */
 const suffix = crypto.randomUUID().slice(0, 8);
-const ANON = "anon";
+const API_ROLES = ["anon", "authenticated", "service_role"];
 const database = `policies_${suffix}`;
 
 function urlOf(name: string): string {
@@ -21,17 +21,18 @@ function urlOf(name: string): string {
   return url.href;
 }
 
-/** As PostgREST does it: the role and the claims last for one transaction. Null claims: the setting was never made. */
-function as<T>(role: string, claims: string | null, use: (client: Client) => Promise<T>): Promise<T> {
+/** A role, and what its transaction says of itself, as both the Worker and PostgREST do it. */
+function as<T>(role: string, settings: Record<string, string>, use: (client: Client) => Promise<T>): Promise<T> {
   return withClient(urlOf(database), async (client) => {
     await client.query("begin");
     await client.query(`set local role ${role}`);
-    if (claims !== null) await client.query("select set_config('request.jwt.claims', $1, true)", [claims]);
+    for (const setting of Object.entries(settings)) await client.query("select set_config($1, $2, true)", setting);
     return use(client);
   });
 }
 
-const claimsOf = (sub: unknown, tenant: unknown): string => JSON.stringify({ sub, app_metadata: { tenant } });
+const ofTenant = (tenant: string): Record<string, string> => ({ "threadkeep.tenant": tenant });
+const ACROSS = { "threadkeep.across_tenants": "list-sessions" };
 
 /** What a reader sees, by table: the names of sessions, the texts of items and of messages, and how many summaries. */
 async function visible(
@@ -88,16 +89,17 @@ function refusal(promise: Promise<unknown>): Promise<string> {
 beforeAll(async () => {
   await createDatabase(databaseUrl, database);
   await withClient(urlOf(database), async (client) => {
-    await client.query(
-      `do $$ begin create role ${ANON} nologin; exception when duplicate_object or unique_violation then null; end $$`,
-    );
-    // What a Supabase project grants the roles of its API on whatever is made later.
-    await client.query(
-      `do $$ begin create role authenticated nologin noinherit; exception when duplicate_object or unique_violation then null; end $$`,
-    );
-    await client.query(`grant usage on schema public to ${ANON}, authenticated`);
-    for (const kind of ["tables", "functions"]) {
-      await client.query(`alter default privileges in schema public grant all on ${kind} to ${ANON}, authenticated`);
+    // What a Supabase project has: roles of its API, and everything granted to them on whatever is made later.
+    for (const role of API_ROLES) {
+      const rights = role === "service_role" ? "nologin noinherit bypassrls" : "nologin noinherit";
+      await client.query(
+        `do $$ begin create role ${role} ${rights}; exception when duplicate_object or unique_violation then null; end $$`,
+      );
+      if (role === "service_role") await client.query("alter role service_role bypassrls");
+    }
+    await client.query(`grant usage on schema public to ${API_ROLES.join(", ")}`);
+    for (const kind of ["tables", "functions", "sequences"]) {
+      await client.query(`alter default privileges in schema public grant all on ${kind} to ${API_ROLES.join(", ")}`);
     }
   });
   await applyMigrations(urlOf(database));
@@ -108,6 +110,9 @@ beforeAll(async () => {
     await insertSession(client, "acme", "-", ["The tenant keeps a boat"]);
     await insertSession(client, "other", "ada", ["Another Ada keeps a boat"]);
     await client.query(
+      "update summaries as v set tenant = s.tenant from sessions as s where s.incarnation = v.incarnation",
+    );
+    await client.query(
       `insert into messages (incarnation, seq, id, role, content, created_at, tenant, owner)
        select incarnation, 1, 'm1', 'user', to_jsonb(session), now(), tenant, owner from sessions`,
     );
@@ -116,71 +121,131 @@ beforeAll(async () => {
 
 afterAll(() => withClient(databaseUrl, (client) => client.query(`drop database if exists ${database} with (force)`)));
 
-describe("a user through Supabase's own API", () => {
-  it("reads their own session, its summary and its items, and none that was erased", async () => {
-    expect(await as("authenticated", claimsOf("ada", "acme"), visible)).toEqual({
-      sessions: ["acme-ada-live"],
-      summaries: 1,
-      items: ["Ada keeps a boat in Lisbon"],
-      messages: ["acme-ada-live"],
-    });
-    expect(await as("authenticated", claimsOf("bob", "acme"), visible)).toMatchObject({
-      items: ["Bob keeps a boat in Porto"],
-    });
-    expect(await as("authenticated", claimsOf("ada", "other"), visible)).toMatchObject({
-      items: ["Another Ada keeps a boat"],
-    });
-  });
+describe.each(API_ROLES)("%s, a role of Supabase's own API, to which Supabase grants all on what is made", (role) => {
+  const claims = { "request.jwt.claims": JSON.stringify({ sub: "ada", app_metadata: { tenant: "acme" } }) };
+  const settings = { ...claims, ...ofTenant("acme"), ...ACROSS };
 
-  it.each([
-    ["a user unknown", claimsOf("eve", "acme")],
-    ["another tenant", claimsOf("bob", "other")],
-    ["the owner of the tenant's own sessions", claimsOf("-", "acme")],
-    ["no tenant", JSON.stringify({ sub: "ada" })],
-    [
-      "a tenant where users can write",
-      JSON.stringify({ sub: "ada", tenant: "acme", user_metadata: { tenant: "acme" } }),
-    ],
-    ["no sub", JSON.stringify({ app_metadata: { tenant: "acme" } })],
-    ["a null for the sub", claimsOf(null, "acme")],
-    ["a list for the sub", claimsOf(["ada"], "acme")],
-    ["an object for the tenant", claimsOf("ada", { name: "acme" })],
-    ["no claims", null],
-    ["empty claims", ""],
-    ["claims that are no JSON", '{"sub":"ada",'],
-    ["claims that are no object", '"ada"'],
-    ["claims that are null", "null"],
-  ])("sees nothing with the claims of %s", async (_, claims) => {
-    expect(await as("authenticated", claims, visible)).toEqual(NOTHING);
-  });
-
-  it.each(TABLES)("changes nothing in %s, though Supabase grants all on new tables", async (table) => {
-    const changes = [`delete from ${table}`, `truncate ${table}`, `update ${table} set incarnation = ''`];
-    for (const change of [...changes, `insert into ${table} default values`]) {
-      const refused = as("authenticated", claimsOf("ada", "acme"), (client) => refusal(client.query(change)));
-      expect(await refused).toMatch(/permission denied/);
+  it.each([...TABLES, "audit_events", "audit_events_default"])("has nothing to do with %s", async (table) => {
+    for (const statement of [
+      `select from ${table}`,
+      `delete from ${table}`,
+      `truncate ${table}`,
+      `update ${table} set tenant = ''`,
+      `insert into ${table} default values`,
+    ]) {
+      const refused = as(role, settings, (client) => refusal(client.query(statement)));
+      expect(await refused, statement).toMatch(/permission denied/);
     }
-    expect(await as(ANON, claimsOf("ada", "acme"), (client) => refusal(client.query(`select from ${table}`)))).toMatch(
-      /permission denied/,
-    );
-    expect(await as(ANON, null, (client) => refusal(client.query(`truncate ${table}`)))).toMatch(/permission denied/);
   });
 
-  it.each(["authenticated", ANON])("may not call the search, which answers for any tenant, as %s", async (role) => {
-    const call = as(role, claimsOf("ada", "acme"), (client) => refusal(client.query(SEARCH, ["acme", "bob", "boat"])));
-    expect(await call).toMatch(/permission denied/);
+  it("may call no function", async () => {
+    for (const call of [
+      "select * from search_memory('acme', 'bob', 'boat', null, null, null, 10, 0)",
+      "select memory_terms('boat')",
+      "select * from retain_audit(400)",
+      "select memory_claim('sub')",
+    ]) {
+      expect(await as(role, settings, (client) => refusal(client.query(call))), call).toMatch(
+        /permission denied|does not exist/,
+      );
+    }
+  });
+
+  it("has no right on anything that is there, whatever it is called", async () => {
+    const { rows } = await withClient(urlOf(database), (client) =>
+      client.query(
+        `select c.relname as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+         where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'S') and has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate')
+         union all
+         select p.proname from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
+         where n.nspname = 'public' and has_function_privilege($1, p.oid, 'execute')`,
+        [role],
+      ),
+    );
+    expect(rows).toEqual([]);
   });
 });
 
 describe("the Worker's role", () => {
-  it("sees every tenant, and searches for one owner", async () => {
-    const all = await as("threadkeep_worker", null, visible);
-    expect(all.sessions).toHaveLength(5);
-    expect(all.messages).toHaveLength(5);
-    const found = await as("threadkeep_worker", null, (client) =>
-      client.query(SEARCH, ["acme", "ada", "boats erased"]),
+  it("sees nothing in a transaction that names no tenant, nor after one that did", async () => {
+    expect(await as("threadkeep_worker", {}, visible)).toEqual(NOTHING);
+    expect(
+      await as("threadkeep_worker", { "threadkeep.tenant": "", "threadkeep.across_tenants": "" }, visible),
+    ).toEqual(NOTHING);
+    await withClient(urlOf(database), async (client) => {
+      await client.query("set role threadkeep_worker");
+      await client.query("begin");
+      await client.query(
+        "select set_config('threadkeep.tenant', 'acme', true), set_config('threadkeep.across_tenants', 'x', true)",
+      );
+      await client.query("commit");
+      expect(await visible(client)).toEqual(NOTHING);
+    });
+  });
+
+  it("sees the tenant that the transaction names, and no other", async () => {
+    expect(await as("threadkeep_worker", ofTenant("other"), visible)).toEqual({
+      sessions: ["other-ada-live"],
+      summaries: 1,
+      items: ["Another Ada keeps a boat"],
+      messages: ["other-ada-live"],
+    });
+    expect((await as("threadkeep_worker", ofTenant("acme"), visible)).sessions).toHaveLength(4);
+    expect(await as("threadkeep_worker", ofTenant("nobody"), visible)).toEqual(NOTHING);
+  });
+
+  it.each(TABLES)("writes and deletes nothing of another tenant in %s", async (table) => {
+    const counted = await as("threadkeep_worker", ofTenant("other"), async (client) => {
+      const moved = await refusal(client.query(`update ${table} set tenant = 'acme'`));
+      await client.query("rollback");
+      return moved;
+    });
+    expect(counted).toMatch(/violates row-level security policy/);
+    const others = await as("threadkeep_worker", ofTenant("other"), async (client) => [
+      (await client.query(`delete from ${table} where tenant = 'acme'`)).rowCount,
+      (await client.query(`update ${table} set incarnation = 'taken' where tenant = 'acme'`)).rowCount,
+    ]);
+    expect(others).toEqual([0, 0]);
+  });
+
+  it("adds no event of another tenant to the audit, and reads none", async () => {
+    const add = (tenant: string) =>
+      `insert into audit_events (id, at, tenant, actor_kind, actor, action, result)
+       values ('${crypto.randomUUID()}', now(), '${tenant}', 'admin', 'admin', 'readAudit', 'ok')`;
+    expect(await as("threadkeep_worker", ofTenant("acme"), (client) => refusal(client.query(add("other"))))).toMatch(
+      /violates row-level security policy/,
     );
+    await as("threadkeep_worker", ofTenant("acme"), async (client) => {
+      await client.query(add("acme"));
+      expect((await client.query("select from audit_events")).rowCount).toBe(1);
+      await client.query("select set_config('threadkeep.tenant', 'other', true)");
+      expect((await client.query("select from audit_events")).rowCount).toBe(0);
+    });
+  });
+
+  it("sees every tenant for work that has a name", async () => {
+    const all = await as("threadkeep_worker", ACROSS, visible);
+    expect(all.sessions).toEqual(expect.arrayContaining(["acme-ada-live", "acme---live", "other-ada-live"]));
+    expect(all.items).toEqual(expect.arrayContaining(["Bob keeps a boat in Porto", "Another Ada keeps a boat"]));
+    expect(all.messages).toEqual(expect.arrayContaining(["acme-bob-live", "other-ada-live"]));
+    expect(all.summaries).toBeGreaterThanOrEqual(5);
+  });
+
+  it("searches for the one owner that it names", async () => {
+    const found = await as("threadkeep_worker", {}, (client) => client.query(SEARCH, ["acme", "ada", "boats erased"]));
     expect(found.rows).toEqual([{ item_id: "i1", text: "Ada keeps a boat in Lisbon" }]);
+  });
+
+  it("gives up a statement that is stuck, and a transaction that is left open", async () => {
+    const { rows } = await withClient(urlOf(database), (client) =>
+      client.query(
+        `select unnest(s.setconfig) as setting from pg_db_role_setting as s join pg_database as d on d.oid = s.setdatabase
+         where s.setrole = 'threadkeep_worker'::regrole and d.datname = current_database()`,
+      ),
+    );
+    expect(rows.map(({ setting }) => setting)).toEqual(
+      expect.arrayContaining(["statement_timeout=20s", "idle_in_transaction_session_timeout=60s"]),
+    );
   });
 
   it.each([
@@ -193,7 +258,7 @@ describe("the Worker's role", () => {
     "truncate summary_items",
     "select * from drizzle.__drizzle_migrations",
   ])("may not: %s", async (statement) => {
-    const refused = await as("threadkeep_worker", null, (client) => refusal(client.query(statement)));
+    const refused = await as("threadkeep_worker", ACROSS, (client) => refusal(client.query(statement)));
     expect(refused).toMatch(/permission denied|must be owner/);
   });
 
@@ -217,7 +282,7 @@ describe("the plans of the Worker's statements", () => {
          select 'many', 'user-' || n % 300, 's' || n, 'life-' || n, 1, 1, 1, now() from generate_series(1, 3000) as n`,
       );
       await client.query(
-        `insert into summaries select 'life-' || n, v, 1, 1, 'test', false, 0, null, now()
+        `insert into summaries select 'life-' || n, v, 1, 1, 'test', false, 0, null, now(), null, 'many'
          from generate_series(1, 3000) as n, generate_series(1, 3) as v`,
       );
       await client.query(
@@ -248,6 +313,7 @@ describe("the plans of the Worker's statements", () => {
         await client.query(`set auto_explain.${name} = ${value}`);
       }
       await client.query("set role threadkeep_worker");
+      await client.query("set threadkeep.tenant = 'many'");
       plans.length = 0;
       await client.query(statement, values);
       return plans.join("\n");
@@ -307,6 +373,30 @@ describe("the plans of the Worker's statements", () => {
   });
 });
 
+describe("the terms of a text", () => {
+  it.each([
+    ["ten thousand Han", "字典漢語".repeat(2_500), 10_000],
+    ["ten times as many, which no query is long enough for", "字典漢語".repeat(25_000), 10_000],
+    ["ten thousand that stand for 18 each", "\ufdfa".repeat(10_000), undefined],
+    ["five thousand words", Array.from({ length: 5_000 }, (_, index) => `w${index}`).join(" "), undefined],
+  ])("take no longer for each character of %s", async (_, said, count) => {
+    // Characters that were counted off from the beginning took thirty times as long, and a hundred thousand of them more than this.
+    const terms = await withClient(urlOf(database), async (client) => {
+      await client.query("set statement_timeout = '5s'");
+      return client.query<{ count: number }>("select cardinality(memory_terms($1)) as count", [said]);
+    });
+    if (count !== undefined) expect(terms.rows[0]?.count).toBe(count);
+    expect(terms.rows[0]?.count).toBeLessThanOrEqual(20_000);
+  });
+
+  it("are pairs of characters where words are not spaced, the last one alone, and stems where they are", async () => {
+    const { rows } = await withClient(urlOf(database), (client) =>
+      client.query("select memory_terms($1) as terms", ["田中さん met Ünal at 東京: walking!"]),
+    );
+    expect(rows[0].terms).toEqual(["田中", "中さ", "さん", "ん", "met", "unal", "at", "東京", "京", "walk"]);
+  });
+});
+
 describe("the migration to a searchable archive", () => {
   it("finds items that were archived before it, for a database whose owner is no superuser and passes no policy", async () => {
     const owner = `owner_${suffix}`;
@@ -325,12 +415,22 @@ describe("the migration to a searchable archive", () => {
         await client.query("reset role");
         await insertSession(client, "acme", "ada", ["Ada keeps a boat in Lisbon"]);
         await client.query(`set role ${owner}`);
-        for (const file of ["0003_memory-search", "0004_readers"]) {
+        for (const file of [
+          "0003_memory-search",
+          "0004_readers",
+          "0005_audit-events",
+          "0006_archived-messages",
+          "0007_set-aside",
+          "0008_lives-of-carried-items",
+          "0009_tenants",
+        ]) {
           await client.query(readFileSync(path.join(projectRoot, "migrations", `${file}.sql`), "utf8"));
         }
         const { rows } = await client.query("select tenant, owner, made_at from summary_items");
         expect(rows).toEqual([{ tenant: "acme", owner: "ada", made_at: new Date("2026-01-02T00:00:00Z") }]);
         await client.query("reset role");
+        const versions = await client.query("select distinct tenant from summaries");
+        expect(versions.rows).toEqual([{ tenant: "acme" }]);
         await client.query("set role threadkeep_worker");
         const found = await client.query(SEARCH, ["acme", "ada", "boats"]);
         expect(found.rows).toMatchObject([{ text: "Ada keeps a boat in Lisbon" }]);

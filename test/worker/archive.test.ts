@@ -1,16 +1,26 @@
-import { env } from "cloudflare:workers";
+import { createMessageBatch } from "cloudflare:test";
 import { sql } from "drizzle-orm";
-import { describe, expect, it } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
+import { Client } from "pg";
+import { describe, expect, it, vi } from "vitest";
+import { actForTenant, withinTenant } from "../../src/archive/reach.ts";
 import { applyArchiveWrite, type ArchiveWrite } from "../../src/archive/sessions.ts";
-import { freshRef } from "../support/worker-chat.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import { consume } from "../../src/pipeline/consume.ts";
+import { asWorker, asWorkerOf, onArchive } from "../support/worker-archive.ts";
+import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
+import { oweSummary, takeAlarm } from "../support/worker-jobs.ts";
+import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { sessionAt } from "../support/worker-session.ts";
 
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
+function apply(write: ArchiveWrite, tenant = write.ref.tenant) {
+  return asWorkerOf({ tenant }, (transaction) => applyArchiveWrite(transaction, write));
 }
 
-function apply(write: ArchiveWrite) {
-  return onArchive((database) => database.transaction((transaction) => applyArchiveWrite(transaction, write)));
+function refusalOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "taken",
+    (error: Error) => (error.cause instanceof Error ? error.cause.message : error.message),
+  );
 }
 
 function writeOf(change: Partial<ArchiveWrite> = {}): ArchiveWrite {
@@ -130,16 +140,80 @@ describe("the archive's fence", () => {
       ref: base.ref,
       incarnation: base.incarnation,
     }));
-    const results = await Promise.all(writes.toReversed().map(apply));
+    const results = await Promise.all(writes.toReversed().map((write) => apply(write)));
     expect(results).toContain("applied");
     expect((await rowsOf(base)).session).toMatchObject({ rev: 8 });
   });
 
   it("lets the Worker's role write rows and nothing else", async () => {
-    const refused = await onArchive((database) => database.execute(sql`create table t (x int)`)).then(
-      () => null,
-      (error: Error) => (error.cause instanceof Error ? error.cause.message : error.message),
-    );
+    const refused = await refusalOf(asWorker((database) => database.execute(sql`create table t (x int)`)));
     expect(refused).toMatch(/permission denied/);
+  });
+});
+
+describe("the tenant of a transaction", () => {
+  it("is the only one that is written, read and erased in it, and has to be named", async () => {
+    const [ours, theirs] = [writeOf(), writeOf({ ref: { ...freshRef(), tenant: "another" } })];
+    expect(await apply(ours)).toBe("applied");
+    expect(await refusalOf(apply(theirs, "test"))).toMatch(/violates row-level security policy/);
+    expect(
+      await refusalOf(asWorker((database) => database.transaction((one) => applyArchiveWrite(one, theirs)))),
+    ).toMatch(/violates row-level security policy/);
+    expect(await apply(theirs)).toBe("applied");
+    const seen = (tenant: string | null) =>
+      asWorker((database) =>
+        database.transaction(async (transaction) => {
+          if (tenant !== null) await actForTenant(transaction, tenant);
+          const { rows } = await transaction.execute<{ incarnation: string }>(
+            sql`select incarnation from summaries where incarnation in (${ours.incarnation}, ${theirs.incarnation})`,
+          );
+          return rows.map(({ incarnation }) => incarnation);
+        }),
+      );
+    expect(await seen("test")).toEqual([ours.incarnation]);
+    expect(await seen("another")).toEqual([theirs.incarnation]);
+    expect(await seen(null)).toEqual([]);
+  });
+
+  it("is named once for all of its sessions in a batch, whoever else's are in it", async () => {
+    const refs = [freshRef(), freshRef(), { ...freshRef(), tenant: "another" }, { ...freshRef(), tenant: "another" }];
+    for (const ref of refs) {
+      const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
+      unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
+      await oweSummary(ref);
+      expect(await deliver(await jobOf(ref, "summarize"))).toBe("acked");
+      await takeAlarm(ref);
+    }
+    const jobs = await Promise.all(refs.map((ref) => jobOf(ref, "archive")));
+    const statements: string[] = [];
+    const query = vi.spyOn(Client.prototype, "query");
+    const batch = createMessageBatch(
+      "threadkeep-archive",
+      jobs.map((body, index) => ({ id: `${index}`, timestamp: new Date(), attempts: 1, body })),
+    );
+    await consume(batch, pipelineParts());
+    for (const [given] of query.mock.calls) statements.push(JSON.stringify(given));
+    query.mockRestore();
+    expect(statements.filter((text) => text.includes("threadkeep.tenant"))).toHaveLength(2);
+    expect(statements.filter((text) => text.includes("begin"))).toHaveLength(1);
+    for (const ref of refs) {
+      expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
+      const { rows } = await asWorkerOf(ref, (one) =>
+        one.execute<{ tenant: string }>(
+          sql`select v.tenant from summaries v join sessions s using (incarnation) where s.session = ${ref.session}`,
+        ),
+      );
+      expect(rows.map(({ tenant }) => tenant)).toEqual([ref.tenant]);
+    }
+  });
+
+  it("is over with the transaction, whatever the connection is used for next", async () => {
+    const write = writeOf();
+    await apply(write);
+    const after = await asWorker(async (database) => {
+      await withinTenant(database, "test", async () => undefined);
+      return database.execute(sql`select 1 from sessions where incarnation = ${write.incarnation}`);
+    });
+    expect(after.rows).toEqual([]);
   });
 });

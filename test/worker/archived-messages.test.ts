@@ -1,13 +1,12 @@
-import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { Message } from "../../src/contracts/message.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import type { ArchiveDelta } from "../../src/session/archiving.ts";
+import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, forkOf, letPass, request, ring } from "../support/worker-lifetime.ts";
@@ -19,10 +18,6 @@ const ARCHIVING: SessionSettings = { archiveMessages: true };
 /** Nothing is summarized of its own accord. */
 const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
 const HOUR_MS = 3_600_000;
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 interface Archived {
   readonly seq: number;
@@ -115,7 +110,7 @@ async function deltaOf(ref: SessionRef): Promise<ArchiveDelta> {
 }
 
 function apply(delta: ArchiveDelta) {
-  return onArchive((database) => database.transaction((transaction) => applyArchiveWrite(transaction, delta)));
+  return asWorkerOf(delta.ref, (transaction) => applyArchiveWrite(transaction, delta));
 }
 
 async function confirm(ref: SessionRef, { rev, version, messageSeq }: ArchiveDelta): Promise<void> {

@@ -2,10 +2,10 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { readAuditEvents } from "../../src/archive/audit.ts";
-import { withDatabase } from "../../src/archive/database.ts";
 import type { AuditActor, AuditEvent } from "../../src/contracts/audit.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { asWorker } from "../support/worker-archive.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
 import { birthOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { letPass } from "../support/worker-lifetime.ts";
@@ -24,9 +24,7 @@ async function append(ref: SessionRef, texts: readonly string[], by: AuditActor 
 /** What the archive knows of a session's appends, the oldest first. */
 async function stored(ref: SessionRef): Promise<AuditEvent[]> {
   const filter = { session: ref.session, action: "appendMessages" };
-  const events = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
-    readAuditEvents(database, filter, { limit: 100, after: null }),
-  );
+  const events = await asWorker((database) => readAuditEvents(database, filter, { limit: 100, after: null }));
   return events.toReversed();
 }
 

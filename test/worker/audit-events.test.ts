@@ -1,8 +1,7 @@
-import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { beforeAll, describe, expect, it } from "vitest";
-import { withDatabase } from "../../src/archive/database.ts";
 import type { AuditEvent } from "../../src/contracts/audit.ts";
+import { onArchive } from "../support/worker-archive.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { type HttpAnswer, type Sender, send as sendToWorker } from "../support/worker-http.ts";
 import { until } from "../support/worker-session.ts";
@@ -116,9 +115,7 @@ describe("the audit of a user's session", () => {
 
   it("holds neither what was said, nor metadata, ids of messages, keys, tickets, whole addresses or users", async () => {
     await eventsOf({ tenant: "test", user }, 10);
-    const rows = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
-      database.execute(sql`select * from audit_events`),
-    );
+    const rows = await onArchive((database) => database.execute(sql`select * from audit_events`));
     const all = JSON.stringify(rows.rows);
     for (const planted of ["combination", '"m2"', API_KEY, ADMIN_KEY, ADDRESS, user])
       expect(all).not.toContain(planted);

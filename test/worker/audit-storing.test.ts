@@ -2,7 +2,7 @@ import { createExecutionContext, createMessageBatch, getQueueResult, runInDurabl
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { readAuditEvents, type StoredAuditFilter } from "../../src/archive/audit.ts";
-import { ArchiveUnreachable, type Database, withDatabase } from "../../src/archive/database.ts";
+import { ArchiveUnreachable, type Database } from "../../src/archive/database.ts";
 import type { RawAuditEvent } from "../../src/contracts/audit.ts";
 import { retainAudit } from "../../src/maintenance/retain-audit.ts";
 import { storeAudit } from "../../src/pipeline/audit.ts";
@@ -13,13 +13,10 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { asWorker, onArchive } from "../support/worker-archive.ts";
 
 const directory = createDirectoryClient(env.DIRECTORY);
 const freshName = (): string => `u-${crypto.randomUUID()}`;
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 function eventOf(change: Partial<RawAuditEvent> = {}): RawAuditEvent {
   return {
@@ -58,7 +55,7 @@ async function deliver(
     operations: createOperationsClient(env.OPERATIONS),
     users: createUserClient(env.DIRECTORY),
     summarizer: { summarize: () => Promise.reject(new Error("no business of the audit")) },
-    withDatabase: onArchive,
+    withDatabase: asWorker,
     log: createLog({ write: (_level, line) => lines.push(line) }),
     ...change,
   };
@@ -72,7 +69,7 @@ async function deliver(
 }
 
 function stored(filter: StoredAuditFilter) {
-  return onArchive((database) => readAuditEvents(database, filter, { limit: 100, after: null }));
+  return asWorker((database) => readAuditEvents(database, filter, { limit: 100, after: null }));
 }
 
 function hasKey(user: string): Promise<boolean> {
@@ -139,11 +136,11 @@ describe("an event that comes from the queue", () => {
   it("waits when PostgreSQL goes away between a batch that was refused and its messages", async () => {
     let statements = 0;
     const breaking = <T>(body: (database: Database) => Promise<T>): Promise<T> =>
-      onArchive((database) =>
+      asWorker((database) =>
         body(
           new Proxy(database, {
             get(target, name, receiver) {
-              if (name === "insert" && ++statements > 2) throw new ArchiveUnreachable("it went away");
+              if (name === "transaction" && ++statements > 2) throw new ArchiveUnreachable("it went away");
               return Reflect.get(target, name, receiver);
             },
           }),
@@ -233,7 +230,7 @@ describe("the daily retention", () => {
   it("asks PostgreSQL for it, and leaves a day on which PostgreSQL is away to the next", async () => {
     const lines: string[] = [];
     const log = createLog({ write: (_level, line) => lines.push(line) });
-    await retainAudit({ withDatabase: onArchive, log }, 400);
+    await retainAudit({ withDatabase: asWorker, log }, 400);
     await retainAudit({ withDatabase: () => Promise.reject(new Error("away")), log }, 400);
     expect(lines.map((line) => JSON.parse(line))).toMatchObject([
       { event: "audit_retained", created: 0, dropped: 0, keepDays: 400 },
@@ -256,7 +253,7 @@ describe("the Worker's role", () => {
     "select retain_audit(29)",
     "select retain_audit(null)",
   ])("may not: %s", async (statement) => {
-    const refused = await onArchive((database) => database.execute(statement)).then(
+    const refused = await asWorker((database) => database.execute(statement)).then(
       () => "allowed",
       (error: Error) => String(error.cause),
     );

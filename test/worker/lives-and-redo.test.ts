@@ -1,13 +1,12 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { withDatabase } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summarizing.ts";
+import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { incarnationOf, sessionAt, stubAt, until } from "../support/worker-session.ts";
@@ -49,7 +48,7 @@ function fire(ref: SessionRef): Promise<void> {
 }
 
 function archivedOf(ref: SessionRef): Promise<{ incarnation: unknown; erased: unknown; versions: unknown[] }> {
-  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+  return onArchive(async (database) => {
     const { rows } = await database.execute(
       sql`select incarnation, erased_at is not null as erased,
             array(select version from summaries v where v.incarnation = s.incarnation order by version) as versions
@@ -64,8 +63,8 @@ function archivedOf(ref: SessionRef): Promise<{ incarnation: unknown; erased: un
   });
 }
 
-function onArchive<T>(body: (database: Parameters<typeof applyArchiveWrite>[0]) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, (database) => database.transaction(body));
+function inTransaction<T>(body: (database: Parameters<typeof applyArchiveWrite>[0]) => Promise<T>): Promise<T> {
+  return asWorkerOf({ tenant: "test" }, body);
 }
 
 describe("lives of a session that was erased and begun anew", () => {
@@ -131,9 +130,9 @@ describe("lives of a session that was erased and begun anew", () => {
       summaries: [],
       items: [],
     };
-    await onArchive((database) => applyErasure(database, { ref, incarnation: first, createdAt: 1_000 }));
-    await onArchive((database) => applyErasure(database, { ref, incarnation: second, createdAt: 2_000 }));
-    expect(await onArchive((database) => applyArchiveWrite(database, late))).toBe("stale");
+    await inTransaction((database) => applyErasure(database, { ref, incarnation: first, createdAt: 1_000 }));
+    await inTransaction((database) => applyErasure(database, { ref, incarnation: second, createdAt: 2_000 }));
+    expect(await inTransaction((database) => applyArchiveWrite(database, late))).toBe("stale");
     expect(await archivedOf(ref)).toMatchObject({ incarnation: second, erased: true });
   });
 });

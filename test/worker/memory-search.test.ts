@@ -16,6 +16,7 @@ import type { Call, Parts } from "../../src/service/call.ts";
 import { searchMemory } from "../../src/service/memory-search.ts";
 import { createSessionClient } from "../../src/session/client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { birthOf, freshRef, said } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
@@ -68,9 +69,7 @@ async function archive(ref: SessionRef, incarnation: string): Promise<void> {
   const owed = (await owedJobs(ref)).find((job) => job["kind"] === "archive");
   const write = await sessionAt(ref).readArchiveDelta(String(owed?.["id"]), incarnation);
   if (write === null) throw new Error("nothing is owed to the archive");
-  await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
-    database.transaction((transaction) => applyArchiveWrite(transaction, write)),
-  );
+  await asWorkerOf(write.ref, (transaction) => applyArchiveWrite(transaction, write));
 }
 
 async function search(owner: string, request: MemorySearchRequest): Promise<string[]> {
@@ -153,9 +152,9 @@ describe("search across sessions, checked with the objects", () => {
   });
 
   it("does not take a fault of ours for an archive that is away", async () => {
-    const thrown = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
-      database.execute("select * from no_such_table"),
-    ).catch((error: unknown) => error);
+    const thrown = await onArchive((database) => database.execute("select * from no_such_table")).catch(
+      (error: unknown) => error,
+    );
     expect(thrown).toBeInstanceOf(Error);
     expect(isArchiveAway(thrown)).toBe(false);
   });

@@ -2,7 +2,7 @@ import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { ArchiveUnreachable, withDatabase } from "../../src/archive/database.ts";
+import { ArchiveUnreachable } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../../src/contracts/limits.ts";
@@ -12,6 +12,7 @@ import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { recordDeadLetter } from "../../src/pipeline/failed.ts";
 import type { Directory } from "../../src/registry/directory.ts";
+import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { turn } from "../support/worker-chat.ts";
 import { withoutAlarm } from "../support/worker-jobs.ts";
 import { request, ring } from "../support/worker-lifetime.ts";
@@ -88,7 +89,7 @@ async function finish(user: UserRef, jobId: string): Promise<UserErasure> {
 }
 
 function rowsNaming(word: string): Promise<string[]> {
-  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+  return onArchive(async (database) => {
     const { rows } = await database.execute(sql`
       select row_to_json(s)::text as row from sessions s where row_to_json(s)::text like ${`%${word}%`}
       union all select row_to_json(i)::text from summary_items i where row_to_json(i)::text like ${`%${word}%`}
@@ -346,13 +347,11 @@ describe("what comes late, after the user was erased", () => {
       expect(await deliver(job), kind).toBe("acked");
       await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineParts());
     }
-    await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
-      database.transaction(async (transaction) => {
-        const write = { ...delta, baseRev: 0, isReplaced: true, rev: delta.rev + 5, createdAt: delta.createdAt + 5 };
-        expect(await applyArchiveWrite(transaction, write)).toBe("stale");
-        await applyErasure(transaction, { ref, incarnation: life, createdAt: delta.createdAt });
-      }),
-    );
+    await asWorkerOf(user, async (transaction) => {
+      const write = { ...delta, baseRev: 0, isReplaced: true, rev: delta.rev + 5, createdAt: delta.createdAt + 5 };
+      expect(await applyArchiveWrite(transaction, write)).toBe("stale");
+      await applyErasure(transaction, { ref, incarnation: life, createdAt: delta.createdAt });
+    });
     expect(await rowsNaming(user.owner)).toEqual([]);
     expect(await pipelineParts().operations.countOfUser(user)).toBe(0);
     expect(await storedText(ref)).toBe("");

@@ -1,12 +1,11 @@
 import { runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobKind } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import { blanksOf } from "../../src/session/blanks.ts";
+import { onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { deliver, jobOf, summarizeBy } from "../support/worker-pipeline.ts";
@@ -16,7 +15,7 @@ import { archivedTexts, storedText } from "../support/worker-stored.ts";
 const SECRET = "the invoice 1003";
 
 function archived(ref: SessionRef): Promise<{ session: Record<string, unknown> | undefined; texts: string[] }> {
-  return withDatabase(env.HYPERDRIVE.connectionString, async (database) => {
+  return onArchive(async (database) => {
     const sessions = await database.execute(
       sql`select incarnation, erased_at, metadata from sessions where tenant = ${ref.tenant} and session = ${ref.session}`,
     );

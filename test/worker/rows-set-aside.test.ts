@@ -5,10 +5,8 @@ import {
   getQueueResult,
   runInDurableObject,
 } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import { type Failure, setAsideIdOf } from "../../src/contracts/job.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
@@ -17,6 +15,7 @@ import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts
 import { verifySession } from "../../src/maintenance/verify-session.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { asWorker, onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { sendAsAdmin } from "../support/worker-http.ts";
 import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
@@ -31,10 +30,6 @@ const SETTINGS: SessionSettings = {
   summarizeAfterIdleSeconds: null,
 };
 const HOUR_MS = 3_600_000;
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 /** Messages that no edge lets in, each with the SQLSTATE that PostgreSQL refuses it with. */
 const REFUSED: readonly (readonly [string, Partial<NewMessage>])[] = [
@@ -189,7 +184,7 @@ describe("a message that PostgreSQL refuses", () => {
   it("is told by verify for what it is, and is no reason to send the session again", async () => {
     const ref = await chatWith({ author: "\u0000" });
     await summarizeAndArchive(ref);
-    const { findings } = await onArchive((database) => verifySession(ref, database, pipelineParts()));
+    const { findings } = await asWorker((database) => verifySession(ref, database, pipelineParts()));
     expect(findings.filter(({ kind }) => kind !== "unlisted-session")).toMatchObject([
       { kind: "different-archive", mend: null, detail: expect.stringContaining("message 3 aside") },
     ]);

@@ -1,6 +1,5 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { listHeldSessions, readHeldRow, readHeldSession } from "../../src/archive/held.ts";
 import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
@@ -8,6 +7,7 @@ import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
+import { asWorker, asWorkerOf } from "../support/worker-archive.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { letPass, request, untilExpired } from "../support/worker-lifetime.ts";
 import { sessionAt } from "../support/worker-session.ts";
@@ -17,10 +17,6 @@ import { archivedWhole } from "../support/worker-stored.ts";
  * Two users of one tenant, the tenant itself, and a user of the same name in another tenant, each with a session of the same id: whoever
  * leaves one of the names out of a question gets somebody else's answer here.
  */
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 describe("sessions of one id in the archive", () => {
   let parties: readonly (SessionRef & { readonly secret: string; readonly incarnation: string })[] = [];
@@ -81,13 +77,13 @@ describe("sessions of one id in the archive", () => {
       items: [{ ...item, fromVersion: 1, toVersion: null }],
       messages: { afterSeq: 0, rows: [message] },
     };
-    const result = await onArchive((database) => database.transaction((one) => applyArchiveWrite(one, write)));
+    const result = await asWorkerOf(write.ref, (one) => applyArchiveWrite(one, write));
     expect(result).toBe("applied");
   }
 
   it("give each party its own items, memories and hits, and nobody else's", async () => {
     for (const { tenant, owner, session, secret, incarnation } of parties) {
-      await onArchive(async (database) => {
+      await asWorker(async (database) => {
         const items = await readSessionItems(database, { tenant, owner, session });
         expect(items.map(({ text }) => text)).toEqual([secret]);
         const memories = await readMemories(database, { tenant, owner }, 10);
@@ -105,7 +101,7 @@ describe("sessions of one id in the archive", () => {
 
   it("are held as each party's own", async () => {
     for (const { tenant, owner, session, incarnation } of parties) {
-      await onArchive(async (database) => {
+      await asWorker(async (database) => {
         expect((await readHeldRow(database, { tenant, owner, session }))?.incarnation).toBe(incarnation);
         const held = await readHeldSession(database, { tenant, owner, session });
         expect(held?.items.map((item) => [item.tenant, item.owner])).toEqual([[tenant, owner]]);
@@ -120,27 +116,27 @@ describe("sessions of one id in the archive", () => {
     if (ada === undefined) throw new Error("nobody is there");
     const { tenant, owner, session, incarnation } = ada;
     const createdAt = Date.UTC(2026, 10, 1);
-    await onArchive((database) =>
-      database.transaction((one) => applyErasure(one, { ref: { tenant, owner, session }, incarnation, createdAt })),
+    await asWorkerOf({ tenant }, (one) =>
+      applyErasure(one, { ref: { tenant, owner, session }, incarnation, createdAt }),
     );
-    expect(await onArchive((database) => readSessionItems(database, ada))).toEqual([]);
+    expect(await asWorker((database) => readSessionItems(database, ada))).toEqual([]);
     await expectUntouched(others);
   });
 
   it("go alone when one of the users is erased, and are counted alone", async () => {
     const [ada, ...others] = parties;
     if (ada === undefined) throw new Error("nobody is there");
-    expect(await onArchive((database) => eraseUserRows(database, ada))).toEqual([ada.incarnation]);
-    expect(await onArchive((database) => countUserRows(database, ada, [ada.incarnation]))).toBe(0);
+    expect(await asWorker((database) => eraseUserRows(database, ada))).toEqual([ada.incarnation]);
+    expect(await asWorker((database) => countUserRows(database, ada, [ada.incarnation]))).toBe(0);
     for (const other of others) {
-      expect(await onArchive((database) => countUserRows(database, other, []))).toBe(2);
+      expect(await asWorker((database) => countUserRows(database, other, []))).toBe(2);
     }
     await expectUntouched(others);
   });
 
   async function expectUntouched(others: typeof parties): Promise<void> {
     for (const { secret, incarnation, ...ref } of others) {
-      await onArchive(async (database) => {
+      await asWorker(async (database) => {
         expect((await readSessionItems(database, ref)).map(({ text }) => text)).toEqual([secret]);
         const held = await readHeldSession(database, ref);
         expect([held?.row.incarnation, held?.row.isErased, held?.messageSeq]).toEqual([incarnation, false, 1]);

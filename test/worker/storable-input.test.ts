@@ -1,9 +1,7 @@
-import { env } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { sample, string } from "fast-check";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { fieldFaults, parseRequest } from "../../src/contracts/faults.ts";
 import { clientFrameSchema } from "../../src/contracts/live.ts";
 import { newMessageSchema } from "../../src/contracts/message.ts";
@@ -14,6 +12,7 @@ import { transferLineSchema } from "../../src/contracts/transfer.ts";
 import { routes } from "../../src/http/app.ts";
 import { bindingPropsSchema } from "../../src/rpc/binding-principal.ts";
 import { placesOf, type Planted, UNSTORABLE } from "../support/schema-places.ts";
+import { onArchive } from "../support/worker-archive.ts";
 
 /** Every schema that what comes from outside is parsed by, and that something of may be stored. */
 const requests: readonly (readonly [string, z.ZodType])[] = [
@@ -130,10 +129,6 @@ const STRANGE: Planted = {
   ],
   times: ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999Z", "0000-12-31T23:00:00-01:00", "1582-10-10T00:00:00+05:45"],
 };
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 /** Every text and name in a value, and every moment. */
 function partsOf(value: unknown): string[] {

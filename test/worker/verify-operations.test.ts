@@ -3,7 +3,6 @@ import { env, waitUntil } from "cloudflare:workers";
 import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { createTicketOffice } from "../../src/access/tickets.ts";
-import { withDatabase } from "../../src/archive/database.ts";
 import { type OperationReport, operationRequestSchema, type OperationName } from "../../src/contracts/operation-run.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { UserErasure } from "../../src/contracts/user.ts";
@@ -12,6 +11,7 @@ import { eraseUser } from "../../src/pipeline/erase-user.ts";
 import { createOwnersClient } from "../../src/registry/owners-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
+import { onArchive } from "../support/worker-archive.ts";
 import { listeningTrail } from "../support/worker-audit.ts";
 import { turn } from "../support/worker-chat.ts";
 import { owedJobs } from "../support/worker-jobs.ts";
@@ -47,7 +47,7 @@ async function run(op: OperationName, { tenant, owner }: SessionRef, dryRun = fa
 }
 
 async function archivedAs(statement: ReturnType<typeof sql>): Promise<void> {
-  await withDatabase(env.HYPERDRIVE.connectionString, (database) => database.execute(statement));
+  await onArchive((database) => database.execute(statement));
 }
 
 /** A session of a user of its own, listed, with its summary in the archive. */

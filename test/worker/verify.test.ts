@@ -2,7 +2,6 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { type SQL, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
-import { type Database, withDatabase } from "../../src/archive/database.ts";
 import { deleteLooseLife, eraseOrphan } from "../../src/archive/orphans.ts";
 import type { Finding } from "../../src/contracts/finding.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
@@ -10,6 +9,7 @@ import type { UserRef } from "../../src/contracts/user.ts";
 import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
 import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
 import { SessionStore } from "../../src/session/store.ts";
+import { asWorker, onArchive } from "../support/worker-archive.ts";
 import { turn } from "../support/worker-chat.ts";
 import { owedJobs } from "../support/worker-jobs.ts";
 import { request } from "../support/worker-lifetime.ts";
@@ -21,10 +21,6 @@ const parts: VerifyParts = pipelineParts();
 /** Nothing is summarized of its own accord. */
 const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
 const EVERYTHING = { after: null, limit: 500 };
-
-function onArchive<T>(body: (database: Database) => Promise<T>): Promise<T> {
-  return withDatabase(env.HYPERDRIVE.connectionString, body);
-}
 
 async function archivedAs(statement: SQL): Promise<void> {
   await onArchive((database) => database.execute(statement));
@@ -41,11 +37,11 @@ async function planted(ref: SessionRef, statement: string, ...values: SqlStorage
 }
 
 function verified(ref: SessionRef): Promise<readonly Finding[]> {
-  return onArchive(async (database) => (await verifySession(ref, database, parts)).findings);
+  return asWorker(async (database) => (await verifySession(ref, database, parts)).findings);
 }
 
 function heldBy({ tenant, owner }: UserRef): Promise<readonly Finding[]> {
-  return onArchive(
+  return asWorker(
     async (database) => (await verifyHeldSessions({ tenant, owner }, EVERYTHING, database, parts)).findings,
   );
 }
@@ -68,7 +64,7 @@ async function chatIn(settings: SessionSettings = {}): Promise<SessionRef> {
 }
 
 function looseAfter(user: UserRef, after: string): Promise<ArchivePage<string>> {
-  return onArchive((database) => verifyLooseLives(user, { after, limit: 50 }, database));
+  return asWorker((database) => verifyLooseLives(user, { after, limit: 50 }, database));
 }
 
 let archiving: Promise<SessionRef> | undefined;
@@ -91,7 +87,7 @@ async function rebuilt(ref: SessionRef): Promise<void> {
 describe("verify: a session", () => {
   it("that is as it should be has no finding, in its object, on the list, and in the archive", async () => {
     const ref = await mendedChat();
-    expect(await onArchive((database) => verifySession(ref, database, parts))).toEqual({
+    expect(await asWorker((database) => verifySession(ref, database, parts))).toEqual({
       result: "sound",
       findings: [],
     });
@@ -207,7 +203,7 @@ describe("verify: a session", () => {
 
   it("that nobody wrote is absent, and gets no row by the look", async () => {
     const ref = { tenant: "test", owner: "-", session: crypto.randomUUID() };
-    expect(await onArchive((database) => verifySession(ref, database, parts))).toEqual({
+    expect(await asWorker((database) => verifySession(ref, database, parts))).toEqual({
       result: "absent",
       findings: [],
     });
@@ -246,8 +242,8 @@ describe("verify: what the archive holds", () => {
         setAside: null,
       };
       if (owner !== "-") expect(told(await heldBy(orphan))).toEqual([{ kind: "orphan", mend: "archive" }]);
-      await onArchive((database) => eraseOrphan(database, row));
-      await onArchive((database) => eraseOrphan(database, row));
+      await asWorker((database) => eraseOrphan(database, row));
+      await asWorker((database) => eraseOrphan(database, row));
       expect(await verified(orphan)).toEqual([]);
       expect(await archivedTexts(life)).toEqual([]);
       expect(await verified(chat)).toEqual([]);
@@ -272,8 +268,8 @@ describe("verify: what the archive holds", () => {
       return found;
     };
     expect(told(await loose())).toEqual([{ kind: "orphan", mend: "archive" }]);
-    await onArchive((database) => deleteLooseLife(database, life));
-    await onArchive((database) => deleteLooseLife(database, source));
+    await asWorker((database) => deleteLooseLife(database, life));
+    await asWorker((database) => deleteLooseLife(database, source));
     expect(await loose()).toEqual([]);
     expect(await verified(chat)).toEqual([]);
   });
