@@ -17,11 +17,13 @@ const HELP = `npm run provision -- --env NAME [OPTION…]   makes what an enviro
   --yes        does not ask before it begins
   --help       this text
 
-Queues, the Hyperdrive (without caching, as the role threadkeep_worker; its id is written into wrangler.toml) and secrets.
+Queues, the Hyperdrive (without caching, as the role threadkeep_worker, with the database's certificate checked; its id is written into
+wrangler.toml) and secrets.
 What exists is left as it is, so it may be run again at any time, also after it stopped in the middle.
 
 Environment
-  DATABASE_URL, WORKER_PASSWORD   as for npm run migrate; needed as long as there is no Hyperdrive
+  DATABASE_URL, WORKER_PASSWORD   as for npm run migrate; needed as long as there is no Hyperdrive.
+                                  DATABASE_URL ends in ?sslmode=verify-full&sslrootcert=FILE
   THREADKEEP_MODEL_API_KEY …      secrets that are not made here (see docs/configuration.md), where they are wanted
 
 Keys that are made are left in .threadkeep/NAME-secrets.json, for you alone. While wrangler makes the Hyperdrive, other users

@@ -10,11 +10,15 @@ const NO_SUCH_WORKER = /\b10007\b|\bWorker "[^"]*"(?: \(env: [\w-]+\))? not foun
 /** An account has no more queues than 100 pages hold. */
 const MAX_PAGES = 100;
 const ID = /^[0-9a-f]{32}$/;
+/** The certificate of the database is one of the authority's, and names its host. */
+export const VERIFIED = "verify-full";
 
 export interface HyperdriveFound {
   readonly id: string;
   readonly isCached: boolean;
   readonly user: string;
+  /** Whether it checks that the database is the one it is meant to be. */
+  readonly isVerified: boolean;
 }
 
 export async function listQueues(run: RunWrangler): Promise<Set<string>> {
@@ -36,7 +40,20 @@ export async function findHyperdrive(run: RunWrangler, name: string): Promise<Hy
   const config = parseJson(await read(run, ["hyperdrive", "get", id]));
   const caching = fieldOf(config, "caching");
   const user = fieldOf(fieldOf(config, "origin"), "user");
-  return { id, isCached: fieldOf(caching, "disabled") !== true, user: typeof user === "string" ? user : "" };
+  return {
+    id,
+    isCached: fieldOf(caching, "disabled") !== true,
+    user: typeof user === "string" ? user : "",
+    isVerified: fieldOf(fieldOf(config, "mtls"), "sslmode") === VERIFIED,
+  };
+}
+
+/** The id of a certificate of the account. Null: there is none of that name. */
+export async function findCertificate(run: RunWrangler, name: string): Promise<string | null> {
+  const output = await read(run, ["cert", "list"]);
+  const blocks = output.split(/^(?=ID: )/m);
+  const found = blocks.find((block) => block.split("\n").some((line) => line.trim() === `Name: ${name}`));
+  return /^ID: (\S+)/.exec(found ?? "")?.[1] ?? null;
 }
 
 export async function listSecrets(run: RunWrangler, environment: string): Promise<Set<string>> {

@@ -5,13 +5,16 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { readJsonFile, writePrivateFile } from "../dev/files.ts";
 import { StartError } from "../dev/start-error.ts";
 import {
+  findCertificate,
   findHyperdrive,
   type HyperdriveFound,
   listQueues,
   listSecrets,
   type RunWrangler,
+  VERIFIED,
   wranglerFault,
 } from "./account.ts";
+import { type DatabaseCertificate, readCertificate } from "./database-certificate.ts";
 import { readResources, type Resources, withHyperdriveId } from "./resources.ts";
 import { isWorkerRole, workerAddress } from "./worker-address.ts";
 
@@ -40,18 +43,23 @@ interface Step {
 interface Existing {
   readonly queues: ReadonlySet<string>;
   readonly hyperdrive: HyperdriveFound | null;
+  /** The authority of the database's certificate, by its name in the account; null where it is not there yet. */
+  readonly certificate: string | null;
   readonly secrets: ReadonlySet<string>;
 }
 
-const NOTHING: Existing = { queues: new Set(), hyperdrive: null, secrets: new Set() };
+const NOTHING: Existing = { queues: new Set(), hyperdrive: null, certificate: null, secrets: new Set() };
+/** What is shown of it where DATABASE_URL is not known. */
+const ANY_CERTIFICATE: DatabaseCertificate = { file: "CERTIFICATE.crt", name: "CERTIFICATE" };
 const KEY_BYTES = 24;
 
 /** @throws StartError that says what was done, what failed, and that it can be run again. */
 export async function provision(options: ProvisionOptions): Promise<void> {
   const { environment, isDryRun, print } = options;
   const resources = readResources(options.configFile, environment);
-  const existing = isDryRun ? NOTHING : await readAccount(options.run, resources);
-  const steps = planSteps(options, resources, existing);
+  const certificate = readCertificate(options.env["DATABASE_URL"], resources.hyperdrive.name);
+  const existing = isDryRun ? NOTHING : await readAccount(options.run, resources, certificate);
+  const steps = planSteps(options, resources, existing, certificate);
   for (const line of describeExisting(resources, existing)) print(line);
   for (const { shown } of steps) print(`  ${shown}`);
   if (isDryRun) {
@@ -78,7 +86,11 @@ export async function provision(options: ProvisionOptions): Promise<void> {
   print(`${environment} has all that it needs.`);
 }
 
-async function readAccount(run: RunWrangler, resources: Resources): Promise<Existing> {
+async function readAccount(
+  run: RunWrangler,
+  resources: Resources,
+  certificate: DatabaseCertificate | null,
+): Promise<Existing> {
   const queues = await listQueues(run);
   const hyperdrive = await findHyperdrive(run, resources.hyperdrive.name);
   const { id, name } = resources.hyperdrive;
@@ -94,7 +106,13 @@ async function readAccount(run: RunWrangler, resources: Resources): Promise<Exis
         `Delete it (npx wrangler hyperdrive delete ${hyperdrive.id}), put 32 zeros in place of its id, and run this again.`,
     );
   }
-  return { queues, hyperdrive, secrets: await listSecrets(run, resources.environment) };
+  return {
+    queues,
+    hyperdrive,
+    certificate:
+      certificate === null || hyperdrive?.isVerified === true ? null : await findCertificate(run, certificate.name),
+    secrets: await listSecrets(run, resources.environment),
+  };
 }
 
 function describeExisting(resources: Resources, existing: Existing): string[] {
@@ -106,29 +124,53 @@ function describeExisting(resources: Resources, existing: Existing): string[] {
   ];
 }
 
-function planSteps(options: ProvisionOptions, resources: Resources, existing: Existing): Step[] {
+function planSteps(
+  options: ProvisionOptions,
+  resources: Resources,
+  existing: Existing,
+  certificate: DatabaseCertificate | null,
+): Step[] {
   return [
     ...resources.queues
       .filter((name) => !existing.queues.has(name))
-      .map((name) => wranglerStep(options, ["queues", "create", name])),
-    ...hyperdriveSteps(options, resources, existing.hyperdrive),
+      .map((name) => ["queues", "create", name])
+      .map((args) => wranglerStep(options, args, args)),
+    ...hyperdriveSteps(options, resources, existing, certificate),
     ...secretSteps(options, resources, existing.secrets),
   ];
 }
 
-function wranglerStep({ run }: ProvisionOptions, args: readonly string[], shown: readonly string[] = args): Step {
+/** `args` may have to be asked for, once the steps before are done. `shown` is what they are without secrets. */
+function wranglerStep(
+  { run }: ProvisionOptions,
+  args: readonly string[] | (() => Promise<readonly string[]>),
+  shown: readonly string[],
+): Step {
   return {
     shown: `wrangler ${shown.join(" ")}`,
     run: async () => {
-      const { code, output } = await run(args);
+      const { code, output } = await run(typeof args === "function" ? await args() : args);
       if (code !== 0) throw wranglerFault(shown, output);
     },
   };
 }
 
-function hyperdriveSteps(options: ProvisionOptions, resources: Resources, found: HyperdriveFound | null): Step[] {
+function hyperdriveSteps(
+  options: ProvisionOptions,
+  resources: Resources,
+  { hyperdrive: found, certificate: kept }: Existing,
+  given: DatabaseCertificate | null,
+): Step[] {
   const { name, id } = resources.hyperdrive;
   const steps: Step[] = [];
+  const needsCertificate = found === null || !found.isVerified;
+  const certificate = given ?? ANY_CERTIFICATE;
+  if (needsCertificate && kept === null) {
+    const args = ["cert", "upload", "certificate-authority", "--ca-cert", certificate.file, "--name", certificate.name];
+    steps.push(wranglerStep(options, args, args));
+  }
+  const verified = (certificateId: string): string[] => ["--ca-certificate-id", certificateId, "--sslmode", VERIFIED];
+  const shownId = kept ?? `ID_OF_${certificate.name}`;
   if (found === null) {
     const address = workerAddress(options.env["DATABASE_URL"], options.env["WORKER_PASSWORD"]);
     if (address === null && !options.isDryRun) {
@@ -136,18 +178,44 @@ function hyperdriveSteps(options: ProvisionOptions, resources: Resources, found:
         `${name} has no Hyperdrive yet: set DATABASE_URL and WORKER_PASSWORD as for npm run migrate, and run this again.`,
       );
     }
-    const args = (text: string): string[] => {
-      const limits = ["--caching-disabled", "--sslmode", "require", "--no-update-config"];
+    const args = (text: string, certificateId: string): string[] => {
+      const limits = ["--caching-disabled", ...verified(certificateId), "--no-update-config"];
       return ["hyperdrive", "create", name, ...limits, "--connection-string", text];
     };
-    steps.push(wranglerStep(options, args(address ?? ""), args(withoutPassword(address))));
-  } else if (found.isCached) {
-    steps.push(wranglerStep(options, ["hyperdrive", "update", found.id, "--caching-disabled"]));
+    const whole = async (): Promise<string[]> => args(address ?? "", await certificateIdOf(options, certificate, kept));
+    steps.push(wranglerStep(options, whole, args(withoutPassword(address), shownId)));
+  } else {
+    if (found.isCached) {
+      const args = ["hyperdrive", "update", found.id, "--caching-disabled"];
+      steps.push(wranglerStep(options, args, args));
+    }
+    if (!found.isVerified) {
+      if (given === null) {
+        throw new StartError(
+          `The Hyperdrive ${name} does not check whether the database is the right one: set DATABASE_URL as for npm run migrate, ` +
+            "which names the certificate, and run this again.",
+        );
+      }
+      const args = (certificateId: string): string[] => ["hyperdrive", "update", found.id, ...verified(certificateId)];
+      const whole = async (): Promise<string[]> => args(await certificateIdOf(options, certificate, kept));
+      steps.push(wranglerStep(options, whole, args(shownId)));
+    }
   }
   if (id === null) {
     steps.push({ shown: `write the id of ${name} into wrangler.toml`, run: () => writeId(options, name) });
   }
   return steps;
+}
+
+/** That of a certificate which was there, or was uploaded by a step before. */
+async function certificateIdOf(
+  { run }: ProvisionOptions,
+  { name }: DatabaseCertificate,
+  kept: string | null,
+): Promise<string> {
+  const id = kept ?? (await findCertificate(run, name));
+  if (id === null) throw new StartError(`wrangler cert list does not show ${name} yet: wait a little.`);
+  return id;
 }
 
 function withoutPassword(address: string | null): string {

@@ -6,7 +6,14 @@ import { runWrangler, type WranglerOptions, type WranglerRun } from "../../scrip
 export interface StandInAccount {
   calls: { args: string[]; input: string }[];
   queues: string[];
-  hyperdrives: { id: string; name: string; origin: { user: string }; caching: { disabled: boolean } }[];
+  hyperdrives: {
+    id: string;
+    name: string;
+    origin: { user: string };
+    caching: { disabled: boolean };
+    mtls: { ca_certificate_id?: string; sslmode: string };
+  }[];
+  certificates: { id: string; name: string }[];
   /** Null: the Worker was never deployed, and no secret set. */
   secrets: Record<string, string> | null;
 }
@@ -34,11 +41,17 @@ export function answerAsWrangler(account: StandInAccount, args: string[], input:
     case "hyperdrive create": {
       const { username } = new URL(args[args.indexOf("--connection-string") + 1] ?? "");
       const caching = { disabled: args.includes("--caching-disabled") };
-      account.hyperdrives.push({ id: idOf(100), name, origin: { user: username }, caching });
+      account.hyperdrives.push({ id: idOf(100), name, origin: { user: username }, caching, mtls: mtlsOf(args) });
       return done();
     }
     case "hyperdrive update":
-      if (hyperdrive !== undefined) hyperdrive.caching = { disabled: args.includes("--caching-disabled") };
+      if (hyperdrive !== undefined && args.includes("--caching-disabled")) hyperdrive.caching = { disabled: true };
+      if (hyperdrive !== undefined && args.includes("--sslmode")) hyperdrive.mtls = mtlsOf(args);
+      return done();
+    case "cert list":
+      return done(account.certificates.map(({ id, name: of }) => `ID: ${id}\nName: ${of}\nCA: true\n\n`).join("\n"));
+    case "cert upload":
+      account.certificates.push({ id: crypto.randomUUID(), name: valueOf(args, "--name") });
       return done();
     case "secret list":
       if (account.secrets === null) return { code: 1, output: NO_WORKER };
@@ -49,6 +62,17 @@ export function answerAsWrangler(account: StandInAccount, args: string[], input:
     default:
       return { code: 1, output: `✘ [ERROR] Unknown arguments: ${args.join(", ")}` };
   }
+}
+
+function valueOf(args: readonly string[], flag: string): string {
+  return args[args.indexOf(flag) + 1] ?? "";
+}
+
+function mtlsOf(args: readonly string[]): { ca_certificate_id?: string; sslmode: string } {
+  const sslmode = args.includes("--sslmode") ? valueOf(args, "--sslmode") : "require";
+  return args.includes("--ca-certificate-id")
+    ? { ca_certificate_id: valueOf(args, "--ca-certificate-id"), sslmode }
+    : { sslmode };
 }
 
 function done(output = ""): WranglerRun {
@@ -65,7 +89,7 @@ function table(rows: string[][]): string {
 
 /** The account of a test, in this process. */
 export function standInWrangler(found: Partial<StandInAccount> = {}) {
-  const account: StandInAccount = { calls: [], queues: [], hyperdrives: [], secrets: null, ...found };
+  const account: StandInAccount = { calls: [], queues: [], hyperdrives: [], certificates: [], secrets: null, ...found };
   let failsAt = "";
   return {
     account: () => account,
@@ -90,8 +114,10 @@ case "$1 $2" in
   "queues list") if [ "$4" = 1 ] && [ -f queues ]; then while read -r name; do echo "│ ${"0".repeat(32)} │ $name │"; done < queues; fi ;;
   "queues create") echo "$3" >> queues ;;
   "hyperdrive list") if [ -f hyperdrive ]; then echo "│ ${"a".repeat(32)} │ $(cat hyperdrive) │"; fi ;;
-  "hyperdrive get") echo '{ "origin": { "user": "threadkeep_worker" }, "caching": { "disabled": true } }' ;;
+  "hyperdrive get") echo '{ "origin": { "user": "threadkeep_worker" }, "caching": { "disabled": true }, "mtls": { "sslmode": "verify-full" } }' ;;
   "hyperdrive create") echo "$3" > hyperdrive ;;
+  "cert list") if [ -f certificates ]; then while read -r name; do printf 'ID: %s\nName: %s\n\n' some-id "$name"; done < certificates; fi ;;
+  "cert upload") echo "$7" >> certificates ;;
   "secret list") if [ ! -f secrets ]; then echo 'Worker "threadkeep-staging" not found' >&2; exit 1; fi; echo '[]' ;;
   "secret bulk") cat > secrets ;;
   *) exit 1 ;;

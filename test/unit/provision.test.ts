@@ -4,20 +4,31 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { provision, type ProvisionOptions } from "../../scripts/deploy/provision.ts";
 import { withHyperdriveId } from "../../scripts/deploy/resources.ts";
 import { workerAddress } from "../../scripts/deploy/worker-address.ts";
+import { AUTHORITY, NO_AUTHORITY } from "../support/sample-certificates.ts";
 import { standInOnPath, standInWrangler, type StandInAccount } from "../support/stand-in-wrangler.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 const PASSWORD = "a-password-of-24-letters";
-const DATABASE = {
-  DATABASE_URL: "postgres://postgres:owner-password@db.abc.supabase.co:5432/postgres?sslmode=verify-full",
-  WORKER_PASSWORD: PASSWORD,
-};
+const PLAIN_URL = "postgres://postgres:owner-password@db.abc.supabase.co:5432/postgres";
+/** The directory of the authority's file, which no test changes. */
+const CERTIFICATES = makeTemporaryDirectory();
+const DATABASE = { DATABASE_URL: urlWith(writeCertificate("ca.crt", AUTHORITY)), WORKER_PASSWORD: PASSWORD };
 const QUEUES = ["summarize", "archive", "audit", "summarize-failed", "archive-failed", "audit-failed"].map(
   (name) => `threadkeep-${name}-staging`,
 );
-const made: string[] = [];
+const made: string[] = [CERTIFICATES];
 let directory = "";
 let lines: string[] = [];
+
+function writeCertificate(name: string, text: string): string {
+  const file = path.join(CERTIFICATES, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+function urlWith(certificate: string): string {
+  return `${PLAIN_URL}?sslmode=verify-full&sslrootcert=${encodeURIComponent(certificate)}`;
+}
 
 beforeEach(() => {
   directory = makeTemporaryDirectory();
@@ -49,7 +60,7 @@ const keptKeys = (): Record<string, string> => JSON.parse(readFileSync(path.join
 
 function hyperdrive(changes: Partial<StandInAccount["hyperdrives"][number]> = {}) {
   const plain = { id: "f".repeat(32), name: "threadkeep-staging", caching: { disabled: true } };
-  return { ...plain, origin: { user: "threadkeep_worker" }, ...changes };
+  return { ...plain, origin: { user: "threadkeep_worker" }, mtls: { sslmode: "verify-full" }, ...changes };
 }
 
 test("a dry run shows every command without asking wrangler anything, and changes nothing", async () => {
@@ -58,7 +69,7 @@ test("a dry run shows every command without asking wrangler anything, and change
   await start(run, { isDryRun: true, env: {} });
   for (const queue of QUEUES) expect(lines).toContain(`  wrangler queues create ${queue}`);
   expect(lines.join("\n")).toMatch(
-    /hyperdrive create threadkeep-staging --caching-disabled .*threadkeep_worker:…@HOST/,
+    /cert upload certificate-authority --ca-cert \S+[\s\S]*hyperdrive create threadkeep-staging --caching-disabled --ca-certificate-id \S+ --sslmode verify-full .*threadkeep_worker:…@HOST/,
   );
   expect(lines.join("\n")).toContain("secret bulk --env staging");
   expect(account().calls).toEqual([]);
@@ -85,6 +96,40 @@ describe("an empty account", () => {
     }
     expect(lines.join("\n")).not.toContain(PASSWORD);
     expect(statSync(path.join(directory, "secrets.json")).mode & 0o077).toBe(0);
+  });
+
+  test("has Hyperdrive check the database's certificate, by the authority that the migrations were applied with", async () => {
+    const { account, run } = standInWrangler();
+    await start(run);
+    const { certificates, hyperdrives, calls } = account();
+    expect(certificates).toEqual([
+      { id: expect.any(String), name: expect.stringMatching(/^threadkeep-staging-ca-[0-9a-f]{12}$/) },
+    ]);
+    expect(hyperdrives[0]?.mtls).toEqual({ ca_certificate_id: certificates[0]?.id, sslmode: "verify-full" });
+    const upload = calls.find(({ args }) => args[0] === "cert" && args[1] === "upload");
+    expect(upload?.args.slice(2)).toEqual([
+      "certificate-authority",
+      "--ca-cert",
+      path.join(CERTIFICATES, "ca.crt"),
+      "--name",
+      certificates[0]?.name,
+    ]);
+  });
+
+  test.each([
+    ["names no authority", PLAIN_URL, /sslrootcert=FILE/],
+    ["asks for encryption alone", `${PLAIN_URL}?sslmode=require`, /sslrootcert=FILE/],
+    ["names a file that is not there", urlWith("/nowhere/ca.crt"), /cannot be read/],
+    ["names something else", urlWith(writeCertificate("note.txt", "to whom it may concern")), /no certificate/],
+    [
+      "names the certificate of a server",
+      urlWith(writeCertificate("leaf.crt", NO_AUTHORITY)),
+      /no certificate of an authority/,
+    ],
+  ])("is not touched where DATABASE_URL %s", async (_, url, fault) => {
+    const { changes, run } = standInWrangler();
+    await expect(start(run, { env: { ...DATABASE, DATABASE_URL: url } })).rejects.toThrow(fault);
+    expect(changes()).toEqual([]);
   });
 
   test("is left alone when the person says no, and told that nothing was done", async () => {
@@ -118,7 +163,7 @@ describe("run again", () => {
     expect(lines.at(-1)).toBe("staging has all that it needs.");
   });
 
-  test.each(["queues create threadkeep-audit-staging", "hyperdrive create", "secret bulk"])(
+  test.each(["queues create threadkeep-audit-staging", "cert upload", "hyperdrive create", "secret bulk"])(
     "after %s failed it goes on from there, and makes nothing twice",
     async (step) => {
       const { account, changes, failAt, run } = standInWrangler();
@@ -132,6 +177,7 @@ describe("run again", () => {
       expect(new Set(done).size).toBe(done.length);
       expect(account().queues.toSorted()).toEqual(QUEUES.toSorted());
       expect(account().hyperdrives).toHaveLength(1);
+      expect(account().certificates).toHaveLength(1);
       expect(account().secrets).toEqual(keys ?? keptKeys());
     },
   );
@@ -142,6 +188,44 @@ describe("run again", () => {
     await start(run, { env: {} });
     expect(changes()[0]).toBe(`hyperdrive update ${found.id} --caching-disabled`);
     expect(account().hyperdrives[0]?.caching).toEqual({ disabled: true });
+  });
+});
+
+describe("a Hyperdrive that does not check the database's certificate", () => {
+  test("does from then on, by an authority that is uploaded once", async () => {
+    const found = hyperdrive({ mtls: { sslmode: "require" } });
+    const { account, changes, run } = standInWrangler({ hyperdrives: [found], queues: QUEUES });
+    await start(run);
+    const [certificate] = account().certificates;
+    expect(changes().slice(0, 2)).toEqual([
+      expect.stringMatching(/^cert upload certificate-authority /),
+      `hyperdrive update ${found.id} --ca-certificate-id ${certificate?.id} --sslmode verify-full`,
+    ]);
+    expect(account().hyperdrives[0]).toMatchObject({ caching: { disabled: true }, origin: found.origin });
+    const before = changes();
+    await start(run, { env: {} });
+    expect(changes()).toEqual(before);
+  });
+
+  test("takes the authority that the account has already", async () => {
+    const found = hyperdrive({ mtls: { sslmode: "require" } });
+    const { account, run } = standInWrangler({ hyperdrives: [found] });
+    await start(run);
+    const kept = account().certificates;
+    const again = standInWrangler({
+      hyperdrives: [hyperdrive({ mtls: { sslmode: "verify-ca" } })],
+      certificates: kept,
+    });
+    await start(again.run);
+    expect(again.account().certificates).toEqual(kept);
+    expect(again.account().hyperdrives[0]?.mtls).toEqual({ ca_certificate_id: kept[0]?.id, sslmode: "verify-full" });
+  });
+
+  test("stops a run that knows no authority, before it changes anything", async () => {
+    const found = hyperdrive({ mtls: { sslmode: "require" } });
+    const { changes, run } = standInWrangler({ hyperdrives: [found] });
+    await expect(start(run, { env: {} })).rejects.toThrow(/does not check whether the database is the right one/);
+    expect(changes()).toEqual([]);
   });
 });
 
