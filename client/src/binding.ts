@@ -5,6 +5,7 @@ import type {
   ExpandedSummary,
   ForkRequest,
   ImportResult,
+  ImportState,
   ListedSession,
   MemorySearchRequest,
   MemorySearchResult,
@@ -23,6 +24,7 @@ import type {
   Summary,
   UserErasure,
 } from "./contract.ts";
+import type { SessionLine } from "./transfer.ts";
 
 /** Whom a call is for, where the binding's props name no owner. */
 export interface Caller {
@@ -84,6 +86,19 @@ export interface ThreadkeepBinding {
     query?: { readonly sessionId?: string },
     caller?: Caller,
   ): Promise<ImportResult>;
+  /** Begins an import in parts, of a file's first line. Repeated with the same id it tells where that stands. */
+  beginImport(sessionId: string, request: { id?: string; session: SessionLine }, caller?: Caller): Promise<ImportState>;
+  /** The lines of the file after one of them; those that are in are passed over. */
+  importLines(
+    sessionId: string,
+    importId: string,
+    lines: ReadableStream<Uint8Array>,
+    query: { readonly afterLine: number },
+    caller?: Caller,
+  ): Promise<ImportState>;
+  importState(sessionId: string, importId: string, caller?: Caller): Promise<ImportState>;
+  completeImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportResult>;
+  abandonImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportState>;
   /** JSON Lines. */
   exportUser(userId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;
   eraseUser(userId: string, caller?: Caller): Promise<UserErasure>;

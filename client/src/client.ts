@@ -1,4 +1,4 @@
-import { type CallOptions, checkId, type ClientOptions, Connection } from "./connection.ts";
+import { type CallOptions, type ClientOptions, Connection } from "./connection.ts";
 import type {
   ImportResult,
   ListedSession,
@@ -7,19 +7,15 @@ import type {
   NewSession,
   SessionState,
 } from "./contract.ts";
-import { toBody } from "./lines.ts";
+import { importFile, type ImportOptions, type ImportSource } from "./imports.ts";
 import { type List, listOf } from "./list.ts";
 import { type ListOptions, Session } from "./session.ts";
-import type { TransferLine } from "./transfer.ts";
 import { User } from "./user.ts";
 
 export interface SessionListOptions extends ListOptions {
   /** Keep the sessions whose metadata has these texts. */
   metadata?: Readonly<Record<string, string>> | undefined;
 }
-
-/** What an import takes: a file's text or stream as it is, or the lines of an export. It is sent once. */
-export type ImportSource = string | ReadableStream<Uint8Array> | Iterable<TransferLine> | AsyncIterable<TransferLine>;
 
 /** The memory of your chats. Everything it gives or takes is typed by the contract of the service. */
 export class Threadkeep {
@@ -64,12 +60,12 @@ export class Threadkeep {
     return this.#connection.json({ method: "POST", path: "/search", body }, options);
   }
 
-  /** Makes a session of an export. `sessionId` in place of the id in the file. */
-  import(lines: ImportSource, options: CallOptions & { sessionId?: string } = {}): Promise<ImportResult> {
-    const { sessionId, ...callOptions } = options;
-    if (sessionId !== undefined) checkId(sessionId, "session id");
-    const request = { method: "POST", path: "/import", query: { sessionId }, lines: toBody(lines) } as const;
-    return this.#connection.json(request, callOptions);
+  /**
+   * Makes a session of an export. A large file goes in parts, each of which is sent again after a lost answer; `timeoutMs` holds for each
+   * request. With an `importId` an import that was interrupted goes on where it was.
+   */
+  import(lines: ImportSource, options: ImportOptions = {}): Promise<ImportResult> {
+    return importFile(this.#connection, lines, options);
   }
 }
 

@@ -37,8 +37,10 @@ export interface WireRequest {
   query?: Readonly<Record<string, string | number | undefined>>;
   /** Sent as JSON. */
   body?: unknown;
-  /** Sent as it is, once: a stream cannot be sent again. */
-  lines?: ReadableStream<Uint8Array> | string;
+  /** Sent as it is. */
+  lines?: string;
+  /** Lines that may come twice; others are sent once. */
+  isRepeatable?: boolean;
 }
 
 const DEFAULT_TIMEOUT_MS = 30_000;
@@ -94,7 +96,8 @@ export class Connection {
         if ("value" in outcome) return outcome.value;
         const { error, retryAfter } = outcome;
         error.tries = tries;
-        if (retryAfter === "never" || tries >= this.#maxTries || request.lines !== undefined) throw error;
+        const isOnce = request.lines !== undefined && request.isRepeatable !== true;
+        if (retryAfter === "never" || tries >= this.#maxTries || isOnce) throw error;
         if (!(await deadline.pause(pauseBefore(tries, retryAfter, Math.random())))) throw error;
       }
     } finally {
@@ -165,9 +168,7 @@ export function checkId(id: string, name: string): string {
 function initOf({ method, body, lines }: WireRequest, headers: Record<string, string>, signal: AbortSignal) {
   const init: RequestInit = { method, headers, signal };
   if (body !== undefined) return { ...init, body: JSON.stringify(body) };
-  if (lines === undefined) return init;
-  // Browsers and Node take a stream only if they are told that the answer comes after it.
-  return typeof lines === "string" ? { ...init, body: lines } : { ...init, body: lines, duplex: "half" as const };
+  return lines === undefined ? init : { ...init, body: lines };
 }
 
 async function readToken(token: () => string | Promise<string>): Promise<string> {

@@ -307,6 +307,22 @@ export interface ImportResult {
   droppedItems: number;
 }
 
+/** Where an import in parts stands. */
+export interface ImportState {
+  id: string;
+  sessionId: string;
+  /** open: nobody sees the session yet. */
+  state: "open" | "complete" | "abandoned";
+  /** The last line of the file that is in, counted from 1; null once it is complete. */
+  throughLine: number | null;
+  messages: number;
+  summaries: number;
+  items: number;
+  droppedItems: number;
+  /** It is given up by then if no line comes; null once it is complete. */
+  expiresAt: string | null;
+}
+
 /** How far the erasure of a user is. */
 export interface UserErasure {
   userId: string;

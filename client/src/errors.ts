@@ -26,6 +26,8 @@ export type ServiceCode =
   | "job_needed"
   | "job_not_retryable"
   | "operation_not_found"
+  | "import_not_found"
+  | "import_gap"
   | "operation_exists"
   | "message_erased"
   | "message_conflict"

@@ -39,25 +39,42 @@ export async function* readLines<Line extends { type: string } = TransferLine>(
   }
 }
 
-/** Lines as the service takes them: a file's text goes as it is, parsed lines are written anew. */
-export function toBody(
-  lines: string | ReadableStream<Uint8Array> | Iterable<TransferLine> | AsyncIterable<TransferLine>,
-): string | ReadableStream<Uint8Array> {
-  if (typeof lines === "string" || lines instanceof ReadableStream) return lines;
-  const encoder = new TextEncoder();
-  const iterator = iterate(lines);
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (done === true) controller.close();
-      else controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
-    },
-    async cancel() {
-      await iterator.return(undefined);
-    },
-  });
+/** The lines of a file as text, without their ends: of its text or stream as it is, or of lines that are written anew. */
+export async function* textLines(
+  source: string | ReadableStream<Uint8Array> | Iterable<TransferLine> | AsyncIterable<TransferLine>,
+): AsyncGenerator<string, void, undefined> {
+  if (typeof source === "string") yield* linesOfText(source);
+  else if (source instanceof ReadableStream) yield* linesOfStream(source);
+  else for await (const line of source) yield JSON.stringify(line);
 }
 
-async function* iterate(lines: Iterable<TransferLine> | AsyncIterable<TransferLine>): AsyncGenerator<TransferLine> {
-  yield* lines;
+function* linesOfText(text: string): Generator<string> {
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf("\n", from);
+    yield text.slice(from, end < 0 ? text.length : end);
+    from = end < 0 ? text.length : end + 1;
+  }
+}
+
+async function* linesOfStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let open = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      const lines = decoder.decode(value, { stream: !done }).split("\n");
+      const [first = "", ...others] = lines;
+      open += first;
+      for (const next of others) {
+        yield open;
+        open = next;
+      }
+      if (done) break;
+    }
+    if (open !== "") yield open;
+  } finally {
+    // Whoever stops in the middle leaves nothing open; what the other side says to that makes no difference.
+    reader.cancel().catch(() => undefined);
+  }
 }

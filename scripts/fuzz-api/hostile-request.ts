@@ -90,7 +90,7 @@ function pickOffer(offers: readonly Offered[], dice: Dice): Offered {
 
 function soundOne(offer: Offered, around: Surroundings, headers: [string, string][], dice: Dice): HostileRequest {
   const { operationId } = offer.operation;
-  const { method, path, headers: own, body } = soundRequest(offer, soundValues(around.seed, dice));
+  const { method, path, headers: own, body } = soundRequest(offer, soundValues(offer, around.seed, dice));
   return {
     operationId,
     method,
@@ -102,9 +102,14 @@ function soundOne(offer: Offered, around: Surroundings, headers: [string, string
   };
 }
 
-function soundValues(seed: number, dice: Dice): Record<string, string> {
+function soundValues({ path }: Offered, seed: number, dice: Dice): Record<string, string> {
+  // An import that is not whole lets nobody have the session: the chats are others.
+  const isImport = path.includes("/imports");
   return {
-    sessionId: `fuzz-${seed}-${dice.below(SESSIONS)}`,
+    sessionId: isImport ? `fuzz-${seed}-import` : `fuzz-${seed}-${dice.below(SESSIONS)}`,
+    // As the document begins one.
+    importId: dice.pick(["move-7", "move-7", "move-7", "nowhere"]),
+    afterLine: dice.pick(["1", "1", "2", "3"]),
     messageId: dice.pick(["turn-61", "turn-62", "m-1"]),
     // An erased user is refused everything from then on: it is one whom nobody else here is.
     userId: dice.pick(["fuzzed-1", "fuzzed-2", "-"]),
@@ -118,9 +123,9 @@ function soundValues(seed: number, dice: Dice): Record<string, string> {
 }
 
 /** Its parameters filled, soundly for the most part: a request that is refused for its path never gets to the rest. */
-function pathOf({ path }: Offered, { seed }: Surroundings, dice: Dice): string {
-  const sound = soundValues(seed, dice);
-  return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
+function pathOf(offer: Offered, { seed }: Surroundings, dice: Dice): string {
+  const sound = soundValues(offer, seed, dice);
+  return offer.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     if (dice.chance(0.1)) return hostileSegment(dice);
     if (name === "version" && dice.chance(0.5)) return dice.pick(["0", "-1", "1e3", "9".repeat(20)]);
     return sound[name] ?? hostileSegment(dice);

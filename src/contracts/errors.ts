@@ -29,6 +29,8 @@ export const PROBLEMS = {
   job_needed: { status: 409, title: "A promise rests on the job" },
   job_not_retryable: { status: 409, title: "There is nothing to try again" },
   operation_not_found: { status: 404, title: "There is no such run of an operation" },
+  import_not_found: { status: 404, title: "There is no such import" },
+  import_gap: { status: 409, title: "Lines before these have not come" },
   operation_exists: { status: 409, title: "The id is that of another operation" },
   message_erased: { status: 409, title: "The message was erased" },
   message_conflict: { status: 409, title: "The message id is taken by other content" },

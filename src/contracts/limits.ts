@@ -57,6 +57,8 @@ export const MAX_SUMMARIZER_INPUT_TOKENS = 32_000;
 export const MAX_ITEM_TEXT_LENGTH = 2_000;
 /** Items in one answer: past this it is a copy of the transcript, not a summary of it. */
 export const MAX_ITEMS_PER_SUMMARY = 1_000;
+/** The largest summary that a session may ask for: as much as goes into one call of the summarizer. */
+export const MAX_SUMMARY_TOKENS = 32_000;
 /** Sources that one item may cite. */
 export const MAX_SOURCES_PER_ITEM = 200;
 /** Sooner than this a pause is a pause for thought. */
@@ -70,9 +72,27 @@ export const IDLE_SUMMARY_MIN_TOKENS = 1_000;
 /** How long a request waits for a copy to be whole before it answers that it is on its way. */
 export const MAX_COPY_WAIT_MS = 10_000;
 /** One line of an export: a message as JSON, its metadata and names. */
-export const MAX_IMPORT_LINE_BYTES = 512 * 1024;
-/** A session's messages, with as much again for what each line says besides. */
-export const MAX_IMPORT_BYTES = 2 * 1024 * 1024 * 1024;
+export const MAX_IMPORT_LINE_BYTES = 2 * MAX_MESSAGE_BYTES;
+/** A file, or a part of one: Cloudflare refuses larger bodies (Free and Pro). A session may have ten times as much: its file goes in parts. */
+export const MAX_IMPORT_BODY_BYTES = 100_000_000;
+/** An import in parts is given up if no line comes for so long: a day, so that whoever was interrupted may go on the next morning. */
+export const IMPORT_PATIENCE_MS = 24 * 3_600_000;
+/** The same of a file that is sent at once: nobody can go on with it, and its sender may be gone without a word. */
+export const UNSENT_IMPORT_PATIENCE_MS = 15 * 60_000;
+/** Versions of the summary in one file: as many as if each message of the longest session had called for one. */
+export const MAX_IMPORT_SUMMARIES = 100_000;
+/** Items in one file, of all versions together: what a session of 1 GiB comes to whose summary is put into other words each time. */
+export const MAX_IMPORT_ITEMS = 500_000;
+/** Other sessions that the items of one file may rest on: each is asked whether it bears them out. */
+export const MAX_IMPORT_SOURCE_SESSIONS = 256;
+/** Of the messages that an item of a file cites, so much is read to check it: as much as eight calls of the summarizer take in. */
+export const MAX_ITEM_EVIDENCE_CHARACTERS = 1024 * 1024;
+/**
+ * What is read to check all items of a file, as a multiple of what its messages hold, and at least this many characters: several times what
+ * a session of many short versions comes to. It keeps the work for a file in proportion to its size.
+ */
+export const MAX_IMPORT_EVIDENCE_SHARE = 64;
+export const MIN_IMPORT_EVIDENCE_CHARACTERS = 16 * 1024 * 1024;
 /** What an operator tells a summarizer: it goes into each of its calls. */
 export const MAX_SUMMARIZER_INSTRUCTIONS_LENGTH = 2_000;
 /** A BCP 47 tag: RFC 5646 finds 35 characters enough for all in use. */

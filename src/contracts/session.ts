@@ -3,6 +3,7 @@ import {
   MAX_CONTEXT_TOKENS,
   MAX_IDLE_SECONDS,
   MAX_METADATA_BYTES,
+  MAX_SUMMARY_TOKENS,
   MIN_CONTEXT_TOKENS,
   MIN_EXPIRE_AFTER_SECONDS,
   MIN_SUMMARIZE_AFTER_IDLE_SECONDS,
@@ -46,7 +47,7 @@ export const sessionSettingsSchema = z
       .max(MAX_CONTEXT_TOKENS)
       .optional()
       .describe("Tokens at the end that stay word for word"),
-    summaryMaxTokens: z.int().min(100).max(32_000).optional(),
+    summaryMaxTokens: z.int().min(100).max(MAX_SUMMARY_TOKENS).optional(),
     summarizerTokensPerDay: z
       .int()
       .min(0)

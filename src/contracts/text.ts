@@ -32,6 +32,14 @@ export function nameText(maxLength: number) {
     .refine((name) => VISIBLE.test(name), { error: "must have a character that can be seen" });
 }
 
+/** The text on one line, without control characters and lone surrogates, which no store keeps. */
+export function oneLine(text: string): string {
+  return text
+    .toWellFormed()
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ")
+    .trim();
+}
+
 /** A name that stands in URLs, object names and logs as it is. */
 export const idText = z.string().regex(new RegExp(`^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {
   error: `must be 1 to ${MAX_ID_LENGTH} characters of A-Z a-z 0-9 . _ : - and neither . nor ..`,

@@ -5,6 +5,7 @@ import {
   MAX_MESSAGES_PER_SESSION,
   MAX_METADATA_BYTES,
   MAX_SOURCES_PER_ITEM,
+  MAX_SUMMARY_TOKENS,
 } from "./limits.ts";
 import { contentSchema, roleSchema, seqSchema } from "./message.ts";
 import { metadataSchema, sessionIdSchema, sessionSettingsSchema } from "./session.ts";
@@ -21,6 +22,9 @@ import { boundedJsonObject, idText, isoTime, nameText, safeText } from "./text.t
 export const TRANSFER_FORMAT = "threadkeep-session";
 export const TRANSFER_VERSION = 1;
 export const TRANSFER_MEDIA_TYPE = "application/x-ndjson";
+
+/** Stands before the name of what made a summary, where a file says so and nothing else does. An export leaves it out. */
+export const IMPORTED_BY = "import:";
 
 /** Far past what a session comes to, and far below what the archive's columns hold: versions go on rising after an import. */
 const MAX_COUNT = 1_000_000_000;
@@ -62,7 +66,7 @@ export const summaryLineSchema = z.strictObject({
   type: z.literal("summary"),
   version: versionSchema,
   throughSeq: z.int().min(0).max(MAX_MESSAGES_PER_SESSION),
-  tokens: countSchema,
+  tokens: z.int().min(0).max(MAX_SUMMARY_TOKENS),
   summarizer: safeText.max(200),
   degraded: z.boolean(),
   droppedItems: countSchema,
@@ -101,6 +105,38 @@ export const transferLineSchema = z.discriminatedUnion("type", [
   endLineSchema,
 ]);
 export type TransferLine = z.infer<typeof transferLineSchema>;
+
+/** What an import in parts begins with. */
+export const importRequestSchema = z
+  .strictObject({
+    id: idText
+      .optional()
+      .describe("Of the import: yours, so that a repeated beginning is harmless. Without it the server makes one."),
+    session: sessionLineSchema.describe(
+      "The first line of the file. The new session has the id in the path, whatever it says",
+    ),
+  })
+  .meta({ id: "ImportRequest" });
+export type ImportRequest = z.infer<typeof importRequestSchema>;
+
+/** Where an import in parts stands. */
+export const importStateSchema = z
+  .object({
+    id: z.string().describe("Of the import"),
+    sessionId: z.string(),
+    state: z.enum(["open", "complete", "abandoned"]).describe("open: nobody sees the session yet"),
+    throughLine: z
+      .int()
+      .nullable()
+      .describe("The last line of the file that is in, counted from 1: go on with the next. null once it is complete"),
+    messages: z.int(),
+    summaries: z.int(),
+    items: z.int(),
+    droppedItems: z.int(),
+    expiresAt: z.string().nullable().describe("It is given up by then if no line comes; null once it is complete"),
+  })
+  .meta({ id: "ImportState" });
+export type ImportState = z.infer<typeof importStateSchema>;
 
 /** What an import brought in. */
 export const importResultSchema = z

@@ -32,6 +32,8 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   job_needed: "Do what the detail says: dropped, the job would leave undone what the service promises.",
   job_not_retryable: "Deploy the version that wrote it, or drop it from the list.",
   operation_not_found: "List the operations; the newest thousand are remembered.",
+  import_not_found: "It was given up, or the session came of another. Begin it anew, under an id that no session has.",
+  import_gap: "These lines come after line 4000, and the file is in through line 3000. Send those between first.",
   operation_exists: "Choose another id, or leave it out.",
   message_erased: "Append a new message instead; the tombstone stays.",
   message_conflict: "The id has other content. Give the new message an id of its own.",

@@ -54,22 +54,36 @@ function namesOf(text: string): Set<string> {
   return names;
 }
 
-/**
- * Whether a statement rests on its sources, lexically: every number in it stands in one of them, its names do, and at least half of
- * its content words. Catches invention, not subtle distortion.
- */
-export function isSupported(statement: string, sources: readonly string[]): boolean {
-  const source = sources.join("\n");
-  const numbers = numbersOf(source);
-  for (const [number] of fold(statement).matchAll(NUMBER)) {
-    if (!numbers.has(number) && !partsOf(number).every((part) => numbers.has(part))) return false;
+/** What sources say, as statements are held against it. More of them never take support away. */
+export class Evidence {
+  readonly #numbers = new Set<string>();
+  readonly #words = new Set<string>();
+
+  add(source: string): void {
+    for (const number of numbersOf(source)) this.#numbers.add(number);
+    for (const word of contentWords(source)) this.#words.add(word);
   }
-  const there = contentWords(source);
-  const isThere = (word: string): boolean => there.has(word);
-  return (
-    shareOf(namesOf(statement), isThere) >= MIN_NAMES_SHARE &&
-    shareOf(contentWords(statement), isThere) >= MIN_SUPPORTED_SHARE
-  );
+
+  /**
+   * Whether a statement rests on the sources, lexically: every number in it stands in one of them, its names do, and at least half of
+   * its content words. Catches invention, not subtle distortion.
+   */
+  supports(statement: string): boolean {
+    for (const [number] of fold(statement).matchAll(NUMBER)) {
+      if (!this.#numbers.has(number) && !partsOf(number).every((part) => this.#numbers.has(part))) return false;
+    }
+    const isThere = (word: string): boolean => this.#words.has(word);
+    return (
+      shareOf(namesOf(statement), isThere) >= MIN_NAMES_SHARE &&
+      shareOf(contentWords(statement), isThere) >= MIN_SUPPORTED_SHARE
+    );
+  }
+}
+
+export function isSupported(statement: string, sources: readonly string[]): boolean {
+  const evidence = new Evidence();
+  for (const source of sources) evidence.add(source);
+  return evidence.supports(statement);
 }
 
 function shareOf(words: ReadonlySet<string>, isThere: (word: string) => boolean): number {

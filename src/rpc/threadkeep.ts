@@ -32,10 +32,18 @@ import {
 } from "../contracts/session.ts";
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import { idText, safeText } from "../contracts/text.ts";
-import type { ImportResult } from "../contracts/transfer.ts";
+import { type ImportRequest, importRequestSchema, type ImportResult, type ImportState } from "../contracts/transfer.ts";
 import type { UserErasure } from "../contracts/user.ts";
 import type { Call, Parts } from "../service/call.ts";
 import { readContextJson } from "../service/context.ts";
+import {
+  abandonImport,
+  addImportLines,
+  beginImport,
+  completeImport,
+  importSession,
+  readImport,
+} from "../service/imports.ts";
 import { decodeLines, encodeLines } from "../service/json-lines.ts";
 import { searchMemory } from "../service/memory-search.ts";
 import {
@@ -57,7 +65,7 @@ import {
   updateSession,
 } from "../service/sessions.ts";
 import { listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
-import { exportSession, importSession } from "../service/transfer.ts";
+import { exportSession } from "../service/transfer.ts";
 import { eraseUser, exportUser, readUserErasure } from "../service/users.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -118,6 +126,12 @@ export const inputs = {
   }),
   summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
   user: z.object({ params: z.strictObject({ userId: userIdSchema }), body: NO_BODY }),
+  beginImport: z.object({ params: sessionParams, body: importRequestSchema }),
+  importPart: z.object({
+    params: sessionParams.extend({ importId: idText }),
+    query: z.strictObject({ afterLine: z.int().min(1) }),
+  }),
+  anImport: z.object({ params: sessionParams.extend({ importId: idText }) }),
   import: z.object({ query: z.strictObject({ sessionId: sessionIdSchema.optional() }).default({}) }),
 };
 
@@ -300,6 +314,49 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
     ): Promise<ImportResult> {
       return this.#answer("import", caller, inputs.import, { query }, (call, input) =>
         importSession(call, decodeLines(requireStream(file)), input.query.sessionId),
+      );
+    }
+
+    /** Begins an import in parts: for a file of any length, which may be gone on with after an interruption. */
+    beginImport(sessionId: string, request: ImportRequest, caller?: Caller): Promise<ImportState> {
+      const raw = { params: { sessionId }, body: request };
+      return this.#answer("beginImport", caller, inputs.beginImport, raw, (call, { params, body }) =>
+        beginImport(call, params.sessionId, body),
+      );
+    }
+
+    /** Sends the lines of the file after one of them. */
+    importLines(
+      sessionId: string,
+      importId: string,
+      lines: ReadableStream<Uint8Array>,
+      query: { readonly afterLine: number },
+      caller?: Caller,
+    ): Promise<ImportState> {
+      const raw = { params: { sessionId, importId }, query };
+      return this.#answer("importLines", caller, inputs.importPart, raw, (call, { params, query: { afterLine } }) =>
+        addImportLines(call, params.sessionId, params.importId, afterLine, decodeLines(requireStream(lines))),
+      );
+    }
+
+    importState(sessionId: string, importId: string, caller?: Caller): Promise<ImportState> {
+      const raw = { params: { sessionId, importId } };
+      return this.#answer("importState", caller, inputs.anImport, raw, (call, { params }) =>
+        readImport(call, params.sessionId, params.importId),
+      );
+    }
+
+    completeImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportResult> {
+      const raw = { params: { sessionId, importId } };
+      return this.#answer("completeImport", caller, inputs.anImport, raw, (call, { params }) =>
+        completeImport(call, params.sessionId, params.importId),
+      );
+    }
+
+    abandonImport(sessionId: string, importId: string, caller?: Caller): Promise<ImportState> {
+      const raw = { params: { sessionId, importId } };
+      return this.#answer("abandonImport", caller, inputs.anImport, raw, (call, { params }) =>
+        abandonImport(call, params.sessionId, params.importId),
       );
     }
 

@@ -1,10 +1,16 @@
 /** JSON Lines in and out, a line at a time: neither a session nor a file is ever held as a whole. */
 
 import { ThreadkeepError } from "../contracts/errors.ts";
-import { MAX_IMPORT_BYTES, MAX_IMPORT_LINE_BYTES } from "../contracts/limits.ts";
+import { MAX_IMPORT_BODY_BYTES, MAX_IMPORT_LINE_BYTES } from "../contracts/limits.ts";
 
 /** Text that is handed on at once: single lines would be as many system calls. */
 const CHUNK_LENGTH = 64 * 1024;
+const NEWLINE = 0x0a;
+/**
+ * How much of a file that is refused is read and dropped. A client that is still sending when the connection closes sees a reset, and never
+ * the answer that would have told it why.
+ */
+const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 
 /** One JSON value a line. A failure half way breaks the stream off, so that nobody takes it for a whole one. */
 export function encodeLines(lines: AsyncIterable<unknown>): ReadableStream<Uint8Array> {
@@ -30,58 +36,100 @@ export function encodeLines(lines: AsyncIterable<unknown>): ReadableStream<Uint8
   });
 }
 
-/** The lines of a file, without their ends. Empty ones are among them: whoever names a line counts them. */
+/**
+ * The lines of a file, or of a part of one, without their ends. Empty ones are among them: whoever names a line counts them. Each byte is
+ * looked at once, however small the pieces are that the body comes in.
+ */
 export async function* decodeLines(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   const reader: ReadableStreamDefaultReader<Uint8Array> = body.getReader();
-  let rest = "";
+  let line = new OpenLine(1);
   let total = 0;
-  let number = 1;
+  let isOver = false;
   try {
     for (;;) {
       const { done, value } = await reader.read().catch(() => {
-        throw brokenOff(number);
+        isOver = true;
+        throw brokenOff(line.number);
       });
-      total += value?.byteLength ?? 0;
-      if (total > MAX_IMPORT_BYTES) throw tooLarge(`A file may have ${MAX_IMPORT_BYTES} bytes.`);
-      const lines = (rest + decode(decoder, value, done, number)).split("\n");
-      rest = done ? "" : (lines.pop() ?? "");
-      for (const line of lines) {
-        if (line.length > MAX_IMPORT_LINE_BYTES) throw tooLong(number);
-        yield line;
-        number += 1;
+      isOver = done;
+      if (done) break;
+      total += value.byteLength;
+      if (total > MAX_IMPORT_BODY_BYTES) throw tooLarge(TOO_LARGE);
+      let from = 0;
+      for (let end = value.indexOf(NEWLINE); end >= 0; end = value.indexOf(NEWLINE, from)) {
+        line.add(value.subarray(from, end));
+        yield line.text();
+        line = new OpenLine(line.number + 1);
+        from = end + 1;
       }
-      if (rest.length > MAX_IMPORT_LINE_BYTES) throw tooLong(number);
-      if (done) return;
+      line.add(value.subarray(from));
     }
+    yield line.text();
   } finally {
-    // Whether the client hears that the rest is not wanted makes no difference to the answer.
-    reader.cancel().catch(() => undefined);
+    if (!isOver) await discard(reader);
   }
 }
 
-function decode(decoder: TextDecoder, bytes: Uint8Array | undefined, isLast: boolean, number: number): string {
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
   try {
-    return decoder.decode(bytes, { stream: !isLast });
+    for (let dropped = 0; dropped < MAX_DISCARDED_BYTES;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      dropped += value.byteLength;
+    }
+    await reader.cancel();
   } catch {
-    throw new ThreadkeepError({
-      code: "malformed_json",
-      detail: `The file holds bytes that are not UTF-8, in or after line ${number}. Nothing was imported.`,
-      facts: { line: number },
-    });
+    // The client is gone, and so is the rest.
   }
 }
+
+/** A line that has not ended yet. */
+class OpenLine {
+  readonly number: number;
+  readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  #text = "";
+  #bytes = 0;
+
+  constructor(number: number) {
+    this.number = number;
+  }
+
+  add(bytes: Uint8Array): void {
+    if (bytes.byteLength === 0) return;
+    this.#bytes += bytes.byteLength;
+    if (this.#bytes > MAX_IMPORT_LINE_BYTES) throw tooLong(this.number);
+    this.#text += this.#decode(bytes);
+  }
+
+  text(): string {
+    return this.#bytes === 0 ? "" : this.#text + this.#decode(null);
+  }
+
+  #decode(bytes: Uint8Array | null): string {
+    try {
+      return bytes === null ? this.#decoder.decode() : this.#decoder.decode(bytes, { stream: true });
+    } catch {
+      throw new ThreadkeepError({
+        code: "malformed_json",
+        detail: `The file holds bytes that are not UTF-8 in line ${this.number} of what was sent. Nothing was imported.`,
+        facts: { line: this.number },
+      });
+    }
+  }
+}
+
+const TOO_LARGE = `At once a file, or a part of one, may have ${MAX_IMPORT_BODY_BYTES} bytes. Send a larger file in parts: begin with POST /v1/sessions/{sessionId}/imports.`;
 
 function brokenOff(number: number): ThreadkeepError {
   return new ThreadkeepError({
     code: "malformed_json",
-    detail: `The file broke off on its way, in or after line ${number}. Nothing was imported; send it again.`,
+    detail: `The file broke off on its way, in or after line ${number} of what was sent. Nothing was imported; send it again.`,
     facts: { line: number },
   });
 }
 
 function tooLong(number: number): ThreadkeepError {
-  return tooLarge(`Line ${number} is longer than ${MAX_IMPORT_LINE_BYTES} characters, and no line of an export is.`);
+  return tooLarge(`Line ${number} is longer than ${MAX_IMPORT_LINE_BYTES} bytes, and no line of an export is.`);
 }
 
 function tooLarge(what: string): ThreadkeepError {

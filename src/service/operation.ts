@@ -22,8 +22,8 @@ export interface OperationSpec<A extends readonly unknown[], T> {
   /** The caller needs all of them. What needs more by what is asked for checks it by itself. */
   readonly scopes: readonly Scope[];
   /**
-   * `each`: one event each time that it is done; `ranges`: the session's object tells of many at once; `refusals`: doing it is no
-   * event. Refusals are counted for all three.
+   * `each`: one event each time that it is done; `ranges`: many are told of at once, appends by the session's object, and the lines of an
+   * import by how it ends; `refusals`: doing it is no event. Refusals are counted for all three.
    */
   readonly audit: "each" | "ranges" | "refusals";
   /** The first argument is no session's id: what it was about says `tell`. */

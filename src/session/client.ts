@@ -3,10 +3,15 @@ import type { ChatSession } from "./chat-session.ts";
 
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
+export type { BegunImport, ImportStanding } from "./copied-session.ts";
+export type { NumberedLine } from "./importing.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
 export type { CopyAnswer, CopyErasures, Life } from "./lineage.ts";
+
+export type { FinishedImport, ImportProgress } from "./rows.ts";
 export { type OwnSettings, settingsByUser, termsOf } from "./settings.ts";
 export type { SummaryStep } from "./summarizing.ts";
+export type { ExportCursor, ExportEnd } from "./transfer.ts";
 
 /** What others may ask of a session's object. */
 export type SessionObject = Pick<
@@ -20,6 +25,7 @@ export type SessionObject = Pick<
   | "beginImport"
   | "beginSummary"
   | "carryOver"
+  | "checkImport"
   | "confirmArchived"
   | "confirmCopyErasures"
   | "confirmErased"
@@ -57,6 +63,7 @@ export type SessionObject = Pick<
   | "readCarried"
   | "readCopyPage"
   | "readErasure"
+  | "readImport"
   | "readOwedErasures"
   | "reindex"
   | "remains"
@@ -74,6 +81,7 @@ export type SessionObject = Pick<
   | "ticketLife"
   | "update"
   | "waitForCopies"
+  | "vouch"
 >;
 
 /** The only place that names a session's object. */

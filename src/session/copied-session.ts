@@ -3,28 +3,36 @@ import type { Seq, TokenCount } from "../contracts/message.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { Metadata, SessionSettings, SessionState } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
-import type { EndLine, ItemLine, MessageLine, SummaryLine } from "../contracts/transfer.ts";
+import type { MessageLine } from "../contracts/transfer.ts";
 import type { UserTaken } from "../contracts/user-quota.ts";
 import { createUserDayClient } from "../registry/user-day-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { carryOver, type Carried, type CarryingStep, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, oweCopy, readCopyPage, saveCopyPage } from "./copying.ts";
+import {
+  beginProgress,
+  type Claim,
+  finishImport,
+  ImportedItems,
+  importFault,
+  type NumberedLine,
+  saveLines,
+  vouch,
+} from "./importing.ts";
 import type { Life } from "./lineage.ts";
 import { MaintainedSession } from "./maintained-session.ts";
 import { copiedQuotaFault } from "./quota.ts";
-import type { SessionRow } from "./rows.ts";
-import { type Birth, newId, Refusal } from "./session-shell.ts";
+import type { CopyingImport, FinishedImport, ImportProgress, SessionRow } from "./rows.ts";
+import { type Birth, newId, Refusal, UNKNOWN_SESSION } from "./session-shell.ts";
 import { type OwnSettings, settingsByUser, withTenant } from "./settings.ts";
 import { TenantQuota } from "./tenant-quota.ts";
 import {
+  type ExportCursor,
+  type ExportEnd,
   type ExportHead,
-  finishImport,
-  importFault,
-  type NumberedLine,
   readExportEnd,
   readExportHead,
   readExportPage,
-  saveImportPage,
 } from "./transfer.ts";
 import { UserQuota } from "./user-quota.ts";
 
@@ -37,8 +45,19 @@ interface ForkSource extends Life {
   readonly tokens: TokenCount;
 }
 
-/** An import whose file sends nothing more for so long is given up. */
-const IMPORT_PATIENCE_MS = 15 * 60_000;
+/** What an import begins with, besides what the session does. */
+export type BegunImport = Pick<ImportProgress, "id" | "throughLine" | "patienceMs">;
+
+/** Where an import stands. */
+export interface ImportStanding extends Pick<SessionRow, "incarnation" | "metadata" | "createdAt" | "grantedAt"> {
+  /** Messages that are in. */
+  readonly messages: number;
+  /** Null once it is whole. */
+  readonly progress: ImportProgress | null;
+  readonly until: number | null;
+  /** Null until it is whole. */
+  readonly finished: FinishedImport | null;
+}
 
 /** The side of a session's object that other sessions and files see: what it hands on, and what it begins with. */
 export abstract class CopiedSession extends MaintainedSession {
@@ -46,6 +65,8 @@ export abstract class CopiedSession extends MaintainedSession {
     () => this.env.TENANT,
     (work) => this.ctx.waitUntil(work),
   );
+  /** What the next page of an import is held against, of the one that sent the last page. */
+  #lastPage: { readonly incarnation: string; readonly items: ImportedItems } | null = null;
 
   protected readonly userQuota = new UserQuota(
     createUserDayClient(() => this.env.DIRECTORY, this.ctx.id.jurisdiction, createLog()),
@@ -247,8 +268,9 @@ export abstract class CopiedSession extends MaintainedSession {
     });
   }
 
-  async endExport(head: ExportHead): Promise<Outcome<{ lines: readonly (SummaryLine | ItemLine)[]; end: EndLine }>> {
-    return this.shell.read(() => readExportEnd(this.shell.store, this.#exporting(head), head));
+  /** @param from where the page before this one ended; absent for the first */
+  async endExport(head: ExportHead, from: ExportCursor | null = null): Promise<Outcome<ExportEnd>> {
+    return this.shell.read(() => readExportEnd(this.shell.store, this.#exporting(head), head, from));
   }
 
   /** One file is of one life of the session. */
@@ -258,65 +280,148 @@ export abstract class CopiedSession extends MaintainedSession {
     return session;
   }
 
-  /** Begins to fill a new session from a file. Nobody sees it until it is whole. */
-  async beginImport(birth: Birth, tenant?: TenantSettings, trace?: string): Promise<Outcome<Life>> {
+  /**
+   * Begins to fill a new session from a file. Nobody sees it until it is whole. Repeated it changes nothing.
+   * @param id names the import, for who sends its parts
+   * @param throughLine the line that told of the session
+   */
+  async beginImport(
+    birth: Birth,
+    { id, throughLine, patienceMs }: BegunImport,
+    tenant?: TenantSettings,
+    trace?: string,
+  ): Promise<Outcome<ImportStanding>> {
     this.shell.traces.heed(trace);
     this.shell.heed(birth);
     return this.shell.answer(() => {
-      if (this.shell.existing() !== null) throw new Refusal(TAKEN_SESSION);
-      const copying = { kind: "import", until: Date.now() + IMPORT_PATIENCE_MS, sourceChanges: null } as const;
-      const { session, incarnation } = this.shell.create(birth, copying, tenant);
+      const existing = this.shell.existing();
+      if (existing !== null && importIdOf(existing) !== id) throw new Refusal(TAKEN_SESSION);
+      if (existing !== null) return this.#standing(existing);
+      const progress = beginProgress(id, throughLine, patienceMs);
+      const copying = { kind: "import", until: Date.now() + patienceMs, progress } as const;
+      const session = this.shell.create(birth, copying, tenant);
       this.shell.arm();
-      return { session, incarnation };
+      return this.#standing(session);
     });
   }
 
+  /** Where an import stands. */
+  async readImport(id: string): Promise<Outcome<ImportStanding>> {
+    return this.shell.read(() => {
+      const session = this.shell.existing();
+      if (session === null) throw new Refusal(UNKNOWN_SESSION);
+      if (importIdOf(session) !== id) throw new Refusal(UNKNOWN_IMPORT);
+      return this.#standing(session);
+    });
+  }
+
+  #standing(session: SessionRow): ImportStanding {
+    const { incarnation, metadata, createdAt, grantedAt, copying, imported } = session;
+    const head = this.shell.store.messages.head();
+    const begun = { incarnation, metadata, createdAt, grantedAt, messages: head?.seq ?? 0, finished: imported };
+    if (copying?.kind !== "import") return { ...begun, progress: null, until: null };
+    const { progress, until } = copying;
+    return { ...begun, progress, until };
+  }
+
+  /**
+   * Saves lines of a file; what is in already is passed over.
+   * @param throughLine the last line of the file that they stand for
+   * @returns how far it is, which may be less: then it is to be called again
+   */
   async saveImportPage(
     incarnation: string,
     lines: readonly NumberedLine[],
-  ): Promise<Outcome<{ readonly dropped: number }>> {
-    return this.shell.answer(() => {
-      const session = this.#importing(incarnation);
-      const saved = saveImportPage(this.shell.store, lines);
-      if (!saved.ok) throw new Refusal(saved.fault);
+    throughLine: number,
+  ): Promise<Outcome<ImportProgress>> {
+    const known = this.#lastPage?.incarnation === incarnation ? this.#lastPage.items : null;
+    this.#lastPage = null;
+    const saved = this.shell.answer(() => {
+      const { session, copying } = this.#importing(incarnation);
+      const items = known ?? ImportedItems.of(this.shell.store);
+      const outcome = saveLines(this.shell.store, copying.progress, items, lines, throughLine);
+      if (!outcome.ok) throw new Refusal(outcome.fault);
       // What can never fit is not read to its end.
       const { limits } = session.tenantSettings;
       const fault = limits === undefined ? null : copiedQuotaFault(limits, this.#imported(), Date.now());
       if (fault !== null) throw new Refusal(fault);
-      const until = Date.now() + IMPORT_PATIENCE_MS;
-      this.shell.store.setCopying({ kind: "import", until, sourceChanges: null });
+      const progress = outcome.value;
+      const until = Date.now() + progress.patienceMs;
+      this.shell.store.setCopying({ ...copying, until, progress });
       this.shell.changed();
-      return saved.value;
+      return { progress, items };
+    });
+    if (!saved.ok) return saved;
+    const { progress, items } = saved.value;
+    this.#lastPage = { incarnation, items };
+    return { ok: true, value: progress };
+  }
+
+  /** Whether an import may end now: all of its file is in, and its tenant has room for it. No list need show it before. */
+  async checkImport(incarnation: string): Promise<Outcome<null>> {
+    return this.shell.read(() => {
+      if (this.#finished(incarnation) === null) this.#endingImport(incarnation);
+      return null;
     });
   }
 
   /**
-   * @param sources lives of sessions that items were carried over from, and that know of it
+   * Makes the session of an import that is whole. Repeated it tells the same.
    * @param grantedAt the word of the directory that lists it from now on
    */
-  async finishImport(
-    incarnation: string,
-    end: EndLine,
-    dropped: number,
-    sources: readonly Life[] = [],
-    grantedAt = 0,
-  ): Promise<Outcome<null>> {
-    const finished = this.shell.answer(() => {
-      const session = this.#importing(incarnation);
-      const { limits } = session.tenantSettings;
-      const imported = this.#imported();
-      const fault = importFault(this.shell.store, end, dropped) ?? this.#copiedFault(limits, imported);
-      if (fault !== null) throw new Refusal(fault);
+  async finishImport(incarnation: string, grantedAt = 0): Promise<Outcome<FinishedImport>> {
+    const earlier = this.shell.read(() => this.#finished(incarnation));
+    if (!earlier.ok) return earlier;
+    if (earlier.value !== null) return { ok: true, value: earlier.value };
+    // Also where it is refused: whoever gives it up has it taken off the list by that word.
+    const heard = this.shell.answer(() => {
+      const { session } = this.#importing(incarnation);
       this.shell.store.setGrantedAt(Math.max(session.grantedAt, grantedAt));
-      finishImport(this.shell.store, session, sources, newId, Date.now());
+      this.shell.forgetRow();
+    });
+    if (!heard.ok) return heard;
+    const finished = this.shell.answer(() => {
+      const { session, progress } = this.#endingImport(incarnation);
+      const imported = this.#imported();
+      const result = finishImport(this.shell.store, session, progress, newId, Date.now());
+      this.#lastPage = null;
       this.shell.changed();
-      return { tenant: session.tenant, limits, imported };
+      return { result, session, imported };
     });
     if (!finished.ok) return finished;
     // Not before it is whole: a file that is refused uses nothing up.
-    const { tenant, limits, imported } = finished.value;
-    if (limits !== undefined) this.tenantQuota.count(tenant, limits, imported, Date.now());
-    return { ok: true, value: null };
+    const { result, session, imported } = finished.value;
+    const { limits } = session.tenantSettings;
+    if (limits !== undefined) this.tenantQuota.count(session.tenant, limits, imported, Date.now());
+    return { ok: true, value: result };
+  }
+
+  /** What the import of a life brought; null if it is not whole. */
+  #finished(incarnation: string): FinishedImport | null {
+    const session = this.shell.existing();
+    return session?.incarnation === incarnation && session.copying === null ? session.imported : null;
+  }
+
+  #endingImport(incarnation: string): { readonly session: SessionRow; readonly progress: ImportProgress } {
+    const { session, copying } = this.#importing(incarnation);
+    const { progress } = copying;
+    const fault =
+      importFault(this.shell.store, progress) ?? this.#copiedFault(session.tenantSettings.limits, this.#imported());
+    if (fault !== null) throw new Refusal(fault);
+    return { session, progress };
+  }
+
+  /**
+   * Which of the claims of an import its messages bear out, for the first of them at least. The session that it is to become is told of
+   * later erasures.
+   */
+  async vouch(copy: string, claims: readonly Claim[]): Promise<Outcome<Life & { readonly answers: boolean[] }>> {
+    return this.shell.answer(() => {
+      const { session, incarnation } = this.shell.known();
+      const answers = vouch(this.shell.store, claims);
+      if (answers.includes(true)) this.shell.store.lineage.putCopy(copy, null);
+      return { session, incarnation, answers };
+    });
   }
 
   /**
@@ -337,11 +442,17 @@ export abstract class CopiedSession extends MaintainedSession {
     return Math.max(session.grantedAt, grantedAt);
   }
 
-  #importing(incarnation: string): SessionRow {
+  #importing(incarnation: string): { readonly session: SessionRow; readonly copying: CopyingImport } {
     const session = this.shell.existing();
-    if (session?.incarnation !== incarnation || session.copying?.kind !== "import") throw new Refusal(LOST_IMPORT);
-    return session;
+    const copying = session?.copying;
+    if (session?.incarnation !== incarnation || copying?.kind !== "import") throw new Refusal(LOST_IMPORT);
+    return { session, copying };
   }
+}
+
+/** What tells the imports of one session id apart, whether it is still being filled or came of it. */
+function importIdOf({ copying, imported }: SessionRow): string | null {
+  return copying?.kind === "import" ? copying.progress.id : (imported?.id ?? null);
 }
 
 function isFork({ kind }: { readonly kind: string }): boolean {
@@ -351,6 +462,10 @@ function isFork({ kind }: { readonly kind: string }): boolean {
 const TAKEN_SESSION: Fault = {
   code: "session_exists",
   detail: "Choose another id, or erase the session that has it.",
+};
+const UNKNOWN_IMPORT: Fault = {
+  code: "import_not_found",
+  detail: "It was given up, or the session came of another. Begin it anew, under an id that no session has.",
 };
 const LOST_EXPORT: Fault = {
   code: "session_not_found",

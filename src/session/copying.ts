@@ -117,7 +117,7 @@ export function saveCopyPage(
 ): CopyStep | null {
   const step = nextCopyStep(store, session, jobId);
   const { copying } = session;
-  if (step === null || copying === null) return null;
+  if (step === null || copying?.kind !== "fork") return null;
   if (copying.sourceChanges !== null && copying.sourceChanges !== page.changes) {
     // What was copied and what comes now are not of one moment.
     store.deleteLog();

@@ -347,7 +347,9 @@ export function eraseCopied(
       hearOfArrivals(store, session, told, newId, now);
       continue;
     }
-    if (session.expiredAt !== null || (session.copying !== null && isAll(told))) {
+    // What is in of a file may say in other words what was erased there: it has to come anew, and is checked anew.
+    const isFile = session.copying?.kind === "import";
+    if (isFile || session.expiredAt !== null || (session.copying !== null && isAll(told))) {
       eraseSession(store, session, newId, now);
       return { isGone: true, forgotten: [] };
     }
@@ -386,14 +388,6 @@ function hear(store: SessionStore, { source, seqs, throughSeq, through }: Erased
   return isNews;
 }
 
-/** What was heard while a file came in that holds items of those sessions; called when these are known to be its origins. */
-export function takeHeard(store: SessionStore): Erased[] {
-  return store.lineage.takeHeard().map(({ source, what }) => {
-    if (typeof what === "number") return erasedOf(source, [what]);
-    return erasedOf(source, what === "all" ? null : what);
-  });
-}
-
 /**
  * Whether nothing is left here, nor in the archive in the name of this session, of what others were told to be erased; and what copies of
  * this session have to be told of it.
@@ -411,7 +405,6 @@ export function answerFor(
   for (const told of erased) {
     if (session === null) break;
     const touch = touchOf(store, session, told);
-    if (touch.of === "arrivals") isConfirmed &&= session.copying?.kind !== "import";
     if (touch.of === "messages") {
       isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));
       passing.push(erasedOf(lifeOf(session), touch.seqs));

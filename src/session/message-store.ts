@@ -450,6 +450,17 @@ export class MessageStore {
     return isLarge && "throughSeq" in seqs ? seqs : left;
   }
 
+  /** How many of these messages still say something. */
+  countUnerased(seqs: readonly Seq[]): number {
+    const row = this.#sql
+      .exec(
+        `SELECT count(*) AS messages FROM messages WHERE ${AMONG_SEQS} AND content IS NOT NULL`,
+        JSON.stringify(seqs),
+      )
+      .one();
+    return number(row["messages"]);
+  }
+
   /** How many there are, tombstones among them. */
   count(): number {
     return number(this.#sql.exec("SELECT count(*) AS messages FROM messages WHERE seq > 0").one()["messages"]);

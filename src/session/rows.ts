@@ -3,6 +3,7 @@ import type { Content, Role, Seq, StoredMessage, TokenCount } from "../contracts
 import type { Metadata, Origin, SessionRef } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { ItemKind, ItemStatus, KeptItem, Summary } from "../contracts/summary.ts";
+import type { EndLine } from "../contracts/transfer.ts";
 import { messageCost } from "../memory/message-text.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 
@@ -45,6 +46,8 @@ export interface SessionRow extends SessionRef {
   readonly revBase: number;
   /** How far it is while it is a copy that is not whole yet; null else. */
   readonly copying: Copying | null;
+  /** The import that it came of; null if of none. */
+  readonly imported: FinishedImport | null;
 }
 
 /** How much of the log the archive holds. What belongs to a revision never changes: a late delivery of it writes the same. */
@@ -62,12 +65,49 @@ export interface MessageArchive {
 }
 
 /** A copy that is not whole yet: nobody but who makes it may see it. */
-export interface Copying {
-  readonly kind: "fork" | "import";
-  /** Given up by then, if nothing more comes; ms since 1970. */
+export type Copying = CopyingFork | CopyingImport;
+
+export interface CopyingFork {
+  readonly kind: "fork";
   readonly until: number;
   /** What the source's `changes` were when it was begun; null before the first page. */
   readonly sourceChanges: number | null;
+}
+
+export interface CopyingImport {
+  readonly kind: "import";
+  /** Given up by then, if nothing more comes; ms since 1970. */
+  readonly until: number;
+  readonly progress: ImportProgress;
+}
+
+/** How far the file of an import is in. */
+export interface ImportProgress {
+  /** Who sends it names it by this. */
+  readonly id: string;
+  /** The last line of the file that is in, as an editor counts. */
+  readonly throughLine: number;
+  /** Given up so long after the last line. */
+  readonly patienceMs: number;
+  readonly summaries: number;
+  /** With those that were left out. */
+  readonly items: number;
+  readonly dropped: number;
+  /** What the items hold that were not left out. */
+  readonly itemBytes: number;
+  /** Characters of messages that were read to check items. */
+  readonly evidence: number;
+  /** The last line of all, once it is in. */
+  readonly end: EndLine | null;
+}
+
+/** An import that is whole, for whoever asks again because the answer was lost. */
+export interface FinishedImport {
+  readonly id: string;
+  readonly messages: number;
+  readonly summaries: number;
+  readonly items: number;
+  readonly droppedItems: number;
 }
 
 /** A session that this one took something from. */
@@ -267,6 +307,7 @@ export function toSession(row: Row): SessionRow {
     editedAt: numberOrNull(row["edited_at"]),
     revBase: number(row["rev_base"]),
     copying: row["copying"] === null ? null : stored<Copying>(row["copying"]),
+    imported: row["imported"] === null ? null : stored<FinishedImport>(row["imported"]),
   };
 }
 

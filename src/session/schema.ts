@@ -332,6 +332,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE jobs ADD COLUMN began_at INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    id: 15,
+    sql: `
+      -- JSON of the import that this session came of: its id, and what it brought.
+      ALTER TABLE session ADD COLUMN imported TEXT;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

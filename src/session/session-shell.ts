@@ -389,7 +389,7 @@ export class SessionShell {
   }
 }
 
-const UNKNOWN_SESSION: Fault = {
+export const UNKNOWN_SESSION: Fault = {
   code: "session_not_found",
   detail: "Append a message or create the session first; ids are case-sensitive.",
 };

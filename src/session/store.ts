@@ -7,6 +7,7 @@ import { LineageStore } from "./lineage-store.ts";
 import { MessageStore } from "./message-store.ts";
 import {
   type Copying,
+  type FinishedImport,
   type MessageArchive,
   numberOrNull,
   type SessionRow,
@@ -162,6 +163,10 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET copying = ? WHERE one = 1", copying === null ? null : JSON.stringify(copying));
   }
 
+  setImported(imported: FinishedImport): void {
+    this.#sql.exec("UPDATE session SET imported = ? WHERE one = 1", JSON.stringify(imported));
+  }
+
   /** A copy retries and edits as its source does: it takes over what appended messages are told apart by. */
   setHashKey(hashKey: Uint8Array): void {
     this.#sql.exec("UPDATE session SET hash_key = ? WHERE one = 1", hashKey);
@@ -178,7 +183,7 @@ export class SessionStore {
   wipe(erasedAt: number): void {
     this.#forgetContent();
     this.jobs.deleteAllButErasures();
-    this.#sql.exec("UPDATE session SET erased_at = ?, copying = NULL WHERE one = 1", erasedAt);
+    this.#sql.exec("UPDATE session SET erased_at = ?, copying = NULL, imported = NULL WHERE one = 1", erasedAt);
   }
 
   /** Forgets all that was said, and keeps what says that the session was, and who took something from it. */

@@ -1,4 +1,4 @@
-import type { Seq } from "../contracts/message.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { KeptItem } from "../contracts/summary.ts";
 import { blanksOf } from "./blanks.ts";
 import { renewTable } from "./renew-table.ts";
@@ -101,12 +101,21 @@ export class SummaryStore {
       .map(toSummary);
   }
 
-  /** Oldest first, versions up to one. */
-  through(version: number): SummaryRow[] {
+  /** Oldest first, versions above one and up to another. */
+  between(afterVersion: number, version: number, limit: number): SummaryRow[] {
     return this.#sql
-      .exec("SELECT * FROM summaries WHERE version <= ? ORDER BY version", version)
+      .exec(
+        "SELECT * FROM summaries WHERE version > ? AND version <= ? ORDER BY version LIMIT ?",
+        afterVersion,
+        version,
+        limit,
+      )
       .toArray()
       .map(toSummary);
+  }
+
+  setTokens(version: number, tokens: TokenCount): void {
+    this.#sql.exec("UPDATE summaries SET tokens = ? WHERE version = ?", tokens, version);
   }
 
   /** Oldest first, versions above `afterVersion`. */
@@ -141,16 +150,50 @@ export class SummaryStore {
       .map(toItem);
   }
 
-  /** Every item that holds in a version up to one, in the order in which they came; one that ended later has not ended yet. */
-  itemsThrough(version: number): VersionedItem[] {
+  /**
+   * Items that hold in a version up to one, in the order in which they came, each with its place in it; one that ended later has not ended
+   * yet.
+   */
+  itemPage(version: number, afterRow: number, limit: number): { readonly row: number; readonly item: VersionedItem }[] {
     return this.#sql
       .exec(
-        `SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > '${NEVER_BEGUN}' ORDER BY row`,
+        `SELECT * FROM items WHERE row > max(?, 0) AND from_version <= ? AND to_version > '${NEVER_BEGUN}' ORDER BY row LIMIT ?`,
+        afterRow,
         version,
+        limit,
       )
       .toArray()
-      .map(toItem)
-      .map((item) => (item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item));
+      .map((row) => ({ row: number(row["row"]), item: toItem(row) }))
+      .map(({ row, item }) => ({
+        row,
+        item: item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item,
+      }));
+  }
+
+  /** The same, all of them at once. */
+  itemsThrough(version: number): VersionedItem[] {
+    return this.itemPage(version, 0, Number.MAX_SAFE_INTEGER).map(({ item }) => item);
+  }
+
+  /** How many versions there are up to one, and items that hold in any of them. */
+  countThrough(version: number): { readonly summaries: number; readonly items: number } {
+    const row = this.#sql
+      .exec(
+        `SELECT (SELECT count(*) FROM summaries WHERE version <= ?) AS summaries,
+           (SELECT count(*) FROM items WHERE row > 0 AND from_version <= ? AND to_version > '${NEVER_BEGUN}') AS items`,
+        version,
+        version,
+      )
+      .one();
+    return { summaries: number(row["summaries"]), items: number(row["items"]) };
+  }
+
+  /** The version in which the item began that came last; 0 if there is none. */
+  lastBegunVersion(): number {
+    const row = this.#sql
+      .exec(`SELECT from_version FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' ORDER BY row DESC LIMIT 1`)
+      .toArray()[0];
+    return row === undefined ? 0 : number(row["from_version"]);
   }
 
   insertItem(item: KeptItem, fromVersion: number): void {
@@ -197,17 +240,6 @@ export class SummaryStore {
     if (seqs === null) return this.#deleteItems(OF_LIFE, session, incarnation);
     const [cites, value] = citing(seqs);
     return this.#deleteItems(`${OF_LIFE} AND ${cites}`, session, incarnation, value);
-  }
-
-  /** Items that name a session alone are of this life of it. */
-  bindCarriedItems({ session, incarnation }: Life): void {
-    this.#itemsRead = null;
-    this.#sql.exec(
-      "UPDATE items SET source_incarnation = ? WHERE row > 0 AND source_session = ? AND source_incarnation = ?",
-      incarnation,
-      session,
-      UNKNOWN_LIFE,
-    );
   }
 
   /** Every item of every version that was carried over, whichever session it came from. */

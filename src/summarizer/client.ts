@@ -15,9 +15,10 @@ import {
   summarizerFailureSchema,
   type SummarizerRequest,
 } from "../contracts/summarizer.ts";
+import { oneLine } from "../contracts/text.ts";
 import { continueTrace } from "../telemetry/trace.ts";
 import { parseRetryAfter } from "./retry-after.ts";
-import { cutAtWord, oneLine } from "./sentences.ts";
+import { cutAtWord } from "./sentences.ts";
 import { failureKindOf, RETRY_AFTER_META_KEY, SummarizerError } from "./summarizer-error.ts";
 
 export { SummarizerError, type SummarizerErrorKind } from "./summarizer-error.ts";

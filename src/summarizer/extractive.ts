@@ -3,12 +3,13 @@ import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } fro
 import type { TokenCount } from "../contracts/message.ts";
 import type { ProposedItem, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item } from "../contracts/summary.ts";
+import { oneLine } from "../contracts/text.ts";
 import { ITEM_OVERHEAD_TOKENS, itemTokens, itemsTokens } from "../memory/items.ts";
 import { isSupported } from "../memory/support.ts";
 import { estimateTokens } from "../memory/tokens.ts";
 import { isFirstPerson, kindOf, worthOfItem, worthOfStatement } from "./cues.ts";
 import { type Candidate, choose } from "./selection.ts";
-import { cutAtWord, joinStatements, oneLine, type Statement, statementsOf } from "./sentences.ts";
+import { cutAtWord, joinStatements, type Statement, statementsOf } from "./sentences.ts";
 import { settleStatuses } from "./statuses.ts";
 import type { Summarizer } from "./summarizer.ts";
 import { type Term, termsOf } from "./terms.ts";

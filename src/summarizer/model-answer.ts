@@ -4,9 +4,9 @@ import { MAX_ITEM_TEXT_LENGTH, MAX_ITEMS_PER_SUMMARY, MAX_SOURCES_PER_ITEM } fro
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem, SummarizerRequest } from "../contracts/summarizer.ts";
 import { type Item, type ItemStatus, itemKindSchema, itemStatusSchema } from "../contracts/summary.ts";
+import { oneLine } from "../contracts/text.ts";
 import { firstWithin } from "../memory/items.ts";
 import type { ItemNames } from "./item-names.ts";
-import { oneLine } from "./sentences.ts";
 
 const modelItemSchema = z.object({
   /** Null for a new item, and so is an empty one: some models fill every text. */

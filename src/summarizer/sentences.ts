@@ -1,5 +1,7 @@
 /** The text of a message → its statements: sentences in the words they were said in, less what carries nothing. */
 
+import { oneLine } from "../contracts/text.ts";
+
 /** Longer sentences are cut: they are lists, logs or text without punctuation, and an item is one statement. */
 const MAX_STATEMENT_CHARACTERS = 320;
 /** A message is read this far: what stands further down in a pasted document is not a turn of a conversation. */
@@ -40,14 +42,6 @@ const MIN_CLAUSE_WORDS = 4;
 export interface Statement {
   readonly text: string;
   readonly isQuestion: boolean;
-}
-
-/** The text on one line, without control characters and lone surrogates, which no store keeps. */
-export function oneLine(text: string): string {
-  return text
-    .toWellFormed()
-    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ")
-    .trim();
 }
 
 /** The longest start of the text within the limit that ends between words, or failing that between characters. */

@@ -42,6 +42,7 @@ export type ClientContract = Holds<{
   searchResult: Same<client.SearchResult, search.SearchResult>;
   memorySearch: Same<client.MemorySearchRequest, memory.MemorySearchRequest>;
   memoryResult: Same<client.MemorySearchResult, memory.MemorySearchResult>;
+  importState: Same<client.ImportState, transfer.ImportState>;
   importResult: Same<client.ImportResult, transfer.ImportResult>;
   line: Same<client.TransferLine, transfer.TransferLine>;
   userLine: Same<client.UserTransferLine, user.UserTransferLine>;

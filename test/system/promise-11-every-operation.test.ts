@@ -20,6 +20,7 @@ const OPEN_TO_ALL = new Set(["liveness", "readiness"]);
 /** What is the caller's own, whoever that is: answered, with nothing in it of anybody else. */
 const OF_THE_CALLER: Readonly<Record<string, number>> = {
   appendMessages: 201,
+  beginImport: 202,
   createSession: 201,
   importSession: 201,
   listSessions: 200,
@@ -137,6 +138,8 @@ function bodyOf(operationId: string, session: string): string | undefined {
       return JSON.stringify({ tenant: `of-nobody-${session.slice(-36)}` });
     case "importSession":
       return emptyTransfer(session);
+    case "beginImport":
+      return JSON.stringify({ id: "an-import", session: JSON.parse(emptyTransfer(session).split("\n")[0] ?? "") });
     default:
       return undefined;
   }
@@ -160,6 +163,8 @@ async function ask(
     messageId: "m-1",
     version: "1",
     userId: "nobody-known",
+    importId: "an-import",
+    afterLine: "1",
     runId: "run-1",
     ...JOB,
     ...vault,
@@ -284,7 +289,7 @@ describe("promise 11, operation by operation as the document lists them", () => 
           const listed = await call(service, "GET", "/v1/sessions?limit=100", { key: null, ...caller });
           expect(listed.text.includes(session), name).toBe(status === 201);
           // The stranger's own session of this id would else be there when the next operation asks.
-          if (status === 201) await ask(eraseSession(), session, caller);
+          if (status === 201 || status === 202) await ask(eraseSession(), session, caller);
         }
       }
     }

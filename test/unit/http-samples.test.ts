@@ -33,7 +33,12 @@ import {
   tenantPatchSchema,
   tenantStateSchema,
 } from "../../src/contracts/tenant.ts";
-import { importResultSchema, transferLineSchema } from "../../src/contracts/transfer.ts";
+import {
+  importRequestSchema,
+  importResultSchema,
+  importStateSchema,
+  transferLineSchema,
+} from "../../src/contracts/transfer.ts";
 import { userErasureSchema, userTransferLineSchema } from "../../src/contracts/user.ts";
 import { sample } from "../../src/http/samples.ts";
 import { operationSample } from "../../src/http/samples/operations.ts";
@@ -49,6 +54,10 @@ describe("the examples of the API reference", () => {
     fork: sessionStateSchema,
     copyingFork: sessionStateSchema,
     transferLine: transferLineSchema,
+    transferMessage: transferLineSchema,
+    importRequest: importRequestSchema,
+    importState: importStateSchema,
+    abandonedImport: importStateSchema,
     importResult: importResultSchema,
     userLine: userTransferLineSchema,
     userErasure: userErasureSchema,

@@ -209,7 +209,7 @@ describe("promise 9: erasing a user", () => {
     for (const refused of [
       await sessionAt(ref).append({ messages: [turn(1)] }, birth),
       await sessionAt(ref).create(birth),
-      await sessionAt(ref).beginImport(birth),
+      await sessionAt(ref).beginImport(birth, { id: "an-import", throughLine: 1, patienceMs: 1_000 }),
     ]) {
       expect(refused).toMatchObject({ ok: false, fault: { code: "unavailable", retryAfterSeconds: 1 } });
     }

@@ -2,6 +2,7 @@ import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { type TransferLine, transferLineSchema } from "../../src/contracts/transfer.ts";
 import { birthOf, chatOf, said, turn } from "../support/worker-chat.ts";
 import { owedJobs, takeAlarm, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, forkOf, letPass, request, ring, untilExpired } from "../support/worker-lifetime.ts";
@@ -328,25 +329,51 @@ describe("promise 9: a copy confirms", () => {
 });
 
 describe("promise 9: an erasure that comes while a file is taken in", () => {
-  it("is held against the items that it brings along, once their session knows of it", async () => {
-    const source = await chatOf(12);
-    await summarizeAndArchive(source);
-    const { text } = await request("GET", `/sessions/${(await continuationOf(source)).session}/export`);
-    const lines = text
+  /** The file of a session that continues from another, as a session that takes it in has begun to. */
+  async function beginning(source: SessionRef) {
+    const continuation = await continuationOf(source);
+    const { text } = await request("GET", `/sessions/${continuation.session}/export`);
+    const lines: TransferLine[] = text
       .trimEnd()
       .split("\n")
-      .map((line) => JSON.parse(line));
-    const [head, end] = [lines[0], lines.at(-1)];
+      .map((line) => transferLineSchema.parse(JSON.parse(line)));
     const copy = beside(source);
-    const { incarnation } = unwrap(await sessionAt(copy).beginImport(birthOf(copy, head.settings)));
-    const page = lines.slice(1, -1).map((line, index) => ({ number: index + 2, line }));
-    unwrap(await sessionAt(copy).saveImportPage(incarnation, page));
-    const life = unwrap(await sessionAt(source).beginContinuation(copy.session));
+    const begun = { id: "a-file", throughLine: 1, patienceMs: 60_000 };
+    const { incarnation } = unwrap(await sessionAt(copy).beginImport(birthOf(copy), begun));
+    const claims = lines.flatMap((line) => (line.type === "item" && line.sourceSession !== undefined ? [line] : []));
+    const { answers, ...life } = unwrap(await sessionAt(source).vouch(copy.session, claims));
+    expect(answers).toContain(true);
+    const saving = lines.slice(1).map((line, index) => {
+      const place = line.type === "item" ? claims.indexOf(line) : -1;
+      return { number: index + 2, line, vouchedBy: answers[place] === true ? life : undefined };
+    });
+    const save = async () => sessionAt(copy).saveImportPage(incarnation, saving, lines.length);
+    return { copy, continuation, incarnation, save };
+  }
+
+  it("takes with it all that is in of the file, which may say it in other words", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const { copy, continuation, save, incarnation } = await beginning(source);
+    unwrap(await save());
     expect(await storedText(copy)).toContain(SECRET);
     expect(await stateOf(source, "turn-3")).toBe("erasing");
     await deliver(await jobOf(source, "erase-copies"));
+    expect(await storedText(copy)).not.toContain(SECRET);
+    expect(await sessionAt(copy).finishImport(incarnation)).toMatchObject({ fault: { code: "session_not_found" } });
+    await settle(source, copy, continuation);
+    expect(await stateOf(source, "turn-3")).toBe("erased");
+  });
+
+  it("is held against the items that are still on their way", async () => {
+    const source = await chatOf(12);
+    await summarizeAndArchive(source);
+    const { copy, continuation, save, incarnation } = await beginning(source);
     expect(await stateOf(source, "turn-3")).toBe("erasing");
-    unwrap(await sessionAt(copy).finishImport(incarnation, end, 0, [life]));
+    await settle(source, continuation);
+    expect(await stateOf(source, "turn-3")).toBe("erased");
+    expect(unwrap(await save()).dropped).toBeGreaterThan(0);
+    unwrap(await sessionAt(copy).finishImport(incarnation));
     expect(await storedText(copy)).not.toContain(SECRET);
   });
 });

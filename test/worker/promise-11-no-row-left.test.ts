@@ -6,15 +6,15 @@ import { send } from "../support/worker-http.ts";
 import { sessionAt } from "../support/worker-session.ts";
 import { listed, storedText } from "../support/worker-stored.ts";
 
-/** Appending is what creates a session. */
-const CREATING = "appendMessages";
+/** Appending is what creates a session, and so is an import. */
+const CREATING = new Set(["appendMessages", "beginImport"]);
 
 async function operations() {
   const { body } = await send<OpenApiDocument>("GET", "/openapi.json");
   return Object.entries(body.paths)
     .filter(([path]) => path.includes("{sessionId}"))
     .flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ path, method, operation })))
-    .filter(({ operation }) => operation.operationId !== CREATING);
+    .filter(({ operation }) => !CREATING.has(operation.operationId));
 }
 
 describe("promise 11: a stranger's requests for a session", () => {
@@ -26,13 +26,19 @@ describe("promise 11: a stranger's requests for a session", () => {
     expect(offered.length).toBeGreaterThan(14);
     const stranger = { ...known, owner: `mallory-${crypto.randomUUID()}` };
     for (const { path, method, operation } of offered) {
-      const example = operation.requestBody?.content["application/json"]?.example;
+      const { "application/json": json, "application/x-ndjson": lines } = operation.requestBody?.content ?? {};
+      const example = lines === undefined ? json?.example : `${JSON.stringify(lines.example)}\n`;
       const address = path
         .replace("{sessionId}", known.session)
         .replace("{messageId}", "turn-1")
-        .replace("{version}", "1");
-      const { status } = await send(method.toUpperCase(), address, example, { user: stranger.owner });
-      expect(status, operation.operationId).toBe(404);
+        .replace("{version}", "1")
+        .replace("{importId}", "an-import");
+      const query = (operation.parameters ?? [])
+        .filter((parameter) => parameter.in === "query" && parameter.required === true)
+        .map(({ name }) => `${name}=1`);
+      const asked = query.length === 0 ? address : `${address}?${query.join("&")}`;
+      const { status, text } = await send(method.toUpperCase(), asked, example, { user: stranger.owner });
+      expect(status, `${operation.operationId}: ${text}`).toBe(404);
       expect(await storedText(stranger), operation.operationId).toBe("");
     }
     expect(await listed(stranger)).toEqual(new Map());

@@ -161,14 +161,14 @@ describe("what a user copies is paid before it is done:", () => {
   });
 
   it("an import, page by page, and what is refused leaves nothing", async () => {
-    const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 700 });
+    const { user, backEnd, ref } = await userWith({ userMessagesPerDay: 250 });
     const { session } = ref();
-    expect(await user.send("POST", "/import", fileOf(session, 701))).toMatchObject(overQuota("user-messages"));
+    expect(await user.send("POST", "/import", fileOf(session, 251))).toMatchObject(overQuota("user-messages"));
     expect(await storedText(ref(session))).toBe("");
     // What was stored on the way was paid for.
-    expect(await user.send("POST", "/import", fileOf(ref().session, 300))).toMatchObject(overQuota("user-messages"));
-    expect(await user.send("POST", "/import", fileOf(ref().session, 200))).toMatchObject({ status: 201 });
-    expect(await backEnd.send("POST", "/import", fileOf(ref().session, 701))).toMatchObject({ status: 201 });
+    expect(await user.send("POST", "/import", fileOf(ref().session, 100))).toMatchObject(overQuota("user-messages"));
+    expect(await user.send("POST", "/import", fileOf(ref().session, 50))).toMatchObject({ status: 201 });
+    expect(await backEnd.send("POST", "/import", fileOf(ref().session, 251))).toMatchObject({ status: 201 });
   });
 });
 

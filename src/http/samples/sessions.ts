@@ -3,7 +3,7 @@
 import type { Erasure } from "../../contracts/message.ts";
 import type { Page } from "../../contracts/page.ts";
 import type { ForkRequest, ListedSession, NewSession, SessionPatch, SessionState } from "../../contracts/session.ts";
-import type { ImportResult, TransferLine } from "../../contracts/transfer.ts";
+import type { ImportRequest, ImportResult, ImportState, SessionLine, TransferLine } from "../../contracts/transfer.ts";
 
 const metadata = { channel: "web" };
 
@@ -82,7 +82,7 @@ const sessionPage: Page<ListedSession> = {
   nextCursor: null,
 };
 
-const transferLine: TransferLine = {
+const transferLine: SessionLine = {
   type: "session",
   format: "threadkeep-session",
   formatVersion: 1,
@@ -91,6 +91,31 @@ const transferLine: TransferLine = {
   metadata,
   settings: newSession.settings ?? {},
 };
+
+const transferMessage: TransferLine = {
+  type: "message",
+  seq: 1,
+  id: "m-1",
+  role: "user",
+  content: "Which tram goes to Belém?",
+  createdAt: "2026-11-22T09:30:00.000Z",
+};
+
+const importRequest: ImportRequest = { id: "move-7", session: transferLine };
+
+const importState: ImportState = {
+  id: "move-7",
+  sessionId: "support-42",
+  state: "open",
+  throughLine: 41,
+  messages: 40,
+  summaries: 0,
+  items: 0,
+  droppedItems: 0,
+  expiresAt: "2026-11-23T09:31:12.000Z",
+};
+
+const abandonedImport: ImportState = { ...importState, state: "abandoned", expiresAt: null };
 
 const importResult: ImportResult = { id: "support-42", messages: 62, summaries: 1, items: 2, droppedItems: 0 };
 
@@ -106,6 +131,10 @@ export const sessionSamples = {
   copyingFork,
   sessionPage,
   transferLine,
+  transferMessage,
+  importRequest,
+  importState,
+  abandonedImport,
   importResult,
   sessionErasure,
 };

@@ -56,8 +56,6 @@ async function followCopy(
     const log = logOfFork(copied, moment.slice(0, throughSeq), isErased);
     if (log === null) continue;
     become(world, session, { ...model, status: "active", log }, [], row.incarnation);
-    const life = world.lives.get(row.incarnation);
-    if (life !== undefined) life.foreign = source.foreign;
     return;
   }
   throw new Violation(1, `the fork ${name} is like its source ${origin.session} was at no moment`);

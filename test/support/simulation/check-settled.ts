@@ -41,11 +41,7 @@ function checkSecrets(world: World, session: SimulatedSession, model: ModelSessi
   const carried = originsOf(session.object)
     .filter(({ kind }) => kind !== "fork")
     .flatMap(({ incarnation }) => world.lives.carriable(incarnation));
-  const rightly = new Set([
-    ...secretsOf(model.log.map(({ content, metadata }) => [content, metadata])),
-    ...(world.lives.get(row.incarnation)?.foreign ?? []),
-    ...carried,
-  ]);
+  const rightly = new Set([...secretsOf(model.log.map(({ content, metadata }) => [content, metadata])), ...carried]);
   const inObject = secretsOf(session.object.disk.dump());
   const left = model.status === "expired" ? inObject : inObject.filter((secret) => !rightly.has(secret));
   if (left.length > 0)

@@ -3,7 +3,7 @@ import { change, expectCode } from "./change.ts";
 import { copyHalfway, ringAtOnce } from "./machine-steps.ts";
 import { bornOf, type ModelSession, refusalOf } from "./model.ts";
 import { pickSource, pickTarget } from "./pick-session.ts";
-import { originsOf, sessionOf } from "./rows.ts";
+import { originsOf } from "./rows.ts";
 import type { Birth, ForkSource, Life } from "./system.ts";
 import { tenantAsSeen } from "./tenant.ts";
 import { Violation } from "./violation.ts";
@@ -139,9 +139,5 @@ async function create(world: World, target: SimulatedSession, continued: Life): 
     },
   );
   await ringAtOnce(world, target);
-  const row = sessionOf(target.object);
-  const life = row === null ? undefined : world.lives.get(row.incarnation);
-  // What a file brought along from elsewhere is carried on, and known to nobody as erased.
-  if (before === null && life !== undefined) life.foreign = world.lives.get(continued.incarnation)?.foreign ?? [];
   return `created → ${code}${told}`;
 }

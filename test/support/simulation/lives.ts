@@ -8,8 +8,6 @@ export interface Life {
   readonly moments: (readonly ModelMessage[])[];
   /** Everything that each message ever said. */
   readonly said: Map<number, Set<string>>;
-  /** What items say that a file brought along from sessions that it does not name the life of: nothing tells this one of them. */
-  foreign: readonly string[];
   isErased: boolean;
   isExpired: boolean;
 }
@@ -23,7 +21,6 @@ export class Lives {
       session,
       moments: [],
       said: new Map(),
-      foreign: [],
       isErased: false,
       isExpired: false,
     };

@@ -9,7 +9,7 @@ function kindOf(random: Random): ProposedItem["kind"] {
 }
 
 function opening(text: string, count: number): string {
-  return text.split(/\s+/).slice(0, count).join(" ");
+  return text.trim().split(/\s+/).slice(0, count).join(" ");
 }
 
 /** The words of a message that stand nowhere else. */
@@ -35,7 +35,7 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
       items.push({ ...item, text: `${opening(before.text, 4)} ${opening(text, 4)}`, sourceSeqs: [before.seq, seq] });
     } else if (choice < 0.6 && before !== undefined) {
       // Content of one folded into an item that cites the other alone: the check by words cannot tell.
-      items.push({ ...item, text: `${opening(text, 6)} ${secretIn(before.text)}`, sourceSeqs: [seq] });
+      items.push({ ...item, text: `${opening(text, 6)} ${secretIn(before.text)}`.trim(), sourceSeqs: [seq] });
     } else items.push({ ...item, text: opening(text, 5), sourceSeqs: [seq] });
   }
   if (random.chance(0.25)) items.push(...hostileItems(request, random));

@@ -59,9 +59,29 @@ export interface ExportHead {
   readonly changes: number;
 }
 
+/** A page of the end of an export. */
+export interface ExportEnd {
+  readonly lines: readonly TransferLine[];
+  readonly next: object | null;
+  readonly end: EndLine | null;
+}
+
+export interface BegunImport {
+  readonly id: string;
+  readonly throughLine: number;
+  readonly patienceMs: number;
+}
+
 export interface NumberedLine {
   readonly number: number;
   readonly line: TransferLine;
+  readonly vouchedBy?: Life | undefined;
+}
+
+/** What an import claims that a session said. */
+export interface Claim {
+  readonly text: string;
+  readonly sourceSeqs: readonly number[];
 }
 
 /** The session object, as far as the simulation and the consumers call it. */
@@ -83,10 +103,15 @@ export interface SessionInstance {
   beginContinuation(copy: string): Promise<Outcome<Life>>;
   beginExport(): Promise<Outcome<ExportHead>>;
   exportPage(head: ExportHead, afterSeq: number): Promise<Outcome<MessageLine[]>>;
-  endExport(head: ExportHead): Promise<Outcome<{ lines: readonly TransferLine[]; end: EndLine }>>;
-  beginImport(birth: Birth, tenant?: TenantSettings): Promise<Outcome<Life>>;
-  saveImportPage(incarnation: string, lines: readonly NumberedLine[]): Promise<Outcome<{ readonly dropped: number }>>;
-  finishImport(incarnation: string, end: EndLine, dropped: number): Promise<Outcome<null>>;
+  endExport(head: ExportHead, from?: object | null): Promise<Outcome<ExportEnd>>;
+  beginImport(birth: Birth, begun: BegunImport, tenant?: TenantSettings): Promise<Outcome<{ incarnation: string }>>;
+  saveImportPage(
+    incarnation: string,
+    lines: readonly NumberedLine[],
+    throughLine: number,
+  ): Promise<Outcome<{ readonly throughLine: number; readonly dropped: number }>>;
+  finishImport(incarnation: string): Promise<Outcome<unknown>>;
+  vouch(copy: string, claims: readonly Claim[]): Promise<Outcome<Life & { readonly answers: boolean[] }>>;
   abandonImport(incarnation: string): Promise<void>;
   proof(): Promise<SessionProof>;
   proofOfLog(incarnation: string, afterSeq: number): Promise<LogProof | null>;

@@ -1,13 +1,12 @@
 import type { MessageLine, TransferLine } from "../../../src/contracts/transfer.ts";
 import { become } from "./become.ts";
 import { change, expectCode } from "./change.ts";
-import { secretsOf } from "./chat-content.ts";
 import { value } from "./check-log.ts";
 import { beginAnew } from "./lineage-steps.ts";
 import { bornOf, type ModelMessage, refusalOf, saidBy } from "./model.ts";
 import { pickSource, pickTarget } from "./pick-session.ts";
 import { sessionOf } from "./rows.ts";
-import type { Birth, ExportHead, Life, NumberedLine, SessionInstance } from "./system.ts";
+import type { Birth, ExportEnd, ExportHead, Life, NumberedLine, SessionInstance } from "./system.ts";
 import { tenantAsSeen } from "./tenant.ts";
 import { Violation } from "./violation.ts";
 import type { BegunExport, SimulatedSession, World } from "./world.ts";
@@ -25,8 +24,12 @@ async function readLines(instance: SessionInstance, head: ExportHead): Promise<T
     lines.push(...page);
     afterSeq = page.at(-1)?.seq ?? head.headSeq;
   }
-  const { lines: summary, end } = value(await instance.endExport(head), "the end of an export");
-  return [...lines, ...summary, end];
+  for (let from: ExportEnd["next"] = null; ;) {
+    const page: ExportEnd = value(await instance.endExport(head, from), "the end of an export");
+    lines.push(...page.lines, ...(page.end === null ? [] : [page.end]));
+    if (page.next === null) return lines;
+    from = page.next;
+  }
 }
 
 /** An export in one go, or its beginning; a begun one goes on from where others have been since. */
@@ -90,21 +93,27 @@ async function importLines(
   const life = await beginImport(world, target, head);
   const name = target.ref.session;
   if (life === null) return `not imported as ${name}`;
-  const told = await fill(world, target, life, lines.slice(1, -1), head, end);
+  const filling: Filling = { world, target, incarnation: life.incarnation, throughLine: 1, dropped: 0 };
+  const told = await fill(filling, lines.slice(1, -1), head, end);
   if (told !== null) return `imported as ${name}${told}`;
+  if (filling.dropped > 0) return `imported as ${name}, without ${filling.dropped} items of other sessions`;
   await checkExportedAgain(target, lines);
   return `imported as ${name}`;
 }
+
+/** Given up by the alarm after so long. */
+const PATIENCE_MS = 15 * 60_000;
 
 async function beginImport(
   world: World,
   target: SimulatedSession,
   { metadata, settings, createdAt }: TransferLine & { type: "session" },
-): Promise<Life | null> {
+): Promise<{ readonly incarnation: string } | null> {
   const birth: Birth = { ref: target.ref, createdAt: Date.parse(createdAt), metadata, settings };
   const before = target.model;
   const tenant = tenantAsSeen(world);
-  const lives: Life[] = [];
+  const begun = { id: `import-${world.random.below(1_000_000)}`, throughLine: 1, patienceMs: PATIENCE_MS };
+  const lives: { readonly incarnation: string }[] = [];
   if (before === null) beginAnew(target);
   await change(
     world,
@@ -114,7 +123,7 @@ async function beginImport(
       answer: before === null ? "ok" : "session_exists",
       retired: [],
     },
-    (instance) => instance.beginImport(birth, tenant),
+    (instance) => instance.beginImport(birth, begun, tenant),
     (given, expected) => {
       expectCode(given, expected, "an import");
       if (given.ok) lives.push(given.value);
@@ -123,27 +132,31 @@ async function beginImport(
   return lives[0] ?? null;
 }
 
+/** An import whose lines are on their way. */
+interface Filling {
+  readonly world: World;
+  readonly target: SimulatedSession;
+  readonly incarnation: string;
+  throughLine: number;
+  /** Items that nobody vouched for. */
+  dropped: number;
+}
+
 /** Returns what came between; null if the import is whole. */
 async function fill(
-  world: World,
-  target: SimulatedSession,
-  life: Life,
+  filling: Filling,
   lines: readonly TransferLine[],
   head: TransferLine & { type: "session" },
   end: TransferLine & { type: "end" },
 ): Promise<string | null> {
+  const { world, target, incarnation } = filling;
   const { random } = world;
-  const numbered: NumberedLine[] = lines.map((line, index) => ({ number: index + 2, line }));
-  let dropped = 0;
+  const numbered: NumberedLine[] = [...lines, end].map((line, index) => ({ number: index + 2, line }));
   while (numbered.length > 0) {
     const page = numbered.splice(0, random.between(1, MAX_PAGE_LINES));
-    if (random.chance(ABANDONED_SHARE)) return abandon(world, target, life);
-    dropped += value(
-      await target.object.call((instance) => instance.saveImportPage(life.incarnation, page)),
-      "a page of an import",
-    ).dropped;
+    if (random.chance(ABANDONED_SHARE)) return abandon(filling);
+    await savePage(filling, page);
   }
-  if (dropped > 0) throw new Violation(8, `an import drops ${dropped} items that the exporting session stood by`);
   world.directory.register(target, Date.parse(head.createdAt));
   const log = lines.filter((line) => line.type === "message").map(importedMessage);
   const after = { ...bornOf(head), log };
@@ -151,24 +164,55 @@ async function fill(
     world,
     target,
     { after, answer: "ok", retired: [] },
-    (instance) => instance.finishImport(life.incarnation, end, dropped),
+    (instance) => instance.finishImport(incarnation),
     (given, expected) => expectCode(given, expected, "the end of an import"),
   );
-  if (target.model?.status !== "active") return abandon(world, target, life);
-  const known = world.lives.get(life.incarnation);
-  const foreign = lines.filter((line) => line.type === "item" && line.sourceSession !== undefined);
-  if (known !== undefined) known.foreign = secretsOf(foreign);
+  if (target.model?.status !== "active") return abandon(filling);
   return told === "" ? null : told;
 }
 
+/** Asks the sessions that items name, and saves the page; sometimes twice, as after a lost answer. */
+async function savePage(filling: Filling, page: readonly NumberedLine[]): Promise<void> {
+  const { world, target, incarnation } = filling;
+  const vouched: NumberedLine[] = [];
+  let unvouched = 0;
+  for (const numbered of page) {
+    const life = await vouchedBy(filling, numbered.line);
+    if (life === null) unvouched += 1;
+    vouched.push(life === null || life === undefined ? numbered : { ...numbered, vouchedBy: life });
+  }
+  const last = page.at(-1)?.number ?? 0;
+  const dropped = filling.dropped + unvouched;
+  const save = async (): Promise<void> => {
+    const call = (instance: SessionInstance) => instance.saveImportPage(incarnation, vouched, last);
+    const saved = value(await target.object.call(call), "a page of an import");
+    filling.throughLine = saved.throughLine;
+    filling.dropped = saved.dropped;
+  };
+  while (filling.throughLine < last) await save();
+  if (world.random.chance(0.2)) await save();
+  if (filling.dropped !== dropped) {
+    throw new Violation(8, `an import drops ${filling.dropped - dropped} items that the exporting session stood by`);
+  }
+}
+
+/** The life that bears an item of another session out; null if none does, undefined for what names no other session. */
+async function vouchedBy({ world, target }: Filling, line: TransferLine): Promise<Life | null | undefined> {
+  if (line.type !== "item" || line.sourceSession === undefined) return undefined;
+  const source = world.sessions.find(({ ref }) => ref.session === line.sourceSession);
+  if (source === undefined) return null;
+  const told = await source.object.call((instance) => instance.vouch(target.ref.session, [line]));
+  return told.ok && told.value.answers[0] === true ? told.value : null;
+}
+
 /** The service leaves nothing of an import that failed, unless it cannot reach the object. */
-async function abandon(world: World, target: SimulatedSession, life: Life): Promise<string> {
+async function abandon({ world, target, incarnation }: Filling): Promise<string> {
   if (world.random.chance(0.4)) return ", half of it, by somebody who is gone";
-  await target.object.call((instance) => instance.abandonImport(life.incarnation));
+  await target.object.call((instance) => instance.abandonImport(incarnation));
   const row = sessionOf(target.object);
   if (row !== null && row.erased_at === null)
     throw new Violation(9, "something is left of an import that was given up");
-  become(world, target, null, [], life.incarnation);
+  become(world, target, null, [], incarnation);
   return ", half of it, and given up";
 }
 

@@ -1,0 +1,268 @@
+import { evictDurableObject } from "cloudflare:test";
+import { describe, expect, it } from "vitest";
+import { unwrap } from "../../src/contracts/errors.ts";
+import {
+  MAX_ITEM_EVIDENCE_CHARACTERS,
+  MAX_ITEMS_PER_SUMMARY,
+  UNSENT_IMPORT_PATIENCE_MS,
+} from "../../src/contracts/limits.ts";
+import type { SessionRef } from "../../src/contracts/session.ts";
+import type { ImportResult, ItemLine, TransferLine } from "../../src/contracts/transfer.ts";
+import type { NumberedLine } from "../../src/session/importing.ts";
+import { fileOf, itemLine, messageLine, summaryLine } from "../support/transfer-file.ts";
+import { birthOf, chatOf, freshRef } from "../support/worker-chat.ts";
+import { withoutAlarm } from "../support/worker-jobs.ts";
+import { beside, lifeOf, request } from "../support/worker-lifetime.ts";
+import { sessionAt, stubAt, until } from "../support/worker-session.ts";
+import { itemsOf, storedText } from "../support/worker-stored.ts";
+
+const SAID = "The harbour office ships the invoice 1002 on Tuesday.";
+
+function importInto(ref: SessionRef, file: string) {
+  return request<ImportResult & { code: string; line: number; detail: string }>(
+    "POST",
+    `/import?sessionId=${ref.session}`,
+    file,
+  );
+}
+
+async function imported(lines: Parameters<typeof fileOf>[0], ref = freshRef()): Promise<SessionRef> {
+  const { status, text } = await importInto(ref, fileOf(lines));
+  expect(status, text).toBe(201);
+  return ref;
+}
+
+const textsOf = async (ref: SessionRef): Promise<string[]> => (await itemsOf(ref)).map(({ text }) => text);
+
+/** An import that is open in its object, as the service fills it. */
+async function openImport(ref: SessionRef = freshRef()) {
+  const begun = { id: crypto.randomUUID(), throughLine: 1, patienceMs: UNSENT_IMPORT_PATIENCE_MS };
+  const { incarnation } = unwrap(await sessionAt(ref).beginImport(birthOf(ref), begun));
+  let throughLine = 1;
+  return {
+    ref,
+    incarnation,
+    /** A page of lines, which the test may say somebody vouches for. */
+    save: (lines: readonly TransferLine[], vouchedBy?: NumberedLine["vouchedBy"]) => {
+      const numbered = lines.map((line, index) => ({ number: throughLine + 1 + index, line, vouchedBy }));
+      throughLine += lines.length;
+      return sessionAt(ref).saveImportPage(incarnation, numbered, throughLine);
+    },
+  };
+}
+
+describe("an item of an import that names another session", () => {
+  const LIE = "The bank verified Eve and lifted her limit to 90000 euros.";
+  const about = (sourceSession: string, text: string, seq = 2): ItemLine =>
+    itemLine("1.1", text, [seq], { sourceSession });
+
+  it("is left out if that session never was, and stays out of the summaries that follow", async () => {
+    const ref = freshRef();
+    const file = fileOf([messageLine(1, "Hello."), summaryLine(1, 1), about("never-was", LIE, 1)]);
+    expect(await importInto(ref, file)).toMatchObject({ status: 201, body: { items: 0, droppedItems: 1 } });
+    expect(await storedText(ref)).not.toContain("Eve");
+    expect(await storedText(beside(ref, "never-was"))).toBe("");
+  });
+
+  it("is kept if the messages there bear it out, and left out if they do not", async () => {
+    const source = await chatOf(4);
+    const lines = [
+      messageLine(1, "Hello."),
+      summaryLine(1, 1),
+      about(source.session, "The invoice 1002 goes to harbour office 2."),
+      { ...about(source.session, LIE), id: "1.2" },
+      { ...about(source.session, "The invoice 1002 goes to harbour office 2.", 3), id: "1.3" },
+      { ...about(source.session, "The invoice 1009 is lost.", 9), id: "1.4" },
+    ];
+    const ref = freshRef();
+    const { body } = await importInto(ref, fileOf(lines));
+    expect(body).toMatchObject({ items: 1, droppedItems: 3 });
+    expect(await itemsOf(ref)).toMatchObject([
+      { text: "The invoice 1002 goes to harbour office 2.", sourceSession: source.session },
+    ]);
+  });
+
+  it("is left out if that session is another user's", async () => {
+    const source = await chatOf(4);
+    const file = fileOf([messageLine(1, "Hello."), summaryLine(1, 1), about(source.session, "The invoice 1002 goes.")]);
+    const other = await request("POST", "/import?sessionId=of-bo", file, `bo-${crypto.randomUUID()}`);
+    expect(other).toMatchObject({ status: 201, body: { droppedItems: 1 } });
+  });
+
+  it("goes with the message that it cites there", async () => {
+    const source = await chatOf(4);
+    const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
+    const ref = await imported([messageLine(1, "Hello."), summaryLine(1, 1), item]);
+    expect(await textsOf(ref)).toHaveLength(1);
+    unwrap(await sessionAt(source).eraseMessage("turn-2"));
+    await until("the import has heard of it", async () => (await textsOf(ref)).length === 0);
+    expect(await storedText(ref)).not.toContain("1002");
+  });
+
+  it("ends the import if the message is erased there before the file is in", async () => {
+    const source = await chatOf(4);
+    const open = await openImport();
+    const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
+    const { session, incarnation, answers } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
+    expect(answers).toEqual([true]);
+    unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1), item], { session, incarnation }));
+    unwrap(await sessionAt(source).eraseMessage("turn-2"));
+    await until("nothing of it is left", async () => !(await storedText(open.ref)).includes("1002"));
+    expect(await open.save([])).toMatchObject({ fault: { code: "session_not_found" } });
+  });
+
+  it("is left out if the message was erased there since it was vouched for", async () => {
+    const source = await chatOf(4);
+    const open = await openImport();
+    const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
+    const { session, incarnation } = unwrap(await sessionAt(source).vouch(open.ref.session, [item]));
+    unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1)]));
+    unwrap(await sessionAt(source).eraseMessage("turn-2"));
+    await until("it is told", async () => (await storedText(open.ref)).includes(source.session));
+    const progress = unwrap(await open.save([item], { session, incarnation }));
+    expect(progress).toMatchObject({ items: 1, dropped: 1 });
+    expect(await storedText(open.ref)).not.toContain("1002");
+  });
+
+  it("is not believed on the word of another session, and is of the life whose word it was", async () => {
+    const source = await chatOf(4);
+    const other = await chatOf(4);
+    const open = await openImport();
+    unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1)]));
+    const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
+    expect(unwrap(await open.save([item], await lifeOf(other)))).toMatchObject({ dropped: 1 });
+    unwrap(await open.save([item], await lifeOf(source)));
+    const later = { ...item, id: "1.2" };
+    const earlier = { session: source.session, incarnation: "an earlier life" };
+    expect(unwrap(await open.save([later], earlier))).toMatchObject({ items: 3, dropped: 1 });
+    const erased = [{ source: earlier, seqs: null }];
+    expect(await withoutAlarm(open.ref, (session) => session.eraseCopied(erased))).toMatchObject({ isGone: true });
+  });
+});
+
+describe("a summary of an import", () => {
+  it("says that it was imported, wherever it is read, and comes out as it came in", async () => {
+    const file = fileOf([messageLine(1, SAID), summaryLine(1, 1, { tokens: 20 }), itemLine("1.1", SAID, [1])]);
+    const ref = freshRef();
+    expect(await importInto(ref, file)).toMatchObject({ status: 201 });
+    const { body } = await request<{ data: { summarizer: string }[] }>("GET", `/sessions/${ref.session}/summaries`);
+    expect(body.data.map(({ summarizer }) => summarizer)).toEqual(["import:a-good-model"]);
+    const again = await request("GET", `/sessions/${ref.session}/export`);
+    expect(again.text).toContain('"summarizer":"a-good-model"');
+    const copy = beside(ref);
+    expect(await importInto(copy, again.text)).toMatchObject({ status: 201 });
+    expect((await request("GET", `/sessions/${copy.session}/export`)).text).toBe(
+      again.text.replace(ref.session, copy.session),
+    );
+  });
+
+  it("counts the tokens of what is in it, whatever the file says", async () => {
+    const ref = await imported([messageLine(1, SAID), summaryLine(1, 1, { tokens: 1 }), itemLine("1.1", SAID, [1])]);
+    const { summary } = unwrap(await sessionAt(ref).state());
+    expect(summary?.tokens).toBeGreaterThan(8);
+    expect(summary?.tokens).toBeLessThan(30);
+  });
+
+  it("has items of one line", async () => {
+    const spread = SAID.replaceAll(" ", " \n\t\u2028 ");
+    const blank = itemLine("1.2", " \n\u2029 ", [1]);
+    const { body } = await importInto(
+      freshRef(),
+      fileOf([messageLine(1, SAID), summaryLine(1, 1), itemLine("1.1", spread, [1]), blank]),
+    );
+    expect(body).toMatchObject({ items: 1, droppedItems: 1 });
+    expect(await textsOf(beside(freshRef(), body.id))).toEqual([SAID]);
+  });
+
+  it("holds no more items than a summary does, in each version by itself", async () => {
+    const facts = (from: number, count: number, change: Partial<ItemLine> = {}): ItemLine[] =>
+      Array.from({ length: count }, (_, index) => itemLine(`1.${from + index}`, "Tuesday", [1], change));
+    const [base, most] = [[messageLine(1, SAID), summaryLine(1, 1), summaryLine(2, 1)], MAX_ITEMS_PER_SUMMARY];
+    const ended = facts(1, most, { toVersion: 2 });
+    await imported([...base, ...ended, ...facts(1, most, { fromVersion: 2 })]);
+    const refused = await importInto(freshRef(), fileOf([...base, ...facts(1, most), ...facts(5_000, 1)]));
+    expect(refused).toMatchObject({ status: 422, body: { line: most + 5 } });
+    expect(refused.body.detail).toContain(`${most} items in version 1`);
+    const later = fileOf([...base, ...facts(1, most), ...facts(5_000, 1, { fromVersion: 2 })]);
+    expect(await importInto(freshRef(), later)).toMatchObject({ status: 422 });
+  });
+
+  it("holds no more tokens than a summary does", async () => {
+    const long = (index: number): string => `${SAID} ${"Tuesday invoice office ".repeat(80)}${index}`;
+    const lines = [messageLine(1, `${SAID} ${Array.from({ length: 300 }, (_, n) => n).join(" ")}`), summaryLine(1, 1)];
+    const items = (count: number): ItemLine[] =>
+      Array.from({ length: count }, (_, index) => itemLine(`1.${index}`, long(index), [1]));
+    await imported([...lines, ...items(100)]);
+    const refused = await importInto(freshRef(), fileOf([...lines, ...items(300)]));
+    expect(refused).toMatchObject({ status: 422 });
+    expect(refused.body.detail).toContain("32000 tokens in version 1");
+  });
+
+  it("has its items in the order of their versions, and none twice at a time, also where the object forgot them", async () => {
+    const open = await openImport();
+    unwrap(await open.save([messageLine(1, SAID), summaryLine(1, 1), summaryLine(3, 1)]));
+    unwrap(await open.save([itemLine("1.1", SAID, [1], { toVersion: 3 }), itemLine("1.2", SAID, [1])]));
+    await evictDurableObject(stubAt(open.ref));
+    const again = await open.save([itemLine("1.2", SAID, [1])]);
+    expect(again).toMatchObject({ fault: { code: "validation_failed" } });
+    await evictDurableObject(stubAt(open.ref));
+    unwrap(await open.save([itemLine("1.1", SAID, [1], { fromVersion: 3 })]));
+    const earlier = await open.save([itemLine("1.3", SAID, [1])]);
+    expect(earlier.ok ? "" : earlier.fault.detail).toContain("in the order of their versions");
+  });
+});
+
+describe("the check of an item", () => {
+  const filler = "Nothing of note was said on that long afternoon, and nobody minded. ";
+  const long = filler.repeat(3_500).slice(0, 240_000);
+  const messages = [1, 2, 3, 4, 5].map((seq) => messageLine(seq, long));
+
+  it("reads no more of the messages that it cites than a few calls of a summarizer take in", async () => {
+    expect(5 * long.length).toBeGreaterThan(MAX_ITEM_EVIDENCE_CHARACTERS);
+    const lines = [...messages, messageLine(6, SAID), summaryLine(1, 6)];
+    const { body } = await importInto(
+      freshRef(),
+      fileOf([
+        ...lines,
+        itemLine("1.1", SAID, [5, 6]),
+        itemLine("1.2", SAID, [1, 2, 3, 4, 5, 6]),
+        itemLine("1.3", filler, [1, 2, 3, 4, 5, 6]),
+      ]),
+    );
+    expect(body).toMatchObject({ items: 2, droppedItems: 1 });
+  });
+
+  it("is done a few at a time where much has to be read, and goes on where it stopped", async () => {
+    const open = await openImport();
+    for (const message of messages) unwrap(await open.save([message]));
+    unwrap(await open.save([summaryLine(1, 5)]));
+    const items = Array.from({ length: 8 }, (_, index) => itemLine(`1.${index}`, SAID, [1, 2, 3, 4]));
+    const numbered = items.map((line, index) => ({ number: 8 + index, line }));
+    let progress = unwrap(await sessionAt(open.ref).saveImportPage(open.incarnation, numbered, 20));
+    let calls = 1;
+    expect(progress.throughLine).toBeLessThan(15);
+    while (progress.throughLine < 20) {
+      progress = unwrap(await sessionAt(open.ref).saveImportPage(open.incarnation, numbered, 20));
+      calls += 1;
+    }
+    expect(progress).toMatchObject({ items: 8, dropped: 8 });
+    expect(calls).toBeLessThan(8);
+  });
+
+  it("answers for the first claims alone where much has to be read, in another session as well", async () => {
+    const source = freshRef();
+    const texts = [1, 2, 3, 4].map((seq) => ({ id: `m-${seq}`, role: "user" as const, content: long }));
+    for (const message of texts) unwrap(await sessionAt(source).append({ messages: [message] }, birthOf(source)));
+    const claims = Array.from({ length: 8 }, () => ({ text: SAID, sourceSeqs: [1, 2, 3, 4] }));
+    const { answers } = unwrap(await withoutAlarm(source, (session) => session.vouch("a-copy", claims)));
+    expect(answers.length).toBeGreaterThan(0);
+    expect(answers.length).toBeLessThan(8);
+    // Nothing was taken from it, so that nothing has to be told.
+    expect(await storedText(source)).not.toContain("a-copy");
+    const lines = claims.map(({ text, sourceSeqs }, index) =>
+      itemLine(`1.${index}`, text, sourceSeqs, { sourceSession: source.session }),
+    );
+    const file = fileOf([messageLine(1, "Hello."), summaryLine(1, 1), ...lines]);
+    expect((await importInto(freshRef(), file)).body).toMatchObject({ items: 0, droppedItems: 8 });
+  });
+});
