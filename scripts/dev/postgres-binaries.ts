@@ -94,7 +94,7 @@ function readVersion(file: string): string {
 }
 
 /**
- * npm packages hold no symbolic links, so an install script makes them; `npm ci --ignore-scripts` and newer npms leave them out,
+ * npm packages hold no symbolic links, so an install script makes them; `ignore-scripts` in .npmrc and newer npms leave them out,
  * and without them the server does not find its libraries.
  */
 function restoreLinks(directory: string): void {

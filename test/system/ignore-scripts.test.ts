@@ -36,7 +36,7 @@ async function expectNpmStartWorks(checkout: string, options: CommandOptions = {
 }
 
 describe.skipIf(!existsSync(path.join(projectRoot, ".git")))(
-  "a fresh clone installed with npm ci --ignore-scripts",
+  "a fresh clone installed with npm ci, which runs no script of a package",
   () => {
     it("starts, for an ordinary user too", async () => {
       const parent = makeTemporaryDirectory();
@@ -48,7 +48,7 @@ describe.skipIf(!existsSync(path.join(projectRoot, ".git")))(
         cpSync(path.join(projectRoot, name), path.join(checkout, name));
       }
       const options = { cwd: checkout, env: cleanEnvironment() };
-      await promisify(execFile)("npm", ["ci", "--ignore-scripts", "--prefer-offline"], options);
+      await promisify(execFile)("npm", ["ci", "--prefer-offline"], options);
 
       if (!isRoot) {
         await expectNpmStartWorks(checkout);

@@ -57,7 +57,10 @@ describe("the package", () => {
     const project = makeTemporaryDirectory();
     onTestFinished(() => removeDirectory(project));
     const env = cleanEnvironment();
-    await run("npm", ["pack", "--pack-destination", project], { cwd: path.join(projectRoot, "client"), env });
+    await run("npm", ["run", "package", "--", "--pack-destination", project], {
+      cwd: path.join(projectRoot, "client"),
+      env,
+    });
     writeFileSync(path.join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
     await run("npm", ["install", "--offline", "--no-audit", "./threadkeep-client-0.1.0.tgz"], { cwd: project, env });
 

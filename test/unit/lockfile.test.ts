@@ -104,4 +104,21 @@ describe("what gets installed", () => {
       .map(([place]) => place.split("node_modules/").at(-1) ?? place);
     expect(new Set(Object.keys(manifest["allowScripts"] ?? {}))).toEqual(new Set(withScript));
   });
+
+  it("runs no install script at all, with any npm", () => {
+    expect(readFileSync(".npmrc", "utf8").split("\n")).toContain("ignore-scripts=true");
+    for (const [name, isAllowed] of Object.entries(manifest["allowScripts"] ?? {})) expect(isAllowed, name).toBe(false);
+  });
+
+  it("has no script that npm would run before or after another, since it leaves those out as well", () => {
+    for (const file of ["package.json", "client/package.json"]) {
+      const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync(file, "utf8"));
+      const names = Object.keys(scripts);
+      const around = names.filter((name) => names.some((other) => name === `pre${other}` || name === `post${other}`));
+      expect(around).toEqual([]);
+      expect(names).not.toEqual(
+        expect.arrayContaining([expect.stringMatching(/^(?:pre|post)?(?:install|prepare|pack|publish|publishOnly)$/)]),
+      );
+    }
+  });
 });

@@ -10,13 +10,19 @@ test("the workflow runs no program that package.json lacks", () => {
   for (const name of named) expect(scripts).toHaveProperty([name]);
 });
 
-test("the workflows use each action at a version", () => {
+test("the workflows use each action at the hash of a commit, since a tag can be moved", () => {
   for (const file of readdirSync(".github/workflows")) {
     const text = readFileSync(`.github/workflows/${file}`, "utf8");
-    const actions = [...text.matchAll(/uses: (.+)/g)].map(([, action]) => action);
+    const actions = [...text.matchAll(/uses: *(.+)/g)].map(([, action]) => action);
     expect(actions.length).toBeGreaterThan(0);
-    for (const action of actions) expect(action).toMatch(/^actions\/[\w-]+@v\d+$/);
+    for (const action of actions) expect(action).toMatch(/^actions\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
   }
+});
+
+test("newer versions of packages and of actions are offered", () => {
+  const dependabot = readFileSync(".github/dependabot.yml", "utf8");
+  const ecosystems = [...dependabot.matchAll(/package-ecosystem: (\S+)/g)].map(([, name]) => name);
+  expect(ecosystems).toEqual(["npm", "github-actions"]);
 });
 
 test("the nightly simulation runs fresh seeds and looks for each planted bug, with options that there are", () => {
@@ -33,11 +39,11 @@ test("the environments of the workflow are those of wrangler.toml", () => {
   for (const name of environments) expect(config).toContain(`[env.${name}]`);
 });
 
-test("the workflow holds no secret, deploys by hand alone, and puts nothing that somebody typed into a shell", () => {
+test("the workflow holds no secret, deploys main by hand alone, and puts nothing that somebody typed into a shell", () => {
   for (const [, name, value] of workflow.matchAll(/^\s+(\w*(?:TOKEN|ACCOUNT_ID|DATABASE_URL|KEY)\w*): (.*)$/gm)) {
     expect(value, name).toBe(`\${{ secrets.${name} }}`);
   }
-  expect(workflow).toContain("if: github.event_name == 'workflow_dispatch'");
+  expect(workflow).toContain("if: github.event_name == 'workflow_dispatch' && github.ref == 'refs/heads/main'");
   const commands = [...workflow.matchAll(/run: (?:\|\n(?: {10}.*\n)+|.*)/g)].map(([text]) => text);
   for (const command of commands) expect(command).not.toContain("${{");
 });
