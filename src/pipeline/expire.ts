@@ -1,3 +1,4 @@
+import { readHeldRow } from "../archive/held.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleOver } from "./report.ts";
 
@@ -8,10 +9,20 @@ import { reportRecovery, settleOver } from "./report.ts";
 export async function expireSession({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
-  const { step, at, grantedAt, hasFailed } = await session.stepExpiry(jobId, incarnation);
+  // An object of an earlier version tells no revision.
+  const { step, at, grantedAt, hasFailed, archivedRev = 0 } = await session.stepExpiry(jobId, incarnation);
   if (step === "done") await settleOver(parts, job);
   // Whatever has to happen first is owed by then, and the object sends this job again.
   if (step !== "expire" && step !== "cancel") return ACK;
+  if (step === "expire" && archivedRev > 0) {
+    // What the archive confirmed once it may have lost since, as one that was restored from a backup.
+    const heldRev = await readHeldRev(job, parts);
+    if (heldRev !== archivedRev) {
+      parts.log.warn("archive_set_back", { jobId, heldRev, archivedRev });
+      await session.archiveAgain(heldRev);
+      return ACK;
+    }
+  }
   // A clock may have gone back since the last decision: the object sends this job again until it has caught up.
   if (!(await parts.directory.setExpired(job, step === "expire", at, grantedAt))) return ACK;
   const ended = await session.confirmExpiry(jobId, incarnation, step);
@@ -19,4 +30,10 @@ export async function expireSession({ job }: Delivery, parts: PipelineParts): Pr
   if (step === "expire") parts.log.info("session_expired", { jobId });
   await reportRecovery(parts, job, hasFailed);
   return ACK;
+}
+
+/** The revision that the archive holds of a life; 0 if it holds nothing of it. */
+async function readHeldRev(job: Delivery["job"], parts: PipelineParts): Promise<number> {
+  const row = await parts.withDatabase((database) => readHeldRow(database, job));
+  return row === null || row.isErased || row.incarnation !== job.incarnation ? 0 : row.rev;
 }

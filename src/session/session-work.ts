@@ -62,6 +62,17 @@ const log = createLog();
 /** Shared by the sessions of an isolate. */
 const lateWork = createLateWorkClient(log);
 
+/** What has to be done about an expiry. */
+export interface FoundExpiry {
+  readonly step: ExpiryStep;
+  /** When that was found, in ms since 1970: of two who tell others, the later one is right. */
+  readonly at: number;
+  readonly grantedAt: number;
+  readonly hasFailed: boolean;
+  /** The revision that the archive confirmed; 0, or undefined from an earlier version, if none has to be there. */
+  readonly archivedRev?: number;
+}
+
 /**
  * The background side of a session's object: its alarm sends owed work to the queues, and the consumers come back for what they need
  * and with what became of it. A call for work that is no longer owed changes nothing.
@@ -311,17 +322,15 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   // Expiry
 
-  /** What has to be done, and when that was found: of two who tell others, the later one is right. */
-  async stepExpiry(
-    jobId: string,
-    incarnation: string,
-  ): Promise<{ step: ExpiryStep; at: number; grantedAt: number; hasFailed: boolean }> {
+  async stepExpiry(jobId: string, incarnation: string): Promise<FoundExpiry> {
     const at = Date.now();
     const job = this.shell.owed(jobId, incarnation);
-    return this.shell.work(jobId, incarnation, { step: "done", at, grantedAt: 0, hasFailed: false }, (session) => {
+    const nothing: FoundExpiry = { step: "done", at, grantedAt: 0, hasFailed: false };
+    return this.shell.work(jobId, incarnation, nothing, (session) => {
       const step = stepExpiry(this.shell.store, session, jobId, newId, at);
       this.shell.changed();
-      return { step, at, grantedAt: session.grantedAt, hasFailed: job !== null && mayBeListed(job) };
+      const { grantedAt, archivedRev } = session;
+      return { step, at, grantedAt, hasFailed: job !== null && mayBeListed(job), archivedRev };
     });
   }
 

@@ -1,5 +1,8 @@
 import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { type SQL, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
+import { withDatabase } from "../../src/archive/database.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
@@ -32,6 +35,11 @@ async function oweExpiry(ref: SessionRef) {
     await state.storage.deleteAlarm();
   });
   return jobOf(ref, "expire");
+}
+
+async function onArchive(query: SQL): Promise<unknown[]> {
+  const { rows } = await withDatabase(env.HYPERDRIVE.connectionString, (database) => database.execute(query));
+  return rows;
 }
 
 describe("expiry", () => {
@@ -109,6 +117,25 @@ describe("expiry", () => {
     await deliver(await jobOf(ref, "archive"));
     expect(await step()).toBe(true);
     expect(await isExpired(ref)).toBe(true);
+  });
+
+  it.each([
+    ["lost", sql`delete from sessions where session = `],
+    ["set back to an earlier revision of", sql`update sessions set rev = rev - 1 where session = `],
+  ])("sends all of it again first where a restored archive has %s the session", async (_, setBack) => {
+    const ref = await silentChat();
+    const job = await oweExpiry(ref);
+    await withoutAlarm(ref, (session) => session.stepExpiry(job.jobId, job.incarnation));
+    await deliver(await jobOf(ref, "summarize"));
+    await deliver(await jobOf(ref, "archive"));
+    expect(unwrap(await sessionAt(ref).state())).toMatchObject({ summary: { throughSeq: 12 }, archived: true });
+    const incarnation = await incarnationOf(ref);
+    await onArchive(sql`${setBack}${ref.session}`);
+    await deliver(job);
+    expect(await isExpired(ref)).toBe(false);
+    await untilExpired(ref);
+    expect((await archivedTexts(incarnation)).join("\n")).toContain("invoice");
+    expect(await onArchive(sql`select session from sessions where incarnation = ${incarnation}`)).toHaveLength(1);
   });
 
   it("does not happen while the summary is a degraded one", async () => {
