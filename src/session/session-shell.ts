@@ -327,6 +327,11 @@ export class SessionShell {
     return result;
   }
 
+  /** The same after an await, in which other calls may have done all that was owed, and left nothing of the object to write in. */
+  transactIfLeft(body: () => void): void {
+    if (this.row() !== null) this.transact(body);
+  }
+
   /** Calls back after each transaction that committed. What is called must not throw: the change stands. */
   onCommit(body: () => void): void {
     this.#committed = body;

@@ -395,7 +395,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
           this.#awaitTurn(message, backlogWaitMs(taken, Date.now()));
         } catch (error) {
           log.warn("job_not_sent", { jobId: message.jobId, kind: message.kind, ...errorFields(error) });
-          this.shell.transact(() => {
+          this.shell.transactIfLeft(() => {
             noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
             this.shell.arm();
           });
@@ -407,7 +407,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /** A queue that is behind is given the time that it takes. */
   #awaitTurn(message: JobMessage, waitedMs: number): void {
     if (waitedMs === 0) return;
-    this.shell.transact(() => {
+    this.shell.transactIfLeft(() => {
       if (noteBacklog(this.shell.store, message, waitedMs, Math.random(), Date.now())) this.shell.arm();
     });
   }
@@ -417,13 +417,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     for (const audit of owed) {
       try {
         await this.env.AUDIT_QUEUE.send({ v: 1, events: audit.events });
-        this.shell.transact(() => {
+        this.shell.transactIfLeft(() => {
           this.shell.store.audit.settle(audit.id);
           this.shell.arm();
         });
       } catch (error) {
         log.warn("audit_not_sent", { events: audit.events.length, ...errorFields(error) });
-        this.shell.transact(() => {
+        this.shell.transactIfLeft(() => {
           noteAuditNotSent(this.shell.store, audit, Math.random(), Date.now());
           this.shell.arm();
         });

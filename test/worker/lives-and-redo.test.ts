@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { applyArchiveWrite, applyErasure, type ArchiveWrite } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
+import type { JobMessage } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import type { SummaryStep } from "../../src/session/summarizing.ts";
@@ -97,6 +98,32 @@ describe("lives of a session that was erased and begun anew", () => {
       told.push(erasure?.createdAt);
     }
     expect(told.toSorted((a, b) => Number(a) - Number(b))).toEqual(began);
+  });
+
+  it.each([
+    ["took the job and is behind", { metadata: { metrics: { backlogCount: 9, oldestMessageTimestamp: new Date(1) } } }],
+    ["did not take the job", null],
+  ])("leave nothing to write in for an alarm which hears late that the queue %s", async (_, answer) => {
+    const ref = await chatOf(2);
+    unwrap(await withoutAlarm(ref, (session) => session.erase()));
+    const incarnation = await incarnationOf(ref);
+    await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+      const before = Reflect.get(session, "env");
+      const confirmedBefore = async ({ jobId, kind }: JobMessage): Promise<unknown> => {
+        if (kind === "erase") await session.confirmErased(jobId, incarnation);
+        if (answer === null) throw new Error("the queue is away");
+        return answer;
+      };
+      Reflect.set(session, "env", {
+        ...before,
+        ARCHIVE_QUEUE: { send: confirmedBefore },
+        AUDIT_QUEUE: { send: async () => undefined },
+      });
+      storage.sql.exec("UPDATE jobs SET next_send_at = 0");
+      await session.alarm();
+      Reflect.set(session, "env", before);
+    });
+    expect(await sessionAt(ref).remains()).toBe("nothing");
   });
 
   it("give their place in the archive to the last one, even if a clock says that it began earlier", async () => {

@@ -107,7 +107,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
     },
     {
       file: "session/session-work.ts",
-      replace: `          this.shell.transact(() => {
+      replace: `          this.shell.transactIfLeft(() => {
             noteNotSent(this.shell.store, message.jobId, Math.random(), Date.now());
             this.shell.arm();
           });
