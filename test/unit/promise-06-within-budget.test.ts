@@ -5,6 +5,7 @@ import { contextFormatSchema, type RenderedContext } from "../../src/contracts/c
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import { assembleContext, cutText } from "../../src/memory/context.ts";
 import { renderContext } from "../../src/memory/formats.ts";
+import { FIRST_USER_NOTE } from "../../src/memory/formats/anthropic.ts";
 import { renderItems } from "../../src/memory/items.ts";
 import { FILE_TOKENS } from "../../src/memory/message-text.ts";
 import { renderRetrieved } from "../../src/memory/retrieved.ts";
@@ -17,6 +18,25 @@ const budget = fc.oneof(
   fc.integer({ min: 256, max: 2_000 }),
   fc.integer({ min: 256, max: 50_000 }),
 );
+
+/**
+ * What the frame of a message adds to its role and its content in a model's prompt: OpenAI's published count, which is that of ChatML as well
+ * (a mark before the role, one after it, one at the end).
+ */
+const MESSAGE_FRAME_TOKENS = 3;
+
+/** How many frames a model's prompt has: one for each message, and one for what stands before them as a message of its own. */
+function framesOf(rendered: RenderedContext, hasItems: boolean): number {
+  if ("text" in rendered) return rendered.text === "" ? 0 : 1;
+  if ("input" in rendered) return rendered.input.length + (rendered.instructions === undefined ? 0 : 1);
+  if ("sessionId" in rendered) {
+    return rendered.messages.length + (hasItems ? 1 : 0) + (rendered.retrieved.length > 0 ? 1 : 0);
+  }
+  // Anthropic's system text stands outside of the messages. The note before an answer is paid for by the answer's frame, which is charged at 6.
+  const [first] = rendered.messages;
+  const isNote = first !== undefined && JSON.stringify(first).includes(FIRST_USER_NOTE);
+  return rendered.messages.length - (isNote ? 1 : 0);
+}
 
 /** Every text that the rendering hands to a model, and the files, which have a fixed charge. */
 function promptOf(rendered: RenderedContext): { texts: string[]; files: number } {
@@ -78,7 +98,8 @@ describe("promise 6: within budget", () => {
           const { texts, files } = promptOf(rendered);
           const hasItems = context.summary?.items.some(({ status }) => status !== "superseded") ?? false;
           if (format === "threadkeep" && !hasItems) texts.splice(texts.length - 1, context.summary === null ? 0 : 1);
-          const estimate = texts.reduce((sum, text) => sum + estimateTokens(text), files * FILE_TOKENS);
+          const fixed = files * FILE_TOKENS + framesOf(rendered, hasItems) * MESSAGE_FRAME_TOKENS;
+          const estimate = texts.reduce((sum, text) => sum + estimateTokens(text), fixed);
           expect(estimate).toBeLessThanOrEqual(context.tokens.used);
         },
       ),
