@@ -114,6 +114,11 @@ export class DirectoryEntries {
     this.#isThere = true;
   }
 
+  /** To be called when a transaction was rolled back that may have made the tables. */
+  lookAgain(): void {
+    this.#isThere = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray().length > 0;
+  }
+
   /** To be called when all of the object's storage was deleted. */
   noteDeleted(): void {
     this.#isThere = false;

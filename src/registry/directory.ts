@@ -168,7 +168,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
     spent: number | null,
     byUser: UserAsk | null,
   ): Outcome<CreationGrant> {
-    return this.ctx.storage.transactionSync(() => {
+    return this.#making(() => {
       const now = Date.now();
       const isNew = !this.#entries.isThere || !this.#entries.has(ref.session);
       const fault = byUser === null || !isNew ? null : this.#creationFault(byUser.bounds, now);
@@ -181,6 +181,16 @@ export class Directory extends DurableObject<DirectoryEnv> {
       if (byUser !== null && isNew) this.#days.add("sessions", now);
       return { ok: true, value: this.#entries.grant(ref.session, createdAt, metadata, isArriving, spent, now) };
     });
+  }
+
+  /** Carries out a change that may make the tables: where it is rolled back they are gone again, and not remembered. */
+  #making<T>(change: () => T): T {
+    try {
+      return this.ctx.storage.transactionSync(change);
+    } catch (error) {
+      this.#entries.lookAgain();
+      throw error;
+    }
   }
 
   /**
@@ -252,7 +262,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
 
   /** From here on nothing is taken in in the user's name, and the alarm drives the rest. Idempotent. */
   async beginErasure(user: UserRef, trace?: string): Promise<UserErasure> {
-    return this.ctx.storage.transactionSync(() => {
+    return this.#making(() => {
       this.#entries.make();
       if (this.#erasure.row() === null) {
         const now = Date.now();

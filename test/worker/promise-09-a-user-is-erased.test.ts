@@ -498,6 +498,23 @@ describe("an entry of the list of sessions", () => {
     expect(await storedText(again)).toContain("invoice");
   });
 
+  it("is there at the second attempt where the first, which made the tables, was rolled back", async () => {
+    const one = ref();
+    const given = { ...one, session: "one" };
+    await runInDurableObject(directoryOf(one), async (directory) => {
+      const spoilt = {
+        get topic(): string {
+          throw new Error("the disk is full");
+        },
+      };
+      await expect(directory.register(given, Date.now(), spoilt)).rejects.toThrow("the disk is full");
+      expect((await directory.standing("one")).isListed).toBe(false);
+      expect(await directory.readErasure()).toBeNull();
+      unwrap(await directory.register(given, Date.now(), {}));
+      expect((await directory.standing("one")).isListed).toBe(true);
+    });
+  });
+
   it.each([0, 5_000])("is of a new life by a later word, though the clock goes back by %d ms", async (backMs) => {
     const again = ref();
     const { directory } = pipelineParts();
