@@ -11,7 +11,8 @@ import type { FromHost, ToHost, WorkerPorts } from "./worker-messages.ts";
 
 const HOST = fileURLToPath(new URL("worker-host.ts", import.meta.url));
 const STOP_TIMEOUT_MS = 5_000;
-const READY_TIMEOUT_MS = 60_000;
+/** Many times what it takes, since a busy machine may give it little of its time. */
+const READY_TIMEOUT_MS = 120_000;
 const FAULTS_TITLE = "The configuration has faults:";
 const WHERE_SETTINGS_STAND =
   "Here such settings come from the environment: THREADKEEP_MODEL=… npm start (see npm start -- --help).";
@@ -113,7 +114,7 @@ export class WorkerProcess {
 
   async #waitUntilReady(url: string): Promise<void> {
     const deadline = Date.now() + READY_TIMEOUT_MS;
-    let last = "no answer";
+    let last = "was never asked";
     while (Date.now() < deadline && !this.#hasExited) {
       try {
         const response = await fetch(url, { signal: AbortSignal.timeout(10_000) });
@@ -121,14 +122,15 @@ export class WorkerProcess {
         if (response.status === 200) return;
         const faults = configurationFaults(body);
         if (faults.length > 0) throw new StartError([FAULTS_TITLE, ...faults, WHERE_SETTINGS_STAND].join("\n"));
-        last = `${response.status} ${body.slice(0, 500)}`;
+        last = `answered ${response.status} ${body.slice(0, 500)}`;
       } catch (error) {
         if (error instanceof StartError) throw error;
-        last = error instanceof Error ? error.message : String(error);
+        last = `did not answer (${error instanceof Error ? error.message : String(error)})`;
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    throw new StartError(`The Worker did not become ready: GET ${url} answered ${last}\n${this.#logTail()}`);
+    const waited = `within ${READY_TIMEOUT_MS / 1_000} s`;
+    throw new StartError(`The Worker did not become ready ${waited}: GET ${url} ${last}\n${this.#logTail()}`);
   }
 
   #logTail(): string {
