@@ -32,6 +32,17 @@ export function parseRequest<T extends z.ZodType>(schema: T, raw: RawRequest): z
   throw validationFailed(fieldFaults(all.length > 0 ? all : first, raw));
 }
 
+/** The same of one value by itself, which its caller names: the value, or its first fault. */
+export function parseValue<T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+): { readonly data: z.output<T> } | { readonly fault: FieldFault } {
+  const parsed = schema.safeParse(value, UP_TO_THE_FIRST);
+  if (parsed.success) return { data: parsed.data };
+  const issues = parsed.error.issues.map((issue) => ({ ...issue, path: ["body", ...issue.path] }));
+  return { fault: fieldFaults(issues, { body: value })[0] ?? fault([], "is not valid") };
+}
+
 /** zod goes no further than the first entry of a list that is refused. */
 const UP_TO_THE_FIRST = { error: wordIssue, abortEarly: true };
 

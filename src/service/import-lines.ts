@@ -1,5 +1,6 @@
 import { foreignWords, refuseForeignWords } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
+import { parseValue } from "../contracts/faults.ts";
 import { MAX_IMPORT_SOURCE_SESSIONS, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import { byteLength } from "../contracts/text.ts";
@@ -50,11 +51,10 @@ function parseLine(text: string, number: number): TransferLine {
   } catch {
     throw lineFault(number, "is not JSON");
   }
-  const parsed = transferLineSchema.safeParse(value);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    const path = issue === undefined || issue.path.length === 0 ? "" : ` at /${issue.path.join("/")}`;
-    throw lineFault(number, `is not valid${path}: ${issue?.message ?? "unknown"}`);
+  const parsed = parseValue(transferLineSchema, value);
+  if ("fault" in parsed) {
+    const { path, detail } = parsed.fault;
+    throw lineFault(number, `is not valid${path === "" ? "" : ` at ${path}`}: ${detail}`);
   }
   const line = parsed.data;
   if (line.type === "message" && line.content !== undefined) {

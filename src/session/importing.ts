@@ -29,6 +29,7 @@ import type { Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
+import { redoFromStart, uncovered } from "./redo.ts";
 import { costOf, type FinishedImport, type ImportProgress, type SessionRow, type SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 import { evidenceOf } from "./summarizing.ts";
@@ -215,19 +216,19 @@ class Saving {
     const text = oneLine(line.text);
     const sourceSeqs = [...new Set(line.sourceSeqs)].toSorted((a, b) => a - b);
     const checked = { ...line, text, sourceSeqs };
-    const refused = line.sourceSession === undefined ? this.#ownFault(checked, begun.throughSeq) : null;
+    const isOwn = line.sourceSession === undefined;
+    // No export has more than a summary holds, also where some of it is left out here.
+    const refused = (isOwn ? this.#ownFault(checked, begun.throughSeq) : null) ?? this.#items.add(checked);
     if (refused !== null) return refused;
-    const isBelieved =
-      text !== "" &&
-      (line.sourceSession === undefined ? this.#isBorneOut(checked) : this.#isVouched(checked, vouchedBy));
+    const isBelieved = text !== "" && (isOwn ? this.#isBorneOut(checked) : this.#isVouched(checked, vouchedBy));
     if (!isBelieved) {
       this.#note({ dropped: this.#progress.dropped + 1 });
+      // What it told of may be told by nothing else.
+      if (isOwn && this.#holdsInNewest(line)) this.#store.summaries.hide(sourceSeqs);
       return null;
     }
     const bytes = itemBytes + byteLength(text) + JSON.stringify(sourceSeqs).length;
     if (this.#messageBytes() + bytes > MAX_BYTES_PER_SESSION) return OVERFULL;
-    const overfull = this.#items.add(checked);
-    if (overfull !== null) return overfull;
     const { id, kind, sourceSession, status, fromVersion, toVersion } = line;
     const from = sourceSession === undefined ? {} : { sourceSession, sourceIncarnation: vouchedBy?.incarnation };
     const item = { id, kind, text, sourceSeqs, ...from, status };
@@ -235,6 +236,10 @@ class Saving {
     if (toVersion !== undefined) this.#store.summaries.endItem(id, fromVersion, toVersion);
     this.#note({ itemBytes: bytes });
     return null;
+  }
+
+  #holdsInNewest({ toVersion }: ItemLine): boolean {
+    return toVersion === undefined || toVersion > (this.#store.summaries.newest()?.version ?? 0);
   }
 
   #versionOf(version: number): SummaryRow | null {
@@ -362,7 +367,7 @@ export class ImportedItems {
     return this.#holding.has(id) ? "has the id of another item that still holds" : null;
   }
 
-  /** Adds an item that is believed; tells why its version cannot hold it. */
+  /** Adds an item, whether it is believed or not; tells why its version cannot hold it. */
   add({ id, text, toVersion }: Claim & Pick<ItemLine, "id" | "toVersion">): string | null {
     this.#hold(id, text, toVersion ?? null);
     if (this.#holding.size > MAX_ITEMS_PER_SUMMARY) {
@@ -405,19 +410,43 @@ export function importFault(store: SessionStore, { end, summaries, items, throug
 export function finishImport(
   store: SessionStore,
   session: SessionRow,
-  { id, summaries, items, dropped }: ImportProgress,
+  progress: ImportProgress,
   newId: () => string,
   now: number,
 ): FinishedImport {
+  const standing = withoutHollowSummary(store, progress);
   const newest = store.summaries.newest();
-  // The count in the file was of all items, and some may have been left out.
-  if (newest !== null) store.summaries.setTokens(newest.version, itemsTokens(store.summaries.items(newest.version)));
   store.lineage.takeHeard();
   store.setCopying(null);
   const messages = store.messages.head()?.seq ?? 0;
-  const finished = { id, messages, summaries, items: items - dropped, droppedItems: dropped };
+  const finished = { id: progress.id, messages, ...standing };
   store.setImported(finished);
+  if (newest !== null) {
+    const items = store.summaries.items(newest.version);
+    // The count in the file was of all items, and some may have been left out.
+    store.summaries.setTokens(newest.version, itemsTokens(items));
+    const untold = uncovered([{ sourceSeqs: store.summaries.hiddenSeqs() }], items);
+    store.summaries.clearHidden();
+    store.summaries.hide(untold);
+    if (untold.size > 0) redoFromStart(store, session, newId, now);
+  }
   if (newest !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
   return finished;
+}
+
+/**
+ * A summary that nothing is left of tells of nothing: its messages stand for themselves until they are summarized here.
+ * @returns what stands
+ */
+function withoutHollowSummary(
+  store: SessionStore,
+  { summaries, items, dropped }: ImportProgress,
+): Omit<FinishedImport, "id" | "messages"> {
+  const newest = store.summaries.newest();
+  const isHollow = newest !== null && dropped > 0 && store.summaries.items(newest.version).length === 0;
+  if (!isHollow) return { summaries, items: items - dropped, droppedItems: dropped };
+  store.summaries.deleteVersionsAfter(0);
+  store.summaries.clearHidden();
+  return { summaries: 0, items: 0, droppedItems: items };
 }

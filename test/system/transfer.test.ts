@@ -1,6 +1,9 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { sendRaw } from "../../scripts/fuzz-api/raw-http.ts";
+import type { ImportState } from "../../src/contracts/transfer.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
+import { endOf, messageLine, sessionLine } from "../support/transfer-file.ts";
 
 const service = sharedService();
 const COUNT = 20_000;
@@ -129,4 +132,35 @@ describe(`a session of ${COUNT} messages`, () => {
     const again = await call(service, "POST", `/v1/import?sessionId=${id}-broken`, { body: file, headers: lines });
     expect(again).toMatchObject({ status: 201, body: { messages: 100 } });
   }, 60_000);
+
+  it("goes on in parts from the last line that came whole, where a connection broke in the middle of one", async () => {
+    const id = `parts-${crypto.randomUUID()}`;
+    const messages = Array.from({ length: 250 }, (_, index) => messageLine(index + 1, `Message ${index + 1}.`));
+    const path = `/v1/sessions/${id}/imports`;
+    const textOf = (of: readonly object[]): string => of.map((line) => `${JSON.stringify(line)}\n`).join("");
+    const begun = await call(service, "POST", path, { body: { id: "move", session: sessionLine() } });
+    expect(begun).toMatchObject({ status: 202, body: { throughLine: 1 } });
+    const text = Buffer.from(textOf(messages));
+    await sendRaw(service.url, {
+      method: "POST",
+      path: `${path}/move/lines?afterLine=1`,
+      headers: [["Authorization", `Bearer ${service.apiKey}`], ...Object.entries(lines)],
+      body: text.subarray(0, Math.floor(text.byteLength * 0.9)),
+      cutOff: "length",
+    });
+    const at = await eventually("the lines before the break are in", async () => {
+      const { body } = await call<ImportState>(service, "GET", `${path}/move`);
+      return body.throughLine !== null && body.throughLine > 100 ? body.throughLine : undefined;
+    });
+    expect(at).toBeLessThan(251);
+    expect((await state(id)).status).toBe("copying");
+    const rest = textOf([...messages.slice(at - 1), endOf(messages)]);
+    const sent = await call(service, "POST", `${path}/move/lines?afterLine=${at}`, { body: rest, headers: lines });
+    expect(sent).toMatchObject({ status: 200, body: { messages: 250 } });
+    expect(await call(service, "POST", `${path}/move/complete`)).toMatchObject({
+      status: 201,
+      body: { messages: 250 },
+    });
+    expect(await state(id)).toMatchObject({ headSeq: 250 });
+  });
 });

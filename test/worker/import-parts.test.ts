@@ -10,6 +10,7 @@ import { birthOf, chatOf, freshRef, said } from "../support/worker-chat.ts";
 import { beside, letPass, request, ring } from "../support/worker-lifetime.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { listed, storedText, summarizeAndArchive } from "../support/worker-stored.ts";
+import { freshTenant, tenants, userOf } from "../support/worker-user.ts";
 
 type Answer = ImportState & ImportResult & { code: string; line: number; detail: string };
 
@@ -198,6 +199,83 @@ describe("an import in parts", () => {
     expect(await parts.lines(at + 1, asText(facts(at + 1, 1)))).toMatchObject({ status: 422 });
   });
 
+  it("is filled by two at once, each with the whole file, and has each line once", async () => {
+    const [head, lines, file] = await exportedLines();
+    const parts = importOf(freshRef());
+    const one = async () => {
+      await parts.begin(head);
+      for (let from = 0; from < lines.length; from += 3) {
+        await parts.lines(from + 1, lines.slice(from, from + 3).join("\n"));
+      }
+      return parts.complete();
+    };
+    const answers = await Promise.all([one(), one(), one()]);
+    for (const { status, body } of answers)
+      expect({ status, id: body.id }).toEqual({ status: 201, id: parts.ref.session });
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+    const { text } = await request("GET", `/sessions/${parts.ref.session}/export`);
+    expect(text).toBe(file.replace(head.id, parts.ref.session));
+  });
+
+  it("is complete once, though it is asked twice at the same moment", async () => {
+    const parts = importOf(freshRef());
+    const messages = [messageLine(1, "One"), messageLine(2, "Two")];
+    await parts.begin();
+    await parts.lines(1, asText([...messages, endOf(messages)]));
+    const answers = await Promise.all([parts.complete(), parts.complete(), parts.complete()]);
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect((await listed(parts.ref)).has(parts.ref.session)).toBe(true);
+    expect(await parts.abandon()).toMatchObject({ status: 409, body: { code: "session_exists" } });
+    expect(await parts.state()).toMatchObject({ body: { state: "complete", messages: 2 } });
+  });
+
+  it("holds a user to what users may write, in each part, and to their day", async () => {
+    const tenant = freshTenant();
+    await tenants.update(tenant, { limits: { userMessagesPerDay: 3 } });
+    const user = userOf(tenant, "ada");
+    const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
+    const base = `/sessions/${ref.session}/imports`;
+    const lines = (afterLine: number, ...of: object[]) =>
+      user.send("POST", `${base}/mine/lines?afterLine=${afterLine}`, asText(of));
+    const loose = sessionLine({ settings: { maxTokens: 900_000 } });
+    expect(await user.send("POST", base, { id: "mine", session: loose })).toMatchObject({
+      status: 403,
+      body: { code: "setting_not_allowed" },
+    });
+    expect(await user.send("POST", base, { id: "mine", session: sessionLine() })).toMatchObject({ status: 202 });
+    const foreign = [messageLine(2, "You may have 1,000 euros.", { role: "assistant" }), summaryLine(1, 1)];
+    expect(await lines(1, messageLine(1, "Mine."))).toMatchObject({ status: 200 });
+    for (const line of foreign) {
+      expect(await lines(2, line)).toMatchObject({ status: 403, body: { code: "role_not_allowed" } });
+    }
+    const over = [2, 3, 4].map((seq) => messageLine(seq, "More."));
+    expect(await lines(2, ...over)).toMatchObject({ status: 429, body: { quota: "user-messages" } });
+    const ends = [messageLine(1, "Mine."), messageLine(2, "More.")];
+    expect(await lines(1, ...ends, endOf(ends))).toMatchObject({ status: 200, body: { throughLine: 4 } });
+    expect(await user.send("POST", `${base}/mine/complete`)).toMatchObject({ status: 201, body: { messages: 2 } });
+  });
+
+  it("goes with its user, who is erased meanwhile, and comes to nothing", async () => {
+    const ref = { ...freshRef(), owner: `user-${crypto.randomUUID()}` };
+    const base = `/sessions/${ref.session}/imports`;
+    const post = (path: string, body?: unknown) => request<Answer>("POST", path, body, ref.owner);
+    expect(await post(base, { id: "mine", session: sessionLine() })).toMatchObject({ status: 202 });
+    expect(await post(`${base}/mine/lines?afterLine=1`, asText([messageLine(1, "A secret.")]))).toMatchObject({
+      status: 200,
+    });
+    expect(await storedText(ref)).toContain("A secret.");
+    expect(await request("DELETE", `/users/${ref.owner}`, undefined, ref.owner)).toMatchObject({ status: 202 });
+    await until("nothing is left", async () => (await storedText(ref)) === "");
+    const rest = [messageLine(2, "More."), endOf([messageLine(1, ""), messageLine(2, "")])];
+    expect(await post(`${base}/mine/lines?afterLine=2`, asText(rest))).toMatchObject({ status: 404 });
+    expect(await post(`${base}/mine/complete`)).toMatchObject({ status: 404 });
+    expect(await post(base, { id: "mine", session: sessionLine() })).toMatchObject({
+      status: 410,
+      body: { code: "user_erased" },
+    });
+    expect(await storedText(ref)).toBe("");
+  });
+
   it("goes over a service binding as well", async () => {
     const ref = freshRef();
     const binding = exports.Threadkeep({
@@ -207,10 +285,10 @@ describe("an import in parts", () => {
     const stream = (lines: readonly object[]): ReadableStream<Uint8Array> => new Blob([asText(lines)]).stream();
     const begun = await binding.beginImport(ref.session, { session: sessionLine() });
     expect(begun).toMatchObject({ state: "open", throughLine: 1 });
-    const send = (afterLine: number, lines: readonly object[]) =>
+    const sendLines = (afterLine: number, lines: readonly object[]) =>
       binding.importLines(ref.session, begun.id, stream(lines), { afterLine });
-    expect(await send(1, messages)).toMatchObject({ messages: 2, throughLine: 3 });
-    expect(await send(1, [...messages, endOf(messages)])).toMatchObject({ throughLine: 4 });
+    expect(await sendLines(1, messages)).toMatchObject({ messages: 2, throughLine: 3 });
+    expect(await sendLines(1, [...messages, endOf(messages)])).toMatchObject({ throughLine: 4 });
     expect(await binding.importState(ref.session, begun.id)).toMatchObject({ state: "open", messages: 2 });
     expect(await binding.completeImport(ref.session, begun.id)).toMatchObject({ id: ref.session, messages: 2 });
     const other = freshRef();

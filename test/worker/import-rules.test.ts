@@ -1,5 +1,6 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
+import type { Context } from "../../src/contracts/context.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import {
   MAX_ITEM_EVIDENCE_CHARACTERS,
@@ -9,10 +10,11 @@ import {
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { ImportResult, ItemLine, TransferLine } from "../../src/contracts/transfer.ts";
 import type { NumberedLine } from "../../src/session/importing.ts";
-import { fileOf, itemLine, messageLine, summaryLine } from "../support/transfer-file.ts";
+import { fileOf, itemLine, messageLine, sessionLine, summaryLine } from "../support/transfer-file.ts";
 import { birthOf, chatOf, freshRef } from "../support/worker-chat.ts";
 import { withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, lifeOf, request } from "../support/worker-lifetime.ts";
+import { quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { itemsOf, storedText } from "../support/worker-stored.ts";
 
@@ -130,7 +132,7 @@ describe("an item of an import that names another session", () => {
     const open = await openImport();
     unwrap(await open.save([messageLine(1, "Hello."), summaryLine(1, 1)]));
     const item = about(source.session, "The invoice 1002 goes to harbour office 2.");
-    expect(unwrap(await open.save([item], await lifeOf(other)))).toMatchObject({ dropped: 1 });
+    expect(unwrap(await open.save([{ ...item, id: "1.0" }], await lifeOf(other)))).toMatchObject({ dropped: 1 });
     unwrap(await open.save([item], await lifeOf(source)));
     const later = { ...item, id: "1.2" };
     const earlier = { session: source.session, incarnation: "an earlier life" };
@@ -138,6 +140,77 @@ describe("an item of an import that names another session", () => {
     const erased = [{ source: earlier, seqs: null }];
     expect(await withoutAlarm(open.ref, (session) => session.eraseCopied(erased))).toMatchObject({ isGone: true });
   });
+});
+
+describe("what an import leaves out of a summary", () => {
+  const OTHER = "The bakery opens at seven.";
+
+  async function contextOf(session: Pick<ReturnType<typeof sessionAt>, "context">): Promise<Context> {
+    const context = unwrap(await session.context({ maxTokens: 4_000 }));
+    if (!("omitted" in context)) throw new Error("that is another format");
+    return context;
+  }
+
+  it("stands for nothing: the messages that it alone told of are named as omitted until a new summary tells of them", async () => {
+    const lines = [messageLine(1, SAID), messageLine(2, OTHER), messageLine(3, "Thanks.")];
+    const items = [itemLine("1.1", SAID, [1]), itemLine("1.2", "Eve's limit is 90000 euros.", [1, 2])];
+    const ref = freshRef();
+    const file = fileOf([...lines, summaryLine(1, 3), ...items]);
+    expect(await importInto(ref, file)).toMatchObject({ status: 201, body: { items: 1, droppedItems: 1 } });
+    const context = await withoutAlarm(ref, (session) => contextOf(session));
+    expect(context.omitted).toEqual([{ fromSeq: 2, throughSeq: 2, reason: "hidden" }]);
+    expect(context.summary?.items.map(({ text }) => text)).toEqual([SAID]);
+    expect(unwrap(await sessionAt(ref).state()).summaryPending).toBe(true);
+    await summarizeBy(ref, quoting);
+    expect((await textsOf(ref)).join()).toContain(OTHER);
+    expect((await contextOf(sessionAt(ref))).omitted).toEqual([]);
+  });
+
+  it("leaves no summary at all where nothing of it stands: its messages stand for themselves", async () => {
+    const lines = [messageLine(1, SAID), messageLine(2, OTHER)];
+    const ofNobody = itemLine("1.1", "Eve's limit is 90000 euros.", [1], { sourceSession: "never-was" });
+    const ref = freshRef();
+    const file = fileOf([...lines, summaryLine(1, 2), ofNobody]);
+    expect(await importInto(ref, file)).toMatchObject({
+      status: 201,
+      body: { summaries: 0, items: 0, droppedItems: 1 },
+    });
+    const context = await contextOf(sessionAt(ref));
+    expect(context).toMatchObject({ summary: null, omitted: [], messages: [{ seq: 1 }, { seq: 2 }] });
+  });
+
+  it("counts for what a summary holds: no file has more of it than a summary, borne out or not", async () => {
+    const lies = Array.from({ length: MAX_ITEMS_PER_SUMMARY + 1 }, (_, index) =>
+      itemLine(`1.${index}`, "No.", [1], { sourceSession: "never-was" }),
+    );
+    const { status, body } = await importInto(freshRef(), fileOf([messageLine(1, SAID), summaryLine(1, 1), ...lies]));
+    expect(status).toBe(422);
+    expect(body.detail).toContain(`${MAX_ITEMS_PER_SUMMARY} items in version 1`);
+  });
+});
+
+describe("a line of an import that is not valid", () => {
+  const message = messageLine(1, "Hello.");
+
+  it.each([
+    ["a name of its own", { ...message, secret: 1 }, "at /secret: is not a known property"],
+    ["thousands of names", { ...message, ...namesOf(20_000) }, "is not a known property"],
+    ["thousands of empty parts", { ...message, content: Array.from({ length: 25_600 }, () => ({})) }, "at /content"],
+    ["a wrong kind", { ...message, seq: "1" }, "at /seq: must be a number, not a string"],
+  ])("is refused in a few words: %s", async (_what, line, words) => {
+    const file = `${JSON.stringify(sessionLine())}\n${JSON.stringify(line)}\n`;
+    const ref = freshRef();
+    const { status, text, body } = await importInto(ref, file);
+    expect(status).toBe(422);
+    expect(body).toMatchObject({ line: 2 });
+    expect(body.detail).toContain(words);
+    expect(text.length).toBeLessThan(2_000);
+    expect(await storedText(ref)).toBe("");
+  });
+
+  function namesOf(count: number): Record<string, number> {
+    return Object.fromEntries(Array.from({ length: count }, (_, index) => [`name-${index}`, 1]));
+  }
 });
 
 describe("a summary of an import", () => {
