@@ -1,0 +1,109 @@
+import { describe, expect, it } from "vitest";
+import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../../../src/contracts/limits.ts";
+import type { NewMessage } from "../../../src/contracts/message.ts";
+import { fullFault, seqOfServerId } from "../../../src/session/append.ts";
+import { beginningFault } from "../../../src/session/beginning.ts";
+import { eraseMessage } from "../../../src/session/erasing.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+
+const said = (id: string, content = "hello"): NewMessage => ({ id, role: "user", content });
+
+describe("a session", () => {
+  it.each([
+    ["all the messages it may", MAX_MESSAGES_PER_SESSION, 1, undefined],
+    ["all the bytes it may", 1, MAX_BYTES_PER_SESSION, undefined],
+    ["one message more", MAX_MESSAGES_PER_SESSION + 1, 1, "session_full"],
+    ["one byte more", 1, MAX_BYTES_PER_SESSION + 1, "session_full"],
+  ])("holds %s: %i messages, %i bytes give %s", (_, messages, bytes, code) => {
+    expect(fullFault(messages, bytes)?.code).toBe(code);
+  });
+
+  it("tells its own ids from a client's", () => {
+    expect(["seq-1", "seq-100", "seq-0", "seq-01", "seq-", "Seq-1", "seq-1 "].map(seqOfServerId)).toEqual([
+      1,
+      100,
+      null,
+      null,
+      null,
+      null,
+      null,
+    ]);
+  });
+});
+
+describe("an append", () => {
+  it("that is sent again is answered as before, though the head it expects has moved on", () => {
+    const session = new NodeSession();
+    expect(session.append([said("a")], NOON, 0)).toMatchObject({ ok: true, value: { headSeq: 1, createdCount: 1 } });
+    expect(session.append([said("a")], NOON, 0)).toMatchObject({
+      ok: true,
+      value: { messages: [{ id: "a", seq: 1, created: false }], headSeq: 1, createdCount: 0 },
+    });
+    expect(session.append([said("b")], NOON, 0)).toMatchObject({
+      ok: false,
+      fault: { code: "head_seq_mismatch", facts: { headSeq: 1 } },
+    });
+    expect(session.append([said("a"), said("b")], NOON, 1)).toMatchObject({ ok: true, value: { headSeq: 2 } });
+  });
+
+  it.each([
+    ["other words", { content: "other" }],
+    ["another role", { role: "assistant" as const }],
+    ["an author", { author: "Ada" }],
+    ["another time", { occurredAt: "2026-11-22T10:00:00Z" }],
+  ])("of an id that was there is a conflict with %s, and none with its own", (_, change) => {
+    const session = new NodeSession();
+    session.append([said("a")]);
+    expect(session.append([{ ...said("a"), ...change }])).toMatchObject({
+      ok: false,
+      fault: { code: "message_conflict" },
+    });
+    expect(session.append([said("a")]).ok).toBe(true);
+  });
+
+  it("is compared by what was said, whatever order its properties come in", () => {
+    const session = new NodeSession();
+    const call = (input: Record<string, string>): NewMessage => ({
+      id: "a",
+      role: "assistant",
+      content: [{ type: "tool-call", toolCallId: "c", toolName: "t", input }],
+    });
+    session.append([call({ one: "1", two: "2" })]);
+    expect(session.append([call({ two: "2", one: "1" })]).ok).toBe(true);
+    expect(session.append([call({ two: "1", one: "2" })]).ok).toBe(false);
+  });
+
+  it("of an erased message, by its id or the server's, says that it is erased", () => {
+    const session = new NodeSession();
+    session.append([said("a"), "b"]);
+    for (const id of ["a", "seq-2"]) eraseMessage(session.store, session.row, id, session.newId, NOON);
+    expect(session.append([said("a"), said("seq-2", "b")])).toMatchObject({
+      ok: true,
+      value: {
+        messages: [
+          { id: "a", seq: 1, created: false, erased: true },
+          { id: "seq-2", seq: 2, created: false, erased: true },
+        ],
+        createdCount: 0,
+      },
+    });
+  });
+
+  it("may name the next of the server's ids, and no other", () => {
+    const session = new NodeSession();
+    expect(session.append([said("seq-2")])).toMatchObject({ ok: false, fault: { code: "validation_failed" } });
+    expect(session.append([said("seq-1"), said("seq-2")]).ok).toBe(true);
+  });
+
+  it("that begins a session is held against the bounds of the session and of its tenant", () => {
+    const tenantFull = { code: "quota_exceeded", detail: "the tenant's" } as const;
+    const fault = (limits: { sessionMessagesPerDay?: number }) =>
+      beginningFault({ messages: [said("a"), said("b")] }, limits, () => tenantFull, NOON);
+    expect(fault({ sessionMessagesPerDay: 1 })).toMatchObject({ quota: { name: "messages" } });
+    expect(fault({ sessionMessagesPerDay: 2 })).toBe(tenantFull);
+    expect(beginningFault({ messages: [said("a")] }, undefined, () => tenantFull, NOON)).toBeNull();
+    expect(beginningFault({ messages: [said("a")], expectedHeadSeq: 1 }, {}, () => null, NOON)).toMatchObject({
+      code: "head_seq_mismatch",
+    });
+  });
+});

@@ -1,0 +1,186 @@
+import { describe, expect, it } from "vitest";
+import { archiveAgain } from "../../../src/session/archiving-again.ts";
+import { confirmArchived, forgetArchived, readArchiveDelta } from "../../../src/session/archiving.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import { expiryAt, soonestIdleAt, stepExpiry } from "../../../src/session/idling.ts";
+import { oweArchive } from "../../../src/session/owed-work.ts";
+import { startOfDay } from "../../../src/session/quota.ts";
+import { keepDay } from "../../../src/session/spending.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+
+function archived(messages: number): NodeSession {
+  const session = new NodeSession({ settings: { archiveMessages: true } });
+  session.say(messages);
+  oweArchive(session.store, session.row, session.newId, NOON);
+  return session;
+}
+
+const jobOf = (session: NodeSession): string => session.job("archive")?.id ?? "";
+const confirm = (session: NodeSession, messageSeq: number): boolean =>
+  confirmArchived(
+    session.store,
+    session.row,
+    jobOf(session),
+    { rev: session.row.archiveRev, version: 0, messageSeq },
+    session.newId,
+    NOON,
+  );
+
+describe("the messages of a session in the archive", () => {
+  it("go there in pages of 500, and each page that is confirmed clears what failed before", () => {
+    const session = archived(501);
+    expect(session.row.messageArchive).toMatchObject({ throughSeq: 500, owedSeq: 501, heldSeq: 0 });
+    const delta = readArchiveDelta(session.store, session.row, jobOf(session));
+    expect(delta).toMatchObject({ messageSeq: 500, headSeq: 501, messages: { afterSeq: 0 } });
+    expect(delta?.messages?.rows).toHaveLength(500);
+    for (const job of session.jobs) {
+      session.store.jobs.put({ ...job, failures: 7, sends: 9, firstError: "away", firstFailedAt: NOON });
+    }
+    expect(confirm(session, 500)).toBe(false);
+    expect(session.job("archive")).toMatchObject({ failures: 0, sends: 0, firstError: null, firstFailedAt: null });
+    expect(session.row.messageArchive).toMatchObject({ throughSeq: 501, heldSeq: 500 });
+    expect(confirm(session, 501)).toBe(true);
+    expect(session.jobs).toEqual([]);
+  });
+
+  it("follow an edit once: what was confirmed is sent no more", () => {
+    const session = archived(3);
+    confirm(session, 3);
+    editMessage(session.store, session.row, "seq-2", { content: "mended" }, session.newId, NOON);
+    const changed = session.row.messageArchive?.changed;
+    expect(changed).toEqual([{ seq: 2, rev: session.row.archiveRev }]);
+    const delta = readArchiveDelta(session.store, session.row, jobOf(session));
+    expect(delta?.messages?.rows.map(({ seq, content }) => [seq, content])).toEqual([[2, "mended"]]);
+    expect(confirm(session, 3)).toBe(true);
+    expect(session.row.messageArchive?.changed).toEqual([]);
+  });
+
+  it("that changed while a page was on its way are sent with the next", () => {
+    const session = archived(3);
+    const { archiveRev } = session.row;
+    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    const delta = { rev: archiveRev, version: 0, messageSeq: 3 };
+    expect(confirmArchived(session.store, session.row, jobOf(session), delta, session.newId, NOON)).toBe(false);
+    expect(session.row.messageArchive?.changed).toMatchObject([{ seq: 3 }]);
+    expect(readArchiveDelta(session.store, session.row, jobOf(session))?.messages?.rows).toMatchObject([
+      { seq: 3, content: null },
+    ]);
+  });
+});
+
+describe("the archive of a session", () => {
+  it.each([
+    [NOON - 1, NOON],
+    [NOON, NOON + 1],
+    [NOON + 5, NOON + 6],
+    [undefined, NOON],
+  ])("that is outranked by a life of %s begins after it: %i", (outrankedBy, beganAt) => {
+    const session = archived(1);
+    forgetArchived(session.store, session.row, jobOf(session), NOON, outrankedBy);
+    expect(session.row).toMatchObject({ beganAt, archivedRev: 0, archiveReplace: true });
+  });
+
+  it("is sent anew above the revision that the archive holds", () => {
+    const session = archived(2);
+    confirm(session, 2);
+    expect(archiveAgain(session.store, session.row, 40, session.newId, NOON)).toBe(true);
+    expect(session.row.archiveRev).toBeGreaterThan(40);
+    expect(session.row).toMatchObject({ archivedRev: 0, archiveReplace: true, messageArchive: { heldSeq: 0 } });
+    const { archiveRev } = session.row;
+    expect(archiveAgain(session.store, session.row, 40, session.newId, NOON + 5)).toBe(true);
+    expect(session.row.archiveRev).toBe(archiveRev);
+    expect(session.job("archive")?.nextSendAt).toBe(NOON + 5);
+  });
+
+  it("is not owed where there is nothing to send", () => {
+    const session = new NodeSession();
+    session.say(1);
+    expect(archiveAgain(session.store, session.row, 0, session.newId, NOON)).toBe(false);
+    expect(session.jobs).toEqual([]);
+  });
+});
+
+const EXPIRING = { expireAfterIdleSeconds: 100, summarizeAfterIdleSeconds: null };
+
+describe("a silent session", () => {
+  const LATER = NOON + 600_000;
+
+  it.each([
+    ["summarized whole", { degraded: false }, "expire"],
+    ["summarized without a model", { degraded: true }, "wait"],
+    ["summarized but for its last message", { throughSeq: 1 }, "wait"],
+  ])("that is %s may expire, or not", (_, more, step) => {
+    const session = new NodeSession({ settings: EXPIRING });
+    session.append(["one", "two"]);
+    session.summarize(1, 2, [], more);
+    const { id } = session.owe("expire");
+    expect(stepExpiry(session.store, session.row, id, session.newId, LATER)).toBe(step);
+  });
+
+  it("does not expire while something else is owed, or rows of it are here alone", () => {
+    const session = new NodeSession({ settings: EXPIRING });
+    session.append(["one"]);
+    session.summarize(1, 1);
+    const { id } = session.owe("expire");
+    const step = (): string => stepExpiry(session.store, session.row, id, session.newId, LATER);
+    session.store.setArchiveAside(1);
+    expect(step()).toBe("wait");
+    session.store.setArchiveAside(0);
+    const archive = session.owe("archive");
+    expect(step()).toBe("wait");
+    session.store.jobs.delete(archive.id);
+    expect(step()).toBe("expire");
+    session.append(["two"], LATER);
+    expect(step()).toBe("cancel");
+    session.store.jobs.delete(id);
+    expect(step()).toBe("done");
+  });
+
+  it("was last active when somebody said or edited something, or when it began", () => {
+    const session = new NodeSession({ settings: EXPIRING });
+    const expiry = (): number => expiryAt(session.store, session.row) ?? 0;
+    const fromBeginning = expiry();
+    expect(fromBeginning).toBeGreaterThanOrEqual(NOON + 100_000);
+    expect(fromBeginning).toBeLessThanOrEqual(NOON + 120_000);
+    session.append(["one"], NOON + 1_000);
+    expect(expiry() - fromBeginning).toBe(1_000);
+    editMessage(session.store, session.row, "seq-1", { content: "two" }, session.newId, NOON + 5_000);
+    expect(expiry() - fromBeginning).toBe(5_000);
+    editMessage(session.store, session.row, "seq-1", { metadata: { seen: true } }, session.newId, NOON + 9_000);
+    expect(expiry() - fromBeginning).toBe(5_000);
+  });
+
+  it("wakes by the first of what it waits for, and for nothing where it waits for none", () => {
+    const waiting = new NodeSession({ settings: { expireAfterIdleSeconds: 100, archiveMessages: true } });
+    expect(soonestIdleAt(waiting.store, waiting.row, NOON)).toBeLessThanOrEqual(NOON + 120_000);
+    const none = new NodeSession({ settings: { summarizeAfterIdleSeconds: null } });
+    expect(soonestIdleAt(none.store, none.row, NOON)).toBeNull();
+  });
+});
+
+describe("the day of a session that is erased", () => {
+  it.each([
+    ["messages", { sessionMessagesPerDay: 9 }, 2],
+    ["tokens", { sessionTokensPerDay: 9_000 }, 2],
+    ["summaries", { sessionSummariesPerDay: 9 }, 2],
+    ["nothing", {}, 0],
+    ["what is unbounded", { sessionMessagesPerDay: null }, 0],
+  ])("is kept where it has a bound of %s", (_, limits, messages) => {
+    const session = new NodeSession({ tenantSettings: { limits } });
+    session.append(["one", "two"]);
+    keepDay(session.store, session.row, NOON);
+    expect(session.store.spent.on(startOfDay(NOON)).messages).toBe(messages);
+  });
+
+  it("adds up, and goes when another day is noted", () => {
+    const { store } = new NodeSession();
+    const today = startOfDay(NOON);
+    for (let count = 0; count < 2; count += 1) {
+      store.spent.add(today, { summaries: 1, summarizerTokens: 5, messages: 2, messageTokens: 7 });
+    }
+    expect(store.spent.on(today)).toEqual({ summaries: 2, summarizerTokens: 10, messages: 4, messageTokens: 14 });
+    store.spent.add(today + 86_400_000, { summaries: 1 });
+    expect(store.spent.on(today).summaries).toBe(0);
+    expect(store.spent.lastDay()).toBe(today + 86_400_000);
+  });
+});

@@ -1,0 +1,288 @@
+import { describe, expect, it } from "vitest";
+import { GIVEN_UP_REST_MS, LATE_AFTER_MS, LATE_AFTER_SENDS, MAX_SUMMARIZE_FAILURES } from "../../../src/memory/work.ts";
+import { noteAppend, oweRange, takeDueAudits } from "../../../src/session/auditing.ts";
+import { dropJob, noteUndelivered, retryJob, standingOf } from "../../../src/session/failed-jobs.ts";
+import { oldestLate } from "../../../src/session/late-work.ts";
+import { maintain } from "../../../src/session/maintaining.ts";
+import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/owed-summaries.ts";
+import {
+  addUsage,
+  noteBacklog,
+  noteFailure,
+  noteNotSent,
+  putOff,
+  takeDueJobs,
+} from "../../../src/session/owed-work.ts";
+import { oweUpgrade } from "../../../src/session/upgrading.ts";
+import { INCARNATION, NodeSession, NOON } from "./node-session.ts";
+
+const DUE = { summarizeAfterTokens: 100, keepRecentTokens: 0 };
+
+describe("a job that fails", () => {
+  it.each([
+    [MAX_SUMMARIZE_FAILURES - 1, "owed"],
+    [MAX_SUMMARIZE_FAILURES, "failed"],
+  ])("is after %i failures %s", (failures, state) => {
+    const session = new NodeSession();
+    const { id } = session.owe("summarize", { failures: failures - 1 });
+    const report = noteFailure(session.store, id, { reason: "away" }, 0.5, NOON);
+    expect(report).toMatchObject({ failures, gaveUp: state === "failed", firstError: "away" });
+    expect(session.store.jobs.byId(id)?.state).toBe(state);
+  });
+
+  it.each([
+    ["archives", "archive", {}],
+    ["makes a summary better", "summarize", { isUpgrade: true }],
+    ["takes something out of the summary", "summarize", { redoBase: 0 }],
+    ["takes something out of what a model is given", "summarize", { taintedFromSeq: 1 }],
+  ] as const)("and %s is never given up", (_, kind, change) => {
+    const session = new NodeSession();
+    const { id } = session.owe(kind, { ...change, failures: 100 });
+    expect(noteFailure(session.store, id, { reason: "away" }, 0.5, NOON)?.gaveUp).toBe(false);
+  });
+
+  it("waits as many seconds as it was asked to, and no shorter than its own pause", () => {
+    const session = new NodeSession();
+    const { id } = session.owe("summarize");
+    noteFailure(session.store, id, { reason: "busy", retryAfterSeconds: 7_200 }, 0.5, NOON);
+    expect(session.store.jobs.byId(id)?.nextSendAt).toBe(NOON + 7_200_000);
+    noteFailure(session.store, id, { reason: "busy", retryAfterSeconds: 0 }, 0.5, NOON);
+    expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
+  });
+
+  it("is told by its lease: who lost it changes nothing", () => {
+    const session = new NodeSession();
+    const { id } = session.owe("summarize", { lease: "mine", leaseUntil: NOON + 1 });
+    expect(noteFailure(session.store, id, { reason: "late", lease: "theirs" }, 0.5, NOON)).toBeNull();
+    putOff(session.store, id, { afterMs: 9, lease: "theirs", hasProgressed: true }, NOON);
+    expect(session.store.jobs.byId(id)).toMatchObject({ failures: 0, lease: "mine", nextSendAt: NOON });
+    putOff(session.store, id, { afterMs: 9, lease: "mine", hasProgressed: false }, NOON);
+    expect(session.store.jobs.byId(id)).toMatchObject({ lease: null, nextSendAt: NOON + 9 });
+  });
+
+  it("keeps what went wrong first, whoever tells of what comes after", () => {
+    const session = new NodeSession();
+    const { id } = session.owe("archive");
+    noteFailure(session.store, id, { reason: "first" }, 0.5, NOON);
+    noteUndelivered(session.store, session.store.jobs.byId(id), "second", NOON + 1);
+    noteFailure(session.store, id, { reason: "third" }, 0.5, NOON + 2);
+    expect(session.store.jobs.byId(id)).toMatchObject({
+      firstError: "first",
+      lastError: "third",
+      firstFailedAt: NOON,
+      lastFailedAt: NOON + 2,
+      failures: 2,
+    });
+  });
+
+  it("that only the queue gave up has that as its first error", () => {
+    const session = new NodeSession();
+    const job = session.owe("archive");
+    expect(noteUndelivered(session.store, job, "lost", NOON)).toBe(true);
+    expect(session.store.jobs.byId(job.id)).toMatchObject({ firstError: "lost", firstFailedAt: NOON });
+    expect(noteUndelivered(session.store, null, "lost", NOON)).toBe(false);
+  });
+
+  it.each([
+    ["goes on from the last summary", {}, undefined],
+    ["takes something out of the summary", { redoBase: 0 }, "job_needed"],
+    ["takes something out of what a model is given", { taintedFromSeq: 3 }, "job_needed"],
+    ["makes a summary better", { isUpgrade: true }, "job_needed"],
+  ])("and %s may be dropped, or not", (_, change, code) => {
+    const session = new NodeSession();
+    const job = session.owe("summarize", change);
+    expect(dropJob(session.store, job, NOON)?.code).toBe(code);
+    expect(session.store.jobs.byId(job.id)?.state).toBe(code === undefined ? "failed" : "owed");
+  });
+
+  it.each(["archive", "erase", "erase-copies", "expire", "fork", "restore"] as const)(
+    "of the kind %s stays owed",
+    (kind) => {
+      const session = new NodeSession();
+      expect(dropJob(session.store, session.owe(kind), NOON)?.code).toBe("job_needed");
+    },
+  );
+
+  it("is owed at once when it is tried again", () => {
+    const session = new NodeSession();
+    const given = session.owe("summarize", { state: "failed", failures: 9, nextSendAt: NOON + 1 });
+    const archive = session.owe("archive", { failures: 9, nextSendAt: NOON + 9_000 });
+    for (const { id } of [given, archive]) expect(retryJob(session.store, id, NOON)).toBe(true);
+    expect(session.store.jobs.byId(given.id)).toMatchObject({ state: "owed", failures: 0, nextSendAt: NOON });
+    expect(session.store.jobs.byId(archive.id)).toMatchObject({ state: "owed", failures: 9, nextSendAt: NOON });
+  });
+
+  it.each([
+    ["over", null],
+    ["given-up", { state: "failed" }],
+    ["held", { leaseUntil: NOON + 1 }],
+    ["owed", { leaseUntil: NOON }],
+    ["owed", {}],
+  ] as const)("stands as %s", (standing, change) => {
+    expect(standingOf(change === null ? null : new NodeSession().owe("archive", change), NOON)).toBe(standing);
+  });
+
+  it("adds up what was spent in vain", () => {
+    const usage = { inputTokens: 10, outputTokens: 1 };
+    expect(addUsage(null, undefined)).toBeNull();
+    expect(addUsage(null, usage)).toEqual(usage);
+    expect(addUsage({ ...usage, costMicroDollars: 5 }, usage)).toEqual({
+      inputTokens: 20,
+      outputTokens: 2,
+      costMicroDollars: 5,
+    });
+  });
+});
+
+describe("a job that is sent", () => {
+  it("counts its sends, and is sent again only after a pause", () => {
+    const session = new NodeSession();
+    const { id } = session.owe("archive");
+    session.owe("expire", { nextSendAt: NOON + 1 });
+    session.owe("summarize", { state: "failed" });
+    const due = takeDueJobs(session.store, session.row, { of: () => undefined }, () => 0.5, NOON);
+    expect(due).toMatchObject([{ jobId: id, sends: 1, incarnation: INCARNATION, tenant: "acme", owner: "ada" }]);
+    expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
+    expect(takeDueJobs(session.store, session.row, { of: () => undefined }, () => 0.5, NOON)).toEqual([]);
+  });
+
+  it("waits longer while the queue is full, unless somebody has it or it was sent since", () => {
+    const session = new NodeSession();
+    const job = session.owe("archive", { sends: 2, nextSendAt: NOON + 1 });
+    const noted = (sends: number): boolean =>
+      noteBacklog(session.store, { jobId: job.id, sends }, 3_600_000, 0.5, NOON);
+    expect(noted(1)).toBe(false);
+    expect(noted(2)).toBe(true);
+    expect(noted(2)).toBe(false);
+    session.store.jobs.put({ ...job, leaseUntil: NOON + 1 });
+    expect(noted(2)).toBe(false);
+  });
+
+  it("that no queue took is tried again after a pause", () => {
+    const session = new NodeSession();
+    const { id } = session.owe("archive", { sends: 1 });
+    noteNotSent(session.store, id, 0.5, NOON);
+    expect(session.store.jobs.byId(id)?.nextSendAt).toBeGreaterThan(NOON);
+  });
+
+  const late = { sends: LATE_AFTER_SENDS, createdAt: NOON - LATE_AFTER_MS };
+  it.each([
+    ["owed for long, and sent often", late, true],
+    ["sent a time less", { ...late, sends: LATE_AFTER_SENDS - 1 }, false],
+    ["owed a moment less", { ...late, createdAt: late.createdAt + 1 }, false],
+    ["owed a moment less, but known to fail", { ...late, createdAt: NOON, firstFailedAt: NOON }, true],
+    ["only to make a summary better", { ...late, isUpgrade: true }, false],
+    ["given up", { ...late, state: "failed" }, false],
+  ] as const)("is late, or not, when it is %s", (_, change, isLate) => {
+    const job = new NodeSession().owe("summarize", change);
+    expect(oldestLate([job], NOON) !== null).toBe(isLate);
+  });
+
+  it("and is late is told of by the one that is owed longest", () => {
+    const session = new NodeSession();
+    const ages = [LATE_AFTER_MS + 5, LATE_AFTER_MS + 9, LATE_AFTER_MS + 1];
+    for (const age of ages) session.owe("archive", { ...late, createdAt: NOON - age });
+    expect(oldestLate(session.jobs.toReversed(), NOON)).toMatchObject({ owedAt: NOON - LATE_AFTER_MS - 9 });
+  });
+});
+
+describe("a summary", () => {
+  it("that was given up is owed again by an append only after a rest", () => {
+    const session = new NodeSession({ settings: DUE });
+    session.say(30);
+    session.owe("summarize", { state: "failed", failures: 9, lastFailedAt: NOON });
+    const owed = (now: number): boolean => oweSummaryIfDue(session.store, session.row, session.newId, now);
+    expect(owed(NOON + 60_000)).toBe(false);
+    expect(owed(NOON + GIVEN_UP_REST_MS - 1)).toBe(false);
+    expect(owed(NOON + GIVEN_UP_REST_MS)).toBe(true);
+    expect(session.job("summarize")).toMatchObject({ state: "owed", failures: 0, sends: 0 });
+  });
+
+  it("is owed once, and not while one is under way", () => {
+    const session = new NodeSession({ settings: DUE });
+    session.say(30);
+    expect(oweSummaryIfDue(session.store, session.row, session.newId, NOON)).toBe(true);
+    expect(oweSummaryIfDue(session.store, session.row, session.newId, NOON)).toBe(false);
+    expect(session.jobs).toHaveLength(1);
+  });
+
+  it.each([
+    ["nobody is at", { sends: 0, nextSendAt: NOON + 9 }, NOON],
+    ["somebody is at", { sends: 1, nextSendAt: NOON + 9, leaseUntil: NOON + 9 }, NOON + 9],
+    ["somebody is at after a failure", { sends: 1, failures: 1, nextSendAt: NOON + 9, leaseUntil: NOON + 9 }, NOON + 9],
+    ["failed, and is in its pause", { sends: 1, failures: 1, nextSendAt: NOON + 9 }, NOON],
+    ["was just sent", { sends: 1, nextSendAt: NOON + 9 }, NOON + 9],
+  ])("asked for by hand that %s is sent at the right time", (_, change, at) => {
+    const session = new NodeSession();
+    session.say(5);
+    session.owe("summarize", change);
+    expect(oweSummaryByHand(session.store, session.row, { keepRecentTokens: 0 }, session.newId, NOON)?.nextSendAt).toBe(
+      at,
+    );
+  });
+
+  it("that is to be better comes no earlier than the summarizer asked for", () => {
+    const session = new NodeSession();
+    session.say(5);
+    session.summarize(1, 5, [], { degraded: true });
+    const failed = session.owe("summarize");
+    const nextAfter = (retryAfterSeconds: number): number => {
+      const upgrade = oweUpgrade(
+        session.store,
+        session.row,
+        failed,
+        { reason: "busy", retryAfterSeconds },
+        session.newId,
+        NOON,
+      );
+      return session.store.jobs.byId(upgrade?.jobId ?? "")?.nextSendAt ?? 0;
+    };
+    expect(nextAfter(86_400)).toBe(NOON + 86_400_000);
+    expect(nextAfter(0)).toBeGreaterThan(NOON);
+  });
+});
+
+describe("an operator's expire", () => {
+  it("takes a session that was silent for as long as it may be, and no earlier", () => {
+    const session = new NodeSession({ settings: { expireAfterIdleSeconds: 100 } });
+    session.say(1);
+    expect(maintain(session.store, session.row, "expire", session.newId, NOON + 99_000)).toBe("nothing");
+    expect(session.jobs).toEqual([]);
+    expect(maintain(session.store, session.row, "expire", session.newId, NOON + 120_000)).toBe("owed");
+    expect(maintain(session.store, session.row, "expire", session.newId, NOON + 120_000)).toBe("owed");
+    expect(session.jobs).toMatchObject([{ kind: "expire" }]);
+    expect(maintain(new NodeSession().store, new NodeSession().row, "expire", session.newId, NOON)).toBe("nothing");
+  });
+});
+
+describe("the audit of appends", () => {
+  it("names eight principals, and all others together", () => {
+    const session = new NodeSession();
+    session.say(12);
+    for (let at = 1; at <= 10; at += 1) noteAppend(session.store, { kind: "user", id: `u${at}` }, at, NOON + at);
+    noteAppend(session.store, { kind: "user", id: "u8" }, 11, NOON + 11);
+    const open = session.store.audit.appending();
+    expect(open).toMatchObject({ fromSeq: 1, startedAt: NOON + 1 });
+    expect(open?.actors.map(({ id }) => id)).toEqual(["u1", "u2", "u3", "u4", "u5", "u6", "u7", "u8", "many"]);
+  });
+
+  it("that no queue takes is sent again after longer and longer pauses", () => {
+    const session = new NodeSession();
+    session.say(1);
+    noteAppend(session.store, { kind: "user", id: "ada" }, 1, NOON);
+    oweRange(session.store, session.row, NOON);
+    let at = NOON;
+    const pauses: number[] = [];
+    for (let sends = 0; sends < 4; sends += 1) {
+      expect(takeDueAudits(session.store, () => 0.5, at - 1)).toEqual([]);
+      expect(takeDueAudits(session.store, () => 0.5, at)).toMatchObject([
+        { sends, events: [{ session: "chat", owner: "ada", details: { fromSeq: 1, throughSeq: 1, principals: 1 } }] },
+      ]);
+      const next = session.store.audit.nextSendAt() ?? 0;
+      pauses.push(next - at);
+      at = next;
+    }
+    expect(pauses).toEqual(pauses.toSorted((a, b) => a - b));
+    expect(new Set(pauses).size).toBeGreaterThan(1);
+  });
+});

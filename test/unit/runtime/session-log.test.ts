@@ -1,0 +1,368 @@
+import { describe, expect, it } from "vitest";
+import { MAX_EXPANDED_SOURCES } from "../../../src/contracts/limits.ts";
+import { blanksOf } from "../../../src/session/blanks.ts";
+import { editMessage, eraseMessage, eraseSession } from "../../../src/session/erasing.ts";
+import { noteErasures } from "../../../src/session/feed-changes.ts";
+import { readEvents, resumeAt } from "../../../src/session/feed-reading.ts";
+import { overwriteFreePages } from "../../../src/session/free-pages.ts";
+import { proveLog, proveSession } from "../../../src/session/proof.ts";
+import { startOfDay } from "../../../src/session/quota.ts";
+import {
+  expandSummary,
+  readContext,
+  readMessages,
+  readState,
+  readSummaries,
+  toSummary,
+} from "../../../src/session/reading.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+
+function withMessages(count: number): NodeSession {
+  const session = new NodeSession();
+  session.say(count);
+  return session;
+}
+
+describe("a page of messages", () => {
+  it.each([
+    [{ limit: 3 }, [1, 2, 3], "3"],
+    [{ afterSeq: 3, limit: 3 }, [4, 5, 6], "6"],
+    [{ afterSeq: 4, limit: 3 }, [5, 6, 7], null],
+    [{ afterSeq: 7, limit: 3 }, [], null],
+    [{ beforeSeq: 6, limit: 3 }, [3, 4, 5], "3"],
+    [{ beforeSeq: 3, limit: 3 }, [1, 2], null],
+    [{ beforeSeq: 1, limit: 3 }, [], null],
+    [{ beforeSeq: 100, limit: 3 }, [5, 6, 7], "5"],
+    [{ afterSeq: 2, beforeSeq: 5, limit: 3 }, [3, 4], null],
+    [{ limit: 7 }, [1, 2, 3, 4, 5, 6, 7], null],
+  ])("of seven, asked for by %j", (query, seqs, nextCursor) => {
+    const page = readMessages(withMessages(7).store, query);
+    expect(page.data.map(({ seq }) => seq)).toEqual(seqs);
+    expect(page).toMatchObject({ nextCursor, hasMore: nextCursor !== null });
+  });
+
+  it("goes on through more rows than are read at once", () => {
+    const { data } = readMessages(withMessages(300).store, { limit: 300 });
+    expect(data.map(({ seq }) => seq)).toEqual(Array.from({ length: 300 }, (_, at) => at + 1));
+  });
+});
+
+describe("messages that are being erased", () => {
+  /** As after the first slice of many: all through the second are erased, and their text is still to be written over. */
+  function erasing(): NodeSession {
+    const session = withMessages(3);
+    session.sql.exec("INSERT INTO erasing (one, through_seq, erased_at) VALUES (1, 2, ?)", NOON);
+    session.store.forget();
+    return session;
+  }
+
+  it("are erased to whoever reads, and those after them are not", () => {
+    const { store } = erasing();
+    expect([1, 2, 3].map((seq) => store.messages.bySeq(seq)?.content)).toEqual([null, null, "message number 2"]);
+    expect([...store.messages.forward(1, 3)].map(({ erasedAt }) => erasedAt)).toEqual([NOON, NOON, null]);
+    expect(store.messages.newestOf("user", 3, 1)?.seq).toBe(3);
+    expect(store.messages.newestOf("user", 2, 1)).toBeNull();
+    expect(store.messages.unerased([1, 2, 3])).toEqual([3]);
+    expect(store.messages.unerased({ throughSeq: 2 })).toBeNull();
+  });
+
+  it("count for nothing, in tokens and in bytes, and those after them for what they take", () => {
+    const { store } = erasing();
+    const whole = withMessages(3).store;
+    const [two, three] = [whole.messages.totalCostAt(2), whole.messages.totalCostAt(3)];
+    expect([1, 2, 3].map((seq) => store.messages.totalCostAt(seq))).toEqual([0, 0, three - two]);
+    expect([1, 2, 3].map((seq) => store.messages.bytesThrough(seq))).toEqual([0, 0, '"message number 2"'.length]);
+  });
+
+  it("are gone after the last slice", () => {
+    const { store } = erasing();
+    store.messages.eraseSlice();
+    expect(store.messages.isErasing()).toBe(false);
+    expect([1, 2, 3].map((seq) => store.messages.bySeq(seq)?.content ?? null)).toEqual([
+      null,
+      null,
+      "message number 2",
+    ]);
+  });
+});
+
+describe("the totals of a log", () => {
+  it("follow appends, edits and erasures, in any block, and stand up to a look", () => {
+    const session = withMessages(300);
+    const { store } = session;
+    const costAt = (seq: number): number =>
+      [...store.messages.forward(1, seq)].reduce(
+        (sum, { content, tokens }) => sum + (content === null ? 0 : tokens),
+        0,
+      );
+    // What each message costs beside its content is the same for all that are there.
+    const beside = store.messages.totalCostAt(1) - costAt(1);
+    editMessage(
+      store,
+      session.row,
+      "seq-5",
+      { content: "a much longer text than it was before ".repeat(9) },
+      session.newId,
+      NOON,
+    );
+    editMessage(store, session.row, "seq-128", { content: "x" }, session.newId, NOON);
+    eraseMessage(store, session.row, "seq-129", session.newId, NOON);
+    expect(store.messages.areTotalsTrue()).toBe(true);
+    expect(store.messages.totalCostAt(300)).toBe(store.messages.head()?.totalCost);
+    for (const seq of [1, 4, 5, 127, 128]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + seq * beside);
+    for (const seq of [129, 130, 300]) expect(store.messages.totalCostAt(seq)).toBe(costAt(seq) + (seq - 1) * beside);
+    expect(proveLog(store, session.row, 0)).toMatchObject({ flaws: [], isLast: true, throughSeq: 300 });
+  });
+
+  it("that do not add up are found, wherever they are", () => {
+    for (const harm of [
+      "UPDATE messages SET total_cost = total_cost + 1 WHERE seq = 2",
+      "UPDATE messages SET tokens = tokens + 1 WHERE seq = 3",
+      "UPDATE session SET bytes_change = 1",
+      "UPDATE session SET cost_change = 1",
+    ]) {
+      const session = withMessages(3);
+      session.sql.exec(harm);
+      session.store.forget();
+      expect(proveLog(session.store, session.row, 0).flaws, harm).toMatchObject([{ kind: "broken-log" }]);
+    }
+  });
+
+  it("have what edits of a day brought, all of them, and none of another day", () => {
+    const session = withMessages(2);
+    const day = startOfDay(NOON);
+    const long = (words: number): string => "word ".repeat(words);
+    editMessage(session.store, session.row, "seq-1", { content: long(50) }, session.newId, NOON);
+    const first = session.store.editedTokensOn(day);
+    expect(first).toBeGreaterThan(30);
+    editMessage(session.store, session.row, "seq-2", { content: long(50) }, session.newId, NOON + 1);
+    expect(session.store.editedTokensOn(day)).toBeGreaterThan(1.5 * first);
+    editMessage(session.store, session.row, "seq-2", { content: long(200) }, session.newId, NOON + 86_400_000);
+    expect(session.store.editedTokensOn(day)).toBe(0);
+    expect(session.store.editedTokensOn(day + 86_400_000)).toBeGreaterThan(first);
+  });
+});
+
+describe("a look at a session", () => {
+  const flawsOf = (session: NodeSession, alarmAt: number | null = null): string[] =>
+    proveSession(session.store, session.row, alarmAt).flaws.map(({ kind }) => kind);
+
+  it("finds nothing where all is well", () => {
+    const session = withMessages(4);
+    session.summarize(1, 2, [{ text: "message number 0", sourceSeqs: [1] }]);
+    session.summarize(2, 2);
+    session.summarize(3, 4);
+    expect(flawsOf(session)).toEqual([]);
+  });
+
+  it.each([
+    ["a message that is missing", (s: NodeSession) => s.sql.exec("DELETE FROM messages WHERE seq = 2"), "broken-log"],
+    ["a version that covers less than the one before", (s: NodeSession) => s.summarize(2, 1), "wrong-range"],
+    ["a version that covers more than there is", (s: NodeSession) => s.summarize(2, 5), "wrong-range"],
+    [
+      "an item that cites past its version",
+      (s: NodeSession) => s.store.summaries.insertItem(item([3]), 1),
+      "wrong-range",
+    ],
+    ["an item of no version", (s: NodeSession) => s.store.summaries.insertItem(item([1]), 9), "missing-summary"],
+    [
+      "an item that nobody said",
+      (s: NodeSession) => s.store.summaries.insertItem(item([1], "Paris in 1789"), 1),
+      "stale-source",
+    ],
+    ["an archive that is behind, and owed nothing", (s: NodeSession) => s.store.setArchiveRev(1, false), "unowed-work"],
+    ["hidden messages, and no summary owed", (s: NodeSession) => s.store.summaries.hide([1]), "unowed-work"],
+  ] as const)("finds %s", (_, harm, kind) => {
+    const session = withMessages(4);
+    session.summarize(1, 2);
+    harm(session);
+    expect(flawsOf(session)).toContain(kind);
+  });
+
+  const item = (sourceSeqs: number[], text = "message number") =>
+    ({ id: "9.1", kind: "fact", text, sourceSeqs, status: "current" }) as const;
+
+  it.each([
+    [null, true],
+    [NOON + 600_000, false],
+    [NOON + 600_001, true],
+    [NOON, false],
+  ])("takes an alarm at %s for one that comes too late, or not", (alarmAt, isLate) => {
+    const session = withMessages(1);
+    session.owe("archive", { nextSendAt: NOON });
+    expect(flawsOf(session, alarmAt)).toEqual(isLate ? ["unowed-work"] : []);
+  });
+});
+
+describe("a summary that is read", () => {
+  it.each([
+    [MAX_EXPANDED_SOURCES, false],
+    [MAX_EXPANDED_SOURCES + 1, true],
+  ])("with %i sources says whether there are more: %s", (count, hasMore) => {
+    const session = withMessages(count);
+    const sourceSeqs = Array.from({ length: count }, (_, at) => at + 1);
+    session.summarize(1, count, [{ sourceSeqs }]);
+    const row = session.store.summaries.byVersion(1);
+    if (row === null) throw new Error("the summary is not there");
+    const summary = toSummary(row, session.store.summaries.items(1));
+    const { sources, hasMoreSources } = expandSummary(session.store, summary);
+    expect(sources).toHaveLength(MAX_EXPANDED_SOURCES);
+    expect(hasMoreSources).toBe(hasMore);
+  });
+
+  it("comes by pages, the newest first, each version once", () => {
+    const session = withMessages(5);
+    for (const version of [1, 2, 3, 4, 5]) session.summarize(version, version);
+    const pages: (readonly number[])[] = [];
+    for (let before: number | undefined, more = true; more;) {
+      const { data, hasMore, nextCursor } = readSummaries(session.store, before, 2);
+      pages.push(data.map(({ version }) => version));
+      before = Number(nextCursor);
+      more = hasMore;
+    }
+    expect(pages).toEqual([[5, 4], [3, 2], [1]]);
+  });
+
+  it("as of a message is that which covers it, and names as hidden only what it covered", () => {
+    const session = withMessages(6);
+    session.summarize(1, 2);
+    session.summarize(2, 4);
+    session.store.summaries.hide([2, 4]);
+    const context = (atSeq: number) =>
+      readContext(session.store, session.row, { atSeq, maxTokens: 4_000 }, null, 1_000_000).context;
+    expect(context(2).summary?.version).toBe(1);
+    expect(context(3).summary?.version).toBe(1);
+    expect(context(4).summary?.version).toBe(2);
+    expect(context(1).summary).toBeNull();
+    expect(context(3).omitted).toEqual([{ fromSeq: 2, throughSeq: 2, reason: "hidden" }]);
+    expect(context(5).omitted).toMatchObject([{ fromSeq: 2 }, { fromSeq: 4 }]);
+    expect(context(3).messages.map(({ seq }) => seq)).toEqual([3]);
+  });
+});
+
+describe("the search in a session", () => {
+  const found = (session: NodeSession, query: string): number[] =>
+    searchMessages(session.store, session.search, { query }).data.map(({ message }) => message.seq);
+
+  it("forgets the newest message it has indexed as well as any other", () => {
+    for (const seq of [1, 2]) {
+      const session = new NodeSession();
+      session.append(["the red balloon", "the red kite"]);
+      expect(found(session, "red").toSorted()).toEqual([1, 2]);
+      eraseMessage(session.store, session.row, `seq-${seq}`, session.newId, NOON);
+      session.search.remove([seq]);
+      expect(found(session, "red")).toEqual([3 - seq]);
+    }
+  });
+
+  it("follows an edit of the newest message it has indexed", () => {
+    const session = new NodeSession();
+    session.append(["the red balloon", "the red kite"]);
+    found(session, "red");
+    editMessage(session.store, session.row, "seq-2", { content: "the blue kite" }, session.newId, NOON);
+    session.search.update(2);
+    expect(found(session, "blue")[0]).toBe(2);
+    expect(found(session, "red")[0]).toBe(1);
+  });
+
+  it("brings back for a context as of a message none that came later", () => {
+    const session = new NodeSession();
+    session.append(["the red balloon", "something else", "the red kite"]);
+    const seqs = (throughSeq: number): number[] =>
+      retrieveForContext(session.store, session.search, "red", throughSeq).map(({ message }) => message.seq);
+    expect(seqs(2)[0]).toBe(1);
+    expect(seqs(2)).not.toContain(3);
+    expect(seqs(3)).toContain(3);
+  });
+
+  it("knows the author of the last message by name", () => {
+    const session = new NodeSession();
+    session.append([
+      { role: "user", author: "Ada", content: "hello there" },
+      { role: "user", author: "Bob", content: "good morning" },
+    ]);
+    found(session, "hello");
+    expect(session.search.readQuery("what did Bob say")).toEqual(
+      session.search.readQuery("what did Bob say", undefined, 2),
+    );
+    expect(session.search.readQuery("what did Bob say")).not.toEqual(
+      session.search.readQuery("what did Bob say", undefined, 1),
+    );
+  });
+});
+
+describe("the feed of a session", () => {
+  it("tells erasures in a row as one, in the order of their seqs", () => {
+    const session = withMessages(12);
+    noteErasures(session.store, [11, 2, 10, 9]);
+    const events = readEvents(session.store, session.row, 12, 100, 1_000_000).map(({ json }) => JSON.parse(json));
+    expect(events).toMatchObject([
+      { type: "erased", seq: 2, throughSeq: 2, rev: 13 },
+      { type: "erased", seq: 9, throughSeq: 11, rev: 14 },
+    ]);
+  });
+
+  it("goes on for whoever knows the last change that was forgotten, and for nobody further back", () => {
+    const session = withMessages(1);
+    for (let count = 0; count < 5; count += 1) noteErasures(session.store, [1]);
+    session.store.feed.forgetFirst(2);
+    const oldest = session.store.feed.first()?.rev ?? 0;
+    expect(resumeAt(session.store, session.row, oldest)).toBe(oldest);
+    expect(resumeAt(session.store, session.row, oldest - 1)).toBe(oldest - 1);
+    expect(resumeAt(session.store, session.row, oldest - 2)).toBeNull();
+    expect(resumeAt(session.store, session.row, 100)).toBeNull();
+  });
+});
+
+describe("what is erased", () => {
+  it("leaves nothing of the session on its row", () => {
+    const session = new NodeSession({ metadata: { patient: "Ada" }, settings: { maxTokens: 777 } });
+    session.say(2);
+    session.store.setArchiveAside(3);
+    const failing = session.owe("archive", { failures: 9, firstFailedAt: NOON });
+    const { settles } = eraseSession(session.store, session.row, session.newId, NOON + 1);
+    expect(session.row).toMatchObject({ metadata: {}, settings: {}, erasedAt: NOON + 1 });
+    expect(session.row.hashKey).toHaveLength(0);
+    expect(settles).toEqual([failing.id, expect.stringMatching(/^set-aside-/)]);
+    expect(session.jobs.map(({ kind }) => kind)).toEqual(["erase"]);
+    expect(session.disk.dump()).not.toMatch(/Ada|message number|777/);
+  });
+
+  it("settles no rows set aside where there are none", () => {
+    const session = withMessages(1);
+    expect(eraseSession(session.store, session.row, session.newId, NOON).settles).toEqual([]);
+  });
+
+  it("is covered byte for byte, however many bytes a character takes", () => {
+    const { sql } = new NodeSession();
+    for (const text of ["plain", "é", "日本語", "🙂🙂"]) {
+      const blank = sql.exec(`SELECT hex(${blanksOf("said")}) AS bytes FROM (SELECT ? AS said)`, text).one()["bytes"];
+      expect(blank).toBe("00".repeat(Buffer.byteLength(text)));
+    }
+    expect(sql.exec(`SELECT ${blanksOf("said")} AS bytes FROM (SELECT NULL AS said)`).one()["bytes"]).toBeNull();
+  });
+
+  it("is written over where pages were freed: until the database grows", () => {
+    const sizes = [8, 8, 8, 9, 9];
+    const statements: string[] = [];
+    overwriteFreePages({
+      exec: (query) => void statements.push(query.split(" ")[0] ?? ""),
+      get databaseSize() {
+        return sizes.shift() ?? 9;
+      },
+    });
+    expect(statements).toEqual(["CREATE", "INSERT", "INSERT", "DROP"]);
+  });
+});
+
+describe("the state of a session", () => {
+  it("says whether the archive has it all", () => {
+    const session = withMessages(1);
+    session.store.setArchiveRev(2, false);
+    session.store.setArchived(1, 0);
+    expect(readState(session.store, session.row)).toMatchObject({ archived: false, headSeq: 1 });
+    session.store.setArchived(2, 0);
+    expect(readState(session.store, session.row).archived).toBe(true);
+  });
+});

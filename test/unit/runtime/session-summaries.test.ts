@@ -1,0 +1,433 @@
+import { describe, expect, it } from "vitest";
+import type { ItemLine, MessageLine } from "../../../src/contracts/transfer.ts";
+import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/carrying.ts";
+import { oweCopy, saveCopyPage } from "../../../src/session/copying.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import { tellCopies, upTo } from "../../../src/session/lineage.ts";
+import { startOfDay } from "../../../src/session/quota.ts";
+import { oweRebuild } from "../../../src/session/rebuilding.ts";
+import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/redo.ts";
+import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summarizing.ts";
+import {
+  finishImport,
+  importFault,
+  type NumberedLine,
+  readExportEnd,
+  readExportHead,
+  saveImportPage,
+} from "../../../src/session/transfer.ts";
+import { INCARNATION, itemOf, NodeSession, NOON } from "./node-session.ts";
+
+const SAID = { kind: "fact", status: "current" } as const;
+
+function withMessages(count: number, begun: ConstructorParameters<typeof NodeSession>[0] = {}): NodeSession {
+  const session = new NodeSession(begun);
+  session.say(count);
+  return session;
+}
+
+describe("what a summarizer is given", () => {
+  it("are the messages since the summary, with when they were said and not when they came", () => {
+    const session = new NodeSession();
+    session.append([
+      { role: "user", content: "old" },
+      { role: "user", author: "Ada", content: "new", occurredAt: "2020-01-02T03:04:05.000Z" },
+      { role: "assistant", content: "newest" },
+    ]);
+    session.summarize(1, 1, [{ id: "1.1" }]);
+    const { id } = session.owe("summarize", { throughSeq: 3 });
+    expect(beginSummary(session.store, session.row, id, () => "lease", NOON)).toMatchObject({
+      next: "call",
+      lease: "lease",
+      request: {
+        previous: [{ id: "1.1" }],
+        messages: [
+          { seq: 2, role: "user", author: "Ada", at: "2020-01-02T03:04:05.000Z", text: "new" },
+          { seq: 3, role: "assistant", at: new Date(NOON).toISOString(), text: "newest" },
+        ],
+      },
+    });
+    expect(beginSummary(session.store, session.row, id, () => "other", NOON)).toEqual({ next: "wait" });
+  });
+
+  it("is held against what they cost, the message's date among it", () => {
+    const session = new NodeSession();
+    session.append([{ role: "user", author: "Ada", content: "hi", occurredAt: "2020-01-02T23:30:00-05:00" }]);
+    const row = session.store.messages.bySeq(1);
+    expect(row === null ? "" : evidenceOf(row)).toBe("user Ada 2020-01-03 3 January 2020 hi");
+  });
+
+  it.each([
+    [99, false],
+    [100, true],
+    [101, true],
+  ])("comes from a makeshift once %i of 100 tokens of the day are spent: %s", (summarizerTokens, isOverBudget) => {
+    const session = withMessages(2, { settings: { summarizerTokensPerDay: 100 } });
+    session.store.spent.add(startOfDay(NOON), { summarizerTokens });
+    const { id } = session.owe("summarize", { throughSeq: 2 });
+    expect(beginSummary(session.store, session.row, id, () => "lease", NOON)).toMatchObject({ isOverBudget });
+  });
+});
+
+describe("an answer of a summarizer", () => {
+  const answerOf = (text = "message number 0", seq = 1) => ({
+    model: "model",
+    items: [{ ...SAID, text, sourceSeqs: [seq] }],
+  });
+
+  function begun(count = 2) {
+    const session = withMessages(count);
+    const { id } = session.owe("summarize", { throughSeq: count });
+    beginSummary(session.store, session.row, id, () => "lease", NOON);
+    return { session, id };
+  }
+  const save = (session: NodeSession, id: string, lease: string, shortfall: { reason: string } | null = null) =>
+    saveAnswer(session.store, session.row, id, lease, answerOf(), shortfall, session.newId, NOON);
+
+  it("becomes the next version, and counts once for the day", () => {
+    const { session, id } = begun();
+    expect(save(session, id, "lease")).toMatchObject({ committedVersion: 1, step: { next: "done", upgrade: null } });
+    expect(session.store.summaries.newest()).toMatchObject({ version: 1, throughSeq: 2, degraded: false });
+    expect(session.store.summaries.items(1)).toMatchObject([{ id: "1.1", sourceSeqs: [1] }]);
+    expect(session.store.spent.on(startOfDay(NOON)).summaries).toBe(1);
+    expect(session.jobs).toEqual([]);
+  });
+
+  it("that comes with another lease, or a second time, changes nothing", () => {
+    const { session, id } = begun();
+    expect(save(session, id, "other")).toMatchObject({ committedVersion: null, step: { next: "wait" } });
+    save(session, id, "lease");
+    expect(save(session, id, "lease")).toMatchObject({ committedVersion: null, step: { next: "done" } });
+    expect(session.store.summaries.newest()?.version).toBe(1);
+  });
+
+  it("made without a model is to be made better, from the last good version", () => {
+    const { session, id } = begun();
+    expect(save(session, id, "lease", { reason: "away" })).toMatchObject({ step: { upgrade: { reason: "away" } } });
+    expect(session.store.summaries.newest()?.degraded).toBe(true);
+    expect(session.job("summarize")).toMatchObject({ isUpgrade: true, redoBase: 0, throughSeq: 2 });
+  });
+
+  it("goes on numbering past the ninth item of a version", () => {
+    const session = withMessages(12);
+    const items = Array.from({ length: 11 }, (_, at) =>
+      itemOf(`1.${at + 1}`, { text: `message number ${at}`, sourceSeqs: [at + 1] }),
+    );
+    const { id } = session.owe("summarize", {
+      throughSeq: 12,
+      draft: { baseVersion: 0, throughSeq: 11, items, dropped: 0, summarizer: "model", degraded: false, good: null },
+    });
+    beginSummary(session.store, session.row, id, () => "lease", NOON);
+    const answer = answerOf("message number 11", 12);
+    saveAnswer(session.store, session.row, id, "lease", answer, null, session.newId, NOON);
+    expect(session.store.summaries.items(1).map((item) => item.id)).toContain("1.12");
+  });
+});
+
+describe("a change of what the summary covers", () => {
+  it("takes out the items that cite it, hides what they alone covered, and calls for a summary from before it", () => {
+    const session = withMessages(6);
+    session.summarize(1, 2);
+    session.summarize(2, 4, [{ sourceSeqs: [3, 4] }, { sourceSeqs: [2] }, { sourceSeqs: [4] }]);
+    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    expect(session.store.summaries.items(2).map(({ sourceSeqs }) => sourceSeqs)).toEqual([[2], [4]]);
+    expect(session.store.summaries.hiddenSeqs()).toEqual([3]);
+    expect(session.job("summarize")).toMatchObject({ redoBase: 1, throughSeq: 4, nextSendAt: NOON + REDO_DELAY_MS });
+  });
+
+  it.each([
+    [1, 0],
+    [2, 0],
+    [3, 1],
+    [4, 1],
+  ])("at seq %i goes back to version %i: the newest that does not cover it", (seq, redoBase) => {
+    const session = withMessages(6);
+    session.summarize(1, 2);
+    session.summarize(2, 4);
+    expect(session.store.summaries.versionBefore(seq)).toBe(redoBase);
+    editMessage(session.store, session.row, `seq-${seq}`, { content: "something else" }, session.newId, NOON);
+    expect(session.job("summarize")?.redoBase).toBe(redoBase);
+  });
+
+  it("past what it covers calls for none", () => {
+    const session = withMessages(6);
+    session.summarize(1, 4, [{ sourceSeqs: [4] }]);
+    eraseMessage(session.store, session.row, "seq-5", session.newId, NOON);
+    expect(session.job("summarize")).toBeUndefined();
+    expect(session.store.summaries.items(1)).toHaveLength(1);
+  });
+
+  it("takes what is erased out of a draft, and out of the good part of one", () => {
+    const erased = itemOf("1.1", { sourceSeqs: [1] });
+    const kept = itemOf("1.2", { sourceSeqs: [2] });
+    const good = { throughSeq: 2, items: [erased, kept], dropped: 0, summarizer: "model" };
+    const draft = { ...good, baseVersion: 0, degraded: true, good };
+    const left = withoutItems(draft, ({ sourceSeqs }) => sourceSeqs.includes(1));
+    expect(left.items).toEqual([kept]);
+    expect(left.good?.items).toEqual([kept]);
+    expect(withoutItems({ ...draft, good: null }, () => true)).toMatchObject({ items: [], good: null });
+  });
+
+  it("leaves covered what another item speaks of", () => {
+    expect([...uncovered([itemOf("a", { sourceSeqs: [1, 2, 3] })], [itemOf("b", { sourceSeqs: [2] })])]).toEqual([
+      1, 3,
+    ]);
+    const carried = itemOf("c", { sourceSeqs: [9], sourceSession: "other" });
+    expect([...uncovered([carried], [])]).toEqual([]);
+  });
+
+  it("of which nothing is left takes the old summary out of the archive", () => {
+    const session = new NodeSession();
+    session.append(["one"]);
+    eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
+    session.store.setArchiveRev(3, false);
+    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(session.job("archive")).toBeDefined();
+    expect(session.row).toMatchObject({ archiveRev: 4, archiveReplace: true });
+  });
+});
+
+describe("the versions of a summary", () => {
+  it.each([
+    [1, null],
+    [2, 1],
+    [3, 1],
+    [4, 2],
+    [9, 2],
+  ])("hold as of seq %i: %s", (seq, version) => {
+    const session = withMessages(6);
+    session.summarize(1, 2);
+    session.summarize(2, 4);
+    expect(session.store.summaries.at(seq)?.version ?? null).toBe(version);
+  });
+
+  it("are taken back with what ended in them", () => {
+    const session = withMessages(6);
+    session.summarize(1, 2, [{}]);
+    session.summarize(2, 4, [{ sourceSeqs: [3] }]);
+    session.store.summaries.endItem("1.1", 1, 2);
+    expect(session.store.summaries.items(2).map(({ id }) => id)).toEqual(["2.1"]);
+    expect(session.store.summaries.itemsThrough(1)).toMatchObject([{ id: "1.1", toVersion: null }]);
+    expect(session.store.summaries.itemsThrough(2)).toMatchObject([{ id: "1.1", toVersion: 2 }, { id: "2.1" }]);
+    session.store.summaries.deleteVersionsAfter(1);
+    expect(session.store.summaries.newest()?.version).toBe(1);
+    expect(session.store.summaries.items(1)).toMatchObject([{ id: "1.1", toVersion: null }]);
+  });
+});
+
+describe("an exported session", () => {
+  it.each([
+    ["untouched", () => undefined, true],
+    ["that goes on", (session: NodeSession) => session.say(1), true],
+    [
+      "that is edited",
+      (session: NodeSession) => editMessage(session.store, session.row, "seq-1", { content: "x" }, session.newId, NOON),
+      false,
+    ],
+    [
+      "of which something is erased",
+      (session: NodeSession) => eraseMessage(session.store, session.row, "seq-1", session.newId, NOON),
+      false,
+    ],
+  ])("%s is told to be complete, or not", (_, change, complete) => {
+    const session = withMessages(3);
+    const head = readExportHead(session.store, session.row);
+    change(session);
+    expect(readExportEnd(session.store, session.row, head).end).toMatchObject({ messages: 3, complete });
+  });
+});
+
+describe("an imported line", () => {
+  const createdAt = "2026-01-01T00:00:00Z";
+  const message = (seq: number, more: Partial<MessageLine> = {}): NumberedLine => ({
+    number: seq,
+    line: { type: "message", seq, id: `seq-${seq}`, role: "user", content: "hello", createdAt, ...more },
+  });
+  const summary = (version: number, throughSeq: number): NumberedLine => ({
+    number: 9,
+    line: {
+      type: "summary",
+      version,
+      throughSeq,
+      tokens: 1,
+      summarizer: "m",
+      degraded: false,
+      droppedItems: 0,
+      createdAt,
+    },
+  });
+  const item = (more: Partial<ItemLine> = {}): NumberedLine => ({
+    number: 10,
+    line: { type: "item", id: "1.1", fromVersion: 1, ...SAID, text: "hello", sourceSeqs: [1], ...more },
+  });
+
+  const copying = { kind: "import", until: NOON, sourceChanges: null } as const;
+  const importing = (lines: readonly NumberedLine[]) => {
+    const session = new NodeSession({ copying });
+    return { session, saved: saveImportPage(session.store, lines) };
+  };
+  const three = [message(1), message(2), message(3)];
+
+  it.each([
+    ["a message out of order", [message(2)]],
+    ["a message twice", [message(1), message(1)]],
+    ["the server's id of another message", [message(1, { id: "seq-2" })]],
+    ["an id twice", [message(1, { id: "a" }), message(2, { id: "a" })]],
+    ["a version that is not above the one before", [...three, summary(1, 1), summary(1, 2)]],
+    ["a version that covers less", [...three, summary(1, 2), summary(2, 1)]],
+    ["a version that covers more than there is", [...three, summary(1, 4)]],
+    ["an item of no version", [...three, item()]],
+    ["an item that ends as it begins", [...three, summary(1, 2), item({ toVersion: 1 })]],
+    ["an item that cites past its version", [...three, summary(1, 2), item({ sourceSeqs: [3] })]],
+    ["an item twice", [...three, summary(1, 2), item(), item()]],
+    ["an item of an erased message", [message(1, { content: undefined, erasedAt: createdAt }), summary(1, 1), item()]],
+  ])("with %s is refused", (_, lines) => {
+    expect(importing(lines).saved).toMatchObject({ ok: false, fault: { code: "validation_failed" } });
+  });
+
+  it.each([
+    ["a version that covers as much as the one before", [...three, summary(1, 2), summary(2, 2)], 0],
+    ["a version that covers all", [...three, summary(1, 3)], 0],
+    ["an item that cites the last of its version", [...three, summary(1, 2), item({ sourceSeqs: [2] })], 0],
+    [
+      "an item again after it ended",
+      [...three, summary(1, 2), summary(2, 3), item({ toVersion: 2 }), item({ fromVersion: 2 })],
+      0,
+    ],
+    ["an item that nobody said", [...three, summary(1, 2), item({ text: "Paris, 1789" })], 1],
+  ])("with %s is taken", (_, lines, dropped) => {
+    expect(importing(lines).saved).toEqual({ ok: true, value: { dropped } });
+  });
+
+  it("is counted against the end, those that were dropped among them", () => {
+    const { session } = importing([...three, summary(1, 2), item()]);
+    const end = { type: "end", messages: 3, summaries: 1, items: 1, complete: true } as const;
+    expect(importFault(session.store, end, 0)).toBeNull();
+    expect(importFault(session.store, end, 1)?.code).toBe("validation_failed");
+    for (const wrong of [{ messages: 2 }, { summaries: 2 }, { items: 2 }]) {
+      expect(importFault(session.store, { ...end, ...wrong }, 0)?.code).toBe("validation_failed");
+    }
+    finishImport(session.store, session.row, [], session.newId, NOON);
+    expect(session.row.copying).toBeNull();
+    expect(session.job("archive")).toBeDefined();
+  });
+});
+
+describe("a fork", () => {
+  const SOURCE = {
+    session: "source",
+    incarnation: "source-life",
+    kind: "fork",
+    throughSeq: 3,
+    state: "pending",
+  } as const;
+
+  function copying() {
+    const session = new NodeSession({ copying: { kind: "fork", until: NOON, sourceChanges: null } });
+    const { id } = oweCopy(session.store, INCARNATION, SOURCE, session.newId, NOON);
+    const source = withMessages(4);
+    const rows = [...source.store.messages.hashedForward(1, 4)];
+    const end = { hashKey: source.row.hashKey, summary: null, items: [], origins: [] };
+    return { session, id, rows, end };
+  }
+
+  it("takes messages in order, up to the one it is made through, whichever come twice", () => {
+    const { session, id, rows, end } = copying();
+    const save = (page: Parameters<typeof saveCopyPage>[3]) =>
+      saveCopyPage(session.store, session.row, id, page, session.newId, NOON);
+    expect(save({ changes: 0, rows: rows.slice(0, 2), end: null })).toMatchObject({ afterSeq: 2, throughSeq: 3 });
+    expect(save({ changes: 0, rows: rows.slice(0, 2), end: null })).toMatchObject({ afterSeq: 2 });
+    expect(save({ changes: 0, rows: rows.slice(2), end: null })).toMatchObject({ afterSeq: 3 });
+    expect(save({ changes: 0, rows: [], end })).toBeNull();
+    expect(session.store.messages.head()?.seq).toBe(3);
+    expect(session.row.copying).toBeNull();
+    expect(session.store.lineage.origins()).toMatchObject([{ state: "done" }]);
+    expect(session.jobs).toEqual([]);
+  });
+
+  it("begins again when its source changed between two pages", () => {
+    const { session, id, rows } = copying();
+    saveCopyPage(
+      session.store,
+      session.row,
+      id,
+      { changes: 0, rows: rows.slice(0, 2), end: null },
+      session.newId,
+      NOON,
+    );
+    const page = { changes: 1, rows: rows.slice(2), end: null };
+    expect(saveCopyPage(session.store, session.row, id, page, session.newId, NOON)).toMatchObject({ afterSeq: 0 });
+    expect(session.store.messages.head()).toBeNull();
+    expect(session.row.copying).toMatchObject({ sourceChanges: null });
+  });
+
+  it("is told of erasures as far as the longest copy that was made under its name", () => {
+    const session = withMessages(9);
+    session.store.lineage.putCopy("copy", 6);
+    session.store.lineage.putCopy("copy", 2);
+    const own = { session: "chat", incarnation: INCARNATION };
+    tellCopies(session.store, session.row, { source: own, seqs: [6, 7] }, session.newId, NOON);
+    expect(session.store.lineage.owedErasures(0, 10).map(({ what }) => what)).toEqual([6]);
+    expect(session.job("erase-copies")).toBeDefined();
+  });
+
+  it.each([
+    [[1, 2, 3], 2, [1, 2]],
+    [[3], 2, null],
+    [[2], 2, [2]],
+    [null, 2, { throughSeq: 2 }],
+    [null, 0, null],
+    [{ throughSeq: 5 }, 2, { throughSeq: 2 }],
+    [{ throughSeq: 1 }, 2, { throughSeq: 1 }],
+  ])("took of %j, made through %i, %j", (seqs, throughSeq, taken) => {
+    expect(upTo(seqs, throughSeq)).toEqual(taken);
+  });
+});
+
+describe("a session that continues another", () => {
+  const SOURCE = {
+    session: "source",
+    incarnation: "source-life",
+    kind: "continuation",
+    throughSeq: 0,
+    state: "pending",
+  } as const;
+  const items = [
+    itemOf("1.1", { text: "first", sourceSeqs: [1] }),
+    itemOf("1.2", { text: "second", sourceSeqs: [2] }),
+    itemOf("1.3", { text: "over", sourceSeqs: [3], status: "superseded" }),
+    itemOf("1.4", { text: "done", sourceSeqs: [4], status: "done" }),
+    itemOf("1.5", { text: "fifth", sourceSeqs: [5, 6] }),
+  ];
+
+  function carried(hear: (session: NodeSession) => void = () => undefined): string[] {
+    const session = new NodeSession();
+    oweCarrying(session.store, INCARNATION, SOURCE, session.newId, NOON);
+    const { id } = session.owe("restore");
+    hear(session);
+    const lease = nextCarrying(session.store, id, () => "lease")?.lease ?? "";
+    const given = { throughSeq: 6, items, origins: [] };
+    expect(carryOver(session.store, session.row, id, "another", given, session.newId, NOON)).toBe(false);
+    expect(carryOver(session.store, session.row, id, lease, given, session.newId, NOON)).toBe(true);
+    const version = session.store.summaries.newest()?.version ?? 0;
+    return session.store.summaries.items(version).map(({ text }) => text);
+  }
+
+  it("begins with what still holds there", () => {
+    expect(carried().toSorted()).toEqual(["fifth", "first", "second"]);
+  });
+
+  it.each([
+    ["one message", 2, ["fifth", "first"]],
+    ["one of several that an item cites", 6, ["first", "second"]],
+    ["all through one", { throughSeq: 2 }, ["fifth"]],
+    ["everything", "all", []],
+  ] as const)("and hears meanwhile that %s is erased begins without it", (_, what, left) => {
+    expect(carried(({ store }) => void store.lineage.hear(SOURCE, what, null)).toSorted()).toEqual(left);
+  });
+
+  it("does not mind what is erased in another life of that id", () => {
+    const other = { session: "source", incarnation: "another-life" };
+    expect(carried(({ store }) => void store.lineage.hear(other, { throughSeq: 9 }, null))).toHaveLength(3);
+  });
+});

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { MAX_MATCHES } from "../../../src/memory/retrieval/plan.ts";
+import type { SearchTables } from "../../../src/session/search-tables.ts";
+import { TermCounts } from "../../../src/session/term-counts.ts";
+
+const COMMON = MAX_MATCHES + 1;
+
+/** Tables in which one word stands in more messages than are listed, and none came since. */
+function tablesOf(documents: number): SearchTables {
+  const tables: Partial<SearchTables> = {
+    documentCounts: (terms) => new Map(terms.map((term) => [term, documents])),
+    countMatches: () => 0,
+  };
+  return tables as SearchTables;
+}
+
+const WORD = { term: "word", isPrefix: false };
+
+describe("the remembered count of a common word", () => {
+  it.each([
+    ["one before", COMMON - 1, COMMON - 1],
+    ["the very last", COMMON, COMMON - 1],
+    ["one that was not counted yet", COMMON + 1, COMMON],
+  ])("follows an edit that takes the word out of %s of the messages counted", (_, seq, left) => {
+    const counts = new TermCounts(tablesOf(COMMON));
+    expect(counts.count([WORD], COMMON, COMMON)).toEqual([COMMON]);
+    counts.change(seq, ["word"], []);
+    expect(counts.count([WORD], COMMON, COMMON)).toEqual([left]);
+  });
+
+  it("follows one that brings it", () => {
+    const counts = new TermCounts(tablesOf(COMMON));
+    counts.count([WORD], COMMON, COMMON);
+    counts.change(1, ["other"], ["word"]);
+    expect(counts.count([WORD], COMMON, COMMON)).toEqual([COMMON + 1]);
+  });
+});
