@@ -41,12 +41,18 @@ function isSocket(held: EventTarget): held is WebSocket {
 
 const SECOND = 1_000;
 
-function startFeed(options: { since?: number; signal?: AbortSignal } = {}) {
+function startFeed(options: { since?: number; signal?: AbortSignal } = {}, refusals: number[] = []) {
   const sockets: HeldSocket[] = [];
   const client = createClient({
     url: "http://memory.test",
     key: "k",
-    fetch: async () => Response.json({ ticket: `t${sockets.length}`, expiresAt: "2026-01-01T00:00:00Z" }),
+    maxTries: 1,
+    fetch: async () => {
+      const status = refusals.shift();
+      return status === undefined
+        ? Response.json({ ticket: `t${sockets.length}`, expiresAt: "2026-01-01T00:00:00Z" })
+        : Response.json({ code: "refused", detail: "d", status }, { status });
+    },
     webSocket: (url) => {
       const socket = new HeldSocket(url);
       sockets.push(socket);
@@ -129,5 +135,96 @@ describe("a socket that is silent", () => {
     sockets[0]?.say({ type: "edited", rev: 1, message: { id: "a", seq: 1 } });
     expect((await next).value).toMatchObject({ rev: 1 });
     await feed.return();
+  });
+});
+
+describe("a feed over several sockets", () => {
+  /** Events until there are so many. */
+  async function take(feed: AsyncGenerator<LiveHello | LiveEvent, void>, count: number): Promise<number[]> {
+    const revs: number[] = [];
+    while (revs.length < count) {
+      const { value } = await feed.next();
+      if (value !== undefined && value.type !== "hello") revs.push(value.rev);
+    }
+    return revs;
+  }
+  const edited = (rev: number): object => ({ type: "edited", rev, message: { id: "a", seq: 1 } });
+
+  it("tells no event twice that comes again", async () => {
+    const { sockets, feed } = startFeed({ since: 3 });
+    const taken = take(feed, 3);
+    await vi.advanceTimersByTimeAsync(0);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 3, rev: 6, headSeq: 6 });
+    for (const rev of [3, 4, 4, 5, 4, 6]) sockets[0]?.say(edited(rev));
+    expect(await taken).toEqual([4, 5, 6]);
+    await feed.return();
+  });
+
+  it("that is reset goes on from where it was reset to", async () => {
+    const { sockets, feed } = startFeed({ since: 3 });
+    const hello = feed.next();
+    await vi.advanceTimersByTimeAsync(0);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 40, rev: 50, headSeq: 6, reset: true });
+    expect((await hello).value).toMatchObject({ reset: true });
+    const taken = take(feed, 1);
+    sockets[0]?.say(edited(45));
+    sockets[0]?.say(edited(51));
+    expect(await taken).toEqual([51]);
+    await feed.return();
+  });
+
+  it.each([429, 500, 503])("waits for a ticket that is refused with %i, and goes on", async (status) => {
+    const { sockets, feed } = startFeed({}, [status, status]);
+    const hello = feed.next();
+    await vi.advanceTimersByTimeAsync(10 * SECOND);
+    expect(sockets).toHaveLength(1);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 0, rev: 0, headSeq: 0 });
+    expect((await hello).value).toMatchObject({ type: "hello" });
+    await feed.return();
+  });
+
+  it.each([401, 403, 404])("ends where a ticket is refused with %i", async (status) => {
+    const { feed } = startFeed({}, [status]);
+    await expect(feed.next()).rejects.toMatchObject({ status });
+  });
+
+  it.each([
+    [4410, "the session expired", null],
+    [4404, "it was erased", "session_not_found"],
+  ])("ends with the close code %i: %s", async (code, _, thrown) => {
+    const { sockets, feed } = startFeed();
+    const hello = feed.next();
+    await vi.advanceTimersByTimeAsync(0);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 0, rev: 0, headSeq: 0 });
+    await hello;
+    const next = feed.next();
+    sockets[0]?.dispatchEvent(Object.assign(new Event("close"), { code }));
+    if (thrown === null) expect(await next).toEqual({ done: true, value: undefined });
+    else await expect(next).rejects.toMatchObject({ code: thrown });
+  });
+
+  it("acknowledges what was taken, at the latest after 32 events", async () => {
+    const { sockets, feed } = startFeed();
+    const taken = take(feed, 40);
+    await vi.advanceTimersByTimeAsync(0);
+    sockets[0]?.open();
+    sockets[0]?.say({ type: "hello", since: 0, rev: 40, headSeq: 40 });
+    for (let rev = 1; rev <= 40; rev += 1) sockets[0]?.say(edited(rev));
+    await vi.advanceTimersByTimeAsync(SECOND);
+    expect(await taken).toHaveLength(40);
+    const next = feed.next();
+    await vi.advanceTimersByTimeAsync(SECOND);
+    const acks = sockets[0]?.sent.filter((text) => text !== "ping").map((text) => JSON.parse(text).rev) ?? [];
+    expect(acks.at(-1)).toBe(40);
+    expect(Math.max(...acks.map((rev: number, at: number) => rev - (acks[at - 1] ?? 0)))).toBeLessThanOrEqual(32);
+    expect(await isSettled(next)).toBe(false);
+    const left = feed.return();
+    sockets[0]?.dispatchEvent(Object.assign(new Event("close"), { code: 1000 }));
+    await vi.advanceTimersByTimeAsync(10 * SECOND);
+    void left;
   });
 });

@@ -1,6 +1,14 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { pauseBefore, retryAfterMs } from "../../client/src/backoff.ts";
-import { type ClientOptions, createClient, ThreadkeepError } from "../../client/src/index.ts";
+import {
+  type ClientOptions,
+  createClient,
+  type Session,
+  type Threadkeep,
+  ThreadkeepError,
+} from "../../client/src/index.ts";
+import { readBack } from "../../client/src/read-back.ts";
+import { storedId } from "../../client/src/stored-id.ts";
 
 type Reply = Response | Error | ((request: Sent) => Response | Promise<Response>);
 
@@ -110,6 +118,25 @@ describe("a retry", () => {
     expect(await retried).toEqual({ id: "s", state: "erasing" });
     const first = scripted([gone]).threadkeep.session("s").delete();
     expect(await failureOf(first)).toMatchObject({ code: "session_not_found" });
+  });
+
+  it("of a deletion is none where the first answer says that there is no such session", async () => {
+    const { threadkeep } = scripted([problem(404, "session_not_found")]);
+    expect(await failureOf(threadkeep.session("s").delete())).toMatchObject({ code: "session_not_found", tries: 1 });
+  });
+
+  it.each([
+    ["fork", (session: Session) => session.fork(), "/sessions/s/fork"],
+    ["new session", (_: Session, client: Threadkeep) => client.create(), "/sessions"],
+  ])("of a %s names the same one again", async (_, call, path) => {
+    vi.useFakeTimers();
+    const { threadkeep, sent } = scripted([new TypeError("connection reset"), Response.json({ id: "new" })]);
+    const made = call(threadkeep.session("s"), threadkeep);
+    await vi.runAllTimersAsync();
+    await made;
+    expect(sent.map(({ url }) => url)).toEqual(Array.from({ length: 2 }, () => `http://memory.test/base/v1${path}`));
+    expect(sent[0]?.body).toEqual({ id: expect.stringMatching(/^[0-9a-f-]{36}$/) });
+    expect(sent[1]?.body).toEqual(sent[0]?.body);
   });
 
   it("asks for a new token each time", async () => {
@@ -298,6 +325,16 @@ describe("a user", () => {
   });
 });
 
+describe("an import", () => {
+  const result = { id: "s", messages: 0, summaries: 0, items: 0, droppedItems: 0 };
+
+  it("is not sent a second time: its stream is spent", async () => {
+    const { threadkeep, sent } = scripted([problem(503, "unavailable"), Response.json(result)]);
+    expect(await failureOf(threadkeep.import("{}\n"))).toMatchObject({ code: "unavailable", tries: 1 });
+    expect(sent).toHaveLength(1);
+  });
+});
+
 describe("an export", () => {
   const lines = ['{"type":"session","id":"s"}', '{"type":"message","seq":1}', '{"type":"end","complete":true}'];
   const read = async (body: string | ReadableStream<Uint8Array>): Promise<string[]> => {
@@ -318,10 +355,54 @@ describe("an export", () => {
     expect(await read(pieces)).toEqual(["session", "message", "end"]);
   });
 
-  it.each([lines.slice(0, 2).join("\n"), `${lines[0]}\n{"type":"mess`, ""])(
+  it("is read character by character, wherever the network cuts one in two", async () => {
+    const bytes = new TextEncoder().encode(`{"type":"日本🙂"}\n${lines[2]}\n`);
+    const pieces = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const byte of bytes) controller.enqueue(Uint8Array.of(byte));
+        controller.close();
+      },
+    });
+    expect(await read(pieces)).toEqual(["日本🙂", "end"]);
+  });
+
+  it.each([lines.slice(0, 2).join("\n"), `${lines[0]}\n{"type":"mess`, "", `${lines[2]}\n${lines[1]}\n`])(
     "that was cut off throws, and is not taken for a whole one: %j",
     async (body) => {
       expect(await failureOf(read(body))).toMatchObject({ code: "unexpected_answer" });
     },
   );
+});
+
+describe("an id of another system", () => {
+  it.each(["a", "A.b_c:d-9", "x".repeat(128), "..."])("that the service takes stays as it is: %j", (id) => {
+    expect(storedId(id)).toBe(id);
+  });
+
+  it.each(["", ".", "..", "a b", "a/b", "a\n", "é", "x".repeat(129), `${"x".repeat(128)} `])(
+    "that it refuses gets another, always the same: %j",
+    (id) => {
+      expect(storedId(id)).toMatch(/^x-[0-9a-f]{16}-\d+$/);
+      expect(storedId(id)).toBe(storedId(id));
+      expect(storedId(id)).not.toBe(storedId(`${id}/`));
+    },
+  );
+});
+
+describe("what was said last", () => {
+  const pageOf = (seqs: number[], nextCursor: string | null): Response =>
+    Response.json({ data: seqs.map((seq) => ({ id: `m${seq}`, seq })), hasMore: nextCursor !== null, nextCursor });
+
+  it("is read back page by page, and given in order, no more of it than asked for", async () => {
+    const { threadkeep } = scripted([pageOf([5, 6, 7], "5"), pageOf([2, 3, 4], "2")]);
+    const messages = await readBack(threadkeep.session("s"), 5, {});
+    expect(messages.map(({ seq }) => seq)).toEqual([3, 4, 5, 6, 7]);
+  });
+
+  it("is nothing where there is no session, or nothing is asked for", async () => {
+    const { threadkeep, sent } = scripted([problem(404, "session_not_found")]);
+    expect(await readBack(threadkeep.session("s"), 0, {})).toEqual([]);
+    expect(sent).toHaveLength(0);
+    expect(await readBack(threadkeep.session("s"), 5, {})).toEqual([]);
+  });
 });

@@ -188,6 +188,17 @@ describe("all faults stand in one message", () => {
   });
 });
 
+describe("how long a summarizer may take", () => {
+  test.each([
+    [undefined, "120"],
+    ["1", "1"],
+    ["120", "120"],
+  ])("is told in seconds, and kept in milliseconds: %s", (text, seconds) => {
+    const env = text === undefined ? PLAIN : { ...PLAIN, SUMMARIZER_TIMEOUT_SECONDS: text };
+    expect(parseConfig(env).summarizerTimeoutMs).toBe(Number(seconds) * 1_000);
+  });
+});
+
 describe("how long the audit is kept", () => {
   test("is 400 days, or what is set", () => {
     expect(parseConfig(PLAIN).auditDays).toBe(400);

@@ -209,6 +209,15 @@ describe("the faults of a request", () => {
     expect(JSON.stringify(fault).length).toBeLessThan(10_000);
   });
 
+  it.each([
+    [19, "19"],
+    [20, "many"],
+    [21, "many"],
+  ])("are counted while all are told: of %i it says %s", (count, said) => {
+    const body = Object.fromEntries(Array.from({ length: count }, (_, index) => [`wrong${index}`, 1]));
+    expect(refusal({ body: { ...withContent("hi"), ...body } }).fault.detail).toContain(`the first of ${said} faults`);
+  });
+
   it("survive a value nested by the thousand", () => {
     const deep = JSON.parse(`${"[".repeat(200_000)}${"]".repeat(200_000)}`);
     expect(faultsOf({ messages: [{ role: "user", content: "x", metadata: { deep } }] })).toEqual([

@@ -59,6 +59,8 @@ describe("frames of a caller", () => {
     const others = frames.admit("acme", BOB, false);
     asked.at(-1)?.pass();
     expect(await others).toBeNull();
+    now = 9_999;
+    expect((await frames.admit("acme", ADA, false))?.code).toBe("rate_limited");
     now = 10_000;
     const later = frames.admit("acme", ADA, false);
     await settle();

@@ -11,6 +11,17 @@ describe("the content security policy of a page", () => {
     expect(policy).toContain(`script-src 'sha256-${hash("one()")}' 'sha256-${hash("two()")}'`);
     expect(policy).toContain(`style-src 'sha256-${hash("a{}")}'`);
     expect(policy).not.toContain("unsafe");
+    const others = policy.split("; ").filter((rule) => !/^(script|style)-src /.test(rule));
+    expect(others).toEqual([
+      "default-src 'none'",
+      "connect-src 'self'",
+      "img-src data:",
+      "base-uri 'none'",
+      "form-action 'none'",
+      "frame-ancestors 'none'",
+      "require-trusted-types-for 'script'",
+      "trusted-types 'none'",
+    ]);
   });
 
   it("admits no script where the page has none", async () => {

@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { detectFormat } from "../../scripts/import/detect-format.ts";
 import { type Entry, showPlace } from "../../scripts/import/entry.ts";
-import { type Line, readLines } from "../../scripts/import/lines.ts";
+import { type Line, parseJson, readLines } from "../../scripts/import/lines.ts";
 import { readConversations } from "../../scripts/import/read-file.ts";
 
 let folder = "";
@@ -65,6 +65,14 @@ describe("lines", () => {
       { number: 2, fault: "is not valid UTF-8" },
       { number: 3, text: "ok" },
     ]);
+  });
+});
+
+describe("a line that is no JSON", () => {
+  it("says where, counted from 1", () => {
+    expect(parseJson('{"a": 1')).toEqual({ fault: "is not valid JSON (at character 8)" });
+    expect(parseJson("")).toEqual({ fault: "is not valid JSON (it breaks off)" });
+    expect(parseJson('{"a": 1}')).toEqual({ value: { a: 1 } });
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { parseLocomoDate, toIso } from "../../scripts/import/dates.ts";
 import { type Entry, type Place, showPlace, type Turn } from "../../scripts/import/entry.ts";
 import { readChatgpt } from "../../scripts/import/readers/chatgpt.ts";
 import { readLocomo } from "../../scripts/import/readers/locomo.ts";
@@ -391,6 +392,25 @@ describe("LoCoMo", () => {
     ]);
     expect(skipped(entries)).toEqual(["empty turn"]);
     expect(sessions(entries)).toEqual(["conv-1"]);
+  });
+
+  it.each([
+    ["12:05 am on 1 January, 2024", "2024-01-01T00:05:00.000Z"],
+    ["1:05 am on 1 January, 2024", "2024-01-01T01:05:00.000Z"],
+    ["11:59 am on 29 February, 2024", "2024-02-29T11:59:00.000Z"],
+    ["12:00 pm on 31 Dec 2023", "2023-12-31T12:00:00.000Z"],
+    ["11:59 PM on 30 JUNE, 2023", "2023-06-30T23:59:00.000Z"],
+    ["1:00 pm on 31 June, 2023", undefined],
+    ["1:00 pm on 29 February, 2023", undefined],
+    ["1:00 pm on 0 May, 2023", undefined],
+    ["13:00 pm on 1 May, 2023", undefined],
+    ["0:30 am on 1 May, 2023", undefined],
+    ["1:60 pm on 1 May, 2023", undefined],
+    ["1:00 pm on 1 Maybe, 2023", undefined],
+    ["1:00 pm on 1 May, 999", undefined],
+  ])("reads the date %j", (text, iso) => {
+    const moment = parseLocomoDate(text);
+    expect(moment === undefined ? undefined : toIso(moment)).toBe(iso);
   });
 
   it("warns of a date that is none and keeps the turns", () => {

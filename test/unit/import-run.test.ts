@@ -386,6 +386,8 @@ describe("the report", () => {
     expect(timing([5])).toEqual({ count: 1, p50Ms: 5, p99Ms: 5, maxMs: 5 });
     const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(timing(hundred)).toEqual({ count: 100, p50Ms: 50, p99Ms: 99, maxMs: 100 });
+    expect(timing([30, 10, 20])).toEqual({ count: 3, p50Ms: 20, p99Ms: 30, maxMs: 30 });
+    expect(timing([1.26, 1.04])).toEqual({ count: 2, p50Ms: 1, p99Ms: 1.3, maxMs: 1.3 });
   });
 
   it("counts notes past the limit without keeping them", async () => {

@@ -1,7 +1,8 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { formatKey, parseKey } from "../../src/access/key-format.ts";
 import { sample } from "../../src/http/samples.ts";
+import { randomText } from "../../src/registry/key-hash.ts";
 
 const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const text = (length: number) => fc.string({ unit: fc.constantFrom(...LETTERS), minLength: length, maxLength: length });
@@ -60,5 +61,21 @@ describe("a tenant's key", () => {
   it("has the checksum that others compute as CRC-32", () => {
     // By zlib, in the digits of base 62.
     expect(formatKey({ tenant: "acme", id: "0".repeat(12), secret: "0".repeat(43) }).slice(-6)).toBe("1jNpnS");
+  });
+});
+
+describe("the text of a secret", () => {
+  afterEach(() => vi.restoreAllMocks());
+
+  it("has each letter as often as any other: bytes past the last whole alphabet are drawn again", () => {
+    const drawn: number[][] = [
+      [248, 249, 255, 0],
+      [61, 62, 247, 254],
+    ];
+    vi.spyOn(crypto, "getRandomValues").mockImplementation((array) => {
+      if (array instanceof Uint8Array) array.set(drawn.shift() ?? []);
+      return array;
+    });
+    expect(randomText(4)).toBe("0z0z");
   });
 });

@@ -180,6 +180,21 @@ describe("the day of a tenant, as its sessions' isolates see to it", () => {
     expect(tenant.total(startOfDay(clock.at))).toBe(2);
   });
 
+  test("is told of what could not be told when it was over, though nothing came to that day any more", async () => {
+    const { clock, tenant, isolates } = setUp();
+    const [isolate] = isolates;
+    const limits = { tenantMessagesPerDay: 100 };
+    clock.at = startOfDay(NOON) + DAY_MS - 1;
+    tenant.state = "away";
+    expect(await isolate?.append(3, limits)).toBe(true);
+    expect(tenant.calls).toBe(1);
+    tenant.state = "there";
+    clock.at += 10_000;
+    expect(await isolate?.append(1, limits)).toBe(true);
+    expect(tenant.total(startOfDay(NOON))).toBe(3);
+    expect(tenant.total(startOfDay(clock.at))).toBe(1);
+  });
+
   test("takes an answer of yesterday for none, and one of today that came with the settings for what it is", async () => {
     const { clock, isolates } = setUp();
     const limits = { tenantMessagesPerDay: 10 };
