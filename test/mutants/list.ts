@@ -1,8 +1,18 @@
 import type { Mutant } from "../../scripts/mutants/mutant.ts";
 import { ACCESS_MUTANTS } from "./access.ts";
 import { ARCHIVE_MUTANTS } from "./archive.ts";
+import { CLIENT_MUTANTS } from "./client.ts";
+import { CONFIG_MUTANTS } from "./config.ts";
+import { CONTRACT_MUTANTS } from "./contracts.ts";
+import { HTTP_MUTANTS } from "./http.ts";
+import { IMPORT_MUTANTS } from "./import.ts";
 import { JOB_MUTANTS } from "./jobs.ts";
+import { MAINTENANCE_MUTANTS } from "./maintenance.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
+import { PIPELINE_MUTANTS } from "./pipeline.ts";
+import { REGISTRY_MUTANTS } from "./registry.ts";
+import { RPC_MUTANTS } from "./rpc.ts";
+import { SERVICE_MUTANTS } from "./service.ts";
 import { SESSION_MUTANTS } from "./session.ts";
 import { SUMMARIZER_MUTANTS } from "./summarizer.ts";
 import { TELEMETRY_MUTANTS } from "./telemetry.ts";
@@ -11,8 +21,18 @@ import { TELEMETRY_MUTANTS } from "./telemetry.ts";
 export const MUTANTS: readonly Mutant[] = [
   ...ACCESS_MUTANTS,
   ...ARCHIVE_MUTANTS,
+  ...CLIENT_MUTANTS,
+  ...CONFIG_MUTANTS,
+  ...CONTRACT_MUTANTS,
+  ...HTTP_MUTANTS,
+  ...IMPORT_MUTANTS,
   ...JOB_MUTANTS,
+  ...MAINTENANCE_MUTANTS,
   ...MEMORY_MUTANTS,
+  ...PIPELINE_MUTANTS,
+  ...REGISTRY_MUTANTS,
+  ...RPC_MUTANTS,
+  ...SERVICE_MUTANTS,
   ...SESSION_MUTANTS,
   ...SUMMARIZER_MUTANTS,
   ...TELEMETRY_MUTANTS,
