@@ -25,7 +25,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a file whose stream is spent is sent a second time",
     file: "client/src/connection.ts",
-    replace: " || request.lines !== undefined) throw error;",
+    replace: " || isOnce) throw error;",
     by: ") throw error;",
     tests: ["unit/client"],
   },
@@ -53,8 +53,8 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a character that two pieces share is broken",
     file: "client/src/lines.ts",
-    replace: "decoder.decode(value, { stream: !done })",
-    by: "decoder.decode(value)",
+    replace: "(rest + decoder.decode(value, { stream: !done }))",
+    by: "(rest + decoder.decode(value))",
     tests: ["unit/client"],
   },
   {

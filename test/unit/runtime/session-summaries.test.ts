@@ -1,21 +1,22 @@
 import { describe, expect, it } from "vitest";
-import type { ItemLine, MessageLine } from "../../../src/contracts/transfer.ts";
+import type { EndLine, ItemLine, MessageLine } from "../../../src/contracts/transfer.ts";
 import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/carrying.ts";
 import { oweCopy, saveCopyPage } from "../../../src/session/copying.ts";
 import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import {
+  beginProgress,
+  finishImport,
+  ImportedItems,
+  importFault,
+  type NumberedLine,
+  saveLines,
+} from "../../../src/session/importing.ts";
 import { tellCopies, upTo } from "../../../src/session/lineage.ts";
 import { startOfDay } from "../../../src/session/quota.ts";
 import { oweRebuild } from "../../../src/session/rebuilding.ts";
 import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/redo.ts";
 import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summarizing.ts";
-import {
-  finishImport,
-  importFault,
-  type NumberedLine,
-  readExportEnd,
-  readExportHead,
-  saveImportPage,
-} from "../../../src/session/transfer.ts";
+import { readExportEnd, readExportHead } from "../../../src/session/transfer.ts";
 import { INCARNATION, itemOf, NodeSession, NOON } from "./node-session.ts";
 
 const SAID = { kind: "fact", status: "current" } as const;
@@ -233,7 +234,7 @@ describe("an exported session", () => {
     const session = withMessages(3);
     const head = readExportHead(session.store, session.row);
     change(session);
-    expect(readExportEnd(session.store, session.row, head).end).toMatchObject({ messages: 3, complete });
+    expect(readExportEnd(session.store, session.row, head, null).end).toMatchObject({ messages: 3, complete });
   });
 });
 
@@ -261,10 +262,19 @@ describe("an imported line", () => {
     line: { type: "item", id: "1.1", fromVersion: 1, ...SAID, text: "hello", sourceSeqs: [1], ...more },
   });
 
-  const copying = { kind: "import", until: NOON, sourceChanges: null } as const;
+  const progress = beginProgress("import", 1, 1_000);
+  const copying = { kind: "import", until: NOON, sourceChanges: null, progress } as const;
   const importing = (lines: readonly NumberedLine[]) => {
     const session = new NodeSession({ copying });
-    return { session, saved: saveImportPage(session.store, lines) };
+    const numbered = lines.map(({ line }, at) => ({ line, number: at + 2 }));
+    const saved = saveLines(
+      session.store,
+      beginProgress("import", 1, 1_000),
+      new ImportedItems(),
+      numbered,
+      lines.length + 1,
+    );
+    return { session, saved };
   };
   const three = [message(1), message(2), message(3)];
 
@@ -296,20 +306,41 @@ describe("an imported line", () => {
     ],
     ["an item that nobody said", [...three, summary(1, 2), item({ text: "Paris, 1789" })], 1],
   ])("with %s is taken", (_, lines, dropped) => {
-    expect(importing(lines).saved).toEqual({ ok: true, value: { dropped } });
+    expect(importing(lines).saved).toMatchObject({ ok: true, value: { dropped, throughLine: lines.length + 1 } });
   });
 
-  it("is counted against the end, those that were dropped among them", () => {
-    const { session } = importing([...three, summary(1, 2), item()]);
-    const end = { type: "end", messages: 3, summaries: 1, items: 1, complete: true } as const;
-    expect(importFault(session.store, end, 0)).toBeNull();
-    expect(importFault(session.store, end, 1)?.code).toBe("validation_failed");
-    for (const wrong of [{ messages: 2 }, { summaries: 2 }, { items: 2 }]) {
-      expect(importFault(session.store, { ...end, ...wrong }, 0)?.code).toBe("validation_failed");
-    }
-    finishImport(session.store, session.row, [], session.newId, NOON);
+  const end = (more: Partial<EndLine> = {}): NumberedLine => ({
+    number: 11,
+    line: { type: "end", messages: 3, summaries: 1, items: 2, complete: true, ...more },
+  });
+
+  it.each([
+    ["that says that an edit overtook it", [...three, end({ complete: false })]],
+    ["with a line after it", [...three, end(), item()]],
+  ])("of the end %s is refused", (_, lines) => {
+    expect(importing(lines).saved).toMatchObject({ ok: false, fault: { code: "validation_failed" } });
+  });
+
+  it.each([
+    ["what came", {}, undefined],
+    ["a message less", { messages: 2 }, "validation_failed"],
+    ["a summary more", { summaries: 2 }, "validation_failed"],
+    ["no item that was dropped", { items: 1 }, "validation_failed"],
+  ])("of the end that counts %s ends the import, or not", (_, more, code) => {
+    const items = [item(), item({ id: "1.2", text: "Paris, 1789" })];
+    const { session, saved } = importing([...three, summary(1, 2), ...items, end(more)]);
+    if (!saved.ok) throw new Error(saved.fault.detail);
+    expect(importFault(session.store, saved.value)?.code).toBe(code);
+    if (code !== undefined) return;
+    finishImport(session.store, session.row, saved.value, session.newId, NOON);
     expect(session.row.copying).toBeNull();
     expect(session.job("archive")).toBeDefined();
+  });
+
+  it("is missed where the file ends before its end", () => {
+    const { session, saved } = importing(three);
+    if (!saved.ok) throw new Error(saved.fault.detail);
+    expect(importFault(session.store, saved.value)?.facts).toEqual({ line: 5 });
   });
 });
 
