@@ -50,6 +50,10 @@ export interface DirectoryEntry extends ListedSession {
 
 /** Rows looked at for one page at most, so that a filter that nothing matches cannot scan a large directory in one request. */
 const MAX_SCANNED_ROWS = 5_000;
+/** With 4 KiB of metadata each they are one MiB, of which a page that is soon full needs little. */
+const SCANNED_AT_ONCE = 250;
+
+type ScannedRow = { session: string; created_at: number; metadata: string; expired_at: number | null };
 
 const EXPIRY_COLUMNS = `
   ALTER TABLE sessions ADD COLUMN expired_at INTEGER;
@@ -269,37 +273,44 @@ export class DirectoryEntries {
 
   /** Newest first. `scanEnd` is where a scan stopped that found too little in the rows it may look at; null if it saw all. */
   list(query: DirectoryQuery): DirectoryPage {
-    const after = query.after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
     const filters = Object.entries(query.metadata);
-    const mostRows = filters.length === 0 ? query.limit : MAX_SCANNED_ROWS;
-    const rows = this.#sql
-      .exec<{ session: string; created_at: number; metadata: string; expired_at: number | null }>(
+    const entries: DirectoryEntry[] = [];
+    let scanned = 0;
+    let last: DirectoryCursor | null = query.after;
+    while (entries.length < query.limit && scanned < MAX_SCANNED_ROWS) {
+      const wanted = filters.length === 0 ? query.limit : SCANNED_AT_ONCE;
+      const rows = this.#page(last, Math.min(wanted, MAX_SCANNED_ROWS - scanned));
+      for (const row of rows) {
+        if (entries.length >= query.limit) break;
+        scanned += 1;
+        last = { createdAt: row.created_at, session: row.session };
+        const metadata: Metadata = JSON.parse(row.metadata);
+        if (!filters.every(([key, value]) => asText(metadata[key]) === value)) continue;
+        entries.push({
+          id: row.session,
+          createdAt: new Date(row.created_at).toISOString(),
+          createdAtMs: row.created_at,
+          metadata,
+          ...(row.expired_at === null ? {} : { expiredAt: new Date(row.expired_at).toISOString() }),
+        });
+      }
+      if (rows.length < wanted) break;
+    }
+    return { entries, scanEnd: scanned >= MAX_SCANNED_ROWS ? last : null };
+  }
+
+  #page(after: DirectoryCursor | null, limit: number): ScannedRow[] {
+    const { createdAt, session } = after ?? { createdAt: Number.MAX_SAFE_INTEGER, session: "" };
+    return this.#sql
+      .exec<ScannedRow>(
         `SELECT session, created_at, metadata, expired_at FROM sessions
          WHERE is_arriving = 0 AND (created_at < ?1 OR (created_at = ?1 AND session < ?2))
          ORDER BY created_at DESC, session DESC LIMIT ?3`,
-        after.createdAt,
-        after.session,
-        mostRows,
+        createdAt,
+        session,
+        limit,
       )
       .toArray();
-    const entries: DirectoryEntry[] = [];
-    let scanned = 0;
-    let last: DirectoryCursor | null = null;
-    for (const row of rows) {
-      if (entries.length >= query.limit) break;
-      scanned += 1;
-      last = { createdAt: row.created_at, session: row.session };
-      const metadata: Metadata = JSON.parse(row.metadata);
-      if (!filters.every(([key, value]) => asText(metadata[key]) === value)) continue;
-      entries.push({
-        id: row.session,
-        createdAt: new Date(row.created_at).toISOString(),
-        createdAtMs: row.created_at,
-        metadata,
-        ...(row.expired_at === null ? {} : { expiredAt: new Date(row.expired_at).toISOString() }),
-      });
-    }
-    return { entries, scanEnd: scanned >= MAX_SCANNED_ROWS ? last : null };
   }
 }
 

@@ -6,6 +6,8 @@ import type { UserRef } from "../contracts/user.ts";
 
 /** Failures kept at most; the oldest go first. The truth of each job stays in its session object. */
 const MAX_FAILURES = 10_000;
+/** Names of jobs that are held at once, of a list that may be all of one user's. */
+const DELETED_AT_ONCE = 500;
 
 const OF_USER = "failure ->> '$.tenant' = ? AND failure ->> '$.owner' = ?";
 const AMONG = "job_id IN (SELECT value FROM json_each(?))";
@@ -87,23 +89,30 @@ export class FailedJobs {
     );
   }
 
-  /** Newest first. */
-  ofUser({ tenant, owner }: UserRef): Failure[] {
-    return this.#read(
-      `SELECT failure FROM failures WHERE ${OF_USER} ORDER BY last_failed_at DESC, job_id DESC`,
-      tenant,
-      owner,
-    );
+  countOfUser({ tenant, owner }: UserRef): number {
+    return this.#sql
+      .exec<{ count: number }>(`SELECT count(*) AS count FROM failures WHERE ${OF_USER}`, tenant, owner)
+      .one().count;
   }
 
   /** What was noted is overwritten first: a row that is only deleted stays in its page. */
-  deleteOfUser(user: UserRef): void {
-    const jobs = JSON.stringify(this.ofUser(user).map(({ jobId }) => jobId));
-    this.#sql.exec(
-      `UPDATE failures SET failure = printf('%*s', length(CAST(failure AS BLOB)), '') WHERE ${AMONG}`,
-      jobs,
-    );
-    this.#sql.exec(`DELETE FROM failures WHERE ${AMONG}`, jobs);
+  deleteOfUser({ tenant, owner }: UserRef): void {
+    for (;;) {
+      const found = this.#sql
+        .exec<{ job_id: string }>(
+          `SELECT job_id FROM failures WHERE ${OF_USER} LIMIT ${DELETED_AT_ONCE}`,
+          tenant,
+          owner,
+        )
+        .toArray();
+      if (found.length === 0) return;
+      const jobs = JSON.stringify(found.map((row) => row.job_id));
+      this.#sql.exec(
+        `UPDATE failures SET failure = printf('%*s', length(CAST(failure AS BLOB)), '') WHERE ${AMONG}`,
+        jobs,
+      );
+      this.#sql.exec(`DELETE FROM failures WHERE ${AMONG}`, jobs);
+    }
   }
 
   /** @param tenant whose jobs; null: everybody's */

@@ -146,8 +146,11 @@ export class OperationRuns {
 
   /** Takes a user out of all that is told. Idempotent. What stood there is overwritten first: a changed row leaves its old words in its page. */
   forgetUser({ tenant, owner }: UserRef, now: number): void {
-    for (const row of this.#sql.exec<{ run: string }>("SELECT run FROM operation_runs").toArray()) {
-      const run: OperationRun = JSON.parse(row.run);
+    // One after the other: a run tells of up to hundreds of sessions, and there are up to a thousand runs.
+    const ids = this.#sql.exec<{ id: string }>("SELECT id FROM operation_runs").toArray();
+    for (const { id } of ids) {
+      const run = this.byId(id);
+      if (run === null) continue;
       const isAbout = run.tenant === tenant && run.user === owner;
       const others = (named: OperationReport["failures"]): OperationReport["failures"] =>
         named.filter((one) => one.tenant !== tenant || one.user !== owner);

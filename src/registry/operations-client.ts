@@ -24,8 +24,6 @@ export interface OperationsClient {
   count(): Promise<number>;
   /** @param tenant what is about it; null: about all */
   stats(tenant: string | null): Promise<OperationsStats>;
-  /** Newest first. */
-  listOfUser(user: UserRef): Promise<Failure[]>;
   /** Idempotent. */
   clearUser(user: UserRef): Promise<void>;
   countOfUser(user: UserRef): Promise<number>;
@@ -69,7 +67,6 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     list: (limit, after, filter = {}) => stub().list(limit, after, filter),
     count: () => stub().count(),
     stats: (tenant) => stub().stats(tenant),
-    listOfUser: ({ tenant, owner }) => stub().listOfUser({ tenant, owner }),
     clearUser: ({ tenant, owner }) => stub().clearUser({ tenant, owner }),
     countOfUser: ({ tenant, owner }) => stub().countOfUser({ tenant, owner }),
     noteTenant: (tenant) => stub().noteTenant(tenant),

@@ -96,11 +96,6 @@ export class Operations extends DurableObject {
     return this.#failures.list(limit, after, filter);
   }
 
-  /** Of one user, newest first. */
-  async listOfUser(user: UserRef): Promise<Failure[]> {
-    return this.#failures.ofUser(user);
-  }
-
   /** Idempotent. */
   async clearUser(user: UserRef): Promise<void> {
     this.ctx.storage.transactionSync(() => {
@@ -110,7 +105,7 @@ export class Operations extends DurableObject {
   }
 
   async countOfUser(user: UserRef): Promise<number> {
-    return this.#failures.ofUser(user).length;
+    return this.#failures.countOfUser(user);
   }
 
   async count(): Promise<number> {

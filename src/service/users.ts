@@ -1,6 +1,7 @@
 import { isArchiveAway } from "../archive/database.ts";
 import { readSessionItems } from "../archive/memories.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
+import type { Failure } from "../contracts/job.ts";
 import { MAX_PAGE_SIZE } from "../contracts/limits.ts";
 import { type ListedSession, type SessionRef, TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
 import type { Item } from "../contracts/summary.ts";
@@ -42,12 +43,24 @@ async function* userLines(call: Call, userId: string, user: UserRef | null): Asy
       if (isWhole) sessions += 1;
       else unavailable += 1;
     }
-    for (const failure of await call.parts.operations.listOfUser(user)) {
+    for await (const failure of failuresOf(call, user)) {
       yield { type: "failure", ...failure };
       failures += 1;
     }
   }
   yield { type: "user-end", sessions, unavailable, failures };
+}
+
+/** Newest first, page by page. One that fails again between two pages moves to the front of the list, and may be left out. */
+async function* failuresOf(call: Call, { tenant, owner }: UserRef): AsyncGenerator<Failure> {
+  let after: Parameters<Call["parts"]["operations"]["list"]>[1] = null;
+  for (;;) {
+    const page: Failure[] = await call.parts.operations.list(MAX_PAGE_SIZE, after, { tenant, user: owner });
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < MAX_PAGE_SIZE) return;
+    after = { at: Date.parse(last.lastFailedAt), jobId: last.jobId };
+  }
 }
 
 async function* sessionsOf(call: Call, { tenant, owner }: UserRef): AsyncGenerator<ListedSession> {

@@ -17,6 +17,9 @@ export interface OwedAuditRow {
   readonly sends: number;
 }
 
+/** Each is a range of appends by up to eight principals, some KB, and a message to the queue: an alarm has no time for a thousand. */
+const MAX_DUE_AT_ONCE = 50;
+
 /** Every SQL statement about the audit. No decision is taken here. */
 export class AuditStore {
   readonly #sql: SqlStorage;
@@ -57,9 +60,13 @@ export class AuditStore {
     );
   }
 
+  /** Some of what is due, the longest due first: the next alarm takes the rest. */
   due(now: number): OwedAuditRow[] {
     return this.#sql
-      .exec("SELECT id, events, sends FROM owed_audits WHERE next_send_at <= ?", now)
+      .exec(
+        `SELECT id, events, sends FROM owed_audits WHERE next_send_at <= ? ORDER BY next_send_at, id LIMIT ${MAX_DUE_AT_ONCE}`,
+        now,
+      )
       .toArray()
       .map((row) => ({
         id: text(row["id"]),

@@ -264,7 +264,9 @@ describe("promise 9: erasing a user", () => {
       expect(nextSendAt).toBeLessThan(Date.now() + 360_000);
     }
     const operations = pipelineParts().operations;
-    expect(await operations.listOfUser(user)).toMatchObject([{ kind: "erase-user", jobId, attempts: 4 }]);
+    expect(await operations.list(10, null, { tenant: user.tenant, user: user.owner })).toMatchObject([
+      { kind: "erase-user", jobId, attempts: 4 },
+    ]);
     const report = await finish(user, jobId);
     expect(report.lastError).toBeUndefined();
     expect(await operations.countOfUser(user)).toBe(0);

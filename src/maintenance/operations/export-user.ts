@@ -14,8 +14,8 @@ export const exportUser: Operation = {
     const slice = await sessions.slice(request, cursor, parts, runId);
     if (slice.cursor !== null) return slice;
     const { tenant = "", user: owner = "" } = request;
-    const failed = await parts.operations.listOfUser({ tenant, owner });
-    const counts = failed.length === 0 ? slice.counts : { ...slice.counts, "failed-jobs": failed.length };
+    const failed = await parts.operations.countOfUser({ tenant, owner });
+    const counts = failed === 0 ? slice.counts : { ...slice.counts, "failed-jobs": failed };
     return { ...slice, counts, notes: [WHERE] };
   },
 };

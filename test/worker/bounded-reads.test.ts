@@ -1,0 +1,204 @@
+import { runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import type { RawAuditEvent } from "../../src/contracts/audit.ts";
+import { unwrap } from "../../src/contracts/errors.ts";
+import type { Failure } from "../../src/contracts/job.ts";
+import type { Metadata, SessionRef } from "../../src/contracts/session.ts";
+import { userTransferLineSchema } from "../../src/contracts/user.ts";
+import { DirectoryEntries } from "../../src/registry/directory-entries.ts";
+import { FailedJobs, FAILURES_SCHEMA } from "../../src/registry/failed-jobs.ts";
+import { OperationRuns } from "../../src/registry/operation-runs.ts";
+import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { AuditStore } from "../../src/session/audit-store.ts";
+import { birthOf, freshRef, said } from "../support/worker-chat.ts";
+import { request } from "../support/worker-lifetime.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
+
+/** What grows with a session, a user or a deployment is read in pieces: none of them is held at once, whatever there is. */
+
+interface Counted {
+  /** Rows that were read of tables and indexes. */
+  rows: number;
+  /** Rows that the widest of the statements gave. */
+  widest: number;
+  /** Statements that gave more than one. */
+  many: string[];
+}
+
+/** Runs a body on the storage of an object, and counts what its statements read. */
+function counting<T>(
+  storage: SqlStorage,
+  body: (sql: SqlStorage) => T,
+): { readonly result: T; readonly read: Counted } {
+  const read: Counted = { rows: 0, widest: 0, many: [] };
+  const sql = new Proxy(storage, {
+    get: (target, name) => {
+      if (name !== "exec") return Reflect.get(target, name, target);
+      return (query: string, ...values: unknown[]) => {
+        const cursor = target.exec(query, ...values);
+        const toArray = cursor.toArray.bind(cursor);
+        Object.defineProperty(cursor, "toArray", {
+          value: () => {
+            const rows = toArray();
+            read.rows += cursor.rowsRead;
+            read.widest = Math.max(read.widest, rows.length);
+            if (rows.length > 1) read.many.push(query);
+            return rows;
+          },
+        });
+        return cursor;
+      };
+    },
+  });
+  return { result: body(sql), read };
+}
+
+function failureOf(tenant: string, owner: string, at: number): Failure {
+  const failedAt = new Date(Date.UTC(2026, 0, 1) + at * 1_000).toISOString();
+  return {
+    jobId: crypto.randomUUID(),
+    kind: "summarize",
+    tenant,
+    owner,
+    session: `s${at}`,
+    state: "retrying",
+    reason: "timeout",
+    attempts: 3,
+    firstError: "timeout",
+    lastError: "timeout",
+    firstFailedAt: failedAt,
+    lastFailedAt: failedAt,
+  };
+}
+
+function eventOf({ tenant, owner, session }: SessionRef): RawAuditEvent {
+  return {
+    id: crypto.randomUUID(),
+    at: new Date().toISOString(),
+    tenant,
+    owner,
+    actor: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa" },
+    session,
+    action: "appendMessages",
+    result: "ok",
+    requestId: null,
+    from: null,
+    details: { fromSeq: 1, throughSeq: 1 },
+  };
+}
+
+describe("sessions of an owner by their metadata", () => {
+  const SESSIONS = 3_000;
+
+  async function listed(metadata: Metadata, limit: number) {
+    const stub = env.DIRECTORY.get(env.DIRECTORY.newUniqueId());
+    return runInDurableObject(stub, (_, state) => {
+      new DirectoryEntries(state.storage.sql).make();
+      state.storage.sql.exec(
+        `INSERT INTO sessions (session, created_at, metadata)
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${SESSIONS})
+         SELECT printf('s%05d', i), i, json_object('topic', CASE i % 10 WHEN 0 THEN 'boats' ELSE 'trains' END) FROM n`,
+      );
+      return counting(state.storage.sql, (sql) =>
+        new DirectoryEntries(sql).list({ limit, after: null, metadata: { topic: String(metadata["topic"]) } }),
+      );
+    });
+  }
+
+  it("are read no further than the page needs", async () => {
+    const { result, read } = await listed({ topic: "boats" }, 20);
+    expect(result.entries.map(({ id }) => id)).toEqual(
+      Array.from({ length: 20 }, (_, index) => `s${String(SESSIONS - 10 * index).padStart(5, "0")}`),
+    );
+    expect(result.scanEnd).toBeNull();
+    expect(read.rows).toBeLessThanOrEqual(1_000);
+    expect(read.widest).toBeLessThanOrEqual(250);
+  });
+
+  it("are never held all at once, where nothing fits", async () => {
+    const { result, read } = await listed({ topic: "planes" }, 20);
+    expect(result).toEqual({ entries: [], scanEnd: null });
+    expect(read.widest).toBeLessThanOrEqual(250);
+  });
+});
+
+describe("events that a session owes the audit", () => {
+  it("are read some at a time, those that wait longest first, until all are sent", async () => {
+    const ref = freshRef();
+    unwrap(await sessionAt(ref).append({ messages: [said("hello")] }, birthOf(ref)));
+    const owed = await runInDurableObject(stubAt(ref), async (session, { storage }) => {
+      await storage.deleteAlarm();
+      const [columns] = storage.sql.exec("SELECT count(*) AS owed FROM owed_audits").toArray();
+      expect(columns).toEqual({ owed: 0 });
+      for (let at = 1; at <= 120; at += 1) new AuditStore(storage.sql).owe(`range-${at}`, [eventOf(ref)], at);
+      const { result, read } = counting(storage.sql, (sql) => new AuditStore(sql).due(Date.now()));
+      expect(result.map(({ id }) => id)).toEqual(Array.from({ length: 50 }, (_, index) => `range-${index + 1}`));
+      expect(read.widest).toBe(50);
+      const left: unknown[] = [];
+      for (let alarms = 0; alarms < 3; alarms += 1) {
+        await session.alarm();
+        left.push(storage.sql.exec("SELECT count(*) AS owed FROM owed_audits").one()["owed"]);
+      }
+      return left;
+    });
+    expect(owed).toEqual([70, 20, 0]);
+  });
+});
+
+describe("failed jobs of a user", () => {
+  it("are forgotten in pieces, and nobody else's with them", async () => {
+    const stub = env.OPERATIONS.get(env.OPERATIONS.newUniqueId());
+    await runInDurableObject(stub, (_, { storage }) => {
+      storage.sql.exec(FAILURES_SCHEMA);
+      const all = new FailedJobs(storage.sql);
+      for (let at = 0; at < 1_100; at += 1) all.put(failureOf("test", "ada", at));
+      all.put(failureOf("test", "bob", 1));
+      all.put(failureOf("other", "ada", 1));
+      expect(all.countOfUser({ tenant: "test", owner: "ada" })).toBe(1_100);
+      const { read } = counting(storage.sql, (sql) =>
+        new FailedJobs(sql).deleteOfUser({ tenant: "test", owner: "ada" }),
+      );
+      expect(read.widest).toBeLessThanOrEqual(500);
+      expect(all.countOfUser({ tenant: "test", owner: "ada" })).toBe(0);
+      expect(all.list(10, null).map(({ tenant, owner }) => `${tenant}/${owner}`)).toEqual(
+        expect.arrayContaining(["test/bob", "other/ada"]),
+      );
+    });
+  });
+
+  it("are all in the user's export, page by page", async () => {
+    const user = `u-${crypto.randomUUID()}`;
+    const operations = createOperationsClient(env.OPERATIONS);
+    const failures = Array.from({ length: 230 }, (_, at) => failureOf("test", user, at));
+    for (const failure of failures) await operations.report(failure);
+    const { text } = await request("GET", `/users/${user}`, undefined, user);
+    const lines = text
+      .trim()
+      .split("\n")
+      .map((line) => userTransferLineSchema.parse(JSON.parse(line)));
+    expect(lines.at(-1)).toMatchObject({ type: "user-end", failures: 230 });
+    const told = lines.flatMap((line) => (line.type === "failure" ? [line.jobId] : []));
+    expect(told).toEqual(failures.toReversed().map(({ jobId }) => jobId));
+    await operations.clearUser({ tenant: "test", owner: user });
+  });
+});
+
+describe("what operations told of a user", () => {
+  it("is forgotten run by run", async () => {
+    const stub = env.OPERATIONS.get(env.OPERATIONS.newUniqueId());
+    await runInDurableObject(stub, (_, { storage }) => {
+      const runs = new OperationRuns(storage.sql);
+      for (let at = 0; at < 40; at += 1) {
+        const user = at % 2 === 0 ? "ada" : "bob";
+        runs.begin(`run-${at}`, { op: "verify", tenant: "test", user, dryRun: false, sliceSize: 50 }, "running", at);
+      }
+      const { read } = counting(storage.sql, (sql) =>
+        new OperationRuns(sql).forgetUser({ tenant: "test", owner: "ada" }, 100),
+      );
+      expect(read.many).toEqual(["SELECT id FROM operation_runs"]);
+      expect(runs.list(100, null).filter(({ user }) => user === "ada")).toEqual([]);
+      expect(runs.list(100, null).filter(({ user }) => user === "bob")).toHaveLength(20);
+    });
+  });
+});
