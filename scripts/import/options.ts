@@ -18,7 +18,8 @@ an id from its source, or one made from its content and how often it came up in 
 
 Formats, told by content:
   threadkeep  JSON Lines, a message a line: {"session", "id"?, "role", "content", "author"?, "occurredAt"?, "metadata"?};
-              a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it
+              a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it.
+              Of an exported session the messages alone: POST /v1/import, or /v1/sessions/{id}/imports in parts, takes all of it
   openai      JSON Lines, a conversation a line: {"messages": […]}; tool calls, images and files become parts
   chatgpt     conversations.json of a ChatGPT export; the branch that was last seen
   qmsum       JSON Lines, a meeting a line: {"meeting_transcripts": [{"speaker", "content"}]}

@@ -66,6 +66,18 @@ describe("our JSON Lines", () => {
     expect(notes(entries, "bad")).toEqual(['chat.jsonl:1: has an unknown field "occuredAt"']);
   });
 
+  it("take the messages of an exported session, but for those that were erased", () => {
+    const line = { type: "message", role: "user", createdAt: "2026-01-02T03:04:05Z" };
+    const entries = readAll(
+      { type: "session", format: "threadkeep-session", formatVersion: 1, id: "one", metadata: {}, settings: {} },
+      { ...line, seq: 1, id: "m-1", content: "hello", editedAt: "2026-01-02T03:05:05Z" },
+      { ...line, seq: 2, id: "m-2", erasedAt: "2026-01-02T03:06:05Z" },
+    );
+    expect(turns(entries)).toMatchObject([{ id: "m-1", content: "hello" }]);
+    expect(skipped(entries)).toEqual(["erased message"]);
+    expect(notes(entries, "bad")).toEqual([]);
+  });
+
   it("leave erased messages and kinds of lines that are not known out, each in its own way", () => {
     const entries = readAll(
       { type: "message", id: "e", role: "user", content: "", erased: true },

@@ -7,7 +7,7 @@ import { fileStem } from "../names.ts";
 
 const MESSAGE_FIELDS = new Set(["type", "session", "id", "role", "author", "content", "occurredAt", "metadata"]);
 /** What a stored message has besides: the service gives these anew. */
-const STORED_FIELDS = new Set(["seq", "createdAt", "editedAt", "tokens", "erased"]);
+const STORED_FIELDS = new Set(["seq", "createdAt", "editedAt", "erasedAt", "tokens", "erased"]);
 
 /** Reads the lines of one file, in order: a session line speaks for those after it. */
 export class ThreadkeepReader {
@@ -44,7 +44,8 @@ export class ThreadkeepReader {
     if (unknownField !== undefined) {
       return { kind: "bad", place, reason: `has an unknown field ${JSON.stringify(unknownField.slice(0, 80))}` };
     }
-    if (value["erased"] === true) return { kind: "skipped", reason: "erased message" };
+    if (value["erased"] === true || value["erasedAt"] !== undefined)
+      return { kind: "skipped", reason: "erased message" };
     const { session, id, role, author, content, occurredAt, metadata } = value;
     if (session !== undefined && asText(session) === undefined) {
       return { kind: "bad", place, reason: "session must be a text" };
