@@ -69,8 +69,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "stale-archive-write": [
     {
       file: "archive/sessions.ts",
-      replace: "if (held.rev >= write.rev || held.erasedAt !== null)",
-      by: "if (held.erasedAt !== null)",
+      replace: "if (held.rev >= write.rev) {",
+      by: "if (held.rev > write.rev + 1_000_000) {",
     },
   ],
   "change-of-an-archived-message-not-sent": [

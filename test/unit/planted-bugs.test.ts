@@ -1,0 +1,14 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { patchesOf, PLANTED_BUGS, SOUND } from "../support/simulation/planted-bugs.ts";
+
+const SOURCES = new URL("../../src/", import.meta.url);
+
+describe("what the simulation replaces in the source text", () => {
+  it.each([SOUND, ...Object.keys(PLANTED_BUGS)])("stands there exactly once: %s", (variant) => {
+    for (const { file, replace } of patchesOf(variant)) {
+      const text = readFileSync(new URL(file, SOURCES), "utf8");
+      expect(text.split(replace).length - 1, `${file}: ${replace}`).toBe(1);
+    }
+  });
+});
