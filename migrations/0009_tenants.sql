@@ -19,17 +19,8 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- The roles of Supabase's API have nothing to do with these tables and functions. Supabase grants them everything on whatever is made in
--- this schema, and service_role passes every policy; users ask the service, which knows what was erased and what they may have.
-DROP POLICY "own" ON "sessions";
---> statement-breakpoint
-DROP POLICY "own" ON "summaries";
---> statement-breakpoint
-DROP POLICY "own" ON "summary_items";
---> statement-breakpoint
-DROP POLICY "own" ON "messages";
---> statement-breakpoint
--- The policies above were all that called it.
+-- anon and service_role have nothing to do with these tables and functions, and authenticated reads its own rows (0004, 0006) and no more.
+-- Supabase grants all three of them everything on whatever is made in this schema, and service_role passes every policy.
 REVOKE ALL ON FUNCTION memory_claim FROM PUBLIC;
 --> statement-breakpoint
 DO $$
@@ -50,6 +41,11 @@ BEGIN
   END LOOP;
 END
 $$;
+--> statement-breakpoint
+GRANT SELECT ON "sessions", "summaries", "summary_items", "messages" TO authenticated;
+--> statement-breakpoint
+-- The policies call it.
+GRANT EXECUTE ON FUNCTION memory_claim TO authenticated;
 --> statement-breakpoint
 -- A statement of the Worker's that takes so long is stuck, and a transaction that it left open holds locks. For this database alone: the
 -- role belongs to the whole server. Whoever may not change it has it changed with its password, by npm run migrate.

@@ -121,48 +121,116 @@ beforeAll(async () => {
 
 afterAll(() => withClient(databaseUrl, (client) => client.query(`drop database if exists ${database} with (force)`)));
 
-describe.each(API_ROLES)("%s, a role of Supabase's own API, to which Supabase grants all on what is made", (role) => {
-  const claims = { "request.jwt.claims": JSON.stringify({ sub: "ada", app_metadata: { tenant: "acme" } }) };
-  const settings = { ...claims, ...ofTenant("acme"), ...ACROSS };
+describe.each(["anon", "service_role"])(
+  "%s, a role of Supabase's own API, to which Supabase grants all on what is made",
+  (role) => {
+    const claims = { "request.jwt.claims": JSON.stringify({ sub: "ada", app_metadata: { tenant: "acme" } }) };
+    const settings = { ...claims, ...ofTenant("acme"), ...ACROSS };
 
-  it.each([...TABLES, "audit_events", "audit_events_default"])("has nothing to do with %s", async (table) => {
-    for (const statement of [
-      `select from ${table}`,
-      `delete from ${table}`,
-      `truncate ${table}`,
-      `update ${table} set tenant = ''`,
-      `insert into ${table} default values`,
-    ]) {
-      const refused = as(role, settings, (client) => refusal(client.query(statement)));
-      expect(await refused, statement).toMatch(/permission denied/);
-    }
-  });
+    it.each([...TABLES, "audit_events", "audit_events_default"])("has nothing to do with %s", async (table) => {
+      for (const statement of [
+        `select from ${table}`,
+        `delete from ${table}`,
+        `truncate ${table}`,
+        `update ${table} set tenant = ''`,
+        `insert into ${table} default values`,
+      ]) {
+        const refused = as(role, settings, (client) => refusal(client.query(statement)));
+        expect(await refused, statement).toMatch(/permission denied/);
+      }
+    });
 
-  it("may call no function", async () => {
-    for (const call of [
-      "select * from search_memory('acme', 'bob', 'boat', null, null, null, 10, 0)",
-      "select memory_terms('boat')",
-      "select * from retain_audit(400)",
-      "select memory_claim('sub')",
-    ]) {
-      expect(await as(role, settings, (client) => refusal(client.query(call))), call).toMatch(
-        /permission denied|does not exist/,
-      );
-    }
-  });
+    it("may call no function", async () => {
+      for (const call of [
+        "select * from search_memory('acme', 'bob', 'boat', null, null, null, 10, 0)",
+        "select memory_terms('boat')",
+        "select * from retain_audit(400)",
+        "select memory_claim('sub')",
+      ]) {
+        expect(await as(role, settings, (client) => refusal(client.query(call))), call).toMatch(
+          /permission denied|does not exist/,
+        );
+      }
+    });
 
-  it("has no right on anything that is there, whatever it is called", async () => {
-    const { rows } = await withClient(urlOf(database), (client) =>
-      client.query(
-        `select c.relname as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    it("has no right on anything that is there, whatever it is called", async () => {
+      const { rows } = await withClient(urlOf(database), (client) =>
+        client.query(
+          `select c.relname as name from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
          where n.nspname = 'public' and c.relkind in ('r', 'p', 'v', 'S') and has_table_privilege($1, c.oid, 'select, insert, update, delete, truncate')
          union all
          select p.proname from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
          where n.nspname = 'public' and has_function_privilege($1, p.oid, 'execute')`,
-        [role],
-      ),
-    );
-    expect(rows).toEqual([]);
+          [role],
+        ),
+      );
+      expect(rows).toEqual([]);
+    });
+  },
+);
+
+/** The claims of a user's token, as PostgREST hands them on. */
+function claimed(claims: string | null): Record<string, string> {
+  return claims === null ? {} : { "request.jwt.claims": claims };
+}
+
+const claimsOf = (sub: unknown, tenant: unknown): string => JSON.stringify({ sub, app_metadata: { tenant } });
+
+describe("authenticated, a user through Supabase's own API, to whom Supabase grants all on what is made", () => {
+  const ada = { ...claimed(claimsOf("ada", "acme")), ...ofTenant("acme"), ...ACROSS };
+
+  it("reads their own session, its summary and its items, and none that was erased, whatever they call themselves besides", async () => {
+    const own = {
+      sessions: ["acme-ada-live"],
+      summaries: 1,
+      items: ["Ada keeps a boat in Lisbon"],
+      messages: ["acme-ada-live"],
+    };
+    expect(await as("authenticated", claimed(claimsOf("ada", "acme")), visible)).toEqual(own);
+    expect(await as("authenticated", ada, visible)).toEqual(own);
+    expect(await as("authenticated", claimed(claimsOf("bob", "acme")), visible)).toMatchObject({
+      items: ["Bob keeps a boat in Porto"],
+    });
+    expect(await as("authenticated", claimed(claimsOf("ada", "other")), visible)).toMatchObject({
+      items: ["Another Ada keeps a boat"],
+    });
+  });
+
+  it.each([
+    ["a user unknown", claimsOf("eve", "acme")],
+    ["another tenant", claimsOf("bob", "other")],
+    ["the owner of the tenant's own sessions", claimsOf("-", "acme")],
+    ["no tenant", JSON.stringify({ sub: "ada" })],
+    [
+      "a tenant where users can write",
+      JSON.stringify({ sub: "ada", tenant: "acme", user_metadata: { tenant: "acme" } }),
+    ],
+    ["no sub", JSON.stringify({ app_metadata: { tenant: "acme" } })],
+    ["a null for the sub", claimsOf(null, "acme")],
+    ["a list for the sub", claimsOf(["ada"], "acme")],
+    ["an object for the tenant", claimsOf("ada", { name: "acme" })],
+    ["no claims", null],
+    ["empty claims", ""],
+    ["claims that are no JSON", '{"sub":"ada",'],
+    ["claims that are no object", '"ada"'],
+    ["claims that are null", "null"],
+  ])("sees nothing with the claims of %s", async (_, claims) => {
+    expect(await as("authenticated", { ...claimed(claims), ...ACROSS }, visible)).toEqual(NOTHING);
+  });
+
+  it.each(TABLES)("changes nothing in %s", async (table) => {
+    const changes = [`delete from ${table}`, `truncate ${table}`, `update ${table} set incarnation = ''`];
+    for (const change of [...changes, `insert into ${table} default values`]) {
+      const refused = as("authenticated", ada, (client) => refusal(client.query(change)));
+      expect(await refused).toMatch(/permission denied/);
+    }
+  });
+
+  it("may not call the search, which answers for any tenant, nor read the audit", async () => {
+    const search = as("authenticated", ada, (client) => refusal(client.query(SEARCH, ["acme", "bob", "boat"])));
+    expect(await search).toMatch(/permission denied/);
+    const audit = as("authenticated", ada, (client) => refusal(client.query("select from audit_events")));
+    expect(await audit).toMatch(/permission denied/);
   });
 });
 
