@@ -90,7 +90,7 @@ export const CLIENT_MUTANTS: readonly Mutant[] = [
     file: "client/src/read-back.ts",
     replace: "read.unshift(...data);",
     by: "read.push(...data);",
-    tests: ["unit/client", "system/client-ai-sdk"],
+    tests: ["unit/client.test"],
   },
   {
     name: "deleting a session that was never there goes well",

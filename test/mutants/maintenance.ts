@@ -90,7 +90,7 @@ export const MAINTENANCE_MUTANTS: readonly Mutant[] = [
     file: "src/maintenance/send-notices.ts",
     replace: '    if (posted.outcome === "away") return;\n',
     by: "",
-    tests: ["unit/alerts", "worker/alerts"],
+    tests: ["unit/runtime/pipeline"],
   },
   {
     name: "a session that changes under the eyes is told to be faulty",
@@ -125,6 +125,6 @@ export const MAINTENANCE_MUTANTS: readonly Mutant[] = [
     file: "src/maintenance/webhook.ts",
     replace: 'redirect: "manual"',
     by: 'redirect: "follow"',
-    tests: ["unit/alerts", "worker/alerts"],
+    tests: ["unit/runtime/pipeline"],
   },
 ];

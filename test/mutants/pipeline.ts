@@ -13,14 +13,14 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
     file: "src/pipeline/ask-summarizer.ts",
     replace: "failures + 1 >= MAKESHIFT_AFTER_FAILURES",
     by: "failures >= MAKESHIFT_AFTER_FAILURES",
-    tests: ["worker/promise-12-degraded-summaries"],
+    tests: ["unit/runtime/pipeline"],
   },
   {
     name: "what a model took for an answer that was no good is not counted",
     file: "src/pipeline/ask-summarizer.ts",
     replace: "const answer = usage === undefined ? made : { ...made, usage };",
     by: "const answer = made;",
-    tests: ["worker/spending", "worker/promise-12-degraded-summaries"],
+    tests: ["unit/runtime/pipeline"],
   },
   {
     name: "a refused stranger makes a key for whatever user they name",
@@ -90,14 +90,14 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
     file: "src/pipeline/job-ledger.ts",
     replace: 'model: model === "" ? before.model : model,',
     by: "model,",
-    tests: ["worker/metrics", "unit/metrics"],
+    tests: ["unit/runtime/pipeline"],
   },
   {
     name: "a clock that runs ahead makes a job wait for less than nothing",
     file: "src/pipeline/measured-job.ts",
     replace: "Math.max(0, startedAt - timestamp.getTime())",
     by: "startedAt - timestamp.getTime()",
-    tests: ["worker/metrics", "unit/metrics"],
+    tests: ["unit/runtime/pipeline"],
   },
   {
     name: "a job is listed one failure too late",

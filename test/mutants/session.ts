@@ -420,7 +420,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/search-index.ts",
     replace: "seqs.filter((seq) => seq <= state.indexedThroughSeq);",
     by: "seqs.filter((seq) => seq < state.indexedThroughSeq);",
-    tests: ["worker/search"],
+    tests: ["unit/runtime/session-log"],
   },
   {
     name: "the author of the last message is not known to a query",
@@ -547,7 +547,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/term-counts.ts",
     replace: "seq > known.throughSeq) continue",
     by: "seq >= known.throughSeq) continue",
-    tests: ["unit/retrieval"],
+    tests: ["unit/runtime/term-counts"],
   },
   {
     name: "an item that cites the last message of its version is refused",
@@ -575,21 +575,21 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/user-quota.ts",
     replace: "    if (session.owner === TENANT_OWNER) return null;\n",
     by: "",
-    tests: ["worker/users-quota", "unit/user-quota"],
+    tests: ["unit/runtime/pipeline"],
   },
   {
     name: "the pages that erased words were on are not written over",
     file: "src/session/free-pages.ts",
     replace: "sql.databaseSize <= databaseSize",
     by: "sql.databaseSize < databaseSize",
-    tests: ["worker/promise-09-erasing-erases"],
+    tests: ["unit/runtime/session-log"],
   },
   {
     name: "text that is not ASCII is written over in part",
     file: "src/session/blanks.ts",
     replace: "length(CAST(${column} AS BLOB))",
     by: "length(${column})",
-    tests: ["worker/promise-09-erasing-erases"],
+    tests: ["unit/runtime/session-log"],
   },
   {
     name: "what comes after the end of an imported file is taken",

@@ -252,6 +252,7 @@ describe("the search in a session", () => {
       expect(found(session, "red").toSorted()).toEqual([1, 2]);
       eraseMessage(session.store, session.row, `seq-${seq}`, session.newId, NOON);
       session.search.remove([seq]);
+      expect(session.search.search("red", { limit: 9 }).map((hit) => hit.seq)).toEqual([3 - seq]);
       expect(found(session, "red")).toEqual([3 - seq]);
     }
   });

@@ -1,0 +1,176 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { AlertNotice } from "../../../src/contracts/alert.ts";
+import { OVER_BUDGET_REASON } from "../../../src/contracts/health.ts";
+import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
+import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
+import { sendOwed } from "../../../src/maintenance/send-notices.ts";
+import { askSummarizer } from "../../../src/pipeline/ask-summarizer.ts";
+import type { PipelineParts } from "../../../src/pipeline/delivery.ts";
+import { createJobLedger } from "../../../src/pipeline/job-ledger.ts";
+import { measuredJob } from "../../../src/pipeline/measured-job.ts";
+import { UserQuota } from "../../../src/session/user-quota.ts";
+import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+import { NOON } from "./node-session.ts";
+
+const log = createLog({ write: () => undefined });
+const USAGE = { inputTokens: 10, outputTokens: 2 };
+
+afterEach(() => vi.unstubAllGlobals());
+
+describe("a summarizer that fails", () => {
+  const request: SummarizerRequest = {
+    previous: [],
+    messages: [{ seq: 1, role: "user", at: "", text: "hi" }],
+    maxTokens: 100,
+  };
+  const step = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false } as const;
+  const asked = (kind: ConstructorParameters<typeof SummarizerError>[0], change: object, hasMakeshift = true) => {
+    const parts: Pick<PipelineParts, "summarizer" | "makeshift"> = {
+      summarizer: {
+        summarize: () => Promise.reject(new SummarizerError(kind, "it failed", undefined, { usage: USAGE })),
+      },
+      makeshift: hasMakeshift ? { summarize: async () => ({ items: [], model: "makeshift" }) } : null,
+    };
+    return askSummarizer({ ...step, ...change }, UNSET_TENANT, parts as PipelineParts);
+  };
+
+  it.each([
+    ["unreachable", { failures: 1 }, "failure"],
+    ["unreachable", { failures: 2 }, "answer"],
+    ["invalid_answer", {}, "answer"],
+    ["refused", {}, "answer"],
+    ["timeout", {}, "failure"],
+    ["refused", { isUpgrade: true }, "failure"],
+    ["unreachable", { failures: 9, isUpgrade: true }, "failure"],
+  ] as const)("by %s with %j gives a %s", async (kind, change, given) => {
+    expect((await asked(kind, change)).kind).toBe(given);
+    expect((await asked(kind, change, false)).kind).toBe("failure");
+  });
+
+  it("is paid for what it took, whatever stands in for its answer", async () => {
+    expect(await asked("refused", {})).toMatchObject({
+      answer: { model: "makeshift", usage: USAGE },
+      shortfall: { reason: "summarizer refused", usage: USAGE },
+    });
+    expect(await asked("timeout", {})).toMatchObject({ kind: "failure", usage: USAGE });
+  });
+
+  it("is not asked past the budget", async () => {
+    const spent = { isOverBudget: true };
+    const shortfall = { reason: OVER_BUDGET_REASON, retryAfterSeconds: 3_600 };
+    expect(await asked("timeout", spent)).toMatchObject({ answer: { model: "makeshift" }, shortfall });
+    expect(await asked("timeout", { ...spent, isUpgrade: true })).toMatchObject({ kind: "failure", ...shortfall });
+  });
+});
+
+describe("a job that is measured", () => {
+  const message = (at: number) => ({ attempts: 2, timestamp: new Date(at) });
+  const about = { kind: "archive", tenant: "acme", jobId: "a" };
+
+  it.each([
+    [{}, { verdict: "ack" }, null, "ok"],
+    [{}, { verdict: "retry", delaySeconds: 1 }, null, "retried"],
+    [{}, { verdict: "ack" }, false, "failed"],
+    [{}, { verdict: "ack" }, true, "gave-up"],
+    [{ isDead: true }, { verdict: "ack" }, true, "dead"],
+    [{ isDead: true }, { verdict: "retry", delaySeconds: 1 }, null, "retried"],
+    [{ isUnknown: true }, { verdict: "retry", delaySeconds: 1 }, null, "unknown"],
+  ] as const)("and is %j with %j, given up: %s, ends %s", (more, verdict, gaveUp, result) => {
+    const ledger = createJobLedger();
+    if (gaveUp !== null) ledger.fail("a", gaveUp);
+    expect(measuredJob(message(NOON), verdict, { ...about, ...more }, ledger, NOON)).toMatchObject({
+      result,
+      attempts: 2,
+    });
+  });
+
+  it("waited from when it was sent, and for nothing where the queue's clock runs ahead", () => {
+    const waited = (sentAt: number): number =>
+      measuredJob(message(sentAt), { verdict: "ack" }, about, createJobLedger(), NOON).waitedMs;
+    expect([NOON - 500, NOON, NOON + 500].map(waited)).toEqual([500, 0, 0]);
+  });
+
+  it("adds up what it spent, under the last model that was named", () => {
+    const ledger = createJobLedger();
+    ledger.spend("a", "model", { ...USAGE, costMicroDollars: 7 }, false);
+    ledger.spend("a", "", USAGE, false);
+    ledger.spend("a", "", undefined, true);
+    expect(ledger.spentOn("a")).toEqual({
+      model: "model",
+      inputTokens: 20,
+      outputTokens: 4,
+      costMicroDollars: 7,
+      makeshifts: 1,
+    });
+    expect(ledger.spentOn("b").inputTokens).toBe(0);
+  });
+});
+
+describe("notices to a webhook", () => {
+  const notice = (id: string): AlertNotice => ({
+    v: 1,
+    id,
+    at: "",
+    type: "digest",
+    status: "ok",
+    standing: [],
+    started: 0,
+    ended: 0,
+  });
+
+  it.each([
+    ["takes them", () => new Response(null, { status: 204 }), ["a", "b", "c"], ["a", "b", "c"]],
+    [
+      "refuses one",
+      (id: string) => new Response(null, { status: id === "b" ? 500 : 200 }),
+      ["a", "b", "c"],
+      ["a", "c"],
+    ],
+    [
+      "sends them elsewhere",
+      () => new Response(null, { status: 302, headers: { Location: "http://other.test" } }),
+      ["a", "b", "c"],
+      [],
+    ],
+    ["is away", () => Promise.reject(new TypeError("connection refused")), ["a"], []],
+  ])("that %s are sent and settled", async (_, answer, sent, settled) => {
+    const asked: string[] = [];
+    const done: string[] = [];
+    vi.stubGlobal("fetch", async (_url: string, init: RequestInit) => {
+      const id = new Headers(init.headers).get("Threadkeep-Notice") ?? "";
+      asked.push(id);
+      expect(init.redirect).toBe("manual");
+      return answer(id);
+    });
+    const keeper = {
+      takeNotices: async () => ["a", "b", "c"].map((id) => ({ notice: notice(id), attempts: 1 })),
+      settleNotice: async (id: string) => void done.push(id),
+      readBook: () => Promise.reject(new Error("not asked")),
+      saveBook: () => Promise.reject(new Error("not asked")),
+    };
+    await sendOwed(keeper, { url: "http://hook.test", secret: "s" }, log, () => NOON);
+    expect(asked).toEqual(sent);
+    expect(done).toEqual(settled);
+  });
+});
+
+describe("the day of a user", () => {
+  const tenantSettings = { limits: { userMessagesPerDay: 5, userSummarizerTokensPerDay: 10 } };
+  const quota = new UserQuota(
+    async (_user, { teller: _teller, day: _day, ...sums }) => ({ total: sums, told: sums }),
+    () => undefined,
+  );
+
+  it("is bounded for a user, and not for what belongs to the tenant alone", () => {
+    const [ada, tenant] = ["ada", "-"].map((owner) => ({ tenant: crypto.randomUUID(), owner, tenantSettings }));
+    if (ada === undefined || tenant === undefined) throw new Error("nobody");
+    for (const session of [ada, tenant]) quota.count(session, { messages: 5, summarizerTokens: 10 }, NOON);
+    expect(quota.faultOf(ada, { messages: 1 }, NOON)?.quota?.name).toBe("user-messages");
+    expect(quota.faultOf(ada, { messages: 0 }, NOON)).toBeNull();
+    expect(quota.isSummarizerSpent(ada, NOON)).toBe(true);
+    expect(quota.faultOf(tenant, { messages: 1 }, NOON)).toBeNull();
+    expect(quota.isSummarizerSpent(tenant, NOON)).toBe(false);
+    expect(quota.faultOf(ada, { messages: 1 }, NOON + 86_400_000)).toBeNull();
+  });
+});
