@@ -1,0 +1,85 @@
+import { describe, expect, it } from "vitest";
+import type { Scope } from "../../../src/contracts/principal.ts";
+import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
+import type { Call } from "../../../src/service/call.ts";
+import { issueTicket } from "../../../src/service/live.ts";
+import { appendMessages } from "../../../src/service/messages.ts";
+import { createSession } from "../../../src/service/sessions.ts";
+
+/** A caller with these scopes. What stands behind the service is not there: whoever gets to it was let in. */
+function callerWith(scopes: readonly Scope[], owner = "ada"): Call {
+  const letIn = (): never => {
+    throw new Error("let in");
+  };
+  const parts: object = {
+    sessions: { get: letIn },
+    directory: { register: letIn },
+    tenants: { read: async () => UNSET_TENANT },
+    tickets: { issue: letIn },
+    audit: { record: () => undefined, refuse: () => undefined },
+  };
+  if (!isParts(parts)) throw new Error("parts are missing");
+  const principal = { kind: "tenant-key", id: "key:k", tenant: "acme", owner, scopes } as const;
+  return { principal, requestId: "r", from: null, parts };
+}
+
+/** They have what these operations ask for before and after they let somebody in. */
+function isParts(parts: object): parts is Call["parts"] {
+  return "sessions" in parts && "audit" in parts;
+}
+
+const hello = [{ role: "user", content: "hello" } as const];
+
+describe("a caller", () => {
+  it.each([
+    ["append", ["memory:write"], (call: Call) => appendMessages(call, "s", { messages: hello }), true],
+    ["append", ["memory:read"], (call: Call) => appendMessages(call, "s", { messages: hello }), false],
+    [
+      "append, and read the context",
+      ["memory:write"],
+      (call: Call) => appendMessages(call, "s", { messages: hello, context: {} }),
+      false,
+    ],
+    [
+      "append, and read the context",
+      ["memory:write", "memory:read"],
+      (call: Call) => appendMessages(call, "s", { messages: hello, context: {} }),
+      true,
+    ],
+    ["create a session", ["memory:write"], (call: Call) => createSession(call, { id: "s" }), true],
+    ["continue another", ["memory:write"], (call: Call) => createSession(call, { id: "s", continueFrom: "t" }), false],
+    [
+      "continue another",
+      ["memory:write", "memory:read"],
+      (call: Call) => createSession(call, { id: "s", continueFrom: "t" }),
+      true,
+    ],
+    [
+      "begin with a user's memories",
+      ["memory:write"],
+      (call: Call) => createSession(call, { id: "s", seedFromUser: true }),
+      false,
+    ],
+    [
+      "begin with a user's memories",
+      ["memory:write", "memory:read"],
+      (call: Call) => createSession(call, { id: "s", seedFromUser: true }),
+      true,
+    ],
+    ["hand out a ticket that reads", ["memory:read"], (call: Call) => issueTicket(call, "s", {}), true],
+    [
+      "hand out a ticket that writes",
+      ["memory:read"],
+      (call: Call) => issueTicket(call, "s", { scopes: ["memory:read", "memory:write"] }),
+      false,
+    ],
+    ["hand out a ticket", ["memory:write"], (call: Call) => issueTicket(call, "s", {}), false],
+  ] as const)("may %s with %j, or not", async (_, scopes, ask, isLetIn) => {
+    const error = await ask(callerWith(scopes)).then(
+      () => null,
+      (thrown: unknown) => thrown,
+    );
+    if (isLetIn) expect(error).toMatchObject({ message: "let in" });
+    else expect(error).toMatchObject({ fault: { code: "forbidden" } });
+  });
+});
