@@ -62,7 +62,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     file: "src/service/live.ts",
     replace: "    for (const scope of scopes) requireScope(principal, scope);\n",
     by: "",
-    tests: ["worker/live-tickets"],
+    tests: ["unit/runtime/service-scopes"],
   },
   {
     name: "the end of a run's later part is not noticed",
@@ -83,7 +83,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     file: "src/service/messages.ts",
     replace: '    if (request.context !== undefined) requireScope(call.principal, "memory:read");\n',
     by: "",
-    tests: ["worker/promise-11-every-method", "worker/every-surface-limits"],
+    tests: ["unit/runtime/service-scopes"],
   },
   {
     name: "two messages under one idempotency key have the same id",
@@ -118,7 +118,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     file: "src/service/sessions.ts",
     replace: '  requireScope(call.principal, "memory:read");\n  if (ref.owner',
     by: "  if (ref.owner",
-    tests: ["worker/seeded-sessions", "worker/promise-11-every-method"],
+    tests: ["unit/runtime/service-scopes"],
   },
   {
     name: "a tenant's key reads the failed jobs of all tenants",

@@ -571,13 +571,6 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-jobs"],
   },
   {
-    name: "what belongs to the tenant alone is bounded like a user's",
-    file: "src/session/user-quota.ts",
-    replace: "    if (session.owner === TENANT_OWNER) return null;\n",
-    by: "",
-    tests: ["unit/runtime/pipeline"],
-  },
-  {
     name: "the pages that erased words were on are not written over",
     file: "src/session/free-pages.ts",
     replace: "sql.databaseSize <= databaseSize",
