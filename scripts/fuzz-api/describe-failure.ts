@@ -6,7 +6,7 @@ const MAX_SHOWN_TEXT = 600;
 
 /** What was wrong, with the request as a command. Its key is left to whoever has it. */
 export function describeFailure({ place, request, answer, faults }: FuzzFailure, url: string, seed: number): string {
-  const { operationId, method, path, headers, body, twists, isBroken } = request;
+  const { operationId, method, path, headers, body, twists, isBroken, frames = [] } = request;
   const shown = headers
     .map(([name, value]): string => `${name}: ${name === "Authorization" ? "Bearer $KEY" : value}`)
     .map((header) => `-H ${quote(header.slice(0, MAX_SHOWN_TEXT))}`);
@@ -16,6 +16,7 @@ export function describeFailure({ place, request, answer, faults }: FuzzFailure,
   return [
     `request ${place} of seed ${seed}, ${operationId}${twists.map((twist) => `, ${twist} twisted`).join("")}${isBroken ? ", broken HTTP" : ""}: ${faults.join("; ") || "as it should be"}`,
     `  answer: ${answer === null ? "none" : `${answer.status} ${answer.text.slice(0, MAX_SHOWN_TEXT)}`}`,
+    ...frames.map((frame) => `  frame: ${Buffer.from(frame).toString("utf8").slice(0, MAX_SHOWN_TEXT)}`),
     `  ${command.join(" ").slice(0, 4 * MAX_SHOWN_BYTES)}`,
     `  again${isShort ? "" : ` (its body has ${body.byteLength} bytes)`}: npm run fuzz:api -- --seed ${seed} --only ${place}`,
   ].join("\n");

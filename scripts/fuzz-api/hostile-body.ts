@@ -55,7 +55,7 @@ function withoutWaiting(value: unknown): unknown {
   return { ...value, waitMs: 0 };
 }
 
-function twist(value: unknown, dice: Dice): unknown {
+export function twist(value: unknown, dice: Dice): unknown {
   if (value instanceof RawJson) return value;
   if (typeof value !== "object" || value === null || dice.chance(0.1)) return hostileValue(dice);
   const entries = Object.entries(value);

@@ -1,3 +1,4 @@
+import { userStep } from "./as-user.ts";
 import { Dice } from "./dice.ts";
 // One request of the fuzzer: a choice of the seed and its place alone, so that it can be sent again by itself.
 import type { JsonSchema, Parameter } from "./document.ts";
@@ -12,6 +13,8 @@ export interface HostileRequest extends RawRequest {
   readonly twists: readonly string[];
   /** No HTTP, or cut off: a server may close, or refuse before the Worker sees it. */
   readonly isBroken: boolean;
+  /** Sent on a socket instead. */
+  readonly frames?: readonly (string | Uint8Array<ArrayBuffer>)[];
 }
 
 export interface Surroundings {
@@ -21,10 +24,16 @@ export interface Surroundings {
   readonly apiKey: string;
   /** Null: operations of the operator are tried with the API key alone. */
   readonly adminKey: string | null;
+  /** Of end users: all requests are theirs, and nobody's else. */
+  readonly userTokens?: readonly string[];
 }
 
 const SESSIONS = 12;
 const METHODS = ["HEAD", "OPTIONS", "PUT", "TRACE", "PROPFIND", "get", "DELETE", "POST", "PATCH", "GET"];
+/** Of each user: enough that one is forked or continued into another. */
+const USER_SESSIONS = 3;
+/** What users alone are tried with, of all that they send. */
+const USER_SHARE = 0.5;
 const SOUND_SHARE = 0.25;
 const APPEND_SHARE = 0.1;
 /** Prime, so that the dice of neighbouring seeds and places have little in common. */
@@ -32,17 +41,23 @@ const SEED_STEP = 1_000_003;
 
 export function makeRequest(around: Surroundings, place: number): HostileRequest {
   const dice = new Dice(around.seed * SEED_STEP + place);
+  const token = around.userTokens === undefined ? null : dice.pick(around.userTokens);
+  if (token !== null && dice.chance(USER_SHARE)) {
+    const step = userStep(sessionsOf(around), dice);
+    const headers = [["Authorization", `Bearer ${token}`] as const, ...step.headers];
+    return { ...step, headers, twists: [], isBroken: step.cutOff !== undefined };
+  }
   const isSound = dice.chance(SOUND_SHARE);
   const offer = pickOffer(around.offers, dice);
   const { operation } = offer;
   const isAdmin = offer.path.startsWith("/v1/admin/");
   const twists: string[] = [];
   const headers: [string, string][] = [];
-  const key = isAdmin && around.adminKey !== null && dice.chance(0.8) ? around.adminKey : around.apiKey;
+  const key = token ?? operatorsOrTenants(around, isAdmin, dice);
+  if (token === null && !isAdmin) headers.push(["Threadkeep-User", `fuzzer-${around.seed}`]);
   if (isSound || dice.chance(0.97)) headers.push(["Authorization", `Bearer ${key}`]);
   else if (dice.chance(0.5))
     headers.push(["Authorization", dice.pick(["Bearer", "Bearer  x y", `Basic ${MARKER}`, "a"])]);
-  if (!isAdmin) headers.push(["Threadkeep-User", `fuzzer-${around.seed}`]);
   if (isSound) return soundOne(offer, around, headers, dice);
   const twisted = dice.chance(0.25) ? twistHeaders(dice) : { headers: [], isBroken: false };
   headers.push(...twisted.headers);
@@ -90,7 +105,7 @@ function pickOffer(offers: readonly Offered[], dice: Dice): Offered {
 
 function soundOne(offer: Offered, around: Surroundings, headers: [string, string][], dice: Dice): HostileRequest {
   const { operationId } = offer.operation;
-  const { method, path, headers: own, body } = soundRequest(offer, soundValues(offer, around.seed, dice));
+  const { method, path, headers: own, body } = soundRequest(offer, soundValues(offer, around, dice));
   return {
     operationId,
     method,
@@ -102,11 +117,21 @@ function soundOne(offer: Offered, around: Surroundings, headers: [string, string
   };
 }
 
-function soundValues({ path }: Offered, seed: number, dice: Dice): Record<string, string> {
+function operatorsOrTenants({ apiKey, adminKey }: Surroundings, isAdmin: boolean, dice: Dice): string {
+  return isAdmin && adminKey !== null && dice.chance(0.8) ? adminKey : apiKey;
+}
+
+function sessionsOf({ seed, userTokens }: Surroundings): string[] {
+  const count = userTokens === undefined ? SESSIONS : USER_SESSIONS;
+  return Array.from({ length: count }, (_, at) => `fuzz-${seed}-${at}`);
+}
+
+function soundValues({ path }: Offered, around: Surroundings, dice: Dice): Record<string, string> {
+  const { seed } = around;
   // An import that is not whole lets nobody have the session: the chats are others.
   const isImport = path.includes("/imports");
   return {
-    sessionId: isImport ? `fuzz-${seed}-import` : `fuzz-${seed}-${dice.below(SESSIONS)}`,
+    sessionId: isImport ? `fuzz-${seed}-import` : dice.pick(sessionsOf(around)),
     // As the document begins one.
     importId: dice.pick(["move-7", "move-7", "move-7", "nowhere"]),
     afterLine: dice.pick(["1", "1", "2", "3"]),
@@ -123,8 +148,8 @@ function soundValues({ path }: Offered, seed: number, dice: Dice): Record<string
 }
 
 /** Its parameters filled, soundly for the most part: a request that is refused for its path never gets to the rest. */
-function pathOf(offer: Offered, { seed }: Surroundings, dice: Dice): string {
-  const sound = soundValues(offer, seed, dice);
+function pathOf(offer: Offered, around: Surroundings, dice: Dice): string {
+  const sound = soundValues(offer, around, dice);
   return offer.path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
     if (dice.chance(0.1)) return hostileSegment(dice);
     if (name === "version" && dice.chance(0.5)) return dice.pick(["0", "-1", "1e3", "9".repeat(20)]);

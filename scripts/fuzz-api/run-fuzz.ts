@@ -4,12 +4,15 @@ import { faultsOf } from "./check-answer.ts";
 import type { OpenApiDocument } from "./document.ts";
 import { type HostileRequest, makeRequest, type Surroundings } from "./hostile-request.ts";
 import { type RawAnswer, sendRaw } from "./raw-http.ts";
+import { frameFaults, sendFrames } from "./send-frames.ts";
 import { listOperations } from "./sound-request.ts";
 
 export interface FuzzTarget {
   readonly url: string;
   readonly apiKey: string;
   readonly adminKey: string | null;
+  /** Of end users whose requests they all are; undefined: a back end's and the operator's. */
+  readonly userTokens?: readonly string[];
   /** Undefined: its memory is not ours to look at. */
   readonly runtimePid: number | undefined;
 }
@@ -33,11 +36,15 @@ export interface FuzzReport {
   readonly seconds: number;
   /** How many answers of each status, by operation. 0: the connection was closed. */
   readonly statuses: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** Milliseconds that answers took, by operation. */
+  readonly times: ReadonlyMap<string, readonly number[]>;
   readonly failures: readonly FuzzFailure[];
   /** What went wrong beside single answers. */
   readonly faults: readonly string[];
   /** Mean of each quarter; null where it cannot be read. */
   readonly memoryMiB: readonly (number | null)[];
+  /** The most that was seen; null where it cannot be read. */
+  readonly peakMiB: number | null;
 }
 
 const AT_ONCE = 8;
@@ -52,9 +59,10 @@ export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise
   const { requests, seed, signal } = options;
   const startedAt = performance.now();
   const around = await surroundingsOf(target, seed);
-  const secrets = [target.apiKey, ...(target.adminKey === null ? [] : [target.adminKey])];
+  const secrets = secretsOf(target);
   const canary = await Canary.put(target, seed);
   const statuses = new Map<string, Map<number, number>>();
+  const times = new Map<string, number[]>();
   const failures: FuzzFailure[] = [];
   const memory: number[] = [];
   let next = 0;
@@ -64,7 +72,9 @@ export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise
       const place = next;
       next += 1;
       const request = makeRequest(around, place);
+      const sentAt = performance.now();
       const { answer, faults } = await attempt(target, request, secrets);
+      times.set(request.operationId, [...(times.get(request.operationId) ?? []), performance.now() - sentAt]);
       const counts = statuses.get(request.operationId) ?? new Map<number, number>();
       statuses.set(request.operationId, counts.set(answer?.status ?? 0, (counts.get(answer?.status ?? 0) ?? 0) + 1));
       if (faults.length > 0) failures.push({ place, request, answer, faults });
@@ -77,19 +87,45 @@ export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise
   await Promise.all(Array.from({ length: AT_ONCE }, sendInTurn));
   const memoryMiB = quartersOf(memory);
   const faults = [...(await canary.faults()), ...(await livenessFaults(target)), ...growthFaults(memoryMiB)];
-  return { requests: next, seconds: (performance.now() - startedAt) / 1_000, statuses, failures, faults, memoryMiB };
+  return {
+    requests: next,
+    seconds: (performance.now() - startedAt) / 1_000,
+    statuses,
+    times,
+    failures,
+    faults,
+    memoryMiB,
+    peakMiB: peakOf(memory),
+  };
 }
 
 /** One of the requests by itself. */
 export async function sendOne(target: FuzzTarget, seed: number, place: number): Promise<FuzzFailure> {
   const request = makeRequest(await surroundingsOf(target, seed), place);
-  const secrets = [target.apiKey, ...(target.adminKey === null ? [] : [target.adminKey])];
+  const secrets = secretsOf(target);
   return { place, request, ...(await attempt(target, request, secrets)) };
 }
 
-async function surroundingsOf({ url, apiKey, adminKey }: FuzzTarget, seed: number): Promise<Surroundings> {
+function peakOf(samples: readonly number[]): number | null {
+  const known = samples.filter((sample) => Number.isFinite(sample));
+  return known.length === 0 ? null : Math.max(...known);
+}
+
+function secretsOf({ apiKey, adminKey, userTokens = [] }: FuzzTarget): string[] {
+  return [apiKey, ...(adminKey === null ? [] : [adminKey]), ...userTokens];
+}
+
+async function surroundingsOf(target: FuzzTarget, seed: number): Promise<Surroundings> {
+  const { url, apiKey, adminKey, userTokens } = target;
   const document: OpenApiDocument = JSON.parse(await read(`${url}/openapi.json`));
-  return { offers: listOperations(document), schemas: document.components.schemas, seed, apiKey, adminKey };
+  return {
+    offers: listOperations(document),
+    schemas: document.components.schemas,
+    seed,
+    apiKey,
+    adminKey,
+    ...(userTokens === undefined ? {} : { userTokens }),
+  };
 }
 
 async function attempt(
@@ -98,6 +134,7 @@ async function attempt(
   secrets: readonly string[],
 ): Promise<Pick<FuzzFailure, "answer" | "faults">> {
   try {
+    if (request.frames !== undefined) return await attemptFrames(target.url, request, request.frames, secrets);
     const answer = await sendRaw(target.url, request);
     return { answer, faults: faultsOf(request, answer, secrets) };
   } catch (error) {
@@ -105,6 +142,21 @@ async function attempt(
     if (request.isBroken) return { answer: null, faults: [] };
     return { answer: null, faults: [error instanceof Error ? error.message : "was not answered"] };
   }
+}
+
+async function attemptFrames(
+  url: string,
+  { path, headers }: HostileRequest,
+  frames: NonNullable<HostileRequest["frames"]>,
+  secrets: readonly string[],
+): Promise<Pick<FuzzFailure, "answer" | "faults">> {
+  const [, bearer = ""] = headers.find(([name]) => name === "Authorization")?.[1].split(" ") ?? [];
+  const told = await sendFrames(url, path, bearer, frames);
+  const text = told.texts.join("\n");
+  return {
+    answer: { status: told.status, headers: {}, text, bodyBytes: text.length },
+    faults: frameFaults(told, secrets),
+  };
 }
 
 async function read(url: string, headers: Record<string, string> = {}): Promise<string> {
