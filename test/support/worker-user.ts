@@ -19,6 +19,8 @@ export const freshTenant = (): string => `t-${crypto.randomUUID()}`;
 export interface UserSurface {
   /** A body that is text goes as JSON Lines. */
   send<Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<HttpAnswer<Body>>;
+  /** Sends a body as it is; what comes back may be of any type. */
+  raw(method: string, path: string, body?: string): Promise<{ readonly status: number; readonly text: string }>;
   /** Reads an answer of JSON Lines to its end. @returns its status */
   lines(path: string): Promise<number>;
   /** Opens a socket on a session with the user's token. */
@@ -44,6 +46,11 @@ export function userOf(tenant: string, owner: string, change: Parameters<typeof 
       // Not text(): the runtime warns of that for JSON Lines.
       const text = new TextDecoder().decode(await answer.arrayBuffer());
       return { status: answer.status, text, body: JSON.parse(text) };
+    },
+    async raw(method, path, body) {
+      const headers = { "Content-Type": "application/json" };
+      const answer = await app.request(urlOf(path), { method, headers, ...(body === undefined ? {} : { body }) });
+      return { status: answer.status, text: new TextDecoder().decode(await answer.arrayBuffer()) };
     },
     async lines(path) {
       const answer = await app.request(urlOf(path));
