@@ -53,6 +53,23 @@ describe("the fuzzer of the API", () => {
     expect(new Set([...made(7), ...made(8)]).size).toBeGreaterThan(150);
   });
 
+  it("tries as users would with their tokens alone: imports, settings and frames, the same for the same seed", () => {
+    const made = (): string[] => {
+      const asUsers = { ...around(3), userTokens: ["one", "two"] };
+      return Array.from({ length: 300 }, (_, place) => {
+        const { operationId, headers: sent, body, frames } = makeRequest(asUsers, place);
+        const shown = sent.filter(([name]) => name === "Authorization").map(([, value]) => value);
+        for (const bearer of shown) expect(bearer).not.toContain("key");
+        return JSON.stringify([operationId, shown, body?.byteLength, frames?.length]);
+      });
+    };
+    expect(made()).toEqual(made());
+    const tried = new Set(made().map((text): unknown => JSON.parse(text)[0]));
+    for (const operationId of ["importSession", "updateSession", "createSession", "forkSession", "sendFrames"]) {
+      expect(tried).toContain(operationId);
+    }
+  });
+
   it("fills a path, and refuses to send a parameter that nobody gave it", () => {
     const [offer] = listOperations(DOCUMENT);
     if (offer === undefined) throw new Error("no operation");

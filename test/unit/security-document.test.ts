@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 const FILE = "docs/security.md";
 const text = readFileSync(FILE, "utf8");
-const links = Array.from(text.matchAll(/\]\((\.\.\/[^)#]+)\)/g), ([, target = ""]) =>
+const links = Array.from(text.matchAll(/\]\((\.\.\/[^)#" ]+)[^)]*\)/g), ([, target = ""]) =>
   path.posix.join(path.posix.dirname(FILE), target),
 );
 const [, section = ""] = /^## Threats\n(.*?)^## /ms.exec(text) ?? [];
@@ -24,7 +24,22 @@ describe("the threat model", () => {
       const [threat = "", defence = "", place = "", test = ""] = line.slice(2, -2).split(" | ");
       expect(defence.length, threat).toBeGreaterThan(10);
       expect(place.length, threat).toBeGreaterThan(5);
-      expect(test, threat).toMatch(/\]\(\.\.\/test\/[\w/-]+\.test\.ts\)/);
+      expect(test, threat).toMatch(/\]\(\.\.\/test\/[\w/-]+\.test\.ts "/);
+    }
+  });
+
+  it("names those tests as their files do, in the title of each link", () => {
+    for (const line of threats) {
+      const named = [...line.matchAll(/\]\(\.\.\/(test\/[\w/-]+\.test\.ts)(?: "([^"]*)")?\)/g)];
+      for (const [, file = "", title = ""] of named) {
+        expect(title, `${file} in: ${line.slice(0, 80)}`).not.toBe("");
+        // What a test or a group of tests is called, with or without a table of its cases before it.
+        const source = readFileSync(file, "utf8");
+        const isCalledSo = [`("${title}"`, `(\`${title}\``].some((call) =>
+          source.replaceAll(/\(\s+/g, "(").includes(call),
+        );
+        expect(isCalledSo, `${file} has no test "${title}"`).toBe(true);
+      }
     }
   });
 });

@@ -132,7 +132,9 @@ describe("promise 11: of every operation that the document has,", () => {
   it("those that take what is said, or settings, are tried here", () => {
     const listed = (field: string): string[] =>
       offers.filter((offer) => isUsers(offer) && takes(offer, field)).map(({ operation }) => operation.operationId);
-    expect(listed("settings").toSorted()).toEqual(Object.keys(SETS).toSorted());
+    // It takes lines of a file as they are, and refuses the first line, which has settings: that is tried below.
+    const setting = listed("settings").filter((name) => name !== "addImportLines");
+    expect(setting.toSorted()).toEqual(Object.keys(SETS).toSorted());
     expect([...new Set([...listed("role"), ...listed("content")])].toSorted()).toEqual(Object.keys(SAYS).toSorted());
   });
 
@@ -178,10 +180,20 @@ describe("promise 11: of every operation that the document has,", () => {
     },
   );
 
+  it("addImportLines takes no settings at all", async () => {
+    const { ref, ada } = await chat();
+    const begin: Asked = {
+      isNew: true,
+      body: (session, _message, settings) => JSON.stringify(headOf(session, settings)),
+    };
+    const { answer } = await ask(ada, ref, "addImportLines", begin, said("Mine."), LOOSE);
+    expect(answer).toMatchObject({ status: 422, body: { code: "validation_failed" } });
+  });
+
   it("no other is refused to a user for what it says, and the operator's all are", async () => {
     const { ref, ada } = await chat();
     const values = { messageId: "m-user", version: "1", userId: "ada", importId: "move", afterLine: "1" };
-    const others = { tenant: ref.tenant, keyId: "k", jobId: "j", reason: "tried", runId: "r" };
+    const others = { tenant: ref.tenant, keyId: "7Qm2xVb9LcTa", jobId: "of-nobody", reason: "tried", runId: "run-1" };
     for (const offer of offers) {
       const { operationId } = offer.operation;
       const isTried = operationId in SAYS || operationId in SETS || operationId === "followSession";
