@@ -17,6 +17,8 @@ export interface UserStep {
 
 const ONE_MIB = 1024 * 1024;
 const CREATED_AT = "2026-11-22T09:30:00.000Z";
+/** Of a file: more would measure how fast they are made. */
+const MAX_HOSTILE_LINES = 5;
 const ROLES = ["user", "user", "user", "assistant", "system", "developer", "tool", "nobody"];
 const SETTINGS = [
   "maxTokens",
@@ -53,7 +55,7 @@ function contentOf(dice: Dice): unknown {
     },
     { type: "data-form", data: hostileValue(dice) },
   ]);
-  return Array.from({ length: dice.pick([0, 1, 2, 257]) }, () => part);
+  return Array.from({ length: dice.chance(0.02) ? 257 : dice.below(4) }, () => part);
 }
 
 function messageOf(dice: Dice): Record<string, unknown> {
@@ -62,7 +64,7 @@ function messageOf(dice: Dice): Record<string, unknown> {
 }
 
 function importStep(sessions: readonly string[], dice: Dice): UserStep {
-  const count = dice.pick([0, 1, 5, 50, 600, 2_000]);
+  const count = dice.pick([0, 1, 5, 50, 600]);
   const head = {
     type: "session",
     format: "threadkeep-session",
@@ -74,7 +76,7 @@ function importStep(sessions: readonly string[], dice: Dice): UserStep {
   };
   const isWell = dice.chance(0.5);
   const lines: unknown[] = Array.from({ length: count }, (_, at) => {
-    const said = isWell ? { role: "user", content: `Line ${at}.` } : messageOf(dice);
+    const said = isWell || at >= MAX_HOSTILE_LINES ? { role: "user", content: `Line ${at}.` } : messageOf(dice);
     return { type: "message", createdAt: CREATED_AT, ...said, seq: at + 1, id: `i-${at}` };
   });
   let [summaries, items] = [0, 0];
@@ -181,7 +183,7 @@ function frameOf(dice: Dice, at: number): string | Uint8Array<ArrayBuffer> {
   const append = {
     type: "append",
     id,
-    messages: Array.from({ length: dice.pick([1, 1, 2, 101]) }, () => messageOf(dice)),
+    messages: Array.from({ length: dice.chance(0.05) ? 101 : dice.pick([1, 2]) }, () => messageOf(dice)),
   };
   const context = {
     type: "context",
