@@ -19,6 +19,8 @@ const ONE_MIB = 1024 * 1024;
 const CREATED_AT = "2026-11-22T09:30:00.000Z";
 /** Of a file: more would measure how fast they are made. */
 const MAX_HOSTILE_LINES = 5;
+/** Of a larger one the service reads no further and closes, and a client that still writes never sees why. */
+const MAX_FILE_LENGTH = 2 * ONE_MIB;
 const ROLES = ["user", "user", "user", "assistant", "system", "developer", "tool", "nobody"];
 const SETTINGS = [
   "maxTokens",
@@ -106,7 +108,10 @@ function importStep(sessions: readonly string[], dice: Dice): UserStep {
     all[at] = twist(all[at], dice);
   }
   if (dice.chance(0.05)) all.splice(dice.below(all.length), 1);
-  const text = all.map(writeJson).join(dice.chance(0.9) ? "\n" : "\n\r\n \n");
+  const text = all
+    .map(writeJson)
+    .join(dice.chance(0.9) ? "\n" : "\n\r\n \n")
+    .slice(0, MAX_FILE_LENGTH);
   const bytes = Buffer.from(dice.chance(0.05) ? text.slice(0, dice.below(text.length)) : text);
   const isZipped = dice.chance(0.05);
   const query = dice.chance(0.5) ? `?sessionId=${encodeURIComponent(dice.pick(sessions))}` : "";
