@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { type SQL, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { withDatabase } from "../../src/archive/database.ts";
+import { withinTenant } from "../../src/archive/reach.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
@@ -37,8 +38,10 @@ async function oweExpiry(ref: SessionRef) {
   return jobOf(ref, "expire");
 }
 
-async function onArchive(query: SQL): Promise<unknown[]> {
-  const { rows } = await withDatabase(env.HYPERDRIVE.connectionString, (database) => database.execute(query));
+async function onArchive({ tenant }: SessionRef, query: SQL): Promise<unknown[]> {
+  const { rows } = await withDatabase(env.HYPERDRIVE.connectionString, (database) =>
+    withinTenant(database, tenant, (transaction) => transaction.execute(query)),
+  );
   return rows;
 }
 
@@ -130,12 +133,12 @@ describe("expiry", () => {
     await deliver(await jobOf(ref, "archive"));
     expect(unwrap(await sessionAt(ref).state())).toMatchObject({ summary: { throughSeq: 12 }, archived: true });
     const incarnation = await incarnationOf(ref);
-    await onArchive(sql`${setBack}${ref.session}`);
+    await onArchive(ref, sql`${setBack}${ref.session}`);
     await deliver(job);
     expect(await isExpired(ref)).toBe(false);
     await untilExpired(ref);
     expect((await archivedTexts(incarnation)).join("\n")).toContain("invoice");
-    expect(await onArchive(sql`select session from sessions where incarnation = ${incarnation}`)).toHaveLength(1);
+    expect(await onArchive(ref, sql`select session from sessions where incarnation = ${incarnation}`)).toHaveLength(1);
   });
 
   it("does not happen while the summary is a degraded one", async () => {
