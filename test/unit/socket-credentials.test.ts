@@ -24,6 +24,8 @@ describe("the key of a socket", () => {
     const verdict = await checkKeys(() => Promise.reject(new Error("away")), "acme", ["abc"], log);
     expect(verdict.isGood("abc")).toBe(true);
     expect(isCheckDue({ by: KEY, keyCheckedAt: verdict.checkedAt }, began)).toBe(false);
+    // Soon, and not only after as long as a check that was answered holds.
+    expect(isCheckDue({ by: KEY, keyCheckedAt: verdict.checkedAt }, Date.now() + 10_000)).toBe(true);
     expect(isCheckDue({ by: KEY, keyCheckedAt: verdict.checkedAt }, Date.now() + KEY_CHECKED_FOR_MS)).toBe(true);
     expect(lines.join()).toContain("socket_keys_not_checked");
   });

@@ -277,10 +277,16 @@ describe("an imported line", () => {
     return { session, saved };
   };
   const three = [message(1), message(2), message(3)];
+  const ending: NumberedLine = {
+    number: 11,
+    line: { type: "end", messages: 3, summaries: 0, items: 0, complete: true },
+  };
 
   it.each([
     ["a message out of order", [message(2)]],
     ["a message twice", [message(1), message(1)]],
+    ["a message after the end", [...three, ending, message(4)]],
+    ["two ends", [...three, ending, ending]],
     ["the server's id of another message", [message(1, { id: "seq-2" })]],
     ["an id twice", [message(1, { id: "a" }), message(2, { id: "a" })]],
     ["a version that is not above the one before", [...three, summary(1, 1), summary(1, 2)]],

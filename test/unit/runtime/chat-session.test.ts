@@ -1,0 +1,282 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Appender } from "../../../src/contracts/audit.ts";
+import {
+  CREATION_GRANT_MS,
+  MAX_FRAME_BURST,
+  MAX_FRAME_BYTES,
+  MAX_SOCKET_SECONDS,
+  MIN_USER_SUMMARY_TOKENS,
+} from "../../../src/contracts/limits.ts";
+import { NOTHING_TAKEN } from "../../../src/contracts/quota.ts";
+import type { TenantSettings } from "../../../src/contracts/tenant.ts";
+import { ChatSession } from "../../../src/session/chat-session.ts";
+import { readFrame } from "../../../src/session/live-frames.ts";
+import { type LiveOpening, writeOpening } from "../../../src/session/live-opening.ts";
+import { CLOSE } from "../../../src/session/live-sockets.ts";
+import { copiedQuotaFault, startOfDay } from "../../../src/session/quota.ts";
+import { TenantQuota } from "../../../src/session/tenant-quota.ts";
+import { ObjectStorage } from "../../support/simulation/object-storage.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+import { standIn } from "./stand-in.ts";
+
+vi.mock("cloudflare:workers", () => import("../../support/simulation/durable-object.ts"));
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: NOON });
+  vi.stubGlobal("scheduler", { wait: async () => undefined });
+});
+afterEach(() => {
+  vi.useRealTimers();
+  vi.unstubAllGlobals();
+});
+
+const ref = { tenant: "acme", owner: "ada", session: "chat" };
+const hello = { role: "user", content: "hello" } as const;
+
+/** The object over the tables of a session, with whatever stands around it. */
+function objectOf(session: NodeSession): ChatSession {
+  const ctx = {
+    storage: new ObjectStorage(session.disk),
+    id: {},
+    blockConcurrencyWhile: (body: () => unknown) => body(),
+    waitUntil: () => undefined,
+    getWebSockets: () => [],
+    setWebSocketAutoResponse: () => undefined,
+    acceptWebSocket: () => undefined,
+  };
+  const told = { noteTaken: async (report: object) => ({ total: report, told: report }) };
+  const queue = { send: async () => undefined };
+  const env = {
+    SUMMARIZE_QUEUE: queue,
+    ARCHIVE_QUEUE: queue,
+    AUDIT_QUEUE: queue,
+    DIRECTORY: { getByName: () => told },
+    TENANT: { getByName: () => told },
+    THREADKEEP_RATE_LIMITS: "off",
+  };
+  return new ChatSession(standIn(ctx), standIn(env));
+}
+
+/** An object that was never written to. */
+function newObject(): { object: ChatSession; session: NodeSession } {
+  const session = new NodeSession();
+  session.disk.clear();
+  return { object: objectOf(session), session };
+}
+
+describe("the audit of appends", () => {
+  it("begins with the first message of a range", async () => {
+    const session = new NodeSession();
+    session.say(3);
+    const by: Appender = { kind: "tenant-key", id: "key:k", isUser: false };
+    await objectOf(session).append({ messages: [hello, hello] }, null, undefined, by);
+    expect(session.store.audit.appending()).toMatchObject({ fromSeq: 4, startedAt: NOON });
+    await objectOf(session).append({ messages: [hello] }, null, undefined, by);
+    expect(session.store.audit.appending()).toMatchObject({ fromSeq: 4, startedAt: NOON });
+  });
+});
+
+describe("a summary that a user asks for by hand", () => {
+  it("counts for their day as much as the least one does, however little is new", async () => {
+    const session = new NodeSession({ settings: { keepRecentTokens: 0 } });
+    session.sql.exec("UPDATE session SET tenant = ?", crypto.randomUUID());
+    session.say(9);
+    const limits = { userSummarizerTokensPerDay: MIN_USER_SUMMARY_TOKENS };
+    const tenant: TenantSettings = { rev: 1, settings: {}, summarization: "on", isOverBudget: false, limits };
+    const object = objectOf(session);
+    const ask = (isByUser: boolean) => object.summarize({}, undefined, isByUser, tenant);
+    expect(await ask(true)).toMatchObject({ ok: true, value: { job: { state: "owed" } } });
+    expect(await ask(true)).toMatchObject({ ok: false, fault: { code: "quota_exceeded" } });
+    expect(await ask(false)).toMatchObject({ ok: true });
+  });
+});
+
+describe("a session's life", () => {
+  it("begins while the word of the directory is good, and no later", async () => {
+    const { object } = newObject();
+    const create = (ago: number) => object.create({ ref, createdAt: NOON, grantedAt: NOON - ago });
+    expect(await create(CREATION_GRANT_MS + 1)).toMatchObject({ ok: false });
+    expect(await create(CREATION_GRANT_MS)).toMatchObject({ ok: true, value: { created: true } });
+  });
+
+  it("begins later than the one that was erased before it, though it is the same millisecond", async () => {
+    const { object, session } = newObject();
+    const begin = async (): Promise<number> => {
+      await object.create({ ref, createdAt: NOON });
+      return session.row.beganAt;
+    };
+    const first = await begin();
+    await object.erase();
+    expect([first, await begin()]).toEqual([NOON, NOON + 1]);
+  });
+
+  it("that expires leaves what was taken of the day, where that is bounded", async () => {
+    const session = new NodeSession({
+      settings: { expireAfterIdleSeconds: 60 },
+      tenantSettings: { limits: { sessionMessagesPerDay: 5 } },
+    });
+    session.append(["one", "two"]);
+    session.summarize(1, 2);
+    const { id, incarnation } = session.owe("expire");
+    vi.setSystemTime(NOON + 600_000);
+    expect(await objectOf(session).confirmExpiry(id, incarnation, "expire")).toBe(true);
+    expect(session.store.spent.on(startOfDay(NOON))).toMatchObject({ messages: 2 });
+  });
+});
+
+describe("a dry run of reindexing", () => {
+  it("writes nothing", async () => {
+    const session = new NodeSession();
+    session.say(3);
+    session.search.catchUp();
+    const object = objectOf(session);
+    const changes = session.disk.changes();
+    expect(await object.reindex(true, true)).toEqual({ ok: true, value: { done: true } });
+    expect(session.disk.changes()).toBe(changes);
+    expect(await object.reindex(true, false)).toEqual({ ok: true, value: { done: true } });
+    expect(session.disk.changes()).toBeGreaterThan(changes);
+  });
+});
+
+describe("the day of all sessions of a tenant", () => {
+  it.each([
+    [{ messages: 0, tokens: 5 }, "quota_exceeded"],
+    [{ messages: 5, tokens: 0 }, "quota_exceeded"],
+    [{ messages: 0, tokens: 0 }, undefined],
+  ])("counts %j, tokens without a message as well", (taken, code) => {
+    const limits = { tenantMessagesPerDay: 5, tenantTokensPerDay: 5 };
+    const quota = new TenantQuota(
+      () => standIn({}),
+      (work) => void work.catch(() => undefined),
+    );
+    const tenant = crypto.randomUUID();
+    quota.count(tenant, limits, taken, NOON);
+    expect(quota.faultOf(tenant, limits, { messages: 1, tokens: 1 }, undefined, NOON)?.code).toBe(code);
+  });
+
+  it("has room for a copy as large as all of it", () => {
+    const limits = { tenantMessagesPerDay: 5, tenantTokensPerDay: 50 };
+    expect(copiedQuotaFault(limits, { messages: 5, tokens: 50 }, NOON)).toBeNull();
+    expect(copiedQuotaFault(limits, { messages: 6, tokens: 50 }, NOON)).toMatchObject({
+      facts: { quota: "tenant-messages" },
+    });
+    expect(copiedQuotaFault(limits, { messages: 5, tokens: 51 }, NOON)).toMatchObject({
+      facts: { quota: "tenant-tokens" },
+    });
+    expect(copiedQuotaFault({}, NOTHING_TAKEN, NOON)).toBeNull();
+  });
+});
+
+describe("a frame", () => {
+  it("is measured in bytes, and may have all that it may have", () => {
+    const frame = (text: string): string =>
+      JSON.stringify({ type: "append", id: "a", messages: [{ ...hello, content: text }] });
+    const room = MAX_FRAME_BYTES - frame("").length;
+    const largest = "é".repeat(Math.floor(room / 2)) + "a".repeat(room % 2);
+    expect(readFrame(frame(largest))).toHaveProperty("frame");
+    expect(readFrame(frame(`${largest}a`))).toMatchObject({ isUnreadable: "tooLarge" });
+  });
+});
+
+describe("a socket", () => {
+  /** One end of it, with what it was told. */
+  class Line {
+    readonly readyState = 1;
+    readonly told: { type: string; code?: string; status?: number }[] = [];
+    closed: number | null = null;
+    attachment: { until?: number } = {};
+    send(text: string): void {
+      this.told.push(JSON.parse(text));
+    }
+    close(code: number): void {
+      this.closed = code;
+    }
+    serializeAttachment(attachment: object): void {
+      this.attachment = attachment;
+    }
+  }
+
+  async function opened(change: Partial<LiveOpening> = {}, session = new NodeSession()) {
+    const line = new Line();
+    vi.stubGlobal(
+      "WebSocketPair",
+      class {
+        readonly 0 = new Line();
+        readonly 1 = line;
+      },
+    );
+    vi.stubGlobal("WebSocketRequestResponsePair", Object);
+    // That of Node has no status of a changed protocol.
+    vi.stubGlobal(
+      "Response",
+      class {
+        readonly status: number;
+        readonly fault: unknown;
+        constructor(_body: null, { status }: { status: number }, fault: unknown = null) {
+          this.status = status;
+          this.fault = fault;
+        }
+        static json(fault: unknown, init: { status: number }) {
+          return new this(null, init, fault);
+        }
+      },
+    );
+    const object = objectOf(session);
+    const opening: LiveOpening = {
+      since: null,
+      scopes: ["memory:read", "memory:write"],
+      by: { kind: "tenant-key", id: "deployment-key" },
+      isUser: false,
+      counted: { tier: "key", name: "acme/deployment-key" },
+      from: null,
+      expiresAt: null,
+      ticket: null,
+      requestId: "r",
+      tenant: null,
+      ...change,
+    };
+    const { status } = await object.fetch(writeOpening(opening));
+    const say = (frame: object): Promise<void> => object.webSocketMessage(standIn(line), JSON.stringify(frame));
+    return { line, status, say, object };
+  }
+
+  it.each([
+    [["memory:write"], false, "answer"],
+    [["memory:write"], true, "error"],
+    [["memory:write", "memory:read"], true, "answer"],
+    [["memory:read"], false, "error"],
+  ] as const)("with %j appends, and has a context with it: %s, for an %s", async (scopes, hasContext, type) => {
+    const { line, say } = await opened({ scopes });
+    await say({ type: "append", id: "a", messages: [hello], ...(hasContext ? { context: {} } : {}) });
+    const answers = line.told.filter((frame) => frame.type === "answer" || frame.type === "error");
+    expect(answers).toMatchObject([{ type, id: "a" }]);
+  });
+
+  it.each([
+    ["of this life", {}, 101],
+    ["of an earlier life", { life: "another" }, 409],
+    ["that is late", { expiresAt: NOON }, 409],
+  ])("is opened by a ticket %s, once, or not", async (_, change, status) => {
+    const session = new NodeSession();
+    const ticket = { id: "t", life: session.row.incarnation, expiresAt: NOON + 1, ...change };
+    expect((await opened({ ticket }, session)).status).toBe(status);
+    expect((await opened({ ticket }, session)).status).toBe(409);
+  });
+
+  it.each([
+    [null, MAX_SOCKET_SECONDS * 1_000],
+    [NOON + 5_000, 5_000],
+    [NOON + 2 * MAX_SOCKET_SECONDS * 1_000, MAX_SOCKET_SECONDS * 1_000],
+  ])("by a token until %s is open for %i ms", async (expiresAt, ms) => {
+    expect((await opened({ expiresAt })).line.attachment.until).toBe(NOON + ms);
+  });
+
+  it("takes a burst of frames, and no more after a long silence", async () => {
+    const { line, say } = await opened();
+    vi.setSystemTime(NOON + 60_000);
+    for (let at = 0; at < MAX_FRAME_BURST; at += 1) await say({ type: "ack", rev: 0 });
+    expect(line.closed).toBeNull();
+    await say({ type: "ack", rev: 0 });
+    expect(line.closed).toBe(CLOSE.policy);
+  });
+});

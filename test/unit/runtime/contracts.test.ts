@@ -1,0 +1,148 @@
+import { describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { newKeySchema } from "../../../src/contracts/api-key.ts";
+import { MAX_MESSAGE_BYTES, MAX_TIME_MS, MIN_TIME_MS, TICKET_SECONDS } from "../../../src/contracts/limits.ts";
+import { ticketRequestSchema } from "../../../src/contracts/live.ts";
+import { memorySearchRequestSchema } from "../../../src/contracts/memory-search.ts";
+import { refuseOversize } from "../../../src/contracts/message-size.ts";
+import { messagePatchSchema } from "../../../src/contracts/message.ts";
+import { newOperationSchema, operationRequestSchema } from "../../../src/contracts/operation-run.ts";
+import { resolveSettings, sessionSettingsSchema } from "../../../src/contracts/session.ts";
+import { tenantIdSchema } from "../../../src/contracts/tenant.ts";
+import { canonicalJson, isoTime, isStorableTime, type Json, safeJson } from "../../../src/contracts/text.ts";
+import { messageLineSchema } from "../../../src/contracts/transfer.ts";
+
+const isTaken = (schema: z.ZodType, value: unknown): boolean => schema.safeParse(value).success;
+
+/** The paths of its faults. */
+const faultsOf = (schema: z.ZodType, value: unknown): string[] =>
+  (schema.safeParse(value).error?.issues ?? []).map(({ path }) => path.join("."));
+
+/** So many arrays, one in the other, around a number. */
+function nested(depth: number): Json {
+  let value: Json = 1;
+  for (let at = 0; at < depth; at += 1) value = [value];
+  return value;
+}
+
+describe("a message's size", () => {
+  it("is counted in bytes of its JSON, and may be all of the bound", () => {
+    // Two of its bytes are the quotes.
+    const largest = "é".repeat((MAX_MESSAGE_BYTES - 2) / 2);
+    expect(() => refuseOversize([{ path: "/content", content: largest }])).not.toThrow();
+    const refused = () => refuseOversize(["a", `${largest}a`].map((content, at) => ({ path: `/${at}`, content })));
+    expect(refused).toThrow(expect.objectContaining({ fault: expect.objectContaining({ code: "message_too_large" }) }));
+    expect(refused).toThrow(
+      expect.objectContaining({
+        fault: expect.objectContaining({
+          errors: [{ path: "/1", detail: `has ${MAX_MESSAGE_BYTES + 1} bytes as JSON` }],
+        }),
+      }),
+    );
+  });
+});
+
+describe("JSON", () => {
+  it("is the same text in whatever order an object's names come", () => {
+    expect(canonicalJson({ b: [{ y: 1, x: null }], a: "a" })).toBe('{"a":"a","b":[{"x":null,"y":1}]}');
+    expect(canonicalJson({ a: "a", b: [{ x: null, y: 1 }] })).toBe(canonicalJson({ b: [{ y: 1, x: null }], a: "a" }));
+    expect(canonicalJson([1, 2])).not.toBe(canonicalJson([2, 1]));
+  });
+
+  it("nests 32 levels deep, and no deeper", () => {
+    expect(isTaken(safeJson, nested(32))).toBe(true);
+    expect(isTaken(safeJson, nested(33))).toBe(false);
+  });
+});
+
+describe("a moment", () => {
+  it("lies within the years 1 to 9999 of UTC, their first and last millisecond among them", () => {
+    expect([MIN_TIME_MS - 1, MIN_TIME_MS, MAX_TIME_MS, MAX_TIME_MS + 1].map(isStorableTime)).toEqual([
+      false,
+      true,
+      true,
+      false,
+    ]);
+    expect(isTaken(isoTime, "9999-12-31T23:59:59.999Z")).toBe(true);
+    expect(isTaken(isoTime, "9999-12-31T23:59:59.999-01:00")).toBe(false);
+  });
+});
+
+describe("settings", () => {
+  it("of a session come before those of its tenant, and these before the defaults", () => {
+    const tenant = { maxTokens: 5_000, summaryMaxTokens: 500 };
+    expect(resolveSettings({ maxTokens: 6_000 }, tenant)).toMatchObject({ maxTokens: 6_000, summaryMaxTokens: 500 });
+    expect(resolveSettings({}, {})).toMatchObject({ maxTokens: 16_000, summaryMaxTokens: 2_000 });
+  });
+
+  it("may say never, which is not the same as nothing", () => {
+    const never = { summarizeAfterIdleSeconds: null, expireAfterIdleSeconds: null };
+    expect(resolveSettings(never)).toMatchObject(never);
+    expect(resolveSettings(never, { summarizeAfterIdleSeconds: 60, expireAfterIdleSeconds: 86_400 })).toMatchObject(
+      never,
+    );
+    expect(resolveSettings({}).summarizeAfterIdleSeconds).toBe(1_800);
+  });
+
+  it("keep less word for word than what calls for a summary", () => {
+    const settings = (keepRecentTokens: number) => ({ summarizeAfterTokens: 1_000, keepRecentTokens });
+    expect(isTaken(sessionSettingsSchema, settings(999))).toBe(true);
+    expect(faultsOf(sessionSettingsSchema, settings(1_000))).toEqual(["keepRecentTokens"]);
+    expect(resolveSettings({ keepRecentTokens: 1_000 }, { summarizeAfterTokens: 1_000 }).keepRecentTokens).toBe(500);
+  });
+});
+
+describe("what is asked for", () => {
+  it.each([
+    ["a ticket that reads", ticketRequestSchema, { scopes: ["memory:read"] }, true],
+    ["a ticket that reads and writes", ticketRequestSchema, { scopes: ["memory:write", "memory:read"] }, true],
+    ["a ticket that writes alone", ticketRequestSchema, { scopes: ["memory:write"] }, false],
+    ["a key", newKeySchema, { name: "k", scopes: ["ops", "memory:read"] }, true],
+    ["a key that names a scope twice", newKeySchema, { name: "k", scopes: ["ops", "ops"] }, false],
+    ["a key that does all", newKeySchema, { name: "k", scopes: ["admin"] }, false],
+    ["a patch of the content", messagePatchSchema, { content: "new" }, true],
+    ["a patch that takes all metadata away", messagePatchSchema, { metadata: {} }, true],
+    ["a patch of nothing", messagePatchSchema, {}, false],
+    ["a search for a word", memorySearchRequestSchema, { query: '"Zürich"?' }, true],
+    ["a search for a number", memorySearchRequestSchema, { query: "(7)" }, true],
+    ["a search for signs", memorySearchRequestSchema, { query: "?! -" }, false],
+    ["a tenant of 63 characters", tenantIdSchema, "a".repeat(63), true],
+    ["a tenant of 64 characters", tenantIdSchema, "a".repeat(64), false],
+    ["a tenant that begins with a dash", tenantIdSchema, "-a", false],
+  ] as const)("is taken or not: %s", (_, schema, value, isGood) => {
+    expect(isTaken(schema, value)).toBe(isGood);
+  });
+
+  it.each([operationRequestSchema, newOperationSchema])("of an operation has to say who is meant", (schema) => {
+    const faults = (asked: object): string[] => faultsOf(schema, { dryRun: false, ...asked });
+    expect(faults({ op: "verify" })).toEqual([]);
+    expect(faults({ op: "rebuild" })).toEqual(["tenant"]);
+    expect(faults({ op: "expire" })).toEqual(["tenant"]);
+    expect(faults({ op: "rebuild", tenant: "acme" })).toEqual([]);
+    expect(faults({ op: "verify", user: "ada" })).toEqual(["tenant"]);
+    expect(faults({ op: "verify", session: "chat" })).toEqual(["tenant"]);
+    expect(faults({ op: "verify", tenant: "acme", user: "ada", session: "chat" })).toEqual([]);
+    expect(faults({ op: "erase-user", tenant: "acme" })).toEqual(["user"]);
+    expect(faults({ op: "verify", tenant: "acme", kind: "archive" })).toEqual(["kind"]);
+  });
+});
+
+describe("a line of an erased message", () => {
+  const line = { type: "message", seq: 1, id: "a", role: "user", createdAt: "2026-11-22T12:00:00.000Z" };
+  const erasedAt = "2026-11-22T13:00:00.000Z";
+
+  it.each([
+    [{ content: "hello" }, []],
+    [{ erasedAt }, []],
+    [{ content: "hello", erasedAt }, ["content"]],
+    [{}, ["content"]],
+  ])("says when it was erased, or what was said: %j", (more, faults) => {
+    expect(faultsOf(messageLineSchema, { ...line, ...more })).toEqual(faults);
+  });
+});
+
+describe("a ticket", () => {
+  it("is good for a minute", () => {
+    expect(TICKET_SECONDS).toBe(60);
+  });
+});

@@ -1,0 +1,303 @@
+import { describe, expect, it, vi } from "vitest";
+import type { HeldSession } from "../../../src/archive/held.ts";
+import type { SessionProof } from "../../../src/contracts/finding.ts";
+import { compareArchive } from "../../../src/maintenance/compare-archive.ts";
+import { eachSession } from "../../../src/maintenance/each-session.ts";
+import { enumerateSessions } from "../../../src/maintenance/enumerate-sessions.ts";
+import { inPasses } from "../../../src/maintenance/in-passes.ts";
+import type { MaintenanceParts, Slice } from "../../../src/maintenance/operation.ts";
+import { OPERATIONS } from "../../../src/maintenance/operations.ts";
+import { retry } from "../../../src/maintenance/operations/retry.ts";
+import { runOperation } from "../../../src/maintenance/run-operation.ts";
+import { verifySession } from "../../../src/maintenance/verify-session.ts";
+import { verifyUser } from "../../../src/maintenance/verify-user.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+import { INCARNATION, itemOf, NOON } from "./node-session.ts";
+import { standIn } from "./stand-in.ts";
+
+// What PostgreSQL holds is nothing.
+vi.mock("../../../src/archive/held.ts", () => ({
+  readHeldSession: async () => null,
+  readHeldMessages: async () => [],
+  listHeldSessions: async () => [],
+}));
+vi.mock("../../../src/archive/users.ts", () => ({ countUserRows: async () => 0 }));
+
+const log = createLog({ write: () => undefined });
+const REQUEST = { op: "verify", dryRun: false, sliceSize: 10 } as const;
+const ref = { tenant: "acme", owner: "ada", session: "chat" };
+
+describe("an item in the archive", () => {
+  const item = { ...itemOf("1.1"), fromVersion: 1, toVersion: null };
+  const version = {
+    version: 1,
+    throughSeq: 1,
+    tokens: 10,
+    summarizer: "model",
+    degraded: false,
+    droppedItems: 0,
+    createdAt: NOON,
+  };
+  const proof = standIn<SessionProof>({
+    state: "active",
+    incarnation: INCARNATION,
+    rev: 1,
+    archivedRev: 1,
+    isArchiveOwed: false,
+    erasedLives: [],
+    headSeq: 1,
+    metadata: {},
+    versions: [version],
+    items: [item],
+    messageSeq: 0,
+    flaws: [],
+  });
+  const row = {
+    ...ref,
+    incarnation: INCARNATION,
+    isErased: false,
+    rev: 1,
+    metadata: {},
+    throughSeq: 1,
+    headSeq: 1,
+    setAside: null,
+  };
+
+  it.each([
+    ["as it has to be", {}, []],
+    ["under another owner", { owner: "bob" }, ["different-archive"]],
+    ["under another tenant", { tenant: "other" }, ["different-archive"]],
+    ["in other words", { text: "other" }, ["different-archive"]],
+    ["with other sources", { sourceSeqs: [2] }, ["stale-source"]],
+    ["of another session", { sourceSession: "other" }, ["different-archive"]],
+    ["set aside", { setAside: "22P05" }, ["different-archive"]],
+  ])("that is there %s is found: %j", (_, change, kinds) => {
+    const held = { ...item, ...ref, sourceSession: null, sourceIncarnation: null, setAside: null, ...change };
+    const archive = standIn<HeldSession>({
+      row,
+      versions: [{ ...version, setAside: null }],
+      items: [held],
+      messageSeq: 0,
+    });
+    expect(compareArchive(proof, archive).map(({ kind }) => kind)).toEqual(kinds);
+  });
+});
+
+describe("an operation on each session", () => {
+  it("comes to one that fails twice, and says so", async () => {
+    let visits = 0;
+    const operation = eachSession(async () => {
+      visits += 1;
+      throw new Error("away");
+    });
+    const parts = standIn<MaintenanceParts>({ log });
+    const slice = await operation.slice({ ...REQUEST, tenant: "acme", session: "chat" }, null, parts, "run");
+    expect(visits).toBe(2);
+    expect(slice).toMatchObject({ counts: { failed: 1 }, failed: 1, failures: [{ user: null, session: "chat" }] });
+  });
+
+  it("counts one that is good the second time", async () => {
+    let visits = 0;
+    const operation = eachSession(async () => {
+      visits += 1;
+      if (visits === 1) throw new Error("away");
+      return { result: "done" };
+    });
+    const parts = standIn<MaintenanceParts>({ log });
+    const slice = await operation.slice({ ...REQUEST, tenant: "acme", session: "chat" }, null, parts, "run");
+    expect(slice).toMatchObject({ counts: { done: 1 }, failed: 0 });
+  });
+});
+
+describe("the sessions of an operation", () => {
+  /** Lists of a tenant and two of its users, page by page. */
+  const lists = standIn<MaintenanceParts>({
+    directory: {
+      list: async (
+        _tenant: string,
+        owner: string,
+        { limit, cursor }: { limit: number; cursor: { session: string } | null },
+      ) => {
+        const all = ["c", "b", "a"].map((id) => `${owner}${id}`);
+        const from = cursor === null ? 0 : all.indexOf(cursor.session) + 1;
+        const page = all.slice(from, from + limit);
+        const last = page.at(-1);
+        const isMore = from + limit < all.length && last !== undefined;
+        return {
+          data: page.map((id) => ({ id })),
+          hasMore: isMore,
+          next: isMore ? { createdAt: NOON, session: last } : null,
+        };
+      },
+    },
+    owners: {
+      list: async (_tenant: string, after: number) =>
+        [
+          { row: 1, owner: "ada" },
+          { row: 2, owner: "bob" },
+        ].slice(after, after + 1),
+    },
+    operations: { listTenantNames: async (_limit: number, after: string) => (after === "" ? ["acme"] : []) },
+  });
+  async function pagesOf(scope: Parameters<typeof enumerateSessions>[0], limit: number): Promise<string[][]> {
+    const pages: string[][] = [];
+    let cursor: string | null = null;
+    do {
+      const page: Awaited<ReturnType<typeof enumerateSessions>> = await enumerateSessions(scope, cursor, limit, lists);
+      pages.push(page.refs.map(({ session }) => session));
+      ({ cursor } = page);
+    } while (cursor !== null && pages.length < 20);
+    return pages;
+  }
+
+  it("come in pages of as many as are asked for, across owners", async () => {
+    const all = ["-c", "-b", "-a", "adac", "adab", "adaa", "bobc", "bobb", "boba"];
+    for (const limit of [2, 4, 5]) {
+      const pages = await pagesOf({}, limit);
+      expect(pages.flat()).toEqual(all);
+      for (const page of pages) expect(page.length).toBeLessThanOrEqual(limit);
+    }
+    expect((await pagesOf({ tenant: "acme" }, 100)).flat()).toEqual(all);
+  });
+
+  it("of a user, and one by itself, are no others", async () => {
+    expect((await pagesOf({ tenant: "acme", user: "ada" }, 2)).flat()).toEqual(["adac", "adab", "adaa"]);
+    expect(await pagesOf({ tenant: "acme", session: "chat" }, 2)).toEqual([["chat"]]);
+  });
+});
+
+describe("an operation in passes", () => {
+  it("ends with the last of them", async () => {
+    const pass = (name: string, steps: number) => ({
+      slice: async (_request: object, cursor: string | null): Promise<Slice> => {
+        const step = Number(cursor ?? 0) + 1;
+        return { cursor: step < steps ? String(step) : null, counts: { [name]: 1 } };
+      },
+    });
+    const operation = inPasses(() => [pass("a", 2), pass("b", 1)]);
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const slice: Slice = await operation.slice(REQUEST, cursor, standIn<MaintenanceParts>({}), "run");
+      seen.push(...Object.keys(slice.counts), "|");
+      ({ cursor } = slice);
+    } while (cursor !== null && seen.length < 20);
+    expect(seen.join("")).toBe("a|a|b|");
+  });
+});
+
+describe("a retry of failed jobs", () => {
+  it.each([
+    [{ tenant: "acme" }, undefined],
+    [{ tenant: "acme", session: "chat" }, "-"],
+    [{ tenant: "acme", user: "ada", session: "chat" }, "ada"],
+    [{ tenant: "acme", user: "ada" }, "ada"],
+  ])("of %j is of the owner %s", async (scope, owner) => {
+    const asked: (string | undefined)[] = [];
+    const list = async (_limit: number, _after: null, { user }: { user?: string }) => {
+      asked.push(user);
+      return [];
+    };
+    await retry.slice(
+      { ...REQUEST, op: "retry", ...scope },
+      null,
+      standIn<MaintenanceParts>({ operations: { list } }),
+      "run",
+    );
+    expect(asked).toEqual([owner]);
+  });
+});
+
+describe("a run", () => {
+  async function run(slices: readonly Partial<Slice>[], pacing: { slicesPerInstance: number; pauseMs: number }) {
+    const left = [...slices];
+    const sleeps: number[] = [];
+    const started: string[] = [];
+    vi.spyOn(OPERATIONS.verify, "slice").mockImplementation(async () => ({
+      cursor: null,
+      counts: {},
+      ...left.shift(),
+    }));
+    const runs = {
+      begin: async () => ({ run: { status: "running" }, created: false }),
+      read: async () => null,
+      progress: async () => "running",
+      finish: async () => ({ status: "complete" }),
+    };
+    const parts = standIn<Parameters<typeof runOperation>[3]>({
+      operations: { runs },
+      startRun: async (id: string) => void started.push(id),
+      log,
+      pacing,
+    });
+    const steps = standIn<Parameters<typeof runOperation>[2]>({
+      do: (_name: string, _config: object, body: () => Promise<unknown>) => body(),
+      sleep: async (_name: string, ms: number) => void sleeps.push(ms),
+    });
+    const { status } = await runOperation(REQUEST, "run", steps, parts);
+    return { status, sleeps, started, taken: slices.length - left.length };
+  }
+  const more = { cursor: "more" };
+
+  it("pauses between its steps, and for as long as one asks for where that is longer", async () => {
+    const slices = [more, { ...more, waitSeconds: 5 }, { ...more, waitSeconds: 0.5 }, {}];
+    expect(await run(slices, { slicesPerInstance: 10, pauseMs: 1_000 })).toMatchObject({
+      status: "complete",
+      sleeps: [1_000, 5_000, 1_000],
+    });
+  });
+
+  it("goes on in another instance after as many steps as one takes", async () => {
+    const pacing = { slicesPerInstance: 2, pauseMs: 1 };
+    expect(await run([more, more, more, {}], pacing)).toMatchObject({ status: "continued", taken: 2 });
+    expect(await run([more, {}], pacing)).toMatchObject({ status: "complete", taken: 2, started: [] });
+  });
+});
+
+describe("a session that is verified", () => {
+  const whole = {
+    state: "expired",
+    incarnation: INCARNATION,
+    rev: 1,
+    archivedRev: 1,
+    isArchiveOwed: false,
+    erasedLives: [],
+    headSeq: 1,
+    metadata: {},
+    versions: [],
+    items: [],
+    messageSeq: 0,
+    flaws: [],
+  };
+
+  it.each([
+    ["is as it was", {}, "flawed"],
+    ["was written to", { rev: 2 }, "unsettled"],
+    ["was archived", { archivedRev: 2 }, "unsettled"],
+    ["owes the archive something", { isArchiveOwed: true }, "unsettled"],
+    ["is of another life", { incarnation: "later" }, "unsettled"],
+    ["was erased", { state: "erased" }, "unsettled"],
+  ])("and afterwards %s is %s, where the archive lacks it", async (_, change, result) => {
+    const proofs = [whole, { ...whole, ...change }];
+    const parts = standIn<Parameters<typeof verifySession>[2]>({
+      sessions: { get: () => ({ proof: async () => proofs.shift() }) },
+    });
+    expect((await verifySession(ref, standIn({}), parts)).result).toBe(result);
+  });
+});
+
+describe("a user who was erased", () => {
+  it.each([
+    [{}, null],
+    [{ hasAuditKey: true }, "left of the user: 1 key of the audit"],
+    [{ entries: 2 }, "left of the user: 2 entries in the list of sessions"],
+    [{ hasAuditKey: true, erasure: "erasing" }, null],
+  ])("with %j is found to be left: %s", async (change, detail) => {
+    const parts = standIn<Parameters<typeof verifyUser>[2]>({
+      users: { standing: async () => ({ erasure: "erased", entries: 0, hasAuditKey: false, ...change }) },
+      operations: { countOfUser: async () => 0 },
+    });
+    const found = await verifyUser({ tenant: "acme", owner: "ada" }, standIn({}), parts);
+    expect(found.map((finding) => finding.detail)).toEqual(detail === null ? [] : [detail]);
+  });
+});

@@ -1,0 +1,360 @@
+import { describe, expect, it } from "vitest";
+import type { QueuedAuditEvent } from "../../../src/contracts/audit.ts";
+import type { Failure, JobKind, JobMessage } from "../../../src/contracts/job.ts";
+import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
+import { REPORT_AFTER_FAILURES } from "../../../src/memory/work.ts";
+import { archiveBatch } from "../../../src/pipeline/archive.ts";
+import { storeAudit } from "../../../src/pipeline/audit.ts";
+import { carryOver } from "../../../src/pipeline/carry-over.ts";
+import { consume } from "../../../src/pipeline/consume.ts";
+import { ACK, type PipelineParts } from "../../../src/pipeline/delivery.ts";
+import { eraseCopies } from "../../../src/pipeline/erase-copies.ts";
+import { eraseUser } from "../../../src/pipeline/erase-user.ts";
+import { expireSession } from "../../../src/pipeline/expire.ts";
+import { recordDeadLetter } from "../../../src/pipeline/failed.ts";
+import { copyFork } from "../../../src/pipeline/fork.ts";
+import { reportFailure, reportSetAside } from "../../../src/pipeline/report.ts";
+import { summarizeSession } from "../../../src/pipeline/summarize.ts";
+import { ALL_SESSIONS } from "../../../src/session/client.ts";
+import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+import { INCARNATION, itemOf, NOON } from "./node-session.ts";
+import { standIn } from "./stand-in.ts";
+
+const jobOf = (kind: JobKind, change: Partial<JobMessage> = {}): JobMessage => ({
+  v: 1,
+  kind,
+  tenant: "acme",
+  owner: "ada",
+  session: "chat",
+  incarnation: INCARNATION,
+  throughSeq: 2,
+  jobId: "job",
+  ...change,
+});
+const delivery = (kind: JobKind, change: Partial<JobMessage> = {}) => ({ job: jobOf(kind, change), attempts: 1 });
+
+/** What consumers are made of, with a list of what they asked of it: whose lists they touched, and what was spent. */
+function surroundings(more: object = {}) {
+  const reported: Failure[] = [];
+  const cleared: string[] = [];
+  const spent: unknown[] = [];
+  const parts = standIn<PipelineParts>({
+    operations: {
+      report: async (failure: Failure) => void reported.push(failure),
+      clear: async (jobId: string) => void cleared.push(jobId),
+      settleLate: async () => undefined,
+    },
+    users: { readErasure: async () => null },
+    tenants: {
+      read: async () => UNSET_TENANT,
+      spend: async (tenant: string, usage: object) => void spent.push([tenant, usage]),
+    },
+    log: createLog({ write: () => undefined }),
+    ...more,
+  });
+  return { parts, reported, cleared, spent };
+}
+
+const failure = (failures: number, gaveUp = false) => ({
+  failures,
+  gaveUp,
+  firstError: "first",
+  firstFailedAt: NOON,
+  lastFailedAt: NOON,
+});
+
+describe("an erased session", () => {
+  it("takes what was listed of its jobs off the list, before it confirms", async () => {
+    const done: string[] = [];
+    const session = {
+      readErasure: async () => ({ createdAt: NOON, hasFailed: false, settles: ["old", "aside"], grantedAt: 1 }),
+      listing: async () => null,
+      confirmErased: async () => {
+        done.push("confirmed");
+        return false;
+      },
+    };
+    const { parts } = surroundings({
+      sessions: { get: () => session },
+      directory: { remove: async () => ({ state: "gone" }) },
+      operations: { clear: async (jobId: string) => void done.push(jobId) },
+      withDatabase: async () => ["applied"],
+    });
+    expect(await archiveBatch([delivery("erase")], parts)).toEqual([ACK]);
+    expect(done).toEqual(["old", "aside", "confirmed"]);
+  });
+});
+
+describe("events of the audit", () => {
+  it("that are refusals alone make no key for whom they name", async () => {
+    const asked: unknown[] = [];
+    const event = (owner: string, result: string): QueuedAuditEvent => ({
+      id: `${owner}-${result}`,
+      at: new Date(NOON).toISOString(),
+      tenant: "acme",
+      owner,
+      actor: { kind: "tenant-key", id: "key:k" },
+      session: "chat",
+      action: "readSession",
+      result,
+      requestId: null,
+      from: null,
+      details: {},
+    });
+    const { parts } = surroundings({
+      directory: { auditName: async (...of: unknown[]) => void asked.push(of) },
+      withDatabase: async () => [],
+    });
+    const events = [event("bob", "forbidden"), event("ada", "forbidden"), event("ada", "ok"), event("-", "ok")];
+    await storeAudit([{ body: { v: 1, events }, attempts: 1 }], parts);
+    expect(asked).toEqual([
+      ["acme", "bob", false],
+      ["acme", "ada", true],
+    ]);
+  });
+});
+
+describe("a session that begins with what is known of its user", () => {
+  it("has nothing of its own, nor of an earlier life of another", async () => {
+    const carried: { items: { id: string }[]; origins: { session: string }[] }[] = [];
+    const memory = (session: string, incarnation: string) => ({
+      session,
+      incarnation,
+      item: itemOf(`${session}-${incarnation}`),
+    });
+    const child = {
+      nextCarrying: async () => ({
+        source: { session: ALL_SESSIONS, incarnation: "" },
+        lease: "lease",
+        sends: 1,
+        hasFailed: false,
+      }),
+      carryOver: async (_job: string, _life: string, _lease: string, luggage: (typeof carried)[number]) => {
+        carried.push(luggage);
+        return true;
+      },
+    };
+    const source = {
+      beginContinuation: async () => ({ ok: true, value: { incarnation: "now" } }),
+      readCarried: async () => ({ next: "archive", origins: [] }),
+    };
+    const { parts } = surroundings({
+      sessions: { get: ({ session }: { session: string }) => ({ ...child, ...source, session }) },
+      withDatabase: async () => [memory("chat", "now"), memory("other", "now"), memory("other", "before")],
+    });
+    expect(await carryOver(delivery("restore"), parts)).toEqual(ACK);
+    expect(carried[0]?.items.map(({ id }) => id)).toEqual(["other-now"]);
+    expect(carried[0]?.origins.map(({ session }) => session)).toEqual(["other"]);
+  });
+});
+
+describe("a delivery that fails for a fault of ours", () => {
+  it.each([
+    // Its lease tells the session by itself.
+    ["summarize", 0, "retry"],
+    ["fork", 1, "ack"],
+    ["expire", 1, "ack"],
+  ] as const)("of the kind %s is told to its session %i times, and ends in %s", async (kind, told, end) => {
+    const [notes, ends]: [unknown[], string[]] = [[], []];
+    const fails = () => Promise.reject(new TypeError("ours"));
+    const session = {
+      beginSummary: fails,
+      nextCopyStep: fails,
+      stepExpiry: fails,
+      noteFailure: async (_job: string, _life: string, how: object) => {
+        notes.push(how);
+        return null;
+      },
+    };
+    const { parts } = surroundings({ sessions: { get: () => session } });
+    const message = standIn<Message>({
+      body: jobOf(kind),
+      attempts: 1,
+      timestamp: new Date(NOON),
+      ack: () => void ends.push("ack"),
+      retry: () => void ends.push("retry"),
+    });
+    await consume({ queue: "threadkeep-summarize", messages: [message] }, parts);
+    expect([notes.length, ends]).toEqual([told, [end]]);
+  });
+});
+
+describe("a copy that goes with its source", () => {
+  it.each([
+    [true, ["copy"]],
+    [false, []],
+  ])("goes off the list of sessions where it is gone: %s", async (isGone, gone) => {
+    const removed: string[] = [];
+    let rounds = 0;
+    const session = {
+      readOwedErasures: async () => {
+        rounds += 1;
+        const owed = rounds === 1 ? [{ copy: "copy", erased: [], rows: [1] }] : [];
+        return { owed, hasFailed: false, lastRow: 1 };
+      },
+      eraseCopied: async () => ({ isGone, isConfirmed: true, grantedAt: 1, further: [], more: null }),
+      confirmCopyErasures: async () => false,
+      waitForCopies: async () => undefined,
+    };
+    const { parts } = surroundings({
+      sessions: { get: () => session },
+      directory: { remove: async (ref: { session: string }) => void removed.push(ref.session) },
+    });
+    expect(await eraseCopies(delivery("erase-copies"), parts)).toEqual(ACK);
+    expect(removed).toEqual(gone);
+  });
+});
+
+describe("the erasure of a user", () => {
+  it.each([
+    ["erased", ["erasure"]],
+    ["erasing", []],
+  ])("that is found to be %s leaves the list: %j", async (state, gone) => {
+    const cleared: string[] = [];
+    const { parts } = surroundings({
+      operations: {
+        clear: async (jobId: string) => void cleared.push(jobId),
+        clearUser: async () => undefined,
+        countOfUser: async () => 0,
+      },
+      users: {
+        nextErasureStep: async () => ({ next: "places" }),
+        concludeErasure: async () => state,
+      },
+      // No session that the archive alone knows, and no row that is left.
+      withDatabase: async () => 0,
+    });
+    expect(
+      await eraseUser({ v: 1, kind: "erase-user", tenant: "acme", owner: "ada", jobId: "erasure" }, parts),
+    ).toEqual(ACK);
+    expect(cleared).toEqual(gone);
+  });
+});
+
+describe("a session that is to expire", () => {
+  it.each([
+    [true, ["expire"]],
+    [false, []],
+  ])("does as the list of sessions takes it: %s", async (isTaken, ended) => {
+    const done: string[] = [];
+    const session = {
+      stepExpiry: async () => ({ step: "expire", at: NOON, grantedAt: 1, hasFailed: false, archivedRev: 0 }),
+      confirmExpiry: async (_job: string, _life: string, step: string) => {
+        done.push(step);
+        return true;
+      },
+    };
+    const directory = { setExpired: async () => isTaken };
+    const { parts } = surroundings({ sessions: { get: () => session }, directory });
+    expect(await expireSession(delivery("expire"), parts)).toEqual(ACK);
+    expect(done).toEqual(ended);
+  });
+});
+
+describe("a dead letter of another version", () => {
+  const letter = { kind: "new-kind", tenant: "acme", owner: "ada", session: "chat", jobId: "job" };
+
+  it.each([
+    [{}, { jobId: "job", kind: "new-kind", tenant: "acme", owner: "ada", session: "chat" }],
+    [{ session: undefined }, { jobId: "job", tenant: "acme", owner: "ada", session: "" }],
+    [{ kind: undefined }, { jobId: "job", kind: "unknown" }],
+    [{ owner: undefined }, { jobId: expect.stringMatching(/^unknown-/), tenant: "", owner: "", session: "" }],
+    [{ tenant: undefined }, { jobId: expect.stringMatching(/^unknown-/), tenant: "", owner: "", session: "" }],
+    [{ jobId: undefined }, { jobId: expect.stringMatching(/^unknown-/), tenant: "", owner: "", session: "" }],
+  ])("with %j names whose work it is, or nobody", async (change, told) => {
+    const { parts, reported } = surroundings();
+    expect(await recordDeadLetter({ ...letter, ...change }, 5, parts)).toEqual(ACK);
+    expect(reported).toMatchObject([{ ...told, state: "unknown", attempts: 5 }]);
+  });
+});
+
+describe("a fork whose source is gone", () => {
+  it("is taken off the list of sessions", async () => {
+    const removed: unknown[] = [];
+    const session = {
+      nextCopyStep: async () => ({
+        source: { session: "source", incarnation: "life" },
+        afterSeq: 0,
+        throughSeq: 2,
+        hasFailed: false,
+      }),
+      readCopyPage: async () => null,
+      loseCopy: async () => 7,
+    };
+    const directory = {
+      remove: async (ref: { session: string }, grantedAt: number) => void removed.push([ref.session, grantedAt]),
+    };
+    const { parts } = surroundings({ sessions: { get: () => session }, directory });
+    expect(await copyFork(delivery("fork"), parts)).toEqual(ACK);
+    expect(removed).toEqual([["chat", 7]]);
+  });
+});
+
+describe("a job that fails", () => {
+  it.each([
+    [REPORT_AFTER_FAILURES - 1, false, []],
+    [REPORT_AFTER_FAILURES, false, ["retrying"]],
+    [1, true, ["failed"]],
+  ])("%i times, given up: %s, is on the list as %j", async (failures, gaveUp, states) => {
+    const { parts, reported } = surroundings({ sessions: { get: () => ({ noteUndelivered: async () => true }) } });
+    await reportFailure(parts, jobOf("archive"), "away", failure(failures, gaveUp));
+    expect(reported.map(({ state }) => state)).toEqual(states);
+  });
+
+  it("for rows that PostgreSQL refuses is on the list until none is left", async () => {
+    const { parts, reported, cleared } = surroundings();
+    const row = { name: "message 3", code: "22P05" };
+    await reportSetAside(parts, jobOf("archive"), { total: 1, named: [row] });
+    expect(reported).toMatchObject([{ state: "set-aside", reason: expect.stringContaining("message 3") }]);
+    expect(cleared).toEqual([]);
+    await reportSetAside(parts, jobOf("archive"), { total: 0, named: [] });
+    expect(cleared).toEqual(reported.map(({ jobId }) => jobId));
+    expect(reported).toHaveLength(1);
+  });
+});
+
+describe("a summary", () => {
+  const usage = { inputTokens: 10, outputTokens: 2 };
+  const request = { previous: [], messages: [{ seq: 1, role: "user", at: "", text: "hi" }], maxTokens: 100 };
+  const call = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false };
+  const fails = {
+    summarize: () => Promise.reject(new SummarizerError("timeout", "it took too long", undefined, { usage })),
+  };
+
+  it("that comes to nothing is paid all the same, by its session and by its tenant", async () => {
+    const noted: unknown[] = [];
+    const session = {
+      beginSummary: async () => call,
+      noteFailure: async (_job: string, _life: string, how: object) => {
+        noted.push(how);
+        return failure(1);
+      },
+    };
+    const { parts, spent } = surroundings({
+      sessions: { get: () => session },
+      summarizer: fails,
+      makeshift: null,
+    });
+    expect(await summarizeSession(delivery("summarize"), parts)).toEqual(ACK);
+    expect(noted).toMatchObject([{ usage, lease: "lease" }]);
+    expect(spent).toEqual([["acme", usage]]);
+  });
+
+  it("that is a makeshift has the better one that is owed on the operators' list", async () => {
+    const upgrade = { jobId: "better", reason: "summarizer timeout", ...failure(1) };
+    const session = {
+      beginSummary: async () => ({ ...call, failures: 2 }),
+      saveAnswer: async () => ({ next: "done", hasFailed: false, upgrade }),
+      noteUndelivered: async () => true,
+    };
+    const { parts, reported, spent } = surroundings({
+      sessions: { get: () => session },
+      summarizer: fails,
+      makeshift: { summarize: async () => ({ items: [], model: "makeshift" }) },
+    });
+    expect(await summarizeSession(delivery("summarize"), parts)).toEqual(ACK);
+    expect(reported).toMatchObject([{ jobId: "better", state: "retrying", reason: "summarizer timeout" }]);
+    expect(spent).toEqual([["acme", usage]]);
+  });
+});

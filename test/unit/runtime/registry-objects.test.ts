@@ -1,0 +1,192 @@
+import { describe, expect, it, vi } from "vitest";
+import { type AlertNotice, EMPTY_ALERT_BOOK } from "../../../src/contracts/alert.ts";
+import { userBoundsOf } from "../../../src/contracts/user-quota.ts";
+import { AlertStore } from "../../../src/registry/alert-store.ts";
+import { AuditKey } from "../../../src/registry/directory-audit-key.ts";
+import { createDirectoryClient } from "../../../src/registry/directory-client.ts";
+import { Directory } from "../../../src/registry/directory.ts";
+import { Operations } from "../../../src/registry/operations.ts";
+import { Owners } from "../../../src/registry/owners.ts";
+import { createTenantClient } from "../../../src/registry/tenant-client.ts";
+import { Tenant } from "../../../src/registry/tenant.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+import { Disk, ObjectStorage } from "../../support/simulation/object-storage.ts";
+import { NOON } from "./node-session.ts";
+import { standIn } from "./stand-in.ts";
+
+vi.mock("cloudflare:workers", () => import("../../support/simulation/durable-object.ts"));
+
+const DAY_MS = 86_400_000;
+const ref = (session: string) => ({ tenant: "acme", owner: "ada", session });
+
+/** An object on a disk of its own. */
+function made<O>(Kind: new (ctx: DurableObjectState, env: never) => O, env: object = {}): { object: O; disk: Disk } {
+  const disk = new Disk();
+  const storage = new ObjectStorage(disk);
+  const ctx = { storage, id: {}, blockConcurrencyWhile: (body: () => unknown) => body(), waitUntil: () => undefined };
+  return { object: new Kind(standIn(ctx), standIn<never>(env)), disk };
+}
+
+describe("the book of alerts", () => {
+  const digest = (id: string): AlertNotice => ({
+    v: 1,
+    id,
+    at: "",
+    type: "digest",
+    status: "ok",
+    standing: [],
+    started: 0,
+    ended: 0,
+  });
+  const started = (id: string): AlertNotice => {
+    const alert = { id, kind: "postgres-away", startedAt: "", since: "", lastSeenAt: "", detail: "" } as const;
+    return { v: 1, id, at: "", type: "alert.started", alert: { ...alert, measures: {}, runbook: "" } };
+  };
+  const newStore = (): AlertStore => new AlertStore(standIn(new ObjectStorage(new Disk())));
+
+  it("is kept once for each look: who looked at the same time tells nobody", () => {
+    const store = newStore();
+    expect(store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("a")], NOON)).toBe(true);
+    expect(store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("b")], NOON)).toBe(false);
+    expect(store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 3 }, [started("c")], NOON)).toBe(false);
+    expect(store.readBook().rev).toBe(1);
+    expect(store.takeNotices(9, NOON).map(({ notice }) => notice.id)).toEqual(["a"]);
+  });
+
+  it("owes a notice for a week", () => {
+    const store = newStore();
+    store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [started("a")], NOON);
+    store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 2 }, [started("b")], NOON + 7 * DAY_MS);
+    expect(store.countOwed()).toBe(2);
+    store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 3 }, [], NOON + 7 * DAY_MS + 1);
+    expect(store.countOwed()).toBe(1);
+  });
+
+  it("owes the newest digest alone, and sends no notice twice at once", () => {
+    const store = newStore();
+    store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 1 }, [digest("a")], NOON);
+    store.saveBook({ ...EMPTY_ALERT_BOOK, rev: 2 }, [digest("b")], NOON);
+    expect(store.takeNotices(9, NOON)).toMatchObject([{ notice: { id: "b" }, attempts: 1 }]);
+    expect(store.takeNotices(9, NOON)).toEqual([]);
+    expect(store.takeNotices(9, NOON + DAY_MS)).toMatchObject([{ notice: { id: "b" }, attempts: 2 }]);
+  });
+});
+
+describe("the key of the audit", () => {
+  it("is there until it is destroyed, and for good", () => {
+    const key = new AuditKey(standIn(new ObjectStorage(new Disk())));
+    expect([key.nameOf("ada", false), key.isThere()]).toEqual([null, false]);
+    const name = key.nameOf("ada", true);
+    expect(name).toMatch(/^[0-9a-f]{32}$/);
+    expect([key.nameOf("ada", false), key.isThere()]).toEqual([name, true]);
+    key.destroy();
+    expect([key.nameOf("ada", true), key.isThere()]).toEqual([null, false]);
+  });
+});
+
+describe("a directory", () => {
+  const newDirectory = () => made(Directory).object;
+
+  it("makes no key of the audit for a user who was erased, however late the event comes", async () => {
+    const [known, erased] = [newDirectory(), newDirectory()];
+    await erased.beginErasure({ tenant: "acme", owner: "ada" });
+    expect(await known.auditName("ada", true)).toMatch(/^[0-9a-f]{32}$/);
+    expect(await erased.auditName("ada", true)).toBeNull();
+    expect(await erased.standing(null)).toMatchObject({ hasAuditKey: false, erasure: "erasing" });
+  });
+
+  it("takes as many sessions of a user as they may have, and those that are there again", async () => {
+    const directory = newDirectory();
+    const byUser = { bounds: { ...userBoundsOf(undefined), sessions: 2, sessionsPerDay: null } };
+    const register = (session: string) => directory.register(ref(session), NOON, {}, null, byUser);
+    expect([await register("a"), await register("b")]).toMatchObject([{ ok: true }, { ok: true }]);
+    expect(await register("c")).toMatchObject({ ok: false, fault: { code: "too_many_sessions" } });
+    expect(await register("a")).toMatchObject({ ok: true });
+    expect(await directory.register(ref("c"), NOON, {})).toMatchObject({ ok: true });
+  });
+
+  it("gives a page of a list, and says whether there is more behind it", async () => {
+    const directory = newDirectory();
+    for (const session of ["a", "b", "c", "d"]) await directory.register(ref(session), NOON, {});
+    const client = createDirectoryClient(standIn({ getByName: () => directory }));
+    const pages: string[][] = [];
+    let cursor: Parameters<typeof client.list>[2]["cursor"] = null;
+    do {
+      const page: Awaited<ReturnType<typeof client.list>> = await client.list("acme", "ada", {
+        limit: 2,
+        cursor,
+        metadata: {},
+      });
+      pages.push(page.data.map(({ id }) => id));
+      expect(page.hasMore).toBe(page.next !== null);
+      cursor = page.next;
+    } while (cursor !== null && pages.length < 9);
+    expect(pages).toEqual([
+      ["d", "c"],
+      ["b", "a"],
+    ]);
+  });
+});
+
+describe("the list of owners", () => {
+  it("writes over a name before its row is deleted", async () => {
+    const { object: owners, disk } = made(Owners, {
+      OPERATIONS: { getByName: () => ({ noteUse: async () => undefined }) },
+    });
+    await owners.note("acme", "ada", "token-a");
+    await owners.note("acme", "bob", "token-b");
+    disk.database.exec(`
+      CREATE TABLE deleted (owner TEXT);
+      CREATE TRIGGER seen BEFORE DELETE ON owners BEGIN INSERT INTO deleted VALUES (trim(old.owner)); END;
+    `);
+    await owners.forget("token-a");
+    expect(disk.read("SELECT owner FROM deleted")).toEqual([{ owner: "" }]);
+    expect((await owners.list(0, 9)).map(({ owner }) => owner)).toEqual(["bob"]);
+  });
+});
+
+describe("how operations ended", () => {
+  it("is told of all, and to no tenant", async () => {
+    const { object: operations } = made(Operations);
+    await operations.beginRun("a", { op: "verify", dryRun: false, sliceSize: 10 }, "running");
+    expect((await operations.stats(null)).runs).toMatchObject([{ op: "verify", status: "running", count: 1 }]);
+    expect((await operations.stats("acme")).runs).toEqual([]);
+  });
+});
+
+describe("a tenant", () => {
+  const newTenant = () => made(Tenant).object;
+
+  it("keeps that it freed its users of a bound, which is not the same as no word of it", async () => {
+    const tenant = newTenant();
+    const limits = { userMessagesPerDay: null, sessionMessagesPerDay: null, sessionTokensPerDay: 5 };
+    expect((await tenant.update({ limits })).limits).toEqual({ userMessagesPerDay: null, sessionTokensPerDay: 5 });
+    expect((await tenant.update({ limits: {} })).limits).toEqual({});
+  });
+
+  it("has a budget until it is taken away", async () => {
+    const tenant = newTenant();
+    const budgetAfter = async (patch: Parameters<Tenant["update"]>[0]) =>
+      (await tenant.update(patch)).summarizerTokensPerDay;
+    expect(await budgetAfter({ summarizerTokensPerDay: 5 })).toBe(5);
+    expect(await budgetAfter({ summarization: "paused" })).toBe(5);
+    expect(await budgetAfter({ summarizerTokensPerDay: 0 })).toBe(0);
+    expect(await budgetAfter({ summarizerTokensPerDay: null })).toBeNull();
+  });
+
+  it.each([
+    [100, 99, false],
+    [100, 100, true],
+    [0, 0, true],
+    [null, 1_000_000, false],
+  ])("of a budget of %s tokens has used it up with %i: %s", async (budget, spent, isOverBudget) => {
+    const tenant = newTenant();
+    await tenant.update({ summarizerTokensPerDay: budget });
+    await tenant.spend({ inputTokens: spent, outputTokens: 0 });
+    const client = createTenantClient(standIn({ getByName: () => tenant }), {
+      keepAlive: () => undefined,
+      log: createLog({ write: () => undefined }),
+    });
+    expect(await client.read("acme")).toMatchObject({ isOverBudget });
+  });
+});
