@@ -4,7 +4,7 @@ import type { Page } from "../contracts/page.ts";
 import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import type { UserAsk } from "../contracts/user-quota.ts";
 import type { UserRef } from "../contracts/user.ts";
-import type { CreationGrant, DirectoryCursor, DirectoryEntry, Removal } from "./directory-entries.ts";
+import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Removal } from "./directory-entries.ts";
 import type { Directory } from "./directory.ts";
 
 /** Sessions of a tenant alone may be millions: they are spread over so many objects. A change would lose them. */
@@ -50,7 +50,7 @@ export interface DirectoryClient {
   /** A removal took it off the lists, and a life of it was found after all. Idempotent. */
   relist(ref: SessionRef, metadata: Metadata): Promise<void>;
   /** @param grantedAt the newest word that the life whose metadata it is had heard of */
-  setMetadata(ref: SessionRef, metadata: Metadata, grantedAt: number): Promise<void>;
+  setMetadata(ref: SessionRef, metadata: Metadata, change: MetadataChange): Promise<void>;
   /**
    * Idempotent, and deaf to what was decided earlier.
    * @param decidedAt ms since 1970
@@ -146,7 +146,7 @@ export function createDirectoryClient(
     setExpired: async (ref, isExpired, decidedAt, grantedAt) =>
       (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt, grantedAt),
     relist: async (ref, metadata) => (await stubOf(ref)).relist(ref.session, metadata),
-    setMetadata: async (ref, metadata, grantedAt) => (await stubOf(ref)).setMetadata(ref.session, metadata, grantedAt),
+    setMetadata: async (ref, metadata, change) => (await stubOf(ref)).setMetadata(ref.session, metadata, change),
     standing: async (ref) => (await stubOf(ref)).standing(ref.session),
     auditName: async (tenant, user, mayMakeKey) =>
       (await stubOf({ tenant, owner: user, session: "" })).auditName(user, mayMakeKey),

@@ -25,6 +25,14 @@ export type Removal =
 
 const GONE: Removal = { state: "gone" };
 
+/** Which of the changes of a session's metadata one is. */
+export interface MetadataChange {
+  /** The newest word that the life whose metadata it is had heard of. */
+  readonly grantedAt: number;
+  /** Rises with each change in that life. */
+  readonly rev: number;
+}
+
 /** Where a page of the list ended. */
 export interface DirectoryCursor {
   readonly createdAt: number;
@@ -74,6 +82,12 @@ const LIFE_COLUMNS = `
   ALTER TABLE sessions ADD COLUMN life_at INTEGER NOT NULL DEFAULT 0;
 `;
 
+/** Which change of the metadata an entry has. */
+const METADATA_COLUMNS = `
+  ALTER TABLE sessions ADD COLUMN metadata_at INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN metadata_rev INTEGER NOT NULL DEFAULT 0;
+`;
+
 /** The last word of all about sessions whose entries are gone: a new life's word is a later one, whatever the clock says by then. */
 const LAST_WORD_TABLE = `
   CREATE TABLE IF NOT EXISTS last_word (one INTEGER PRIMARY KEY CHECK (one = 1), granted_at INTEGER NOT NULL);
@@ -92,6 +106,7 @@ export class DirectoryEntries {
     if (lacks("expired_at")) sql.exec(EXPIRY_COLUMNS);
     if (lacks("granted_at")) sql.exec(ERASURE_COLUMNS);
     if (lacks("life_at")) sql.exec(LIFE_COLUMNS);
+    if (lacks("metadata_rev")) sql.exec(METADATA_COLUMNS);
     if (this.#isThere) sql.exec(LAST_WORD_TABLE);
   }
 
@@ -112,6 +127,7 @@ export class DirectoryEntries {
       ${EXPIRY_COLUMNS}
       ${ERASURE_COLUMNS}
       ${LIFE_COLUMNS}
+      ${METADATA_COLUMNS}
       ${LAST_WORD_TABLE}
       CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
     `);
@@ -240,13 +256,15 @@ export class DirectoryEntries {
     );
   }
 
-  /** @param grantedAt the newest word that the life whose metadata it is had heard of: an entry of a later life keeps its own */
-  setMetadata(session: string, metadata: Metadata, grantedAt: number): void {
+  /** An entry of a later life keeps its own, and one that has a later change of the same life keeps that. */
+  setMetadata(session: string, metadata: Metadata, { grantedAt, rev }: MetadataChange): void {
     this.#sql.exec(
-      "UPDATE sessions SET metadata = ? WHERE session = ? AND life_at <= ?",
+      `UPDATE sessions SET metadata = ?1, metadata_at = ?3, metadata_rev = ?4
+       WHERE session = ?2 AND life_at <= ?3 AND (metadata_at, metadata_rev) < (?3, ?4)`,
       JSON.stringify(metadata),
       session,
       grantedAt,
+      rev,
     );
   }
 

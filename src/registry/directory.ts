@@ -22,6 +22,7 @@ import {
   DirectoryEntries,
   type DirectoryPage,
   type DirectoryQuery,
+  type MetadataChange,
   type Removal,
 } from "./directory-entries.ts";
 import {
@@ -216,9 +217,9 @@ export class Directory extends DurableObject<DirectoryEnv> {
     if (this.#entries.isThere) this.#entries.relist(session, metadata);
   }
 
-  /** @param grantedAt the newest word that the life whose metadata it is had heard of */
-  async setMetadata(session: string, metadata: Metadata, grantedAt: number): Promise<void> {
-    if (this.#entries.isThere) this.#entries.setMetadata(session, metadata, grantedAt);
+  /** Of two changes that cross on their way the later one stands. Idempotent. */
+  async setMetadata(session: string, metadata: Metadata, change: MetadataChange): Promise<void> {
+    if (this.#entries.isThere) this.#entries.setMetadata(session, metadata, change);
   }
 
   /**

@@ -203,10 +203,12 @@ export const updateSession = operation(
   async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
     const tenant = await tenantOf(call);
-    const { grantedAt, ...state } = unwrap(
+    const { grantedAt, metadataRev, ...state } = unwrap(
       await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)),
     );
-    if (patch.metadata !== undefined) await call.parts.directory.setMetadata(ref, patch.metadata, grantedAt);
+    if (patch.metadata !== undefined) {
+      await call.parts.directory.setMetadata(ref, patch.metadata, { grantedAt, rev: metadataRev });
+    }
     return state;
   },
 );

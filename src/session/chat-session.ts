@@ -209,14 +209,14 @@ export class ChatSession extends LiveSession {
 
   /**
    * @param isByUser its settings stand beside those of the back end, and may only be tighter
-   * @returns also the newest word of the directory that this life heard of: the list's entry is of it, or of a later one
+   * @returns also the newest word of the directory that this life heard of: the list's entry is of it, or of a later one; and which change of its metadata it is
    */
   async update(
     patch: SessionPatch,
     tenant?: TenantSettings,
     trace?: string,
     isByUser = false,
-  ): Promise<Outcome<SessionState & { grantedAt: number }>> {
+  ): Promise<Outcome<SessionState & { grantedAt: number; metadataRev: number }>> {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
@@ -237,7 +237,8 @@ export class ChatSession extends LiveSession {
       oweSummaryIfDue(this.shell.store, updated, newId, now);
       this.shell.changed();
       if (isByUser) this.userQuota.count(session, ONE_CHANGE, now);
-      return { ...readState(this.shell.store, this.shell.known()), grantedAt: session.grantedAt };
+      const { metadataRev } = updated;
+      return { ...readState(this.shell.store, this.shell.known()), grantedAt: session.grantedAt, metadataRev };
     });
   }
 

@@ -31,6 +31,8 @@ export interface SessionRow extends SessionRef {
   readonly beganAt: number;
   /** The newest word of the directory, that the session may be created, that this life heard of; 0 if none. */
   readonly grantedAt: number;
+  /** Changes of its metadata and settings so far, in this life. */
+  readonly metadataRev: number;
   /** Erased: only what the archive and the copies have yet to confirm is left. */
   readonly erasedAt: number | null;
   /** Expired: the archive holds its summary, and nothing that was said is left here. */
@@ -297,6 +299,7 @@ export function toSession(row: Row): SessionRow {
     archiveAside: number(row["archive_aside"]),
     messageArchive: row["message_archive"] === null ? null : stored<MessageArchive>(row["message_archive"]),
     createdAt: number(row["created_at"]),
+    metadataRev: number(row["metadata_rev"]),
     beganAt: number(row["began_at"]),
     grantedAt: number(row["granted_at"]),
     erasedAt: numberOrNull(row["erased_at"]),

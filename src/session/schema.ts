@@ -339,6 +339,13 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE session ADD COLUMN imported TEXT;
     `,
   },
+  {
+    id: 16,
+    sql: `
+      -- Changes by clients in this life: two of the metadata that cross on their way to the list are told apart by it.
+      ALTER TABLE session ADD COLUMN metadata_rev INTEGER NOT NULL DEFAULT 0;
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -93,7 +93,7 @@ export class SessionStore {
 
   updateSession(metadata: Metadata, settings: OwnSettings): void {
     this.#sql.exec(
-      "UPDATE session SET metadata = ?, settings = ? WHERE one = 1",
+      "UPDATE session SET metadata_rev = metadata_rev + 1, metadata = ?, settings = ? WHERE one = 1",
       JSON.stringify(metadata),
       JSON.stringify(settings),
     );

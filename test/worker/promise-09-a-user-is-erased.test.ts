@@ -555,6 +555,21 @@ describe("an entry of the list of sessions", () => {
     expect((await directoryOf(again).standing("again")).entries).toBe(0);
   });
 
+  it("says what the last change of the metadata says, though an earlier one comes late from the session", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    await beginBy(again, await directory.register(again, Date.now(), {}));
+    const changes = [];
+    for (const step of [1, 2]) {
+      const metadata = { step };
+      const { grantedAt, metadataRev } = unwrap(await sessionAt(again).update({ metadata }));
+      changes.push({ metadata, change: { grantedAt, rev: metadataRev } });
+    }
+    for (const { metadata, change } of changes.toReversed()) await directory.setMetadata(again, metadata, change);
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { step: 2 } });
+    expect(unwrap(await sessionAt(again).state()).metadata).toEqual({ step: 2 });
+  });
+
   it("says nothing that comes late of a life before: no metadata, no expiry", async () => {
     const again = ref();
     const { directory } = pipelineParts();
@@ -564,12 +579,12 @@ describe("an entry of the list of sessions", () => {
     const decidedAt = Date.now();
     const second = await directory.register(again, Date.parse(at), { life: 2 });
     await beginBy(again, second);
-    await directory.setMetadata(again, { life: 1 }, first.grantedAt);
+    await directory.setMetadata(again, { life: 1 }, { grantedAt: first.grantedAt, rev: 9 });
     await directory.renew(again, { life: 1 }, first.grantedAt);
     await directory.setExpired(again, true, decidedAt, first.grantedAt);
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2 } });
     expect((await listed(again)).get("again")).not.toHaveProperty("expiredAt");
-    await directory.setMetadata(again, { life: 2, mood: "calm" }, second.grantedAt);
+    await directory.setMetadata(again, { life: 2, mood: "calm" }, { grantedAt: second.grantedAt, rev: 1 });
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2, mood: "calm" } });
   });
 

@@ -366,13 +366,40 @@ describe("the list of sessions", () => {
     expect(entries.grant("a", NOON, {}, false, null, NOON).grantedAt).toBeGreaterThan(later.grantedAt);
   });
 
+  it("keeps the later of two changes of the metadata that cross on their way, also when they come again", () => {
+    const { entries } = newEntries();
+    const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
+    const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
+    const changes = [
+      { v: "first", rev: 1 },
+      { v: "second", rev: 2 },
+      { v: "tenth", rev: 10 },
+    ];
+    for (const { v, rev } of [...changes.toReversed(), ...changes]) {
+      entries.setMetadata("a", { v }, { grantedAt, rev });
+      expect(metadata()).toEqual({ v: "tenth" });
+    }
+    // The same life heard of a later word meanwhile.
+    entries.grant("a", NOON, {}, false, null, NOON + 5);
+    entries.setMetadata("a", { v: "eleventh" }, { grantedAt: NOON + 5, rev: 11 });
+    entries.setMetadata("a", { v: "tenth" }, { grantedAt, rev: 10 });
+    expect(metadata()).toEqual({ v: "eleventh" });
+    // A new life counts its changes from the first on.
+    const { grantedAt: anew } = entries.grant("a", NOON, {}, false, null, NOON + 9);
+    entries.renew("a", { v: "new" }, anew);
+    entries.setMetadata("a", { v: "twelfth" }, { grantedAt: NOON + 5, rev: 12 });
+    expect(metadata()).toEqual({ v: "new" });
+    entries.setMetadata("a", { v: "newer" }, { grantedAt: anew, rev: 1 });
+    expect(metadata()).toEqual({ v: "newer" });
+  });
+
   it("hears of metadata and expiry of the life that it lists, and of no earlier one", () => {
     const { entries } = newEntries();
     const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
     const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
-    entries.setMetadata("a", { v: "old" }, grantedAt - 1);
+    entries.setMetadata("a", { v: "old" }, { grantedAt: grantedAt - 1, rev: 9 });
     expect(metadata()).toEqual({ v: "1" });
-    entries.setMetadata("a", { v: "2" }, grantedAt);
+    entries.setMetadata("a", { v: "2" }, { grantedAt, rev: 1 });
     expect(metadata()).toEqual({ v: "2" });
     expect(entries.setExpired("a", true, NOON + 10, grantedAt)).toBe(true);
     expect(entries.setExpired("a", false, NOON + 5, grantedAt)).toBe(false);
