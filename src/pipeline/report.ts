@@ -28,8 +28,11 @@ export type ReportedJob = Pick<JobMessage, "tenant" | "owner" | "session" | "job
 /** The part of a session's object that knows what became of a job. */
 export interface JobKeeper {
   jobStanding(jobId: string, incarnation: string): Promise<JobStanding>;
-  /** @returns false if the job is over, and operators need not know */
-  noteUndelivered(jobId: string, incarnation: string, reason: string): Promise<boolean>;
+  /**
+   * @param failedAt when it failed, if the object knows of that; by default it is a failure of now
+   * @returns false if the job is over, and operators need not know
+   */
+  noteUndelivered(jobId: string, incarnation: string, reason: string, failedAt?: number): Promise<boolean>;
 }
 
 export interface ReportParts {
@@ -87,7 +90,7 @@ export async function indexFailure(
       lastError: reason,
       lastFailedAt: new Date(lastFailedAt).toISOString(),
     });
-    if (!gaveUp) await noteListed(parts, job, reason);
+    if (!gaveUp) await noteListed(parts, job, reason, lastFailedAt);
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
   }
@@ -97,9 +100,9 @@ export async function indexFailure(
  * Another delivery may have done the job, or some of it, while this one told of its failure, and have taken it off the list before it was
  * there. That is said afterwards: from then on whoever does the rest knows that it is on the list.
  */
-async function noteListed(parts: ReportParts, job: ReportedJob, reason: string): Promise<void> {
+async function noteListed(parts: ReportParts, job: ReportedJob, reason: string, failedAt: number): Promise<void> {
   if (job.incarnation === undefined) return;
-  const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason);
+  const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);
   if (!isOwed) await parts.operations.clear(job.jobId);
 }
 

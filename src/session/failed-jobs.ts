@@ -33,17 +33,18 @@ export const NEVER_FAILED = {
 /**
  * Notes that operators were told of a delivery which failed, or which the queue gave up: what was noted of that may be forgotten since,
  * because another delivery came further. No attempt fails by it.
+ * @param failedAt ms since 1970; a failure that the job knows of and that came later stays its last
  * @returns false if the job is over, and they need not know
  */
-export function noteUndelivered(store: SessionStore, job: JobRow | null, reason: string, now: number): boolean {
+export function noteUndelivered(store: SessionStore, job: JobRow | null, reason: string, failedAt: number): boolean {
   if (job === null) return false;
   const { firstError, firstFailedAt } = job;
   store.jobs.put({
     ...job,
     firstError: firstError ?? reason,
     lastError: reason,
-    firstFailedAt: firstFailedAt ?? now,
-    lastFailedAt: now,
+    firstFailedAt: firstFailedAt ?? failedAt,
+    lastFailedAt: Math.max(job.lastFailedAt ?? 0, failedAt),
   });
   return true;
 }

@@ -147,9 +147,14 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   }
 
   /** Notes that operators were told of a job. @returns false if it is over, and they need not know */
-  async noteUndelivered(jobId: string, incarnation: string, reason: string): Promise<boolean> {
+  async noteUndelivered(
+    jobId: string,
+    incarnation: string,
+    reason: string,
+    failedAt: number = Date.now(),
+  ): Promise<boolean> {
     const job = this.shell.owed(jobId, incarnation);
-    return job !== null && this.shell.transact(() => noteUndelivered(this.shell.store, job, reason, Date.now()));
+    return job !== null && this.shell.transact(() => noteUndelivered(this.shell.store, job, reason, failedAt));
   }
 
   // The archive
