@@ -3,8 +3,8 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 
-/** Most of their time tests of a service wait for it to start, and for work to be done behind it: two cores have room for a third. */
-const WAITING_WORKERS = 3;
+/** Most of their time tests of a service wait for it to start, and for work to be done behind it: two cores have room for twice as many. */
+const WAITING_WORKERS = 4;
 
 /**
  * Two groups, one after the other: what shares the one workerd, then all else, in what the services leave of the cores. Times to fail after are many times what a test
