@@ -6,28 +6,28 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     file: "src/registry/alert-store.ts",
     replace: "      if (book.rev !== this.readBook().rev + 1) return false;\n",
     by: "",
-    tests: ["worker/alerts"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "a notice that is not taken is forgotten after ten minutes",
     file: "src/registry/alert-store.ts",
     replace: "KEPT_MS = 7 * 24 * 3_600_000",
     by: "KEPT_MS = 7 * 24 * 3_600",
-    tests: ["worker/alerts"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "a destroyed key of the audit seems to be there",
     file: "src/registry/directory-audit-key.ts",
     replace: "return row !== undefined && row.key !== null;",
     by: "return row !== undefined;",
-    tests: ["worker/promise-09-a-user-is-erased"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "the last entry of a full page of sessions has no next page",
     file: "src/registry/directory-client.ts",
     replace: "limit: query.limit + 1,",
     by: "limit: query.limit,",
-    tests: ["worker/same-names", "worker/tenant-places"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "the entry of a life that began within a minute goes with the one before it",
@@ -62,14 +62,14 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     file: "src/registry/directory.ts",
     replace: "mayMakeKey && !isErased",
     by: "mayMakeKey",
-    tests: ["worker/audit-storing", "worker/promise-09-a-user-is-erased"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "a user has one session more than allowed",
     file: "src/registry/directory.ts",
     replace: "this.#entries.count(sessions) >= sessions",
     by: "this.#entries.count(sessions + 1) > sessions",
-    tests: ["worker/users-quota"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "the list of one user's failed jobs names those of all",
@@ -146,7 +146,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     file: "src/registry/operations.ts",
     replace: "runs: tenant === null ? this.#runs.tallies() : [],",
     by: "runs: this.#runs.tallies(),",
-    tests: ["worker/metrics"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "the name of an erased user stays on the pages of the tenant's list",
@@ -154,7 +154,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     replace:
       "      this.ctx.storage.sql.exec(\"UPDATE owners SET owner = printf(?, '') WHERE token = ?\", PADDED, token);\n",
     by: "",
-    tests: ["worker/promise-09-a-user-is-erased"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "an answer counts as young from when it came, not from when it was asked for",
@@ -168,7 +168,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     file: "src/registry/tenant-client.ts",
     replace: "spent >= summarizerTokensPerDay",
     by: "spent > summarizerTokensPerDay",
-    tests: ["worker/tenant-settings", "worker/spending"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "rotating a key that ends soon makes it last longer",
@@ -196,7 +196,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     file: "src/registry/tenant.ts",
     replace: '(limit === null && !name.startsWith("user"))',
     by: "limit === null",
-    tests: ["worker/users-quota"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "a tenant's budget cannot be taken away again",
@@ -204,7 +204,7 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     replace:
       "patch.summarizerTokensPerDay === undefined ? before.summarizerTokensPerDay : patch.summarizerTokensPerDay",
     by: "patch.summarizerTokensPerDay ?? before.summarizerTokensPerDay",
-    tests: ["worker/tenant-settings", "worker/tenant"],
+    tests: ["unit/runtime/registry-objects"],
   },
   {
     name: "a report that comes late takes back what a user has taken",

@@ -90,7 +90,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/chat-session.ts",
     replace: "headSeq - createdCount + 1, now",
     by: "headSeq - createdCount, now",
-    tests: ["worker/audit-appends"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a summary that a user asks for by hand costs nothing where little is new",
@@ -98,7 +98,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     replace:
       "return Math.max(MIN_USER_SUMMARY_TOKENS, (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from));",
     by: "return (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from);",
-    tests: ["worker/users-quota"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a user edits what the assistant said",
@@ -238,21 +238,21 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/live-credentials.ts",
     replace: "checkedAt: checkedAt - KEY_CHECKED_FOR_MS + RETRY_MS }",
     by: "checkedAt }",
-    tests: ["unit/socket-credentials", "worker/live-revoked-keys"],
+    tests: ["unit/socket-credentials"],
   },
   {
     name: "a frame is measured in characters",
     file: "src/session/live-frames.ts",
     replace: "data.length > MAX_FRAME_BYTES || byteLength(data) > MAX_FRAME_BYTES",
     by: "data.length > MAX_FRAME_BYTES",
-    tests: ["worker/live-frames", "worker/live-limits"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "whoever may only write gets a context with an append on a socket",
     file: "src/session/live-session.ts",
     replace: '    if (append.context !== undefined) requireScope(sender, "memory:read");\n',
     by: "",
-    tests: ["worker/live-frames", "worker/live-tickets"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a ticket for an erased session opens the next one of its id",
@@ -266,21 +266,21 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/live-sockets.ts",
     replace: "Math.min(MAX_FRAME_BURST, reader.allowance + gained) - 1",
     by: "reader.allowance + gained - 1",
-    tests: ["worker/live-limits"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a socket stays open for as long as its token, however long that is",
     file: "src/session/live-sockets.ts",
     replace: "Math.min(expiresAt ?? Number.MAX_SAFE_INTEGER, now + MAX_SOCKET_SECONDS * 1_000)",
     by: "expiresAt ?? now + MAX_SOCKET_SECONDS * 1_000",
-    tests: ["worker/live-credentials"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a dry run of reindex drops the index",
     file: "src/session/maintained-session.ts",
     replace: "      if (isDryRun) return { done: true };\n",
     by: "",
-    tests: ["worker/operations"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "an operator's expire ends sessions that are not silent yet",
@@ -378,7 +378,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/quota.ts",
     replace: "if (copied[name] <= most) continue;",
     by: "if (copied[name] < most) continue;",
-    tests: ["unit/quota", "worker/tenant-quota"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a page of messages before one has that one in it",
@@ -435,21 +435,21 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     replace:
       "    if (birth.grantedAt !== undefined && now - birth.grantedAt > CREATION_GRANT_MS) throw new Refusal(SLOW_CREATION);\n",
     by: "",
-    tests: ["worker/promise-09-a-user-is-erased", "worker/lives-and-redo"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a life that begins as soon as another was erased has its date",
     file: "src/session/session-shell.ts",
     replace: "Math.max(now, erased.beganAt + 1)",
     by: "Math.max(now, erased.beganAt)",
-    tests: ["worker/lives-and-redo"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "whoever lets a session expire has the day's quota anew",
     file: "src/session/session-work.ts",
     replace: "        keepDay(this.shell.store, session, now);\n",
     by: "",
-    tests: ["worker/spending", "worker/quota"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "a user may set a bound that the tenant left open to none at all",
@@ -540,7 +540,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/tenant-quota.ts",
     replace: "(taken.messages <= 0 && taken.tokens <= 0)",
     by: "(taken.messages <= 0 || taken.tokens <= 0)",
-    tests: ["worker/tenant-quota"],
+    tests: ["unit/runtime/chat-session"],
   },
   {
     name: "an edited message counts for words that were counted before it",
@@ -589,6 +589,6 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/importing.ts",
     replace: '    if (this.#progress.end !== null) return "comes after the end";\n',
     by: "",
-    tests: ["worker/transfer"],
+    tests: ["unit/runtime/session-summaries"],
   },
 ];
