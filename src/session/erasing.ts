@@ -79,6 +79,8 @@ export function editMessage(
   noteChange(store, "edited", { seq: row.seq });
   const told = messageText(content) === messageText(row.content) ? [] : [row.seq];
   const isCovered = isSaidAnew && invalidate(store, session, [row.seq], told, newId, now);
+  // Whether an item cited it or not: no summarizer was told yet what it says now.
+  if (told.length > 0 && row.seq <= givenThrough(store)) store.summaries.hide(told);
   oweArchivedChange(store, session, [row.seq], isCovered, newId, now);
   return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
@@ -193,6 +195,12 @@ function oweArchivedChange(
   const archivedSeq = store.session()?.messageArchive?.throughSeq ?? 0;
   if (!isCovered && upTo(seqs, archivedSeq) === null) return;
   oweArchive(store, session, newId, now, isCovered, seqs);
+}
+
+/** The last message that the summary covers, or that the one which is being made has been given. */
+function givenThrough(store: SessionStore): Seq {
+  const job = summarizeJob(store);
+  return Math.max(store.summaries.newest()?.throughSeq ?? 0, job === undefined ? 0 : begunThrough(job));
 }
 
 function lowestOf(seqs: SeqSet): Seq {

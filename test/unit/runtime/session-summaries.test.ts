@@ -150,6 +150,45 @@ describe("a change of what the summary covers", () => {
     expect(session.job("summarize")?.redoBase).toBe(redoBase);
   });
 
+  it.each([
+    ["that no item cites", "message number 9", [2]],
+    ["that says the same in other parts", [{ type: "text" as const, text: "message number 1" }], []],
+  ])("by an edit of a message %s hides what it says now, until that is summarized", (_, content, hidden) => {
+    const session = withMessages(4);
+    session.summarize(1, 3, [{ sourceSeqs: [1] }]);
+    editMessage(session.store, session.row, "seq-2", { content }, session.newId, NOON);
+    expect(session.store.summaries.hiddenSeqs()).toEqual(hidden);
+    const job = session.job("summarize");
+    if (job === undefined) return;
+    beginSummary(session.store, session.row, job.id, () => "lease", NOON);
+    const answer = { model: "model", items: [] };
+    saveAnswer(session.store, session.row, job.id, "lease", answer, null, session.newId, NOON);
+    expect(session.store.summaries.hiddenSeqs()).toEqual([]);
+  });
+
+  it("by an edit of a message that had no text when a summarizer was asked hides it until the next summary", () => {
+    const session = new NodeSession();
+    session.append(["message number 0", { role: "user", content: "" }, "message number 2", "message number 3"]);
+    const first = session.owe("summarize", { throughSeq: 3 });
+    const begun = beginSummary(session.store, session.row, first.id, () => "lease", NOON);
+    expect(begun).toMatchObject({ next: "call", request: { messages: [{ seq: 1 }, { seq: 3 }] } });
+    editMessage(session.store, session.row, "seq-2", { content: "message number 1" }, session.newId, NOON);
+    editMessage(session.store, session.row, "seq-4", { content: "message number 4" }, session.newId, NOON);
+    const answer = { model: "model", items: [{ ...SAID, text: "message number 0", sourceSeqs: [1] }] };
+    const save = (id: string, lease: string) =>
+      saveAnswer(session.store, session.row, id, lease, answer, null, session.newId, NOON);
+    expect(save(first.id, "lease")).toMatchObject({ committedVersion: 1 });
+    expect(session.store.summaries.hiddenSeqs()).toEqual([2]);
+    const again = session.job("summarize");
+    if (again === undefined) throw new Error("no summary is owed");
+    const anew = beginSummary(session.store, session.row, again.id, () => "later", NOON);
+    expect(anew).toMatchObject({
+      request: { messages: [{ seq: 1 }, { seq: 2, text: "message number 1" }, { seq: 3 }] },
+    });
+    expect(save(again.id, "later")).toMatchObject({ committedVersion: 2 });
+    expect(session.store.summaries.hiddenSeqs()).toEqual([]);
+  });
+
   it("past what it covers calls for none", () => {
     const session = withMessages(6);
     session.summarize(1, 4, [{ sourceSeqs: [4] }]);
