@@ -45,7 +45,7 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
       try {
         const read = await readOwed(job, parts);
         if (read !== null) pending.push({ delivery, index, ...read });
-        else await settleOver(parts, job);
+        else await settleOver(parts, delivery);
       } catch (error) {
         parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
         verdicts[index] = retryLater(delivery.attempts);

@@ -11,19 +11,20 @@ import { reportRecovery, settleOver } from "./report.ts";
 const MAX_WAITS = 6;
 
 /** Gives a new session what the summary of another held: from that one's object, or from the archive if it expired. */
-export async function carryOver({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function carryOver(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+  const { job } = delivery;
   const { jobId, incarnation } = job;
   const session = parts.sessions.get(job);
   const next = await session.nextCarrying(jobId, incarnation);
   if (next === null) {
-    await settleOver(parts, job);
+    await settleOver(parts, delivery);
     return ACK;
   }
   const { source, lease, sends, hasFailed } = next;
   const luggage = await pack({ ...job, session: source.session }, source, job.session, sends < MAX_WAITS, parts);
-  if (luggage !== "wait" && (await session.carryOver(jobId, incarnation, lease, luggage))) {
-    await reportRecovery(parts, job, hasFailed);
-  } else {
+  const ended = luggage !== "wait" && (await session.carryOver(jobId, incarnation, lease, luggage));
+  if (ended !== false) await reportRecovery(parts, job, hasFailed || ended === "known");
+  else {
     // Its object sends it again, however long that takes: a queue would give it up after some minutes.
     await session.putOff(jobId, incarnation, { afterMs: waitDelayMs(sends), hasProgressed: false });
   }

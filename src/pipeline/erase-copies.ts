@@ -10,14 +10,15 @@ const MAX_ROUNDS = 1_000;
  * Tells the copies of a session what was erased in it, and copies of theirs as they name them, until each has erased it too, in the
  * archive as well. Those that are not done yet are asked again later. Repeating it changes nothing.
  */
-export async function eraseCopies({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function eraseCopies(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+  const { job } = delivery;
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
   let afterRow = 0;
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const read = await session.readOwedErasures(jobId, incarnation, afterRow);
     if (read === null) {
-      await settleOver(parts, job);
+      await settleOver(parts, delivery);
       return ACK;
     }
     if (read.owed.length === 0) break;

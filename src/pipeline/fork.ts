@@ -1,3 +1,4 @@
+import type { CopyStep } from "../session/client.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { reportRecovery, settleLate, settleOver } from "./report.ts";
 
@@ -5,17 +6,18 @@ import { reportRecovery, settleLate, settleOver } from "./report.ts";
 const MAX_COPY_MS = 10_000;
 
 /** Copies a fork from its source, page by page. It goes on from wherever an earlier delivery got to. */
-export async function copyFork({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function copyFork(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+  const { job } = delivery;
   const startedAt = Date.now();
   const { jobId, incarnation } = job;
   const fork = parts.sessions.get(job);
-  let step = await fork.nextCopyStep(jobId, incarnation);
+  let step: CopyStep | "known" | null = await fork.nextCopyStep(jobId, incarnation);
   if (step === null) {
-    await settleOver(parts, job);
+    await settleOver(parts, delivery);
     return ACK;
   }
   let { hasFailed } = step;
-  while (step !== null) {
+  while (step !== null && step !== "known") {
     ({ hasFailed } = step);
     if (Date.now() - startedAt > MAX_COPY_MS) {
       await settleLate(parts, job);
@@ -32,6 +34,6 @@ export async function copyFork({ job }: Delivery, parts: PipelineParts): Promise
     }
     step = await fork.saveCopyPage(jobId, incarnation, page);
   }
-  await reportRecovery(parts, job, hasFailed);
+  await reportRecovery(parts, job, hasFailed || step === "known");
   return ACK;
 }

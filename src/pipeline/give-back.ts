@@ -1,6 +1,6 @@
 import type { JobMessage } from "../contracts/job.ts";
 import { ACK, type PipelineParts, type Verdict } from "./delivery.ts";
-import { reasonOf, reportFailure } from "./report.ts";
+import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 
 /**
  * Tells the object that owes a job why an attempt came to nothing: it sends the job again after a pause that grows. Rejects if that object is
@@ -9,6 +9,8 @@ import { reasonOf, reportFailure } from "./report.ts";
 export async function giveBack(job: JobMessage, error: unknown, parts: PipelineParts): Promise<Verdict> {
   const reason = `${job.kind}: ${reasonOf(error)}`;
   const report = await parts.sessions.get(job).noteFailure(job.jobId, job.incarnation, { reason });
-  await reportFailure(parts, job, reason, report);
+  // It is over, be it that this delivery did it and never heard so: nobody else takes it off the list.
+  if (report === null) await clearFailure(parts, job);
+  else await reportFailure(parts, job, reason, report);
   return ACK;
 }

@@ -7,6 +7,7 @@ import type { UserClient } from "../registry/user-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
+import type { Delivery } from "./delivery.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
 /** What the session object noted of a failed attempt. */
@@ -169,10 +170,10 @@ export async function settleLate(parts: ReportParts, job: JobMessage): Promise<v
 
 /**
  * Says of a job of which nothing is owed any more that it is done, if operators may know of it: whoever did it may never have heard
- * that it was, and taken it off no list. One that was given up stays there.
+ * that it was, and taken it off no list. That delivery comes again, be it the first that was sent. One that was given up stays there.
  */
-export async function settleOver(parts: ReportParts, job: JobMessage): Promise<void> {
-  if (!isLate(job)) return;
+export async function settleOver(parts: ReportParts, { job, attempts }: Delivery): Promise<void> {
+  if (!isLate(job) && attempts === 1) return;
   const standing = await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation);
   if (standing === "over") await clearFailure(parts, job);
   else await settleLate(parts, job);

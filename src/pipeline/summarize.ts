@@ -16,7 +16,8 @@ const MAX_SUMMARIZING_MS = 600_000;
  * Brings one session's summary up to what its object owes: reads a chunk, has it summarized, saves the answer, until the object
  * says that it is done. A repeated or late delivery finds nothing owed, or a lease, and changes nothing.
  */
-export async function summarizeSession({ job }: Delivery, parts: PipelineParts): Promise<Verdict> {
+export async function summarizeSession(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
+  const { job } = delivery;
   const startedAt = Date.now();
   const { jobId, incarnation } = job;
   const tenant = await parts.tenants.read(job.tenant);
@@ -57,7 +58,7 @@ export async function summarizeSession({ job }: Delivery, parts: PipelineParts):
   // Another delivery is at it. If nothing comes of that, the object sends the job again when its lease ends.
   if (step.next === "wait") return ACK;
   if (step.next === "call") throw new Error(`a summary is not done after ${MAX_CHUNKS} chunks`);
-  if (chunks === 0) await settleOver(parts, job);
+  if (chunks === 0) await settleOver(parts, delivery);
   if (chunks > 0) {
     parts.log.info("summarized", { jobId, chunks, makeshifts, durationMs: Date.now() - startedAt });
     if (step.hasFailed) await clearFailure(parts, job);

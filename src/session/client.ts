@@ -4,6 +4,7 @@ import type { ChatSession } from "./chat-session.ts";
 export { ALL_SESSIONS } from "./carrying.ts";
 export type { Luggage } from "./carrying.ts";
 export type { BegunImport, ImportStanding } from "./copied-session.ts";
+export type { CopyStep } from "./copying.ts";
 export type { NumberedLine } from "./importing.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
 export type { CopyAnswer, CopyErasures, Life } from "./lineage.ts";

@@ -9,6 +9,7 @@ import { createUserDayClient } from "../registry/user-day-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import { carryOver, type Carried, type CarryingStep, type Luggage, nextCarrying, readCarried } from "./carrying.ts";
 import { type CopyPage, type CopyStep, nextCopyStep, oweCopy, readCopyPage, saveCopyPage } from "./copying.ts";
+import { mayBeKnown } from "./failed-jobs.ts";
 import {
   beginProgress,
   type Claim,
@@ -24,6 +25,7 @@ import { MaintainedSession } from "./maintained-session.ts";
 import { copiedQuotaFault } from "./quota.ts";
 import type { CopyingImport, FinishedImport, ImportProgress, SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal, UNKNOWN_SESSION } from "./session-shell.ts";
+import type { Ended } from "./session-work.ts";
 import { type OwnSettings, settingsByUser, withTenant } from "./settings.ts";
 import { TenantQuota } from "./tenant-quota.ts";
 import {
@@ -209,12 +211,14 @@ export abstract class CopiedSession extends MaintainedSession {
     return session === null ? null : readCopyPage(this.shell.store, session, afterSeq, throughSeq);
   }
 
-  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | null> {
-    return this.shell.work(jobId, incarnation, null, (session) => {
+  /** @returns the next step; null if there is none, "known" if operators may have the job on their lists by then */
+  async saveCopyPage(jobId: string, incarnation: string, page: CopyPage): Promise<CopyStep | "known" | null> {
+    return this.shell.work(jobId, incarnation, null, (session): CopyStep | "known" | null => {
+      const isKnown = mayBeKnown(this.shell.store, jobId);
       const step = saveCopyPage(this.shell.store, session, jobId, page, newId, Date.now());
       this.shell.changed();
       if (step === null) this.shell.wake(jobId);
-      return step;
+      return step === null && isKnown ? "known" : step;
     });
   }
 
@@ -246,12 +250,13 @@ export abstract class CopiedSession extends MaintainedSession {
   }
 
   /** @returns false if it has to come again */
-  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<boolean> {
-    return this.shell.work(jobId, incarnation, true, (session) => {
+  async carryOver(jobId: string, incarnation: string, lease: string, luggage: Luggage | null): Promise<Ended> {
+    return this.shell.work(jobId, incarnation, true, (session): Ended => {
+      const isKnown = mayBeKnown(this.shell.store, jobId);
       const isDone = carryOver(this.shell.store, session, jobId, lease, luggage, newId, Date.now());
       this.shell.changed();
       if (isDone) this.shell.wake(jobId);
-      return isDone;
+      return isDone && isKnown ? "known" : isDone;
     });
   }
 

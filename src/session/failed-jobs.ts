@@ -20,6 +20,12 @@ export function mayBeListed({ state, failures, sends, firstFailedAt }: JobRow): 
   return hasFailed || sends >= LATE_AFTER_SENDS;
 }
 
+/** The same of a job as it is now. Asked by whoever ends it: another delivery may have failed since this one began. */
+export function mayBeKnown(store: SessionStore, jobId: string): boolean {
+  const job = store.jobs.byId(jobId);
+  return job !== null && mayBeListed(job);
+}
+
 /** Of work that goes on well: whatever failed before is over. */
 export const NEVER_FAILED = {
   failures: 0,

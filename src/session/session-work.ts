@@ -14,7 +14,7 @@ import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, rea
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
 import { answerFor, beganOf, eraseCopied, eraseSession } from "./erasing.ts";
-import { mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
+import { mayBeKnown, mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
 import { oldestLate } from "./late-work.ts";
 import {
@@ -61,6 +61,12 @@ export interface ChatSessionEnv extends LimiterEnv {
 const log = createLog();
 /** Shared by the sessions of an isolate. */
 const lateWork = createLateWorkClient(log);
+
+/**
+ * Whether a job is done. "known": it is, and operators may have it on their lists, since another delivery may have failed while this one
+ * did it.
+ */
+export type Ended = boolean | "known";
 
 /** What has to be done about an expiry. */
 export interface FoundExpiry {
@@ -167,11 +173,11 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /** @returns whether operators may have the job on their lists: another delivery may have failed since this one began */
   async confirmArchived(jobId: string, incarnation: string, delta: Confirmed): Promise<boolean> {
     return this.shell.work(jobId, incarnation, false, (session) => {
-      const mayBeKnown = this.#mayBeListed(jobId);
+      const isKnown = mayBeKnown(this.shell.store, jobId);
       const isDone = confirmArchived(this.shell.store, session, jobId, delta, newId, Date.now());
       this.shell.forgetRow();
       if (!isDone) this.shell.arm();
-      return mayBeKnown;
+      return isKnown;
     });
   }
 
@@ -224,19 +230,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
    */
   async confirmErased(jobId: string, incarnation: string): Promise<boolean> {
     if (this.shell.owed(jobId, incarnation) === null) return false;
-    const mayBeKnown = this.#mayBeListed(jobId);
+    const isKnown = mayBeKnown(this.shell.store, jobId);
     this.shell.transact(() => {
       this.shell.store.jobs.delete(jobId);
       this.shell.arm();
     });
     await this.#vanishIfDone();
-    return mayBeKnown;
-  }
-
-  /** Told by whoever ends a job, of the job as it is then. */
-  #mayBeListed(jobId: string): boolean {
-    const job = this.shell.store.jobs.byId(jobId);
-    return job !== null && mayBeListed(job);
+    return isKnown;
   }
 
   /**
@@ -265,13 +265,13 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     further: readonly CopyErasures[],
   ): Promise<boolean> {
     if (this.shell.owed(jobId, incarnation) === null) return false;
-    const mayBeKnown = this.#mayBeListed(jobId);
+    const isKnown = mayBeKnown(this.shell.store, jobId);
     this.shell.transact(() => {
       confirmCopyErasures(this.shell.store, jobId, rows, further, Date.now());
       this.shell.arm();
     });
     await this.#vanishIfDone();
-    return mayBeKnown;
+    return isKnown;
   }
 
   /** All that is owed was told once, and some of it not confirmed yet. */
@@ -343,8 +343,9 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
    * Expires, or calls it off, if that is still what has to be done.
    * @returns whether it did: else the job is sent again, or was done before
    */
-  async confirmExpiry(jobId: string, incarnation: string, step: "expire" | "cancel"): Promise<boolean> {
-    return this.shell.work(jobId, incarnation, false, (session) => {
+  async confirmExpiry(jobId: string, incarnation: string, step: "expire" | "cancel"): Promise<Ended> {
+    return this.shell.work(jobId, incarnation, false, (session): Ended => {
+      const isKnown = mayBeKnown(this.shell.store, jobId);
       const now = Date.now();
       if (stepExpiry(this.shell.store, session, jobId, newId, now) !== step) {
         this.shell.changed();
@@ -358,7 +359,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       }
       this.shell.store.jobs.delete(jobId);
       this.shell.changed();
-      return true;
+      return isKnown ? "known" : true;
     });
   }
 

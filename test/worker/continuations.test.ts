@@ -5,6 +5,7 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import type { Item } from "../../src/contracts/summary.ts";
 import type { ChatSession } from "../../src/session/chat-session.ts";
 import type { Luggage } from "../../src/session/client.ts";
+import type { Ended } from "../../src/session/session-work.ts";
 import { birthOf, chatOf, freshRef, turn } from "../support/worker-chat.ts";
 import { owedJobs, oweSummary, withoutAlarm } from "../support/worker-jobs.ts";
 import { beside, continuationOf, lifeOf, request, ring } from "../support/worker-lifetime.ts";
@@ -23,7 +24,7 @@ async function beginContinuation(source: SessionRef): Promise<SessionRef> {
   return copy;
 }
 
-async function carry(copy: SessionRef, luggage: Luggage | null): Promise<boolean> {
+async function carry(copy: SessionRef, luggage: Luggage | null): Promise<Ended> {
   const { jobId, incarnation } = await jobOf(copy, "restore");
   return withoutAlarm(copy, async (session) => {
     const next = await session.nextCarrying(jobId, incarnation);

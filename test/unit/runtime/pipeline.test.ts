@@ -1,17 +1,20 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { AlertNotice } from "../../../src/contracts/alert.ts";
 import { OVER_BUDGET_REASON } from "../../../src/contracts/health.ts";
+import type { JobKind } from "../../../src/contracts/job.ts";
 import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
 import { UNSET_TENANT } from "../../../src/contracts/tenant.ts";
 import { sendOwed } from "../../../src/maintenance/send-notices.ts";
 import { askSummarizer } from "../../../src/pipeline/ask-summarizer.ts";
+import { consume } from "../../../src/pipeline/consume.ts";
 import type { PipelineParts } from "../../../src/pipeline/delivery.ts";
 import { createJobLedger } from "../../../src/pipeline/job-ledger.ts";
 import { measuredJob } from "../../../src/pipeline/measured-job.ts";
+import type { SummaryStep } from "../../../src/session/summarizing.ts";
 import { UserQuota } from "../../../src/session/user-quota.ts";
 import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
 import { createLog } from "../../../src/telemetry/log.ts";
-import { NOON } from "./node-session.ts";
+import { INCARNATION, NOON } from "./node-session.ts";
 
 const log = createLog({ write: () => undefined });
 const USAGE = { inputTokens: 10, outputTokens: 2 };
@@ -62,6 +65,79 @@ describe("a summarizer that fails", () => {
     expect(await asked("timeout", spent)).toMatchObject({ answer: { model: "makeshift" }, shortfall });
     expect(await asked("timeout", { ...spent, isUpgrade: true })).toMatchObject({ kind: "failure", ...shortfall });
   });
+});
+
+describe("a job that is done", () => {
+  const ref = { tenant: "acme", owner: "ada", session: "chat" };
+  const OVER: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
+  /** What objects answer of a job that is over, whatever kind it is of. */
+  const NOTHING = {
+    beginSummary: async () => OVER,
+    nextCopyStep: async () => null,
+    nextCarrying: async () => null,
+    stepExpiry: async () => ({ step: "done", at: NOON, grantedAt: 0, hasFailed: false }),
+    readOwedErasures: async () => null,
+    readArchiveDelta: async () => null,
+    readErasure: async () => null,
+    jobStanding: async () => "over",
+    noteFailure: async () => null,
+  };
+  /** @returns what was taken off the list of failures, and whether the delivery was acknowledged */
+  async function deliver(kind: JobKind, attempts: number, session: object = {}, more: object = {}) {
+    const cleared: string[] = [];
+    const verdicts: string[] = [];
+    const parts: object = {
+      sessions: { get: () => ({ ...NOTHING, ...session }) },
+      tenants: { read: async () => UNSET_TENANT },
+      operations: { clear: async (jobId: string) => void cleared.push(jobId) },
+      directory: { setExpired: async () => true },
+      log,
+      ...more,
+    };
+    const body = { v: 1, kind, ...ref, incarnation: INCARNATION, throughSeq: 1, jobId: "job", sends: 1 };
+    const queue = kind === "summarize" ? "threadkeep-summarize" : "threadkeep-archive";
+    const ends = { ack: () => void verdicts.push("acked"), retry: () => void verdicts.push("retried") };
+    const messages: Message[] = [{ id: "0", timestamp: new Date(NOON), attempts, body, ...ends }];
+    await consume({ queue, messages }, parts as PipelineParts);
+    return { cleared, verdicts };
+  }
+
+  it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies"] as const)(
+    "by a delivery that never heard of it leaves the operators' list when it comes again: %s",
+    async (kind) => {
+      expect(await deliver(kind, 2)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
+      expect(await deliver(kind, 1)).toEqual({ cleared: [], verdicts: ["acked"] });
+      expect((await deliver(kind, 2, { jobStanding: async () => "given-up" })).cleared).toEqual([]);
+    },
+  );
+
+  const SOURCE = { session: "source", incarnation: INCARNATION };
+  const copying = {
+    nextCopyStep: async () => ({ source: SOURCE, afterSeq: 0, throughSeq: 1, hasFailed: false }),
+    readCopyPage: async () => ({ changes: 0, rows: [], end: null }),
+  };
+  const carrying = {
+    nextCarrying: async () => ({ source: SOURCE, lease: "lease", sends: 1, hasFailed: false }),
+    readCarried: async () => null,
+  };
+  const expiring = { stepExpiry: async () => ({ step: "cancel", at: NOON, grantedAt: 0, hasFailed: false }) };
+
+  it("leaves the list though its object answers only that it owes nothing any more", async () => {
+    const lost = { ...copying, saveCopyPage: () => Promise.reject(new Error("the answer was lost")) };
+    expect(await deliver("fork", 1, lost)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
+  });
+
+  it.each([
+    ["fork", copying, "saveCopyPage", null],
+    ["restore", carrying, "carryOver", true],
+    ["expire", expiring, "confirmExpiry", true],
+  ] as const)(
+    "leaves the list where another delivery failed while it was done: %s",
+    async (kind, session, end, done) => {
+      expect((await deliver(kind, 1, { ...session, [end]: async () => "known" })).cleared).toEqual(["job"]);
+      expect((await deliver(kind, 1, { ...session, [end]: async () => done })).cleared).toEqual([]);
+    },
+  );
 });
 
 describe("a job that is measured", () => {
