@@ -40,7 +40,6 @@ export class Owners extends DurableObject<OwnersEnv> {
     if (!this.#hasSchema) await createOperationsClient(this.env.OPERATIONS).noteUse(tenant);
     this.ctx.storage.transactionSync(() => {
       if (!this.#hasSchema) this.ctx.storage.sql.exec(SCHEMA);
-      this.#hasSchema = true;
       this.ctx.storage.sql.exec(
         "INSERT OR IGNORE INTO owners (token, owner) VALUES (?, printf(?, ?))",
         token,
@@ -48,6 +47,8 @@ export class Owners extends DurableObject<OwnersEnv> {
         owner,
       );
     });
+    // Not before it is committed: a transaction that is rolled back takes the table along.
+    this.#hasSchema = true;
   }
 
   /** Idempotent. What stood there is overwritten first: a row that is only deleted stays in its page. */

@@ -1,6 +1,6 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { OperationRun } from "../../src/contracts/operation-run.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
@@ -256,6 +256,24 @@ describe("the list of owners", () => {
       JSON.stringify(state.storage.sql.exec("SELECT * FROM owners").toArray()),
     );
     expect(stored).not.toContain("ada");
+  });
+
+  it("is there at the second word where the first, which made the table, was rolled back", async () => {
+    const tenant = freshTenant();
+    await runInDurableObject(env.OWNERS.getByName(tenant), async (list, { storage }) => {
+      const transactionSync = storage.transactionSync.bind(storage);
+      const failing = vi.spyOn(storage, "transactionSync").mockImplementationOnce((body) =>
+        transactionSync(() => {
+          body();
+          throw new Error("the disk is full");
+        }),
+      );
+      await expect(list.note(tenant, "ada", "first")).rejects.toThrow("the disk is full");
+      failing.mockRestore();
+      expect(await list.list(0, 10)).toEqual([]);
+      await list.note(tenant, "ada", "second");
+      expect(await list.list(0, 10)).toMatchObject([{ owner: "ada" }]);
+    });
   });
 
   it("that refuses is told again later, until it takes the word", async () => {
