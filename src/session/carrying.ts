@@ -7,7 +7,7 @@ import type { Heard } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
-import { redoFromStart, soundSummaryAt } from "./redo.ts";
+import { countAnew, redoFromStart, soundSummaryAt } from "./redo.ts";
 import type { OriginRow, SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
@@ -213,6 +213,7 @@ function deleteAllBut(store: SessionStore, held: readonly KeptItem[]): void {
       .filter((item) => !left.has(statementOf(item)))
       .map(({ id }) => id),
   );
+  countAnew(store);
 }
 
 /** What an item says, and of what, whatever became of it. */

@@ -28,7 +28,16 @@ import { summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { findMessage } from "./reading.ts";
-import { begunThrough, mayBeFoldedIn, REDO_DELAY_MS, redoFromStart, revived, uncovered, withoutItems } from "./redo.ts";
+import {
+  begunThrough,
+  countAnew,
+  mayBeFoldedIn,
+  REDO_DELAY_MS,
+  redoFromStart,
+  revived,
+  uncovered,
+  withoutItems,
+} from "./redo.ts";
 import {
   costOf,
   type JobRow,
@@ -170,7 +179,10 @@ function invalidate(
   if (newest !== null && among !== null) {
     const gone = store.summaries.deleteItemsCiting(among);
     store.summaries.hide(uncovered(gone, store.summaries.items(newest.version)));
-    if (gone.length > 0) changed = seqs;
+    if (gone.length > 0) {
+      changed = seqs;
+      countAnew(store);
+    }
   }
   const covered = upTo(changed, coveredSeq);
   if (job !== undefined) taint(store, job, changed, now);
@@ -460,7 +472,7 @@ function eraseCarried(
 }
 
 function deleteCarried(store: SessionStore, source: Life, seqs: SeqSet | null): void {
-  store.summaries.deleteCarriedItems(source, seqs);
+  if (store.summaries.deleteCarriedItems(source, seqs).length > 0) countAnew(store);
   const job = summarizeJob(store);
   if (job === undefined || job.draft === null) return;
   const isErased = seqs === null ? () => true : holds(seqs);

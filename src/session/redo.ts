@@ -1,6 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
-import { ownSources } from "../memory/items.ts";
+import { itemsTokens, ownSources } from "../memory/items.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
 import type { Draft, JobRow, SessionRow, SummaryRow } from "./rows.ts";
@@ -96,6 +96,12 @@ export function goodThrough(store: SessionStore): Seq {
   const sound = lastSoundVersion(store);
   const settled = sound === Number.MAX_SAFE_INTEGER ? newest : (store.summaries.byVersion(sound)?.throughSeq ?? 0);
   return Math.max(settled, job.taintedFromSeq === null ? begunThrough(job) : 0);
+}
+
+/** Says of the newest version how large it is without the items that went. */
+export function countAnew({ summaries }: SessionStore): void {
+  const newest = summaries.newest();
+  if (newest !== null) summaries.setTokens(newest.version, itemsTokens(summaries.items(newest.version)));
 }
 
 /** The last message that a summarizer was given of a job; 0 if none. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { JobKind } from "../../src/contracts/job.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { itemsTokens } from "../../src/memory/items.ts";
 import { blanksOf } from "../../src/session/blanks.ts";
 import { onArchive } from "../support/worker-archive.ts";
 import { birthOf, chatOf, freshRef, said, turn } from "../support/worker-chat.ts";
@@ -45,6 +46,16 @@ function untilErased(ref: SessionRef, id: string): Promise<void> {
 }
 
 describe("promise 9: erasing erases a message", () => {
+  it("leaves a summary that is as large as what is left of it, until a new one is there", async () => {
+    const ref = await summarizedChat();
+    const newest = async () => unwrap(await sessionAt(ref).summaries(undefined, 1)).data[0];
+    const before = await newest();
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("turn-3")));
+    const after = await newest();
+    expect(after).toMatchObject({ version: before?.version, tokens: itemsTokens(after?.items ?? []) });
+    expect(after?.tokens).toBeLessThan(before?.tokens ?? 0);
+  });
+
   it("leaves a tombstone, and nothing of the text in log, summary, versions and jobs", async () => {
     const ref = await summarizedChat();
     expect(await storedText(ref)).toContain(SECRET);
