@@ -272,7 +272,7 @@ describe("promise 9: lives of one id in the lineage of a session", () => {
     expect(unwrap(await sessionAt(fork).state()).origin).toMatchObject({ session: a.session, kind: "fork" });
     unwrap(await sessionAt(a).eraseMessage("m2"));
     await settle(a, b, fork);
-    expect(await storedText(fork)).not.toContain("4711");
+    expect(await storedText(fork)).not.toMatch(/(?<![\da-f])4711(?![\da-f])/);
     expect(await stateOf(a, "m2")).toBe("erased");
   });
 });
