@@ -164,9 +164,11 @@ async function findPlantedBugs(
 ): Promise<boolean> {
   const count = { caught: 0, missed: 0, unfinished: 0 };
   const startedAt = performance.now();
-  const isInTime = (): boolean => !signal.aborted && performance.now() - startedAt < seconds * 1_000;
-  for (const bug of bugs) {
+  for (const [index, bug] of bugs.entries()) {
     const bugStartedAt = performance.now();
+    // One that is hard to find leaves the others their share.
+    const shareMs = (seconds * 1_000 - (bugStartedAt - startedAt)) / (bugs.length - index);
+    const isInTime = (): boolean => !signal.aborted && performance.now() - bugStartedAt < shareMs;
     const { done, failure } = isInTime() ? await bench.search({ ...range, bug }, isInTime) : { done: 0, failure: null };
     const took = `${((performance.now() - bugStartedAt) / 1_000).toFixed(1)} s`;
     const state = failure !== null ? "caught" : done === range.seeds.length ? "missed" : "unfinished";
