@@ -3,7 +3,7 @@ import { fuzz } from "../support/simulation/fuzz-process.ts";
 
 /** Each run looks for some, in a slice of time; `npm run fuzz -- --planted` looks for all of them. */
 const BUGS_A_RUN = 5;
-const SECONDS = 40;
+const SECONDS = 15;
 
 describe("the simulation finds what it is there for", () => {
   it("catches planted bugs within 200 seeds from the first, others each time", () => {
