@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MAX_REPORTED_FAULTS } from "./limits.ts";
 import type { Quota } from "./quota.ts";
 
 /** Each stable error code with its HTTP status and title (RFC 9457). The code is the contract; wording may change. */
@@ -84,7 +85,10 @@ export class ThreadkeepError extends Error {
 
   constructor(fault: Fault, options?: { readonly cause: unknown }) {
     super(`${fault.code}: ${fault.detail}`, options);
-    this.fault = fault;
+    const { errors = [] } = fault;
+    // Here, so that no surface and no operation tells more of them.
+    this.fault =
+      errors.length <= MAX_REPORTED_FAULTS ? fault : { ...fault, errors: errors.slice(0, MAX_REPORTED_FAULTS) };
   }
 }
 

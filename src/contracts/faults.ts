@@ -2,9 +2,8 @@
 
 import type { z } from "zod";
 import { type FieldFault, ThreadkeepError } from "./errors.ts";
+import { MAX_REPORTED_FAULTS } from "./limits.ts";
 
-/** Past this a client mends the first ones and asks again; a hostile body must not buy a long answer. */
-const MAX_REPORTED_FAULTS = 20;
 /** A path names properties that the client made up. */
 const MAX_PATH_LENGTH = 256;
 
@@ -28,8 +27,11 @@ export function parseRequest<T extends z.ZodType>(schema: T, raw: RawRequest): z
   const parsed = schema.safeParse(raw, UP_TO_THE_FIRST);
   if (parsed.success) return parsed.data;
   const first = parsed.error.issues;
+  const told = fieldFaults(first, raw);
+  // Of thousands of names that nobody knows enough is told already, and to look at them again would cost as much again.
+  if (told.length >= MAX_REPORTED_FAULTS) throw validationFailed(told);
   const all = schema.safeParse(shortened(raw, first[0]?.path ?? []), { error: wordIssue }).error?.issues ?? [];
-  throw validationFailed(fieldFaults(all.length > 0 ? all : first, raw));
+  throw validationFailed(all.length > 0 ? fieldFaults(all, raw) : told);
 }
 
 /** The same of one value by itself, which its caller names: the value, or its first fault. */
@@ -76,7 +78,7 @@ function validationFailed(faults: readonly FieldFault[]): ThreadkeepError {
   return new ThreadkeepError({
     code: "validation_failed",
     detail: `${where} ${first?.detail ?? "is not valid"}.${more} Nothing was changed; mend the request and send it again.`,
-    errors: faults.slice(0, MAX_REPORTED_FAULTS),
+    errors: faults,
   });
 }
 
@@ -138,6 +140,8 @@ function expectedKind(issue: Issue): string {
 /** The values of `type` that a branch takes: literals, or a pattern with a fixed beginning such as `data-…`. */
 function expectedTypes(issue: Issue): string[] {
   if (issue.code === "invalid_value") return issue.values.map((value) => JSON.stringify(value));
+  if (issue.code === "invalid_union" && issue.inclusive !== false)
+    return (issue.options ?? []).map((value) => JSON.stringify(value));
   if (issue.code !== "invalid_format") return [];
   const beginning = /^\^([A-Za-z0-9_-]+)/.exec(issue.pattern ?? "")?.[1];
   return beginning === undefined ? [] : [`"${beginning}…"`];

@@ -29,6 +29,8 @@ export const MAX_TIME_MS = 253_402_300_799_999;
 export const MAX_ID_LENGTH = 128;
 /** An Idempotency-Key: leaves room in a message's id for its index in the batch. */
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 120;
+/** Faults that a refusal lists. A client mends the first ones and asks again; a hostile body must not buy a long answer. */
+export const MAX_REPORTED_FAULTS = 20;
 /** An author is a display name. */
 export const MAX_AUTHOR_LENGTH = 128;
 /** A page of a list. */

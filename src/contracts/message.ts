@@ -56,11 +56,14 @@ export const dataPartSchema = z.strictObject({
 
 export const partSchema = z
   .union([
-    textPartSchema,
-    filePartSchema,
-    reasoningPartSchema,
-    toolCallPartSchema,
-    toolResultPartSchema,
+    // By their type at once: a message may have hundreds of parts, and trying one kind after the other would cost each of them all of it.
+    z.discriminatedUnion("type", [
+      textPartSchema,
+      filePartSchema,
+      reasoningPartSchema,
+      toolCallPartSchema,
+      toolResultPartSchema,
+    ]),
     dataPartSchema,
   ])
   .meta({ id: "Part" });

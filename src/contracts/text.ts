@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { MAX_ID_LENGTH, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
 
+const HOLDS_NUL = "must not contain NUL characters";
+const HOLDS_SURROGATE = "must be well-formed Unicode: it contains a lone surrogate";
+
 /** Text that every store keeps as it is: no NUL (PostgreSQL refuses it), no lone surrogate (UTF-8 has no form for it). */
 export const safeText = z
   .string()
-  .refine((text) => !text.includes("\u0000"), { error: "must not contain NUL characters", abort: true })
-  .refine((text) => text.isWellFormed(), {
-    error: "must be well-formed Unicode: it contains a lone surrogate",
-    abort: true,
-  });
+  .refine((text) => !text.includes("\u0000"), { error: HOLDS_NUL, abort: true })
+  .refine((text) => text.isWellFormed(), { error: HOLDS_SURROGATE, abort: true });
 
 /** Ends a line, changes the direction of what follows, or hides a text in a name: controls, separators, overrides and tags. */
 const NOT_IN_A_NAME = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
@@ -23,13 +23,17 @@ export function mendName(name: string): string {
 
 /** The name of who speaks, as prompts show it: one line, and something to be seen. Joiners stay, since scripts and emoji need them. */
 export function nameText(maxLength: number) {
-  return safeText
-    .min(1)
-    .max(maxLength)
-    .refine((name) => !NOT_IN_A_NAME.test(name), {
-      error: "must be one line without control characters and marks of direction: it stands in the headings of prompts",
-    })
-    .refine((name) => VISIBLE.test(name), { error: "must have a character that can be seen" });
+  return (
+    safeText
+      .min(1)
+      // What is longer is looked at no further.
+      .max(maxLength, { abort: true })
+      .refine((name) => !NOT_IN_A_NAME.test(name), {
+        error:
+          "must be one line without control characters and marks of direction: it stands in the headings of prompts",
+      })
+      .refine((name) => VISIBLE.test(name), { error: "must have a character that can be seen" })
+  );
 }
 
 /** The text on one line, without control characters and lone surrogates, which no store keeps. */
@@ -57,9 +61,10 @@ interface JsonFault {
 
 const TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_DEPTH} levels` };
 
+/** By the rule of `safeText`, without a parse: an object may have tens of thousands of names. */
 function textFault(text: string): string | null {
-  const parsed = safeText.safeParse(text);
-  return parsed.success ? null : (parsed.error.issues[0]?.message ?? "is not valid text");
+  if (text.includes("\u0000")) return HOLDS_NUL;
+  return text.isWellFormed() ? null : HOLDS_SURROGATE;
 }
 
 /** The first fault, and where it stands; null if there is none. Of what is too deep the whole is told: its place helps nobody. */
@@ -77,13 +82,17 @@ function jsonFault(value: unknown, depth: number): JsonFault | null {
   }
   if (typeof value === "object") {
     for (const [name, entry] of Object.entries(value)) {
-      const nameFault = textFault(name);
-      const fault = nameFault === null ? jsonFault(entry, depth + 1) : faultHere(`is a name that ${nameFault}`);
+      const fault = memberFault(name, entry, depth);
       if (fault !== null) return faultIn(name, fault);
     }
     return null;
   }
   return faultHere("must be JSON");
+}
+
+function memberFault(name: string, entry: unknown, depth: number): JsonFault | null {
+  const nameFault = textFault(name);
+  return nameFault === null ? jsonFault(entry, depth + 1) : faultHere(`is a name that ${nameFault}`);
 }
 
 function faultHere(message: string | null): JsonFault | null {
@@ -100,8 +109,8 @@ export const safeJson = z.custom<Json>().superRefine((value, context) => tellFau
 /** The same of an object by its names: of a value that is too deep, whose it is. */
 function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null {
   for (const [name, entry] of Object.entries(value)) {
-    const fault = jsonFault({ [name]: entry }, -1);
-    if (fault !== null) return fault === TOO_DEEP ? { ...fault, path: [name] } : fault;
+    const fault = memberFault(name, entry, -1);
+    if (fault !== null) return fault === TOO_DEEP ? { ...fault, path: [name] } : faultIn(name, fault);
   }
   return null;
 }
@@ -112,12 +121,37 @@ export const safeJsonObject = jsonObject.superRefine((value, context) => tellFau
 
 /** A JSON object with a bound on its size in bytes. */
 export function boundedJsonObject(maxBytes: number) {
-  return jsonObject.superRefine((value, context) => {
+  const tooLarge = faultHere(`must be at most ${maxBytes} bytes as JSON`);
+  const bounded = jsonObject.superRefine((value, context) => {
     const fault = objectFault(value);
     // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
     const isTooLarge = fault === null && byteLength(JSON.stringify(value)) > maxBytes;
-    tellFault(isTooLarge ? faultHere(`must be at most ${maxBytes} bytes as JSON`) : fault, context);
+    tellFault(isTooLarge ? tooLarge : fault, context);
   });
+  // Before anything is done with each name: tens of thousands of them would cost a second.
+  return z.preprocess((value, context) => {
+    if (bytesAtLeast(value, maxBytes) > maxBytes) tellFault(tooLarge, context);
+    return value;
+  }, bounded);
+}
+
+/** Fewer bytes than the value has as JSON, or as many. Looks no further once they are more than `enough`, and no deeper than JSON may be. */
+function bytesAtLeast(value: unknown, enough: number, depth = 0): number {
+  if (typeof value === "string") return value.length + 2;
+  if (typeof value !== "object" || value === null || depth > MAX_JSON_DEPTH) return 1;
+  let bytes = 2;
+  if (Array.isArray(value)) {
+    for (const entry of value) {
+      bytes += 1 + bytesAtLeast(entry, enough - bytes, depth + 1);
+      if (bytes > enough) break;
+    }
+    return bytes - 1;
+  }
+  for (const name in value) {
+    bytes += name.length + 4 + bytesAtLeast(Reflect.get(value, name), enough - bytes, depth + 1);
+    if (bytes > enough) break;
+  }
+  return bytes - 1;
 }
 
 function tellFault(fault: JsonFault | null, context: z.core.$RefinementCtx): void {

@@ -176,6 +176,55 @@ describe("the faults of a request", () => {
       ]);
     });
 
+    /** The same value, and how often something of it was read. */
+    function watched<T extends object>(value: T): { value: T; reads: () => number } {
+      let reads = 0;
+      const get = (target: T, name: PropertyKey): unknown => {
+        reads += 1;
+        return Reflect.get(target, name);
+      };
+      return { value: new Proxy(value, { get }), reads: () => reads };
+    }
+
+    it("of metadata of many names are found after no more of them than may be there", () => {
+      const names = Array.from({ length: 80_000 }, (_, at) => [`k${at}`, 1]);
+      const { value: metadata, reads } = watched(Object.fromEntries(names));
+      expect(faultsOf({ messages: [{ role: "user", content: "hi", metadata }] })).toEqual([
+        { path: "/messages/0/metadata", detail: "must be at most 4096 bytes as JSON" },
+      ]);
+      expect(reads()).toBeLessThan(2_000);
+    });
+
+    it("of names that nobody knows are looked for once", () => {
+      const names = Array.from({ length: 1_000 }, (_, at) => [`k${at}`, 1]);
+      let looks = 0;
+      const watch = z.unknown().refine(() => {
+        looks += 1;
+        return true;
+      });
+      const { fault } = refusal(
+        { body: Object.fromEntries(names) },
+        z.object({ body: watch.pipe(z.strictObject({})) }),
+      );
+      expect(fault.errors).toHaveLength(20);
+      expect(looks).toBe(1);
+    });
+
+    it("of a part are those of the type that it names: the others are not tried", () => {
+      const { value: part, reads } = watched({ type: "tool-result", toolCallId: "c", output: 1 });
+      expect(faultsOf({ messages: [{ role: "tool", content: [part] }] })).toEqual([
+        { path: "/messages/0/content/0/toolName", detail: "is required" },
+      ]);
+      // Twice over: up to the first fault, and for all of them.
+      expect(reads()).toBeLessThan(24);
+    });
+
+    it("of a name that is too long are that it is", () => {
+      expect(faultsOf({ messages: [{ role: "user", content: "hi", author: "\u200b".repeat(300_000) }] })).toEqual([
+        { path: "/messages/0/author", detail: "must have at most 128 characters" },
+      ]);
+    });
+
     it("are one of an object of names that cannot be stored", () => {
       const metadata = Object.fromEntries(Array.from({ length: 5_000 }, (_, index) => [`\u0000${index}`, 1]));
       expect(faultsOf({ messages: [{ role: "user", content: "hi", metadata }] })).toHaveLength(1);
