@@ -280,10 +280,13 @@ export function evidenceOf(row: MessageRow): string {
   return `${role} ${author ?? ""} ${dayOf(row.occurredAt ?? row.createdAt)} ${messageText(content ?? "")}`;
 }
 
+/** Made once: it takes longer than all else that is done for a message. */
+const LONG_DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone: "UTC" });
+
 /** A day as it may be written: "2026-11-22", "22 November 2026". */
 function dayOf(ms: number): string {
   const day = new Date(ms);
-  return `${day.toISOString().slice(0, 10)} ${day.toLocaleDateString("en-GB", { dateStyle: "long", timeZone: "UTC" })}`;
+  return `${day.toISOString().slice(0, 10)} ${LONG_DATE.format(day)}`;
 }
 
 /** Ids for the new items of a version, after those that its draft has. */
