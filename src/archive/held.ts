@@ -60,11 +60,14 @@ export interface HeldMessage {
 
 export interface HeldSession {
   readonly row: HeldRow;
-  readonly versions: readonly HeldVersion[];
-  readonly items: readonly HeldItem[];
+  /** Whether there is any version of its summary. */
+  readonly hasSummary: boolean;
   /** The last message; 0 if there is none. */
   readonly messageSeq: number;
 }
+
+/** The highest version that a column holds. */
+const MAX_VERSION = 2_147_483_647;
 
 /** Null where there is no row of the session, not even a tombstone. */
 export function readHeldSession(database: Database, ref: SessionRef): Promise<HeldSession | null> {
@@ -76,37 +79,79 @@ async function readSession(database: Database, ref: SessionRef): Promise<HeldSes
   if (row === null) return null;
   const { incarnation } = row;
   const versions = await database
-    .select()
+    .select({ version: summaries.version })
     .from(summaries)
     .where(eq(summaries.incarnation, incarnation))
-    .orderBy(asc(summaries.version));
-  const items = await database
-    .select({
-      id: summaryItems.itemId,
-      fromVersion: summaryItems.fromVersion,
-      toVersion: summaryItems.toVersion,
-      kind: summaryItems.kind,
-      text: summaryItems.text,
-      sourceSeqs: summaryItems.sourceSeqs,
-      sourceSession: summaryItems.sourceSession,
-      sourceIncarnation: summaryItems.sourceIncarnation,
-      status: summaryItems.status,
-      tenant: summaryItems.tenant,
-      owner: summaryItems.owner,
-      setAside: summaryItems.setAside,
-    })
-    .from(summaryItems)
-    .where(eq(summaryItems.incarnation, incarnation));
+    .limit(1);
   const [last] = await database
     .select({ seq: sql<number>`coalesce(max(${messages.seq}), 0)`.mapWith(Number) })
     .from(messages)
     .where(eq(messages.incarnation, incarnation));
-  return {
-    row,
-    versions: versions.map(({ createdAt, ...version }) => ({ ...version, createdAt: createdAt.getTime() })),
-    items,
-    messageSeq: last?.seq ?? 0,
-  };
+  return { row, hasSummary: versions.length > 0, messageSeq: last?.seq ?? 0 };
+}
+
+/** Rows of one kind that are read of a page: more than any that an object tells of. What is past them is looked at with another page. */
+const MAX_PAGE_ROWS = 10_000;
+
+/** A page of the summary's history. */
+export interface HeldSummary {
+  readonly versions: readonly HeldVersion[];
+  /** Those that began with them. */
+  readonly items: readonly HeldItem[];
+}
+
+/** The versions of a life after one and up to another, and the items that began with them. */
+export function readHeldSummary(
+  database: Database,
+  { tenant, incarnation }: { readonly tenant: string; readonly incarnation: string },
+  afterVersion: number,
+  throughVersion: number,
+): Promise<HeldSummary> {
+  // PostgreSQL's own numbers end before those of JavaScript.
+  const through = Math.min(throughVersion, MAX_VERSION);
+  return withinTenant(database, tenant, async (transaction) => {
+    const versions = await transaction
+      .select()
+      .from(summaries)
+      .where(
+        and(
+          eq(summaries.incarnation, incarnation),
+          gt(summaries.version, afterVersion),
+          lte(summaries.version, through),
+        ),
+      )
+      .orderBy(asc(summaries.version))
+      .limit(MAX_PAGE_ROWS);
+    const items = await transaction
+      .select({
+        id: summaryItems.itemId,
+        fromVersion: summaryItems.fromVersion,
+        toVersion: summaryItems.toVersion,
+        kind: summaryItems.kind,
+        text: summaryItems.text,
+        sourceSeqs: summaryItems.sourceSeqs,
+        sourceSession: summaryItems.sourceSession,
+        sourceIncarnation: summaryItems.sourceIncarnation,
+        status: summaryItems.status,
+        tenant: summaryItems.tenant,
+        owner: summaryItems.owner,
+        setAside: summaryItems.setAside,
+      })
+      .from(summaryItems)
+      .where(
+        and(
+          eq(summaryItems.incarnation, incarnation),
+          gt(summaryItems.fromVersion, afterVersion),
+          lte(summaryItems.fromVersion, through),
+        ),
+      )
+      .orderBy(asc(summaryItems.fromVersion), asc(summaryItems.itemId))
+      .limit(MAX_PAGE_ROWS);
+    return {
+      versions: versions.map(({ createdAt, ...version }) => ({ ...version, createdAt: createdAt.getTime() })),
+      items,
+    };
+  });
 }
 
 /** The messages of a life after `afterSeq` through `throughSeq`, oldest first. */

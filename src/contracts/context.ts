@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { partFaultSchema } from "./errors.ts";
-import { MAX_CONTEXT_TOKENS, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
+import { MAX_CONTEXT_TOKENS, MAX_HIDDEN_RANGES, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
 import { safeJson, safeText } from "./text.ts";
@@ -52,7 +52,7 @@ export const omittedSchema = z
     reason: z
       .enum(["budget", "hidden", "pending"])
       .describe(
-        "budget: no room, or no room for all of it; hidden: erased or awaiting a new summary; pending: no room, and a summary of them is on its way",
+        `budget: no room, or no room for all of it; hidden: erased or awaiting a new summary, in at most ${MAX_HIDDEN_RANGES.toLocaleString("en")} ranges, the last of which may take others along; pending: no room, and a summary of them is on its way`,
       ),
   })
   .meta({ id: "Omitted" });

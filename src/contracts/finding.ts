@@ -95,11 +95,29 @@ export interface SessionProof {
   readonly erasedLives: readonly string[];
   readonly headSeq: Seq;
   readonly metadata: Metadata;
-  readonly versions: readonly StoredVersion[];
-  readonly items: readonly StoredItem[];
+  /** The newest version of the summary, and the last message that it covers; null if there is none. */
+  readonly newest: Pick<StoredVersion, "version" | "throughSeq"> | null;
   /** The last message that the archive holds; 0 if it holds none. */
   readonly messageSeq: Seq;
   readonly flaws: readonly Flaw[];
+}
+
+/** A page of the summary's history: versions after one, and the items that began with them. */
+export interface SummaryProof {
+  readonly versions: readonly StoredVersion[];
+  readonly items: readonly StoredItem[];
+  readonly flaws: readonly Flaw[];
+  /** The last version of the page; past all of them on the last page. */
+  readonly throughVersion: number;
+  readonly isLast: boolean;
+}
+
+/** A page of the items, held against what they cite. */
+export interface SourcesProof {
+  readonly flaws: readonly Flaw[];
+  /** Where the next page begins. */
+  readonly throughRow: number;
+  readonly isLast: boolean;
 }
 
 /** A page of the log. */

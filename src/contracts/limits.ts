@@ -41,6 +41,8 @@ export const DEFAULT_PAGE_SIZE = 20;
  * (32 MiB), where text that is not Latin takes twice its bytes.
  */
 export const MAX_PAGE_BYTES = 4 * 1024 * 1024;
+/** Ranges of messages that a context names as hidden, at most: of more the last one names all that follow. */
+export const MAX_HIDDEN_RANGES = 1_000;
 /** Messages that come along with a summary: the others are read by the seqs that its items cite. */
 export const MAX_EXPANDED_SOURCES = 1_000;
 /** Parts in one message: more is data, not a turn of a conversation. */
@@ -61,6 +63,11 @@ export const MAX_ITEM_TEXT_LENGTH = 2_000;
 export const MAX_ITEMS_PER_SUMMARY = 1_000;
 /** The largest summary that a session may ask for: as much as goes into one call of the summarizer. */
 export const MAX_SUMMARY_TOKENS = 32_000;
+/**
+ * Its items in bytes, as they are stored: what they cite takes no tokens. Two lists of items stand in one row while a summary is made, and
+ * a row holds 2 MB.
+ */
+export const MAX_SUMMARY_BYTES = 768 * 1024;
 /** Sources that one item may cite. */
 export const MAX_SOURCES_PER_ITEM = 200;
 /** Sooner than this a pause is a pause for thought. */

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { HeldItem, HeldMessage, HeldSession, HeldVersion } from "../archive/held.ts";
-import type { Flaw, SessionProof, StoredItem, StoredVersion } from "../contracts/finding.ts";
+import type { HeldItem, HeldMessage, HeldRow, HeldSession, HeldSummary, HeldVersion } from "../archive/held.ts";
+import type { Flaw, SessionProof, StoredItem, StoredVersion, SummaryProof } from "../contracts/finding.ts";
 import type { StoredMessage } from "../contracts/message.ts";
 
 /** What the archive holds of a session against what its object says that it has to hold. Pure. */
@@ -23,6 +23,13 @@ export function isOrphan(
   return proof.state === "erased";
 }
 
+/** Whether the archive has a row of the session's life, to hold the pages of its summary and its log against. */
+export function isComparable({ state, incarnation, archivedRev }: SessionProof, held: HeldSession | null): boolean {
+  return (
+    state === "active" && archivedRev > 0 && held !== null && !held.row.isErased && held.row.incarnation === incarnation
+  );
+}
+
 /** @param proof of a session for which `isSettled` holds, or that is gone */
 export function compareArchive(proof: SessionProof, held: HeldSession | null): Flaw[] {
   if (held !== null && isOrphan(held.row, proof)) {
@@ -40,17 +47,26 @@ export function compareArchive(proof: SessionProof, held: HeldSession | null): F
   ];
   // What an expired session said is in the archive alone.
   if (proof.state === "expired") {
-    return held.versions.length > 0 ? flaws : [...flaws, ...lost(proof, "the archive has no summary of it")];
+    return held.hasSummary ? flaws : [...flaws, ...lost(proof, "the archive has no summary of it")];
   }
   if (row.setAside !== null) flaws.push(setAside("the metadata", [row.setAside]));
   else if (!isDeepStrictEqual(row.metadata, proof.metadata)) flaws.push(different("the archive holds other metadata"));
-  if (row.throughSeq !== (proof.versions.at(-1)?.throughSeq ?? 0) || row.headSeq > proof.headSeq) {
+  if (row.throughSeq !== (proof.newest?.throughSeq ?? 0) || row.headSeq > proof.headSeq) {
     flaws.push(archived("wrong-range", `the archive says that ${row.throughSeq} of ${row.headSeq} are covered`));
   }
   if (held.messageSeq !== proof.messageSeq) {
     flaws.push(different(`the archive holds the messages through ${held.messageSeq}, not ${proof.messageSeq}`));
   }
-  return [...flaws, ...compareVersions(proof.versions, held.versions), ...compareItems(proof, held)];
+  return flaws;
+}
+
+/** A page of the summary's history. */
+export function compareSummary(
+  { versions, items }: Pick<SummaryProof, "versions" | "items">,
+  held: HeldSummary,
+  owner: Pick<HeldRow, "tenant" | "owner">,
+): Flaw[] {
+  return [...compareVersions(versions, held.versions), ...compareItems(items, held.items, owner)];
 }
 
 function compareVersions(expected: readonly StoredVersion[], held: readonly HeldVersion[]): Flaw[] {
@@ -86,7 +102,11 @@ function isSameVersion(expected: StoredVersion, held: HeldVersion): boolean {
   );
 }
 
-function compareItems({ items }: SessionProof, { items: held, row }: HeldSession): Flaw[] {
+function compareItems(
+  items: readonly StoredItem[],
+  held: readonly HeldItem[],
+  row: Pick<HeldRow, "tenant" | "owner">,
+): Flaw[] {
   const there = new Map(held.map((item) => [nameOf(item), item]));
   const missing: string[] = [];
   const sources: string[] = [];
@@ -179,8 +199,8 @@ function different(detail: string): Flaw {
 }
 
 /** Of a session that expired the archive is the only place. */
-function lost({ state, versions }: SessionProof, detail: string): Flaw[] {
-  const kind = versions.length > 0 || state === "expired" ? "missing-summary" : "different-archive";
+function lost({ state, newest }: SessionProof, detail: string): Flaw[] {
+  const kind = newest !== null || state === "expired" ? "missing-summary" : "different-archive";
   if (state !== "expired") return [archived(kind, detail)];
   return [{ kind, detail: `${detail}, and it expired: restore PostgreSQL to a time when it was there`, mend: null }];
 }

@@ -1,9 +1,9 @@
 import type { Database } from "../archive/database.ts";
-import { type HeldSession, readHeldMessages, readHeldSession } from "../archive/held.ts";
+import { type HeldSession, readHeldMessages, readHeldSession, readHeldSummary } from "../archive/held.ts";
 import { type Finding, findingOf, type Flaw, type SessionProof } from "../contracts/finding.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import type { Parts } from "../service/call.ts";
-import { compareArchive, compareMessages, isSettled } from "./compare-archive.ts";
+import { compareArchive, compareMessages, compareSummary, isComparable, isSettled } from "./compare-archive.ts";
 
 export type VerifyParts = Pick<Parts, "directory" | "operations" | "sessions" | "users" | "withDatabase">;
 
@@ -17,8 +17,8 @@ export interface Verified {
 }
 
 /**
- * Checks the promises of a session: in its object by itself, and the archive's rows against that. Reads every version and item, and
- * the log page by page. Changes nothing.
+ * Checks the promises of a session: in its object by itself, and the archive's rows against that. Reads every version, item and message,
+ * page by page. Changes nothing.
  */
 export async function verifySession(ref: SessionRef, database: Database, parts: VerifyParts): Promise<Verified> {
   const session = parts.sessions.get(ref);
@@ -26,10 +26,13 @@ export async function verifySession(ref: SessionRef, database: Database, parts: 
   const held = await readHeldSession(database, ref);
   const flaws: Flaw[] = [...proof.flaws];
   const lacking: Flaw[] = [];
-  if (proof.state === "active") {
-    const log = await verifyLog(ref, proof, held, database, parts);
-    flaws.push(...log.flaws);
-    lacking.push(...log.lacking);
+  if (proof.state === "active" && proof.incarnation !== null) {
+    const life: Life = { ref, incarnation: proof.incarnation, isHeld: isComparable(proof, held), database, parts };
+    for (const verify of [verifySummary, verifySources, verifyLog]) {
+      const found = await verify(life);
+      flaws.push(...found.flaws);
+      lacking.push(...found.lacking);
+    }
   }
   lacking.push(...((await lostSession(ref, proof, held, parts)) ?? compareArchive(proof, held)));
   if (proof.state === "active") flaws.push(...(await unlistedSession(ref, parts)));
@@ -58,25 +61,69 @@ function isUnchanged(before: SessionProof, after: SessionProof): boolean {
   );
 }
 
-/** What is wrong with the log in the object, and with what the archive has of it. */
-async function verifyLog(
-  ref: SessionRef,
-  { incarnation }: SessionProof,
-  held: HeldSession | null,
-  database: Database,
-  parts: VerifyParts,
-): Promise<{ readonly flaws: Flaw[]; readonly lacking: Flaw[] }> {
-  const found = { flaws: [] as Flaw[], lacking: [] as Flaw[] };
-  if (incarnation === null) return found;
-  const isHeld = held !== null && !held.row.isErased && held.row.incarnation === incarnation;
+/** One life of a session, which is looked through page by page. */
+interface Life {
+  readonly ref: SessionRef;
+  readonly incarnation: string;
+  /** The archive holds it, too. */
+  readonly isHeld: boolean;
+  readonly database: Database;
+  readonly parts: VerifyParts;
+}
+
+/** What is wrong in the object, and with what the archive has of it. */
+interface Found {
+  readonly flaws: readonly Flaw[];
+  readonly lacking: readonly Flaw[];
+}
+
+/** Flaws of one look at a session: each page names a few, and a session that is broken throughout has thousands of pages. */
+const MAX_FLAWS = 50;
+
+class FlawList {
+  readonly flaws: Flaw[] = [];
+  readonly lacking: Flaw[] = [];
+
+  add(flaws: readonly Flaw[], lacking: readonly Flaw[] = []): void {
+    this.flaws.push(...flaws.slice(0, MAX_FLAWS - this.flaws.length));
+    this.lacking.push(...lacking.slice(0, MAX_FLAWS - this.lacking.length));
+  }
+}
+
+async function verifySummary({ ref, incarnation, isHeld, database, parts }: Life): Promise<Found> {
+  const found = new FlawList();
+  for (let afterVersion = 0; ;) {
+    const page = await parts.sessions.get(ref).proofOfSummary(incarnation, afterVersion);
+    if (page === null) return found;
+    const life = { tenant: ref.tenant, incarnation };
+    const there = isHeld ? await readHeldSummary(database, life, afterVersion, page.throughVersion) : null;
+    found.add(page.flaws, there === null ? [] : compareSummary(page, there, ref));
+    if (page.isLast) return found;
+    afterVersion = page.throughVersion;
+  }
+}
+
+async function verifySources({ ref, incarnation, parts }: Life): Promise<Found> {
+  const found = new FlawList();
+  for (let afterRow = 0; ;) {
+    const page = await parts.sessions.get(ref).proofOfSources(incarnation, afterRow);
+    if (page === null) return found;
+    found.add(page.flaws);
+    if (page.isLast) return found;
+    afterRow = page.throughRow;
+  }
+}
+
+async function verifyLog({ ref, incarnation, isHeld, database, parts }: Life): Promise<Found> {
+  const found = new FlawList();
   for (let afterSeq = 0; ;) {
     const page = await parts.sessions.get(ref).proofOfLog(incarnation, afterSeq);
     if (page === null) return found;
-    found.flaws.push(...page.flaws);
+    found.add(page.flaws);
     const last = page.messages.at(-1);
     if (isHeld && last !== undefined) {
       const there = await readHeldMessages(database, { tenant: ref.tenant, incarnation }, afterSeq, last.seq);
-      found.lacking.push(...compareMessages(page.messages, there));
+      found.add([], compareMessages(page.messages, there));
     }
     if (page.isLast) return found;
     afterSeq = page.throughSeq;

@@ -29,8 +29,8 @@ export interface AssemblyInput {
   readonly summary: Summary | null;
   /** Messages at or below `atSeq` and after the summary, newest first, read only as far as they fit. */
   readonly newestFirst: Iterable<LogMessage>;
-  /** Seqs that the summary covers no more, until the next one. */
-  readonly hiddenSeqs: readonly Seq[];
+  /** What the summary covers no more, until the next one. */
+  readonly hidden: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
   /** Older messages that may matter to the question, best first; null if nothing was asked. */
   readonly candidates: readonly RetrievedMessage[] | null;
   readonly maxTokens: TokenCount;
@@ -465,9 +465,10 @@ function nameOmitted(
   for (const seq of window.cutSeqs) {
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
-  for (const seq of [...window.erasedSeqs, ...input.hiddenSeqs]) {
+  for (const seq of window.erasedSeqs) {
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
+  for (const range of input.hidden) omitted.push({ ...range, reason: "hidden" });
   return joinRanges(omitted);
 }
 

@@ -1,8 +1,10 @@
+import { MAX_SUMMARY_BYTES } from "../contracts/limits.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, KeptItem } from "../contracts/summary.ts";
+import { jsonBytes } from "../contracts/text.ts";
 import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
-import { isSupported } from "./support.ts";
+import { Evidence } from "./support.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /** What says that an item is done. */
@@ -112,9 +114,27 @@ const STATUS_PRIORITY: readonly ItemStatus[] = ["current", "done", "superseded"]
 /** New items get at least this share of the budget, so that a summary that is full does not stay as it is for good. */
 const MIN_NEW_SHARE = 0.25;
 
+/** What an item takes where it is stored, with what it cites. */
+export function itemBytes(item: Item): number {
+  return jsonBytes(item);
+}
+
+/** Of items in the order of their importance, those that a summary has room for, however few tokens they are. */
+export function firstWithinBytes<T extends Item>(items: readonly T[], maxBytes: number): T[] {
+  let left = maxBytes;
+  return items.filter((item) => {
+    const bytes = itemBytes(item);
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  });
+}
+
 /** The items that a budget has room for: what still holds before what is over, then by kind, then what was said last. */
 function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, maxTokens: TokenCount): Set<Item> {
-  if (itemsTokens(items) <= maxTokens) return new Set(items);
+  if (itemsTokens(items) <= maxTokens && firstWithinBytes(items, MAX_SUMMARY_BYTES).length === items.length) {
+    return new Set(items);
+  }
   const byPriority = items.toSorted(
     (a, b) =>
       STATUS_PRIORITY.indexOf(a.status) - STATUS_PRIORITY.indexOf(b.status) ||
@@ -124,7 +144,8 @@ function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, ma
   const holding = byPriority.filter((item) => isNew(item) && item.status !== "superseded");
   const fresh = firstWithin(holding, Math.floor(maxTokens * MIN_NEW_SHARE)).kept;
   const others = byPriority.filter((item) => !fresh.includes(item));
-  return new Set([...fresh, ...firstWithin(others, maxTokens - itemsTokens(fresh)).kept]);
+  const within = [...fresh, ...firstWithin(others, maxTokens - itemsTokens(fresh)).kept];
+  return new Set(firstWithinBytes(within, MAX_SUMMARY_BYTES));
 }
 
 /**
@@ -148,16 +169,20 @@ function citesWell(
   before: Item | undefined,
   textOf: (seq: Seq) => string | null,
 ): boolean {
-  const sources: string[] = [];
-  for (const seq of sourceSeqs) {
-    const source = textOf(seq);
-    if (source === null) return false;
-    sources.push(source);
-  }
   // A sentence kept as it was, on sources that include its old ones, was checked when it was new.
   const kept =
     before !== undefined && before.text === text && before.sourceSeqs.every((seq) => sourceSeqs.includes(seq));
-  return kept || isSupported(text, sources);
+  // One after the other: an item may cite many messages, and each may be large.
+  const evidence = new Evidence();
+  let isBorneOut = kept;
+  for (const seq of sourceSeqs) {
+    const source = textOf(seq);
+    if (source === null) return false;
+    if (isBorneOut) continue;
+    evidence.add(source);
+    isBorneOut = evidence.supports(text);
+  }
+  return isBorneOut;
 }
 
 /** As they rest on what was said last; what was carried over comes last. */

@@ -23,39 +23,78 @@ type Owed =
       readonly grantedAt: number;
     };
 
-interface Pending {
+/** A delivery with its place in the batch. */
+interface Unread {
   readonly delivery: Delivery;
   readonly index: number;
+}
+
+interface Pending extends Unread {
   readonly owed: Owed;
+  /** About how much of it is held. */
+  readonly bytes: number;
   /** Operators may know of it. */
   readonly hasFailed: boolean;
 }
 
+/** Objects that are read at a time. */
+const READ_AT_ONCE = 8;
+/**
+ * What is held of what the objects gave: once it is more, it is written before the next are read. With those that were read at the same
+ * time it stays under half of the 128 MB that an isolate has, though each of them may hold the largest message that there is.
+ */
+const MAX_HELD_BYTES = 8 * 1024 * 1024;
+
 /**
  * Writes what the archive lacks of many sessions: one connection, one transaction, a savepoint for each, so that one bad row
  * holds up no other session, and no more of its own than itself. Confirmed to each object only after the commit; until then the object owes it.
+ * What is too much to be held at once is written in several such rounds.
  */
 export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineParts): Promise<Verdict[]> {
   const startedAt = Date.now();
   const verdicts: Verdict[] = deliveries.map(() => ACK);
-  const pending: Pending[] = [];
-  await Promise.all(
-    deliveries.map(async (delivery, index) => {
-      const { job } = delivery;
-      try {
-        const read = await readOwed(job, parts);
-        if (read !== null) pending.push({ delivery, index, ...read });
-        else await settleOver(parts, delivery);
-      } catch (error) {
-        parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
-        verdicts[index] = retryLater(delivery.attempts);
-      }
-    }),
-  );
-  if (pending.length === 0) return verdicts;
   // Rows are locked in one order, or two batches with the same sessions could wait for each other.
-  pending.sort((a, b) => (lockName(a) < lockName(b) ? -1 : 1));
+  const unread = deliveries
+    .map((delivery, index): Unread => ({ delivery, index }))
+    .sort((a, b) => (lockName(a) < lockName(b) ? -1 : 1));
+  let sessions = 0;
+  while (unread.length > 0) {
+    const pending = await readSome(unread, verdicts, parts);
+    sessions += pending.length;
+    if (pending.length > 0) await writeSome(pending, verdicts, parts);
+  }
+  if (sessions > 0) parts.log.info("archived", { sessions, durationMs: Date.now() - startedAt });
+  return verdicts;
+}
 
+/** Takes deliveries off the list, and reads what their objects owe, until that is much. */
+async function readSome(unread: Unread[], verdicts: Verdict[], parts: PipelineParts): Promise<Pending[]> {
+  const pending: Pending[] = [];
+  for (let bytes = 0; unread.length > 0 && bytes < MAX_HELD_BYTES;) {
+    const read = await Promise.all(
+      unread.splice(0, READ_AT_ONCE).map(async ({ delivery, index }): Promise<Pending | null> => {
+        const { job } = delivery;
+        try {
+          const owed = await readOwed(job, parts);
+          if (owed !== null) return { delivery, index, ...owed };
+          await settleOver(parts, delivery);
+        } catch (error) {
+          parts.log.error("session_unreachable", { jobId: job.jobId, ...errorFields(error) });
+          verdicts[index] = retryLater(delivery.attempts);
+        }
+        return null;
+      }),
+    );
+    for (const entry of read) {
+      if (entry === null) continue;
+      bytes += entry.bytes;
+      pending.push(entry);
+    }
+  }
+  return pending;
+}
+
+async function writeSome(pending: readonly Pending[], verdicts: Verdict[], parts: PipelineParts): Promise<void> {
   let results: readonly (ArchiveResult | Error)[];
   try {
     results = await parts.withDatabase((database) => writeAll(database, pending));
@@ -76,24 +115,23 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
       }
     }),
   );
-  parts.log.info("archived", { sessions: pending.length, durationMs: Date.now() - startedAt });
-  return verdicts;
 }
 
-async function readOwed(job: JobMessage, parts: PipelineParts): Promise<{ owed: Owed; hasFailed: boolean } | null> {
+async function readOwed(job: JobMessage, parts: PipelineParts): Promise<Omit<Pending, keyof Unread> | null> {
   const session = parts.sessions.get(job);
   if (job.kind === "erase") {
     const erasure = await session.readErasure(job.jobId, job.incarnation);
     if (erasure === null) return null;
     // An object of an earlier version names none.
     const { createdAt, hasFailed, settles = [], grantedAt = 0 } = erasure;
-    return { owed: { kind: "erasure", createdAt, settles, grantedAt }, hasFailed };
+    return { owed: { kind: "erasure", createdAt, settles, grantedAt }, bytes: 0, hasFailed };
   }
   const write = await session.readArchiveDelta(job.jobId, job.incarnation);
-  return write === null ? null : { owed: { kind: "write", write }, hasFailed: write.hasFailed };
+  if (write === null) return null;
+  return { owed: { kind: "write", write }, bytes: write.bytes, hasFailed: write.hasFailed };
 }
 
-function lockName({ delivery: { job } }: Pending): string {
+function lockName({ delivery: { job } }: Unread): string {
   return `${job.tenant}/${job.owner}/${job.session}`;
 }
 

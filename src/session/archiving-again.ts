@@ -16,8 +16,8 @@ export function archiveAgain(
   newId: () => string,
   now: number,
 ): boolean {
-  const owed = store.jobs.all().find(({ kind }) => kind === "archive");
-  const isOwedWhole = owed !== undefined && session.archivedRev === 0 && session.archiveReplace;
+  const owed = store.jobs.first("archive");
+  const isOwedWhole = owed !== null && session.archivedRev === 0 && session.archiveReplace;
   if (isOwedWhole && session.archiveRev > aboveRev) {
     store.jobs.put({ ...owed, nextSendAt: now });
     return true;
@@ -30,7 +30,7 @@ export function archiveAgain(
   // What is on its way is another page of the messages, and must not be taken for one of these.
   store.setMessageArchive(withNoneHeld(store, session.messageArchive, rev + 1));
   oweArchive(store, session, newId, now, true);
-  const job = store.jobs.all().find(({ kind }) => kind === "archive");
-  if (job !== undefined) store.jobs.put({ ...job, nextSendAt: now });
+  const job = store.jobs.first("archive");
+  if (job !== null) store.jobs.put({ ...job, nextSendAt: now });
   return true;
 }

@@ -1,13 +1,15 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
+import { jsonBytes } from "../contracts/text.ts";
 import { mayBeListed, NEVER_FAILED } from "./failed-jobs.ts";
 import { type MessageDelta, isMoreOwed, readMessageDelta, withHeld, withNoneHeld } from "./message-archive.ts";
 import { oweArchive } from "./owed-work.ts";
-import type { SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import type { SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
+import { isMoreSummaryOwed, planVersions, readSummaryDelta, type SummaryDelta } from "./summary-archive.ts";
 
 /** What the archive lacks of one session. */
-export interface ArchiveDelta {
+export interface ArchiveDelta extends SummaryDelta {
   readonly ref: SessionRef;
   readonly incarnation: string;
   /** The archive holds at least this much if the delta is to apply; 0 if it carries everything. */
@@ -16,17 +18,18 @@ export interface ArchiveDelta {
   readonly isReplaced: boolean;
   /** What the archive holds after it. */
   readonly rev: number;
+  /** The last version of the summary that it holds after it. */
   readonly version: number;
   readonly createdAt: number;
   readonly headSeq: Seq;
   readonly throughSeq: Seq;
   readonly metadata: Metadata;
-  readonly summaries: SummaryRow[];
-  readonly items: VersionedItem[];
   /** What it lacks of the messages; null if nothing. */
   readonly messages: MessageDelta | null;
   /** The last message that it holds after it; 0 if none. */
   readonly messageSeq: Seq;
+  /** About how much all of it holds: a consumer has those of many sessions. */
+  readonly bytes: number;
   /** Operators may know of the job. */
   readonly hasFailed: boolean;
 }
@@ -35,8 +38,8 @@ export interface ArchiveDelta {
 export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId: string): ArchiveDelta | null {
   const job = store.jobs.byId(jobId);
   if (job === null) return null;
-  const newest = store.summaries.newest();
-  const knownVersion = session.archiveReplace ? 0 : session.archivedVersion;
+  const held = store.summaries.byVersion(session.archiveVersion);
+  const summary = readSummaryDelta(store, session);
   const messages = readMessageDelta(store, session);
   const { tenant, owner, session: id } = session;
   return {
@@ -46,16 +49,16 @@ export function readArchiveDelta(store: SessionStore, session: SessionRow, jobId
     baseRev: session.archiveReplace && messages?.afterSeq === 0 ? 0 : session.archivedRev,
     isReplaced: session.archiveReplace,
     rev: session.archiveRev,
-    version: newest?.version ?? 0,
+    version: session.archiveVersion,
     // Of two lives of one id the archive takes the one that began later for the last.
     createdAt: session.beganAt,
     headSeq: store.messages.head()?.seq ?? 0,
-    throughSeq: newest?.throughSeq ?? 0,
+    throughSeq: held?.throughSeq ?? 0,
     metadata: session.metadata,
-    summaries: store.summaries.after(knownVersion),
-    items: store.summaries.itemsChangedAfter(knownVersion),
+    ...summary,
     messages,
     messageSeq: session.messageArchive?.throughSeq ?? 0,
+    bytes: jsonBytes([summary, messages]),
     hasFailed: mayBeListed(job),
   };
 }
@@ -69,8 +72,8 @@ export interface Confirmed extends Pick<ArchiveDelta, "rev" | "version"> {
 }
 
 /**
- * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is owed and no message is left; else it is
- * due at once.
+ * Notes that the archive holds everything up to `rev`. The job goes when nothing newer is owed, and no message or version is left;
+ * else it is due at once.
  * @returns whether the archive is up to date
  */
 export function confirmArchived(
@@ -93,7 +96,8 @@ export function confirmArchived(
   store.jobs.put({ ...job, ...NEVER_FAILED, nextSendAt: now });
   if (delta.rev < session.archiveRev) return false;
   store.setArchiveRev(session.archiveRev, false);
-  if (messages !== null && isMoreOwed(messages, delta.rev)) {
+  const isMore = messages !== null && isMoreOwed(messages, delta.rev);
+  if (isMore || isMoreSummaryOwed(store, delta.version)) {
     oweArchive(store, session, newId, now);
     return false;
   }
@@ -115,9 +119,10 @@ export function forgetArchived(
   const job = store.jobs.byId(jobId);
   if (job === null) return;
   store.setArchived(0, 0);
-  // What was on its way when it was lost was another page of the messages, and must not be taken for this one.
-  const rev = session.messageArchive === null ? session.archiveRev : session.archiveRev + 1;
+  // What was on its way when it was lost was another page, and must not be taken for this one.
+  const rev = session.archiveRev + 1;
   store.setArchiveRev(rev, true);
+  store.setArchiveVersion(planVersions(store, session, true));
   store.setMessageArchive(withNoneHeld(store, session.messageArchive, rev));
   if (outrankedBy !== undefined && outrankedBy >= session.beganAt) store.setBeganAt(outrankedBy + 1);
   store.jobs.put({ ...job, nextSendAt: now });

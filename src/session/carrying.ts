@@ -1,6 +1,7 @@
+import { MAX_SUMMARY_BYTES } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { KeptItem } from "../contracts/summary.ts";
-import { firstWithin, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
+import { firstWithin, firstWithinBytes, itemBytes, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange } from "./feed-changes.ts";
 import type { Heard } from "./lineage-store.ts";
@@ -77,9 +78,9 @@ export function oweCarrying(
 
 /** Owes it again, since something was erased there: what is on its way is worth nothing any more. */
 export function oweCarryingAnew(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
-  const open = store.jobs.all().find(({ kind }) => kind === "restore");
+  const open = store.jobs.first("restore");
   store.jobs.put(
-    open === undefined
+    open === null
       ? newJob("restore", session.incarnation, newId(), 0, now, now)
       : { ...open, lease: null, sends: 0, nextSendAt: now },
   );
@@ -159,9 +160,10 @@ export function carryOver(
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
   const isErased = erasedBy(heard);
   const candidates = items.filter((item) => item.status === "current" && !isErased(item));
-  const { kept, left } = firstWithin(withoutDoubles(candidates, current), room);
+  const fitting = firstWithin(withoutDoubles(candidates, current), room);
+  const bytesLeft = MAX_SUMMARY_BYTES - current.reduce((sum, item) => sum + itemBytes(toKeptItem(item)), 0);
+  const kept = firstWithinBytes(fitting.kept, bytesLeft);
   if (kept.length === 0) return true;
-  if (!isAnew || newest === null) oweArchive(store, session, newId, now);
   const version = (newest?.version ?? 0) + 1;
   const throughSeq = newest?.throughSeq ?? 0;
   const degraded = newest?.degraded ?? false;
@@ -172,10 +174,11 @@ export function carryOver(
     tokens: itemsTokens([...current, ...kept]),
     summarizer: newest?.summarizer ?? "none",
     degraded,
-    droppedItems: left.length,
+    droppedItems: fitting.left.length + fitting.kept.length - kept.length,
     usage: null,
     createdAt: now,
   });
+  oweArchive(store, session, newId, now);
   noteChange(store, "summarized", { version, throughSeq, degraded });
   addToDraft(store, version, kept);
   return true;

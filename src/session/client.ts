@@ -59,6 +59,8 @@ export type SessionObject = Pick<
   | "postponeErasure"
   | "proof"
   | "proofOfLog"
+  | "proofOfSources"
+  | "proofOfSummary"
   | "putOff"
   | "readArchiveDelta"
   | "readCarried"

@@ -275,7 +275,7 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
   oweRange(store, session, now);
   keepDay(store, session, now);
   // Erasures go on, and are taken off the lists when they are done; whatever else ends here nobody would take off.
-  const settles = store.jobs.all().filter((open) => !isErasure(open) && mayBeListed(open));
+  const settles = store.jobs.ending().filter(mayBeListed);
   store.wipe(now);
   tellErased(store, session, null, newId, now);
   // What copies carry on from there goes too: through this session they would have heard of later erasures.
@@ -310,10 +310,6 @@ export function eraseSession(store: SessionStore, session: SessionRow, newId: ()
 export function beganOf(job: JobRow, session: SessionRow): number {
   if (job.beganAt > 0) return job.beganAt;
   return job.incarnation === session.incarnation ? session.beganAt : session.beganAt - 1;
-}
-
-function isErasure({ kind }: JobRow): boolean {
-  return kind === "erase" || kind === "erase-copies";
 }
 
 /** What an erasure elsewhere means here. */

@@ -128,6 +128,6 @@ export function stepExpiry(
   // What PostgreSQL refuses is here alone.
   if (session.archiveAside > 0) return "wait";
   // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.
-  const isAllDone = store.jobs.all().every(({ id }) => id === jobId);
+  const isAllDone = !store.jobs.isAnyBut(jobId);
   return isAllDone && newest?.degraded !== true ? "expire" : "wait";
 }

@@ -5,13 +5,14 @@ import {
   MAX_IMPORT_ITEMS,
   MAX_IMPORT_SOURCE_SESSIONS,
   MAX_IMPORT_SUMMARIES,
-  MAX_ITEM_EVIDENCE_CHARACTERS,
   MAX_ITEMS_PER_SUMMARY,
   MAX_MESSAGES_PER_SESSION,
+  MAX_SUMMARY_BYTES,
   MAX_SUMMARY_TOKENS,
   MIN_IMPORT_EVIDENCE_CHARACTERS,
 } from "../contracts/limits.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
+import type { Item } from "../contracts/summary.ts";
 import { byteLength, oneLine } from "../contracts/text.ts";
 import {
   IMPORTED_BY,
@@ -20,27 +21,24 @@ import {
   type SummaryLine,
   type TransferLine,
 } from "../contracts/transfer.ts";
-import { itemsTokens, itemTokens } from "../memory/items.ts";
+import { itemBytes, itemsTokens, itemTokens, ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
-import { Evidence } from "../memory/support.ts";
 import { seqOfServerId, serverId } from "./append.ts";
 import type { Heard } from "./lineage-store.ts";
 import type { Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
-import { redoFromStart, uncovered } from "./redo.ts";
+import { redoFromStart } from "./redo.ts";
 import { costOf, type FinishedImport, type ImportProgress, type SessionRow, type SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
-import { evidenceOf } from "./summarizing.ts";
+import { toPlainItem } from "./summarizing.ts";
+import { MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weighing.ts";
 
 /**
  * A session out of a file, line by line. What comes in keeps to what could have been appended and summarized here: a summary is no
  * larger than the service makes them, and an item is believed only if messages bear it out that can be looked at.
  */
-
-/** Read in one call to check items; what is left of a page comes with the next, so that others are served in between. */
-const MAX_CALL_EVIDENCE_CHARACTERS = 2 * 1024 * 1024;
 
 /** A line with its place in the file. */
 export interface NumberedLine {
@@ -205,7 +203,7 @@ class Saving {
 
   /** What an import brings in is checked as what a summarizer says: against the messages that it cites. */
   #saveItem(line: ItemLine, vouchedBy: Life | undefined): string | null {
-    const { items, itemBytes } = this.#progress;
+    const { items } = this.#progress;
     if (items >= MAX_IMPORT_ITEMS) return `is more than a file may have: ${MAX_IMPORT_ITEMS} items`;
     const begun = this.#versionOf(line.fromVersion);
     if (begun === null) return `begins in version ${line.fromVersion}, which is not there`;
@@ -227,7 +225,7 @@ class Saving {
       if (isOwn && this.#holdsInNewest(line)) this.#store.summaries.hide(sourceSeqs);
       return null;
     }
-    const bytes = itemBytes + byteLength(text) + JSON.stringify(sourceSeqs).length;
+    const bytes = this.#progress.itemBytes + byteLength(text) + JSON.stringify(sourceSeqs).length;
     if (this.#messageBytes() + bytes > MAX_BYTES_PER_SESSION) return OVERFULL;
     const { id, kind, sourceSession, status, fromVersion, toVersion } = line;
     const from = sourceSession === undefined ? {} : { sourceSession, sourceIncarnation: vouchedBy?.incarnation };
@@ -293,22 +291,6 @@ function toMs(time: string | undefined): number | null {
   return time === undefined ? null : Date.parse(time);
 }
 
-/** Whether messages bear a statement out, and how much of them was read to tell. More of them can only speak for it. */
-function weigh(store: SessionStore, text: string, seqs: readonly Seq[]): { isBorneOut: boolean; read: number } {
-  const evidence = new Evidence();
-  let read = 0;
-  for (const seq of seqs) {
-    if (read >= MAX_ITEM_EVIDENCE_CHARACTERS) break;
-    const row = store.messages.bySeq(seq);
-    if (row === null || row.content === null) continue;
-    const said = evidenceOf(row).slice(0, MAX_ITEM_EVIDENCE_CHARACTERS - read);
-    read += said.length;
-    evidence.add(said);
-    if (evidence.supports(text)) return { isBorneOut: true, read };
-  }
-  return { isBorneOut: false, read };
-}
-
 /** What an import claims that a session said. */
 export interface Claim {
   readonly text: string;
@@ -337,6 +319,8 @@ const APART_SHARE = 1.25;
 
 interface HoldingItem {
   readonly tokens: TokenCount;
+  /** As it is stored. */
+  readonly bytes: number;
   /** The first version in which it holds no more. */
   readonly endsIn: number;
 }
@@ -349,12 +333,13 @@ export class ImportedItems {
   readonly #holding = new Map<string, HoldingItem>();
   #version = 0;
   #tokens = 0;
+  #bytes = 0;
 
   /** As they stand in a store: an object may forget them between two pages. */
   static of(store: SessionStore): ImportedItems {
     const items = new ImportedItems();
     items.#version = store.summaries.lastBegunVersion();
-    for (const { id, text, toVersion } of store.summaries.items(items.#version)) items.#hold(id, text, toVersion);
+    for (const item of store.summaries.items(items.#version)) items.#hold(item, item.toVersion);
     return items;
   }
 
@@ -368,10 +353,13 @@ export class ImportedItems {
   }
 
   /** Adds an item, whether it is believed or not; tells why its version cannot hold it. */
-  add({ id, text, toVersion }: Claim & Pick<ItemLine, "id" | "toVersion">): string | null {
-    this.#hold(id, text, toVersion ?? null);
+  add(item: Item & Pick<ItemLine, "toVersion">): string | null {
+    this.#hold(item, item.toVersion ?? null);
     if (this.#holding.size > MAX_ITEMS_PER_SUMMARY) {
       return `is more than a summary holds: ${MAX_ITEMS_PER_SUMMARY} items in version ${this.#version}`;
+    }
+    if (this.#bytes > MAX_SUMMARY_BYTES) {
+      return `is more than a summary holds: ${MAX_SUMMARY_BYTES} bytes in version ${this.#version}`;
     }
     if (this.#tokens <= APART_SHARE * MAX_SUMMARY_TOKENS) return null;
     return `is more than a summary holds: ${MAX_SUMMARY_TOKENS} tokens in version ${this.#version}`;
@@ -379,17 +367,20 @@ export class ImportedItems {
 
   #goOn(version: number): void {
     this.#version = version;
-    for (const [id, { endsIn, tokens }] of this.#holding) {
+    for (const [id, { endsIn, tokens, bytes }] of this.#holding) {
       if (endsIn > version) continue;
       this.#holding.delete(id);
       this.#tokens -= tokens;
+      this.#bytes -= bytes;
     }
   }
 
-  #hold(id: string, text: string, toVersion: number | null): void {
-    const tokens = itemTokens({ text });
-    this.#holding.set(id, { tokens, endsIn: toVersion ?? Infinity });
+  #hold(item: Item, toVersion: number | null): void {
+    const tokens = itemTokens(item);
+    const bytes = itemBytes(toPlainItem(item));
+    this.#holding.set(item.id, { tokens, bytes, endsIn: toVersion ?? Infinity });
     this.#tokens += tokens;
+    this.#bytes += bytes;
   }
 }
 
@@ -425,10 +416,8 @@ export function finishImport(
     const items = store.summaries.items(newest.version);
     // The count in the file was of all items, and some may have been left out.
     store.summaries.setTokens(newest.version, itemsTokens(items));
-    const untold = uncovered([{ sourceSeqs: store.summaries.hiddenSeqs() }], items);
-    store.summaries.clearHidden();
-    store.summaries.hide(untold);
-    if (untold.size > 0) redoFromStart(store, session, newId, now);
+    store.summaries.reveal(items.flatMap(ownSources));
+    if (store.summaries.isAnyHidden()) redoFromStart(store, session, newId, now);
   }
   if (newest !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);

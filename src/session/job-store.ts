@@ -1,8 +1,14 @@
 import type { JobKind } from "../contracts/job.ts";
 import { blanksOf } from "./blanks.ts";
-import { type JobRow, numberOrNull, toJob } from "./rows.ts";
+import { type JobRow, number, numberOrNull, text, toJob } from "./rows.ts";
 
 /** Every SQL statement about owed work. No decision is taken here. */
+
+/** Jobs that an alarm sends at most: each is a request of its own, and an invocation has a thousand. */
+const MAX_DUE_AT_ONCE = 100;
+
+/** SQL for the kinds that outlive their session. */
+const ERASURES = "'erase', 'erase-copies'";
 
 export class JobStore {
   readonly #sql: SqlStorage;
@@ -11,8 +17,57 @@ export class JobStore {
     this.#sql = sql;
   }
 
-  all(): JobRow[] {
-    return this.#sql.exec("SELECT * FROM jobs ORDER BY created_at, id").toArray().map(toJob);
+  /** The oldest of a kind; null if there is none. Of erasures there is one a life, of every other kind one. */
+  first(kind: JobKind): JobRow | null {
+    const row = this.#sql.exec("SELECT * FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT 1", kind).toArray()[0];
+    return row === undefined ? null : toJob(row);
+  }
+
+  /** What is owed and has to be sent by now, the longest due first: as many as one alarm sends. The next alarm takes the rest. */
+  due(now: number): JobRow[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM jobs WHERE state = 'owed' AND next_send_at <= ? ORDER BY next_send_at, created_at, id LIMIT ${MAX_DUE_AT_ONCE}`,
+        now,
+      )
+      .toArray()
+      .map(toJob);
+  }
+
+  /** The oldest of what was sent at least so often, and failed or has been owed since a moment; null if there is none. */
+  oldestSent(sends: number, createdBy: number): Pick<JobRow, "id" | "kind" | "createdAt"> | null {
+    const row = this.#sql
+      .exec(
+        `SELECT id, kind, created_at FROM jobs
+         WHERE state = 'owed' AND is_upgrade = 0 AND sends >= ? AND (first_failed_at IS NOT NULL OR created_at <= ?)
+         ORDER BY created_at, id LIMIT 1`,
+        sends,
+        createdBy,
+      )
+      .toArray()[0];
+    if (row === undefined) return null;
+    return { id: text(row["id"]), kind: text(row["kind"]) as JobKind, createdAt: number(row["created_at"]) };
+  }
+
+  /** The lives that jobs of a kind belong to, the oldest job first. */
+  livesOf(kind: JobKind, limit: number): string[] {
+    return this.#sql
+      .exec("SELECT incarnation FROM jobs WHERE kind = ? ORDER BY created_at, id LIMIT ?", kind, limit)
+      .toArray()
+      .map((row) => text(row["incarnation"]));
+  }
+
+  /** Whether there is any besides one. */
+  isAnyBut(id: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM jobs WHERE id <> ? LIMIT 1", id).toArray().length > 0;
+  }
+
+  /** All that end with their session: at most one of a kind. Erasures go on. */
+  ending(): JobRow[] {
+    return this.#sql
+      .exec(`SELECT * FROM jobs WHERE kind NOT IN (${ERASURES}) ORDER BY created_at, id`)
+      .toArray()
+      .map(toJob);
   }
 
   /** Whether a job of a kind is owed. */
@@ -78,6 +133,6 @@ export class JobStore {
 
   /** Forgets all that was owed but erasures. */
   deleteAllButErasures(): void {
-    this.#sql.exec("DELETE FROM jobs WHERE kind NOT IN ('erase', 'erase-copies')");
+    this.#sql.exec(`DELETE FROM jobs WHERE kind NOT IN (${ERASURES})`);
   }
 }

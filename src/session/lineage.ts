@@ -147,8 +147,8 @@ export function tellCopies(
   const told = store.lineage.copies().flatMap((copy) => toldTo(copy, session, [erased]));
   if (told.length === 0) return;
   oweTelling(store, told, session.incarnation);
-  const open = store.jobs.all().find((job) => job.kind === "erase-copies");
-  if (open === undefined) store.jobs.put(newJob("erase-copies", session.incarnation, newId(), 0, now, now));
+  const open = store.jobs.first("erase-copies");
+  if (open === null) store.jobs.put(newJob("erase-copies", session.incarnation, newId(), 0, now, now));
   else store.jobs.put({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
 }
 

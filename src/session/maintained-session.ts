@@ -1,11 +1,11 @@
 import type { Fault, Outcome } from "../contracts/errors.ts";
-import type { LogProof, SessionProof } from "../contracts/finding.ts";
+import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../contracts/finding.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { archiveAgain } from "./archiving-again.ts";
 import { dropJob, retryJob } from "./failed-jobs.ts";
 import { maintain, type MaintenanceResult, type MaintenanceTask } from "./maintaining.ts";
-import { proveLog, proveSession } from "./proof.ts";
+import { proveLog, proveSession, proveSources, proveSummary } from "./proof.ts";
 import { newId, Refusal } from "./session-shell.ts";
 import { SessionWork } from "./session-work.ts";
 
@@ -16,6 +16,18 @@ export abstract class MaintainedSession extends SessionWork {
     const alarmAt = await this.ctx.storage.getAlarm();
     // Nothing else runs in the object while its storage is read, so that the rest is of the same moment.
     return proveSession(this.shell.store, this.shell.row(), alarmAt);
+  }
+
+  /** A page of the summary's history in a life; null if that life is over. */
+  async proofOfSummary(incarnation: string, afterVersion: number): Promise<SummaryProof | null> {
+    const session = this.shell.live(incarnation);
+    return session === null ? null : proveSummary(this.shell.store, afterVersion);
+  }
+
+  /** A page of the items of a life, held against what they cite; null if that life is over. */
+  async proofOfSources(incarnation: string, afterRow: number): Promise<SourcesProof | null> {
+    const session = this.shell.live(incarnation);
+    return session === null ? null : proveSources(this.shell.store, afterRow);
   }
 
   /** A page of the log of a life; null if that life is over. */

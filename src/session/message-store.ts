@@ -454,8 +454,9 @@ export class MessageStore {
   countUnerased(seqs: readonly Seq[]): number {
     const row = this.#sql
       .exec(
-        `SELECT count(*) AS messages FROM messages WHERE ${AMONG_SEQS} AND content IS NOT NULL`,
+        `SELECT count(*) AS messages FROM messages WHERE ${AMONG_SEQS} AND seq > ? AND content IS NOT NULL`,
         JSON.stringify(seqs),
+        this.#readErasing()?.throughSeq ?? 0,
       )
       .one();
     return number(row["messages"]);

@@ -17,7 +17,7 @@ export function* cutMessages(rows: Iterable<MessageRow>): Generator<CutMessage> 
 
 /** The one summary that is owed or was given up. */
 export function summarizeJob(store: SessionStore): JobRow | undefined {
-  return store.jobs.all().find((job) => job.kind === "summarize");
+  return store.jobs.first("summarize") ?? undefined;
 }
 
 /** What was said since the last summary, in tokens of a context. */

@@ -7,6 +7,7 @@ import type { JobTraces } from "./job-traces.ts";
 import { planMessages } from "./message-archive.ts";
 import type { JobRow, SeqSet, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
+import { planVersions } from "./summary-archive.ts";
 
 /** The outbox: a job stays here until its consumer confirms, whatever becomes of the queue's message. */
 
@@ -65,7 +66,7 @@ export function isHeld(job: JobRow, now: number): boolean {
   return job.leaseUntil !== null && job.leaseUntil > now;
 }
 
-/** Marks what is due as sent, and says when to look again if nobody confirms. */
+/** Marks what is due as sent, as much as an alarm sends, and says when to look again if nobody confirms. */
 export function takeDueJobs(
   store: SessionStore,
   session: SessionRow,
@@ -74,8 +75,7 @@ export function takeDueJobs(
   now: number,
 ): JobMessage[] {
   const due: JobMessage[] = [];
-  for (const job of store.jobs.all()) {
-    if (job.state !== "owed" || job.nextSendAt > now) continue;
+  for (const job of store.jobs.due(now)) {
     const sends = job.sends + 1;
     store.jobs.put({ ...job, sends, nextSendAt: now + resendDelayMs(sends, random()) });
     const trace = traces.of(job.id);
@@ -157,12 +157,14 @@ export function oweArchive(
   // Several changes of one transaction may owe it, one after the other.
   const row = store.session() ?? session;
   const rev = row.archiveRev + 1;
-  store.setArchiveRev(rev, row.archiveReplace || isReplaced);
+  const replaces = row.archiveReplace || isReplaced;
+  store.setArchiveRev(rev, replaces);
+  store.setArchiveVersion(planVersions(store, row, replaces));
   const messages = planMessages(store, row, rev, changed);
   if (messages !== null || row.messageArchive !== null) store.setMessageArchive(messages);
-  const open = store.jobs.all().find((job) => job.kind === "archive");
+  const open = store.jobs.first("archive");
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
-  if (open === undefined) {
+  if (open === null) {
     store.jobs.put(newJob("archive", session.incarnation, newJobId(), throughSeq, now, now));
     return;
   }

@@ -1,14 +1,14 @@
-import type { Flaw, LogProof, SessionProof } from "../contracts/finding.ts";
+import type { Flaw, LogProof, SessionProof, SourcesProof, SummaryProof } from "../contracts/finding.ts";
 import type { StoredMessage } from "../contracts/message.ts";
 import type { Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { ownSources } from "../memory/items.ts";
 import { messageCost } from "../memory/message-text.ts";
-import { isSupported } from "../memory/support.ts";
 import { toArchived } from "./message-archive.ts";
 import type { JobRow, LedgerRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
-import { evidenceOf } from "./summarizing.ts";
+import { pageEnd } from "./summary-archive.ts";
+import { isWeighedWhole, MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weighing.ts";
 
 /** What the object can tell of its own promises, without a write. Nothing of what was said is in a flaw. */
 
@@ -18,6 +18,10 @@ const MAX_TOLD_ROWS = 500;
 const MAX_TOLD_BYTES = 1024 * 1024;
 /** An alarm that threw is tried again after a while, and what is owed waits for that. */
 const MAX_LATENESS_MS = 10 * 60_000;
+/** Items of a page that are held against what they cite. */
+const MAX_WEIGHED_ROWS = 500;
+/** Lives whose erasure is still owed that are named. */
+const MAX_ERASED_LIVES = 100;
 /** Seqs and names that a detail tells before it only counts. */
 const MAX_NAMED = 5;
 
@@ -30,47 +34,87 @@ const NOTHING: SessionProof = {
   erasedLives: [],
   headSeq: 0,
   metadata: {},
-  versions: [],
-  items: [],
+  newest: null,
   messageSeq: 0,
   flaws: [],
 };
 
 /**
- * Reads every version and item, the messages that the items cite, and of the other messages the seqs alone.
+ * What a session is, and what of it can be told without reading what it holds.
  * @param alarmAt when the alarm rings; null if none is set
  */
 export function proveSession(store: SessionStore, session: SessionRow | null, alarmAt: number | null): SessionProof {
   if (session === null) return NOTHING;
-  const jobs = store.jobs.all();
-  const versions = store.summaries.after(0);
-  const items = store.summaries.itemsThrough(Number.MAX_SAFE_INTEGER);
+  const newest = store.summaries.newest();
   const headSeq = store.messages.head()?.seq ?? 0;
   const state = stateOf(session);
-  const flaws =
-    state === "active"
-      ? [
-          ...seqFlaws(store, headSeq),
-          ...versionFlaws(versions, headSeq),
-          ...rangeFlaws(items, versions),
-          ...sourceFlaws(store, items),
-          ...owedFlaws(store, session, jobs),
-        ]
-      : [];
+  const flaws = state === "active" ? [...seqFlaws(store, headSeq), ...owedFlaws(store, session)] : [];
   return {
     state,
     incarnation: session.incarnation,
     rev: session.archiveRev,
     archivedRev: session.archivedRev,
-    isArchiveOwed: jobs.some(({ kind }) => kind === "archive"),
-    erasedLives: jobs.flatMap(({ kind, incarnation }) => (kind === "erase" ? [incarnation] : [])),
+    isArchiveOwed: store.jobs.first("archive") !== null,
+    erasedLives: store.jobs.livesOf("erase", MAX_ERASED_LIVES),
     headSeq,
     metadata: session.metadata,
+    newest: newest === null ? null : { version: newest.version, throughSeq: newest.throughSeq },
+    messageSeq: session.messageArchive?.throughSeq ?? 0,
+    flaws: [...flaws, ...alarmFlaws(store, alarmAt)],
+  };
+}
+
+/** A page of the summary's versions, and of the items that began with them. */
+export function proveSummary(store: SessionStore, afterVersion: number): SummaryProof {
+  const { throughVersion, isLast } = pageEnd(store, afterVersion);
+  const versions = store.summaries.between(afterVersion, throughVersion, MAX_PAGE_ROWS);
+  const items = store.summaries.itemsBegunBetween(afterVersion, throughVersion);
+  const [before] = store.summaries.backward(afterVersion + 1, 1);
+  return {
     versions,
     items,
-    messageSeq: session.messageArchive?.throughSeq ?? 0,
-    flaws: [...flaws, ...alarmFlaws(jobs, alarmAt)],
+    flaws: [...versionFlaws(versions, before, store.messages.head()?.seq ?? 0), ...rangeFlaws(store, items, versions)],
+    throughVersion: isLast ? Number.MAX_SAFE_INTEGER : throughVersion,
+    isLast,
   };
+}
+
+/**
+ * A page of the items, held against the messages that they cite. One that cites more than is read for one is not judged: it was, when it
+ * was made. What was carried over can't be checked from here.
+ */
+export function proveSources(store: SessionStore, afterRow: number): SourcesProof {
+  const gone: string[] = [];
+  const unsaid: string[] = [];
+  const page = store.summaries.itemPage(Number.MAX_SAFE_INTEGER, afterRow, MAX_WEIGHED_ROWS);
+  let throughRow = afterRow;
+  let read = 0;
+  for (const { row, item } of page) {
+    if (read >= MAX_CALL_EVIDENCE_CHARACTERS) break;
+    throughRow = row;
+    if (item.sourceSession !== undefined) continue;
+    if (!isWhole(store, item)) {
+      gone.push(item.id);
+      continue;
+    }
+    const weighed = weigh(store, item.text, item.sourceSeqs);
+    read += weighed.read;
+    if (!weighed.isBorneOut && isWeighedWhole(weighed)) unsaid.push(item.id);
+  }
+  return {
+    flaws: [
+      ...told(gone, (names) =>
+        rebuilt("stale-source", `item ${names} cites a message that was erased or is not there`),
+      ),
+      ...told(unsaid, (names) => rebuilt("stale-source", `item ${names} says what the messages that it cites do not`)),
+    ],
+    throughRow,
+    isLast: page.length < MAX_WEIGHED_ROWS && throughRow === (page.at(-1)?.row ?? afterRow),
+  };
+}
+
+function isWhole(store: SessionStore, { sourceSeqs }: VersionedItem): boolean {
+  return sourceSeqs.length > 0 && store.messages.countUnerased(sourceSeqs) === new Set(sourceSeqs).size;
 }
 
 function stateOf({ erasedAt, expiredAt, copying }: SessionRow): SessionProof["state"] {
@@ -93,28 +137,31 @@ function seqFlaws(store: SessionStore, headSeq: Seq): Flaw[] {
 }
 
 /** Promise 7: later versions cover no less, and nothing past the log. */
-function versionFlaws(versions: readonly SummaryRow[], headSeq: Seq): Flaw[] {
+function versionFlaws(versions: readonly SummaryRow[], last: SummaryRow | undefined, headSeq: Seq): Flaw[] {
   const flaws: Flaw[] = [];
-  for (const [index, { version, throughSeq }] of versions.entries()) {
-    const before = versions[index - 1];
+  let before = last;
+  for (const row of versions) {
+    const { version, throughSeq } = row;
     if (throughSeq > headSeq || throughSeq < 0) {
       flaws.push(rebuilt("wrong-range", `version ${version} covers ${throughSeq} of ${headSeq} messages`));
     } else if (before !== undefined && before.throughSeq > throughSeq) {
       const less = `version ${version} covers ${throughSeq} messages, ${before.version} before it ${before.throughSeq}`;
       flaws.push(rebuilt("wrong-range", less));
     }
+    before = row;
   }
-  return flaws;
+  return flaws.slice(0, MAX_NAMED);
 }
 
 /** Promises 7 and 8: an item begins and ends with versions that are there, and cites nothing past the one it began with. */
-function rangeFlaws(items: readonly VersionedItem[], versions: readonly SummaryRow[]): Flaw[] {
+function rangeFlaws(store: SessionStore, items: readonly VersionedItem[], versions: readonly SummaryRow[]): Flaw[] {
   const known = new Map(versions.map(({ version, throughSeq }) => [version, throughSeq]));
+  const isKnown = (version: number): boolean => known.has(version) || store.summaries.byVersion(version) !== null;
   const unknown = new Set<number>();
   const past = new Set<string>();
   for (const item of items) {
     for (const version of [item.fromVersion, item.toVersion ?? item.fromVersion]) {
-      if (!known.has(version)) unknown.add(version);
+      if (!isKnown(version)) unknown.add(version);
     }
     const throughSeq = known.get(item.fromVersion) ?? Number.MAX_SAFE_INTEGER;
     const isPast = ownSources(item).some((seq) => seq < 1 || seq > throughSeq);
@@ -122,40 +169,16 @@ function rangeFlaws(items: readonly VersionedItem[], versions: readonly SummaryR
     if (isPast || isBackward) past.add(item.id);
   }
   return [
-    ...told(unknown, (names) => rebuilt("missing-summary", `items are of version ${names}, which is not there`)),
-    ...told(past, (names) => rebuilt("wrong-range", `item ${names} holds or cites what its version does not cover`)),
-  ];
-}
-
-/** Promises 8 and 9: whatever an item cites says so still. What was carried over can't be checked from here. */
-function sourceFlaws(store: SessionStore, items: readonly VersionedItem[]): Flaw[] {
-  const evidence = new Map<Seq, string | null>();
-  const textOf = (seq: Seq): string | null => {
-    const known = evidence.get(seq);
-    if (known !== undefined) return known;
-    const row = seq > 0 ? store.messages.bySeq(seq) : null;
-    const text = row === null || row.content === null ? null : evidenceOf(row);
-    evidence.set(seq, text);
-    return text;
-  };
-  const gone = new Set<string>();
-  const unsaid = new Set<string>();
-  for (const item of items) {
-    if (item.sourceSession !== undefined) continue;
-    const texts = item.sourceSeqs.map(textOf);
-    const there = texts.filter((text) => text !== null);
-    if (texts.length === 0 || there.length < texts.length) gone.add(item.id);
-    else if (!isSupported(item.text, there)) unsaid.add(item.id);
-  }
-  return [
-    ...told(gone, (names) => rebuilt("stale-source", `item ${names} cites a message that was erased or is not there`)),
-    ...told(unsaid, (names) => rebuilt("stale-source", `item ${names} says what the messages that it cites do not`)),
+    ...told([...unknown], (names) => rebuilt("missing-summary", `items are of version ${names}, which is not there`)),
+    ...told([...past], (names) =>
+      rebuilt("wrong-range", `item ${names} holds or cites what its version does not cover`),
+    ),
   ];
 }
 
 /** Promise 10: whatever has to be done is owed. */
-function owedFlaws(store: SessionStore, session: SessionRow, jobs: readonly JobRow[]): Flaw[] {
-  const isOwed = (kind: JobRow["kind"]): boolean => jobs.some((job) => job.kind === kind);
+function owedFlaws(store: SessionStore, session: SessionRow): Flaw[] {
+  const isOwed = (kind: JobRow["kind"]): boolean => store.jobs.first(kind) !== null;
   const flaws: Flaw[] = [];
   const unowed = (detail: string, mend: Flaw["mend"]): void => void flaws.push({ kind: "unowed-work", detail, mend });
   if (session.archiveRev > session.archivedRev && !isOwed("archive")) {
@@ -165,7 +188,7 @@ function owedFlaws(store: SessionStore, session: SessionRow, jobs: readonly JobR
     );
   }
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
-  const hidden = store.summaries.hiddenSeqs().filter((seq) => seq <= throughSeq);
+  const hidden = store.summaries.hiddenRanges(throughSeq, MAX_NAMED + 1).map(({ fromSeq }) => fromSeq);
   if (hidden.length > 0 && !isOwed("summarize")) {
     unowed(`seq ${named(hidden)} is covered by nothing, and no new summary is owed`, "rebuild");
   }
@@ -176,9 +199,9 @@ function owedFlaws(store: SessionStore, session: SessionRow, jobs: readonly JobR
 }
 
 /** A job that nothing brings on its way. The archive's own operation arms the alarm, whatever it was for. */
-function alarmFlaws(jobs: readonly JobRow[], alarmAt: number | null): Flaw[] {
-  const dueAt = jobs.reduce((at, job) => (job.state === "owed" ? Math.min(at, job.nextSendAt) : at), Infinity);
-  if (dueAt === Infinity || (alarmAt !== null && alarmAt <= dueAt + MAX_LATENESS_MS)) return [];
+function alarmFlaws(store: SessionStore, alarmAt: number | null): Flaw[] {
+  const dueAt = store.jobs.nextSendAt();
+  if (dueAt === null || (alarmAt !== null && alarmAt <= dueAt + MAX_LATENESS_MS)) return [];
   return [{ kind: "unowed-work", detail: "a job is owed, and no alarm is set to send it in time", mend: "archive" }];
 }
 
@@ -230,8 +253,8 @@ function rebuilt(kind: Flaw["kind"], detail: string): Flaw {
   return { kind, detail, mend: "rebuild" };
 }
 
-function told(names: ReadonlySet<string | number>, flaw: (names: string) => Flaw): Flaw[] {
-  return names.size === 0 ? [] : [flaw(named([...names]))];
+function told(names: readonly (string | number)[], flaw: (names: string) => Flaw): Flaw[] {
+  return names.length === 0 ? [] : [flaw(named(names))];
 }
 
 function named(names: readonly (string | number)[]): string {

@@ -1,6 +1,6 @@
 import type { Context, ContextRequest } from "../contracts/context.ts";
 import type { PartFault } from "../contracts/errors.ts";
-import { MAX_EXPANDED_SOURCES } from "../contracts/limits.ts";
+import { MAX_EXPANDED_SOURCES, MAX_HIDDEN_RANGES } from "../contracts/limits.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
@@ -171,7 +171,7 @@ export function readContext(
     atSeq,
     summary,
     newestFirst: sized(),
-    hiddenSeqs: row === null ? [] : store.summaries.hiddenSeqs().filter((seq) => seq <= row.throughSeq),
+    hidden: row === null ? [] : store.summaries.hiddenRanges(row.throughSeq, MAX_HIDDEN_RANGES),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     maxBytes,

@@ -19,6 +19,8 @@ export interface SessionRow extends SessionRef {
   /** The last of them that the archive confirmed. */
   readonly archivedRev: number;
   readonly archivedVersion: number;
+  /** The last version of the summary that it holds at the newest revision: a page of them goes with each. */
+  readonly archiveVersion: number;
   /** What the archive holds has to go, and everything to be sent anew: something in it was changed or erased. */
   readonly archiveReplace: boolean;
   /** Rows that PostgreSQL refuses, and that are here alone. */
@@ -295,6 +297,7 @@ export function toSession(row: Row): SessionRow {
     archiveRev: number(row["archive_rev"]),
     archivedRev: number(row["archived_rev"]),
     archivedVersion: number(row["archived_version"]),
+    archiveVersion: number(row["archive_version"]),
     archiveReplace: number(row["archive_replace"]) === 1,
     archiveAside: number(row["archive_aside"]),
     messageArchive: row["message_archive"] === null ? null : stored<MessageArchive>(row["message_archive"]),

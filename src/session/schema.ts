@@ -346,6 +346,14 @@ export const MIGRATIONS: readonly Migration[] = [
       ALTER TABLE session ADD COLUMN metadata_rev INTEGER NOT NULL DEFAULT 0;
     `,
   },
+  {
+    id: 17,
+    sql: `
+      -- The last version of the summary that the archive holds at archive_rev: a long history goes there in pages, a revision each.
+      ALTER TABLE session ADD COLUMN archive_version INTEGER NOT NULL DEFAULT 0;
+      UPDATE session SET archive_version = coalesce((SELECT max(version) FROM summaries), 0);
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

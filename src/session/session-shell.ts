@@ -122,7 +122,7 @@ export class SessionShell {
   isLeftOver(): boolean {
     const session = this.row();
     if (session === null || session.erasedAt === null) return false;
-    return this.store.jobs.all().length === 0 && this.store.audit.nextSendAt() === null;
+    return !this.store.jobs.isAnyBut("") && this.store.audit.nextSendAt() === null;
   }
 
   /** A job of this or of an erased life of the session. */

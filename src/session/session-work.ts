@@ -385,7 +385,7 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
       const taken = {
         due: takeDueJobs(this.shell.store, session, this.shell.traces, Math.random, now),
         audits: takeDueAudits(this.shell.store, Math.random, now),
-        late: oldestLate(this.shell.store.jobs.all(), now),
+        late: oldestLate(this.shell.store, now),
       };
       this.shell.arm();
       return taken;

@@ -103,6 +103,11 @@ export class SessionStore {
     this.#sql.exec("UPDATE session SET archive_rev = ?, archive_replace = ? WHERE one = 1", rev, isReplaced ? 1 : 0);
   }
 
+  /** The last version of the summary that the archive holds at the newest revision. */
+  setArchiveVersion(version: number): void {
+    this.#sql.exec("UPDATE session SET archive_version = ? WHERE one = 1", version);
+  }
+
   setMessageArchive(archive: MessageArchive | null): void {
     this.#sql.exec(
       "UPDATE session SET message_archive = ? WHERE one = 1",

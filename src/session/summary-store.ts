@@ -30,6 +30,20 @@ function citing(seqs: SeqSet): readonly [condition: string, value: SqlStorageVal
 const FILLING = `INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
   SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]')`;
 
+/** Seqs, one after the other, that the summary covers no more. */
+export interface HiddenRange {
+  readonly fromSeq: Seq;
+  readonly throughSeq: Seq;
+}
+
+/** What an item holds, as it is stored. */
+const ITEM_BYTES = "octet_length(text) + octet_length(source_seqs)";
+
+/** An item as it was when a version was the newest: what ended later had not ended. */
+function asOf(item: VersionedItem, version: number): VersionedItem {
+  return item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item;
+}
+
 const OF_LIFE = "source_session = ? AND source_incarnation = ?";
 
 export class SummaryStore {
@@ -118,14 +132,6 @@ export class SummaryStore {
     this.#sql.exec("UPDATE summaries SET tokens = ? WHERE version = ?", tokens, version);
   }
 
-  /** Oldest first, versions above `afterVersion`. */
-  after(afterVersion: number): SummaryRow[] {
-    return this.#sql
-      .exec("SELECT * FROM summaries WHERE version > ? ORDER BY version", afterVersion)
-      .toArray()
-      .map(toSummary);
-  }
-
   /** The items of one version. */
   items(version: number): readonly VersionedItem[] {
     if (this.#itemsRead?.version === version) return this.#itemsRead.items;
@@ -137,14 +143,67 @@ export class SummaryStore {
     return items;
   }
 
-  /** Items that began or ended after a version. */
-  itemsChangedAfter(version: number): VersionedItem[] {
+  /**
+   * How much came with each version after one, and how much ended with it, oldest first: its own row and those of items. Of so many
+   * versions at most, since each of them may have changed all of a summary's items.
+   */
+  sizesAfter(
+    version: number,
+    limit: number,
+  ): { readonly version: number; readonly rows: number; readonly bytes: number }[] {
+    const last = this.#sql
+      .exec(
+        `SELECT max(version) AS last FROM (
+           SELECT version FROM summaries WHERE version > ?1
+           UNION SELECT from_version FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version > ?1
+           ORDER BY version LIMIT ?2)`,
+        version,
+        limit,
+      )
+      .one()["last"];
+    if (last === null) return [];
     return this.#sql
       .exec(
-        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}'
-           AND (from_version > ? OR (to_version > ? AND to_version < '${NEVER_ENDED}'))`,
+        `SELECT version, sum(rows) AS rows, sum(bytes) AS bytes FROM (
+           SELECT version, 1 AS rows, coalesce(octet_length(usage), 0) AS bytes FROM summaries WHERE version > ?1 AND version <= ?2
+           UNION ALL
+           SELECT from_version, 1, ${ITEM_BYTES} FROM items
+           WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version > ?1 AND from_version <= ?2
+           UNION ALL
+           SELECT CAST(to_version AS INTEGER), 1, ${ITEM_BYTES} FROM items WHERE row > 0 AND to_version > ?3 AND to_version <= ?4)
+         GROUP BY version ORDER BY version`,
         version,
+        number(last),
         ended(version),
+        ended(number(last)),
+      )
+      .toArray()
+      .map((row) => ({ version: number(row["version"]), rows: number(row["rows"]), bytes: number(row["bytes"]) }));
+  }
+
+  /** Items that began or ended with a version after one and up to another; what ended later has not ended yet. */
+  itemsChangedBetween(afterVersion: number, version: number): VersionedItem[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version <= ?1
+           AND (from_version > ?2 OR (to_version > ?3 AND to_version <= ?4))`,
+        version,
+        afterVersion,
+        ended(afterVersion),
+        ended(version),
+      )
+      .toArray()
+      .map(toItem)
+      .map((item) => asOf(item, version));
+  }
+
+  /** Items that began with a version after one and up to another. */
+  itemsBegunBetween(afterVersion: number, version: number): VersionedItem[] {
+    return this.#sql
+      .exec(
+        `SELECT * FROM items WHERE row > 0 AND to_version > '${NEVER_BEGUN}' AND from_version > ? AND from_version <= ?`,
+        afterVersion,
+        version,
       )
       .toArray()
       .map(toItem);
@@ -163,16 +222,7 @@ export class SummaryStore {
         limit,
       )
       .toArray()
-      .map((row) => ({ row: number(row["row"]), item: toItem(row) }))
-      .map(({ row, item }) => ({
-        row,
-        item: item.toVersion !== null && item.toVersion > version ? { ...item, toVersion: null } : item,
-      }));
-  }
-
-  /** The same, all of them at once. */
-  itemsThrough(version: number): VersionedItem[] {
-    return this.itemPage(version, 0, Number.MAX_SAFE_INTEGER).map(({ item }) => item);
+      .map((row) => ({ row: number(row["row"]), item: asOf(toItem(row), version) }));
   }
 
   /** How many versions there are up to one, and items that hold in any of them. */
@@ -286,11 +336,34 @@ export class SummaryStore {
     this.#sql.exec("INSERT OR IGNORE INTO hidden (seq) SELECT value FROM json_each(?)", JSON.stringify([...seqs]));
   }
 
-  hiddenSeqs(): Seq[] {
-    return this.#sql
-      .exec("SELECT seq FROM hidden ORDER BY seq")
+  /**
+   * The seqs up to one that are hidden, as ranges, oldest first. Of more than `limit` the last one goes on to the end of them all: a
+   * reader takes more for hidden than is, and nothing for covered that is not.
+   */
+  hiddenRanges(throughSeq: Seq, limit: number): HiddenRange[] {
+    const ranges = this.#sql
+      .exec(
+        `SELECT min(seq) AS from_seq, max(seq) AS through_seq FROM (
+           SELECT seq, seq - row_number() OVER (ORDER BY seq) AS island FROM hidden WHERE seq <= ?)
+         GROUP BY island ORDER BY from_seq LIMIT ?`,
+        throughSeq,
+        limit,
+      )
       .toArray()
-      .map((row) => number(row["seq"]));
+      .map((row) => ({ fromSeq: number(row["from_seq"]), throughSeq: number(row["through_seq"]) }));
+    const last = ranges.at(-1);
+    if (last === undefined || ranges.length < limit) return ranges;
+    const end = this.#sql.exec("SELECT max(seq) AS seq FROM hidden WHERE seq <= ?", throughSeq).one()["seq"];
+    return [...ranges.slice(0, -1), { ...last, throughSeq: number(end) }];
+  }
+
+  isAnyHidden(): boolean {
+    return this.#sql.exec("SELECT 1 FROM hidden LIMIT 1").toArray().length > 0;
+  }
+
+  /** Of some seqs something is told after all. */
+  reveal(seqs: Iterable<Seq>): void {
+    this.#sql.exec("DELETE FROM hidden WHERE seq IN (SELECT value FROM json_each(?))", JSON.stringify([...seqs]));
   }
 
   clearHidden(): void {

@@ -2,6 +2,13 @@ import type { Mutant } from "../../scripts/mutants/mutant.ts";
 
 export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
+    name: "what a batch of sessions owes the archive is held all at once",
+    file: "src/pipeline/archive.ts",
+    replace: "unread.length > 0 && bytes < MAX_HELD_BYTES",
+    by: "unread.length > 0",
+    tests: ["unit/runtime/pipeline-jobs"],
+  },
+  {
     name: "failed jobs of an erased session stay on the operators' list",
     file: "src/pipeline/archive.ts",
     replace: "    for (const ended of owed.settles) await parts.operations.clear(ended);\n",

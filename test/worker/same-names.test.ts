@@ -1,6 +1,6 @@
 import { env } from "cloudflare:workers";
 import { beforeEach, describe, expect, it } from "vitest";
-import { listHeldSessions, readHeldRow, readHeldSession } from "../../src/archive/held.ts";
+import { listHeldSessions, readHeldRow, readHeldSession, readHeldSummary } from "../../src/archive/held.ts";
 import { readMemories, readSessionItems, searchMemories } from "../../src/archive/memories.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { countUserRows, eraseUserRows } from "../../src/archive/users.ts";
@@ -103,8 +103,9 @@ describe("sessions of one id in the archive", () => {
     for (const { tenant, owner, session, incarnation } of parties) {
       await asWorker(async (database) => {
         expect((await readHeldRow(database, { tenant, owner, session }))?.incarnation).toBe(incarnation);
-        const held = await readHeldSession(database, { tenant, owner, session });
-        expect(held?.items.map((item) => [item.tenant, item.owner])).toEqual([[tenant, owner]]);
+        expect((await readHeldSession(database, { tenant, owner, session }))?.hasSummary).toBe(true);
+        const held = await readHeldSummary(database, { tenant, incarnation }, 0, Number.MAX_SAFE_INTEGER);
+        expect(held.items.map((item) => [item.tenant, item.owner])).toEqual([[tenant, owner]]);
         const listed = await listHeldSessions(database, { tenant, owner }, { after: null, limit: 10 });
         expect(listed.map((row) => [row.tenant, row.owner, row.incarnation])).toEqual([[tenant, owner, incarnation]]);
       });

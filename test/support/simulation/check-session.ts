@@ -61,10 +61,17 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
 /** What operators are told of a session that keeps its promises: nothing. */
 async function checkProof(instance: SessionInstance, { ref, object }: SimulatedSession): Promise<void> {
   const { incarnation, flaws } = await instance.proof();
-  const log = incarnation === null ? null : await instance.proofOfLog(incarnation, 0);
+  const life = incarnation ?? "";
+  const pages = [
+    await instance.proofOfLog(life, 0),
+    await instance.proofOfSummary(life, 0),
+    await instance.proofOfSources(life, 0),
+  ];
   // An alarm that the runtime rings again late, or gave up, is no work of the object's.
   const isAlarmSure = !object.isInAlarm && !object.isAlarmRetried && !object.isAlarmGivenUp;
-  const flaw = [...flaws, ...(log?.flaws ?? [])].find(({ detail }) => isAlarmSure || !detail.includes("alarm"));
+  const flaw = [...flaws, ...pages.flatMap((page) => page?.flaws ?? [])].find(
+    ({ detail }) => isAlarmSure || !detail.includes("alarm"),
+  );
   if (flaw !== undefined) throw new Violation(10, `verify finds a ${flaw.kind} in ${ref.session}: ${flaw.detail}`);
 }
 

@@ -139,7 +139,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "expires-before-the-archive-confirmed": [
     {
       file: "session/idling.ts",
-      replace: "const isAllDone = store.jobs.all().every(({ id }) => id === jobId);",
+      replace: "const isAllDone = !store.jobs.isAnyBut(jobId);",
       by: "const isAllDone = true;",
     },
   ],

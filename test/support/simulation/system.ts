@@ -2,7 +2,7 @@ import { registerHooks } from "node:module";
 import type { AppendRequest, AppendResult } from "../../../src/contracts/append.ts";
 import type { Context, ContextRequest } from "../../../src/contracts/context.ts";
 import type { Outcome } from "../../../src/contracts/errors.ts";
-import type { LogProof, SessionProof } from "../../../src/contracts/finding.ts";
+import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../../../src/contracts/finding.ts";
 import type { Failure, Job, JobMessage, SummarizeRequest } from "../../../src/contracts/job.ts";
 import type { Erasure, Message, MessagePatch } from "../../../src/contracts/message.ts";
 import type { Page } from "../../../src/contracts/page.ts";
@@ -115,6 +115,8 @@ export interface SessionInstance {
   abandonImport(incarnation: string): Promise<void>;
   proof(): Promise<SessionProof>;
   proofOfLog(incarnation: string, afterSeq: number): Promise<LogProof | null>;
+  proofOfSummary(incarnation: string, afterVersion: number): Promise<SummaryProof | null>;
+  proofOfSources(incarnation: string, afterRow: number): Promise<SourcesProof | null>;
   alarm(): Promise<void>;
 }
 

@@ -1,7 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import type { HeldSession } from "../../../src/archive/held.ts";
-import type { SessionProof } from "../../../src/contracts/finding.ts";
-import { compareArchive } from "../../../src/maintenance/compare-archive.ts";
+import type { HeldSummary } from "../../../src/archive/held.ts";
+import { compareSummary } from "../../../src/maintenance/compare-archive.ts";
 import { eachSession } from "../../../src/maintenance/each-session.ts";
 import { enumerateSessions } from "../../../src/maintenance/enumerate-sessions.ts";
 import { inPasses } from "../../../src/maintenance/in-passes.ts";
@@ -18,6 +17,7 @@ import { standIn } from "./stand-in.ts";
 // What PostgreSQL holds is nothing.
 vi.mock("../../../src/archive/held.ts", () => ({
   readHeldSession: async () => null,
+  readHeldSummary: async () => ({ versions: [], items: [] }),
   readHeldMessages: async () => [],
   listHeldSessions: async () => [],
 }));
@@ -38,30 +38,6 @@ describe("an item in the archive", () => {
     droppedItems: 0,
     createdAt: NOON,
   };
-  const proof = standIn<SessionProof>({
-    state: "active",
-    incarnation: INCARNATION,
-    rev: 1,
-    archivedRev: 1,
-    isArchiveOwed: false,
-    erasedLives: [],
-    headSeq: 1,
-    metadata: {},
-    versions: [version],
-    items: [item],
-    messageSeq: 0,
-    flaws: [],
-  });
-  const row = {
-    ...ref,
-    incarnation: INCARNATION,
-    isErased: false,
-    rev: 1,
-    metadata: {},
-    throughSeq: 1,
-    headSeq: 1,
-    setAside: null,
-  };
 
   it.each([
     ["as it has to be", {}, []],
@@ -73,13 +49,9 @@ describe("an item in the archive", () => {
     ["set aside", { setAside: "22P05" }, ["different-archive"]],
   ])("that is there %s is found: %j", (_, change, kinds) => {
     const held = { ...item, ...ref, sourceSession: null, sourceIncarnation: null, setAside: null, ...change };
-    const archive = standIn<HeldSession>({
-      row,
-      versions: [{ ...version, setAside: null }],
-      items: [held],
-      messageSeq: 0,
-    });
-    expect(compareArchive(proof, archive).map(({ kind }) => kind)).toEqual(kinds);
+    const archive = standIn<HeldSummary>({ versions: [{ ...version, setAside: null }], items: [held] });
+    const page = { versions: [version], items: [item] };
+    expect(compareSummary(page, archive, ref).map(({ kind }) => kind)).toEqual(kinds);
   });
 });
 
@@ -264,8 +236,7 @@ describe("a session that is verified", () => {
     erasedLives: [],
     headSeq: 1,
     metadata: {},
-    versions: [],
-    items: [],
+    newest: null,
     messageSeq: 0,
     flaws: [],
   };

@@ -62,7 +62,8 @@ export class NodeSession {
   }
 
   get jobs(): JobRow[] {
-    return this.store.jobs.all();
+    const ids = this.sql.exec<{ id: string }>("SELECT id FROM jobs ORDER BY created_at, id").toArray();
+    return ids.flatMap(({ id }) => this.store.jobs.byId(id) ?? []);
   }
 
   append(messages: readonly (string | NewMessage)[], now = NOON, expectedHeadSeq?: number) {

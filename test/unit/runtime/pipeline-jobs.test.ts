@@ -86,6 +86,52 @@ describe("an erased session", () => {
   });
 });
 
+describe("a batch of many sessions for the archive", () => {
+  /** So many sessions, each of which owes so much; and what was held of them at once, at most. */
+  async function held(sessions: number, bytes: number) {
+    let most = 0;
+    let now = 0;
+    const confirmed: string[] = [];
+    const written: number[] = [];
+    const deltaOf = () => {
+      now += bytes;
+      most = Math.max(most, now);
+      return { rev: 1, version: 0, messageSeq: 0, bytes, hasFailed: false };
+    };
+    const { parts } = surroundings({
+      sessions: {
+        get: ({ session }: { session: string }) => ({
+          readArchiveDelta: async () => deltaOf(),
+          confirmArchived: async () => {
+            confirmed.push(session);
+            return false;
+          },
+        }),
+      },
+      withDatabase: async () => {
+        written.push(now / bytes);
+        const results = Array.from({ length: now / bytes }, () => "applied");
+        now = 0;
+        return results;
+      },
+    });
+    const batch = Array.from({ length: sessions }, (_, at) => delivery("archive", { session: `chat-${at}` }));
+    expect(await archiveBatch(batch, parts)).toEqual(batch.map(() => ACK));
+    expect(confirmed).toHaveLength(sessions);
+    return { most, written };
+  }
+
+  it("is written in one transaction where there is little of it", async () => {
+    expect((await held(50, 10_000)).written).toEqual([50]);
+  });
+
+  it("is written in rounds where there is much, so that what is held of it stays under half of an isolate's memory", async () => {
+    const { most, written } = await held(50, 4 * 1024 * 1024);
+    expect(most).toBeLessThan(64 * 1024 * 1024);
+    expect(written).toEqual([8, 8, 8, 8, 8, 8, 2]);
+  });
+});
+
 describe("events of the audit", () => {
   it("that are refusals alone make no key for whom they name", async () => {
     const asked: unknown[] = [];

@@ -68,6 +68,97 @@ describe("the messages of a session in the archive", () => {
   });
 });
 
+describe("a long history of summaries", () => {
+  const TEXT = "message number 1 ".repeat(100);
+  /** So many versions, each with an item of its own, which takes the place of the one before. */
+  function withHistory(versions: number, itemsEach = 1): NodeSession {
+    const session = new NodeSession();
+    session.append(["message number 1"]);
+    for (let version = 1; version <= versions; version += 1) {
+      session.summarize(
+        version,
+        1,
+        Array.from({ length: itemsEach }, () => ({ text: TEXT })),
+      );
+      for (let at = 1; at <= itemsEach; at += 1) {
+        if (version > 1) session.store.summaries.endItem(`${version - 1}.${at}`, version - 1, version);
+      }
+    }
+    oweArchive(session.store, session.row, session.newId, NOON);
+    return session;
+  }
+
+  /** Takes what is owed to an archive that keeps it, until nothing is. */
+  function drain(session: NodeSession): { pages: number; versions: Set<number>; items: Map<string, number | null> } {
+    const held = { pages: 0, versions: new Set<number>(), items: new Map<string, number | null>() };
+    for (let job = session.job("archive"); job !== undefined; job = session.job("archive")) {
+      const delta = readArchiveDelta(session.store, session.row, job.id);
+      if (delta === null) throw new Error("nothing is owed");
+      expect(delta.bytes).toBeLessThan(512 * 1024);
+      if (delta.isReplaced) held.versions.clear();
+      if (delta.isReplaced) held.items.clear();
+      for (const { version } of delta.summaries) held.versions.add(version);
+      for (const item of delta.items) held.items.set(item.id, item.toVersion);
+      held.pages += 1;
+      expect(held.pages).toBeLessThan(100);
+      confirmArchived(session.store, session.row, job.id, delta, session.newId, NOON);
+    }
+    return held;
+  }
+
+  it("goes to the archive in pages, a revision each, and none of them is left out", () => {
+    const session = withHistory(60, 8);
+    const held = drain(session);
+    expect(held.pages).toBeGreaterThan(2);
+    expect(held.versions.size).toBe(60);
+    expect(held.items.size).toBe(480);
+    expect([...held.items].filter(([, toVersion]) => toVersion === null).map(([id]) => id)).toHaveLength(8);
+    expect(held.items.get("59.1")).toBe(60);
+    expect(session.row).toMatchObject({ archivedVersion: 60, archivedRev: session.row.archiveRev });
+  });
+
+  it("begins anew where something in it was erased while a page was on its way", () => {
+    const session = withHistory(60, 8);
+    const job = session.job("archive")?.id ?? "";
+    const first = readArchiveDelta(session.store, session.row, job);
+    if (first === null) throw new Error("nothing is owed");
+    oweArchive(session.store, session.row, session.newId, NOON, true);
+    // The page of the revision before comes back late, and says that the archive is further than the next one knows.
+    expect(confirmArchived(session.store, session.row, job, first, session.newId, NOON)).toBe(false);
+    const second = readArchiveDelta(session.store, session.row, job);
+    expect(second).toMatchObject({ isReplaced: true, summaries: [{ version: 1 }, ...first.summaries.slice(1)] });
+    expect(drain(session).versions.size).toBe(60);
+    oweArchive(session.store, session.row, session.newId, NOON, true);
+    expect(drain(session).versions.size).toBe(60);
+  });
+
+  it("that the archive lost is sent from its beginning, at a revision that no page under way has", () => {
+    const session = withHistory(60, 8);
+    const job = session.job("archive")?.id ?? "";
+    const lost = readArchiveDelta(session.store, session.row, job);
+    forgetArchived(session.store, session.row, job, NOON);
+    const anew = readArchiveDelta(session.store, session.row, job);
+    expect(anew?.rev).toBeGreaterThan(lost?.rev ?? 0);
+    expect(anew).toMatchObject({
+      isReplaced: true,
+      baseRev: 0,
+      summaries: [{ version: 1 }, ...(lost?.summaries.slice(1) ?? [])],
+    });
+    expect(drain(session).versions.size).toBe(60);
+  });
+
+  it("takes a version along that came while a page was on its way", () => {
+    const session = withHistory(2);
+    const job = session.job("archive")?.id ?? "";
+    const first = readArchiveDelta(session.store, session.row, job);
+    session.summarize(3, 1, [{ text: TEXT }]);
+    oweArchive(session.store, session.row, session.newId, NOON);
+    expect(readArchiveDelta(session.store, session.row, job)?.summaries).toHaveLength(3);
+    if (first !== null) confirmArchived(session.store, session.row, job, first, session.newId, NOON);
+    expect(readArchiveDelta(session.store, session.row, job)?.summaries).toMatchObject([{ version: 3 }]);
+  });
+});
+
 describe("the archive of a session", () => {
   it.each([
     [NOON - 1, NOON],

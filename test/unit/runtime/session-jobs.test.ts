@@ -174,15 +174,16 @@ describe("a job that is sent", () => {
     ["only to make a summary better", { ...late, isUpgrade: true }, false],
     ["given up", { ...late, state: "failed" }, false],
   ] as const)("is late, or not, when it is %s", (_, change, isLate) => {
-    const job = new NodeSession().owe("summarize", change);
-    expect(oldestLate([job], NOON) !== null).toBe(isLate);
+    const session = new NodeSession();
+    session.owe("summarize", change);
+    expect(oldestLate(session.store, NOON) !== null).toBe(isLate);
   });
 
   it("and is late is told of by the one that is owed longest", () => {
     const session = new NodeSession();
     const ages = [LATE_AFTER_MS + 5, LATE_AFTER_MS + 9, LATE_AFTER_MS + 1];
     for (const age of ages) session.owe("archive", { ...late, createdAt: NOON - age });
-    expect(oldestLate(session.jobs.toReversed(), NOON)).toMatchObject({ owedAt: NOON - LATE_AFTER_MS - 9 });
+    expect(oldestLate(session.store, NOON)).toMatchObject({ owedAt: NOON - LATE_AFTER_MS - 9 });
   });
 });
 

@@ -5,7 +5,7 @@ import { editMessage, eraseMessage, eraseSession } from "../../../src/session/er
 import { noteErasures } from "../../../src/session/feed-changes.ts";
 import { readEvents, resumeAt } from "../../../src/session/feed-reading.ts";
 import { overwriteFreePages } from "../../../src/session/free-pages.ts";
-import { proveLog, proveSession } from "../../../src/session/proof.ts";
+import { proveLog, proveSession, proveSources, proveSummary } from "../../../src/session/proof.ts";
 import { startOfDay } from "../../../src/session/quota.ts";
 import {
   expandSummary,
@@ -145,8 +145,10 @@ describe("the totals of a log", () => {
 });
 
 describe("a look at a session", () => {
-  const flawsOf = (session: NodeSession, alarmAt: number | null = null): string[] =>
-    proveSession(session.store, session.row, alarmAt).flaws.map(({ kind }) => kind);
+  const flawsOf = (session: NodeSession, alarmAt: number | null = null): string[] => {
+    const pages = [proveSession(session.store, session.row, alarmAt), proveSources(session.store, 0)];
+    return [...pages, proveSummary(session.store, 0)].flatMap(({ flaws }) => flaws.map(({ kind }) => kind));
+  };
 
   it("finds nothing where all is well", () => {
     const session = withMessages(4);
@@ -192,6 +194,79 @@ describe("a look at a session", () => {
     const session = withMessages(1);
     session.owe("archive", { nextSendAt: NOON });
     expect(flawsOf(session, alarmAt)).toEqual(isLate ? ["unowed-work"] : []);
+  });
+});
+
+describe("a look at a long history", () => {
+  /** So many versions, each with items of some KiB together. */
+  function withVersions(versions: number, itemsEach: number): NodeSession {
+    const session = withMessages(2);
+    const text = `message number ${"1 ".repeat(900)}`;
+    for (let version = 1; version <= versions; version += 1) {
+      session.summarize(
+        version,
+        2,
+        Array.from({ length: itemsEach }, () => ({ text, sourceSeqs: [1, 2] })),
+      );
+    }
+    return session;
+  }
+
+  it("goes on in pages, none of them of more than 256 KiB of items, and tells each version and item once", () => {
+    const session = withVersions(20, 20);
+    const versions: number[] = [];
+    const items: string[] = [];
+    let pages = 0;
+    for (let afterVersion = 0, isLast = false; !isLast; pages += 1) {
+      const page = proveSummary(session.store, afterVersion);
+      expect(page.items.reduce((sum, item) => sum + item.text.length, 0)).toBeLessThanOrEqual(256 * 1024);
+      versions.push(...page.versions.map(({ version }) => version));
+      items.push(...page.items.map(({ id }) => id));
+      afterVersion = page.throughVersion;
+      isLast = page.isLast;
+    }
+    expect(pages).toBeGreaterThan(2);
+    expect(versions).toEqual(Array.from({ length: 20 }, (_, at) => at + 1));
+    expect(new Set(items).size).toBe(400);
+    expect(items).toHaveLength(400);
+  });
+
+  it("compares the first version of a page with the last one before it", () => {
+    const session = withVersions(20, 20);
+    const { throughVersion } = proveSummary(session.store, 0);
+    session.sql.exec("UPDATE summaries SET through_seq = 1 WHERE version > ?", throughVersion);
+    const { flaws } = proveSummary(session.store, throughVersion);
+    expect(flaws.map(({ detail }) => detail)).toContainEqual(
+      `version ${throughVersion + 1} covers 1 messages, ${throughVersion} before it 2`,
+    );
+  });
+
+  it("reads so much of what items cite, and goes on with the next of them", () => {
+    const session = new NodeSession();
+    session.append([`nobody said so ${"word ".repeat(40_000)}`, "message"]);
+    for (let at = 1; at <= 30; at += 1) session.summarize(at, 2, [{ text: "Paris in 1789", sourceSeqs: [1] }]);
+    const first = proveSources(session.store, 0);
+    expect(first).toMatchObject({ isLast: false, flaws: [{ kind: "stale-source" }] });
+    expect(first.throughRow).toBeLessThan(15);
+    let last = first;
+    while (!last.isLast) last = proveSources(session.store, last.throughRow);
+    expect(last.throughRow).toBe(30);
+  });
+});
+
+describe("messages that are hidden", () => {
+  it("are told as ranges, and of too many the last goes on to the end of all", () => {
+    const { store } = withMessages(1);
+    store.summaries.hide([1, 2, 3, 5, 7, 8, 11]);
+    expect(store.summaries.hiddenRanges(8, 10)).toEqual([
+      { fromSeq: 1, throughSeq: 3 },
+      { fromSeq: 5, throughSeq: 5 },
+      { fromSeq: 7, throughSeq: 8 },
+    ]);
+    expect(store.summaries.hiddenRanges(100, 2)).toEqual([
+      { fromSeq: 1, throughSeq: 3 },
+      { fromSeq: 5, throughSeq: 11 },
+    ]);
   });
 });
 
