@@ -1,8 +1,9 @@
 // Tells the format of a file from what is in it: endings say little, and both .json and .jsonl carry all of them.
 import { open } from "node:fs/promises";
+import { TRANSFER_FORMAT } from "../../src/contracts/transfer.ts";
 import { isRecord } from "./entry.ts";
 
-export const FORMATS = ["threadkeep", "openai", "chatgpt", "qmsum", "locomo"] as const;
+export const FORMATS = ["exported", "threadkeep", "openai", "chatgpt", "qmsum", "locomo"] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** How a file is laid out: a value a line, or one JSON document that has to be read whole. */
@@ -53,6 +54,7 @@ export function formatOf(value: unknown): Format | null {
   if (Array.isArray(value["messages"])) return "openai";
   if (isRecord(value["mapping"])) return "chatgpt";
   if (isRecord(value["conversation"])) return "locomo";
+  if (value["type"] === "session" && value["format"] === TRANSFER_FORMAT) return "exported";
   if (value["type"] === "session" || value["type"] === "message") return "threadkeep";
   if ("role" in value && "content" in value) return "threadkeep";
   return null;

@@ -17,9 +17,11 @@ Loads conversations into a running Threadkeep. Running it again, or after a cras
 an id from its source, or one made from its content and how often it came up in its conversation.
 
 Formats, told by content:
+  exported    a session as GET /v1/sessions/{id}/export gives it, whole: messages, summaries and their items. It goes in parts, and is
+              there once all of it is; run again, what is in is passed over, up to a day later
   threadkeep  JSON Lines, a message a line: {"session", "id"?, "role", "content", "author"?, "occurredAt"?, "metadata"?};
               a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it.
-              Of an exported session the messages alone: POST /v1/import, or /v1/sessions/{id}/imports in parts, takes all of it
+              Of an exported session, with --format threadkeep, the messages alone
   openai      JSON Lines, a conversation a line: {"messages": […]}; tool calls, images and files become parts
   chatgpt     conversations.json of a ChatGPT export; the branch that was last seen
   qmsum       JSON Lines, a meeting a line: {"meeting_transcripts": [{"speaker", "content"}]}

@@ -49,6 +49,8 @@ type ReadValue = (value: unknown, place: Place) => Iterable<Entry>;
 
 function createReader(format: Format): ReadValue {
   switch (format) {
+    case "exported":
+      throw new Error("a session that was exported is not read line by line");
     case "openai":
       return readOpenai;
     case "chatgpt":

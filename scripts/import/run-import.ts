@@ -5,7 +5,9 @@ import type { NewSession } from "../../src/contracts/session.ts";
 import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
 import type { Api } from "../api.ts";
 import { EXIT } from "../program/run-program.ts";
+import { detectFormat } from "./detect-format.ts";
 import type { Entry } from "./entry.ts";
+import { checkExport, loadExport } from "./exported.ts";
 import { finishSessions } from "./finish.ts";
 import { Loader } from "./loader.ts";
 import type { LoadedSession } from "./loader.ts";
@@ -48,9 +50,17 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
     const stop = new AbortController();
     around.interrupt.addEventListener("abort", () => stop.abort());
     if (around.interrupt.aborted) stop.abort();
-    const api = options.dryRun ? null : connect(options, around, tally, stop.signal);
+    const service = options.dryRun ? null : findService(options, around);
+    const api = service === null ? null : connect(service, options, tally, stop.signal);
     const target = api === null ? new DryTarget(tally) : new Loader(api, tally, options.concurrency, stop);
-    const sessions = await load(options, tally, target, around.interrupt);
+    const takeExport =
+      service === null
+        ? async (file: string): Promise<LoadedSession[]> => {
+            await checkExport(file, tally);
+            return [];
+          }
+        : (file: string) => loadExport(file, { ...options, ...service, signal: stop.signal }, tally);
+    const sessions = await load(options, tally, target, takeExport, around.interrupt);
     if (api !== null && options.finish) {
       finishing = sessions.length;
       await finishSessions(api, tally, sessions, {
@@ -119,7 +129,12 @@ async function sizeOf(files: readonly string[]): Promise<number> {
   return total;
 }
 
-function connect(options: ImportOptions, around: Surroundings, tally: Tally, signal: AbortSignal): Api {
+interface Service {
+  readonly url: string;
+  readonly key: string;
+}
+
+function findService(options: ImportOptions, around: Surroundings): Service {
   const local = readLocalService(around.stateDirectory);
   const url = options.url ?? around.env["THREADKEEP_URL"] ?? local?.url;
   // A key of this machine's own service is sent to no other.
@@ -137,6 +152,10 @@ function connect(options: ImportOptions, around: Surroundings, tally: Tally, sig
   if (options.user !== undefined && !userIdSchema.safeParse(options.user).success) {
     throw new UsageProblem("--user must be 1 to 128 characters of A-Z a-z 0-9 . _ : -");
   }
+  return { url, key };
+}
+
+function connect({ url, key }: Service, options: ImportOptions, tally: Tally, signal: AbortSignal): Api {
   return createApi({
     url,
     key,
@@ -162,10 +181,17 @@ async function load(
   options: ImportOptions,
   tally: Tally,
   target: Target,
+  takeExport: (file: string) => Promise<LoadedSession[]>,
   interrupt: AbortSignal,
 ): Promise<LoadedSession[]> {
+  const exported: LoadedSession[] = [];
   const preparer = new Preparer({ prefix: options.prefix, repair: options.repair });
   for (const file of options.files) {
+    const detected = await detectFormat(file, options.format);
+    if ("format" in detected && detected.format === "exported") {
+      exported.push(...(await takeExport(file)));
+      continue;
+    }
     const entries = readConversations(file, {
       name: file,
       format: options.format,
@@ -180,7 +206,7 @@ async function load(
     }
     preparer.endFile();
   }
-  return await target.finish();
+  return [...exported, ...(await target.finish())];
 }
 
 /** A disk may fail amid a file that could be opened. */

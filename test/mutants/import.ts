@@ -2,6 +2,20 @@ import type { Mutant } from "../../scripts/mutants/mutant.ts";
 
 export const IMPORT_MUTANTS: readonly Mutant[] = [
   {
+    name: "an import that was broken off begins anew each time",
+    file: "scripts/import/exported.ts",
+    replace: "`file-${await hashOf(file, signal)}`",
+    by: "`file-${crypto.randomUUID()}`",
+    tests: ["unit/import-exported"],
+  },
+  {
+    name: "a file that was cut off passes a dry run",
+    file: "scripts/import/exported.ts",
+    replace: 'if (end === null) return tally.noteBad(place, "its end line is missing: it was cut off on its way");',
+    by: "if (end === null) return;",
+    tests: ["unit/import-exported"],
+  },
+  {
     name: "two messages of one id go in one request, which is refused",
     file: "scripts/import/batch.ts",
     replace: " || ids.has(message.id);",

@@ -80,6 +80,7 @@ describe("the format of a file", () => {
   it.each([
     ["threadkeep", false, '{"role":"user","content":"x"}\n'],
     ["threadkeep", false, '{"type":"session","id":"a"}\n'],
+    ["exported", false, '{"type":"session","format":"threadkeep-session","id":"a"}\n'],
     ["openai", false, '{"messages":[]}\n'],
     ["qmsum", false, '{"topic_list":[],"meeting_transcripts":[]}\n'],
     ["chatgpt", true, '[{"title":"x","mapping":{}}]'],

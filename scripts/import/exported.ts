@@ -1,0 +1,188 @@
+// A session that Threadkeep exported: one file, one session, with its summaries and their items. It goes through the client in parts, so
+// that a run that was broken off goes on where it was, and is there only once it is whole.
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
+import { createClient, type ImportResult, ThreadkeepError } from "../../client/src/index.ts";
+import { MAX_BYTES_PER_SESSION, MAX_IMPORT_LINE_BYTES, MAX_MESSAGES_PER_SESSION } from "../../src/contracts/limits.ts";
+import { type EndLine, transferLineSchema } from "../../src/contracts/transfer.ts";
+import { ServiceOutOfReach } from "../api.ts";
+import { isRecord, type Place } from "./entry.ts";
+import { parseJson, readLines } from "./lines.ts";
+import type { LoadedSession } from "./loader.ts";
+import { describeIssues } from "./prepare.ts";
+import type { Tally } from "./tally.ts";
+
+/** A request of the import may wait for the session's object: its last one reads all that came. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const FIRST_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 5_000;
+const READ_BYTES = 1024 * 1024;
+/** Of the hash of a file, in its import's id. */
+const HASH_LENGTH = 40;
+
+/** No answer, or none that says more than that the service is not there for now. */
+const PASSING = new Set(["network_error", "deadline_exceeded", "unavailable", "internal"]);
+const PASSING_STATUSES = new Set([500, 502, 503, 504]);
+
+export interface ExportTarget {
+  readonly url: string;
+  readonly key: string;
+  readonly user: string | undefined;
+  readonly prefix: string;
+  /** So long the service may be away. */
+  readonly patienceMs: number;
+  readonly signal: AbortSignal;
+}
+
+/** Loads the file. Run again it goes on, or says that all of it is there: the import is known by what the file holds. */
+export async function loadExport(file: string, target: ExportTarget, tally: Tally): Promise<LoadedSession[]> {
+  tally.conversations += 1;
+  const { url, key, user, prefix, signal } = target;
+  const client = createClient({ url, key, ...(user === undefined ? {} : { user }) });
+  const importId = `file-${await hashOf(file, signal)}`;
+  const id = await sessionIdOf(file);
+  const sessionId = id === null || prefix === "" ? undefined : `${prefix}${id}`;
+  let bytes = 0;
+  let isNew = false;
+  let lastProgressAt = performance.now();
+  const onProgress = (progress: { bytes: number }): void => {
+    isNew = true;
+    lastProgressAt = performance.now();
+    tally.waiting = null;
+    tally.bytesRead += Math.max(0, progress.bytes - bytes);
+    bytes = Math.max(bytes, progress.bytes);
+  };
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, 2 * pauseMs)) {
+    try {
+      const options = { importId, sessionId, onProgress, signal, timeoutMs: REQUEST_TIMEOUT_MS };
+      const result = await client.import(streamOf(file), options);
+      return [noteLoaded(result, isNew, file, tally)];
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ThreadkeepError)) throw error;
+      const elapsedMs = performance.now() - lastProgressAt;
+      if (!isPassing(error)) {
+        tally.noteFailure(file, error.message);
+        return [];
+      }
+      if (elapsedMs + pauseMs > target.patienceMs) {
+        throw new ServiceOutOfReach(`${url} did not take ${file}: ${error.message}`);
+      }
+      tally.retries += 1;
+      tally.waiting = { reason: error.code, elapsedMs };
+      await setTimeout(pauseMs, undefined, { signal });
+    }
+  }
+}
+
+function noteLoaded(
+  { id, messages, droppedItems }: ImportResult,
+  isNew: boolean,
+  file: string,
+  tally: Tally,
+): LoadedSession {
+  tally.messagesRead += messages;
+  tally.messagesSent += messages;
+  if (isNew) tally.messagesNew += messages;
+  else tally.messagesKnown += messages;
+  if (droppedItems > 0) {
+    tally.noteWarning(
+      { file },
+      `${droppedItems} items of summaries are left out: no message that is there bears them out`,
+    );
+  }
+  return { session: id, headSeq: messages, refused: false };
+}
+
+function isPassing({ code, status }: ThreadkeepError): boolean {
+  return PASSING.has(code) || (status !== undefined && PASSING_STATUSES.has(status));
+}
+
+/** Reads the file and holds it against what an import takes. Nothing is sent. */
+export async function checkExport(file: string, tally: Tally): Promise<void> {
+  tally.conversations += 1;
+  const counts = { messages: 0, summaries: 0, items: 0 };
+  let end: EndLine | null = null;
+  let bytes = 0;
+  let lines = 0;
+  const onBytes = (count: number): void => void (tally.bytesRead += count);
+  for await (const line of readLines(file, onBytes, MAX_IMPORT_LINE_BYTES)) {
+    const place: Place = { file, line: line.number };
+    lines += 1;
+    const read = "fault" in line ? line : readLine(line.text);
+    if ("fault" in read) {
+      tally.noteBad(place, read.fault);
+      continue;
+    }
+    const { value } = read;
+    if (end !== null) tally.noteBad(place, "comes after the end");
+    if ((value.type === "session") !== (lines === 1))
+      tally.noteBad(place, "must be the session if it is the first, and else not");
+    if (value.type === "end") end = value;
+    if (value.type === "summary") counts.summaries += 1;
+    if (value.type === "item") counts.items += 1;
+    if (value.type !== "message") continue;
+    counts.messages += 1;
+    tally.messagesRead += 1;
+    bytes += value.content === undefined ? 0 : Buffer.byteLength(JSON.stringify(value.content));
+    if (value.seq !== counts.messages) tally.noteBad(place, `has the seq ${value.seq}, and ${counts.messages} is next`);
+    const isPast = counts.messages === MAX_MESSAGES_PER_SESSION + 1 || bytes > MAX_BYTES_PER_SESSION;
+    if (!isPast) continue;
+    tally.noteBad(
+      place,
+      `is more than a session holds: ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes`,
+    );
+    return;
+  }
+  const place: Place = { file };
+  if (end === null) return tally.noteBad(place, "its end line is missing: it was cut off on its way");
+  if (!end.complete) tally.noteBad(place, "its session was changed while it was exported: export it again");
+  const isCounted =
+    end.messages === counts.messages && end.summaries === counts.summaries && end.items === counts.items;
+  if (!isCounted) tally.noteBad(place, "its end does not count what came before it");
+}
+
+function readLine(text: string) {
+  const parsed = parseJson(text);
+  if ("fault" in parsed) return parsed;
+  const line = transferLineSchema.safeParse(parsed.value);
+  return line.success ? { value: line.data } : { fault: describeIssues(line.error.issues) };
+}
+
+/** Of what the file holds, whatever it is called: the same file goes on where it was, and another one is another import. */
+async function hashOf(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const piece of createReadStream(file, { highWaterMark: READ_BYTES })) {
+    signal.throwIfAborted();
+    hash.update(piece);
+  }
+  return hash.digest("hex").slice(0, HASH_LENGTH);
+}
+
+async function sessionIdOf(file: string): Promise<string | null> {
+  for await (const line of readLines(file)) {
+    const parsed = "fault" in line ? line : parseJson(line.text);
+    if ("fault" in parsed || !isRecord(parsed.value)) return null;
+    return typeof parsed.value["id"] === "string" ? parsed.value["id"] : null;
+  }
+  return null;
+}
+
+/** The file as the client takes it, a piece at a time. */
+function streamOf(file: string): ReadableStream<Uint8Array> {
+  let handle: Awaited<ReturnType<typeof open>> | null = null;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      handle ??= await open(file, "r");
+      const { bytesRead, buffer } = await handle.read(new Uint8Array(READ_BYTES), 0, READ_BYTES, null);
+      if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead));
+      await handle.close();
+      controller.close();
+    },
+    async cancel() {
+      await handle?.close();
+    },
+  });
+}
