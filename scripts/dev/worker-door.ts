@@ -61,7 +61,11 @@ async function useTool(request: Request, worker: LocalWorker, env: LocalEnv, con
   const { pathname, searchParams } = new URL(request.url);
   if (pathname !== SCHEDULED && pathname !== TRIGGER) return refuse(404, "There is no such tool here.");
   if (isOfPage(request)) return refuse(403, "No page may use the tools of the local simulator.");
-  if (pathname === SCHEDULED) return runSchedule(searchParams.get("cron") ?? "", worker, env, context);
+  if (pathname === SCHEDULED) {
+    // Whoever else is at this machine would have alerts told and the audit cut, as often as they like.
+    if (!isAdmin(request, env)) return refuse(401, "Send the admin key as a bearer token.");
+    return runSchedule(searchParams.get("cron") ?? "", worker, env, context);
+  }
   if (request.method !== "POST") {
     return refuse(404, "Of Workflows only `trigger` is offered here. npm run ops lists, reads and cancels runs.");
   }

@@ -24,7 +24,8 @@ export function createBell(target: () => Target, mailbox: Mailbox, everyMs: numb
   const from = mailbox.notices.length;
   const told = (): Told[] => mailbox.notices.slice(from).filter((notice) => notice.type !== "digest");
   const look = async (): Promise<void> => {
-    const { status } = await send(target(), `/cdn-cgi/local/scheduled?cron=${encodeURIComponent(EVERY_MINUTE)}`);
+    const path = `/cdn-cgi/local/scheduled?cron=${encodeURIComponent(EVERY_MINUTE)}`;
+    const { status } = await send(target(), path, { asOperator: true });
     check(status === 200, `the cron was answered with ${status}`);
   };
   const standing = async (): Promise<Alert[]> => {

@@ -43,8 +43,10 @@ export async function startAlertReceiver(): Promise<AlertReceiver> {
   };
 }
 
-export async function lookNow(service: Pick<Service, "url">): Promise<void> {
-  const response = await fetch(`${service.url}/cdn-cgi/local/scheduled?cron=${encodeURIComponent("* * * * *")}`);
+export async function lookNow({ url, adminKey }: Pick<Service, "url" | "adminKey">): Promise<void> {
+  const headers = { authorization: `Bearer ${adminKey}` };
+  const path = `/cdn-cgi/local/scheduled?cron=${encodeURIComponent("* * * * *")}`;
+  const response = await fetch(url + path, { headers });
   if (!response.ok) throw new Error(`the cron answered ${response.status} ${await response.text()}`);
   await response.body?.cancel();
 }

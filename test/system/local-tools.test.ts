@@ -66,7 +66,7 @@ async function statuses(
 
 describe("a laptop's service", () => {
   it.runIf(process.platform === "linux")(
-    "offers no explorer, no SQL and no Workflow without the admin key, on none of its ports",
+    "offers no explorer, no SQL, no Workflow and no cron without the admin key, on none of its ports",
     async () => {
       const ports = listeningPorts();
       expect(ports).toContain(Number(new URL(service.url).port));
@@ -77,6 +77,9 @@ describe("a laptop's service", () => {
           [`${NAMESPACES}/x/query`, "POST"],
           [TRIGGER, "GET"],
           [TRIGGER, "POST"],
+          ["/cdn-cgi/local/scheduled?cron=*+*+*+*+*", "GET"],
+          ["/cdn-cgi/local/email", "POST"],
+          ["/cdn-cgi/local/platform-proxy", "POST"],
         ] as const) {
           for (const headers of [
             {},
@@ -102,11 +105,13 @@ describe("a laptop's service", () => {
     expect((await call(service, "GET", "/v1/sessions", { headers, key: null })).status).toBe(401);
   });
 
-  it("runs a cron by hand for no page", async () => {
+  it("runs a cron by hand for the admin key alone, and for no page that holds it", async () => {
     const path = "/cdn-cgi/local/scheduled?cron=*+*+*+*+*";
+    const key = { authorization: `Bearer ${service.adminKey}` };
     for (const headers of [{ origin: "http://localhost:3000" }, { referer: "http://localhost:3000/" }]) {
-      expect((await fetch(service.url + path, { headers })).status).toBe(403);
+      expect((await fetch(service.url + path, { headers: { ...headers, ...key } })).status).toBe(403);
     }
-    expect((await fetch(service.url + path)).status).toBe(200);
+    expect((await fetch(service.url + path)).status).toBe(401);
+    expect((await fetch(service.url + path, { headers: key })).status).toBe(200);
   });
 });

@@ -128,9 +128,14 @@ describe("the door of a laptop's service", () => {
     expect(await knock(TRIGGER, { isWrangler: true })).toMatchObject({ status: 404, begun: [] });
   });
 
-  it("runs what a cron would, for whoever is no page", async () => {
-    expect(await knock(SCHEDULED)).toMatchObject({ status: 200, text: "ok", begun: ["* * * * *"] });
-    expect(await knock(SCHEDULED, { headers: { "Sec-Fetch-Site": "none" } })).toMatchObject({ status: 200 });
+  it("runs what a cron would for the admin key, and for nobody else at the machine", async () => {
+    const admin = { Authorization: `Bearer ${ADMIN_KEY}` };
+    const rung = { status: 200, text: "ok", begun: ["* * * * *"] };
+    expect(await knock(SCHEDULED, { headers: admin })).toMatchObject(rung);
+    expect(await knock(SCHEDULED, { headers: { ...admin, "Sec-Fetch-Site": "none" } })).toMatchObject(rung);
+    for (const headers of [{}, { Authorization: "Bearer another" }, { Authorization: ADMIN_KEY }]) {
+      expect(await knock(SCHEDULED, { headers, isWrangler: true })).toMatchObject({ status: 401, begun: [] });
+    }
   });
 });
 
