@@ -5,6 +5,7 @@ import { type Distribution, distributionOf, ratioOf } from "./bench/statistics.t
 import { showTable } from "./bench/table.ts";
 import { signUserToken } from "./dev/issuer.ts";
 import { describeFailure } from "./fuzz-api/describe-failure.ts";
+import { measureCosts, showCosts } from "./fuzz-api/measure-costs.ts";
 import { Neighbour } from "./fuzz-api/neighbour.ts";
 import { type FuzzReport, type FuzzTarget, runFuzz, sendOne } from "./fuzz-api/run-fuzz.ts";
 import { noneOf, readCommandLine, readNumber, readServiceUrl, UsageFault } from "./program/command-line.ts";
@@ -15,6 +16,7 @@ const HELP = `npm run fuzz:api -- --requests N   malformed and hostile requests,
   --only N      that one request by itself, with its answer
   --as user     end users' requests alone, with their tokens and the limits on: imports, settings and frames above all; told besides
                 are the memory, and what another user's reads took alone and meanwhile. A service of its own only.
+  --costs       instead: what each of some fifty hostile requests of an end user takes of the processor, beyond reading its JSON
   --url URL     another service instead, with --key KEY and, for the operator's routes, --admin-key KEY
 Each answer is checked: no 5xx, every refusal a problem document, nothing of the inside, of a secret or of what was sent in it. A session
 of another user must stay as it was, the process must live, and its memory must not go on growing.`;
@@ -31,6 +33,7 @@ const OPTIONS = {
   seed: { type: "string", default: "1" },
   only: { type: "string" },
   as: { type: "string" },
+  costs: { type: "boolean", default: false },
   url: { type: "string" },
   key: { type: "string" },
   "admin-key": { type: "string" },
@@ -42,22 +45,26 @@ interface FuzzOptions {
   /** The number of the one request to send; null: all. */
   readonly only: number | null;
   readonly asUser: boolean;
+  readonly isForCosts: boolean;
   /** Null: a service of its own. */
   readonly target: FuzzTarget | null;
 }
 
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): FuzzOptions => {
   noneOf(positionals);
-  const { requests, seed, only, as, url, key, "admin-key": adminKey = null } = values;
+  const { requests, seed, only, as, costs, url, key, "admin-key": adminKey = null } = values;
   if (as !== undefined && as !== "user") throw new UsageFault("--as takes user");
   if (as !== undefined && url !== undefined)
     throw new UsageFault("--as user signs tokens for a service of its own: leave out --url");
+  if (costs && url !== undefined)
+    throw new UsageFault("--costs looks at the process of a service of its own: leave out --url");
   if (url !== undefined && key === undefined) throw new UsageFault("--url needs --key");
   if (url !== undefined) readServiceUrl("--url", url);
   return {
     requests: readNumber("--requests", requests, 0, MAX_NUMBER),
     seed: readNumber("--seed", seed, 0, MAX_NUMBER),
     asUser: as !== undefined,
+    isForCosts: costs,
     only: only === undefined ? null : readNumber("--only", only, 0, MAX_NUMBER),
     target: url === undefined || key === undefined ? null : { url, apiKey: key, adminKey, runtimePid: undefined },
   };
@@ -144,12 +151,21 @@ async function fuzzAsUser(host: Host, options: FuzzOptions, signal: AbortSignal)
   return isGood && neighbour.failures === 0;
 }
 
+async function tellCosts({ url, runtimePid, issuerKey = "" }: Host, signal: AbortSignal): Promise<boolean> {
+  if (runtimePid === undefined) throw new Error("the runtime's process is not known");
+  const token = await signUserToken(issuerKey, { user: "mallory" });
+  const rows = await measureCosts({ url, token, runtimePid }, signal);
+  console.log(`${showCosts(rows).join("\n")}\n\nThe least of several tries. Load average ${loadAverage().join(", ")}.`);
+  return rows.every(({ status }) => status < 500);
+}
+
 async function fuzzOwn(options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
   const directory = makeRunDirectory();
   try {
     const env = options.asUser ? { THREADKEEP_RATE_LIMITS: "on" } : {};
     const host = await startOwnHost(directory, await makeBundle(directory, signal), signal, env);
     try {
+      if (options.isForCosts) return await tellCosts(host, signal);
       return options.asUser ? await fuzzAsUser(host, options, signal) : await fuzz(host, options, signal);
     } finally {
       await host.stop();

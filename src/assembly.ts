@@ -1,6 +1,7 @@
 import { waitUntil } from "cloudflare:workers";
 import { createAdminCheck } from "./access/admin-check.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
+import { costsOf, NO_COSTS, Pace, paceRequests } from "./access/pace.ts";
 import { createAdmission, createRequestLimit, limitersOf } from "./access/rate-limit.ts";
 import { limitStrangers } from "./access/stranger-limit.ts";
 import { createTokenVerifier } from "./access/supabase.ts";
@@ -83,13 +84,13 @@ export function assemble(env: Env, log: Log) {
     isAdmin: createAdminCheck(authenticate),
     keepAlive: waitUntil,
   });
-  const limit = watchLimit(
-    createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant)),
-    audit,
-  );
+  const pace = config.hasRateLimits ? new Pace() : null;
+  const countRequests = createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant));
+  const limit = watchLimit(pace === null ? countRequests : paceRequests(countRequests, pace), audit);
   const app = createApp({
     authenticate,
     limit,
+    costs: pace === null ? NO_COSTS : costsOf(pace),
     hosts: config.hosts,
     corsOrigins: config.corsOrigins,
     parts,

@@ -6,6 +6,8 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 export const MAX_BODY_BYTES = 1024 * 1024;
 /** Metadata of a session or a message, as JSON. It travels with every read. */
 export const MAX_METADATA_BYTES = 4 * 1024;
+/** What goes to the provider of a model with a part, as JSON: some return their reasoning in it. Each of its names is looked at. */
+export const MAX_PROVIDER_OPTIONS_BYTES = 256 * 1024;
 /** One append is one transaction, and one transaction should stay short. */
 export const MAX_MESSAGES_PER_APPEND = 100;
 /** Past this a session is no short-term memory any more; see `session_full`. */
@@ -84,6 +86,8 @@ export const MAX_COPY_WAIT_MS = 10_000;
 export const MAX_IMPORT_LINE_BYTES = 2 * MAX_MESSAGE_BYTES;
 /** A file, or a part of one: Cloudflare refuses larger bodies (Free and Pro). A session may have ten times as much: its file goes in parts. */
 export const MAX_IMPORT_BODY_BYTES = 100_000_000;
+/** Lines of a file, or of a part of one, that hold nothing. Each takes microseconds, and 100 MB of them would take minutes. */
+export const MAX_IMPORT_EMPTY_LINES = 1_000;
 /** An import in parts is given up if no line comes for so long: a day, so that whoever was interrupted may go on the next morning. */
 export const IMPORT_PATIENCE_MS = 24 * 3_600_000;
 /** The same of a file that is sent at once: nobody can go on with it, and its sender may be gone without a word. */
@@ -150,5 +154,15 @@ export const USER_SESSIONS_PER_DAY = 500;
 export const USER_EXPORTS_PER_DAY = 50;
 /** Sessions that a user has: past this nobody finds one again, and an erasure of the user takes long. */
 export const USER_SESSIONS = 10_000;
+/** Requests and frames of a user that one isolate, or one session's object, takes at once: more than a page sends when it opens. */
+export const PACED_BURST_UNITS = 30;
+/** How many it takes in a second after that: as many in ten seconds as the limit at the edge lets pass, but none of them in a rush. */
+export const PACED_UNITS_PER_SECOND = 10;
+/** A large body or answer counts as one more for each so many bytes: the thread has as much work with them as with a small request. */
+export const BYTES_PER_PACED_UNIT = 128 * 1024;
+/** What is refused for what it is counts as so many more: nobody sends that all day but who looks for a way in. */
+export const PACED_UNITS_OF_A_REFUSAL = 1;
+/** So long a user's request waits for its turn. One that would wait longer is refused: a client would send it again. */
+export const MAX_PACED_WAIT_MS = 2_000;
 /** What a summary that a user asks for counts at least: a call has a price, however little there is to read. */
 export const MIN_USER_SUMMARY_TOKENS = 1_000;

@@ -1,7 +1,22 @@
 import { z } from "zod";
-import { MAX_AUTHOR_LENGTH, MAX_MESSAGES_PER_APPEND, MAX_METADATA_BYTES, MAX_PARTS_PER_MESSAGE } from "./limits.ts";
+import {
+  MAX_AUTHOR_LENGTH,
+  MAX_MESSAGES_PER_APPEND,
+  MAX_METADATA_BYTES,
+  MAX_PARTS_PER_MESSAGE,
+  MAX_PROVIDER_OPTIONS_BYTES,
+} from "./limits.ts";
 import type { Metadata } from "./session.ts";
-import { boundedJsonObject, idText, isoTime, nameText, safeJson, safeJsonObject, safeText } from "./text.ts";
+import {
+  boundedJsonObject,
+  idText,
+  isoTime,
+  nameText,
+  roughlyBoundedJsonObject,
+  safeJson,
+  safeText,
+  textFault,
+} from "./text.ts";
 
 /** A message's place in its session's log: 1, 2, 3 … without gaps. */
 export type Seq = number;
@@ -13,7 +28,7 @@ export const seqSchema = z.int().min(1);
 export const roleSchema = z.enum(["system", "developer", "user", "assistant", "tool"]);
 export type Role = z.infer<typeof roleSchema>;
 
-const providerOptions = safeJsonObject.optional();
+const providerOptions = roughlyBoundedJsonObject(MAX_PROVIDER_OPTIONS_BYTES).optional();
 
 export const textPartSchema = z.strictObject({
   type: z.literal("text"),
@@ -47,7 +62,7 @@ export const toolResultPartSchema = z.strictObject({
   providerOptions,
 });
 export const dataPartSchema = z.strictObject({
-  type: z.templateLiteral(["data-", z.string().min(1)]).refine((type) => safeText.safeParse(type).success, {
+  type: z.templateLiteral(["data-", z.string().min(1)]).refine((type) => textFault(type) === null, {
     error: "must be well-formed Unicode without NUL characters",
   }),
   id: safeText.optional(),

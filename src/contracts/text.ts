@@ -61,8 +61,8 @@ interface JsonFault {
 
 const TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_DEPTH} levels` };
 
-/** By the rule of `safeText`, without a parse: an object may have tens of thousands of names. */
-function textFault(text: string): string | null {
+/** What is wrong by the rule of `safeText`, without a parse: an object may have tens of thousands of names. */
+export function textFault(text: string): string | null {
   if (text.includes("\u0000")) return HOLDS_NUL;
   return text.isWellFormed() ? null : HOLDS_SURROGATE;
 }
@@ -117,22 +117,35 @@ function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null
 
 /** Any JSON object whose names are safe text, as its values are: jsonb keeps names by the same rules. The first fault is told. */
 const jsonObject = z.record(z.string(), z.custom<Json>());
-export const safeJsonObject = jsonObject.superRefine((value, context) => tellFault(objectFault(value), context));
+const safeJsonObject = jsonObject.superRefine((value, context) => tellFault(objectFault(value), context));
 
-/** A JSON object with a bound on its size in bytes. */
+/** The same with a bound on its size in bytes. */
 export function boundedJsonObject(maxBytes: number) {
-  const tooLarge = faultHere(`must be at most ${maxBytes} bytes as JSON`);
+  const tooLarge = tooLargeFor(maxBytes);
   const bounded = jsonObject.superRefine((value, context) => {
     const fault = objectFault(value);
     // Only what is within the depth is measured: a value nested by the thousand would overflow the stack of JSON.stringify.
     const isTooLarge = fault === null && byteLength(JSON.stringify(value)) > maxBytes;
     tellFault(isTooLarge ? tooLarge : fault, context);
   });
-  // Before anything is done with each name: tens of thousands of them would cost a second.
+  return guarded(maxBytes, bounded);
+}
+
+/** The same with a rough bound, for what is measured with the rest of its message. */
+export function roughlyBoundedJsonObject(maxBytes: number) {
+  return guarded(maxBytes, safeJsonObject);
+}
+
+/** Refuses what is surely too large before anything is done with each name: tens of thousands of them would cost a second. */
+function guarded<T extends z.ZodType>(maxBytes: number, schema: T) {
   return z.preprocess((value, context) => {
-    if (bytesAtLeast(value, maxBytes) > maxBytes) tellFault(tooLarge, context);
+    if (bytesAtLeast(value, maxBytes) > maxBytes) tellFault(tooLargeFor(maxBytes), context);
     return value;
-  }, bounded);
+  }, schema);
+}
+
+function tooLargeFor(maxBytes: number): JsonFault {
+  return { path: [], message: `must be at most ${maxBytes} bytes as JSON` };
 }
 
 /** Fewer bytes than the value has as JSON, or as many. Looks no further once they are more than `enough`, and no deeper than JSON may be. */

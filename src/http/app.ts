@@ -1,6 +1,7 @@
 /** The HTTP surface, assembled. */
 
 import { type Context, Hono } from "hono";
+import type { Costs } from "../access/pace.ts";
 import type { Readiness } from "../contracts/health.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { askAgent } from "../service/agent.ts";
@@ -44,6 +45,8 @@ export interface AppOptions {
   authenticate(request: Request): Promise<Principal>;
   /** Throws `rate_limited` for a caller that sends too much. */
   limit(principal: Principal): Promise<void>;
+  /** Told what requests cost. */
+  readonly costs: Costs;
   /** The names that requests may come by; empty: any. */
   readonly hosts: readonly string[];
   /** Origins whose scripts may call the API. */
@@ -95,7 +98,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.use("/v1/*", allowOrigins(options.corsOrigins));
   const { agent } = options;
   for (const path of ["/v1/*", "/metrics", ...(agent === undefined ? [] : [agent.path])]) {
-    app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit));
+    app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit, options.costs));
   }
   for (const route of routes) mount(app, route, options.parts);
   if (agent !== undefined) app.all(agent.path, (c) => askAgent(callOf(c, options.parts), () => agent.answer(c)));
@@ -108,7 +111,7 @@ const ADDRESS_HEADER = "CF-Connecting-IP";
 
 function mount(app: Hono<HttpEnv>, route: Route, parts: Call["parts"]): void {
   app.on(route.method.toUpperCase(), honoPath(route.path), (c) => {
-    return route.respond(callOf(c, parts), c.req.raw, c.req.param());
+    return route.respond(callOf(c, parts), c.req.raw, c.req.param(), (length) => c.set("answerLength", length));
   });
 }
 

@@ -8,6 +8,8 @@ export interface HttpEnv {
     /** A `traceparent`: the caller's trace, or one of ours. */
     trace: string;
     principal?: Principal;
+    /** Characters of the answer, where it is known and may be long. */
+    answerLength?: number;
     /** The code of the problem that was answered, for the log. */
     problemCode?: ProblemCode;
   };

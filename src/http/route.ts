@@ -88,7 +88,13 @@ interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
 export interface Route extends RouteText {
   readonly request: RequestSchemas;
   readonly answers: AnswerSpecs;
-  respond(call: Call, request: Request, params: Readonly<Record<string, string>>): Promise<Response>;
+  /** @param noteLength told the characters of an answer of JSON, which may be megabytes */
+  respond(
+    call: Call,
+    request: Request,
+    params: Readonly<Record<string, string>>,
+    noteLength: (characters: number) => void,
+  ): Promise<Response>;
 }
 
 interface RequestSchemas {
@@ -108,7 +114,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
   return {
     ...spec,
     request: schemas,
-    async respond(call, request, params) {
+    async respond(call, request, params, noteLength) {
       const raw = {
         params,
         query: readQuery(new URL(request.url), schemas.query),
@@ -126,6 +132,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
       const { body } = reply;
       if (body instanceof RawAnswer) return body.response;
       const json = body instanceof WrittenJson ? body.text : JSON.stringify(body);
+      noteLength(json.length);
       return jsonAnswer(spec, request, json, status, "headers" in reply ? reply.headers : {});
     },
   };

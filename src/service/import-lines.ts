@@ -1,7 +1,7 @@
 import { foreignWords, refuseForeignWords } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { parseValue } from "../contracts/faults.ts";
-import { MAX_IMPORT_SOURCE_SESSIONS, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
+import { MAX_IMPORT_EMPTY_LINES, MAX_IMPORT_SOURCE_SESSIONS, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import { byteLength } from "../contracts/text.ts";
 import { type ItemLine, type TransferLine, transferLineSchema } from "../contracts/transfer.ts";
@@ -36,11 +36,14 @@ export async function* readParsed(
   afterLine = 0,
   throughLine = afterLine,
 ): AsyncGenerator<ParsedLine, void, undefined> {
-  let number = afterLine;
+  let [number, empty] = [afterLine, 0];
   for await (const text of lines) {
     number += 1;
-    if (number > throughLine && text.trim() !== "")
-      yield { number, line: parseLine(text, number), length: text.length };
+    if (text.trim() === "") {
+      empty += 1;
+      if (empty > MAX_IMPORT_EMPTY_LINES)
+        throw lineFault(number, `is one more empty line than the ${MAX_IMPORT_EMPTY_LINES} that a file may have`);
+    } else if (number > throughLine) yield { number, line: parseLine(text, number), length: text.length };
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Pace } from "../access/pace.ts";
 import { type Counted, type LimitCounted, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "../access/rate-limit.ts";
 import type { Fault } from "../contracts/errors.ts";
 import { faultOf } from "../contracts/problem.ts";
@@ -23,16 +24,31 @@ interface Caller {
 export class FrameLimit {
   readonly #limit: LimitCounted;
   readonly #now: () => number;
+  readonly #pace: Pick<Pace, "admit" | "spend" | "refuse">;
   readonly #callers = new Map<string, Caller>();
 
-  constructor(limit: LimitCounted, now: () => number = Date.now) {
+  constructor(limit: LimitCounted, pace: Pick<Pace, "admit" | "spend" | "refuse">, now: () => number = Date.now) {
     this.#limit = limit;
     this.#now = now;
+    this.#pace = pace;
   }
 
-  /** Why one more frame is refused; null if it is not. Never rejects. */
-  async admit(tenant: string, counted: Counted, isHigh: boolean): Promise<Fault | null> {
+  /**
+   * Why one more frame is refused; null if it is not. Never rejects.
+   * @param length of the frame, in characters
+   */
+  async admit(tenant: string, counted: Counted, isHigh: boolean, length: number): Promise<Fault | null> {
     const caller = this.#callerOf(counted);
+    // Who was refused is so at once: nothing is held for them meanwhile.
+    if (counted.tier === "user" && !this.#isBarred(caller)) {
+      try {
+        const turn = this.#pace.admit(counted.name);
+        this.#pace.spend(counted.name, length);
+        await turn;
+      } catch (error) {
+        return faultOf(error);
+      }
+    }
     if (caller.waiting.length >= MAX_WAITING_FRAMES) return rateLimited("this caller").fault;
     if (caller.asked >= MAX_ASKED_AT_ONCE && !this.#isBarred(caller)) {
       await new Promise<void>((resolve) => void caller.waiting.push(resolve));
@@ -51,6 +67,16 @@ export class FrameLimit {
       const released = this.#isBarred(caller) ? caller.waiting.length : 1;
       for (const resume of caller.waiting.splice(0, released)) resume();
     }
+  }
+
+  /** Takes what the answer to a frame cost. */
+  spend({ tier, name }: Counted, length: number): void {
+    if (tier === "user") this.#pace.spend(name, length);
+  }
+
+  /** Takes what a refusal costs beyond the frame. */
+  refuse({ tier, name }: Counted): void {
+    if (tier === "user") this.#pace.refuse(name);
   }
 
   #isBarred({ barred }: Caller): boolean {

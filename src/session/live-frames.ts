@@ -10,8 +10,30 @@ export type Received =
   | { readonly frame: ClientFrame }
   | { readonly fault: Fault; readonly id?: string; readonly isUnreadable: "binary" | "tooLarge" | null };
 
+/** What acknowledges is shorter: `{"type":"ack","rev":…}`. */
+export const MAX_ACKNOWLEDGEMENT_LENGTH = 256;
+
+/** What a frame that is not read is told by, as far as it says it. */
+export interface FrameName {
+  readonly type?: "append" | "context" | undefined;
+  readonly id?: string | undefined;
+}
+
 const frameRequestSchema = z.object({ body: clientFrameSchema });
 const namedSchema = z.object({ id: clientFrameSchema.options[0].shape.id });
+
+const typedSchema = z.object({ type: z.enum(["append", "context"]) });
+
+/** Of a frame that is refused unread, so that its sender knows which it was. */
+export function nameOfFrame(data: string | ArrayBuffer): FrameName {
+  if (typeof data !== "string" || data.length > MAX_FRAME_BYTES) return {};
+  try {
+    const body: unknown = JSON.parse(data);
+    return { type: typedSchema.safeParse(body).data?.type, id: namedSchema.safeParse(body).data?.id };
+  } catch {
+    return {};
+  }
+}
 
 export function readFrame(data: string | ArrayBuffer): Received {
   if (typeof data !== "string") return { fault: BINARY_FRAME, isUnreadable: "binary" };

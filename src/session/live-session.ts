@@ -1,3 +1,4 @@
+import { Pace } from "../access/pace.ts";
 import { createAdmission, createCountedLimit, createOwnCount, limitersOf } from "../access/rate-limit.ts";
 import { requireScope } from "../access/scopes.ts";
 import { refuseForeignWords } from "../access/users-words.ts";
@@ -17,7 +18,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { CopiedSession } from "./copied-session.ts";
 import { FrameLimit } from "./frame-limit.ts";
 import { checkKeys, keyOf } from "./live-credentials.ts";
-import { readFrame, type Received } from "./live-frames.ts";
+import { type FrameName, MAX_ACKNOWLEDGEMENT_LENGTH, nameOfFrame, readFrame, type Received } from "./live-frames.ts";
 import { readOpening, writeRefusal } from "./live-opening.ts";
 import { CLOSE, LiveSockets, type Sender } from "./live-sockets.ts";
 import type { SessionRow } from "./rows.ts";
@@ -108,34 +109,46 @@ export abstract class LiveSession extends CopiedSession {
     const sender = this.#sockets.sender(socket);
     if (sender === null) return;
     const assurance = this.#sockets.assured(socket);
-    const received = readFrame(data);
-    // There can be no more acknowledgements that say something new than events.
-    const isAck = "frame" in received && received.frame.type === "ack";
-    const admission = isAck ? null : this.#admit(sender);
+    const length = typeof data === "string" ? data.length : data.byteLength;
+    // There can be no more acknowledgements that say something new than events. Whatever may not be one is read once it is admitted.
+    const ack = length <= MAX_ACKNOWLEDGEMENT_LENGTH ? readFrame(data) : null;
+    const isAck = ack !== null && "frame" in ack && ack.frame.type === "ack";
+    const admission = isAck ? null : this.#admit(sender, length);
     await this.#sockets.inTurn(socket, async () => {
       if (assurance !== null && !(await assurance)) return;
       const excess = await admission;
-      if (excess !== null) this.#refuseExcess(socket, received, sender, excess);
-      else if ("frame" in received) await this.#serve(socket, received.frame, sender);
-      else this.#refuseFaulty(socket, received);
+      if (excess !== null) {
+        this.#refuseExcess(socket, nameOfFrame(data), sender, excess);
+        return;
+      }
+      const received = ack ?? readFrame(data);
+      if ("frame" in received) await this.#serve(socket, received.frame, sender);
+      else this.#refuseFaulty(socket, received, sender);
     });
   }
 
   /** Counts a frame with the requests of whoever sends it. Why it is one too many; null if it is not, or nothing is limited here. */
-  #admit({ counted }: Sender): Promise<Fault | null> | null {
+  #admit({ counted }: Sender, length: number): Promise<Fault | null> | null {
     const session = this.shell.row();
     if (session === null || this.env.THREADKEEP_RATE_LIMITS === "off") return null;
-    this.#limit ??= new FrameLimit(createCountedLimit(createAdmission(limitersOf(this.env), log, createOwnCount())));
-    return this.#limit.admit(session.tenant, counted, session.tenantSettings.limits?.requestTier === "high");
+    this.#limit ??= new FrameLimit(
+      createCountedLimit(createAdmission(limitersOf(this.env), log, createOwnCount())),
+      new Pace(),
+    );
+    return this.#limit.admit(session.tenant, counted, session.tenantSettings.limits?.requestTier === "high", length);
   }
 
-  #refuseExcess(socket: WebSocket, received: Received, sender: Sender, fault: Fault): void {
-    const frame = "frame" in received && received.frame.type !== "ack" ? received.frame : null;
-    this.#noteRefusal(sender, frame === null ? "sendRequests" : ACTIONS[frame.type], fault);
-    this.#sockets.refuseFaulty(socket, fault, frame?.id);
+  #refuseExcess(socket: WebSocket, { type, id }: FrameName, sender: Sender, fault: Fault): void {
+    this.#noteRefusal(sender, type === undefined ? "sendRequests" : ACTIONS[type], fault);
+    this.#sockets.refuseFaulty(socket, fault, id);
   }
 
-  #refuseFaulty(socket: WebSocket, { fault, isUnreadable, id }: Exclude<Received, { frame: unknown }>): void {
+  #refuseFaulty(
+    socket: WebSocket,
+    { fault, isUnreadable, id }: Exclude<Received, { frame: unknown }>,
+    { counted }: Sender,
+  ): void {
+    this.#limit?.refuse(counted);
     if (isUnreadable === null) this.#sockets.refuseFaulty(socket, fault, id);
     else this.#sockets.refuse(socket, fault, id, isUnreadable === "binary" ? CLOSE.unsupported : CLOSE.tooLarge);
   }
@@ -159,17 +172,19 @@ export abstract class LiveSession extends CopiedSession {
   async #serve(socket: WebSocket, frame: ClientFrame, sender: Sender): Promise<void> {
     if (frame.type === "ack") {
       if (this.#sockets.acknowledge(socket, frame.rev)) return;
-      const excess = await this.#admit(sender);
-      if (excess !== null) this.#refuseExcess(socket, { frame }, sender, excess);
+      const excess = await this.#admit(sender, 0);
+      if (excess !== null) this.#refuseExcess(socket, {}, sender, excess);
       return;
     }
     try {
-      this.#sockets.answer(socket, frame.id, await this.#resultOf(frame, sender));
+      const length = this.#sockets.answer(socket, frame.id, await this.#resultOf(frame, sender));
+      this.#limit?.spend(sender.counted, length);
     } catch (error) {
       const fault = faultOf(error);
       if (fault.code === "internal") log.error("frame_failed", { type: frame.type, ...errorFields(error) });
       this.#noteRefusal(sender, ACTIONS[frame.type], fault);
       if (fault.code === "forbidden" || fault.code === "role_not_allowed") {
+        this.#limit?.refuse(sender.counted);
         this.#sockets.refuseForbidden(socket, fault, frame.id);
       } else this.#sockets.refuse(socket, fault, frame.id);
     }

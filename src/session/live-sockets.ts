@@ -309,10 +309,14 @@ export class LiveSockets {
     return true;
   }
 
-  answer(socket: WebSocket, id: string, result: object): void {
+  /** Returns the characters of the answer. */
+  answer(socket: WebSocket, id: string, result: object): number {
     const reader = this.#readers.get(socket);
     if (reader !== undefined) reader.faults = 0;
-    send(socket, { type: "answer", id, result: { ...result } });
+    const frame: ServerFrame = { type: "answer", id, result: { ...result } };
+    const text = JSON.stringify(frame);
+    sendText(socket, text);
+    return text.length;
   }
 
   /** Tells what was wrong with a frame, and closes if it was the last straw, or with a code. */

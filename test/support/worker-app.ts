@@ -1,4 +1,5 @@
 import { env, waitUntil } from "cloudflare:workers";
+import { NO_COSTS } from "../../src/access/pace.ts";
 import { createTicketOffice } from "../../src/access/tickets.ts";
 import { withDatabase } from "../../src/archive/database.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
@@ -31,6 +32,7 @@ export function appWith(
       };
     },
     limit: async () => undefined,
+    costs: NO_COSTS,
     hosts: [],
     corsOrigins: [],
     parts: {

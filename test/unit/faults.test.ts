@@ -195,6 +195,15 @@ describe("the faults of a request", () => {
       expect(reads()).toBeLessThan(2_000);
     });
 
+    it("of options of a provider with many names are found before each of them is looked at", () => {
+      const names = Array.from({ length: 80_000 }, (_, at) => [`k${at}`, 1]);
+      const { value: providerOptions, reads } = watched(Object.fromEntries(names));
+      expect(faultsOf(withContent([{ type: "text", text: "hi", providerOptions }]))).toEqual([
+        { path: "/messages/0/content/0/providerOptions", detail: "must be at most 262144 bytes as JSON" },
+      ]);
+      expect(reads()).toBeLessThan(80_000);
+    });
+
     it("of names that nobody knows are looked for once", () => {
       const names = Array.from({ length: 1_000 }, (_, at) => [`k${at}`, 1]);
       let looks = 0;

@@ -3,14 +3,16 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { JsonSchema, OpenApiDocument } from "../../scripts/fuzz-api/document.ts";
 import { listOperations, type Offered, scopesOf, soundRequest } from "../../scripts/fuzz-api/sound-request.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
-import type { ServerFrame, Ticket } from "../../src/contracts/live.ts";
+import { clientFrameSchema, type ServerFrame, type Ticket } from "../../src/contracts/live.ts";
 import type { NewMessage, Role } from "../../src/contracts/message.ts";
+import type { Scope } from "../../src/contracts/principal.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
+import { writeOpening } from "../../src/session/live-opening.ts";
 import { appWith } from "../support/worker-app.ts";
 import { birthOf, said } from "../support/worker-chat.ts";
 import { request } from "../support/worker-lifetime.ts";
 import { askLive, clientOf, type LiveClient } from "../support/worker-live.ts";
-import { sessionAt } from "../support/worker-session.ts";
+import { sessionAt, stubAt } from "../support/worker-session.ts";
 import { storedText } from "../support/worker-stored.ts";
 import { freshTenant, tenants, type UserSurface, userOf } from "../support/worker-user.ts";
 
@@ -237,6 +239,52 @@ describe("promise 11: frames", () => {
     await tenants.update(ref.tenant, { usersMay: { write: [message.role] } });
     const opened = await userOf(ref.tenant, "ada").follow(ref.session);
     expect(await answerTo(opened, { ...frame, id: "c", messages: [message] })).toMatchObject({ type: "answer" });
+  });
+
+  /** A socket on a session's object with just these scopes. */
+  function openedWith(ref: SessionRef, scopes: readonly Scope[]): Promise<Response> {
+    const by = { kind: "admin", id: "admin" } as const;
+    const opening = { since: null, by, isUser: false, counted: { tier: "key", name: by.id }, from: null } as const;
+    const rest = { expiresAt: null, ticket: null, requestId: "r", tenant: null };
+    return stubAt(ref).fetch(writeOpening({ ...opening, ...rest, scopes }));
+  }
+
+  /** Each frame that a client may send, with what it needs. One that the contract gets and that is not here fails the first test. */
+  const FRAMES: Readonly<Record<string, { readonly scopes: readonly Scope[]; readonly body: object }>> = {
+    context: { scopes: ["memory:read"], body: {} },
+    append: { scopes: ["memory:write"], body: { messages: [said("Mine.")] } },
+    "append that asks for a context": {
+      scopes: ["memory:write", "memory:read"],
+      body: { messages: [said("Mine.")], context: {} },
+    },
+  };
+
+  it("those that there are, are tried here; an acknowledgement says nothing of the session and changes nothing in it", () => {
+    const types = clientFrameSchema.options.map(({ shape }) => shape.type.value);
+    const tried = new Set(Object.keys(FRAMES).map((name) => name.split(" ")[0]));
+    expect(types.filter((type) => type !== "ack").toSorted()).toEqual([...tried].toSorted());
+  });
+
+  it.each<[string, readonly Scope[]]>([
+    ["none", []],
+    ["reading", ["memory:read"]],
+    ["writing", ["memory:write"]],
+    ["erasing", ["memory:erase"]],
+    ["reading and writing", ["memory:read", "memory:write"]],
+  ])("need the scopes of what they ask for, on a socket that has %s", async (_what, scopes) => {
+    const { ref } = await chat();
+    for (const [name, { scopes: needed, body }] of Object.entries(FRAMES)) {
+      const isEnough = needed.every((scope) => scopes.includes(scope));
+      // To open one takes the right to read: an object that is asked by somebody else looks at what the socket has all the same.
+      const client = clientOf(await openedWith(ref, scopes));
+      const before = await storedText(ref);
+      const answer = await answerTo(client, { type: name.split(" ")[0], id: "f", ...body });
+      if (isEnough) expect(answer, name).toMatchObject({ type: "answer" });
+      else {
+        expect(answer, name).toMatchObject(refusedAs("forbidden"));
+        expect(await storedText(ref), name).toBe(before);
+      }
+    }
   });
 
   it.each<[string, readonly string[] | undefined, string, string]>([

@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { NO_COSTS } from "../../../src/access/pace.ts";
 import { MAX_BODY_BYTES } from "../../../src/contracts/limits.ts";
 import type { Principal } from "../../../src/contracts/principal.ts";
 import { createApp } from "../../../src/http/app.ts";
@@ -25,6 +26,7 @@ async function ask(parts: object, path: string, init: RequestInit = {}): Promise
   const app = createApp({
     authenticate: async () => principal,
     limit: async () => undefined,
+    costs: NO_COSTS,
     hosts: [],
     corsOrigins: [],
     parts: whole,

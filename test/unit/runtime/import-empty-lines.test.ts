@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { MAX_IMPORT_EMPTY_LINES } from "../../../src/contracts/limits.ts";
+import { readParsed } from "../../../src/service/import-lines.ts";
+
+const END = '{"type":"end","messages":0,"summaries":0,"items":0,"complete":true}';
+
+async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
+  yield* lines;
+}
+
+/** The numbers of the lines that hold something. */
+async function read(lines: readonly string[]): Promise<number[]> {
+  const numbers: number[] = [];
+  for await (const { number } of readParsed(linesOf(lines))) numbers.push(number);
+  return numbers;
+}
+
+describe("the empty lines of a file", () => {
+  const empty = (count: number): string[] =>
+    Array.from({ length: count }, (_, at) => ["", " ", "\r", "\t \r"][at % 4] ?? "");
+
+  it("are passed over, and count as lines", async () => {
+    expect(await read([...empty(MAX_IMPORT_EMPTY_LINES), END])).toEqual([MAX_IMPORT_EMPTY_LINES + 1]);
+  });
+
+  it("are so many at most: megabytes of them would hold the thread for minutes", async () => {
+    await expect(read([END, ...empty(MAX_IMPORT_EMPTY_LINES + 1), END])).rejects.toMatchObject({
+      fault: {
+        code: "validation_failed",
+        errors: [{ path: `line ${MAX_IMPORT_EMPTY_LINES + 2}`, detail: expect.stringContaining("empty line") }],
+      },
+    });
+  });
+});
