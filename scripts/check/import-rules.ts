@@ -18,7 +18,15 @@ const ROOMS: Record<string, Room> = {
   // A frame on a socket passes the same checks of scopes, of words and of rates as a request, and the object itself asks for a lease of its tenant's quota and
   // whether a key still holds, and tells of work that is late.
   session: {
-    rooms: [...FOUNDATION, "config", "access/rate-limit", "access/scopes", "access/users-words", "registry/*-client"],
+    rooms: [
+      ...FOUNDATION,
+      "config",
+      "access/pace",
+      "access/rate-limit",
+      "access/scopes",
+      "access/users-words",
+      "registry/*-client",
+    ],
     packages: null,
   },
   registry: { rooms: [...FOUNDATION, "config"], packages: null },

@@ -99,27 +99,20 @@ export function pacedAs(principal: Pick<Principal, "kind" | "id" | "owner" | "ti
   return tier === "user" ? `${principal.tenant}/${name}` : null;
 }
 
-/** What a surface tells of requests, for whoever comes after them. */
-export interface Costs {
-  /** Bytes that a caller sent, or had made. */
-  spend(principal: Principal, bytes: number): void;
-  /** That what a caller sent was refused for what it was. */
-  refuse(principal: Principal): void;
-}
-
-export function costsOf(pace: Pick<Pace, "spend" | "refuse">): Costs {
+/** Takes what a surface tells of its requests. */
+export function costsOf(pace: Pick<Pace, "spend" | "refuse">) {
   const told = (principal: Principal, take: (user: string) => void): void => {
     const user = pacedAs(principal);
     if (user !== null) take(user);
   };
   return {
-    spend: (principal, bytes) => told(principal, (user) => pace.spend(user, bytes)),
-    refuse: (principal) => told(principal, (user) => pace.refuse(user)),
+    spend: (principal: Principal, bytes: number) => told(principal, (user) => pace.spend(user, bytes)),
+    refuse: (principal: Principal) => told(principal, (user) => pace.refuse(user)),
   };
 }
 
 /** Of a deployment that is set to have no limits. */
-export const NO_COSTS: Costs = { spend: () => undefined, refuse: () => undefined };
+export const NO_COSTS = { spend: () => undefined, refuse: () => undefined };
 
 /** The same limit, asked once it is the caller's turn: what is refused here costs no question. */
 export function paceRequests(limit: LimitRequests, pace: Pick<Pace, "admit">): LimitRequests {

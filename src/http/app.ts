@@ -1,7 +1,6 @@
 /** The HTTP surface, assembled. */
 
 import { type Context, Hono } from "hono";
-import type { Costs } from "../access/pace.ts";
 import type { Readiness } from "../contracts/health.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { askAgent } from "../service/agent.ts";
@@ -17,7 +16,7 @@ import { checkAddress } from "./middleware/check-address.ts";
 import { checkHost } from "./middleware/check-host.ts";
 import { hardenAnswer } from "./middleware/harden-answer.ts";
 import { identifyRequest } from "./middleware/identify-request.ts";
-import { limitRequests } from "./middleware/limit-requests.ts";
+import { type Costs, limitRequests } from "./middleware/limit-requests.ts";
 import { recordRequest } from "./middleware/record-request.ts";
 import { tellVersion } from "./middleware/tell-version.ts";
 import { openApiDocument } from "./openapi.ts";

@@ -1,8 +1,15 @@
 import { createMiddleware } from "hono/factory";
-import type { Costs } from "../../access/pace.ts";
 import { MAX_BODY_BYTES } from "../../contracts/limits.ts";
 import type { Principal } from "../../contracts/principal.ts";
 import type { HttpEnv } from "../env.ts";
+
+/** What a surface tells of requests, for whoever comes after them. */
+export interface Costs {
+  /** Bytes that a caller sent, or had made. */
+  spend(principal: Principal, bytes: number): void;
+  /** That what a caller sent was refused for what it was. */
+  refuse(principal: Principal): void;
+}
 
 /**
  * What is refused for what was sent. Not those that tell of a state: whether something is there yet, or still, a sound client may ask as often as
