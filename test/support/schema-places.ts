@@ -91,7 +91,8 @@ function shapeOf(schema: z.core.$ZodType, path: string, given: Planted): Shape {
     case "catch":
       return shapeOf(def.innerType, path, given);
     case "pipe":
-      return shapeOf(def.in, path, given);
+      // What comes before a check (z.preprocess) takes what the check takes.
+      return shapeOf(def.in instanceof z.ZodTransform ? def.out : def.in, path, given);
     case "lazy":
       return shapeOf(def.getter(), path, given);
     case "string":
