@@ -7,8 +7,9 @@ import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 const WAITING_WORKERS = 4;
 
 /**
- * Two groups, one after the other: what shares the one workerd, then all else, in what the services leave of the cores. Times to fail after are many times what a test
- * takes: they end what hangs, and judge no machine.
+ * Two groups, one after the other: what shares the one workerd, then all else, in what the services leave of the cores. `npm test` runs
+ * those in Node beside those in workerd (scripts/check/vitest-run.ts). Times to fail after are many times what a test takes: they end
+ * what hangs, and judge no machine.
  */
 export default defineConfig({
   // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this
@@ -24,6 +25,8 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           environment: "node",
+          // To load the modules anew for each file takes longer than most files do.
+          isolate: false,
           testTimeout: 60_000,
           maxWorkers: WAITING_WORKERS,
           sequence: { groupOrder: 2, shuffle: { tests: true } },

@@ -1,5 +1,5 @@
 import { describeCheck, runChecks } from "./check/steps.ts";
-import { runVitest } from "./check/vitest-run.ts";
+import { runAllTests, runVitest } from "./check/vitest-run.ts";
 
 const HELP = `npm test                       the checks (format, lint, types, imports) and all tests
 npm test -- FILTER…            the tests whose file names match, without the checks
@@ -9,8 +9,9 @@ const args = process.argv.slice(2);
 if (args.includes("--help")) {
   console.log(HELP);
 } else {
-  const checks = args.length === 0 ? await runChecks((result) => console.log(describeCheck(result))) : [];
-  const tests = await runVitest(args);
+  const isWhole = args.length === 0;
+  const checks = isWhole ? await runChecks((result) => console.log(describeCheck(result))) : [];
+  const tests = isWhole ? await runAllTests() : await runVitest(args);
   for (const name of tests.skipped) console.log(`skipped: ${name}`);
   const failedChecks = checks.filter((check) => !check.passed);
   for (const check of failedChecks) console.log(`failed check: ${check.name} (see above, or: npm run check)`);

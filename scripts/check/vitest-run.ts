@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { readJsonFile } from "../dev/files.ts";
@@ -16,14 +16,51 @@ export interface TestCounts {
   skipped: string[];
 }
 
+/**
+ * All projects, stage by stage, those of one stage side by side: the tests in workerd share its one thread, and leave the other core to
+ * those in Node. What waits for services comes last, with the cores for itself.
+ */
+const STAGES = [[["worker"], ["unit"]], [["system", "fuzz", "crash"]]];
+
+/** Runs all tests. */
+export async function runAllTests(): Promise<TestCounts> {
+  const counts: TestCounts[] = [];
+  for (const stage of STAGES) {
+    const runs = stage.map((projects, index) =>
+      runVitest(
+        projects.map((name) => `--project=${name}`),
+        { holdsOutput: index > 0 },
+      ),
+    );
+    counts.push(...(await Promise.all(runs)));
+  }
+  return {
+    passed: counts.reduce((sum, { passed }) => sum + passed, 0),
+    failed: counts.reduce((sum, { failed }) => sum + failed, 0),
+    skipped: counts.flatMap(({ skipped }) => skipped),
+  };
+}
+
+export interface RunOptions {
+  /** What it prints is printed when it is over, since another run prints meanwhile. */
+  readonly holdsOutput?: boolean;
+}
+
 /** Runs vitest in a process of its own, so that a crash of it is counted, not suffered. */
-export async function runVitest(args: string[]): Promise<TestCounts> {
+export async function runVitest(args: string[], { holdsOutput = false }: RunOptions = {}): Promise<TestCounts> {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-report-"));
   const report = path.join(directory, "report.json");
+  const held = path.join(directory, "output");
+  const output = holdsOutput ? openSync(held, "w") : "inherit";
   try {
-    const code = await spawnVitest([...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`]);
+    const options = [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const code = await spawnVitest(options, output);
     return countResults(readJsonFile(report), code);
   } finally {
+    if (output !== "inherit") {
+      closeSync(output);
+      process.stdout.write(readFileSync(held));
+    }
     rmSync(directory, { recursive: true, force: true });
   }
 }
@@ -48,11 +85,11 @@ export function countResults(report: unknown, exitCode: number | null): TestCoun
   return counts;
 }
 
-async function spawnVitest(args: string[]): Promise<number | null> {
+async function spawnVitest(args: string[], output: number | "inherit"): Promise<number | null> {
   const vitest = path.join(projectRoot, "node_modules/vitest/vitest.mjs");
   const child = spawn(process.execPath, ["--no-warnings", vitest, "run", ...args], {
     cwd: projectRoot,
-    stdio: "inherit",
+    stdio: ["inherit", output, output],
   });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
