@@ -74,7 +74,8 @@ export const VARIABLES = {
     .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
     .prefault("on")
     .register(variableFacts, {
-      meaning: "`on` or `off`: whether requests are counted by the limits of `wrangler.toml`",
+      meaning:
+        "`on` or `off`: whether requests are counted by the limits of `wrangler.toml`, and those of users take turns",
       local: "`off`",
     }),
   THREADKEEP_AUDIT_DAYS: wholeNumber(
