@@ -20,7 +20,7 @@ const UNIT_MS = 1_000 / PACED_UNITS_PER_SECOND;
 /** No debt is larger, however large one request was: whoever comes next waits no longer than anybody does. */
 const MAX_DEBT_UNITS = MAX_PACED_WAIT_MS / UNIT_MS;
 
-interface Purse {
+interface Bucket {
   /** Below nothing: what is owed. */
   units: number;
   at: number;
@@ -31,11 +31,11 @@ export interface PaceOptions {
   readonly wait?: (ms: number) => Promise<void>;
 }
 
-/** What this isolate, or this object, has of each user's. Nothing is asked or written: it costs a look into a map. */
+/** A token bucket for each user, in the memory of this isolate or object. Nothing is asked or written: a request costs one look into a map. */
 export class Pace {
   readonly #now: () => number;
   readonly #wait: (ms: number) => Promise<void>;
-  readonly #purses = new Map<string, Purse>();
+  readonly #buckets = new Map<string, Bucket>();
 
   constructor({ now = Date.now, wait = sleep }: PaceOptions = {}) {
     this.#now = now;
@@ -44,10 +44,10 @@ export class Pace {
 
   /** Resolves when it is the turn of one more request of the user, after those that came before it. Throws `rate_limited` if that is too long. */
   async admit(user: string): Promise<void> {
-    const purse = this.#purseOf(user);
-    const waitMs = (1 - purse.units) * UNIT_MS;
+    const bucket = this.#bucketOf(user);
+    const waitMs = (1 - bucket.units) * UNIT_MS;
     if (waitMs > MAX_PACED_WAIT_MS + UNIT_MS) throw rateLimited("this user");
-    purse.units -= 1;
+    bucket.units -= 1;
     if (waitMs > 0) await this.#wait(waitMs);
   }
 
@@ -63,18 +63,18 @@ export class Pace {
 
   #take(user: string, units: number): void {
     if (units === 0) return;
-    const purse = this.#purseOf(user);
-    purse.units = Math.max(Math.min(purse.units, -MAX_DEBT_UNITS), purse.units - units);
+    const bucket = this.#bucketOf(user);
+    bucket.units = Math.max(Math.min(bucket.units, -MAX_DEBT_UNITS), bucket.units - units);
   }
 
-  #purseOf(user: string): Purse {
+  #bucketOf(user: string): Bucket {
     const now = this.#now();
-    const known = this.#purses.get(user);
+    const known = this.#buckets.get(user);
     if (known === undefined) {
-      if (this.#purses.size >= MAX_KNOWN) this.#forget(now);
-      const purse = { units: PACED_BURST_UNITS, at: now };
-      this.#purses.set(user, purse);
-      return purse;
+      if (this.#buckets.size >= MAX_KNOWN) this.#forget(now);
+      const bucket = { units: PACED_BURST_UNITS, at: now };
+      this.#buckets.set(user, bucket);
+      return bucket;
     }
     known.units = Math.min(PACED_BURST_UNITS, known.units + (now - known.at) / UNIT_MS);
     known.at = now;
@@ -83,12 +83,12 @@ export class Pace {
 
   /** Those who are as if nothing were known of them; of users without number the oldest, too. */
   #forget(now: number): void {
-    for (const [user, { units, at }] of this.#purses) {
-      if (units + (now - at) / UNIT_MS >= PACED_BURST_UNITS) this.#purses.delete(user);
+    for (const [user, { units, at }] of this.#buckets) {
+      if (units + (now - at) / UNIT_MS >= PACED_BURST_UNITS) this.#buckets.delete(user);
     }
-    for (const oldest of this.#purses.keys()) {
-      if (this.#purses.size < MAX_KNOWN) break;
-      this.#purses.delete(oldest);
+    for (const oldest of this.#buckets.keys()) {
+      if (this.#buckets.size < MAX_KNOWN) break;
+      this.#buckets.delete(oldest);
     }
   }
 }
