@@ -3,8 +3,11 @@ import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery
 import { giveBack } from "./give-back.ts";
 import { reportRecovery, settleOver } from "./report.ts";
 
-/** Rounds of one delivery at most: a guard against going round for ever. What is left is sent again. */
-const MAX_ROUNDS = 1_000;
+/**
+ * Copies that one delivery tells: each is a request at least, and the platform allows an invocation a thousand. The next one goes on from
+ * there.
+ */
+const MAX_TOLD = 500;
 
 /**
  * Tells the copies of a session what was erased in it, and copies of theirs as they name them, until each has erased it too, in the
@@ -14,28 +17,32 @@ export async function eraseCopies(delivery: Delivery, parts: PipelineParts): Pro
   const { job } = delivery;
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
-  let afterRow = 0;
-  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+  let afterRow: number | undefined;
+  for (let copies = 0; copies < MAX_TOLD;) {
     const read = await session.readOwedErasures(jobId, incarnation, afterRow);
     if (read === null) {
       await settleOver(parts, delivery);
       return ACK;
     }
-    if (read.owed.length === 0) break;
+    if (read.owed.length === 0) {
+      await session.waitForCopies(jobId, incarnation);
+      return ACK;
+    }
     // One copy that is out of reach holds up none of the others.
     const told = await Promise.allSettled(read.owed.map((owed) => tell(owed, job, parts)));
     const answers = told.map((one) => (one.status === "fulfilled" ? one.value : null));
     const confirmed = read.owed.filter((_, index) => answers[index]?.isConfirmed === true);
     const rows = confirmed.flatMap((owed) => owed.rows);
     const further = answers.flatMap((answer) => answer?.further ?? []);
-    const hasFailedSince = await session.confirmCopyErasures(jobId, incarnation, rows, further);
+    const hasFailedSince = await session.confirmCopyErasures(jobId, incarnation, rows, further, read.lastRow);
     const failed = told.find((one) => one.status === "rejected");
     // The rest is told again after a pause that grows: thrown on, it would be taken for a session that is out of reach itself.
     if (failed !== undefined) return giveBack(job, failed.reason, parts);
     await reportRecovery(parts, job, read.hasFailed || hasFailedSince);
     afterRow = read.lastRow;
+    copies += read.owed.length;
   }
-  await session.waitForCopies(jobId, incarnation);
+  await session.putOff(jobId, incarnation, { afterMs: 0, hasProgressed: true });
   return ACK;
 }
 

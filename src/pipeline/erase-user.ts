@@ -11,6 +11,8 @@ import { clearFailure, reasonOf, reportFailure } from "./report.ts";
 
 /** A delivery that erased for so long makes room for others. The directory sends another. */
 const MAX_ERASING_MS = 10_000;
+/** The same of one that asked so many sessions: the platform allows an invocation a thousand requests. */
+const MAX_ASKED = 750;
 
 /** Sessions that the archive names at a time. */
 const FOUND_AT_ONCE = 1_000;
@@ -25,7 +27,7 @@ export async function eraseUser(job: UserJobMessage, given: PipelineParts): Prom
   const traceIds = traceId === undefined ? [] : [traceId];
   const parts: PipelineParts = { ...given, withDatabase: (body) => given.withDatabase(body, traceIds) };
   try {
-    for (;;) {
+    for (let asked = 0; ;) {
       const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
       if (step === null) return ACK;
       if (step.next === "places") {
@@ -34,7 +36,8 @@ export async function eraseUser(job: UserJobMessage, given: PipelineParts): Prom
         return ACK;
       }
       await (step.next === "wipe" ? wipe(step.sessions, job, parts) : look(step.sessions, job, parts));
-      if (Date.now() - startedAt > MAX_ERASING_MS) return ACK;
+      asked += step.sessions.length;
+      if (Date.now() - startedAt > MAX_ERASING_MS || asked > MAX_ASKED) return ACK;
     }
   } catch (error) {
     const reason = `erasure: ${reasonOf(error)}`;

@@ -4,6 +4,8 @@ import { reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /** A delivery that copied for so long makes room for others, and comes again at once. */
 const MAX_COPY_MS = 10_000;
+/** The same of one that copied so many pages: each is two requests, and the platform allows an invocation a thousand. */
+const MAX_PAGES = 250;
 
 /** Copies a fork from its source, page by page. It goes on from wherever an earlier delivery got to. */
 export async function copyFork(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
@@ -17,9 +19,9 @@ export async function copyFork(delivery: Delivery, parts: PipelineParts): Promis
     return ACK;
   }
   let { hasFailed } = step;
-  while (step !== null && step !== "known") {
+  for (let pages = 0; step !== null && step !== "known"; pages += 1) {
     ({ hasFailed } = step);
-    if (Date.now() - startedAt > MAX_COPY_MS) {
+    if (pages >= MAX_PAGES || Date.now() - startedAt > MAX_COPY_MS) {
       await settleLate(parts, job);
       await fork.putOff(jobId, incarnation, { afterMs: 0, hasProgressed: true });
       return ACK;

@@ -49,6 +49,8 @@ export interface DirectoryClient {
   remove(ref: SessionRef, grantedAt: number): Promise<Removal>;
   /** A removal took it off the lists, and a life of it was found after all. Idempotent. */
   relist(ref: SessionRef, metadata: Metadata): Promise<void>;
+  /** What was registered by this word is not whole after all: no list shows it until it is registered anew. Idempotent. */
+  hide(ref: SessionRef, grantedAt: number): Promise<void>;
   /** @param grantedAt the newest word that the life whose metadata it is had heard of */
   setMetadata(ref: SessionRef, metadata: Metadata, change: MetadataChange): Promise<void>;
   /**
@@ -110,6 +112,7 @@ type DirectoryStub = DurableObjectStub &
     | "chargeExport"
     | "chargeUser"
     | "forgetAuditKey"
+    | "hide"
     | "list"
     | "register"
     | "relist"
@@ -145,6 +148,7 @@ export function createDirectoryClient(
     remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
     setExpired: async (ref, isExpired, decidedAt, grantedAt) =>
       (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt, grantedAt),
+    hide: async (ref, grantedAt) => (await stubOf(ref)).hide(ref.session, grantedAt),
     relist: async (ref, metadata) => (await stubOf(ref)).relist(ref.session, metadata),
     setMetadata: async (ref, metadata, change) => (await stubOf(ref)).setMetadata(ref.session, metadata, change),
     standing: async (ref) => (await stubOf(ref)).standing(ref.session),

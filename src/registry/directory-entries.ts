@@ -256,6 +256,15 @@ export class DirectoryEntries {
     );
   }
 
+  /** Takes an entry off the lists whose session is not there yet after all, unless a later word was given for it. */
+  hide(session: string, grantedAt: number): void {
+    this.#sql.exec(
+      "UPDATE sessions SET is_arriving = 1, metadata = '{}' WHERE session = ? AND granted_at = ?",
+      session,
+      grantedAt,
+    );
+  }
+
   /** An entry of a later life keeps its own, and one that has a later change of the same life keeps that. */
   setMetadata(session: string, metadata: Metadata, { grantedAt, rev }: MetadataChange): void {
     this.#sql.exec(

@@ -217,6 +217,11 @@ export class Directory extends DurableObject<DirectoryEnv> {
     if (this.#entries.isThere) this.#entries.relist(session, metadata);
   }
 
+  /** What was registered by this word is not whole after all. Idempotent; the erasure of its user finds it still. */
+  async hide(session: string, grantedAt: number): Promise<void> {
+    if (this.#entries.isThere) this.#entries.hide(session, grantedAt);
+  }
+
   /** Of two changes that cross on their way the later one stands. Idempotent. */
   async setMetadata(session: string, metadata: Metadata, change: MetadataChange): Promise<void> {
     if (this.#entries.isThere) this.#entries.setMetadata(session, metadata, change);

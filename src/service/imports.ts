@@ -144,14 +144,26 @@ async function begin(
 async function complete(call: Call, ref: SessionRef, importId: string): Promise<ImportResult> {
   const found = await standing(call, ref, importId);
   const { createdAt, metadata, incarnation, finished } = found;
-  if (finished !== null) return toResult(ref, finished);
+  if (finished !== null) {
+    // Whoever ended it may have broken off before the list told of it as it is.
+    await call.parts.directory.renew(ref, metadata, found.grantedAt);
+    return toResult(ref, finished);
+  }
   unwrap(await call.parts.sessions.get(ref).checkImport(incarnation));
   // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
   const grant = await call.parts.directory.register(ref, createdAt, metadata, found.grantedAt);
-  const result = unwrap(await call.parts.sessions.get(ref).finishImport(incarnation, grant.grantedAt));
+  const ended = await call.parts.sessions.get(ref).finishImport(incarnation, grant.grantedAt);
+  if (!ended.ok) await hideIfUnfinished(call, ref, grant.grantedAt);
+  const result = unwrap(ended);
   // Only now the entry is this session's: another may have begun under its id, and ended the import.
   await renewIfKnown(call, ref, grant, metadata);
   return toResult(ref, result);
+}
+
+/** What filled up meanwhile, such as the tenant's day, may have room again before the import is given up: until then no list shows it. */
+async function hideIfUnfinished(call: Call, ref: SessionRef, grantedAt: number): Promise<void> {
+  const living = await call.parts.sessions.get(ref).listing();
+  if (living !== null && !living.isListed) await call.parts.directory.hide(ref, grantedAt);
 }
 
 /** Leaves nothing. What cannot be reached now gives the import up by itself. */

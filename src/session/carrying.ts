@@ -4,7 +4,6 @@ import type { KeptItem } from "../contracts/summary.ts";
 import { firstWithin, firstWithinBytes, itemBytes, itemsTokens, newestFirst, withoutDoubles } from "../memory/items.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange } from "./feed-changes.ts";
-import type { Heard } from "./lineage-store.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -139,7 +138,6 @@ export function carryOver(
   const isUnderWay = summarizing?.state === "owed" && (summarizing.lease !== null || isBegun);
   if (isUnderWay) return false;
   const isAnew = origin.state === "stale";
-  const heard = isAnew ? store.lineage.heard() : store.lineage.takeHeard();
   store.jobs.delete(jobId);
   const items = given === null ? [] : given.items.map((item) => ofOrigin(item, origin, given.origins));
   if (isAnew) {
@@ -149,8 +147,13 @@ export function carryOver(
   }
   const newest = store.summaries.newest();
   if (isAnew && newest !== null) oweArchive(store, session, newId, now, true);
-  if (given === null || heard.some(({ source, what }) => source.incarnation === origin.incarnation && what === "all")) {
+  // Of what was carried over before, what was heard stays: it is told again.
+  const forgetHeard = (): void => {
+    if (!isAnew) store.lineage.forgetHeard();
+  };
+  if (given === null || store.lineage.isHeard(origin, [])) {
     store.lineage.putOrigin({ ...origin, state: "lost" });
+    forgetHeard();
     return true;
   }
   for (const further of given.origins) store.lineage.putOrigin(further);
@@ -158,8 +161,10 @@ export function carryOver(
   else store.lineage.putOrigin({ ...origin, state: "done", throughSeq: given.throughSeq });
   const current = newest === null ? [] : store.summaries.items(newest.version);
   const room = settingsOf(session).summaryMaxTokens - itemsTokens(current);
-  const isErased = erasedBy(heard);
+  const isErased = ({ sourceIncarnation = "", sourceSeqs }: KeptItem): boolean =>
+    store.lineage.isHeard({ incarnation: sourceIncarnation }, sourceSeqs);
   const candidates = items.filter((item) => item.status === "current" && !isErased(item));
+  forgetHeard();
   const fitting = firstWithin(withoutDoubles(candidates, current), room);
   const bytesLeft = MAX_SUMMARY_BYTES - current.reduce((sum, item) => sum + itemBytes(toKeptItem(item)), 0);
   const kept = firstWithinBytes(fitting.kept, bytesLeft);
@@ -210,12 +215,11 @@ function ofOrigin(item: KeptItem, origin: OriginRow, further: readonly OriginRow
 /** What was carried over and is held no longer goes, from every version. */
 function deleteAllBut(store: SessionStore, held: readonly KeptItem[]): void {
   const left = new Set(held.map(statementOf));
-  store.summaries.deleteItems(
-    store.summaries
-      .carriedItems()
-      .filter((item) => !left.has(statementOf(item)))
-      .map(({ id }) => id),
-  );
+  for (let page = store.summaries.carriedItems(0); page.length > 0;) {
+    const gone = page.filter(({ item }) => !left.has(statementOf(item)));
+    store.summaries.deleteItems(gone.map(({ item }) => item.id));
+    page = store.summaries.carriedItems(page.at(-1)?.row ?? Number.MAX_SAFE_INTEGER);
+  }
   countAnew(store);
 }
 
@@ -228,14 +232,4 @@ function bySource(a: KeptItem, b: KeptItem): number {
   const [one = "", other = ""] = [a.sourceSession, b.sourceSession];
   if (one !== other) return one < other ? -1 : 1;
   return (a.sourceSeqs[0] ?? 0) - (b.sourceSeqs[0] ?? 0);
-}
-
-/** Whether an item rests on anything that was heard to be erased. */
-function erasedBy(heard: readonly Heard[]): (item: KeptItem) => boolean {
-  const byLife = Map.groupBy(heard, ({ source }) => source.incarnation);
-  return ({ sourceIncarnation = "", sourceSeqs }) =>
-    (byLife.get(sourceIncarnation) ?? []).some(({ what }) => {
-      if (what === "all") return true;
-      return sourceSeqs.some((seq) => (typeof what === "number" ? seq === what : seq <= what.throughSeq));
-    });
 }

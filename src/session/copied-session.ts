@@ -364,8 +364,12 @@ export abstract class CopiedSession extends MaintainedSession {
 
   /** Whether an import may end now: all of its file is in, and its tenant has room for it. No list need show it before. */
   async checkImport(incarnation: string): Promise<Outcome<null>> {
-    return this.shell.read(() => {
-      if (this.#finished(incarnation) === null) this.#endingImport(incarnation);
+    return this.shell.answer(() => {
+      if (this.#finished(incarnation) !== null) return null;
+      const { progress } = this.#endingImport(incarnation);
+      const { copying } = this.#importing(incarnation);
+      this.shell.store.setCopying({ ...copying, progress: { ...progress, isEnding: true } });
+      this.shell.forgetRow();
       return null;
     });
   }
@@ -438,6 +442,11 @@ export abstract class CopiedSession extends MaintainedSession {
   async abandonImport(incarnation: string, grantedAt = 0): Promise<number | null> {
     const session = this.shell.existing();
     if (session?.incarnation !== incarnation || session.copying === null) return null;
+    // Whoever broke off may have had it listed by a word that is known to nobody: what erases it sees to the list until that is right.
+    if (session.copying.kind === "import" && session.copying.progress.isEnding === true) {
+      this.shell.transact(() => this.eraseWhole(session));
+      return null;
+    }
     this.shell.transact(() => {
       this.shell.search.drop();
       this.shell.store.wipe(Date.now());

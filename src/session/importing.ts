@@ -24,7 +24,6 @@ import {
 import { itemBytes, itemsTokens, itemTokens, ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
 import { seqOfServerId, serverId } from "./append.ts";
-import type { Heard } from "./lineage-store.ts";
 import type { Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
@@ -92,7 +91,6 @@ class Saving {
   readonly #items: ImportedItems;
   readonly #evidenceBefore: number;
   #progress: ImportProgress;
-  #heard: readonly Heard[] | null = null;
   /** The version that the last item began in. */
   #begun: SummaryRow | null = null;
   /** What the messages hold; null until it is asked for, or if it changed since. */
@@ -269,20 +267,14 @@ class Saving {
   #isVouched({ sourceSession = "", sourceSeqs }: ItemLine, vouchedBy: Life | undefined): boolean {
     if (vouchedBy === undefined || vouchedBy.session !== sourceSession) return false;
     const { lineage } = this.#store;
-    const heard = (this.#heard ??= lineage.heard());
     const { incarnation } = vouchedBy;
-    if (heard.some(({ source, what }) => source.incarnation === incarnation && isAmong(sourceSeqs, what))) return false;
+    if (lineage.isHeard(vouchedBy, sourceSeqs)) return false;
     const origins = lineage.origins();
     if (origins.some((known) => known.incarnation === incarnation)) return true;
     if (origins.length >= MAX_IMPORT_SOURCE_SESSIONS) return false;
     lineage.putOrigin({ ...vouchedBy, kind: "further", throughSeq: 0, state: "done" });
     return true;
   }
-}
-
-function isAmong(seqs: readonly Seq[], what: Heard["what"]): boolean {
-  if (what === "all") return true;
-  return seqs.some((seq) => (typeof what === "number" ? seq === what : seq <= what.throughSeq));
 }
 
 const OVERFULL = `is more than a session holds: ${MAX_MESSAGES_PER_SESSION} messages and ${MAX_BYTES_PER_SESSION} bytes`;
@@ -407,7 +399,7 @@ export function finishImport(
 ): FinishedImport {
   const standing = withoutHollowSummary(store, progress);
   const newest = store.summaries.newest();
-  store.lineage.takeHeard();
+  store.lineage.forgetHeard();
   store.setCopying(null);
   const messages = store.messages.head()?.seq ?? 0;
   const finished = { id: progress.id, messages, ...standing };

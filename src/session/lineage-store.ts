@@ -20,12 +20,6 @@ function whatOf(seq: Seq, throughSeq: Seq): What {
   return throughSeq === 0 ? seq : { throughSeq };
 }
 
-/** What was heard to be erased of a life. */
-export interface Heard {
-  readonly source: Life;
-  readonly what: What;
-}
-
 /** A session that took something from this one. */
 export interface Copy {
   readonly session: string;
@@ -100,23 +94,23 @@ export class LineageStore {
     return rowsWritten > 0;
   }
 
-  heard(): Heard[] {
-    return this.#sql
-      .exec(
-        "SELECT DISTINCT session, incarnation, seq, through_seq FROM heard_erasures_of_lives ORDER BY session, incarnation, seq",
-      )
-      .toArray()
-      .map((row) => ({
-        source: { session: text(row["session"]), incarnation: text(row["incarnation"]) },
-        what: whatOf(number(row["seq"]), number(row["through_seq"])),
-      }));
+  /** Whether all of a life was heard to be erased, or any of these messages of it. */
+  isHeard({ incarnation }: Pick<Life, "incarnation">, seqs: readonly Seq[]): boolean {
+    const found = this.#sql.exec(
+      `SELECT 1 FROM heard_erasures_of_lives WHERE incarnation = ?1 AND (
+         (seq = ${EVERY_SEQ} AND through_seq = 0)
+         OR (through_seq > 0 AND through_seq >= ?2)
+         OR (through_seq = 0 AND seq IN (SELECT value FROM json_each(?3))))
+       LIMIT 1`,
+      incarnation,
+      seqs.reduce((lowest, seq) => Math.min(lowest, seq), Number.MAX_SAFE_INTEGER),
+      JSON.stringify(seqs),
+    );
+    return found.toArray().length > 0;
   }
 
-  /** The same, and forgets it. */
-  takeHeard(): Heard[] {
-    const heard = this.heard();
+  forgetHeard(): void {
     this.#sql.exec("DELETE FROM heard_erasures_of_lives");
-    return heard;
   }
 
   // What was taken from it
@@ -132,7 +126,7 @@ export class LineageStore {
   }
 
   /** By name, those after one. */
-  copies(after = "", limit: number = Number.MAX_SAFE_INTEGER): Copy[] {
+  copies(after: string, limit: number): Copy[] {
     return this.#sql
       .exec("SELECT session, through_seq FROM copies WHERE session > ? ORDER BY session LIMIT ?", after, limit)
       .toArray()
@@ -144,6 +138,30 @@ export class LineageStore {
   }
 
   // What copies have yet to be told, or to confirm
+
+  /**
+   * The same for every copy that has it: of messages those that took them, of all else every one. However many there are, none is read.
+   * @param isOfOwn messages of this session are meant, of which each copy took those through one of them
+   */
+  oweEveryCopy({ source, what, via }: Omit<OwedErasure, "copy">, isOfOwn: boolean, root: string): void {
+    const [seq, throughSeq] = columnsOf(what);
+    this.#sql.exec(
+      `INSERT OR IGNORE INTO owed_erasures_of_lives
+         (copy, source_session, source_incarnation, seq, through_seq, via_session, via_incarnation, root)
+       SELECT session, ?1, ?2, ?3, CASE WHEN ?9 THEN min(?5, coalesce(copies.through_seq, ?5)) ELSE ?5 END, ?6, ?7, ?8
+       FROM copies WHERE ?10 = 0 OR copies.through_seq IS NULL OR copies.through_seq >= ?4`,
+      source.session,
+      source.incarnation,
+      seq,
+      seq,
+      throughSeq,
+      via?.session ?? "",
+      via?.incarnation ?? "",
+      root,
+      isOfOwn && throughSeq > 0 ? 1 : 0,
+      isOfOwn && what !== "all" ? 1 : 0,
+    );
+  }
 
   /** Idempotent, also once the copy has confirmed it. @param root the life of this session that owes it */
   oweErasure({ copy, source, what, via }: OwedErasure, root: string): void {

@@ -144,9 +144,12 @@ export function tellCopies(
   newId: () => string,
   now: number,
 ): void {
-  const told = store.lineage.copies().flatMap((copy) => toldTo(copy, session, [erased]));
-  if (told.length === 0) return;
-  oweTelling(store, told, session.incarnation);
+  const { source, seqs, throughSeq, through } = erased;
+  const isOfOwn = source.incarnation === session.incarnation;
+  for (const what of seqs ?? [throughSeq === undefined ? ("all" as const) : { throughSeq }]) {
+    store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.incarnation);
+  }
+  if (!store.lineage.owesErasures()) return;
   const open = store.jobs.first("erase-copies");
   if (open === null) store.jobs.put(newJob("erase-copies", session.incarnation, newId(), 0, now, now));
   else store.jobs.put({ ...open, nextSendAt: open.failures > 0 ? open.nextSendAt : now });
@@ -198,12 +201,14 @@ function toldOf(rows: readonly OwedErasure[]): Erased[] {
 /**
  * Notes that copies erased what they were told, and what copies of theirs have to be told. The job goes when all have confirmed.
  * @param rows of what was confirmed
+ * @param throughRow the last of what was told
  */
 export function confirmCopyErasures(
   store: SessionStore,
   jobId: string,
   rows: readonly number[],
   further: readonly CopyErasures[],
+  throughRow: number,
   now: number,
 ): void {
   const job = store.jobs.byId(jobId);
@@ -211,7 +216,9 @@ export function confirmCopyErasures(
   store.lineage.confirmErasures(rows);
   oweTelling(store, further, job.incarnation);
   if (store.lineage.owesErasures()) {
-    if (rows.length > 0) store.jobs.put({ ...job, failures: 0, sends: 1, nextSendAt: now });
+    // The next delivery goes on from there: those who do not confirm hold up none of the others.
+    const told = { ...job, throughSeq: throughRow };
+    store.jobs.put(rows.length > 0 ? { ...told, failures: 0, sends: 1, nextSendAt: now } : told);
     return;
   }
   store.lineage.clearOwedErasures();
@@ -221,5 +228,6 @@ export function confirmCopyErasures(
 /** Every copy was told, and some have yet to hear from the archive, or to make a summary anew: they are asked again after a while. */
 export function waitForCopies(store: SessionStore, jobId: string, random: number, now: number): void {
   const job = store.jobs.byId(jobId);
-  if (job !== null) store.jobs.put({ ...job, failures: 0, nextSendAt: now + askAgainDelayMs(job.sends, random) });
+  if (job !== null)
+    store.jobs.put({ ...job, throughSeq: 0, failures: 0, nextSendAt: now + askAgainDelayMs(job.sends, random) });
 }

@@ -103,6 +103,8 @@ export interface ImportProgress {
   readonly evidence: number;
   /** The last line of all, once it is in. */
   readonly end: EndLine | null;
+  /** It was found that it may end: from then on a list may show it, though whoever is to end it breaks off. */
+  readonly isEnding?: true;
 }
 
 /** An import that is whole, for whoever asks again because the answer was lost. */

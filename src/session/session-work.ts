@@ -241,21 +241,22 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   /**
    * What the copies of this session have yet to erase, or to confirm; null if all have.
-   * @param afterRow where the round before ended
+   * @param afterRow where the round before ended; absent: where the delivery before did
    */
   async readOwedErasures(
     jobId: string,
     incarnation: string,
-    afterRow = 0,
+    afterRow?: number,
   ): Promise<{ owed: OwedCopyErasures[]; lastRow: number; hasFailed: boolean } | null> {
     const job = this.shell.owed(jobId, incarnation);
     if (job === null || this.shell.row() === null) return null;
-    return { ...readOwedErasures(this.shell.store, afterRow), hasFailed: mayBeListed(job) };
+    return { ...readOwedErasures(this.shell.store, afterRow ?? job.throughSeq), hasFailed: mayBeListed(job) };
   }
 
   /**
    * @param rows of what copies confirmed
    * @param further what copies of theirs have to be told
+   * @param throughRow the last of what was told
    * @returns whether operators may have the job on their lists
    */
   async confirmCopyErasures(
@@ -263,11 +264,12 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     incarnation: string,
     rows: readonly number[],
     further: readonly CopyErasures[],
+    throughRow = 0,
   ): Promise<boolean> {
     if (this.shell.owed(jobId, incarnation) === null) return false;
     const isKnown = mayBeKnown(this.shell.store, jobId);
     this.shell.transact(() => {
-      confirmCopyErasures(this.shell.store, jobId, rows, further, Date.now());
+      confirmCopyErasures(this.shell.store, jobId, rows, further, throughRow, Date.now());
       this.shell.arm();
     });
     await this.#vanishIfDone();

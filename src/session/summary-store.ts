@@ -36,6 +36,9 @@ export interface HiddenRange {
   readonly throughSeq: Seq;
 }
 
+/** Items of a page of what was carried over: each is a few KiB at most. */
+const CARRIED_PAGE_ROWS = 500;
+
 /** What an item holds, as it is stored. */
 const ITEM_BYTES = "octet_length(text) + octet_length(source_seqs)";
 
@@ -292,12 +295,16 @@ export class SummaryStore {
     return this.#deleteItems(`${OF_LIFE} AND ${cites}`, session, incarnation, value);
   }
 
-  /** Every item of every version that was carried over, whichever session it came from. */
-  carriedItems(): VersionedItem[] {
+  /** Items of any version that were carried over, whichever session they came from: a page of them, each with its place. */
+  carriedItems(afterRow: number): { readonly row: number; readonly item: VersionedItem }[] {
     return this.#sql
-      .exec(`SELECT * FROM items WHERE row > 0 AND to_version <> '${NEVER_BEGUN}' AND source_session IS NOT NULL`)
+      .exec(
+        `SELECT * FROM items WHERE row > max(?, 0) AND to_version <> '${NEVER_BEGUN}' AND source_session IS NOT NULL
+         ORDER BY row LIMIT ${CARRIED_PAGE_ROWS}`,
+        afterRow,
+      )
       .toArray()
-      .map(toItem);
+      .map((row) => ({ row: number(row["row"]), item: toItem(row) }));
   }
 
   /** Deletes items from every version. */

@@ -2,6 +2,20 @@ import type { Mutant } from "../../scripts/mutants/mutant.ts";
 
 export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
+    name: "copies are told of an erasure from the first on with each delivery",
+    file: "src/pipeline/erase-copies.ts",
+    replace: "rows, further, read.lastRow);",
+    by: "rows, further, 0);",
+    tests: ["unit/runtime/pipeline-jobs"],
+  },
+  {
+    name: "a fork is copied in one delivery, however many requests that takes",
+    file: "src/pipeline/fork.ts",
+    replace: "pages >= MAX_PAGES || ",
+    by: "",
+    tests: ["unit/runtime/pipeline-jobs"],
+  },
+  {
     name: "what a batch of sessions owes the archive is held all at once",
     file: "src/pipeline/archive.ts",
     replace: "unread.length > 0 && bytes < MAX_HELD_BYTES",

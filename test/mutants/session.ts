@@ -30,6 +30,20 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-append"],
   },
   {
+    name: "a copy is told of messages that it never took",
+    file: "src/session/lineage-store.ts",
+    replace: "copies.through_seq >= ?4",
+    by: "copies.through_seq >= 0",
+    tests: ["unit/runtime/session-summaries"],
+  },
+  {
+    name: "of what was carried over a page alone is held against its source",
+    file: "src/session/carrying.ts",
+    replace: "page = store.summaries.carriedItems(page.at(-1)?.row ?? Number.MAX_SAFE_INTEGER);",
+    by: "page = [];",
+    tests: ["unit/runtime/session-summaries"],
+  },
+  {
     name: "a page of a long history passes for all of it",
     file: "src/session/archiving.ts",
     replace: "if (isMore || isMoreSummaryOwed(store, delta.version)) {",
@@ -122,9 +136,9 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "of messages erased up to one, the items of the last are carried over",
-    file: "src/session/carrying.ts",
-    replace: "seq <= what.throughSeq",
-    by: "seq < what.throughSeq",
+    file: "src/session/lineage-store.ts",
+    replace: "through_seq >= ?2)",
+    by: "through_seq > ?2)",
     tests: ["unit/runtime/session-summaries"],
   },
   {

@@ -252,6 +252,109 @@ describe("a copy that goes with its source", () => {
   });
 });
 
+describe("a delivery that goes on for long", () => {
+  /** What an invocation may ask of the platform. */
+  const MAX_REQUESTS = 1_000;
+
+  /** A session's object whose every call is counted. */
+  function counted(methods: Record<string, (...given: unknown[]) => Promise<unknown>>) {
+    const calls = { all: 0, putOff: [] as unknown[] };
+    const session = Object.fromEntries(
+      Object.entries<(...given: unknown[]) => Promise<unknown>>({ putOff: async () => undefined, ...methods }).map(
+        ([name, method]) => [
+          name,
+          async (...given: unknown[]) => {
+            calls.all += 1;
+            if (name === "putOff") calls.putOff.push(given[2]);
+            return method(...given);
+          },
+        ],
+      ),
+    );
+    const { parts } = surroundings({
+      sessions: { get: () => session },
+      summarizer: {
+        summarize: async () => {
+          calls.all += 1;
+          return { model: "test", items: [] };
+        },
+      },
+    });
+    return { parts, calls };
+  }
+
+  const goesOn = [expect.objectContaining({ afterMs: 0, hasProgressed: true })];
+
+  it("copies so many pages of a fork, and the next goes on", async () => {
+    const step = { source: { session: "source", incarnation: "life" }, afterSeq: 0, throughSeq: 9, hasFailed: false };
+    const { parts, calls } = counted({
+      nextCopyStep: async () => step,
+      readCopyPage: async () => ({ changes: 0, rows: [], end: null }),
+      saveCopyPage: async () => step,
+    });
+    expect(await copyFork(delivery("fork"), parts)).toEqual(ACK);
+    expect(calls.all).toBeLessThan(MAX_REQUESTS);
+    expect(calls.putOff).toEqual(goesOn);
+  });
+
+  it("summarizes so many chunks, gives the lease back, and the next goes on", async () => {
+    const request = { previous: [], messages: [], maxTokens: 100 };
+    const step = { next: "call", lease: "lease", request, failures: 0, isUpgrade: false, isOverBudget: false };
+    const { parts, calls } = counted({ beginSummary: async () => step, saveAnswer: async () => step });
+    expect(await summarizeSession(delivery("summarize"), parts)).toEqual(ACK);
+    expect(calls.all).toBeLessThan(MAX_REQUESTS);
+    expect(calls.putOff).toEqual([expect.objectContaining({ afterMs: 0, lease: "lease", hasProgressed: true })]);
+  });
+
+  it("tells so many copies of an erasure, and the next goes on after them", async () => {
+    const [begun, through]: [unknown[], unknown[]] = [[], []];
+    const { parts, calls } = counted({
+      readOwedErasures: async (...[, , afterRow]: unknown[]) => {
+        begun.push(afterRow);
+        const from = Number(afterRow ?? 0);
+        const owed = Array.from({ length: 250 }, (_, at) => ({
+          copy: `copy-${from + at}`,
+          erased: [],
+          rows: [from + at],
+        }));
+        return { owed, hasFailed: false, lastRow: from + 250 };
+      },
+      eraseCopied: async () => ({ isGone: false, isConfirmed: false, grantedAt: 1, further: [], more: null }),
+      confirmCopyErasures: async (...[, , , , throughRow]: unknown[]) => {
+        through.push(throughRow);
+        return false;
+      },
+    });
+    expect(await eraseCopies(delivery("erase-copies"), parts)).toEqual(ACK);
+    expect(calls.all).toBeLessThan(MAX_REQUESTS);
+    expect([begun, through]).toEqual([
+      [undefined, 250],
+      [250, 500],
+    ]);
+    expect(calls.putOff).toEqual(goesOn);
+  });
+
+  it("erases so many sessions of a user, and the directory sends the next", async () => {
+    const asked: unknown[] = [];
+    const sessions = Array.from({ length: 50 }, (_, at) => `chat-${at}`);
+    const { parts } = surroundings({
+      sessions: {
+        get: () => ({
+          erase: async () => {
+            asked.push(1);
+            return { ok: true, value: null };
+          },
+        }),
+      },
+      users: { nextErasureStep: async () => ({ next: "wipe", sessions }), noteWiped: async () => undefined },
+    });
+    const job = { v: 1, kind: "erase-user", tenant: "acme", owner: "ada", jobId: "erasure" } as const;
+    expect(await eraseUser(job, parts)).toEqual(ACK);
+    expect(asked.length).toBeLessThan(MAX_REQUESTS);
+    expect(asked.length).toBeGreaterThan(500);
+  });
+});
+
 describe("the erasure of a user", () => {
   it.each([
     ["erased", ["erasure"]],

@@ -11,13 +11,15 @@ import {
   type NumberedLine,
   saveLines,
 } from "../../../src/session/importing.ts";
-import { tellCopies, upTo } from "../../../src/session/lineage.ts";
+import { LineageStore } from "../../../src/session/lineage-store.ts";
+import { confirmCopyErasures, tellCopies, upTo, waitForCopies } from "../../../src/session/lineage.ts";
 import { startOfDay } from "../../../src/session/quota.ts";
 import { oweRebuild } from "../../../src/session/rebuilding.ts";
 import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/redo.ts";
 import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summarizing.ts";
 import { readExportEnd, readExportHead } from "../../../src/session/transfer.ts";
 import { INCARNATION, itemOf, NodeSession, NOON } from "./node-session.ts";
+import { standIn } from "./stand-in.ts";
 
 const SAID = { kind: "fact", status: "current" } as const;
 
@@ -457,6 +459,51 @@ describe("a fork", () => {
     expect(session.job("erase-copies")).toBeDefined();
   });
 
+  it("of which there are thousands is told of an erasure without reading one of them", () => {
+    const session = withMessages(9);
+    for (let at = 0; at < 3_000; at += 1) session.store.lineage.putCopy(`copy-${at}`, at % 3 === 0 ? null : at % 9);
+    const own = { session: "chat", incarnation: INCARNATION };
+    const read: number[] = [];
+    const counting: Pick<SqlStorage, "exec"> = {
+      exec: (query, ...values) => {
+        const cursor = session.sql.exec<Record<string, SqlStorageValue>>(query, ...values);
+        const rows = cursor.toArray();
+        read.push(rows.length);
+        return session.sql.exec("SELECT value FROM json_each(?)", JSON.stringify(rows.map(() => 1)));
+      },
+    };
+    new LineageStore(standIn<SqlStorage>(counting)).oweEveryCopy(
+      { source: own, what: 4, via: null },
+      true,
+      INCARNATION,
+    );
+    expect(read).toEqual([0]);
+    const owed = session.store.lineage.owedErasures(0, 10_000);
+    expect(owed.every(({ copy, what }) => what === 4 && copy !== "copy-1")).toBe(true);
+    expect(owed).toHaveLength(
+      1_000 + Array.from({ length: 3_000 }, (_, at) => at).filter((at) => at % 3 !== 0 && at % 9 >= 4).length,
+    );
+    tellCopies(session.store, session.row, { source: own, seqs: null, throughSeq: 5 }, session.newId, NOON);
+    const ranges = session.store.lineage.owedErasures(0, 10_000).filter(({ what }) => typeof what === "object");
+    expect(new Set(ranges.map(({ what }) => JSON.stringify(what)))).toEqual(
+      new Set([1, 2, 4, 5].map((throughSeq) => JSON.stringify({ throughSeq }))),
+    );
+  });
+
+  it("goes on with the copies after those that an earlier delivery told", () => {
+    const session = withMessages(3);
+    const own = { session: "chat", incarnation: INCARNATION };
+    for (const copy of ["a", "b", "c"]) session.store.lineage.putCopy(copy, null);
+    tellCopies(session.store, session.row, { source: own, seqs: [2] }, session.newId, NOON);
+    const id = session.job("erase-copies")?.id ?? "";
+    confirmCopyErasures(session.store, id, [], [], 2, NOON);
+    expect(session.job("erase-copies")?.throughSeq).toBe(2);
+    waitForCopies(session.store, id, 0.5, NOON);
+    expect(session.job("erase-copies")?.throughSeq).toBe(0);
+    confirmCopyErasures(session.store, id, [1, 2, 3], [], 3, NOON);
+    expect(session.job("erase-copies")).toBeUndefined();
+  });
+
   it.each([
     [[1, 2, 3], 2, [1, 2]],
     [[3], 2, null],
@@ -498,6 +545,25 @@ describe("a session that continues another", () => {
     const version = session.store.summaries.newest()?.version ?? 0;
     return session.store.summaries.items(version).map(({ text }) => text);
   }
+
+  it("asks anew in pages, and keeps what is held there still of however many items", () => {
+    const session = new NodeSession();
+    session.append(["message number 0"]);
+    const carriedFrom = { sourceSession: SOURCE.session, sourceIncarnation: SOURCE.incarnation };
+    session.summarize(
+      1,
+      1,
+      Array.from({ length: 1_201 }, (_, at) => ({ text: `carried ${at}`, ...carriedFrom })),
+    );
+    session.store.lineage.putOrigin({ ...SOURCE, state: "stale" });
+    const { id } = session.owe("restore");
+    const lease = nextCarrying(session.store, id, () => "lease")?.lease ?? "";
+    const held = [1, 600, 1_200].map((at) => itemOf(`1.${at}`, { text: `carried ${at}` }));
+    const given = { throughSeq: 1, items: held, origins: [] };
+    expect(carryOver(session.store, session.row, id, lease, given, session.newId, NOON)).toBe(true);
+    const newest = session.store.summaries.newest()?.version ?? 0;
+    expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(held.map(({ text }) => text));
+  });
 
   it("begins with what still holds there", () => {
     expect(carried().toSorted()).toEqual(["fifth", "first", "second"]);
