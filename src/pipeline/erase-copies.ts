@@ -34,13 +34,15 @@ export async function eraseCopies(delivery: Delivery, parts: PipelineParts): Pro
     const confirmed = read.owed.filter((_, index) => answers[index]?.isConfirmed === true);
     const rows = confirmed.flatMap((owed) => owed.rows);
     const further = answers.flatMap((answer) => answer?.further ?? []);
-    const hasFailedSince = await session.confirmCopyErasures(jobId, incarnation, rows, further, read.lastRow);
     const failed = told.find((one) => one.status === "rejected");
+    copies += read.owed.length;
+    // Where this one stops only for its length, the next goes on from there.
+    const throughRow = failed === undefined && copies >= MAX_TOLD ? read.lastRow : 0;
+    const hasFailedSince = await session.confirmCopyErasures(jobId, incarnation, rows, further, throughRow);
     // The rest is told again after a pause that grows: thrown on, it would be taken for a session that is out of reach itself.
     if (failed !== undefined) return giveBack(job, failed.reason, parts);
     await reportRecovery(parts, job, read.hasFailed || hasFailedSince);
     afterRow = read.lastRow;
-    copies += read.owed.length;
   }
   await session.putOff(jobId, incarnation, { afterMs: 0, hasProgressed: true });
   return ACK;

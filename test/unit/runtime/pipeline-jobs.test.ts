@@ -329,7 +329,7 @@ describe("a delivery that goes on for long", () => {
     expect(calls.all).toBeLessThan(MAX_REQUESTS);
     expect([begun, through]).toEqual([
       [undefined, 250],
-      [250, 500],
+      [0, 500],
     ]);
     expect(calls.putOff).toEqual(goesOn);
   });
