@@ -7,9 +7,9 @@ import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 const WAITING_WORKERS = 4;
 
 /**
- * Two groups, one after the other: what shares the one workerd, then all else, in what the services leave of the cores. `npm test` runs
- * those in Node beside those in workerd (scripts/check/vitest-run.ts). Times to fail after are many times what a test takes: they end
- * what hangs, and judge no machine.
+ * Groups, one after the other: what shares the one workerd, what waits for services, and what computes in Node. `npm test` runs the last
+ * beside the first (scripts/check/vitest-run.ts). Times to fail after are many times what a test takes: they end what hangs, and judge
+ * no machine.
  */
 export default defineConfig({
   // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this
@@ -28,8 +28,7 @@ export default defineConfig({
           // To load the modules anew for each file takes longer than most files do.
           isolate: false,
           testTimeout: 60_000,
-          maxWorkers: WAITING_WORKERS,
-          sequence: { groupOrder: 2, shuffle: { tests: true } },
+          sequence: { groupOrder: 3, shuffle: { tests: true } },
         },
       },
       {
@@ -59,6 +58,7 @@ export default defineConfig({
           // One workerd for all files: to start one, and to load the Worker into it, takes longer than most files do. Each test names
           // its sessions anew, and so has its own.
           isolate: false,
+          setupFiles: ["test/support/worker-first-request.ts"],
           globalSetup: [
             "test/support/setup-postgres.ts",
             "test/support/setup-model.ts",
