@@ -132,8 +132,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "erasures-not-told-to-copies": [
     {
       file: "session/lineage.ts",
-      replace: "const told = store.lineage.copies().flatMap(",
-      by: "const told = store.lineage.copies().slice(0, 0).flatMap(",
+      replace: "store.lineage.oweEveryCopy({ source, what, via: through ?? null }, isOfOwn, session.incarnation);",
+      by: "void what;",
     },
   ],
   "expires-before-the-archive-confirmed": [
