@@ -30,7 +30,7 @@ export interface AssemblyInput {
   /** Messages at or below `atSeq` and after the summary, newest first, read only as far as they fit. */
   readonly newestFirst: Iterable<LogMessage>;
   /** What the summary covers no more, until the next one. */
-  readonly hidden: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
+  readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
   /** Older messages that may matter to the question, best first; null if nothing was asked. */
   readonly candidates: readonly RetrievedMessage[] | null;
   readonly maxTokens: TokenCount;
@@ -468,7 +468,7 @@ function nameOmitted(
   for (const seq of window.erasedSeqs) {
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
-  for (const range of input.hidden) omitted.push({ ...range, reason: "hidden" });
+  for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
   return joinRanges(omitted);
 }
 

@@ -171,7 +171,7 @@ export function readContext(
     atSeq,
     summary,
     newestFirst: sized(),
-    hidden: row === null ? [] : store.summaries.hiddenRanges(row.throughSeq, MAX_HIDDEN_RANGES),
+    hiddenSeqs: row === null ? [] : store.summaries.hiddenRanges(row.throughSeq, MAX_HIDDEN_RANGES),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     maxBytes,

@@ -218,7 +218,7 @@ export function inputOf(
     newestFirst: value.log.slice(value.summary?.throughSeq ?? 0).toReversed(),
     maxTokens,
     maxBytes,
-    hidden: [],
+    hiddenSeqs: [],
     candidates,
     summaryPending: false,
   };

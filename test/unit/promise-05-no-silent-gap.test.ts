@@ -97,7 +97,7 @@ describe("promise 5: no silent gap", () => {
       ],
       maxTokens: 300,
       maxBytes: MAX_CONTEXT_BYTES,
-      hidden: [],
+      hiddenSeqs: [],
       candidates: null,
       summaryPending: false,
     });
@@ -128,7 +128,7 @@ describe("promise 5: no silent gap", () => {
       newestFirst: log.toReversed(),
       maxTokens: 500,
       maxBytes: MAX_CONTEXT_BYTES,
-      hidden: [],
+      hiddenSeqs: [],
       candidates: null,
       summaryPending: true,
     });

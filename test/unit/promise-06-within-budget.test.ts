@@ -170,7 +170,7 @@ describe("promise 6: within budget", () => {
       newestFirst: log.toReversed(),
       maxTokens: 2_000,
       maxBytes: MAX_CONTEXT_BYTES,
-      hidden: [],
+      hiddenSeqs: [],
       candidates: null,
       summaryPending: false,
     });
@@ -222,7 +222,7 @@ describe("promise 6: within budget", () => {
           newestFirst: log.toReversed(),
           maxTokens,
           maxBytes: MAX_CONTEXT_BYTES,
-          hidden: [],
+          hiddenSeqs: [],
           candidates: null,
           summaryPending: false,
         });
@@ -255,7 +255,7 @@ describe("promise 6: within budget", () => {
         newestFirst: visible.toReversed(),
         maxTokens: 1_600,
         maxBytes: MAX_CONTEXT_BYTES,
-        hidden: [],
+        hiddenSeqs: [],
         candidates: null,
         summaryPending: false,
       });
