@@ -1,6 +1,6 @@
 /**
- * Spreads what one end user sends, so that whoever is served by the same thread hardly notices. The limits at the edge let a hundred requests
- * pass at once, and count a large one like a small one; here each waits until the thread has had time for others since the last.
+ * Paces the requests of each end user with a token bucket, so that other users of the same thread hardly notice them. The limits at the edge
+ * let a hundred requests of a user pass at once, and count a large one like a small one.
  */
 
 import {
@@ -13,15 +13,15 @@ import {
 import type { Principal } from "../contracts/principal.ts";
 import { countedAs, type LimitRequests, rateLimited } from "./rate-limit.ts";
 
-/** Users who are known at once, before those are forgotten who sent nothing for a while. */
+/** Buckets that are kept at once. Past that, those that are full again go first. */
 const MAX_KNOWN = 5_000;
-/** A request takes one, and one more for each so many bytes. */
+/** In this time a bucket gains one unit. */
 const UNIT_MS = 1_000 / PACED_UNITS_PER_SECOND;
-/** No debt is larger, however large one request was: whoever comes next waits no longer than anybody does. */
+/** The most that large bodies and refusals can take a bucket below zero: the next request waits `MAX_PACED_WAIT_MS` at most. */
 const MAX_DEBT_UNITS = MAX_PACED_WAIT_MS / UNIT_MS;
 
 interface Bucket {
-  /** Below nothing: what is owed. */
+  /** Below zero while requests wait, and after a large one. */
   units: number;
   at: number;
 }
@@ -42,7 +42,7 @@ export class Pace {
     this.#wait = wait;
   }
 
-  /** Resolves when it is the turn of one more request of the user, after those that came before it. Throws `rate_limited` if that is too long. */
+  /** Takes one unit, and resolves once the bucket has it. Throws `rate_limited` if that would take longer than `MAX_PACED_WAIT_MS`. */
   async admit(user: string): Promise<void> {
     const bucket = this.#bucketOf(user);
     const waitMs = (1 - bucket.units) * UNIT_MS;
@@ -51,12 +51,12 @@ export class Pace {
     if (waitMs > 0) await this.#wait(waitMs);
   }
 
-  /** Takes what bytes cost, in or out: those who come after pay for it with time. */
+  /** Takes the units of a body or an answer of so many bytes. The requests after it wait for them. */
   spend(user: string, bytes: number): void {
     this.#take(user, Math.floor(bytes / BYTES_PER_PACED_UNIT));
   }
 
-  /** Takes what a refusal costs beyond the request. */
+  /** Takes the extra units of a request that was refused for what it holds. */
   refuse(user: string): void {
     this.#take(user, PACED_UNITS_OF_A_REFUSAL);
   }
@@ -81,7 +81,7 @@ export class Pace {
     return known;
   }
 
-  /** Those who are as if nothing were known of them; of users without number the oldest, too. */
+  /** Drops the buckets that are full again, which say nothing; then the oldest, until there is room. */
   #forget(now: number): void {
     for (const [user, { units, at }] of this.#buckets) {
       if (units + (now - at) / UNIT_MS >= PACED_BURST_UNITS) this.#buckets.delete(user);
@@ -99,7 +99,7 @@ export function pacedAs(principal: Pick<Principal, "kind" | "id" | "owner" | "ti
   return tier === "user" ? `${principal.tenant}/${name}` : null;
 }
 
-/** Takes what a surface tells of its requests. */
+/** Charges the caller's bucket with what a surface reports of a request. */
 export function costsOf(pace: Pick<Pace, "spend" | "refuse">) {
   const told = (principal: Principal, take: (user: string) => void): void => {
     const user = pacedAs(principal);
@@ -111,10 +111,10 @@ export function costsOf(pace: Pick<Pace, "spend" | "refuse">) {
   };
 }
 
-/** Of a deployment that is set to have no limits. */
+/** For a deployment without rate limits. */
 export const NO_COSTS = { spend: () => undefined, refuse: () => undefined };
 
-/** The same limit, asked once it is the caller's turn: what is refused here costs no question. */
+/** The limit behind the bucket: a request that the bucket refuses asks no limiter. */
 export function paceRequests(limit: LimitRequests, pace: Pick<Pace, "admit">): LimitRequests {
   return async (principal) => {
     const user = pacedAs(principal);

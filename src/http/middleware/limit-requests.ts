@@ -3,23 +3,20 @@ import { MAX_BODY_BYTES } from "../../contracts/limits.ts";
 import type { Principal } from "../../contracts/principal.ts";
 import type { HttpEnv } from "../env.ts";
 
-/** What a surface tells of requests, for whoever comes after them. */
+/** Where the cost of requests is reported, so that the caller's next requests can be paced by it. */
 export interface Costs {
-  /** Bytes that a caller sent, or had made. */
+  /** Bytes of a body that the caller sent, or of an answer to it. */
   spend(principal: Principal, bytes: number): void;
-  /** That what a caller sent was refused for what it was. */
+  /** A request was refused for what it holds. */
   refuse(principal: Principal): void;
 }
 
-/**
- * What is refused for what was sent. Not those that tell of a state: whether something is there yet, or still, a sound client may ask as often as
- * it likes.
- */
+/** Statuses of requests that no sound client repeats. 404, 409 and 410 tell of a state, and asking for a state again is no fault. */
 const REFUSALS = new Set([400, 401, 403, 405, 413, 415, 422, 426, 429]);
 
 /**
- * Refuses a caller that sends too much, before anything is read or done for it. Bytes are told of as well: those of a body before it is read,
- * those of an answer once it is made, and a refusal.
+ * Refuses a caller that sends too much, before anything is read or done for it. The cost of the request is reported, too: the bytes of the
+ * body before it is read, those of the answer once it is made, and whether it was refused.
  */
 export function limitRequests(limit: (principal: Principal) => Promise<void>, costs: Costs) {
   return createMiddleware<HttpEnv>(async (c, next) => {
@@ -33,7 +30,7 @@ export function limitRequests(limit: (principal: Principal) => Promise<void>, co
   });
 }
 
-/** How long the body will be. One that does not say is taken to be as long as a body may be. */
+/** The length that the body announces, in bytes. A body without a length counts as the largest that is allowed. */
 function announcedBytes({ body, headers }: Request): number {
   if (body === null) return 0;
   const length = Number(headers.get("Content-Length") ?? Number.NaN);
