@@ -24,6 +24,15 @@ export interface ContextRequest<F extends ContextFormat = ContextFormat> {
   query?: string | null | undefined;
   /** The role that the summary speaks with: `user` by default. */
   summaryRole?: "user" | "system" | undefined;
+  /**
+   * `as-said`: a message for each; `merged`, by default in `openai-chat`: neighbours of one role are one message; `strict`: turns alone,
+   * as the chat templates of Mistral and Gemma want them.
+   */
+  roles?: "as-said" | "merged" | "strict" | undefined;
+  /** With `ai-sdk`: the provider that the prompt goes to (`anthropic`, `openai`, `google`). What another made is left out or told in words. */
+  provider?: string | undefined;
+  /** Files that tools show: `named` in words by default, or `sent` as files, where the provider takes them from a tool. */
+  toolFiles?: "named" | "sent" | undefined;
 }
 
 /** Messages that are neither word for word nor in the summary, and why. */
@@ -103,7 +112,8 @@ export interface OpenaiResponsesContext {
 export type OpenaiResponsesItem =
   | { type: "message"; role: "system" | "developer" | "user" | "assistant"; content: string | OpenaiInputPart[] }
   | { type: "function_call"; call_id: string; name: string; arguments: string }
-  | { type: "function_call_output"; call_id: string; output: string };
+  | { type: "function_call_output"; call_id: string; output: string | OpenaiInputPart[] }
+  | { type: "reasoning"; id: string; summary: { type: "summary_text"; text: string }[]; encrypted_content: string };
 export type OpenaiInputPart =
   | { type: "input_text"; text: string }
   | { type: "input_image"; image_url: string; detail: "auto" }
@@ -118,6 +128,9 @@ export type AnthropicMessage =
   | { role: "user"; content: AnthropicUserBlock[] }
   | { role: "assistant"; content: AnthropicAssistantBlock[] };
 export type AnthropicUserBlock =
+  | AnthropicSaidBlock
+  | { type: "tool_result"; tool_use_id: string; content?: string | AnthropicSaidBlock[]; is_error?: true };
+export type AnthropicSaidBlock =
   | { type: "text"; text: string }
   | {
       type: "image";
@@ -130,12 +143,22 @@ export type AnthropicUserBlock =
         | { type: "url"; url: string }
         | { type: "base64"; media_type: "application/pdf"; data: string }
         | { type: "text"; media_type: "text/plain"; data: string };
-    }
-  | { type: "tool_result"; tool_use_id: string; content?: string; is_error?: true };
+    };
 export type AnthropicImageType = "image/png" | "image/jpeg" | "image/gif" | "image/webp";
 export type AnthropicAssistantBlock =
   | { type: "text"; text: string }
-  | { type: "tool_use"; id: string; name: string; input: Record<string, Json> };
+  | { type: "tool_use"; id: string; name: string; input: Record<string, Json> }
+  | { type: "thinking"; thinking: string; signature: string }
+  | { type: "redacted_thinking"; data: string }
+  | { type: "server_tool_use"; id: string; name: "web_search"; input: Record<string, Json> }
+  | { type: "web_search_tool_result"; tool_use_id: string; content: AnthropicSearchResult[] };
+export interface AnthropicSearchResult {
+  type: "web_search_result";
+  url: string;
+  title: string;
+  encrypted_content: string;
+  page_age: string | null;
+}
 
 /** By provider: what it alone understands. */
 export type ProviderOptions = Record<string, Record<string, Json>>;
@@ -155,7 +178,16 @@ export type AiSdkUserPart =
 export type AiSdkAssistantPart =
   | AiSdkUserPart
   | { type: "reasoning"; text: string; providerOptions?: ProviderOptions }
-  | { type: "tool-call"; toolCallId: string; toolName: string; input: Json; providerOptions?: ProviderOptions };
+  | {
+      type: "tool-call";
+      toolCallId: string;
+      toolName: string;
+      input: Json;
+      providerExecuted?: true;
+      providerOptions?: ProviderOptions;
+    }
+  /** Of a call that the provider ran itself. */
+  | AiSdkToolResult;
 export interface AiSdkToolResult {
   type: "tool-result";
   toolCallId: string;
@@ -172,10 +204,25 @@ export type AiSdkToolOutput =
   | { type: "content"; value: AiSdkToolContent[] };
 export type AiSdkToolContent =
   | { type: "text"; text: string; providerOptions?: ProviderOptions }
+  | {
+      type: "file";
+      data:
+        | { type: "data"; data: string }
+        | { type: "reference"; reference: Record<string, string> }
+        | { type: "text"; text: string };
+      mediaType: string;
+      filename?: string;
+      providerOptions?: ProviderOptions;
+    }
   | { type: "file-data"; data: string; mediaType: string; filename?: string; providerOptions?: ProviderOptions }
-  | { type: "file-url"; url: string; mediaType: string; providerOptions?: ProviderOptions }
+  | { type: "file-url"; url: string; mediaType?: string; providerOptions?: ProviderOptions }
+  | { type: "file-id"; fileId: string | Record<string, string>; providerOptions?: ProviderOptions }
+  | { type: "file-reference"; providerReference: Record<string, string>; providerOptions?: ProviderOptions }
   | { type: "image-data"; data: string; mediaType: string; providerOptions?: ProviderOptions }
-  | { type: "image-url"; url: string; providerOptions?: ProviderOptions };
+  | { type: "image-url"; url: string; providerOptions?: ProviderOptions }
+  | { type: "image-file-id"; fileId: string | Record<string, string>; providerOptions?: ProviderOptions }
+  | { type: "image-file-reference"; providerReference: Record<string, string>; providerOptions?: ProviderOptions }
+  | { type: "custom"; providerOptions?: ProviderOptions };
 
 export interface UiContext {
   messages: UiMessage[];
@@ -192,12 +239,20 @@ export type UiPart =
   | { type: "reasoning"; text: string; providerMetadata?: ProviderOptions }
   | { type: "file"; mediaType: string; url: string; filename?: string; providerMetadata?: ProviderOptions }
   | { type: "step-start" }
-  | ({ type: `tool-${string}`; toolCallId: string; input: Json; callProviderMetadata?: ProviderOptions } & (
-      | { state: "input-available" }
-      | { state: "output-available"; output: Json }
-      | { state: "output-error"; errorText: string }
-    ))
+  | UiToolPart<{ type: `tool-${string}` }>
+  | UiToolPart<{ type: "dynamic-tool"; toolName: string }>
   | { type: `data-${string}`; id?: string; data: Json };
+
+export type UiToolPart<Tool> = Tool & {
+  toolCallId: string;
+  input: Json;
+  providerExecuted?: true;
+  callProviderMetadata?: ProviderOptions;
+} & (
+    | { state: "input-available" }
+    | { state: "output-available"; output: Json }
+    | { state: "output-error"; errorText: string }
+  );
 
 export interface TextContext {
   text: string;

@@ -38,6 +38,10 @@ export interface ToolCallPart {
   toolCallId: string;
   toolName: string;
   input: Json;
+  /** The provider ran the tool itself: no other provider gets the call back as one of its own. */
+  providerExecuted?: boolean | undefined;
+  /** The tool was not known when the application was built. */
+  dynamic?: boolean | undefined;
   providerOptions?: Record<string, Json> | undefined;
 }
 export interface ToolResultPart {
@@ -45,6 +49,8 @@ export interface ToolResultPart {
   toolCallId: string;
   toolName: string;
   output: Json;
+  providerExecuted?: boolean | undefined;
+  dynamic?: boolean | undefined;
   providerOptions?: Record<string, Json> | undefined;
 }
 /** Kept and given back, never prompted. */

@@ -40,6 +40,25 @@ export const contextRequestSchema = z
       .describe(
         "The role the summary speaks with. user by default: text from a chat must not gain the system's authority.",
       ),
+    roles: z
+      .enum(["as-said", "merged", "strict"])
+      .optional()
+      .describe(
+        "Whose turn follows whose. as-said: a message for each; merged: neighbours of one role are one message, by default in `openai-chat`; strict: as chat templates want it that know only turns (Mistral, Gemma): system text first and in one message, then a user's turn, and none of a user's right after a tool's result. `anthropic` is in turns always; `ui` and `text` never",
+      ),
+    provider: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,64}$/, { error: "must be 1 to 64 characters of A-Z a-z 0-9 . _ -" })
+      .optional()
+      .describe(
+        "With `ai-sdk`, the provider that the prompt goes to, by the SDK's key for its options (`anthropic`, `openai`, `google`): reasoning that another made is left out, and calls that another ran are told in words. Without it what a provider made goes back as it is",
+      ),
+    toolFiles: z
+      .enum(["named", "sent"])
+      .optional()
+      .describe(
+        "Files that tools show, such as screenshots. named, by default: in words (`[image, 90 KB]`); sent: as files in `anthropic`, `openai-responses` and `ai-sdk`. Not every provider of the AI SDK takes files from tools: some get their base64 as text, and no budget holds for that",
+      ),
   })
   .meta({ id: "ContextRequest" });
 export type ContextRequest = z.infer<typeof contextRequestSchema>;
@@ -175,7 +194,17 @@ export const openaiResponsesItemSchema = z
         .describe("A list only where a user's message holds a file"),
     }),
     z.object({ type: z.literal("function_call"), call_id: z.string(), name: z.string(), arguments: z.string() }),
-    z.object({ type: z.literal("function_call_output"), call_id: z.string(), output: z.string() }),
+    z.object({
+      type: z.literal("function_call_output"),
+      call_id: z.string(),
+      output: z.union([z.string(), z.array(openaiInputPartSchema)]).describe("A list only where a tool shows a file"),
+    }),
+    z.object({
+      type: z.literal("reasoning"),
+      id: z.string(),
+      summary: z.array(z.object({ type: z.literal("summary_text"), text: z.string() })),
+      encrypted_content: z.string(),
+    }),
   ])
   .meta({ id: "OpenaiResponsesItem" });
 export type OpenaiResponsesItem = z.infer<typeof openaiResponsesItemSchema>;
@@ -193,28 +222,37 @@ export const imageTypeSchema = z.enum(["image/png", "image/jpeg", "image/gif", "
 
 const anthropicUrlSourceSchema = z.object({ type: z.literal("url"), url: z.string() });
 const anthropicTextBlockSchema = z.object({ type: z.literal("text"), text: z.string() });
-const anthropicUserBlockSchema = z.discriminatedUnion("type", [
+const anthropicImageBlockSchema = z.object({
+  type: z.literal("image"),
+  source: z.discriminatedUnion("type", [
+    anthropicUrlSourceSchema,
+    z.object({ type: z.literal("base64"), media_type: imageTypeSchema, data: z.string() }),
+  ]),
+});
+const anthropicDocumentBlockSchema = z.object({
+  type: z.literal("document"),
+  title: z.string().exactOptional(),
+  source: z.discriminatedUnion("type", [
+    anthropicUrlSourceSchema,
+    z.object({ type: z.literal("base64"), media_type: z.literal("application/pdf"), data: z.string() }),
+    z.object({ type: z.literal("text"), media_type: z.literal("text/plain"), data: z.string() }),
+  ]),
+});
+const anthropicSaidBlockSchemas = [
   anthropicTextBlockSchema,
-  z.object({
-    type: z.literal("image"),
-    source: z.discriminatedUnion("type", [
-      anthropicUrlSourceSchema,
-      z.object({ type: z.literal("base64"), media_type: imageTypeSchema, data: z.string() }),
-    ]),
-  }),
-  z.object({
-    type: z.literal("document"),
-    title: z.string().exactOptional(),
-    source: z.discriminatedUnion("type", [
-      anthropicUrlSourceSchema,
-      z.object({ type: z.literal("base64"), media_type: z.literal("application/pdf"), data: z.string() }),
-      z.object({ type: z.literal("text"), media_type: z.literal("text/plain"), data: z.string() }),
-    ]),
-  }),
+  anthropicImageBlockSchema,
+  anthropicDocumentBlockSchema,
+] as const;
+export type AnthropicSaidBlock = z.infer<(typeof anthropicSaidBlockSchemas)[number]>;
+const anthropicUserBlockSchema = z.discriminatedUnion("type", [
+  ...anthropicSaidBlockSchemas,
   z.object({
     type: z.literal("tool_result"),
     tool_use_id: z.string(),
-    content: z.string().exactOptional(),
+    content: z
+      .union([z.string(), z.array(z.discriminatedUnion("type", anthropicSaidBlockSchemas))])
+      .exactOptional()
+      .describe("A list only where a tool shows a file"),
     is_error: z.literal(true).exactOptional(),
   }),
 ]);
@@ -226,6 +264,27 @@ const anthropicAssistantBlockSchema = z.discriminatedUnion("type", [
     id: z.string(),
     name: z.string(),
     input: z.record(z.string(), safeJson),
+  }),
+  z.object({ type: z.literal("thinking"), thinking: z.string(), signature: z.string() }),
+  z.object({ type: z.literal("redacted_thinking"), data: z.string() }),
+  z.object({
+    type: z.literal("server_tool_use"),
+    id: z.string(),
+    name: z.literal("web_search"),
+    input: z.record(z.string(), safeJson),
+  }),
+  z.object({
+    type: z.literal("web_search_tool_result"),
+    tool_use_id: z.string(),
+    content: z.array(
+      z.object({
+        type: z.literal("web_search_result"),
+        url: z.string(),
+        title: z.string(),
+        encrypted_content: z.string(),
+        page_age: z.string().nullable(),
+      }),
+    ),
   }),
 ]);
 export type AnthropicAssistantBlock = z.infer<typeof anthropicAssistantBlockSchema>;
@@ -250,7 +309,22 @@ export const providerOptionsSchema = z.record(z.string(), z.record(z.string(), s
 export type ProviderOptions = z.infer<typeof providerOptionsSchema>;
 const providerOptions = providerOptionsSchema.exactOptional();
 
-const toolContentEntrySchema = z.discriminatedUnion("type", [
+/** By provider: how it knows a file that it was given before. */
+const providerReferenceSchema = z.record(z.string(), z.string());
+const fileIdSchema = z.union([z.string(), providerReferenceSchema]);
+const taggedFileSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("data"), data: z.string() }),
+  z.object({ type: z.literal("reference"), reference: providerReferenceSchema }),
+  z.object({ type: z.literal("text"), text: z.string() }),
+]);
+const toolFileSchema = z.object({
+  type: z.literal("file"),
+  data: taggedFileSchema,
+  mediaType: z.string(),
+  filename: z.string().exactOptional(),
+  providerOptions,
+});
+const toolContentSchemas = [
   z.object({ type: z.literal("text"), text: z.string(), providerOptions }),
   z.object({
     type: z.literal("file-data"),
@@ -259,21 +333,53 @@ const toolContentEntrySchema = z.discriminatedUnion("type", [
     filename: z.string().exactOptional(),
     providerOptions,
   }),
-  z.object({ type: z.literal("file-url"), url: z.string(), mediaType: z.string(), providerOptions }),
+  z.object({
+    type: z.literal("file-url"),
+    url: z.string(),
+    mediaType: z.string().exactOptional(),
+    providerOptions,
+  }),
+  z.object({ type: z.literal("file-id"), fileId: fileIdSchema, providerOptions }),
+  z.object({ type: z.literal("file-reference"), providerReference: providerReferenceSchema, providerOptions }),
   z.object({ type: z.literal("image-data"), data: z.string(), mediaType: z.string(), providerOptions }),
   z.object({ type: z.literal("image-url"), url: z.string(), providerOptions }),
+  z.object({ type: z.literal("image-file-id"), fileId: fileIdSchema, providerOptions }),
+  z.object({ type: z.literal("image-file-reference"), providerReference: providerReferenceSchema, providerOptions }),
+  z.object({ type: z.literal("custom"), providerOptions }),
+] as const;
+/** An entry as it is stored: in JSON, an address is a text. */
+const toolContentEntrySchema = z.discriminatedUnion("type", [
+  toolFileSchema.extend({
+    data: z.discriminatedUnion("type", [
+      ...taggedFileSchema.options,
+      z.object({ type: z.literal("url"), url: z.string() }),
+    ]),
+  }),
+  ...toolContentSchemas,
 ]);
+export type ToolContentEntry = z.infer<typeof toolContentEntrySchema>;
+/** The same as a prompt has it: the SDK takes an address by itself, and in a file none that is a text. */
+const aiSdkToolContentSchema = z.discriminatedUnion("type", [toolFileSchema, ...toolContentSchemas]);
+export type AiSdkToolContent = z.infer<typeof aiSdkToolContentSchema>;
 
-/** A tool's output as the AI SDK's ModelMessage has it. */
-export const toolOutputSchema = z.discriminatedUnion("type", [
+const toolOutputSchemas = [
   z.object({ type: z.literal("text"), value: z.string(), providerOptions }),
   z.object({ type: z.literal("json"), value: safeJson, providerOptions }),
   z.object({ type: z.literal("error-text"), value: z.string(), providerOptions }),
   z.object({ type: z.literal("error-json"), value: safeJson, providerOptions }),
   z.object({ type: z.literal("execution-denied"), reason: z.string().exactOptional(), providerOptions }),
+] as const;
+/** A tool's output as the AI SDK's ModelMessage has it. */
+export const toolOutputSchema = z.discriminatedUnion("type", [
+  ...toolOutputSchemas,
   z.object({ type: z.literal("content"), value: z.array(toolContentEntrySchema) }),
 ]);
 export type ToolOutput = z.infer<typeof toolOutputSchema>;
+const aiSdkToolOutputSchema = z.discriminatedUnion("type", [
+  ...toolOutputSchemas,
+  z.object({ type: z.literal("content"), value: z.array(aiSdkToolContentSchema) }),
+]);
+export type AiSdkToolOutput = z.infer<typeof aiSdkToolOutputSchema>;
 
 const aiSdkTextPartSchema = z.object({ type: z.literal("text"), text: z.string(), providerOptions });
 const aiSdkFilePartSchema = z.object({
@@ -285,6 +391,13 @@ const aiSdkFilePartSchema = z.object({
 });
 const aiSdkUserPartSchema = z.discriminatedUnion("type", [aiSdkTextPartSchema, aiSdkFilePartSchema]);
 export type AiSdkUserPart = z.infer<typeof aiSdkUserPartSchema>;
+const aiSdkToolResultSchema = z.object({
+  type: z.literal("tool-result"),
+  toolCallId: z.string(),
+  toolName: z.string(),
+  output: aiSdkToolOutputSchema,
+  providerOptions,
+});
 const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
   aiSdkTextPartSchema,
   aiSdkFilePartSchema,
@@ -294,17 +407,12 @@ const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
     toolCallId: z.string(),
     toolName: z.string(),
     input: safeJson,
+    providerExecuted: z.literal(true).exactOptional(),
     providerOptions,
   }),
+  aiSdkToolResultSchema.describe("Of a call that the provider ran itself"),
 ]);
 export type AiSdkAssistantPart = z.infer<typeof aiSdkAssistantPartSchema>;
-const aiSdkToolResultSchema = z.object({
-  type: z.literal("tool-result"),
-  toolCallId: z.string(),
-  toolName: z.string(),
-  output: toolOutputSchema,
-  providerOptions,
-});
 export const aiSdkMessageSchema = z
   .discriminatedUnion("role", [
     z.object({ role: z.literal("user"), content: z.union([z.string(), z.array(aiSdkUserPartSchema)]) }),
@@ -322,32 +430,27 @@ export const aiSdkContextSchema = z
   .meta({ id: "AiSdkContext" });
 export type AiSdkContext = z.infer<typeof aiSdkContextSchema>;
 
-const uiToolType = z.templateLiteral(["tool-", z.string()]);
 const providerMetadata = providerOptionsSchema.exactOptional();
-const uiToolPartSchema = z.discriminatedUnion("state", [
-  z.object({
-    type: uiToolType,
-    toolCallId: z.string(),
-    state: z.literal("input-available"),
-    input: safeJson,
-    callProviderMetadata: providerMetadata,
-  }),
-  z.object({
-    type: uiToolType,
-    toolCallId: z.string(),
-    state: z.literal("output-available"),
-    input: safeJson,
-    output: safeJson,
-    callProviderMetadata: providerMetadata,
-  }),
-  z.object({
-    type: uiToolType,
-    toolCallId: z.string(),
-    state: z.literal("output-error"),
-    input: safeJson,
-    errorText: z.string(),
-    callProviderMetadata: providerMetadata,
-  }),
+const uiCall = {
+  toolCallId: z.string(),
+  input: safeJson,
+  providerExecuted: z.literal(true).exactOptional(),
+  callProviderMetadata: providerMetadata,
+};
+const uiStates = [
+  z.object({ state: z.literal("input-available"), ...uiCall }),
+  z.object({ state: z.literal("output-available"), output: safeJson, ...uiCall }),
+  z.object({ state: z.literal("output-error"), errorText: z.string(), ...uiCall }),
+] as const;
+const uiToolType = { type: z.templateLiteral(["tool-", z.string()]) };
+const uiDynamicToolType = { type: z.literal("dynamic-tool"), toolName: z.string() };
+const uiToolPartSchema = z.union([
+  uiStates[0].extend(uiToolType),
+  uiStates[1].extend(uiToolType),
+  uiStates[2].extend(uiToolType),
+  uiStates[0].extend(uiDynamicToolType),
+  uiStates[1].extend(uiDynamicToolType),
+  uiStates[2].extend(uiDynamicToolType),
 ]);
 const uiPartSchema = z.union([
   z.object({ type: z.literal("text"), text: z.string(), providerMetadata }),

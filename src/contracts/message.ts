@@ -47,18 +47,30 @@ export const reasoningPartSchema = z.strictObject({
   text: safeText,
   providerOptions,
 });
+/** Some models give a call no id, or calls of one turn the same: a prompt gives each an id of its own. */
+const toolCallId = safeText;
+const providerExecuted = z
+  .boolean()
+  .optional()
+  .describe("The provider ran the tool itself: no other provider gets the call back as one of its own");
+const dynamic = z.boolean().optional().describe("The tool was not known when the application was built");
+
 export const toolCallPartSchema = z.strictObject({
   type: z.literal("tool-call"),
-  toolCallId: safeText.min(1),
+  toolCallId,
   toolName: safeText.min(1),
   input: safeJson,
+  providerExecuted,
+  dynamic,
   providerOptions,
 });
 export const toolResultPartSchema = z.strictObject({
   type: z.literal("tool-result"),
-  toolCallId: safeText.min(1),
+  toolCallId,
   toolName: safeText.min(1),
   output: safeJson,
+  providerExecuted,
+  dynamic,
   providerOptions,
 });
 export const dataPartSchema = z.strictObject({

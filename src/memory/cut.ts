@@ -22,18 +22,28 @@ export function isSummaryDue(
   return tokensSinceSummary > settings.summarizeAfterTokens;
 }
 
+export interface PairTracker {
+  step(content: Content | null): boolean;
+  /** The ids of the calls of the last message that nothing after it answers. */
+  readonly unanswered: readonly string[];
+}
+
 /**
  * Walks messages newest first and tells before which of them a cut parts no tool call from its result.
  */
-export function createPairTracker(): { step(content: Content | null): boolean } {
+export function createPairTracker(): PairTracker {
   const awaitingCall = new Map<string, number>();
   let steps = 0;
+  let unanswered: string[] = [];
   return {
+    get unanswered() {
+      return unanswered;
+    },
     step(content) {
       steps += 1;
       const { calls, results } = toolIds(content);
       for (const id of results) awaitingCall.set(id, steps);
-      for (const id of calls) awaitingCall.delete(id);
+      unanswered = calls.filter((id) => !awaitingCall.delete(id));
       for (const [id, since] of awaitingCall) {
         if (steps - since >= MAX_PAIR_REACH_MESSAGES) awaitingCall.delete(id);
       }

@@ -1,7 +1,8 @@
 import type { Content, Part, TokenCount } from "../contracts/message.ts";
+import { fileTokens } from "./file-tokens.ts";
 import { guardName, guardText } from "./guarded-text.ts";
 import { estimateTokens } from "./tokens.ts";
-import { outputText, toToolOutput } from "./tool-output.ts";
+import { outputFiles, outputText, promptedOutput, toToolOutput } from "./tool-output.ts";
 
 /**
  * What a chat format adds around one message: role, separators. Bounds every format we render: `[assistant] ` and the blank line
@@ -12,8 +13,6 @@ export const MESSAGE_OVERHEAD_TOKENS = 6;
 const AUTHOR_OVERHEAD_TOKENS = 2;
 /** Type, ids and punctuation of one part that is not plain text. */
 const PART_OVERHEAD_TOKENS = 12;
-/** A file costs a fixed charge, because providers price images and documents by their own rules. */
-export const FILE_TOKENS = 1_000;
 
 /** What is done to texts and names on their way into a prompt of one text. */
 interface Guard {
@@ -31,7 +30,7 @@ function partText(part: Part, guard: Guard, isLineStart: boolean): string {
     case "tool-call":
       return `[calls ${guard.name(part.toolName)}] ${guard.text(JSON.stringify(part.input), false)}`;
     case "tool-result":
-      return `[result of ${guard.name(part.toolName)}] ${guard.text(outputText(toToolOutput(part.output)), false)}`;
+      return `[result of ${guard.name(part.toolName)}] ${guard.text(outputText(promptedOutput(part.output)), false)}`;
     case "file": {
       const name = part.filename === undefined ? "" : ` ${guard.name(part.filename)}`;
       return `[file${name}, ${guard.name(part.mediaType)}]`;
@@ -74,15 +73,30 @@ export function isTold(content: Content | null): content is Content {
   return content !== null && messageText(content) !== "";
 }
 
-/** Estimated tokens of one part, as any of our formats renders it. */
+/** Estimated tokens of one part, as the dearest of our formats renders it. */
 export function partTokens(part: Part): TokenCount {
-  if (part.type === "text" || part.type === "reasoning") {
-    return textTokens(part.text) + PART_OVERHEAD_TOKENS;
-  }
   if (part.type.startsWith("data-")) return 0;
-  if (part.type === "file") return FILE_TOKENS;
+  if (part.type === "file") return fileTokens(part);
+  const said = "providerOptions" in part ? optionsTokens(part) : 0;
+  if (part.type === "text" || part.type === "reasoning") return textTokens(part.text) + said + PART_OVERHEAD_TOKENS;
   const ids = part.type === "tool-call" || part.type === "tool-result" ? estimateTokens(part.toolCallId) : 0;
-  return textTokens(partText(part, WORD_FOR_WORD, false)) + ids + PART_OVERHEAD_TOKENS;
+  return textTokens(partText(part, WORD_FOR_WORD, false)) + ids + said + PART_OVERHEAD_TOKENS;
+}
+
+/** What the files take that tools show, where they are sent as files. */
+export function toolFileTokens(content: Content): TokenCount {
+  if (typeof content === "string") return 0;
+  let tokens = 0;
+  for (const part of content) {
+    if (part.type !== "tool-result") continue;
+    for (const file of outputFiles(toToolOutput(part.output))) tokens += fileTokens(file);
+  }
+  return tokens;
+}
+
+/** What only a provider reads, such as the signature of its reasoning, goes back to it, and counts. */
+function optionsTokens({ providerOptions }: { readonly providerOptions?: unknown }): TokenCount {
+  return providerOptions === undefined ? 0 : estimateTokens(JSON.stringify(providerOptions));
 }
 
 /** Estimated tokens of a message's content. */

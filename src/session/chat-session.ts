@@ -453,7 +453,7 @@ export class ChatSession extends LiveSession {
   }
 
   #context(session: SessionRow, request: ContextRequest): RenderedContext {
-    const { query, format = "threadkeep", summaryRole = "user" } = request;
+    const { query, format = "threadkeep", summaryRole = "user", roles, provider, toolFiles } = request;
     let retrieval: Retrieval | null = null;
     const retrieve =
       query === undefined || query === null
@@ -462,7 +462,7 @@ export class ChatSession extends LiveSession {
     // What a format adds to what is stored is told only when it is written: JSON within JSON has twice the bytes.
     for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
       const { context, bytes } = readContext(this.shell.store, session, request, retrieve, maxBytes);
-      const rendered = renderContext(context, { format, summaryRole });
+      const rendered = renderContext(context, { format, summaryRole, roles, provider, toolFiles });
       if (bytes <= MEASURED_CONTEXT_BYTES || maxBytes <= MEASURED_CONTEXT_BYTES) return rendered;
       if (jsonBytes(rendered) <= MAX_CONTEXT_BYTES) return rendered;
     }

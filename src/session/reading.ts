@@ -6,7 +6,7 @@ import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Item, Summary } from "../contracts/summary.ts";
 import { jsonBytes } from "../contracts/text.ts";
-import { assembleContext, type LogMessage } from "../memory/context.ts";
+import { assembleContext, type EarlierMessages, type LogMessage } from "../memory/context.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { messageId, seqOfServerId } from "./append.ts";
@@ -172,13 +172,37 @@ export function readContext(
     summary,
     newestFirst: sized(),
     hiddenSeqs: row === null ? [] : store.summaries.hiddenRanges(row.throughSeq, MAX_HIDDEN_RANGES),
+    earlier: earlierMessages(store, atSeq, row?.throughSeq ?? 0),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     maxBytes,
+    // A caller of `threadkeep` renders the files of tools by itself.
+    sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",
     summaryPending: isSummaryPending(store),
   });
   const error = retrieval?.error ?? null;
   return { context: error === null ? context : { ...context, retrievalError: error }, bytes };
+}
+
+/** An agent may take so many messages for one question. */
+const MAX_QUESTION_REACH = 1_000;
+/** Instructions that stand among the first messages of a session hold for all of it. */
+const FIRST_MESSAGES = 8;
+
+function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): EarlierMessages {
+  const earlier = (row: MessageRow): LogMessage => ({
+    ...described(row),
+    content: row.content === null ? null : prompted(row.content),
+    tokensBefore: 0,
+    bytes: jsonBytes([row.content, row.metadata]),
+  });
+  return {
+    question() {
+      const row = store.messages.newestOf("user", throughSeq, Math.max(1, atSeq - MAX_QUESTION_REACH));
+      return row === null ? null : earlier(row);
+    },
+    instructions: () => [...store.messages.forward(1, Math.min(FIRST_MESSAGES, atSeq))].map(earlier),
+  };
 }
 
 /** @param totalCost of all messages through `fromSeq` */

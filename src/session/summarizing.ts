@@ -2,7 +2,7 @@ import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
-import { cutText } from "../memory/context.ts";
+import { cutText } from "../memory/cut-text.ts";
 import { itemsTokens, mergeItems, partItems, sameItem, sourceOf } from "../memory/items.ts";
 import { isTold, messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";

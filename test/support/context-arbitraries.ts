@@ -220,6 +220,10 @@ export function inputOf(
     maxBytes,
     hiddenSeqs: [],
     candidates,
+    earlier: NOTHING_EARLIER,
+    sendsToolFiles: false,
     summaryPending: false,
   };
 }
+
+export const NOTHING_EARLIER: AssemblyInput["earlier"] = { question: () => null, instructions: () => [] };

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Content } from "../../src/contracts/message.ts";
 import { addedTokens } from "../../src/memory/added-tokens.ts";
-import { contentTokens, FILE_TOKENS } from "../../src/memory/message-text.ts";
+import { FILE_TOKENS } from "../../src/memory/file-tokens.ts";
+import { contentTokens } from "../../src/memory/message-text.ts";
 
 const ANSWER = "The invoice went to the harbour office in Lisbon on Friday, and Ada paid it in the afternoon. ".repeat(
   20,

@@ -116,11 +116,15 @@ describe("openai-chat", () => {
 
   it("names an author where the provider takes the name, and else before the text", () => {
     const { messages } = render("openai-chat", [
+      { role: "assistant", author: "Bo", content: "hello" },
       { role: "user", author: "Ada", content: "hello" },
+      { role: "assistant", author: "Bo Li", content: "hello" },
       { role: "user", author: "Ada Löwe", content: "hello" },
     ]);
     expect(messages.slice(1)).toEqual([
+      { role: "assistant", name: "Bo", content: "hello" },
       { role: "user", name: "Ada", content: "hello" },
+      { role: "assistant", content: "Bo Li: hello" },
       { role: "user", content: "Ada Löwe: hello" },
     ]);
   });
@@ -153,17 +157,21 @@ describe("openai-chat", () => {
   });
 
   it("names a file that it cannot carry", () => {
-    const { messages } = render("openai-chat", [
-      {
-        role: "user",
-        content: [
-          { type: "file", mediaType: "application/pdf", data: "https://example.com/a.pdf", filename: "a.pdf" },
-          { type: "file", mediaType: "application/pdf", data: "JVBERg==", filename: "b.pdf" },
-          { type: "file", mediaType: "image/heic", data: "AAAA" },
-          { type: "file", mediaType: "image/png", data: "not base64!" },
-        ],
-      },
-    ]);
+    const { messages } = render(
+      "openai-chat",
+      [
+        {
+          role: "user",
+          content: [
+            { type: "file", mediaType: "application/pdf", data: "https://example.com/a.pdf", filename: "a.pdf" },
+            { type: "file", mediaType: "application/pdf", data: "JVBERg==", filename: "b.pdf" },
+            { type: "file", mediaType: "image/heic", data: "AAAA" },
+            { type: "file", mediaType: "image/png", data: "not base64!" },
+          ],
+        },
+      ],
+      { summarized: [] },
+    );
     expect(messages.at(-1)?.content).toEqual([
       { type: "text", text: "[file a.pdf, application/pdf]" },
       { type: "file", file: { filename: "b.pdf", file_data: "data:application/pdf;base64,JVBERg==" } },
@@ -232,6 +240,7 @@ describe("anthropic", () => {
       {
         role: "assistant",
         content: [
+          { type: "thinking", thinking: "The tariff is in the tool.", signature: "x" },
           { type: "text", text: "I look it up." },
           { type: "tool_use", id: "c1", name: "tariff", input: { metres: 9 } },
         ],
@@ -301,7 +310,7 @@ describe("anthropic", () => {
     ]);
   });
 
-  it("says in words what a call without a result, or a result without a call, would be refused for", () => {
+  it("answers a call that has no result, and gives a call to a result that has none", () => {
     const { messages } = render(
       "anthropic",
       [
@@ -311,8 +320,16 @@ describe("anthropic", () => {
       { summarized: [] },
     );
     expect(messages).toEqual([
-      { role: "user", content: [{ type: "text", text: "[result of boats] Nele" }] },
-      { role: "assistant", content: [{ type: "text", text: '[calls boats] {"at":1}' }] },
+      { role: "user", content: [{ type: "text", text: "[…]" }] },
+      { role: "assistant", content: [{ type: "tool_use", id: "a", name: "boats", input: {} }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "a", content: "Nele" }] },
+      { role: "assistant", content: [{ type: "tool_use", id: "b", name: "boats", input: { at: 1 } }] },
+      {
+        role: "user",
+        content: [
+          { type: "tool_result", tool_use_id: "b", content: "[no result: nothing answered this call]", is_error: true },
+        ],
+      },
     ]);
   });
 
@@ -325,10 +342,16 @@ describe("anthropic", () => {
       { role: "tool", content: [{ type: "tool-result", toolCallId: "0", toolName: "f", output: "" }] },
     ]);
     expect(messages.slice(1)).toEqual([
-      { role: "assistant", content: [{ type: "text", text: "[calls f] 1" }] },
-      { role: "user", content: [{ type: "text", text: "Again, please." }] },
-      { role: "assistant", content: [{ type: "tool_use", id: "0", name: "f", input: { value: 2 } }] },
-      { role: "user", content: [{ type: "tool_result", tool_use_id: "0" }] },
+      { role: "assistant", content: [{ type: "tool_use", id: "0", name: "f", input: { value: 1 } }] },
+      {
+        role: "user",
+        content: [
+          { type: "tool_result", tool_use_id: "0", content: "[no result: nothing answered this call]", is_error: true },
+          { type: "text", text: "Again, please." },
+        ],
+      },
+      { role: "assistant", content: [{ type: "tool_use", id: "0_2", name: "f", input: { value: 2 } }] },
+      { role: "user", content: [{ type: "tool_result", tool_use_id: "0_2" }] },
     ]);
   });
 
@@ -452,12 +475,12 @@ describe("ai-sdk", () => {
     ]);
   });
 
-  it("takes the signature off reasoning that is no more what the provider signed", () => {
+  it("gives reasoning back as its provider signed it, whatever else of the message was changed", () => {
     const reasoning = { type: "reasoning" as const, text: "hm", providerOptions: { anthropic: { signature: "x" } } };
     const content = [reasoning, { type: "text" as const, text: "yes" }];
     for (const change of [{ cut: true as const }, { editedAt: "2026-11-22T11:00:00.000Z" }]) {
       const { messages } = render("ai-sdk", [{ role: "assistant", content, ...change }]);
-      expect(messages[1]?.content[0]).toEqual({ type: "reasoning", text: "hm" });
+      expect(messages[1]?.content[0]).toEqual(reasoning);
     }
   });
 
@@ -555,6 +578,77 @@ describe("ui", () => {
     ]);
     const prompt = await convertToModelMessages(accepted, { ignoreIncompleteToolCalls: true });
     expect(prompt.map(({ role }) => role)).toEqual(["assistant", "tool", "assistant"]);
+  });
+});
+
+describe("what a tool shows", () => {
+  const PNG = "iVBORw0KGgo=";
+  const value = [
+    { type: "text", text: "Here:" },
+    { type: "file-data", mediaType: "image/*", data: PNG },
+    { type: "file", mediaType: "application/pdf", data: { type: "url", url: "https://example.com/a.pdf" } },
+  ];
+  const context = contextOf(
+    [
+      { role: "assistant", content: [{ type: "tool-call", toolCallId: "c", toolName: "look", input: {} }] },
+      {
+        role: "tool",
+        content: [{ type: "tool-result", toolCallId: "c", toolName: "look", output: { type: "content", value } }],
+      },
+    ],
+    [],
+  );
+  const NAMED = "Here:\n[image, 1 KB]\n[file, https://example.com/a.pdf]";
+
+  it("is named, unless it is asked for", () => {
+    const options = { summaryRole: "user" } as const;
+    expect(renderContext(context, { format: "openai-chat", ...options }).messages.at(-1)?.content).toBe(NAMED);
+    expect(renderContext(context, { format: "anthropic", ...options }).messages.at(-1)?.content).toMatchObject([
+      { content: NAMED },
+    ]);
+    expect(renderContext(context, { format: "openai-responses", ...options }).input.at(-1)).toMatchObject({
+      output: NAMED,
+    });
+    const { messages } = renderContext(context, { format: "ai-sdk", ...options });
+    expect(JSON.stringify(messages.at(-1))).not.toContain(PNG);
+  });
+
+  it("is sent as files where they have a place", () => {
+    const options = { summaryRole: "user", toolFiles: "sent" } as const;
+    const anthropic: Anthropic.MessageParam[] = renderContext(context, { format: "anthropic", ...options }).messages;
+    expect(anthropic.at(-1)?.content).toMatchObject([
+      {
+        content: [
+          { type: "text" },
+          { type: "image", source: { media_type: "image/png", data: PNG } },
+          { type: "document" },
+        ],
+      },
+    ]);
+    const responses: OpenAI.Responses.ResponseInput = renderContext(context, {
+      format: "openai-responses",
+      ...options,
+    }).input;
+    expect(responses.at(-1)).toMatchObject({
+      output: [
+        { type: "input_text" },
+        { type: "input_image" },
+        { type: "input_file", file_url: "https://example.com/a.pdf" },
+      ],
+    });
+    const sdk: ModelMessage[] = renderContext(context, { format: "ai-sdk", ...options }).messages;
+    expect(z.array(modelMessageSchema).safeParse(sdk).success).toBe(true);
+    expect(sdk.at(-1)?.content).toMatchObject([
+      {
+        output: {
+          value: [
+            { type: "text" },
+            { type: "file", mediaType: "image/png", data: { type: "data", data: PNG } },
+            { type: "file-url", url: "https://example.com/a.pdf", mediaType: "application/pdf" },
+          ],
+        },
+      },
+    ]);
   });
 });
 

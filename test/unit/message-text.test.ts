@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Part } from "../../src/contracts/message.ts";
+import { FILE_TOKENS } from "../../src/memory/file-tokens.ts";
 import {
   contentTokens,
-  FILE_TOKENS,
   guardedMessageText,
   MESSAGE_OVERHEAD_TOKENS,
   messageCost,

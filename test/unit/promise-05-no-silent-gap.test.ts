@@ -4,7 +4,7 @@ import type { Context } from "../../src/contracts/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import { assembleContext } from "../../src/memory/context.ts";
 import { messageText, toolIds } from "../../src/memory/message-text.ts";
-import { chat, inputOf } from "../support/context-arbitraries.ts";
+import { chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 400, seed: 20261122 };
 const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
@@ -99,6 +99,8 @@ describe("promise 5: no silent gap", () => {
       maxBytes: MAX_CONTEXT_BYTES,
       hiddenSeqs: [],
       candidates: null,
+      earlier: NOTHING_EARLIER,
+      sendsToolFiles: false,
       summaryPending: false,
     });
     const [message] = context.messages;
@@ -130,6 +132,8 @@ describe("promise 5: no silent gap", () => {
       maxBytes: MAX_CONTEXT_BYTES,
       hiddenSeqs: [],
       candidates: null,
+      earlier: NOTHING_EARLIER,
+      sendsToolFiles: false,
       summaryPending: true,
     });
     expect(context.omitted).toMatchObject([{ fromSeq: 1, reason: "pending" }]);

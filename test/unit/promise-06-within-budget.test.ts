@@ -3,14 +3,15 @@ import { describe, expect, it } from "vitest";
 import { hostileTexts } from "../../scripts/hostile-text.ts";
 import { contextFormatSchema, type RenderedContext } from "../../src/contracts/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import { assembleContext, cutText } from "../../src/memory/context.ts";
+import { assembleContext } from "../../src/memory/context.ts";
+import { cutText } from "../../src/memory/cut-text.ts";
+import { FILE_TOKENS } from "../../src/memory/file-tokens.ts";
 import { renderContext } from "../../src/memory/formats.ts";
 import { FIRST_USER_NOTE } from "../../src/memory/formats/anthropic.ts";
 import { renderItems } from "../../src/memory/items.ts";
-import { FILE_TOKENS } from "../../src/memory/message-text.ts";
 import { renderRetrieved } from "../../src/memory/retrieved.ts";
 import { estimateTokens } from "../../src/memory/tokens.ts";
-import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
+import { candidatesOf, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 200, seed: 20261122 };
 const budget = fc.oneof(
@@ -172,6 +173,8 @@ describe("promise 6: within budget", () => {
       maxBytes: MAX_CONTEXT_BYTES,
       hiddenSeqs: [],
       candidates: null,
+      earlier: NOTHING_EARLIER,
+      sendsToolFiles: false,
       summaryPending: false,
     });
     const rendered = renderContext(context, { format: "text", summaryRole: "user" });
@@ -188,14 +191,18 @@ describe("promise 6: within budget", () => {
     );
   });
 
-  it("brings back nothing that is in the window, and keeps the window where it is whether or not anything is found", () => {
+  it("brings back nothing that is in the window, and takes from it no more than it uses", () => {
     fc.assert(
       fc.property(chat, budget, (value, maxTokens) => {
         const found = assembleContext(inputOf(value, maxTokens, candidatesOf(value)));
         const nothing = assembleContext(inputOf(value, maxTokens, []));
-        expect(found.messages).toEqual(nothing.messages);
+        const unasked = assembleContext(inputOf(value, maxTokens, null));
         const here = new Set(found.messages.map(({ seq }) => seq));
         for (const { message } of found.retrieved) expect(here.has(message.seq)).toBe(false);
+        expect(nothing.messages.length).toBeGreaterThanOrEqual(found.messages.length);
+        // A chat that fits whole loses nothing to a query.
+        const isWhole = unasked.omitted.every(({ reason }) => reason === "hidden");
+        if (isWhole) expect(found.messages).toEqual(unasked.messages);
       }),
       RUNS,
     );
@@ -224,6 +231,8 @@ describe("promise 6: within budget", () => {
           maxBytes: MAX_CONTEXT_BYTES,
           hiddenSeqs: [],
           candidates: null,
+          earlier: NOTHING_EARLIER,
+          sendsToolFiles: false,
           summaryPending: false,
         });
         if (context.omitted.length > 0) {
@@ -257,6 +266,8 @@ describe("promise 6: within budget", () => {
         maxBytes: MAX_CONTEXT_BYTES,
         hiddenSeqs: [],
         candidates: null,
+        earlier: NOTHING_EARLIER,
+        sendsToolFiles: false,
         summaryPending: false,
       });
       return messages[0]?.seq ?? 0;

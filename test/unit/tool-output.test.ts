@@ -33,6 +33,6 @@ describe("a tool's output", () => {
       { type: "text", text: "Here:" },
       { type: "file-data", data: "AAAA", mediaType: "image/png" },
     ];
-    expect(outputText(toToolOutput({ type: "content", value }))).toBe("Here:\n[file-data left out]");
+    expect(outputText(toToolOutput({ type: "content", value }))).toBe("Here:\n[image, 1 KB]");
   });
 });

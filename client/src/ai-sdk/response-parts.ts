@@ -1,6 +1,6 @@
 import type { ModelMessage } from "ai";
 import type { Part } from "../contract.ts";
-import { toJson } from "./ui-parts.ts";
+import { toBase64, toJson } from "./ui-parts.ts";
 
 type ResponsePart = Exclude<ModelMessage["content"], string>[number];
 
@@ -22,7 +22,8 @@ function toPart(part: ResponsePart): Part[] {
       return part.text === "" && part.type === "text" ? [] : [{ type: part.type, text: part.text, ...options }];
     case "tool-call": {
       const { type, toolCallId, toolName } = part;
-      return [{ type, toolCallId, toolName, input: toJson(part.input), ...options }];
+      const executed = part.providerExecuted === true ? { providerExecuted: true } : {};
+      return [{ type, toolCallId, toolName, input: toJson(part.input), ...executed, ...options }];
     }
     case "tool-result": {
       const { type, toolCallId, toolName } = part;
@@ -48,10 +49,4 @@ function fileText(data: unknown): string | null {
   if (typeof data === "object" && data !== null && "data" in data) return fileText(data.data);
   if (typeof data === "object" && data !== null && "url" in data) return fileText(data.url);
   return null;
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCodePoint(byte);
-  return btoa(text);
 }

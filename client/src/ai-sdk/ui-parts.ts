@@ -1,5 +1,5 @@
 import type { UIMessage } from "ai";
-import type { Content, Json, Message, Metadata, NewMessage, Part, ToolResultPart } from "../contract.ts";
+import type { Content, Json, Message, Metadata, NewMessage, Part, ToolCallPart, ToolResultPart } from "../contract.ts";
 
 type UiPart = UIMessage["parts"][number];
 
@@ -59,6 +59,8 @@ function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
     toolCallId,
     toolName,
     input: toJson(part.input),
+    ...(part.providerExecuted === true ? { providerExecuted: true } : {}),
+    ...(part.type === "dynamic-tool" ? { dynamic: true } : {}),
     ...optionsOf(part.callProviderMetadata),
   };
   const answered = (output: Json): Part[] => [called, { type: "tool-result", toolCallId, toolName, output }];
@@ -81,29 +83,56 @@ export function toUiMessage(message: Message): UIMessage | null {
   const role = message.role === "developer" ? "system" : message.role === "tool" ? "assistant" : message.role;
   const content: Part[] =
     typeof message.content === "string" ? [{ type: "text", text: message.content }] : message.content;
-  const results = new Map<string, ToolResultPart>();
-  for (const part of content) if (isResult(part)) results.set(part.toolCallId, part);
+  const results = resultsOf(content);
   const parts: UiPart[] = [];
   let isAnswered = false;
   for (const part of content) {
     if (isResult(part)) {
-      isAnswered = true;
+      // The provider's own calls are answered within the step.
+      isAnswered ||= !results.own.has(part);
       continue;
     }
     // What follows a result is the next step.
     if (isAnswered) parts.push({ type: "step-start" });
     isAnswered = false;
-    parts.push(toUiPart(part, results));
+    parts.push(toUiPart(part, results.ofCall));
   }
   if (parts.length === 0) return null;
   return { id: message.id, role, parts, ...(message.metadata === undefined ? {} : { metadata: message.metadata }) };
+}
+
+/** Which result answers which call, and those that the provider ran itself. */
+interface Results {
+  readonly ofCall: ReadonlyMap<Part, ToolResultPart>;
+  readonly own: ReadonlySet<Part>;
+}
+
+/** Some models give the calls of one step the same id: their results come by name, and then in order. */
+function resultsOf(content: readonly Part[]): Results {
+  const ofCall = new Map<Part, ToolResultPart>();
+  const own = new Set<Part>();
+  const open: ToolCallPart[] = [];
+  for (const part of content) {
+    if (isCall(part)) open.push(part);
+    if (!isResult(part)) continue;
+    const ofId = open.filter((call) => call.toolCallId === part.toolCallId && !ofCall.has(call));
+    const call = ofId.find(({ toolName }) => toolName === part.toolName) ?? ofId[0];
+    if (call === undefined) continue;
+    ofCall.set(call, part);
+    if (call.providerExecuted === true) own.add(part);
+  }
+  return { ofCall, own };
+}
+
+function isCall(part: Part): part is ToolCallPart {
+  return part.type === "tool-call";
 }
 
 function isResult(part: Part): part is ToolResultPart {
   return part.type === "tool-result";
 }
 
-function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<string, ToolResultPart>): UiPart {
+function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<Part, ToolResultPart>): UiPart {
   switch (part.type) {
     case "text":
     case "reasoning":
@@ -114,8 +143,15 @@ function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<stri
     }
     case "tool-call": {
       const { toolName, toolCallId, input } = part;
-      const called = { type: `tool-${toolName}`, toolCallId, input } as const;
-      return { ...called, ...toState(results.get(toolCallId)?.output), ...callMetadataOf(part) };
+      const called = {
+        ...(part.dynamic === true
+          ? { type: "dynamic-tool" as const, toolName }
+          : { type: `tool-${toolName}` as const }),
+        toolCallId,
+        input,
+        ...(part.providerExecuted === true ? { providerExecuted: true } : {}),
+      };
+      return { ...called, ...toState(results.get(part)?.output), ...callMetadataOf(part) };
     }
     default:
       if (part.type === KEPT_PART) return JSON.parse(JSON.stringify(part.data));
@@ -163,7 +199,18 @@ function toMetadata(metadata: unknown): Metadata | undefined {
   return json !== null && typeof json === "object" && !Array.isArray(json) ? json : undefined;
 }
 
-/** What JSON makes of it: dates become texts, and what is undefined is left out. */
+/** What JSON makes of it: dates become texts, bytes become base64, and what is undefined is left out. */
 export function toJson(value: unknown): Json {
-  return value === undefined ? null : JSON.parse(JSON.stringify(value) ?? "null");
+  return value === undefined ? null : JSON.parse(JSON.stringify(value, withBase64) ?? "null");
+}
+
+/** Bytes as JSON has them would be an object with a number for each. */
+function withBase64(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? toBase64(value) : value;
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  let text = "";
+  for (const byte of bytes) text += String.fromCodePoint(byte);
+  return btoa(text);
 }

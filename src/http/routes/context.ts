@@ -6,7 +6,7 @@ import { type AnswerSpec, defineRoute, WrittenJson } from "../route.ts";
 import { sample } from "../samples.ts";
 
 const DESCRIPTION =
-  "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. A summary is never waited for: `summaryPending` says that a newer one is being made. A context has 8 MiB of JSON at most: the newest files go in, and older ones are named in the text of their messages, which are `cut` and named in `omitted`.";
+  "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. The newest question, the calls made for it and their results are there however large they are: outputs of tools are cut in the middle, and those of older steps are left out first. A summary is never waited for: `summaryPending` says that a newer one is being made. A context has 8 MiB of JSON at most: the newest files go in, and older ones are named in the text of their messages, which are `cut` and named in `omitted`.";
 
 /** What each format does with what its provider has no place for. */
 const FORMATS = [
@@ -16,8 +16,10 @@ const FORMATS = [
   "`ui` has UIMessages of the AI SDK: texts are word for word, a tool's result is in the part of its call, the author is in `metadata`.",
   "The summary is a user's message in `<conversation_summary>` tags, or with `summaryRole=system` system text.",
   "System and developer messages keep their role where the provider has it among the messages, and else join the system text in order.",
-  "A tool's result directly follows its call, whatever was said between them; a call that has no result, and a result without its call, are given in words. Ids and names of calls that the provider would refuse are replaced, for call and result alike.",
-  "Reasoning is left out for OpenAI and Anthropic, which take back only their own; blank messages are left out; a file that the provider does not take is named instead.",
+  "A tool's result directly follows its call, whatever was said between them, in the order of the calls: by id, and where calls share an id by name and then in order. A call that has no result gets one that says so; a result without its call gets a call. Ids that come twice get a number; ids and names that the provider would refuse are replaced, for call and result alike.",
+  "Reasoning goes back to the provider that signed it, unchanged and before the calls that it led to: to Anthropic with its signature, to OpenAI's Responses with its encrypted content. Other reasoning is left out there. A call that a provider ran itself (`providerExecuted`) goes back to it, and is told in words to others.",
+  "`openai-chat` has neighbours of one role in one message, and so have others with `roles`. What a query brings back stands right after the newest question.",
+  "Blank messages are left out; a file that the provider does not take is named instead, and so is what a tool shows, unless `toolFiles=sent` asks for it. Base64 among a tool's words is named.",
   "An author stands in `name` where the provider takes it, and else before the text.",
 ].join(" ");
 
@@ -28,7 +30,7 @@ const answer = {
   headers: { ETag: "Names these bytes: send it back as If-None-Match" },
 } satisfies AnswerSpec;
 
-const { maxTokens, format, atSeq, summaryRole } = contextRequestSchema.shape;
+const { maxTokens, format, atSeq, summaryRole, roles, provider, toolFiles } = contextRequestSchema.shape;
 
 const read = defineRoute({
   method: "get",
@@ -45,6 +47,9 @@ const read = defineRoute({
       format: format.describe("How it is written; threadkeep by default"),
       atSeq: integerParameter(atSeq.unwrap()).optional().describe("The context as of this message"),
       summaryRole: summaryRole.describe("The role the summary speaks with; user by default"),
+      roles,
+      provider,
+      toolFiles,
     }),
   }),
   answers: { 200: answer },

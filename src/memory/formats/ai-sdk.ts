@@ -2,36 +2,56 @@ import {
   type AiSdkAssistantPart,
   type AiSdkContext,
   type AiSdkMessage,
+  type AiSdkToolContent,
+  type AiSdkToolOutput,
   type AiSdkUserPart,
   type ProviderOptions,
   providerOptionsSchema,
+  type ToolContentEntry,
 } from "../../contracts/context.ts";
 import type { Json } from "../../contracts/text.ts";
-import { toToolOutput } from "../tool-output.ts";
+import { fileInWords } from "../file-words.ts";
+import { entryPart, promptedOutput, toToolOutput } from "../tool-output.ts";
 import { attributeParts, attributeText } from "./attribution.ts";
+import type { ToolFiles } from "./audience.ts";
 import { fileNote, readFile } from "./files.ts";
-import type { Opening } from "./opening.ts";
-import type { PartOf, Turn } from "./turns.ts";
+import { createIdNamer } from "./tool-parts.ts";
+import type { AnsweredCall, AssistantTurn, PartOf, Turn } from "./turns.ts";
+
+/** An answered call under an id that no other has. */
+interface OwnCall extends AnsweredCall {
+  readonly id: string;
+}
 
 /**
  * System text and ModelMessages for the AI SDK, which refuses system messages among the others. Reasoning is kept, with its
  * provider's options: the SDK knows which provider may have it back.
+ * @param summary if it is to speak as the system
+ * @param toolFiles as they are asked for: some providers give a model the base64 of what a tool shows as text
  */
-export function toAiSdk(turns: readonly Turn[], { summary, summaryRole }: Opening): Omit<AiSdkContext, "meta"> {
-  const system: string[] = [];
+export function toAiSdk(
+  turns: readonly Turn[],
+  summary: string | null,
+  toolFiles: ToolFiles,
+): Omit<AiSdkContext, "meta"> {
+  const nameId = createIdNamer({ maxIdLength: Number.POSITIVE_INFINITY, foreignInId: null });
+  const system = summary === null ? [] : [summary];
   const messages: AiSdkMessage[] = [];
-  if (summary !== null) {
-    if (summaryRole === "system") system.push(summary);
-    else messages.push({ role: "user", content: summary });
-  }
   for (const turn of turns) {
     if (turn.role === "user") {
       const content = attributeParts(turn.author, turn.parts).map(toUserPart);
       messages.push({ role: "user", content: asPlainText(content) ?? content });
     } else if (turn.role === "assistant") {
-      const content = assistantParts(turn);
+      const spoken = spokenParts(turn, nameId);
+      const calls = turn.calls.map((one): OwnCall => ({ ...one, id: nameId(one.call.toolCallId) }));
+      const content = [...spoken, ...calls.map(toCallPart)];
       messages.push({ role: "assistant", content: asPlainText(content) ?? content });
-      if (turn.calls.length > 0) messages.push({ role: "tool", content: turn.calls.map(toResult) });
+      if (calls.length > 0) {
+        messages.push({
+          role: "tool",
+          content: calls.map((call) => toResultPart(call, shownOutput(call.result.output, toolFiles))),
+        });
+      }
     } else system.push(attributeText(turn.author, turn.text));
   }
   return { ...(system.length === 0 ? {} : { system: system.join("\n\n") }), messages };
@@ -50,30 +70,63 @@ function toUserPart(part: PartOf<"text"> | PartOf<"file">): AiSdkUserPart {
   };
 }
 
-function assistantParts(turn: Extract<Turn, { role: "assistant" }>): AiSdkAssistantPart[] {
-  const parts = attributeParts(turn.author, turn.parts);
-  return [
-    ...parts.map((part): AiSdkAssistantPart =>
-      part.type === "reasoning" ? { type: "reasoning", text: part.text, ...optionsOf(part) } : toUserPart(part),
-    ),
-    ...turn.calls.map(({ call }) => ({
-      type: "tool-call" as const,
-      toolCallId: call.toolCallId,
-      toolName: call.toolName,
-      input: call.input,
-      ...optionsOf(call),
-    })),
-  ];
+function spokenParts(turn: AssistantTurn, nameId: (id: string) => string): AiSdkAssistantPart[] {
+  return attributeParts(turn.author, turn.parts).flatMap((part): AiSdkAssistantPart[] => {
+    if (part.type === "reasoning") return [{ type: "reasoning", text: part.text, ...optionsOf(part) }];
+    if (part.type !== "provider-step") return [toUserPart(part)];
+    const call = { ...part, id: nameId(part.call.toolCallId) };
+    // The SDK checks the output against what its provider gives, and refuses the whole prompt for a single change.
+    return [{ ...toCallPart(call), providerExecuted: true }, toResultPart(call, wholeOutput(part.result.output))];
+  });
 }
 
-function toResult({ result }: { readonly result: PartOf<"tool-result"> }) {
+function toCallPart({ call, id }: OwnCall) {
+  const { toolName, input } = call;
+  return { type: "tool-call" as const, toolCallId: id, toolName, input, ...optionsOf(call) };
+}
+
+function toResultPart({ call, result, id }: OwnCall, output: AiSdkToolOutput) {
+  return { type: "tool-result" as const, toolCallId: id, toolName: call.toolName, output, ...optionsOf(result) };
+}
+
+/** A tool's output as it was given. */
+function wholeOutput(given: Json): AiSdkToolOutput {
+  const output = toToolOutput(given);
+  return output.type === "content" ? { type: "content", value: output.value.map(newestForm) } : output;
+}
+
+/** A tool's output in the SDK's newest form; its files in words, or as they are asked for. */
+function shownOutput(given: Json, toolFiles: ToolFiles): AiSdkToolOutput {
+  const output = promptedOutput(given);
+  if (output.type !== "content") return output;
   return {
-    type: "tool-result" as const,
-    toolCallId: result.toolCallId,
-    toolName: result.toolName,
-    output: toToolOutput(result.output),
-    ...optionsOf(result),
+    type: "content",
+    value: output.value.map((entry): AiSdkToolContent => {
+      const part = entryPart(entry);
+      if (part.type !== "file") return newestForm(entry);
+      const file = toolFiles === "sent" ? readFile(part) : null;
+      if (file === null) return { type: "text", text: fileInWords(part) };
+      const { mediaType, filename } = file;
+      const data =
+        "url" in file ? ({ type: "url", url: file.url } as const) : ({ type: "data", data: file.base64 } as const);
+      return newestForm({ type: "file", mediaType, data, ...(filename === undefined ? {} : { filename }) });
+    }),
   };
+}
+
+/** The SDK warns of its older forms, and takes no address within a file that is a text. */
+function newestForm(entry: ToolContentEntry): AiSdkToolContent {
+  if (entry.type === "file") {
+    const { data, ...file } = entry;
+    if (data.type !== "url") return { ...file, data };
+    const { mediaType } = file;
+    return /^image(?:\/|$)/i.test(mediaType)
+      ? { type: "image-url", url: data.url }
+      : { type: "file-url", url: data.url, mediaType };
+  }
+  if (entry.type !== "file-data" && entry.type !== "image-data") return entry;
+  const { data, ...file } = entry;
+  return { ...file, type: "file", data: { type: "data", data } };
 }
 
 /** The text of content that is nothing but one plain text. */

@@ -4,12 +4,13 @@ import type {
   AnthropicMessage,
   AnthropicUserBlock,
 } from "../../contracts/context.ts";
-import { isFailure, outputText, toToolOutput } from "../tool-output.ts";
+import { searchBlocks, thinkingBlock, toResultBlock, toSaidBlock } from "./anthropic-blocks.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
-import { fileNote, imageType, isImage, type PromptFile, readFile } from "./files.ts";
+import type { ToolFiles } from "./audience.ts";
+import { NOTHING_SAID } from "./merged-turns.ts";
 import type { Opening } from "./opening.ts";
 import { type CallLimits, createCallNamer, inputObject, type NamedCall } from "./tool-parts.ts";
-import { isBlank, type PartOf, type Turn } from "./turns.ts";
+import type { AssistantTurn, Spoken, Turn } from "./turns.ts";
 
 /** Its refusal of an id says "String should match pattern '^[a-zA-Z0-9_-]+$'". */
 const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: /[^a-zA-Z0-9_-]/, maxNameLength: 128 };
@@ -18,13 +19,17 @@ const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: /[^a-zA-Z0-9_-]/
  * Stands before an answer that the window begins with, because the first message has to be the user's. One token: what a
  * message is charged for its frame pays for it.
  */
-export const FIRST_USER_NOTE = "[…]";
+export const FIRST_USER_NOTE = NOTHING_SAID;
 
 /**
  * System text and messages for Anthropic's Messages: in turns, the user's first, neighbours of one role merged, a call's result
- * in the very next message. Reasoning is left out: it is refused without the signature of the model that made it.
+ * in the very next message. Reasoning goes back as Anthropic signed it; other reasoning is left out, since it would be refused.
  */
-export function toAnthropic(turns: readonly Turn[], { summary, summaryRole }: Opening): Omit<AnthropicContext, "meta"> {
+export function toAnthropic(
+  turns: readonly Turn[],
+  { summary, summaryRole }: Opening,
+  toolFiles: ToolFiles,
+): Omit<AnthropicContext, "meta"> {
   const nameCalls = createCallNamer(CALL_LIMITS);
   const system: string[] = [];
   const messages: AnthropicMessage[] = [];
@@ -33,13 +38,17 @@ export function toAnthropic(turns: readonly Turn[], { summary, summaryRole }: Op
     else sayAsUser(messages, [{ type: "text", text: summary }]);
   }
   for (const turn of turns) {
-    if (turn.role === "user") sayAsUser(messages, attributeParts(turn.author, turn.parts).map(toUserBlock));
+    if (turn.role === "user") sayAsUser(messages, attributeParts(turn.author, turn.parts).map(toSaidBlock));
     else if (turn.role === "assistant") {
       const calls = nameCalls(turn);
       sayAsAssistant(messages, assistantBlocks(turn, calls));
-      sayAsUser(messages, calls.map(toResultBlock));
+      sayAsUser(
+        messages,
+        calls.map((call) => toResultBlock(call, toolFiles)),
+      );
     } else system.push(attributeText(turn.author, turn.text));
   }
+  trimLastAnswer(messages);
   return { ...(system.length === 0 ? {} : { system: system.join("\n\n") }), messages };
 }
 
@@ -51,62 +60,64 @@ function sayAsUser(messages: AnthropicMessage[], blocks: AnthropicUserBlock[]): 
 }
 
 function sayAsAssistant(messages: AnthropicMessage[], blocks: AnthropicAssistantBlock[]): void {
-  const last = messages.at(-1);
+  // An answer that was reasoned about has to begin with its reasoning: what stands before that is an answer of its own.
+  const reasoned = blocks.findIndex(isThinking);
+  if (reasoned > 0 && !isThinking(blocks[0])) {
+    sayAsAssistant(messages, blocks.slice(0, reasoned));
+    sayAsAssistant(messages, blocks.slice(reasoned));
+    return;
+  }
   if (blocks.length === 0) return;
-  if (last === undefined) sayAsUser(messages, [{ type: "text", text: FIRST_USER_NOTE }]);
+  const isNewAnswer = messages.at(-1)?.role === "assistant" && isThinking(blocks[0]);
+  if (messages.length === 0 || isNewAnswer) sayAsUser(messages, [{ type: "text", text: FIRST_USER_NOTE }]);
+  const last = messages.at(-1);
   if (last?.role === "assistant") last.content.push(...blocks);
   else messages.push({ role: "assistant", content: blocks });
 }
 
-function assistantBlocks(
-  turn: Extract<Turn, { role: "assistant" }>,
-  calls: readonly NamedCall[],
-): AnthropicAssistantBlock[] {
-  const text = joinTexts(turn.parts);
+function isThinking(block: AnthropicAssistantBlock | undefined): boolean {
+  return block?.type === "thinking" || block?.type === "redacted_thinking";
+}
+
+function assistantBlocks(turn: AssistantTurn, calls: readonly NamedCall[]): AnthropicAssistantBlock[] {
   return [
-    ...(text === "" ? [] : [{ type: "text" as const, text: attributeText(turn.author, text) }]),
+    ...spokenBlocks(turn),
     ...calls.map(({ id, name, call }) => ({ type: "tool_use" as const, id, name, input: inputObject(call.input) })),
   ];
 }
 
-function toResultBlock({ id, result }: NamedCall): AnthropicUserBlock {
-  const output = toToolOutput(result.output);
-  const content = outputText(output);
-  return {
-    type: "tool_result",
-    tool_use_id: id,
-    ...(isBlank(content) ? {} : { content }),
-    ...(isFailure(output) ? { is_error: true as const } : {}),
+/** What was said, in order. Its texts are one where nothing stands between them. */
+function spokenBlocks(turn: AssistantTurn): AnthropicAssistantBlock[] {
+  const blocks: AnthropicAssistantBlock[] = [];
+  let said: Spoken[] = [];
+  let author = turn.author;
+  const flush = (): void => {
+    const text = joinTexts(said);
+    if (text !== "") {
+      blocks.push({ type: "text", text: attributeText(author, text) });
+      author = undefined;
+    }
+    said = [];
   };
+  for (const part of turn.parts) {
+    if (part.type === "reasoning") {
+      flush();
+      const block = thinkingBlock(part);
+      if (block !== null) blocks.push(block);
+    } else if (part.type === "provider-step") {
+      flush();
+      blocks.push(...(searchBlocks(part.call, part.result) ?? []));
+    } else said.push(part);
+  }
+  flush();
+  return blocks;
 }
 
-function toUserBlock(part: PartOf<"text"> | PartOf<"file">): AnthropicUserBlock {
-  if (part.type === "text") return { type: "text", text: part.text };
-  const file = readFile(part);
-  return (file === null ? null : toFileBlock(file)) ?? { type: "text", text: fileNote(part).text };
-}
-
-function toFileBlock(file: PromptFile): AnthropicUserBlock | null {
-  if (isImage(file)) {
-    if ("url" in file) return { type: "image", source: { type: "url", url: file.url } };
-    const type = imageType(file);
-    return type === undefined
-      ? null
-      : { type: "image", source: { type: "base64", media_type: type, data: file.base64 } };
+/** It refuses an answer to go on with that ends with white space. */
+function trimLastAnswer(messages: AnthropicMessage[]): void {
+  const last = messages.at(-1);
+  const block = last?.role === "assistant" ? last.content.at(-1) : undefined;
+  if (last?.role === "assistant" && block?.type === "text") {
+    last.content[last.content.length - 1] = { ...block, text: block.text.trimEnd() };
   }
-  const title = file.filename === undefined || isBlank(file.filename) ? {} : { title: file.filename };
-  if (file.mediaType === "application/pdf") {
-    if ("url" in file) return { type: "document", ...title, source: { type: "url", url: file.url } };
-    return {
-      type: "document",
-      ...title,
-      source: { type: "base64", media_type: "application/pdf", data: file.base64 },
-    };
-  }
-  if (/^text\//i.test(file.mediaType) && "base64" in file) {
-    const bytes = Uint8Array.from(atob(file.base64), (unit) => unit.charCodeAt(0));
-    const data = new TextDecoder().decode(bytes);
-    if (!isBlank(data)) return { type: "document", ...title, source: { type: "text", media_type: "text/plain", data } };
-  }
-  return null;
 }

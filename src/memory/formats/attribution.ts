@@ -1,5 +1,5 @@
 import { fileNote } from "./files.ts";
-import type { PartOf } from "./turns.ts";
+import type { PartOf, Spoken } from "./turns.ts";
 
 type TextPart = PartOf<"text">;
 
@@ -25,8 +25,8 @@ function isText(part: { readonly type: string }): part is TextPart {
   return part.type === "text";
 }
 
-/** The texts of the parts, and what stands for the files; reasoning is left out. */
-export function joinTexts(parts: readonly (TextPart | PartOf<"file"> | PartOf<"reasoning">)[]): string {
+/** The texts of the parts, and what stands for the files; reasoning, and what a provider ran, are left out. */
+export function joinTexts(parts: readonly Spoken[]): string {
   return parts
     .flatMap((part) => (part.type === "text" ? [part.text] : part.type === "file" ? [fileNote(part).text] : []))
     .join("\n");

@@ -1,10 +1,8 @@
 import type { OpenaiChatMessage } from "../../contracts/context.ts";
-import { outputText, toToolOutput } from "../tool-output.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./files.ts";
-import type { Opening } from "./opening.ts";
-import { type CallLimits, createCallNamer, inputObject } from "./tool-parts.ts";
-import type { PartOf, Turn } from "./turns.ts";
+import { type CallLimits, createCallNamer, inputObject, type NamedCall, resultText } from "./tool-parts.ts";
+import type { PartOf, Turn, UserTurn } from "./turns.ts";
 
 /** OpenAI takes names of this form alone. */
 const AUTHOR_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -15,10 +13,9 @@ const CALL_LIMITS: CallLimits = { maxIdLength: 40, foreignInId: null, maxNameLen
 type UserPart = Exclude<Extract<OpenaiChatMessage, { role: "user" }>["content"], string>[number];
 
 /** Messages for OpenAI's Chat Completions and the many servers that speak it. Reasoning is left out: it has no place there. */
-export function toOpenaiChat(turns: readonly Turn[], { summary, summaryRole }: Opening): OpenaiChatMessage[] {
+export function toOpenaiChat(turns: readonly Turn[]): OpenaiChatMessage[] {
   const nameCalls = createCallNamer(CALL_LIMITS);
   const messages: OpenaiChatMessage[] = [];
-  if (summary !== null) messages.push({ role: summaryRole, content: summary });
   for (const turn of turns) {
     const isNamed = turn.author !== undefined && AUTHOR_NAME.test(turn.author);
     const name = isNamed && turn.author !== undefined ? { name: turn.author } : {};
@@ -34,7 +31,7 @@ export function toOpenaiChat(turns: readonly Turn[], { summary, summaryRole }: O
         ...(calls.length === 0 ? {} : { tool_calls: calls.map(toToolCall) }),
       });
       for (const { id, result } of calls) {
-        messages.push({ role: "tool", tool_call_id: id, content: outputText(toToolOutput(result.output)) });
+        messages.push({ role: "tool", tool_call_id: id, content: resultText(result) });
       }
     } else if (turn.role === "user") {
       messages.push({ role: "user", content: userContent(prefix, turn.parts), ...name });
@@ -43,7 +40,7 @@ export function toOpenaiChat(turns: readonly Turn[], { summary, summaryRole }: O
   return messages;
 }
 
-function toToolCall({ id, name, call }: ReturnType<ReturnType<typeof createCallNamer>>[number]) {
+function toToolCall({ id, name, call }: NamedCall) {
   return {
     id,
     type: "function" as const,
@@ -51,7 +48,7 @@ function toToolCall({ id, name, call }: ReturnType<ReturnType<typeof createCallN
   };
 }
 
-function userContent(author: string | undefined, parts: Extract<Turn, { role: "user" }>["parts"]) {
+function userContent(author: string | undefined, parts: UserTurn["parts"]) {
   if (parts.every((part) => part.type === "text")) return attributeText(author, joinTexts(parts));
   return attributeParts(author, parts).map(toUserPart);
 }

@@ -1,7 +1,20 @@
+import type { Turn } from "./turns.ts";
+
 /** What a prompt begins with. */
 export interface Opening {
   /** The rendered summary; null if there is none. */
   readonly summary: string | null;
   /** The role that it speaks with. */
   readonly summaryRole: "user" | "system";
+}
+
+/** The turns, and before them the summary as one of its own. */
+export function openedTurns(turns: readonly Turn[], { summary, summaryRole }: Opening): Turn[] {
+  if (summary === null) return [...turns];
+  const said = { seq: 0, author: undefined } as const;
+  const opening: Turn =
+    summaryRole === "system"
+      ? { role: "system", ...said, text: summary }
+      : { role: "user", ...said, parts: [{ type: "text", text: summary }] };
+  return [opening, ...turns];
 }

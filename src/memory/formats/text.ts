@@ -4,16 +4,16 @@ import { shortenFiles } from "./files.ts";
 import type { Opening } from "./opening.ts";
 import type { ContextMessage } from "./turns.ts";
 
-/**
- * One text for models without a chat format, a line of role and author before each message.
- * @param retrieved the earlier messages as they are rendered; null if there are none
- */
-export function toText(messages: readonly ContextMessage[], retrieved: string | null, { summary }: Opening): string {
+/** One text for models without a chat format, a line of role and author before each message. */
+export function toText(messages: readonly ContextMessage[], { summary }: Opening): string {
   const lines = messages.map((message) => {
     const author = message.author === undefined ? "" : ` ${guardName(message.author)}`;
-    return `[${message.role}${author}] ${guardedMessageText(shortenFiles(message.content))}`;
+    // What the query brought back has tags of ours, and is guarded line by line.
+    const text = message.id === RETRIEVED_ID ? message.content : guardedMessageText(shortenFiles(message.content));
+    return `[${message.role}${author}] ${text}`;
   });
-  const opening = summary === null ? [] : [summary];
-  const closing = retrieved === null ? [] : [`[user] ${retrieved}`];
-  return [...opening, ...lines, ...closing].join("\n\n");
+  return [...(summary === null ? [] : [summary]), ...lines].join("\n\n");
 }
+
+/** The id of the message that what a query brought back is. No client can have it. */
+export const RETRIEVED_ID = "threadkeep/retrieved";

@@ -1,34 +1,44 @@
 import type { ProviderOptions, UiMessage, UiPart } from "../../contracts/context.ts";
 import type { Json } from "../../contracts/text.ts";
+import { type CallMatches, matchCalls } from "../calls.ts";
+import { fileInWords } from "../file-words.ts";
 import { messageText } from "../message-text.ts";
-import { isFailure, outputText, toToolOutput } from "../tool-output.ts";
+import { isFailure, outputFiles, outputParts, outputText, promptedOutput, toToolOutput } from "../tool-output.ts";
 import { optionsOf } from "./ai-sdk.ts";
 import { fileNote, fileUrl, nameFiles, readFile } from "./files.ts";
 import type { Opening } from "./opening.ts";
-import { type CallMatches, type ContextMessage, matchCalls, type PartOf } from "./turns.ts";
+import { createIdNamer } from "./tool-parts.ts";
+import { callOf, type ContextMessage, isBlank, type PartOf, resultOfWords } from "./turns.ts";
 
 /** The id of the message that a summary is. No client can have it: the slash is not for them. */
 export const UI_SUMMARY_ID = "threadkeep/summary";
+
+/** What the parts of one list share. */
+interface Listing {
+  readonly matches: CallMatches;
+  readonly nameId: (toolCallId: string) => string;
+}
 
 /**
  * UIMessages of the AI SDK, by the ids of the messages. Texts are word for word, and a result is in the part of its call, as the
  * SDK has it. data-* parts are kept.
  */
 export function toUi(messages: readonly ContextMessage[], { summary, summaryRole }: Opening): UiMessage[] {
-  const matches = matchCalls(messages);
+  const nameId = createIdNamer({ maxIdLength: Number.POSITIVE_INFINITY, foreignInId: null });
+  const listing = { matches: matchCalls(messages), nameId };
   const opening: UiMessage[] =
     summary === null ? [] : [{ id: UI_SUMMARY_ID, role: summaryRole, parts: [{ type: "text", text: summary }] }];
-  return [...opening, ...messages.flatMap((message) => toUiMessage(message, matches))];
+  return [...opening, ...messages.flatMap((message) => toUiMessage(message, listing))];
 }
 
-function toUiMessage(message: ContextMessage, matches: CallMatches): UiMessage[] {
-  const parts = uiParts(message, matches);
+function toUiMessage(message: ContextMessage, listing: Listing): UiMessage[] {
+  const parts = uiParts(message, listing);
   if (parts.length === 0) return [];
   return [{ id: message.id, role: uiRole(message.role), ...metadataOf(message), parts }];
 }
 
 function uiRole(role: ContextMessage["role"]): UiMessage["role"] {
-  if (role === "assistant") return role;
+  if (role === "assistant" || role === "tool") return "assistant";
   return role === "system" || role === "developer" ? "system" : "user";
 }
 
@@ -37,10 +47,16 @@ function metadataOf({ author, metadata }: ContextMessage): { metadata?: Record<s
   return { metadata: { ...(author === undefined ? {} : { author }), ...metadata } };
 }
 
-function uiParts(message: ContextMessage, matches: CallMatches): UiPart[] {
+function uiParts(message: ContextMessage, listing: Listing): UiPart[] {
   const { role, content } = message;
+  if (role === "tool" && isWords(message)) {
+    const said = typeof content === "string" ? [{ type: "text" as const, text: content }] : content;
+    const words = said.flatMap((part) => (part.type === "text" || part.type === "file" ? [part] : []));
+    return [resultPart(resultOfWords(message, words), listing)];
+  }
   if (typeof content === "string") return [{ type: "text", text: content }];
   if (role === "system" || role === "developer") return [{ type: "text", text: nameFiles(content) }];
+  const { matches } = listing;
   const parts: UiPart[] = [];
   let isAnswered = false;
   for (const part of content) {
@@ -48,17 +64,24 @@ function uiParts(message: ContextMessage, matches: CallMatches): UiPart[] {
     const result = matches.resultOf.get(part);
     // What follows an answer is another step: without the mark, the SDK would put it before the answer.
     if (isAnswered && result === undefined) parts.push({ type: "step-start" });
-    isAnswered = result !== undefined;
+    isAnswered = result !== undefined && part.type === "tool-call" && part.providerExecuted !== true;
     if (part.type === "text") parts.push({ type: "text", text: part.text, ...metadataFor(part) });
     else if (part.type === "file") parts.push(toFilePart(part));
     else if (part.type === "reasoning" && role === "assistant") {
       parts.push({ type: "reasoning", text: part.text, ...metadataFor(part) });
-    } else if (part.type === "tool-call" && role === "assistant") parts.push(toToolPart(part, result));
+    } else if (part.type === "tool-call" && role === "assistant") parts.push(toToolPart(part, result, listing));
+    else if (part.type === "tool-result" && role !== "user") parts.push(resultPart(part, listing));
     else if (isData(part)) {
       parts.push({ type: part.type, ...(part.id === undefined ? {} : { id: part.id }), data: part.data });
     } else parts.push({ type: "text", text: messageText([part]) });
   }
   return parts;
+}
+
+/** Whether a tool's message has words and no result. */
+function isWords({ content }: ContextMessage): boolean {
+  if (typeof content === "string") return !isBlank(content);
+  return content.every(({ type }) => type === "text" || type === "file");
 }
 
 function isData(part: { readonly type: string }): part is PartOf<`data-${string}`> {
@@ -82,16 +105,34 @@ function toFilePart(part: PartOf<"file">): UiPart {
   };
 }
 
-function toToolPart(call: PartOf<"tool-call">, result: PartOf<"tool-result"> | undefined): UiPart {
+/** A result whose call is not in the list. */
+function resultPart(result: PartOf<"tool-result">, listing: Listing): UiPart {
+  return toToolPart(callOf(result), result, listing);
+}
+
+function toToolPart(call: PartOf<"tool-call">, result: PartOf<"tool-result"> | undefined, listing: Listing): UiPart {
   const { providerOptions } = optionsOf(call);
   const called = {
-    type: `tool-${call.toolName}` as const,
-    toolCallId: call.toolCallId,
+    ...(call.dynamic === true
+      ? { type: "dynamic-tool" as const, toolName: call.toolName }
+      : { type: `tool-${call.toolName}` as const }),
+    toolCallId: listing.nameId(call.toolCallId),
     input: call.input,
+    ...(call.providerExecuted === true ? { providerExecuted: true as const } : {}),
     ...(providerOptions === undefined ? {} : { callProviderMetadata: providerOptions }),
   };
   if (result === undefined) return { ...called, state: "input-available" };
-  const output = toToolOutput(result.output);
+  const output = call.providerExecuted === true ? toToolOutput(result.output) : promptedOutput(result.output);
   if (isFailure(output)) return { ...called, state: "output-error", errorText: outputText(output) };
-  return { ...called, state: "output-available", output: "value" in output ? output.value : null };
+  return { ...called, state: "output-available", output: shownValue(output) };
+}
+
+/** What the SDK makes of it is text: what a tool shows is said in words. */
+function shownValue(output: ReturnType<typeof toToolOutput>): Json {
+  if (output.type !== "content") return "value" in output ? output.value : null;
+  if (outputFiles(output).length === 0 && output.value.every(({ type }) => type === "text")) return output.value;
+  return outputParts(output).map((part) => ({
+    type: "text",
+    text: part.type === "text" ? part.text : fileInWords(part),
+  }));
 }

@@ -92,9 +92,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "omitted-off-by-one": [
     {
-      file: "memory/context.ts",
-      replace: "throughSeq: firstSeq - 1,",
-      by: "throughSeq: Math.max(throughSeq + 1, firstSeq - 2),",
+      file: "memory/omitted.ts",
+      replace: "throughSeq: firstSeq - 1, reason",
+      by: "throughSeq: Math.max(nextSeq, firstSeq - 2), reason",
     },
   ],
   "tool-pair-split": [{ file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" }],

@@ -1,0 +1,117 @@
+import type { Seq, TokenCount } from "../contracts/message.ts";
+import { jsonBytes } from "../contracts/text.ts";
+import type { LogMessage } from "./context.ts";
+import { createPairTracker } from "./cut.ts";
+import { nameMedia } from "./media.ts";
+import { contentTokens, messageCost, messageText, toolFileTokens } from "./message-text.ts";
+import { estimateTokens } from "./tokens.ts";
+
+/** The messages that a window may hold, with what each takes of it. */
+
+export interface Candidate {
+  readonly message: LogMessage;
+  readonly cost: TokenCount;
+  /** A window may start here without parting a tool call from its result. */
+  readonly mayStart: boolean;
+  /** It is not word for word: something of it is cut, left out, or named instead of sent. */
+  readonly isCut: boolean;
+}
+
+/** What there is room for. */
+export interface Allowance {
+  readonly tokens: TokenCount;
+  readonly bytes: number;
+}
+
+/** What a message has as JSON besides its content, its metadata and its author. */
+const MESSAGE_FRAME_BYTES = 200;
+/** The result that a call is given which has none, its frame and the id that it has besides the call's own. */
+const NO_RESULT_TOKENS: TokenCount = 8;
+/** The call that a tool's plain words are given, and its frame. */
+const WORDS_CALL_TOKENS: TokenCount = 12;
+
+/** The messages of a log after its summary, newest first, each read once and only when it is asked for. */
+export interface LogReader {
+  at(index: number): Candidate | undefined;
+  /** Those that were asked for so far, newest first. */
+  readonly read: readonly Candidate[];
+}
+
+/** @param sendsToolFiles what tools show is sent as files, and costs as much */
+export function createLogReader(
+  newestFirst: Iterable<LogMessage>,
+  throughSeq: Seq,
+  sendsToolFiles: boolean,
+): LogReader {
+  const iterator = newestFirst[Symbol.iterator]();
+  const pairs = createPairTracker();
+  const read: Candidate[] = [];
+  let isOver = false;
+  return {
+    read,
+    at(index) {
+      while (!isOver && read.length <= index) {
+        const next = iterator.next();
+        if (next.done === true || next.value.seq <= throughSeq) {
+          isOver = true;
+          iterator.return?.();
+          break;
+        }
+        const message = next.value;
+        const mayStart = pairs.step(message.content);
+        const besides = pairs.unanswered.reduce((sum, id) => sum + estimateTokens(id) + NO_RESULT_TOKENS, 0);
+        read.push({ message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false });
+      }
+      return read[index];
+    },
+  };
+}
+
+function costOf(message: LogMessage, sendsToolFiles: boolean): TokenCount {
+  if (message.content === null) return 0;
+  const files = sendsToolFiles ? toolFileTokens(message.content) : 0;
+  const isWords = message.role === "tool" && toolWordsNeedCall(message.content);
+  return messageCost(message) + files + (isWords ? wordsCallTokens(message.id) : 0);
+}
+
+/** What the call takes that a tool's plain words are given, under the id of their message. */
+export function wordsCallTokens(id: string): TokenCount {
+  return 2 * estimateTokens(id) + WORDS_CALL_TOKENS;
+}
+
+function toolWordsNeedCall(content: NonNullable<LogMessage["content"]>): boolean {
+  return typeof content === "string" || content.some(({ type }) => type === "text" || type === "file");
+}
+
+export function bytesOf({ message }: Candidate): number {
+  // Three bytes a unit of UTF-16 at most.
+  return message.bytes + 3 * (message.author?.length ?? 0) + MESSAGE_FRAME_BYTES;
+}
+
+/** The same message with other content, and what it takes now. */
+export function withContent(candidate: Candidate, content: NonNullable<LogMessage["content"]>): Candidate {
+  const { message } = candidate;
+  const tokens = contentTokens(content);
+  const bytes = jsonBytes([content, message.metadata]);
+  // What it takes besides its words, such as the answers of its calls, stays.
+  const besides = candidate.cost - message.tokens;
+  return { ...candidate, message: { ...message, content, bytes, tokens }, cost: tokens + besides, isCut: true };
+}
+
+/** Its files in words; null if it has none that are worth it. */
+export function withNamedFiles(candidate: Candidate): Candidate | null {
+  const { message } = candidate;
+  const content = message.content === null ? null : nameMedia(message.content, message.seq);
+  if (content === null) return null;
+  const files = message.content === null ? 0 : toolFileTokens(message.content);
+  const named = withContent(candidate, content);
+  const without = candidate.cost - message.tokens - files;
+  return without >= 0 && candidate.cost > messageCost(message)
+    ? { ...named, cost: named.message.tokens + without }
+    : named;
+}
+
+/** Whether a user asks something in it. */
+export function isQuestion({ message }: Candidate): boolean {
+  return message.role === "user" && message.content !== null && messageText(message.content).trim() !== "";
+}

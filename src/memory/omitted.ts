@@ -1,0 +1,56 @@
+import type { Omitted } from "../contracts/context.ts";
+import type { Seq } from "../contracts/message.ts";
+import type { Item } from "../contracts/summary.ts";
+import { ownSources } from "./items.ts";
+import type { Window } from "./window.ts";
+
+/** What a context leaves out, and why: with what it holds, all messages are accounted for. */
+
+interface Accounted {
+  readonly window: Window;
+  /** Instructions from before the window, and whether each is there in full. */
+  readonly pinnedSeqs: readonly Seq[];
+  /** The items of the summary that are in it, and those that had no room. */
+  readonly kept: readonly Item[];
+  readonly left: readonly Item[];
+}
+
+/** @param throughSeq the last message that the summary covers */
+export function nameOmitted(
+  input: { readonly atSeq: Seq; readonly summaryPending: boolean; readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[] },
+  throughSeq: Seq,
+  { window, pinnedSeqs, kept, left }: Accounted,
+): Omitted[] {
+  const omitted: Omitted[] = [];
+  const stillCited = new Set(kept.flatMap(ownSources));
+  for (const seq of new Set(left.flatMap(ownSources))) {
+    if (!stillCited.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
+  }
+  const reason = input.summaryPending ? "pending" : "budget";
+  const there = [...new Set([...pinnedSeqs, ...window.seqs])].filter((seq) => seq > throughSeq);
+  let nextSeq = throughSeq + 1;
+  for (const firstSeq of [...there.toSorted((a, b) => a - b), input.atSeq + 1]) {
+    if (firstSeq > nextSeq) omitted.push({ fromSeq: nextSeq, throughSeq: firstSeq - 1, reason });
+    nextSeq = firstSeq + 1;
+  }
+  for (const seq of window.cutSeqs) {
+    omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
+  }
+  for (const seq of window.erasedSeqs) {
+    omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
+  }
+  for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
+  return joinRanges(omitted);
+}
+
+/** Neighbouring ranges of one reason become one, in order. */
+function joinRanges(ranges: readonly Omitted[]): Omitted[] {
+  const joined: Omitted[] = [];
+  for (const range of ranges.toSorted((a, b) => a.fromSeq - b.fromSeq)) {
+    const last = joined.at(-1);
+    if (last !== undefined && last.reason === range.reason && range.fromSeq <= last.throughSeq + 1) {
+      last.throughSeq = Math.max(last.throughSeq, range.throughSeq);
+    } else joined.push({ ...range });
+  }
+  return joined;
+}
