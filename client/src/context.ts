@@ -18,6 +18,8 @@ export interface ContextRequest<F extends ContextFormat = ContextFormat> {
   maxTokens?: number | undefined;
   /** `threadkeep` by default. */
   format?: F | undefined;
+  /** Whose tokens the budget is in: by default `claude` for `anthropic`, and else `o200k`. */
+  tokenizer?: "o200k" | "claude" | undefined;
   /** The context as of this message. */
   atSeq?: number | undefined;
   /** Bring back older messages that matter to this question; `auto`: to the newest message of a user. */

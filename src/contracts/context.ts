@@ -16,6 +16,9 @@ export const contextFormatSchema = z.enum([
 ]);
 export type ContextFormat = z.infer<typeof contextFormatSchema>;
 
+export const tokenizerSchema = z.enum(["o200k", "claude"]);
+export type Tokenizer = z.infer<typeof tokenizerSchema>;
+
 /** What a caller may ask of a context. */
 export const contextRequestSchema = z
   .strictObject({
@@ -26,6 +29,11 @@ export const contextRequestSchema = z
       .optional()
       .describe("The budget; by default the session's"),
     format: contextFormatSchema.optional(),
+    tokenizer: tokenizerSchema
+      .optional()
+      .describe(
+        "Whose tokens the budget is in: by default `claude` for `anthropic`, and else `o200k`. Claude counts up to 1.35 times as many, and the counts in the answer are its",
+      ),
     atSeq: seqSchema.optional().describe("The context as of this message"),
     query: safeText
       .max(MAX_QUERY_LENGTH)

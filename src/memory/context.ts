@@ -1,4 +1,4 @@
-import type { Context, Omitted } from "../contracts/context.ts";
+import type { Context, Omitted, Tokenizer } from "../contracts/context.ts";
 import type { Content, Message, Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, Summary } from "../contracts/summary.ts";
 import { type Allowance, type Candidate, createLogReader } from "./candidates.ts";
@@ -8,6 +8,7 @@ import { nameOmitted } from "./omitted.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
 import { NOTHING_PINNED, type Pinned, pinInstructions } from "./pin-instructions.ts";
 import type { RetrievedMessage } from "./retrieved.ts";
+import { countFor, plainBudget } from "./tokenizers.ts";
 import { estimateTokens } from "./tokens.ts";
 import { fillWindow, type Window, windowStep } from "./window.ts";
 
@@ -44,6 +45,8 @@ export interface AssemblyInput {
   /** Older messages that may matter to the question, best first; null if nothing was asked. */
   readonly candidates: readonly RetrievedMessage[] | null;
   readonly maxTokens: TokenCount;
+  /** Whose tokens these are. */
+  readonly tokenizer: Tokenizer;
   /** Of the messages, as JSON. Files alone make a context large that is short: the newest go in, and older ones are named. */
   readonly maxBytes: number;
   /** What tools show is sent as files. */
@@ -64,6 +67,13 @@ const RETRIEVED_SHARE = 0.2;
  * query brings back has a fifth, and what it does not use goes back to the messages. Reads no further back than fits.
  */
 export function assembleContext(input: AssemblyInput): Context {
+  const { tokenizer, maxTokens } = input;
+  if (tokenizer === "o200k") return assemble(input);
+  const context = assemble({ ...input, maxTokens: plainBudget(maxTokens, tokenizer) });
+  return { ...context, tokens: countFor(context.tokens, tokenizer, maxTokens) };
+}
+
+function assemble(input: AssemblyInput): Context {
   const throughSeq = input.summary?.throughSeq ?? 0;
   const fullSummary = input.summary === null ? 0 : summaryCost(input.summary.items);
   // Where no summary opens the prompt, a format may have to: some providers take no chat that begins with an answer.

@@ -1,6 +1,7 @@
 import type { Content, Part, TokenCount } from "../contracts/message.ts";
 import { type Candidate, withContent, wordsCallTokens } from "./candidates.ts";
-import { CUT_MARKER_TOKENS, cutContent, cutPart, cutText, prefixWithin } from "./cut-text.ts";
+import { cutContent, cutPart } from "./cut-content.ts";
+import { CUT_MARKER_TOKENS, cutText, prefixWithin } from "./cut-text.ts";
 import { contentTokens, messageCost, messageText, partTokens } from "./message-text.ts";
 import { isWithinTokens } from "./tokens.ts";
 import { waterLevel } from "./water-level.ts";

@@ -256,9 +256,10 @@ function windowOf(newestFirst: readonly Candidate[], isWhole: boolean): Window {
 }
 
 export function toContextMessage(
-  { tokensBefore: _, bytes: _bytes, ...message }: Candidate["message"],
+  message: Candidate["message"],
   content: ContextMessage["content"],
   isCut: boolean,
 ): ContextMessage {
-  return { ...message, content, ...(isCut ? { cut: true as const } : {}) };
+  const { tokensBefore: _, bytes: _bytes, ...rest } = message;
+  return { ...rest, content, ...(isCut ? { cut: true as const } : {}) };
 }

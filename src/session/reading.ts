@@ -9,6 +9,7 @@ import { jsonBytes } from "../contracts/text.ts";
 import { assembleContext, type EarlierMessages, type LogMessage } from "../memory/context.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
+import { tokenizerOf } from "../memory/tokenizers.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
@@ -175,6 +176,7 @@ export function readContext(
     earlier: earlierMessages(store, atSeq, row?.throughSeq ?? 0),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
+    tokenizer: request.tokenizer ?? tokenizerOf(request.format ?? "threadkeep"),
     maxBytes,
     // A caller of `threadkeep` renders the files of tools by itself.
     sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",

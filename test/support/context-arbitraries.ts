@@ -221,6 +221,7 @@ export function inputOf(
     hiddenSeqs: [],
     candidates,
     earlier: NOTHING_EARLIER,
+    tokenizer: "o200k",
     sendsToolFiles: false,
     summaryPending: false,
   };

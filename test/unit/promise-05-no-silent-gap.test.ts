@@ -100,6 +100,7 @@ describe("promise 5: no silent gap", () => {
       hiddenSeqs: [],
       candidates: null,
       earlier: NOTHING_EARLIER,
+      tokenizer: "o200k",
       sendsToolFiles: false,
       summaryPending: false,
     });
@@ -133,6 +134,7 @@ describe("promise 5: no silent gap", () => {
       hiddenSeqs: [],
       candidates: null,
       earlier: NOTHING_EARLIER,
+      tokenizer: "o200k",
       sendsToolFiles: false,
       summaryPending: true,
     });

@@ -174,6 +174,7 @@ describe("promise 6: within budget", () => {
       hiddenSeqs: [],
       candidates: null,
       earlier: NOTHING_EARLIER,
+      tokenizer: "o200k",
       sendsToolFiles: false,
       summaryPending: false,
     });
@@ -232,6 +233,7 @@ describe("promise 6: within budget", () => {
           hiddenSeqs: [],
           candidates: null,
           earlier: NOTHING_EARLIER,
+          tokenizer: "o200k",
           sendsToolFiles: false,
           summaryPending: false,
         });
@@ -267,6 +269,7 @@ describe("promise 6: within budget", () => {
         hiddenSeqs: [],
         candidates: null,
         earlier: NOTHING_EARLIER,
+        tokenizer: "o200k",
         sendsToolFiles: false,
         summaryPending: false,
       });

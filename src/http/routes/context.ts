@@ -30,7 +30,7 @@ const answer = {
   headers: { ETag: "Names these bytes: send it back as If-None-Match" },
 } satisfies AnswerSpec;
 
-const { maxTokens, format, atSeq, summaryRole, roles, provider, toolFiles } = contextRequestSchema.shape;
+const { maxTokens, format, tokenizer, atSeq, summaryRole, roles, provider, toolFiles } = contextRequestSchema.shape;
 
 const read = defineRoute({
   method: "get",
@@ -45,6 +45,7 @@ const read = defineRoute({
     query: z.strictObject({
       maxTokens: integerParameter(maxTokens.unwrap()).optional().describe("The budget; by default the session's"),
       format: format.describe("How it is written; threadkeep by default"),
+      tokenizer,
       atSeq: integerParameter(atSeq.unwrap()).optional().describe("The context as of this message"),
       summaryRole: summaryRole.describe("The role the summary speaks with; user by default"),
       roles,

@@ -1,0 +1,28 @@
+import type { Context, ContextFormat, ContextTokens, Tokenizer } from "../contracts/context.ts";
+import type { TokenCount } from "../contracts/message.ts";
+
+/** Budgets by the tokenizer of the model that reads the prompt. All is counted for `o200k`, and what another makes of it is a factor. */
+
+/** Claude counts up to 1.35 times as many tokens. */
+const FACTORS: Readonly<Record<Tokenizer, number>> = { o200k: 1, claude: 1.35 };
+
+/** The tokenizer that a format's provider has. */
+export function tokenizerOf(format: ContextFormat): Tokenizer {
+  return format === "anthropic" ? "claude" : "o200k";
+}
+
+/** What a budget comes to in tokens of `o200k`: rounding up each of the three counts that it is told by leaves it within the budget. */
+export function plainBudget(maxTokens: TokenCount, tokenizer: Tokenizer): TokenCount {
+  return tokenizer === "o200k" ? maxTokens : Math.floor((maxTokens - 3) / FACTORS[tokenizer]);
+}
+
+/** The counts of a context as its tokenizer has them. */
+export function countFor(tokens: Context["tokens"], tokenizer: Tokenizer, budget: TokenCount): ContextTokens {
+  const count = (plain: TokenCount): TokenCount => Math.ceil(plain * FACTORS[tokenizer]);
+  const [summary, messages, retrieved] = [
+    count(tokens.summary),
+    count(tokens.messages),
+    count(tokens.retrieved),
+  ] as const;
+  return { budget, used: summary + messages + retrieved, summary, messages, retrieved };
+}

@@ -1,0 +1,32 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { assembleContext } from "../../src/memory/context.ts";
+import { tokenizerOf } from "../../src/memory/tokenizers.ts";
+import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
+
+describe("a budget in Claude's tokens", () => {
+  it("is kept by counts a third higher, so that less goes in", () => {
+    fc.assert(
+      fc.property(chat, fc.integer({ min: 256, max: 20_000 }), (value, maxTokens) => {
+        const input = inputOf(value, maxTokens, candidatesOf(value));
+        const plain = assembleContext(input);
+        const { tokens, messages } = assembleContext({ ...input, tokenizer: "claude" });
+        expect(tokens.budget).toBe(maxTokens);
+        expect(tokens.used).toBeLessThanOrEqual(maxTokens);
+        expect(tokens.used).toBe(tokens.summary + tokens.messages + tokens.retrieved);
+        const isSame = JSON.stringify(messages) === JSON.stringify(plain.messages);
+        if (isSame) expect(tokens.messages).toBe(Math.ceil(plain.tokens.messages * 1.35));
+      }),
+      { numRuns: 60, seed: 20261129 },
+    );
+  });
+
+  it("is that of Anthropic's format alone", () => {
+    expect((["anthropic", "openai-chat", "ai-sdk", "threadkeep"] as const).map(tokenizerOf)).toEqual([
+      "claude",
+      "o200k",
+      "o200k",
+      "o200k",
+    ]);
+  });
+});
