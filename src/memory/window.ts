@@ -192,7 +192,8 @@ function newestAlone(log: LogReader, room: TokenCount, asked: Candidate | null):
   const left = room - (asked?.cost ?? 0);
   const cut = newest === undefined ? null : fitMessage(newest, left);
   // A budget that has no room even for the marker of a cut: the message is named in `omitted`, as all others are.
-  const alone = cut === null || cut.cost > left ? [] : [cut];
+  // A result without its call is not what was said.
+  const alone = cut === null || cut.cost > left ? [] : [{ ...cut, isCut: cut.isCut || !cut.mayStart }];
   return windowOf(asked === null ? alone : [...alone, asked], false);
 }
 
