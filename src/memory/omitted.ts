@@ -17,7 +17,11 @@ interface Accounted {
 
 /** @param throughSeq the last message that the summary covers */
 export function nameOmitted(
-  input: { readonly atSeq: Seq; readonly summaryPending: boolean; readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[] },
+  input: {
+    readonly atSeq: Seq;
+    readonly summaryPending: boolean;
+    readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
+  },
   throughSeq: Seq,
   { window, pinnedSeqs, kept, left }: Accounted,
 ): Omitted[] {
