@@ -28,7 +28,7 @@ const MESSAGE_FRAME_BYTES = 200;
 /** The result that a call is given which has none, its frame and the id that it has besides the call's own. */
 const NO_RESULT_TOKENS: TokenCount = 8;
 /** The call that a tool's plain words are given, and its frame. */
-const WORDS_CALL_TOKENS: TokenCount = 12;
+const WORDS_CALL_TOKENS: TokenCount = 18;
 
 /** The messages of a log after its summary, newest first, each read once and only when it is asked for. */
 export interface LogReader {
@@ -71,12 +71,12 @@ function costOf(message: LogMessage, sendsToolFiles: boolean): TokenCount {
   if (message.content === null) return 0;
   const files = sendsToolFiles ? toolFileTokens(message.content) : 0;
   const isWords = message.role === "tool" && toolWordsNeedCall(message.content);
-  return messageCost(message) + files + (isWords ? wordsCallTokens(message.id) : 0);
+  return messageCost(message) + files + (isWords ? wordsCallTokens(message) : 0);
 }
 
-/** What the call takes that a tool's plain words are given, under the id of their message. */
-export function wordsCallTokens(id: string): TokenCount {
-  return 2 * estimateTokens(id) + WORDS_CALL_TOKENS;
+/** What the call takes that a tool's plain words are given, under the id and the author of their message. */
+export function wordsCallTokens({ id, author = "" }: Pick<LogMessage, "id" | "author">): TokenCount {
+  return 2 * (estimateTokens(id) + estimateTokens(author)) + WORDS_CALL_TOKENS;
 }
 
 function toolWordsNeedCall(content: NonNullable<LogMessage["content"]>): boolean {

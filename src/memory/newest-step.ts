@@ -89,9 +89,9 @@ export function fitMessage(candidate: Candidate, most: TokenCount): Candidate | 
 }
 
 /** A tool's result in plain words: the id of its call, and the name of its tool, may be what has no room. */
-function fitToolWords(candidate: Candidate, most: TokenCount): Candidate | null {
+export function fitToolWords(candidate: Candidate, most: TokenCount): Candidate | null {
   const { message } = candidate;
-  const frame = messageCost({ ...message, tokens: 0 }) + wordsCallTokens(message.id);
+  const frame = messageCost({ ...message, tokens: 0 }) + wordsCallTokens(message);
   const content = cutText(messageText(message.content ?? ""), Math.max(1, most - frame));
   const tokens = contentTokens(content);
   const cut = { ...candidate, message: { ...message, content, tokens }, cost: tokens + frame, isCut: true };

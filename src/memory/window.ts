@@ -1,7 +1,7 @@
 import type { Context } from "../contracts/context.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { type Allowance, bytesOf, type Candidate, isQuestion, type LogReader, withNamedFiles } from "./candidates.ts";
-import { costOf, fitMessage, fitStep } from "./newest-step.ts";
+import { costOf, fitMessage, fitStep, fitToolWords } from "./newest-step.ts";
 import { leaveOutOutputs, wholeOutputsFrom } from "./old-outputs.ts";
 
 /** The recent messages of a context: which of the log go in, and what of them. */
@@ -64,7 +64,7 @@ export function fillWindow(
   const older = olderTokens(log, newest, asked === null ? null : (question?.index ?? null), room);
   const fitted = fitStep(log.read.slice(0, newest), room - reserved - older, room - reserved);
   if (fitted === null) return newestAlone(log, room, asked);
-  const from = wholeOutputsFrom(log.read, newest, room, step);
+  const from = wholeOutputsFrom(log.read, newest, step / WINDOW_STEP_SHARE, step);
   const change = (candidate: Candidate, index: number): Candidate => {
     const atHand = fitted[index];
     if (atHand !== undefined) return atHand;
@@ -190,11 +190,15 @@ function findQuestion(log: LogReader, newest: number, covered: () => Candidate |
 function newestAlone(log: LogReader, room: TokenCount, asked: Candidate | null): Window {
   const newest = log.at(0);
   const left = room - (asked?.cost ?? 0);
-  const cut = newest === undefined ? null : fitMessage(newest, left);
+  const cut = newest === undefined ? null : fitAlone(newest, left);
   // A budget that has no room even for the marker of a cut: the message is named in `omitted`, as all others are.
-  // A result without its call is not what was said.
-  const alone = cut === null || cut.cost > left ? [] : [{ ...cut, isCut: cut.isCut || !cut.mayStart }];
+  const alone = cut === null || cut.cost > left ? [] : [cut];
   return windowOf(asked === null ? alone : [...alone, asked], false);
+}
+
+/** A result without its call becomes a tool's plain words: the call that it would be given again may have an id of any length. */
+function fitAlone(newest: Candidate, most: TokenCount): Candidate | null {
+  return newest.message.role === "tool" && !newest.mayStart ? fitToolWords(newest, most) : fitMessage(newest, most);
 }
 
 /** From the oldest that stands at a step, and no newer than the one at `least`. */

@@ -4,7 +4,7 @@ import { messageText } from "../message-text.ts";
 import type { PartOf } from "./turns.ts";
 
 /** Longer names of files and types are cut: a file's fixed charge pays for them. */
-const MAX_FILE_NAME_LENGTH = 200;
+const MAX_FILE_NAME_LENGTH = 120;
 
 function shortenFile(part: PartOf<"file">): PartOf<"file"> {
   const cut = (text: string): string => text.slice(0, MAX_FILE_NAME_LENGTH).toWellFormed();
