@@ -91,7 +91,8 @@ function assemble(input: AssemblyInput): Context {
     headSeq: input.headSeq,
     atSeq: input.atSeq,
     summary,
-    messages: [...pinned.messages, ...window.messages],
+    // The question of the step at hand may be older than an instruction.
+    messages: [...pinned.messages, ...window.messages].toSorted((a, b) => a.seq - b.seq),
     retrieved: retrieved.messages,
     omitted: nameOmitted(input, throughSeq, { window, pinnedSeqs: pinned.seqs, kept, left }),
     tokens: {
@@ -132,11 +133,11 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
   if (window.isWhole) {
     // A chat that fits loses nothing to what is older: that takes what is free.
     const allowance = { tokens: Math.min(share, free), bytes: sharedBytes };
-    return { window, pinned, retrieved: pickRetrieved(input.candidates, allowance, window.seqs) };
+    return { window, pinned, retrieved: pickRetrieved(input.candidates, allowance, [...window.seqs, ...pinned.seqs]) };
   }
   const reserved = { tokens: held.tokens - share, bytes: input.maxBytes - sharedBytes };
   const base = fill(reserved);
-  const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, base.seqs);
+  const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, [...base.seqs, ...pinned.seqs]);
   // What is not used goes back, at the steps of the smaller window: it begins where it began, or earlier.
   const wider = fill({ tokens: held.tokens - picked.tokens, bytes: reserved.bytes }, windowStep(reserved));
   return { window: wider, pinned, retrieved: withoutWindow(picked, wider.seqs) };

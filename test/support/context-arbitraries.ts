@@ -220,10 +220,18 @@ export function inputOf(
     maxBytes,
     hiddenSeqs: [],
     candidates,
-    earlier: NOTHING_EARLIER,
+    earlier: earlierOf(value),
     tokenizer: "o200k",
     sendsToolFiles: false,
     summaryPending: false,
+  };
+}
+
+/** As the session looks it up: the newest question that only the summary has, and what the first messages instruct. */
+function earlierOf({ log, summary }: Chat): AssemblyInput["earlier"] {
+  return {
+    question: () => log.findLast(({ role, seq }) => role === "user" && seq <= (summary?.throughSeq ?? 0)) ?? null,
+    instructions: () => log.slice(0, 8),
   };
 }
 
