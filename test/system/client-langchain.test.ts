@@ -5,6 +5,7 @@ import { FakeListChatModel } from "@langchain/core/utils/testing";
 import { describe, expect, it } from "vitest";
 import { createClient } from "../../client/src/index.ts";
 import { ThreadkeepChatMessageHistory } from "../../client/src/langchain/history.ts";
+import { NO_RESULT } from "../../src/memory/formats/turns.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
@@ -61,9 +62,11 @@ describe("the history of LangChain", () => {
       ["tool", "21 degrees"],
     ]);
     expect(messages[1]).toMatchObject({ tool_calls: [{ id: "c1", name: "weather", args: { city: "Lisbon" } }] });
-    expect(
-      messages.flatMap((message) => (message instanceof AIMessage ? (message.tool_calls ?? []) : [])),
-    ).toHaveLength(1);
+    const called = messages.flatMap((message) => (message instanceof AIMessage ? (message.tool_calls ?? []) : []));
+    const answered = messages.flatMap((message) => (message instanceof ToolMessage ? [message.tool_call_id] : []));
+    expect(called.map(({ id }) => id)).toEqual(answered);
+    expect(called).toHaveLength(2);
+    expect(messages.at(-1)?.text).toBe(NO_RESULT);
   });
 
   it("adds a message of the same id once, and names who said it", async () => {

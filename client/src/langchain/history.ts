@@ -36,7 +36,7 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   override async getMessages(): Promise<BaseMessage[]> {
     try {
       // In this format every call stands before its result, and none is without: providers refuse a history that has halves.
-      const { messages } = await this.#session.context({ ...this.#context, format: "openai-chat" });
+      const { messages } = await this.#session.context({ roles: "as-said", ...this.#context, format: "openai-chat" });
       return messages.map((message) => coerceMessageLikeToMessage({ ...message, content: message.content ?? "" }));
     } catch (error) {
       // A history that was never written to is empty.
