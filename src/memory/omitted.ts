@@ -44,7 +44,24 @@ export function nameOmitted(
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
-  return joinRanges(omitted);
+  // The summary has no room for them, or waits for new words of them: here they are word for word.
+  const cut = new Set(window.cutSeqs);
+  const covered = [...pinnedSeqs, ...window.seqs].filter((seq) => seq <= throughSeq && !cut.has(seq));
+  return joinRanges(withoutSeqs(omitted, covered));
+}
+
+/** The same ranges with holes where these messages are. */
+function withoutSeqs(ranges: readonly Omitted[], seqs: readonly Seq[]): readonly Omitted[] {
+  return seqs.reduce<readonly Omitted[]>(
+    (left, seq) =>
+      left.flatMap((range) => {
+        if (seq < range.fromSeq || seq > range.throughSeq) return [range];
+        const before = { ...range, throughSeq: seq - 1 };
+        const after = { ...range, fromSeq: seq + 1 };
+        return [before, after].filter(({ fromSeq, throughSeq }) => fromSeq <= throughSeq);
+      }),
+    ranges,
+  );
 }
 
 /** Neighbouring ranges of one reason become one, in order. */

@@ -218,13 +218,22 @@ export function inputOf(
     newestFirst: value.log.slice(value.summary?.throughSeq ?? 0).toReversed(),
     maxTokens,
     maxBytes,
-    hiddenSeqs: [],
+    hiddenSeqs: hiddenOf(value),
     candidates,
     earlier: earlierOf(value),
     tokenizer: "o200k",
     sendsToolFiles: false,
     summaryPending: false,
   };
+}
+
+/** Every fifth and sixth message under the summary, as if they had been edited since. */
+function hiddenOf({ summary }: Chat): AssemblyInput["hiddenSeqs"] {
+  const throughSeq = summary?.throughSeq ?? 0;
+  return Array.from({ length: Math.floor(throughSeq / 6) }, (_, index) => ({
+    fromSeq: index * 6 + 5,
+    throughSeq: index * 6 + 6,
+  }));
 }
 
 /** As the session looks it up: the newest question that only the summary has, and what the first messages instruct. */
