@@ -6,7 +6,7 @@ import { fitItems, renderItems } from "./items.ts";
 import { MESSAGE_OVERHEAD_TOKENS, messageCost } from "./message-text.ts";
 import { nameOmitted } from "./omitted.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
-import { NOTHING_PINNED, type Pinned, pinInstructions } from "./pin-instructions.ts";
+import { NOTHING_PINNED, type Pinned, pinInstructions, unpin } from "./pin-instructions.ts";
 import type { RetrievedMessage } from "./retrieved.ts";
 import { countFor, plainBudget } from "./tokenizers.ts";
 import { estimateTokens } from "./tokens.ts";
@@ -126,21 +126,26 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
     : pinInstructions(input.earlier.instructions(), first.seqs, input.maxTokens);
   const held = { tokens: room - pinned.tokens, bytes: input.maxBytes };
   const window = pinned.tokens === 0 ? first : fill(held);
-  if (input.candidates === null) return { window, pinned, retrieved: { messages: [], tokens: 0 } };
+  if (input.candidates === null) return chosen(window, pinned, { messages: [], tokens: 0 });
   const share = Math.floor(input.maxTokens * RETRIEVED_SHARE);
   const sharedBytes = Math.floor(input.maxBytes * RETRIEVED_SHARE);
   const free = room - pinned.tokens - window.tokens;
   if (window.isWhole) {
     // A chat that fits loses nothing to what is older: that takes what is free.
     const allowance = { tokens: Math.min(share, free), bytes: sharedBytes };
-    return { window, pinned, retrieved: pickRetrieved(input.candidates, allowance, [...window.seqs, ...pinned.seqs]) };
+    return chosen(window, pinned, pickRetrieved(input.candidates, allowance, [...window.seqs, ...pinned.seqs]));
   }
   const reserved = { tokens: held.tokens - share, bytes: input.maxBytes - sharedBytes };
   const base = fill(reserved);
   const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, [...base.seqs, ...pinned.seqs]);
   // What is not used goes back, at the steps of the smaller window: it begins where it began, or earlier.
   const wider = fill({ tokens: held.tokens - picked.tokens, bytes: reserved.bytes }, windowStep(reserved));
-  return { window: wider, pinned, retrieved: withoutWindow(picked, wider.seqs) };
+  return chosen(wider, pinned, withoutWindow(picked, wider.seqs));
+}
+
+/** A window with less room may begin elsewhere, and have an instruction itself. */
+function chosen(window: Window, pinned: Pinned, retrieved: Picked): Chosen {
+  return { window, pinned: unpin(pinned, window.seqs), retrieved };
 }
 
 function toCandidate(message: LogMessage | null): Candidate | null {

@@ -44,3 +44,12 @@ export function pinInstructions(
   }
   return { messages, tokens, seqs: messages.map(({ seq }) => seq) };
 }
+
+/** Those that the window has not got itself. */
+export function unpin(pinned: Pinned, windowSeqs: readonly Seq[]): Pinned {
+  const here = new Set(windowSeqs);
+  const messages = pinned.messages.filter(({ seq }) => !here.has(seq));
+  if (messages.length === pinned.messages.length) return pinned;
+  const tokens = messages.reduce((sum, message) => sum + messageCost(message), 0);
+  return { messages, tokens, seqs: messages.map(({ seq }) => seq) };
+}

@@ -41,7 +41,7 @@ describe("promise 5: no silent gap", () => {
       fc.property(chat, budget, (value, maxTokens) => {
         const { messages } = assembleContext(inputOf(value, maxTokens));
         const seqs = messages.map(({ seq }) => seq);
-        expect(seqs).toEqual(seqs.toSorted((a, b) => a - b));
+        expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
         for (const message of messages) {
           if (message.cut === true) continue;
           expect(message.content).toEqual(value.log[message.seq - 1]?.content);

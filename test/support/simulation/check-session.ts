@@ -135,11 +135,12 @@ function checkHidden(session: SimulatedSession, versions: readonly Summary[]): v
   }
 }
 
-/** What is hidden is told as omitted. */
+/** What is hidden is told as omitted, or is there word for word as it says now. */
 function checkUncovered(context: Context, session: SimulatedSession): void {
   const through = context.summary?.throughSeq ?? 0;
   for (const seq of hiddenSeqsOf(session.object)) {
     if (seq > through) continue;
+    if (context.messages.some((message) => message.seq === seq && message.cut !== true)) continue;
     if (!context.omitted.some(({ fromSeq, throughSeq }) => fromSeq <= seq && seq <= throughSeq)) {
       throw new Violation(5, `seq ${seq} is covered by nothing, and the context does not tell`);
     }
