@@ -57,6 +57,17 @@ export interface ContextMessage extends Message {
   cut?: true | undefined;
 }
 
+/** What has no room in the budget, though no summary of it is on its way, and what would help. */
+export interface LeftOut {
+  messages: number;
+  /** About how many they have beyond what is there of them. */
+  tokens: number;
+  /** The least budget that leaves nothing out; null if none does. */
+  maxTokens: number | null;
+  /** What to do next, in words. */
+  help: string;
+}
+
 export interface Context {
   sessionId: string;
   headSeq: number;
@@ -64,6 +75,8 @@ export interface Context {
   summary: Summary | null;
   messages: ContextMessage[];
   omitted: Omitted[];
+  /** There where the budget leaves out what no summary under way covers. */
+  leftOut?: LeftOut | undefined;
   /** Older messages, word for word, that matter to the query; best first. */
   retrieved: { message: Message; score: number; why: string }[];
   /** Older messages could not be looked for: the context is whole, but for these. */
@@ -81,6 +94,8 @@ export interface ContextMeta {
   summaryThroughSeq: number;
   summaryPending: boolean;
   omitted: Omitted[];
+  /** There where the budget leaves out what no summary under way covers. */
+  leftOut?: LeftOut | undefined;
   /** Older messages could not be looked for: the context is whole, but for these. */
   retrievalError?: PartFault | undefined;
   tokens: ContextTokens;

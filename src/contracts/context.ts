@@ -85,6 +85,25 @@ export const omittedSchema = z
   .meta({ id: "Omitted" });
 export type Omitted = z.infer<typeof omittedSchema>;
 
+/** What has no room in the budget, though no summary of it is on its way, and what would help. */
+export const leftOutSchema = z
+  .object({
+    messages: z.int().describe("Messages that are not there word for word, nor in the summary as far as it is there"),
+    tokens: z.int().describe("About how many tokens they have beyond what is there of them"),
+    maxTokens: z
+      .int()
+      .nullable()
+      .describe(
+        "The least budget that leaves nothing out; null if no budget does, since files take more bytes than a context has",
+      ),
+    help: z.string().describe("What to do next, in words"),
+  })
+  .meta({ id: "LeftOut" });
+export type LeftOut = z.infer<typeof leftOutSchema>;
+const leftOut = leftOutSchema
+  .optional()
+  .describe("There where the budget leaves out what no summary under way covers: what that is, and what would help");
+
 export const contextTokensSchema = z.object({
   budget: z.int(),
   used: z.int(),
@@ -118,6 +137,7 @@ export const contextSchema = z
       }),
     ),
     omitted: z.array(omittedSchema),
+    leftOut,
     retrieved: z
       .array(z.object({ message: messageSchema, score: z.number(), why: z.string() }))
       .describe("Older messages, word for word, that matter to the query; best first"),
@@ -137,6 +157,7 @@ export const contextMetaSchema = z
     summaryThroughSeq: z.int().min(0),
     summaryPending: z.boolean(),
     omitted: z.array(omittedSchema),
+    leftOut,
     retrievalError,
     tokens: contextTokensSchema,
   })

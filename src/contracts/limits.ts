@@ -16,6 +16,8 @@ export const MAX_MESSAGES_PER_SESSION = 100_000;
 export const MAX_BYTES_PER_SESSION = 1024 * 1024 * 1024;
 /** Less leaves no room for a summary beside the newest message. */
 export const MIN_CONTEXT_TOKENS = 256;
+/** Of a threshold or a summary, in tokens: with less each message would be a summary of its own. */
+export const MIN_THRESHOLD_TOKENS = 100;
 /** More than any model takes. */
 export const MAX_CONTEXT_TOKENS = 1_000_000;
 /**

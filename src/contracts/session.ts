@@ -7,6 +7,7 @@ import {
   MIN_CONTEXT_TOKENS,
   MIN_EXPIRE_AFTER_SECONDS,
   MIN_SUMMARIZE_AFTER_IDLE_SECONDS,
+  MIN_THRESHOLD_TOKENS,
 } from "./limits.ts";
 import { seqSchema } from "./message.ts";
 import { boundedJsonObject, idText } from "./text.ts";
@@ -37,17 +38,21 @@ export const sessionSettingsSchema = z
     maxTokens: z.int().min(MIN_CONTEXT_TOKENS).max(MAX_CONTEXT_TOKENS).optional(),
     summarizeAfterTokens: z
       .int()
-      .min(100)
+      .min(MIN_THRESHOLD_TOKENS)
       .max(MAX_CONTEXT_TOKENS)
       .optional()
-      .describe("Tokens beyond the summary that call for a new one"),
+      .describe(
+        "Tokens beyond the summary that call for a new one, by default three quarters of maxTokens (four fifths for agents). It comes sooner where a context of maxTokens would leave messages out",
+      ),
     keepRecentTokens: z
       .int()
       .min(0)
       .max(MAX_CONTEXT_TOKENS)
       .optional()
-      .describe("Tokens at the end that stay word for word"),
-    summaryMaxTokens: z.int().min(100).max(MAX_SUMMARY_TOKENS).optional(),
+      .describe(
+        "Tokens at the end that stay word for word, by default a quarter of maxTokens (a fifth for agents), and at most half of summarizeAfterTokens",
+      ),
+    summaryMaxTokens: z.int().min(MIN_THRESHOLD_TOKENS).max(MAX_SUMMARY_TOKENS).optional(),
     summarizerTokensPerDay: z
       .int()
       .min(0)
@@ -128,27 +133,36 @@ const PROFILES = {
   },
 } as const satisfies Record<string, ResolvedSettings>;
 
+/** Of a budget a summary whose size nobody set takes no more than this share, which leaves room for all that is not summarized yet. */
+const SUMMARY_SHARE = 1 / 8;
+
 /**
- * A session's settings over its tenant's, over the defaults of the profile. One of the two thresholds may be set alone, or each by
- * another of them: the tail that is kept word for word then follows, because one as long as the threshold would leave nothing to
- * summarize.
+ * A session's settings over its tenant's, over the defaults of the profile. What is not set follows from the budget, in the proportions
+ * of the profile: a threshold that was right for a larger one would let messages fall out of the context before a summary is due. One of
+ * the two thresholds may be set alone, or each by another of them: the tail that is kept word for word then follows, because one as
+ * long as the threshold would leave nothing to summarize.
  */
 export function resolveSettings(session: SessionSettings, tenant: SessionSettings = {}): ResolvedSettings {
   const set = { ...tenant, ...session };
   const defaults = PROFILES[set.profile ?? "chat"];
+  const maxTokens = set.maxTokens ?? defaults.maxTokens;
+  const ofBudget = (tokens: number): number => Math.floor((tokens * maxTokens) / defaults.maxTokens);
   const summarizeAfterTokens =
-    set.summarizeAfterTokens ?? Math.max(defaults.summarizeAfterTokens, 2 * (set.keepRecentTokens ?? 0));
-  const keepRecentTokens = set.keepRecentTokens ?? defaults.keepRecentTokens;
+    set.summarizeAfterTokens ??
+    Math.max(MIN_THRESHOLD_TOKENS, ofBudget(defaults.summarizeAfterTokens), 2 * (set.keepRecentTokens ?? 0));
+  const keepRecentTokens = set.keepRecentTokens ?? ofBudget(defaults.keepRecentTokens);
   const { summarizeAfterIdleSeconds, expireAfterIdleSeconds } = set;
   return {
     profile: defaults.profile,
-    maxTokens: set.maxTokens ?? defaults.maxTokens,
+    maxTokens,
     summarizeAfterTokens,
     keepRecentTokens:
       set.keepRecentTokens !== undefined && keepRecentTokens < summarizeAfterTokens
         ? keepRecentTokens
         : Math.min(keepRecentTokens, Math.floor(summarizeAfterTokens / 2)),
-    summaryMaxTokens: set.summaryMaxTokens ?? defaults.summaryMaxTokens,
+    summaryMaxTokens:
+      set.summaryMaxTokens ??
+      Math.min(defaults.summaryMaxTokens, Math.max(MIN_THRESHOLD_TOKENS, Math.floor(maxTokens * SUMMARY_SHARE))),
     summarizerTokensPerDay: set.summarizerTokensPerDay ?? defaults.summarizerTokensPerDay,
     summarizeAfterIdleSeconds:
       summarizeAfterIdleSeconds === undefined ? defaults.summarizeAfterIdleSeconds : summarizeAfterIdleSeconds,

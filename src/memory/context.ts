@@ -2,7 +2,8 @@ import type { Context, Omitted, Tokenizer } from "../contracts/context.ts";
 import type { Content, Message, Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, Summary } from "../contracts/summary.ts";
 import { type Allowance, type Candidate, createLogReader } from "./candidates.ts";
-import { fitItems, renderItems } from "./items.ts";
+import { fitItems, renderItems, SUMMARY_FRAME_TOKENS } from "./items.ts";
+import { tellLeftOut } from "./left-out.ts";
 import { MESSAGE_OVERHEAD_TOKENS, messageCost } from "./message-text.ts";
 import { nameOmitted } from "./omitted.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
@@ -52,6 +53,10 @@ export interface AssemblyInput {
   /** What tools show is sent as files. */
   readonly sendsToolFiles: boolean;
   readonly summaryPending: boolean;
+  /** The last message that the summary under way covers; all of them where that is not said. */
+  readonly pendingThroughSeq?: Seq;
+  /** Of all messages that are not summarized; asked for only where some are left out. */
+  readonly unsummarizedTokens?: () => TokenCount;
 }
 
 /** A turn of a user before the first answer, as Anthropic wants it. */
@@ -76,9 +81,8 @@ export function assembleContext(input: AssemblyInput): Context {
 function assemble(input: AssemblyInput): Context {
   const throughSeq = input.summary?.throughSeq ?? 0;
   const fullSummary = input.summary === null ? 0 : summaryCost(input.summary.items);
-  // Where no summary opens the prompt, a format may have to: some providers take no chat that begins with an answer.
-  const opening = fullSummary === 0 ? OPENING_TURN_TOKENS : 0;
-  const room = input.maxTokens - opening - Math.min(fullSummary, Math.floor(input.maxTokens / 2));
+  const opening = openingCost(fullSummary);
+  const room = roomBeside(fullSummary, input.maxTokens);
   const { window, pinned, retrieved } = chooseMessages(input, room, throughSeq);
   const isEmpty = window.messages.length === 0 && pinned.messages.length === 0;
   const messagesTokens = window.tokens + pinned.tokens + (isEmpty ? 0 : opening);
@@ -86,6 +90,18 @@ function assemble(input: AssemblyInput): Context {
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
   const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
+  const omitted = nameOmitted(input, throughSeq, { window, pinnedSeqs: pinned.seqs, kept, left });
+  const unsummarized = once(() => input.unsummarizedTokens?.() ?? 0);
+  const missing = fullSummary - summaryTokens;
+  const leftOut = tellLeftOut(
+    omitted,
+    {
+      tokens: () => Math.max(0, unsummarized() - window.tokens) + missing,
+      whole: () => fullSummary + unsummarized() + openingCost(fullSummary) + pinned.tokens,
+      budget: input.maxTokens,
+    },
+    input.tokenizer,
+  );
   return {
     sessionId: input.sessionId,
     headSeq: input.headSeq,
@@ -94,7 +110,8 @@ function assemble(input: AssemblyInput): Context {
     // The question of the step at hand may be older than an instruction.
     messages: [...pinned.messages, ...window.messages].toSorted((a, b) => a.seq - b.seq),
     retrieved: retrieved.messages,
-    omitted: nameOmitted(input, throughSeq, { window, pinnedSeqs: pinned.seqs, kept, left }),
+    omitted,
+    ...(leftOut === null ? {} : { leftOut }),
     tokens: {
       budget: input.maxTokens,
       used: summaryTokens + messagesTokens + retrieved.tokens,
@@ -104,6 +121,25 @@ function assemble(input: AssemblyInput): Context {
     },
     summaryPending: input.summaryPending,
   };
+}
+
+/** Where no summary opens the prompt, a format may have to: some providers take no chat that begins with an answer. */
+function openingCost(summaryTokens: TokenCount): TokenCount {
+  return summaryTokens === 0 ? OPENING_TURN_TOKENS : 0;
+}
+
+/** What a budget has for messages beside a summary. */
+function roomBeside(summaryTokens: TokenCount, budget: TokenCount): TokenCount {
+  return budget - openingCost(summaryTokens) - Math.min(summaryTokens, Math.floor(budget / 2));
+}
+
+/** The same, for whoever knows no more of the summary than what its items take: no less than this is there. */
+export function roomForMessages(
+  itemsTokens: TokenCount,
+  { maxTokens, tokenizer }: { readonly maxTokens: TokenCount; readonly tokenizer: Tokenizer },
+): TokenCount {
+  const summaryTokens = itemsTokens === 0 ? 0 : itemsTokens + SUMMARY_FRAME_TOKENS + MESSAGE_OVERHEAD_TOKENS;
+  return roomBeside(summaryTokens, plainBudget(maxTokens, tokenizer));
 }
 
 interface Chosen {

@@ -22,6 +22,21 @@ export function isSummaryDue(
   return tokensSinceSummary > settings.summarizeAfterTokens;
 }
 
+/** When a summary is due, and what it leaves word for word. */
+export interface Thresholds {
+  readonly summarizeAfterTokens: TokenCount;
+  readonly keepRecentTokens: TokenCount;
+}
+
+/** The thresholds that hold: they come sooner where a context would leave messages out before, and then leave half of its room for what comes. */
+export function thresholdsWithin(settings: Thresholds, room: TokenCount): Thresholds {
+  if (settings.summarizeAfterTokens <= room) {
+    const { summarizeAfterTokens, keepRecentTokens } = settings;
+    return { summarizeAfterTokens, keepRecentTokens };
+  }
+  return { summarizeAfterTokens: room, keepRecentTokens: Math.min(settings.keepRecentTokens, Math.floor(room / 2)) };
+}
+
 export interface PairTracker {
   step(content: Content | null): boolean;
   /** The ids of the calls of the last message that nothing after it answers. */
@@ -57,15 +72,21 @@ export function createPairTracker(): PairTracker {
  * `keepRecentTokens`, and at least four, no tool call parted from its result. 0 if there is nothing to cover.
  *
  * @param newestFirst the messages after the last summary, read only as far as needed
+ * @param room of a context: past it fewer than four stay, since it would leave them out
  */
-export function chooseCut(newestFirst: Iterable<CutMessage>, keepRecentTokens: TokenCount): Seq {
+export function chooseCut(
+  newestFirst: Iterable<CutMessage>,
+  keepRecentTokens: TokenCount,
+  room: TokenCount = Number.POSITIVE_INFINITY,
+): Seq {
   const pairs = createPairTracker();
   let kept = 0;
   let count = 0;
   let mayCut = true;
   for (const message of newestFirst) {
     const isFull = count >= MIN_RECENT_MESSAGES && kept + message.cost > keepRecentTokens;
-    if (isFull && mayCut) return message.seq;
+    const isOver = count > 0 && kept + message.cost > room;
+    if ((isFull || isOver) && mayCut) return message.seq;
     mayCut = pairs.step(message.content);
     kept += message.cost;
     count += 1;

@@ -120,6 +120,7 @@ function metaOf(context: Context): ContextMeta {
     summaryThroughSeq: context.summary?.throughSeq ?? 0,
     summaryPending: context.summaryPending,
     omitted: context.omitted,
+    ...(context.leftOut === undefined ? {} : { leftOut: context.leftOut }),
     ...(context.retrievalError === undefined ? {} : { retrievalError: context.retrievalError }),
     tokens: context.tokens,
   };

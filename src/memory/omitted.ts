@@ -20,6 +20,7 @@ export function nameOmitted(
   input: {
     readonly atSeq: Seq;
     readonly summaryPending: boolean;
+    readonly pendingThroughSeq?: Seq;
     readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
   },
   throughSeq: Seq,
@@ -30,11 +31,11 @@ export function nameOmitted(
   for (const seq of new Set(left.flatMap(ownSources))) {
     if (!stillCited.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
-  const reason = input.summaryPending ? "pending" : "budget";
+  const pendingSeq = input.summaryPending ? (input.pendingThroughSeq ?? input.atSeq) : 0;
   const there = [...new Set([...pinnedSeqs, ...window.seqs])].filter((seq) => seq > throughSeq);
   let nextSeq = throughSeq + 1;
   for (const firstSeq of [...there.toSorted((a, b) => a - b), input.atSeq + 1]) {
-    if (firstSeq > nextSeq) omitted.push({ fromSeq: nextSeq, throughSeq: firstSeq - 1, reason });
+    if (firstSeq > nextSeq) omitted.push(...withReason(nextSeq, firstSeq - 1, pendingSeq));
     nextSeq = firstSeq + 1;
   }
   for (const seq of window.cutSeqs) {
@@ -62,6 +63,15 @@ function withoutSeqs(ranges: readonly Omitted[], seqs: readonly Seq[]): readonly
       }),
     ranges,
   );
+}
+
+/** What the summary under way covers is told apart from what it does not. */
+function withReason(fromSeq: Seq, throughSeq: Seq, pendingSeq: Seq): Omitted[] {
+  const ranges: Omitted[] = [
+    { fromSeq, throughSeq: Math.min(throughSeq, pendingSeq), reason: "pending" },
+    { fromSeq: Math.max(fromSeq, pendingSeq + 1), throughSeq, reason: "budget" },
+  ];
+  return ranges.filter((range) => range.fromSeq <= range.throughSeq);
 }
 
 /** Neighbouring ranges of one reason become one, in order. */

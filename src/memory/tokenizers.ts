@@ -16,9 +16,19 @@ export function plainBudget(maxTokens: TokenCount, tokenizer: Tokenizer): TokenC
   return tokenizer === "o200k" ? maxTokens : Math.floor((maxTokens - 3) / FACTORS[tokenizer]);
 }
 
+/** The least budget that comes to so many tokens of `o200k`. */
+export function budgetFor(plain: TokenCount, tokenizer: Tokenizer): TokenCount {
+  return tokenizer === "o200k" ? plain : Math.ceil(plain * FACTORS[tokenizer]) + 3;
+}
+
+/** Tokens of `o200k` as a tokenizer counts them. */
+export function countOf(plain: TokenCount, tokenizer: Tokenizer): TokenCount {
+  return Math.ceil(plain * FACTORS[tokenizer]);
+}
+
 /** The counts of a context as its tokenizer has them. */
 export function countFor(tokens: Context["tokens"], tokenizer: Tokenizer, budget: TokenCount): ContextTokens {
-  const count = (plain: TokenCount): TokenCount => Math.ceil(plain * FACTORS[tokenizer]);
+  const count = (plain: TokenCount): TokenCount => countOf(plain, tokenizer);
   const [summary, messages, retrieved] = [
     count(tokens.summary),
     count(tokens.messages),

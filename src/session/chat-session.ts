@@ -33,6 +33,7 @@ import {
   expandSummary,
   findMessage,
   type MessageQuery,
+  noteTokenizer,
   readContext,
   readMessages,
   readState,
@@ -143,6 +144,7 @@ export class ChatSession extends LiveSession {
       }
       if (createdCount > 0) {
         if (by !== undefined) noteAppend(this.shell.store, by, headSeq - createdCount + 1, now);
+        if (request.context !== undefined) noteTokenizer(this.shell.store, request.context);
         if (oweSummaryIfDue(this.shell.store, session, newId, now)) this.shell.arm();
         else this.shell.armForSilence(session, now);
       }

@@ -1,4 +1,5 @@
 import type { JobKind } from "../contracts/job.ts";
+import type { Seq } from "../contracts/message.ts";
 import { blanksOf } from "./blanks.ts";
 import { type JobRow, number, numberOrNull, text, toJob } from "./rows.ts";
 
@@ -73,6 +74,14 @@ export class JobStore {
   /** Whether a job of a kind is owed. */
   isOwed(kind: JobKind): boolean {
     return this.#sql.exec("SELECT 1 FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind).toArray().length > 0;
+  }
+
+  /** Up to which message the job of a kind goes that is owed; null if none is. */
+  owedThrough(kind: JobKind): Seq | null {
+    const row = this.#sql
+      .exec("SELECT through_seq FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind)
+      .toArray()[0];
+    return numberOrNull(row?.["through_seq"]);
   }
 
   /** When the next owed job has to be sent; null if none is owed. */

@@ -1,12 +1,10 @@
 /** What operators have done to a session that nobody talks in at the moment: the same decisions as its appends and its alarm make. */
 
-import { isSummaryDue } from "../memory/cut.ts";
 import { expiryAt } from "./idling.ts";
-import { oweSummaryByHand, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
+import { isDue, oweSummaryByHand, summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
 import { oweRebuild } from "./rebuilding.ts";
 import type { SessionRow } from "./rows.ts";
-import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
 /**
@@ -42,7 +40,7 @@ export function maintain(
 function lags(store: SessionStore, session: SessionRow): boolean {
   const open = summarizeJob(store);
   if (open !== undefined && (open.failures > 0 || open.isUpgrade)) return true;
-  return isSummaryDue(unsummarizedTokens(store), settingsOf(session));
+  return isDue(store, session);
 }
 
 function oweExpiryIfDue(store: SessionStore, session: SessionRow, newJobId: () => string, now: number): boolean {

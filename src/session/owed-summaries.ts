@@ -1,10 +1,11 @@
 import type { SummarizeRequest } from "../contracts/job.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
-import { chooseCut, isSummaryDue, type CutMessage } from "../memory/cut.ts";
+import { roomForMessages } from "../memory/context.ts";
+import { chooseCut, isSummaryDue, type CutMessage, type Thresholds, thresholdsWithin } from "../memory/cut.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
 import { isHeld, newJob } from "./owed-work.ts";
 import { costOf, type JobRow, type MessageRow, type SessionRow } from "./rows.ts";
-import { settingsOf } from "./settings.ts";
+import { settingsOf, summarizedBudgetOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
 /** When a summary is owed, and through which message. There is one at a time. */
@@ -27,8 +28,26 @@ export function unsummarizedTokens(store: SessionStore): TokenCount {
   );
 }
 
+/** When a summary is due, and what it leaves to a context: see `thresholdsWithin`. */
+interface Bounds extends Thresholds {
+  /** What a context has for messages. */
+  readonly room: TokenCount;
+}
+
+/** @param summaryTokens of the items so far */
+function boundsOf(store: SessionStore, session: SessionRow, summaryTokens: TokenCount): Bounds {
+  const budget = { maxTokens: summarizedBudgetOf(session), tokenizer: store.readIn };
+  const room = roomForMessages(summaryTokens, budget);
+  return { ...thresholdsWithin(settingsOf(session), room), room };
+}
+
+/** Whether enough was said since the last summary, or more than a context would hold of it. */
+export function isDue(store: SessionStore, session: SessionRow): boolean {
+  return isSummaryDue(unsummarizedTokens(store), boundsOf(store, session, store.summaries.newest()?.tokens ?? 0));
+}
+
 /**
- * Owes a summary if enough was said since the last one. Called with each append, edit and summary, inside its transaction.
+ * Owes a summary if enough was said since the last one, or more than a context has room for. Called with each append, edit and summary, inside its transaction.
  * @returns whether work is newly owed
  */
 export function oweSummaryIfDue(
@@ -39,15 +58,17 @@ export function oweSummaryIfDue(
 ): boolean {
   const newest = store.messages.head();
   if (newest === null) return false;
-  const settings = settingsOf(session);
-  const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
-  if (!isSummaryDue(newest.totalCost - store.messages.totalCostAt(throughSeq), settings)) return false;
+  const summary = store.summaries.newest();
+  const throughSeq = summary?.throughSeq ?? 0;
+  const bounds = boundsOf(store, session, summary?.tokens ?? 0);
+  if (!isSummaryDue(newest.totalCost - store.messages.totalCostAt(throughSeq), bounds)) return false;
   const open = summarizeJob(store);
   if (open !== undefined && !isRemake(store, open)) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
-  const target = chooseCut(cutMessages(store.messages.backward(newest.seq, throughSeq + 1)), settings.keepRecentTokens);
+  const unsummarized = cutMessages(store.messages.backward(newest.seq, throughSeq + 1));
+  const target = chooseCut(unsummarized, bounds.keepRecentTokens, bounds.room);
   if (target <= throughSeq) return false;
   return oweSummaryThrough(store, session, target, newJobId, now);
 }
@@ -109,11 +130,14 @@ export function oweSummaryByHand(
 ): JobRow | null {
   const newest = store.messages.head();
   if (newest === null) return null;
-  const keepRecentTokens = request.keepRecentTokens ?? settingsOf(session).keepRecentTokens;
+  const summary = store.summaries.newest();
+  const bounds = boundsOf(store, session, summary?.tokens ?? 0);
   const fromScratch = request.fromScratch === true;
-  const covered = store.summaries.newest()?.throughSeq ?? 0;
+  const covered = summary?.throughSeq ?? 0;
   const target = Math.max(
-    chooseCut(cutMessages(store.messages.backward(newest.seq, 1)), keepRecentTokens),
+    request.keepRecentTokens === undefined
+      ? chooseCut(cutMessages(store.messages.backward(newest.seq, 1)), bounds.keepRecentTokens, bounds.room)
+      : chooseCut(cutMessages(store.messages.backward(newest.seq, 1)), request.keepRecentTokens),
     fromScratch ? covered : 0,
   );
   const open = summarizeJob(store);

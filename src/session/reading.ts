@@ -1,4 +1,4 @@
-import type { Context, ContextRequest } from "../contracts/context.ts";
+import type { Context, ContextRequest, Tokenizer } from "../contracts/context.ts";
 import type { PartFault } from "../contracts/errors.ts";
 import { MAX_EXPANDED_SOURCES, MAX_HIDDEN_RANGES } from "../contracts/limits.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
@@ -139,6 +139,15 @@ function itemsBytes(items: readonly Item[]): number {
   return items.reduce((sum, { text, sourceSeqs }) => sum + 3 * text.length + 8 * sourceSeqs.length + 200, 0);
 }
 
+/** Notes whose tokens a context by the session's own budget is in: see `SessionStore.readIn`. */
+export function noteTokenizer(store: SessionStore, request: ContextRequest): void {
+  if (request.maxTokens === undefined && request.atSeq === undefined) store.readIn = tokenizerFor(request);
+}
+
+function tokenizerFor({ tokenizer, format = "threadkeep" }: ContextRequest): Tokenizer {
+  return tokenizer ?? tokenizerOf(format);
+}
+
 /**
  * A context by the session's settings; reads no more rows than fit in it.
  * @param retrieve finds older messages up to a seq that matter to the request's query; null if it has none
@@ -158,6 +167,8 @@ export function readContext(
   const row = store.summaries.at(atSeq);
   const summary = row === null ? null : toSummary(row, store.summaries.items(row.version));
   const retrieval = retrieve?.(atSeq) ?? null;
+  const pendingThroughSeq = store.jobs.owedThrough("summarize");
+  noteTokenizer(store, request);
   let bytes = itemsBytes(summary?.items ?? []);
   const sized = function* (): Generator<LogMessage> {
     const messages = newestFirst(store, atSeq, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui");
@@ -176,11 +187,13 @@ export function readContext(
     earlier: earlierMessages(store, atSeq, row?.throughSeq ?? 0),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
-    tokenizer: request.tokenizer ?? tokenizerOf(request.format ?? "threadkeep"),
+    tokenizer: tokenizerFor(request),
     maxBytes,
     // A caller of `threadkeep` renders the files of tools by itself.
     sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",
-    summaryPending: isSummaryPending(store),
+    summaryPending: pendingThroughSeq !== null,
+    ...(pendingThroughSeq === null ? {} : { pendingThroughSeq }),
+    unsummarizedTokens: () => totalCost - store.messages.totalCostAt(row?.throughSeq ?? 0),
   });
   const error = retrieval?.error ?? null;
   return { context: error === null ? context : { ...context, retrievalError: error }, bytes };

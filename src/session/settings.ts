@@ -1,4 +1,5 @@
 import { type FieldFault, ThreadkeepError } from "../contracts/errors.ts";
+import type { TokenCount } from "../contracts/message.ts";
 import type { SessionLimits } from "../contracts/quota.ts";
 import { type ResolvedSettings, resolveSettings, type SessionSettings } from "../contracts/session.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
@@ -62,6 +63,20 @@ export function settingsOf(session: Pick<SessionRow, "settings" | "tenantSetting
   const base = resolveSettings({ ...own, ...free }, tenant);
   const tighter = SETTING_NAMES.filter((name) => bound[name] !== undefined && isTighter(name, bound[name], base[name]));
   return { ...base, ...Object.fromEntries(tighter.map((name) => [name, bound[name]])) };
+}
+
+/**
+ * The budget whose contexts summaries keep whole: what a back end set. A user who takes less room has no more summaries made, since each is
+ * a call of a model that the operator pays for; a context says what it left out.
+ */
+export function summarizedBudgetOf({
+  settings,
+  tenantSettings,
+}: Pick<SessionRow, "settings" | "tenantSettings">): TokenCount {
+  const { byUser, ...own } = settings;
+  const { usersMay, ...tenant } = tenantSettings;
+  const { free } = apart(byUser ?? {}, usersMay?.set);
+  return resolveSettings({ ...own, ...free }, tenant).maxTokens;
 }
 
 /** The same as settings that a back end may set: for a file, which tells nobody who set what. */

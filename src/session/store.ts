@@ -1,3 +1,4 @@
+import type { Tokenizer } from "../contracts/context.ts";
 import type { TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { AuditStore } from "./audit-store.ts";
@@ -29,6 +30,11 @@ export class SessionStore {
   readonly feed: FeedStore;
   readonly audit: AuditStore;
   readonly spent: SpentStore;
+  /**
+   * Whose tokens contexts by the session's own budget were asked for in last, as far as this object remembers. No row: it only makes a
+   * summary come somewhat sooner.
+   */
+  readIn: Tokenizer = "o200k";
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;

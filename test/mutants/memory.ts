@@ -221,9 +221,23 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "a cut parts a call from its result",
     file: "src/memory/cut.ts",
-    replace: "if (isFull && mayCut) return message.seq;",
-    by: "if (isFull) return message.seq;",
+    replace: "if ((isFull || isOver) && mayCut) return message.seq;",
+    by: "if (isFull || isOver) return message.seq;",
     tests: ["unit/cut"],
+  },
+  {
+    name: "a summary waits for its threshold though a context leaves messages out",
+    file: "src/memory/cut.ts",
+    replace: "settings.summarizeAfterTokens <= room",
+    by: "settings.summarizeAfterTokens > 0",
+    tests: ["unit/runtime/budgets"],
+  },
+  {
+    name: "four messages stay, however little room a context has",
+    file: "src/memory/cut.ts",
+    replace: "count > 0 && kept + message.cost > room",
+    by: "false",
+    tests: ["unit/runtime/budgets"],
   },
   {
     name: "a summary is due at the threshold",

@@ -93,8 +93,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "omitted-off-by-one": [
     {
       file: "memory/omitted.ts",
-      replace: "throughSeq: firstSeq - 1, reason",
-      by: "throughSeq: Math.max(nextSeq, firstSeq - 2), reason",
+      replace: "withReason(nextSeq, firstSeq - 1,",
+      by: "withReason(nextSeq, Math.max(nextSeq, firstSeq - 2),",
     },
   ],
   "tool-pair-split": [{ file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" }],

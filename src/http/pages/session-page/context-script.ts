@@ -12,12 +12,16 @@ function renderContext() {
       numbers.format(tokens.used) + " of " + count(tokens.budget, "token") + ": summary " + numbers.format(tokens.summary) +
       ", messages " + numbers.format(tokens.messages) + ". The whole chat has " + numbers.format(session.messageTokens) + "."),
   ];
+  if (context.leftOut) {
+    const { messages, tokens, help } = context.leftOut;
+    blocks.push(el("p", { className: "note" }, count(messages, "message") + " with about " + count(tokens, "token") + " have no room here. " + help + "."));
+  }
   if (context.summaryPending) blocks.push(el("p", { className: "note" }, "A newer summary is being made."));
   if (rendered !== null) {
     const text = typeof rendered.text === "string" ? rendered.text : JSON.stringify({ ...rendered, meta: undefined }, null, 2);
     blocks.push(el("pre", { tabIndex: 0 }, text));
   } else {
-    blocks.push(...summaryBlocks(context.summary), ...recentBlocks(context));
+    blocks.push(...summaryBlocks(context), ...recentBlocks(context));
   }
   body.replaceChildren(...blocks);
 }
@@ -36,8 +40,13 @@ function budgetBar(tokens) {
   return bar;
 }
 
-function summaryBlocks(summary) {
-  if (summary === null) return [el("h3", {}, "Summary"), el("p", { className: "note" }, "There is no summary yet: the chat is short enough to be given word for word.")];
+function summaryBlocks(context) {
+  const summary = context.summary;
+  if (summary === null) {
+    const isWhole = !context.omitted.some((range) => range.reason !== "hidden");
+    const words = isWhole ? "There is no summary yet: the chat is given word for word." : "There is no summary yet.";
+    return [el("h3", {}, "Summary"), el("p", { className: "note" }, words)];
+  }
   const words =
     "Version " + summary.version + " covers messages 1 to " + summary.throughSeq + " in " + count(summary.items.length, "item") +
     ", made by " + summary.summarizer + (summary.degraded ? ", degraded: a better one follows" : "") + ".";

@@ -1,0 +1,150 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { ContextRequest, Omitted } from "../../../src/contracts/context.ts";
+import { MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
+import { resolveSettings, type SessionSettings } from "../../../src/contracts/session.ts";
+import { itemsTokens } from "../../../src/memory/items.ts";
+import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/owed-summaries.ts";
+import { noteTokenizer, readContext } from "../../../src/session/reading.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+
+/** A message of about so many tokens. */
+const words = (tokens: number): string => "the ".repeat(tokens).trim();
+
+const contextOf = (session: NodeSession, request: ContextRequest = {}) =>
+  readContext(session.store, session.row, request, null, MAX_CONTEXT_BYTES).context;
+
+function say(session: NodeSession, tokens: number): void {
+  const seq = (session.store.messages.head()?.seq ?? 0) + 1;
+  session.append([{ role: seq % 2 === 1 ? "user" : "assistant", content: words(tokens) }]);
+  oweSummaryIfDue(session.store, session.row, session.newId, NOON);
+}
+
+/** What has no room in a budget, and is not in a summary under way. */
+function seqsOf(omitted: readonly Omitted[]): number[] {
+  return omitted
+    .filter(({ reason }) => reason === "budget")
+    .flatMap(({ fromSeq, throughSeq }) => Array.from({ length: throughSeq - fromSeq + 1 }, (_, at) => fromSeq + at));
+}
+
+/** The summary that is owed comes, of so many tokens. */
+function land(session: NodeSession, tokens: number): boolean {
+  const job = session.job("summarize");
+  if (job === undefined) return false;
+  const version = (session.store.summaries.newest()?.version ?? 0) + 1;
+  const items = [{ text: words(tokens) }];
+  session.summarize(version, job.throughSeq, items, { tokens: itemsTokens(items) });
+  session.store.jobs.delete(job.id);
+  return true;
+}
+
+describe("what is not set", () => {
+  it("follows from the budget, in the proportions of the profile", () => {
+    const thresholds = (settings: SessionSettings) => {
+      const { summarizeAfterTokens, keepRecentTokens, summaryMaxTokens } = resolveSettings(settings);
+      return [summarizeAfterTokens, keepRecentTokens, summaryMaxTokens];
+    };
+    expect(thresholds({})).toEqual([12_000, 4_000, 2_000]);
+    expect(thresholds({ maxTokens: 4_000 })).toEqual([3_000, 1_000, 500]);
+    expect(thresholds({ maxTokens: 256 })).toEqual([192, 64, 100]);
+    expect(thresholds({ maxTokens: 32_000 })).toEqual([24_000, 8_000, 2_000]);
+    expect(thresholds({ profile: "agent" })).toEqual([80_000, 20_000, 4_000]);
+    expect(thresholds({ profile: "agent", maxTokens: 10_000 })).toEqual([8_000, 2_000, 1_250]);
+    expect(thresholds({ maxTokens: 4_000, summarizeAfterTokens: 1_000 })).toEqual([1_000, 500, 500]);
+    expect(thresholds({ maxTokens: 4_000, keepRecentTokens: 2_000 })).toEqual([4_000, 2_000, 500]);
+  });
+});
+
+describe("a budget", () => {
+  it("forgets nothing without a summary, whatever is set and however long messages are", () => {
+    fc.assert(
+      fc.property(
+        fc.record(
+          {
+            profile: fc.constantFrom("chat" as const, "agent" as const),
+            maxTokens: fc.constantFrom(256, 1_000, 4_000, 16_000),
+            summarizeAfterTokens: fc.constantFrom(100, 2_000, 50_000),
+            keepRecentTokens: fc.constantFrom(0, 99, 1_500),
+            summaryMaxTokens: fc.constantFrom(100, 2_000, 30_000),
+          },
+          { requiredKeys: [] },
+        ),
+        fc.array(fc.constantFrom(5, 40, 200, 900, 5_000), { minLength: 1, maxLength: 16 }),
+        fc.constantFrom<ContextRequest>({}, { format: "anthropic" }, { tokenizer: "claude" }),
+        fc.constantFrom(20, 400, 3_000),
+        (settings, sizes, request, summaryTokens) => {
+          const session = new NodeSession({ settings });
+          noteTokenizer(session.store, request);
+          for (const tokens of sizes) {
+            say(session, tokens);
+            for (let landed = 0; landed < 3; landed += 1) {
+              const { messages, omitted, summaryPending, leftOut, summary } = contextOf(session, request);
+              const covered = summary?.throughSeq ?? 0;
+              const cut = new Set(messages.flatMap(({ seq, cut: isCut }) => (isCut === true ? [seq] : [])));
+              const forgotten = seqsOf(omitted).filter((seq) => seq > covered && !cut.has(seq));
+              // There is one summary at a time: it is made anew for what came while it was made.
+              if (!summaryPending) expect(messages.length === 0 ? [] : forgotten).toEqual([]);
+              expect(leftOut !== undefined).toBe(omitted.some(({ reason }) => reason === "budget"));
+              if (!land(session, summaryTokens)) break;
+              oweSummaryIfDue(session.store, session.row, session.newId, NOON);
+            }
+          }
+        },
+      ),
+      { numRuns: 25 },
+    );
+  });
+
+  it("of a single reading says what it left out, and names a budget that leaves out nothing", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom(5, 40, 200, 900), { minLength: 4, maxLength: 25 }),
+        fc.constantFrom(0, 100, 1_500),
+        fc.constantFrom<ContextRequest>({}, { format: "anthropic" }),
+        fc.constantFrom(256, 500, 1_000, 3_000),
+        (sizes, summaryTokens, request, maxTokens) => {
+          const session = new NodeSession({ settings: { maxTokens: 200_000 } });
+          for (const tokens of sizes) say(session, tokens);
+          if (summaryTokens > 0) session.summarize(1, 2, [{ text: words(summaryTokens) }], { tokens: summaryTokens });
+          const { omitted, leftOut } = contextOf(session, { ...request, maxTokens });
+          expect(leftOut !== undefined).toBe(omitted.some(({ reason }) => reason === "budget"));
+          if (leftOut === undefined) return;
+          expect(leftOut.messages).toBeGreaterThan(0);
+          expect(leftOut.tokens).toBeGreaterThan(0);
+          expect(leftOut.help).toContain(String(leftOut.maxTokens));
+          expect(leftOut.help).toContain("/summarize");
+          const wider = contextOf(session, { ...request, maxTokens: leftOut.maxTokens ?? 0 });
+          expect(wider).toMatchObject({ omitted: [] });
+          expect(wider).not.toHaveProperty("leftOut");
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  it("that a user set makes no summary sooner: a context says what it has no room for", () => {
+    const session = new NodeSession({ settings: { byUser: { maxTokens: 300 } } });
+    for (let at = 0; at < 12; at += 1) say(session, 100);
+    expect(session.job("summarize")).toBeUndefined();
+    expect(contextOf(session).leftOut?.messages).toBeGreaterThan(5);
+  });
+});
+
+describe("what a summary under way covers", () => {
+  it("is told apart from what it does not", () => {
+    const session = new NodeSession();
+    for (let at = 0; at < 12; at += 1) say(session, 100);
+    session.owe("summarize", { throughSeq: 3 });
+    const { omitted, leftOut } = contextOf(session, { maxTokens: 500 });
+    expect(omitted[0]).toEqual({ fromSeq: 1, throughSeq: 3, reason: "pending" });
+    expect(omitted[1]).toMatchObject({ fromSeq: 4, reason: "budget" });
+    expect(leftOut?.messages).toBe((omitted[1]?.throughSeq ?? 0) - 3);
+  });
+
+  it("is all that a context has no room for, if somebody asks for a summary", () => {
+    const session = new NodeSession({ settings: { maxTokens: 1_000 } });
+    for (const tokens of [900, 900]) say(session, tokens);
+    session.store.jobs.delete(session.job("summarize")?.id ?? "");
+    expect(oweSummaryByHand(session.store, session.row, {}, session.newId, NOON)?.throughSeq).toBe(1);
+  });
+});
