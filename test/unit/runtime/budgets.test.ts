@@ -32,8 +32,9 @@ function land(session: NodeSession, tokens: number): boolean {
   const job = session.job("summarize");
   if (job === undefined) return false;
   const version = (session.store.summaries.newest()?.version ?? 0) + 1;
-  const items = [{ text: words(tokens) }];
-  session.summarize(version, job.throughSeq, items, { tokens: itemsTokens(items) });
+  session.summarize(version, job.throughSeq, [{ text: words(tokens) }]);
+  // What earlier versions said is still there.
+  session.store.summaries.setTokens(version, itemsTokens(session.store.summaries.items(version)));
   session.store.jobs.delete(job.id);
   return true;
 }
