@@ -1,10 +1,11 @@
 import type { Message } from "../../../src/contracts/message.ts";
 import { resolveSettings } from "../../../src/contracts/session.ts";
 import { become, noteHeld } from "./become.ts";
+import { secretsOf } from "./chat-content.ts";
 import { EVERYTHING, messageDifference, value } from "./check-log.ts";
 import { erasedOf, eraseAll, type ModelMessage, type ModelSession, withoutSeqs } from "./model.ts";
 import { archivedRevision, revisionKey } from "./revision.ts";
-import { erasedSeqsOf, type OriginState, originsOf, owesErasures, type SessionState, sessionOf } from "./rows.ts";
+import { erasedSeqsOf, owesErasures, type SessionState, sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -41,8 +42,8 @@ async function followCopy(
   model: ModelSession,
   row: SessionState,
 ): Promise<void> {
-  const name = session.ref.session;
-  const origin = originsOf(session.object).find(({ kind }) => kind === "fork");
+  const name = session.label;
+  const origin = world.lives.forkedFrom(row.incarnation);
   if (origin === undefined) throw new Violation(3, `${name} was made whole, and is no fork`);
   const source = world.lives.get(origin.incarnation);
   if (source === undefined) throw new Violation(3, `${name} is a fork of a life that nobody lived`);
@@ -58,7 +59,7 @@ async function followCopy(
     become(world, session, { ...model, status: "active", log }, [], row.incarnation);
     return;
   }
-  throw new Violation(1, `the fork ${name} is like its source ${origin.session} was at no moment`);
+  throw new Violation(1, `the fork ${name} is like its source ${source.name} was at no moment`);
 }
 
 /** The log of a fork that was made at a moment of its source; null if it was not. */
@@ -83,10 +84,10 @@ function logOfFork(
 function followErasedMessages(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
   const gone = erasedSeqsOf(session.object).filter((seq) => (model.log[seq - 1]?.content ?? null) !== null);
   if (gone.length === 0) return;
-  const origin = originsOf(session.object).find(({ kind }) => kind === "fork");
+  const origin = world.lives.forkedFrom(row.incarnation);
   for (const seq of gone) {
     if (origin === undefined || seq > origin.throughSeq || !world.lives.isErased(origin.incarnation, seq)) {
-      throw new Violation(3, `seq ${seq} of ${session.ref.session} is erased, and nobody asked for it`);
+      throw new Violation(3, `seq ${seq} of ${session.label} is erased, and nobody asked for it`);
     }
   }
   const { after, retired } = withoutSeqs(model, new Set(gone));
@@ -97,26 +98,22 @@ function followErasedMessages(world: World, session: SimulatedSession, model: Mo
 /** A session that is gone without a client's doing: a copy that lost its source, or an import that nobody finished. */
 function followErasure(world: World, session: SimulatedSession, model: ModelSession): void {
   const held = session.heldBefore;
-  if (held === null) throw new Violation(0, `${session.ref.session} is gone, and was never looked at`);
+  if (held === null) throw new Violation(0, `${session.label} is gone, and was never looked at`);
   const isLate = held.copying?.kind === "import" && world.now() >= held.copying.until;
-  const lostSource = model.status !== "active" && held.origins.some((origin) => isTouched(world, origin));
-  if (!isLate && !lostSource) throw new Violation(3, `${session.ref.session} is gone, and nobody asked for it`);
-  become(world, session, null, eraseAll(model).retired, held.incarnation);
-}
-
-/** Whether anything of a life that was copied is gone. */
-function isTouched(world: World, { incarnation }: OriginState): boolean {
-  const life = world.lives.get(incarnation);
-  if (life === undefined || life.isErased || life.isExpired) return true;
-  return life.moments.at(-1)?.some(({ content }) => content === null) === true;
+  const sources = world.lives.get(held.incarnation)?.sources ?? [];
+  const lostSource = model.status !== "active" && sources.some(({ incarnation }) => world.lives.isTouched(incarnation));
+  if (!isLate && !lostSource) throw new Violation(3, `${session.label} is gone, and nobody asked for it`);
+  const brought = secretsOf(session.importing).map((secret) => ({ seq: 0, secret }));
+  const retired = [...eraseAll(model).retired, ...(isLate ? brought : [])];
+  become(world, session, null, retired, held.incarnation);
 }
 
 // Expiry
 
 /** A session expired: nobody spoke for as long as its settings say, and all of it is summarized and in the archive. */
 function followExpiry(world: World, session: SimulatedSession, model: ModelSession, row: SessionState): void {
-  const name = session.ref.session;
-  const tenant = world.tenantHistory.find(({ rev }) => rev === row.tenant_rev)?.settings ?? {};
+  const name = session.label;
+  const { settings: tenant } = world.tenantAt(session.ref.tenant, row.tenant_rev);
   const { expireAfterIdleSeconds } = resolveSettings(model.settings, tenant);
   if (expireAfterIdleSeconds === null) throw new Violation(3, `${name} expired, and its settings say never`);
   const silentSince = Math.max(model.log.at(-1)?.createdAt ?? 0, row.began_at);

@@ -25,7 +25,7 @@ export function become(
   }
   noteHeld(session);
   const row = sessionOf(session.object);
-  if (after !== null && row !== null) world.lives.note(session.ref.session, row.incarnation, after);
+  if (after !== null && row !== null) world.lives.note(session.name, row.incarnation, after);
 }
 
 /** Remembers what the object holds: what is gone later cannot be read any more. */

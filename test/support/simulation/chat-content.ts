@@ -5,7 +5,8 @@ const WORDS = (
   "harbour invoice garden lantern travel pepper window singer bottle copper marble island planet silver thunder velvet walnut " +
   "castle bridge orange jacket morning forest market letter engine mirror pocket ribbon saddle tunnel violin"
 ).split(" ");
-const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+/** None that a stem of a word would lack. */
+const LETTERS = "bcdfghjkmpqrtvwxz";
 
 /** A word that stands nowhere else: whoever finds it later knows which text it came from. */
 export function secretWord(random: Random): string {
@@ -23,34 +24,59 @@ export function sentence(random: Random, secret: string, length: number): string
 }
 
 const AUTHORS = ["Ada", "Bo Li", "Chidi"];
+/** Pages of text that are said over and over, so that a long message costs little to make. */
+const PAGE_WORDS = 300;
+/** Of a chat with large messages: about 10 to 60 KB. */
+const LARGE_PAGES = [5, 10, 30] as const;
 
-/** Mostly a line or two, seldom a page. */
-function lengthOf(random: Random): number {
-  return random.chance(0.06) ? random.between(150, 600) : random.between(3, 30);
+/** How the messages of a chat are: some hold large ones, and files. */
+export interface ChatHabits {
+  readonly largeShare: number;
+  readonly fileShare: number;
+}
+
+export const PLAIN: ChatHabits = { largeShare: 0, fileShare: 0.02 };
+
+/** Mostly a line or two, seldom a page, in some chats many. */
+function textOf(random: Random, { largeShare }: ChatHabits): string {
+  if (random.chance(largeShare)) {
+    return `${sentence(random, secretWord(random), 4)} ${`${words(random, PAGE_WORDS)} `.repeat(random.of(...LARGE_PAGES))}`;
+  }
+  return sentence(random, secretWord(random), random.chance(0.06) ? random.between(150, 600) : random.between(3, 30));
 }
 
 /** A message as a client sends it, without an id. */
-export function newMessage(random: Random): NewMessage {
-  const text = sentence(random, secretWord(random), lengthOf(random));
+export function newMessage(random: Random, habits: ChatHabits): NewMessage {
   const role = random.of("user", "user", "assistant", "assistant", "system");
+  // An answer that is filled in once it has been streamed.
+  if (role === "assistant" && random.chance(0.12)) return { role, content: "" };
+  const text = textOf(random, habits);
   return {
     role,
-    content: random.chance(0.2) ? partsOf(random, text) : text,
+    content: random.chance(0.2 + habits.fileShare) ? partsOf(random, text, habits) : text,
     ...(random.chance(0.25) ? { author: random.pick(AUTHORS) ?? "Ada" } : {}),
     ...(random.chance(0.1) ? { metadata: { mark: secretWord(random) } } : {}),
     ...(random.chance(0.15) ? { occurredAt: "2026-03-01T12:00:00Z" } : {}),
   };
 }
 
-function partsOf(random: Random, text: string): Part[] {
+function partsOf(random: Random, text: string, { fileShare }: ChatHabits): Part[] {
   const parts: Part[] = [{ type: "text", text }];
   if (random.chance(0.3)) parts.push({ type: "data-card", data: { note: secretWord(random) } });
   if (random.chance(0.2)) parts.push({ type: "reasoning", text: sentence(random, secretWord(random), 5) });
+  if (random.chance(fileShare)) parts.push(fileOf(random));
   return parts;
 }
 
+/** A file that stands in the message, some bytes to some tens of KB of base64. */
+function fileOf(random: Random): Part {
+  const mediaType = random.of("image/png", "application/pdf", "text/plain");
+  const filler = `${secretWord(random)}AAAA`.repeat(random.of(1, 20, 500, 2_000));
+  return { type: "file", mediaType, data: filler.slice(0, filler.length - (filler.length % 4)) };
+}
+
 /** A call of one or two tools with its results, in the order in which an agent appends them. */
-export function toolExchange(random: Random): NewMessage[] {
+export function toolExchange(random: Random, habits: ChatHabits): NewMessage[] {
   const count = random.between(1, 2);
   // Not a secret: the result holds it as well, and keeps it when the call is erased.
   const calls = Array.from({ length: count }, () => `call-${random.seed().toString(36)}`);
@@ -65,14 +91,7 @@ export function toolExchange(random: Random): NewMessage[] {
   };
   const results = calls.map((toolCallId): NewMessage => ({
     role: "tool",
-    content: [
-      {
-        type: "tool-result",
-        toolCallId,
-        toolName: "find",
-        output: sentence(random, secretWord(random), lengthOf(random)),
-      },
-    ],
+    content: [{ type: "tool-result", toolCallId, toolName: "find", output: textOf(random, habits) }],
   }));
   return [call, ...results];
 }
@@ -82,8 +101,10 @@ export function secretsOf(value: unknown): string[] {
   return [...new Set((typeof value === "string" ? value : JSON.stringify(value ?? null)).match(/zq[a-z]{12}/g))];
 }
 
-/** Other content for an edit. */
-export function editedContent(random: Random, old: Content): Content {
-  const text = sentence(random, secretWord(random), lengthOf(random));
+/** Other content for an edit: much longer or shorter at times, as of an answer that was streamed, or one that is cut. */
+export function editedContent(random: Random, old: Content, habits: ChatHabits): Content {
+  if (old === "" && random.chance(0.8)) return sentence(random, secretWord(random), random.of(40, 150, 400));
+  if (random.chance(0.08)) return "";
+  const text = random.chance(0.25) ? sentence(random, secretWord(random), random.of(1, 300)) : textOf(random, habits);
   return typeof old === "string" || random.chance(0.5) ? text : [{ type: "text", text }];
 }

@@ -1,3 +1,4 @@
+import type { SessionRef } from "../../../src/contracts/session.ts";
 import { archivedRevision } from "./revision.ts";
 import { sessionOf } from "./rows.ts";
 import { type ArchiveCopy, type ArchivedSession, EMPTY } from "./simulated-archive.ts";
@@ -11,7 +12,9 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
   const { copy } = world.archive;
   const alive = new Set<string>();
   for (const held of copy.sessions) {
-    const session = world.sessions.find(({ ref }) => ref.session === held.session);
+    // A tombstone of a user who is erased has no name.
+    if (held.owner === "" && held.erased_at !== null) continue;
+    const session = world.sessions.find(({ ref }) => isRowOf(held, ref));
     if (session === undefined) throw new Violation(7, `the archive holds ${held.session}, which nobody wrote`);
     const text = archivedRevision(copy, held.incarnation);
     if (held.erased_at === null && held.rev > 0) {
@@ -27,13 +30,17 @@ export function checkArchive(world: World, before: ArchiveCopy): void {
     } else if (text !== NOTHING) {
       throw new Violation(9, `the archive holds versions of ${held.session}, whose row is a tombstone or empty`);
     }
-    const earlier = before.sessions.find(({ session: name }) => name === held.session);
+    const earlier = before.sessions.find((row) => isRowOf(row, held));
     if (earlier !== undefined) checkForward(earlier, held);
   }
   for (const { incarnation } of [...copy.summaries, ...copy.items, ...copy.messages]) {
     if (!alive.has(incarnation))
       throw new Violation(9, `the archive holds versions of a life ${incarnation} without a row`);
   }
+}
+
+export function isRowOf(row: SessionRef, { tenant, owner, session }: SessionRef): boolean {
+  return row.session === session && row.owner === owner && row.tenant === tenant;
 }
 
 function checkForward(earlier: ArchivedSession, later: ArchivedSession): void {
@@ -50,7 +57,7 @@ function checkForward(earlier: ArchivedSession, later: ArchivedSession): void {
 export function checkArchiveSettled(world: World, session: SimulatedSession): void {
   const { copy } = world.archive;
   const row = sessionOf(session.object);
-  const held = copy.sessions.find(({ session: name }) => name === session.ref.session);
+  const held = copy.sessions.find((one) => isRowOf(one, session.ref));
   if (held !== undefined && held.erased_at === null && session.erasedLives.has(held.incarnation)) {
     throw new Violation(9, `nothing is owed, and the archive holds an erased life of ${held.session}`);
   }

@@ -1,7 +1,7 @@
 import type { Outcome } from "../../../src/contracts/errors.ts";
 import type { Message } from "../../../src/contracts/message.ts";
 import { type ModelMessage, type ModelSession, refusalOf } from "./model.ts";
-import type { SessionInstance } from "./system.ts";
+import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 
 export const EVERYTHING = 100_000;

@@ -10,16 +10,16 @@ import type { ModelSession } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
 import {
   archivableOf,
+  awaitsCarrying,
   hiddenSeqsOf,
   isErasing,
   type JobState,
   jobsOf,
-  originsOf,
   owesErasures,
   sessionOf,
   standingMessages,
 } from "./rows.ts";
-import type { SessionInstance } from "./system.ts";
+import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -28,9 +28,9 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   await followBackground(world, session);
   checkOwedWork(world, session);
   const instance = session.object.resident;
-  const changes = session.object.disk.changes();
-  if (instance === null || changes === session.checkedChanges) return;
-  session.checkedChanges = changes;
+  const { version } = session.object.disk;
+  if (instance === null || version === session.checkedVersion) return;
+  session.checkedVersion = version;
   if (session.model === null || session.model.status !== "active") {
     await checkLog(instance, session.model);
     if (session.model?.status !== "copying") checkRetired(session, true);
@@ -59,7 +59,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
 }
 
 /** What operators are told of a session that keeps its promises: nothing. */
-async function checkProof(instance: SessionInstance, { ref, object }: SimulatedSession): Promise<void> {
+async function checkProof(instance: SessionInstance, { label, object }: SimulatedSession): Promise<void> {
   const { incarnation, flaws } = await instance.proof();
   const life = incarnation ?? "";
   const pages = [
@@ -72,7 +72,7 @@ async function checkProof(instance: SessionInstance, { ref, object }: SimulatedS
   const flaw = [...flaws, ...pages.flatMap((page) => page?.flaws ?? [])].find(
     ({ detail }) => isAlarmSure || !detail.includes("alarm"),
   );
-  if (flaw !== undefined) throw new Violation(10, `verify finds a ${flaw.kind} in ${ref.session}: ${flaw.detail}`);
+  if (flaw !== undefined) throw new Violation(10, `verify finds a ${flaw.kind} in ${label}: ${flaw.detail}`);
 }
 
 /** Promises 7 and 8: every version, and every item in it. */
@@ -170,16 +170,13 @@ export function checkOwedWork(world: World, session: SimulatedSession): void {
     expectJob(jobs, "archive", row.incarnation, "the archive lacks something");
   }
   for (const held of world.archive.copy.sessions) {
-    if (held.session !== session.ref.session || held.erased_at !== null || !session.erasedLives.has(held.incarnation)) {
-      continue;
-    }
+    if (held.erased_at !== null || !session.erasedLives.has(held.incarnation)) continue;
     if (!world.isRestored)
       expectJob(jobs, "erase", held.incarnation, "the archive holds an erased life of the session");
   }
   if (row?.copying?.kind === "fork") expectJob(jobs, "fork", row.incarnation, "a fork is not whole");
   const isLive = row !== null && row.erased_at === null && row.expired_at === null;
-  const isAwaited = (state: string): boolean => state === "pending" || state === "stale";
-  if (isLive && originsOf(object).some(({ kind, state }) => kind === "continuation" && isAwaited(state))) {
+  if (isLive && awaitsCarrying(object)) {
     expectJob(jobs, "restore", row.incarnation, "something has yet to be carried over");
   }
   if (owesErasures(object) && !jobs.some(({ kind }) => kind === "erase-copies")) {

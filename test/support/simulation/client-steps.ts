@@ -1,38 +1,35 @@
 import type { AppendRequest } from "../../../src/contracts/append.ts";
-import type { Context, ContextFormat } from "../../../src/contracts/context.ts";
-import type { Outcome } from "../../../src/contracts/errors.ts";
+import type { ContextFormat, ContextRequest } from "../../../src/contracts/context.ts";
 import type { NewMessage } from "../../../src/contracts/message.ts";
+import type { SessionPatch } from "../../../src/contracts/session.ts";
 import { become } from "./become.ts";
-import { change, expectCode } from "./change.ts";
 import { editedContent, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
-import { checkContext } from "./check-context.ts";
-import { value } from "./check-log.ts";
+import { type ClientCall, describeEnd } from "./client-call.ts";
+import { ask, drop, goOn } from "./clients.ts";
 import { ringAtOnce } from "./machine-steps.ts";
-import { appendTo, edit, eraseAll, eraseOne, type Expected, type ModelMessage, refusalOf } from "./model.ts";
+import { appendTo, type ModelMessage } from "./model.ts";
 import { isCopied, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
-import { sessionOf } from "./rows.ts";
-import { versionsOf } from "./simulated-archive.ts";
-import type { Birth, SessionInstance } from "./system.ts";
-import { tenantAsSeen } from "./tenant.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
-/** What clients do. Each step compares the answer with the model's, and says in a line what it did. */
+/** What clients do. Each step says in a line what it did; what is answered is held to the model where the session's object is called. */
 
 /** Past this a session gets no new messages: long chats find nothing that short ones do not, and cost time. */
 const MAX_MESSAGES = 90;
+const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui", "text"] as const;
+const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
 
 // Append
 
-function repeatable(session: SimulatedSession): readonly ModelMessage[] {
+function logOf(session: SimulatedSession): readonly ModelMessage[] {
   return session.model?.log ?? [];
 }
 
 function requestOf(world: World, session: SimulatedSession): AppendRequest {
   const { random } = world;
-  const log = repeatable(session);
+  const log = logOf(session);
   const isFull = log.length >= MAX_MESSAGES;
   const messages: NewMessage[] = [];
   const count = random.of(1, 1, 1, 2, 3, 5);
@@ -43,7 +40,8 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
       const other = random.chance(0.1) ? { content: `${words(random, 3)} ${secretWord(random)}` } : {};
       if (!messages.some(({ id }) => id === known.id)) messages.push({ ...known.sent, ...other });
     } else if (!isFull) {
-      for (const message of random.chance(0.15) ? toolExchange(random) : [newMessage(random)]) {
+      const { habits } = world;
+      for (const message of random.chance(0.15) ? toolExchange(random, habits) : [newMessage(random, habits)]) {
         const id = random.chance(0.1) ? random.pick(session.pastIds.filter(isClientId)) : undefined;
         const isFree = id !== undefined && ![...log, ...messages].some((other) => other.id === id);
         messages.push(
@@ -52,8 +50,12 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
       }
     }
   }
-  if (messages.length === 0) messages.push(newMessage(random));
-  return { messages, ...expectationOf(random, log.length) };
+  if (messages.length === 0) messages.push(newMessage(random, world.habits));
+  return {
+    messages,
+    ...expectationOf(random, log.length),
+    ...(random.chance(0.25) ? { context: contextRequest(random, session) } : {}),
+  };
 }
 
 function isClientId(id: string): boolean {
@@ -65,200 +67,165 @@ function expectationOf(random: Random, headSeq: number): { expectedHeadSeq?: num
   return { expectedHeadSeq: random.chance(0.7) ? headSeq : random.below(headSeq + 3) };
 }
 
-/** As the service does it: the directory knows a session before its first append is answered. */
-function birthOf(world: World, session: SimulatedSession): Birth | null {
-  if (session.model !== null) return null;
-  if (world.random.chance(0.05)) return null;
-  return { ref: session.ref, createdAt: world.directory.register(session), settings: session.birthSettings };
-}
-
-function expectAppended(given: Outcome<{ messages: unknown; headSeq: number }>, expected: Expected): void {
-  if (!expected.ok) {
-    expectCode(given, expected.code, "an append");
-    return;
-  }
-  if (!given.ok) throw new Violation(2, `an append answered ${given.fault.code}: ${given.fault.detail}`);
-  if (given.value.headSeq !== expected.headSeq) {
-    throw new Violation(1, `an append answered headSeq ${given.value.headSeq}, not ${expected.headSeq}`);
-  }
-  if (JSON.stringify(given.value.messages) !== JSON.stringify(expected.messages)) {
-    throw new Violation(
-      2,
-      `an append answered ${JSON.stringify(given.value.messages)}, not ${JSON.stringify(expected.messages)}`,
-    );
-  }
-}
-
 function namesOf(messages: readonly NewMessage[]): string {
   return messages.map(({ id, role }) => `${role} ${id ?? "(no id)"}`).join(", ");
 }
 
 export async function append(world: World): Promise<string> {
   const session = pickSession(world);
-  const birth = birthOf(world, session);
   const request = requestOf(world, session);
-  const tenant = tenantAsSeen(world);
-  const transition = appendTo(session.model, request, birth, world.now());
-  const call = (instance: SessionInstance) => instance.append(request, birth, tenant);
-  const told = await change(world, session, transition, call, expectAppended);
+  const call = await ask(world, `append ${session.label}`, session.space, (by) =>
+    world.system.appendMessages(by, session.ref.session, request),
+  );
   const expectation = request.expectedHeadSeq === undefined ? "" : `, expecting head ${request.expectedHeadSeq}`;
-  const answer = transition.answer.ok
-    ? `seqs ${transition.answer.messages.map(({ seq }) => seq).join(", ")}`
-    : transition.answer.code;
-  return `${session.ref.session}: ${namesOf(request.messages)}${expectation} → ${answer}${told}`;
+  const context = request.context === undefined ? "" : `, with a context ${JSON.stringify(request.context)}`;
+  return `${session.label}: ${namesOf(request.messages)}${expectation}${context} → ${appended(call)}`;
+}
+
+function appended(call: ClientCall): string {
+  const { ended } = call;
+  if (ended?.kind !== "answer") return describeEnd(ended);
+  const { messages } = ended.answer as { messages: { seq: number }[] };
+  return `seqs ${messages.map(({ seq }) => seq).join(", ")}`;
 }
 
 /** Two requests at once, at times the same one twice, as of a client that is impatient. */
 export async function appendTwiceAtOnce(world: World): Promise<string> {
   const session = pickSession(world);
-  const birth = birthOf(world, session);
-  const first = requestOf(world, session);
-  const second = world.random.chance(0.7) ? first : requestOf(world, session);
-  const one = appendTo(session.model, first, birth, world.now());
-  const two = appendTo(one.after, second, birth, world.now());
-  const outcomes = await session.object.call((instance) =>
-    Promise.all([instance.append(first, birth), instance.append(second, birth)]).catch((error: unknown) => {
+  if (session.model?.status !== "active" || world.hasLimits(session.ref.tenant)) return "nothing to append to";
+  const first = withoutContext(requestOf(world, session));
+  const second = world.random.chance(0.7) ? first : withoutContext(requestOf(world, session));
+  const one = appendTo(session.model, first, null, world.now());
+  const two = appendTo(one.after, second, null, world.now());
+  const outcomes = await session.object.call("append", (instance) =>
+    Promise.all([instance.append(first, null), instance.append(second, null)]).catch((error: unknown) => {
       throw new Violation(2, `of two appends at once one failed: ${String(error)}`);
     }),
   );
-  expectAppended(outcomes[0], one.answer);
-  expectAppended(outcomes[1], two.answer);
+  for (const [index, { answer }] of [one, two].entries()) {
+    const outcome = outcomes[index];
+    const { headSeq = 0, messages } = outcome?.ok === true ? outcome.value : {};
+    const given = outcome?.ok === true ? { ok: true, messages, headSeq } : { ok: false, code: outcome?.fault.code };
+    if (JSON.stringify(given) === JSON.stringify(answer)) continue;
+    const [told, due] = [given, answer].map((each) => JSON.stringify(each));
+    throw new Violation(2, `of two appends at once one answered ${told}, not ${due}`);
+  }
   become(world, session, two.after, [], "");
-  return `${session.ref.session}: at once [${namesOf(first.messages)}] and [${namesOf(second.messages)}]`;
+  return `${session.label}: at once [${namesOf(first.messages)}] and [${namesOf(second.messages)}]`;
+}
+
+function withoutContext(request: AppendRequest): AppendRequest {
+  const bare = { ...request };
+  delete bare.context;
+  return bare;
 }
 
 /** A retry of what was acknowledged long ago. */
 export async function appendAgain(world: World): Promise<string> {
   const session = pickSession(world);
   const { random } = world;
-  const edited = repeatable(session).filter(({ isEdited }) => isEdited);
-  const known = random.chance(0.5)
-    ? (random.pick(edited) ?? random.pick(repeatable(session)))
-    : random.pick(repeatable(session));
+  const edited = logOf(session).filter(({ isEdited }) => isEdited);
+  const known = random.chance(0.5) ? (random.pick(edited) ?? random.pick(logOf(session))) : random.pick(logOf(session));
   if (known === undefined) return "nothing to append again";
   const request: AppendRequest = { messages: [known.sent] };
-  const transition = appendTo(session.model, request, null, world.now());
-  const told = await change(world, session, transition, (instance) => instance.append(request, null), expectAppended);
-  return `${session.ref.session}: ${namesOf(request.messages)} again${told}`;
+  const call = await ask(world, `append again ${session.label}`, session.space, (by) =>
+    world.system.appendMessages(by, session.ref.session, request),
+  );
+  return `${session.label}: ${namesOf(request.messages)} again → ${appended(call)}`;
 }
 
 // Edit and erase
 
-function pickId(world: World, session: SimulatedSession): string {
-  return world.random.chance(0.03) ? "no-such-message" : (world.random.pick(repeatable(session))?.id ?? "none");
-}
-
-/** What was made of a message that changes is made again, from the last version before it. */
-function forgetPaid(session: SimulatedSession): void {
-  session.paid.clear();
+function pickId(world: World, log: readonly ModelMessage[]): string {
+  return world.random.chance(0.03) ? "no-such-message" : (world.random.pick(log)?.id ?? "none");
 }
 
 export async function editMessage(world: World): Promise<string> {
   const session = pickChanged(world);
-  const log = repeatable(session);
+  const log = logOf(session);
   const [first] = log;
   const last = log.at(-1);
   // Whoever copies meanwhile has one of them as it was, and the other as it is.
   if (first !== undefined && last !== undefined && isCopied(world, session) && world.random.chance(0.7)) {
     return `${await editOne(world, session, first.id)}; ${await editOne(world, session, last.id)}`;
   }
-  return editOne(world, session, pickId(world, session));
+  // An answer that was begun is most often filled in.
+  const begun = world.random.chance(0.6) ? log.filter(({ content }) => content === "") : [];
+  return editOne(world, session, pickId(world, begun.length > 0 ? begun : log));
 }
 
 async function editOne(world: World, session: SimulatedSession, id: string): Promise<string> {
   const { random } = world;
-  const old = session.model?.log.find((message) => message.id === id)?.content ?? "";
+  const old = logOf(session).find((message) => message.id === id)?.content ?? "";
   const patch = random.chance(0.15)
     ? { metadata: { mark: secretWord(random) } }
-    : { content: editedContent(random, old) };
-  const transition = edit(session.model, id, patch);
-  forgetPaid(session);
-  const told = await change(
-    world,
-    session,
-    transition,
-    (instance) => instance.editMessage(id, patch),
-    (given, expected) => expectCode(given, expected, "an edit"),
+    : { content: editedContent(random, old, world.habits) };
+  const call = await ask(world, `edit ${session.label}`, session.space, (by) =>
+    world.system.editMessage(by, session.ref.session, id, patch),
   );
-  return `${session.ref.session}: ${id}, ${Object.keys(patch).join()} → ${transition.answer}${told}`;
+  const what = Object.entries(patch).map(([name, value]) => `${name} of ${JSON.stringify(value).length}`);
+  return `${session.label}: ${id}, ${what.join()} → ${describeEnd(call.ended)}`;
 }
 
 export async function eraseMessage(world: World): Promise<string> {
+  const { random } = world;
   const session = pickChanged(world);
-  const id = pickId(world, session);
-  const transition = eraseOne(session.model, id);
-  forgetPaid(session);
-  const old = session.model?.log.find((message) => message.id === id);
-  const life = sessionOf(session.object)?.incarnation;
-  const told = await change(
-    world,
-    session,
-    transition,
-    (instance) => instance.eraseMessage(id),
-    (given, expected) => {
-      expectCode(given, expected, "an erasure");
-      if (!given.ok || given.value.state !== "erased" || old === undefined || world.isRestored) return;
-      const archived = JSON.stringify(versionsOf(world.archive.copy, life ?? ""));
-      const secrets = [
-        ...secretsOf([old.content, old.metadata]),
-        ...session.retired
-          .filter(({ seq, incarnation }) => seq === old.seq && incarnation === life)
-          .map(({ secret }) => secret),
-      ];
-      // Another message may say the same.
-      const left = new Set(secretsOf(transition.after?.log.map(({ content, metadata }) => [content, metadata])));
-      if (secrets.some((secret) => !left.has(secret) && archived.includes(secret))) {
-        throw new Violation(9, `seq ${old.seq} is told to be erased everywhere, and the archive still says it`);
-      }
-    },
+  const log = logOf(session);
+  // Whoever asks again is told how far it is.
+  const erased = random.chance(0.35) ? log.filter(({ content }) => content === null) : [];
+  const id = pickId(world, erased.length > 0 ? erased : log);
+  const old = log.find((message) => message.id === id);
+  const call = await ask(world, `erase ${session.label}`, session.space, (by) =>
+    world.system.eraseMessage(by, session.ref.session, id),
   );
+  const state = call.ended?.kind === "answer" ? call.ended.answer.state : describeEnd(call.ended);
   await ringAtOnce(world, session);
-  return `${session.ref.session}: ${id} → ${transition.answer}${told}`;
+  const [secret] = secretsOf([old?.content]);
+  const looked = secret !== undefined && random.chance(0.4) ? `; ${await lookFor(world, session, secret)}` : "";
+  return `${session.label}: ${id} → ${state}${looked}`;
 }
 
 export async function eraseSession(world: World): Promise<string> {
-  const session = pickSession(world);
-  const transition = eraseAll(session.model);
-  const told = await change(
-    world,
-    session,
-    transition,
-    (instance) => instance.erase(),
-    (given, expected) => expectCode(given, expected, "an erasure of a session"),
+  const session = pickErased(world);
+  const call = await ask(world, `erase all of ${session.label}`, session.space, (by) =>
+    world.system.eraseSession(by, session.ref.session),
   );
-  // A Worker that dies here leaves the directory's entry, with the date of the old life.
-  const isForgotten = session.model === null && world.random.chance(0.8);
-  if (isForgotten) world.directory.remove(session);
-  return `${session.ref.session} → ${transition.answer}${told}${isForgotten ? "" : "; the directory keeps its entry"}`;
+  return `${session.label} → ${describeEnd(call.ended)}`;
+}
+
+/** A session to erase: one that is just being filled meets those who fill it. */
+function pickErased(world: World): SimulatedSession {
+  const filled = world.sessions.filter(({ model }) => model?.status === "copying");
+  return (world.random.chance(0.3) ? world.random.pick(filled) : undefined) ?? pickSession(world);
 }
 
 // Settings and summaries by hand
 
+export async function createSession(world: World): Promise<string> {
+  const { random } = world;
+  const absent = world.sessions.filter(({ model }) => model === null);
+  const session = (random.chance(0.8) ? random.pick(absent) : undefined) ?? pickSession(world);
+  const input = {
+    id: session.ref.session,
+    ...(random.chance(0.8) ? { settings: session.birthSettings } : {}),
+    ...(random.chance(0.3) ? { metadata: { topic: words(random, 1) } } : {}),
+  };
+  const call = await ask(world, `create ${session.label}`, session.space, (by) =>
+    world.system.createSession(by, input),
+  );
+  return `${session.label} → ${describeEnd(call.ended)}`;
+}
+
 export async function update(world: World): Promise<string> {
   const session = pickSession(world);
   const { random } = world;
-  const patch = random.chance(0.5)
+  const patch: SessionPatch = random.chance(0.5)
     ? { metadata: { topic: words(random, 1), weight: random.below(9) } }
     : { settings: randomSettings(random) };
-  const before = session.model;
-  const refusal = refusalOf(before);
-  const after = before === null || refusal !== null ? before : { ...before, ...patch };
-  const tenant = tenantAsSeen(world);
-  const told = await change(
-    world,
-    session,
-    { after, answer: refusal ?? "ok", retired: [] },
-    (instance) => instance.update(patch, tenant),
-    (given, expected) => expectCode(given, expected, "an update"),
+  const call = await ask(world, `update ${session.label}`, session.space, (by) =>
+    world.system.updateSession(by, session.ref.session, patch),
   );
-  // Whether it was done shows in the session's row alone.
-  const row = sessionOf(session.object);
-  if (before !== null && after !== null && row !== null && refusal === null) {
-    const isDone = row.metadata === JSON.stringify(after.metadata) && row.settings === JSON.stringify(after.settings);
-    if (told === "" && !isDone) throw new Violation(3, "the session has not what an update acknowledged");
-    session.model = isDone ? after : before;
-  }
-  return `${session.ref.session}: ${JSON.stringify(patch)}${told}`;
+  return `${session.label}: ${JSON.stringify(patch)} → ${describeEnd(call.ended)}`;
 }
 
 export async function summarizeByHand(world: World): Promise<string> {
@@ -266,69 +233,92 @@ export async function summarizeByHand(world: World): Promise<string> {
   const { random } = world;
   const request = {
     ...(random.chance(0.7) ? { keepRecentTokens: random.of(0, 20, 100) } : {}),
-    ...(random.chance(0.25) ? { fromScratch: true } : {}),
+    ...(random.chance(0.4) ? { fromScratch: true } : {}),
+    ...(random.chance(0.3) ? { waitMs: random.of(1_000, 10_000) } : {}),
   };
-  // Whoever asks for a range anew pays for it again.
-  if (request.fromScratch === true) session.paid.clear();
-  const told = await change(
-    world,
-    session,
-    { after: session.model, answer: refusalOf(session.model) ?? "ok", retired: [] },
-    (instance) => instance.summarize(request),
-    (given, expected) => expectCode(given, expected, "a summary by hand"),
+  const call = await ask(world, `summarize ${session.label}`, session.space, (by) =>
+    world.system.summarizeByHand(by, session.ref.session, request),
   );
-  return `${session.ref.session}: ${JSON.stringify(request)}${told}`;
+  return `${session.label}: ${JSON.stringify(request)} → ${describeEnd(call.ended)}`;
+}
+
+/** An operator has the summary made anew, from the whole log. */
+export async function rebuild(world: World): Promise<string> {
+  const session = pickSession(world);
+  const call = await ask(world, `rebuild ${session.label}`, session.space, (by) =>
+    by.parts.sessions.get(session.ref).maintain("rebuild", false),
+  );
+  return `${session.label} → ${describeEnd(call.ended)}`;
 }
 
 // Reading
 
+/** A question about something that was said, or was once; or about nothing in particular. */
+function questionOf(random: Random, session: SimulatedSession): string {
+  const said = secretsOf(random.pick(logOf(session))?.content);
+  const retired = random.pick(session.retired)?.secret;
+  const secret = random.chance(0.3) ? (retired ?? random.pick(said)) : random.pick(said);
+  return random.chance(0.7) && secret !== undefined ? secret : words(random, random.between(1, 4));
+}
+
+function contextRequest(random: Random, session: SimulatedSession): ContextRequest {
+  const head = logOf(session).length;
+  const format: ContextFormat = random.of(...FORMATS);
+  const query = random.of("auto", questionOf(random, session), null);
+  return {
+    ...(random.chance(0.8) ? { maxTokens: random.of(...BUDGETS) } : {}),
+    ...(random.chance(0.5) ? { format } : {}),
+    ...(random.chance(0.5) ? { query } : {}),
+    ...(head > 0 && random.chance(0.3) ? { atSeq: random.between(1, head + 2) } : {}),
+  };
+}
+
 export async function read(world: World): Promise<string> {
   const session = pickSession(world);
-  const { random } = world;
-  const instance = await session.object.instance();
-  const { model } = session;
-  const head = model?.log.length ?? 0;
-  const tenant = tenantAsSeen(world);
-  const refusal = refusalOf(model);
-  if (model === null || refusal !== null) {
-    expectCode(await instance.state(tenant), model?.status === "copying" ? "ok" : (refusal ?? "ok"), "the state");
-    expectCode(await instance.context({}, tenant), refusal ?? "ok", "a context");
-    return `${session.ref.session}: ${refusal}`;
-  }
-  const state = value(await instance.state(tenant), "state");
-  if (state.headSeq !== head) throw new Violation(1, `the state's headSeq is ${state.headSeq}, not ${head}`);
-  await readPage(instance, session, random);
-  const request = {
-    ...(random.chance(0.8) ? { maxTokens: random.of(256, 300, 500, 1_000, 3_000, 20_000) } : {}),
-    ...(head > 0 && random.chance(0.4) ? { atSeq: random.between(1, head + 2) } : {}),
-  };
-  checkContext(value(await instance.context(request, tenant), "context"), model, request);
-  const format: ContextFormat = random.of("openai-chat", "ai-sdk", "text");
-  const rendered: unknown = value<unknown>(await instance.context({ ...request, format }), format);
-  checkMeta(rendered, format);
-  return `${session.ref.session}: context ${JSON.stringify({ ...request, format })}`;
-}
-
-function checkMeta(rendered: unknown, format: string): void {
-  const meta = typeof rendered === "object" && rendered !== null && "meta" in rendered ? rendered.meta : null;
-  const tokens =
-    typeof meta === "object" && meta !== null && "tokens" in meta ? (meta.tokens as Context["tokens"]) : null;
-  if (tokens === null) throw new Violation(5, `the format ${format} carries no proof`);
-  if (tokens.used > tokens.budget)
-    throw new Violation(6, `in ${format} the context takes ${tokens.used} of ${tokens.budget}`);
-}
-
-async function readPage(instance: SessionInstance, session: SimulatedSession, random: Random): Promise<void> {
-  const log = session.model?.log ?? [];
-  const at = random.between(0, log.length + 1);
+  const { random, system } = world;
+  const { session: id } = session.ref;
+  const request = contextRequest(random, session);
+  const at = random.between(0, logOf(session).length + 1);
   const limit = random.between(1, 20);
-  const isBackward = random.chance(0.5) && at > 0;
-  const query = isBackward ? { beforeSeq: at, limit } : { afterSeq: at, limit };
-  const page = value(await instance.messages(query), "messages");
-  const there = log.filter(({ seq }) => (isBackward ? seq < at : seq > at));
-  const expected = isBackward ? there.slice(-limit) : there.slice(0, limit);
-  const seqs = page.data.map(({ seq }) => seq).join();
-  if (seqs !== expected.map(({ seq }) => seq).join() || page.hasMore !== there.length > expected.length) {
-    throw new Violation(1, `the page ${JSON.stringify(query)} holds ${seqs}, hasMore ${page.hasMore}`);
-  }
+  const query = random.chance(0.5) && at > 0 ? { beforeSeq: at, limit } : { afterSeq: at, limit };
+  const call = await ask(world, `read ${session.label}`, session.space, async (by) => {
+    await system.readSession(by, id);
+    await system.listMessages(by, id, query);
+    await system.readContextJson(by, id, request);
+    // As of a message it takes no notice of what was said after it.
+    await system.listSessions(by, { limit: 2 });
+  });
+  return `${session.label}: context ${JSON.stringify(request)} → ${describeEnd(call.ended)}`;
+}
+
+export async function search(world: World): Promise<string> {
+  const session = pickSession(world);
+  return lookFor(world, session, questionOf(world.random, session));
+}
+
+async function lookFor(world: World, session: SimulatedSession, query: string): Promise<string> {
+  const { random } = world;
+  const request = { query, ...(random.chance(0.3) ? { limit: random.between(1, 100) } : {}) };
+  const call = await ask(world, `search ${session.label}`, session.space, (by) =>
+    world.system.searchSessionJson(by, session.ref.session, request),
+  );
+  return `${session.label}: search for ${JSON.stringify(query)} → ${describeEnd(call.ended)}`;
+}
+
+// Requests that take their time
+
+export async function proceedCall(world: World): Promise<string> {
+  const { random } = world;
+  const call = random.pick(world.calls);
+  if (call === undefined) return "no request is open";
+  const faultAt = random.chance(0.12) ? 0 : Number.POSITIVE_INFINITY;
+  const done = await goOn(world, call, random.between(1, 3), faultAt);
+  return `${call.name}: ${done.join(" → ")} → ${describeEnd(call.ended)}`;
+}
+
+export async function dropCall(world: World): Promise<string> {
+  const call = world.random.pick(world.calls);
+  if (call === undefined) return "no request is open";
+  drop(world, call);
+  return call.name;
 }

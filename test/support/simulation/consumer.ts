@@ -1,98 +1,53 @@
+import { Activity, type AtGate, type Passage } from "./activity.ts";
 import type { QueuedMessage, SimulatedQueues } from "./simulated-queue.ts";
-import { drain } from "./surroundings.ts";
-import type { SimulatedBatch, SimulatedParts, System } from "./system.ts";
+import type { ConsumerParts, SimulatedBatch, System } from "./system-types.ts";
 import { Violation } from "./violation.ts";
 
-/** How a gate is passed. The numbers in it come from the step. */
-export type Passage = "well" | "faulty";
-
-interface Gate {
-  readonly label: string;
-  pass(passage: Passage): Promise<void>;
-}
-
-/** What a consumer asks of the world, one at a time, each only when a step lets it. */
-export type AtGate = <T>(label: string, body: (passage: Passage) => Promise<T>) => Promise<T>;
-
-/** One invocation of the queue's consumer: it stops wherever it calls something, until a step lets it go on. */
-export class Consumer {
-  readonly id: number;
+/** One invocation of the queues' consumer. */
+export class Consumer extends Activity {
   readonly messages: readonly QueuedMessage[];
-  readonly #gates: Gate[] = [];
-  #isDone = false;
-  #isDead = false;
-  #failure: unknown = null;
+  /** Calls that it made. The platform ends an invocation that makes too many. */
+  calls = 0;
+  #failure: Error | null = null;
 
-  constructor(id: number, messages: readonly QueuedMessage[]) {
-    this.id = id;
+  constructor(id: number, startedAt: number, messages: readonly QueuedMessage[]) {
+    super(id, startedAt);
     this.messages = messages;
   }
 
-  get isDone(): boolean {
-    return this.#isDone || this.#isDead;
-  }
-
-  /** What it waits for. */
-  get waitsFor(): readonly string[] {
-    return this.#gates.map(({ label }) => label);
-  }
-
-  readonly #atGate: AtGate = (label, body) => {
-    // A dead consumer's code may go on for a moment; nobody hears it.
-    if (this.#isDead) return new Promise(() => undefined);
-    return new Promise((resolve, reject) => {
-      this.#gates.push({
-        label,
-        pass: (passage) =>
-          body(passage).then(resolve, (error: unknown) => {
-            // A broken promise is no fault that the consumer may handle.
-            if (error instanceof Violation) this.#failure = error;
-            else reject(error);
-          }),
-      });
-    });
-  };
-
-  async start(system: System, queues: SimulatedQueues, partsOf: (atGate: AtGate) => SimulatedParts): Promise<void> {
+  async start(system: System, queues: SimulatedQueues, partsOf: (atGate: AtGate) => ConsumerParts): Promise<void> {
     const batch = queues.take(this.messages, this.id);
-    void this.#consume(system, batch, partsOf(this.#atGate));
-    await drain();
-    this.#expectNoFailure();
+    await this.begin(() => this.#consume(system, batch, partsOf(this.atGate)));
   }
 
-  async #consume(system: System, batch: SimulatedBatch, parts: SimulatedParts): Promise<void> {
+  async #consume(system: System, batch: SimulatedBatch, parts: ConsumerParts): Promise<void> {
     try {
       await system.consume(batch, parts);
     } catch (error) {
-      this.#failure = error;
+      this.#failure = error instanceof Error ? error : new Error(String(error));
     }
-    this.#isDone = true;
   }
 
-  /** Lets one thing happen that it waits for. Returns what that was; null if it is done. */
-  async proceed(passage: Passage, choose: (count: number) => number = () => 0): Promise<string | null> {
-    const [gate] = this.#gates.splice(choose(this.#gates.length), 1);
-    if (gate === undefined) {
-      if (!this.isDone) throw new Violation(0, "a consumer waits for something that the simulation does not control");
-      return null;
-    }
-    await gate.pass(passage);
-    await drain();
-    this.#expectNoFailure();
-    return gate.label;
+  override async proceed(passage: Passage, choose?: (count: number) => number): Promise<string | null> {
+    if (passage === "faulty") this.noteFault();
+    this.calls += 1;
+    return super.proceed(passage, choose);
   }
 
-  /** It dies where it stands: what it waits for never happens, and what it had not acknowledged is delivered again. */
-  kill(queues: SimulatedQueues): void {
-    this.#isDead = true;
-    this.#gates.length = 0;
+  /** Something went wrong that is none of its own doing: whatever it was about, with all of the batch. */
+  noteFault(): void {
+    for (const message of this.messages) message.hasMetFault = true;
+  }
+
+  /** What it had not acknowledged is delivered again. */
+  end(queues: SimulatedQueues): void {
+    this.kill();
     queues.giveBack(this.id);
   }
 
-  #expectNoFailure(): void {
+  protected override expectSound(): void {
+    super.expectSound();
     if (this.#failure === null) return;
-    if (this.#failure instanceof Violation) throw this.#failure;
-    const { message } = this.#failure instanceof Error ? this.#failure : { message: String(this.#failure) };
-    throw new Violation(10, `the consumer threw, which runs its whole batch again: ${message}`);
+    throw new Violation(10, `the consumer threw, which runs its whole batch again: ${this.#failure.message}`);
   }
 }

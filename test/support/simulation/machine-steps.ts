@@ -1,10 +1,13 @@
-import { partsOf } from "./calls.ts";
+import type { Passage } from "./activity.ts";
+import { followBackground } from "./background.ts";
 import { noteRevision } from "./check-session.ts";
-import { Consumer, type Passage } from "./consumer.ts";
+import { partsOf } from "./consumer-parts.ts";
+import { Consumer } from "./consumer.ts";
 import { pickSession } from "./pick-session.ts";
 import { sessionOf } from "./rows.ts";
 import type { ArchiveCopy } from "./simulated-archive.ts";
-import type { QueuedMessage } from "./simulated-queue.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
+import { describeMessage, type QueuedMessage } from "./simulated-queue.ts";
 import { drain } from "./surroundings.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -13,10 +16,15 @@ import type { SimulatedSession, World } from "./world.ts";
 const MAX_CONSUMERS = 4;
 const SECOND_MS = 1_000;
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+/** The platform ends an invocation of a consumer after that. */
+const MAX_CONSUMER_MS = 15 * 60 * SECOND_MS;
+/** As a stand-in for its time of the processor, and for how many calls the platform lets it make. */
+export const MAX_CONSUMER_CALLS = 400;
 /** Calls before which a consumer may be held up for long. */
 const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
-/** Work that is seldom owed, and that two sessions do together: it meets the rest more often than its share. */
-const IS_BETWEEN_SESSIONS = /^(?:fork|restore|erase-copies|expire)$/;
+/** Work that is seldom owed, and that several objects do together: it meets the rest more often than its share. */
+const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
 /** Enough for a summary, its way into the archive, and what comes after it. */
 const SILENT_ROUNDS = 10;
 /** More than the runtime repeats an alarm that throws. */
@@ -24,23 +32,47 @@ const STORM_ALARMS = 9;
 
 // Alarms
 
-async function fire(world: World, at: number, session: SimulatedSession, isFaulty: boolean): Promise<void> {
-  world.surroundings.now = Math.max(world.now(), at);
-  const fault = isFaulty ? ({ kind: "disk", statements: world.random.below(10) } as const) : null;
-  await session.object.fireAlarm(world.now, fault);
+interface Alarmed {
+  readonly label: string;
+  readonly object: SimulatedObject;
+  readonly session: SimulatedSession | null;
+}
+
+/** Every object whose alarm is set. */
+export function alarmed(world: World): Alarmed[] {
+  const sessions = world.sessions.map((session) => ({ label: session.label, object: session.object, session }));
+  const others = world.registry().map((object) => ({ label: object.name, object, session: null }));
+  return [...sessions, ...others].filter(({ object }) => object.disk.alarm !== null);
+}
+
+export async function ring(
+  world: World,
+  { object, session }: Omit<Alarmed, "label">,
+  isFaulty: boolean,
+): Promise<void> {
+  const { random } = world;
+  const kind = random.chance(0.5) ? "disk" : "cut";
+  await object.fireAlarm(world.now, isFaulty ? { kind, statements: random.below(10) } : null);
   await drain();
+  if (session === null) return;
+  await followBackground(world, session);
   await noteRevision(session);
 }
 
+async function fire(world: World, at: number, session: SimulatedSession): Promise<void> {
+  world.setNow(Math.max(world.now(), at));
+  await ring(world, { object: session.object, session }, false);
+}
+
 export async function alarm(world: World): Promise<string> {
-  const armed = world.sessions.filter(({ object }) => object.disk.alarm !== null);
-  const session = world.random.pick(armed);
-  const at = session?.object.disk.alarm ?? null;
-  if (session === undefined || at === null) return "none is set";
-  if (at > world.now() && world.random.chance(0.3)) return `${session.ref.session}: not due`;
+  const picked = world.random.pick(alarmed(world));
+  const at = picked?.object.disk.alarm ?? null;
+  if (picked === undefined || at === null) return "none is set";
+  if (at > world.now() && (world.random.chance(0.3) || at > world.now() + DAY_MS)) return `${picked.label}: not due`;
   const isFaulty = world.random.chance(0.08);
-  await fire(world, at, session, isFaulty);
-  return `${session.ref.session}: fired${isFaulty ? ", on a disk that fails" : ""}; the queues hold ${world.queues.waiting().length}`;
+  world.setNow(Math.max(world.now(), at));
+  await ring(world, picked, isFaulty);
+  return `${picked.label}: fired${isFaulty ? ", and is broken off" : ""}; the queues hold ${world.queues.waiting().length}`;
 }
 
 /** The queue is away for longer than the runtime has patience with an alarm. */
@@ -52,15 +84,15 @@ export async function alarmsWithoutQueue(world: World): Promise<string> {
   for (; fired < STORM_ALARMS; fired += 1) {
     const at = session.object.disk.alarm;
     if (at === null) break;
-    await fire(world, at, session, false);
+    await fire(world, at, session);
   }
   world.queues.state = state;
-  return `${session.ref.session}: ${fired} alarms`;
+  return `${session.label}: ${fired} alarms`;
 }
 
 /** The alarm that a change has just set, as it often rings before anything else happens. */
 export async function ringAtOnce(world: World, session: SimulatedSession): Promise<void> {
-  if (world.random.chance(0.5)) await fire(world, world.now(), session, false);
+  if (world.random.chance(0.5)) await fire(world, world.now(), session);
 }
 
 /** A fork is copied so far that its source can still change behind it. */
@@ -68,18 +100,22 @@ export async function copyHalfway(world: World, session: SimulatedSession): Prom
   if (world.consumers.length >= MAX_CONSUMERS || world.random.chance(0.5)) return;
   const message = world.queues
     .waiting()
-    .find(({ body, dueAt }) => body.kind === "fork" && body.session === session.ref.session && dueAt <= world.now());
+    .find(({ body, dueAt }) => body.kind === "fork" && isOf(body, session) && dueAt <= world.now());
   if (message === undefined) return;
   await letProceed(world, await startConsumer(world, [message]), world.random.between(2, 4), 0);
+}
+
+function isOf(body: QueuedMessage["body"], { ref }: SimulatedSession): boolean {
+  return "session" in body && body.session === ref.session && body.owner === ref.owner && body.tenant === ref.tenant;
 }
 
 // Queues and consumers
 
 export async function startConsumer(world: World, messages: readonly QueuedMessage[]): Promise<Consumer> {
-  const consumer = new Consumer(world.nextConsumerId, messages);
-  world.nextConsumerId += 1;
+  const consumer = new Consumer(world.nextActivityId, world.now(), messages);
+  world.nextActivityId += 1;
   world.consumers.push(consumer);
-  await consumer.start(world.system, world.queues, (atGate) => partsOf(world, atGate));
+  await consumer.start(world.system, world.queues, (atGate) => partsOf(world, atGate, consumer));
   return consumer;
 }
 
@@ -92,6 +128,11 @@ export async function letProceed(
 ): Promise<string[]> {
   const done: string[] = [];
   while (!consumer.isDone && done.length < calls) {
+    if (isOverLimit(world, consumer)) {
+      consumer.end(world.queues);
+      done.push("the platform ends it");
+      break;
+    }
     const passage: Passage = world.random.chance(faultShare) ? "faulty" : "well";
     const label = await consumer.proceed(passage, (count) => world.random.below(count));
     if (label !== null) done.push(passage === "well" ? label : `${label} (faulty)`);
@@ -100,29 +141,34 @@ export async function letProceed(
   return done;
 }
 
+/** Whether the platform ends an invocation. */
+function isOverLimit(world: World, { startedAt, calls }: Consumer): boolean {
+  return world.now() - startedAt > MAX_CONSUMER_MS || calls >= MAX_CONSUMER_CALLS;
+}
+
 export async function deliver(world: World): Promise<string> {
   const { random } = world;
   if (world.consumers.length >= MAX_CONSUMERS) return "every consumer is busy";
   const waiting = world.queues.waiting();
   const due = waiting.filter(({ dueAt }) => dueAt <= world.now());
-  const betweenSessions = due.filter(({ body }) => IS_BETWEEN_SESSIONS.test(body.kind));
+  const betweenObjects = due.filter(({ body }) => IS_BETWEEN_OBJECTS.test(body.kind));
   const first = random.chance(0.85)
-    ? ((random.chance(0.5) ? random.pick(betweenSessions) : undefined) ?? random.pick(due))
+    ? ((random.chance(0.5) ? random.pick(betweenObjects) : undefined) ?? random.pick(due))
     : random.pick(waiting);
   if (first === undefined) return "nothing waits";
-  world.surroundings.now = Math.max(world.now(), first.dueAt);
+  world.setNow(Math.max(world.now(), first.dueAt));
   const others = due.filter(({ queue, id }) => queue === first.queue && id !== first.id && random.chance(0.4));
   const consumer = await startConsumer(world, [first, ...others]);
-  const name = `${[first, ...others].map(({ body }) => `${body.kind} ${body.session}`).join(", ")} to consumer ${consumer.id}`;
+  const name = `${[first, ...others].map(describeMessage).join(", ")} to consumer ${consumer.id}`;
   const choice = random.next();
   if (choice < 0.2) return `${name}, which waits`;
   if (choice < 0.4) {
     // Held up where it matters: what it has read grows old.
     const done: string[] = [];
-    while (!consumer.isDone && !consumer.waitsFor.some((label) => STALLS.test(label))) {
+    while (!consumer.isDone && !consumer.gates.some((label) => STALLS.test(label))) {
       done.push(...(await letProceed(world, consumer, 1, 0)));
     }
-    return `${name}: ${done.join(" → ")}; it waits for ${consumer.waitsFor.join(", ")}`;
+    return `${name}: ${done.join(" → ")}; it waits for ${consumer.gates.join(", ")}`;
   }
   const done = await letProceed(world, consumer, 1_000, choice < 0.6 ? 0.25 : 0);
   return `${name}: ${done.join(" → ")}`;
@@ -140,7 +186,7 @@ export async function killConsumer(world: World): Promise<string> {
   if (consumer === undefined) return "no consumer waits";
   // The last call may still arrive, though nobody waits for its answer.
   const last = world.random.chance(0.5) ? await letProceed(world, consumer, 1, 0) : [];
-  consumer.kill(world.queues);
+  consumer.end(world.queues);
   world.consumers = world.consumers.filter((other) => other !== consumer);
   return `consumer ${consumer.id}${last.length > 0 ? ` after ${last.join()}` : ""}`;
 }
@@ -149,68 +195,82 @@ export async function duplicate(world: World): Promise<string> {
   const message = world.random.pick(world.queues.waiting());
   if (message === undefined) return "nothing waits";
   world.queues.duplicate(message);
-  return `${message.body.kind} ${message.body.session}`;
+  return describeMessage(message);
 }
 
 export async function lose(world: World): Promise<string> {
   const message = world.random.pick(world.queues.waiting());
   if (message === undefined) return "nothing waits";
   world.queues.lose(message);
-  return `${message.body.kind} ${message.body.session}`;
+  return describeMessage(message);
 }
 
 // Time
 
 export async function passTime(world: World): Promise<string> {
   const ms = world.random.between(1, 90) * SECOND_MS;
-  world.surroundings.now += ms;
+  world.passTime(ms);
   return `${ms / SECOND_MS} s`;
 }
 
 /** Nobody says anything for longer than any setting waits, and work goes on meanwhile, at times without an archive. */
 export async function fallSilent(world: World): Promise<string> {
   const { random, archiveState } = world;
-  world.surroundings.now += 3 * HOUR_MS;
+  world.passTime(3 * HOUR_MS);
   if (random.chance(0.3)) world.archiveState = "down";
   const told = `for 3 h, the archive ${world.archiveState}`;
   for (let round = 0; round < SILENT_ROUNDS; round += 1) {
-    for (const session of world.sessions) await fire(world, world.now(), session, false);
+    for (const session of world.sessions) await fire(world, world.now(), session);
     const message = random.pick(world.queues.waiting().filter(({ dueAt }) => dueAt <= world.now()));
     if (message !== undefined) await letProceed(world, await startConsumer(world, [message]), 1_000, 0.05);
-    world.surroundings.now += random.below(90 * SECOND_MS);
+    world.passTime(random.below(90 * SECOND_MS));
   }
   world.archiveState = archiveState;
   return told;
 }
 
 export async function jumpClock(world: World): Promise<string> {
-  const ms = world.random.of(-HOUR_MS, -30 * SECOND_MS, -SECOND_MS, 2 * HOUR_MS, 48 * HOUR_MS);
-  world.surroundings.now += ms;
+  const ms = world.random.of(-HOUR_MS, -30 * SECOND_MS, -SECOND_MS, 2 * HOUR_MS, 2 * DAY_MS, 5 * DAY_MS);
+  world.passTime(ms);
   return `${ms / SECOND_MS} s`;
 }
 
 // Crashes and outages
 
 export async function evict(world: World): Promise<string> {
+  const { random } = world;
+  if (random.chance(0.2)) {
+    const object = random.pick(world.registry());
+    object?.evict();
+    return object?.name ?? "nothing is there";
+  }
+  if (random.chance(0.15)) {
+    const at = random.below(world.isolates.length);
+    world.isolates.splice(at, 1, world.newIsolate());
+    return `isolate ${at + 1}`;
+  }
   const session = pickSession(world);
   session.object.evict();
   // What the next instance reads from the disk is checked anew.
-  session.checkedChanges = -1;
+  session.checkedVersion = -1;
   session.checked = null;
-  return session.ref.session;
+  return session.label;
 }
 
 export async function outage(world: World): Promise<string> {
   const { random } = world;
   world.archiveState = random.chance(0.35) ? "down" : "up";
-  world.summarizerState = random.chance(0.25) ? "down" : "up";
+  world.summarizerState = random.chance(0.4) ? "down" : "up";
+  world.registryState = random.chance(0.15) ? "down" : "up";
   world.queues.state = random.of("up", "up", "up", "down", "silent");
-  return `archive ${world.archiveState}, model ${world.summarizerState}, queues ${world.queues.state}`;
+  const { archiveState, summarizerState, registryState, queues } = world;
+  return `archive ${archiveState}, model ${summarizerState}, registry ${registryState}, queues ${queues.state}`;
 }
 
 export async function heal(world: World): Promise<string> {
   world.archiveState = "up";
   world.summarizerState = "up";
+  world.registryState = "up";
   world.queues.state = "up";
   return "everything is up";
 }

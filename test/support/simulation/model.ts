@@ -2,6 +2,7 @@ import type { AppendRequest } from "../../../src/contracts/append.ts";
 import type { Content, MessagePatch, NewMessage } from "../../../src/contracts/message.ts";
 import type { Metadata, SessionSettings } from "../../../src/contracts/session.ts";
 import { canonicalJson, type Json } from "../../../src/contracts/text.ts";
+import type { MessageLine } from "../../../src/contracts/transfer.ts";
 import { secretsOf } from "./chat-content.ts";
 
 /** What a session has to be, by the promises alone: a list of messages and plain rules. Nothing here is shared with src/session. */
@@ -40,7 +41,8 @@ export function refusalOf(session: ModelSession | null): string | null {
   return session.status === "expired" ? "session_expired" : "session_not_ready";
 }
 
-export type Expected =
+/** What an append is answered with. */
+export type AppendAnswer =
   | {
       readonly ok: true;
       readonly messages: { id: string; seq: number; created: boolean; erased?: true }[];
@@ -65,12 +67,18 @@ export function bornOf(birth: { metadata?: Metadata; settings?: SessionSettings 
   return { status: "active", log: [], metadata: birth.metadata ?? {}, settings: birth.settings ?? {} };
 }
 
+/** Which message an id of the server's names; null for one of a client's. */
+function reservedSeqOf(id: string): number | null {
+  const [, seq] = /^seq-([1-9][0-9]*)$/.exec(id) ?? [];
+  return seq === undefined ? null : Number(seq);
+}
+
 export function appendTo(
   before: ModelSession | null,
   request: AppendRequest,
   birth: { metadata?: Metadata; settings?: SessionSettings } | null,
   now: number,
-): Transition<Expected> {
+): Transition<AppendAnswer> {
   const unchanged = { after: before, retired: [] };
   const refusal = refusalOf(before);
   if (refusal !== null && (before !== null || birth === null)) {
@@ -95,6 +103,14 @@ export function appendTo(
     }
     const seq = log.length + 1;
     const id = message.id ?? `seq-${seq}`;
+    // A request that took its time may name what an earlier life had: ids of the server's are taken, or to come.
+    const reserved = reservedSeqOf(id);
+    if (reserved !== null && reserved <= session.log.length) {
+      return { ...unchanged, answer: { ok: false, code: "message_conflict" } };
+    }
+    if (reserved !== null && reserved !== seq) {
+      return { ...unchanged, answer: { ok: false, code: "validation_failed" } };
+    }
     log.push({
       seq,
       id,
@@ -104,8 +120,7 @@ export function appendTo(
       content: message.content,
       metadata: message.metadata,
       isEdited: false,
-      // Nobody but an import appends under an id that the server made.
-      isComparedAsSaid: message.id === undefined,
+      isComparedAsSaid: reserved !== null,
       createdAt: now,
       sent: { ...message, id },
     });
@@ -178,5 +193,32 @@ export function eraseAll(before: ModelSession | null): Transition<string> {
     retired: before.log.flatMap(({ content, metadata }) =>
       secretsOf([content, metadata]).map((secret) => ({ seq: 0, secret })),
     ),
+  };
+}
+
+/** What a line of an export is once it was imported. */
+export function importedMessage(line: MessageLine): ModelMessage {
+  const { seq, id, role, author, metadata, occurredAt } = line;
+  const content = line.content ?? null;
+  const sent = {
+    id,
+    role,
+    ...(author === undefined ? {} : { author }),
+    content: content ?? "",
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(occurredAt === undefined ? {} : { occurredAt }),
+  };
+  return {
+    seq,
+    id,
+    role,
+    author,
+    first: content === null ? null : saidBy(sent),
+    content,
+    metadata,
+    isEdited: line.editedAt !== undefined,
+    isComparedAsSaid: true,
+    createdAt: Date.parse(line.createdAt),
+    sent,
   };
 }

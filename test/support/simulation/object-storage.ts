@@ -1,11 +1,17 @@
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 
+/** A string or a blob that the runtime takes or hands out: past it SQLite says SQLITE_TOOBIG. */
+const MAX_VALUE_BYTES = 2_000_000;
+
 /** What an object leaves on disk: it outlives every instance. */
 export class Disk {
   database = new DatabaseSync(":memory:");
   /** When the alarm is due, in milliseconds since 1970; null: none is set. */
   alarm: number | null = null;
+  /** Rises with every statement that may write. */
+  version = 0;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #remembered = new Map<string, { readonly version: number; readonly value: unknown }>();
 
   prepare(sql: string): StatementSync {
     let statement = this.#statements.get(sql);
@@ -30,6 +36,15 @@ export class Disk {
     return Number(this.read("SELECT total_changes() AS changes")[0]?.["changes"]);
   }
 
+  /** What is read of the disk as it stands, once. */
+  remember<T>(name: string, read: () => T): T {
+    const known = this.#remembered.get(name);
+    if (known?.version === this.version) return known.value as T;
+    const value = read();
+    this.#remembered.set(name, { version: this.version, value });
+    return value;
+  }
+
   /** In bytes, pages that were freed included. */
   size(): number {
     const pages = "SELECT page_count * page_size AS size FROM pragma_page_count(), pragma_page_size()";
@@ -38,14 +53,22 @@ export class Disk {
 
   /** Everything that the tables hold, as one text, but for one of them. */
   dump(exceptTable = ""): string {
-    const tables = this.read(
-      `SELECT name FROM sqlite_master WHERE type = 'table' AND name <> '${exceptTable}' ORDER BY name`,
-    );
-    const contents = tables.map(({ name }) => [name, this.database.prepare(`SELECT * FROM "${String(name)}"`).all()]);
-    return JSON.stringify({ alarm: this.alarm, contents });
+    const contents = this.remember(`dump ${exceptTable}`, () => {
+      const tables = this.read(
+        // The terms of the index stand in a table beside it; its own pages hold parts of words.
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'search!_index%' ESCAPE '!' AND sql NOT LIKE 'CREATE VIRTUAL%' AND name <> ? ORDER BY name",
+        exceptTable,
+      );
+      return JSON.stringify(
+        tables.map(({ name }) => [name, this.database.prepare(`SELECT * FROM "${String(name)}"`).all()]),
+        (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value),
+      );
+    });
+    return `${this.alarm} ${contents}`;
   }
 
   clear(): void {
+    this.version += 1;
     this.#statements.clear();
     this.database.close();
     this.database = new DatabaseSync(":memory:");
@@ -69,13 +92,21 @@ function toRow(row: Record<string, SQLOutputValue>): Row {
   const converted: Row = {};
   for (const name in row) {
     const value = row[name] ?? null;
+    refuseTooBig(value);
     if (typeof value === "bigint") throw new TypeError(`column ${name} holds a number past what the runtime hands out`);
     converted[name] = value instanceof Uint8Array ? Uint8Array.from(value).buffer : value;
   }
   return converted;
 }
 
+function refuseTooBig(value: unknown): void {
+  const isText = typeof value === "string" && value.length > MAX_VALUE_BYTES / 4;
+  const bytes = isText ? Buffer.byteLength(value) : value instanceof Uint8Array ? value.byteLength : 0;
+  if (bytes > MAX_VALUE_BYTES) throw new Error(`string or blob too big: SQLITE_TOOBIG (${bytes} bytes)`);
+}
+
 function toBinding(value: unknown): SQLInputValue {
+  refuseTooBig(value);
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (value === null || typeof value === "string" || typeof value === "number" || value instanceof Uint8Array)
     return value;
@@ -122,6 +153,27 @@ class Cursor {
 }
 
 const SEVERAL_STATEMENTS = /;\s*\S/;
+const IS_READ = /^\s*SELECT/i;
+/** Those whose rows nobody asks for. */
+const IS_WRITE = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE)(?![\s\S]*\bRETURNING\b)/i;
+/** What reads the log through its full-text index. */
+const IS_SEARCH = /\bsearch_(?:index|texts|vocabulary)\b/;
+
+/** What goes wrong with the storage of one call. */
+export type StorageTrouble =
+  /** The statement after so many more fails, once. */
+  | { readonly kind: "disk"; readonly statements: number }
+  /** The invocation is ended at the statement after so many more: nothing that it does after that is done. */
+  | { readonly kind: "cut"; readonly statements: number }
+  /** Whatever is read through the search index takes more memory than there is. */
+  | { readonly kind: "memory" };
+
+/** What a call did. */
+export interface Work {
+  statements: number;
+  /** Rows that were read or written. */
+  rows: number;
+}
 
 /**
  * An instance's hold on its disk, as `ctx.storage`: transactions nest, and take the alarm along. Once the instance is gone it writes
@@ -132,7 +184,11 @@ export class ObjectStorage {
   readonly #disk: Disk;
   #depth = 0;
   #isDead = false;
+  #trouble: StorageTrouble | null = null;
   #statementsLeft = Number.POSITIVE_INFINITY;
+  /** How much each call may do, as a stand-in for its time of the processor. */
+  #rowsLeft = Number.POSITIVE_INFINITY;
+  #work: Work = { statements: 0, rows: 0 };
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -144,13 +200,24 @@ export class ObjectStorage {
     };
   }
 
-  /** The statement after so many more fails, once. */
-  failAfter(statements: number): void {
-    this.#statementsLeft = statements;
+  /** A call begins. */
+  begin(trouble: StorageTrouble | null, maxRows: number): void {
+    this.#trouble = trouble;
+    this.#statementsLeft =
+      trouble === null || trouble.kind === "memory" ? Number.POSITIVE_INFINITY : trouble.statements;
+    this.#rowsLeft = maxRows;
+    this.#work = { statements: 0, rows: 0 };
   }
 
-  heal(): void {
-    this.#statementsLeft = Number.POSITIVE_INFINITY;
+  /** A call ended. */
+  end(): Work {
+    const work = this.#work;
+    this.begin(null, Number.POSITIVE_INFINITY);
+    return work;
+  }
+
+  get isDead(): boolean {
+    return this.#isDead;
   }
 
   /** The instance is gone: what it still tries fails. */
@@ -163,24 +230,54 @@ export class ObjectStorage {
     return this.#disk;
   }
 
+  #beforeStatement(sql: string): void {
+    this.#work.statements += 1;
+    this.#statementsLeft -= 1;
+    if (this.#trouble?.kind === "memory" && IS_READ.test(sql) && IS_SEARCH.test(sql)) {
+      throw new StorageFault("out of memory: SQLITE_NOMEM, as the simulation asked");
+    }
+    if (this.#statementsLeft >= 0) return;
+    if (this.#trouble?.kind === "cut") {
+      this.kill();
+      throw new StorageFault("the invocation was ended, as the simulation asked");
+    }
+    this.#statementsLeft = Number.POSITIVE_INFINITY;
+    throw new StorageFault("the disk failed, as the simulation asked");
+  }
+
+  #afterStatement(rows: number): void {
+    this.#work.rows += rows;
+    this.#rowsLeft -= rows;
+    if (this.#rowsLeft >= 0) return;
+    this.kill();
+    throw new StorageFault("the invocation was ended: it did more than one may");
+  }
+
   #exec(sql: string, bindings: readonly unknown[]): Cursor {
     const disk = this.#use();
-    this.#statementsLeft -= 1;
-    if (this.#statementsLeft < 0) {
-      this.heal();
-      throw new StorageFault("the disk failed, as the simulation asked");
+    this.#beforeStatement(sql);
+    if (IS_READ.test(sql)) {
+      const rows = disk
+        .prepare(sql)
+        .all(...bindings.map(toBinding))
+        .map(toRow);
+      this.#afterStatement(rows.length);
+      return new Cursor(rows, 0);
     }
+    disk.version += 1;
     if (bindings.length === 0 && SEVERAL_STATEMENTS.test(sql)) {
       disk.database.exec(sql);
       return new Cursor([], 0);
     }
-    const isRead = /^\s*SELECT/i.test(sql);
-    const before = isRead ? 0 : disk.changes();
-    const rows = disk
-      .prepare(sql)
-      .all(...bindings.map(toBinding))
-      .map(toRow);
-    return new Cursor(rows, isRead ? 0 : disk.changes() - before);
+    const statement = disk.prepare(sql);
+    if (IS_WRITE.test(sql)) {
+      const changes = Number(statement.run(...bindings.map(toBinding)).changes);
+      this.#afterStatement(changes);
+      return new Cursor([], changes);
+    }
+    const rows = statement.all(...bindings.map(toBinding)).map(toRow);
+    this.#afterStatement(rows.length);
+    return new Cursor(rows, rows.length);
   }
 
   transactionSync<T>(body: () => T): T {
@@ -191,11 +288,14 @@ export class ObjectStorage {
     this.#depth += 1;
     try {
       const result = body();
+      // Whoever caught what ended the invocation goes no further for it.
+      this.#use();
       this.#depth -= 1;
       database.exec(this.#depth === 0 ? "COMMIT" : `RELEASE ${name}`);
       return result;
     } catch (error) {
       this.#depth -= 1;
+      this.#disk.version += 1;
       database.exec(this.#depth === 0 ? "ROLLBACK" : `ROLLBACK TO ${name}; RELEASE ${name}`);
       this.#disk.alarm = alarm;
       throw error;

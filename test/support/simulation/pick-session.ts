@@ -1,4 +1,4 @@
-import { originsOf } from "./rows.ts";
+import { sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -14,19 +14,20 @@ export function pickSource(world: World): SimulatedSession {
   return world.random.chance(0.95) ? (world.random.pick(there) ?? pickSession(world)) : pickSession(world);
 }
 
-/** A session to make of another one: mostly one that is not there. */
+/** A session of the same owner to make of another one: mostly one that is not there. */
 export function pickTarget(world: World, source: SimulatedSession): SimulatedSession | undefined {
-  const others = world.sessions.filter((session) => session !== source);
+  const others = world.sessions.filter((session) => session !== source && session.space === source.space);
   const free = others.filter(({ model }) => model === null);
   return world.random.chance(0.9) ? (world.random.pick(free) ?? world.random.pick(others)) : world.random.pick(others);
 }
 
 /** Whether a fork of the session is on its way. */
-export function isCopied(world: World, { ref }: SimulatedSession): boolean {
-  return world.sessions.some(
-    ({ model, object }) =>
-      model?.status === "copying" && originsOf(object).some(({ session }) => session === ref.session),
-  );
+export function isCopied(world: World, { object }: SimulatedSession): boolean {
+  const life = sessionOf(object)?.incarnation;
+  return world.sessions.some(({ model, object: other }) => {
+    if (model?.status !== "copying") return false;
+    return world.lives.forkedFrom(sessionOf(other)?.incarnation ?? "")?.incarnation === life;
+  });
 }
 
 /** A session to change what was said in: often one that is just being copied. */

@@ -21,11 +21,25 @@ const TUNING: readonly Patch[] = [
     replace: "MAX_SUMMARIZER_INPUT_TOKENS = 32_000",
     by: "MAX_SUMMARIZER_INPUT_TOKENS = 900",
   },
+  // What an isolate remembers of its tenants' days is forgotten before each seed.
+  {
+    file: "session/tenant-quota.ts",
+    replace: "const days = new TenantDays(createLog());",
+    by: "let days = new TenantDays(createLog());\nexport const forgetTenantDays = () => { days = new TenantDays(createLog()); };",
+  },
+  // When an isolate last told of late work would go from seed to seed.
+  {
+    file: "registry/late-work-client.ts",
+    replace: "PAUSE_MS = 10_000",
+    by: "PAUSE_MS = Number.NEGATIVE_INFINITY",
+  },
   { file: "memory/work.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
   // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
   { file: "contracts/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
   { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
   { file: "session/transfer.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
+  { file: "service/import-lines.ts", replace: "MAX_PAGE_LINES = 100", by: "MAX_PAGE_LINES = 6" },
+  { file: "pipeline/carry-over.ts", replace: "MAX_WAITS = 6", by: "MAX_WAITS = 3" },
   { file: "session/message-archive.ts", replace: "MAX_PAGE_ROWS = 500", by: "MAX_PAGE_ROWS = 3" },
   { file: "session/message-archive.ts", replace: "MAX_CHANGED = 100", by: "MAX_CHANGED = 2" },
   { file: "session/lineage.ts", replace: "MAX_ERASURES_PER_ROUND = 250", by: "MAX_ERASURES_PER_ROUND = 3" },
@@ -152,6 +166,45 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       replace: "if (expiry === null || expiry > now) return",
       by: "if (expiry === null) return",
     },
+  ],
+  "a-new-life-by-an-old-word": [
+    {
+      file: "registry/directory-entries.ts",
+      replace: "(known?.granted_at ?? this.#lastWord()) + 1",
+      by: "(known?.granted_at ?? 0) + 1",
+    },
+  ],
+  "an-erased-user-is-looked-at-for-ever": [
+    {
+      file: "registry/directory-erasure.ts",
+      replace: "      this.put({ ...row, nextSendAt: row.finishedAt + ERASED_USER_REST_MS });\n",
+      by: "",
+    },
+  ],
+  "done-work-stays-listed": [
+    {
+      file: "pipeline/report.ts",
+      replace: `if (standing === "over") await clearFailure(parts, job);
+  else await settleLate(parts, job);`,
+      by: "if (standing !== null) await settleLate(parts, job);",
+    },
+  ],
+  "a-rebuilt-summary-forgets-that-it-failed": [
+    {
+      file: "session/rebuilding.ts",
+      replace: "const before = { usage, firstError, lastError, firstFailedAt, lastFailedAt };",
+      by: "const before = { usage };",
+    },
+  ],
+  "a-failure-told-late-stays-listed": [
+    {
+      file: "pipeline/report.ts",
+      replace: "const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);",
+      by: `const isOwed = (await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation)) !== "over" && reason !== "";`,
+    },
+  ],
+  "tables-that-were-rolled-back-are-remembered": [
+    { file: "registry/directory.ts", replace: "      this.#entries.lookAgain();\n", by: "" },
   ],
 };
 

@@ -1,8 +1,13 @@
 import type { Json } from "../../../src/contracts/text.ts";
+import type { Disk } from "./object-storage.ts";
 import type { RevisionMessage } from "./revision.ts";
-import type { SimulatedObject } from "./simulated-object.ts";
 
 /** What the checks read of an object's tables, past its code. */
+
+/** The object of a session, as far as it is read here. */
+interface OnDisk {
+  readonly disk: Disk;
+}
 
 export interface JobState {
   readonly id: string;
@@ -39,22 +44,19 @@ export interface MessageArchive {
 export interface Copying {
   readonly kind: "fork" | "import";
   readonly until: number;
+  /** Of an import: how far its file is in. */
+  readonly progress?: { readonly throughLine: number };
 }
 
-/** Where a session came from. */
-export interface OriginState {
-  readonly session: string;
-  readonly incarnation: string;
-  readonly kind: string;
-  readonly throughSeq: number;
-  readonly state: string;
+function isWritten({ disk }: OnDisk): boolean {
+  return disk.remember("isWritten", () => disk.hasTable("session"));
 }
 
-function isWritten(object: SimulatedObject): boolean {
-  return object.disk.hasTable("session");
+export function sessionOf(object: OnDisk): SessionState | null {
+  return object.disk.remember("session", () => readSession(object));
 }
 
-export function sessionOf(object: SimulatedObject): SessionState | null {
+function readSession(object: OnDisk): SessionState | null {
   if (!isWritten(object)) return null;
   const row = object.disk.read("SELECT * FROM session WHERE one = 1")[0];
   if (row === undefined) return null;
@@ -76,7 +78,11 @@ export function sessionOf(object: SimulatedObject): SessionState | null {
 }
 
 /** The messages that the archive is to hold at the newest revision. */
-export function archivableOf(object: SimulatedObject): RevisionMessage[] {
+export function archivableOf(object: OnDisk): RevisionMessage[] {
+  return object.disk.remember("archivable", () => readArchivable(object));
+}
+
+function readArchivable(object: OnDisk): RevisionMessage[] {
   const throughSeq = sessionOf(object)?.message_archive?.throughSeq ?? 0;
   const textOrNull = (value: unknown): string | null => (value === null ? null : String(value));
   const numberOrNull = (value: unknown): number | null => (value === null ? null : Number(value));
@@ -95,37 +101,38 @@ export function archivableOf(object: SimulatedObject): RevisionMessage[] {
 }
 
 /** Text of messages that are erased is still to be written over. */
-export function isErasing(object: SimulatedObject): boolean {
-  return isWritten(object) && object.disk.read("SELECT 1 FROM erasing").length > 0;
+export function isErasing(object: OnDisk): boolean {
+  return erasingOf(object) !== null;
 }
 
-/** The log as it stands: of erased messages, whose text is still to be written over, nothing but what is left of them. */
-export function standingMessages(object: SimulatedObject): Record<string, unknown>[] {
-  if (!isWritten(object)) return [];
-  const erasing = object.disk.read("SELECT * FROM erasing")[0];
-  const gone = { content: null, author: null, metadata: null, occurred_at: null, edited_at: null, hash: null };
-  return object.disk.read("SELECT * FROM messages WHERE seq > 0 ORDER BY seq").map((row) => {
-    const isGone = erasing !== undefined && Number(row["seq"]) <= Number(erasing["through_seq"]);
-    if (!isGone || row["content"] === null) return row;
-    return { ...row, ...gone, erased_at: row["erased_at"] ?? erasing["erased_at"] };
+/** Up to which message text is still to be written over; null if none is. */
+function erasingOf(object: OnDisk): { throughSeq: number; erasedAt: number } | null {
+  const { disk } = object;
+  if (!isWritten(object)) return null;
+  return disk.remember("erasing", () => {
+    const row = disk.read("SELECT * FROM erasing")[0];
+    return row === undefined ? null : { throughSeq: Number(row["through_seq"]), erasedAt: Number(row["erased_at"]) };
   });
 }
 
-export function originsOf(object: SimulatedObject): OriginState[] {
+/** The log as it stands: of erased messages, whose text is still to be written over, nothing but what is left of them. */
+export function standingMessages(object: OnDisk): Record<string, unknown>[] {
+  const { disk } = object;
   if (!isWritten(object)) return [];
-  return object.disk.read("SELECT * FROM origin_lives").map((row) => ({
-    session: String(row["session"]),
-    incarnation: String(row["incarnation"]),
-    kind: String(row["kind"]),
-    throughSeq: Number(row["through_seq"]),
-    state: String(row["state"]),
-  }));
+  const erasing = erasingOf(object);
+  const gone = { content: null, author: null, metadata: null, occurred_at: null, edited_at: null, hash: null };
+  return disk.remember("standing", () =>
+    disk.read("SELECT * FROM messages WHERE seq > 0 ORDER BY seq").map((row) => {
+      const isGone = erasing !== null && Number(row["seq"]) <= erasing.throughSeq;
+      if (!isGone || row["content"] === null) return row;
+      return { ...row, ...gone, erased_at: row["erased_at"] ?? erasing.erasedAt };
+    }),
+  );
 }
 
 /** What a session holds that is neither erased nor expired; null if it is. */
 export interface Held {
   readonly incarnation: string;
-  readonly origins: readonly OriginState[];
   readonly copying: Copying | null;
   /** What its summary covers. */
   readonly throughSeq: number;
@@ -133,7 +140,11 @@ export interface Held {
   readonly isDegraded: boolean;
 }
 
-export function heldIn(object: SimulatedObject): Held | null {
+export function heldIn(object: OnDisk): Held | null {
+  return object.disk.remember("held", () => readHeld(object));
+}
+
+function readHeld(object: OnDisk): Held | null {
   const row = sessionOf(object);
   if (row === null || row.erased_at !== null || row.expired_at !== null) return null;
   const newest = object.disk.read("SELECT through_seq, degraded FROM summaries ORDER BY version DESC LIMIT 1")[0];
@@ -141,32 +152,48 @@ export function heldIn(object: SimulatedObject): Held | null {
   return {
     incarnation,
     copying,
-    origins: originsOf(object),
     throughSeq: Number(newest?.["through_seq"] ?? 0),
     isDegraded: newest?.["degraded"] === 1,
   };
 }
 
 /** Whether copies have yet to be told of erasures. */
-export function owesErasures(object: SimulatedObject): boolean {
-  return (
-    isWritten(object) &&
-    object.disk.read("SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1").length > 0
-  );
+export function owesErasures(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  const owed = "SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1";
+  return disk.remember("owesErasures", () => disk.read(owed).length > 0);
+}
+
+/** Whether the audit has yet to be told of anything. */
+export function owesAudits(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  return disk.remember("owesAudits", () => disk.read("SELECT 1 FROM owed_audits LIMIT 1").length > 0);
+}
+
+/** Whether anything has yet to be carried over. */
+export function awaitsCarrying(object: OnDisk): boolean {
+  const { disk } = object;
+  if (!isWritten(object)) return false;
+  const awaited = "SELECT 1 FROM origin_lives WHERE kind = 'continuation' AND state IN ('pending', 'stale')";
+  return disk.remember("awaitsCarrying", () => disk.read(awaited).length > 0);
 }
 
 /** Messages that the object holds as erased. */
-export function erasedSeqsOf(object: SimulatedObject): number[] {
+export function erasedSeqsOf(object: OnDisk): number[] {
   if (!isWritten(object)) return [];
-  return object.disk
-    .read(
-      `SELECT seq FROM messages WHERE seq > 0 AND (erased_at IS NOT NULL OR seq <= (SELECT through_seq FROM erasing))`,
-    )
-    .map((row) => Number(row["seq"]));
+  const erased =
+    "SELECT seq FROM messages WHERE seq > 0 AND (erased_at IS NOT NULL OR seq <= (SELECT through_seq FROM erasing))";
+  return seqsOf(object, "erased", erased);
 }
 
-export function jobsOf(object: SimulatedObject): JobState[] {
+export function jobsOf(object: OnDisk): JobState[] {
   if (!isWritten(object)) return [];
+  return object.disk.remember("jobs", () => readJobs(object));
+}
+
+function readJobs(object: OnDisk): JobState[] {
   return object.disk.read("SELECT id, incarnation, kind, state, next_send_at, lease FROM jobs").map((row) => ({
     id: String(row["id"]),
     incarnation: String(row["incarnation"]),
@@ -178,14 +205,18 @@ export function jobsOf(object: SimulatedObject): JobState[] {
 }
 
 /** How far the summary that is being made has come, and by which job; null if nothing of one is saved. */
-export function draftOf(object: SimulatedObject): { jobId: string; throughSeq: number } | null {
+export function draftOf(object: OnDisk): { jobId: string; throughSeq: number } | null {
   const [row] = isWritten(object)
     ? object.disk.read("SELECT id, draft ->> 'throughSeq' AS through_seq FROM jobs WHERE draft IS NOT NULL LIMIT 1")
     : [];
   return row === undefined ? null : { jobId: String(row["id"]), throughSeq: Number(row["through_seq"]) };
 }
 
-export function hiddenSeqsOf(object: SimulatedObject): number[] {
+export function hiddenSeqsOf(object: OnDisk): number[] {
   if (!isWritten(object)) return [];
-  return object.disk.read("SELECT seq FROM hidden ORDER BY seq").map((row) => Number(row["seq"]));
+  return seqsOf(object, "hidden", "SELECT seq FROM hidden ORDER BY seq");
+}
+
+function seqsOf({ disk }: OnDisk, name: string, sql: string): number[] {
+  return disk.remember(name, () => disk.read(sql).map((row) => Number(row["seq"])));
 }

@@ -1,15 +1,18 @@
 import { value } from "./check-log.ts";
 import { checkSession, noteRevision } from "./check-session.ts";
-import { checkSettled } from "./check-settled.ts";
-import { letProceed, startConsumer } from "./machine-steps.ts";
-import { jobsOf, sessionOf } from "./rows.ts";
-import { drain } from "./surroundings.ts";
+import { checkDeadLetters, checkSettled } from "./check-settled.ts";
+import { checkExpiryListed, checkSpaces } from "./check-spaces.ts";
+import { end } from "./clients.ts";
+import { alarmed, letProceed, MAX_CONSUMER_CALLS, ring, startConsumer } from "./machine-steps.ts";
+import { jobsOf, owesAudits, sessionOf } from "./rows.ts";
+import { resumeTenants } from "./tenant-steps.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
 /** More than any backlog takes: past it, work goes round for ever. */
 const MAX_EVENTS = 600;
-const MAX_CALLS = 1_000;
+/** What an object waits for that is not owed now, such as a last look at a user who is erased, comes later than this. */
+const MAX_PAUSE_MS = 24 * 3_600_000;
 
 /**
  * Everything is healthy from here on: runs alarms and deliveries until nothing is left to do. Promise 10: nothing is owed then, and the
@@ -18,48 +21,68 @@ const MAX_CALLS = 1_000;
 export async function settle(world: World): Promise<string> {
   world.archiveState = "up";
   world.summarizerState = "up";
+  world.registryState = "up";
   world.queues.state = "up";
-  if (world.tenant.summarization === "paused") {
-    world.tenantHistory.push({ ...world.tenant, rev: world.tenant.rev + 1, summarization: "on" });
-  }
+  await resumeTenants(world);
   for (const { object } of world.sessions) await object.instance();
-  for (const consumer of world.consumers) await letProceed(world, consumer, MAX_CALLS, 0);
+  for (const { object } of world.directories()) await object.instance();
+  for (const consumer of world.consumers) await letProceed(world, consumer, MAX_CONSUMER_CALLS, 0);
+  for (const call of world.calls) await end(world, call);
+  const lifted = new Set<SimulatedSession>();
+  await liftBudgets(world, lifted);
   if (world.isRestored) await wakeArchiving(world);
   let events = 0;
   while (await runNextEvent(world)) {
     events += 1;
     if (events > MAX_EVENTS) throw new Violation(10, `after ${MAX_EVENTS} alarms and deliveries there is still work`);
+    await liftBudgets(world, lifted);
     for (const session of world.sessions) await checkSession(world, session);
+    await checkSpaces(world);
   }
   world.isRestored = false;
   for (const session of world.sessions) checkSettled(world, session);
+  await checkExpiryListed(world);
+  await checkDeadLetters(world);
   return `${events} alarms and deliveries`;
 }
 
 async function runNextEvent(world: World): Promise<boolean> {
   const message = world.queues.waiting().toSorted((a, b) => a.dueAt - b.dueAt)[0];
-  const armed = world.sessions
-    .filter((session) => isWoken(world, session))
+  const armed = alarmed(world)
+    .filter((each) => isWoken(world, each))
     .toSorted((a, b) => (a.object.disk.alarm ?? 0) - (b.object.disk.alarm ?? 0))[0];
   const alarmAt = armed?.object.disk.alarm ?? Number.POSITIVE_INFINITY;
   if (message !== undefined && message.dueAt <= alarmAt) {
-    world.surroundings.now = Math.max(world.now(), message.dueAt);
+    world.setNow(Math.max(world.now(), message.dueAt));
     const consumer = await startConsumer(world, [message]);
-    await letProceed(world, consumer, MAX_CALLS, 0);
+    await letProceed(world, consumer, MAX_CONSUMER_CALLS, 0);
     return true;
   }
   if (armed === undefined) return false;
-  world.surroundings.now = Math.max(world.now(), alarmAt);
-  await armed.object.fireAlarm(world.now);
-  await drain();
+  world.setNow(Math.max(world.now(), alarmAt));
+  await ring(world, armed, false);
   return true;
 }
 
 /** Silence alone calls for nothing that is owed already: only time that passes does. */
-function isWoken(world: World, { object }: SimulatedSession): boolean {
+function isWoken(world: World, { object, session }: ReturnType<typeof alarmed>[number]): boolean {
   const { alarm } = object.disk;
   if (alarm === null) return false;
-  return alarm <= world.now() || jobsOf(object).some(({ state }) => state === "owed");
+  if (session === null) return alarm <= world.now() + MAX_PAUSE_MS;
+  const isOwed = owesAudits(session.object) || jobsOf(session.object).some(({ state }) => state === "owed");
+  return isOwed || alarm <= world.now();
+}
+
+/** What a session may spend on models is used up: it would wait for the next day, or for ever. */
+async function liftBudgets(world: World, lifted: Set<SimulatedSession>): Promise<void> {
+  for (const session of world.sessions) {
+    if (session.model?.status !== "active" || lifted.has(session)) continue;
+    lifted.add(session);
+    const settings = { ...session.model.settings, summarizerTokensPerDay: null };
+    value(await (await session.object.instance()).update({ settings }), "update");
+    session.model = { ...session.model, settings };
+    await noteRevision(session);
+  }
 }
 
 /** A restored archive learns what it lacks once something is owed. */

@@ -1,6 +1,6 @@
 import type { SimulatedArchive } from "./simulated-archive.ts";
 import { type Run, runScript, type Script, type Step } from "./simulation.ts";
-import type { System } from "./system.ts";
+import type { System } from "./system-types.ts";
 
 /** Shorter scripts are not worth more runs than this. */
 const MAX_RUNS = 250;

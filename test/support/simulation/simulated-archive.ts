@@ -15,6 +15,7 @@ export type ArchiveFault =
 
 export interface ArchivedSession {
   readonly tenant: string;
+  readonly owner: string;
   readonly session: string;
   readonly incarnation: string;
   readonly rev: number;
@@ -86,7 +87,7 @@ const TABLES = ["sessions", "summaries", "summary_items", "messages"] as const;
 // What PostgreSQL makes of a text goes with it, and is no text that the checks would know: words are cut to their stems.
 const READ_ALL = `
   select
-    (select coalesce(json_agg(s order by session), '[]') from sessions s) as sessions,
+    (select coalesce(json_agg(s order by tenant, owner, session), '[]') from sessions s) as sessions,
     (select coalesce(json_agg(s order by incarnation, version), '[]') from summaries s) as summaries,
     (select coalesce(jsonb_agg(to_jsonb(i) - 'search' order by incarnation, item_id, from_version), '[]') from summary_items i) as items,
     (select coalesce(json_agg(m order by incarnation, seq), '[]') from messages m) as messages`;

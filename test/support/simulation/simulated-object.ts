@@ -1,5 +1,5 @@
-import { Disk, ObjectStorage } from "./object-storage.ts";
-import type { SessionEnvironment, SessionInstance, System } from "./system.ts";
+import { Disk, ObjectStorage, type StorageTrouble, type Work } from "./object-storage.ts";
+import type { ObjectInstance } from "./system-types.ts";
 
 /** The runtime repeats an alarm that threw, after a pause that doubles, and gives it up in the end. */
 const ALARM_RETRY_MS = 2_000;
@@ -11,34 +11,41 @@ export type CallFault =
   | { readonly kind: "lost" }
   /** It was done, and the answer got lost. */
   | { readonly kind: "answerLost" }
-  /** The disk failed at a statement. */
-  | { readonly kind: "disk"; readonly statements: number };
+  | StorageTrouble;
 
 /** What a caller sees of a fault. */
 export class CallFailed extends Error {
   override readonly name = "CallFailed";
 }
 
+/** How an object is made. `isAlive`: whether the instance that asks still is one; another sends nothing. */
+export type Build<Instance> = (context: object, isAlive: () => boolean) => Instance;
+
 /** One durable object: a disk, at times an instance on it, and the alarm that the runtime keeps for it. */
-export class SimulatedObject {
+export class SimulatedObject<Instance extends ObjectInstance = ObjectInstance> {
+  readonly name: string;
   readonly disk = new Disk();
-  readonly #system: System;
-  readonly #environment: SessionEnvironment;
+  readonly #build: Build<Instance>;
+  readonly #maxRows: number;
   #storage: ObjectStorage | null = null;
-  #instance: SessionInstance | null = null;
+  #instance: Instance | null = null;
   #ready: Promise<unknown> = Promise.resolve();
   #alarmRetries = 0;
   #alarmRuns = 0;
   /** The runtime gave the alarm up: nothing but a new instance sets it again. */
   isAlarmGivenUp = false;
+  /** The most that one call did. */
+  mostWork: Work & { label: string } = { statements: 0, rows: 0, label: "" };
 
-  constructor(system: System, environment: SessionEnvironment) {
-    this.#system = system;
-    this.#environment = environment;
+  /** @param maxRows that one call may read and write, as a stand-in for its time of the processor */
+  constructor(name: string, build: Build<Instance>, maxRows: number) {
+    this.name = name;
+    this.#build = build;
+    this.#maxRows = maxRows;
   }
 
   /** The instance that is in memory now; null after an eviction. */
-  get resident(): SessionInstance | null {
+  get resident(): Instance | null {
     return this.#instance;
   }
 
@@ -53,20 +60,22 @@ export class SimulatedObject {
   }
 
   /** The instance, built from the disk where there is none. */
-  async instance(): Promise<SessionInstance> {
+  async instance(): Promise<Instance> {
     if (this.#instance === null) {
       const storage = new ObjectStorage(this.disk);
       let held: Promise<unknown> = Promise.resolve();
       const context = {
         storage,
-        id: { name: "simulated" },
+        id: { name: this.name },
         getWebSockets: () => [],
+        // It goes on behind the answer, as long as it likes.
+        waitUntil: () => undefined,
         blockConcurrencyWhile: (body: () => Promise<unknown>) => {
           held = held.then(body);
           return held;
         },
       };
-      this.#instance = new this.#system.ChatSession(context, this.#environment);
+      this.#instance = this.#build(context, () => !storage.isDead);
       this.#storage = storage;
       this.#ready = held;
       this.isAlarmGivenUp = false;
@@ -83,37 +92,46 @@ export class SimulatedObject {
     this.#instance = null;
   }
 
-  async call<T>(body: (instance: SessionInstance) => Promise<T>, fault: CallFault | null = null): Promise<T> {
+  async call<T>(label: string, body: (instance: Instance) => Promise<T>, fault: CallFault | null = null): Promise<T> {
     if (fault?.kind === "lost") throw new CallFailed("the call was lost on its way");
     const instance = await this.instance();
     const storage = this.#storage;
-    if (fault?.kind === "disk") storage?.failAfter(fault.statements);
+    const trouble = fault === null || fault.kind === "answerLost" ? null : fault;
+    storage?.begin(trouble, this.#maxRows);
     try {
       const answer = structuredClone(await body(instance));
       if (fault?.kind === "answerLost") throw new CallFailed("the answer was lost on its way");
       return answer;
     } finally {
-      storage?.heal();
+      this.#end(storage, label);
     }
   }
 
+  #end(storage: ObjectStorage | null, label: string): void {
+    if (storage === null) return;
+    const work = storage.end();
+    if (work.rows > this.mostWork.rows) this.mostWork = { ...work, label };
+    // An instance that was ended in the middle of a call is gone.
+    if (storage.isDead && storage === this.#storage) this.evict();
+  }
+
   /** Runs the alarm, if it is due, as the runtime does. */
-  async fireAlarm(now: () => number, fault: CallFault | null = null): Promise<void> {
+  async fireAlarm(now: () => number, trouble: StorageTrouble | null = null): Promise<void> {
     if (this.disk.alarm === null || this.disk.alarm > now()) return;
     const instance = await this.instance();
     const storage = this.#storage;
     if (this.disk.alarm === null) return;
     this.disk.alarm = null;
-    if (fault?.kind === "disk") storage?.failAfter(fault.statements);
+    storage?.begin(trouble, this.#maxRows);
     this.#alarmRuns += 1;
     try {
-      await instance.alarm();
+      await instance.alarm?.();
       this.#alarmRetries = 0;
     } catch {
       this.#retryAlarm(now());
     } finally {
       this.#alarmRuns -= 1;
-      storage?.heal();
+      this.#end(storage, "alarm");
     }
   }
 

@@ -1,4 +1,6 @@
+import { type ChatHabits, PLAIN } from "./chat-content.ts";
 import { checkSession } from "./check-session.ts";
+import { checkSpaces } from "./check-spaces.ts";
 import * as clients from "./client-steps.ts";
 import * as lineage from "./lineage-steps.ts";
 import * as machines from "./machine-steps.ts";
@@ -7,25 +9,33 @@ import { Random } from "./random.ts";
 import { settle } from "./settle.ts";
 import type { SimulatedArchive } from "./simulated-archive.ts";
 import { inSurroundings } from "./surroundings.ts";
-import type { System } from "./system.ts";
-import { changeTenant } from "./tenant.ts";
-import { transfer } from "./transfer-steps.ts";
+import type { System } from "./system-types.ts";
+import { changeTenant, setTenant } from "./tenant-steps.ts";
+import { exportSession, importSession } from "./transfer-steps.ts";
+import { eraseUser } from "./user-steps.ts";
 import { Violation } from "./violation.ts";
-import { World } from "./world.ts";
+import { type Space, World } from "./world.ts";
 
 const STEPS = {
   append: { weight: 30, run: clients.append },
-  appendAgain: { weight: 5, run: clients.appendAgain },
-  appendTwiceAtOnce: { weight: 3, run: clients.appendTwiceAtOnce },
-  edit: { weight: 5, run: clients.editMessage },
-  erase: { weight: 5, run: clients.eraseMessage },
+  appendAgain: { weight: 4, run: clients.appendAgain },
+  appendTwiceAtOnce: { weight: 2.5, run: clients.appendTwiceAtOnce },
+  createSession: { weight: 3, run: clients.createSession },
+  edit: { weight: 6, run: clients.editMessage },
+  erase: { weight: 6, run: clients.eraseMessage },
   eraseSession: { weight: 1.5, run: clients.eraseSession },
-  update: { weight: 3, run: clients.update },
+  eraseUser: { weight: 0.25, run: eraseUser },
+  update: { weight: 2.5, run: clients.update },
   summarize: { weight: 4, run: clients.summarizeByHand },
-  read: { weight: 6, run: clients.read },
+  rebuild: { weight: 0.7, run: clients.rebuild },
+  read: { weight: 4, run: clients.read },
+  search: { weight: 3, run: clients.search },
   fork: { weight: 5, run: lineage.fork },
-  continueFrom: { weight: 3.5, run: lineage.continueFrom },
-  transfer: { weight: 1.5, run: transfer },
+  continueFrom: { weight: 4, run: lineage.continueFrom },
+  exportSession: { weight: 1, run: exportSession },
+  importSession: { weight: 2, run: importSession },
+  proceedCall: { weight: 4, run: clients.proceedCall },
+  dropCall: { weight: 0.6, run: clients.dropCall },
   changeTenant: { weight: 1, run: changeTenant },
   alarm: { weight: 16, run: machines.alarm },
   alarmsWithoutQueue: { weight: 0.7, run: machines.alarmsWithoutQueue },
@@ -38,7 +48,7 @@ const STEPS = {
   fallSilent: { weight: 1.2, run: machines.fallSilent },
   jumpClock: { weight: 1.5, run: machines.jumpClock },
   evict: { weight: 3, run: machines.evict },
-  outage: { weight: 1.5, run: machines.outage },
+  outage: { weight: 2, run: machines.outage },
   heal: { weight: 2.5, run: machines.heal },
   backUp: { weight: 1, run: machines.backUp },
   restore: { weight: 0.7, run: machines.restore },
@@ -54,7 +64,7 @@ export interface Step {
 }
 
 export interface Script {
-  /** Decides about the sessions that there are; where it is even, a makeshift serves while the model is away. */
+  /** Decides about what there is before the first step. */
   readonly seed: number;
   readonly steps: readonly Step[];
 }
@@ -79,20 +89,25 @@ export interface Run {
 /** Runs a script from nothing, and checks every promise after every step. */
 export async function runScript(system: System, archive: SimulatedArchive, script: Script): Promise<Run> {
   await archive.clear();
+  system.forgetTenantDays();
   const random = new Random(script.seed);
-  const world = new World(system, archive, random, script.seed % 2 === 0);
+  const world = new World(system, archive, random, {
+    hasMakeshift: random.chance(0.9),
+    summarizerState: random.chance(0.3) ? "down" : "up",
+    habits: habitsOf(random),
+  });
   const trace: string[] = [];
   const run = async (): Promise<Violation | null> => {
-    const sessions = random.of(1, 2, 3, 3, 4);
-    for (let made = 1; made <= sessions; made += 1) world.addSession(`chat-${made}`, randomSettings(random));
-    for (const step of script.steps) {
+    await setUp(world);
+    for (const [index, step] of script.steps.entries()) {
       world.surroundings.random = new Random(step.seed);
-      world.surroundings.now += world.random.below(500);
+      world.passTime(world.random.below(500));
       try {
         trace.push(`${step.kind} ${await STEPS[step.kind].run(world)}`);
         for (const session of world.sessions) await checkSession(world, session);
+        await checkSpaces(world);
       } catch (error) {
-        if (trace.length <= script.steps.indexOf(step)) trace.push(step.kind);
+        if (trace.length <= index) trace.push(step.kind);
         if (error instanceof Violation) return error;
         return new Violation(0, error instanceof Error ? (error.stack ?? error.message) : String(error));
       }
@@ -103,5 +118,35 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
     return { violation: await inSurroundings(world.surroundings, run), trace };
   } finally {
     world.close();
+  }
+}
+
+/** Chats of long messages, and of files, are seldom: they cost time. */
+function habitsOf(random: Random): ChatHabits {
+  if (!random.chance(0.1)) return PLAIN;
+  return { largeShare: random.of(0.05, 0.2), fileShare: random.of(0.05, 0.3) };
+}
+
+const HERE = "harbour";
+const THERE = "market";
+
+/** Tenants, users and sessions: most in one place, and some elsewhere under the same names. */
+async function setUp(world: World): Promise<void> {
+  const { random } = world;
+  for (let made = 0; made < 2; made += 1) world.isolates.push(world.newIsolate());
+  const first: Space = { tenant: HERE, owner: random.of("-", "ada") };
+  const sessions = random.of(1, 2, 3, 3, 4);
+  for (let made = 1; made <= sessions; made += 1) world.addSession(first, `chat-${made}`, randomSettings(random));
+  const others = [
+    { tenant: HERE, owner: first.owner === "-" ? "ada" : random.of("-", "bo") },
+    { tenant: THERE, owner: first.owner },
+  ].filter(() => random.chance(0.35));
+  for (const space of others) {
+    for (let made = 1; made <= random.of(1, 1, 2); made += 1) {
+      world.addSession(space, `chat-${made}`, randomSettings(random));
+    }
+  }
+  for (const tenant of new Set(world.spaces.map((space) => space.tenant))) {
+    await setTenant(world, tenant, { settings: randomSettings(random) });
   }
 }

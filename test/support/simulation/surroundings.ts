@@ -1,22 +1,70 @@
 import type { Random } from "./random.ts";
 
-/** What the code under test takes from the machine: the clock and chance. */
-export interface Surroundings {
+interface Timer {
+  readonly at: number;
+  ring(): void;
+}
+
+/** What the code under test takes from the machine: the clock, its timers, and chance. */
+export class Surroundings {
   /** Milliseconds since 1970. */
-  now: number;
+  #now: number;
   /** Replaced step by step, so that a step dropped from a script changes nothing for those after it. */
   random: Random;
+  readonly #timers = new Map<number, Timer>();
+  #nextTimer = 1;
+
+  constructor(now: number, random: Random) {
+    this.#now = now;
+    this.random = random;
+  }
+
+  get now(): number {
+    return this.#now;
+  }
+
+  /** Time passes, or the clock is set back: timers go by how much has passed, and ring in their order. */
+  setNow(now: number): void {
+    const due = [...this.#timers].filter(([, { at }]) => at <= now).toSorted(([, a], [, b]) => a.at - b.at);
+    for (const [id, timer] of due) {
+      if (!this.#timers.delete(id)) continue;
+      this.#now = Math.max(this.#now, timer.at);
+      timer.ring();
+    }
+    this.#now = now;
+  }
+
+  /** When the next timer rings; null if none is set. */
+  nextTimerAt(): number | null {
+    return this.#timers.size === 0 ? null : Math.min(...[...this.#timers.values()].map(({ at }) => at));
+  }
+
+  setTimer(ring: () => void, ms: number): number {
+    const id = this.#nextTimer;
+    this.#nextTimer += 1;
+    this.#timers.set(id, { at: this.#now + ms, ring });
+    // No time has to pass for one that waits for none.
+    if (ms <= 0) void Promise.resolve().then(() => this.#timers.delete(id) && ring());
+    return id;
+  }
+
+  clearTimer(id: unknown): void {
+    this.#timers.delete(Number(id));
+  }
 }
 
 const LOG_METHODS = ["debug", "info", "warn", "error"] as const;
 
-/** Runs a body with the clock and chance of the simulation, and without its logs. */
+/** Runs a body with the clock, the timers and the chance of the simulation, and without its logs. */
 export async function inSurroundings<T>(surroundings: Surroundings, body: () => Promise<T>): Promise<T> {
   const originals = {
     now: Date.now,
     random: Math.random,
     randomUUID: crypto.randomUUID,
     getRandomValues: crypto.getRandomValues,
+    setTimeout: globalThis.setTimeout,
+    clearTimeout: globalThis.clearTimeout,
+    scheduler: Reflect.get(globalThis, "scheduler") as unknown,
     log: LOG_METHODS.map((method) => console[method]),
   };
   Date.now = () => surroundings.now;
@@ -27,6 +75,14 @@ export async function inSurroundings<T>(surroundings: Surroundings, body: () => 
       for (let at = 0; at < array.length; at += 1) array[at] = surroundings.random.below(256);
     return array;
   };
+  Object.assign(globalThis, {
+    setTimeout: (ring: (...args: unknown[]) => void, ms = 0, ...args: unknown[]) =>
+      surroundings.setTimer(() => ring(...args), ms),
+    clearTimeout: (id: unknown) => surroundings.clearTimer(id),
+    scheduler: {
+      wait: (ms: number) => new Promise<void>((resolve) => void surroundings.setTimer(resolve, ms)),
+    },
+  });
   for (const method of LOG_METHODS) console[method] = () => undefined;
   try {
     return await body();
@@ -35,6 +91,9 @@ export async function inSurroundings<T>(surroundings: Surroundings, body: () => 
     Math.random = originals.random;
     crypto.randomUUID = originals.randomUUID;
     crypto.getRandomValues = originals.getRandomValues;
+    globalThis.setTimeout = originals.setTimeout;
+    globalThis.clearTimeout = originals.clearTimeout;
+    Object.assign(globalThis, { scheduler: originals.scheduler });
     for (const [index, method] of LOG_METHODS.entries()) console[method] = originals.log[index] ?? console[method];
   }
 }

@@ -1,21 +1,132 @@
-import type { MessageLine, TransferLine } from "../../../src/contracts/transfer.ts";
-import { become } from "./become.ts";
-import { change, expectCode } from "./change.ts";
+import { canonicalJson, type Json } from "../../../src/contracts/text.ts";
+import type { TransferLine } from "../../../src/contracts/transfer.ts";
+import type { AtGate } from "./activity.ts";
 import { value } from "./check-log.ts";
-import { beginAnew } from "./lineage-steps.ts";
-import { bornOf, type ModelMessage, refusalOf, saidBy } from "./model.ts";
+import { type ClientCall, describeEnd } from "./client-call.ts";
+import { ask } from "./clients.ts";
+import type { ModelMessage } from "./model.ts";
 import { pickSource, pickTarget } from "./pick-session.ts";
+import type { Random } from "./random.ts";
 import { sessionOf } from "./rows.ts";
-import type { Birth, ExportEnd, ExportHead, Life, NumberedLine, SessionInstance } from "./system.ts";
-import { tenantAsSeen } from "./tenant.ts";
+import type { ExportEnd, ExportHead, SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
-import type { BegunExport, SimulatedSession, World } from "./world.ts";
+import type { ExportFile, SimulatedSession, World } from "./world.ts";
 
-/** Sessions as lines, out and in again, as the service does it. */
+/** Sessions as lines, out and in again. */
 
-/** Of an import, those that are given up half way, by a client that is gone. */
-const ABANDONED_SHARE = 0.1;
-const MAX_PAGE_LINES = 12;
+const MAX_FILES = 4;
+/** Of imports, those whose file ends too early or holds what is no line, and those that are left half way. */
+const BROKEN_SHARE = 0.3;
+const LEFT_SHARE = 0.35;
+const LINES_AT_ONCE = 4;
+
+export async function exportSession(world: World): Promise<string> {
+  const session = pickSource(world);
+  const incarnation = sessionOf(session.object)?.incarnation ?? "";
+  const call = await ask(world, `export ${session.label}`, session.space, async (by) => {
+    const lines: TransferLine[] = [];
+    for await (const line of await world.system.exportSession(by, session.ref.session)) lines.push(line);
+    note(world, session, incarnation, lines);
+    return lines.length;
+  });
+  const lines = call.ended?.kind === "answer" ? `${call.ended.answer} lines` : describeEnd(call.ended);
+  return `${session.label} → ${lines}`;
+}
+
+/** A file, held to the log where it says that it is whole. Called as its last line is read. */
+function note(world: World, session: SimulatedSession, incarnation: string, lines: readonly TransferLine[]): void {
+  const end = lines.at(-1);
+  if (end?.type !== "end") throw new Violation(5, "an export ends without its end");
+  const log = session.model?.log ?? [];
+  if (end.complete) checkLines(lines, log, end.messages);
+  world.files.push({ session, incarnation, lines, log: end.complete ? log : null });
+  if (world.files.length > MAX_FILES) world.files.shift();
+}
+
+/** An export that says it is complete is of one moment. */
+function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[], headSeq: number): void {
+  const messages = lines.filter((line) => line.type === "message");
+  if (messages.length !== headSeq) throw new Violation(1, `an export of ${headSeq} messages has ${messages.length}`);
+  for (const line of messages) {
+    const said = log[line.seq - 1];
+    if (said === undefined || JSON.stringify(line.content ?? null) !== JSON.stringify(said.content)) {
+      throw new Violation(5, `an export that is complete says of seq ${line.seq} what the log does not`);
+    }
+  }
+}
+
+export async function importSession(world: World): Promise<string> {
+  const { random } = world;
+  const file = random.pick(world.files);
+  if (file === undefined) return "nothing was exported";
+  const target = pickTarget(world, file.session) ?? file.session;
+  const breaksAt = random.chance(BROKEN_SHARE) ? random.below(file.lines.length) : file.lines.length;
+  const name = `import ${file.session.label} as ${target.label}`;
+  const call = await ask(
+    world,
+    name,
+    target.space,
+    async (by, atGate) => {
+      const result = await world.system.importSession(by, linesOf(random, atGate, file, breaksAt), target.ref.session);
+      await checkImported(target, file, result.droppedItems);
+      return result;
+    },
+    LEFT_SHARE,
+  );
+  if (breaksAt === file.lines.length) expectTaken(file, call);
+  const broken = breaksAt < file.lines.length ? `, broken at line ${breaksAt + 1}` : "";
+  return `${file.session.label} as ${target.label}${broken} → ${describeEnd(call.ended)}`;
+}
+
+/** The lines as they come in, a few at a time: whoever sends them may take long, and may break off. */
+async function* linesOf(
+  random: Random,
+  atGate: AtGate,
+  { lines }: ExportFile,
+  breaksAt: number,
+): AsyncGenerator<string> {
+  const isCutOff = random.chance(0.5);
+  for (let at = 0; at < lines.length; at += LINES_AT_ONCE) {
+    await atGate("more lines", async (passage) => {
+      if (passage === "faulty") throw new Error("whoever sends the file is gone, as the simulation asked");
+    });
+    for (const [index, line] of lines.slice(at, at + LINES_AT_ONCE).entries()) {
+      if (at + index === breaksAt) {
+        if (!isCutOff) yield "this is no line";
+        return;
+      }
+      yield JSON.stringify(line);
+    }
+  }
+}
+
+/** What a session gave out is taken in again, unless its place is taken or something came between. */
+function expectTaken({ log }: ExportFile, { ended, hasMetFault }: ClientCall): void {
+  if (log === null || hasMetFault || ended?.kind !== "refusal" || ended.code !== "validation_failed") return;
+  throw new Violation(7, `what a session exported is not taken in: ${ended.detail}`);
+}
+
+/** Exported again, it gives the same lines but for its id. */
+async function checkImported(target: SimulatedSession, { lines }: ExportFile, dropped: number): Promise<void> {
+  const foreign = lines.filter((line) => line.type === "item" && line.sourceSession !== undefined);
+  if (dropped > foreign.length) {
+    throw new Violation(8, `an import drops ${dropped - foreign.length} items that the exporting session stood by`);
+  }
+  // Sessions that items name may be gone, and vouch for nothing.
+  if (dropped > 0) return;
+  const instance = await target.object.instance();
+  const again = await readLines(instance, value(await instance.beginExport(), "an export"));
+  for (const [index, line] of lines.entries()) {
+    const expected = line.type === "session" ? { ...line, id: target.ref.session } : line;
+    if (textOf(again[index]) === textOf(expected)) continue;
+    throw new Violation(
+      7,
+      `an import gives another export at line ${index + 1}:\n` +
+        `    first ${JSON.stringify(expected)}\n    again ${JSON.stringify(again[index])}`,
+    );
+  }
+  if (again.length !== lines.length) throw new Violation(7, `an import gives ${again.length} of ${lines.length} lines`);
+}
 
 async function readLines(instance: SessionInstance, head: ExportHead): Promise<TransferLine[]> {
   const lines: TransferLine[] = [head.line];
@@ -32,228 +143,7 @@ async function readLines(instance: SessionInstance, head: ExportHead): Promise<T
   }
 }
 
-/** An export in one go, or its beginning; a begun one goes on from where others have been since. */
-export async function transfer(world: World): Promise<string> {
-  const open = world.begunExport;
-  if (open !== null) {
-    world.begunExport = null;
-    return endTransfer(world, open);
-  }
-  const session = pickSource(world);
-  const refusal = refusalOf(session.model);
-  const outcome = await (await session.object.instance()).beginExport();
-  expectCode(outcome, refusal ?? "ok", "an export");
-  if (!outcome.ok) return `${session.ref.session} → ${refusal}`;
-  const begun: BegunExport = {
-    session,
-    head: outcome.value,
-    incarnation: sessionOf(session.object)?.incarnation ?? "",
-  };
-  if (world.random.chance(0.8)) return endTransfer(world, begun);
-  world.begunExport = begun;
-  return `${session.ref.session}: begun`;
-}
-
-async function endTransfer(world: World, { session, head, incarnation }: BegunExport): Promise<string> {
-  const name = session.ref.session;
-  const { model } = session;
-  const isOver = sessionOf(session.object)?.incarnation !== incarnation;
-  if (model === null || refusalOf(model) !== null || isOver) return `${name} is gone`;
-  const lines = await readLines(await session.object.instance(), head);
-  const end = lines.at(-1);
-  if (end?.type !== "end" || !end.complete) return `${name} was changed meanwhile`;
-  checkLines(lines, model.log, head);
-  const target = pickTarget(world, session);
-  if (target === undefined) return `${name}: ${lines.length} lines`;
-  return `${name}: ${lines.length} lines, ${await importLines(world, target, lines, end)}`;
-}
-
-/** An export that says it is complete is of one moment. */
-function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[], head: ExportHead): void {
-  const messages = lines.filter((line) => line.type === "message");
-  if (messages.length !== head.headSeq) {
-    throw new Violation(1, `an export of ${head.headSeq} messages has ${messages.length}`);
-  }
-  for (const line of messages) {
-    const said = log[line.seq - 1];
-    if (said === undefined || JSON.stringify(line.content ?? null) !== JSON.stringify(said.content)) {
-      throw new Violation(5, `an export that is complete says of seq ${line.seq} what the log does not`);
-    }
-  }
-}
-
-async function importLines(
-  world: World,
-  target: SimulatedSession,
-  lines: readonly TransferLine[],
-  end: TransferLine & { type: "end" },
-): Promise<string> {
-  const [head] = lines;
-  if (head?.type !== "session") throw new Violation(0, "an export does not begin with its session");
-  const life = await beginImport(world, target, head);
-  const name = target.ref.session;
-  if (life === null) return `not imported as ${name}`;
-  const filling: Filling = { world, target, incarnation: life.incarnation, throughLine: 1, dropped: 0 };
-  const told = await fill(filling, lines.slice(1, -1), head, end);
-  if (told !== null) return `imported as ${name}${told}`;
-  if (filling.dropped > 0) return `imported as ${name}, without ${filling.dropped} items of other sessions`;
-  await checkExportedAgain(target, lines);
-  return `imported as ${name}`;
-}
-
-/** Given up by the alarm after so long. */
-const PATIENCE_MS = 15 * 60_000;
-
-async function beginImport(
-  world: World,
-  target: SimulatedSession,
-  { metadata, settings, createdAt }: TransferLine & { type: "session" },
-): Promise<{ readonly incarnation: string } | null> {
-  const birth: Birth = { ref: target.ref, createdAt: Date.parse(createdAt), metadata, settings };
-  const before = target.model;
-  const tenant = tenantAsSeen(world);
-  const begun = { id: `import-${world.random.below(1_000_000)}`, throughLine: 1, patienceMs: PATIENCE_MS };
-  const lives: { readonly incarnation: string }[] = [];
-  if (before === null) beginAnew(target);
-  await change(
-    world,
-    target,
-    {
-      after: before ?? { ...bornOf(birth), status: "copying" },
-      answer: before === null ? "ok" : "session_exists",
-      retired: [],
-    },
-    (instance) => instance.beginImport(birth, begun, tenant),
-    (given, expected) => {
-      expectCode(given, expected, "an import");
-      if (given.ok) lives.push(given.value);
-    },
-  );
-  return lives[0] ?? null;
-}
-
-/** An import whose lines are on their way. */
-interface Filling {
-  readonly world: World;
-  readonly target: SimulatedSession;
-  readonly incarnation: string;
-  throughLine: number;
-  /** Items that nobody vouched for. */
-  dropped: number;
-}
-
-/** Returns what came between; null if the import is whole. */
-async function fill(
-  filling: Filling,
-  lines: readonly TransferLine[],
-  head: TransferLine & { type: "session" },
-  end: TransferLine & { type: "end" },
-): Promise<string | null> {
-  const { world, target, incarnation } = filling;
-  const { random } = world;
-  const numbered: NumberedLine[] = [...lines, end].map((line, index) => ({ number: index + 2, line }));
-  while (numbered.length > 0) {
-    const page = numbered.splice(0, random.between(1, MAX_PAGE_LINES));
-    if (random.chance(ABANDONED_SHARE)) return abandon(filling);
-    await savePage(filling, page);
-  }
-  world.directory.register(target, Date.parse(head.createdAt));
-  const log = lines.filter((line) => line.type === "message").map(importedMessage);
-  const after = { ...bornOf(head), log };
-  const told = await change(
-    world,
-    target,
-    { after, answer: "ok", retired: [] },
-    (instance) => instance.finishImport(incarnation),
-    (given, expected) => expectCode(given, expected, "the end of an import"),
-  );
-  if (target.model?.status !== "active") return abandon(filling);
-  return told === "" ? null : told;
-}
-
-/** Asks the sessions that items name, and saves the page; sometimes twice, as after a lost answer. */
-async function savePage(filling: Filling, page: readonly NumberedLine[]): Promise<void> {
-  const { world, target, incarnation } = filling;
-  const vouched: NumberedLine[] = [];
-  let unvouched = 0;
-  for (const numbered of page) {
-    const life = await vouchedBy(filling, numbered.line);
-    if (life === null) unvouched += 1;
-    vouched.push(life === null || life === undefined ? numbered : { ...numbered, vouchedBy: life });
-  }
-  const last = page.at(-1)?.number ?? 0;
-  const dropped = filling.dropped + unvouched;
-  const save = async (): Promise<void> => {
-    const call = (instance: SessionInstance) => instance.saveImportPage(incarnation, vouched, last);
-    const saved = value(await target.object.call(call), "a page of an import");
-    filling.throughLine = saved.throughLine;
-    filling.dropped = saved.dropped;
-  };
-  while (filling.throughLine < last) await save();
-  if (world.random.chance(0.2)) await save();
-  if (filling.dropped !== dropped) {
-    throw new Violation(8, `an import drops ${filling.dropped - dropped} items that the exporting session stood by`);
-  }
-}
-
-/** The life that bears an item of another session out; null if none does, undefined for what names no other session. */
-async function vouchedBy({ world, target }: Filling, line: TransferLine): Promise<Life | null | undefined> {
-  if (line.type !== "item" || line.sourceSession === undefined) return undefined;
-  const source = world.sessions.find(({ ref }) => ref.session === line.sourceSession);
-  if (source === undefined) return null;
-  const told = await source.object.call((instance) => instance.vouch(target.ref.session, [line]));
-  return told.ok && told.value.answers[0] === true ? told.value : null;
-}
-
-/** The service leaves nothing of an import that failed, unless it cannot reach the object. */
-async function abandon({ world, target, incarnation }: Filling): Promise<string> {
-  if (world.random.chance(0.4)) return ", half of it, by somebody who is gone";
-  await target.object.call((instance) => instance.abandonImport(incarnation));
-  const row = sessionOf(target.object);
-  if (row !== null && row.erased_at === null)
-    throw new Violation(9, "something is left of an import that was given up");
-  become(world, target, null, [], incarnation);
-  return ", half of it, and given up";
-}
-
-function importedMessage(line: MessageLine): ModelMessage {
-  const { seq, id, role, author, metadata, occurredAt } = line;
-  const content = line.content ?? null;
-  const sent = {
-    id,
-    role,
-    ...(author === undefined ? {} : { author }),
-    content: content ?? "",
-    ...(metadata === undefined ? {} : { metadata }),
-    ...(occurredAt === undefined ? {} : { occurredAt }),
-  };
-  return {
-    seq,
-    id,
-    role,
-    author,
-    first: content === null ? null : saidBy(sent),
-    content,
-    metadata,
-    isEdited: line.editedAt !== undefined,
-    isComparedAsSaid: true,
-    createdAt: Date.parse(line.createdAt),
-    sent,
-  };
-}
-
-/** Exported again, it gives the same lines but for its id. */
-async function checkExportedAgain(target: SimulatedSession, lines: readonly TransferLine[]): Promise<void> {
-  const instance = await target.object.instance();
-  const again = await readLines(instance, value(await instance.beginExport(), "an export"));
-  for (const [index, line] of lines.entries()) {
-    const expected = line.type === "session" ? { ...line, id: target.ref.session } : line;
-    if (JSON.stringify(again[index]) === JSON.stringify(expected)) continue;
-    throw new Violation(
-      7,
-      `an import gives another export at line ${index + 1}:\n` +
-        `    first ${JSON.stringify(expected)}\n    again ${JSON.stringify(again[index])}`,
-    );
-  }
-  if (again.length !== lines.length) throw new Violation(7, `an import gives ${again.length} of ${lines.length} lines`);
+/** The same whatever order the client wrote its settings in: what is taken in over HTTP has one. */
+function textOf(line: TransferLine | undefined): string {
+  return canonicalJson((line ?? null) as Json);
 }

@@ -1,48 +1,57 @@
-import type { SessionRef, SessionSettings } from "../../../src/contracts/session.ts";
+import { type SessionRef, type SessionSettings, TENANT_OWNER } from "../../../src/contracts/session.ts";
 import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
 import { type TenantSettings, UNSET_TENANT } from "../../../src/contracts/tenant.ts";
+import type { TransferLine } from "../../../src/contracts/transfer.ts";
+import type { AtGate } from "./activity.ts";
+import type { ChatHabits } from "./chat-content.ts";
+import type { ClientCall } from "./client-call.ts";
 import type { Consumer } from "./consumer.ts";
 import { Lives } from "./lives.ts";
-import type { ModelSession } from "./model.ts";
+import type { ModelMessage, ModelSession } from "./model.ts";
+import { namespaceOf } from "./network.ts";
 import type { Random } from "./random.ts";
 import type { Held } from "./rows.ts";
+import { SILENT } from "./silent-log.ts";
 import type { ArchiveCopy, SimulatedArchive } from "./simulated-archive.ts";
-import { SimulatedObject } from "./simulated-object.ts";
+import { type Build, SimulatedObject } from "./simulated-object.ts";
 import { type QueueName, SimulatedQueues } from "./simulated-queue.ts";
-import type { Surroundings } from "./surroundings.ts";
-import type { ExportHead, ForkSource, System } from "./system.ts";
+import { Surroundings } from "./surroundings.ts";
+import type {
+  DirectoryInstance,
+  ObjectInstance,
+  OperationsInstance,
+  Queue,
+  SessionInstance,
+  System,
+  TenantClient,
+} from "./system-types.ts";
+import { Violation } from "./violation.ts";
 
 const START = Date.UTC(2026, 5, 1, 12);
+/** What one call of an object may read and write, in rows. */
+const MAX_ROWS_A_CALL = 50_000;
 
-/** A fork whose source knows of it, and which is not created yet. */
-export interface BegunFork {
-  readonly target: SimulatedSession;
-  readonly source: ForkSource;
+/** A tenant's sessions, or those of one user of it. */
+export interface Space {
+  readonly tenant: string;
+  readonly owner: string;
 }
 
-/** An export that has its first line. */
-export interface BegunExport {
-  readonly session: SimulatedSession;
-  readonly head: ExportHead;
-  readonly incarnation: string;
-}
-
-/** A directory's entry. */
-export interface Listed {
-  readonly createdAt: number;
-  readonly expiredAt: number | null;
-  /** When it was last found whether it expired. */
-  readonly decidedAt: number;
+export function isUser({ owner }: Space): boolean {
+  return owner !== TENANT_OWNER;
 }
 
 /** A session, what it ought to be, and what was seen of it. */
 export interface SimulatedSession {
   readonly ref: SessionRef;
-  readonly object: SimulatedObject;
+  /** The name of its object. */
+  readonly name: string;
+  /** What steps call it: short where its space is the first one. */
+  readonly label: string;
+  readonly space: Space;
+  readonly object: SimulatedObject<SessionInstance>;
   readonly birthSettings: SessionSettings;
   model: ModelSession | null;
-  /** What the directory says of it. It may still know a session that is erased: the removal comes after. */
-  listed: Listed | null;
   /** Texts that were edited away or erased. */
   retired: { readonly seq: number; readonly secret: string; readonly incarnation: string }[];
   /** Messages of earlier lives, which clients may append again. */
@@ -55,78 +64,90 @@ export interface SimulatedSession {
   readonly revisions: Map<string, string>;
   /** Lives that were erased. */
   readonly erasedLives: Set<string>;
+  /** Lines of the import that fills it. */
+  readonly importing: TransferLine[];
+  /** The last line of the file that is in. */
+  importedThrough: number;
   /** What the object held when it last held anything. */
   heldBefore: Held | null;
   /** What the last checks looked at. */
-  checkedChanges: number;
+  checkedVersion: number;
   checked: { readonly model: ModelSession; readonly basis: string } | null;
 }
 
-/** As the registry's directory, and as the service calls it: an entry that an earlier life left behind is a new life's from its creation on. */
-export class SimulatedDirectory {
-  readonly #now: () => number;
-
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  register(session: SimulatedSession, createdAt: number = this.#now()): number {
-    session.listed ??= { createdAt, expiredAt: null, decidedAt: 0 };
-    const { model, listed } = session;
-    if (model === null || model.status === "copying")
-      session.listed = { ...listed, expiredAt: null, decidedAt: this.#now() };
-    return session.listed.createdAt;
-  }
-
-  remove(session: SimulatedSession): void {
-    session.listed = null;
-  }
-
-  setExpired(session: SimulatedSession, isExpired: boolean, decidedAt: number): boolean {
-    const { listed } = session;
-    if (listed === null) return true;
-    if (listed.decidedAt > decidedAt) return false;
-    if (listed.createdAt <= decidedAt)
-      session.listed = { ...listed, expiredAt: isExpired ? decidedAt : null, decidedAt };
-    return true;
-  }
+/** An export that was read to its end. */
+export interface ExportFile {
+  readonly session: SimulatedSession;
+  readonly incarnation: string;
+  readonly lines: readonly TransferLine[];
+  /** The log of which it says that it is whole; null where it says that it is not. */
+  readonly log: readonly ModelMessage[] | null;
 }
 
 /** Everything there is. */
 export class World {
   readonly system: System;
   readonly archive: SimulatedArchive;
+  /** Something serves where the summarizer is away. */
   readonly hasMakeshift: boolean;
+  /** What is said. */
+  readonly habits: ChatHabits;
   readonly surroundings: Surroundings;
   readonly queues: SimulatedQueues;
+  readonly spaces: Space[] = [];
   readonly sessions: SimulatedSession[] = [];
   readonly lives = new Lives();
-  readonly directory: SimulatedDirectory;
-  /** What the tenant's settings were, oldest first. */
-  readonly tenantHistory: TenantSettings[] = [UNSET_TENANT];
-  /** Forks and exports that somebody has begun. */
-  readonly begunForks: BegunFork[] = [];
-  begunExport: BegunExport | null = null;
+  /** What each tenant's settings were, oldest first. */
+  readonly #tenants = new Map<string, TenantSettings[]>();
+  /** What the isolates remember of tenants, each for itself. */
+  readonly isolates: TenantClient[] = [];
+  readonly operations: SimulatedObject<OperationsInstance>;
+  readonly #directories = new Map<string, SimulatedObject<DirectoryInstance>>();
+  readonly #others = new Map<string, SimulatedObject>();
+  /** Requests of clients that have not ended, and those that nobody waits for any more. */
+  calls: ClientCall[] = [];
   consumers: Consumer[] = [];
-  nextConsumerId = 1;
+  nextActivityId = 1;
+  /** What clients read out, and may read in again. */
+  readonly files: ExportFile[] = [];
   archiveState: "up" | "down" = "up";
   summarizerState: "up" | "down";
+  /** Tenants, operations and the list of owners. */
+  registryState: "up" | "down" = "up";
   /** What an operator could restore. */
   readonly backups: ArchiveCopy[] = [];
   /** Under which lease a summarizer is asked. */
   readonly leases = new WeakMap<SummarizerRequest, { readonly session: SimulatedSession; readonly lease: string }>();
+  /** Jobs of which the list of failures could not be told that they are done. */
+  readonly untold = new Set<string>();
   /** The archive was set back: what it lacks is sent once something is owed. */
   isRestored = false;
 
-  /** @param hasMakeshift something serves where the summarizer is away */
-  constructor(system: System, archive: SimulatedArchive, random: Random, hasMakeshift: boolean) {
+  constructor(
+    system: System,
+    archive: SimulatedArchive,
+    random: Random,
+    { hasMakeshift, summarizerState, habits }: Pick<World, "hasMakeshift" | "summarizerState" | "habits">,
+  ) {
     this.system = system;
     this.archive = archive;
     this.hasMakeshift = hasMakeshift;
-    this.summarizerState = hasMakeshift ? "down" : "up";
-    this.surroundings = { now: START, random };
+    this.summarizerState = summarizerState;
+    this.habits = habits;
+    this.surroundings = new Surroundings(START, random);
     this.queues = new SimulatedQueues(this.now);
-    this.directory = new SimulatedDirectory(this.now);
+    this.queues.onDeadLetter = ({ body, attempts, hasMetFault }) => {
+      if (hasMetFault) return;
+      const what = `${body.kind} ${"session" in body ? body.session : body.owner}`;
+      throw new Violation(10, `healthy work reached the dead letters: ${what} after ${attempts} deliveries`);
+    };
+    // Whoever did the job may have died, or never have heard that it was done, before it took it off the list. The queue owes another
+    // delivery, which would do that, and the simulation lets it break its word: by clocks that jump past the days that it keeps a
+    // message for, and outright.
+    this.queues.onLost = ({ body, hasMetFault }) => {
+      if (hasMetFault) this.untold.add(body.jobId);
+    };
+    this.operations = this.#newObject("operations", (context) => new system.Operations(context, {}));
   }
 
   readonly now = (): number => this.surroundings.now;
@@ -135,44 +156,161 @@ export class World {
     return this.surroundings.random;
   }
 
-  get tenant(): TenantSettings {
-    return this.tenantHistory.at(-1) ?? UNSET_TENANT;
+  /** Time passes, or the clock is set back. */
+  setNow(now: number): void {
+    this.surroundings.setNow(now);
   }
 
-  addSession(name: string, birthSettings: SessionSettings): void {
-    const queue = (queueName: QueueName) => ({
-      send: async (message: Parameters<SimulatedQueues["send"]>[1]) => this.queues.send(queueName, message),
-    });
-    const object = new SimulatedObject(this.system, {
-      SUMMARIZE_QUEUE: queue("threadkeep-summarize"),
-      ARCHIVE_QUEUE: queue("threadkeep-archive"),
-      OPERATIONS: { getByName: () => ({ noteLate: async () => undefined }) },
-    });
+  passTime(ms: number): void {
+    this.setNow(this.now() + ms);
+  }
+
+  // Objects
+
+  #newObject<Instance extends ObjectInstance>(name: string, build: Build<Instance>): SimulatedObject<Instance> {
+    return new SimulatedObject(name, build, MAX_ROWS_A_CALL);
+  }
+
+  /** What calls of an object go through: they are made at once, and fail while the registry is away. */
+  readonly #atOnce: AtGate = (_, body) => body(this.registryState === "down" ? "faulty" : "well");
+
+  #queue<Body extends Parameters<SimulatedQueues["send"]>[1]>(name: QueueName, isAlive: () => boolean): Queue<Body> {
+    return {
+      send: async (message) => {
+        // Nobody hears what is sent by an instance that was ended.
+        if (!isAlive()) throw new Error("the instance that sends this is gone");
+        this.queues.send(name, message);
+      },
+    };
+  }
+
+  addSession(space: Space, id: string, birthSettings: SessionSettings): void {
+    const { tenant, owner } = space;
+    const name = `${tenant}/${owner}/${id}`;
+    const object = this.#newObject(
+      name,
+      (context, isAlive) =>
+        new this.system.ChatSession(context, {
+          SUMMARIZE_QUEUE: this.#queue("threadkeep-summarize", isAlive),
+          ARCHIVE_QUEUE: this.#queue("threadkeep-archive", isAlive),
+          // Events of the audit are counted elsewhere.
+          AUDIT_QUEUE: {
+            send: async () => {
+              if (this.queues.state === "down") throw new Error("the queue is out of reach");
+            },
+          },
+          OPERATIONS: namespaceOf(this, "operations", this.#atOnce),
+          TENANT: namespaceOf(this, "tenant", this.#atOnce),
+        }),
+    );
+    if (!this.spaces.includes(space)) this.spaces.push(space);
+    const isFirst = space === this.spaces[0];
     this.sessions.push({
-      ref: { tenant: "simulated", owner: "-", session: name },
+      ref: { tenant, owner, session: id },
+      name,
+      label: isFirst ? id : name,
+      space,
       object,
       birthSettings,
       model: null,
-      listed: null,
       retired: [],
       pastIds: [],
       paid: new Set(),
       told: new Map(),
       revisions: new Map(),
       erasedLives: new Set(),
+      importing: [],
+      importedThrough: 0,
       heldBefore: null,
-      checkedChanges: -1,
+      checkedVersion: -1,
       checked: null,
     });
   }
 
-  sessionNamed(ref: SessionRef): SimulatedSession {
-    const found = this.sessions.find((session) => session.ref.session === ref.session);
-    if (found === undefined) throw new Error(`no session ${ref.session}`);
+  sessionNamed(name: string): SimulatedSession {
+    const found = this.sessions.find((session) => session.name === name);
+    if (found === undefined) throw new Violation(0, `somebody calls the session ${name}, which is not there`);
     return found;
+  }
+
+  directory(name: string): SimulatedObject<DirectoryInstance> {
+    const known = this.#directories.get(name);
+    if (known !== undefined) return known;
+    const made = this.#newObject(
+      name,
+      (context, isAlive) =>
+        new this.system.Directory(context, {
+          ARCHIVE_QUEUE: this.#queue("threadkeep-archive", isAlive),
+          OWNERS: namespaceOf(this, "owners", this.#atOnce),
+          OPERATIONS: namespaceOf(this, "operations", this.#atOnce),
+        }),
+    );
+    this.#directories.set(name, made);
+    return made;
+  }
+
+  /** Directories that somebody has called, with the space of each. */
+  directories(): { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] {
+    return [...this.#directories].flatMap(([name, object]) => {
+      const [tenant, owner] = name.split("/");
+      const space = this.spaces.find((one) => one.tenant === tenant && one.owner === owner);
+      return space === undefined ? [] : [{ space, object }];
+    });
+  }
+
+  tenantObject(tenant: string): SimulatedObject {
+    return this.#other(`tenant ${tenant}`, (context) => new this.system.Tenant(context, {}));
+  }
+
+  owners(tenant: string): SimulatedObject {
+    const build: Build<ObjectInstance> = (context) =>
+      new this.system.Owners(context, { OPERATIONS: namespaceOf(this, "operations", this.#atOnce) });
+    return this.#other(`owners ${tenant}`, build);
+  }
+
+  #other(name: string, build: Build<ObjectInstance>): SimulatedObject {
+    const known = this.#others.get(name);
+    if (known !== undefined) return known;
+    const made = this.#newObject(name, build);
+    this.#others.set(name, made);
+    return made;
+  }
+
+  /** Every object but the sessions' own. */
+  registry(): SimulatedObject[] {
+    return [this.operations, ...this.#directories.values(), ...this.#others.values()];
+  }
+
+  /** An isolate that has heard of no tenant yet. */
+  newIsolate(): TenantClient {
+    return this.system.createTenantClient(namespaceOf(this, "tenant", this.#atOnce), {
+      keepAlive: () => undefined,
+      log: SILENT,
+    });
+  }
+
+  // Tenants
+
+  noteTenant(tenant: string, settings: TenantSettings): void {
+    this.#tenants.set(tenant, [...(this.#tenants.get(tenant) ?? [UNSET_TENANT]), settings]);
+  }
+
+  /** What a tenant has set now. */
+  tenantNow(tenant: string): TenantSettings {
+    return this.#tenants.get(tenant)?.at(-1) ?? UNSET_TENANT;
+  }
+
+  tenantAt(tenant: string, rev: number): TenantSettings {
+    return this.#tenants.get(tenant)?.find((settings) => settings.rev === rev) ?? UNSET_TENANT;
+  }
+
+  /** Whether a tenant ever bounded what its sessions may take. */
+  hasLimits(tenant: string): boolean {
+    return this.#tenants.get(tenant)?.some(({ limits }) => limits !== undefined) === true;
   }
 
   close(): void {
     for (const { object } of this.sessions) object.close();
+    for (const object of this.registry()) object.close();
   }
 }

@@ -1,0 +1,95 @@
+import { secretsOf } from "./chat-content.ts";
+import { jobsOf } from "./rows.ts";
+import { versionsOf } from "./simulated-archive.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
+import type { DirectoryInstance } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, Space, World } from "./world.ts";
+
+/** What holds of all sessions of an owner: each is on the list, and of a user who is erased nothing is left. */
+
+const EVERYTHING = 1_000;
+
+/** What was last looked at of each directory, and of its sessions. */
+const looked = new WeakMap<SimulatedObject<DirectoryInstance>, string>();
+
+export async function checkSpaces(world: World): Promise<void> {
+  for (const space of world.spaces) {
+    const sessions = world.sessions.filter((session) => session.space === space);
+    const directories = world.directories().filter((directory) => directory.space === space);
+    const basis = JSON.stringify([
+      sessions.map(({ model, object }) => [model?.status ?? null, object.disk.version]),
+      directories.map(({ object }) => object.disk.version),
+      world.archive.copy.sessions.length,
+    ]);
+    const [first] = directories;
+    if (first === undefined || looked.get(first.object) === basis) continue;
+    looked.set(first.object, basis);
+    await checkSpace(
+      world,
+      space,
+      sessions,
+      directories.map(({ object }) => object),
+    );
+  }
+}
+
+async function checkSpace(
+  world: World,
+  space: Space,
+  sessions: readonly SimulatedSession[],
+  directories: readonly SimulatedObject<DirectoryInstance>[],
+): Promise<void> {
+  const listed = new Map<string, boolean>();
+  for (const directory of directories) {
+    const instance = await directory.instance();
+    const erasure = await instance.readErasure();
+    if (erasure !== null) {
+      if (erasure.state === "erased") checkErased(world, space, sessions);
+      return;
+    }
+    const { entries } = await instance.list({ limit: EVERYTHING, after: null, metadata: {} });
+    for (const { id, expiredAt } of entries) listed.set(id, expiredAt !== undefined);
+  }
+  for (const { ref, model, label, object } of sessions) {
+    if (model === null || model.status === "copying" || listed.has(ref.session)) continue;
+    // Until the removal of an earlier life is over nobody knows which one the entry is of.
+    if (!jobsOf(object).some(({ kind }) => kind === "erase"))
+      throw new Violation(9, `${label} is there, and no list names it`);
+  }
+}
+
+/** A look at every place found nothing of a user: nor does another one. */
+function checkErased(world: World, { tenant, owner }: Space, sessions: readonly SimulatedSession[]): void {
+  const user = `${tenant}/${owner}`;
+  for (const { model, label, object, erasedLives } of sessions) {
+    if (model !== null) throw new Violation(9, `${user} is told to be erased, and ${label} is there`);
+    const left = object.disk.hasTable("messages") ? secretsOf(object.disk.dump()) : [];
+    if (left.length > 0)
+      throw new Violation(9, `${user} is told to be erased, and the object of ${label} says ${left[0]}`);
+    for (const incarnation of world.isRestored ? [] : erasedLives) {
+      const archived = secretsOf(versionsOf(world.archive.copy, incarnation));
+      if (archived.length === 0) continue;
+      throw new Violation(9, `${user} is told to be erased, and the archive says ${archived[0]} for ${label}`);
+    }
+  }
+  const named = world.archive.copy.sessions.find((row) => row.tenant === tenant && row.owner === owner);
+  if (named !== undefined && !world.isRestored) {
+    throw new Violation(9, `${user} is told to be erased, and the archive names ${named.session}`);
+  }
+}
+
+/** Once nothing is left to do the list says which of them expired. */
+export async function checkExpiryListed(world: World): Promise<void> {
+  for (const { space, object } of world.directories()) {
+    const { entries } = await (await object.instance()).list({ limit: EVERYTHING, after: null, metadata: {} });
+    for (const { id, expiredAt } of entries) {
+      const session = world.sessions.find((one) => one.space === space && one.ref.session === id);
+      const model = session?.model ?? null;
+      if (session === undefined || model === null || model.status === "copying") continue;
+      if ((expiredAt !== undefined) !== (model.status === "expired")) {
+        throw new Violation(3, `${session.label} is ${model.status}, and the list says otherwise`);
+      }
+    }
+  }
+}

@@ -1,0 +1,216 @@
+import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
+import { messageText } from "../../../src/memory/message-text.ts";
+import type { Passage } from "./activity.ts";
+import { followBackground } from "./background.ts";
+import { callFault } from "./call-fault.ts";
+import { value } from "./check-log.ts";
+import { noteRevision } from "./check-session.ts";
+import { invoke } from "./invoke.ts";
+import { draftOf, hiddenSeqsOf, jobsOf, sessionOf } from "./rows.ts";
+import type { SessionInstance } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+/** What a session's object is asked for the work that it owes, and the promises that hold for each call. */
+
+/** Calls that belong to no job of the object that they reach: they may come at any time. */
+const WITHOUT_JOB = new Set(["archiveAgain", "eraseCopied", "readCarried", "readCopyPage"]);
+
+export const JOB_CALLS = new Set([
+  ...WITHOUT_JOB,
+  "beginSummary",
+  "carryOver",
+  "confirmArchived",
+  "confirmCopyErasures",
+  "confirmErased",
+  "confirmExpiry",
+  "forgetArchived",
+  "loseCopy",
+  "nextCarrying",
+  "nextCopyStep",
+  "noteFailure",
+  "noteUndelivered",
+  "postponeErasure",
+  "putOff",
+  "readArchiveDelta",
+  "readErasure",
+  "readOwedErasures",
+  "saveAnswer",
+  "saveCopyPage",
+  "stepExpiry",
+]);
+
+interface Leased {
+  readonly next: "call";
+  readonly lease: string;
+  readonly request: SummarizerRequest;
+}
+
+function leasedStep(answer: unknown): Leased | null {
+  return typeof answer === "object" && answer !== null && "next" in answer && answer.next === "call"
+    ? (answer as Leased)
+    : null;
+}
+
+/** What a lease was given out with. */
+interface Given {
+  readonly request: SummarizerRequest;
+  /** Messages between those that were given, of which there was nothing to tell then. An edit since is made up for. */
+  readonly silent: readonly number[];
+}
+
+/** By lease. */
+const requests = new WeakMap<World, Map<string, Given>>();
+
+function silentSeqs({ model }: SimulatedSession, { messages }: SummarizerRequest): number[] {
+  const last = messages.at(-1)?.seq ?? 0;
+  const earlier = model?.log.filter(({ seq }) => seq < last) ?? [];
+  return earlier.filter(({ content }) => content === null || messageText(content) === "").map(({ seq }) => seq);
+}
+
+function requestsOf(world: World): Map<string, Given> {
+  const known = requests.get(world) ?? new Map();
+  requests.set(world, known);
+  return known;
+}
+
+export async function callJob(
+  world: World,
+  session: SimulatedSession,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+): Promise<unknown> {
+  const { object } = session;
+  await object.instance();
+  const late = whyLate(session, method, args);
+  if (late === null) return callMethod(world, session, method, args, passage, null);
+  // What a model took is counted all the same.
+  const before = object.disk.dump("spent");
+  const answered = await callMethod(world, session, method, args, passage, late).then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({ error }),
+  );
+  if (object.disk.dump("spent") !== before) throw new Violation(7, `${method} changed the object, though ${late}`);
+  if ("error" in answered) throw answered.error;
+  return answered.answer;
+}
+
+async function callMethod(
+  world: World,
+  session: SimulatedSession,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+  late: string | null,
+): Promise<unknown> {
+  const { object } = session;
+  const fault = passage === "faulty" ? callFault(world.random) : null;
+  const newestBefore = method === "saveAnswer" ? await newestVersion(object.resident) : 0;
+  const call = async (instance: SessionInstance): Promise<unknown> => {
+    const answer = await invoke(instance, method, args);
+    const step = leasedStep(answer);
+    if (step !== null) {
+      const { lease, request } = step;
+      requestsOf(world).set(lease, { request, silent: silentSeqs(session, request) });
+    }
+    return answer;
+  };
+  try {
+    const answer = await object.call(method, call, fault).finally(() => follow(world, session, method));
+    const step = leasedStep(answer);
+    if (step !== null) world.leases.set(step.request, { session, lease: step.lease });
+    if (method === "saveAnswer" && late === null) await noteSaved(world, session, args, newestBefore);
+    return answer;
+  } catch (error) {
+    if (error instanceof Violation) throw error;
+    if (fault === null) throw new Violation(10, `${method} threw without a fault: ${String(error)}`);
+    // Saved, though the consumer does not know.
+    if (fault.kind === "answerLost" && method === "saveAnswer" && late === null) {
+      await noteSaved(world, session, args, newestBefore);
+    }
+    throw error;
+  }
+}
+
+/** What a call did to the session, told or not. */
+async function follow(world: World, session: SimulatedSession, method: string): Promise<void> {
+  await followBackground(world, session);
+  // What rested on what is gone is made again, and paid again.
+  if (method === "eraseCopied" || method === "carryOver") session.paid.clear();
+  await noteRevision(session);
+}
+
+/** Why a call comes too late to change anything; null if it may. */
+function whyLate(session: SimulatedSession, method: string, args: readonly unknown[]): string | null {
+  if (WITHOUT_JOB.has(method)) return null;
+  const [jobId, incarnation, third] = args.map(String);
+  const job = jobsOf(session.object).find(({ id }) => id === jobId);
+  if (job === undefined) return "its job is done";
+  if (job.incarnation !== incarnation) return "its job belongs to another life";
+  if (method === "saveAnswer" && job.lease !== third) return "its lease is lost";
+  if (method === "saveAnswer" && job.state !== "owed") return "its job was given up";
+  const row = sessionOf(session.object);
+  if (job.kind === "erase" || job.kind === "erase-copies") return null;
+  if (row?.incarnation !== incarnation) return "its life of the session is over";
+  if (row.expired_at !== null) return "the session expired";
+  return null;
+}
+
+async function newestVersion(instance: SessionInstance | null): Promise<number> {
+  const outcome = await instance?.summaries(undefined, 1);
+  return outcome?.ok === true ? (outcome.value.data[0]?.version ?? 0) : 0;
+}
+
+/** Everything that goes into a call: the same again would be paid for nothing. Texts are like no others, so that sessions keep apart. */
+export function rangeOf(request: SummarizerRequest): string {
+  return JSON.stringify([
+    request.previous.map(({ id, text }) => [id, text]),
+    request.messages.map(({ seq, text }) => [seq, text]),
+  ]);
+}
+
+/** A better summary that is owed in the place of a makeshift goes on from the part that a model made: that was told under the job before. */
+function passOnTold(session: SimulatedSession, told: ReadonlySet<number>): void {
+  const made = draftOf(session.object);
+  if (made === null || session.told.has(made.jobId)) return;
+  session.told.set(made.jobId, new Set([...told].filter((seq) => seq <= made.throughSeq)));
+}
+
+/** An answer was saved: paid, and told. If a version landed with it, all that it covers was told. */
+async function noteSaved(
+  world: World,
+  session: SimulatedSession,
+  args: readonly unknown[],
+  newestBefore: number,
+): Promise<void> {
+  const jobId = String(args[0]);
+  const given = requestsOf(world).get(String(args[2]));
+  if (given === undefined) throw new Violation(7, "an answer was saved under a lease that nobody was given");
+  const { request, silent } = given;
+  const isMakeshift = (args[4] ?? null) !== null;
+  if (request.messages.length > 0 && !isMakeshift) session.paid.add(rangeOf(request));
+  await noteRevision(session);
+  const told = session.told.get(jobId) ?? new Set();
+  session.told.set(jobId, told);
+  for (const { seq } of request.messages) told.add(seq);
+  // Below zero: passed over, as there was nothing to tell.
+  for (const seq of silent) told.add(-seq);
+  passOnTold(session, told);
+  const instance = session.object.resident;
+  if (instance === null) return;
+  const versions = value(await instance.summaries(undefined, 2), "summaries").data;
+  const [newest, base] = versions;
+  if (newest === undefined || newest.version === newestBefore) return;
+  // A summary from scratch may stand after a version that covers as much: what it was told must reach back to the start.
+  const hidden = new Set(hiddenSeqsOf(session.object));
+  const from = told.has(1) ? 0 : (base?.throughSeq ?? 0);
+  for (let seq = from + 1; seq <= newest.throughSeq; seq += 1) {
+    const message = session.model?.log[seq - 1];
+    if (message === undefined || message.content === null || messageText(message.content) === "") continue;
+    if (told.has(seq) || told.has(-seq)) continue;
+    // It was edited since: contexts name it as omitted, and another summary is owed.
+    if (hidden.has(seq)) continue;
+    throw new Violation(7, `version ${newest.version} covers seq ${seq}, which its summarizer was never given`);
+  }
+}

@@ -1,0 +1,105 @@
+import type { AtGate, Passage } from "./activity.ts";
+import { callFault } from "./call-fault.ts";
+import { callSession } from "./session-calls.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
+import type { Namespace } from "./system-types.ts";
+import { Violation } from "./violation.ts";
+import type { World } from "./world.ts";
+
+/** What parts of the service call each other through: every call of an object, with what goes wrong with it. */
+
+export type ObjectKind = "session" | "directory" | "tenant" | "operations" | "owners";
+
+/** Objects of one kind, as somebody calls them whose calls pass a gate. */
+export function namespaceOf(world: World, kind: ObjectKind, atGate: AtGate): Namespace {
+  return {
+    getByName: (name) =>
+      new Proxy(
+        {},
+        {
+          get(_, method) {
+            // What is asked of a promise is asked of everything that is awaited.
+            if (typeof method === "symbol" || method === "then") return undefined;
+            return (...args: unknown[]) =>
+              atGate(
+                labelOf(world, kind, name, method, args),
+                (passage) => deliver(world, kind, name, method, args, passage),
+                { mayWait: mayWait(method, args) },
+              );
+          },
+        },
+      ),
+  };
+}
+
+function labelOf(world: World, kind: ObjectKind, name: string, method: string, args: readonly unknown[]): string {
+  if (kind === "session") {
+    return `${method} ${world.sessions.find((session) => session.name === name)?.label ?? name}`;
+  }
+  const [about] = args;
+  const session = typeof about === "object" && about !== null && "session" in about ? about.session : about;
+  return `${kind}.${method}${typeof session === "string" ? ` ${session}` : ""}`;
+}
+
+/** Calls that an object may answer only when others have done something. */
+function mayWait(method: string, args: readonly unknown[]): boolean {
+  if (method === "createFork") return Number(args[2]) > 0;
+  const [request] = args;
+  if (method !== "summarize" || typeof request !== "object" || request === null || !("waitMs" in request)) return false;
+  return Number(request.waitMs) > 0;
+}
+
+async function deliver(
+  world: World,
+  kind: ObjectKind,
+  name: string,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+): Promise<unknown> {
+  const given = structuredClone(args);
+  if (kind === "session") return callSession(world, world.sessionNamed(name), method, given, passage);
+  return callRegistry(world, objectOf(world, kind, name), kind, method, given, passage);
+}
+
+function objectOf(world: World, kind: Exclude<ObjectKind, "session">, name: string): SimulatedObject {
+  switch (kind) {
+    case "directory":
+      return world.directory(name);
+    case "tenant":
+      return world.tenantObject(name);
+    case "owners":
+      return world.owners(name);
+    case "operations":
+      return world.operations;
+  }
+}
+
+async function callRegistry(
+  world: World,
+  object: SimulatedObject,
+  kind: ObjectKind,
+  method: string,
+  args: readonly unknown[],
+  passage: Passage,
+): Promise<unknown> {
+  const fault = passage === "faulty" ? callFault(world.random) : null;
+  try {
+    return await object.call(
+      method,
+      async (instance) => {
+        const member: unknown = Reflect.get(instance, method);
+        if (typeof member !== "function") throw new Violation(0, `somebody calls ${method}, which a ${kind} lacks`);
+        return Reflect.apply(member, instance, args) as unknown;
+      },
+      fault,
+    );
+  } catch (error) {
+    if (error instanceof Violation) throw error;
+    if (fault === null && world.registryState === "up") {
+      throw new Violation(4, `${kind}.${method} threw without a fault: ${String(error)}`);
+    }
+    if (kind === "operations") for (const about of args) if (typeof about === "string") world.untold.add(about);
+    throw error;
+  }
+}
