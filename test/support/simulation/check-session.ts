@@ -107,8 +107,12 @@ function checkVersions(versions: readonly Summary[], model: ModelSession): void 
 
 /** After a call that may be followed by others before the next check. */
 export async function noteRevision(session: SimulatedSession): Promise<void> {
+  const { version } = session.object.disk;
+  if (version === session.notedVersion) return;
   const outcome = await session.object.resident?.summaries(undefined, EVERYTHING);
-  if (outcome?.ok === true) recordRevision(session, outcome.value.data);
+  if (outcome?.ok !== true) return;
+  session.notedVersion = version;
+  recordRevision(session, outcome.value.data);
 }
 
 /** The archive may hold any of these states and no other. */

@@ -1,10 +1,13 @@
-import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
+import type { SummarizerRequest, SummarizerUsage } from "../../../src/contracts/summarizer.ts";
+import type { Summary } from "../../../src/contracts/summary.ts";
 import { messageText } from "../../../src/memory/message-text.ts";
 import type { Passage } from "./activity.ts";
 import { followBackground } from "./background.ts";
 import { callFault } from "./call-fault.ts";
+import { checkConfirmed, type Told } from "./check-confirmed.ts";
 import { value } from "./check-log.ts";
 import { noteRevision } from "./check-session.ts";
+import { checkBudget, checkCounted, spentToday } from "./check-spent.ts";
 import { invoke } from "./invoke.ts";
 import { draftOf, hiddenSeqsOf, jobsOf, sessionOf } from "./rows.ts";
 import type { SessionInstance } from "./system-types.ts";
@@ -44,6 +47,7 @@ interface Leased {
   readonly next: "call";
   readonly lease: string;
   readonly request: SummarizerRequest;
+  readonly isOverBudget: boolean;
 }
 
 function leasedStep(answer: unknown): Leased | null {
@@ -106,18 +110,22 @@ async function callMethod(
 ): Promise<unknown> {
   const { object } = session;
   const fault = passage === "faulty" ? callFault(world.random) : null;
-  const newestBefore = method === "saveAnswer" ? await newestVersion(object.resident) : 0;
+  const newestBefore = method === "saveAnswer" ? await newestVersion(object.resident) : NO_VERSION;
   const call = async (instance: SessionInstance): Promise<unknown> => {
+    const before = spentToday(world, session);
     const answer = await invoke(instance, method, args);
+    checkCounted(world, session, usageOf(method, args), before);
     const step = leasedStep(answer);
     if (step !== null) {
-      const { lease, request } = step;
+      const { lease, request, isOverBudget } = step;
+      checkBudget(world, session, isOverBudget);
       requestsOf(world).set(lease, { request, silent: silentSeqs(session, request) });
     }
     return answer;
   };
   try {
     const answer = await object.call(method, call, fault).finally(() => follow(world, session, method));
+    if (method === "eraseCopied") checkConfirmed(world, session, args[0] as Told[], answer);
     const step = leasedStep(answer);
     if (step !== null) world.leases.set(step.request, { session, lease: step.lease });
     if (method === "saveAnswer" && late === null) await noteSaved(world, session, args, newestBefore);
@@ -131,6 +139,13 @@ async function callMethod(
     }
     throw error;
   }
+}
+
+/** What a model took for what a call brings. */
+function usageOf(method: string, args: readonly unknown[]): SummarizerUsage | undefined {
+  const [, , failure, answer] = args as readonly ({ readonly usage?: SummarizerUsage } | undefined)[];
+  if (method === "saveAnswer") return answer?.usage;
+  return method === "noteFailure" ? failure?.usage : undefined;
 }
 
 /** What a call did to the session, told or not. */
@@ -157,9 +172,13 @@ function whyLate(session: SimulatedSession, method: string, args: readonly unkno
   return null;
 }
 
-async function newestVersion(instance: SessionInstance | null): Promise<number> {
+type Version = Pick<Summary, "version" | "throughSeq">;
+
+const NO_VERSION: Version = { version: 0, throughSeq: 0 };
+
+async function newestVersion(instance: SessionInstance | null): Promise<Version> {
   const outcome = await instance?.summaries(undefined, 1);
-  return outcome?.ok === true ? (outcome.value.data[0]?.version ?? 0) : 0;
+  return outcome?.ok === true ? (outcome.value.data[0] ?? NO_VERSION) : NO_VERSION;
 }
 
 /** Everything that goes into a call: the same again would be paid for nothing. Texts are like no others, so that sessions keep apart. */
@@ -182,7 +201,7 @@ async function noteSaved(
   world: World,
   session: SimulatedSession,
   args: readonly unknown[],
-  newestBefore: number,
+  newestBefore: Version,
 ): Promise<void> {
   const jobId = String(args[0]);
   const given = requestsOf(world).get(String(args[2]));
@@ -201,7 +220,14 @@ async function noteSaved(
   if (instance === null) return;
   const versions = value(await instance.summaries(undefined, 2), "summaries").data;
   const [newest, base] = versions;
-  if (newest === undefined || newest.version === newestBefore) return;
+  if (newest === undefined || newest.version === newestBefore.version) return;
+  // Also where it takes the place of that one, which is gone by now.
+  if (newest.throughSeq < newestBefore.throughSeq) {
+    const [now, before] = [newest, newestBefore].map(
+      ({ version, throughSeq }) => `version ${version} covers ${throughSeq}`,
+    );
+    throw new Violation(7, `${now}, and before it ${before}`);
+  }
   // A summary from scratch may stand after a version that covers as much: what it was told must reach back to the start.
   const hidden = new Set(hiddenSeqsOf(session.object));
   const from = told.has(1) ? 0 : (base?.throughSeq ?? 0);

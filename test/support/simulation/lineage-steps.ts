@@ -37,7 +37,7 @@ export async function continueFrom(world: World): Promise<string> {
   const source = pickContinued(world);
   const target = pickTarget(world, source);
   if (target === undefined) return "there is no other session";
-  const isSeeded = isUser(source.space) && random.chance(0.2);
+  const isSeeded = isUser(source.space) && random.chance(0.35);
   const input = {
     id: target.ref.session,
     ...(isSeeded ? { seedFromUser: true as const } : { continueFrom: source.ref.session }),

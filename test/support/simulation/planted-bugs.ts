@@ -206,6 +206,70 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "tables-that-were-rolled-back-are-remembered": [
     { file: "registry/directory.ts", replace: "      this.#entries.lookAgain();\n", by: "" },
   ],
+  "an-edit-leaves-the-totals-as-they-were": [
+    {
+      file: "session/message-store.ts",
+      replace: "before.map((block) => ({ ...block, cost: cost - block.cost, bytes:",
+      by: "before.map((block) => ({ ...block, cost: 0, bytes:",
+    },
+  ],
+  "spent-is-summed-from-versions": [
+    {
+      file: "session/summarizing.ts",
+      replace: "store.spent.on(startOfDay(now)).summarizerTokens >= budget;",
+      by: `store.summaries
+      .after(0)
+      .filter(({ createdAt }) => createdAt >= startOfDay(now))
+      .reduce((sum, { usage }) => sum + (usage?.inputTokens ?? 0) + (usage?.outputTokens ?? 0), 0) >= budget;`,
+    },
+  ],
+  "a-further-origin-takes-the-place-of-a-direct-one": [
+    {
+      file: "session/lineage-store.ts",
+      replace: "\n         WHERE excluded.kind <> 'further' OR origin_lives.state = 'lost'",
+      by: "",
+    },
+  ],
+  "an-old-grant-is-taken-for-dead": [
+    {
+      file: "registry/directory-erasure.ts",
+      replace: "const settled = now - GRANT_REST_MS;",
+      by: "const settled = now;",
+    },
+  ],
+  "a-copy-confirms-what-it-has-heard": [
+    {
+      file: "session/erasing.ts",
+      replace: "isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));",
+      by: "",
+    },
+    {
+      file: "session/erasing.ts",
+      replace: "isConfirmed &&= pendingOrigin(store) === undefined && !isHeldHere(store, session, 1);",
+      by: "",
+    },
+  ],
+  "the-last-message-that-a-model-holds-is-erased-unseen": [
+    {
+      file: "session/erasing.ts",
+      replace: "const firstGiven = lowestBetween(seqs, 0, begun);",
+      by: "const firstGiven = lowestBetween(seqs, 0, begun - 1);",
+    },
+  ],
+  "a-makeshift-lands-before-it-is-whole": [
+    {
+      file: "session/summarizing.ts",
+      replace: "if (chunkThroughSeq < job.throughSeq) return",
+      by: "if (chunkThroughSeq < job.throughSeq && shortfall === null) return",
+    },
+  ],
+  "an-import-forgets-what-was-erased-meanwhile": [
+    {
+      file: "session/erasing.ts",
+      replace: `if (!isPending && session.copying?.kind !== "import") return;`,
+      by: "if (!isPending) return;",
+    },
+  ],
 };
 
 export function patchesOf(variant: string): readonly Patch[] {

@@ -172,6 +172,13 @@ export function owesAudits(object: OnDisk): boolean {
   return disk.remember("owesAudits", () => disk.read("SELECT 1 FROM owed_audits LIMIT 1").length > 0);
 }
 
+/** What models took for a session on a day. */
+export function spentOn(object: OnDisk, day: number): number {
+  if (!isWritten(object)) return 0;
+  const [row] = object.disk.read("SELECT summarizer_tokens FROM spent WHERE day = ?", day);
+  return Number(row?.["summarizer_tokens"] ?? 0);
+}
+
 /** Whether anything has yet to be carried over. */
 export function awaitsCarrying(object: OnDisk): boolean {
   const { disk } = object;

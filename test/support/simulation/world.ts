@@ -72,6 +72,7 @@ export interface SimulatedSession {
   heldBefore: Held | null;
   /** What the last checks looked at. */
   checkedVersion: number;
+  notedVersion: number;
   checked: { readonly model: ModelSession; readonly basis: string } | null;
 }
 
@@ -223,6 +224,7 @@ export class World {
       importedThrough: 0,
       heldBefore: null,
       checkedVersion: -1,
+      notedVersion: -1,
       checked: null,
     });
   }

@@ -1,0 +1,56 @@
+import { secretsOf } from "./chat-content.ts";
+import { sessionOf } from "./rows.ts";
+import { versionsOf } from "./simulated-archive.ts";
+import { Violation } from "./violation.ts";
+import type { SimulatedSession, World } from "./world.ts";
+
+/** What a copy is told of an erasure elsewhere. */
+export interface Told {
+  readonly source: { readonly incarnation: string };
+  readonly seqs: readonly number[] | null;
+  readonly throughSeq?: number;
+  readonly through?: object;
+}
+
+/**
+ * Promise 9: a copy that confirms an erasure holds nothing of it, and nor does the archive in its name. Held to it is one that took all it
+ * has from where that was erased: another may say the same by a way on which it has yet to be told.
+ */
+export function checkConfirmed(world: World, session: SimulatedSession, told: readonly Told[], answer: unknown): void {
+  const isConfirmed =
+    typeof answer === "object" && answer !== null && "isConfirmed" in answer && answer.isConfirmed === true;
+  if (!isConfirmed) return;
+  const { object, label, model } = session;
+  const incarnation = sessionOf(object)?.incarnation ?? "";
+  const [source, ...others] = world.lives.get(incarnation)?.sources ?? [];
+  if (source === undefined || others.length > 0) return;
+  const ofSource = told.filter((one) => one.through === undefined && one.source.incarnation === source.incarnation);
+  const last = source.kind === "fork" ? source.throughSeq : Number.POSITIVE_INFINITY;
+  const erased = new Set(ofSource.flatMap((one) => secretsErasedBy(world, one, last)));
+  if (erased.size === 0) return;
+  const rightly = world.lives.carried(incarnation);
+  for (const secret of secretsOf(model?.log.map(({ content, metadata }) => [content, metadata]))) rightly.add(secret);
+  const isLeft = (secret: string): boolean => erased.has(secret) && !rightly.has(secret);
+  const inObject = secretsOf(object.disk.dump()).find(isLeft);
+  if (inObject !== undefined) throw new Violation(9, `${label} confirms an erasure, and its object says ${inObject}`);
+  // What a copy of the archive brought back is on whoever restored it.
+  if (world.isRestored) return;
+  const inArchive = secretsOf(versionsOf(world.archive.copy, incarnation)).find(isLeft);
+  if (inArchive !== undefined)
+    throw new Violation(9, `${label} confirms an erasure, and its archive says ${inArchive}`);
+}
+
+/** What messages ever said that are erased, unless another one of theirs says the same. */
+function secretsErasedBy(world: World, { source, seqs, throughSeq }: Told, last: number): string[] {
+  const life = world.lives.get(source.incarnation);
+  if (life === undefined) return [];
+  const isMeant = (seq: number): boolean =>
+    seq <= last && (seqs === null ? seq <= (throughSeq ?? Number.POSITIVE_INFINITY) : seqs.includes(seq));
+  const kept = life.isErased ? [] : secretsOf(life.moments.at(-1)?.map(({ content, metadata }) => [content, metadata]));
+  const left = new Set(kept);
+  return [...life.said].flatMap(([seq, said]) =>
+    isMeant(seq) && world.lives.isErased(source.incarnation, seq)
+      ? [...said].filter((secret) => !left.has(secret))
+      : [],
+  );
+}
