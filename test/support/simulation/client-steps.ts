@@ -11,6 +11,7 @@ import { appendTo, type ModelMessage } from "./model.ts";
 import { isCopied, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
+import { lastGivenSeq } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -136,6 +137,11 @@ export async function appendAgain(world: World): Promise<string> {
 
 // Edit and erase
 
+/** The last message that a model has in hand. */
+function lastGiven(session: SimulatedSession): ModelMessage | undefined {
+  return logOf(session)[(lastGivenSeq(session.object) ?? 0) - 1];
+}
+
 function pickId(world: World, log: readonly ModelMessage[]): string {
   return world.random.chance(0.03) ? "no-such-message" : (world.random.pick(log)?.id ?? "none");
 }
@@ -173,7 +179,8 @@ export async function eraseMessage(world: World): Promise<string> {
   const log = logOf(session);
   // Whoever asks again is told how far it is.
   const erased = random.chance(0.35) ? log.filter(({ content }) => content === null) : [];
-  const id = pickId(world, erased.length > 0 ? erased : log);
+  const given = random.chance(0.3) ? lastGiven(session) : undefined;
+  const id = given?.id ?? pickId(world, erased.length > 0 ? erased : log);
   const old = log.find((message) => message.id === id);
   const call = await ask(world, `erase ${session.label}`, session.space, (by) =>
     world.system.eraseMessage(by, session.ref.session, id),

@@ -211,6 +211,13 @@ function readJobs(object: OnDisk): JobState[] {
   }));
 }
 
+/** The last message that a model has in hand; null if none has any. */
+export function lastGivenSeq(object: OnDisk): number | null {
+  if (!isWritten(object)) return null;
+  const [row] = object.disk.read("SELECT chunk_through_seq FROM jobs WHERE lease IS NOT NULL AND kind = 'summarize'");
+  return row === undefined || row["chunk_through_seq"] === null ? null : Number(row["chunk_through_seq"]);
+}
+
 /** How far the summary that is being made has come, and by which job; null if nothing of one is saved. */
 export function draftOf(object: OnDisk): { jobId: string; throughSeq: number } | null {
   const [row] = isWritten(object)

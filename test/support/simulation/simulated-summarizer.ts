@@ -35,7 +35,9 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
       items.push({ ...item, text: `${opening(before.text, 4)} ${opening(text, 4)}`, sourceSeqs: [before.seq, seq] });
     } else if (choice < 0.6 && before !== undefined) {
       // Content of one folded into an item that cites the other alone: the check by words cannot tell.
-      items.push({ ...item, text: `${opening(text, 6)} ${secretIn(before.text)}`.trim(), sourceSeqs: [seq] });
+      const [cited, folded] = choice < 0.5 ? [message, before] : [before, message];
+      const words = `${opening(cited.text, 6)} ${secretIn(folded.text)}`;
+      items.push({ ...item, text: words.trim(), sourceSeqs: [cited.seq] });
     } else items.push({ ...item, text: opening(text, 5), sourceSeqs: [seq] });
   }
   if (random.chance(0.25)) items.push(...hostileItems(request, random));
