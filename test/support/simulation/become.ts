@@ -1,6 +1,7 @@
 import { secretsOf } from "./chat-content.ts";
 import type { ModelSession, Transition } from "./model.ts";
-import { heldIn, sessionOf } from "./rows.ts";
+import { type Held, heldIn, sessionOf } from "./rows.ts";
+import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
 /** The session is something else from here on: what the model says of it, what must be gone, and what copies of it are held to. */
@@ -30,5 +31,24 @@ export function become(
 
 /** Remembers what the object holds: what is gone later cannot be read any more. */
 export function noteHeld(session: SimulatedSession): void {
-  session.heldBefore = heldIn(session.object) ?? session.heldBefore;
+  const held = heldIn(session.object);
+  if (held === null) return;
+  checkWhole(session, held);
+  session.heldBefore = held;
+}
+
+/** Promise 7: what lands covers all that it was owed for, and no less than what it takes the place of. */
+function checkWhole({ heldBefore: before, label }: SimulatedSession, held: Held): void {
+  if (before === null || before.incarnation !== held.incarnation) return;
+  const { version, throughSeq, owed } = held;
+  if (throughSeq < before.throughSeq) {
+    throw new Violation(7, `the summary of ${label} covers ${throughSeq}, and has covered ${before.throughSeq}`);
+  }
+  if (version === before.version || before.owed === null || owed?.jobId === before.owed.jobId) return;
+  if (throughSeq < before.owed.throughSeq) {
+    throw new Violation(
+      7,
+      `a summary of ${label} landed through ${throughSeq} that was owed through ${before.owed.throughSeq}`,
+    );
+  }
 }

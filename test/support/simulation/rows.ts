@@ -134,8 +134,12 @@ export function standingMessages(object: OnDisk): Record<string, unknown>[] {
 export interface Held {
   readonly incarnation: string;
   readonly copying: Copying | null;
-  /** What its summary covers. */
+  /** The newest version of its summary; 0 if it has none. */
+  readonly version: number;
+  /** What that covers. */
   readonly throughSeq: number;
+  /** The summary that is owed, and what that is to cover. */
+  readonly owed: { readonly jobId: string; readonly throughSeq: number } | null;
   /** A makeshift made its summary. */
   readonly isDegraded: boolean;
 }
@@ -147,12 +151,17 @@ export function heldIn(object: OnDisk): Held | null {
 function readHeld(object: OnDisk): Held | null {
   const row = sessionOf(object);
   if (row === null || row.erased_at !== null || row.expired_at !== null) return null;
-  const newest = object.disk.read("SELECT through_seq, degraded FROM summaries ORDER BY version DESC LIMIT 1")[0];
+  const [newest] = object.disk.read(
+    "SELECT version, through_seq, degraded FROM summaries ORDER BY version DESC LIMIT 1",
+  );
+  const [job] = object.disk.read("SELECT id, through_seq FROM jobs WHERE kind = 'summarize'");
   const { incarnation, copying } = row;
   return {
     incarnation,
     copying,
+    version: Number(newest?.["version"] ?? 0),
     throughSeq: Number(newest?.["through_seq"] ?? 0),
+    owed: job === undefined ? null : { jobId: String(job["id"]), throughSeq: Number(job["through_seq"]) },
     isDegraded: newest?.["degraded"] === 1,
   };
 }
