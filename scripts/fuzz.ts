@@ -1,7 +1,7 @@
 // npm run fuzz: seeded interleavings of everything that runs at once. `--help` tells the rest.
 import { randomInt } from "node:crypto";
 import { PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
-import { type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
+import { SEED_DEADLINE_MS, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
 import { readJsonFile, writePrivateFile } from "./dev/files.ts";
 import { noneOf, readCommandLine, readNumber, readOutputFile, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
@@ -16,6 +16,7 @@ npm run fuzz -- --planted        finds each planted bug, and tells after how man
   --workers N   threads that run seeds side by side (1)
   --seconds N   stop after so long, however many seeds are left
   --least N     but not before so many seeds are done
+  --deadline N  seconds after which a seed that has not ended counts as broken (${SEED_DEADLINE_MS / 1_000})
   --continue FILE   notes in the file how far it came, and goes on from there if it is called again`;
 
 /** A planted bug that takes more seeds than this counts as missed. */
@@ -24,6 +25,7 @@ const PROGRESS_EVERY_MS = 10_000;
 
 const MAX_NUMBER = 999_999_999;
 const MAX_WORKERS = 64;
+const MAX_DEADLINE_S = 86_400;
 
 const OPTIONS = {
   seeds: { type: "string", default: "100" },
@@ -33,6 +35,7 @@ const OPTIONS = {
   seconds: { type: "string" },
   least: { type: "string", default: "0" },
   workers: { type: "string", default: "1" },
+  deadline: { type: "string", default: String(SEED_DEADLINE_MS / 1_000) },
   continue: { type: "string" },
   bug: { type: "string" },
   planted: { type: "boolean", default: false },
@@ -69,7 +72,12 @@ const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, pos
   const bugs = bug === undefined ? Object.keys(PLANTED_BUGS) : [bug];
   return {
     from,
-    range: { seeds: listed ?? numbersFrom(first, count), steps: read("steps", values.steps), bug },
+    range: {
+      seeds: listed ?? numbersFrom(first, count),
+      steps: read("steps", values.steps),
+      bug,
+      deadlineMs: read("deadline", values.deadline, 1, MAX_DEADLINE_S) * 1_000,
+    },
     seconds: seconds === undefined ? Number.POSITIVE_INFINITY : read("seconds", seconds),
     least: read("least", values.least),
     workers: read("workers", values.workers, 1, MAX_WORKERS),
@@ -114,7 +122,7 @@ async function runSeeds(bench: TestBench, options: FuzzOptions, signal: AbortSig
   const took = (performance.now() - startedAt) / 1_000;
   const { failure, done } = search;
   if (failure !== null) {
-    console.log(`Seed ${failure.seed}: ${failure.violation}\nCutting it down …\n`);
+    if (!failure.isEndless) console.log(`Seed ${failure.seed}: ${failure.violation}\nCutting it down …\n`);
     console.log(await bench.describe(failure, range));
   }
   console.log(

@@ -29,4 +29,11 @@ describe("the simulation finds what it is there for", () => {
     expect(output).toContain("Replay: npm run fuzz -- --seed 1 --bug omitted-off-by-one");
     expect(output.match(/^ +\d+ {2}/gm)?.length).toBeLessThan(12);
   });
+
+  it("gives up a seed that has no end, and prints how to see it again", () => {
+    const { output, code } = fuzz("--seed", "1", "--steps", "50000", "--deadline", "1");
+    expect(code).toBe(1);
+    expect(output).toContain("Seed 1 breaks the simulation: it has not ended within 1 s");
+    expect(output).toContain("Replay: npm run fuzz -- --seed 1 --steps 50000");
+  });
 });

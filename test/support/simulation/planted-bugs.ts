@@ -199,7 +199,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-failure-told-late-stays-listed": [
     {
       file: "pipeline/report.ts",
-      replace: "const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);",
+      replace:
+        "const isOwed = await parts.sessions.get(job).noteUndelivered(job.jobId, job.incarnation, reason, failedAt);",
       by: `const isOwed = (await parts.sessions.get(job).jobStanding(job.jobId, job.incarnation)) !== "over" && reason !== "";`,
     },
   ],

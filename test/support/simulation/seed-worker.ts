@@ -4,6 +4,7 @@ import { shrink } from "./shrink.ts";
 import { SimulatedArchive } from "./simulated-archive.ts";
 import { type Run, runScript, type Script, scriptOf } from "./simulation.ts";
 import { loadSystem } from "./system.ts";
+import { Endless } from "./violation.ts";
 
 /** A thread that runs seeds: a simulation takes the clock and chance of its whole thread, so that each has one to itself. */
 
@@ -20,6 +21,8 @@ export type Asked = { readonly what: "run" | "shrink" } & SeedTask;
 export interface Answered {
   /** Null if every promise held. */
   readonly violation: string | null;
+  /** It has no end: what is shorter may have none either. */
+  readonly isEndless: boolean;
   /** What each step did; of a run that held, nothing. */
   readonly trace: readonly string[];
   /** The worker itself is at fault: nothing is known of the seed. */
@@ -44,10 +47,10 @@ async function openWorker(databaseUrl: string): Promise<(asked: Asked) => Promis
   return async ({ what, seed, steps, bug }) => {
     const script = scriptOf(seed, steps);
     const first = await run(script, bug);
-    if (first.violation === null) return { violation: null, trace: [] };
+    if (first.violation === null) return { violation: null, isEndless: false, trace: [] };
     const { violation, trace } =
       what === "run" ? first : (await shrink(await loadSystem(bug ?? SOUND), archive, script, first)).run;
-    return { violation: violation?.message ?? null, trace };
+    return { violation: violation?.message ?? null, isEndless: violation instanceof Endless, trace };
   };
 }
 
@@ -60,7 +63,7 @@ if (parentPort !== null) {
       .then((answer) => answer(asked))
       .catch((error: unknown): Answered => {
         const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
-        return { violation: null, trace: [], fault };
+        return { violation: null, isEndless: false, trace: [], fault };
       })
       .then((answered) => port.postMessage(answered));
   });

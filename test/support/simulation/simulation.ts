@@ -8,12 +8,12 @@ import { randomSettings } from "./random-settings.ts";
 import { Random } from "./random.ts";
 import { settle } from "./settle.ts";
 import type { SimulatedArchive } from "./simulated-archive.ts";
-import { inSurroundings } from "./surroundings.ts";
+import { beforeLong, inSurroundings } from "./surroundings.ts";
 import type { System } from "./system-types.ts";
 import { changeTenant, setTenant } from "./tenant-steps.ts";
 import { exportSession, importSession } from "./transfer-steps.ts";
 import { eraseUser } from "./user-steps.ts";
-import { Violation } from "./violation.ts";
+import { Endless, Violation } from "./violation.ts";
 import { type Space, World } from "./world.ts";
 
 const STEPS = {
@@ -86,6 +86,9 @@ export interface Run {
   readonly violation: Violation | null;
 }
 
+/** A step takes milliseconds: one that is not done by then waits for what never comes. */
+const STEP_DEADLINE_MS = 60_000;
+
 /** Runs a script from nothing, and checks every promise after every step. */
 export async function runScript(system: System, archive: SimulatedArchive, script: Script): Promise<Run> {
   await archive.clear();
@@ -103,9 +106,15 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
       world.surroundings.random = new Random(step.seed);
       world.passTime(world.random.below(500));
       try {
-        trace.push(`${step.kind} ${await STEPS[step.kind].run(world)}`);
-        for (const session of world.sessions) await checkSession(world, session);
-        await checkSpaces(world);
+        await beforeLong(
+          STEP_DEADLINE_MS,
+          () => new Endless(0, `this has not ended: ${step.kind}`),
+          async () => {
+            trace.push(`${step.kind} ${await STEPS[step.kind].run(world)}`);
+            for (const session of world.sessions) await checkSession(world, session);
+            await checkSpaces(world);
+          },
+        );
       } catch (error) {
         if (trace.length <= index) trace.push(step.kind);
         if (error instanceof Violation) return error;

@@ -1,3 +1,4 @@
+import { setTimeout as setRealTimeout, clearTimeout as clearRealTimeout } from "node:timers";
 import type { Random } from "./random.ts";
 
 interface Timer {
@@ -108,4 +109,15 @@ export function drain(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
+}
+
+/** What a body comes to, or `late` throws, by the clock of the machine. */
+export async function beforeLong<T>(ms: number, late: () => Error, body: () => Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setRealTimeout(() => reject(late()), ms);
+  try {
+    return await Promise.race([body(), promise]);
+  } finally {
+    clearRealTimeout(timer);
+  }
 }

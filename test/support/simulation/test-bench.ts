@@ -4,22 +4,34 @@ import { statePaths } from "../../../scripts/dev/paths.ts";
 import { postgresUrl, startPostgres } from "../../../scripts/dev/postgres.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../temporary-directory.ts";
 import type { Answered, Asked, SeedTask } from "./seed-worker.ts";
+import { Endless } from "./violation.ts";
 
 const PASSWORD = "simulation";
 const SEED_WORKER = new URL("seed-worker.ts", import.meta.url);
 const DEFAULT_STEPS = 200;
+
+/** A seed takes a second or two: one that is not done by then goes round and round. What waits in vain is ended sooner, step by step. */
+export const SEED_DEADLINE_MS = 180_000;
+/** A failure that is not cut down by then is told with all of its steps. */
+const SHRINK_DEADLINE_MS = 600_000;
 
 export interface SeedRange {
   readonly seeds: readonly number[];
   readonly steps: number;
   /** A planted bug; none by default. */
   readonly bug?: string | undefined;
+  /** When a seed that has not ended counts as broken. */
+  readonly deadlineMs?: number;
 }
 
 /** A seed that broke a promise, and which. */
 export interface Failure {
   readonly seed: number;
   readonly violation: string;
+  /** It has no end: what is shorter may have none either, and is not tried. */
+  readonly isEndless: boolean;
+  /** What each step did; nothing of a seed whose thread had to be ended. */
+  readonly trace: readonly string[];
 }
 
 /** How far a search came, and the first seed that it found something in. */
@@ -71,7 +83,10 @@ export class TestBench {
    * Runs seed after seed until one breaks a promise, `onSeed` says to stop, or all are run.
    * @param onSeed is told how many are done, and how many of the first ones without a gap
    */
-  async search({ seeds, steps, bug }: SeedRange, onSeed: (done: number, sure: number) => boolean): Promise<Search> {
+  async search(
+    { seeds, steps, bug, deadlineMs = SEED_DEADLINE_MS }: SeedRange,
+    onSeed: (done: number, sure: number) => boolean,
+  ): Promise<Search> {
     const failures: (Failure & { readonly index: number })[] = [];
     const running = new Set<number>();
     let next = 0;
@@ -85,46 +100,66 @@ export class TestBench {
           if (isStopped || seed === undefined) return;
           next += 1;
           running.add(index);
-          const { violation } = await worker.ask({ what: "run", seed, steps, bug });
+          const answered = await worker.ask({ what: "run", seed, steps, bug }, deadlineMs);
+          const { violation, isEndless, trace } = answered ?? endlessAfter(deadlineMs);
           running.delete(index);
           done += 1;
-          if (violation !== null) failures.push({ index, seed, violation });
+          if (violation !== null) failures.push({ index, seed, violation, isEndless, trace });
           if (violation !== null || !onSeed(done, Math.min(next, ...running))) isStopped = true;
         }
       }),
     );
-    const failure = failures.toSorted((a, b) => a.index - b.index)[0];
-    return { done: next, failure: failure === undefined ? null : { seed: failure.seed, violation: failure.violation } };
+    return { done: next, failure: failures.toSorted((a, b) => a.index - b.index)[0] ?? null };
   }
 
   /** A failure as text: what broke, the steps that lead to it, and how to see it again. */
-  async describe({ seed, violation }: Failure, { steps, bug }: Omit<SeedRange, "seeds">): Promise<string> {
-    const worker = this.#workers[0];
-    const shrunk = await worker?.ask({ what: "shrink", seed, steps, bug });
+  async describe(failure: Failure, { steps, bug }: Omit<SeedRange, "seeds">): Promise<string> {
+    const { seed, violation, isEndless, trace } = failure;
+    const asked = { what: "shrink", seed, steps, bug } as const;
+    const shrunk = isEndless ? null : ((await this.#workers[0]?.ask(asked, SHRINK_DEADLINE_MS)) ?? null);
+    const holds = shrunk !== null && shrunk.violation === null;
+    const broken = holds
+      ? `${violation}\nRun again it holds: something in it is not decided by the seed.`
+      : (shrunk?.violation ?? violation);
     const options = `${steps === DEFAULT_STEPS ? "" : ` --steps ${steps}`}${bug === undefined ? "" : ` --bug ${bug}`}`;
-    const isSure = shrunk !== undefined && shrunk.violation !== null;
     return [
-      `Seed ${seed} breaks ${isSure ? shrunk.violation : `${violation}\nRun again it holds: something in it is not decided by the seed.`}`,
+      `Seed ${seed} breaks ${broken}`,
       "",
-      ...(shrunk?.trace ?? []).map((line, index) => `${String(index + 1).padStart(4)}  ${line}`),
+      ...(holds || shrunk === null ? trace : shrunk.trace).map(
+        (line, index) => `${String(index + 1).padStart(4)}  ${line}`,
+      ),
       "",
       `Replay: npm run fuzz -- --seed ${seed}${options}`,
     ].join("\n");
   }
 }
 
-/** One thread. It is asked one thing at a time. */
+/** What is known of a seed whose thread gave no answer. */
+function endlessAfter(ms: number): Pick<Answered, "violation" | "isEndless" | "trace"> {
+  return { violation: new Endless(0, `it has not ended within ${ms / 1_000} s`).message, isEndless: true, trace: [] };
+}
+
+/** One thread at a time. It is asked one thing at a time. */
 class SeedWorker {
-  readonly #thread: Worker;
+  readonly #databaseUrl: string;
+  #thread: Worker;
 
   constructor(databaseUrl: string) {
-    this.#thread = new Worker(SEED_WORKER, { workerData: databaseUrl });
+    this.#databaseUrl = databaseUrl;
+    this.#thread = this.#start();
   }
 
-  async ask(asked: { readonly what: Asked["what"] } & SeedTask): Promise<Answered> {
+  #start(): Worker {
+    return new Worker(SEED_WORKER, { workerData: this.#databaseUrl });
+  }
+
+  /** Null if there was no answer in time: the thread is then another one. */
+  async ask(asked: { readonly what: Asked["what"] } & SeedTask, deadlineMs: number): Promise<Answered | null> {
     const thread = this.#thread;
-    const answered = await new Promise<Answered>((resolve, reject) => {
+    const answered = await new Promise<Answered | null>((resolve, reject) => {
+      const deadline = setTimeout(() => settle(() => resolve(null)), deadlineMs);
       const settle = (end: () => void): void => {
+        clearTimeout(deadline);
         thread.off("message", onMessage);
         thread.off("error", onError);
         thread.off("exit", onExit);
@@ -140,7 +175,11 @@ class SeedWorker {
       // oxlint-disable-next-line unicorn/require-post-message-target-origin
       thread.postMessage(asked);
     });
-    if (answered.fault !== undefined) throw new Error(answered.fault);
+    if (answered === null) {
+      await thread.terminate();
+      this.#thread = this.#start();
+    }
+    if (answered?.fault !== undefined) throw new Error(answered.fault);
     return answered;
   }
 

@@ -9,3 +9,6 @@ export class Violation extends Error {
     this.promise = promise;
   }
 }
+
+/** Something waits for what never comes, or goes round and round. */
+export class Endless extends Violation {}
