@@ -3,15 +3,15 @@ import type { ContextFormat, ContextRequest } from "../../../src/contracts/conte
 import type { NewMessage } from "../../../src/contracts/message.ts";
 import type { SessionPatch } from "../../../src/contracts/session.ts";
 import { become } from "./become.ts";
-import { editedContent, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
+import { newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { ask, drop, goOn } from "./clients.ts";
+import { editOne, pickGiven } from "./given-steps.ts";
 import { ringAtOnce } from "./machine-steps.ts";
 import { appendTo, type ModelMessage } from "./model.ts";
-import { isCopied, pickChanged, pickSession } from "./pick-session.ts";
+import { isCopied, logOf, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
-import { lastGivenSeq } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -23,10 +23,6 @@ const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "
 const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
 
 // Append
-
-function logOf(session: SimulatedSession): readonly ModelMessage[] {
-  return session.model?.log ?? [];
-}
 
 function requestOf(world: World, session: SimulatedSession): AppendRequest {
   const { random } = world;
@@ -137,16 +133,13 @@ export async function appendAgain(world: World): Promise<string> {
 
 // Edit and erase
 
-/** The last message that a model has in hand. */
-function lastGiven(session: SimulatedSession): ModelMessage | undefined {
-  return logOf(session)[(lastGivenSeq(session.object) ?? 0) - 1];
-}
-
 function pickId(world: World, log: readonly ModelMessage[]): string {
   return world.random.chance(0.03) ? "no-such-message" : (world.random.pick(log)?.id ?? "none");
 }
 
 export async function editMessage(world: World): Promise<string> {
+  const given = pickGiven(world);
+  if (given !== undefined) return editOne(world, given.session, given.message.id);
   const session = pickChanged(world);
   const log = logOf(session);
   const [first] = log;
@@ -160,27 +153,14 @@ export async function editMessage(world: World): Promise<string> {
   return editOne(world, session, pickId(world, begun.length > 0 ? begun : log));
 }
 
-async function editOne(world: World, session: SimulatedSession, id: string): Promise<string> {
-  const { random } = world;
-  const old = logOf(session).find((message) => message.id === id)?.content ?? "";
-  const patch = random.chance(0.15)
-    ? { metadata: { mark: secretWord(random) } }
-    : { content: editedContent(random, old, world.habits) };
-  const call = await ask(world, `edit ${session.label}`, session.space, (by) =>
-    world.system.editMessage(by, session.ref.session, id, patch),
-  );
-  const what = Object.entries(patch).map(([name, value]) => `${name} of ${JSON.stringify(value).length}`);
-  return `${session.label}: ${id}, ${what.join()} → ${describeEnd(call.ended)}`;
-}
-
 export async function eraseMessage(world: World): Promise<string> {
   const { random } = world;
-  const session = pickChanged(world);
+  const given = pickGiven(world);
+  const session = given?.session ?? pickChanged(world);
   const log = logOf(session);
   // Whoever asks again is told how far it is.
   const erased = random.chance(0.35) ? log.filter(({ content }) => content === null) : [];
-  const given = random.chance(0.3) ? lastGiven(session) : undefined;
-  const id = given?.id ?? pickId(world, erased.length > 0 ? erased : log);
+  const id = given?.message.id ?? pickId(world, erased.length > 0 ? erased : log);
   const old = log.find((message) => message.id === id);
   const call = await ask(world, `erase ${session.label}`, session.space, (by) =>
     world.system.eraseMessage(by, session.ref.session, id),

@@ -3,6 +3,7 @@ import { followBackground } from "./background.ts";
 import { noteRevision } from "./check-session.ts";
 import { partsOf } from "./consumer-parts.ts";
 import { Consumer } from "./consumer.ts";
+import { changeGiven } from "./given-steps.ts";
 import { pickSession } from "./pick-session.ts";
 import { sessionOf } from "./rows.ts";
 import type { ArchiveCopy } from "./simulated-archive.ts";
@@ -168,7 +169,10 @@ export async function deliver(world: World): Promise<string> {
     while (!consumer.isDone && !consumer.gates.some((label) => STALLS.test(label))) {
       done.push(...(await letProceed(world, consumer, 1, 0)));
     }
-    return `${name}: ${done.join(" → ")}; it waits for ${consumer.gates.join(", ")}`;
+    const begun = `${name}: ${done.join(" → ")}`;
+    const changed = random.chance(0.5) ? await changeGiven(world) : null;
+    if (changed === null) return `${begun}; it waits for ${consumer.gates.join(", ")}`;
+    return `${begun}; ${changed}; ${(await letProceed(world, consumer, 1_000, 0)).join(" → ")}`;
   }
   const done = await letProceed(world, consumer, 1_000, choice < 0.6 ? 0.25 : 0);
   return `${name}: ${done.join(" → ")}`;

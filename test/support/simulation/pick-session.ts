@@ -1,6 +1,11 @@
+import type { ModelMessage } from "./model.ts";
 import { sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
+
+export function logOf(session: SimulatedSession): readonly ModelMessage[] {
+  return session.model?.log ?? [];
+}
 
 export function pickSession(world: World): SimulatedSession {
   const session = world.random.pick(world.sessions);

@@ -35,10 +35,14 @@ export function answerOf(request: SummarizerRequest, random: Random): Summarizer
       items.push({ ...item, text: `${opening(before.text, 4)} ${opening(text, 4)}`, sourceSeqs: [before.seq, seq] });
     } else if (choice < 0.6 && before !== undefined) {
       // Content of one folded into an item that cites the other alone: the check by words cannot tell.
-      const [cited, folded] = choice < 0.5 ? [message, before] : [before, message];
-      const words = `${opening(cited.text, 6)} ${secretIn(folded.text)}`;
-      items.push({ ...item, text: words.trim(), sourceSeqs: [cited.seq] });
+      items.push({ ...item, text: `${opening(text, 6)} ${secretIn(before.text)}`.trim(), sourceSeqs: [seq] });
     } else items.push({ ...item, text: opening(text, 5), sourceSeqs: [seq] });
+  }
+  const [cited, folded] = request.messages.slice(-2);
+  if (cited !== undefined && folded !== undefined && random.chance(0.6)) {
+    // What came last folded into what is said of the one before.
+    const text = `${opening(cited.text, 5)} ${secretIn(folded.text)}`.trim();
+    items.push({ kind: kindOf(random), text, sourceSeqs: [cited.seq], status: "current" });
   }
   if (random.chance(0.25)) items.push(...hostileItems(request, random));
   if (random.chance(0.2)) items.reverse();
