@@ -2,4 +2,6 @@
  * Seeds that broke a promise once, of 200 steps each: add here what a fresh seed finds, once its fault is mended. What a seed does follows from the simulation as it is: a
  * new kind of step makes other stories of all of them.
  */
-export const KNOWN_SEEDS: readonly number[] = [1, 125, 1_300, 50_720, 52_390, 53_470, 500_001, 741_040_440];
+export const KNOWN_SEEDS: readonly number[] = [
+  1, 7, 22, 77, 125, 1_300, 50_720, 52_390, 53_470, 500_001, 960_060, 741_040_440,
+];

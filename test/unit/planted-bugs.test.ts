@@ -11,4 +11,9 @@ describe("what the simulation replaces in the source text", () => {
       expect(text.split(replace).length - 1, `${file}: ${replace}`).toBe(1);
     }
   });
+
+  it("is as many bugs as the README says", () => {
+    const readme = readFileSync(new URL("../README.md", SOURCES), "utf8");
+    expect(readme).toContain(`catch ${Object.keys(PLANTED_BUGS).length} bugs that are planted in the code`);
+  });
 });
