@@ -16,7 +16,7 @@ npm run fuzz -- --planted        finds each planted bug, and tells after how man
   --workers N   threads that run seeds side by side (1)
   --seconds N   stop after so long, however many seeds are left
   --least N     but not before so many seeds are done
-  --deadline N  seconds after which a seed that has not ended counts as broken (${SEED_DEADLINE_MS / 1_000})
+  --deadline N  seconds of the processor's time after which a seed that has not ended counts as broken (${SEED_DEADLINE_MS / 1_000})
   --continue FILE   notes in the file how far it came, and goes on from there if it is called again`;
 
 /** A planted bug that takes more seeds than this counts as missed. */

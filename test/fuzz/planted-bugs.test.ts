@@ -33,7 +33,7 @@ describe("the simulation finds what it is there for", () => {
   it("gives up a seed that has no end, and prints how to see it again", () => {
     const { output, code } = fuzz("--seed", "1", "--steps", "50000", "--deadline", "1");
     expect(code).toBe(1);
-    expect(output).toContain("Seed 1 breaks the simulation: it has not ended within 1 s");
+    expect(output).toContain("Seed 1 breaks the simulation: it has not ended after 1 s of the processor's time");
     expect(output).toContain("Replay: npm run fuzz -- --seed 1 --steps 50000");
   });
 });

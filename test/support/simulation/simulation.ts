@@ -8,7 +8,7 @@ import { randomSettings } from "./random-settings.ts";
 import { Random } from "./random.ts";
 import { settle } from "./settle.ts";
 import type { SimulatedArchive } from "./simulated-archive.ts";
-import { beforeLong, inSurroundings } from "./surroundings.ts";
+import { whileBusy, inSurroundings } from "./surroundings.ts";
 import type { System } from "./system-types.ts";
 import { changeTenant, setTenant } from "./tenant-steps.ts";
 import { exportSession, importSession } from "./transfer-steps.ts";
@@ -86,9 +86,6 @@ export interface Run {
   readonly violation: Violation | null;
 }
 
-/** A step takes milliseconds: one that is not done by then waits for what never comes. */
-const STEP_DEADLINE_MS = 60_000;
-
 /** Runs a script from nothing, and checks every promise after every step. */
 export async function runScript(system: System, archive: SimulatedArchive, script: Script): Promise<Run> {
   await archive.clear();
@@ -106,15 +103,12 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
       world.surroundings.random = new Random(step.seed);
       world.passTime(world.random.below(500));
       try {
-        await beforeLong(
-          STEP_DEADLINE_MS,
-          () => new Endless(0, `this has not ended: ${step.kind}`),
-          async () => {
-            trace.push(`${step.kind} ${await STEPS[step.kind].run(world)}`);
-            for (const session of world.sessions) await checkSession(world, session);
-            await checkSpaces(world);
-          },
-        );
+        const stuck = (): Error => new Endless(0, `this waits for what never comes: ${step.kind}`);
+        await whileBusy(stuck, async () => {
+          trace.push(`${step.kind} ${await STEPS[step.kind].run(world)}`);
+          for (const session of world.sessions) await checkSession(world, session);
+          await checkSpaces(world);
+        });
       } catch (error) {
         if (trace.length <= index) trace.push(step.kind);
         if (error instanceof Violation) return error;

@@ -1,4 +1,4 @@
-import { setTimeout as setRealTimeout, clearTimeout as clearRealTimeout } from "node:timers";
+import { clearInterval as clearRealInterval, setInterval as setRealInterval } from "node:timers";
 import type { Random } from "./random.ts";
 
 interface Timer {
@@ -111,13 +111,23 @@ export function drain(): Promise<void> {
   });
 }
 
-/** What a body comes to, or `late` throws, by the clock of the machine. */
-export async function beforeLong<T>(ms: number, late: () => Error, body: () => Promise<T>): Promise<T> {
+/** How long nothing at all is done where code waits for what never comes. */
+const REST_MS = 120_000;
+/** In microseconds. A machine that is very busy leaves more than that to a process that wants to run. */
+const CPU_AT_REST = 300_000;
+
+/** What a body comes to; once the whole process rests, it never comes to anything, and `stuck` is thrown. The machine's clock judges nothing: it may be busy. */
+export async function whileBusy<T>(stuck: () => Error, body: () => Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setRealTimeout(() => reject(late()), ms);
+  let before = process.cpuUsage();
+  const timer = setRealInterval(() => {
+    const { user, system } = process.cpuUsage(before);
+    if (user + system < CPU_AT_REST) reject(stuck());
+    before = process.cpuUsage();
+  }, REST_MS);
   try {
     return await Promise.race([body(), promise]);
   } finally {
-    clearRealTimeout(timer);
+    clearRealInterval(timer);
   }
 }

@@ -10,17 +10,21 @@ const PASSWORD = "simulation";
 const SEED_WORKER = new URL("seed-worker.ts", import.meta.url);
 const DEFAULT_STEPS = 200;
 
-/** A seed takes a second or two: one that is not done by then goes round and round. What waits in vain is ended sooner, step by step. */
+/**
+ * Of the processor's time, so that a busy machine breaks no seed: one takes a second or two, and what is not done by then goes round and
+ * round. What waits in vain is told by its step.
+ */
 export const SEED_DEADLINE_MS = 180_000;
-/** A failure that is not cut down by then is told with all of its steps. */
+/** Of the processor's time: a failure that is not cut down by then is told with all of its steps. */
 const SHRINK_DEADLINE_MS = 600_000;
+const LOOK_EVERY_MS = 500;
 
 export interface SeedRange {
   readonly seeds: readonly number[];
   readonly steps: number;
   /** A planted bug; none by default. */
   readonly bug?: string | undefined;
-  /** When a seed that has not ended counts as broken. */
+  /** After how much of the processor's time a seed that has not ended counts as broken. */
   readonly deadlineMs?: number;
 }
 
@@ -100,7 +104,7 @@ export class TestBench {
           if (isStopped || seed === undefined) return;
           next += 1;
           running.add(index);
-          const answered = await worker.ask({ what: "run", seed, steps, bug }, deadlineMs);
+          const answered = await worker.ask({ what: "run", seed, steps, bug }, deadlineMs * this.#workers.length);
           const { violation, isEndless, trace } = answered ?? endlessAfter(deadlineMs);
           running.delete(index);
           done += 1;
@@ -136,7 +140,11 @@ export class TestBench {
 
 /** What is known of a seed whose thread gave no answer. */
 function endlessAfter(ms: number): Pick<Answered, "violation" | "isEndless" | "trace"> {
-  return { violation: new Endless(0, `it has not ended within ${ms / 1_000} s`).message, isEndless: true, trace: [] };
+  return {
+    violation: new Endless(0, `it has not ended after ${ms / 1_000} s of the processor's time`).message,
+    isEndless: true,
+    trace: [],
+  };
 }
 
 /** One thread at a time. It is asked one thing at a time. */
@@ -153,13 +161,20 @@ class SeedWorker {
     return new Worker(SEED_WORKER, { workerData: this.#databaseUrl });
   }
 
-  /** Null if there was no answer in time: the thread is then another one. */
+  /**
+   * Null if there was no answer in time: the thread is then another one.
+   * @param deadlineMs of the processor's time, of all threads together
+   */
   async ask(asked: { readonly what: Asked["what"] } & SeedTask, deadlineMs: number): Promise<Answered | null> {
     const thread = this.#thread;
     const answered = await new Promise<Answered | null>((resolve, reject) => {
-      const deadline = setTimeout(() => settle(() => resolve(null)), deadlineMs);
+      const before = process.cpuUsage();
+      const deadline = setInterval(() => {
+        const { user, system } = process.cpuUsage(before);
+        if ((user + system) / 1_000 > deadlineMs) settle(() => resolve(null));
+      }, LOOK_EVERY_MS);
       const settle = (end: () => void): void => {
-        clearTimeout(deadline);
+        clearInterval(deadline);
         thread.off("message", onMessage);
         thread.off("error", onError);
         thread.off("exit", onExit);
