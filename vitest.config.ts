@@ -100,7 +100,7 @@ export default defineConfig({
           name: "crash",
           include: ["test/crash/**/*.test.ts"],
           environment: "node",
-          globalSetup: ["test/support/setup-bundle.ts"],
+          globalSetup: ["test/support/setup-state.ts"],
           testTimeout: 240_000,
           hookTimeout: 120_000,
           maxWorkers: WAITING_WORKERS,

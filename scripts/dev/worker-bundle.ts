@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { makeFolder } from "./folders.ts";
@@ -26,19 +27,51 @@ export interface BundleOptions {
 }
 
 /** Where a bundle's directory holds what. */
-export function bundlePaths(directory: string): { modules: string; options: string } {
-  return { modules: path.join(directory, "modules"), options: path.join(directory, "options.json") };
+export function bundlePaths(directory: string): { modules: string; options: string; sources: string } {
+  return {
+    modules: path.join(directory, "modules"),
+    options: path.join(directory, "options.json"),
+    sources: path.join(directory, "sources.sha256"),
+  };
 }
 
-/** Bundles the Worker exactly as a deploy does, into `directory`, with its bindings as wrangler.toml declares them. */
+/**
+ * Bundles the Worker exactly as a deploy does, into `directory`, with its bindings as wrangler.toml declares them. A bundle that stands
+ * there already is kept if it was made of the same sources: making it takes seconds of processor time.
+ */
 export async function bundleWorker(directory: string, bundleOptions: BundleOptions = {}): Promise<void> {
-  const { modules, options } = bundlePaths(directory);
+  const { modules, options, sources } = bundlePaths(directory);
+  const digest = digestSources();
+  if (existsSync(sources) && readFileSync(sources, "utf8") === digest) return;
   rmSync(directory, { recursive: true, force: true });
   makeFolder(directory);
   await Promise.all([
     run([WRANGLER, "deploy", "--dry-run", "--env", "", "--outdir", modules], directory, bundleOptions),
     run([READ_OPTIONS, options], directory, bundleOptions),
   ]);
+  // Last, so that a bundle that was broken off is made anew.
+  writeFileSync(sources, digest);
+}
+
+/** What a bundle is made of, besides all of `src`: the settings, and which packages are installed. */
+const BUNDLED_FILES = ["wrangler.toml", ".dev.vars", ".env", ".env.local", "package.json", "tsconfig.json"];
+/** npm writes it whenever it changes what is installed. */
+const INSTALLED = "node_modules/.package-lock.json";
+
+/** Names all that a bundle is made of, by what stands in it. */
+function digestSources(): string {
+  const hash = createHash("sha256");
+  const folder = path.join(projectRoot, "src");
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .toSorted();
+  for (const file of [...files, ...BUNDLED_FILES.map((name) => path.join(projectRoot, name))]) {
+    if (existsSync(file)) hash.update(file).update("\0").update(readFileSync(file)).update("\0");
+  }
+  const installed = path.join(projectRoot, INSTALLED);
+  if (existsSync(installed)) hash.update(String(statSync(installed).mtimeMs));
+  return hash.digest("hex");
 }
 
 async function run(args: string[], directory: string, { signal, onSpawn }: BundleOptions): Promise<void> {

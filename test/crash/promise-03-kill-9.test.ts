@@ -1,6 +1,6 @@
 import { expect, it, onTestFinished } from "vitest";
-import { call, startOwnService } from "../support/service.ts";
-import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
+import { call, makeStateDirectory, startOwnService } from "../support/service.ts";
+import { removeDirectory } from "../support/temporary-directory.ts";
 
 /** Rounds of load and kill -9. `THREADKEEP_KILLS` runs more. */
 const ROUNDS = Number(process.env["THREADKEEP_KILLS"] ?? 2);
@@ -14,7 +14,7 @@ interface Log {
 }
 
 it("loses no acknowledged message to kill -9 under load, and doubles none", async () => {
-  const stateDir = makeTemporaryDirectory();
+  const stateDir = makeStateDirectory();
   onTestFinished(() => removeDirectory(stateDir));
   const logs = Array.from({ length: SESSIONS }, (): Log => ({ acknowledged: new Map(), lost: [] }));
   let service = await startOwnService({ stateDir });

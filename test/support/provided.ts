@@ -21,5 +21,7 @@ declare module "vitest" {
     service: ProvidedService;
     /** `system`, `fuzz`, `crash`: the Worker, bundled once for all services of the run. */
     bundleDir: string;
+    /** `system`, `fuzz`, `crash`: the state that services of tests start on copies of. */
+    preparedState: string;
   }
 }

@@ -1,5 +1,6 @@
 import { inject, onTestFinished } from "vitest";
 import { type Service, type ServiceOptions, startService } from "../../scripts/dev/service.ts";
+import { copyState } from "./copy-state.ts";
 import type { ProvidedService } from "./provided.ts";
 import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.ts";
 
@@ -11,6 +12,11 @@ export function sharedService(): ProvidedService {
   return inject("service");
 }
 
+/** A state directory for services that a test starts one after the other; whoever makes it removes it. */
+export function makeStateDirectory(): string {
+  return copyState(inject("preparedState"));
+}
+
 /**
  * A service of the test's own, on a free port, with its own state, stopped and removed when the test ends. Given `stateDir`, it
  * continues on that one's data, and whoever made the folder removes it. Call it inside a test, not in a hook; a test that runs
@@ -20,7 +26,8 @@ export async function startOwnService(
   options: Partial<ServiceOptions> = {},
   onFinished: FinishHook = onTestFinished,
 ): Promise<Service> {
-  const stateDir = options.stateDir ?? makeTemporaryDirectory();
+  const makeDirectory = options.databaseUrl === undefined ? makeStateDirectory : makeTemporaryDirectory;
+  const stateDir = options.stateDir ?? makeDirectory();
   if (options.stateDir === undefined) onFinished(() => removeDirectory(stateDir));
   const service = await startService({ bundleDir: inject("bundleDir"), ...options, stateDir });
   onFinished(() => service.stop());
@@ -66,6 +73,10 @@ export async function call<Body = unknown>(
   return { status: response.status, headers: response.headers, text, body: parseJson(text) as Body };
 }
 
+/** A check is often a request, and many tests wait at once: what takes long is asked for less and less often. */
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 300;
+
 /** Asks again until `check` gives something other than undefined; fails with `what` after `timeoutMs`. */
 export async function eventually<Result>(
   what: string,
@@ -73,11 +84,11 @@ export async function eventually<Result>(
   timeoutMs = 60_000,
 ): Promise<Result> {
   const deadline = Date.now() + timeoutMs;
-  for (;;) {
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.3, LONGEST_PAUSE_MS)) {
     const result = await check();
     if (result !== undefined) return result;
     if (Date.now() > deadline) throw new Error(`Waited ${timeoutMs} ms in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   }
 }
 

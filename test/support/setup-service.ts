@@ -1,16 +1,17 @@
 import type { TestProject } from "vitest/node";
 import { startService } from "../../scripts/dev/service.ts";
+import { copyState } from "./copy-state.ts";
 import type { ProvidedService } from "./provided.ts";
 import { shareInRun } from "./run-scoped.ts";
-import setupBundle from "./setup-bundle.ts";
-import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.ts";
+import setupState from "./setup-state.ts";
+import { removeDirectory } from "./temporary-directory.ts";
 
 /** One running service for all tests that leave it running; those that kill something start their own. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const releaseBundle = await setupBundle(project);
+  const releaseState = await setupState(project);
   const { value, release } = await shareInRun<ProvidedService>("service", async () => {
-    const stateDir = makeTemporaryDirectory();
-    const bundleDir = project.getProvidedContext().bundleDir;
+    const { bundleDir, preparedState } = project.getProvidedContext();
+    const stateDir = copyState(preparedState);
     const service = await startService({ stateDir, bundleDir, onNotice: (text) => console.error(text) });
     const { url, apiKey, adminKey, databaseUrl } = service;
     await awaitFirstAnswer(url, apiKey);
@@ -23,7 +24,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide("service", value);
   return async () => {
     await release();
-    await releaseBundle();
+    await releaseState();
   };
 }
 

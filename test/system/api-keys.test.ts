@@ -3,7 +3,7 @@ import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { parseOptions } from "../../scripts/keys/options.ts";
 import { runKeys } from "../../scripts/keys/run-keys.ts";
-import { call, eventually, sharedService, startOwnService } from "../support/service.ts";
+import { call, eventually, makeStateDirectory, sharedService, startOwnService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 const service = sharedService();
@@ -102,7 +102,7 @@ describe("npm run keys", () => {
 
 describe("a tenant's key", () => {
   it("works through to the archive, and what was revoked stays so over kill -9, in an isolate that never saw it", async () => {
-    const stateDir = makeTemporaryDirectory();
+    const stateDir = makeStateDirectory();
     onTestFinished(() => removeDirectory(stateDir));
     const first = await startOwnService({ stateDir });
     const admin = { key: first.adminKey };

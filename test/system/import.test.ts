@@ -8,7 +8,7 @@ import type { Report } from "../../scripts/import/report.ts";
 import type { Context } from "../../src/contracts/context.ts";
 import type { Message } from "../../src/contracts/message.ts";
 import type { ProvidedService } from "../support/provided.ts";
-import { call, eventually, sharedService, startOwnService } from "../support/service.ts";
+import { call, eventually, makeStateDirectory, sharedService, startOwnService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 type Reached = Pick<ProvidedService, "url" | "apiKey">;
@@ -41,6 +41,12 @@ function startImport(service: Reached, args: string[]): Running {
 
 function temporaryDirectory(): string {
   const directory = makeTemporaryDirectory();
+  onTestFinished(() => removeDirectory(directory));
+  return directory;
+}
+
+function stateDirectory(): string {
+  const directory = makeStateDirectory();
   onTestFinished(() => removeDirectory(directory));
   return directory;
 }
@@ -263,7 +269,7 @@ describe("kill -9 in the middle of an import", { timeout: 150_000 }, () => {
   }
 
   it("of the service: the import goes on by itself, no acknowledged message is lost, none doubled", async () => {
-    const directory = temporaryDirectory();
+    const directory = stateDirectory();
     const all = lines();
     const service = await startOwnService({ stateDir: directory });
     const running = startImport(service, ["--concurrency", "3", write(directory, "chat.jsonl", all)]);
@@ -278,7 +284,7 @@ describe("kill -9 in the middle of an import", { timeout: 150_000 }, () => {
   });
 
   it("of both: the same command, typed again, goes on where it was", async () => {
-    const directory = temporaryDirectory();
+    const directory = stateDirectory();
     const all = lines();
     const args = ["--concurrency", "3", write(directory, "chat.jsonl", all)];
     const service = await startOwnService({ stateDir: directory });

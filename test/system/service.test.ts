@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { Service } from "../../scripts/dev/service.ts";
 import { call, eventually, startOwnService } from "../support/service.ts";
 
 const body = { messages: [{ role: "user", content: "still here?" }] };
@@ -21,11 +22,26 @@ it("starts workerd and PostgreSQL again when one of them crashes, on the same po
   await eventually("PostgreSQL runs again", () =>
     [undefined, before["postgres"]].includes(service.pids["postgres"]) ? undefined : true,
   );
-  await eventually("the service is ready", async () => {
-    const answer = await call(service, "GET", "/readyz", { key: null });
-    return answer.status === 200 ? true : undefined;
-  });
+  await isReady(service);
   expect(notices).toHaveLength(2);
+});
+
+it("can take its database away and give it back on the same port, and survives a kill -9 of everything at once", async () => {
+  const service = await startOwnService();
+  const { databaseUrl } = service;
+  await service.stopPostgres();
+  expect(service.pids["postgres"]).toBeUndefined();
+  const appended = await call(service, "POST", "/v1/sessions/outage/messages", { body });
+  expect(appended.status, appended.text).toBe(201);
+  await service.startPostgres();
+  expect(service.databaseUrl).toBe(databaseUrl);
+  await isReady(service);
+
+  await service.kill9();
+  await expect(fetch(`${service.url}/livez`)).rejects.toThrow("fetch failed");
+  const second = await startOwnService({ stateDir: service.stateDir });
+  expect(second.apiKey).toBe(service.apiKey);
+  expect((await call(second, "GET", "/v1/sessions/outage/messages")).text).toContain("still here?");
 });
 
 it("tells when the process that runs workerd is gone for good, and stops the rest", async () => {
@@ -35,26 +51,9 @@ it("tells when the process that runs workerd is gone for good, and stops the res
   await expect(fetch(`${service.url}/livez`)).rejects.toThrow("fetch failed");
 });
 
-it("can take its database away and give it back on the same port", async () => {
-  const service = await startOwnService();
-  const { databaseUrl } = service;
-  await service.stopPostgres();
-  expect(service.pids["postgres"]).toBeUndefined();
-  expect((await call(service, "POST", "/v1/sessions/outage/messages", { body })).status).toBe(201);
-  await service.startPostgres();
-  expect(service.databaseUrl).toBe(databaseUrl);
+async function isReady(service: Service): Promise<void> {
   await eventually("the service is ready", async () => {
     const answer = await call(service, "GET", "/readyz", { key: null });
     return answer.status === 200 ? true : undefined;
   });
-});
-
-it("survives a kill -9 of everything at once, and goes on with the same data and keys", async () => {
-  const first = await startOwnService();
-  expect((await call(first, "POST", "/v1/sessions/power-cut/messages", { body })).status).toBe(201);
-  await first.kill9();
-  await expect(fetch(`${first.url}/livez`)).rejects.toThrow("fetch failed");
-  const second = await startOwnService({ stateDir: first.stateDir });
-  expect(second.apiKey).toBe(first.apiKey);
-  expect((await call(second, "GET", "/v1/sessions/power-cut/messages")).text).toContain("still here?");
-});
+}

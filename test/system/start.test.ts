@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { identifyProcess, isRunning, type ProcessIdentity, waitUntilGone } from "../../scripts/dev/processes.ts";
-import { call, sharedService } from "../support/service.ts";
+import { call, makeStateDirectory, sharedService } from "../support/service.ts";
 import { type DevJson, runStart, type StartCommand } from "../support/start-command.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
@@ -12,7 +12,15 @@ interface MessagePage {
 }
 
 function makeState(): string {
-  const stateDir = makeTemporaryDirectory();
+  return removedLater(makeTemporaryDirectory());
+}
+
+/** As a start has left it: for tests of what comes after a first start. */
+function makeUsedState(): string {
+  return removedLater(makeStateDirectory());
+}
+
+function removedLater(stateDir: string): string {
   onTestFinished(() => removeDirectory(stateDir));
   return stateDir;
 }
@@ -64,16 +72,20 @@ it("finds the data of the first start at the second, keeps its facts to its owne
 
   await interrupt(first, "SIGTERM");
   expect(existsSync(path.join(stateDir, "dev.json"))).toBe(false);
+  const madeAt = statSync(path.join(stateDir, "bundle", "options.json")).mtimeMs;
 
   const second = runStart(stateDir);
   const again = await second.ready();
   expect(again.apiKey).toBe(service.apiKey);
   expect(await recall(again)).toEqual(["before the restart"]);
+  expect(statSync(path.join(stateDir, "bundle", "options.json")).mtimeMs, "a bundle of the same sources is kept").toBe(
+    madeAt,
+  );
   await interrupt(second, "SIGINT");
 }, 240_000);
 
 it("clears what a kill -9 left running, and only that, and loses nothing", async () => {
-  const stateDir = makeState();
+  const stateDir = makeUsedState();
   const first = runStart(stateDir);
   const service = await first.ready();
   await remember(service, "before the crash");
@@ -92,7 +104,7 @@ it("clears what a kill -9 left running, and only that, and loses nothing", async
 }, 240_000);
 
 it("leaves nothing behind when itself alone is killed with -9", async () => {
-  const start = runStart(makeState());
+  const start = runStart(makeUsedState());
   await start.ready();
   const processes = start.processes();
   start.child.kill("SIGKILL");
@@ -127,7 +139,8 @@ it("says which port is taken and how to choose another", async () => {
 });
 
 it("uses the server in DATABASE_URL and starts none", async () => {
-  const stateDir = makeState();
+  const stateDir = makeUsedState();
+  removeDirectory(path.join(stateDir, "postgres"));
   const { databaseUrl } = sharedService();
   const start = runStart(stateDir, [], { env: { DATABASE_URL: databaseUrl } });
   const service = await start.ready();
