@@ -5,6 +5,7 @@ import path from "node:path";
 import { readJsonFile } from "../dev/files.ts";
 import { projectRoot } from "../dev/paths.ts";
 import { identifyProcess, killTrees } from "../dev/processes.ts";
+import { closeScratch, openScratch } from "./scratch-directory.ts";
 
 /** Far past what the tests take: a run that hangs must end with a count, too. */
 const TIMEOUT_MS = 20 * 60_000;
@@ -51,10 +52,11 @@ export async function runVitest(args: string[], { holdsOutput = false }: RunOpti
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-report-"));
   const report = path.join(directory, "report.json");
   const held = path.join(directory, "output");
+  const scratch = openScratch();
   const output = holdsOutput ? openSync(held, "w") : "inherit";
   try {
     const options = [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const code = await spawnVitest(options, output);
+    const code = await spawnVitest(options, output, scratch);
     return countResults(readJsonFile(report), code);
   } finally {
     if (output !== "inherit") {
@@ -62,6 +64,7 @@ export async function runVitest(args: string[], { holdsOutput = false }: RunOpti
       process.stdout.write(readFileSync(held));
     }
     rmSync(directory, { recursive: true, force: true });
+    closeScratch(scratch);
   }
 }
 
@@ -85,11 +88,12 @@ export function countResults(report: unknown, exitCode: number | null): TestCoun
   return counts;
 }
 
-async function spawnVitest(args: string[], output: number | "inherit"): Promise<number | null> {
+async function spawnVitest(args: string[], output: number | "inherit", scratch: string | null): Promise<number | null> {
   const vitest = path.join(projectRoot, "node_modules/vitest/vitest.mjs");
   const child = spawn(process.execPath, ["--no-warnings", vitest, "run", ...args], {
     cwd: projectRoot,
     stdio: ["inherit", output, output],
+    env: { ...process.env, ...(scratch === null ? {} : { TMPDIR: scratch }) },
   });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
