@@ -2,6 +2,7 @@
 import { makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { startService } from "./dev/service.ts";
 import { workerSettings } from "./dev/worker-settings.ts";
+import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
 import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
 import { askAll, newestTurns, plainBm25, readConversations, recallRow } from "./eval/retrieval.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
@@ -25,6 +26,10 @@ npm run eval -- summaries FILE [--percent 18.5] [--only single|rolled] [--url UR
     percent of its words, beside baselines, with support, repetition, time and cost; and by generation, rolled through the
     whole conversation. The summarizer is the one that the service is set to: the one at --url, or one of its own, which takes
     THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the environment
+
+npm run eval -- prefix [--turns 1000] [--format openai-chat]
+    how much of each context a provider's prompt cache can have kept from the one before: the share of the tokens that are a
+    prefix shared with it, over a chat with summaries, on a service that it starts and stops. Exits 1 below 95 %
 `;
 
 const OPTIONS = {
@@ -33,6 +38,8 @@ const OPTIONS = {
   url: { type: "string" },
   key: { type: "string" },
   "admin-key": { type: "string" },
+  turns: { type: "string" },
+  format: { type: "string" },
 } as const;
 const PARTS = ["single", "rolled"] as const;
 
@@ -52,12 +59,23 @@ interface SummariesOptions {
   readonly service: (ServiceAddress & { readonly adminKey: string }) | null;
 }
 
+interface PrefixOptions {
+  readonly measure: "prefix";
+  readonly turns: number;
+  readonly format: (typeof PREFIX_FORMATS)[number];
+}
+
+const PREFIX_TURNS = 1_000;
+/** A prompt cache that keeps less is rewritten too often. */
+const LEAST_PREFIX_PERCENT = 95;
+
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, readOptions);
 
 await runProgram(commandLine, {
   help: HELP,
   hint: "npm run eval -- --help tells the options.",
   run: async (options) => {
+    if (options.measure === "prefix") return (await evaluatePrefix(options)) ? EXIT.ok : EXIT.failed;
     await (options.measure === "retrieval" ? evaluateRetrieval(options) : evaluateOwnSummaries(options));
     return EXIT.ok;
   },
@@ -66,10 +84,13 @@ await runProgram(commandLine, {
 function readOptions(
   values: Values<typeof OPTIONS>,
   [measure, ...files]: readonly string[],
-): RetrievalOptions | SummariesOptions {
+): RetrievalOptions | SummariesOptions | PrefixOptions {
+  if (measure === "prefix") return readPrefixOptions(values);
   if (measure !== "retrieval" && measure !== "summaries") {
-    throw new UsageFault("say what to measure: retrieval or summaries");
+    throw new UsageFault("say what to measure: retrieval, summaries or prefix");
   }
+  if (values.turns !== undefined || values.format !== undefined)
+    throw new UsageFault(`${measure} takes no --turns or --format`);
   const file = readInputFile(oneOf(files, "which file? It is not part of this repository"));
   const { percent: percentText = String(DEFAULT_PERCENT), only, url, key, "admin-key": adminKey } = values;
   if (url !== undefined) readServiceUrl("--url", url);
@@ -95,6 +116,24 @@ function readOptions(
     parts: new Set(part === undefined ? PARTS : [part]),
     service: url === undefined || key === undefined || adminKey === undefined ? null : { url, apiKey: key, adminKey },
   };
+}
+
+function readPrefixOptions({
+  turns = String(PREFIX_TURNS),
+  format: name = "openai-chat",
+}: Values<typeof OPTIONS>): PrefixOptions {
+  const format = PREFIX_FORMATS.find((known) => known === name);
+  if (format === undefined) throw new UsageFault(`--format must be one of ${PREFIX_FORMATS.join(", ")}`);
+  if (!/^[1-9][0-9]{0,4}$/.test(turns)) throw new UsageFault("--turns must be a number from 1 to 99999");
+  return { measure: "prefix", format, turns: Number(turns) };
+}
+
+async function evaluatePrefix({ turns, format }: PrefixOptions): Promise<boolean> {
+  let percent = 0;
+  await withOwnService(workerSettings(process.env), async (service) => {
+    percent = await measurePrefix(service, { turns, format, print: (line) => console.log(line) });
+  });
+  return percent >= LEAST_PREFIX_PERCENT;
 }
 
 async function evaluateRetrieval({ file, service: named }: RetrievalOptions): Promise<void> {

@@ -35,6 +35,8 @@ export interface ContextRequest<F extends ContextFormat = ContextFormat> {
   provider?: string | undefined;
   /** Files that tools show: `named` in words by default, or `sent` as files, where the provider takes them from a tool. */
   toolFiles?: "named" | "sent" | undefined;
+  /** With `anthropic`, how long it is to keep the stable prefix, at whose end a `cache_control` stands. */
+  cacheControl?: "5m" | "1h" | undefined;
 }
 
 /** Messages that are neither word for word nor in the summary, and why. */
@@ -84,6 +86,9 @@ export interface Context {
   tokens: ContextTokens;
   /** A newer summary is being made. */
   summaryPending: boolean;
+  stableThrough?: number | undefined;
+  stableMessages?: number | undefined;
+  stableHash?: string | undefined;
 }
 
 /** The proof that nothing is silently missing. */
@@ -93,6 +98,12 @@ export interface ContextMeta {
   atSeq: number;
   summaryThroughSeq: number;
   summaryPending: boolean;
+  /** The prompt is the same to the byte through this message until there is another summary. */
+  stableThrough: number;
+  /** How many of the messages (of `input`, or of the characters of `text`) that takes. */
+  stableMessages: number;
+  /** SHA-256 of that prefix. */
+  stableHash: string;
   omitted: Omitted[];
   /** There where the budget leaves out what no summary under way covers. */
   leftOut?: LeftOut | undefined;
@@ -146,16 +157,29 @@ export type AnthropicMessage =
   | { role: "assistant"; content: AnthropicAssistantBlock[] };
 export type AnthropicUserBlock =
   | AnthropicSaidBlock
-  | { type: "tool_result"; tool_use_id: string; content?: string | AnthropicSaidBlock[]; is_error?: true };
+  | {
+      type: "tool_result";
+      tool_use_id: string;
+      content?: string | AnthropicSaidBlock[];
+      is_error?: true;
+      cache_control?: AnthropicCacheControl;
+    };
+/** With `cacheControl`, at the end of the stable prefix. */
+export interface AnthropicCacheControl {
+  type: "ephemeral";
+  ttl: "5m" | "1h";
+}
 export type AnthropicSaidBlock =
-  | { type: "text"; text: string }
+  | { type: "text"; text: string; cache_control?: AnthropicCacheControl }
   | {
       type: "image";
+      cache_control?: AnthropicCacheControl;
       source: { type: "url"; url: string } | { type: "base64"; media_type: AnthropicImageType; data: string };
     }
   | {
       type: "document";
       title?: string;
+      cache_control?: AnthropicCacheControl;
       source:
         | { type: "url"; url: string }
         | { type: "base64"; media_type: "application/pdf"; data: string }
@@ -163,8 +187,8 @@ export type AnthropicSaidBlock =
     };
 export type AnthropicImageType = "image/png" | "image/jpeg" | "image/gif" | "image/webp";
 export type AnthropicAssistantBlock =
-  | { type: "text"; text: string }
-  | { type: "tool_use"; id: string; name: string; input: Record<string, Json> }
+  | { type: "text"; text: string; cache_control?: AnthropicCacheControl }
+  | { type: "tool_use"; id: string; name: string; input: Record<string, Json>; cache_control?: AnthropicCacheControl }
   | { type: "thinking"; thinking: string; signature: string }
   | { type: "redacted_thinking"; data: string }
   | { type: "server_tool_use"; id: string; name: "web_search"; input: Record<string, Json> }

@@ -19,6 +19,10 @@ export type ContextFormat = z.infer<typeof contextFormatSchema>;
 export const tokenizerSchema = z.enum(["o200k", "claude"]);
 export type Tokenizer = z.infer<typeof tokenizerSchema>;
 
+/** How long Anthropic keeps what it was given. */
+export const cacheTtlSchema = z.enum(["5m", "1h"]);
+export type CacheTtl = z.infer<typeof cacheTtlSchema>;
+
 /** What a caller may ask of a context. */
 export const contextRequestSchema = z
   .strictObject({
@@ -66,6 +70,11 @@ export const contextRequestSchema = z
       .optional()
       .describe(
         "Files that tools show, such as screenshots. named, by default: in words (`[image, 90 KB]`); sent: as files in `anthropic`, `openai-responses` and `ai-sdk`. Not every provider of the AI SDK takes files from tools: some get their base64 as text, and no budget holds for that",
+      ),
+    cacheControl: cacheTtlSchema
+      .optional()
+      .describe(
+        "With `anthropic`, a `cache_control` of that `ttl` at the end of the stable prefix (`stableThrough`). Without it there is none",
       ),
   })
   .meta({ id: "ContextRequest" });
@@ -119,6 +128,22 @@ const retrievalError = partFaultSchema
     "Older messages could not be looked for: the context is whole, but for what its query would have brought back",
   );
 
+const stableThrough = z
+  .int()
+  .min(0)
+  .describe(
+    "The prompt is the same to the byte through this message until there is another summary: a provider's prompt cache keeps hitting. What changes the past ends it earlier: an edit, an erasure, a call's result that comes late, an instruction where a format puts those first, or a window that moves because not all fits. 0: through no message, though perhaps through the summary",
+  );
+const stableMessages = z
+  .int()
+  .min(0)
+  .describe("How many of the messages (of `input`, or of the characters of `text`) that takes");
+const stableHash = z
+  .string()
+  .describe(
+    "SHA-256 of that prefix, in hexadecimal: of the JSON of the system's text (`system`, `instructions`, or the summary in `threadkeep`), or null, and of each message's JSON on a line of its own",
+  );
+
 /** The context in its own format, with the proof that nothing is silently missing. */
 export const contextSchema = z
   .object({
@@ -144,6 +169,9 @@ export const contextSchema = z
     retrievalError,
     tokens: contextTokensSchema,
     summaryPending: z.boolean(),
+    stableThrough: stableThrough.optional(),
+    stableMessages: stableMessages.optional(),
+    stableHash: stableHash.optional(),
   })
   .meta({ id: "Context" });
 export type Context = z.infer<typeof contextSchema>;
@@ -156,6 +184,9 @@ export const contextMetaSchema = z
     atSeq: z.int().min(0),
     summaryThroughSeq: z.int().min(0),
     summaryPending: z.boolean(),
+    stableThrough,
+    stableMessages,
+    stableHash,
     omitted: z.array(omittedSchema),
     leftOut,
     retrievalError,
@@ -249,10 +280,19 @@ export type OpenaiResponsesContext = z.infer<typeof openaiResponsesContextSchema
 /** The image types that Anthropic and OpenAI both take. */
 export const imageTypeSchema = z.enum(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 
+const anthropicCacheControl = z
+  .object({ type: z.literal("ephemeral"), ttl: cacheTtlSchema })
+  .exactOptional()
+  .describe("With cacheControl, at the end of the stable prefix");
 const anthropicUrlSourceSchema = z.object({ type: z.literal("url"), url: z.string() });
-const anthropicTextBlockSchema = z.object({ type: z.literal("text"), text: z.string() });
+const anthropicTextBlockSchema = z.object({
+  type: z.literal("text"),
+  text: z.string(),
+  cache_control: anthropicCacheControl,
+});
 const anthropicImageBlockSchema = z.object({
   type: z.literal("image"),
+  cache_control: anthropicCacheControl,
   source: z.discriminatedUnion("type", [
     anthropicUrlSourceSchema,
     z.object({ type: z.literal("base64"), media_type: imageTypeSchema, data: z.string() }),
@@ -260,6 +300,7 @@ const anthropicImageBlockSchema = z.object({
 });
 const anthropicDocumentBlockSchema = z.object({
   type: z.literal("document"),
+  cache_control: anthropicCacheControl,
   title: z.string().exactOptional(),
   source: z.discriminatedUnion("type", [
     anthropicUrlSourceSchema,
@@ -283,6 +324,7 @@ const anthropicUserBlockSchema = z.discriminatedUnion("type", [
       .exactOptional()
       .describe("A list only where a tool shows a file"),
     is_error: z.literal(true).exactOptional(),
+    cache_control: anthropicCacheControl,
   }),
 ]);
 export type AnthropicUserBlock = z.infer<typeof anthropicUserBlockSchema>;
@@ -293,6 +335,7 @@ const anthropicAssistantBlockSchema = z.discriminatedUnion("type", [
     id: z.string(),
     name: z.string(),
     input: z.record(z.string(), safeJson),
+    cache_control: anthropicCacheControl,
   }),
   z.object({ type: z.literal("thinking"), thinking: z.string(), signature: z.string() }),
   z.object({ type: z.literal("redacted_thinking"), data: z.string() }),

@@ -61,6 +61,8 @@ export interface AssemblyInput {
 
 /** A turn of a user before the first answer, as Anthropic wants it. */
 const OPENING_TURN_TOKENS = 12;
+/** See `inSteps`. */
+const SUMMARY_STEP_SHARE = 1 / 8;
 /** Of a context with a query this share is for older messages, where the chat does not fit whole. */
 const RETRIEVED_SHARE = 0.2;
 
@@ -86,7 +88,7 @@ function assemble(input: AssemblyInput): Context {
   const { window, pinned, retrieved } = chooseMessages(input, room, throughSeq);
   const isEmpty = window.messages.length === 0 && pinned.messages.length === 0;
   const messagesTokens = window.tokens + pinned.tokens + (isEmpty ? 0 : opening);
-  const summaryAllowance = input.maxTokens - messagesTokens - retrieved.tokens;
+  const summaryAllowance = inSteps(input.maxTokens - messagesTokens - retrieved.tokens, input.maxTokens);
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
   const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
@@ -156,7 +158,8 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
     fillWindow(log, allowance, step, covered);
   const plain = { tokens: room, bytes: input.maxBytes };
   const first = fill(plain);
-  const isFromStart = (first.fromSeq ?? input.atSeq + 1) <= 1;
+  // A question that stands before a gap is not where the window begins.
+  const isFromStart = throughSeq === 0 && first.isWhole;
   const pinned = isFromStart
     ? NOTHING_PINNED
     : pinInstructions(input.earlier.instructions(), first.seqs, input.maxTokens);
@@ -191,6 +194,13 @@ function toCandidate(message: LogMessage | null): Candidate | null {
 function once<T>(make: () => T): () => T {
   let made: { readonly value: T } | null = null;
   return () => (made ??= { value: make() }).value;
+}
+
+/** What a summary larger than its half may have of what messages leave: in steps, so that it stays the same while they come in. */
+function inSteps(allowance: TokenCount, budget: TokenCount): TokenCount {
+  const half = Math.floor(budget / 2);
+  const step = Math.max(1, Math.floor(budget * SUMMARY_STEP_SHARE));
+  return allowance <= half ? allowance : half + Math.floor((allowance - half) / step) * step;
 }
 
 /** What a rendered summary takes of the budget, as a message of its own. */

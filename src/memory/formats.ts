@@ -1,14 +1,23 @@
-import type { Context, ContextFormat, ContextIn, ContextMeta } from "../contracts/context.ts";
+import type { CacheTtl, Context, ContextFormat, ContextIn, ContextMeta } from "../contracts/context.ts";
+import type { Seq } from "../contracts/message.ts";
 import { toAiSdk } from "./formats/ai-sdk.ts";
 import { ANTHROPIC_AUDIENCE } from "./formats/anthropic-blocks.ts";
-import { toAnthropic } from "./formats/anthropic.ts";
+import { markCached, toAnthropic } from "./formats/anthropic.ts";
 import { aiSdkAudience, type Audience, NOBODY, type ToolFiles } from "./formats/audience.ts";
 import { arrangeTurns, type Roles } from "./formats/merged-turns.ts";
 import { toOpenaiChat } from "./formats/openai-chat.ts";
 import { instructionsOf, RESPONSES_AUDIENCE, toOpenaiResponses } from "./formats/openai-responses.ts";
 import { type Opening, openedTurns } from "./formats/opening.ts";
+import {
+  type Asked,
+  hashedPrefix,
+  type Prefix,
+  stableBeforeQuestion,
+  stableThrough,
+  turnsThrough,
+} from "./formats/prefix.ts";
 import { RETRIEVED_ID, toText } from "./formats/text.ts";
-import { toTurns, type Turn } from "./formats/turns.ts";
+import { type OnTurn, toTurns, type Turn } from "./formats/turns.ts";
 import { toUi } from "./formats/ui.ts";
 import { renderItems } from "./items.ts";
 import { renderRetrieved } from "./retrieved.ts";
@@ -21,15 +30,18 @@ export interface RenderOptions<F extends ContextFormat> {
   /** The provider that an `ai-sdk` prompt goes to. */
   readonly provider?: string | undefined;
   readonly toolFiles?: ToolFiles | undefined;
+  /** For how long Anthropic is to keep the stable prefix. */
+  readonly cacheControl?: CacheTtl | undefined;
+  /** Older messages were looked for, whatever was found. */
+  readonly isQueried?: boolean;
 }
 
 /** What a renderer works on. */
-interface Rendering extends Opening {
-  readonly context: Context;
-  readonly meta: ContextMeta;
+interface Rendering extends Opening, Asked {
   readonly roles: Roles | undefined;
   readonly provider: string | undefined;
   readonly toolFiles: ToolFiles;
+  readonly cacheControl: CacheTtl | undefined;
 }
 
 type Renderers = {
@@ -37,27 +49,85 @@ type Renderers = {
 };
 
 const renderers: Renderers = {
-  threadkeep: ({ context }) => context,
-  "openai-chat": (rendering) => ({
-    messages: toOpenaiChat(opened(rendering, NOBODY, "merged")),
-    meta: rendering.meta,
-  }),
-  "openai-responses": (rendering) => ({
-    ...instructionsOf(systemSummary(rendering)),
-    input: toOpenaiResponses(opened(spokenSummary(rendering), RESPONSES_AUDIENCE, "as-said"), rendering.toolFiles),
-    meta: rendering.meta,
-  }),
-  anthropic: (rendering) => ({
-    ...toAnthropic(toTurns(prompted(rendering.context), ANTHROPIC_AUDIENCE), rendering, rendering.toolFiles),
-    meta: rendering.meta,
-  }),
-  "ai-sdk": (rendering) => {
-    const turns = opened(spokenSummary(rendering), aiSdkAudience(rendering.provider), "as-said");
-    return { ...toAiSdk(turns, systemSummary(rendering), rendering.toolFiles), meta: rendering.meta };
+  threadkeep: (rendering) => {
+    const through = stableBeforeQuestion(rendering);
+    const { context } = rendering;
+    const prefix = context.messages.filter(({ seq }) => seq <= through);
+    return { ...context, ...hashedPrefix(through, rendering.summary ?? undefined, prefix) };
   },
-  ui: ({ context, meta, ...opening }) => ({ messages: toUi(prompted(context), opening), meta }),
-  text: ({ context, meta, ...opening }) => ({ text: toText(prompted(context), opening), meta }),
+  "openai-chat": (rendering) => {
+    const { turns, ...counted } = opened(rendering, NOBODY, "merged");
+    const messages = toOpenaiChat(turns, counted.onTurn);
+    const prefix = hashedPrefix(counted.through, undefined, messages.slice(0, counted.messages()));
+    return { messages, meta: metaOf(rendering, prefix) };
+  },
+  "openai-responses": (rendering) => {
+    const { turns, ...counted } = opened(spokenSummary(rendering), RESPONSES_AUDIENCE, "as-said");
+    const system = instructionsOf(systemSummary(rendering));
+    const input = toOpenaiResponses(turns, rendering.toolFiles, counted.onTurn);
+    const prefix = hashedPrefix(counted.through, system.instructions, input.slice(0, counted.messages()));
+    return { ...system, input, meta: metaOf(rendering, prefix) };
+  },
+  anthropic: (rendering) => {
+    const turns = toTurns(prompted(rendering.context), ANTHROPIC_AUDIENCE);
+    const counted = countThrough(turns, stableThrough(turns, rendering), true);
+    const prompt = toAnthropic(turns, rendering, rendering.toolFiles, counted.onTurn);
+    const stable = prompt.messages.slice(0, counted.messages());
+    const prefix = hashedPrefix(counted.through, prompt.system, stable);
+    const { cacheControl } = rendering;
+    if (cacheControl !== undefined) markCached(stable.at(-1), cacheControl);
+    return { ...prompt, meta: metaOf(rendering, prefix) };
+  },
+  "ai-sdk": (rendering) => {
+    const { turns, ...counted } = opened(spokenSummary(rendering), aiSdkAudience(rendering.provider), "as-said");
+    const prompt = toAiSdk(turns, systemSummary(rendering), rendering.toolFiles, counted.onTurn);
+    const prefix = hashedPrefix(counted.through, prompt.system, prompt.messages.slice(0, counted.messages()));
+    return { ...prompt, meta: metaOf(rendering, prefix) };
+  },
+  ui: (rendering) => {
+    const through = stableBeforeQuestion(rendering);
+    const listed = prompted(rendering.context);
+    const messages = toUi(listed, rendering);
+    const later = new Set(listed.filter(({ seq, id }) => seq > through || id === RETRIEVED_ID).map(({ id }) => id));
+    const end = messages.findIndex(({ id }) => later.has(id));
+    const prefix = hashedPrefix(through, undefined, end === -1 ? messages : messages.slice(0, end));
+    return { messages, meta: metaOf(rendering, prefix) };
+  },
+  text: (rendering) => {
+    const through = stableBeforeQuestion(rendering);
+    const stable = toText(
+      rendering.context.messages.filter(({ seq }) => seq <= through),
+      rendering,
+    );
+    const prefix = { ...hashedPrefix(through, undefined, [stable]), stableMessages: stable.length };
+    return { text: toText(prompted(rendering.context), rendering), meta: metaOf(rendering, prefix) };
+  },
 };
+
+/** Counts what a format makes of the turns through a message. */
+interface Counted {
+  readonly through: Seq;
+  readonly onTurn: OnTurn;
+  /** How many messages of the format that are. */
+  messages(): number;
+}
+
+interface Opened extends Counted {
+  readonly turns: readonly Turn[];
+}
+
+/** @param isJoined turns of a user are: a summary alone is joined by the first of them */
+function countThrough(turns: readonly Turn[], through: Seq, isJoined: boolean): Counted {
+  const end = turnsThrough(turns, through);
+  let counted = 0;
+  return {
+    through,
+    onTurn: (index, messages) => {
+      if (index === end) counted = messages;
+    },
+    messages: () => (through === 0 && isJoined ? 0 : counted),
+  };
+}
 
 /** The summary where it is to stand among the system's texts, outside of the messages. */
 function systemSummary({ summary, summaryRole }: Rendering): string | null {
@@ -70,9 +140,11 @@ function spokenSummary(rendering: Rendering): Rendering {
 }
 
 /** The turns of a prompt, the summary first, put together as the caller wants them or as the format has them. */
-function opened(rendering: Rendering, audience: Audience, usual: Roles): Turn[] {
+function opened(rendering: Rendering, audience: Audience, usual: Roles): Opened {
   const turns = toTurns(prompted(rendering.context), audience);
-  return arrangeTurns(openedTurns(turns, rendering), rendering.roles ?? usual);
+  const roles = rendering.roles ?? usual;
+  const arranged = arrangeTurns(openedTurns(turns, rendering), roles);
+  return { ...countThrough(arranged, stableThrough(turns, rendering), roles !== "as-said"), turns: arranged };
 }
 
 /**
@@ -94,16 +166,17 @@ const RETRIEVED = { id: RETRIEVED_ID, role: "user", tokens: 0 } as const;
 /** A context in the form that a caller's model API takes: summary first, then the messages. */
 export function renderContext<F extends ContextFormat>(
   context: Context,
-  { format, summaryRole, roles, provider, toolFiles = "named" }: RenderOptions<F>,
+  { format, summaryRole, roles, provider, toolFiles = "named", cacheControl, isQueried = false }: RenderOptions<F>,
 ): ContextIn<F> {
   return renderers[format]({
     context,
     summary: summaryText(context),
     summaryRole,
-    meta: metaOf(context),
     roles,
     provider,
     toolFiles,
+    cacheControl,
+    isQueried,
   });
 }
 
@@ -112,13 +185,14 @@ function summaryText(context: Context): string | null {
   return items.some((item) => item.status !== "superseded") ? renderItems(items) : null;
 }
 
-function metaOf(context: Context): ContextMeta {
+function metaOf({ context }: Rendering, prefix: Prefix): ContextMeta {
   return {
     sessionId: context.sessionId,
     headSeq: context.headSeq,
     atSeq: context.atSeq,
     summaryThroughSeq: context.summary?.throughSeq ?? 0,
     summaryPending: context.summaryPending,
+    ...prefix,
     omitted: context.omitted,
     ...(context.leftOut === undefined ? {} : { leftOut: context.leftOut }),
     ...(context.retrievalError === undefined ? {} : { retrievalError: context.retrievalError }),

@@ -455,7 +455,8 @@ export class ChatSession extends LiveSession {
   }
 
   #context(session: SessionRow, request: ContextRequest): RenderedContext {
-    const { query, format = "threadkeep", summaryRole = "user", roles, provider, toolFiles } = request;
+    const { query, format = "threadkeep", summaryRole = "user", roles, provider, toolFiles, cacheControl } = request;
+    const isQueried = typeof query === "string";
     let retrieval: Retrieval | null = null;
     const retrieve =
       query === undefined || query === null
@@ -464,7 +465,15 @@ export class ChatSession extends LiveSession {
     // What a format adds to what is stored is told only when it is written: JSON within JSON has twice the bytes.
     for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
       const { context, bytes } = readContext(this.shell.store, session, request, retrieve, maxBytes);
-      const rendered = renderContext(context, { format, summaryRole, roles, provider, toolFiles });
+      const rendered = renderContext(context, {
+        format,
+        summaryRole,
+        roles,
+        provider,
+        toolFiles,
+        cacheControl,
+        isQueried,
+      });
       if (bytes <= MEASURED_CONTEXT_BYTES || maxBytes <= MEASURED_CONTEXT_BYTES) return rendered;
       if (jsonBytes(rendered) <= MAX_CONTEXT_BYTES) return rendered;
     }

@@ -30,7 +30,8 @@ const answer = {
   headers: { ETag: "Names these bytes: send it back as If-None-Match" },
 } satisfies AnswerSpec;
 
-const { maxTokens, format, tokenizer, atSeq, summaryRole, roles, provider, toolFiles } = contextRequestSchema.shape;
+const { maxTokens, format, tokenizer, atSeq, summaryRole, roles, provider, toolFiles, cacheControl } =
+  contextRequestSchema.shape;
 
 const read = defineRoute({
   method: "get",
@@ -51,6 +52,7 @@ const read = defineRoute({
       roles,
       provider,
       toolFiles,
+      cacheControl,
     }),
   }),
   answers: { 200: answer },

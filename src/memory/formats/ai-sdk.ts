@@ -16,7 +16,7 @@ import { attributeParts, attributeText } from "./attribution.ts";
 import type { ToolFiles } from "./audience.ts";
 import { fileNote, readFile } from "./files.ts";
 import { createIdNamer } from "./tool-parts.ts";
-import type { AnsweredCall, AssistantTurn, PartOf, Turn } from "./turns.ts";
+import type { AnsweredCall, AssistantTurn, OnTurn, PartOf, Turn } from "./turns.ts";
 
 /** An answered call under an id that no other has. */
 interface OwnCall extends AnsweredCall {
@@ -33,11 +33,13 @@ export function toAiSdk(
   turns: readonly Turn[],
   summary: string | null,
   toolFiles: ToolFiles,
+  onTurn: OnTurn,
 ): Omit<AiSdkContext, "meta"> {
   const nameId = createIdNamer({ maxIdLength: Number.POSITIVE_INFINITY, foreignInId: null });
   const system = summary === null ? [] : [summary];
   const messages: AiSdkMessage[] = [];
-  for (const turn of turns) {
+  for (const [index, turn] of turns.entries()) {
+    onTurn(index, messages.length);
     if (turn.role === "user") {
       const content = attributeParts(turn.author, turn.parts).map(toUserPart);
       messages.push({ role: "user", content: asPlainText(content) ?? content });

@@ -3,6 +3,7 @@ import type {
   AnthropicContext,
   AnthropicMessage,
   AnthropicUserBlock,
+  CacheTtl,
 } from "../../contracts/context.ts";
 import { searchBlocks, thinkingBlock, toResultBlock, toSaidBlock } from "./anthropic-blocks.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
@@ -10,7 +11,7 @@ import type { ToolFiles } from "./audience.ts";
 import { NOTHING_SAID } from "./merged-turns.ts";
 import type { Opening } from "./opening.ts";
 import { type CallLimits, createCallNamer, inputObject, type NamedCall } from "./tool-parts.ts";
-import type { AssistantTurn, Spoken, Turn } from "./turns.ts";
+import type { AssistantTurn, OnTurn, Spoken, Turn } from "./turns.ts";
 
 /** Its refusal of an id says "String should match pattern '^[a-zA-Z0-9_-]+$'". */
 const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: /[^a-zA-Z0-9_-]/, maxNameLength: 128 };
@@ -29,6 +30,7 @@ export function toAnthropic(
   turns: readonly Turn[],
   { summary, summaryRole }: Opening,
   toolFiles: ToolFiles,
+  onTurn: OnTurn,
 ): Omit<AnthropicContext, "meta"> {
   const nameCalls = createCallNamer(CALL_LIMITS);
   const system: string[] = [];
@@ -37,7 +39,8 @@ export function toAnthropic(
     if (summaryRole === "system") system.push(summary);
     else sayAsUser(messages, [{ type: "text", text: summary }]);
   }
-  for (const turn of turns) {
+  for (const [index, turn] of turns.entries()) {
+    onTurn(index, messages.length);
     if (turn.role === "user") sayAsUser(messages, attributeParts(turn.author, turn.parts).map(toSaidBlock));
     else if (turn.role === "assistant") {
       const calls = nameCalls(turn);
@@ -111,6 +114,29 @@ function spokenBlocks(turn: AssistantTurn): AnthropicAssistantBlock[] {
   }
   flush();
   return blocks;
+}
+
+/**
+ * Marks the end of what Anthropic is to keep. Thinking takes no mark: what stands before it does.
+ * @param last the last message to keep
+ */
+export function markCached(last: AnthropicMessage | undefined, ttl: CacheTtl): void {
+  const index = last?.content.findLastIndex((block) => CACHED_BLOCKS.some((type) => type === block.type)) ?? -1;
+  if (last === undefined || index === -1) return;
+  const mark = { cache_control: { type: "ephemeral" as const, ttl } };
+  if (last.role === "user") last.content[index] = { ...at(last.content, index), ...mark };
+  else {
+    const block = at(last.content, index);
+    if (block.type === "text" || block.type === "tool_use") last.content[index] = { ...block, ...mark };
+  }
+}
+
+const CACHED_BLOCKS = ["text", "image", "document", "tool_use", "tool_result"] as const;
+
+function at<T>(list: readonly T[], index: number): T {
+  const item = list[index];
+  if (item === undefined) throw new Error(`nothing stands at ${index}`);
+  return item;
 }
 
 /** It refuses an answer to go on with that ends with white space. */

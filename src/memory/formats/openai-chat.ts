@@ -2,7 +2,7 @@ import type { OpenaiChatMessage } from "../../contracts/context.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./files.ts";
 import { type CallLimits, createCallNamer, inputObject, type NamedCall, resultText } from "./tool-parts.ts";
-import type { PartOf, Turn, UserTurn } from "./turns.ts";
+import type { OnTurn, PartOf, Turn, UserTurn } from "./turns.ts";
 
 /** OpenAI takes names of this form alone. */
 const AUTHOR_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
@@ -12,11 +12,15 @@ const CALL_LIMITS: CallLimits = { maxIdLength: 40, foreignInId: null, maxNameLen
 
 type UserPart = Exclude<Extract<OpenaiChatMessage, { role: "user" }>["content"], string>[number];
 
-/** Messages for OpenAI's Chat Completions and the many servers that speak it. Reasoning is left out: it has no place there. */
-export function toOpenaiChat(turns: readonly Turn[]): OpenaiChatMessage[] {
+/**
+ * Messages for OpenAI's Chat Completions and the many servers that speak it. Reasoning is left out: it has no place there.
+ * @param onTurn is told how many messages there are before each turn
+ */
+export function toOpenaiChat(turns: readonly Turn[], onTurn: OnTurn): OpenaiChatMessage[] {
   const nameCalls = createCallNamer(CALL_LIMITS);
   const messages: OpenaiChatMessage[] = [];
-  for (const turn of turns) {
+  for (const [index, turn] of turns.entries()) {
+    onTurn(index, messages.length);
     const isNamed = turn.author !== undefined && AUTHOR_NAME.test(turn.author);
     const name = isNamed && turn.author !== undefined ? { name: turn.author } : {};
     const prefix = isNamed ? undefined : turn.author;

@@ -4,7 +4,7 @@ import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import type { Audience, ToolFiles } from "./audience.ts";
 import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./files.ts";
 import { type CallLimits, createCallNamer, inputObject, resultText } from "./tool-parts.ts";
-import type { AssistantTurn, PartOf, Spoken, Turn, UserTurn } from "./turns.ts";
+import type { AssistantTurn, OnTurn, PartOf, Spoken, Turn, UserTurn } from "./turns.ts";
 
 /** As its refusals state them: "maximum length 64". */
 const CALL_LIMITS: CallLimits = { maxIdLength: 64, foreignInId: null, maxNameLength: 64 };
@@ -20,10 +20,11 @@ export const RESPONSES_AUDIENCE: Audience = {
 };
 
 /** Input items for OpenAI's Responses. An assistant's message is plain text: as a list it would need the id that OpenAI gave it. */
-export function toOpenaiResponses(turns: readonly Turn[], toolFiles: ToolFiles): OpenaiResponsesItem[] {
+export function toOpenaiResponses(turns: readonly Turn[], toolFiles: ToolFiles, onTurn: OnTurn): OpenaiResponsesItem[] {
   const nameCalls = createCallNamer(CALL_LIMITS);
   const input: OpenaiResponsesItem[] = [];
-  for (const turn of turns) {
+  for (const [index, turn] of turns.entries()) {
+    onTurn(index, input.length);
     if (turn.role === "assistant") {
       input.push(...spokenItems(turn));
       const calls = nameCalls(turn);

@@ -37,6 +37,9 @@ export type Turn = {
       readonly calls: readonly AnsweredCall[];
     }
 );
+/** Told as a format comes to a turn: the place of that among the turns, and how many messages it has made before. */
+export type OnTurn = (index: number, messages: number) => void;
+
 export type AssistantTurn = Extract<Turn, { role: "assistant" }>;
 export type UserTurn = Extract<Turn, { role: "user" }>;
 

@@ -1,0 +1,181 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  type Context,
+  type ContextFormat,
+  contextFormatSchema,
+  type RenderedContext,
+} from "../../src/contracts/context.ts";
+import { assembleContext } from "../../src/memory/context.ts";
+import { renderContext, type RenderOptions } from "../../src/memory/formats.ts";
+import { NO_RESULT } from "../../src/memory/formats/turns.ts";
+import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
+import { agentChat, logOf, type SaidMessage } from "../support/agent-chats.ts";
+import { inputOf } from "../support/context-arbitraries.ts";
+
+const SUMMARY: Context["summary"] = {
+  version: 1,
+  throughSeq: 2,
+  items: [{ id: "1.1", kind: "fact", text: "Ada sails", sourceSeqs: [1], status: "current" }],
+  tokens: 20,
+  summarizer: "model",
+  degraded: false,
+  droppedItems: 0,
+  createdAt: "2026-11-29T10:00:00.000Z",
+};
+
+/** What a prompt has before its messages, and the messages. */
+function partsOf(rendered: RenderedContext): { system: string | null; messages: unknown[] } {
+  if ("text" in rendered) return { system: null, messages: [rendered.text] };
+  if ("input" in rendered) return { system: rendered.instructions ?? null, messages: rendered.input };
+  return { system: "system" in rendered ? (rendered.system ?? null) : null, messages: rendered.messages };
+}
+
+/** The first messages of a prompt, as JSON. In `text`, the first characters. */
+function firstOf(rendered: RenderedContext, count: number): string[] {
+  const { messages } = partsOf(rendered);
+  const first = "text" in rendered ? [rendered.text.slice(0, count)] : messages.slice(0, count);
+  return first.map((message) => JSON.stringify(message));
+}
+
+function prefixOf(rendered: RenderedContext) {
+  const { stableThrough = -1, stableMessages = -1, stableHash = "" } = "meta" in rendered ? rendered.meta : rendered;
+  return { stableThrough, stableMessages, stableHash };
+}
+
+const isLate = (said: SaidMessage): boolean =>
+  Array.isArray(said.content) && said.content.some(({ type }) => type === "tool-result");
+
+function rendered(
+  messages: readonly SaidMessage[],
+  summary: Context["summary"],
+  found: readonly RetrievedMessage[] | null,
+  options: RenderOptions<ContextFormat>,
+): RenderedContext {
+  const covered = messages.length >= 2 ? summary : null;
+  const context = assembleContext({
+    ...inputOf({ log: logOf(messages), summary: covered }, 1_000_000, found),
+    sendsToolFiles: true,
+  });
+  return renderContext(context, { ...options, isQueried: found !== null });
+}
+
+const options = fc.record({
+  format: fc.constantFrom(...contextFormatSchema.options),
+  summaryRole: fc.constantFrom("user" as const, "system" as const),
+  roles: fc.constantFrom("as-said" as const, "merged" as const, "strict" as const, undefined),
+});
+const found: RetrievedMessage = {
+  message: { id: "m1", seq: 1, role: "user", content: "long ago", createdAt: "2026-01-01T00:00:00.000Z", tokens: 3 },
+  score: 1,
+  why: "test",
+};
+
+describe("the prefix of a prompt", () => {
+  it("is the same to the byte in the next one, in every format, with and without a query", () => {
+    fc.assert(
+      fc.property(
+        agentChat,
+        options,
+        fc.constantFrom(null, SUMMARY),
+        fc.constantFrom(null, [found]),
+        ({ messages }, how, summary, retrieved) => {
+          let before: RenderedContext | null = null;
+          for (let count = 3; count <= messages.length; count += 1) {
+            const next = rendered(
+              messages.slice(0, count),
+              summary,
+              count % 2 === 0 ? retrieved : retrieved && [],
+              how,
+            );
+            const said = messages[count - 1];
+            const { stableThrough } = prefixOf(next);
+            expect(stableThrough).toBeLessThan(count);
+            if (before !== null && said !== undefined) {
+              const promised = prefixOf(before);
+              const prefix = firstOf(before, promised.stableMessages);
+              const isOpen = prefix.some((text) => text.includes(NO_RESULT) || text.includes("input-available"));
+              const changesPast = said.role === "system" || said.role === "developer" || (isLate(said) && isOpen);
+              if (!changesPast) {
+                expect(firstOf(next, promised.stableMessages)).toEqual(prefix);
+                expect(partsOf(next).system).toBe(partsOf(before).system);
+              }
+            }
+            before = next;
+          }
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it("reaches through all but the newest turn of a plain chat", () => {
+    const chat: SaidMessage[] = ["a", "b", "c", "d", "e"].map((content, index) => ({
+      role: index % 2 === 0 ? "user" : "assistant",
+      content,
+    }));
+    for (const format of contextFormatSchema.options) {
+      const prompt = rendered(chat, null, null, { format, summaryRole: "user" });
+      expect(prefixOf(prompt), format).toMatchObject({ stableThrough: 4 });
+      if (format !== "text") expect(prefixOf(prompt), format).toMatchObject({ stableMessages: 4 });
+    }
+  });
+
+  it("reaches into an agent's steps, as far as they are answered", () => {
+    const call = (toolCallId: string): SaidMessage => ({
+      role: "assistant",
+      content: [{ type: "tool-call", toolCallId, toolName: "find", input: {} }],
+    });
+    const result = (toolCallId: string): SaidMessage => ({
+      role: "tool",
+      content: [{ type: "tool-result", toolCallId, toolName: "find", output: "x" }],
+    });
+    const chat: SaidMessage[] = [{ role: "user", content: "go" }, call("1"), result("1"), call("2")];
+    const through = (format: ContextFormat) =>
+      prefixOf(rendered(chat, null, null, { format, summaryRole: "user" })).stableThrough;
+    expect(
+      ["openai-chat", "openai-responses", "anthropic", "ai-sdk"].map((format) =>
+        through(contextFormatSchema.parse(format)),
+      ),
+    ).toEqual([2, 2, 2, 2]);
+  });
+
+  it("has the hash that anybody can make of it", () => {
+    const chat: SaidMessage[] = [
+      { role: "system", content: "be brief" },
+      { role: "user", content: "a" },
+      { role: "assistant", content: "b" },
+      { role: "user", content: "c" },
+    ];
+    for (const format of ["openai-chat", "openai-responses", "anthropic", "ai-sdk"] as const) {
+      const prompt = rendered(chat, null, null, { format, summaryRole: "system" });
+      const { stableMessages, stableHash } = prefixOf(prompt);
+      const lines = [JSON.stringify(partsOf(prompt).system), ...firstOf(prompt, stableMessages)];
+      expect(stableHash, format).toBe(createHash("sha256").update(lines.join("\n")).digest("hex"));
+      expect(stableMessages, format).toBeGreaterThanOrEqual(2);
+    }
+  });
+
+  it("ends with a mark for Anthropic's cache, if that is asked for, and never within thinking", () => {
+    const chat: SaidMessage[] = ["a", "b", "c"].map((content, index) => ({
+      role: index % 2 === 0 ? "user" : "assistant",
+      content,
+    }));
+    const prompt = (cacheControl?: "5m" | "1h") =>
+      renderContext(assembleContext(inputOf({ log: logOf(chat), summary: null }, 4_000)), {
+        format: "anthropic",
+        summaryRole: "user",
+        cacheControl,
+      });
+    expect(JSON.stringify(prompt())).not.toContain("cache_control");
+    const { messages, meta } = prompt("1h");
+    expect(messages[meta.stableMessages - 1]?.content.at(-1)).toEqual({
+      type: "text",
+      text: "b",
+      cache_control: { type: "ephemeral", ttl: "1h" },
+    });
+    expect(JSON.stringify(messages).split("cache_control")).toHaveLength(2);
+    expect(meta.stableHash).toBe(prompt().meta.stableHash);
+  });
+});
