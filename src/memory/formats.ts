@@ -10,6 +10,7 @@ import { instructionsOf, RESPONSES_AUDIENCE, toOpenaiResponses } from "./formats
 import { type Opening, openedTurns } from "./formats/opening.ts";
 import {
   type Asked,
+  type Digest,
   hashedPrefix,
   type Prefix,
   stableBeforeQuestion,
@@ -34,6 +35,8 @@ export interface RenderOptions<F extends ContextFormat> {
   readonly cacheControl?: CacheTtl | undefined;
   /** Older messages were looked for, whatever was found. */
   readonly isQueried?: boolean;
+  /** Makes the hash of the stable prefix; without it that is empty. */
+  readonly digest?: Digest;
 }
 
 /** What a renderer works on. */
@@ -42,6 +45,7 @@ interface Rendering extends Opening, Asked {
   readonly provider: string | undefined;
   readonly toolFiles: ToolFiles;
   readonly cacheControl: CacheTtl | undefined;
+  readonly digest: Digest;
 }
 
 type Renderers = {
@@ -53,19 +57,24 @@ const renderers: Renderers = {
     const through = stableBeforeQuestion(rendering);
     const { context } = rendering;
     const prefix = context.messages.filter(({ seq }) => seq <= through);
-    return { ...context, ...hashedPrefix(through, rendering.summary ?? undefined, prefix) };
+    return { ...context, ...hashedPrefix(through, rendering.summary ?? undefined, prefix, rendering.digest) };
   },
   "openai-chat": (rendering) => {
     const { turns, ...counted } = opened(rendering, NOBODY, "merged");
     const messages = toOpenaiChat(turns, counted.onTurn);
-    const prefix = hashedPrefix(counted.through, undefined, messages.slice(0, counted.messages()));
+    const prefix = hashedPrefix(counted.through, undefined, messages.slice(0, counted.messages()), rendering.digest);
     return { messages, meta: metaOf(rendering, prefix) };
   },
   "openai-responses": (rendering) => {
     const { turns, ...counted } = opened(spokenSummary(rendering), RESPONSES_AUDIENCE, "as-said");
     const system = instructionsOf(systemSummary(rendering));
     const input = toOpenaiResponses(turns, rendering.toolFiles, counted.onTurn);
-    const prefix = hashedPrefix(counted.through, system.instructions, input.slice(0, counted.messages()));
+    const prefix = hashedPrefix(
+      counted.through,
+      system.instructions,
+      input.slice(0, counted.messages()),
+      rendering.digest,
+    );
     return { ...system, input, meta: metaOf(rendering, prefix) };
   },
   anthropic: (rendering) => {
@@ -73,7 +82,7 @@ const renderers: Renderers = {
     const counted = countThrough(turns, stableThrough(turns, rendering), true);
     const prompt = toAnthropic(turns, rendering, rendering.toolFiles, counted.onTurn);
     const stable = prompt.messages.slice(0, counted.messages());
-    const prefix = hashedPrefix(counted.through, prompt.system, stable);
+    const prefix = hashedPrefix(counted.through, prompt.system, stable, rendering.digest);
     const { cacheControl } = rendering;
     if (cacheControl !== undefined) markCached(stable.at(-1), cacheControl);
     return { ...prompt, meta: metaOf(rendering, prefix) };
@@ -81,7 +90,12 @@ const renderers: Renderers = {
   "ai-sdk": (rendering) => {
     const { turns, ...counted } = opened(spokenSummary(rendering), aiSdkAudience(rendering.provider), "as-said");
     const prompt = toAiSdk(turns, systemSummary(rendering), rendering.toolFiles, counted.onTurn);
-    const prefix = hashedPrefix(counted.through, prompt.system, prompt.messages.slice(0, counted.messages()));
+    const prefix = hashedPrefix(
+      counted.through,
+      prompt.system,
+      prompt.messages.slice(0, counted.messages()),
+      rendering.digest,
+    );
     return { ...prompt, meta: metaOf(rendering, prefix) };
   },
   ui: (rendering) => {
@@ -90,7 +104,7 @@ const renderers: Renderers = {
     const messages = toUi(listed, rendering);
     const later = new Set(listed.filter(({ seq, id }) => seq > through || id === RETRIEVED_ID).map(({ id }) => id));
     const end = messages.findIndex(({ id }) => later.has(id));
-    const prefix = hashedPrefix(through, undefined, end === -1 ? messages : messages.slice(0, end));
+    const prefix = hashedPrefix(through, undefined, end === -1 ? messages : messages.slice(0, end), rendering.digest);
     return { messages, meta: metaOf(rendering, prefix) };
   },
   text: (rendering) => {
@@ -99,7 +113,7 @@ const renderers: Renderers = {
       rendering.context.messages.filter(({ seq }) => seq <= through),
       rendering,
     );
-    const prefix = { ...hashedPrefix(through, undefined, [stable]), stableMessages: stable.length };
+    const prefix = { ...hashedPrefix(through, undefined, [stable], rendering.digest), stableMessages: stable.length };
     return { text: toText(prompted(rendering.context), rendering), meta: metaOf(rendering, prefix) };
   },
 };
@@ -166,7 +180,16 @@ const RETRIEVED = { id: RETRIEVED_ID, role: "user", tokens: 0 } as const;
 /** A context in the form that a caller's model API takes: summary first, then the messages. */
 export function renderContext<F extends ContextFormat>(
   context: Context,
-  { format, summaryRole, roles, provider, toolFiles = "named", cacheControl, isQueried = false }: RenderOptions<F>,
+  {
+    format,
+    summaryRole,
+    roles,
+    provider,
+    toolFiles = "named",
+    cacheControl,
+    isQueried = false,
+    digest = () => "",
+  }: RenderOptions<F>,
 ): ContextIn<F> {
   return renderers[format]({
     context,
@@ -177,6 +200,7 @@ export function renderContext<F extends ContextFormat>(
     toolFiles,
     cacheControl,
     isQueried,
+    digest,
   });
 }
 

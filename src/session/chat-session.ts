@@ -22,6 +22,7 @@ import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
 import { beginningFault } from "./beginning.ts";
 import { oweCarrying } from "./carrying.ts";
+import { digestOf } from "./digest.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
@@ -473,6 +474,7 @@ export class ChatSession extends LiveSession {
         toolFiles,
         cacheControl,
         isQueried,
+        digest: digestOf,
       });
       if (bytes <= MEASURED_CONTEXT_BYTES || maxBytes <= MEASURED_CONTEXT_BYTES) return rendered;
       if (jsonBytes(rendered) <= MAX_CONTEXT_BYTES) return rendered;

@@ -226,6 +226,13 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     tests: ["unit/cut"],
   },
   {
+    name: "a prefix holds the question behind which a query puts older messages",
+    file: "src/memory/formats/prefix.ts",
+    replace: "isQueried || retrieved.length > 0 ? ends",
+    by: "false ? ends",
+    tests: ["unit/prefix"],
+  },
+  {
     name: "a summary waits for its threshold though a context leaves messages out",
     file: "src/memory/cut.ts",
     replace: "settings.summarizeAfterTokens <= room",

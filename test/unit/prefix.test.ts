@@ -11,6 +11,7 @@ import { assembleContext } from "../../src/memory/context.ts";
 import { renderContext, type RenderOptions } from "../../src/memory/formats.ts";
 import { NO_RESULT } from "../../src/memory/formats/turns.ts";
 import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
+import { digestOf } from "../../src/session/digest.ts";
 import { agentChat, logOf, type SaidMessage } from "../support/agent-chats.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 
@@ -26,21 +27,21 @@ const SUMMARY: Context["summary"] = {
 };
 
 /** What a prompt has before its messages, and the messages. */
-function partsOf(rendered: RenderedContext): { system: string | null; messages: unknown[] } {
-  if ("text" in rendered) return { system: null, messages: [rendered.text] };
-  if ("input" in rendered) return { system: rendered.instructions ?? null, messages: rendered.input };
-  return { system: "system" in rendered ? (rendered.system ?? null) : null, messages: rendered.messages };
+function partsOf(prompt: RenderedContext): { system: string | null; messages: unknown[] } {
+  if ("text" in prompt) return { system: null, messages: [prompt.text] };
+  if ("input" in prompt) return { system: prompt.instructions ?? null, messages: prompt.input };
+  return { system: "system" in prompt ? (prompt.system ?? null) : null, messages: prompt.messages };
 }
 
 /** The first messages of a prompt, as JSON. In `text`, the first characters. */
-function firstOf(rendered: RenderedContext, count: number): string[] {
-  const { messages } = partsOf(rendered);
-  const first = "text" in rendered ? [rendered.text.slice(0, count)] : messages.slice(0, count);
+function firstOf(prompt: RenderedContext, count: number): string[] {
+  const { messages } = partsOf(prompt);
+  const first = "text" in prompt ? [prompt.text.slice(0, count)] : messages.slice(0, count);
   return first.map((message) => JSON.stringify(message));
 }
 
-function prefixOf(rendered: RenderedContext) {
-  const { stableThrough = -1, stableMessages = -1, stableHash = "" } = "meta" in rendered ? rendered.meta : rendered;
+function prefixOf(prompt: RenderedContext) {
+  const { stableThrough = -1, stableMessages = -1, stableHash = "" } = "meta" in prompt ? prompt.meta : prompt;
   return { stableThrough, stableMessages, stableHash };
 }
 
@@ -50,15 +51,15 @@ const isLate = (said: SaidMessage): boolean =>
 function rendered(
   messages: readonly SaidMessage[],
   summary: Context["summary"],
-  found: readonly RetrievedMessage[] | null,
-  options: RenderOptions<ContextFormat>,
+  retrieved: readonly RetrievedMessage[] | null,
+  how: RenderOptions<ContextFormat>,
 ): RenderedContext {
   const covered = messages.length >= 2 ? summary : null;
   const context = assembleContext({
-    ...inputOf({ log: logOf(messages), summary: covered }, 1_000_000, found),
+    ...inputOf({ log: logOf(messages), summary: covered }, 1_000_000, retrieved),
     sendsToolFiles: true,
   });
-  return renderContext(context, { ...options, isQueried: found !== null });
+  return renderContext(context, { ...how, isQueried: retrieved !== null, digest: digestOf });
 }
 
 const options = fc.record({
@@ -167,6 +168,7 @@ describe("the prefix of a prompt", () => {
         format: "anthropic",
         summaryRole: "user",
         cacheControl,
+        digest: digestOf,
       });
     expect(JSON.stringify(prompt())).not.toContain("cache_control");
     const { messages, meta } = prompt("1h");

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { Context } from "../../contracts/context.ts";
 import type { Seq } from "../../contracts/message.ts";
 import { messageText } from "../message-text.ts";
@@ -100,9 +99,21 @@ export function turnsThrough(arranged: readonly Turn[], seq: Seq): number {
   return after === -1 ? arranged.length : after;
 }
 
+/** Makes a hash of lines. */
+export type Digest = (lines: Iterable<string>) => string;
+
 /** @param system text that stands outside of the messages */
-export function hashedPrefix(through: Seq, system: string | undefined, messages: readonly unknown[]): Prefix {
-  const hash = createHash("sha256").update(JSON.stringify(system ?? null));
-  for (const message of messages) hash.update("\n").update(JSON.stringify(message));
-  return { stableThrough: through, stableMessages: messages.length, stableHash: hash.digest("hex") };
+export function hashedPrefix(
+  through: Seq,
+  system: string | undefined,
+  messages: readonly unknown[],
+  digest: Digest,
+): Prefix {
+  return { stableThrough: through, stableMessages: messages.length, stableHash: digest(linesOf(system, messages)) };
+}
+
+/** One after the other: a prompt of files is large. */
+function* linesOf(system: string | undefined, messages: readonly unknown[]): Generator<string> {
+  yield JSON.stringify(system ?? null);
+  for (const message of messages) yield JSON.stringify(message);
 }
