@@ -1,9 +1,10 @@
-import { MAX_SUMMARY_BYTES } from "../contracts/limits.ts";
+import { MAX_ITEM_TEXT_LENGTH, MAX_SUMMARY_BYTES } from "../contracts/limits.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { ProposedItem } from "../contracts/summarizer.ts";
 import type { Item, ItemKind, ItemStatus, KeptItem } from "../contracts/summary.ts";
 import { jsonBytes } from "../contracts/text.ts";
 import { guardLine, SUMMARY_TAG } from "./guarded-text.ts";
+import { withDay } from "./relative-days.ts";
 import { Evidence } from "./support.ts";
 import { estimateTokens } from "./tokens.ts";
 
@@ -59,6 +60,7 @@ function sameText(text: string): string {
  * @param proposed its answer
  * @param textOf the text of a message at or below the new `throughSeq`; null if there is none, or it may not be cited
  * @param nextId makes the id of a new item
+ * @param dayOf the day on which a message was said
  */
 export function mergeItems(
   previous: readonly KeptItem[],
@@ -66,6 +68,7 @@ export function mergeItems(
   textOf: (seq: Seq) => string | null,
   maxTokens: TokenCount,
   nextId: () => string,
+  dayOf: (seq: Seq) => string | null = () => null,
 ): Merge {
   const known = new Map(previous.map((item) => [item.id, item]));
   const taken = new Set<string>();
@@ -89,7 +92,7 @@ export function mergeItems(
     const item: KeptItem = {
       id: before?.id ?? nextId(),
       kind: proposal.kind,
-      text: proposal.text,
+      text: isCarried ? proposal.text : datedText(proposal.text, sourceSeqs, textOf, dayOf),
       sourceSeqs,
       ...(isCarried ? sourceOf(before) : {}),
       status: proposal.status,
@@ -105,6 +108,22 @@ export function mergeItems(
     items: sound.flatMap(({ item }) => (kept.has(item) ? [item] : [])),
     dropped: [...dropped, ...sound.flatMap(({ item, proposal }) => (kept.has(item) ? [] : [proposal]))],
   };
+}
+
+/** With the day on which the message was said that speaks of another day by it, if the item does: "tomorrow" means nothing on the next. */
+function datedText(
+  text: string,
+  sourceSeqs: readonly Seq[],
+  textOf: (seq: Seq) => string | null,
+  dayOf: (seq: Seq) => string | null,
+): string {
+  const dated = withDay(text, (words) => {
+    const spoken = words.toLowerCase();
+    const source = sourceSeqs.findLast((seq) => textOf(seq)?.normalize("NFC").toLowerCase().includes(spoken) === true);
+    const seq = source ?? sourceSeqs.at(-1);
+    return seq === undefined ? null : dayOf(seq);
+  });
+  return dated.length <= MAX_ITEM_TEXT_LENGTH ? dated : text;
 }
 
 /** What a chat can least do without comes first. */

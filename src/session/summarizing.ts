@@ -219,6 +219,10 @@ export function saveAnswer(
     },
     settingsOf(session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
+    (seq) => {
+      const row = store.messages.bySeq(seq);
+      return row === null ? null : isoDay(row.occurredAt ?? row.createdAt);
+    },
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
   if (job.taintedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
@@ -285,8 +289,12 @@ const LONG_DATE = new Intl.DateTimeFormat("en-GB", { dateStyle: "long", timeZone
 
 /** A day as it may be written: "2026-11-22", "22 November 2026". */
 function dayOf(ms: number): string {
-  const day = new Date(ms);
-  return `${day.toISOString().slice(0, 10)} ${LONG_DATE.format(day)}`;
+  return `${isoDay(ms)} ${LONG_DATE.format(new Date(ms))}`;
+}
+
+/** In UTC: a message keeps the moment at which it was said, and not the offset. */
+function isoDay(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** Ids for the new items of a version, after those that its draft has. */
