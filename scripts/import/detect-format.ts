@@ -3,7 +3,7 @@ import { open } from "node:fs/promises";
 import { TRANSFER_FORMAT } from "../../src/contracts/transfer.ts";
 import { isRecord } from "./entry.ts";
 
-export const FORMATS = ["exported", "threadkeep", "openai", "chatgpt", "qmsum", "locomo"] as const;
+export const FORMATS = ["exported", "threadkeep", "openai", "chatgpt", "claude", "qmsum", "locomo"] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** How a file is laid out: a value a line, or one JSON document that has to be read whole. */
@@ -53,6 +53,7 @@ export function formatOf(value: unknown): Format | null {
   if (Array.isArray(value["meeting_transcripts"])) return "qmsum";
   if (Array.isArray(value["messages"])) return "openai";
   if (isRecord(value["mapping"])) return "chatgpt";
+  if (Array.isArray(value["chat_messages"])) return "claude";
   if (isRecord(value["conversation"])) return "locomo";
   if (value["type"] === "session" && value["format"] === TRANSFER_FORMAT) return "exported";
   if (value["type"] === "session" || value["type"] === "message") return "threadkeep";
@@ -62,7 +63,7 @@ export function formatOf(value: unknown): Format | null {
 
 /** For documents whose first value is longer than what was read: the first telling key decides. */
 function formatByKeys(head: string): Format | null {
-  const found = /"(meeting_transcripts|messages|mapping|conversation|role)"\s*:/.exec(head)?.[1];
+  const found = /"(meeting_transcripts|messages|chat_messages|mapping|conversation|role)"\s*:/.exec(head)?.[1];
   switch (found) {
     case "meeting_transcripts":
       return "qmsum";
@@ -70,6 +71,8 @@ function formatByKeys(head: string): Format | null {
       return "openai";
     case "mapping":
       return "chatgpt";
+    case "chat_messages":
+      return "claude";
     case "conversation":
       return "locomo";
     case "role":

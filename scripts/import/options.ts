@@ -23,7 +23,8 @@ Formats, told by content:
               a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it.
               Of an exported session, with --format threadkeep, the messages alone
   openai      JSON Lines, a conversation a line: {"messages": […]}; tool calls, images and files become parts
-  chatgpt     conversations.json of a ChatGPT export; the branch that was last seen
+  chatgpt     conversations.json of a ChatGPT export; the branch that was last seen, without custom instructions and memory
+  claude      conversations.json of a claude.ai export; the branch that was last seen, attachments by their text
   qmsum       JSON Lines, a meeting a line: {"meeting_transcripts": [{"speaker", "content"}]}
   locomo      a JSON array of long chats; dates (read as UTC) and picture captions are kept
 Everyone in qmsum and locomo speaks as "user" with their name as author: nobody there is the assistant.

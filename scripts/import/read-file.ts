@@ -6,6 +6,7 @@ import { isRecord, within } from "./entry.ts";
 import type { Entry, Place } from "./entry.ts";
 import { parseJson, readLines } from "./lines.ts";
 import { readChatgpt } from "./readers/chatgpt.ts";
+import { readClaude } from "./readers/claude.ts";
 import { readLocomo } from "./readers/locomo.ts";
 import { readOpenai } from "./readers/openai.ts";
 import { readQmsum } from "./readers/qmsum.ts";
@@ -55,6 +56,8 @@ function createReader(format: Format): ReadValue {
       return readOpenai;
     case "chatgpt":
       return readChatgpt;
+    case "claude":
+      return readClaude;
     case "qmsum":
       return readQmsum;
     case "locomo":

@@ -86,6 +86,8 @@ describe("the format of a file", () => {
     ["chatgpt", true, '[{"title":"x","mapping":{}}]'],
     ["chatgpt", true, '[\n  {\n    "title": "x",\n    "mapping": {}\n  }\n]'],
     ["chatgpt", false, '{"title":"x","mapping":{}}'],
+    ["claude", true, '[{"uuid":"x","name":"x","chat_messages":[]}]'],
+    ["claude", false, '{"uuid":"x","chat_messages":[]}'],
     ["locomo", true, '[{"qa":[],"conversation":{}}]'],
     ["locomo", true, '{\n  "qa": [],\n  "conversation": {}\n}'],
     ["openai", true, '[{"messages":[]}]'],

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseLocomoDate, toIso } from "../../scripts/import/dates.ts";
 import { type Entry, type Place, showPlace, type Turn } from "../../scripts/import/entry.ts";
 import { readChatgpt } from "../../scripts/import/readers/chatgpt.ts";
+import { readClaude } from "../../scripts/import/readers/claude.ts";
 import { readLocomo } from "../../scripts/import/readers/locomo.ts";
 import { readOpenai } from "../../scripts/import/readers/openai.ts";
 import { readQmsum } from "../../scripts/import/readers/qmsum.ts";
@@ -321,8 +322,179 @@ describe("ChatGPT's export", () => {
       "sample.jsonl:3: its tree of messages leads nowhere or in a circle",
     ]);
     for (const current_node of ["gone", "__proto__", "constructor"]) {
-      expect(notes(readChatgpt(conversation([], { current_node }), place), "bad")).toHaveLength(1);
+      const value = conversation([node("q", "root", "user", "Where to?")], { current_node });
+      expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual(["Where to?"]);
+      expect(notes(readChatgpt(value, place), "warning")).toEqual([
+        "sample.jsonl:3: its current_node is not in the file: the newest message that nothing follows stands for it",
+      ]);
     }
+  });
+
+  it("begins where the file begins, if it has no root, and takes no answer that was left for the end", () => {
+    const value = conversation([
+      node("q", "gone", "user", "Which tram?", { create_time: 1 }),
+      node("left", "q", "assistant", "Tram 28.", { create_time: 2 }),
+      node("a", "q", "assistant", "Tram 15.", { create_time: 3 }),
+    ]);
+    expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual(["Which tram?", "Tram 15."]);
+    expect(notes(readChatgpt(value, place), "warning")).toEqual([
+      "sample.jsonl:3: a message before its first one is not in the file",
+    ]);
+  });
+
+  it("leaves out what the person set for all chats, marked as hidden or not", () => {
+    const unsaid = (id: string, parent: string, type: string): [string, unknown] =>
+      node(id, parent, "user", "", {
+        content: { content_type: type, user_profile: "I am Nobody.", model_set_context: "Likes trams." },
+      });
+    const value = conversation([
+      unsaid("i", "root", "user_editable_context"),
+      unsaid("m", "i", "model_editable_context"),
+      node("u", "m", "user", "Hello", { create_time: 1_800_000_000 }),
+    ]);
+    const entries = [...readChatgpt(value, place)];
+    expect(turns(entries).map((turn) => turn.content)).toEqual(["Hello"]);
+    expect(skipped(entries).toSorted()).toEqual(["custom instructions", "empty node", "memory of other chats"]);
+  });
+
+  it("tells what was said to a tool as a call, and its answers as the results, in the order of the calls", () => {
+    const call = (id: string, parent: string, text: string): [string, unknown] =>
+      node(id, parent, "assistant", "", { recipient: "web.run", content: { content_type: "code", text } });
+    const result = (id: string, parent: string, text: string): [string, unknown] =>
+      node(id, parent, "tool", text, { author: { role: "tool", name: "web.run" } });
+    const value = conversation(
+      [
+        call("a", "root", '{"query":"tram 28"}'),
+        call("b", "a", "print(15)"),
+        result("c", "b", "Every ten minutes."),
+        result("d", "c", "Every six."),
+        result("e", "d", "Nobody asked."),
+      ],
+      { current_node: "e" },
+    );
+    expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual([
+      [{ type: "tool-call", toolCallId: "m-a", toolName: "web.run", input: { query: "tram 28" } }],
+      [{ type: "tool-call", toolCallId: "m-b", toolName: "web.run", input: "print(15)" }],
+      [
+        {
+          type: "tool-result",
+          toolCallId: "m-a",
+          toolName: "web.run",
+          output: { type: "text", value: "Every ten minutes." },
+        },
+      ],
+      [{ type: "tool-result", toolCallId: "m-b", toolName: "web.run", output: { type: "text", value: "Every six." } }],
+      "Nobody asked.",
+    ]);
+  });
+
+  it("takes out the marks of citations, and the sound beside its transcript", () => {
+    const spoken = (parts: unknown[]): object => ({ content: { content_type: "multimodal_text", parts } });
+    const sound = { content_type: "real_time_user_audio_video_asset_pointer" };
+    const value = conversation(
+      [
+        node("a", "root", "user", "", spoken([{ content_type: "audio_transcription", text: "When?" }, sound])),
+        node("b", "a", "assistant", "Tram 15\ue200cite\ue202turn0search0\ue201 goes【12†source】."),
+        node("c", "b", "user", "", spoken([{ content_type: "audio_asset_pointer" }])),
+      ],
+      { current_node: "c" },
+    );
+    expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual(["When?", "Tram 15 goes.", "[audio]"]);
+  });
+});
+
+describe("Claude", () => {
+  const ROOT = "00000000-0000-4000-8000-000000000000";
+  const said = (uuid: string, parent: string | undefined, sender: string, text: string, more: object = {}): object => ({
+    uuid,
+    ...(parent === undefined ? {} : { parent_message_uuid: parent }),
+    sender,
+    text,
+    content: text === "" ? [] : [{ type: "text", text }],
+    created_at: "2026-09-01T10:00:00.000000Z",
+    attachments: [],
+    files: [],
+    ...more,
+  });
+  const conversation = (...chat_messages: unknown[]): unknown => ({ uuid: "c-1", name: "Trams", chat_messages });
+
+  it("follows the branch that was last seen, and says how much was left", () => {
+    const value = conversation(
+      said("q", ROOT, "human", "Which tram?"),
+      said("left", "q", "assistant", "Tram 28."),
+      said("a", "q", "assistant", "Tram 15.", { created_at: "2026-09-01T10:01:00.5Z" }),
+    );
+    const entries = [...readClaude(value, place)];
+    expect(turns(entries)).toMatchObject([
+      { id: "q", role: "user", content: "Which tram?", occurredAt: "2026-09-01T10:00:00.000Z" },
+      { id: "a", role: "assistant", content: "Tram 15.", occurredAt: "2026-09-01T10:01:00.500Z" },
+    ]);
+    expect(entries[0]).toMatchObject({
+      kind: "session",
+      session: "c-1",
+      metadata: { source: "claude", title: "Trams" },
+    });
+    expect(skipped(entries)).toEqual(["left branch"]);
+  });
+
+  it("keeps the order of the file where messages have no parents, or those go in a circle", () => {
+    const plain = conversation(said("1", undefined, "human", "a"), said("2", undefined, "assistant", "b"));
+    const circle = conversation(said("1", "2", "human", "a"), said("2", "1", "assistant", "b"));
+    for (const value of [plain, circle]) {
+      expect(turns(readClaude(value, place)).map((turn) => turn.content)).toEqual(["a", "b"]);
+    }
+  });
+
+  it("reads attachments by their text, thoughts, calls and results, and names what it does not know", () => {
+    const value = conversation(
+      said("m1", ROOT, "human", "", {
+        attachments: [{ file_name: "pasted.txt", extracted_content: "Tram 28." }, { file_name: "big.bin" }],
+        files: [{ file_name: "tram.png" }],
+      }),
+      said("m2", "m1", "assistant", "", {
+        content: [
+          { type: "thinking", thinking: "I look." },
+          { type: "tool_use", id: "t1", name: "web_search", input: { query: "tram" } },
+          {
+            type: "tool_result",
+            tool_use_id: "t1",
+            name: "web_search",
+            content: [{ type: "text", text: "Ten." }, { type: "image" }],
+          },
+          { type: "tool_result", tool_use_id: "t2", name: "fetch", is_error: true, content: "gone" },
+          { type: "token_budget" },
+          { type: "from_the_future" },
+          { type: "text", text: "Every ten minutes." },
+        ],
+      }),
+      said("m3", "m2", "human", " "),
+      said("m4", "m3", "somebody", "?"),
+    );
+    const entries = [...readClaude(value, place)];
+    expect(turns(entries).map((turn) => turn.content)).toEqual([
+      [
+        { type: "text", text: "[pasted.txt]\nTram 28." },
+        { type: "text", text: "[big.bin]" },
+        { type: "text", text: "[tram.png]" },
+      ],
+      [
+        { type: "reasoning", text: "I look." },
+        { type: "tool-call", toolCallId: "t1", toolName: "web_search", input: { query: "tram" } },
+        {
+          type: "tool-result",
+          toolCallId: "t1",
+          toolName: "web_search",
+          output: { type: "text", value: "Ten.\n[image]" },
+        },
+        { type: "tool-result", toolCallId: "t2", toolName: "fetch", output: { type: "error-text", value: "gone" } },
+        { type: "text", text: "Every ten minutes." },
+      ],
+    ]);
+    expect(notes(entries, "warning")).toEqual([
+      "sample.jsonl:3 (message m2): content of type from_the_future is left out",
+    ]);
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message m4): has no sender that is human or assistant"]);
+    expect(skipped(entries)).toEqual(["empty turn"]);
   });
 });
 
