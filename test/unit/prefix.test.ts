@@ -107,7 +107,7 @@ describe("the prefix of a prompt", () => {
           }
         },
       ),
-      { numRuns: 100 },
+      { numRuns: Number(process.env["PROMPT_CHATS"] ?? 100) },
     );
   });
 

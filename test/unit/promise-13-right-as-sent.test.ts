@@ -25,8 +25,11 @@ import {
   thinkingFaults,
 } from "../support/prompt-validators.ts";
 
-/** `PROMPT_CHATS=20000 npx vitest run --project unit promise-13` for more. */
-const RUNS = { numRuns: Number(process.env["PROMPT_CHATS"] ?? 100), seed: 20261129 };
+/** More with `npm run fuzz:prompts`. */
+const RUNS = {
+  numRuns: Number(process.env["PROMPT_CHATS"] ?? 60),
+  seed: Number(process.env["PROMPT_SEED"] ?? 20261129),
+};
 
 function contextOf({ messages }: AgentChat, retrieved: Context["retrieved"] = []): Context {
   return {
