@@ -1,6 +1,6 @@
 // npm run fuzz: seeded interleavings of everything that runs at once. `--help` tells the rest.
 import { randomInt } from "node:crypto";
-import { PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
+import { FOUND_LATE, PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
 import { SEED_DEADLINE_MS, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
 import { readJsonFile, writePrivateFile } from "./dev/files.ts";
 import { noneOf, readCommandLine, readNumber, readOutputFile, UsageFault } from "./program/command-line.ts";
@@ -12,7 +12,7 @@ npm run fuzz -- --planted        finds each planted bug, and tells after how man
   --from S      the first seed (1); "fresh": one that chance chooses, and that is told
   --steps N     steps a seed (200)
   --bug NAME    with a bug planted in the code under test, or with --planted that bug alone: ${Object.keys(PLANTED_BUGS).join(", ")}
-  --some N      with --planted: so many of the bugs, as chance chooses
+  --some N      with --planted: so many of the bugs that few seeds find, as chance chooses
   --workers N   threads that run seeds side by side (1)
   --seconds N   stop after so long, however many seeds are left
   --least N     but not before so many seeds are done
@@ -82,7 +82,14 @@ const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, pos
     least: read("least", values.least),
     workers: read("workers", values.workers, 1, MAX_WORKERS),
     progressFile: values.continue === undefined ? null : readOutputFile("--continue", values.continue),
-    planted: planted ? (some === undefined ? bugs : someOf(bugs, read("some", some, 1))) : null,
+    planted: planted
+      ? some === undefined
+        ? bugs
+        : someOf(
+            bugs.filter((name) => !FOUND_LATE.has(name)),
+            read("some", some, 1),
+          )
+      : null,
   };
 });
 

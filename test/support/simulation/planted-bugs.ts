@@ -273,6 +273,9 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
 };
 
+/** Those that take more than some ten seeds: a run that has a minute looks for the others. */
+export const FOUND_LATE: ReadonlySet<string> = new Set<string>([]);
+
 export function patchesOf(variant: string): readonly Patch[] {
   if (variant === SOUND) return TUNING;
   const bug = PLANTED_BUGS[variant];

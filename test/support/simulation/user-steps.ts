@@ -1,7 +1,9 @@
 import { newMessage } from "./chat-content.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { ask, begin, goOn } from "./clients.ts";
+import type { Consumer } from "./consumer.ts";
 import { letProceed, ring, startConsumer } from "./machine-steps.ts";
+import type { QueuedMessage } from "./simulated-queue.ts";
 import { isUser, type Space, type World } from "./world.ts";
 
 /** Users who are to be forgotten. */
@@ -22,10 +24,12 @@ export async function eraseUser(world: World): Promise<string> {
     world.system.eraseUser(by, owner),
   );
   const told = `${tenant}/${owner} → ${describeEnd(call.ended)}`;
-  if (late === null) return told;
-  await eraseAtOnce(world, space);
-  await goOn(world, late);
-  return `${told}; meanwhile ${late.name} → ${describeEnd(late.ended)}`;
+  if (late === null && random.chance(0.3)) return told;
+  const twins = await eraseAtOnce(world, space);
+  if (late !== null) await goOn(world, late);
+  for (const twin of twins) await letProceed(world, twin, MAX_CALLS, 0.3);
+  const meanwhile = late === null ? "" : `; meanwhile ${late.name} → ${describeEnd(late.ended)}`;
+  return `${told}${meanwhile}${twins.length === 0 ? "" : `; ${twins.length} held up, who find it done`}`;
 }
 
 /** Somebody begins a session of the user, and is held up on the way. */
@@ -41,8 +45,9 @@ async function beginLate(world: World, space: Space): Promise<ClientCall | null>
   return call;
 }
 
-/** What an erasure does at once where nothing holds it up. */
-async function eraseAtOnce(world: World, space: Space): Promise<void> {
+/** What an erasure does at once where nothing holds it up. Returns consumers who are at the same work, and are held up. */
+async function eraseAtOnce(world: World, space: Space): Promise<Consumer[]> {
+  const twins: Consumer[] = [];
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     for (const { object } of world.directories().filter((directory) => directory.space === space)) {
       await ring(world, { object, session: null }, false);
@@ -54,7 +59,23 @@ async function eraseAtOnce(world: World, space: Space): Promise<void> {
       .waiting()
       .filter(({ body, dueAt }) => dueAt <= world.now() && body.tenant === space.tenant && body.owner === space.owner);
     const erasures = due.filter(({ body }) => body.kind === "erase" || body.kind === "erase-user");
-    if (erasures.length === 0) return;
-    for (const message of erasures) await letProceed(world, await startConsumer(world, [message]), MAX_CALLS, 0);
+    if (erasures.length === 0) return twins;
+    for (const message of erasures) {
+      if (message.body.kind === "erase-user" && world.random.chance(0.4)) twins.push(await startTwin(world, message));
+      await letProceed(world, await startConsumer(world, [message]), MAX_CALLS, 0);
+    }
   }
+  return twins;
+}
+
+/** A second delivery of the same, which comes as far as some calls. */
+async function startTwin(world: World, message: QueuedMessage): Promise<Consumer> {
+  const before = new Set(world.queues.waiting().map(({ id }) => id));
+  world.queues.duplicate(message);
+  const twin = await startConsumer(
+    world,
+    world.queues.waiting().filter(({ id }) => !before.has(id)),
+  );
+  await letProceed(world, twin, world.random.between(1, 3), 0);
+  return twin;
 }
