@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { patchesOf, PLANTED_BUGS, SOUND } from "../support/simulation/planted-bugs.ts";
+import { FOUND_LATE, patchesOf, PLANTED_BUGS, SOUND } from "../support/simulation/planted-bugs.ts";
 
 const SOURCES = new URL("../../src/", import.meta.url);
 
@@ -10,6 +10,10 @@ describe("what the simulation replaces in the source text", () => {
       const text = readFileSync(new URL(file, SOURCES), "utf8");
       expect(text.split(replace).length - 1, `${file}: ${replace}`).toBe(1);
     }
+  });
+
+  it("is one of the bugs where it is named as found late", () => {
+    expect(Object.keys(PLANTED_BUGS)).toEqual(expect.arrayContaining([...FOUND_LATE]));
   });
 
   it("is as many bugs as the README says", () => {
