@@ -1,6 +1,6 @@
 import { AIMessage, type BaseMessage, HumanMessage, RemoveMessage, ToolMessage } from "@langchain/core/messages";
 import { ChatPromptTemplate, MessagesPlaceholder } from "@langchain/core/prompts";
-import { RunnableWithMessageHistory } from "@langchain/core/runnables";
+import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runnables";
 import { FakeListChatModel } from "@langchain/core/utils/testing";
 import { describe, expect, it } from "vitest";
 import { createClient } from "../../client/src/index.ts";
@@ -44,6 +44,23 @@ describe("the history of LangChain", () => {
       ["ai", "Yes, it is."],
       ["human", "How do I get there?"],
     ]);
+  });
+
+  it("doubles nothing that was said where a summary lands while the model speaks", async () => {
+    const sessionId = newId();
+    const history = historyOf(sessionId);
+    const turns = Array.from({ length: 20 }, (_, index) => `Turn ${index} about tram ${index}.`);
+    await history.addMessages(turns.map((text) => new HumanMessage(text)));
+    const model = RunnableLambda.from(async () => {
+      const { summary } = await client.session(sessionId).summarize({ keepRecentTokens: 100, waitMs: 10_000 });
+      expect(summary).not.toBeNull();
+      return new AIMessage("By train.");
+    });
+    const chat = new RunnableWithMessageHistory({ runnable: model, getMessageHistory: () => history });
+    await chat.invoke([new HumanMessage("How do I get there?")], { configurable: { sessionId } });
+    const log: unknown[] = [];
+    for await (const { content } of client.session(sessionId).messages()) log.push(content);
+    expect(log).toEqual([...turns, "How do I get there?", "By train."]);
   });
 
   it("keeps calls of tools and their results together, and gives none without the other", async () => {

@@ -26,6 +26,8 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   override lc_namespace = ["threadkeep", "langchain"];
   readonly #session: Session;
   readonly #context: HistoryOptions["context"];
+  /** What `getMessages` gave. */
+  readonly #given = new WeakSet<BaseMessage>();
 
   constructor({ client, sessionId, context }: HistoryOptions) {
     super();
@@ -37,7 +39,11 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
     try {
       // In this format every call stands before its result, and none is without: providers refuse a history that has halves.
       const { messages } = await this.#session.context({ roles: "as-said", ...this.#context, format: "openai-chat" });
-      return messages.map((message) => coerceMessageLikeToMessage({ ...message, content: message.content ?? "" }));
+      return messages.map((message) => {
+        const given = coerceMessageLikeToMessage({ ...message, content: message.content ?? "" });
+        this.#given.add(given);
+        return given;
+      });
     } catch (error) {
       // A history that was never written to is empty.
       if (error instanceof ThreadkeepError && error.code === "session_not_found") return [];
@@ -49,8 +55,12 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
     return this.addMessages([message]);
   }
 
+  /**
+   * What came from `getMessages` is passed over. A `RunnableWithMessageHistory` without `historyMessagesKey` finds what is new by counting, and
+   * takes old messages for new ones where a summary has landed since.
+   */
   override async addMessages(messages: BaseMessage[]): Promise<void> {
-    const stored = messages.map(toStored);
+    const stored = messages.filter((message) => !this.#given.has(message)).map(toStored);
     for (let at = 0; at < stored.length; at += MAX_APPEND)
       await this.#session.append(stored.slice(at, at + MAX_APPEND));
   }
