@@ -16,7 +16,11 @@ import { archivedWhole, summarizeAndArchive } from "../support/worker-stored.ts"
 
 const ARCHIVING: SessionSettings = { archiveMessages: true };
 /** Nothing is summarized of its own accord. */
-const QUIET: SessionSettings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
+const QUIET: SessionSettings = {
+  maxTokens: 1_000_000,
+  summarizeAfterTokens: 1_000_000,
+  summarizeAfterIdleSeconds: null,
+};
 const HOUR_MS = 3_600_000;
 
 interface Archived {
