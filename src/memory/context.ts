@@ -88,7 +88,8 @@ function assemble(input: AssemblyInput): Context {
   const { window, pinned, retrieved } = chooseMessages(input, room, throughSeq);
   const isEmpty = window.messages.length === 0 && pinned.messages.length === 0;
   const messagesTokens = window.tokens + pinned.tokens + (isEmpty ? 0 : opening);
-  const summaryAllowance = inSteps(input.maxTokens - messagesTokens - retrieved.tokens, input.maxTokens);
+  const beside = input.maxTokens - messagesTokens - retrieved.tokens;
+  const summaryAllowance = fullSummary <= beside ? beside : inSteps(beside, input.maxTokens);
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
   const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
@@ -196,7 +197,7 @@ function once<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-/** What a summary larger than its half may have of what messages leave: in steps, so that it stays the same while they come in. */
+/** What a summary that does not fit may have of what messages leave, past its half: in steps, so that it stays the same while they come in. */
 function inSteps(allowance: TokenCount, budget: TokenCount): TokenCount {
   const half = Math.floor(budget / 2);
   const step = Math.max(1, Math.floor(budget * SUMMARY_STEP_SHARE));

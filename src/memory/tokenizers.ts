@@ -3,8 +3,8 @@ import type { TokenCount } from "../contracts/message.ts";
 
 /** Budgets by the tokenizer of the model that reads the prompt. All is counted for `o200k`, and what another makes of it is a factor. */
 
-/** Claude counts up to 1.35 times as many tokens. */
-const FACTORS: Readonly<Record<Tokenizer, number>> = { o200k: 1, claude: 1.35 };
+/** How many tokens make a hundred of `o200k`: Claude counts up to 135. Whole numbers, since a fraction is not the same there and back. */
+const PER_HUNDRED: Readonly<Record<Tokenizer, number>> = { o200k: 100, claude: 135 };
 
 /** The tokenizer that a format's provider has. */
 export function tokenizerOf(format: ContextFormat): Tokenizer {
@@ -13,17 +13,17 @@ export function tokenizerOf(format: ContextFormat): Tokenizer {
 
 /** What a budget comes to in tokens of `o200k`: rounding up each of the three counts that it is told by leaves it within the budget. */
 export function plainBudget(maxTokens: TokenCount, tokenizer: Tokenizer): TokenCount {
-  return tokenizer === "o200k" ? maxTokens : Math.floor((maxTokens - 3) / FACTORS[tokenizer]);
+  return tokenizer === "o200k" ? maxTokens : Math.floor(((maxTokens - 3) * 100) / PER_HUNDRED[tokenizer]);
 }
 
 /** The least budget that comes to so many tokens of `o200k`. */
 export function budgetFor(plain: TokenCount, tokenizer: Tokenizer): TokenCount {
-  return tokenizer === "o200k" ? plain : Math.ceil(plain * FACTORS[tokenizer]) + 3;
+  return tokenizer === "o200k" ? plain : countOf(plain, tokenizer) + 3;
 }
 
 /** Tokens of `o200k` as a tokenizer counts them. */
 export function countOf(plain: TokenCount, tokenizer: Tokenizer): TokenCount {
-  return Math.ceil(plain * FACTORS[tokenizer]);
+  return Math.ceil((plain * PER_HUNDRED[tokenizer]) / 100);
 }
 
 /** The counts of a context as its tokenizer has them. */

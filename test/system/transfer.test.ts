@@ -18,7 +18,9 @@ interface State {
 
 async function longChat(): Promise<string> {
   const id = `long-${crypto.randomUUID()}`;
-  await call(service, "POST", "/v1/sessions", { body: { id, settings: { summarizeAfterTokens: 600_000 } } });
+  await call(service, "POST", "/v1/sessions", {
+    body: { id, settings: { maxTokens: 1_000_000, summarizeAfterTokens: 600_000, keepRecentTokens: 4_000 } },
+  });
   for (let from = 1; from <= COUNT; from += 100) {
     const messages = Array.from({ length: 100 }, (_, index) => ({
       id: `m-${from + index}`,

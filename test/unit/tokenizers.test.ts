@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assembleContext } from "../../src/memory/context.ts";
-import { tokenizerOf } from "../../src/memory/tokenizers.ts";
+import { budgetFor, plainBudget, tokenizerOf } from "../../src/memory/tokenizers.ts";
 import { candidatesOf, chat, inputOf } from "../support/context-arbitraries.ts";
 
 describe("a budget in Claude's tokens", () => {
@@ -15,10 +15,17 @@ describe("a budget in Claude's tokens", () => {
         expect(tokens.used).toBeLessThanOrEqual(maxTokens);
         expect(tokens.used).toBe(tokens.summary + tokens.messages + tokens.retrieved);
         const isSame = JSON.stringify(messages) === JSON.stringify(plain.messages);
-        if (isSame) expect(tokens.messages).toBe(Math.ceil(plain.tokens.messages * 1.35));
+        if (isSame) expect(tokens.messages).toBe(Math.ceil((plain.tokens.messages * 135) / 100));
       }),
       { numRuns: 60, seed: 20261129 },
     );
+  });
+
+  it("that is named for so many tokens has room for them, and one less has not", () => {
+    for (let plain = 1; plain <= 20_000; plain += 1) {
+      expect(plainBudget(budgetFor(plain, "claude"), "claude")).toBe(plain);
+      expect(plainBudget(budgetFor(plain, "claude") - 1, "claude")).toBeLessThan(plain);
+    }
   });
 
   it("is that of Anthropic's format alone", () => {
