@@ -7,9 +7,8 @@ import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 const WAITING_WORKERS = 4;
 
 /**
- * Groups, one after the other: what shares the one workerd, what waits for services, and what computes in Node. `npm test` runs the last
- * beside the first (scripts/check/vitest-run.ts). Times to fail after are many times what a test takes: they end what hangs, and judge
- * no machine.
+ * Groups, one after the other: what shares the one workerd, what waits for services, and what computes in Node. `npm test` runs some side by
+ * side (scripts/check/vitest-run.ts). Times to fail after are many times what a test takes: they end what hangs, and judge no machine.
  */
 export default defineConfig({
   // What a module of the Worker requires is resolved by the root's rules, and the root's are those of Node: without this

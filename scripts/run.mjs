@@ -14,7 +14,7 @@ const OLDEST_MINOR = new Map([
 
 const scriptsDirectory = new URL(".", import.meta.url);
 const program = process.argv[2] ?? "";
-const file = fileURLToPath(new URL(`${program}.ts`, scriptsDirectory));
+const file = fileURLToPath(new URL(`./${program}.ts`, scriptsDirectory));
 if (!/^[a-z-]+$/.test(program) || !existsSync(file)) {
   console.error(`There is no program "${program}" in scripts/. Usage: node scripts/run.mjs PROGRAM [OPTION…]`);
   process.exit(2);

@@ -18,22 +18,23 @@ export interface TestCounts {
 }
 
 /**
- * All projects, stage by stage, those of one stage side by side: the tests in workerd share its one thread, and leave the other core to
- * those in Node. What waits for services comes last, with the cores for itself.
+ * All projects, stage by stage. The lanes of a stage go side by side, the runs of a lane one after the other, each with options of vitest: the
+ * tests in workerd share its one thread, and leave the other core to what computes in Node. What waits for services comes last, with the
+ * cores for itself.
  */
-const STAGES = [[["worker"], ["unit"]], [["system", "fuzz", "crash"]]];
+const STAGES = [
+  [[["--project=worker"]], [["--project=unit"], ["--project=fuzz"]]],
+  [[["--project=system", "--project=crash"]]],
+];
 
 /** Runs all tests. */
 export async function runAllTests(): Promise<TestCounts> {
   const counts: TestCounts[] = [];
-  for (const stage of STAGES) {
-    const runs = stage.map((projects, index) =>
-      runVitest(
-        projects.map((name) => `--project=${name}`),
-        { holdsOutput: index > 0 },
-      ),
-    );
-    counts.push(...(await Promise.all(runs)));
+  for (const lanes of STAGES) {
+    const runLane = async (runs: string[][], holdsOutput: boolean): Promise<void> => {
+      for (const options of runs) counts.push(await runVitest(options, { holdsOutput }));
+    };
+    await Promise.all(lanes.map((runs, index) => runLane(runs, index > 0)));
   }
   return {
     passed: counts.reduce((sum, { passed }) => sum + passed, 0),
