@@ -67,14 +67,14 @@ function checkErased(world: World, { tenant, owner }: Space, sessions: readonly 
     const left = object.disk.hasTable("messages") ? secretsOf(object.disk.dump()) : [];
     if (left.length > 0)
       throw new Violation(9, `${user} is told to be erased, and the object of ${label} says ${left[0]}`);
-    for (const incarnation of world.isRestored ? [] : erasedLives) {
+    for (const incarnation of world.wasRestored ? [] : erasedLives) {
       const archived = secretsOf(versionsOf(world.archive.copy, incarnation));
       if (archived.length === 0) continue;
       throw new Violation(9, `${user} is told to be erased, and the archive says ${archived[0]} for ${label}`);
     }
   }
   const named = world.archive.copy.sessions.find((row) => row.tenant === tenant && row.owner === owner);
-  if (named !== undefined && !world.isRestored) {
+  if (named !== undefined && !world.wasRestored) {
     throw new Violation(9, `${user} is told to be erased, and the archive names ${named.session}`);
   }
 }

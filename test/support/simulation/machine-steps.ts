@@ -297,6 +297,7 @@ export async function restore(world: World): Promise<string> {
   if (copy === undefined) return "no copy";
   await world.archive.restore(copy);
   world.isRestored = true;
+  world.wasRestored = true;
   return `copy ${world.backups.indexOf(copy) + 1}`;
 }
 

@@ -123,6 +123,8 @@ export class World {
   readonly untold = new Set<string>();
   /** The archive was set back: what it lacks is sent once something is owed. */
   isRestored = false;
+  /** Whether it ever was. Nobody here replays the erasures of users afterwards, as an operator has to (docs/deploy.md). */
+  wasRestored = false;
 
   constructor(
     system: System,
