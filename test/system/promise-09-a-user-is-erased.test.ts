@@ -78,6 +78,7 @@ it("promise 9: a user with 50 sessions is erased while messages go on arriving a
       }
     }),
   );
+  await eventually("messages arrive", () => (refused.has(201) ? true : undefined));
   await service.stopPostgres();
   const begun = await call<UserErasure>(service, "DELETE", `/v1/users/${USER}`);
   expect(begun).toMatchObject({ status: 202, body: { userId: USER, state: "erasing" } });
