@@ -421,17 +421,29 @@ export function answerFor(
   for (const told of erased) {
     if (session === null) break;
     const touch = touchOf(store, session, told);
+    const isItems = touch.of === "items" || (touch.of === "nothing" && wereItemsErased(store, told));
     if (touch.of === "messages") {
       isConfirmed &&= !isHeldHere(store, session, lowestOf(touch.seqs));
       passing.push(erasedOf(lifeOf(session), touch.seqs));
     }
-    if (touch.of === "items") {
+    if (isItems) {
       // Where it came from may say it in other words, and so may whatever was made here with it in sight.
       isConfirmed &&= pendingOrigin(store) === undefined && !isHeldHere(store, session, 1);
       passing.push({ ...told, through: lifeOf(session) });
     }
   }
   return { isConfirmed, ...passedOn(store, session, passing, place) };
+}
+
+/**
+ * Whether items went from here for an erasure that touches nothing any more: what was carried over anew since ends before it, or nobody could be
+ * asked. The archive may still hold them.
+ */
+function wereItemsErased(store: SessionStore, told: Erased): boolean {
+  const origin = store.lineage.origins().find(({ incarnation }) => incarnation === told.source.incarnation);
+  if (origin === undefined || origin.kind === "fork") return false;
+  const { source, seqs, throughSeq } = told;
+  return store.lineage.isHeard(source, seqs ?? (throughSeq === undefined ? [] : [throughSeq]));
 }
 
 function lifeOf({ session, incarnation }: SessionRow): Life {

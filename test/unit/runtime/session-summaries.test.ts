@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { EndLine, ItemLine, MessageLine } from "../../../src/contracts/transfer.ts";
+import { confirmArchived } from "../../../src/session/archiving.ts";
 import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/carrying.ts";
 import { oweCopy, saveCopyPage } from "../../../src/session/copying.ts";
-import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import { answerFor, editMessage, eraseCopied, eraseMessage } from "../../../src/session/erasing.ts";
 import {
   beginProgress,
   finishImport,
@@ -12,7 +13,7 @@ import {
   saveLines,
 } from "../../../src/session/importing.ts";
 import { LineageStore } from "../../../src/session/lineage-store.ts";
-import { confirmCopyErasures, tellCopies, upTo, waitForCopies } from "../../../src/session/lineage.ts";
+import { confirmCopyErasures, FIRST_PLACE, tellCopies, upTo, waitForCopies } from "../../../src/session/lineage.ts";
 import { startOfDay } from "../../../src/session/quota.ts";
 import { oweRebuild } from "../../../src/session/rebuilding.ts";
 import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/redo.ts";
@@ -563,6 +564,35 @@ describe("a session that continues another", () => {
     expect(carryOver(session.store, session.row, id, lease, given, session.newId, NOON)).toBe(true);
     const newest = session.store.summaries.newest()?.version ?? 0;
     expect(session.store.summaries.items(newest).map(({ text }) => text)).toEqual(held.map(({ text }) => text));
+  });
+
+  it("confirms no erasure before the archive has, though what it was given since ends before that", () => {
+    const session = new NodeSession();
+    oweCarrying(session.store, INCARNATION, SOURCE, session.newId, NOON);
+    session.owe("restore");
+    const give = (given: { throughSeq: number; items: typeof items }): void => {
+      const id = session.job("restore")?.id ?? "";
+      const lease = nextCarrying(session.store, id, () => "lease")?.lease ?? "";
+      expect(carryOver(session.store, session.row, id, lease, { ...given, origins: [] }, session.newId, NOON)).toBe(
+        true,
+      );
+    };
+    const archive = (): void => {
+      const job = session.job("archive")?.id ?? "";
+      const { archiveRev: rev } = session.row;
+      const version = session.store.summaries.newest()?.version ?? 0;
+      confirmArchived(session.store, session.row, job, { rev, version, messageSeq: 0 }, session.newId, NOON);
+    };
+    const told = [{ source: { session: SOURCE.session, incarnation: SOURCE.incarnation }, seqs: [5] }];
+    const isConfirmed = (): boolean => answerFor(session.store, session.row, told, FIRST_PLACE).isConfirmed;
+    give({ throughSeq: 6, items });
+    archive();
+    eraseCopied(session.store, session.row, told, session.newId, NOON);
+    expect(isConfirmed()).toBe(false);
+    give({ throughSeq: 0, items: [] });
+    expect(isConfirmed()).toBe(false);
+    archive();
+    expect(isConfirmed()).toBe(true);
   });
 
   it("begins with what still holds there", () => {
