@@ -5,10 +5,10 @@ const WEEKDAYS =
   "lunes|martes|miércoles|jueves|viernes|sábado|domingo|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|" +
   "segunda-feira|terça-feira|quarta-feira|quinta-feira|sexta-feira|lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica";
 
-/** By themselves. */
+/** By themselves. "Hier" alone is left out: in German it means "here", and stands in every other sentence. */
 const WORDS =
   "today|tonight|tomorrow|yesterday|heute|morgen|übermorgen|gestern|vorgestern|hoy|mañana|ayer|anteayer|" +
-  "aujourd['’]hui|demain|hier|après-demain|avant-hier|hoje|amanhã|ontem|anteontem|oggi|domani|ieri|dopodomani|l['’]altro ieri";
+  "aujourd['’]hui|demain|hier (?:soir|matin|midi)|d['’]hier|depuis hier|après-demain|avant-hier|hoje|amanhã|ontem|anteontem|oggi|domani|ieri|dopodomani|l['’]altro ieri";
 
 /** Before what they point at. */
 const BEFORE =

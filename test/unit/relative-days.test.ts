@@ -12,6 +12,7 @@ describe("words that name a day by another", () => {
     ["La cita es mañana", "mañana"],
     ["La reunión es la semana que viene", "semana que viene"],
     ["La réunion est demain", "demain"],
+    ["Ada est partie hier soir", "hier soir"],
     ["Rendez-vous le mois prochain", "mois prochain"],
     ["A reunião é amanhã", "amanhã"],
     ["Ci vediamo domani", "domani"],
@@ -30,6 +31,7 @@ describe("words that name a day by another", () => {
     "Hans Morgenstern sails",
     "the last berth",
     "hierarchy",
+    "Das Hotel ist hier in Baixa",
   ])("are not found: %s", (text) => {
     expect(relativeWords(text)).toBeNull();
   });
