@@ -26,8 +26,8 @@ export interface LogMessage extends Omit<Message, "content"> {
 export interface EarlierMessages {
   /** The newest message of a user; null if there is none within reach. */
   question(): LogMessage | null;
-  /** What a system or a developer said, oldest first; others among them are passed over. */
-  instructions(): readonly LogMessage[];
+  /** What a system or a developer said and was not erased, newest first. */
+  instructions(): Iterable<LogMessage>;
 }
 
 export interface AssemblyInput {
@@ -63,6 +63,8 @@ export interface AssemblyInput {
 const OPENING_TURN_TOKENS = 12;
 /** See `inSteps`. */
 const SUMMARY_STEP_SHARE = 1 / 8;
+/** So often instructions are looked for again that a window has lost to those found before. */
+const MAX_PIN_ROUNDS = 4;
 /** Of a context with a query this share is for older messages, where the chat does not fit whole. */
 const RETRIEVED_SHARE = 0.2;
 
@@ -93,7 +95,7 @@ function assemble(input: AssemblyInput): Context {
   const fitting = fitSummary(input.summary?.items ?? [], fullSummary, summaryAllowance);
   const { kept, left, cost: summaryTokens } = fitting;
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
-  const omitted = nameOmitted(input, throughSeq, { window, pinnedSeqs: pinned.seqs, kept, left });
+  const omitted = nameOmitted(input, throughSeq, { window, pinned, kept, left });
   const unsummarized = once(() => input.unsummarizedTokens?.() ?? 0);
   const missing = fullSummary - summaryTokens;
   const leftOut = tellLeftOut(
@@ -157,15 +159,24 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
   const covered = once(() => toCandidate(input.earlier.question()));
   const fill = (allowance: Allowance, step = windowStep(allowance)): Window =>
     fillWindow(log, allowance, step, covered);
+  const instructions = once(() => [...input.earlier.instructions()]);
+  /** A window, and the instructions that it has not got, whose room it gives up: with less room it may lose others. */
+  const hold = (allowance: Allowance): { window: Window; pinned: Pinned } => {
+    let window = fill(allowance);
+    // A question that stands before a gap is not where the window begins.
+    if (throughSeq === 0 && window.isWhole) return { window, pinned: NOTHING_PINNED };
+    let pinned = NOTHING_PINNED;
+    for (let round = 0; round < MAX_PIN_ROUNDS; round += 1) {
+      const next = pinInstructions(instructions(), window.seqs, input.maxTokens);
+      const isSettled = next.seqs.every((seq) => pinned.seqs.includes(seq));
+      if (round > 0 && isSettled) break;
+      pinned = next;
+      if (pinned.tokens > 0) window = fill({ tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes });
+    }
+    return { window, pinned };
+  };
   const plain = { tokens: room, bytes: input.maxBytes };
-  const first = fill(plain);
-  // A question that stands before a gap is not where the window begins.
-  const isFromStart = throughSeq === 0 && first.isWhole;
-  const pinned = isFromStart
-    ? NOTHING_PINNED
-    : pinInstructions(input.earlier.instructions(), first.seqs, input.maxTokens);
-  const held = { tokens: room - pinned.tokens, bytes: input.maxBytes };
-  const window = pinned.tokens === 0 ? first : fill(held);
+  const { window, pinned } = hold(plain);
   if (input.candidates === null) return chosen(window, pinned, { messages: [], tokens: 0 });
   const share = Math.floor(input.maxTokens * RETRIEVED_SHARE);
   const sharedBytes = Math.floor(input.maxBytes * RETRIEVED_SHARE);
@@ -175,12 +186,14 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
     const allowance = { tokens: Math.min(share, free), bytes: sharedBytes };
     return chosen(window, pinned, pickRetrieved(input.candidates, allowance, [...window.seqs, ...pinned.seqs]));
   }
-  const reserved = { tokens: held.tokens - share, bytes: input.maxBytes - sharedBytes };
-  const base = fill(reserved);
-  const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, [...base.seqs, ...pinned.seqs]);
+  const reserved = { tokens: room - share, bytes: input.maxBytes - sharedBytes };
+  const base = hold(reserved);
+  const here = [...base.window.seqs, ...base.pinned.seqs];
+  const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, here);
   // What is not used goes back, at the steps of the smaller window: it begins where it began, or earlier.
-  const wider = fill({ tokens: held.tokens - picked.tokens, bytes: reserved.bytes }, windowStep(reserved));
-  return chosen(wider, pinned, withoutWindow(picked, wider.seqs));
+  const left = { tokens: reserved.tokens - base.pinned.tokens, bytes: reserved.bytes };
+  const wider = fill({ tokens: left.tokens + share - picked.tokens, bytes: left.bytes }, windowStep(left));
+  return chosen(wider, base.pinned, withoutWindow(picked, wider.seqs));
 }
 
 /** A window with less room may begin elsewhere, and have an instruction itself. */

@@ -2,14 +2,14 @@ import type { Omitted } from "../contracts/context.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
 import { ownSources } from "./items.ts";
+import type { Pinned } from "./pin-instructions.ts";
 import type { Window } from "./window.ts";
 
 /** What a context leaves out, and why: with what it holds, all messages are accounted for. */
 
 interface Accounted {
   readonly window: Window;
-  /** Instructions from before the window, and whether each is there in full. */
-  readonly pinnedSeqs: readonly Seq[];
+  readonly pinned: Pinned;
   /** The items of the summary that are in it, and those that had no room. */
   readonly kept: readonly Item[];
   readonly left: readonly Item[];
@@ -24,15 +24,19 @@ export function nameOmitted(
     readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
   },
   throughSeq: Seq,
-  { window, pinnedSeqs, kept, left }: Accounted,
+  { window, pinned, kept, left }: Accounted,
 ): Omitted[] {
   const omitted: Omitted[] = [];
   const stillCited = new Set(kept.flatMap(ownSources));
   for (const seq of new Set(left.flatMap(ownSources))) {
     if (!stillCited.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
+  const here = new Set(window.seqs);
+  for (const seq of pinned.leftSeqs) {
+    if (!here.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
+  }
   const pendingSeq = input.summaryPending ? (input.pendingThroughSeq ?? input.atSeq) : 0;
-  const there = [...new Set([...pinnedSeqs, ...window.seqs])].filter((seq) => seq > throughSeq);
+  const there = [...new Set([...pinned.seqs, ...window.seqs])].filter((seq) => seq > throughSeq);
   let nextSeq = throughSeq + 1;
   for (const firstSeq of [...there.toSorted((a, b) => a - b), input.atSeq + 1]) {
     if (firstSeq > nextSeq) omitted.push(...withReason(nextSeq, firstSeq - 1, pendingSeq));
@@ -47,7 +51,7 @@ export function nameOmitted(
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
   // The summary has no room for them, or waits for new words of them: here they are word for word.
   const cut = new Set(window.cutSeqs);
-  const covered = [...pinnedSeqs, ...window.seqs].filter((seq) => seq <= throughSeq && !cut.has(seq));
+  const covered = [...pinned.seqs, ...window.seqs].filter((seq) => seq <= throughSeq && !cut.has(seq));
   return joinRanges(withoutSeqs(omitted, covered));
 }
 

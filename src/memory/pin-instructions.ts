@@ -15,34 +15,38 @@ export interface Pinned {
   readonly messages: Context["messages"];
   readonly tokens: TokenCount;
   readonly seqs: readonly Seq[];
+  /** Those that their share has no room for. */
+  readonly leftSeqs: readonly Seq[];
 }
 
-export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [] };
+export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [], leftSeqs: [] };
 
 /**
  * The instructions that the window does not hold, the newest first as far as their share goes; what was said in the same words once.
- * @param earlier messages from before the window, oldest first
+ * @param earlier what was instructed, newest first
  */
-export function pinInstructions(
-  earlier: readonly LogMessage[],
-  windowSeqs: readonly Seq[],
-  budget: TokenCount,
-): Pinned {
+export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: readonly Seq[], budget: TokenCount): Pinned {
   const here = new Set(windowSeqs);
   const said = new Set<string>();
-  const messages: Context["messages"] = [];
+  const newestFirst: Context["messages"] = [];
+  const leftSeqs: Seq[] = [];
   let tokens = 0;
-  for (const message of earlier.toReversed()) {
+  for (const message of earlier) {
     const { role, content, seq } = message;
-    if (content === null || here.has(seq) || (role !== "system" && role !== "developer")) continue;
+    if (content === null) continue;
     const words = canonicalJson([role, message.author ?? null, content as Json]);
-    const cost = messageCost(message);
-    if (said.has(words) || tokens + cost > budget * INSTRUCTIONS_SHARE) continue;
+    const isSaid = said.has(words);
     said.add(words);
-    tokens += cost;
-    messages.unshift(toContextMessage(message, content, false));
+    if (isSaid || here.has(seq)) continue;
+    const cost = messageCost(message);
+    if (tokens + cost > budget * INSTRUCTIONS_SHARE) leftSeqs.push(seq);
+    else {
+      tokens += cost;
+      newestFirst.push(toContextMessage(message, content, false));
+    }
   }
-  return { messages, tokens, seqs: messages.map(({ seq }) => seq) };
+  const messages = newestFirst.toReversed();
+  return { messages, tokens, seqs: messages.map(({ seq }) => seq), leftSeqs };
 }
 
 /** Those that the window has not got itself. */
@@ -51,5 +55,5 @@ export function unpin(pinned: Pinned, windowSeqs: readonly Seq[]): Pinned {
   const messages = pinned.messages.filter(({ seq }) => !here.has(seq));
   if (messages.length === pinned.messages.length) return pinned;
   const tokens = messages.reduce((sum, message) => sum + messageCost(message), 0);
-  return { messages, tokens, seqs: messages.map(({ seq }) => seq) };
+  return { ...pinned, messages, tokens, seqs: messages.map(({ seq }) => seq) };
 }

@@ -175,6 +175,22 @@ export class MessageStore {
     return row === undefined ? null : this.bySeq(number(row["seq"]));
   }
 
+  /** What systems and developers said that was not erased, newest first, from `fromSeq` down, so many at most. */
+  *instructions(fromSeq: Seq, limit: number): Generator<MessageRow> {
+    const seqs = this.#sql
+      .exec(
+        "SELECT seq FROM messages WHERE role IN ('system', 'developer') AND seq <= ? AND seq > ? AND content IS NOT NULL ORDER BY seq DESC LIMIT ?",
+        fromSeq,
+        this.#readErasing()?.throughSeq ?? 0,
+        limit,
+      )
+      .toArray();
+    for (const { seq } of seqs) {
+      const row = this.bySeq(number(seq));
+      if (row !== null) yield row;
+    }
+  }
+
   hashedBySeq(seq: Seq): HashedMessageRow | null {
     const row = this.#sql.exec(`SELECT ${MESSAGE}, hash FROM messages WHERE seq = ?`, seq).toArray()[0];
     return row === undefined ? null : toHashedMessage(this.#whole(row));

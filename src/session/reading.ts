@@ -201,8 +201,8 @@ export function readContext(
 
 /** An agent may take so many messages for one question. */
 const MAX_QUESTION_REACH = 1_000;
-/** Instructions that stand among the first messages of a session hold for all of it. */
-const FIRST_MESSAGES = 8;
+/** So many instructions are looked at for one context, the newest first: some agents give theirs anew with each turn. */
+const MAX_INSTRUCTIONS = 100;
 
 function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): EarlierMessages {
   const earlier = (row: MessageRow): LogMessage => ({
@@ -216,7 +216,9 @@ function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): Earl
       const row = store.messages.newestOf("user", throughSeq, Math.max(1, atSeq - MAX_QUESTION_REACH));
       return row === null ? null : earlier(row);
     },
-    instructions: () => [...store.messages.forward(1, Math.min(FIRST_MESSAGES, atSeq))].map(earlier),
+    *instructions() {
+      for (const row of store.messages.instructions(atSeq, MAX_INSTRUCTIONS)) yield earlier(row);
+    },
   };
 }
 

@@ -354,6 +354,13 @@ export const MIGRATIONS: readonly Migration[] = [
       UPDATE session SET archive_version = coalesce((SELECT max(version) FROM summaries), 0);
     `,
   },
+  {
+    id: 18,
+    sql: `
+      -- What systems and developers said, which every context looks for: a chat without any has no row in it.
+      CREATE INDEX messages_instructions ON messages (seq) WHERE role IN ('system', 'developer');
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

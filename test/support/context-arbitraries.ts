@@ -236,11 +236,12 @@ function hiddenOf({ summary }: Chat): AssemblyInput["hiddenSeqs"] {
   }));
 }
 
-/** As the session looks it up: the newest question that only the summary has, and what the first messages instruct. */
+/** As the session looks it up: the newest question that only the summary has, and what was instructed. */
 function earlierOf({ log, summary }: Chat): AssemblyInput["earlier"] {
   return {
     question: () => log.findLast(({ role, seq }) => role === "user" && seq <= (summary?.throughSeq ?? 0)) ?? null,
-    instructions: () => log.slice(0, 8),
+    instructions: () =>
+      log.filter(({ role, content }) => (role === "system" || role === "developer") && content !== null).toReversed(),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Context } from "../../src/contracts/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import { assembleContext } from "../../src/memory/context.ts";
 import { messageText, toolIds } from "../../src/memory/message-text.ts";
-import { chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
+import { candidatesOf, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 400, seed: 20261122 };
 const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
@@ -45,6 +45,24 @@ describe("promise 5: no silent gap", () => {
         for (const message of messages) {
           if (message.cut === true) continue;
           expect(message.content).toEqual(value.log[message.seq - 1]?.content);
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  it("keeps each instruction in its words, or names it", () => {
+    fc.assert(
+      fc.property(chat, budget, fc.boolean(), (value, maxTokens, isAsked) => {
+        const context = assembleContext(inputOf(value, maxTokens, isAsked ? candidatesOf(value) : null));
+        const { verbatim, omitted } = account(context);
+        const here = new Set(
+          context.messages.map(({ role, author, content }) => JSON.stringify([role, author, content])),
+        );
+        for (const { seq, role, author, content } of value.log) {
+          if (content === null || (role !== "system" && role !== "developer")) continue;
+          const isSaid = here.has(JSON.stringify([role, author, content]));
+          expect(verbatim.has(seq) || isSaid || omitted.has(seq), `instruction ${seq} is silently missing`).toBe(true);
         }
       }),
       RUNS,
