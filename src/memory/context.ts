@@ -7,7 +7,7 @@ import { tellLeftOut } from "./left-out.ts";
 import { MESSAGE_OVERHEAD_TOKENS, messageCost } from "./message-text.ts";
 import { nameOmitted } from "./omitted.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
-import { NOTHING_PINNED, type Pinned, pinInstructions, unpin } from "./pin-instructions.ts";
+import { budgetForInstructions, NOTHING_PINNED, type Pinned, pinInstructions, unpin } from "./pin-instructions.ts";
 import type { RetrievedMessage } from "./retrieved.ts";
 import { countFor, plainBudget } from "./tokenizers.ts";
 import { estimateTokens } from "./tokens.ts";
@@ -97,12 +97,18 @@ function assemble(input: AssemblyInput): Context {
   const summary = input.summary === null ? null : { ...input.summary, items: kept };
   const omitted = nameOmitted(input, throughSeq, { window, pinned, kept, left });
   const unsummarized = once(() => input.unsummarizedTokens?.() ?? 0);
-  const missing = fullSummary - summaryTokens;
+  const leftInstructions = leftTokens(pinned, window, throughSeq);
+  const missing = fullSummary - summaryTokens + leftInstructions;
+  const instructed = pinned.tokens + leftInstructions;
   const leftOut = tellLeftOut(
     omitted,
     {
       tokens: () => Math.max(0, unsummarized() - window.tokens) + missing,
-      whole: () => fullSummary + unsummarized() + openingCost(fullSummary) + pinned.tokens,
+      whole: () =>
+        Math.max(
+          fullSummary + unsummarized() + openingCost(fullSummary) + instructed,
+          leftInstructions === 0 ? 0 : budgetForInstructions(instructed),
+        ),
       budget: input.maxTokens,
     },
     input.tokenizer,
@@ -126,6 +132,12 @@ function assemble(input: AssemblyInput): Context {
     },
     summaryPending: input.summaryPending,
   };
+}
+
+/** Of instructions that only the summary has, and that their share has no room for. */
+function leftTokens({ left }: Pinned, window: Window, throughSeq: Seq): TokenCount {
+  const here = new Set(window.seqs);
+  return left.filter(({ seq }) => seq <= throughSeq && !here.has(seq)).reduce((sum, { cost }) => sum + cost, 0);
 }
 
 /** Where no summary opens the prompt, a format may have to: some providers take no chat that begins with an answer. */

@@ -32,7 +32,7 @@ export function nameOmitted(
     if (!stillCited.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
   const here = new Set(window.seqs);
-  for (const seq of pinned.leftSeqs) {
+  for (const { seq } of pinned.left) {
     if (!here.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
   const pendingSeq = input.summaryPending ? (input.pendingThroughSeq ?? input.atSeq) : 0;

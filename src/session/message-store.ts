@@ -85,6 +85,9 @@ const ERASED = {
 const FILLING = `INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
   SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]')`;
 
+/** So many instructions are looked at for one context, the newest first: some agents give theirs anew with each turn. */
+const MAX_INSTRUCTIONS = 100;
+
 export class MessageStore {
   readonly #sql: SqlStorage;
   /** The total that was read last: each append asks for that at the end of the summary. */
@@ -175,14 +178,14 @@ export class MessageStore {
     return row === undefined ? null : this.bySeq(number(row["seq"]));
   }
 
-  /** What systems and developers said that was not erased, newest first, from `fromSeq` down, so many at most. */
-  *instructions(fromSeq: Seq, limit: number): Generator<MessageRow> {
+  /** What systems and developers said that was not erased, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
+  *instructions(fromSeq: Seq): Generator<MessageRow> {
     const seqs = this.#sql
       .exec(
         "SELECT seq FROM messages WHERE role IN ('system', 'developer') AND seq <= ? AND seq > ? AND content IS NOT NULL ORDER BY seq DESC LIMIT ?",
         fromSeq,
         this.#readErasing()?.throughSeq ?? 0,
-        limit,
+        MAX_INSTRUCTIONS,
       )
       .toArray();
     for (const { seq } of seqs) {

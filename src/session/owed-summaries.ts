@@ -2,6 +2,8 @@ import type { SummarizeRequest } from "../contracts/job.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { roomForMessages } from "../memory/context.ts";
 import { chooseCut, isSummaryDue, type CutMessage, type Thresholds, thresholdsWithin } from "../memory/cut.ts";
+import { chooseInstructions, mostForInstructions } from "../memory/pin-instructions.ts";
+import { plainBudget } from "../memory/tokenizers.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
 import { isHeld, newJob } from "./owed-work.ts";
 import { costOf, type JobRow, type MessageRow, type SessionRow } from "./rows.ts";
@@ -34,16 +36,25 @@ interface Bounds extends Thresholds {
   readonly room: TokenCount;
 }
 
-/** @param summaryTokens of the items so far */
-function boundsOf(store: SessionStore, session: SessionRow, summaryTokens: TokenCount): Bounds {
-  const budget = { maxTokens: summarizedBudgetOf(session), tokenizer: store.readIn };
-  const room = roomForMessages(summaryTokens, budget);
+/** By the items so far, and by the instructions that stay word for word though the summary covers them. */
+function boundsOf(store: SessionStore, session: SessionRow): Bounds {
+  const maxTokens = summarizedBudgetOf(session);
+  const summary = store.summaries.newest();
+  const widest = roomForMessages(summary?.tokens ?? 0, { maxTokens, tokenizer: store.readIn });
+  // Instructions are looked up only where their share may make the difference.
+  const isFarOff = unsummarizedTokens(store) <= widest - mostForInstructions(maxTokens);
+  const budget = plainBudget(maxTokens, store.readIn);
+  const room = isFarOff ? widest : widest - instructionsTokens(store, summary?.throughSeq ?? 0, budget);
   return { ...thresholdsWithin(settingsOf(session), room), room };
+}
+
+function instructionsTokens(store: SessionStore, throughSeq: Seq, budget: TokenCount): TokenCount {
+  return chooseInstructions(store.messages.instructions(throughSeq), costOf, { budget, hereSeqs: [] }).tokens;
 }
 
 /** Whether enough was said since the last summary, or more than a context would hold of it. */
 export function isDue(store: SessionStore, session: SessionRow): boolean {
-  return isSummaryDue(unsummarizedTokens(store), boundsOf(store, session, store.summaries.newest()?.tokens ?? 0));
+  return isSummaryDue(unsummarizedTokens(store), boundsOf(store, session));
 }
 
 /**
@@ -60,7 +71,7 @@ export function oweSummaryIfDue(
   if (newest === null) return false;
   const summary = store.summaries.newest();
   const throughSeq = summary?.throughSeq ?? 0;
-  const bounds = boundsOf(store, session, summary?.tokens ?? 0);
+  const bounds = boundsOf(store, session);
   if (!isSummaryDue(newest.totalCost - store.messages.totalCostAt(throughSeq), bounds)) return false;
   const open = summarizeJob(store);
   if (open !== undefined && !isRemake(store, open)) {
@@ -131,7 +142,7 @@ export function oweSummaryByHand(
   const newest = store.messages.head();
   if (newest === null) return null;
   const summary = store.summaries.newest();
-  const bounds = boundsOf(store, session, summary?.tokens ?? 0);
+  const bounds = boundsOf(store, session);
   const fromScratch = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
   const target = Math.max(

@@ -201,8 +201,6 @@ export function readContext(
 
 /** An agent may take so many messages for one question. */
 const MAX_QUESTION_REACH = 1_000;
-/** So many instructions are looked at for one context, the newest first: some agents give theirs anew with each turn. */
-const MAX_INSTRUCTIONS = 100;
 
 function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): EarlierMessages {
   const earlier = (row: MessageRow): LogMessage => ({
@@ -217,7 +215,7 @@ function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): Earl
       return row === null ? null : earlier(row);
     },
     *instructions() {
-      for (const row of store.messages.instructions(atSeq, MAX_INSTRUCTIONS)) yield earlier(row);
+      for (const row of store.messages.instructions(atSeq)) yield earlier(row);
     },
   };
 }

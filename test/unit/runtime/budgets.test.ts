@@ -14,9 +14,11 @@ const words = (tokens: number): string => "the ".repeat(tokens).trim();
 const contextOf = (session: NodeSession, request: ContextRequest = {}) =>
   readContext(session.store, session.row, request, null, MAX_CONTEXT_BYTES).context;
 
+/** Negative tokens are those of an instruction. */
 function say(session: NodeSession, tokens: number): void {
   const seq = (session.store.messages.head()?.seq ?? 0) + 1;
-  session.append([{ role: seq % 2 === 1 ? "user" : "assistant", content: words(tokens) }]);
+  const role = tokens < 0 ? "system" : seq % 2 === 1 ? "user" : "assistant";
+  session.append([{ role, content: `${seq} ${words(Math.abs(tokens))}` }]);
   oweSummaryIfDue(session.store, session.row, session.newId, NOON);
 }
 
@@ -70,7 +72,7 @@ describe("a budget", () => {
           },
           { requiredKeys: [] },
         ),
-        fc.array(fc.constantFrom(5, 40, 200, 900, 5_000), { minLength: 1, maxLength: 16 }),
+        fc.array(fc.constantFrom(5, 40, 200, 900, 5_000, -40, -200, -900), { minLength: 1, maxLength: 16 }),
         fc.constantFrom<ContextRequest>({}, { format: "anthropic" }, { tokenizer: "claude" }),
         fc.constantFrom(20, 400, 3_000),
         (settings, sizes, request, summaryTokens) => {
@@ -99,7 +101,7 @@ describe("a budget", () => {
   it("of a single reading says what it left out, and names a budget that leaves out nothing", () => {
     fc.assert(
       fc.property(
-        fc.array(fc.constantFrom(5, 40, 200, 900), { minLength: 4, maxLength: 25 }),
+        fc.array(fc.constantFrom(5, 40, 200, 900, -40, -200), { minLength: 4, maxLength: 25 }),
         fc.constantFrom(0, 100, 1_500),
         fc.constantFrom<ContextRequest>({}, { format: "anthropic" }),
         fc.constantFrom(256, 500, 1_000, 3_000),
