@@ -18,24 +18,21 @@ export interface TestCounts {
 }
 
 /**
- * All projects, stage by stage. The lanes of a stage go side by side, the runs of a lane one after the other, each with options of vitest: the
- * tests in workerd share its one thread, and leave the other core to what computes in Node. What waits for services comes last, with the
- * cores for itself.
+ * All projects. The lanes go side by side, the runs of a lane one after the other, each with options of vitest: the tests in workerd share
+ * its one thread, and leave the other core to what computes in Node, and then to what waits for services.
  */
-const STAGES = [
-  [[["--project=worker"]], [["--project=unit"], ["--project=fuzz"]]],
-  [[["--project=system", "--project=crash"]]],
+const LANES = [
+  [["--project=worker"]],
+  [["--project=unit"], ["--project=fuzz"], ["--project=system", "--project=crash"]],
 ];
 
 /** Runs all tests. */
 export async function runAllTests(): Promise<TestCounts> {
   const counts: TestCounts[] = [];
-  for (const lanes of STAGES) {
-    const runLane = async (runs: string[][], holdsOutput: boolean): Promise<void> => {
-      for (const options of runs) counts.push(await runVitest(options, { holdsOutput }));
-    };
-    await Promise.all(lanes.map((runs, index) => runLane(runs, index > 0)));
-  }
+  const runLane = async (runs: string[][], holdsOutput: boolean): Promise<void> => {
+    for (const options of runs) counts.push(await runVitest(options, { holdsOutput }));
+  };
+  await Promise.all(LANES.map((runs, index) => runLane(runs, index > 0)));
   return {
     passed: counts.reduce((sum, { passed }) => sum + passed, 0),
     failed: counts.reduce((sum, { failed }) => sum + failed, 0),
