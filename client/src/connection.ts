@@ -7,19 +7,19 @@ export interface ClientOptions {
   /** Of the service, such as `https://memory.example.com`. A path is kept. */
   url: string;
   /** A tenant's API key. It belongs on a server, never into a page. */
-  key?: string;
+  key?: string | undefined;
   /** In place of a key: a user's token, or what gets one; it is asked before each try. */
-  token?: string | (() => string | Promise<string>);
+  token?: string | (() => string | Promise<string>) | undefined;
   /** The user that a tenant's key speaks for: each has sessions of their own. */
-  user?: string;
+  user?: string | undefined;
   /** In place of the global `fetch`, such as a service binding's. */
-  fetch?: (input: string, init: RequestInit) => Promise<Response>;
+  fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
   /** In place of the global `WebSocket`, where there is none. */
-  webSocket?: (url: string) => WebSocket;
+  webSocket?: ((url: string) => WebSocket) | undefined;
   /** For one call with all its tries, in ms: 30,000 by default. */
-  timeoutMs?: number;
+  timeoutMs?: number | undefined;
   /** Tries in all, 1 to 10: 4 by default. */
-  maxTries?: number;
+  maxTries?: number | undefined;
 }
 
 /** What every call takes besides. */

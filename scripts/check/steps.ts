@@ -43,6 +43,11 @@ const STEPS: Step[] = [
     command: [packages("oxlint/bin/oxlint"), "--deny-warnings"],
   },
   { name: "imports", mend: "The table stands in scripts/check/import-rules.ts", command: ["scripts/check-imports.ts"] },
+  {
+    name: "documents",
+    mend: "Code in a document may say what its reader has: <!-- given: … --> before the block",
+    command: ["scripts/check-documents.ts"],
+  },
   { name: "every environment deploys", mend: "By itself: npm run deploy:check", command: ["scripts/deploy-check.ts"] },
 ];
 

@@ -22,8 +22,8 @@ export interface TestCounts {
  * its one thread, and leave the other core to what computes in Node, and then to what waits for services.
  */
 const LANES = [
-  [["--project=worker"]],
   [["--project=unit"], ["--project=fuzz"], ["--project=system", "--project=crash"]],
+  [["--project=worker"]],
 ];
 
 /** Runs all tests. */

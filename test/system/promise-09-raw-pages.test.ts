@@ -1,8 +1,10 @@
+import { cpSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Service } from "../../scripts/dev/service.ts";
 import { databasesWith, type RawDatabases, readDatabases } from "../support/raw-pages.ts";
 import { call, eventually, type FinishHook, startOwnService } from "../support/service.ts";
+import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
 /** Of the objects, when the service has stopped. */
 let objects: RawDatabases;
@@ -12,7 +14,8 @@ const pantryErased = Array.from({ length: 40 }, (_, index) => 1 + index * 5);
 const cellarTurns = Array.from({ length: 120 }, (_, index) => index + 1);
 /** The index keeps the parts of a word as terms of their own, so that this one has none. */
 const cellarWordOf = (turn: number): string => `x${(turn * 7907).toString(36)}q`;
-const GONE = "the damson-4711-cheese is mine";
+const SECRET_GONE = "damson-4711-cheese";
+const GONE = `the ${SECRET_GONE} is mine`;
 
 async function fillPantry(service: Service): Promise<void> {
   for (let from = 1; from <= 200; from += 50) {
@@ -53,6 +56,18 @@ async function eraseSession(service: Service): Promise<void> {
     const { body: page } = await call<{ data: { id: string }[] }>(service, "GET", "/v1/sessions");
     return page.data.some(({ id }) => id === "gone") ? undefined : page;
   });
+  // The object goes when PostgreSQL has confirmed, which nobody is told of.
+  await eventually("its pages are gone", () => {
+    const copy = makeTemporaryDirectory();
+    try {
+      cpSync(path.join(service.stateDir, "state"), copy, { recursive: true });
+      return databasesWith(readDatabases(copy), SECRET_GONE).length > 0 ? undefined : true;
+    } catch {
+      return undefined; // A file changed while it was copied: the next look has another copy.
+    } finally {
+      removeDirectory(copy);
+    }
+  });
 }
 
 const cleanUps: Parameters<FinishHook>[0][] = [];
@@ -83,5 +98,5 @@ it("promise 9: nor does what the search index merged away keep it, where each me
 });
 
 it("promise 9: an erased session leaves nothing in the object's files", () => {
-  expect(databasesWith(objects, "damson-4711-cheese")).toEqual([]);
+  expect(databasesWith(objects, SECRET_GONE)).toEqual([]);
 });
