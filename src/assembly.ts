@@ -15,6 +15,7 @@ import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { endLostRuns } from "./maintenance/end-lost-runs.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
 import { createEndReader, createRunStarter } from "./maintenance/start-run.ts";
+import { createMcpSurface, MCP_ROUTE, requestsIn } from "./mcp/surface.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
@@ -97,6 +98,7 @@ export function assemble(env: Env, log: Log) {
     log,
     readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
     version: env.VERSION.id,
+    mcp: { path: MCP_ROUTE, requestsIn, answer: createMcpSurface(log) },
     agent: {
       path: SUMMARIZER_ROUTE,
       answer: (c) => agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext),

@@ -9,6 +9,7 @@ export type ServiceCode =
   | "setting_not_allowed"
   | "route_not_found"
   | "wrong_host"
+  | "wrong_origin"
   | "method_not_allowed"
   | "session_not_found"
   | "message_not_found"

@@ -42,7 +42,8 @@ const ROOMS: Record<string, Room> = {
     packages: null,
   },
   http: { rooms: ["contracts", "telemetry", "service"], packages: null },
-  mcp: { rooms: ["contracts", "telemetry", "service"], packages: null },
+  // Its answers are texts that a model reads as they are: they are fenced and cut here, as a context is in its object.
+  mcp: { rooms: [...FOUNDATION, "service"], packages: null },
   rpc: { rooms: ["contracts", "telemetry", "service"], packages: null },
   maintenance: { rooms: ["contracts", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
   inspector: { rooms: ["contracts"], packages: null },

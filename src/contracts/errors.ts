@@ -13,6 +13,7 @@ export const PROBLEMS = {
   setting_not_allowed: { status: 403, title: "Users may only tighten what a session costs" },
   route_not_found: { status: 404, title: "There is no such route" },
   wrong_host: { status: 421, title: "The service does not go by this name" },
+  wrong_origin: { status: 403, title: "Pages of this origin may not call the service" },
   method_not_allowed: { status: 405, title: "The route does not offer this method" },
   session_not_found: { status: 404, title: "There is no such session" },
   message_not_found: { status: 404, title: "There is no such message" },

@@ -24,14 +24,27 @@ export interface RawRequest {
  * the first fault: each costs many times what a good entry does, and thousands of them would cost seconds.
  */
 export function parseRequest<T extends z.ZodType>(schema: T, raw: RawRequest): z.output<T> {
+  return parseOrRefuse(schema, raw, (issues) => fieldFaults(issues, raw));
+}
+
+/** The same of a body that comes alone. */
+export function parseBody<T extends z.ZodType>(schema: T, body: unknown): z.output<T> {
+  return parseOrRefuse(schema, body, (issues) => bodyFaults(issues, body));
+}
+
+function parseOrRefuse<T extends z.ZodType>(
+  schema: T,
+  raw: unknown,
+  faultsOf: (issues: readonly Issue[]) => FieldFault[],
+): z.output<T> {
   const parsed = schema.safeParse(raw, UP_TO_THE_FIRST);
   if (parsed.success) return parsed.data;
   const first = parsed.error.issues;
-  const told = fieldFaults(first, raw);
+  const told = faultsOf(first);
   // Of thousands of names that nobody knows enough is told already, and to look at them again would cost as much again.
   if (told.length >= MAX_REPORTED_FAULTS) throw validationFailed(told);
   const all = schema.safeParse(shortened(raw, first[0]?.path ?? []), { error: wordIssue }).error?.issues ?? [];
-  throw validationFailed(all.length > 0 ? fieldFaults(all, raw) : told);
+  throw validationFailed(all.length > 0 ? faultsOf(all) : told);
 }
 
 /** The same of one value by itself, which its caller names: the value, or its first fault. */
@@ -41,8 +54,14 @@ export function parseValue<T extends z.ZodType>(
 ): { readonly data: z.output<T> } | { readonly fault: FieldFault } {
   const parsed = schema.safeParse(value, UP_TO_THE_FIRST);
   if (parsed.success) return { data: parsed.data };
-  const issues = parsed.error.issues.map((issue) => ({ ...issue, path: ["body", ...issue.path] }));
-  return { fault: fieldFaults(issues, { body: value })[0] ?? fault([], "is not valid") };
+  return { fault: bodyFaults(parsed.error.issues, value)[0] ?? fault([], "is not valid") };
+}
+
+function bodyFaults(issues: readonly Issue[], body: unknown): FieldFault[] {
+  return fieldFaults(
+    issues.map((issue) => ({ ...issue, path: ["body", ...issue.path] })),
+    { body },
+  );
 }
 
 /** zod goes no further than the first entry of a list that is refused. */

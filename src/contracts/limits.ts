@@ -168,3 +168,13 @@ export const PACED_UNITS_OF_A_REFUSAL = 1;
 export const MAX_PACED_WAIT_MS = 2_000;
 /** What a summary that a user asks for counts at least: a call has a price, however little there is to read. */
 export const MIN_USER_SUMMARY_TOKENS = 1_000;
+/** What a tool's result over MCP may have, in tokens as Claude counts them: clients cut or refuse what is larger (Claude Code at 25,000). */
+export const MAX_MCP_RESULT_TOKENS = 25_000;
+/** What a tool tells of a memory where nobody says how much: each call stays in the agent's own context. */
+export const DEFAULT_MCP_TOKENS = 4_000;
+/** The most that can be asked for: leaves room for what JSON adds, and for the facts beside the text. */
+export const MAX_MCP_TOKENS = 20_000;
+/** JSON-RPC requests in one body, as clients of 2025-03-26 may send them: each counts as a request. */
+export const MAX_MCP_BATCH = 20;
+/** How long a tool waits for a summary: as long as clients wait for a tool by default. */
+export const MAX_MCP_WAIT_SECONDS = 60;

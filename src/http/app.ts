@@ -1,6 +1,7 @@
 /** The HTTP surface, assembled. */
 
 import { type Context, Hono } from "hono";
+import { type Fault, PROBLEMS } from "../contracts/errors.ts";
 import type { Readiness } from "../contracts/health.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { askAgent } from "../service/agent.ts";
@@ -10,13 +11,15 @@ import type { Log } from "../telemetry/log.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
 import { answerLiveness, answerReadiness } from "./health.ts";
+import { readJsonBody } from "./json-body.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
 import { checkAddress } from "./middleware/check-address.ts";
 import { checkHost } from "./middleware/check-host.ts";
+import { checkOrigin } from "./middleware/check-origin.ts";
 import { hardenAnswer } from "./middleware/harden-answer.ts";
 import { identifyRequest } from "./middleware/identify-request.ts";
-import { type Costs, limitRequests } from "./middleware/limit-requests.ts";
+import { type Costs, isRefusal, limitRequests } from "./middleware/limit-requests.ts";
 import { recordRequest } from "./middleware/record-request.ts";
 import { tellVersion } from "./middleware/tell-version.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -55,10 +58,27 @@ export interface AppOptions {
   readonly log: Log;
   /** As much of it as whoever sends the request may know. */
   readiness(c: Context<HttpEnv>): Promise<Readiness>;
+  /** Memory for agents, over MCP: reached as the API is, by whoever may use that. */
+  readonly mcp?: {
+    readonly path: string;
+    /** How many requests a body holds: each counts. */
+    requestsIn(body: unknown): number;
+    answer(asked: McpRequest): Promise<Response>;
+  };
   /** An MCP server that is reached as the API is, by operators alone. */
   readonly agent?: { readonly path: string; answer(c: Context<HttpEnv>): Promise<Response> };
   /** The id that Cloudflare gave this version of the Worker. */
   readonly version?: string;
+}
+
+/** A request for the MCP surface, once it is known who sends it. */
+interface McpRequest {
+  readonly call: Call;
+  readonly request: Request;
+  /** What of it was read already: its JSON. */
+  readonly body: unknown;
+  /** Told of each refusal and failure: most have no status of their own. */
+  onFault(fault: Fault): void;
 }
 
 /** All that is offered behind a key. */
@@ -94,15 +114,33 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/docs", () => answerReferencePage(document()));
   app.get("/", answerSessionPage);
 
-  app.use("/v1/*", allowOrigins(options.corsOrigins));
-  const { agent } = options;
-  for (const path of ["/v1/*", "/metrics", ...(agent === undefined ? [] : [agent.path])]) {
+  const { agent, mcp } = options;
+  const mcpPaths = mcp === undefined ? [] : [mcp.path];
+  for (const path of ["/v1/*", ...mcpPaths]) app.use(path, allowOrigins(options.corsOrigins));
+  for (const path of mcpPaths) app.use(path, checkOrigin(options.corsOrigins));
+  for (const path of ["/v1/*", "/metrics", ...mcpPaths, ...(agent === undefined ? [] : [agent.path])]) {
     app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit, options.costs));
   }
   for (const route of routes) mount(app, route, options.parts);
   if (agent !== undefined) app.all(agent.path, (c) => askAgent(callOf(c, options.parts), () => agent.answer(c)));
+  if (mcp !== undefined) app.post(mcp.path, (c) => answerMcp(c, mcp, options));
   answerOtherMethods(app);
   return app;
+}
+
+async function answerMcp(
+  c: Context<HttpEnv>,
+  mcp: NonNullable<AppOptions["mcp"]>,
+  { parts, limit, costs }: AppOptions,
+): Promise<Response> {
+  const call = callOf(c, parts);
+  const body = await readJsonBody(c.req.raw);
+  for (let request = 1; request < mcp.requestsIn(body); request += 1) await limit(call.principal);
+  const onFault = ({ code }: Fault): void => {
+    c.set("problemCode", code);
+    if (isRefusal(PROBLEMS[code].status)) costs.refuse(call.principal);
+  };
+  return mcp.answer({ call, request: c.req.raw, body, onFault });
 }
 
 /** Cloudflare sets it anew on each request, so that no caller can choose it. */

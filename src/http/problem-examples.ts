@@ -15,6 +15,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
     "Leave out what errors lists, or let your back end set it with its key; the operator can open it to users (usersMay.set of the tenant). Nothing was changed.",
   route_not_found: "Look the path up at /docs.",
   wrong_host: "Use one of the names that the detail lists.",
+  wrong_origin: "Call it from your back end, or ask the operator to list the origin in THREADKEEP_CORS_ORIGINS.",
   method_not_allowed: "Use one of the methods that the Allow header names.",
   session_not_found: "Check the id and the user it belongs to, or append to create the session.",
   message_not_found: "Check the message's id; list the messages to see which there are.",

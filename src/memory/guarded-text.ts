@@ -5,10 +5,11 @@
  * Every function is linear in the length of its text.
  */
 
-/** The tags that tell a model where the summary and the earlier messages begin and end. */
+/** The tags that tell a model where the summary and the earlier messages begin and end, and all that a tool tells of a memory. */
 export const SUMMARY_TAG = "conversation_summary";
 export const RETRIEVED_TAG = "earlier_messages";
-const TAG_NAMES = [SUMMARY_TAG, RETRIEVED_TAG].map((name) => name.replaceAll("_", ""));
+export const MEMORY_TAG = "threadkeep_memory";
+const TAG_NAMES = [SUMMARY_TAG, RETRIEVED_TAG, MEMORY_TAG].map((name) => name.replaceAll("_", ""));
 
 /** What a model, or a terminal, takes for the end of a line. */
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
@@ -83,7 +84,7 @@ function quoteHeadings(text: string, isLineStart: boolean): string {
   return text.slice(0, quoted[0]) + pieces.join("");
 }
 
-/** Text in which no tag opens or closes the summary or the earlier messages, however it is spelled. */
+/** Text in which no tag of ours opens or closes, however it is spelled. */
 function withoutTags(text: string): string {
   return text.replaceAll(ANGLE, (angle, at: number) => {
     const name = spelledFrom(text, at + angle.length, UNSEEN_IN_TEXT, ANGLES).replaceAll(/[^a-z]/g, "");

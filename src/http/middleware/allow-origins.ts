@@ -9,11 +9,22 @@ const ALLOWED_HEADERS = [
   "Idempotency-Key",
   "If-None-Match",
   "Last-Event-ID",
+  "Mcp-Method",
+  "Mcp-Name",
+  "Mcp-Protocol-Version",
   "Threadkeep-User",
   "X-Request-Id",
 ];
 /** What a script may read besides the few that it always may. */
-const EXPOSED_HEADERS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Request-Id"];
+const EXPOSED_HEADERS = [
+  "ETag",
+  "Location",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "WWW-Authenticate",
+  "X-Request-Id",
+];
 /** Chromium remembers a preflight no longer than two hours; a shorter time lets an origin that is taken off the list go sooner. */
 const PREFLIGHT_SECONDS = 600;
 

@@ -14,6 +14,10 @@ export interface Costs {
 /** Statuses of requests that no sound client repeats. 404, 409 and 410 tell of a state, and asking for a state again is no fault. */
 const REFUSALS = new Set([400, 401, 403, 405, 413, 415, 422, 426, 429]);
 
+export function isRefusal(status: number): boolean {
+  return REFUSALS.has(status);
+}
+
 /**
  * Refuses a caller that sends too much, before anything is read or done for it. The cost of the request is reported, too: the bytes of the
  * body before it is read, those of the answer once it is made, and whether it was refused.
@@ -26,7 +30,7 @@ export function limitRequests(limit: (principal: Principal) => Promise<void>, co
     await limit(principal);
     await next();
     costs.spend(principal, c.get("answerLength") ?? 0);
-    if (REFUSALS.has(c.res.status)) costs.refuse(principal);
+    if (isRefusal(c.res.status)) costs.refuse(principal);
   });
 }
 

@@ -1,0 +1,44 @@
+/** The context of a session, as a model reads it over MCP. */
+
+import type { ContextMeta, ContextRequest, TextContext } from "../contracts/context.ts";
+import { MIN_CONTEXT_TOKENS } from "../contracts/limits.ts";
+import type { Call } from "../service/call.ts";
+import { readContextJson } from "../service/context.ts";
+import { withinResult } from "./budget.ts";
+import { fence } from "./fenced-text.ts";
+
+export interface ToldContext {
+  readonly memory: string;
+  readonly meta: ContextMeta;
+}
+
+/** The context in the format `text`, which guards what it holds; so many tokens as Claude counts them, and never more than a client takes. */
+export async function readContextText(
+  call: Call,
+  sessionId: string,
+  request: Pick<ContextRequest, "query" | "atSeq"> & { readonly maxTokens: number },
+): Promise<ToldContext> {
+  const { structured } = await withinResult(request.maxTokens, MIN_CONTEXT_TOKENS, async (maxTokens) => {
+    const json = await readContextJson(call, sessionId, { ...request, maxTokens, format: "text", tokenizer: "claude" });
+    const { text, meta }: TextContext = JSON.parse(json);
+    return { structured: { memory: fence(text), meta }, text: "" };
+  });
+  return structured;
+}
+
+/** What is there, what is not, and how to get it. */
+export function describeContext({ sessionId, headSeq, summaryThroughSeq, omitted, tokens }: ContextMeta): string {
+  const told = [`Session ${sessionId} has ${headSeq} ${headSeq === 1 ? "message" : "messages"}.`];
+  if (summaryThroughSeq > 0) told.push(`The summary covers messages 1 to ${summaryThroughSeq}.`);
+  told.push(`${tokens.used} of ${tokens.budget} tokens.`);
+  const ranges = omitted.map(
+    ({ fromSeq, throughSeq, reason }) =>
+      `${fromSeq === throughSeq ? fromSeq : `${fromSeq} to ${throughSeq}`} (${reason})`,
+  );
+  if (ranges.length > 0) {
+    told.push(
+      `Left out: messages ${ranges.join(", ")}. For more: get_context with a larger maxTokens, search_memory with this sessionId, or read_messages.`,
+    );
+  }
+  return told.join(" ");
+}

@@ -1,0 +1,67 @@
+/** Prompts that people pick from a menu: they begin a turn with what a session is about. */
+
+import { completable, type GetPromptResult, type McpServer } from "@modelcontextprotocol/server";
+import { z } from "zod";
+import { parseBody } from "../contracts/faults.ts";
+import { faultOf } from "../contracts/problem.ts";
+import { sessionIdSchema } from "../contracts/session.ts";
+import type { Call } from "../service/call.ts";
+import { readContextJson } from "../service/context.ts";
+import { completeSessionId } from "./complete-session.ts";
+import { readContextText } from "./context-text.ts";
+import { protocolError } from "./faults.ts";
+import type { OnFault } from "./tool-server.ts";
+
+const CONTEXT_TOKENS = 8_000;
+
+interface PromptSpec {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  /** The use cases that it calls. */
+  readonly operations: readonly object[];
+  /** What the user asks, before the context. */
+  ask(sessionId: string): string;
+}
+
+export const prompts: readonly PromptSpec[] = [
+  {
+    name: "continue_session",
+    title: "Continue a conversation",
+    description: "Takes a conversation up where it was left",
+    operations: [readContextJson],
+    ask: (sessionId) =>
+      `Let us go on with our conversation, session ${sessionId}. Below is what it is about. Go on as if there had been no break: do not repeat it to me, and do not ask what it already says. Write what we say from now on to the same session with append_messages.`,
+  },
+  {
+    name: "catch_up",
+    title: "Catch up on a conversation",
+    description: "Tells where a conversation stands: what was decided, what is to be done, what is open",
+    operations: [readContextJson],
+    ask: (sessionId) =>
+      `Tell me where the conversation of session ${sessionId} stands, in a few lines: what was decided, what is to be done and by whom, and which questions are open. Keep to what is below, and say so where it does not tell.`,
+  },
+];
+
+const argumentsSchema = z.strictObject({ sessionId: sessionIdSchema });
+
+export function registerPrompts(server: McpServer, call: Call, onFault: OnFault): void {
+  const sessionId = completable(z.string().describe("The session to read"), (value) => completeSessionId(call, value));
+  for (const { name, title, description, ask } of prompts) {
+    server.registerPrompt(name, { title, description, argsSchema: z.object({ sessionId }) }, async (args) => {
+      try {
+        const { sessionId: session } = parseBody(argumentsSchema, args);
+        const { memory } = await readContextText(call, session, { maxTokens: CONTEXT_TOKENS, query: "auto" });
+        return asked(`${ask(session)}\n\n${memory}`);
+      } catch (thrown) {
+        const fault = faultOf(thrown);
+        onFault(fault, thrown);
+        throw protocolError(fault, call.requestId);
+      }
+    });
+  }
+}
+
+function asked(text: string): GetPromptResult {
+  return { messages: [{ role: "user", content: { type: "text", text } }] };
+}

@@ -1,0 +1,114 @@
+/** Sessions as resources, for people who pick what goes into a prompt. */
+
+import { type McpServer, type ReadResourceResult, ResourceTemplate } from "@modelcontextprotocol/server";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import { DEFAULT_PAGE_SIZE, MAX_MCP_TOKENS } from "../contracts/limits.ts";
+import { faultOf } from "../contracts/problem.ts";
+import type { Call } from "../service/call.ts";
+import { readContextJson } from "../service/context.ts";
+import { listMessages } from "../service/messages.ts";
+import { listSessions } from "../service/sessions.ts";
+import { listSummaries } from "../service/summaries.ts";
+import { completeSessionId } from "./complete-session.ts";
+import { readContextText } from "./context-text.ts";
+import { protocolError } from "./faults.ts";
+import { fence } from "./fenced-text.ts";
+import { CONTEXT_TEMPLATE, contextUri, MESSAGE_TEMPLATE, SUMMARY_TEMPLATE } from "./memory-uri.ts";
+import { tellMessages } from "./messages-text.ts";
+import { tellSummary } from "./summary-text.ts";
+import type { OnFault } from "./tool-server.ts";
+
+/** Whoever picks a context for a prompt wants more of it than a tool gives by itself. */
+const CONTEXT_TOKENS = 8_000;
+const SUMMARY_TOKENS = 8_000;
+
+interface ResourceSpec {
+  readonly name: string;
+  readonly template: string;
+  readonly title: string;
+  readonly description: string;
+  /** The use cases that it calls. */
+  readonly operations: readonly object[];
+  read(call: Call, sessionId: string, seq: number): Promise<string>;
+}
+
+export const resources: readonly ResourceSpec[] = [
+  {
+    name: "context",
+    template: CONTEXT_TEMPLATE,
+    title: "Context of a session",
+    description: "Its summary and its newest messages, ready for a prompt",
+    operations: [readContextJson],
+    async read(call, sessionId) {
+      return (await readContextText(call, sessionId, { maxTokens: CONTEXT_TOKENS, query: "auto" })).memory;
+    },
+  },
+  {
+    name: "summary",
+    template: SUMMARY_TEMPLATE,
+    title: "Summary of a session",
+    description: "Facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on",
+    operations: [listSummaries],
+    async read(call, sessionId) {
+      const [newest] = (await listSummaries(call, sessionId, { limit: 1 })).data;
+      return newest === undefined ? fence("(there is no summary yet)") : tellSummary(newest, SUMMARY_TOKENS).memory;
+    },
+  },
+  {
+    name: "message",
+    template: MESSAGE_TEMPLATE,
+    title: "A message of a session",
+    description: "One message word for word, by its place in the session",
+    operations: [listMessages],
+    async read(call, sessionId, seq) {
+      const place = Number.isSafeInteger(seq) && seq > 0 ? seq : 0;
+      const { data } = await listMessages(call, sessionId, { afterSeq: Math.max(0, place - 1), limit: 1 });
+      if (data[0]?.seq !== place) {
+        const detail = "The session has no such message. Places are whole numbers from 1 to the session's headSeq.";
+        throw new ThreadkeepError({ code: "message_not_found", detail });
+      }
+      return fence(tellMessages(data, 0, MAX_MCP_TOKENS).lines.join("\n\n"));
+    },
+  },
+];
+
+export function registerResources(server: McpServer, call: Call, onFault: OnFault): void {
+  const complete = { id: (value: string) => completeSessionId(call, value) };
+  for (const { name, template, title, description, read } of resources) {
+    server.registerResource(
+      name,
+      new ResourceTemplate(template, { list: undefined, complete }),
+      { title, description, mimeType: "text/plain" },
+      async (uri, { id, seq }): Promise<ReadResourceResult> => {
+        try {
+          const text = await read(call, String(id), Number(seq));
+          return { contents: [{ uri: uri.href, mimeType: "text/plain", text }] };
+        } catch (thrown) {
+          const fault = faultOf(thrown);
+          onFault(fault, thrown);
+          throw protocolError(fault, call.requestId, uri.href);
+        }
+      },
+    );
+  }
+  // In the place of the SDK's own, which knows no pages.
+  server.server.setRequestHandler("resources/list", async ({ params }) => {
+    try {
+      const page = await listSessions(call, { limit: DEFAULT_PAGE_SIZE, cursor: params?.cursor });
+      return {
+        resources: page.data.map(({ id, createdAt }) => ({
+          uri: contextUri(id),
+          name: id,
+          title: `Context of session ${id}`,
+          description: `Created ${createdAt}`,
+          mimeType: "text/plain",
+        })),
+        ...(page.nextCursor === null ? {} : { nextCursor: page.nextCursor }),
+      };
+    } catch (thrown) {
+      const fault = faultOf(thrown);
+      onFault(fault, thrown);
+      throw protocolError(fault, call.requestId);
+    }
+  });
+}

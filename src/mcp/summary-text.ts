@@ -1,0 +1,26 @@
+/** A summary, as a model reads it over MCP. */
+
+import type { TokenCount } from "../contracts/message.ts";
+import type { Item, Summary } from "../contracts/summary.ts";
+import { newestFirst } from "../memory/items.ts";
+import { linesWithin } from "./budget.ts";
+import { fence, itemLine } from "./fenced-text.ts";
+
+export interface ToldSummary {
+  readonly memory: string;
+  /** Items that had no room. */
+  readonly left: number;
+}
+
+/** The items that still hold, newest evidence first, as many as have room. */
+export function tellSummary({ items }: Pick<Summary, "items">, maxTokens: TokenCount): ToldSummary {
+  const held = newestFirst<Item>(items.filter(({ status }) => status !== "superseded"));
+  const lines = linesWithin(
+    held.map((item) => itemLine(item)),
+    maxTokens,
+  );
+  return {
+    memory: fence(held.length === 0 ? "(the summary holds nothing)" : lines.join("\n")),
+    left: held.length - lines.length,
+  };
+}

@@ -1,0 +1,68 @@
+/** Memory for agents, over MCP: Streamable HTTP without sessions, for clients of 2026-07-28 and of 2025. */
+
+import { createMcpHandler } from "agents/mcp/server";
+import { ThreadkeepError } from "../contracts/errors.ts";
+import { MAX_MCP_BATCH } from "../contracts/limits.ts";
+import type { Call } from "../service/call.ts";
+import type { Log } from "../telemetry/log.ts";
+import { errorFields } from "../telemetry/redact.ts";
+import { traceIdOf } from "../telemetry/trace.ts";
+import { createToolServer, type OnFault } from "./tool-server.ts";
+
+export const MCP_ROUTE = "/mcp";
+
+/** A request whose sender is known. */
+export interface McpRequest {
+  readonly call: Call;
+  readonly request: Request;
+  /** What of it was read already: its JSON. */
+  readonly body: unknown;
+  readonly onFault: OnFault;
+}
+
+export type McpSurface = (asked: McpRequest) => Promise<Response>;
+
+export function createMcpSurface(log: Log): McpSurface {
+  const asked = new WeakMap<Request, McpRequest>();
+  const handler = createMcpHandler(
+    ({ requestInfo }) => {
+      const from = requestInfo === undefined ? undefined : asked.get(requestInfo);
+      if (from === undefined) throw new Error("a request for MCP came past its surface");
+      return createToolServer(from.call, logged(from, log));
+    },
+    {
+      route: MCP_ROUTE,
+      // The gate in front answers browsers, by the origins that the deployment lists.
+      corsOptions: false,
+      allowedOriginHostnames: "*",
+      onerror: (error) => log.warn("mcp_refused", errorFields(error)),
+    },
+  );
+  return (from) => {
+    asked.set(from.request, from);
+    return handler.fetch(from.request, { parsedBody: from.body ?? null });
+  };
+}
+
+function logged({ call, onFault }: McpRequest, log: Log): OnFault {
+  return (fault, thrown) => {
+    onFault(fault, thrown);
+    if (fault.code !== "internal") return;
+    log.error("mcp_failed", {
+      requestId: call.requestId,
+      traceId: traceIdOf(call.trace),
+      ...errorFields(thrown),
+    });
+  };
+}
+
+/** Requests that one body holds. Those of 2025-03-26 may send several at once; each counts. */
+export function requestsIn(body: unknown): number {
+  if (!Array.isArray(body)) return 1;
+  if (body.length <= MAX_MCP_BATCH) return Math.max(1, body.length);
+  throw new ThreadkeepError({
+    code: "validation_failed",
+    detail: `A body may hold ${MAX_MCP_BATCH} requests. Nothing was done; send fewer at a time.`,
+    errors: [{ path: "", detail: `must have at most ${MAX_MCP_BATCH} entries` }],
+  });
+}

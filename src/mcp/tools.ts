@@ -1,0 +1,21 @@
+import type { Tool } from "./tool.ts";
+import { appendMessagesTool } from "./tools/append-messages.ts";
+import { eraseMessageTool } from "./tools/erase-message.ts";
+import { forkSessionTool } from "./tools/fork-session.ts";
+import { getContextTool } from "./tools/get-context.ts";
+import { listSessionsTool } from "./tools/list-sessions.ts";
+import { readMessagesTool } from "./tools/read-messages.ts";
+import { searchMemoryTool } from "./tools/search-memory.ts";
+import { summarizeSessionTool } from "./tools/summarize-session.ts";
+
+/** In the order in which an agent comes to need them. */
+export const tools: readonly Tool[] = [
+  getContextTool,
+  appendMessagesTool,
+  searchMemoryTool,
+  readMessagesTool,
+  listSessionsTool,
+  summarizeSessionTool,
+  forkSessionTool,
+  eraseMessageTool,
+];

@@ -1,0 +1,57 @@
+import { z } from "zod";
+import { appendRequestSchema } from "../../contracts/append.ts";
+import { MAX_MESSAGES_PER_APPEND } from "../../contracts/limits.ts";
+import { appendedMessageSchema, newMessageSchema, roleSchema } from "../../contracts/message.ts";
+import { appendMessages } from "../../service/messages.ts";
+import { defineTool, sessionArgument } from "../tool.ts";
+
+const { messages, expectedHeadSeq } = appendRequestSchema.shape;
+
+/** The parts of a message in few words: what is wrong with one, a refusal says by its path. */
+const shownContent = z
+  .union([z.string(), z.array(z.looseObject({ type: z.string() })).min(1)])
+  .describe(
+    "Text, or parts: {type: text, text}, {type: tool-call, toolCallId, toolName, input}, {type: tool-result, toolCallId, toolName, output}",
+  );
+
+export const appendMessagesTool = defineTool({
+  name: "append_messages",
+  title: "Remember what was said",
+  description:
+    "Writes messages to the end of a session, in order, and creates the session with the first. Call it after each turn: the user's words with role user, yours with role assistant, what a tool gave with role tool. Write them word for word; summaries are made by themselves. Nothing is overwritten: to correct something, append the correction. Give each message an id of your own (such as turn-7), and repeating the call stores nothing twice.",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
+  operations: [appendMessages],
+  input: z.strictObject({ sessionId: sessionArgument, messages, expectedHeadSeq }),
+  shownInput: z.strictObject({
+    sessionId: sessionArgument,
+    messages: z
+      .array(
+        z.strictObject({
+          role: roleSchema,
+          content: shownContent,
+          id: newMessageSchema.shape.id,
+          author: z.string().optional().describe("Name of who speaks, where several do"),
+          occurredAt: z.string().optional().describe("When it was said, if not now: ISO 8601"),
+        }),
+      )
+      .min(1)
+      .max(MAX_MESSAGES_PER_APPEND)
+      .describe("Oldest first"),
+    expectedHeadSeq,
+  }),
+  output: z.object({
+    sessionId: z.string(),
+    headSeq: z.int().describe("Place of the newest message in the session"),
+    messages: z.array(appendedMessageSchema),
+  }),
+  async run({ call }, { sessionId, ...request }) {
+    const { headSeq, messages: appended } = await appendMessages(call, sessionId, request);
+    const stored = appended.filter(({ created }) => created).length;
+    const known = appended.length - stored;
+    const places = appended.map(({ id, seq }) => `${seq} (id ${id})`).join(", ");
+    return {
+      structured: { sessionId, headSeq, messages: appended },
+      text: `Stored ${stored} in session ${sessionId}${known === 0 ? "" : `, ${known} were there already`}: messages ${places}. The newest is ${headSeq}.`,
+    };
+  },
+});

@@ -1,0 +1,56 @@
+import { z } from "zod";
+import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, MIN_CONTEXT_TOKENS } from "../../contracts/limits.ts";
+import { roleSchema } from "../../contracts/message.ts";
+import { listMessages } from "../../service/messages.ts";
+import { withinResult } from "../budget.ts";
+import { fence } from "../fenced-text.ts";
+import { tellMessages } from "../messages-text.ts";
+import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool.ts";
+
+export const readMessagesTool = defineTool({
+  name: "read_messages",
+  title: "Read messages word for word",
+  description:
+    "Gives messages of a session word for word, oldest first, from a place on: those that a summary cites, that search_memory found, or that get_context left out. Each has its place and its id in its heading. A long message comes in pieces; next says where to go on.",
+  annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+  operations: [listMessages],
+  input: z.strictObject({
+    sessionId: sessionArgument,
+    afterSeq: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe("Begin after this message: 0, the default, begins with the first, and 41 with message 42"),
+    fromCharacter: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe("Go on in the first of them, after so many characters that were read already"),
+    limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE).describe("Messages at most"),
+    maxTokens: budgetArgument,
+  }),
+  output: z.object({
+    memory: memoryText,
+    sessionId: z.string(),
+    messages: z.array(z.object({ seq: z.int(), id: z.string(), role: roleSchema })),
+    next: z
+      .object({ afterSeq: z.int(), fromCharacter: z.int() })
+      .nullable()
+      .describe("Call again with these to go on; null: there is no more"),
+  }),
+  async run({ call }, { sessionId, afterSeq, fromCharacter, limit, maxTokens }) {
+    const page = await listMessages(call, sessionId, { afterSeq, limit });
+    return withinResult(maxTokens, MIN_CONTEXT_TOKENS, async (tokens) => {
+      const { lines, told, next: unread } = tellMessages(page.data, fromCharacter, tokens);
+      const next =
+        unread ?? (page.nextCursor === null ? null : { afterSeq: Number(page.nextCursor), fromCharacter: 0 });
+      const memory = fence(lines.length === 0 ? `(no message after ${afterSeq})` : lines.join("\n\n"));
+      const more =
+        next === null
+          ? "There are no more messages."
+          : `For more: read_messages with afterSeq ${next.afterSeq}${next.fromCharacter === 0 ? "" : ` and fromCharacter ${next.fromCharacter}`}.`;
+      const messages = told.map(({ seq, id, role }) => ({ seq, id, role }));
+      return { structured: { memory, sessionId, messages, next }, text: `${memory}\n\n${more}` };
+    });
+  },
+});

@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { memorySearchRequestSchema } from "../../contracts/memory-search.ts";
+import type { SearchResult } from "../../contracts/search.ts";
+import { sessionIdSchema } from "../../contracts/session.ts";
+import type { Call } from "../../service/call.ts";
+import { searchMemory } from "../../service/memory-search.ts";
+import { searchSessionJson } from "../../service/search.ts";
+import { linesWithin, withinResult } from "../budget.ts";
+import { fence, itemLine, messageHeading, passage } from "../fenced-text.ts";
+import { budgetArgument, defineTool, memoryText } from "../tool.ts";
+
+const DEFAULT_HITS = 8;
+const MAX_HITS = 50;
+
+const hitSchema = z.object({
+  sessionId: z.string(),
+  seqs: z
+    .array(z.int())
+    .describe("The message that was found, or those that the item rests on: read_messages gives them"),
+  kind: z.string().describe("message, or the kind of the item: fact, preference, decision, task, question, event …"),
+  score: z.number().describe("Comparable within one answer only"),
+});
+
+interface Found {
+  readonly hit: z.infer<typeof hitSchema>;
+  readonly line: string;
+}
+
+export const searchMemoryTool = defineTool({
+  name: "search_memory",
+  title: "Look something up",
+  description:
+    "Finds what was said about something, best first. With sessionId it looks through the messages of that session; without, through the facts, preferences, decisions, tasks and events that the summaries of all your sessions hold. Call it for questions such as what was decided about X, or in which conversation was Y. Query with the words that were likely used: names, files, numbers. Nothing found? Try other words, or give the sessionId: what was said last is in no summary yet.",
+  annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+  operations: [searchMemory, searchSessionJson],
+  input: z.strictObject({
+    query: memorySearchRequestSchema.shape.query,
+    sessionId: sessionIdSchema.optional().describe("Look in the messages of this session alone"),
+    limit: z.int().min(1).max(MAX_HITS).default(DEFAULT_HITS).describe("Hits at most"),
+    maxTokens: budgetArgument,
+  }),
+  output: z.object({
+    memory: memoryText,
+    hits: z.array(hitSchema),
+    hasMore: z.boolean().describe("More was found than has room: raise limit or maxTokens, or narrow the query"),
+  }),
+  async run({ call }, { query, sessionId, limit, maxTokens }) {
+    const found =
+      sessionId === undefined ? await findItems(call, query, limit) : await findMessages(call, sessionId, query, limit);
+    return withinResult(maxTokens, 0, async (tokens) => {
+      const lines = linesWithin(
+        found.map(({ line }) => line),
+        tokens,
+      );
+      const hits = found.slice(0, lines.length).map(({ hit }) => hit);
+      const hasMore = lines.length < found.length;
+      const memory = fence(found.length === 0 ? "(nothing was found)" : lines.join("\n"));
+      const more = hasMore
+        ? `${found.length - lines.length} more had no room: raise maxTokens, or narrow the query.`
+        : "";
+      return { structured: { memory, hits, hasMore }, text: `${memory}\n\n${more}`.trimEnd() };
+    });
+  },
+});
+
+async function findItems(call: Call, query: string, limit: number): Promise<Found[]> {
+  const { data } = await searchMemory(call, { query, limit });
+  return data.map(({ sessionId, item, score }) => ({
+    hit: { sessionId: item.sourceSession ?? sessionId, seqs: item.sourceSeqs, kind: item.kind, score },
+    line: itemLine(item, sessionId),
+  }));
+}
+
+async function findMessages(call: Call, sessionId: string, query: string, limit: number): Promise<Found[]> {
+  const { data }: SearchResult = JSON.parse(await searchSessionJson(call, sessionId, { query, limit }));
+  return data.map(({ message, score, snippet }) => ({
+    hit: { sessionId, seqs: [message.seq], kind: "message", score },
+    line: `${messageHeading(message)} ${passage(snippet)}`,
+  }));
+}

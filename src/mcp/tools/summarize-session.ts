@@ -1,0 +1,130 @@
+import { z } from "zod";
+import { summarizeRequestSchema } from "../../contracts/job.ts";
+import { MAX_MCP_WAIT_SECONDS, MAX_WAIT_MS } from "../../contracts/limits.ts";
+import type { Summary } from "../../contracts/summary.ts";
+import { readSession } from "../../service/sessions.ts";
+import { listSummaries, summarizeByHand } from "../../service/summaries.ts";
+import { withinResult } from "../budget.ts";
+import { tellSummary } from "../summary-text.ts";
+import { budgetArgument, defineTool, memoryText, type Running, sessionArgument } from "../tool.ts";
+
+const DEFAULT_WAIT_SECONDS = 20;
+/** How often whoever waits is told that it is still on its way, and the session is asked. */
+const TICK_MS = 1_000;
+
+export const summarizeSessionTool = defineTool({
+  name: "summarize_session",
+  title: "Summarize a session",
+  description:
+    "Makes a new summary of a session now, waits for it and gives it: facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on. Summaries are made by themselves as a session grows; call this when the user wants one now, or before a conversation is left. Giving up waiting stops nothing: the summary is made all the same, and get_context has it.",
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  operations: [readSession, summarizeByHand, listSummaries],
+  input: z.strictObject({
+    sessionId: sessionArgument,
+    waitSeconds: z
+      .int()
+      .min(0)
+      .max(MAX_MCP_WAIT_SECONDS)
+      .default(DEFAULT_WAIT_SECONDS)
+      .describe("How long to wait for it"),
+    keepRecentTokens: summarizeRequestSchema.shape.keepRecentTokens.describe(
+      "Tokens of the newest messages that are left out of it, by default the session's setting; 0: as much as can be",
+    ),
+    maxTokens: budgetArgument,
+  }),
+  output: z.object({
+    memory: memoryText,
+    sessionId: z.string(),
+    state: z
+      .enum(["done", "pending", "failed", "nothing_to_do"])
+      .describe(
+        "pending: it is being made; failed: it could not be made, and operators see why; nothing_to_do: what there is to summarize is summarized",
+      ),
+    version: z.int().nullable().describe("Of the summary that is told; null: there is none yet"),
+    throughSeq: z.int().describe("It covers messages 1 to this one; 0: there is none yet"),
+    degraded: z.boolean().describe("Made without a model; a better one follows"),
+    itemsLeftOut: z.int().describe("Items that had no room: raise maxTokens"),
+  }),
+  async run(running, { sessionId, waitSeconds, keepRecentTokens, maxTokens }) {
+    const { call } = running;
+    // Whoever may not read is refused before anything is owed.
+    await readSession(call, sessionId);
+    const waitMs = Math.min(waitSeconds * 1_000, MAX_WAIT_MS);
+    const asked = summarizeByHand(call, sessionId, {
+      ...(waitMs === 0 ? {} : { waitMs }),
+      ...(keepRecentTokens === undefined ? {} : { keepRecentTokens }),
+    });
+    const stopTicking = startTicking(running, waitSeconds);
+    try {
+      const { job, summary } = await whileWanted(running.signal, asked);
+      if (job === null) return tellResult(sessionId, "nothing_to_do", summary, maxTokens);
+      if (job.state !== "owed") return tellResult(sessionId, job.state, summary, maxTokens);
+      const isMade = await isMadeWithin(running, sessionId, waitSeconds - waitMs / 1_000);
+      if (!isMade) return tellResult(sessionId, "pending", summary, maxTokens);
+      const [newest = null] = (await listSummaries(call, sessionId, { limit: 1 })).data;
+      return tellResult(sessionId, "done", newest, maxTokens);
+    } finally {
+      stopTicking();
+    }
+  },
+});
+
+/** Tells each second how long it has been, until it is stopped. */
+function startTicking({ progress }: Running, total: number): () => void {
+  const startedAt = Date.now();
+  const timer = setInterval(() => {
+    const seconds = Math.round((Date.now() - startedAt) / TICK_MS);
+    void progress(seconds, Math.max(total, seconds), "The summary is being made");
+  }, TICK_MS);
+  return () => clearInterval(timer);
+}
+
+/** The answer, if whoever asked still waits for it. */
+async function whileWanted<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
+  const { promise: gaveUp, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(new DOMException("Nobody waits for the summary any more", "AbortError"));
+  signal.addEventListener("abort", abort);
+  try {
+    if (signal.aborted) abort();
+    return await Promise.race([answer, gaveUp]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Whether the summary was there before the time was over. */
+async function isMadeWithin({ call, signal }: Running, sessionId: string, seconds: number): Promise<boolean> {
+  for (let waited = 0; waited < seconds; waited += TICK_MS / 1_000) {
+    await whileWanted(signal, new Promise((resolve) => setTimeout(resolve, TICK_MS)));
+    if (!(await readSession(call, sessionId)).summaryPending) return true;
+  }
+  return false;
+}
+
+function tellResult(
+  sessionId: string,
+  state: "done" | "pending" | "failed" | "nothing_to_do",
+  summary: Summary | null,
+  maxTokens: number,
+) {
+  return withinResult(maxTokens, 0, async (tokens) => {
+    const { memory, left } = tellSummary(summary ?? { items: [] }, tokens);
+    const structured = {
+      memory,
+      sessionId,
+      state,
+      version: summary?.version ?? null,
+      throughSeq: summary?.throughSeq ?? 0,
+      degraded: summary?.degraded ?? false,
+      itemsLeftOut: left,
+    };
+    const words = {
+      done: "The summary is made.",
+      pending: "The summary is being made: get_context has it in a while. This is the one before it.",
+      failed: "The summary could not be made. What was said is all there: go on. This is the one before it.",
+      nothing_to_do: "There was nothing new to summarize. This is the summary as it is.",
+    };
+    const more = left === 0 ? "" : ` ${left} items had no room: raise maxTokens.`;
+    return { structured, text: `${words[state]}${more}\n\n${memory}` };
+  });
+}
