@@ -1,0 +1,87 @@
+import { createMCPClient } from "@ai-sdk/mcp";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client as ClientOf2025 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as TransportOf2025 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { CONFORMANCE_SESSION, NOT_APPLICABLE, runConformance } from "../support/mcp-conformance.ts";
+import { call, sharedService } from "../support/service.ts";
+import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
+
+const service = sharedService();
+const MCP_URL = new URL("/mcp", service.url);
+const authorization = `Bearer ${service.apiKey}`;
+
+const TURNS = [
+  { id: "t1", role: "user", content: "My name is Ada, and the project is called Apollo." },
+  { id: "t2", role: "assistant", content: "Welcome to Apollo, Ada." },
+];
+
+interface Caller {
+  call(name: string, args: Record<string, unknown>): Promise<unknown>;
+}
+
+async function expectConversationKept({ call: callTool }: Caller): Promise<void> {
+  const sessionId = `mcp-${crypto.randomUUID()}`;
+  await callTool("append_messages", { sessionId, messages: TURNS });
+  const context = JSON.stringify(await callTool("get_context", { sessionId }));
+  for (const { content } of TURNS) expect(context).toContain(content);
+  expect(context).toContain("<threadkeep_memory>");
+}
+
+describe("the official conformance suite", () => {
+  it("passes whatever is declared; what is not declared is listed with the reason", async () => {
+    const user = `conformance-${crypto.randomUUID()}`;
+    const messages = [{ role: "user", content: `This is session ${CONFORMANCE_SESSION}.` }];
+    const path = `/v1/sessions/${CONFORMANCE_SESSION}/messages`;
+    const headers = { "threadkeep-user": user };
+    expect(await call(service, "POST", path, { headers, body: { messages } })).toMatchObject({ status: 201 });
+    const directory = makeTemporaryDirectory();
+    onTestFinished(() => removeDirectory(directory));
+    const results = await runConformance(service.url, { authorization, ...headers }, directory);
+    const failed = [...results].flatMap(([scenario, checks]) => {
+      const faults = checks.filter(({ status }) => status === "FAILURE" || status === "WARNING");
+      return faults.map(({ id, errorMessage }) => ({ scenario, id, errorMessage }));
+    });
+    expect(failed.filter(({ scenario }) => !(scenario in NOT_APPLICABLE))).toEqual([]);
+    expect([...new Set(failed.map(({ scenario }) => scenario))].toSorted()).toEqual(
+      Object.keys(NOT_APPLICABLE).toSorted(),
+    );
+    // Of these most checks apply.
+    for (const { scenario, errorMessage } of failed) {
+      if (scenario === "server-stateless") expect(errorMessage).toMatch(/^Not testable/);
+    }
+    const passed = [...results.values()].flat().filter(({ status }) => status === "SUCCESS");
+    expect(passed.length).toBeGreaterThan(100);
+  });
+});
+
+describe("a conversation is written and its context read back", () => {
+  it.each(["auto", "legacy", { pin: "2026-07-28" }] as const)("by SDK v2 in mode %j", async (mode) => {
+    const client = new Client({ name: "v2", version: "1.0.0" }, { versionNegotiation: { mode } });
+    await client.connect(new StreamableHTTPClientTransport(MCP_URL, { requestInit: { headers: { authorization } } }));
+    onTestFinished(() => client.close());
+    await expectConversationKept({ call: (name, args) => client.callTool({ name, arguments: args }) });
+  });
+
+  it("by SDK v1, the client of 2025", async () => {
+    const client = new ClientOf2025({ name: "v1", version: "1.0.0" });
+    const transport = new TransportOf2025(MCP_URL, { requestInit: { headers: { authorization } } });
+    await client.connect(transport);
+    onTestFinished(() => client.close());
+    await expectConversationKept({ call: (name, args) => client.callTool({ name, arguments: args }) });
+  });
+
+  it("by the AI SDK's MCP client, as tools of a model", async () => {
+    const client = await createMCPClient({
+      transport: { type: "http", url: MCP_URL.href, headers: { authorization } },
+    });
+    onTestFinished(() => client.close());
+    const tools = await client.tools();
+    await expectConversationKept({
+      call: async (name, args) => {
+        const options = { toolCallId: crypto.randomUUID(), messages: [], context: undefined };
+        return tools[name]?.execute?.(args, options as never);
+      },
+    });
+  });
+});
