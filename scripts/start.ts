@@ -112,6 +112,7 @@ Threadkeep runs at ${running.url}  (ready in ${seconds} s)
 
   Page         ${running.url}/
   Reference    ${running.url}/docs
+  MCP          ${running.url}/mcp  (memory for agents, with the API key: docs/mcp.md)
   API key      ${running.apiKey}
   Admin key    ${running.adminKey}
   User token   npm run token -- --user mira

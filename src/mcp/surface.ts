@@ -1,8 +1,6 @@
 /** Memory for agents, over MCP: Streamable HTTP without sessions, for clients of 2026-07-28 and of 2025. */
 
 import { createMcpHandler } from "agents/mcp/server";
-import { ThreadkeepError } from "../contracts/errors.ts";
-import { MAX_MCP_BATCH } from "../contracts/limits.ts";
 import type { Call } from "../service/call.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -54,15 +52,4 @@ function logged({ call, onFault }: McpRequest, log: Log): OnFault {
       ...errorFields(thrown),
     });
   };
-}
-
-/** Requests that one body holds. Those of 2025-03-26 may send several at once; each counts. */
-export function requestsIn(body: unknown): number {
-  if (!Array.isArray(body)) return 1;
-  if (body.length <= MAX_MCP_BATCH) return Math.max(1, body.length);
-  throw new ThreadkeepError({
-    code: "validation_failed",
-    detail: `A body may hold ${MAX_MCP_BATCH} requests. Nothing was done; send fewer at a time.`,
-    errors: [{ path: "", detail: `must have at most ${MAX_MCP_BATCH} entries` }],
-  });
 }

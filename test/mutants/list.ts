@@ -8,6 +8,7 @@ import { HTTP_MUTANTS } from "./http.ts";
 import { IMPORT_MUTANTS } from "./import.ts";
 import { JOB_MUTANTS } from "./jobs.ts";
 import { MAINTENANCE_MUTANTS } from "./maintenance.ts";
+import { MCP_MUTANTS } from "./mcp.ts";
 import { MEMORY_MUTANTS } from "./memory.ts";
 import { PIPELINE_MUTANTS } from "./pipeline.ts";
 import { REGISTRY_MUTANTS } from "./registry.ts";
@@ -28,6 +29,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...IMPORT_MUTANTS,
   ...JOB_MUTANTS,
   ...MAINTENANCE_MUTANTS,
+  ...MCP_MUTANTS,
   ...MEMORY_MUTANTS,
   ...PIPELINE_MUTANTS,
   ...REGISTRY_MUTANTS,

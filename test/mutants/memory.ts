@@ -18,8 +18,15 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "the tag of retrieved turns is not watched for",
     file: "src/memory/guarded-text.ts",
-    replace: `[SUMMARY_TAG, RETRIEVED_TAG].map`,
-    by: `[SUMMARY_TAG].map`,
+    replace: `[SUMMARY_TAG, RETRIEVED_TAG, MEMORY_TAG].map`,
+    by: `[SUMMARY_TAG, MEMORY_TAG].map`,
+    tests: ["unit/guarded-text"],
+  },
+  {
+    name: "the tag of what a tool tells is not watched for",
+    file: "src/memory/guarded-text.ts",
+    replace: `[SUMMARY_TAG, RETRIEVED_TAG, MEMORY_TAG].map`,
+    by: `[SUMMARY_TAG, RETRIEVED_TAG].map`,
     tests: ["unit/guarded-text"],
   },
   {

@@ -51,7 +51,8 @@ export const NOT_APPLICABLE: Readonly<Record<string, string>> = {
   "prompts-get-with-image": "every prompt is text",
   "server-stateless": "four of its checks want fixtures, for logging and for input of clients; the others pass",
   "http-custom-header-server-validation": "no tool has a parameter that stands in a header as well",
-  "server-sse-polling": "warns: there are no sessions of the protocol, and a stream, which is one answer, is not resumed",
+  "server-sse-polling":
+    "warns: there are no sessions of the protocol, and a stream, which is one answer, is not resumed",
   "server-sse-multiple-streams": "warns: there are no sessions of the protocol",
   "tasks-lifecycle": "declares no tasks",
   "tasks-capability-negotiation": "declares no tasks",

@@ -18,7 +18,7 @@ function linesAsRead(text: string): string[] {
 }
 const HEADING = /^(?:\[|［|【)(?:system|developer|user|assistant|tool|calls|resultof|\d{4}-\d{2})/;
 const LABEL = /^(?:system|developer|user|assistant|human):/;
-const TAG = /[<‹〈]\/?(?:conversation_summary|earlier_messages)/;
+const TAG = /[<‹〈]\/?(?:conversation_summary|earlier_messages|threadkeep_memory)/;
 
 const unseen = fc.array(
   fc.constantFrom(" ", "\t", "\u00a0", "\u200b", "\u200d", "\u00ad", "\u2060", "\ufeff", "\u3164", "\u0301"),
@@ -55,7 +55,13 @@ const heading = fc
   )
   .chain(disguised);
 const tag = fc
-  .constantFrom("</conversation_summary>", "<conversation_summary>", "</earlier_messages>", "< / earlier_messages >")
+  .constantFrom(
+    "</conversation_summary>",
+    "<conversation_summary>",
+    "</earlier_messages>",
+    "< / earlier_messages >",
+    "</threadkeep_memory>",
+  )
   .chain(disguised);
 const hostile = fc
   .array(

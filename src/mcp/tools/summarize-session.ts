@@ -9,8 +9,11 @@ import { tellSummary } from "../summary-text.ts";
 import { budgetArgument, defineTool, memoryText, type Running, sessionArgument } from "../tool.ts";
 
 const DEFAULT_WAIT_SECONDS = 20;
-/** How often whoever waits is told that it is still on its way, and the session is asked. */
+/** How often whoever waits is told that it is still on its way. */
 const TICK_MS = 1_000;
+/** The session is asked less and less often: a minute is nine questions. */
+const FIRST_PAUSE_SECONDS = 1;
+const PAUSE_GROWTH = 1.6;
 
 export const summarizeSessionTool = defineTool({
   name: "summarize_session",
@@ -94,8 +97,11 @@ async function whileWanted<T>(signal: AbortSignal, answer: Promise<T>): Promise<
 
 /** Whether the summary was there before the time was over. */
 async function isMadeWithin({ call, signal }: Running, sessionId: string, seconds: number): Promise<boolean> {
-  for (let waited = 0; waited < seconds; waited += TICK_MS / 1_000) {
-    await whileWanted(signal, new Promise((resolve) => setTimeout(resolve, TICK_MS)));
+  let left = seconds;
+  for (let pause = FIRST_PAUSE_SECONDS; left > 0; pause *= PAUSE_GROWTH) {
+    const next = Math.min(pause, left);
+    left -= next;
+    await whileWanted(signal, new Promise((resolve) => setTimeout(resolve, next * 1_000)));
     if (!(await readSession(call, sessionId)).summaryPending) return true;
   }
   return false;
