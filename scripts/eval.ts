@@ -1,10 +1,13 @@
 // npm run eval: what retrieval and summaries are worth, on data that is not part of this repository. `--help` tells the rest.
+import path from "node:path";
 import { makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
+import { showTable } from "./bench/table.ts";
 import { startService } from "./dev/service.ts";
 import { workerSettings } from "./dev/worker-settings.ts";
+import { ablate } from "./eval/ablate.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
 import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
-import { askAll, newestTurns, plainBm25, readConversations, recallRow } from "./eval/retrieval.ts";
+import { askAll, newestTurns, plainBm25, readConversations, recallTable, usersBm25 } from "./eval/retrieval.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
 import {
@@ -18,8 +21,11 @@ import {
 import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run eval -- retrieval FILE [--url URL --key KEY]
-    recall of the turns that hold the evidence, by category of question (LoCoMo file), through the public API of a service:
-    the one at --url, or one of its own that it starts and stops
+    recall of the turns that hold the evidence, by kind of question (LoCoMo file, or lines of BEAM), through the public API of a
+    service: the one at --url, or one of its own that it starts and stops
+
+npm run eval -- ablate FILE…
+    the same recall without a service, with all parameters of the ranking, and with each taken away by itself
 
 npm run eval -- summaries FILE [--percent 18.5] [--only single|rolled] [--url URL --key KEY --admin-key KEY]
     how much of the answers to questions its summaries hold (LoCoMo or QMSum file): of one call a sitting, kept to so many
@@ -50,6 +56,11 @@ interface RetrievalOptions {
   readonly service: ServiceAddress | null;
 }
 
+interface AblateOptions {
+  readonly measure: "ablate";
+  readonly files: readonly string[];
+}
+
 interface SummariesOptions {
   readonly measure: "summaries";
   readonly file: string;
@@ -76,6 +87,11 @@ await runProgram(commandLine, {
   hint: "npm run eval -- --help tells the options.",
   run: async (options) => {
     if (options.measure === "prefix") return (await evaluatePrefix(options)) ? EXIT.ok : EXIT.failed;
+    if (options.measure === "ablate") {
+      const files = new Map(options.files.map((file) => [path.basename(file), readConversations(file)]));
+      await ablate(files, (line) => console.log(line));
+      return EXIT.ok;
+    }
     await (options.measure === "retrieval" ? evaluateRetrieval(options) : evaluateOwnSummaries(options));
     return EXIT.ok;
   },
@@ -84,10 +100,11 @@ await runProgram(commandLine, {
 function readOptions(
   values: Values<typeof OPTIONS>,
   [measure, ...files]: readonly string[],
-): RetrievalOptions | SummariesOptions | PrefixOptions {
+): RetrievalOptions | AblateOptions | SummariesOptions | PrefixOptions {
   if (measure === "prefix") return readPrefixOptions(values);
+  if (measure === "ablate") return readAblateOptions(values, files);
   if (measure !== "retrieval" && measure !== "summaries") {
-    throw new UsageFault("say what to measure: retrieval, summaries or prefix");
+    throw new UsageFault("say what to measure: retrieval, ablate, summaries or prefix");
   }
   if (values.turns !== undefined || values.format !== undefined)
     throw new UsageFault(`${measure} takes no --turns or --format`);
@@ -116,6 +133,12 @@ function readOptions(
     parts: new Set(part === undefined ? PARTS : [part]),
     service: url === undefined || key === undefined || adminKey === undefined ? null : { url, apiKey: key, adminKey },
   };
+}
+
+function readAblateOptions(values: Values<typeof OPTIONS>, files: readonly string[]): AblateOptions {
+  if (Object.values(values).some((value) => value !== undefined)) throw new UsageFault("ablate takes files alone");
+  if (files.length === 0) throw new UsageFault("which files? They are not part of this repository");
+  return { measure: "ablate", files: files.map(readInputFile) };
 }
 
 function readPrefixOptions({
@@ -181,9 +204,11 @@ async function printRecall(
   conversations: ReturnType<typeof readConversations>,
   service: ServiceAddress,
 ): Promise<void> {
-  console.log("Share of the evidence among the first 10 / 20 messages recalled, in percent");
-  const recallers = [newestTurns, plainBm25, serviceRecaller(service)];
-  const rows = [];
-  for (const recaller of recallers) rows.push(recallRow(recaller.name, await askAll(recaller, conversations)));
-  console.table(rows);
+  console.log("Share of the evidence among the first 5 / 10 / 20 messages recalled, in percent");
+  const answered = [];
+  for (const recaller of [newestTurns, plainBm25, usersBm25, serviceRecaller(service)]) {
+    answered.push({ name: recaller.name, answers: await askAll(recaller, conversations) });
+  }
+  const { columns, rows } = recallTable(answered);
+  for (const line of showTable(columns, rows)) console.log(line);
 }

@@ -1,12 +1,14 @@
-// Measures which turns a query brings back: `node scripts/eval/retrieval.ts FILE.json` with a LoCoMo file. Recall at k: for each
-// question the share of its evidence turns among the first k recalled, averaged. How long it takes: `npm run bench -- --only search`.
+// Which turns a query brings back, of a file of LoCoMo or BEAM. Recall at k: for each question the share of its evidence turns among the
+// first k recalled, averaged. How long it takes: `npm run bench -- --only search`.
 import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLOutputValue } from "node:sqlite";
+import type { RankingParameters } from "../../src/memory/retrieval/parameters.ts";
 import { SearchIndex } from "../../src/session/search-index.ts";
 import type { SearchStorage } from "../../src/session/search-tables.ts";
 import { asText, isRecord } from "../import/entry.ts";
 import { readLocomo } from "../import/readers/locomo.ts";
+import { type BeamChat, isBeam, readBeam } from "./beam.ts";
 
 export interface Turn {
   readonly role: "user" | "assistant";
@@ -17,8 +19,10 @@ export interface Turn {
 
 export interface Question {
   readonly text: string;
-  /** LoCoMo's: 1 several turns, 2 time, 3 world knowledge, 4 one turn, 5 unanswerable. */
-  readonly category: number;
+  /** LoCoMo's categories: 1 several turns, 2 time, 3 world knowledge, 4 one turn, 5 unanswerable. BEAM's types. */
+  readonly kind: string;
+  /** Whether it is one of those that the whole is told of. */
+  readonly counts: boolean;
   /** Places of the evidence in `turns`, from 1: the seqs they get in an empty session. */
   readonly evidence: readonly number[];
 }
@@ -39,13 +43,32 @@ export interface Recaller {
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
-// LoCoMo
+// Files
 
 /** Reads the conversations and their questions; questions whose evidence is missing are left out. */
 export function readConversations(file: string): Conversation[] {
-  const samples: unknown = JSON.parse(readFileSync(file, "utf8"));
-  if (!Array.isArray(samples)) throw new Error(`${file}: not a LoCoMo file, which is an array of samples`);
+  const text = readFileSync(file, "utf8");
+  if (isBeam(text)) return readBeam(file, text).map(conversationOf);
+  let samples: unknown = null;
+  try {
+    samples = JSON.parse(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  if (!Array.isArray(samples)) {
+    throw new Error(`${file}: neither a LoCoMo file, which is an array of samples, nor lines of BEAM, a chat each`);
+  }
   return samples.map((sample: unknown, index) => readConversation(sample, file, index));
+}
+
+function conversationOf({ id, messages, questions }: BeamChat): Conversation {
+  return {
+    name: id,
+    turns: messages.map(({ role, content, saidAtMs }) => ({ role, author: null, content, occurredAtMs: saidAtMs })),
+    questions: questions
+      .filter(({ evidence }) => evidence.length > 0)
+      .map(({ type, text, evidence }) => ({ text, kind: type, counts: true, evidence })),
+  };
 }
 
 function readConversation(sample: unknown, file: string, index: number): Conversation {
@@ -72,11 +95,20 @@ function readConversation(sample: unknown, file: string, index: number): Convers
   };
 }
 
+/** LoCoMo's questions of category 5 have no answer. */
+const MAX_ANSWERABLE = 4;
+
 function readQuestion(question: unknown, seqs: ReadonlyMap<string, number>): Question {
-  if (!isRecord(question)) return { text: "", category: 0, evidence: [] };
+  if (!isRecord(question)) return { text: "", kind: "", counts: false, evidence: [] };
   const named = JSON.stringify(question["evidence"] ?? []).match(/D\d+:\d+/g) ?? [];
   const evidence = new Set(named.map((id) => seqs.get(id)).filter((seq) => seq !== undefined));
-  return { text: asText(question["question"]) ?? "", category: Number(question["category"]), evidence: [...evidence] };
+  const category = Number(question["category"]);
+  return {
+    text: asText(question["question"]) ?? "",
+    kind: `category ${category}`,
+    counts: category <= MAX_ANSWERABLE,
+    evidence: [...evidence],
+  };
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -140,13 +172,20 @@ export function buildIndex(database: DatabaseSync): SearchIndex {
   return index;
 }
 
-export const threadkeepOffline: Recaller = {
-  name: "threadkeep, node:sqlite",
-  load({ turns }) {
-    const index = buildIndex(loadMessages(turns));
-    return (question, limit) => index.search(question, { limit }).map(({ seq }) => seq);
-  },
-};
+/** The index by itself, without a service. Conversations that were loaded stay loaded. */
+export function threadkeepOffline(name: string = "threadkeep, node:sqlite", ranking?: RankingParameters): Recaller {
+  return {
+    name,
+    load(conversation) {
+      const index = loadedIndexes.get(conversation) ?? buildIndex(loadMessages(conversation.turns));
+      loadedIndexes.set(conversation, index);
+      const options = ranking === undefined ? {} : { ranking };
+      return (question, limit) => index.search(question, { limit, ...options }).map(({ seq }) => seq);
+    },
+  };
+}
+
+const loadedIndexes = new WeakMap<Conversation, SearchIndex>();
 
 export const newestTurns: Recaller = {
   name: "the last 50 turns",
@@ -156,56 +195,66 @@ export const newestTurns: Recaller = {
       Array.from({ length: Math.min(50, limit) }, (_, i) => turns.length - i),
 };
 
-export const plainBm25: Recaller = {
-  name: "FTS5 BM25, text only",
-  load({ turns }) {
-    const database = new DatabaseSync(":memory:");
-    database.exec("CREATE VIRTUAL TABLE turns USING fts5(text)");
-    const insert = database.prepare("INSERT INTO turns (text) VALUES (?)");
-    for (const turn of turns) insert.run(turn.content);
-    const select = database.prepare("SELECT rowid FROM turns WHERE turns MATCH ? ORDER BY rank LIMIT ?");
-    return (question, limit) => {
-      const words = question.match(/[\p{L}\p{N}]+/gu) ?? [];
-      return select.all(words.map((word) => `"${word}"`).join(" OR "), limit).map(({ rowid }) => Number(rowid));
-    };
-  },
-};
+export const plainBm25: Recaller = bm25Of("FTS5 BM25, text only", () => true);
+
+/** In chats with long answers the turns of the user alone are the baseline to beat. */
+export const usersBm25: Recaller = bm25Of("FTS5 BM25, users' turns", ({ role }) => role === "user");
+
+function bm25Of(name: string, isIndexed: (turn: Turn) => boolean): Recaller {
+  return { name, load: (conversation) => loadBm25(conversation, isIndexed) };
+}
+
+function loadBm25({ turns }: Conversation, isIndexed: (turn: Turn) => boolean): Ask {
+  const database = new DatabaseSync(":memory:");
+  database.exec("CREATE VIRTUAL TABLE turns USING fts5(text)");
+  const insert = database.prepare("INSERT INTO turns (rowid, text) VALUES (?, ?)");
+  for (const [place, turn] of turns.entries()) if (isIndexed(turn)) insert.run(place + 1, turn.content);
+  const select = database.prepare("SELECT rowid FROM turns WHERE turns MATCH ? ORDER BY rank LIMIT ?");
+  return (question, limit) => {
+    const words = question.match(/[\p{L}\p{N}]+/gu) ?? [];
+    return select.all(words.map((word) => `"${word}"`).join(" OR "), limit).map(({ rowid }) => Number(rowid));
+  };
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Measuring
 
 export interface Answered {
-  readonly conversation: number;
-  readonly category: number;
-  /** Share of the evidence among the first 10 and 20, 0 to 1. */
-  readonly at10: number;
-  readonly at20: number;
+  readonly conversation: string;
+  readonly kind: string;
+  readonly counts: boolean;
+  /** Share of the evidence among the first of each of `DEPTHS`, 0 to 1. */
+  readonly recalled: readonly number[];
   readonly milliseconds: number;
 }
 
+const DEPTHS = [5, 10, 20] as const;
+
 export async function askAll(recaller: Recaller, conversations: readonly Conversation[]): Promise<Answered[]> {
   const answers: Answered[] = [];
-  for (const [index, conversation] of conversations.entries()) {
+  for (const conversation of conversations) {
     const ask = await recaller.load(conversation);
-    for (const { text, category, evidence } of conversation.questions) {
+    for (const { text, kind, counts, evidence } of conversation.questions) {
       const start = performance.now();
-      const seqs = await ask(text, 20);
+      const seqs = await ask(text, Math.max(...DEPTHS));
       const milliseconds = performance.now() - start;
       const recall = (k: number): number => {
         const found = new Set(seqs.slice(0, k));
         return evidence.filter((seq) => found.has(seq)).length / evidence.length;
       };
-      answers.push({ conversation: index, category, at10: recall(10), at20: recall(20), milliseconds });
+      answers.push({ conversation: conversation.name, kind, counts, recalled: DEPTHS.map(recall), milliseconds });
     }
   }
   return answers;
 }
 
-/** "R@10/R@20" in percent. */
+/** "R@5/10/20" in percent. */
 export function recallOf(answers: readonly Answered[]): string {
-  const mean = (values: readonly number[]): string =>
-    ((100 * values.reduce((sum, value) => sum + value, 0)) / Math.max(1, values.length)).toFixed(1);
-  return `${mean(answers.map((answer) => answer.at10))}/${mean(answers.map((answer) => answer.at20))}`;
+  const meanAt = (_depth: number, at: number): string => {
+    const sum = answers.reduce((total, { recalled }) => total + (recalled[at] ?? 0), 0);
+    return ((100 * sum) / Math.max(1, answers.length)).toFixed(1);
+  };
+  return DEPTHS.map(meanAt).join("/");
 }
 
 export function percentile(values: readonly number[], share: number): number {
@@ -213,30 +262,38 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;
 }
 
-/** One row of the table: categories 1 to 4 over all, by conversation, and each category by itself. */
-export function recallRow(name: string, answers: readonly Answered[]): Record<string, string> {
-  const answerable = answers.filter(({ category }) => category < 5);
-  const row: Record<string, string> = { recaller: name, "c1-4": recallOf(answerable) };
-  for (const conversation of new Set(answers.map((answer) => answer.conversation))) {
-    row[`conv ${conversation + 1}`] = recallOf(answerable.filter((answer) => answer.conversation === conversation));
-  }
-  for (const category of [1, 2, 3, 4, 5])
-    row[`cat ${category}`] = recallOf(answers.filter((answer) => answer.category === category));
-  const times = answers.map(({ milliseconds }) => milliseconds);
-  row["ms p50/p99"] = `${percentile(times, 0.5).toFixed(1)}/${percentile(times, 0.99).toFixed(1)}`;
-  return row;
-}
-
-if (import.meta.main) {
-  const [file] = process.argv.slice(2);
-  if (file === undefined) {
-    console.error("Usage: node scripts/eval/retrieval.ts LOCOMO.json");
-    process.exit(64);
-  }
-  const conversations = readConversations(file);
-  const rows: Record<string, string>[] = [];
-  for (const recaller of [newestTurns, plainBm25, threadkeepOffline]) {
-    rows.push(recallRow(recaller.name, await askAll(recaller, conversations)));
-  }
-  console.table(rows);
+/** What the recallers found: over all questions that count, by kind of question, and by conversation. */
+export function recallTable(recallers: readonly { readonly name: string; readonly answers: readonly Answered[] }[]): {
+  columns: string[];
+  rows: string[][];
+} {
+  const [first] = recallers;
+  const asked = first?.answers ?? [];
+  const kinds = [...new Set(asked.map(({ kind }) => kind))].toSorted();
+  const parts: readonly (readonly [string, (answer: Answered) => boolean])[] = [
+    ["all", ({ counts }) => counts],
+    ...kinds.map((kind) => [kind, (answer: Answered) => answer.kind === kind] as const),
+    ...[...new Set(asked.map(({ conversation }) => conversation))].map(
+      (name) => [name, ({ conversation, counts }: Answered) => counts && conversation === name] as const,
+    ),
+  ];
+  const times = (share: number) =>
+    recallers.map(({ answers }) =>
+      percentile(
+        answers.map(({ milliseconds }) => milliseconds),
+        share,
+      ).toFixed(1),
+    );
+  return {
+    columns: ["", "questions", ...recallers.map(({ name }) => name)],
+    rows: [
+      ...parts.map(([name, belongs]) => [
+        name,
+        String(asked.filter(belongs).length),
+        ...recallers.map(({ answers }) => recallOf(answers.filter(belongs))),
+      ]),
+      ["ms, p50", "", ...times(0.5)],
+      ["ms, p99", "", ...times(0.99)],
+    ],
+  };
 }

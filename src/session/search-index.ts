@@ -1,11 +1,13 @@
 import type { Content, Seq } from "../contracts/message.ts";
-import { type LogStatistics, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
+import { type Judging, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
+import { ANYTHING, type Field, fieldTerm, RARE_FIELDS } from "../memory/retrieval/fields.ts";
 import { INDEX_VERSION, type IndexText, indexText } from "../memory/retrieval/index-text.ts";
 import { createTermHasher, hashPrefix, type TermKey } from "../memory/retrieval/keyed-terms.ts";
+import { isCounted, lookupsOf } from "../memory/retrieval/lookups.ts";
 import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
 import { DEFAULT_RANKING, type RankingParameters } from "../memory/retrieval/parameters.ts";
 import { type Lookup, MAX_MATCHES, planLookups } from "../memory/retrieval/plan.ts";
-import { matchExpression, type Query, type QueryTerm, readQuery } from "../memory/retrieval/query.ts";
+import { allOf, matchExpression, type Query, type QueryTerm, readQuery } from "../memory/retrieval/query.ts";
 import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../memory/retrieval/repeats.ts";
 import { type Matches, TurnScores } from "../memory/retrieval/turn-scores.ts";
@@ -16,7 +18,7 @@ import { TermCounts } from "./term-counts.ts";
 /** Matches of a date term: a month of a busy chat. */
 const MAX_DATE_MATCHES = 500;
 
-/** Turns whose author and prior are looked up before the final order, at least. */
+/** Turns whose author and questions are looked up before the final order, at least. */
 const MIN_CANDIDATES = 150;
 
 /** Authors whose names are looked for in a query: those who came first. Each is compared with each word. */
@@ -56,6 +58,8 @@ interface Memory {
   readonly key: TermKey;
   /** What stands in the index for a term. */
   readonly hash: (term: string) => string;
+  /** Null until a search asks. */
+  rareFields: ReadonlySet<Field> | null;
 }
 
 /** A message as it is to be found. */
@@ -165,17 +169,27 @@ export class SearchIndex {
     const through = Math.min(throughSeq, state.indexedThroughSeq);
     const read = typeof query === "string" ? this.#readQuery(query, ranking, through) : query;
     const statistics = lengths.statistics(through);
-    const hashed = read.terms.map((term) => hashedTerm(term, memory));
-    const { listed, deferred } = planLookups(read.terms, counts.count(hashed, through, state.indexedThroughSeq));
-    const matches = this.#matches(listed, through, memory, statistics);
+    const judging: Judging = { lengths, statistics, parameters: ranking };
+    const count = (terms: readonly QueryTerm[]): number[] =>
+      counts.count(
+        terms.map((term) => hashedTerm(term, memory)),
+        through,
+        state.indexedThroughSeq,
+      );
+    const { listed, deferred } = planLookups(
+      lookupsOf(read.terms, count, this.#rareFields(memory, state.indexedThroughSeq), ranking),
+    );
+    const matches = this.#matches(listed, through, memory, judging);
     const dates = this.#dateMatches(read.dates, through, memory);
-    scores.begin(through, ranking);
+    const isMonologue = statistics.answers.messages === 0 && read.voices <= 1;
+    scores.begin({ lastSeq: through, lengths, isMonologue }, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
     const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)));
-    const common = this.#scoreCommon(deferred, candidates, lengths, statistics);
+    const common = this.#scoreCommon(deferred, candidates, judging);
     scores.addTerms(common);
-    return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, ranking);
+    const log = { lengths, throughSeq: through, parameters: ranking };
+    return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, log);
   }
 
   #readQuery(text: string, ranking: RankingParameters, throughSeq: Seq): Query {
@@ -186,21 +200,22 @@ export class SearchIndex {
   #scoreCommon(
     terms: readonly WeighedTerm[],
     candidates: readonly { readonly seq: Seq }[],
-    lengths: MessageLengths,
-    statistics: LogStatistics,
+    judging: Judging,
   ): Matches[] {
     if (terms.length === 0) return [];
     const texts = this.#tables.candidateTexts(candidates.map(({ seq }) => seq));
-    return terms.map((term) => scoreTexts(term, texts, lengths, statistics));
+    return terms.map((term) => scoreTexts(term, texts, judging));
   }
 
-  #matches(lookups: readonly Lookup[], throughSeq: Seq, memory: Memory, statistics: LogStatistics): Matches[] {
-    const { lengths } = memory;
+  #matches(lookups: readonly Lookup[], throughSeq: Seq, memory: Memory, judging: Judging): Matches[] {
     const found = lookups.map((lookup) => ({ lookup, seqs: [] as readonly Seq[], times: [] as number[] }));
     let repeated = found;
     for (let count = 1; count <= MAX_TIMES && repeated.length > 0; count++) {
       const expressions = repeated.map(({ lookup }) =>
-        matchExpression(hashedTerm({ ...lookup, term: timesTerm(lookup.term, count) }, memory)),
+        allOf(
+          lookup.tokens.map((token) => hashedTerm({ ...lookup, term: timesTerm(token, count) }, memory).term),
+          lookup.isPrefix,
+        ),
       );
       const lists = this.#tables.matches(expressions, throughSeq, MAX_MATCHES);
       for (const [at, one] of repeated.entries()) {
@@ -211,9 +226,9 @@ export class SearchIndex {
           one.times = seqs.map(() => 1);
         }
       }
-      repeated = repeated.filter(({ lookup }, at) => !lookup.isPrefix && (lists[at] ?? []).length > 0);
+      repeated = repeated.filter(({ lookup }, at) => isCounted(lookup) && (lists[at] ?? []).length > 0);
     }
-    return found.map(({ lookup, seqs, times }) => scoreMatches(lookup, seqs, times, lengths, statistics));
+    return found.map(({ lookup, seqs, times }) => scoreMatches(lookup, seqs, times, judging));
   }
 
   #dateMatches(dates: Query["dates"], throughSeq: Seq, { hash }: Memory): Matches[] {
@@ -222,8 +237,20 @@ export class SearchIndex {
     const lists = this.#tables.matches(expressions, throughSeq, MAX_DATE_MATCHES);
     return dates.map(({ points }, at) => {
       const seqs = lists[at] ?? [];
-      return { term: -1, seqs, scores: seqs.map(() => points) };
+      return { term: -1, seqs, scores: seqs.map(() => points), lends: false };
     });
+  }
+
+  /** Those of the rare fields that any message has something in. */
+  #rareFields(memory: Memory, indexedThroughSeq: Seq): ReadonlySet<Field> {
+    if (memory.rareFields === null) {
+      const expressions = RARE_FIELDS.map((field) =>
+        matchExpression({ term: memory.hash(fieldTerm(field, ANYTHING)) }),
+      );
+      const lists = this.#tables.matches(expressions, indexedThroughSeq, 1);
+      memory.rareFields = new Set(RARE_FIELDS.filter((_, at) => (lists[at] ?? []).length > 0));
+    }
+    return memory.rareFields;
   }
 
   /** Null if there is no index, or one of another version. */
@@ -248,7 +275,7 @@ export class SearchIndex {
       state.indexedThroughSeq === 0
         ? this.#newMemory(state.revision, new MessageLengths(), state.key)
         : this.#remembered(state);
-    const memory: Memory = { ...before, revision: state.revision + 1 };
+    const memory: Memory = { ...before, revision: state.revision + 1, rareFields: null };
     this.#memory = null;
     const result = this.#storage.transactionSync(() => body(memory));
     this.#memory = memory;
@@ -257,7 +284,7 @@ export class SearchIndex {
 
   #newMemory(revision: number, lengths: MessageLengths, key: TermKey): Memory {
     const counts = new TermCounts(this.#tables);
-    return { revision, lengths, counts, scores: new TurnScores(0), key, hash: createTermHasher(key) };
+    return { revision, lengths, counts, scores: new TurnScores(), key, hash: createTermHasher(key), rareFields: null };
   }
 
   /** Changes messages that the index has. */

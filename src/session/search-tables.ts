@@ -35,8 +35,8 @@ interface MessageRow extends Record<string, SqlStorageValue> {
 /** What the index has of a message, in words. */
 export interface IndexedText {
   readonly author: string | null;
-  /** Factor for the whole turn, (0, 1]. */
-  readonly prior: number;
+  /** How much of it is questions, 0 to 1. */
+  readonly asks: number;
   /** Ready-made terms, with a space between each. */
   readonly terms: string;
 }
@@ -58,7 +58,7 @@ interface TextRow extends Record<string, SqlStorageValue> {
 interface CandidateRow {
   readonly seq: Seq;
   readonly author: string | null;
-  readonly prior: number;
+  readonly asks: number;
 }
 
 export interface CandidateText {
@@ -84,7 +84,7 @@ const MIN_EDIT_BYTES = 256;
 const MAX_DOUBLED_BYTES = 64 * 1024;
 
 const TEXT_COLUMNS =
-  "live INTEGER NOT NULL, prior INTEGER NOT NULL, author TEXT, terms TEXT NOT NULL, more TEXT NOT NULL";
+  "live INTEGER NOT NULL, asks INTEGER NOT NULL, author TEXT, terms TEXT NOT NULL, more TEXT NOT NULL";
 
 /**
  * The tables of the index, and every statement that touches them. FTS5 keeps which message has which terms and nothing else
@@ -117,8 +117,8 @@ const NEVER = "9".repeat(10);
 
 /** A B-tree that outgrows its first page keeps a stale copy of the rows there: let these be blanks, not messages and names. */
 const BLANK_ROWS = `
-  INSERT INTO search_texts (seq, live, prior, terms, more) SELECT value, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
-  INSERT INTO search_edits (row, seq, live, prior, terms, more) SELECT value, 0, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
+  INSERT INTO search_texts (seq, live, asks, terms, more) SELECT value, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
+  INSERT INTO search_edits (row, seq, live, asks, terms, more) SELECT value, 0, 0, 0, printf('%2000s', ''), '' FROM json_each('[-2,-1,0]');
   INSERT INTO search_authors (row, author, hash, first_seq) SELECT value, printf('%2000s', ''), '', '${NEVER}' FROM json_each('[-2,-1,0]');
 `;
 
@@ -222,9 +222,9 @@ export class SearchTables {
   insertText(seq: Seq, text: IndexedText, hashed: string): void {
     const { terms, more } = splitTerms(text.terms);
     this.#sql.exec(
-      "INSERT INTO search_texts (seq, live, prior, author, terms, more) VALUES (?, 1, ?, ?, ?, ?)",
+      "INSERT INTO search_texts (seq, live, asks, author, terms, more) VALUES (?, 1, ?, ?, ?, ?)",
       seq,
-      asPercent(text.prior),
+      asPercent(text.asks),
       text.author,
       terms,
       more,
@@ -233,7 +233,7 @@ export class SearchTables {
   }
 
   /** What the index has of a message; null if that is nothing. */
-  text(seq: Seq): Omit<IndexedText, "prior"> | null {
+  text(seq: Seq): Omit<IndexedText, "asks"> | null {
     const row = this.#textRow(seq);
     return row === null || row.live === 0 ? null : { author: row.author, terms: row.terms + row.more };
   }
@@ -253,9 +253,9 @@ export class SearchTables {
     if (row !== null) this.#overwrite(row, seq, fits ? { ...text, terms, more } : null);
     if (fits) return;
     this.#sql.exec(
-      "INSERT INTO search_edits (seq, live, prior, author, terms, more) VALUES (?, 1, ?, ?, ?, ?)",
+      "INSERT INTO search_edits (seq, live, asks, author, terms, more) VALUES (?, 1, ?, ?, ?, ?)",
       seq,
-      asPercent(text.prior),
+      asPercent(text.asks),
       text.author,
       padded(terms, roomFor(terms)),
       padded(more, more === "" ? 0 : roomFor(more)),
@@ -303,7 +303,7 @@ export class SearchTables {
     { row, author, terms, more }: TextRow,
     seq: Seq,
     text: {
-      readonly prior: number;
+      readonly asks: number;
       readonly author: string | null;
       readonly terms: string;
       readonly more: string;
@@ -311,9 +311,9 @@ export class SearchTables {
   ): void {
     const [table, place] = row === null ? ["search_texts", "seq"] : ["search_edits", "row"];
     this.#sql.exec(
-      `UPDATE ${table} SET live = ?, prior = ?, author = ?, terms = ?, more = ? WHERE ${place} = ?`,
+      `UPDATE ${table} SET live = ?, asks = ?, author = ?, terms = ?, more = ? WHERE ${place} = ?`,
       text === null ? 0 : 1,
-      asPercent(text?.prior ?? 1),
+      asPercent(text?.asks ?? 0),
       author === null ? null : padded(text?.author ?? "", byteLength(author)),
       padded(text?.terms ?? "", byteLength(terms)),
       padded(text?.more ?? "", byteLength(more)),
@@ -325,12 +325,12 @@ export class SearchTables {
   candidates(seqs: readonly Seq[]): CandidateRow[] {
     const row = this.#sql
       .exec<{ rows: string }>(
-        `SELECT json_group_array(json_array(seq, author, prior)) AS rows FROM (${textsOf("author, prior", "?1")})`,
+        `SELECT json_group_array(json_array(seq, author, asks)) AS rows FROM (${textsOf("author, asks", "?1")})`,
         JSON.stringify(seqs),
       )
       .toArray()[0];
     const rows: [Seq, string | null, number][] = JSON.parse(row?.rows ?? "[]");
-    return rows.map(([seq, author, prior]) => ({ seq, author, prior: prior / 100 }));
+    return rows.map(([seq, author, asks]) => ({ seq, author, asks: fromPercent(asks) }));
   }
 
   /** The words of turns, as far as ranking reads them. In several rows, each far under what a value may have. */
@@ -496,8 +496,10 @@ function roomFor(text: string): number {
   return room;
 }
 
-/** One byte, whatever it is. */
-const asPercent = (prior: number): number => Math.round(prior * 100);
+/** One byte, whatever it is: SQLite keeps 0 and 1 without any. */
+const LEAST_BYTE = 2;
+const asPercent = (share: number): number => LEAST_BYTE + Math.round(share * 100);
+const fromPercent = (stored: number): number => (stored - LEAST_BYTE) / 100;
 
 /** The terms that ranking reads, and the others. No term is halved. */
 function splitTerms(terms: string): { terms: string; more: string } {

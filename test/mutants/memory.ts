@@ -327,8 +327,8 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "common words weigh as much as rare ones",
     file: "src/memory/retrieval/bm25.ts",
-    replace: "(messages - documents + 0.5) / (documents + 0.5)",
-    by: "messages + 1.5",
+    replace: "Math.max(0, messages - documents + 0.5) / (documents + 0.5)",
+    by: "messages",
     tests: ["unit/retrieval"],
   },
   {
@@ -341,8 +341,8 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "a word said often weighs as much as one said once",
     file: "src/memory/retrieval/bm25.ts",
-    replace: "(times[at] ?? 1) * lengths.weightOf(seq)",
-    by: "lengths.weightOf(seq)",
+    replace: "(times[at] ?? 1) * factor",
+    by: "factor",
     tests: ["unit/retrieval"],
   },
   {
@@ -368,16 +368,16 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a long answer counts like a user's",
-    file: "src/memory/retrieval/index-text.ts",
-    replace: 'message.role !== "user" && words.length > LONG_ANSWER_TERMS',
-    by: 'message.role === "user" && words.length > LONG_ANSWER_TERMS',
+    file: "src/memory/retrieval/bm25.ts",
+    replace: "lengths.sideOf(seq) < 0 && lengths",
+    by: "lengths.sideOf(seq) > 0 && lengths",
     tests: ["unit/retrieval"],
   },
   {
     name: "questions weigh as much as answers",
-    file: "src/memory/retrieval/index-text.ts",
-    replace: "(1 - QUESTION_DISCOUNT * questionShare(text))",
-    by: "1",
+    file: "src/memory/retrieval/ranking.ts",
+    replace: "? 1 : 1 - questionDiscount * asks;",
+    by: "? 1 : 1;",
     tests: ["unit/retrieval"],
   },
   {
@@ -397,8 +397,8 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "the commonest terms are read first",
     file: "src/memory/retrieval/plan.ts",
-    replace: ".sort((a, b) => a.documents - b.documents)",
-    by: ".sort((a, b) => b.documents - a.documents)",
+    replace: "|| a.documents - b.documents)",
+    by: "|| b.documents - a.documents)",
     tests: ["unit/retrieval"],
   },
   {
@@ -411,7 +411,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "a match lends nothing to the turns before it",
     file: "src/memory/retrieval/turn-scores.ts",
-    replace: "for (let k = 0; k < back.length; k++) this.#raise(seq - k - 1, back[k]! * score);",
+    replace: "        this.#lendBack(seq, score);\n",
     by: "",
     tests: ["unit/retrieval"],
   },
@@ -453,15 +453,64 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "the named author is not preferred",
     file: "src/memory/retrieval/ranking.ts",
-    replace: "(isNamed(author) ? namedAuthor : 1)",
+    replace: "(isNamed(turn.author) ? namedAuthor : 1)",
     by: "1",
     tests: ["unit/retrieval"],
   },
   {
     name: "the prior of a turn is left out",
     file: "src/memory/retrieval/ranking.ts",
-    replace: "scores.of(seq) * prior *",
-    by: "scores.of(seq) *",
+    replace: "scores.of(turn.seq) * priorOf(turn, query, log) *",
+    by: "scores.of(turn.seq) *",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "answers make a word of the user's as common as their own",
+    file: "src/memory/retrieval/bm25.ts",
+    replace: 'return field === "user" ? statistics.user : statistics.answers;',
+    by: "return statistics.all;",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "another exchange gains as much as the same",
+    file: "src/memory/retrieval/turn-scores.ts",
+    replace: "if (side > 0 && before < 0) factor = score * this.#across;",
+    by: "",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "a turn without words parts an exchange",
+    file: "src/memory/retrieval/turn-scores.ts",
+    replace: "if (side !== 0) before = side;",
+    by: "before = side;",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "notes of one voice push each other up",
+    file: "src/memory/retrieval/turn-scores.ts",
+    replace: "isMonologue ? parameters.lendAlone : 1",
+    by: "1",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "code is prose",
+    file: "src/memory/retrieval/index-text.ts",
+    replace: 'text.replaceAll(FENCED_CODE, "\\n") : text',
+    by: "text : text",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "a compound is found by its first letters alone",
+    file: "src/memory/retrieval/word-parts.ts",
+    replace: "return [...new Set(places.map((at) => part.slice(at, at + RUN)))];",
+    by: "return [part.slice(0, RUN)];",
+    tests: ["unit/retrieval"],
+  },
+  {
+    name: "names in camel case are one word",
+    file: "src/memory/retrieval/terms.ts",
+    replace: "if (NAME_SEAM.test(text)) for",
+    by: "if (text === NAME_SEAM.source) for",
     tests: ["unit/retrieval"],
   },
   {

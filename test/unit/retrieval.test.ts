@@ -8,6 +8,7 @@ import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrie
 import type { Turn } from "../../scripts/eval/retrieval.ts";
 import { indexText } from "../../src/memory/retrieval/index-text.ts";
 import { createTermHasher, halfSipHash, hashPrefix } from "../../src/memory/retrieval/keyed-terms.ts";
+import { MessageLengths } from "../../src/memory/retrieval/message-lengths.ts";
 import { matchExpression, MAX_QUERY_TERMS, readQuery } from "../../src/memory/retrieval/query.ts";
 import { snippet } from "../../src/memory/retrieval/snippet.ts";
 import { stem } from "../../src/memory/retrieval/stem.ts";
@@ -25,6 +26,15 @@ function turn(content: string, more: Partial<Turn> = {}): Turn {
 
 function filler(count: number): Turn[] {
   return Array.from({ length: count }, (_, i) => turn(`Nothing much to report today, entry ${i}.`));
+}
+
+/** Scores of turns that are told by who speaks: a user, an answer, or nobody. */
+function scoresOf(sides: string, isMonologue = false): TurnScores {
+  const lengths = new MessageLengths();
+  for (const [at, side] of [...sides].entries()) lengths.set(at + 1, side === "u" ? 9 : side === "a" ? -9 : 0);
+  const scores = new TurnScores();
+  scores.begin({ lastSeq: sides.length, lengths, isMonologue });
+  return scores;
 }
 
 /** The seqs found, best first; the turns get seqs from 1. */
@@ -99,19 +109,36 @@ describe("a term as the index has it", () => {
 
 describe("what is indexed of a message", () => {
   const essay = "A long explanation follows here. ".repeat(40);
-  it("stands apart for a long answer of an assistant, not for a short one, nor for a user", () => {
+  it("stands apart for an answer, which is no user's", () => {
     const index = (role: "user" | "assistant", content: string) =>
       indexText({ role, author: null, content, saidAt: JULY_5 });
-    expect(index("assistant", essay)).toMatchObject({ length: -205, prior: 0.6 });
-    expect(index("assistant", "Blue, I think.").length).toBe(8);
+    expect(index("assistant", essay).length).toBe(-205);
+    expect(index("assistant", "Blue, I think.").length).toBe(-8);
     expect(index("user", essay).length).toBe(205);
+    expect(index("assistant", "Blue.").terms).toMatch(/^~blue /);
   });
-  it("has less weight the more of it is questions, in any script", () => {
-    const prior = (content: string): number => indexText({ role: "user", author: null, content, saidAt: JULY_5 }).prior;
-    expect(prior("I moved to Lisbon.")).toBe(1);
-    expect(prior("Where do you live?")).toBeLessThan(0.75);
-    expect(prior("你住在哪里？")).toBeLessThan(0.75);
-    expect(prior("I moved to Lisbon. Where do you live?")).toBeGreaterThan(prior("Where do you live?"));
+  it("tells how much of it is questions, in any script", () => {
+    const asks = (content: string): number => indexText({ role: "user", author: null, content, saidAt: JULY_5 }).asks;
+    expect(asks("I moved to Lisbon.")).toBe(0);
+    expect(asks("Where do you live?")).toBeGreaterThan(0.9);
+    expect(asks("你住在哪里？")).toBeGreaterThan(0.8);
+    expect(asks("I moved to Lisbon. Where do you live?")).toBeLessThan(0.6);
+  });
+  it("keeps the words of a block of code apart, each once, and leaves them out of its length", () => {
+    const content = "My form fails:\n```js\nsubmit(form); submit(form);\n```\nWhat now?";
+    const { terms: indexed, length } = indexText({ role: "user", author: null, content, saidAt: JULY_5 });
+    expect(indexed).toContain(" ` `js `submit `form ");
+    expect(indexed).not.toContain("2§");
+    expect(length).toBe(5 + 5);
+  });
+  it("has the parts of long words, of English ones the longest alone", () => {
+    const runs = (content: string): number =>
+      indexText({ role: "user", author: null, content, saidAt: JULY_5 })
+        .terms.split(" ")
+        .filter((term) => term[0] === "^").length;
+    expect(runs("Die Haftpflicht ist bezahlt.")).toBe(1 + 8);
+    expect(runs("We have to make it more readable for all of them.")).toBe(0);
+    expect(runs("x".repeat(300))).toBe(0);
   });
   it("fits a row of a Durable Object, however long the message, and leaves out no date", () => {
     for (const content of ["猫が".repeat(2_000_000), Array.from({ length: 700_000 }, (_, i) => `w${i}`).join(" ")]) {
@@ -213,15 +240,48 @@ describe("search", () => {
     expect(find(turns, "What instrument does Marta play?", 2)).toContain(10);
   });
   it("lends a turn more from the turns before it than from those after", () => {
-    const scores = new TurnScores(5);
-    scores.addTerms([{ term: 0, seqs: [3], scores: [1] }]);
+    const scores = scoresOf("uuuuu");
+    scores.addTerms([{ term: 0, seqs: [3], scores: [1], lends: true }]);
     expect(scores.of(4)).toBeGreaterThan(scores.of(2));
     expect(scores.top(3)).toEqual([3, 4, 5]);
   });
   it("counts a term once, however many neighbours repeat it", () => {
-    const scores = new TurnScores(9);
-    scores.addTerms([{ term: 0, seqs: [4, 5, 6], scores: [1, 1, 1] }]);
+    const scores = scoresOf("uuuuuuuuu");
+    scores.addTerms([{ term: 0, seqs: [4, 5, 6], scores: [1, 1, 1], lends: true }]);
     expect(scores.of(5)).toBe(1);
+  });
+  it("counts a term once, in however many fields a turn has it", () => {
+    const scores = scoresOf("uuu");
+    scores.addTerms([
+      { term: 0, seqs: [2], scores: [1], lends: true },
+      { term: 0, seqs: [2], scores: [0.3], lends: false },
+      { term: 1, seqs: [2], scores: [1], lends: true },
+    ]);
+    expect(scores.of(2)).toBe(2);
+  });
+  it("lends half as much to another exchange, over turns without words as well", () => {
+    const [within, across] = ["uauua", "uua-u"].map((sides) => {
+      const scores = scoresOf(sides);
+      scores.addTerms([{ term: 0, seqs: [2], scores: [1], lends: true }]);
+      return scores;
+    });
+    expect(within?.of(1)).toBe(0.35);
+    expect(within?.of(3)).toBe(0.65 / 2);
+    expect(within?.of(4)).toBe(0.42 / 2);
+    expect(across?.of(3)).toBe(0.65);
+    expect(across?.of(5)).toBe(0.25 / 2);
+    expect(across?.of(1)).toBe(0.35);
+    const back = scoresOf("uau");
+    back.addTerms([{ term: 0, seqs: [3], scores: [1], lends: true }]);
+    expect(back.of(2)).toBe(0.35 / 2);
+  });
+  it("lends little where one voice alone speaks, and nothing of what stands in code", () => {
+    const alone = scoresOf("uu", true);
+    alone.addTerms([{ term: 0, seqs: [1], scores: [1], lends: true }]);
+    expect(alone.of(2)).toBeCloseTo(0.13);
+    const code = scoresOf("uu");
+    code.addTerms([{ term: 0, seqs: [1], scores: [1], lends: false }]);
+    expect(code.of(2)).toBe(0);
   });
   it("puts the turns of the author whom the query names first", () => {
     const turns = [
@@ -244,6 +304,110 @@ describe("search", () => {
       ...filler(6),
     ];
     expect(find(turns, "greenhouse")[0]).toBe(17);
+  });
+  /** Exchanges of a chat with an assistant, each a question and its answer. */
+  const exchanges = (count: number): Turn[] =>
+    Array.from({ length: count }, (_, i) => [
+      turn(`Could you help with chore ${i}?`),
+      turn(`For chore ${i} take a cloth and water.`, { role: "assistant" }),
+    ]).flat();
+
+  it("takes a user's question for the memory where an assistant answers it, and for less among people", () => {
+    const asked = turn("Which paint is right for the shed, the red one?");
+    const told = turn("The shed gets the red paint, I am right.");
+    const answer = turn("That depends.", { role: "assistant" });
+    const answered = [...exchanges(4), asked, answer, ...exchanges(4), told, ...exchanges(4)];
+    const hits = buildIndex(loadMessages(answered)).search("paint shed red right", { limit: 20 });
+    const scoreOf = (seq: number): number => hits.find((hit) => hit.seq === seq)?.score ?? 0;
+    expect(scoreOf(9)).toBeGreaterThan(scoreOf(19) * 0.85);
+    const amongPeople = [...filler(4), turn("The shed is red."), ...filler(5), turn("The shed is red?"), ...filler(4)];
+    expect(find(amongPeople, "red shed")[0]).toBe(5);
+  });
+  it("judges how rare a word is where the user says it by what users say", () => {
+    const turns = Array.from({ length: 12 }, (_, i) => [
+      turn(i === 3 ? "The budget is 400." : `The tile number ${i} broke.`),
+      turn(`Mind the budget, and mind the tile.`, { role: "assistant" }),
+    ]).flat();
+    expect(find(turns, "budget tile", 1)).toEqual([7]);
+  });
+  it("prefers answers where the query asks for what the assistant said, and there alone", () => {
+    const turns = [
+      ...exchanges(6),
+      turn("I need a primer for the shed, one that dries in a day."),
+      turn("Take the zinc primer for the shed.", { role: "assistant" }),
+      ...exchanges(6),
+    ];
+    expect(find(turns, "Which primer did you recommend for the shed?")[0]).toBe(14);
+    expect(find(turns, "Welchen primer hast du für den shed empfohlen?")[0]).toBe(14);
+    const index = buildIndex(loadMessages(turns));
+    const scoreIn = (query: string): number =>
+      index.search(query, { limit: 9 }).find(({ seq }) => seq === 14)?.score ?? 0;
+    const plain = scoreIn("Which primer for the shed?");
+    expect(scoreIn("Which primer would you suggest for the shed?")).toBeCloseTo(plain);
+    expect(scoreIn("Which primer did you recommend for the shed?")).toBeCloseTo(2 * plain);
+  });
+  it("weighs words about the chat less than those of the subject", () => {
+    const turns = [
+      ...filler(6),
+      turn("I mentioned it in our conversation."),
+      ...filler(8),
+      turn("My lighthouse has a leak."),
+      ...filler(6),
+    ];
+    expect(find(turns, "What did I mention of the lighthouse in our conversation?")[0]).toBe(16);
+    expect(find(turns, "conversation")[0]).toBe(7);
+  });
+  it("finds a word that stands in half of a short log, and pushes no match out by what stands beside it", () => {
+    const notes = ["我妹妹叫小红。", "小红在上海工作。", "我的生日是五月。", "爸爸喜欢钓鱼。", "小红的猫叫雪球。"].map(
+      (text) => turn(text),
+    );
+    expect(find(notes, "小红", 3).toSorted()).toEqual([1, 2, 5]);
+    const english = [
+      "My sister is Ann.",
+      "Ann works in Oslo.",
+      "I was born in May.",
+      "Dad goes fishing.",
+      "Ann has a cat.",
+    ];
+    expect(
+      find(
+        english.map((text) => turn(text)),
+        "Ann",
+        3,
+      ).toSorted(),
+    ).toEqual([1, 2, 5]);
+  });
+  it.each([
+    ["a part of a German compound", "Wir haben eine Krankenversicherung abgeschlossen.", "Versicherung"],
+    ["its first part", "Die Haftpflichtversicherung ist teuer.", "Haftpflicht"],
+    ["a plural of its part", "Mein Versicherungsvertrag läuft aus.", "Verträge Versicherungen"],
+    ["a short part", "Sie liegt im Krankenhaus.", "Haus"],
+    [
+      "a compound by a part that stands alone",
+      "Die Karte der Krankenversicherung ist weg.",
+      "Krankenversicherungskarte",
+    ],
+    ["a Swedish compound", "Jag har en sjukförsäkring hos dem.", "försäkring"],
+    ["a compound of three", "Die Kraftfahrzeughaftpflichtversicherung ist bezahlt.", "haftpflicht"],
+    ["part of a name in camel case", "Then getUserProfile returns null.", "profile"],
+    ["a part after capitals", "We use the XMLHttpRequest there.", "http request"],
+    ["a name in camel case by its parts", "The profile of the user is gone.", "userProfile"],
+    ["part of a path", "It fails in src/session/search-index.ts at line 9.", "session search index"],
+    ["part of a name in snake case", "The column paid_until is empty.", "paid until"],
+    ["a name in a block of code", "It fails:\n```ts\nawait openLedger(path)\n```", "openLedger"],
+    ["its part", "```ts\nawait openLedger(path)\n```", "ledger"],
+  ])("finds %s", (_what, text, query) => {
+    expect(find([...filler(10), turn(text), ...filler(10)], query, 1)).toEqual([11]);
+  });
+  it("takes no word for a compound that merely begins and ends like the part asked for", () => {
+    expect(find([...filler(10), turn("Die Versickerungsrechnung kam an.")], "Versicherung")).toEqual([]);
+  });
+  it("puts what is said before what stands in code, and a whole word before a part", () => {
+    const code = turn("Like this:\n```js\nledger(ledger, ledger)\n```");
+    expect(find([...filler(6), code, ...filler(8), turn("The ledger is lost."), ...filler(6)], "ledger")[0]).toBe(16);
+    const part = turn("Die Haftpflichtversicherung ist teuer.");
+    const whole = turn("Meine Versicherung ist eine gute.");
+    expect(find([...filler(6), part, ...filler(8), whole, ...filler(6)], "Versicherung").slice(0, 2)).toEqual([16, 7]);
   });
   it("finds the turns of a date", () => {
     const turns = [...filler(12), turn("We painted the fence", { occurredAtMs: Date.UTC(2023, 2, 9) }), ...filler(12)];

@@ -1,5 +1,7 @@
 import type { Seq } from "../../contracts/message.ts";
-import type { MessageLengths } from "./message-lengths.ts";
+import type { Field } from "./fields.ts";
+import type { GroupStatistics, LogStatistics, MessageLengths } from "./message-lengths.ts";
+import type { RankingParameters } from "./parameters.ts";
 import { repeatsOf, timesIn } from "./repeats.ts";
 import type { Matches } from "./turn-scores.ts";
 
@@ -8,20 +10,15 @@ import type { Matches } from "./turn-scores.ts";
 const K1 = 1.2;
 const B = 0.75;
 
-/** The least that a term tells, however common: a match is better than none. */
-const MIN_RARITY = 1e-6;
+/** Terms of the index that each message with words has beside them: those of its date. */
+export const DATE_TERMS = 5;
 
-/** The messages that a query is asked of, as numbers. */
-export interface LogStatistics {
-  /** Messages with words. */
-  readonly messages: number;
-  /** Terms of a message with words, on average. */
-  readonly meanLength: number;
-}
-
-/** Robertson and Spärck Jones's weight of a term that stands in so many of the messages. */
+/**
+ * Robertson and Spärck Jones's weight of a term that stands in so many of the messages, with one added: in a short log a word that stands
+ * in half of the messages still tells something.
+ */
 function rarityOf(documents: number, messages: number): number {
-  return Math.max(MIN_RARITY, Math.log((messages - documents + 0.5) / (documents + 0.5)));
+  return Math.log(1 + Math.max(0, messages - documents + 0.5) / (documents + 0.5));
 }
 
 /**
@@ -32,48 +29,82 @@ function bm25(rarity: number, count: number, length: number, meanLength: number)
   return (rarity * count * (K1 + 1)) / (count + K1 * (1 - B + (B * length) / meanLength));
 }
 
-/** A term that is looked for, and what is known of it. */
+/** A term that is looked for in one field, and what is known of it. */
 export interface WeighedTerm {
-  /** Its place in the query. */
+  /** The place in the query of the term that this is looked up for. */
   readonly index: number;
-  readonly term: string;
+  readonly field: Field;
+  /** What stands in the index; where there are several, a message must have all of them. */
+  readonly tokens: readonly string[];
   readonly isPrefix: boolean;
-  /** Messages that it stands in. */
+  /** Messages that it stands in. Of several tokens the fewest of one: no message more has them all. */
   readonly documents: number;
+  /** Messages that a query's term stands in, in any role. */
+  readonly allDocuments: number;
+  /** Factor for what it tells. */
+  readonly weight: number;
+}
+
+/** How the messages of a session are judged. */
+export interface Judging {
+  readonly lengths: MessageLengths;
+  readonly statistics: LogStatistics;
+  readonly parameters: RankingParameters;
+}
+
+export function isLongAnswer(seq: Seq, lengths: MessageLengths, { longAnswer }: RankingParameters): boolean {
+  return lengths.sideOf(seq) < 0 && lengths.of(seq) > longAnswer + DATE_TERMS;
+}
+
+/** Those that the term is rare or common among. */
+function groupOf(field: Field, { statistics, parameters }: Judging): GroupStatistics {
+  if (!parameters.rolesApart || field === "code" || field === "part") return statistics.all;
+  return field === "user" ? statistics.user : statistics.answers;
 }
 
 /** Scores the matches of a term. @param times how often each of them says it */
 export function scoreMatches(
-  { index, documents }: WeighedTerm,
+  term: WeighedTerm,
   seqs: readonly Seq[],
   times: readonly number[],
-  lengths: MessageLengths,
-  { messages, meanLength }: LogStatistics,
+  judging: Judging,
 ): Matches {
-  const rarity = rarityOf(documents, messages);
+  const { index, field, documents, allDocuments, weight } = term;
+  const { lengths, parameters } = judging;
+  const isSaid = field === "user" || field === "answer";
+  const { messages, meanLength } = groupOf(field, judging);
+  const rarity = weight * rarityOf(isSaid && !parameters.rolesApart ? allDocuments : documents, messages);
   const scores: number[] = [];
   for (let at = 0; at < seqs.length; at++) {
     const seq = seqs[at]!;
-    scores.push(bm25(rarity, (times[at] ?? 1) * lengths.weightOf(seq), lengths.of(seq), meanLength));
+    // Code and parts of words have no counts, and their messages' lengths are those of the words.
+    if (!isSaid) scores.push(rarity);
+    else {
+      const factor = isLongAnswer(seq, lengths, parameters) ? parameters.longAnswerWeight : 1;
+      scores.push(bm25(rarity, (times[at] ?? 1) * factor, lengths.of(seq), meanLength));
+    }
   }
-  return { term: index, seqs, scores };
+  return { term: index, seqs, scores, lends: field !== "code" };
 }
 
 /** Scores a term on some messages, of which the terms are at hand, with a space at either end. */
 export function scoreTexts(
   term: WeighedTerm,
   texts: readonly { readonly seq: Seq; readonly terms: string }[],
-  lengths: MessageLengths,
-  statistics: LogStatistics,
+  judging: Judging,
 ): Matches {
   const seqs: Seq[] = [];
   const times: number[] = [];
-  const repeats = term.isPrefix ? [] : repeatsOf(term.term);
-  const wanted = term.isPrefix ? ` ${term.term}` : ` ${term.term} `;
+  const { field, isPrefix, tokens } = term;
+  const side = field === "user" ? 1 : field === "answer" ? -1 : 0;
+  const [first] = tokens;
+  const repeats = isPrefix || side === 0 || first === undefined ? [] : repeatsOf(first);
+  const wanted = tokens.map((token) => (isPrefix ? ` ${token}` : ` ${token} `));
   for (const { seq, terms } of texts) {
-    if (!terms.includes(wanted)) continue;
+    if (side !== 0 && judging.lengths.sideOf(seq) !== side) continue;
+    if (!wanted.every((token) => terms.includes(token))) continue;
     seqs.push(seq);
     times.push(timesIn(terms, repeats));
   }
-  return scoreMatches(term, seqs, times, lengths, statistics);
+  return scoreMatches(term, seqs, times, judging);
 }

@@ -2,26 +2,26 @@ import type { Content, Role } from "../../contracts/message.ts";
 import { byteLength } from "../../contracts/text.ts";
 import { messageText } from "../message-text.ts";
 import { dateTerms } from "./dates.ts";
+import { ANYTHING, fieldTerm } from "./fields.ts";
+import { STOP_WORDS } from "./query.ts";
 import { termsWithTimes } from "./repeats.ts";
-import { analyze } from "./terms.ts";
+import { analyze, foldedWords } from "./terms.ts";
+import { compoundRuns } from "./word-parts.ts";
 
 /** Raised whenever the same message would be indexed otherwise: an index of another version is built anew. */
-export const INDEX_VERSION = 3;
+export const INDEX_VERSION = 4;
 
 /** UTF-16 units of a message that are read for its words: bounds what one message can take of a request, about 50 ms. */
 const MAX_INDEXED_LENGTH = 512 * 1024;
 
+/** UTF-16 units that are read for parts of words: further on stands a document, not what somebody said. */
+const MAX_PARTED_LENGTH = 16 * 1024;
+
 /** Bytes of a message's terms: a row in a Durable Object takes 2 MB, and pairs of characters have more bytes than the text. */
 const MAX_TERMS_BYTES = 1_500_000;
 
-/** Share taken off a turn that only asks: it repeats the words of a query more often than it answers. 0.15 to 0.6 do alike. */
-const QUESTION_DISCOUNT = 0.3;
-
-/** Terms. A longer turn of an assistant or a tool is an essay, not a fact about the user: it is weighed apart. */
-const LONG_ANSWER_TERMS = 80;
-
-/** Factor for such turns, on top of the weight of their terms. */
-const LONG_ANSWER_WEIGHT = 0.6;
+/** Blocks of code, as Markdown fences them. */
+const FENCED_CODE = /```[^]*?(?:```|$)/g;
 
 export interface IndexableMessage {
   readonly role: Role;
@@ -34,25 +34,32 @@ export interface IndexableMessage {
 export interface IndexText {
   /** What the index has of it: its words, how often they stand in it, and its date. "" if it has no words. */
   readonly terms: string;
-  /** In terms, those of the date included. Negative for a long answer of an assistant, a tool or an instruction: see `MessageLengths`. */
+  /** In terms, those of the date included and those of code not. Negative where it is no user's: see `MessageLengths`. */
   readonly length: number;
-  /** Factor for the whole turn, (0, 1]. */
-  readonly prior: number;
+  /** How much of it is questions, 0 to 1. */
+  readonly asks: number;
 }
 
 /** What to index for a message. Linear in its length; of a very long one it is the beginning. */
 export function indexText(message: IndexableMessage): IndexText {
   const text = messageText(message.content).slice(0, MAX_INDEXED_LENGTH);
-  const words = analyze(text);
-  if (words.length === 0) return { terms: "", length: 0, prior: 1 };
-  const isLong = message.role !== "user" && words.length > LONG_ANSWER_TERMS;
-  const prior = (isLong ? LONG_ANSWER_WEIGHT : 1) * (1 - QUESTION_DISCOUNT * questionShare(text));
+  const prose = text.includes("```") ? text.replaceAll(FENCED_CODE, "\n") : text;
+  const field = message.role === "user" ? "user" : "answer";
+  const words = analyze(prose).map((term) => fieldTerm(field, term));
+  const code = prose === text ? [] : [...new Set(analyze((text.match(FENCED_CODE) ?? []).join("\n")))];
+  if (words.length === 0 && code.length === 0) return { terms: "", length: 0, asks: 0 };
+  const parts = compoundRuns(foldedWords(prose.slice(0, MAX_PARTED_LENGTH)), STOP_WORDS);
   const dates = dateTerms(message.saidAt);
-  const length = words.length + dates.length;
+  const length = Math.max(1, words.length) + dates.length;
+  const terms = [
+    ...termsWithTimes(words),
+    ...(code.length === 0 ? [] : [fieldTerm("code", ANYTHING), ...code.map((term) => fieldTerm("code", term))]),
+    ...(parts.length === 0 ? [] : [fieldTerm("part", ANYTHING), ...parts.map((run) => fieldTerm("part", run))]),
+  ];
   return {
-    terms: [...firstTerms(termsWithTimes(words)), ...dates].join(" "),
-    length: isLong ? -length : length,
-    prior: Math.round(prior * 100) / 100,
+    terms: [...firstTerms(terms), ...dates].join(" "),
+    length: field === "user" ? length : -length,
+    asks: Math.round(questionShare(prose) * 100) / 100,
   };
 }
 

@@ -1,3 +1,4 @@
+import { splitMark } from "./fields.ts";
 import { readTimes } from "./repeats.ts";
 import { isUnspaced, splitFirstCharacter } from "./terms.ts";
 
@@ -27,15 +28,16 @@ export function createTermHasher(key: TermKey): (term: string) => string {
   };
 }
 
-/** What the tokens of all pairs begin with whose first character is this one. */
+/** What the tokens of all pairs begin with whose first character is this one, with the mark of its field. */
 export function hashPrefix(character: string, key: TermKey): string {
   return digitsOf(character, key, CHARACTER_DIGITS);
 }
 
-function hashTerm(term: string, key: TermKey): string {
-  if (!isUnspaced(term)) return digitsOf(term, key, WORD_DIGITS);
+function hashTerm(marked: string, key: TermKey): string {
+  const { mark, term } = splitMark(marked);
+  if (!isUnspaced(term)) return digitsOf(marked, key, WORD_DIGITS);
   const [first, rest] = splitFirstCharacter(term);
-  return digitsOf(first, key, CHARACTER_DIGITS) + digitsOf(rest, key, CHARACTER_DIGITS);
+  return digitsOf(mark + first, key, CHARACTER_DIGITS) + digitsOf(rest, key, CHARACTER_DIGITS);
 }
 
 /** Twice so many digits of 5 bits: as many from each half of the hash. */

@@ -1,5 +1,5 @@
 import type { WeighedTerm } from "./bm25.ts";
-import type { QueryTerm } from "./query.ts";
+import type { Field } from "./fields.ts";
 
 /**
  * Matches read for one query, all terms together. Reading one costs half a microsecond, and what it lends to its neighbours as
@@ -8,8 +8,11 @@ import type { QueryTerm } from "./query.ts";
  */
 export const MAX_MATCHES = 600;
 
-/** Most terms of one query: a long query is told by its rarest. */
-const MAX_SEARCHED_TERMS = 16;
+/** Most lookups of one query, a term in a field each: a long query is told by its rarest. */
+const MAX_LOOKUPS = 32;
+
+/** What is said comes before what stands in code or is a part of a word, however rare that is. */
+const ORDER: Readonly<Record<Field, number>> = { user: 0, answer: 0, part: 1, code: 2 };
 
 export interface Lookup extends WeighedTerm {
   /** Matches read, at most: the newest. */
@@ -25,12 +28,11 @@ export interface Plan {
  * Rare terms first: their matches are read in full while the budget lasts. Terms too common for it are deferred: scored on the
  * candidates that the others bring. If all are, the newest matches of the rarest stand in.
  */
-export function planLookups(terms: readonly QueryTerm[], documents: readonly number[]): Plan {
+export function planLookups(terms: readonly WeighedTerm[]): Plan {
   const counted = terms
-    .map((term, index): WeighedTerm => ({ ...term, index, documents: documents[index] ?? 0 }))
     .filter((term) => term.documents > 0)
-    .sort((a, b) => a.documents - b.documents)
-    .slice(0, MAX_SEARCHED_TERMS);
+    .sort((a, b) => ORDER[a.field] - ORDER[b.field] || a.documents - b.documents)
+    .slice(0, MAX_LOOKUPS);
   let budget = MAX_MATCHES;
   const listed: Lookup[] = [];
   const deferred: WeighedTerm[] = [];

@@ -1,6 +1,8 @@
+import { ABOUT_CHAT, asksForAnswers } from "./about-chat.ts";
 import { readDates } from "./dates.ts";
 import { DEFAULT_RANKING, type RankingParameters } from "./parameters.ts";
 import { CONTRACTION, fold, isSingleUnspaced, lookupTerms, wordsOf } from "./terms.ts";
+import { piecesOf, runsOfPart } from "./word-parts.ts";
 
 /** UTF-16 units. A pasted document asks about its beginning and its end; the middle only costs time. */
 const MAX_QUERY_LENGTH = 4_000;
@@ -8,8 +10,11 @@ const MAX_QUERY_LENGTH = 4_000;
 /** Terms looked at, from both ends of a query. Counting how common one is takes up to milliseconds in a long chat. */
 export const MAX_QUERY_TERMS = 48;
 
+/** Terms of a query that is read for parts of words: a longer one has enough to go by, and each part is looked up. */
+const MAX_PARTED_TERMS = 16;
+
 /** Words of English that say nothing of the subject. Other languages rely on document counts alone. */
-const STOP_WORDS = new Set(
+export const STOP_WORDS: ReadonlySet<string> = new Set(
   `a about above after again against all also am an and any are as at be because been before being below between both
   but by can could d did do does doing done down during each few for from further had has have having he her here hers him
   his how i if in into is it its just ll m may me might mine more most must my no nor not of off on once only or other our
@@ -24,12 +29,26 @@ export interface QueryTerm {
   readonly isPrefix: boolean;
 }
 
+/** A term of a query, and what else its word may be found by. */
+export interface AskedTerm extends QueryTerm {
+  /** Factor for what it tells. */
+  readonly weight: number;
+  /** Runs of letters of the longer words that it may be a part of. */
+  readonly runs: readonly string[];
+  /** Terms that it may be made of, where nobody says it as a whole. */
+  readonly pieces: readonly string[];
+}
+
 export interface Query {
-  readonly terms: readonly QueryTerm[];
+  readonly terms: readonly AskedTerm[];
   /** Date terms of the index, with the points that each brings. */
   readonly dates: readonly { readonly term: string; readonly points: number }[];
   /** Authors, of those given, whom the query names; empty when it names all of them, which tells nothing. */
   readonly authors: readonly string[];
+  /** Authors known. */
+  readonly voices: number;
+  /** Whether it asks for what the assistant said. */
+  readonly asksForAnswers: boolean;
 }
 
 /**
@@ -54,14 +73,34 @@ export function readQuery(
     for (const { author } of meant) named.add(author);
     (meant.length > 0 || STOP_WORDS.has(folded) ? rest : subject).push(word);
   }
-  const terms = [...new Set((subject.length > 0 ? subject : rest).flatMap(lookupTerms))];
+  const chosen = subject.length > 0 ? subject : rest;
+  const wordOf = new Map<string, string>();
+  for (const word of chosen) {
+    for (const [place, term] of lookupTerms(word).entries()) {
+      // The first is the word itself; others are what it is made of.
+      if (!wordOf.has(term)) wordOf.set(term, place === 0 ? word : "");
+    }
+  }
+  const terms = [...wordOf.keys()];
+  const readsParts = terms.length <= MAX_PARTED_TERMS;
   const half = MAX_QUERY_TERMS / 2;
   const kept = terms.length > MAX_QUERY_TERMS ? [...terms.slice(0, half), ...terms.slice(-half)] : terms;
   const authors = named.size === knownAuthors.length ? [] : [...named];
   return {
-    terms: kept.map((term) => ({ term, isPrefix: isSingleUnspaced(term) })),
+    terms: kept.map((term): AskedTerm => {
+      const word = readsParts ? (wordOf.get(term) ?? "") : "";
+      return {
+        term,
+        isPrefix: isSingleUnspaced(term),
+        weight: ABOUT_CHAT.has(term) ? parameters.aboutChat : 1,
+        runs: runsOfPart(word),
+        pieces: piecesOf(word),
+      };
+    }),
     dates: readDates(asked, parameters),
     authors,
+    voices: knownAuthors.length,
+    asksForAnswers: asksForAnswers(asked),
   };
 }
 
@@ -75,6 +114,11 @@ function isMeant(name: string, word: string, folded: string, isFirst: boolean): 
   const isCommon = STOP_WORDS.has(folded);
   const isCapital = /^\p{Lu}/u.test(word) && !(isFirst && isCommon);
   return name === folded ? isCapital || !isCommon : isCapital && !isCommon && folded.length >= 3;
+}
+
+/** Tokens that a message must all have, as an FTS5 expression. */
+export function allOf(tokens: readonly string[], isPrefix: boolean): string {
+  return tokens.map((term) => matchExpression({ term, isPrefix })).join(" AND ");
 }
 
 /** A term as an FTS5 expression: quoted, so that nothing in it is an operator. */

@@ -1,12 +1,22 @@
 import type { Seq } from "../../contracts/message.ts";
-import { DEFAULT_RANKING, type RankingParameters } from "./parameters.ts";
+import { isLongAnswer } from "./bm25.ts";
+import type { MessageLengths } from "./message-lengths.ts";
+import type { RankingParameters } from "./parameters.ts";
 import type { Query } from "./query.ts";
 import type { Matches, TurnScores } from "./turn-scores.ts";
 
 export interface Candidate {
   readonly seq: Seq;
   readonly author: string | null;
-  readonly prior: number;
+  /** How much of it is questions, 0 to 1. */
+  readonly asks: number;
+}
+
+/** What the turns are ranked in. */
+export interface RankedLog {
+  readonly lengths: MessageLengths;
+  readonly throughSeq: Seq;
+  readonly parameters: RankingParameters;
 }
 
 export interface RankedTurn {
@@ -25,14 +35,15 @@ export function rankTurns(
   dates: readonly Matches[],
   scores: TurnScores,
   limit: number,
-  { namedAuthor }: RankingParameters = DEFAULT_RANKING,
+  log: RankedLog,
 ): RankedTurn[] {
+  const { namedAuthor } = log.parameters;
   const isNamed = (author: string | null): boolean => author !== null && query.authors.includes(author);
   const ranked = candidates
-    .map(({ seq, author, prior }) => ({
-      seq,
-      author,
-      score: scores.of(seq) * prior * (isNamed(author) ? namedAuthor : 1),
+    .map((turn) => ({
+      seq: turn.seq,
+      author: turn.author,
+      score: scores.of(turn.seq) * priorOf(turn, query, log) * (isNamed(turn.author) ? namedAuthor : 1),
     }))
     // No difference of scores: each would be a number on the heap.
     .sort((a, b) => (a.score === b.score ? b.seq - a.seq : a.score > b.score ? -1 : 1))
@@ -52,4 +63,12 @@ export function rankTurns(
     if (isNamed(author)) reasons.push(`by ${author}`);
     return { seq, score: Math.round(score * 1000) / 1000, why: reasons.join("; ") };
   });
+}
+
+/** What a turn is worth whatever is asked, and what by whom it is and whether the query asks for them. */
+function priorOf({ seq, asks }: Candidate, query: Query, { lengths, throughSeq, parameters }: RankedLog): number {
+  const { questionDiscount, longAnswerWeight, askedOfAnswers } = parameters;
+  if (lengths.sideOf(seq) > 0) return lengths.isAnswered(seq, throughSeq) ? 1 : 1 - questionDiscount * asks;
+  const long = isLongAnswer(seq, lengths, parameters) ? longAnswerWeight : 1;
+  return (1 - questionDiscount * asks) * long * (query.asksForAnswers ? askedOfAnswers : 1);
 }

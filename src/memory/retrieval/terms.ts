@@ -20,6 +20,11 @@ const FIRST_CHARACTER = /^\P{M}\p{M}*/u;
 const OPTIONAL_MARKS = /[\u0300-\u036f\u0640\u064b-\u065f\u0670]/g;
 export const CONTRACTION = /(?:n['’]t|['’](?:s|re|ve|ll|d|m|t))$/;
 
+/** Where a capital follows a small letter: in names of programs, such as `getUserName` or `HTTPServer`, whose parts are words as well. */
+const NAME_SEAM = /(?<=\p{Ll})(?=\p{Lu})|(?<=\p{Lu})(?=\p{Lu}\p{Ll})/u;
+/** One letter is no word: the I of an iPhone. */
+const MIN_NAME_PART = 2;
+
 /** Lower case, compatibility forms and optional marks removed: "Ｃafé" → "cafe". */
 export function fold(text: string): string {
   // oxlint-disable-next-line no-control-regex -- the range is ASCII, where nothing needs decomposing
@@ -59,10 +64,23 @@ export function splitFirstCharacter(term: string): [string, string] {
   return [first, term.slice(first.length)];
 }
 
-/** The index terms of a text, in order, repeats included. About 1 ms per 10,000 characters. */
+/** The index terms of a text, repeats included: its words in order, then the parts of names like `getUserName`. About 1 ms per 10,000 characters. */
 export function analyze(text: string): string[] {
-  return (fold(text).match(WORD) ?? []).flatMap(termsOfWord).filter((term) => term !== "");
+  const words = (fold(text).match(WORD) ?? []).flatMap(termsOfWord);
+  // Few texts have any, and to part all words of the others would take as long as to read them.
+  if (NAME_SEAM.test(text)) for (const word of text.match(WORD) ?? []) words.push(...partsOfName(word));
+  return words.filter((term) => term !== "");
 }
+
+/** The terms of a name's parts; none of a word that has none. */
+function partsOfName(word: string): string[] {
+  if (word.length > MAX_TOKEN_LENGTH || !NAME_SEAM.test(word)) return [];
+  const parts = word.split(NAME_SEAM).filter((part) => part.length >= MIN_NAME_PART);
+  return parts.flatMap((part) => termsOfWord(fold(part)));
+}
+
+/** The words of a text as they are compared, unstemmed. */
+export const foldedWords = (text: string): string[] => fold(text).match(WORD) ?? [];
 
 /** The terms that a word is looked up by: its last character alone only if it is all there is. */
 export function lookupTerms(word: string): string[] {
@@ -83,8 +101,8 @@ export interface FoundTerm {
 export function* findTerms(text: string, wanted: ReadonlySet<string>): Generator<FoundTerm> {
   for (const { 0: word, index } of text.matchAll(WORD)) {
     if (!HAS_UNSPACED.test(word)) {
-      const term = spacedTerm(fold(word));
-      if (wanted.has(term)) yield { at: index, end: index + word.length, term };
+      const found = [spacedTerm(fold(word)), ...partsOfName(word)].find((term) => wanted.has(term));
+      if (found !== undefined) yield { at: index, end: index + word.length, term: found };
       continue;
     }
     for (const { 0: character, index: offset } of word.matchAll(CHARACTER)) {

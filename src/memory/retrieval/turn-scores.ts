@@ -1,4 +1,5 @@
 import type { Seq } from "../../contracts/message.ts";
+import { MessageLengths } from "./message-lengths.ts";
 import { DEFAULT_RANKING, type RankingParameters } from "./parameters.ts";
 
 /** Where one term was found. Seqs and scores run in parallel, in any order. */
@@ -8,6 +9,17 @@ export interface Matches {
   readonly seqs: readonly Seq[];
   /** BM25, positive. */
   readonly scores: readonly number[];
+  /** Whether the turns nearby gain by it. */
+  readonly lends: boolean;
+}
+
+/** Turns of which scores are asked. */
+export interface ScoredLog {
+  readonly lastSeq: Seq;
+  /** Who speaks where. */
+  readonly lengths: MessageLengths;
+  /** Whether one voice alone speaks in it. */
+  readonly isMonologue: boolean;
 }
 
 /** Bins of the histogram that finds the best totals without sorting all. */
@@ -33,18 +45,21 @@ export class TurnScores {
   #scoredCount = 0;
   readonly #bins = new Uint32Array(TOTAL_BINS);
   #lastSeq: Seq = 0;
-  #parameters: RankingParameters = DEFAULT_RANKING;
-
-  constructor(lastSeq: Seq, parameters: RankingParameters = DEFAULT_RANKING) {
-    this.begin(lastSeq, parameters);
-  }
+  #lengths = new MessageLengths();
+  #forward: readonly number[] = [];
+  #back: readonly number[] = [];
+  #across = 1;
 
   /** Forgets all scores. Takes the arrays that are there, where they suffice: new ones of a long chat cost a millisecond. */
-  begin(lastSeq: Seq, parameters: RankingParameters): void {
+  begin({ lastSeq, lengths, isMonologue }: ScoredLog, parameters: RankingParameters = DEFAULT_RANKING): void {
     for (let i = 0; i < this.#scoredCount; i++) this.#totals[this.#scored[i]!] = 0;
     this.#scoredCount = 0;
     this.#lastSeq = lastSeq;
-    this.#parameters = parameters;
+    this.#lengths = lengths;
+    const factor = isMonologue ? parameters.lendAlone : 1;
+    this.#forward = parameters.lendForward.map((share) => share * factor);
+    this.#back = parameters.lendBack.map((share) => share * factor);
+    this.#across = parameters.lendAcross;
     if (lastSeq < this.#totals.length) return;
     this.#totals = new Float64Array(Math.ceil(lastSeq * 1.25) + 1);
     this.#best = new Float64Array(this.#totals.length);
@@ -52,15 +67,20 @@ export class TurnScores {
     this.#scored = new Uint32Array(this.#totals.length);
   }
 
-  /** Adds what each term brings. */
+  /** Adds what each term brings: of all the fields where it was found, the best. */
   addTerms(matches: readonly Matches[]): void {
-    const { lendForward, lendBack } = this.#parameters;
-    for (const match of matches) this.#add([match], lendForward, lendBack);
+    const byTerm = new Map<number, Matches[]>();
+    for (const match of matches) {
+      const others = byTerm.get(match.term);
+      if (others === undefined) byTerm.set(match.term, [match]);
+      else others.push(match);
+    }
+    for (const ofTerm of byTerm.values()) this.#add(ofTerm);
   }
 
   /** Adds points that a turn has for itself and lends to none; the highest counts. */
   addPoints(matches: readonly Matches[]): void {
-    this.#add(matches, [], []);
+    this.#add(matches);
   }
 
   of(seq: Seq): number {
@@ -99,16 +119,17 @@ export class TurnScores {
     return low + lowest * width;
   }
 
-  #add(matches: readonly Matches[], forward: readonly number[], back: readonly number[]): void {
+  #add(matches: readonly Matches[]): void {
     this.#touchedCount = 0;
     // Indexed loops: this runs tens of thousands of times a query, where iterators cost three times the work.
-    for (const { seqs, scores } of matches) {
+    for (const { seqs, scores, lends } of matches) {
       for (let i = 0; i < seqs.length; i++) {
         const seq = seqs[i]!;
         const score = scores[i]!;
         this.#raise(seq, score);
-        for (let k = 0; k < forward.length; k++) this.#raise(seq + k + 1, forward[k]! * score);
-        for (let k = 0; k < back.length; k++) this.#raise(seq - k - 1, back[k]! * score);
+        if (!lends) continue;
+        this.#lendForward(seq, score);
+        this.#lendBack(seq, score);
       }
     }
     for (let i = 0; i < this.#touchedCount; i++) {
@@ -116,6 +137,31 @@ export class TurnScores {
       if (this.#totals[seq] === 0) this.#scored[this.#scoredCount++] = seq;
       this.#totals[seq]! += this.#best[seq]!;
       this.#best[seq] = 0;
+    }
+  }
+
+  /** An exchange begins with a user's turn after one that is no user's. Turns without words belong to the exchange around them. */
+  #lendForward(from: Seq, score: number): void {
+    const shares = this.#forward;
+    let factor = score;
+    let before = this.#lengths.sideOf(from);
+    for (let k = 0; k < shares.length; k++) {
+      const side = this.#lengths.sideOf(from + k + 1);
+      if (side > 0 && before < 0) factor = score * this.#across;
+      if (side !== 0) before = side;
+      this.#raise(from + k + 1, shares[k]! * factor);
+    }
+  }
+
+  #lendBack(from: Seq, score: number): void {
+    const shares = this.#back;
+    let factor = score;
+    let after = this.#lengths.sideOf(from);
+    for (let k = 0; k < shares.length; k++) {
+      const side = this.#lengths.sideOf(from - k - 1);
+      if (side < 0 && after > 0) factor = score * this.#across;
+      if (side !== 0) after = side;
+      this.#raise(from - k - 1, shares[k]! * factor);
     }
   }
 
