@@ -1,14 +1,17 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { readJsonFile } from "../dev/files.ts";
 import { projectRoot } from "../dev/paths.ts";
 import { identifyProcess, killTrees } from "../dev/processes.ts";
+import { RESULTS_FILE, type ResultLine } from "./results-reporter.ts";
 import { closeScratch, openScratch } from "./scratch-directory.ts";
 
 /** Far past what the tests take: a run that hangs must end with a count, too. */
 const TIMEOUT_MS = 20 * 60_000;
+/** So long after its last test a run is waited for, and then stopped. */
+const LAST_TEST_REST_MS = 60_000;
+const LOOK_EVERY_MS = 5_000;
 
 export interface TestCounts {
   passed: number;
@@ -48,14 +51,19 @@ export interface RunOptions {
 /** Runs vitest in a process of its own, so that a crash of it is counted, not suffered. */
 export async function runVitest(args: string[], { holdsOutput = false }: RunOptions = {}): Promise<TestCounts> {
   const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-report-"));
-  const report = path.join(directory, "report.json");
+  const results = path.join(directory, "results.jsonl");
   const held = path.join(directory, "output");
   const scratch = openScratch();
   const output = holdsOutput ? openSync(held, "w") : "inherit";
   try {
-    const options = [...args, "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
-    const code = await spawnVitest(options, output, scratch);
-    return countResults(readJsonFile(report), code);
+    const options = [...args, "--reporter=default", "--reporter=scripts/check/results-reporter.ts"];
+    const { code, isStopped } = await spawnVitest(options, output, { scratch, results });
+    const found = readResults(results);
+    if (isStopped && isOver(found)) {
+      console.error("\nVitest did not end after its last test, and was stopped. What its tests found counts.");
+      return countResults(found, 0);
+    }
+    return countResults(found, code);
   } finally {
     if (output !== "inherit") {
       closeSync(output);
@@ -86,20 +94,58 @@ export function countResults(report: unknown, exitCode: number | null): TestCoun
   return counts;
 }
 
-async function spawnVitest(args: string[], output: number | "inherit", scratch: string | null): Promise<number | null> {
+interface Results {
+  readonly planned: number | null;
+  readonly testResults: readonly ResultLine[];
+}
+
+/** What `ResultsReporter` has noted so far. */
+export function readResults(file: string): Results {
+  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").slice(0, -1) : [];
+  const noted = lines.map((line): ResultLine => JSON.parse(line));
+  const planned = noted.flatMap((line) => ("planned" in line ? [line.planned] : [])).at(-1) ?? null;
+  return { planned, testResults: noted.filter((line) => !("planned" in line)) };
+}
+
+/** Whether each file of tests has ended. */
+export function isOver({ planned, testResults }: Results): boolean {
+  return planned !== null && testResults.length >= planned;
+}
+
+interface Ended {
+  readonly code: number | null;
+  /** It went on after its last test, or far too long. */
+  readonly isStopped: boolean;
+}
+
+async function spawnVitest(
+  args: string[],
+  output: number | "inherit",
+  { scratch, results }: { readonly scratch: string | null; readonly results: string },
+): Promise<Ended> {
   const vitest = path.join(projectRoot, "node_modules/vitest/vitest.mjs");
   const child = spawn(process.execPath, ["--no-warnings", vitest, "run", ...args], {
     cwd: projectRoot,
     stdio: ["inherit", output, output],
-    env: { ...process.env, ...(scratch === null ? {} : { TMPDIR: scratch }) },
+    env: { ...process.env, [RESULTS_FILE]: results, ...(scratch === null ? {} : { TMPDIR: scratch }) },
   });
   const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, forward);
   const identity = child.pid === undefined ? null : identifyProcess(child.pid);
+  let isStopped = false;
+  const stop = (): void => {
+    isStopped = true;
+    if (identity !== null) void killTrees([identity]);
+  };
   const timer = setTimeout(() => {
     console.error(`\nThe tests have run for ${TIMEOUT_MS / 60_000} minutes and are stopped.`);
-    if (identity !== null) void killTrees([identity]);
+    stop();
   }, TIMEOUT_MS);
+  let overAt: number | null = null;
+  const watch = setInterval(() => {
+    if (overAt === null && isOver(readResults(results))) overAt = Date.now();
+    if (overAt !== null && Date.now() - overAt > LAST_TEST_REST_MS) stop();
+  }, LOOK_EVERY_MS);
   const code = await new Promise<number | null>((resolve) => {
     child.once("exit", resolve);
     child.once("error", (error) => {
@@ -108,8 +154,9 @@ async function spawnVitest(args: string[], output: number | "inherit", scratch: 
     });
   });
   clearTimeout(timer);
+  clearInterval(watch);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.off(signal, forward);
-  return code;
+  return { code, isStopped };
 }
 
 function listOf(value: unknown, name: string): unknown[] {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { countResults } from "../../scripts/check/vitest-run.ts";
+import { countResults, isOver } from "../../scripts/check/vitest-run.ts";
 
 const file = (status: string, ...tests: string[]): object => ({
   status,
@@ -22,5 +22,11 @@ describe("the count at the end of npm test", () => {
 
   it("counts an error outside all tests, which vitest tells by its exit code alone", () => {
     expect(countResults({ testResults: [file("passed", "passed")] }, 1)).toMatchObject({ passed: 1, failed: 1 });
+  });
+
+  it("knows a run that is over: each file that was planned has ended", () => {
+    expect(isOver({ planned: null, testResults: [] })).toBe(false);
+    expect(isOver({ planned: 2, testResults: [{ status: "passed", assertionResults: [] }] })).toBe(false);
+    expect(isOver({ planned: 1, testResults: [{ status: "failed", assertionResults: [] }] })).toBe(true);
   });
 });
