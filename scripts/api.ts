@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { z } from "zod";
+import { headerText } from "../client/src/user-id.ts";
 import { appendResultSchema } from "../src/contracts/append.ts";
 import type { AppendResult } from "../src/contracts/append.ts";
 import { contextSchema, textContextSchema } from "../src/contracts/context.ts";
@@ -205,7 +206,7 @@ async function tryOnce(
       headers: {
         authorization: `Bearer ${options.key}`,
         ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...(options.user === undefined ? {} : { "threadkeep-user": options.user }),
+        ...(options.user === undefined ? {} : { "threadkeep-user": headerText(options.user) }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       signal,

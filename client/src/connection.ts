@@ -1,6 +1,7 @@
 import { isRetried, pauseBefore, retryAfterMs } from "./backoff.ts";
 import { type Deadline, startDeadline } from "./deadline.ts";
 import { errorOf, invalidArgument, ThreadkeepError } from "./errors.ts";
+import { checkUserId, headerText } from "./user-id.ts";
 
 /** Where the service is, and who calls it. */
 export interface ClientOptions {
@@ -10,7 +11,7 @@ export interface ClientOptions {
   key?: string | undefined;
   /** In place of a key: a user's token, or what gets one; it is asked before each try. */
   token?: string | (() => string | Promise<string>) | undefined;
-  /** The user that a tenant's key speaks for: each has sessions of their own. */
+  /** The user that a tenant's key speaks for: each has sessions of their own. Any text of up to 256 characters on one line, such as `auth0|65f1c`. */
   user?: string | undefined;
   /** In place of the global `fetch`, such as a service binding's. */
   fetch?: ((input: string, init: RequestInit) => Promise<Response>) | undefined;
@@ -133,7 +134,7 @@ export class Connection {
     return {
       Accept: "application/json",
       ...(credential === undefined ? {} : { Authorization: `Bearer ${credential}` }),
-      ...(user === undefined ? {} : { "Threadkeep-User": user }),
+      ...(user === undefined ? {} : { "Threadkeep-User": headerText(user) }),
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       ...(lines === undefined ? {} : { "Content-Type": "application/x-ndjson" }),
     };
@@ -154,7 +155,7 @@ function readBase({ url, key, token, user, maxTries = 1 }: ClientOptions): strin
   if (!(Number.isInteger(maxTries) && maxTries >= 1 && maxTries <= MAX_TRIES)) {
     throw invalidArgument(`maxTries must be a whole number from 1 to ${MAX_TRIES}.`);
   }
-  if (user !== undefined) checkId(user, "user");
+  if (user !== undefined) checkUserId(user);
   const { origin, pathname } = new URL(url);
   return origin + pathname.replace(/(?<!\/)\/+$/, "");
 }

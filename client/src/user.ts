@@ -1,7 +1,8 @@
-import { type CallOptions, checkId, type Connection } from "./connection.ts";
+import type { CallOptions, Connection } from "./connection.ts";
 import type { UserErasure } from "./contract.ts";
 import { readLines } from "./lines.ts";
 import type { UserTransferLine } from "./transfer.ts";
+import { checkUserId } from "./user-id.ts";
 
 /** All that is known of one user. A tenant's key may ask of any, a user's token of its own. */
 export class User {
@@ -12,7 +13,7 @@ export class User {
   constructor(connection: Connection, id: string) {
     this.id = id;
     this.#connection = connection;
-    this.#path = `/users/${checkId(id, "user")}`;
+    this.#path = `/users/${encodeURIComponent(checkUserId(id))}`;
   }
 
   /** As lines, as they come. An export that was cut off throws. */

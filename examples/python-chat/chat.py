@@ -9,6 +9,7 @@ import random
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 
@@ -31,7 +32,8 @@ class Threadkeep:
         self.url = url.rstrip("/")
         self.headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         if user is not None:
-            self.headers["Threadkeep-User"] = user
+            # A header holds ASCII alone: other characters go percent-encoded behind a mark.
+            self.headers["Threadkeep-User"] = user if user.isascii() else "UTF-8''" + urllib.parse.quote(user, safe="")
 
     def append(self, session_id, role, content, context=None):
         # The id is made before the first try: whatever is sent twice is stored once.

@@ -149,9 +149,8 @@ function findService(options: ImportOptions, around: Surroundings): Service {
   if (key === undefined) throw new UsageProblem(`No API key for ${url}: set THREADKEEP_API_KEY, or give --key`);
   // A header takes no such character, and the fault would otherwise look like one of the network.
   if (!/^[\u0020-\u007e]+$/.test(key)) throw new UsageProblem("The API key holds characters that no key has");
-  if (options.user !== undefined && !userIdSchema.safeParse(options.user).success) {
-    throw new UsageProblem("--user must be 1 to 128 characters of A-Z a-z 0-9 . _ : -");
-  }
+  const user = userIdSchema.optional().safeParse(options.user);
+  if (!user.success) throw new UsageProblem(`--user ${user.error.issues[0]?.message ?? "is not valid"}`);
   return { url, key };
 }
 

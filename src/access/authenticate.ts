@@ -2,6 +2,7 @@ import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal, Scope } from "../contracts/principal.ts";
 import { TENANT_OWNER, userIdSchema } from "../contracts/session.ts";
 import { createDeploymentKeys, type KeyRing } from "./deployment-keys.ts";
+import { decodeHeaderText, HEADER_TEXT } from "./header-text.ts";
 import { type KeyParts, parseKey } from "./key-format.ts";
 
 /** What is known of a tenant's key that is good. */
@@ -77,11 +78,11 @@ function unknownKey(): ThreadkeepError {
 function ownerNamed(request: Request): string {
   const user = request.headers.get(USER_HEADER);
   if (user === null) return TENANT_OWNER;
-  const parsed = userIdSchema.safeParse(user);
+  const parsed = userIdSchema.safeParse(decodeHeaderText(user));
   if (parsed.success) return parsed.data;
   throw new ThreadkeepError({
     code: "validation_failed",
-    detail: `The header ${USER_HEADER} names no user.`,
+    detail: `The header ${USER_HEADER} names no user. Leave it out for the sessions of the tenant itself. Characters beyond ASCII go as ${HEADER_TEXT}J%C3%BCrgen.`,
     errors: [{ path: USER_HEADER, detail: parsed.error.issues[0]?.message ?? "is not valid" }],
   });
 }

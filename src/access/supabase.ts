@@ -161,7 +161,7 @@ function userOf(payload: JWTPayload, issuer: TokenIssuer): string {
   }
   const user = userIdSchema.safeParse(payload.sub);
   if (!user.success)
-    throw refused('Its claim "sub" names no user: it must be 1 to 128 characters of A-Z a-z 0-9 . _ : -');
+    throw refused(`Its claim "sub" names no user: it ${user.error.issues[0]?.message ?? "is not valid"}.`);
   return user.data;
 }
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { PROBLEMS, type ProblemCode } from "./errors.ts";
-import { sessionIdSchema } from "./session.ts";
+import { sessionIdSchema, userIdSchema } from "./session.ts";
 import { tenantIdSchema } from "./tenant.ts";
-import { idText, isoTime } from "./text.ts";
+import { isoTime } from "./text.ts";
 
 /** What is audited: the operations, by the names that the API has for them, and coming in. */
 export const AUDIT_ACTIONS = [
@@ -175,7 +175,7 @@ export type AuditEvent = z.infer<typeof auditEventSchema>;
 /** Which events to read. What is left out is not asked of an event. */
 export const auditFilterSchema = z.strictObject({
   tenant: tenantIdSchema.optional().describe("By default every tenant; with a tenant's key its own"),
-  user: idText.optional().describe("The user's id, of the tenant that is named as well"),
+  user: userIdSchema.optional().describe("The user's id, of the tenant that is named as well"),
   session: sessionIdSchema.optional(),
   action: auditActionSchema.optional(),
   actor: z

@@ -29,8 +29,10 @@ export const MAX_CONTEXT_BYTES = 8 * 1024 * 1024;
 export const MIN_TIME_MS = -62_135_596_800_000;
 /** The last one: the end of the year 9999 of UTC. Past it a year is written with a sign and six digits, which PostgreSQL does not read. */
 export const MAX_TIME_MS = 253_402_300_799_999;
-/** Names of sessions, messages and users: they stand in URLs, keys and logs. */
+/** Ids of sessions and messages: they stand in URLs, keys and logs. */
 export const MAX_ID_LENGTH = 128;
+/** Ids of users come from elsewhere (`auth0|65f1c`, an address of mail), and are longer. In UTF-16 units. */
+export const MAX_USER_ID_LENGTH = 256;
 /** An Idempotency-Key: leaves room in a message's id for its index in the batch. */
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 120;
 /** Faults that a refusal lists. A client mends the first ones and asks again; a hostile body must not buy a long answer. */

@@ -10,7 +10,7 @@ import {
   MIN_THRESHOLD_TOKENS,
 } from "./limits.ts";
 import { seqSchema } from "./message.ts";
-import { boundedJsonObject, idText } from "./text.ts";
+import { boundedJsonObject, foreignIdText, idText } from "./text.ts";
 
 /** What names a session everywhere: made from the principal, never from a body. */
 export interface SessionRef {
@@ -24,9 +24,19 @@ export interface SessionRef {
 export const TENANT_OWNER = "-";
 
 export const sessionIdSchema = idText;
-export const userIdSchema = idText.refine((id) => id !== TENANT_OWNER, {
+export const userIdSchema = foreignIdText.refine((id) => id !== TENANT_OWNER, {
   error: `must not be "${TENANT_OWNER}"`,
 });
+
+/** What names an owner's objects. The one place that escapes a user's id, which may have any characters; a tenant's has none that part names. */
+export function ownerName({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">): string {
+  return `${tenant}/${encodeURIComponent(owner)}`;
+}
+
+/** What names a session's object. */
+export function sessionName(ref: SessionRef): string {
+  return `${ownerName(ref)}/${ref.session}`;
+}
 
 export const metadataSchema = boundedJsonObject(MAX_METADATA_BYTES);
 export type Metadata = z.infer<typeof metadataSchema>;

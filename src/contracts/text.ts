@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_ID_LENGTH, MAX_TIME_MS, MIN_TIME_MS } from "./limits.ts";
+import { MAX_ID_LENGTH, MAX_TIME_MS, MAX_USER_ID_LENGTH, MIN_TIME_MS } from "./limits.ts";
 
 const HOLDS_NUL = "must not contain NUL characters";
 const HOLDS_SURROGATE = "must be well-formed Unicode: it contains a lone surrogate";
@@ -43,6 +43,11 @@ export function oneLine(text: string): string {
     .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ")
     .trim();
 }
+
+/** An id from somebody else's system: any text that can be seen on one line, and that a header carries as it is. */
+export const foreignIdText = nameText(MAX_USER_ID_LENGTH)
+  .refine((id) => id === id.trim(), { error: "must not begin or end with white space: headers lose it" })
+  .refine((id) => id !== "." && id !== "..", { error: 'must be neither "." nor "..": no URL can name it' });
 
 /** A name that stands in URLs, object names and logs as it is. */
 export const idText = z.string().regex(new RegExp(`^(?!\\.{1,2}$)[A-Za-z0-9._:-]{1,${MAX_ID_LENGTH}}$`), {

@@ -148,7 +148,7 @@ function userParameter(schemas: SchemaComponents): Parameter {
     in: "header",
     required: false,
     description:
-      "The user that a tenant key speaks for: their sessions, and no one else's. Without it, the sessions that belong to the tenant alone.",
+      "The user that a tenant key speaks for: their sessions, and no one else's. Without it, the sessions that belong to the tenant alone. Any text of up to 256 characters on one line, such as `auth0|65f1c` or `ada@example.com`. A header holds ASCII alone: other characters go percent-encoded behind `UTF-8''`, as in `UTF-8''J%C3%BCrgen` (RFC 8187).",
     schema: schemas.ofParameter(userIdSchema),
   };
 }

@@ -2,7 +2,7 @@ import type { Database } from "../archive/database.ts";
 import { type HeldFilter, type HeldRow, listHeldSessions } from "../archive/held.ts";
 import { listLooseLives } from "../archive/orphans.ts";
 import type { Finding } from "../contracts/finding.ts";
-import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import { ownerName, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import { isOrphan } from "./compare-archive.ts";
 import { type VerifyParts, verifySession } from "./verify-session.ts";
 import { verifyUser } from "./verify-user.ts";
@@ -34,9 +34,9 @@ export async function verifyHeldSessions(
   for (const { tenant, owner } of usersAmong(rows)) {
     const found = await verifyUser({ tenant, owner }, database, parts);
     findings.push(...found);
-    if (found.length > 0) gone.add(userName({ tenant, owner }));
+    if (found.length > 0) gone.add(ownerName({ tenant, owner }));
   }
-  const others = rows.filter((row) => !gone.has(userName(row)));
+  const others = rows.filter((row) => !gone.has(ownerName(row)));
   for (const row of await orphansAmong(others, parts)) {
     const { findings: found } = await verifySession(row, database, parts);
     findings.push(...found.filter(({ kind }) => kind === "orphan" || kind === "lost-session"));
@@ -87,12 +87,8 @@ export function isOfOwner({ tenant, owner }: Pick<SessionRef, "tenant" | "owner"
 }
 
 function usersAmong(rows: readonly HeldRow[]): HeldRow[] {
-  const users = new Map(rows.filter(({ owner }) => owner !== TENANT_OWNER).map((row) => [userName(row), row]));
+  const users = new Map(rows.filter(({ owner }) => owner !== TENANT_OWNER).map((row) => [ownerName(row), row]));
   return [...users.values()];
-}
-
-function userName({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">): string {
-  return `${tenant}/${owner}`;
 }
 
 function nameOf(row: HeldRow | undefined): SessionRef | null {

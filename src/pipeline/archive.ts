@@ -4,7 +4,7 @@ import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite 
 import { rowFaultOf } from "../archive/set-aside.ts";
 import { eraseUserRows } from "../archive/users.ts";
 import type { JobMessage } from "../contracts/job.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
+import { sessionName, TENANT_OWNER } from "../contracts/session.ts";
 import { takeOffList } from "../registry/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
@@ -132,7 +132,7 @@ async function readOwed(job: JobMessage, parts: PipelineParts): Promise<Omit<Pen
 }
 
 function lockName({ delivery: { job } }: Unread): string {
-  return `${job.tenant}/${job.owner}/${job.session}`;
+  return sessionName(job);
 }
 
 /** What PostgreSQL refuses for a row of it is written once more, row by row, around those that it refuses. */

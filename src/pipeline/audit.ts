@@ -1,7 +1,7 @@
 import { storeAuditEvents } from "../archive/audit.ts";
 import { type Database, isArchiveAway } from "../archive/database.ts";
 import { type AuditEvent, auditMessageSchema, type QueuedAuditEvent } from "../contracts/audit.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
+import { ownerName, TENANT_OWNER } from "../contracts/session.ts";
 import { auditDelaySeconds } from "../memory/work.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -131,7 +131,7 @@ async function withoutUsers(
   directory: Pick<DirectoryClient, "auditName">,
 ): Promise<Told<AuditEvent>[]> {
   const ofUsers = queued.flatMap(({ events }) => events.filter(isOfUser));
-  const byUser = Map.groupBy(ofUsers, ({ tenant, owner }) => `${tenant}/${owner}`);
+  const byUser = Map.groupBy(ofUsers, ownerName);
   const names = new Map<string, string | null>();
   await Promise.all(
     Array.from(byUser, async ([user, [first, ...others]]) => {
@@ -142,8 +142,8 @@ async function withoutUsers(
     }),
   );
   const withoutUser = (event: QueuedAuditEvent): AuditEvent => {
-    const { owner, actor, ...rest } = event;
-    const user = isOfUser(event) ? (names.get(`${event.tenant}/${owner}`) ?? null) : null;
+    const { owner: _, actor, ...rest } = event;
+    const user = isOfUser(event) ? (names.get(ownerName(event)) ?? null) : null;
     return { ...rest, user, actor: actor.kind === "user" ? { kind: "user", id: userActor(user) } : actor };
   };
   return queued.map(({ index, events }) => ({ index, events: events.map(withoutUser) }));

@@ -1,7 +1,7 @@
 import { unwrap } from "../contracts/errors.ts";
 import type { OwnerStanding } from "../contracts/finding.ts";
 import type { Page } from "../contracts/page.ts";
-import { type ListedSession, type Metadata, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
+import { type ListedSession, type Metadata, ownerName, type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
 import type { UserAsk } from "../contracts/user-quota.ts";
 import type { UserRef } from "../contracts/user.ts";
 import type { CreationGrant, DirectoryCursor, DirectoryEntry, MetadataChange, Removal } from "./directory-entries.ts";
@@ -131,7 +131,7 @@ export function createDirectoryClient(
   const stubOf = async (ref: SessionRef): Promise<DirectoryStub> => {
     const objects = await place(namespace, ref.tenant);
     const shard = ref.owner === TENANT_OWNER ? `/${shardOf(ref.session)}` : "";
-    return objects.getByName(`${ref.tenant}/${ref.owner}${shard}`) as DirectoryStub;
+    return objects.getByName(`${ownerName(ref)}${shard}`) as DirectoryStub;
   };
   return {
     register: async (ref, createdAt, metadata, spent, byUser) =>
@@ -158,8 +158,8 @@ export function createDirectoryClient(
     async list(tenant, owner, query) {
       const names =
         owner === TENANT_OWNER
-          ? Array.from({ length: TENANT_SHARDS }, (_, shard) => `${tenant}/${TENANT_OWNER}/${shard}`)
-          : [`${tenant}/${owner}`];
+          ? Array.from({ length: TENANT_SHARDS }, (_, shard) => `${ownerName({ tenant, owner })}/${shard}`)
+          : [ownerName({ tenant, owner })];
       const objects = await place(namespace, tenant);
       const pages = await Promise.all(
         names.map((name) =>

@@ -1,4 +1,5 @@
 import type { OwnerStanding } from "../contracts/finding.ts";
+import { ownerName } from "../contracts/session.ts";
 import type { ErasureFindings, UserErasure, UserRef } from "../contracts/user.ts";
 import type { ErasureFailure, ErasureStep, LookedAt } from "./directory-erasure.ts";
 import type { Directory } from "./directory.ts";
@@ -58,8 +59,8 @@ export function createUserClient(
   namespace: DurableObjectNamespace,
   place: (namespace: DurableObjectNamespace, tenant: string) => Promise<DurableObjectNamespace> = async (same) => same,
 ): UserClient {
-  const stubOf = async ({ tenant, owner }: UserRef): Promise<UserStub> =>
-    (await place(namespace, tenant)).getByName(`${tenant}/${owner}`) as UserStub;
+  const stubOf = async (user: UserRef): Promise<UserStub> =>
+    (await place(namespace, user.tenant)).getByName(ownerName(user)) as UserStub;
   return {
     erase: async ({ tenant, owner }, trace) => (await stubOf({ tenant, owner })).beginErasure({ tenant, owner }, trace),
     eraseAgain: async (user) => (await stubOf(user)).beginErasureAgain({ tenant: user.tenant, owner: user.owner }),

@@ -1,4 +1,3 @@
-import type { SessionRef } from "../contracts/session.ts";
 import { jurisdictionSchema } from "../contracts/tenant.ts";
 import type { UserTaken } from "../contracts/user-quota.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -21,11 +20,6 @@ export interface UserDayAnswer {
 
 /** Idempotent. */
 export type TellUserDay = (user: string, report: UserDayReport) => Promise<UserDayAnswer>;
-
-/** The name of a user's directory. */
-export function userName({ tenant, owner }: Pick<SessionRef, "tenant" | "owner">): string {
-  return `${tenant}/${owner}`;
-}
 
 /** The part of the directories that counts what their users take. */
 interface UserDayObject {

@@ -38,15 +38,12 @@ export function pageOf<T>(
 
 /** A cursor as clients carry it: opaque, so that its form may change. */
 export function encodeCursor(value: readonly (string | number)[]): string {
-  return btoa(JSON.stringify(value))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replace(/(?<!=)=+$/, "");
+  return Buffer.from(JSON.stringify(value), "utf8").toString("base64url");
 }
 
 function decode(cursor: string): unknown {
   try {
-    return JSON.parse(atob(cursor.replaceAll("-", "+").replaceAll("_", "/")));
+    return JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
   } catch {
     throw invalidCursor();
   }

@@ -1,4 +1,4 @@
-import type { SessionRef } from "../contracts/session.ts";
+import { sessionName, type SessionRef } from "../contracts/session.ts";
 import type { ChatSession } from "./chat-session.ts";
 
 export { ALL_SESSIONS } from "./carrying.ts";
@@ -103,7 +103,7 @@ export function createSessionClient(
 ): SessionClient {
   return {
     get(ref) {
-      const name = `${ref.tenant}/${ref.owner}/${ref.session}`;
+      const name = sessionName(ref);
       if (place === undefined) return namespace.getByName(name) as SessionStub;
       return deferred(async () => (await place(namespace, ref.tenant)).getByName(name) as SessionStub);
     },

@@ -396,7 +396,8 @@ export class SessionShell {
 
 export const UNKNOWN_SESSION: Fault = {
   code: "session_not_found",
-  detail: "Append a message or create the session first; ids are case-sensitive.",
+  detail:
+    "Append a message or create the session first; ids are case-sensitive. If you know that it exists, it is another user's or tenant's: check the header Threadkeep-User, which may be wrong or missing, and whose key or token this is.",
 };
 const EXPIRED_SESSION: Fault = {
   code: "session_expired",

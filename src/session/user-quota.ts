@@ -1,7 +1,7 @@
 /** What a user may take in a day over all of their sessions, as the objects of these see to it. */
 
 import type { Fault } from "../contracts/errors.ts";
-import { TENANT_OWNER } from "../contracts/session.ts";
+import { ownerName, TENANT_OWNER } from "../contracts/session.ts";
 import {
   NOTHING_OF_USER,
   USER_COUNTS,
@@ -11,7 +11,7 @@ import {
   userDayFault,
   type UserTaken,
 } from "../contracts/user-quota.ts";
-import { type TellUserDay, userName } from "../registry/user-day-client.ts";
+import type { TellUserDay } from "../registry/user-day-client.ts";
 import { createLog } from "../telemetry/log.ts";
 import type { SessionRow } from "./rows.ts";
 import { SharedDays } from "./shared-days.ts";
@@ -44,7 +44,7 @@ export class UserQuota {
   /** Why the user takes nothing more today; null as long as no bound is known to be reached, and of a session that is no user's. */
   faultOf(session: Owned, asked: Partial<UserTaken>, now: number): Fault | null {
     if (session.owner === TENANT_OWNER) return null;
-    const taken = days.knownToday(userName(session), now);
+    const taken = days.knownToday(ownerName(session), now);
     return userDayFault(taken, { ...NOTHING_OF_USER, ...asked }, boundsOf(session), now);
   }
 
@@ -57,7 +57,7 @@ export class UserQuota {
   count(session: Owned, part: Partial<UserTaken>, now: number): void {
     const taken = { ...NOTHING_OF_USER, ...part };
     if (session.owner === TENANT_OWNER || USER_COUNTS.every((name) => taken[name] <= 0)) return;
-    const user = userName(session);
+    const user = ownerName(session);
     days.count(user, taken, now);
     // What is not due yet is told along with what comes later: an object that waits is billed for it, and less than a hundredth is untold.
     if (days.tellIn(user, boundsOf(session).day, now) === 0) this.#keepAlive(days.tell(user, this.#tell, now));

@@ -1,6 +1,6 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { sessionName, type SessionRef } from "../../src/contracts/session.ts";
 import type { ChatSession } from "../../src/session/chat-session.ts";
 import { createSessionClient, type SessionObject } from "../../src/session/client.ts";
 
@@ -12,7 +12,7 @@ export function sessionAt(ref: SessionRef): SessionObject {
 
 /** The same object as the test tools of the runtime take it. */
 export function stubAt(ref: SessionRef): DurableObjectStub<ChatSession> {
-  return env.CHAT_SESSION.getByName(`${ref.tenant}/${ref.owner}/${ref.session}`);
+  return env.CHAT_SESSION.getByName(sessionName(ref));
 }
 
 export function incarnationOf(ref: SessionRef): Promise<string> {

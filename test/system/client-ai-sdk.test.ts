@@ -7,7 +7,9 @@ import { createClient, type Session } from "../../client/src/index.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
-const client = createClient({ url: service.url, key: service.apiKey });
+// As an identity provider names people: a header takes none of this as it is.
+const USER = "auth0|Jürgen Müller/1@example.com";
+const client = createClient({ url: service.url, key: service.apiKey, user: USER });
 
 type StreamPart =
   Awaited<ReturnType<MockLanguageModelV4["doStream"]>>["stream"] extends ReadableStream<infer P> ? P : never;
@@ -156,6 +158,7 @@ describe("the memory of a chat with the AI SDK", () => {
       const counting = createClient({
         url: service.url,
         key: service.apiKey,
+        user: USER,
         fetch: (url, init) => {
           sent.push(`${init.method} ${new URL(url).pathname.split("/").slice(4).join("/")}`);
           return fetch(url, init);

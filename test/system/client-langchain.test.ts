@@ -9,7 +9,9 @@ import { NO_RESULT } from "../../src/memory/formats/turns.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
-const client = createClient({ url: service.url, key: service.apiKey });
+// As an identity provider names people: a header takes none of this as it is.
+const USER = "auth0|Jürgen Müller/1@example.com";
+const client = createClient({ url: service.url, key: service.apiKey, user: USER });
 const newId = (): string => `langchain-${crypto.randomUUID()}`;
 const historyOf = (sessionId: string) => new ThreadkeepChatMessageHistory({ client, sessionId });
 const said = (messages: readonly BaseMessage[]): [string, unknown][] =>

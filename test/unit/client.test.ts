@@ -216,7 +216,13 @@ describe("a call", () => {
     const { threadkeep, sent } = scripted([appended()]);
     expect(() => threadkeep.session(id)).toThrow("invalid_argument: The session id");
     expect(() => threadkeep.session("s").erase(id)).toThrow("invalid_argument: The message id");
+    expect(sent).toEqual([]);
+  });
+
+  it.each(["", ".", "..", "-", " a", "a\nb", "\ud800", "x".repeat(257)])("refuses the user %j unsent", async (id) => {
+    const { threadkeep, sent } = scripted([appended()]);
     expect(() => threadkeep.withUser(id)).toThrow("invalid_argument: The user");
+    expect(() => threadkeep.user(id)).toThrow("invalid_argument: The user");
     expect(sent).toEqual([]);
   });
 

@@ -256,7 +256,7 @@ describe("an import in parts", () => {
   });
 
   it("goes with its user, who is erased meanwhile, and comes to nothing", async () => {
-    const ref = { ...freshRef(), owner: `user-${crypto.randomUUID()}` };
+    const ref = { ...freshRef(), owner: `auth0|user/${crypto.randomUUID()}` };
     const base = `/sessions/${ref.session}/imports`;
     const post = (path: string, body?: unknown) => request<Answer>("POST", path, body, ref.owner);
     expect(await post(base, { id: "mine", session: sessionLine() })).toMatchObject({ status: 202 });
@@ -264,7 +264,9 @@ describe("an import in parts", () => {
       status: 200,
     });
     expect(await storedText(ref)).toContain("A secret.");
-    expect(await request("DELETE", `/users/${ref.owner}`, undefined, ref.owner)).toMatchObject({ status: 202 });
+    expect(await request("DELETE", `/users/${encodeURIComponent(ref.owner)}`, undefined, ref.owner)).toMatchObject({
+      status: 202,
+    });
     await until("nothing is left", async () => (await storedText(ref)) === "");
     const rest = [messageLine(2, "More."), endOf([messageLine(1, ""), messageLine(2, "")])];
     expect(await post(`${base}/mine/lines?afterLine=2`, asText(rest))).toMatchObject({ status: 404 });

@@ -6,7 +6,7 @@ import { ArchiveUnreachable } from "../../src/archive/database.ts";
 import { applyArchiveWrite, applyErasure } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
 import { CREATION_GRANT_MS, ERASED_USER_REST_MS } from "../../src/contracts/limits.ts";
-import type { SessionRef, SessionState } from "../../src/contracts/session.ts";
+import { ownerName, type SessionRef, type SessionState } from "../../src/contracts/session.ts";
 import type { UserErasure, UserRef } from "../../src/contracts/user.ts";
 import type { PipelineParts } from "../../src/pipeline/delivery.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
@@ -23,11 +23,11 @@ import { archivedWhole, listed, storedText } from "../support/worker-stored.ts";
 afterEach(() => void vi.restoreAllMocks());
 
 function freshUser(): UserRef {
-  return { tenant: "test", owner: `user-${crypto.randomUUID()}` };
+  return { tenant: "test", owner: `auth0|user/${crypto.randomUUID()}` };
 }
 
 function directoryOf({ tenant, owner }: UserRef): DurableObjectStub<Directory> {
-  return env.DIRECTORY.getByName(`${tenant}/${owner}`);
+  return env.DIRECTORY.getByName(ownerName({ tenant, owner }));
 }
 
 /** A session of a user, with a summary in the archive if asked. */
@@ -73,7 +73,7 @@ async function goRound(user: UserRef, jobId: string, parts: PipelineParts = pipe
 }
 
 async function reportOf({ owner }: UserRef): Promise<UserErasure> {
-  const { status, body } = await request<UserErasure>("GET", `/users/${owner}/erasure`);
+  const { status, body } = await request<UserErasure>("GET", `/users/${encodeURIComponent(owner)}/erasure`);
   expect(status).toBe(200);
   return body;
 }
@@ -107,7 +107,7 @@ describe("promise 9: erasing a user", () => {
     await request("POST", "/sessions/one/fork", { id: "three" }, user.owner);
     for (const word of ["invoice 1001", user.owner]) expect(await rowsNaming(word)).not.toEqual([]);
     await letGrantsPass(user);
-    const begun = await request<UserErasure>("DELETE", `/users/${user.owner}`);
+    const begun = await request<UserErasure>("DELETE", `/users/${encodeURIComponent(user.owner)}`);
     expect(begun).toMatchObject({
       status: 202,
       body: { userId: user.owner, state: "erasing", sessions: 3, erased: 0 },
@@ -137,11 +137,14 @@ describe("promise 9: erasing a user", () => {
     const user = freshUser();
     await sessionOf(user, "one");
     const jobId = await beginErasure(user);
-    const again = await request<UserErasure>("DELETE", `/users/${user.owner}`);
+    const again = await request<UserErasure>("DELETE", `/users/${encodeURIComponent(user.owner)}`);
     expect(await beginErasure(user)).toBe(jobId);
     const report = await finish(user, jobId);
     expect(report.startedAt).toBe(again.body.startedAt);
-    expect(await request("DELETE", `/users/${user.owner}`)).toMatchObject({ status: 202, body: report });
+    expect(await request("DELETE", `/users/${encodeURIComponent(user.owner)}`)).toMatchObject({
+      status: 202,
+      body: report,
+    });
     await goRound(user, jobId);
     expect(await directoryOf(user).concludeErasure(jobId, { archive: 0, failedJobs: 0 })).toBe("erased");
     expect(await reportOf(user)).toEqual(report);
@@ -387,7 +390,7 @@ describe("what comes late, after the user was erased", () => {
     expect((await request("POST", "/sessions", { id: "one" }, user.owner)).status).toBe(410);
     await pass(60_000);
     await goRound(user, jobId);
-    expect(await request("GET", `/users/${user.owner}/erasure`)).toMatchObject({
+    expect(await request("GET", `/users/${encodeURIComponent(user.owner)}/erasure`)).toMatchObject({
       status: 404,
       body: { code: "erasure_not_found" },
     });

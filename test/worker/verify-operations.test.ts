@@ -4,7 +4,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { createTicketOffice } from "../../src/access/tickets.ts";
 import { type OperationReport, operationRequestSchema, type OperationName } from "../../src/contracts/operation-run.ts";
-import type { SessionRef } from "../../src/contracts/session.ts";
+import { ownerName, type SessionRef } from "../../src/contracts/session.ts";
 import type { UserErasure } from "../../src/contracts/user.ts";
 import { type RunParts, runOperation, type Steps } from "../../src/maintenance/run-operation.ts";
 import { eraseUser } from "../../src/pipeline/erase-user.ts";
@@ -52,7 +52,7 @@ async function archivedAs(statement: ReturnType<typeof sql>): Promise<void> {
 
 /** A session of a user of its own, listed, with its summary in the archive. */
 async function chatOfUser(): Promise<SessionRef> {
-  const ref = { tenant: "test", owner: `user-${crypto.randomUUID()}`, session: "one" };
+  const ref = { tenant: "test", owner: `auth0|user/${crypto.randomUUID()}`, session: "one" };
   const settings = { summarizeAfterTokens: 1_000_000, summarizeAfterIdleSeconds: null };
   const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
   await request("POST", "/sessions", { id: ref.session, settings }, ref.owner);
@@ -80,7 +80,7 @@ async function plantOrphan(ref: SessionRef, session: string): Promise<void> {
 
 /** Its erasure is over, by what the list says, which had forgotten the session. */
 async function halfErase(ref: SessionRef): Promise<void> {
-  await runInDurableObject(env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`), async (directory, state) => {
+  await runInDurableObject(env.DIRECTORY.getByName(ownerName(ref)), async (directory, state) => {
     await directory.beginErasure(ref);
     await state.storage.deleteAlarm();
     const [begun] = state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").toArray();
@@ -96,13 +96,13 @@ async function isSettled(ref: SessionRef): Promise<boolean> {
 
 /** Brings the erasure on its way as a consumer does, until a look at every place finds nothing. */
 async function isErased({ tenant, owner }: SessionRef): Promise<boolean> {
-  const directory = env.DIRECTORY.getByName(`${tenant}/${owner}`);
+  const directory = env.DIRECTORY.getByName(ownerName({ tenant, owner }));
   const jobId = await runInDurableObject(directory, (_, state) => {
     const [erasure] = state.storage.sql.exec<{ row: string }>("SELECT row FROM erasure").toArray();
     return String(JSON.parse(erasure?.row ?? "{}").jobId);
   });
   await eraseUser({ v: 1, kind: "erase-user", tenant, owner, jobId }, pipelineParts());
-  return (await request<UserErasure>("GET", `/users/${owner}/erasure`)).body.state === "erased";
+  return (await request<UserErasure>("GET", `/users/${encodeURIComponent(owner)}/erasure`)).body.state === "erased";
 }
 
 describe("the operation that a finding names mends", () => {

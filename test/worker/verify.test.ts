@@ -4,7 +4,7 @@ import { type SQL, sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { deleteLooseLife, eraseOrphan } from "../../src/archive/orphans.ts";
 import type { Finding } from "../../src/contracts/finding.ts";
-import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
+import { ownerName, type SessionRef, type SessionSettings } from "../../src/contracts/session.ts";
 import type { UserRef } from "../../src/contracts/user.ts";
 import { type ArchivePage, verifyHeldSessions, verifyLooseLives } from "../../src/maintenance/verify-archive.ts";
 import { verifySession, type VerifyParts } from "../../src/maintenance/verify-session.ts";
@@ -52,7 +52,7 @@ function told(findings: readonly Finding[]): Pick<Finding, "kind" | "mend">[] {
 
 /** A session of a user of its own, listed, with two versions of its summary in the archive. */
 async function chatIn(settings: SessionSettings = {}): Promise<SessionRef> {
-  const ref = { tenant: "test", owner: `user-${crypto.randomUUID()}`, session: "one" };
+  const ref = { tenant: "test", owner: `auth0|user/${crypto.randomUUID()}`, session: "one" };
   const turns = Array.from({ length: 12 }, (_, index) => turn(index + 1));
   await request("POST", "/sessions", { id: ref.session, settings: { ...QUIET, ...settings } }, ref.owner);
   for (const messages of [turns.slice(0, 6), turns.slice(6)]) {
@@ -187,7 +187,7 @@ describe("verify: a session", () => {
 
   it("that no list names is told, and that its object holds nothing while list and archive have it", async () => {
     const ref = await chatIn();
-    const directory = env.DIRECTORY.getByName(`${ref.tenant}/${ref.owner}`);
+    const directory = env.DIRECTORY.getByName(ownerName(ref));
     await runInDurableObject(directory, (_, state) => state.storage.sql.exec("DELETE FROM sessions").toArray());
     expect(told(await verified(ref))).toEqual([{ kind: "unlisted-session", mend: null }]);
     await request("POST", "/sessions", { id: ref.session }, ref.owner);
@@ -215,7 +215,7 @@ describe("verify: a session", () => {
 });
 
 describe("verify: what the archive holds", () => {
-  it.each(["-", `user-${crypto.randomUUID()}`])(
+  it.each(["-", `auth0|user/${crypto.randomUUID()}`])(
     "of a life that no object knows, owned by %s, is an orphan until it is erased",
     async (owner) => {
       const chat = await mendedChat();

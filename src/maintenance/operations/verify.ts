@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Finding } from "../../contracts/finding.ts";
-import { TENANT_OWNER } from "../../contracts/session.ts";
+import { ownerName, TENANT_OWNER } from "../../contracts/session.ts";
 import { inPasses } from "../in-passes.ts";
 import type { Operation } from "../operation.ts";
 import { reportFindings } from "../report-findings.ts";
@@ -45,7 +45,7 @@ const failedUsers: Operation = {
     const users = new Map(
       meant
         .filter(({ tenant, owner }) => tenant !== "" && owner !== "" && owner !== TENANT_OWNER)
-        .map(({ tenant, owner }) => [`${tenant}/${owner}`, { tenant, owner }]),
+        .map(({ tenant, owner }) => [ownerName({ tenant, owner }), { tenant, owner }]),
     );
     const findings: Finding[] = [];
     await parts.withDatabase(async (database) => {

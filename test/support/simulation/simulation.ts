@@ -137,11 +137,11 @@ const THERE = "market";
 async function setUp(world: World): Promise<void> {
   const { random } = world;
   for (let made = 0; made < 2; made += 1) world.isolates.push(world.newIsolate());
-  const first: Space = { tenant: HERE, owner: random.of("-", "ada") };
+  const first: Space = { tenant: HERE, owner: random.of("-", "auth0|ada") };
   const sessions = random.of(1, 2, 3, 3, 4);
   for (let made = 1; made <= sessions; made += 1) world.addSession(first, `chat-${made}`, randomSettings(random));
   const others = [
-    { tenant: HERE, owner: first.owner === "-" ? "ada" : random.of("-", "bo") },
+    { tenant: HERE, owner: first.owner === "-" ? "auth0|ada" : random.of("-", "bo/-") },
     { tenant: THERE, owner: first.owner },
   ].filter(() => random.chance(0.35));
   for (const space of others) {

@@ -1,4 +1,10 @@
-import { type SessionRef, type SessionSettings, TENANT_OWNER } from "../../../src/contracts/session.ts";
+import {
+  ownerName,
+  sessionName,
+  type SessionRef,
+  type SessionSettings,
+  TENANT_OWNER,
+} from "../../../src/contracts/session.ts";
 import type { SummarizerRequest } from "../../../src/contracts/summarizer.ts";
 import { type TenantSettings, UNSET_TENANT } from "../../../src/contracts/tenant.ts";
 import type { TransferLine } from "../../../src/contracts/transfer.ts";
@@ -189,7 +195,7 @@ export class World {
 
   addSession(space: Space, id: string, birthSettings: SessionSettings): void {
     const { tenant, owner } = space;
-    const name = `${tenant}/${owner}/${id}`;
+    const name = sessionName({ tenant, owner, session: id });
     const object = this.#newObject(
       name,
       (context, isAlive) =>
@@ -256,8 +262,8 @@ export class World {
   /** Directories that somebody has called, with the space of each. */
   directories(): { readonly space: Space; readonly object: SimulatedObject<DirectoryInstance> }[] {
     return [...this.#directories].flatMap(([name, object]) => {
-      const [tenant, owner] = name.split("/");
-      const space = this.spaces.find((one) => one.tenant === tenant && one.owner === owner);
+      const [tenant = "", owner = ""] = name.split("/");
+      const space = this.spaces.find((one) => ownerName(one) === `${tenant}/${owner}`);
       return space === undefined ? [] : [{ space, object }];
     });
   }
