@@ -16,7 +16,8 @@ import { endLostRuns } from "./maintenance/end-lost-runs.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
 import { createEndReader, createRunStarter } from "./maintenance/start-run.ts";
 import { requestsIn } from "./mcp/batch.ts";
-import { createMcpSurface, MCP_ROUTE } from "./mcp/surface.ts";
+import { challengeOf, describeResource, MCP_ROUTE, METADATA_ROUTES, resourceOf } from "./mcp/protected-resource.ts";
+import { createMcpSurface } from "./mcp/surface.ts";
 import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
@@ -44,7 +45,7 @@ export function assemble(env: Env, log: Log) {
   const config = parseConfig({ ...env });
   const agents = createAgents(config, log);
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
-  const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log });
+  const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log, resourceOf });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
   const tickets = createTicketOffice(config.adminKey);
   const audit = createAuditTrail({
@@ -89,6 +90,12 @@ export function assemble(env: Env, log: Log) {
   const pace = config.hasRateLimits ? new Pace() : null;
   const countRequests = createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant));
   const limit = watchLimit(pace === null ? countRequests : paceRequests(countRequests, pace), audit);
+  const issuers = config.issuers.filter(({ oauth }) => oauth).map(({ issuer }) => issuer);
+  const authorization = {
+    paths: METADATA_ROUTES,
+    describe: (request: Request) => describeResource(request, issuers),
+    challenge: challengeOf,
+  };
   const app = createApp({
     authenticate,
     limit,
@@ -99,7 +106,12 @@ export function assemble(env: Env, log: Log) {
     log,
     readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
     version: env.VERSION.id,
-    mcp: { path: MCP_ROUTE, requestsIn, answer: createMcpSurface(log) },
+    mcp: {
+      path: MCP_ROUTE,
+      requestsIn,
+      answer: createMcpSurface(log),
+      ...(issuers.length === 0 ? {} : { authorization }),
+    },
     agent: {
       path: SUMMARIZER_ROUTE,
       answer: (c) => agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext),

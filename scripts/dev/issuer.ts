@@ -54,7 +54,8 @@ export async function startIssuer(file: string): Promise<LocalIssuer> {
   const { d: _secret, ...published } = readKey(file) ?? (await makeKey(file));
   const keys: JWK[] = [published];
   const { url, close } = await serveOnLoopback((_request, response) => sendJson(response, 200, { keys }));
-  const issuer = { issuer: LOCAL_ISSUER, tenant: LOCAL_TENANT, jwksUrl: `${url}/jwks.json` };
+  // It signs tokens for `npm run token` and signs nobody in.
+  const issuer = { issuer: LOCAL_ISSUER, tenant: LOCAL_TENANT, jwksUrl: `${url}/jwks.json`, oauth: false };
   return {
     setting: JSON.stringify([issuer]),
     stop: close,

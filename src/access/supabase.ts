@@ -11,7 +11,7 @@ import {
   type ProtectedHeaderParameters,
 } from "jose";
 import { ThreadkeepError } from "../contracts/errors.ts";
-import type { Principal } from "../contracts/principal.ts";
+import type { Principal, Scope } from "../contracts/principal.ts";
 import { userIdSchema } from "../contracts/session.ts";
 import { USER_HEADER } from "./authenticate.ts";
 import { MEMORY_SCOPES } from "./deployment-keys.ts";
@@ -36,6 +36,8 @@ export type TokenVerifier = (token: string, request: Request) => Promise<Princip
 
 export interface TokenVerifierOptions extends Omit<IssuerKeysOptions, "url"> {
   readonly issuers: readonly TokenIssuer[];
+  /** The protected resource that a request is for: a token that is bound to it (RFC 8707) is taken there, and nowhere else. */
+  readonly resourceOf?: (request: Request) => string | null;
 }
 
 /** Those of Supabase. A symmetric one would take a public key for a secret. */
@@ -51,7 +53,7 @@ const REMEMBERED_MS = 300_000;
 const MAX_REMEMBERED = 5_000;
 
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
-  const { now = Date.now } = options;
+  const { now = Date.now, resourceOf = () => null } = options;
   const trusted = new Map(
     options.issuers.map((issuer) => [
       issuer.issuer,
@@ -76,27 +78,28 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
     }
   }
 
-  async function principalOf(token: string): Promise<Principal> {
+  async function principalOf(token: string, resource: string | null): Promise<Principal> {
     if (token.length > MAX_TOKEN_LENGTH) throw refused();
-    // Not the token itself: what an isolate remembers should open nothing.
-    const digest = createHash("sha256").update(token).digest("base64");
+    // Not the token itself: what an isolate remembers should open nothing. And apart by where it is shown: not every place takes each.
+    const digest = `${createHash("sha256").update(token).digest("base64")} ${resource ?? ""}`;
     const known = recall(digest);
     if (known !== null) return known;
     // No address is asked for keys before the configuration names it: `iss` is whatever the sender wrote.
     const issuer = trusted.get(claimedIssuer(token));
     if (issuer === undefined) throw refused();
-    const payload = await verified(token, issuer, new Date(now()));
+    const payload = await verified(token, issuer, resource, new Date(now()));
     const user = userOf(payload, issuer);
     const { tenant } = issuer;
     const expiresAt = ((payload.exp ?? 0) + CLOCK_SKEW_SECONDS) * 1_000;
     const id = `user:${user}`;
-    const principal: Principal = { kind: "user", id, tenant, owner: user, scopes: MEMORY_SCOPES, expiresAt };
+    const scopes = scopesOf(payload, issuer);
+    const principal: Principal = { kind: "user", id, tenant, owner: user, scopes, expiresAt };
     remember(digest, principal, expiresAt);
     return principal;
   }
 
   return async (token, request) => {
-    const principal = await principalOf(token);
+    const principal = await principalOf(token, resourceOf(request));
     const named = request.headers.get(USER_HEADER);
     if (named === null || named === principal.owner) return principal;
     throw new ThreadkeepError({
@@ -123,11 +126,17 @@ function decoded(token: string): { header: ProtectedHeaderParameters; payload: J
   }
 }
 
-async function verified(token: string, issuer: TokenIssuer & { findKey: FindKey }, now: Date): Promise<JWTPayload> {
+async function verified(
+  token: string,
+  issuer: TokenIssuer & { findKey: FindKey },
+  resource: string | null,
+  now: Date,
+): Promise<JWTPayload> {
+  const audiences = resource === null ? [issuer.audience] : [issuer.audience, resource];
   try {
     const { payload } = await jwtVerify(token, (header) => findKeyOrRefuse(issuer.findKey, header), {
       issuer: issuer.issuer,
-      audience: issuer.audience,
+      audience: audiences,
       algorithms: ALGORITHMS,
       clockTolerance: CLOCK_SKEW_SECONDS,
       currentDate: now,
@@ -136,7 +145,7 @@ async function verified(token: string, issuer: TokenIssuer & { findKey: FindKey 
     return payload;
   } catch (error) {
     if (error instanceof errors.JWTExpired) throw refused("It has expired: refresh it, and send the new one.");
-    if (error instanceof errors.JWTClaimValidationFailed) throw refused(claimFault(error.claim, issuer));
+    if (error instanceof errors.JWTClaimValidationFailed) throw refused(claimFault(error.claim, audiences));
     if (error instanceof errors.JOSEError) throw refused();
     throw error;
   }
@@ -149,10 +158,23 @@ async function findKeyOrRefuse(findKey: FindKey, header: Parameters<FindKey>[0])
 }
 
 /** Who holds a token with a true signature may know which claim does not do. */
-function claimFault(claim: string, issuer: TokenIssuer): string {
+function claimFault(claim: string, audiences: readonly string[]): string {
   if (claim === "nbf") return "It is not valid yet: check the clock of whoever signed it.";
-  if (claim === "aud") return `Its audience must be ${JSON.stringify(issuer.audience)}.`;
+  if (claim === "aud")
+    return `Its audience must be ${audiences.map((audience) => JSON.stringify(audience)).join(" or ")}.`;
   return `Its claim ${JSON.stringify(claim)} is missing or not valid.`;
+}
+
+/**
+ * What a token was granted. One that names scopes of ours has those. A user's own, which an application got by signing them in, names none
+ * and has all that a user may; one that is for a resource alone was asked for by a client, and has what it names.
+ */
+function scopesOf(payload: JWTPayload, issuer: TokenIssuer): readonly Scope[] {
+  const claim = payload["scope"] ?? payload["scp"];
+  const named = typeof claim === "string" ? claim.split(" ") : Array.isArray(claim) ? claim : [];
+  const granted = MEMORY_SCOPES.filter((scope) => named.includes(scope));
+  const isUsersOwn = [payload.aud].flat().includes(issuer.audience);
+  return granted.length === 0 && isUsersOwn ? MEMORY_SCOPES : granted;
 }
 
 function userOf(payload: JWTPayload, issuer: TokenIssuer): string {

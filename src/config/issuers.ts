@@ -25,6 +25,7 @@ const issuerSchema = z
     audience: z.string({ error: "must be a string" }).min(1, { error: "must not be empty" }).default("authenticated"),
     jwksUrl: safeAddress.optional(),
     anonymousUsers: z.boolean({ error: "must be true or false" }).default(false),
+    oauth: z.boolean({ error: "must be true or false" }).default(true),
   })
   .transform(({ jwksUrl, ...issuer }) => ({
     ...issuer,

@@ -59,7 +59,7 @@ export const VARIABLES = {
     }),
   THREADKEEP_JWT_ISSUERS: issuersVariable.prefault("").register(variableFacts, {
     meaning:
-      'whose tokens of users are believed, as JSON: `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`; empty: no tokens are taken. Each may have an `audience` (`authenticated`), a `jwksUrl` (the issuer\'s `/.well-known/jwks.json`) and `anonymousUsers` (`false`)',
+      'whose tokens of users are believed, as JSON: `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`; empty: no tokens are taken. Each may have an `audience` (`authenticated`), a `jwksUrl` (the issuer\'s `/.well-known/jwks.json`), `anonymousUsers` (`false`) and `oauth` (`true`: clients of `/mcp` are sent there to sign in)',
     local: "the issuer of `npm run token`",
   }),
   THREADKEEP_HOSTS: hostsVariable.prefault("").register(variableFacts, {

@@ -14,6 +14,7 @@ import { answerLiveness, answerReadiness } from "./health.ts";
 import { readJsonBody } from "./json-body.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
+import { challengeStrangers } from "./middleware/challenge-strangers.ts";
 import { checkAddress } from "./middleware/check-address.ts";
 import { checkHost } from "./middleware/check-host.ts";
 import { checkOrigin } from "./middleware/check-origin.ts";
@@ -64,6 +65,13 @@ export interface AppOptions {
     /** How many requests a body holds: each counts. */
     requestsIn(body: unknown): number;
     answer(asked: McpRequest): Promise<Response>;
+    /** Where clients learn whom to ask for a token; undefined where no tokens are taken. */
+    readonly authorization?: {
+      readonly paths: readonly string[];
+      describe(request: Request): object;
+      /** The header `WWW-Authenticate` for who shows nothing good. */
+      challenge(request: Request): string;
+    };
   };
   /** An MCP server that is reached as the API is, by operators alone. */
   readonly agent?: { readonly path: string; answer(c: Context<HttpEnv>): Promise<Response> };
@@ -116,8 +124,14 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
 
   const { agent, mcp } = options;
   const mcpPaths = mcp === undefined ? [] : [mcp.path];
-  for (const path of ["/v1/*", ...mcpPaths]) app.use(path, allowOrigins(options.corsOrigins));
-  for (const path of mcpPaths) app.use(path, checkOrigin(options.corsOrigins));
+  const authorization = mcp?.authorization;
+  const metadataPaths = authorization?.paths ?? [];
+  for (const path of ["/v1/*", ...mcpPaths, ...metadataPaths]) app.use(path, allowOrigins(options.corsOrigins));
+  for (const path of metadataPaths) app.get(path, (c) => c.json(authorization?.describe(c.req.raw) ?? {}));
+  for (const path of mcpPaths) {
+    app.use(path, checkOrigin(options.corsOrigins));
+    if (authorization !== undefined) app.use(path, challengeStrangers(authorization.challenge));
+  }
   for (const path of ["/v1/*", "/metrics", ...mcpPaths, ...(agent === undefined ? [] : [agent.path])]) {
     app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit, options.costs));
   }

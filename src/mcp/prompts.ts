@@ -10,6 +10,7 @@ import { readContextJson } from "../service/context.ts";
 import { completeSessionId } from "./complete-session.ts";
 import { readContextText } from "./context-text.ts";
 import { protocolError } from "./faults.ts";
+import { challengeFor } from "./scope-challenge.ts";
 import type { OnFault } from "./tool-server.ts";
 
 const CONTEXT_TOKENS = 8_000;
@@ -47,18 +48,23 @@ const argumentsSchema = z.strictObject({ sessionId: sessionIdSchema });
 
 export function registerPrompts(server: McpServer, call: Call, onFault: OnFault): void {
   const sessionId = completable(z.string().describe("The session to read"), (value) => completeSessionId(call, value));
-  for (const { name, title, description, ask } of prompts) {
-    server.registerPrompt(name, { title, description, argsSchema: z.object({ sessionId }) }, async (args) => {
-      try {
-        const { sessionId: session } = parseBody(argumentsSchema, args);
-        const { memory } = await readContextText(call, session, { maxTokens: CONTEXT_TOKENS, query: "auto" });
-        return asked(`${ask(session)}\n\n${memory}`);
-      } catch (thrown) {
-        const fault = faultOf(thrown);
-        onFault(fault, thrown);
-        throw protocolError(fault, call.requestId);
-      }
-    });
+  for (const { name, title, description, operations, ask } of prompts) {
+    const scopeChallenge = challengeFor(call, operations, onFault);
+    server.registerPrompt(
+      name,
+      { title, description, argsSchema: z.object({ sessionId }), scopeChallenge },
+      async (args) => {
+        try {
+          const { sessionId: session } = parseBody(argumentsSchema, args);
+          const { memory } = await readContextText(call, session, { maxTokens: CONTEXT_TOKENS, query: "auto" });
+          return asked(`${ask(session)}\n\n${memory}`);
+        } catch (thrown) {
+          const fault = faultOf(thrown);
+          onFault(fault, thrown);
+          throw protocolError(fault, call.requestId);
+        }
+      },
+    );
   }
 }
 

@@ -15,6 +15,7 @@ import { protocolError } from "./faults.ts";
 import { fence } from "./fenced-text.ts";
 import { CONTEXT_TEMPLATE, contextUri, MESSAGE_TEMPLATE, SUMMARY_TEMPLATE } from "./memory-uri.ts";
 import { tellMessages } from "./messages-text.ts";
+import { challengeFor } from "./scope-challenge.ts";
 import { tellSummary } from "./summary-text.ts";
 import type { OnFault } from "./tool-server.ts";
 
@@ -74,11 +75,11 @@ export const resources: readonly ResourceSpec[] = [
 
 export function registerResources(server: McpServer, call: Call, onFault: OnFault): void {
   const complete = { id: (value: string) => completeSessionId(call, value) };
-  for (const { name, template, title, description, read } of resources) {
+  for (const { name, template, title, description, operations, read } of resources) {
     server.registerResource(
       name,
       new ResourceTemplate(template, { list: undefined, complete }),
-      { title, description, mimeType: "text/plain" },
+      { title, description, mimeType: "text/plain", scopeChallenge: challengeFor(call, operations, onFault) },
       async (uri, { id, seq }): Promise<ReadResourceResult> => {
         try {
           const text = await read(call, String(id), Number(seq));

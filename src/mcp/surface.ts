@@ -1,13 +1,13 @@
 /** Memory for agents, over MCP: Streamable HTTP without sessions, for clients of 2026-07-28 and of 2025. */
 
+import type { AuthInfo } from "@modelcontextprotocol/server";
 import { createMcpHandler } from "agents/mcp/server";
 import type { Call } from "../service/call.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
+import { MCP_ROUTE, metadataUrl } from "./protected-resource.ts";
 import { createToolServer, type OnFault } from "./tool-server.ts";
-
-export const MCP_ROUTE = "/mcp";
 
 /** A request whose sender is known. */
 export interface McpRequest {
@@ -38,7 +38,15 @@ export function createMcpSurface(log: Log): McpSurface {
   );
   return (from) => {
     asked.set(from.request, from);
-    return handler.fetch(from.request, { parsedBody: from.body ?? null });
+    const { principal } = from.call;
+    // Nothing of it is believed again: it says where a client that lacks a scope learns whom to ask for it.
+    const authInfo: AuthInfo = {
+      token: "",
+      clientId: principal.id,
+      scopes: [...principal.scopes],
+      resourceMetadataUrl: metadataUrl(from.request),
+    };
+    return handler.fetch(from.request, { parsedBody: from.body ?? null, authInfo });
   };
 }
 

@@ -7,6 +7,7 @@ import type { Call } from "../service/call.ts";
 import { toolError } from "./faults.ts";
 import { registerPrompts } from "./prompts.ts";
 import { registerResources } from "./resources.ts";
+import { challengeFor } from "./scope-challenge.ts";
 import type { Tool } from "./tool.ts";
 import { tools } from "./tools.ts";
 
@@ -48,7 +49,14 @@ function register(server: McpServer, tool: Tool, call: Call, onFault: OnFault): 
   const { name, title, description, annotations, inputSchema, outputSchema } = tool;
   server.registerTool(
     name,
-    { title, description, annotations: { title, ...annotations }, inputSchema, outputSchema },
+    {
+      title,
+      description,
+      annotations: { title, ...annotations },
+      inputSchema,
+      outputSchema,
+      scopeChallenge: challengeFor(call, tool.operations, onFault),
+    },
     async (args, context): Promise<CallToolResult> => {
       try {
         const progress = progressOf(context);

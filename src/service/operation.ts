@@ -66,6 +66,22 @@ export function operation<A extends readonly unknown[], T>(
   return perform;
 }
 
+/**
+ * The first of the scopes of these operations that a caller lacks, for a surface that turns it away before it calls one of them: measured
+ * and audited as if it had.
+ */
+export function refuseAhead(call: Call, operations: readonly object[]): Scope | undefined {
+  for (const made of operations) {
+    const spec = specs.get(made);
+    const lacking = spec?.scopes.find((scope) => !call.principal.scopes.includes(scope));
+    if (spec === undefined || lacking === undefined) continue;
+    measure(call, spec.action, "forbidden", Date.now());
+    call.parts.audit.refuse({ ...auditedOf(call, spec.action), session: null, result: "forbidden" });
+    return lacking;
+  }
+  return undefined;
+}
+
 /** What an operation was made with; undefined of any other function. */
 export function specOf(made: object): Pick<OperationSpec<never, never>, "action" | "audit" | "scopes"> | undefined {
   return specs.get(made);

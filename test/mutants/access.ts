@@ -39,8 +39,22 @@ export const ACCESS_MUTANTS: readonly Mutant[] = [
   {
     name: "a token of another audience is taken",
     file: "src/access/supabase.ts",
-    replace: "      audience: issuer.audience,\n",
+    replace: "      audience: audiences,\n",
     by: "",
+    tests: ["unit/supabase"],
+  },
+  {
+    name: "a token for one resource is remembered for all",
+    file: "src/access/supabase.ts",
+    replace: '.digest("base64")} ${resource ?? ""}`',
+    by: '.digest("base64")}`',
+    tests: ["unit/supabase"],
+  },
+  {
+    name: "a token for a resource that was granted nothing may do all",
+    file: "src/access/supabase.ts",
+    replace: "granted.length === 0 && isUsersOwn",
+    by: "granted.length === 0",
     tests: ["unit/supabase"],
   },
   {

@@ -55,6 +55,15 @@ describe("the official conformance suite", () => {
   });
 });
 
+describe("where nobody can sign in", () => {
+  it("a client is not sent to an authorization server", async () => {
+    const metadata = await call(service, "GET", "/.well-known/oauth-protected-resource/mcp", { key: null });
+    expect(metadata).toMatchObject({ status: 404, body: { code: "route_not_found" } });
+    const stranger = await call(service, "POST", "/mcp", { key: null, body: {} });
+    expect(stranger.headers.get("www-authenticate")).toBe('Bearer realm="threadkeep"');
+  });
+});
+
 describe("a conversation is written and its context read back", () => {
   it.each(["auto", "legacy", { pin: "2026-07-28" }] as const)("by SDK v2 in mode %j", async (mode) => {
     const client = new Client({ name: "v2", version: "1.0.0" }, { versionNegotiation: { mode } });

@@ -281,6 +281,7 @@ describe("the issuers of users' tokens", () => {
         audience: "authenticated",
         jwksUrl: `${issuer}/.well-known/jwks.json`,
         anonymousUsers: false,
+        oauth: true,
       },
     ]);
   });

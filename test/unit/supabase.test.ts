@@ -5,6 +5,7 @@ import { ISSUER_KEY_LIMITS } from "../../src/access/issuer-keys.ts";
 import { createTokenVerifier } from "../../src/access/supabase.ts";
 import { type Fault, ThreadkeepError } from "../../src/contracts/errors.ts";
 import type { Principal } from "../../src/contracts/principal.ts";
+import { resourceOf } from "../../src/mcp/protected-resource.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { TokenIssuer } from "../support/token-issuer.ts";
 
@@ -22,7 +23,7 @@ beforeEach(async () => {
   events = [];
 });
 
-type Verify = (token: string, headers?: Record<string, string>) => Promise<Principal>;
+type Verify = (token: string, headers?: Record<string, string>, path?: string) => Promise<Principal>;
 
 function verifier(change: { anonymousUsers?: boolean } = {}): Verify {
   const verify = createTokenVerifier({
@@ -40,8 +41,10 @@ function verifier(change: { anonymousUsers?: boolean } = {}): Verify {
     now: () => nowMs,
     keepAlive: () => undefined,
     log: createLog({ write: (_level, line) => events.push(JSON.parse(line).event) }),
+    resourceOf,
   });
-  return (token, headers = {}) => verify(token, new Request("https://threadkeep.test/v1/sessions", { headers }));
+  return (token, headers = {}, path = "/v1/sessions") =>
+    verify(token, new Request(`https://threadkeep.test${path}`, { headers }));
 }
 
 async function faultOf(work: Promise<unknown>): Promise<Fault> {
@@ -317,5 +320,34 @@ describe("the issuer's keys", () => {
     expect(await faultOf(verifier()(await issuer.sign("two", NOW)))).toEqual(PLAINLY_REFUSED);
     issuer.keys = [{ kty: "oct", kid: "one", alg: "HS256", k: "c2VjcmV0" }];
     expect(await faultOf(verifier()(await issuer.sign("one", NOW)))).toEqual(PLAINLY_REFUSED);
+  });
+});
+
+describe("a token that is bound to a resource", () => {
+  const RESOURCE = "https://threadkeep.test/mcp";
+
+  test("is taken there and nowhere else, before and after it is known", async () => {
+    const verify = verifier();
+    const token = await issuer.sign("one", NOW, { aud: RESOURCE, scope: "memory:read" });
+    for (let time = 0; time < 2; time += 1) {
+      expect(await verify(token, {}, "/mcp")).toMatchObject({ owner: "mira", scopes: ["memory:read"] });
+      expect((await faultOf(verify(token))).detail).toContain('Its audience must be "authenticated".');
+    }
+    const other = await issuer.sign("one", NOW, { aud: "https://other.test/mcp" });
+    expect((await faultOf(verify(other, {}, "/mcp"))).detail).toContain(`"authenticated" or "${RESOURCE}"`);
+  });
+
+  test.each([
+    [{ aud: RESOURCE }, []],
+    [{ aud: RESOURCE, scope: "openid profile" }, []],
+    [{ aud: RESOURCE, scope: "openid memory:write memory:read" }, ["memory:read", "memory:write"]],
+    [{ aud: RESOURCE, scp: ["memory:erase", "admin"] }, ["memory:erase"]],
+    [{ aud: RESOURCE, scope: "admin ops" }, []],
+    [{ scope: "openid profile" }, ["memory:read", "memory:write", "memory:erase"]],
+    [{ scope: "memory:read" }, ["memory:read"]],
+    [{ aud: ["authenticated", RESOURCE] }, ["memory:read", "memory:write", "memory:erase"]],
+  ])("has what it was granted, and a user's own all that a user may: %j", async (claims, scopes) => {
+    const token = await issuer.sign("one", NOW, claims);
+    expect(await verifier()(token, {}, "/mcp")).toMatchObject({ scopes });
   });
 });

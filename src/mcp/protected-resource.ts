@@ -1,0 +1,40 @@
+/** `/mcp` as a protected resource of OAuth (RFC 9728): what it is called, and who gives tokens for it. */
+
+import type { Scope } from "../contracts/principal.ts";
+
+export const MCP_ROUTE = "/mcp";
+
+/** Where clients look: beside the resource, and at the root. */
+export const METADATA_ROUTES = [
+  `/.well-known/oauth-protected-resource${MCP_ROUTE}`,
+  "/.well-known/oauth-protected-resource",
+] as const;
+
+const SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
+
+/** The resource that a request is for, by the name that it came by; null of any other route. */
+export function resourceOf(request: Request): string | null {
+  const { origin, pathname } = new URL(request.url);
+  return pathname === MCP_ROUTE ? `${origin}${MCP_ROUTE}` : null;
+}
+
+export function metadataUrl(request: Request): string {
+  return `${new URL(request.url).origin}${METADATA_ROUTES[0]}`;
+}
+
+/** @param issuers whose tokens are taken */
+export function describeResource(request: Request, issuers: readonly string[]) {
+  return {
+    resource: `${new URL(request.url).origin}${MCP_ROUTE}`,
+    resource_name: "Threadkeep",
+    authorization_servers: [...new Set(issuers)],
+    scopes_supported: SCOPES,
+    bearer_methods_supported: ["header"],
+  };
+}
+
+/** How a client that shows nothing, or nothing good, finds out whom to ask for a token. */
+export function challengeOf(request: Request): string {
+  const fault = request.headers.has("Authorization") ? ', error="invalid_token"' : "";
+  return `Bearer realm="threadkeep"${fault}, resource_metadata="${metadataUrl(request)}", scope="${SCOPES.join(" ")}"`;
+}

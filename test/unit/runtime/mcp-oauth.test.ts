@@ -1,0 +1,280 @@
+import {
+  Client,
+  type OAuthClientProvider,
+  type StoredOAuthClientInformation,
+  type StoredOAuthTokens,
+  StreamableHTTPClientTransport,
+  UnauthorizedError,
+} from "@modelcontextprotocol/client";
+import { decodeJwt } from "jose";
+import { beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { createAuthenticator } from "../../../src/access/authenticate.ts";
+import { NO_COSTS } from "../../../src/access/pace.ts";
+import { createTokenVerifier } from "../../../src/access/supabase.ts";
+import type { SessionRef } from "../../../src/contracts/session.ts";
+import { createApp } from "../../../src/http/app.ts";
+import { requestsIn } from "../../../src/mcp/batch.ts";
+import {
+  challengeOf,
+  describeResource,
+  MCP_ROUTE,
+  METADATA_ROUTES,
+  resourceOf,
+} from "../../../src/mcp/protected-resource.ts";
+import { createMcpSurface } from "../../../src/mcp/surface.ts";
+import { createLog } from "../../../src/telemetry/log.ts";
+import { type AuthorizationServer, startAuthorizationServer } from "../../support/authorization-server.ts";
+import { callWith } from "./stand-in.ts";
+
+vi.mock("cloudflare:workers", async () => {
+  const { DurableObject } = await import("../../support/simulation/durable-object.ts");
+  return { DurableObject, WorkerEntrypoint: DurableObject };
+});
+
+const MCP_URL = "http://memory.test/mcp";
+const log = createLog({ write: () => undefined });
+const API_KEY = "tk_test_api_key_0123456789";
+const deployment = { tenant: "acme", apiKey: API_KEY, adminKey: "tk_test_admin_key_0123456789" };
+
+/** What each session's object was told, by its whole name. */
+const told = new Map<string, string[]>();
+
+const sessions = {
+  get: ({ tenant, owner, session }: SessionRef) => {
+    const name = `${tenant}/${owner}/${session}`;
+    return {
+      append: async ({ messages }: { messages: { content: string }[] }) => {
+        const known = told.get(name) ?? [];
+        told.set(name, [...known, ...messages.map(({ content }) => content)]);
+        const appended = messages.map((_, at) => ({ id: `m${at}`, seq: known.length + at + 1, created: true }));
+        return { ok: true, value: { messages: appended, headSeq: known.length + messages.length } };
+      },
+      contextJson: async () => {
+        const text = (told.get(name) ?? []).join("\n");
+        const tokens = { budget: 4_000, used: 1, summary: 0, messages: 1, retrieved: 0 };
+        const meta = { sessionId: session, headSeq: 1, atSeq: 1, summaryThroughSeq: 0, summaryPending: false };
+        return { ok: true, value: JSON.stringify({ text, meta: { ...meta, omitted: [], tokens } }) };
+      },
+    };
+  },
+};
+
+let server: AuthorizationServer;
+let ask: (request: Request) => Promise<Response>;
+const refused: string[] = [];
+
+beforeAll(async () => {
+  server = await startAuthorizationServer("ada", 3_600);
+  const { issuer } = server;
+  const known = { issuer, tenant: "acme", audience: "authenticated", jwksUrl: `${issuer}/jwks`, anonymousUsers: false };
+  const verifyToken = createTokenVerifier({ issuers: [known], keepAlive: () => undefined, log, resourceOf });
+  const audit = { record: () => undefined, refuse: ({ action }: { action: string }) => void refused.push(action) };
+  const app = createApp({
+    authenticate: createAuthenticator({ deployment, verifyToken }),
+    limit: async () => undefined,
+    costs: NO_COSTS,
+    hosts: [],
+    corsOrigins: [],
+    parts: callWith({ sessions, audit }).parts,
+    log,
+    readiness: () => Promise.reject(new Error("not asked")),
+    mcp: {
+      path: MCP_ROUTE,
+      requestsIn,
+      answer: createMcpSurface(log),
+      authorization: {
+        paths: METADATA_ROUTES,
+        describe: (request) => describeResource(request, [issuer]),
+        challenge: challengeOf,
+      },
+    },
+  });
+  ask = async (request) => app.fetch(request);
+  return () => server.close();
+});
+
+/** A client that has nothing yet, and remembers what it gets. */
+class NewClient implements OAuthClientProvider {
+  readonly redirectUrl = "http://client.test/callback";
+  information: StoredOAuthClientInformation | undefined;
+  stored: StoredOAuthTokens | undefined;
+  authorizationUrl: URL | undefined;
+  #verifier = "";
+
+  get clientMetadata() {
+    return {
+      client_name: "an agent",
+      redirect_uris: [this.redirectUrl],
+      grant_types: ["authorization_code", "refresh_token"],
+      response_types: ["code"],
+      token_endpoint_auth_method: "none",
+    };
+  }
+  clientInformation = () => this.information;
+  saveClientInformation = (information: StoredOAuthClientInformation): void => {
+    this.information = information;
+  };
+  tokens = () => this.stored;
+  saveTokens = (tokens: StoredOAuthTokens): void => {
+    this.stored = tokens;
+  };
+  redirectToAuthorization = (url: URL): void => {
+    this.authorizationUrl = url;
+  };
+  saveCodeVerifier = (verifier: string): void => {
+    this.#verifier = verifier;
+  };
+  codeVerifier = () => this.#verifier;
+}
+
+const reach = (url: string | URL, init?: RequestInit): Promise<Response> => {
+  const request = new Request(url, init);
+  return new URL(request.url).host === "memory.test" ? ask(request) : fetch(request);
+};
+
+const transportOf = (authProvider: NewClient) =>
+  new StreamableHTTPClientTransport(new URL(MCP_URL), { fetch: reach, authProvider });
+
+async function connected(authProvider: NewClient): Promise<Client> {
+  const client = new Client({ name: "an agent", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+  await client.connect(transportOf(authProvider));
+  onTestFinished(() => client.close());
+  return client;
+}
+
+/** Sent away to sign in, and back with a code. @param granted what the user agrees to, if not to all that is asked for */
+async function signIn(provider: NewClient, granted?: string): Promise<void> {
+  await expect(connected(provider)).rejects.toThrow(UnauthorizedError);
+  const url = new URL(provider.authorizationUrl ?? "none:");
+  if (granted !== undefined) url.searchParams.set("scope", granted);
+  const back = await server.authorize(url);
+  await transportOf(provider).finishAuth(back.searchParams);
+}
+
+describe("an MCP client without a key", () => {
+  it("finds its authorization server, registers, signs its user in with PKCE, and gets a token for this resource alone", async () => {
+    const provider = new NewClient();
+    await signIn(provider);
+    const asked = provider.authorizationUrl?.searchParams;
+    expect(asked?.get("code_challenge_method")).toBe("S256");
+    expect(asked?.get("resource")).toBe(MCP_URL);
+    expect(asked?.get("scope")?.split(" ")).toEqual(expect.arrayContaining(["memory:read", "memory:write"]));
+    expect(provider.information?.client_id).toEqual(expect.any(String));
+    expect(decodeJwt(provider.stored?.access_token ?? "")).toMatchObject({
+      aud: MCP_URL,
+      iss: server.issuer,
+      sub: "ada",
+    });
+
+    const client = await connected(provider);
+    const messages = [{ role: "user", content: "I am Ada." }];
+    await client.callTool({ name: "append_messages", arguments: { sessionId: "trip", messages } });
+    expect(told.get("acme/ada/trip")).toEqual(["I am Ada."]);
+    const context = await client.callTool({ name: "get_context", arguments: { sessionId: "trip" } });
+    expect(JSON.stringify(context)).toContain("I am Ada.");
+    // The token is bound to /mcp: elsewhere it is nobody's.
+    const elsewhere = new Request("http://memory.test/v1/sessions", {
+      headers: { authorization: `Bearer ${provider.stored?.access_token}` },
+    });
+    expect((await ask(elsewhere)).status).toBe(401);
+  });
+
+  it("has its token refreshed once it is good no more", async () => {
+    const provider = new NewClient();
+    await signIn(provider);
+    const good = provider.stored;
+    if (good === undefined) throw new Error("there is no token");
+    provider.stored = { ...good, access_token: `${good.access_token.slice(0, -8)}AAAAAAAA` };
+    const client = await connected(provider);
+    expect(await client.listTools()).toMatchObject({ tools: expect.any(Array) });
+    expect(server.tokenRequests.at(-1)?.get("grant_type")).toBe("refresh_token");
+    expect(server.tokenRequests.at(-1)?.get("resource")).toBe(MCP_URL);
+    expect(decodeJwt(provider.stored?.access_token ?? "").aud).toBe(MCP_URL);
+  });
+
+  it("is told which scope it lacks, and what to ask for", async () => {
+    const provider = new NewClient();
+    await signIn(provider, "memory:read");
+    expect(decodeJwt(provider.stored?.access_token ?? "")["scope"]).toBe("memory:read");
+    const call = (name: string, args: object) => {
+      const body = { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: args } };
+      const headers = {
+        authorization: `Bearer ${provider.stored?.access_token}`,
+        "content-type": "application/json",
+        accept: "application/json, text/event-stream",
+      };
+      return reach(MCP_URL, { method: "POST", headers, body: JSON.stringify(body) });
+    };
+    expect((await call("get_context", { sessionId: "trip" })).status).toBe(200);
+    refused.length = 0;
+    const answer = await call("erase_message", { sessionId: "trip", messageId: "m0" });
+    expect(answer.status).toBe(403);
+    const challenge = answer.headers.get("WWW-Authenticate") ?? "";
+    expect(challenge).toContain('error="insufficient_scope"');
+    expect(challenge).toContain("memory:erase memory:read");
+    expect(challenge).toContain('resource_metadata="http://memory.test/.well-known/oauth-protected-resource/mcp"');
+    expect(refused).toEqual(["eraseMessage"]);
+    // The client sends its user to agree to that as well.
+    const client = await connected(provider);
+    const erase = client.callTool({ name: "erase_message", arguments: { sessionId: "trip", messageId: "m0" } });
+    await expect(erase).rejects.toThrow(UnauthorizedError);
+    expect(provider.authorizationUrl?.searchParams.get("scope")).toContain("memory:erase");
+  });
+});
+
+describe("a token for another resource", () => {
+  it("is refused, whoever signed it", async () => {
+    const provider = new NewClient();
+    await expect(connected(provider)).rejects.toThrow(UnauthorizedError);
+    const other = new URL(provider.authorizationUrl ?? "none:");
+    other.searchParams.set("resource", "http://other.test/mcp");
+    const back = await server.authorize(other);
+    const form = {
+      grant_type: "authorization_code",
+      code: back.searchParams.get("code") ?? "",
+      redirect_uri: provider.redirectUrl,
+      client_id: provider.information?.client_id ?? "",
+      code_verifier: provider.codeVerifier(),
+      resource: "http://other.test/mcp",
+    };
+    const answer = await fetch(`${server.issuer}/token`, { method: "POST", body: new URLSearchParams(form) });
+    const { access_token: token } = (await answer.json()) as { access_token: string };
+    expect(decodeJwt(token).aud).toBe("http://other.test/mcp");
+    const shown = await ask(new Request(MCP_URL, { method: "POST", headers: { authorization: `Bearer ${token}` } }));
+    expect([shown.status, await shown.json()]).toMatchObject([401, { code: "unauthenticated" }]);
+    expect(shown.headers.get("WWW-Authenticate")).toContain('error="invalid_token"');
+  });
+});
+
+describe("the protected resource", () => {
+  it("tells of itself beside the resource and at the root, and of who gives tokens", async () => {
+    for (const path of METADATA_ROUTES) {
+      const answer = await ask(new Request(`http://memory.test${path}`));
+      expect(await answer.json(), path).toEqual({
+        resource: MCP_URL,
+        resource_name: "Threadkeep",
+        authorization_servers: [server.issuer],
+        scopes_supported: ["memory:read", "memory:write", "memory:erase"],
+        bearer_methods_supported: ["header"],
+      });
+    }
+    const nobody = await ask(new Request(MCP_URL, { method: "POST", body: "{}" }));
+    expect(nobody.headers.get("WWW-Authenticate")).toBe(
+      'Bearer realm="threadkeep", resource_metadata="http://memory.test/.well-known/oauth-protected-resource/mcp", scope="memory:read memory:write memory:erase"',
+    );
+    const elsewhere = await ask(new Request("http://memory.test/v1/sessions"));
+    expect(elsewhere.headers.get("WWW-Authenticate")).toBe('Bearer realm="threadkeep"');
+  });
+
+  it("takes an API key as a bearer, for machines", async () => {
+    const client = new Client({ name: "a machine", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
+    const headers = { authorization: `Bearer ${API_KEY}` };
+    await client.connect(
+      new StreamableHTTPClientTransport(new URL(MCP_URL), { fetch: reach, requestInit: { headers } }),
+    );
+    onTestFinished(() => client.close());
+    const messages = [{ role: "user", content: "hello" }];
+    await client.callTool({ name: "append_messages", arguments: { sessionId: "job", messages } });
+    expect(told.get("acme/-/job")).toEqual(["hello"]);
+  });
+});
