@@ -12,7 +12,7 @@ const INDEX = "docs/decisions/README.md";
 const documents = new Map<string, string>();
 for (const directory of DIRECTORIES) {
   for (const name of readdirSync(path.join(projectRoot, directory))) {
-    if (!name.endsWith(".md")) continue;
+    if (!name.endsWith(".md") && name !== "llms.txt") continue;
     const file = path.posix.join(directory, name);
     documents.set(file, readFileSync(path.join(projectRoot, file), "utf8"));
   }

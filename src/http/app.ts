@@ -24,6 +24,7 @@ import { type Costs, isRefusal, limitRequests } from "./middleware/limit-request
 import { recordRequest } from "./middleware/record-request.ts";
 import { tellVersion } from "./middleware/tell-version.ts";
 import { openApiDocument } from "./openapi.ts";
+import { answerLlmsText } from "./pages/llms-text.ts";
 import { answerReferencePage } from "./pages/reference-page.ts";
 import { answerSessionPage } from "./pages/session-page.ts";
 import type { Route } from "./route.ts";
@@ -119,6 +120,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.use("/readyz", tellVersion(options.version));
   app.get("/readyz", answerReadiness(options.readiness));
   app.get("/openapi.json", () => Response.json(document()));
+  app.get("/llms.txt", () => answerLlmsText(document()));
   app.get("/docs", () => answerReferencePage(document()));
   app.get("/", answerSessionPage);
 

@@ -305,7 +305,7 @@ describe("methods", () => {
 });
 
 describe("a caller without a key", () => {
-  it.each(["/livez", "/readyz", "/openapi.json", "/docs", "/"])("may read %s", async (route) => {
+  it.each(["/livez", "/readyz", "/openapi.json", "/llms.txt", "/docs", "/"])("may read %s", async (route) => {
     expect((await call(service, "GET", route, { key: null })).status).toBe(200);
   });
 
