@@ -1,6 +1,7 @@
 import type { ContextFormat, ContextRequest, Contexts } from "./context.ts";
 import type {
   AppendedMessage,
+  BranchRequest,
   Erasure,
   ExpandedSummary,
   ForkRequest,
@@ -50,6 +51,8 @@ export interface ThreadkeepBinding {
   update(sessionId: string, patch: SessionPatch, caller?: Caller): Promise<SessionState>;
   delete(sessionId: string, caller?: Caller): Promise<Erasure>;
   fork(sessionId: string, request?: ForkRequest, caller?: Caller): Promise<SessionState>;
+  /** Makes another branch of the log the active one. */
+  branch(sessionId: string, request: BranchRequest, caller?: Caller): Promise<SessionState>;
   /** Give messages ids of your own: then a repeated call stores nothing twice. */
   append(
     sessionId: string,
@@ -58,7 +61,12 @@ export interface ThreadkeepBinding {
   ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown; contextError?: PartFault | undefined }>;
   messages(
     sessionId: string,
-    query?: { readonly afterSeq?: number; readonly beforeSeq?: number; readonly limit?: number },
+    query?: {
+      readonly afterSeq?: number;
+      readonly beforeSeq?: number;
+      readonly branch?: "active";
+      readonly limit?: number;
+    },
     caller?: Caller,
   ): Promise<Page<Message>>;
   message(sessionId: string, messageId: string, caller?: Caller): Promise<Message>;

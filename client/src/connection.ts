@@ -32,7 +32,7 @@ export interface CallOptions {
 }
 
 export interface WireRequest {
-  method: "GET" | "POST" | "PATCH" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** After `/v1`, with its parameters escaped. */
   path: string;
   query?: Readonly<Record<string, string | number | undefined>>;

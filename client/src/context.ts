@@ -43,7 +43,7 @@ export interface ContextRequest<F extends ContextFormat = ContextFormat> {
 export interface Omitted {
   fromSeq: number;
   throughSeq: number;
-  reason: "budget" | "hidden" | "pending";
+  reason: "budget" | "hidden" | "pending" | "branch";
 }
 
 export interface ContextTokens {

@@ -73,6 +73,18 @@ export interface NewMessage {
   metadata?: Metadata | undefined;
   /** ISO 8601 with a zone: when it was said, if not now. */
   occurredAt?: string | undefined;
+  /**
+   * The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch. What stood behind that
+   * message is then off the branch.
+   */
+  afterSeq?: number | undefined;
+}
+
+/** One of several messages that follow the same one. */
+export interface Sibling {
+  seq: number;
+  /** The newest message that leads on from it: `session.branch` with this makes it one of the active branch. */
+  headSeq: number;
 }
 
 /** A message as it is stored and given back. */
@@ -89,6 +101,12 @@ export interface Message {
   editedAt?: string | undefined;
   /** The seq stays, the content is gone. */
   erased?: true | undefined;
+  /** The message that it follows, where that is not the one before it; 0: none. */
+  afterSeq?: number | undefined;
+  /** It is not on the active branch. Said where messages are listed or read. */
+  offBranch?: true | undefined;
+  /** All that follow the same message, itself among them, where there are several: "2 of 3". Said where messages are listed or read. */
+  siblings?: Sibling[] | undefined;
   /** Estimated. */
   tokens: number;
 }
@@ -161,10 +179,17 @@ export interface SessionPatch {
 export interface ForkRequest {
   /** Of the new session; the client makes one where it is missing. */
   id?: string | undefined;
-  /** The last message that it takes along; by default the newest. */
+  /** The last message that it takes along; by default the newest of the active branch. */
   throughSeq?: number | undefined;
   metadata?: Metadata | undefined;
   settings?: SessionSettings | undefined;
+}
+
+export interface BranchRequest {
+  /** The message that the branch ends with: as a rule the last of another branch. */
+  headSeq: number;
+  /** Refuse with `head_seq_mismatch` unless the newest message of the active branch is this one. */
+  expectedHeadSeq?: number | undefined;
 }
 
 export interface Origin {
@@ -177,8 +202,10 @@ export interface Origin {
 export interface SessionState {
   id: string;
   createdAt: string;
-  /** seq of the newest message, 0 if none. */
+  /** seq of the newest message of the active branch, 0 if none. */
   headSeq: number;
+  /** seq of the newest message, on whichever branch; 0 if none. */
+  lastSeq: number;
   messageTokens: number;
   messageBytes: number;
   summary: { version: number; throughSeq: number; tokens: number; items: number; createdAt: string } | null;

@@ -3,7 +3,7 @@ import type { Message } from "./contract.ts";
 /** The beginning of the feed. It comes first, and again with `reset` where events may be missing. */
 export interface LiveHello {
   type: "hello";
-  /** seq of the newest message, 0 if none. */
+  /** seq of the newest message of the active branch, 0 if none. */
   headSeq: number;
   /** Of the last event so far. */
   rev: number;
@@ -18,6 +18,8 @@ export type LiveEvent =
   | { type: "appended"; rev: number; message: Message }
   | { type: "edited"; rev: number; message: Message }
   | { type: "erased"; rev: number; seq: number; throughSeq: number; id?: string | undefined }
+  /** Another branch is the active one: what you show after `fromSeq`, the last message that both share, is off it. */
+  | { type: "branched"; rev: number; headSeq: number; fromSeq: number }
   | { type: "summarized"; rev: number; version: number; throughSeq: number; degraded: boolean }
   | { type: "summaryFailed"; rev: number; throughSeq: number }
   | { type: "expired"; rev: number };

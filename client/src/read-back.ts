@@ -7,13 +7,13 @@ import type { Session } from "./session.ts";
 const PAST_THE_END = 1_000_000_000;
 const MAX_PAGE_SIZE = 100;
 
-/** The newest messages of the log, in order, as many as asked for. A session that does not exist has none. */
+/** The newest messages of the active branch, in order, as many as asked for. A session that does not exist has none. */
 export async function readBack(session: Session, count: number, options: CallOptions): Promise<Message[]> {
   if (count < 1) return [];
   const limit = Math.min(count, MAX_PAGE_SIZE);
   const read: Message[] = [];
   try {
-    const pages = session.messages({ ...options, beforeSeq: PAST_THE_END, limit }).pages();
+    const pages = session.messages({ ...options, branch: "active", beforeSeq: PAST_THE_END, limit }).pages();
     for await (const { data } of pages) {
       // Each page is in order by itself, and comes before the one that was read before it.
       read.unshift(...data);
@@ -25,8 +25,10 @@ export async function readBack(session: Session, count: number, options: CallOpt
   return read.slice(-count);
 }
 
-/** A page of the log that begins with a message. */
+/** A page of the active branch that begins with a message. */
 export async function readFrom(session: Session, seq: number, options: CallOptions): Promise<Message[]> {
-  const { data } = await session.messages({ ...options, afterSeq: seq - 1, limit: MAX_PAGE_SIZE }).page();
+  const { data } = await session
+    .messages({ ...options, branch: "active", afterSeq: seq - 1, limit: MAX_PAGE_SIZE })
+    .page();
   return data;
 }

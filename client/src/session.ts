@@ -2,6 +2,7 @@ import { type CallOptions, checkId, type Connection } from "./connection.ts";
 import type { ContextFormat, ContextRequest, Contexts } from "./context.ts";
 import type {
   AppendedMessage,
+  BranchRequest,
   Erasure,
   ExpandedSummary,
   ForkRequest,
@@ -25,7 +26,7 @@ import { follow, type LiveOptions } from "./live.ts";
 import type { TransferLine } from "./transfer.ts";
 
 export interface AppendOptions<F extends ContextFormat = ContextFormat> extends CallOptions {
-  /** Refuse with `head_seq_mismatch` unless the newest message is this one. */
+  /** Refuse with `head_seq_mismatch` unless the newest message of the active branch is this one. */
   expectedHeadSeq?: number | undefined;
   /** Return this context, taken right after the append, in the same round trip. */
   context?: ContextRequest<F> | undefined;
@@ -43,6 +44,8 @@ export interface MessageListOptions extends CallOptions {
   afterSeq?: number | undefined;
   /** Only messages before this one; alone, the pages go backwards from it, each in rising order. */
   beforeSeq?: number | undefined;
+  /** Only messages of the active branch; without it all of the log. */
+  branch?: "active" | undefined;
   /** Entries in a page, 1 to 100; 20 by default. */
   limit?: number | undefined;
 }
@@ -112,11 +115,11 @@ export class Session {
   }
 
   /** The log: `for await (const message of session.messages())`. */
-  messages({ afterSeq, beforeSeq, limit, ...options }: MessageListOptions = {}): List<Message> {
+  messages({ afterSeq, beforeSeq, branch, limit, ...options }: MessageListOptions = {}): List<Message> {
     const isBackwards = beforeSeq !== undefined && afterSeq === undefined;
     return listOf<Message>((cursor) => {
       const from = isBackwards ? { beforeSeq: cursor ?? beforeSeq } : { afterSeq: cursor ?? afterSeq, beforeSeq };
-      return this.#read(`${this.#path}/messages`, options, { ...from, limit });
+      return this.#read(`${this.#path}/messages`, options, { ...from, branch, limit });
     });
   }
 
@@ -155,10 +158,18 @@ export class Session {
     return this.#connection.json({ method: "POST", path: `${this.#path}/summarize`, body: request }, options);
   }
 
-  /** A new session of the log up to a message. */
+  /** A new session of the log up to a message, whose active branch ends with it. */
   fork(request: ForkRequest = {}, options?: CallOptions): Promise<SessionState> {
     const body = { ...request, id: request.id ?? crypto.randomUUID() };
     return this.#connection.json({ method: "POST", path: `${this.#path}/fork`, body }, options);
+  }
+
+  /**
+   * Makes another branch the active one: what leads to `headSeq`. Each of a message's `siblings` says where it leads. The summary of that branch
+   * comes back with it.
+   */
+  branch(request: BranchRequest, options?: CallOptions): Promise<SessionState> {
+    return this.#connection.json({ method: "PUT", path: `${this.#path}/branch`, body: request }, options);
   }
 
   /** The session as lines, as they come. An export that was cut off throws. */

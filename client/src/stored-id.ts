@@ -2,7 +2,12 @@ const NAME = /^(?!\.{1,2}$)[A-Za-z0-9._:-]{1,128}$/;
 
 /** The id under which a framework's message is stored: its own, or, where that is no name, one that always comes out the same. */
 export function storedId(id: string): string {
-  return NAME.test(id) ? id : `x-${fnv1a(id, 0x811c9dc5)}${fnv1a(id, 0x01000193)}-${id.length}`;
+  return NAME.test(id) ? id : `x-${fingerprint(id)}-${id.length}`;
+}
+
+/** 16 hex digits that tell a text from others. */
+export function fingerprint(text: string): string {
+  return fnv1a(text, 0x811c9dc5) + fnv1a(text, 0x01000193);
 }
 
 /** FNV-1a, 32 bits, over UTF-16 units (http://www.isthe.com/chongo/tech/comp/fnv/), from a given start. */

@@ -17,6 +17,8 @@ export interface MessageLine {
   type: "message";
   seq: number;
   id: string;
+  /** The message that it follows, where that is not the one before it; 0: none. */
+  afterSeq?: number | undefined;
   role: Role;
   author?: string | undefined;
   /** There, unless the message was erased. */
@@ -59,6 +61,8 @@ export interface EndLine {
   messages: number;
   summaries: number;
   items: number;
+  /** The last message of the active branch, where that is not the last of all. */
+  branchHeadSeq?: number | undefined;
   /** false: the session was edited while it was exported; export it again. */
   complete: boolean;
 }

@@ -168,9 +168,10 @@ export async function readHeldMessages(
       .where(and(eq(messages.incarnation, incarnation), gt(messages.seq, afterSeq), lte(messages.seq, throughSeq)))
       .orderBy(asc(messages.seq)),
   );
-  return rows.map(({ seq, id, role, author, content, metadata, setAside, ...at }) => ({
+  return rows.map(({ seq, id, afterSeq: follows, role, author, content, metadata, setAside, ...at }) => ({
     seq,
     id,
+    afterSeq: follows,
     role,
     author,
     content,

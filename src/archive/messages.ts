@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 import { nearestMoment, writeAround } from "./set-aside.ts";
 import { messages } from "./tables.ts";
 
-/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and a message has thirteen. */
+/** Rows in one INSERT: PostgreSQL takes 65,535 parameters, and a message has fourteen. */
 const ROWS_PER_INSERT = 1_000;
 
 /** A change of what the archive holds of a session's messages. */
@@ -34,6 +34,8 @@ export async function writeMessages(
     const inserted = rows.slice(from, from + ROWS_PER_INSERT).map((row): InsertedMessage => ({
       ...row,
       ...life,
+      // An object that runs an earlier version does not tell.
+      afterSeq: row.afterSeq ?? null,
       occurredAt: date(row.occurredAt),
       createdAt: new Date(row.createdAt),
       editedAt: date(row.editedAt),

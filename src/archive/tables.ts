@@ -156,6 +156,8 @@ export const messages = pgTable(
     incarnation: text().notNull(),
     seq: integer().notNull(),
     id: text().notNull(),
+    /** The message that it follows; null if that is the one before it. */
+    afterSeq: integer("after_seq"),
     role: text().notNull(),
     author: text(),
     content: jsonb(),

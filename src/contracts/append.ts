@@ -11,7 +11,7 @@ export const appendRequestSchema = z
       .int()
       .min(0)
       .optional()
-      .describe("Refuse with head_seq_mismatch unless the newest message is this one"),
+      .describe("Refuse with head_seq_mismatch unless the newest message of the active branch is this one"),
     context: contextRequestSchema
       .optional()
       .describe("Return this context, taken right after the append, in the same round trip"),
@@ -22,7 +22,7 @@ export type AppendRequest = z.infer<typeof appendRequestSchema>;
 export const appendResultSchema = z
   .object({
     messages: z.array(appendedMessageSchema),
-    headSeq: z.int(),
+    headSeq: z.int().describe("The newest message of the active branch"),
     context: z
       .unknown()
       .optional()

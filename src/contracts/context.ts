@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { partFaultSchema } from "./errors.ts";
-import { MAX_CONTEXT_TOKENS, MAX_HIDDEN_RANGES, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
+import { MAX_BRANCHES, MAX_CONTEXT_TOKENS, MAX_HIDDEN_RANGES, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
 import { safeJson, safeText } from "./text.ts";
@@ -86,9 +86,9 @@ export const omittedSchema = z
     fromSeq: seqSchema,
     throughSeq: seqSchema,
     reason: z
-      .enum(["budget", "hidden", "pending"])
+      .enum(["budget", "hidden", "pending", "branch"])
       .describe(
-        `budget: no room, or no room for all of it; hidden: erased or awaiting a new summary, in at most ${MAX_HIDDEN_RANGES.toLocaleString("en")} ranges, the last of which may take others along; pending: no room, and a summary of them is on its way`,
+        `branch: not on the active branch, in at most ${(MAX_BRANCHES + 1).toLocaleString("en")} ranges; budget: no room, or no room for all of it; hidden: erased or awaiting a new summary, in at most ${MAX_HIDDEN_RANGES.toLocaleString("en")} ranges, the last of which may take others along; pending: no room, and a summary of them is on its way`,
       ),
   })
   .meta({ id: "Omitted" });
@@ -550,7 +550,9 @@ export const uiMessageSchema = z
     metadata: z
       .record(z.string(), safeJson)
       .exactOptional()
-      .describe("The message's own, and its author as `author`, if that key is free"),
+      .describe(
+        "The message's own, and its author as `author`, if that key is free. Where others follow the same message as well, `threadkeep` has its `seq` and its `siblings`, as a message that is read has them",
+      ),
     parts: z.array(uiPartSchema).min(1),
   })
   .meta({ id: "UiMessage" });

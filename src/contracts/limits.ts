@@ -12,6 +12,11 @@ export const MAX_PROVIDER_OPTIONS_BYTES = 256 * 1024;
 export const MAX_MESSAGES_PER_APPEND = 100;
 /** Past this a session is no short-term memory any more; see `session_full`. */
 export const MAX_MESSAGES_PER_SESSION = 100_000;
+/**
+ * Messages of a session that do not follow the one before them: edited questions, answers made anew. All are held in memory while the
+ * session is read, and a context may name as many ranges as `branch`.
+ */
+export const MAX_BRANCHES = 2_000;
 /** A tenth of what one object may store, so that indexes and summaries fit beside the log. */
 export const MAX_BYTES_PER_SESSION = 1024 * 1024 * 1024;
 /** Less leaves no room for a summary beside the newest message. */

@@ -4,6 +4,7 @@ import { contextRequestSchema } from "./context.ts";
 import { problemSchema } from "./errors.ts";
 import { MAX_FRAME_ID_LENGTH } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
+import { branchRequestSchema } from "./session.ts";
 import { safeText } from "./text.ts";
 
 /** The live feed of a session: what the service sends, what a client may send, and the tickets that let a browser in. */
@@ -25,6 +26,15 @@ export const erasedEventSchema = event("erased", {
   throughSeq: seqSchema.describe("Messages seq to this one are erased; the same as seq for one"),
   id: z.string().optional().describe("The message's id, if it is one"),
 });
+export const branchedEventSchema = event("branched", {
+  headSeq: z.int().min(0).describe("The last message of the branch that is the active one now"),
+  fromSeq: z
+    .int()
+    .min(0)
+    .describe(
+      "The last message that it shares with the one before, 0 if none: what you show after it is off the branch, and what is on it comes after that",
+    ),
+});
 export const summarizedEventSchema = event("summarized", {
   version: z.int(),
   throughSeq: z.int().describe("The summary covers messages 1 to this one"),
@@ -41,6 +51,7 @@ export const liveEventSchema = z
     appendedEventSchema,
     editedEventSchema,
     erasedEventSchema,
+    branchedEventSchema,
     summarizedEventSchema,
     summaryFailedEventSchema,
     expiredEventSchema,
@@ -51,7 +62,7 @@ export type LiveEvent = z.infer<typeof liveEventSchema>;
 export const helloSchema = z
   .object({
     type: z.literal("hello"),
-    headSeq: z.int().min(0).describe("seq of the newest message, 0 if none"),
+    headSeq: z.int().min(0).describe("seq of the newest message of the active branch, 0 if none"),
     rev: revSchema.describe("The rev of the last event so far"),
     since: revSchema.describe("The events after this one follow"),
     reset: z
@@ -68,7 +79,9 @@ export const answerFrameSchema = z
   .object({
     type: z.literal("answer"),
     id: z.string().describe("That of the frame that it answers"),
-    result: z.union([appendResultSchema, z.looseObject({})]).describe("As over HTTP: of an append, or a context"),
+    result: z
+      .union([appendResultSchema, z.looseObject({})])
+      .describe("As over HTTP: of an append, a context, or the session whose branch was changed"),
   })
   .meta({ id: "LiveAnswer" });
 export type AnswerFrame = z.infer<typeof answerFrameSchema>;
@@ -102,6 +115,11 @@ export const contextFrameSchema = z.strictObject({
   id: frameId.describe("Yours; the answer has it too"),
   ...contextRequestSchema.shape,
 });
+export const branchFrameSchema = z.strictObject({
+  type: z.literal("branch"),
+  id: frameId.describe("Yours; the answer has it too"),
+  ...branchRequestSchema.shape,
+});
 export const ackFrameSchema = z.strictObject({
   type: z.literal("ack"),
   rev: revSchema.describe("Every event up to this one has been taken in"),
@@ -109,8 +127,8 @@ export const ackFrameSchema = z.strictObject({
 
 /** All that a client may send, besides the text `ping`, which is answered `pong`. */
 export const clientFrameSchema = z
-  .discriminatedUnion("type", [appendFrameSchema, contextFrameSchema, ackFrameSchema], {
-    error: 'must be one of "append", "context", "ack"',
+  .discriminatedUnion("type", [appendFrameSchema, contextFrameSchema, branchFrameSchema, ackFrameSchema], {
+    error: 'must be one of "append", "context", "branch", "ack"',
   })
   .meta({ id: "LiveClientFrame" });
 export type ClientFrame = z.infer<typeof clientFrameSchema>;

@@ -99,6 +99,9 @@ export type Part = z.infer<typeof partSchema>;
 export const contentSchema = z.union([safeText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
 export type Content = z.infer<typeof contentSchema>;
 
+/** A message, or 0 for the place before the first. */
+const afterSeqSchema = z.int().min(0);
+
 /** A message as a client appends it. */
 export const newMessageSchema = z
   .strictObject({
@@ -108,6 +111,11 @@ export const newMessageSchema = z
     content: contentSchema,
     metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
     occurredAt: isoTime.optional().describe("When it was said, if not now"),
+    afterSeq: afterSeqSchema
+      .optional()
+      .describe(
+        "The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch: an edited question, an answer made anew. What stood behind that message is then off the branch",
+      ),
   })
   .meta({ id: "NewMessage" });
 export type NewMessage = z.infer<typeof newMessageSchema>;
@@ -157,6 +165,16 @@ export const newMessagesSchema = z
     }
   });
 
+/** One of several messages that follow the same one. */
+export const siblingSchema = z
+  .object({
+    seq: seqSchema,
+    headSeq: seqSchema.describe(
+      "The newest message that leads on from it: `PUT …/branch` with this makes it one of the active branch",
+    ),
+  })
+  .meta({ id: "Sibling" });
+
 /** A message as it is stored and given back. */
 export const messageSchema = z
   .object({
@@ -170,6 +188,21 @@ export const messageSchema = z
     createdAt: z.string(),
     editedAt: z.string().optional(),
     erased: z.literal(true).optional().describe("Erased: the seq stays, the content is gone"),
+    afterSeq: afterSeqSchema
+      .optional()
+      .describe("The message that it follows, where that is not the one before it; 0: none"),
+    offBranch: z
+      .literal(true)
+      .optional()
+      .describe(
+        "It is not on the active branch: readable, and in no prompt, search or summary. Said where messages are listed or read",
+      ),
+    siblings: z
+      .array(siblingSchema)
+      .optional()
+      .describe(
+        "All that follow the same message, by rising seq, this one among them, if there are several: a page shows “2 of 3” by them. Said where messages are listed or read",
+      ),
     tokens: z.int().describe("Estimated tokens of the content"),
   })
   .meta({ id: "Message" });
@@ -186,6 +219,8 @@ export type AppendedMessage = z.infer<typeof appendedMessageSchema>;
 /** A message as rows have it, in its object and in the archive. Times are in ms since 1970. */
 export interface StoredMessage {
   readonly seq: Seq;
+  /** The message that it follows; null if that is the one before it. */
+  readonly afterSeq: Seq | null;
   readonly id: string;
   readonly role: Role;
   readonly author: string | null;

@@ -239,14 +239,30 @@ export const sessionPatchSchema = z
   .meta({ id: "SessionPatch" });
 export type SessionPatch = z.infer<typeof sessionPatchSchema>;
 
+/** Which branch is to be the active one. */
+export const branchRequestSchema = z
+  .strictObject({
+    headSeq: seqSchema.describe(
+      "The message that the branch ends with: as a rule the last of another branch. Any message may be named; what follows it is then off the branch",
+    ),
+    expectedHeadSeq: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("Refuse with head_seq_mismatch unless the newest message of the active branch is this one"),
+  })
+  .meta({ id: "BranchRequest" });
+export type BranchRequest = z.infer<typeof branchRequestSchema>;
+
 /** A session's state and counters. */
 export const sessionStateSchema = z
   .object({
     id: z.string(),
     createdAt: z.string(),
-    headSeq: z.int().min(0).describe("seq of the newest message, 0 if none"),
-    messageTokens: z.int().describe("Estimated tokens of all messages, as they are now"),
-    messageBytes: z.int().describe("Stored bytes of all messages, as they are now"),
+    headSeq: z.int().min(0).describe("seq of the newest message of the active branch, 0 if none"),
+    lastSeq: z.int().min(0).describe("seq of the newest message, on whichever branch; 0 if none"),
+    messageTokens: z.int().describe("Estimated tokens of all messages, on whichever branch, as they are now"),
+    messageBytes: z.int().describe("Stored bytes of all messages, on whichever branch, as they are now"),
     summary: z
       .object({
         version: z.int(),

@@ -47,6 +47,11 @@ export const messageLineSchema = z
     type: z.literal("message"),
     seq: seqSchema,
     id: idText,
+    afterSeq: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("The message that it follows, where that is not the one before it; 0: none"),
     role: roleSchema,
     author: nameText(MAX_AUTHOR_LENGTH).optional(),
     content: contentSchema.optional(),
@@ -93,6 +98,9 @@ export const endLineSchema = z.strictObject({
   messages: z.int().min(0),
   summaries: z.int().min(0),
   items: z.int().min(0),
+  branchHeadSeq: seqSchema
+    .optional()
+    .describe("The last message of the active branch, where that is not the last of all"),
   complete: z.boolean().describe("false: the session was edited while it was exported; export it again"),
 });
 export type EndLine = z.infer<typeof endLineSchema>;

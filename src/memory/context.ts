@@ -1,6 +1,7 @@
 import type { Context, Omitted, Tokenizer } from "../contracts/context.ts";
 import type { Content, Message, Seq, TokenCount } from "../contracts/message.ts";
 import type { Item, Summary } from "../contracts/summary.ts";
+import type { SeqRange } from "./branch.ts";
 import { type Allowance, type Candidate, createLogReader } from "./candidates.ts";
 import { fitItems, renderItems, SUMMARY_FRAME_TOKENS } from "./items.ts";
 import { tellLeftOut } from "./left-out.ts";
@@ -41,6 +42,8 @@ export interface AssemblyInput {
   /** Messages at or below `atSeq` and after the summary, newest first, read only as far as they fit. */
   readonly newestFirst: Iterable<LogMessage>;
   readonly earlier: EarlierMessages;
+  /** What is not on the branch of this context, oldest first. */
+  readonly offBranch?: readonly SeqRange[];
   /** What the summary covers no more, until the next one. */
   readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
   /** Older messages that may matter to the question, best first; null if nothing was asked. */

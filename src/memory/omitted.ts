@@ -1,6 +1,7 @@
 import type { Omitted } from "../contracts/context.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { Item } from "../contracts/summary.ts";
+import { outside, type SeqRange } from "./branch.ts";
 import { ownSources } from "./items.ts";
 import type { Pinned } from "./pin-instructions.ts";
 import type { Window } from "./window.ts";
@@ -21,7 +22,8 @@ export function nameOmitted(
     readonly atSeq: Seq;
     readonly summaryPending: boolean;
     readonly pendingThroughSeq?: Seq;
-    readonly hiddenSeqs: readonly Pick<Omitted, "fromSeq" | "throughSeq">[];
+    readonly hiddenSeqs: readonly SeqRange[];
+    readonly offBranch?: readonly SeqRange[];
   },
   throughSeq: Seq,
   { window, pinned, kept, left }: Accounted,
@@ -52,7 +54,17 @@ export function nameOmitted(
   // The summary has no room for them, or waits for new words of them: here they are word for word.
   const cut = new Set(window.cutSeqs);
   const covered = [...pinned.seqs, ...window.seqs].filter((seq) => seq <= throughSeq && !cut.has(seq));
-  return joinRanges(withoutSeqs(omitted, covered));
+  return withBranches(joinRanges(withoutSeqs(omitted, covered)), input.offBranch ?? []);
+}
+
+/** What is off the branch is left out for that alone. */
+function withBranches(omitted: Omitted[], off: readonly SeqRange[]): Omitted[] {
+  if (off.length === 0) return omitted;
+  const on = omitted.flatMap(({ fromSeq, throughSeq, reason }) =>
+    outside(off, fromSeq, throughSeq).map((range): Omitted => ({ ...range, reason })),
+  );
+  const branches = off.map((range): Omitted => ({ ...range, reason: "branch" }));
+  return [...on, ...branches].toSorted((a, b) => a.fromSeq - b.fromSeq);
 }
 
 /** The same ranges with holes where these messages are. */

@@ -19,6 +19,8 @@ import type { Principal } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
 import { type SearchRequest, searchRequestSchema, type SearchResult } from "../contracts/search.ts";
 import {
+  type BranchRequest,
+  branchRequestSchema,
   type ForkRequest,
   forkRequestSchema,
   type ListedSession,
@@ -62,6 +64,7 @@ import {
   listSessions,
   readSession,
   type SessionListQuery,
+  switchBranch,
   updateSession,
 } from "../service/sessions.ts";
 import { listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
@@ -104,11 +107,17 @@ export const inputs = {
   session: z.object({ params: sessionParams, body: NO_BODY }),
   update: z.object({ params: sessionParams, body: sessionPatchSchema }),
   fork: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
+  branch: z.object({ params: sessionParams, body: branchRequestSchema }),
   append: z.object({ params: sessionParams, body: appendRequestSchema }),
   messages: z.object({
     params: sessionParams,
     query: z
-      .strictObject({ afterSeq: z.int().min(0).optional(), beforeSeq: seqSchema.optional(), limit })
+      .strictObject({
+        afterSeq: z.int().min(0).optional(),
+        beforeSeq: seqSchema.optional(),
+        branch: z.literal("active").optional(),
+        limit,
+      })
       .default({ limit: DEFAULT_PAGE_SIZE }),
   }),
   message: z.object({ params: messageParams }),
@@ -188,6 +197,14 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       return this.#answer("fork", caller, inputs.fork, raw, async (call, { params, body }) => {
         return (await forkSession(call, params.sessionId, body)).session;
       });
+    }
+
+    /** Makes another branch of the log the active one. */
+    branch(sessionId: string, request: BranchRequest, caller?: Caller): Promise<SessionState> {
+      const raw = { params: { sessionId }, body: request };
+      return this.#answer("branch", caller, inputs.branch, raw, (call, { params, body }) =>
+        switchBranch(call, params.sessionId, body),
+      );
     }
 
     /** Give messages ids of your own: then a repeated call stores nothing twice. */

@@ -83,6 +83,8 @@ export const eraseMessage = operation(
 export interface MessageListQuery {
   readonly afterSeq?: number | undefined;
   readonly beforeSeq?: number | undefined;
+  /** Those of the active branch alone. */
+  readonly branch?: "active" | undefined;
   readonly limit: number;
 }
 

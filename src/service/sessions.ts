@@ -6,6 +6,7 @@ import { MAX_COPY_WAIT_MS } from "../contracts/limits.ts";
 import type { Erasure } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import {
+  type BranchRequest,
   type ForkRequest,
   type ListedSession,
   type NewSession,
@@ -194,6 +195,24 @@ export const eraseSession = operation(
     // Where it cannot go yet, or this comes to nothing, the erasure that the session owes sees to it.
     await call.parts.directory.remove(ref, grantedAt);
     return erasure;
+  },
+);
+
+/** Makes another branch of the log the active one. */
+export const switchBranch = operation(
+  {
+    action: "switchBranch",
+    scopes: ["memory:write"],
+    audit: "each",
+    tell: ({ headSeq }) => ({ details: { headSeq } }),
+  },
+  async (call: Call, sessionId: string, request: BranchRequest): Promise<SessionState> => {
+    const tenant = await tenantOf(call);
+    return unwrap(
+      await call.parts.sessions
+        .get(refOf(call, sessionId))
+        .switchBranch(request, tenant, call.trace, isUser(call.principal)),
+    );
   },
 );
 

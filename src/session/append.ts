@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Fault, Outcome } from "../contracts/errors.ts";
-import { MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/limits.ts";
+import { MAX_BRANCHES, MAX_BYTES_PER_SESSION, MAX_MESSAGES_PER_SESSION } from "../contracts/limits.ts";
 import type { AppendedMessage, Content, NewMessage, Seq } from "../contracts/message.ts";
 import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
+import { noteBranch } from "./feed-changes.ts";
 import type { EarlierRow, MessageRow, SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -55,45 +56,71 @@ function isSame(row: EarlierRow, message: NewMessage, key: Uint8Array): boolean 
   return timingSafeEqual(hashOf({ role, author, content, occurredAt }, key), hash);
 }
 
+/** What is left unsaid may follow whatever was the head of the branch then. */
+function isPlacedAlike({ branches }: SessionStore, { seq, erasedAt }: EarlierRow, { afterSeq }: NewMessage): boolean {
+  if (erasedAt !== null) return true;
+  return afterSeq === undefined ? !branches.isNamed(seq) : afterSeq === (branches.afterOf(seq) ?? seq - 1);
+}
+
 export interface Appended {
   readonly messages: AppendedMessage[];
+  /** Of the active branch. */
   readonly headSeq: Seq;
   readonly createdCount: number;
+  /** The branch that was the active one was left: see `settleBranch`. */
+  readonly isBranched: boolean;
+}
+
+/** Where a log ends, and where its active branch does. */
+interface End {
+  /** The newest message. */
+  readonly lastSeq: Seq;
+  readonly headSeq: Seq;
+}
+
+/** A message that is new, and what it follows. */
+interface Insert {
+  readonly message: NewMessage;
+  readonly seq: Seq;
+  readonly afterSeq: Seq;
 }
 
 /** A message of the log that has an id of the batch. */
 interface Earlier {
   readonly row: EarlierRow;
   readonly saysSame: boolean;
+  readonly followsSame: boolean;
 }
 
 /** What is new of a batch, and what is answered for all of it. */
 interface Sorted {
   readonly answers: AppendedMessage[];
-  readonly inserts: readonly { readonly message: NewMessage; readonly seq: Seq }[];
+  readonly inserts: readonly Insert[];
 }
 
 /** Dedupe comes before every other check, so that a lost answer can be retried. */
 function sortOut(
   messages: readonly NewMessage[],
   expectedHeadSeq: Seq | undefined,
-  headSeq: Seq,
+  { lastSeq, headSeq }: End,
   findEarlier: (message: NewMessage, reservedSeq: Seq | null) => Earlier | null,
 ): Outcome<Sorted> {
   const answers: AppendedMessage[] = [];
-  const inserts: { message: NewMessage; seq: Seq }[] = [];
-  let nextSeq = headSeq + 1;
+  const inserts: Insert[] = [];
+  let nextSeq = lastSeq + 1;
+  let follows = headSeq;
   for (const [index, message] of messages.entries()) {
     const reservedSeq = message.id === undefined ? null : seqOfServerId(message.id);
     const earlier = findEarlier(message, reservedSeq);
     if (message.id !== undefined && earlier !== null) {
-      const { row, saysSame } = earlier;
-      if (messageId(row) !== message.id || !saysSame) {
+      const { row, saysSame, followsSame } = earlier;
+      if (messageId(row) !== message.id || !saysSame || !followsSame) {
+        const difference = saysSame ? "that follows another message" : "with other content";
         return {
           ok: false,
           fault: {
             code: "message_conflict",
-            detail: `Message ${index} has the id of an earlier message with other content. Give it an id of its own, or edit the earlier one.`,
+            detail: `Message ${index} has the id of an earlier message ${difference}. Give it an id of its own, or edit the earlier one.`,
             errors: [{ path: `/messages/${index}/id`, detail: `is taken by seq ${row.seq}` }],
             facts: { seq: row.seq },
           },
@@ -117,8 +144,21 @@ function sortOut(
         },
       };
     }
-    inserts.push({ message, seq: nextSeq });
+    const { afterSeq = follows } = message;
+    if (afterSeq >= nextSeq) {
+      return {
+        ok: false,
+        fault: {
+          code: "validation_failed",
+          detail: `Message ${index} is to follow message ${afterSeq}, and the newest is ${nextSeq - 1}. Name a message that is there, or leave afterSeq out.`,
+          errors: [{ path: `/messages/${index}/afterSeq`, detail: `is past the newest message, ${nextSeq - 1}` }],
+          facts: { lastSeq },
+        },
+      };
+    }
+    inserts.push({ message, seq: nextSeq, afterSeq });
     answers.push({ id: message.id ?? serverId(nextSeq), seq: nextSeq, created: true });
+    follows = nextSeq;
     nextSeq += 1;
   }
   if (inserts.length > 0 && expectedHeadSeq !== undefined && expectedHeadSeq !== headSeq) {
@@ -126,7 +166,7 @@ function sortOut(
       ok: false,
       fault: {
         code: "head_seq_mismatch",
-        detail: `The newest message is ${headSeq}, not ${expectedHeadSeq}. Read the messages since, and append again.`,
+        detail: `The newest message${headSeq === lastSeq ? "" : " of the active branch"} is ${headSeq}, not ${expectedHeadSeq}. Read the messages since, and append again.`,
         errors: [{ path: "/expectedHeadSeq", detail: `is not the current ${headSeq}` }],
         facts: { headSeq },
       },
@@ -137,7 +177,7 @@ function sortOut(
 
 /** Why a session cannot begin with a batch; null if it can. Nothing is read or written for it. */
 export function firstAppendFault(messages: readonly NewMessage[], expectedHeadSeq: Seq | undefined): Fault | null {
-  const sorted = sortOut(messages, expectedHeadSeq, 0, () => null);
+  const sorted = sortOut(messages, expectedHeadSeq, { lastSeq: 0, headSeq: 0 }, () => null);
   return sorted.ok ? null : sorted.fault;
 }
 
@@ -151,6 +191,16 @@ export function fullFault(headSeq: Seq, totalBytes: number): Fault | null {
   };
 }
 
+/** Why a session cannot have so many branches; null if it can. */
+function branchesFault(branches: number): Fault | null {
+  if (branches <= MAX_BRANCHES) return null;
+  return {
+    code: "session_full",
+    detail: `A session holds at most ${MAX_BRANCHES} branches. Append what follows the head of the active branch, or fork the session through the message that this one is to follow, and go on there.`,
+    facts: { maxBranches: MAX_BRANCHES },
+  };
+}
+
 /** Appends what is new of a batch and answers for all of it. Runs inside the caller's transaction: all or nothing. */
 export function appendMessages(
   store: SessionStore,
@@ -160,7 +210,8 @@ export function appendMessages(
   now: number,
 ): Outcome<Appended> {
   const newest = store.messages.head();
-  let headSeq = newest?.seq ?? 0;
+  const lastSeq = newest?.seq ?? 0;
+  const active = store.branches.active(lastSeq);
   let appendedCost = newest?.appendedCost ?? 0;
   let appendedBytes = newest?.appendedBytes ?? 0;
 
@@ -168,21 +219,34 @@ export function appendMessages(
     message.id === undefined || seqOfServerId(message.id) !== null ? [] : [message.id],
   );
   const known = new Map(store.messages.earlier(clientIds).map((row) => [row.clientId, row] as const));
-  const sorted = sortOut(messages, expectedHeadSeq, headSeq, (message, reservedSeq) => {
+  const sorted = sortOut(messages, expectedHeadSeq, { lastSeq, headSeq: active.headSeq }, (message, reservedSeq) => {
     const row =
       reservedSeq === null
         ? known.get(message.id ?? "")
-        : reservedSeq <= headSeq
+        : reservedSeq <= lastSeq
           ? store.messages.hashedBySeq(reservedSeq)
           : null;
-    return row === undefined || row === null ? null : { row, saysSame: isSame(row, message, session.hashKey) };
+    if (row === undefined || row === null) return null;
+    const saysSame = isSame(row, message, session.hashKey);
+    return { row, saysSame, followsSame: isPlacedAlike(store, row, message) };
   });
   if (!sorted.ok) return sorted;
   const { answers, inserts } = sorted.value;
   if (inserts.length === 0) {
-    return { ok: true, value: { messages: answers, headSeq, createdCount: 0 } };
+    return { ok: true, value: { messages: answers, headSeq: active.headSeq, createdCount: 0, isBranched: false } };
   }
-  for (const { message, seq } of inserts) {
+  const begun = inserts.filter(({ seq, afterSeq }) => afterSeq < seq - 1).length;
+  const tooMany = begun === 0 ? null : branchesFault(store.branches.count + begun);
+  if (tooMany !== null) return { ok: false, fault: tooMany };
+  store.branches.follow(null);
+  let branch = active;
+  let isBranched = false;
+  let headSeq = lastSeq;
+  for (const { message, seq, afterSeq } of inserts) {
+    if (afterSeq !== branch.headSeq) {
+      noteBranch(store, branch, store.branches.through(afterSeq));
+      isBranched = true;
+    }
     const contentJson = JSON.stringify(message.content);
     const tokens = contentTokens(message.content);
     appendedCost += messageCost({ tokens, author: message.author });
@@ -196,6 +260,7 @@ export function appendMessages(
         author: message.author ?? null,
         metadata: message.metadata ?? null,
         seq,
+        afterSeq,
         clientId: isClientId ? (message.id ?? null) : null,
         occurredAt,
         createdAt: now,
@@ -208,9 +273,11 @@ export function appendMessages(
         totalBytes: appendedBytes,
       },
       contentJson,
+      message.afterSeq !== undefined,
     );
+    branch = store.branches.active(seq);
   }
   const fault = fullFault(headSeq, appendedBytes + (newest === null ? 0 : newest.totalBytes - newest.appendedBytes));
   if (fault !== null) return { ok: false, fault };
-  return { ok: true, value: { messages: answers, headSeq, createdCount: inserts.length } };
+  return { ok: true, value: { messages: answers, headSeq, createdCount: inserts.length, isBranched } };
 }

@@ -58,7 +58,8 @@ export function readCarried(
     const owed = open ?? oweSummaryByHand(store, session, { keepRecentTokens: 0 }, newId, now);
     if (owed?.state === "owed") return { next: "wait" };
   }
-  const summary = soundSummaryAt(store, Number.MAX_SAFE_INTEGER);
+  const tip = store.messages.tip();
+  const summary = soundSummaryAt(store, tip?.branch ?? store.branches.active(0));
   const items = summary === null ? [] : store.summaries.items(summary.version);
   return { next: "items", throughSeq: summary?.throughSeq ?? 0, items: newestFirst(items.map(toKeptItem)), origins };
 }

@@ -9,18 +9,20 @@ import type { Erasure, Message, MessagePatch, Seq, TokenCount } from "../contrac
 import type { Page } from "../contracts/page.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
-import type { SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
+import type { BranchRequest, SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { byteLength, jsonBytes } from "../contracts/text.ts";
 import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
+import type { Branch } from "../memory/branch.ts";
 import { renderContext } from "../memory/formats.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { appendMessages, messageId } from "./append.ts";
 import { noteAppend } from "./auditing.ts";
 import { beginningFault } from "./beginning.ts";
+import { leftInstructionFault, settleBranch, switchBranch } from "./branching.ts";
 import { oweCarrying } from "./carrying.ts";
 import { digestOf } from "./digest.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
@@ -36,6 +38,7 @@ import {
   type MessageQuery,
   noteTokenizer,
   readContext,
+  readMessage,
   readMessages,
   readState,
   readSummaries,
@@ -133,12 +136,21 @@ export class ChatSession extends LiveSession {
       const isByUser = by?.isUser === true;
       const day = this.#beginDay(session, tenant, now, isByUser);
       const before = isByUser ? this.#size() : null;
+      const left = isByUser ? this.#activeBranch() : null;
       const appended = appendMessages(this.shell.store, session, request.messages, request.expectedHeadSeq, now);
       if (!appended.ok) throw new Refusal(appended.fault);
       const taken = day?.measure() ?? null;
-      const byUser = before === null ? null : this.#growthSince(before);
+      let byUser = before === null ? null : this.#growthSince(before);
+      const { messages, headSeq, createdCount, isBranched } = appended.value;
+      if (isBranched) {
+        this.#refuseLeaving(left, session, "/messages");
+        // What it says was paid for; to write it anew counts like what is said.
+        const written = settleBranch(this.shell.store, session, newId, now);
+        if (byUser !== null) byUser = { ...byUser, tokens: byUser.tokens + written };
+        this.shell.forgetRow();
+        this.shell.changed();
+      }
       if (byUser !== null) this.#refuseOverQuota(session, byUser, now);
-      const { messages, headSeq, createdCount } = appended.value;
       if (isArchivedInVain(session)) {
         oweArchive(this.shell.store, session, newId, now);
         this.shell.changed();
@@ -255,10 +267,37 @@ export class ChatSession extends LiveSession {
   async message(id: string): Promise<Outcome<Message>> {
     return this.shell.read(() => {
       this.shell.known();
-      const row = findMessage(this.shell.store, id);
-      if (row === null) throw new Refusal(UNKNOWN_MESSAGE);
-      return toMessage(row);
+      const message = readMessage(this.shell.store, id);
+      if (message === null) throw new Refusal(UNKNOWN_MESSAGE);
+      return message;
     });
+  }
+
+  /** Makes another branch the active one. @param isByUser it counts like a message, and what is written of the summary like its tokens */
+  async switchBranch(
+    request: BranchRequest,
+    tenant?: TenantSettings,
+    trace?: string,
+    isByUser = false,
+  ): Promise<Outcome<SessionState>> {
+    this.shell.traces.heed(trace);
+    const now = Date.now();
+    const switched = this.shell.answer(() => {
+      const session = this.shell.hear(this.shell.known(), tenant);
+      const left = isByUser ? this.#activeBranch() : null;
+      const outcome = switchBranch(this.shell.store, session, request, newId, now);
+      if (!outcome.ok) throw new Refusal(outcome.fault);
+      const { isChanged, tokens } = outcome.value;
+      if (isChanged) this.#refuseLeaving(left, session, "/headSeq");
+      const taken = { messages: isChanged ? 1 : 0, tokens };
+      if (isByUser) this.#refuseOverQuota(session, taken, now);
+      this.shell.changed();
+      return { session, taken, state: readState(this.shell.store, this.shell.known()) };
+    });
+    if (!switched.ok) return switched;
+    const { session, taken, state } = switched.value;
+    if (isByUser) this.userQuota.count(session, taken, now);
+    return { ok: true, value: state };
   }
 
   /**
@@ -420,12 +459,26 @@ export class ChatSession extends LiveSession {
     });
   }
 
+  #activeBranch(): Branch {
+    const { branches, messages } = this.shell.store;
+    return branches.active(messages.head()?.seq ?? 0);
+  }
+
+  /** @param left the branch that a user leaves; null if it is no user */
+  #refuseLeaving(left: Branch | null, { tenantSettings }: SessionRow, path: string): void {
+    const fault =
+      left === null ? null : leftInstructionFault(this.shell.store, left, tenantSettings.usersMay?.write, path);
+    if (fault !== null) throw new Refusal(fault);
+  }
+
   /** What models are to be given again because of a change. Changes that share one new summary are counted as one. */
   #tokensReadAgain(goodBefore: Seq): TokenCount {
     const { messages } = this.shell.store;
     const good = goodThrough(this.shell.store);
     if (good >= goodBefore) return 0;
-    return Math.max(MIN_USER_SUMMARY_TOKENS, messages.totalCostAt(goodBefore) - messages.totalCostAt(good));
+    const branch = this.#activeBranch();
+    const again = messages.totalCostOn(branch, goodBefore) - messages.totalCostOn(branch, good);
+    return Math.max(MIN_USER_SUMMARY_TOKENS, again);
   }
 
   /** What models are to be given for a summary by hand. */
@@ -436,7 +489,9 @@ export class ChatSession extends LiveSession {
     // What is under way already is asked for once more where it failed, and whoever waits for it keeps the object awake.
     if (open !== undefined && !isAnew) return MIN_USER_SUMMARY_TOKENS;
     const from = isAnew ? 0 : (summaries.newest()?.throughSeq ?? 0);
-    return Math.max(MIN_USER_SUMMARY_TOKENS, (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from));
+    const tip = messages.tip();
+    const read = tip === null ? 0 : tip.totalCost - messages.totalCostOn(tip.branch, from);
+    return Math.max(MIN_USER_SUMMARY_TOKENS, read);
   }
 
   /** Past what models may read again for a user, summaries of the user's sessions are extractive. */
@@ -462,7 +517,7 @@ export class ChatSession extends LiveSession {
     const retrieve =
       query === undefined || query === null
         ? null
-        : (throughSeq: Seq): Retrieval => (retrieval ??= this.#retrieve(query, throughSeq));
+        : (branch: Branch): Retrieval => (retrieval ??= this.#retrieve(query, branch));
     // What a format adds to what is stored is told only when it is written: JSON within JSON has twice the bytes.
     for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
       const { context, bytes } = readContext(this.shell.store, session, request, retrieve, maxBytes);
@@ -482,9 +537,9 @@ export class ChatSession extends LiveSession {
   }
 
   /** A context without what its query would have brought back is better than none. */
-  #retrieve(query: string, throughSeq: Seq): Retrieval {
+  #retrieve(query: string, branch: Branch): Retrieval {
     try {
-      return { found: retrieveForContext(this.shell.store, this.shell.search, query, throughSeq), error: null };
+      return { found: retrieveForContext(this.shell.store, this.shell.search, query, branch), error: null };
     } catch (error) {
       log.error("retrieval_failed", errorFields(error));
       return { found: [], error: FAILED_RETRIEVAL };

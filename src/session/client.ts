@@ -81,6 +81,7 @@ export type SessionObject = Pick<
   | "summaries"
   | "summarize"
   | "summary"
+  | "switchBranch"
   | "ticketLife"
   | "update"
   | "waitForCopies"

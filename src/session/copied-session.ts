@@ -119,7 +119,8 @@ export abstract class CopiedSession extends MaintainedSession {
 
   #forkedThrough(throughSeq: Seq | undefined): Seq {
     const headSeq = this.shell.store.messages.head()?.seq ?? 0;
-    if (throughSeq === undefined || throughSeq <= headSeq) return throughSeq ?? headSeq;
+    if (throughSeq === undefined) return this.shell.store.branches.active(headSeq).headSeq;
+    if (throughSeq <= headSeq) return throughSeq;
     throw new Refusal({
       code: "validation_failed",
       detail: `The session has ${headSeq} messages. Fork it through one of them, or leave throughSeq out for the newest.`,

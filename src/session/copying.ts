@@ -54,7 +54,7 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
   }
   const { changes, hashKey } = session;
   if (rows.length > 0) return { changes, rows, end: null };
-  const summary = soundSummaryAt(store, throughSeq);
+  const summary = soundSummaryAt(store, store.branches.through(throughSeq));
   return {
     changes,
     rows,
@@ -134,7 +134,9 @@ export function saveCopyPage(
     // The totals there may tell of messages as they were before an edit.
     totalCost += costOf(row);
     totalBytes += contentJson === null ? 0 : byteLength(contentJson);
-    store.messages.insert({ ...row, totalCost, totalBytes }, contentJson);
+    // From an object of an earlier version it comes without what it follows.
+    const { afterSeq: follows = null } = row;
+    store.messages.insert({ ...row, afterSeq: follows, totalCost, totalBytes }, contentJson);
     afterSeq = row.seq;
   }
   if (page.end === null || afterSeq < step.throughSeq) {

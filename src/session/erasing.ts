@@ -31,6 +31,7 @@ import { findMessage } from "./reading.ts";
 import {
   begunThrough,
   countAnew,
+  coveredAnywhere,
   mayBeFoldedIn,
   REDO_DELAY_MS,
   redoFromStart,
@@ -173,7 +174,7 @@ function invalidate(
 ): boolean {
   const newest = store.summaries.newest();
   const job = summarizeJob(store);
-  const coveredSeq = newest?.throughSeq ?? 0;
+  const coveredSeq = coveredAnywhere(store);
   const among = upTo(seqs, coveredSeq);
   let changed = told;
   if (newest !== null && among !== null) {
@@ -212,7 +213,7 @@ function oweArchivedChange(
 /** The last message that the summary covers, or that the one which is being made has been given. */
 function givenThrough(store: SessionStore): Seq {
   const job = summarizeJob(store);
-  return Math.max(store.summaries.newest()?.throughSeq ?? 0, job === undefined ? 0 : begunThrough(job));
+  return Math.max(coveredAnywhere(store), job === undefined ? 0 : begunThrough(job));
 }
 
 function lowestOf(seqs: SeqSet): Seq {
@@ -234,14 +235,13 @@ function lowestBetween(seqs: SeqSet, afterSeq: Seq, throughSeq: Seq): Seq | null
 
 /** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
 function taint(store: SessionStore, open: JobRow, seqs: SeqSet, now: number): void {
-  const newest = store.summaries.newest();
-  const covered = newest?.throughSeq ?? 0;
+  const covered = store.summaries.newest()?.throughSeq ?? 0;
   // Nobody is paid at the moment: what rests on it would have to be made again in any case.
   const job =
     open.lease === null && lowestBetween(seqs, 0, begunThrough(open)) !== null ? { ...open, draft: null } : open;
   const begun = begunThrough(job);
   const firstGiven = lowestBetween(seqs, 0, begun);
-  const firstBehind = lowestBetween(seqs, begun, covered);
+  const firstBehind = lowestBetween(seqs, begun, coveredAnywhere(store));
   let changed: JobRow = job;
   if (firstGiven !== null) {
     changed = {

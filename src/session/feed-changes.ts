@@ -1,5 +1,6 @@
 import { MAX_REMEMBERED_CHANGES } from "../contracts/limits.ts";
 import type { Seq } from "../contracts/message.ts";
+import { type Branch, sharedThrough } from "../memory/branch.ts";
 import { type Change, countThrough } from "./feed.ts";
 import type { SeqSet } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
@@ -30,6 +31,12 @@ export function noteChange(
   if (count % FORGET_STEP === 0 && count > MAX_REMEMBERED_CHANGES) {
     store.feed.forgetFirst(count - MAX_REMEMBERED_CHANGES);
   }
+}
+
+/** Notes that another branch is the active one. */
+export function noteBranch(store: SessionStore, left: Branch, taken: Branch): void {
+  store.countChange();
+  noteChange(store, "branched", { seq: sharedThrough(left, taken), throughSeq: taken.headSeq });
 }
 
 /** Notes erasures, those of neighbours as one: a whole log that goes is one row. */

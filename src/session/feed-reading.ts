@@ -82,6 +82,8 @@ function changeEvent(store: SessionStore, rev: Rev, change: Change): LiveEvent {
       const id = row === null ? {} : { id: messageId(row) };
       return { type: "erased", rev, seq: seq ?? 0, throughSeq: throughSeq ?? 0, ...id };
     }
+    case "branched":
+      return { type: "branched", rev, headSeq: throughSeq ?? 0, fromSeq: seq ?? 0 };
     case "summarized":
       return { type: "summarized", rev, version: version ?? 0, throughSeq: throughSeq ?? 0, degraded };
     case "summaryFailed":

@@ -31,10 +31,10 @@ export interface Change {
   readonly rev: number;
   /** The newest message then. */
   readonly headSeq: Seq;
-  readonly kind: "edited" | "erased" | "summarized" | "summaryFailed";
-  /** The message that it is about; of a range the first. */
+  readonly kind: "edited" | "erased" | "branched" | "summarized" | "summaryFailed";
+  /** The message that it is about; of a range the first. Of branches the last that both share. */
   readonly seq: Seq | null;
-  /** The last message that it is about. */
+  /** The last message that it is about. Of branches the head of the one that is active now. */
   readonly throughSeq: Seq | null;
   /** Of a summary. */
   readonly version: number | null;

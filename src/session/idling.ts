@@ -1,5 +1,5 @@
 import { IDLE_SUMMARY_MIN_TOKENS } from "../contracts/limits.ts";
-import type { Seq } from "../contracts/message.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { earliest, idleWakeAt } from "../memory/work.ts";
 import { oweRange } from "./auditing.ts";
@@ -24,14 +24,16 @@ function shareOf(session: SessionRow): number {
 
 /** The last message that a summary for silence would cover; null if it would not be worth it. */
 function idleTarget(store: SessionStore): Seq | null {
-  const newest = store.messages.head();
+  const tip = store.messages.tip();
   const open = summarizeJob(store);
-  if (newest === null || (open !== undefined && !isRemake(store, open))) return null;
+  if (tip === null || (open !== undefined && !isRemake(store, open))) return null;
   const coveredSeq = store.summaries.newest()?.throughSeq ?? 0;
-  const covered = store.messages.totalCostAt(coveredSeq);
-  if (newest.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
-  const target = chooseCut(cutMessages(store.messages.backward(newest.seq, coveredSeq + 1)), 0);
-  return target > coveredSeq && store.messages.totalCostAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
+  const { messages } = store;
+  const costAt = (seq: Seq): TokenCount => messages.totalCostOn(tip.branch, seq);
+  const covered = costAt(coveredSeq);
+  if (tip.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
+  const target = chooseCut(cutMessages(messages.backwardOn(tip.branch, tip.seq, coveredSeq + 1)), 0);
+  return target > coveredSeq && costAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
 }
 
 /** When silence calls for a summary; null if it does not. */
@@ -116,7 +118,7 @@ export function stepExpiry(
   const expiry = expiryAt(store, session);
   if (expiry === null || expiry > now) return "cancel";
   const newest = store.summaries.newest();
-  const headSeq = store.messages.head()?.seq ?? 0;
+  const headSeq = store.messages.tip()?.seq ?? 0;
   if ((newest?.throughSeq ?? 0) < headSeq) {
     oweSummaryThrough(store, session, headSeq, newId, now);
     return "wait";

@@ -1,5 +1,6 @@
 import type { Fault, Outcome } from "../contracts/errors.ts";
 import {
+  MAX_BRANCHES,
   MAX_BYTES_PER_SESSION,
   MAX_IMPORT_EVIDENCE_SHARE,
   MAX_IMPORT_ITEMS,
@@ -24,6 +25,7 @@ import {
 import { itemBytes, itemsTokens, itemTokens, ownSources } from "../memory/items.ts";
 import { contentTokens } from "../memory/message-text.ts";
 import { seqOfServerId, serverId } from "./append.ts";
+import { settleBranch } from "./branching.ts";
 import type { Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
@@ -144,6 +146,11 @@ class Saving {
     const newest = messages.head();
     const seq = (newest?.seq ?? 0) + 1;
     if (line.seq !== seq) return `has the seq ${line.seq}, and ${seq} is next`;
+    const { afterSeq = seq - 1 } = line;
+    if (afterSeq >= seq) return `follows message ${afterSeq}, and must follow one before it`;
+    if (afterSeq < seq - 1 && this.#store.branches.count >= MAX_BRANCHES) {
+      return `begins a branch, and a session holds at most ${MAX_BRANCHES}`;
+    }
     const isServerId = seqOfServerId(line.id) !== null;
     if (isServerId && line.id !== serverId(seq)) return `has the server's id of another message`;
     if (!isServerId && messages.earlier([line.id]).length > 0) return "has the id of an earlier message";
@@ -155,6 +162,7 @@ class Saving {
     messages.insert(
       {
         seq,
+        afterSeq,
         clientId: isServerId ? null : line.id,
         role: line.role,
         author: line.author ?? null,
@@ -178,7 +186,9 @@ class Saving {
     const { summaries, messages } = this.#store;
     const newest = summaries.newest();
     if (line.version <= (newest?.version ?? 0)) return "has a version that is not above the one before";
-    if (line.throughSeq < (newest?.throughSeq ?? 0)) return "covers less than the version before";
+    // Of two branches the version of one may cover less than that of the other.
+    const isLess = line.throughSeq < (newest?.throughSeq ?? 0);
+    if (isLess && this.#store.branches.isSole) return "covers less than the version before";
     if (line.throughSeq > (messages.head()?.seq ?? 0)) return `covers ${line.throughSeq}, past the last message`;
     if (this.#progress.summaries >= MAX_IMPORT_SUMMARIES) {
       return `is more than a file may have: ${MAX_IMPORT_SUMMARIES} versions of the summary`;
@@ -381,6 +391,10 @@ export function importFault(store: SessionStore, { end, summaries, items, throug
   if (end === null)
     return lineFault(throughLine + 1, "is missing: the file ends before its end line. It was cut off on its way");
   const headSeq = store.messages.head()?.seq ?? 0;
+  const { branchHeadSeq = headSeq } = end;
+  if (branchHeadSeq > headSeq) {
+    return lineFault(throughLine, `ends the active branch with message ${branchHeadSeq}, and the last is ${headSeq}`);
+  }
   if (end.messages === headSeq && end.summaries === summaries && end.items === items) return null;
   return {
     code: "validation_failed",
@@ -397,6 +411,8 @@ export function finishImport(
   newId: () => string,
   now: number,
 ): FinishedImport {
+  const { branchHeadSeq = null } = progress.end ?? {};
+  if (branchHeadSeq !== null && branchHeadSeq < (store.messages.head()?.seq ?? 0)) store.branches.follow(branchHeadSeq);
   const standing = withoutHollowSummary(store, progress);
   const newest = store.summaries.newest();
   store.lineage.forgetHeard();
@@ -412,6 +428,7 @@ export function finishImport(
     if (store.summaries.isAnyHidden()) redoFromStart(store, session, newId, now);
   }
   if (newest !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
+  if (!store.branches.isSole) settleBranch(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
   return finished;
 }

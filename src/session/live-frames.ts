@@ -15,14 +15,14 @@ export const MAX_ACKNOWLEDGEMENT_LENGTH = 256;
 
 /** What a frame that is not read is told by, as far as it says it. */
 export interface FrameName {
-  readonly type?: "append" | "context" | undefined;
+  readonly type?: "append" | "branch" | "context" | undefined;
   readonly id?: string | undefined;
 }
 
 const frameRequestSchema = z.object({ body: clientFrameSchema });
 const namedSchema = z.object({ id: clientFrameSchema.options[0].shape.id });
 
-const typedSchema = z.object({ type: z.enum(["append", "context"]) });
+const typedSchema = z.object({ type: z.enum(["append", "branch", "context"]) });
 
 /** Of a frame that is refused unread, so that its sender knows which it was. */
 export function nameOfFrame(data: string | ArrayBuffer): FrameName {

@@ -8,8 +8,10 @@ import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
 import type { ClientFrame } from "../contracts/live.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
+import type { Seq } from "../contracts/message.ts";
 import type { TicketClaim } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
+import type { BranchRequest, SessionState } from "../contracts/session.ts";
 import { createKeyChecks } from "../registry/key-check-client.ts";
 import { CERTAIN_MS } from "../registry/key-client.ts";
 import { createAuditTrail } from "../telemetry/audit.ts";
@@ -28,7 +30,7 @@ import type { ChatSessionEnv } from "./session-work.ts";
 const log = createLog();
 
 /** The operations behind frames, as the audit has them. */
-const ACTIONS = { append: "appendMessages", context: "readContext" } as const;
+const ACTIONS = { append: "appendMessages", branch: "switchBranch", context: "readContext" } as const;
 
 /** A key that came with the request was known to be good so long ago at most. */
 const KEY_SHOWN_AGO_MS = CERTAIN_MS;
@@ -62,6 +64,12 @@ export abstract class LiveSession extends CopiedSession {
     trace?: string,
   ): Promise<Outcome<AppendResult>>;
   abstract context(request: ContextRequest): Promise<Outcome<RenderedContext>>;
+  abstract switchBranch(
+    request: BranchRequest,
+    tenant?: undefined,
+    trace?: string,
+    isByUser?: boolean,
+  ): Promise<Outcome<SessionState>>;
 
   /** The life that a ticket for this session is bound to. */
   async ticketLife(): Promise<Outcome<string>> {
@@ -161,6 +169,24 @@ export abstract class LiveSession extends CopiedSession {
     this.#audit.refuse({ tenant, owner, actor: by, session: id, action, result: code, requestId, from });
   }
 
+  /** Tells the audit what was done, as the Worker does of a request. */
+  #noteSwitch({ by, requestId, from }: Sender, headSeq: Seq): void {
+    const session = this.shell.row();
+    if (by === undefined || session === null) return;
+    const { tenant, owner, session: id } = session;
+    const done = {
+      tenant,
+      owner,
+      actor: by,
+      session: id,
+      action: ACTIONS.branch,
+      result: "ok",
+      requestId,
+      from,
+    } as const;
+    this.#audit.record(done, { headSeq });
+  }
+
   override async webSocketClose(socket: WebSocket, code: number): Promise<void> {
     this.#sockets.takeLeave(socket, code);
   }
@@ -196,8 +222,9 @@ export abstract class LiveSession extends CopiedSession {
       requireScope(sender, "memory:read");
       return unwrap(await this.context(request));
     }
-    const { type: _type, id: _id, ...append } = frame;
     requireScope(sender, "memory:write");
+    if (frame.type === "branch") return this.#switchBranch(frame, sender);
+    const { type: _type, id: _id, ...append } = frame;
     if (append.context !== undefined) requireScope(sender, "memory:read");
     if (sender.isUser) {
       const placed = append.messages.map((message, index) => ({ path: `/messages/${index}`, message }));
@@ -206,6 +233,12 @@ export abstract class LiveSession extends CopiedSession {
     refuseOversize(append.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
     const by = sender.by === undefined ? undefined : { ...sender.by, isUser: sender.isUser };
     return unwrap(await this.append(append, null, undefined, by, sender.trace));
+  }
+
+  async #switchBranch({ headSeq, expectedHeadSeq }: BranchRequest, sender: Sender): Promise<SessionState> {
+    const state = unwrap(await this.switchBranch({ headSeq, expectedHeadSeq }, undefined, sender.trace, sender.isUser));
+    this.#noteSwitch(sender, headSeq);
+    return state;
   }
 }
 

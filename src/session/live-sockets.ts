@@ -130,7 +130,7 @@ export class LiveSockets {
 
   #greet(socket: WebSocket, session: SessionRow, since: Rev, isReset: boolean): void {
     const { store } = this.#shell;
-    const headSeq = store.messages.head()?.seq ?? 0;
+    const { headSeq } = store.branches.active(store.messages.head()?.seq ?? 0);
     const reset = isReset ? { reset: true as const } : {};
     send(socket, { type: "hello", headSeq, rev: headRev(store, session), since, ...reset });
   }

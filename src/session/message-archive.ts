@@ -110,8 +110,20 @@ export function readMessageDelta(store: SessionStore, session: SessionRow): Mess
 }
 
 export function toArchived(row: MessageRow): ArchivedMessage {
-  const { seq, role, author, content, metadata, occurredAt, createdAt, editedAt, erasedAt } = row;
-  return { seq, id: messageId(row), role, author, content, metadata, occurredAt, createdAt, editedAt, erasedAt };
+  const { seq, afterSeq, role, author, content, metadata, occurredAt, createdAt, editedAt, erasedAt } = row;
+  return {
+    seq,
+    id: messageId(row),
+    afterSeq,
+    role,
+    author,
+    content,
+    metadata,
+    occurredAt,
+    createdAt,
+    editedAt,
+    erasedAt,
+  };
 }
 
 /**

@@ -1,6 +1,9 @@
+import { MAX_BRANCHES } from "../contracts/limits.ts";
 import type { Role, Seq, TokenCount } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
+import { type Branch, isOn, piecesOf, type SeqRange } from "../memory/branch.ts";
 import { blanksOf } from "./blanks.ts";
+import type { BranchStore } from "./branch-store.ts";
 import { renewTable } from "./renew-table.ts";
 import {
   type EarlierRow,
@@ -13,6 +16,7 @@ import {
   type Row,
   type SeqSet,
   type SizedMessageRow,
+  type TipRow,
   toEarlier,
   toHashedMessage,
   toLedger,
@@ -85,6 +89,9 @@ const ERASED = {
 const FILLING = `INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
   SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]')`;
 
+/** Ranges off a branch whose cost is remembered: those of the active branch, and of a few others that were asked for. */
+const MAX_OFF_COSTS = 4 * MAX_BRANCHES;
+
 /** So many instructions are looked at for one context, the newest first: some agents give theirs anew with each turn. */
 const MAX_INSTRUCTIONS = 100;
 
@@ -94,19 +101,33 @@ export class MessageStore {
   #totalRead: { readonly seq: Seq; readonly cost: TokenCount } | null = null;
   /** Undefined until it is read. */
   #erasing: Erasing | null | undefined;
+  readonly #branches: BranchStore;
+  /** What ranges off a branch take, as it was read last. */
+  readonly #offCosts = new Map<string, TokenCount>();
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: SqlStorage, branches: BranchStore) {
     this.#sql = sql;
+    this.#branches = branches;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
-    this.#totalRead = null;
+    this.#forgetTotals();
     this.#erasing = undefined;
   }
 
-  /** @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along */
-  insert(message: Omit<HashedMessageRow, "content">, contentJson: string | null): void {
+  #forgetTotals(): void {
+    this.#totalRead = null;
+    this.#offCosts.clear();
+  }
+
+  /**
+   * @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along
+   * @param isNamed it says itself what it follows
+   */
+  insert(message: Omit<HashedMessageRow, "content">, contentJson: string | null, isNamed = false): void {
+    const { seq, afterSeq } = message;
+    if (afterSeq !== null && afterSeq < seq - 1) this.#branches.insert({ seq, afterSeq }, isNamed);
     this.#sql.exec(
       `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at,
          hash, tokens, total_cost, total_bytes)
@@ -165,32 +186,43 @@ export class MessageStore {
     }
   }
 
-  /** The newest message of a role, from `fromSeq` down to `throughSeq`, that was not erased. */
-  newestOf(role: Role, fromSeq: Seq, throughSeq: Seq): MessageRow | null {
-    const row = this.#sql
-      .exec(
-        "SELECT seq FROM messages WHERE seq <= ? AND seq >= ? AND role = ? AND content IS NOT NULL ORDER BY seq DESC LIMIT 1",
-        fromSeq,
-        Math.max(throughSeq, (this.#readErasing()?.throughSeq ?? 0) + 1),
-        role,
-      )
-      .toArray()[0];
-    return row === undefined ? null : this.bySeq(number(row["seq"]));
+  /** The newest message of a role on a branch, from `fromSeq` down to `throughSeq`, that was not erased. */
+  newestOf(role: Role, branch: Branch, fromSeq: Seq, throughSeq: Seq): MessageRow | null {
+    for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
+      const row = this.#sql
+        .exec(
+          "SELECT seq FROM messages WHERE seq <= ? AND seq >= ? AND role = ? AND content IS NOT NULL ORDER BY seq DESC LIMIT 1",
+          piece.throughSeq,
+          Math.max(piece.fromSeq, (this.#readErasing()?.throughSeq ?? 0) + 1),
+          role,
+        )
+        .toArray()[0];
+      if (row !== undefined) return this.bySeq(number(row["seq"]));
+    }
+    return null;
   }
 
-  /** What systems and developers said that was not erased, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
-  *instructions(fromSeq: Seq): Generator<MessageRow> {
-    const seqs = this.#sql
-      .exec(
-        "SELECT seq FROM messages WHERE role IN ('system', 'developer') AND seq <= ? AND seq > ? AND content IS NOT NULL ORDER BY seq DESC LIMIT ?",
-        fromSeq,
-        this.#readErasing()?.throughSeq ?? 0,
-        MAX_INSTRUCTIONS,
-      )
-      .toArray();
-    for (const { seq } of seqs) {
-      const row = this.bySeq(number(seq));
-      if (row !== null) yield row;
+  /** What systems and developers said on a branch that was not erased, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
+  *instructions(branch: Branch, fromSeq: Seq): Generator<MessageRow> {
+    let next = Math.min(fromSeq, branch.headSeq);
+    for (let left = MAX_INSTRUCTIONS; left > 0;) {
+      const seqs = this.#sql
+        .exec(
+          "SELECT seq FROM messages WHERE role IN ('system', 'developer') AND seq <= ? AND seq > ? AND content IS NOT NULL ORDER BY seq DESC LIMIT ?",
+          next,
+          this.#readErasing()?.throughSeq ?? 0,
+          MAX_INSTRUCTIONS,
+        )
+        .toArray()
+        .map(({ seq }) => number(seq));
+      const on = seqs.filter((seq) => isOn(branch, seq)).slice(0, left);
+      for (const seq of on) {
+        const row = this.bySeq(seq);
+        if (row !== null) yield row;
+      }
+      if (seqs.length < MAX_INSTRUCTIONS) return;
+      left -= on.length;
+      next = (seqs.at(-1) ?? 1) - 1;
     }
   }
 
@@ -201,10 +233,16 @@ export class MessageStore {
 
   /** As it stands, and with its content, if that was left out for its size. */
   #whole(given: Row): Row {
-    const row = this.#standing(given);
+    const row = this.#placed(this.#standing(given));
     if (row["is_large"] !== 1) return row;
     const content = this.#sql.exec("SELECT content FROM messages WHERE seq = ?", row["seq"] ?? null).toArray()[0];
     return { ...row, ...content };
+  }
+
+  /** With what it follows, where that is not the message before it. */
+  #placed(row: Row): Row {
+    const afterSeq = this.#branches.afterOf(number(row["seq"]));
+    return afterSeq === null ? row : { ...row, after_seq: afterSeq };
   }
 
   /** In milliseconds since 1970; null if there is no such message. */
@@ -233,6 +271,20 @@ export class MessageStore {
     };
   }
 
+  /** The newest message of the active branch; null if there is none. */
+  tip(): TipRow | null {
+    const head = this.head();
+    if (head === null) return null;
+    const branch = this.#branches.active(head.seq);
+    if (branch.headSeq === head.seq) {
+      const { seq, createdAt, totalCost } = head;
+      return { seq, lastSeq: seq, createdAt, branch, totalCost: totalCost - this.#offCost(branch, seq) };
+    }
+    const { headSeq } = branch;
+    const createdAt = this.createdAt(headSeq) ?? head.createdAt;
+    return { seq: headSeq, lastSeq: head.seq, createdAt, branch, totalCost: this.totalCostOn(branch, headSeq) };
+  }
+
   /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
   *forward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
     yield* this.#inPages(fromSeq, 1, toMessage, (next, limit) =>
@@ -243,6 +295,11 @@ export class MessageStore {
         limit,
       ),
     );
+  }
+
+  /** The same of a branch. */
+  *forwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
+    for (const piece of piecesOf(branch, fromSeq, throughSeq)) yield* this.forward(piece.fromSeq, piece.throughSeq);
   }
 
   *hashedForward(fromSeq: Seq, throughSeq: Seq): Generator<HashedMessageRow> {
@@ -266,6 +323,13 @@ export class MessageStore {
         limit,
       ),
     );
+  }
+
+  /** The same of a branch. */
+  *backwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq): Generator<SizedMessageRow> {
+    for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
+      yield* this.backward(piece.throughSeq, piece.fromSeq);
+    }
   }
 
   /** In pages that grow, each read to its end: a cursor left open would lock the tables until it is collected. */
@@ -326,7 +390,7 @@ export class MessageStore {
   }
 
   #noteChanges(changes: readonly BlockChange[]): TotalsChange {
-    this.#totalRead = null;
+    this.#forgetTotals();
     const costs = changes.filter(({ cost }) => cost !== 0);
     for (const { block, cost } of costs) {
       this.#sql.exec(
@@ -510,9 +574,40 @@ export class MessageStore {
     return numberOrNull(sum.one()["bytes"]) ?? 0;
   }
 
+  /** What the messages of a branch through one take of a context's budget now. */
+  totalCostOn(branch: Branch, seq: Seq): TokenCount {
+    return this.totalCostAt(seq) - this.#offCost(branch, seq);
+  }
+
+  /** What lies off a branch up to a message. */
+  #offCost({ off }: Branch, throughSeq: Seq): TokenCount {
+    let cost = 0;
+    for (const range of off) {
+      if (range.fromSeq > throughSeq) break;
+      cost += this.#rangeCost({ ...range, throughSeq: Math.min(range.throughSeq, throughSeq) });
+    }
+    return cost;
+  }
+
+  #rangeCost({ fromSeq, throughSeq }: SeqRange): TokenCount {
+    const key = `${fromSeq}-${throughSeq}`;
+    const known = this.#offCosts.get(key);
+    if (known !== undefined) return known;
+    if (this.#offCosts.size >= MAX_OFF_COSTS) this.#offCosts.clear();
+    const cost = this.#readTotalCost(throughSeq) - this.#readTotalCost(fromSeq - 1);
+    this.#offCosts.set(key, cost);
+    return cost;
+  }
+
   /** What all messages through one take of a context's budget now; 0 before the first. */
   totalCostAt(seq: Seq): TokenCount {
     if (this.#totalRead?.seq === seq) return this.#totalRead.cost;
+    const cost = this.#readTotalCost(seq);
+    this.#totalRead = { seq, cost };
+    return cost;
+  }
+
+  #readTotalCost(seq: Seq): TokenCount {
     const erasing = this.#readErasing();
     if (erasing !== null) return this.#totalCostAfter(erasing.throughSeq, seq);
     const first = (seq >> BLOCK_BITS) << BLOCK_BITS;
@@ -529,9 +624,7 @@ export class MessageStore {
         first,
       )
       .toArray()[0];
-    const cost = row === undefined ? 0 : number(row["cost"]);
-    this.#totalRead = { seq, cost };
-    return cost;
+    return row === undefined ? 0 : number(row["cost"]);
   }
 
   /** The same where those through `erasedSeq` are erased, and the sums of their blocks are not mended yet. */
@@ -567,8 +660,9 @@ export class MessageStore {
 
   /** Takes out every message. */
   clear(): void {
-    this.#totalRead = null;
+    this.#forgetTotals();
     this.#erasing = undefined;
+    this.#branches.clear();
     this.#sql.exec("DELETE FROM cost_changes");
     this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");
     renewTable(this.#sql, "messages", FILLING);

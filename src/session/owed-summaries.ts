@@ -25,9 +25,9 @@ export function summarizeJob(store: SessionStore): JobRow | undefined {
 
 /** What was said since the last summary, in tokens of a context. */
 export function unsummarizedTokens(store: SessionStore): TokenCount {
-  return (
-    (store.messages.head()?.totalCost ?? 0) - store.messages.totalCostAt(store.summaries.newest()?.throughSeq ?? 0)
-  );
+  const tip = store.messages.tip();
+  if (tip === null) return 0;
+  return tip.totalCost - store.messages.totalCostOn(tip.branch, store.summaries.newest()?.throughSeq ?? 0);
 }
 
 /** When a summary is due, and what it leaves to a context: see `thresholdsWithin`. */
@@ -49,7 +49,8 @@ function boundsOf(store: SessionStore, session: SessionRow): Bounds {
 }
 
 function instructionsTokens(store: SessionStore, throughSeq: Seq, budget: TokenCount): TokenCount {
-  return chooseInstructions(store.messages.instructions(throughSeq), costOf, { budget, hereSeqs: [] }).tokens;
+  const branch = store.branches.through(throughSeq);
+  return chooseInstructions(store.messages.instructions(branch, throughSeq), costOf, { budget, hereSeqs: [] }).tokens;
 }
 
 /** Whether enough was said since the last summary, or more than a context would hold of it. */
@@ -67,18 +68,18 @@ export function oweSummaryIfDue(
   newJobId: () => string,
   now: number,
 ): boolean {
-  const newest = store.messages.head();
-  if (newest === null) return false;
+  const tip = store.messages.tip();
+  if (tip === null) return false;
   const summary = store.summaries.newest();
   const throughSeq = summary?.throughSeq ?? 0;
   const bounds = boundsOf(store, session);
-  if (!isSummaryDue(newest.totalCost - store.messages.totalCostAt(throughSeq), bounds)) return false;
+  if (!isSummaryDue(tip.totalCost - store.messages.totalCostOn(tip.branch, throughSeq), bounds)) return false;
   const open = summarizeJob(store);
   if (open !== undefined && !isRemake(store, open)) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
-  const unsummarized = cutMessages(store.messages.backward(newest.seq, throughSeq + 1));
+  const unsummarized = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, throughSeq + 1));
   const target = chooseCut(unsummarized, bounds.keepRecentTokens, bounds.room);
   if (target <= throughSeq) return false;
   return oweSummaryThrough(store, session, target, newJobId, now);
@@ -118,6 +119,11 @@ export function oweSummaryThrough(
   return true;
 }
 
+/** Whether a job is more than going on from the newest version. */
+export function isMadeAnew({ isUpgrade, fromScratch, redoBase, taintedFromSeq }: JobRow): boolean {
+  return isUpgrade || fromScratch || redoBase !== null || taintedFromSeq !== null;
+}
+
 /** Whether a job only makes anew what is summarized already: it takes along whatever is newly due. */
 export function isRemake(store: SessionStore, { isUpgrade, fromScratch, redoBase, throughSeq }: JobRow): boolean {
   if (isUpgrade) return true;
@@ -139,16 +145,17 @@ export function oweSummaryByHand(
   newJobId: () => string,
   now: number,
 ): JobRow | null {
-  const newest = store.messages.head();
-  if (newest === null) return null;
+  const tip = store.messages.tip();
+  if (tip === null) return null;
   const summary = store.summaries.newest();
   const bounds = boundsOf(store, session);
   const fromScratch = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
+  const newestFirst = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, 1));
   const target = Math.max(
     request.keepRecentTokens === undefined
-      ? chooseCut(cutMessages(store.messages.backward(newest.seq, 1)), bounds.keepRecentTokens, bounds.room)
-      : chooseCut(cutMessages(store.messages.backward(newest.seq, 1)), request.keepRecentTokens),
+      ? chooseCut(newestFirst, bounds.keepRecentTokens, bounds.room)
+      : chooseCut(newestFirst, request.keepRecentTokens),
     fromScratch ? covered : 0,
   );
   const open = summarizeJob(store);

@@ -2,6 +2,7 @@ import type { Flaw, LogProof, SessionProof, SourcesProof, SummaryProof } from ".
 import type { StoredMessage } from "../contracts/message.ts";
 import type { Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
+import { isOn } from "../memory/branch.ts";
 import { ownSources } from "../memory/items.ts";
 import { messageCost } from "../memory/message-text.ts";
 import { toArchived } from "./message-archive.ts";
@@ -70,10 +71,13 @@ export function proveSummary(store: SessionStore, afterVersion: number): Summary
   const versions = store.summaries.between(afterVersion, throughVersion, MAX_PAGE_ROWS);
   const items = store.summaries.itemsBegunBetween(afterVersion, throughVersion);
   const [before] = store.summaries.backward(afterVersion + 1, 1);
+  const headSeq = store.messages.head()?.seq ?? 0;
+  // Of two branches the version of one may cover less than that of the other.
+  const wrong = versionFlaws(versions, before, headSeq, store.branches.isSole);
   return {
     versions,
     items,
-    flaws: [...versionFlaws(versions, before, store.messages.head()?.seq ?? 0), ...rangeFlaws(store, items, versions)],
+    flaws: [...wrong, ...rangeFlaws(store, items, versions)],
     throughVersion: isLast ? Number.MAX_SAFE_INTEGER : throughVersion,
     isLast,
   };
@@ -136,15 +140,20 @@ function seqFlaws(store: SessionStore, headSeq: Seq): Flaw[] {
   ];
 }
 
-/** Promise 7: later versions cover no less, and nothing past the log. */
-function versionFlaws(versions: readonly SummaryRow[], last: SummaryRow | undefined, headSeq: Seq): Flaw[] {
+/** Promise 7: later versions cover no less where there is one branch, and nothing past the log. */
+function versionFlaws(
+  versions: readonly SummaryRow[],
+  last: SummaryRow | undefined,
+  headSeq: Seq,
+  isSole: boolean,
+): Flaw[] {
   const flaws: Flaw[] = [];
   let before = last;
   for (const row of versions) {
     const { version, throughSeq } = row;
     if (throughSeq > headSeq || throughSeq < 0) {
       flaws.push(rebuilt("wrong-range", `version ${version} covers ${throughSeq} of ${headSeq} messages`));
-    } else if (before !== undefined && before.throughSeq > throughSeq) {
+    } else if (isSole && before !== undefined && before.throughSeq > throughSeq) {
       const less = `version ${version} covers ${throughSeq} messages, ${before.version} before it ${before.throughSeq}`;
       flaws.push(rebuilt("wrong-range", less));
     }
@@ -188,6 +197,10 @@ function owedFlaws(store: SessionStore, session: SessionRow): Flaw[] {
     );
   }
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
+  if (!isOn(store.messages.tip()?.branch ?? store.branches.active(0), throughSeq)) {
+    const detail = `the newest version covers messages through ${throughSeq}, which is not on the active branch`;
+    flaws.push(rebuilt("wrong-range", detail));
+  }
   const hidden = store.summaries.hiddenRanges(throughSeq, MAX_NAMED + 1).map(({ fromSeq }) => fromSeq);
   if (hidden.length > 0 && !isOwed("summarize")) {
     unowed(`seq ${named(hidden)} is covered by nothing, and no new summary is owed`, "rebuild");

@@ -6,6 +6,7 @@ import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Item, Summary } from "../contracts/summary.ts";
 import { jsonBytes } from "../contracts/text.ts";
+import { type Branch, isOn, type SeqRange, type Siblings } from "../memory/branch.ts";
 import { assembleContext, type EarlierMessages, type LogMessage } from "../memory/context.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
@@ -39,12 +40,38 @@ function described(row: MessageRow): Omit<Message, "content"> {
     createdAt: iso(row.createdAt),
     ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erased: true as const }),
+    ...(row.afterSeq === null ? {} : { afterSeq: row.afterSeq }),
     tokens: row.tokens,
   };
 }
 
 export function toMessage(row: MessageRow): Message {
   return { ...described(row), content: row.content ?? "" };
+}
+
+/** A message, with its place among the branches. */
+function toPlacedMessage(row: MessageRow, places: Places | null): Message {
+  return places === null ? toMessage(row) : { ...toMessage(row), ...placeOf(row.seq, places) };
+}
+
+/** What tells where messages are among the branches. */
+interface Places {
+  readonly branch: Branch;
+  readonly siblings: Siblings;
+}
+
+/** Null where there is one branch. */
+function placesOf({ branches, messages }: SessionStore): Places | null {
+  const tip = branches.isSole ? null : messages.tip();
+  return tip === null ? null : { branch: tip.branch, siblings: branches.siblings(tip.lastSeq) };
+}
+
+function placeOf(seq: Seq, { branch, siblings }: Places): Pick<Message, "offBranch" | "siblings"> {
+  const alternatives = siblings.of(seq);
+  return {
+    ...(isOn(branch, seq) ? {} : { offBranch: true as const }),
+    ...(alternatives.length === 0 ? {} : { siblings: alternatives }),
+  };
 }
 
 /** data-* parts are kept for the user interface and never prompted. */
@@ -78,14 +105,23 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
   };
 }
 
+/** A version that covers nothing and holds nothing: it stands for none, on a branch that no other version is of. */
+function isEmptyVersion({ throughSeq }: SummaryRow, items: readonly VersionedItem[]): boolean {
+  return throughSeq === 0 && items.length === 0;
+}
+
 export function readState(store: SessionStore, session: SessionRow): SessionState {
   const newest = store.messages.head();
+  const lastSeq = newest?.seq ?? 0;
   const expiresAt = expiryAt(store, session);
-  const summary = store.summaries.newest();
+  const newestVersion = store.summaries.newest();
+  const items = newestVersion === null ? [] : store.summaries.items(newestVersion.version);
+  const summary = newestVersion === null || isEmptyVersion(newestVersion, items) ? null : newestVersion;
   return {
     id: session.session,
     createdAt: iso(session.createdAt),
-    headSeq: newest?.seq ?? 0,
+    headSeq: store.branches.active(lastSeq).headSeq,
+    lastSeq,
     messageTokens: newest?.totalCost ?? 0,
     messageBytes: newest?.totalBytes ?? 0,
     summary:
@@ -95,7 +131,7 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
             version: summary.version,
             throughSeq: summary.throughSeq,
             tokens: summary.tokens,
-            items: store.summaries.items(summary.version).length,
+            items: items.length,
             createdAt: iso(summary.createdAt),
           },
     summaryPending: isSummaryPending(store),
@@ -150,28 +186,32 @@ function tokenizerFor({ tokenizer, format = "threadkeep" }: ContextRequest): Tok
 
 /**
  * A context by the session's settings; reads no more rows than fit in it.
- * @param retrieve finds older messages up to a seq that matter to the request's query; null if it has none
+ * @param retrieve finds older messages of a branch that matter to the request's query; null if it has none
  * @param maxBytes of its messages
  */
 export function readContext(
   store: SessionStore,
   session: SessionRow,
   request: ContextRequest,
-  retrieve: ((throughSeq: Seq) => Retrieval) | null,
+  retrieve: ((branch: Branch) => Retrieval) | null,
   maxBytes: number,
 ): ContextReading {
-  const head = store.messages.head();
-  const headSeq = head?.seq ?? 0;
-  const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
-  const totalCost = atSeq === headSeq ? (head?.totalCost ?? 0) : store.messages.totalCostAt(atSeq);
-  const row = store.summaries.at(atSeq);
-  const summary = row === null ? null : toSummary(row, store.summaries.items(row.version));
-  const retrieval = retrieve?.(atSeq) ?? null;
+  const tip = store.messages.tip();
+  const { seq: headSeq, lastSeq } = tip ?? { seq: 0, lastSeq: 0 };
+  const asked = request.atSeq ?? headSeq;
+  const atSeq = asked > lastSeq ? headSeq : asked;
+  const isNow = tip !== null && atSeq === headSeq;
+  const branch = isNow ? tip.branch : store.branches.through(atSeq);
+  const totalCost = isNow ? tip.totalCost : store.messages.totalCostOn(branch, atSeq);
+  const row = store.summaries.at(branch);
+  const items = row === null ? [] : store.summaries.items(row.version);
+  const summary = row === null || isEmptyVersion(row, items) ? null : toSummary(row, items);
+  const retrieval = retrieve?.(branch) ?? null;
   const pendingThroughSeq = store.jobs.owedThrough("summarize");
   noteTokenizer(store, request);
   let bytes = itemsBytes(summary?.items ?? []);
   const sized = function* (): Generator<LogMessage> {
-    const messages = newestFirst(store, atSeq, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui");
+    const messages = newestFirst(store, branch, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui");
     for (const message of messages) {
       bytes += message.bytes;
       yield message;
@@ -184,7 +224,8 @@ export function readContext(
     summary,
     newestFirst: sized(),
     hiddenSeqs: row === null ? [] : store.summaries.hiddenRanges(row.throughSeq, MAX_HIDDEN_RANGES),
-    earlier: earlierMessages(store, atSeq, row?.throughSeq ?? 0),
+    offBranch: request.atSeq === undefined ? offBranch(branch, lastSeq) : branch.off,
+    earlier: earlierMessages(store, branch, row?.throughSeq ?? 0),
     candidates: retrieval?.found ?? null,
     maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
     tokenizer: tokenizerFor(request),
@@ -193,7 +234,7 @@ export function readContext(
     sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",
     summaryPending: pendingThroughSeq !== null,
     ...(pendingThroughSeq === null ? {} : { pendingThroughSeq }),
-    unsummarizedTokens: () => totalCost - store.messages.totalCostAt(row?.throughSeq ?? 0),
+    unsummarizedTokens: () => totalCost - store.messages.totalCostOn(branch, row?.throughSeq ?? 0),
   });
   const error = retrieval?.error ?? null;
   return { context: error === null ? context : { ...context, retrievalError: error }, bytes };
@@ -202,7 +243,13 @@ export function readContext(
 /** An agent may take so many messages for one question. */
 const MAX_QUESTION_REACH = 1_000;
 
-function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): EarlierMessages {
+/** What is not on a branch, what came after its head included. */
+function offBranch({ headSeq, off }: Branch, lastSeq: Seq): readonly SeqRange[] {
+  return headSeq < lastSeq ? [...off, { fromSeq: headSeq + 1, throughSeq: lastSeq }] : off;
+}
+
+function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): EarlierMessages {
+  const { headSeq } = branch;
   const earlier = (row: MessageRow): LogMessage => ({
     ...described(row),
     content: row.content === null ? null : prompted(row.content),
@@ -211,33 +258,41 @@ function earlierMessages(store: SessionStore, atSeq: Seq, throughSeq: Seq): Earl
   });
   return {
     question() {
-      const row = store.messages.newestOf("user", throughSeq, Math.max(1, atSeq - MAX_QUESTION_REACH));
+      const row = store.messages.newestOf("user", branch, throughSeq, Math.max(1, headSeq - MAX_QUESTION_REACH));
       return row === null ? null : earlier(row);
     },
     *instructions() {
-      for (const row of store.messages.instructions(atSeq)) yield earlier(row);
+      for (const row of store.messages.instructions(branch, headSeq)) yield earlier(row);
     },
   };
 }
 
-/** @param totalCost of all messages through `fromSeq` */
+/**
+ * @param totalCost of all messages of the branch
+ * @param isShown to a person: with what is kept for the user interface, and with the alternatives of each message
+ */
 function* newestFirst(
   store: SessionStore,
-  fromSeq: Seq,
+  branch: Branch,
   totalCost: TokenCount,
   throughSeq: Seq,
-  keepsData: boolean,
+  isShown: boolean,
 ): Generator<LogMessage> {
+  const siblings = isShown ? (placesOf(store)?.siblings ?? null) : null;
   let tokensBefore = totalCost;
-  for (const row of store.messages.backward(fromSeq, throughSeq)) {
+  for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq)) {
     tokensBefore -= costOf(row);
-    yield toLogMessage(row, keepsData, tokensBefore);
+    const message = toLogMessage(row, isShown, tokensBefore);
+    const alternatives = siblings?.of(row.seq) ?? [];
+    yield alternatives.length === 0 ? message : { ...message, siblings: alternatives };
   }
 }
 
 export interface MessageQuery {
   readonly afterSeq?: Seq | undefined;
   readonly beforeSeq?: Seq | undefined;
+  /** Those of the active branch alone. */
+  readonly branch?: "active" | undefined;
   readonly limit: number;
 }
 
@@ -247,17 +302,31 @@ export interface MessageQuery {
  */
 export function readMessages(store: SessionStore, query: MessageQuery): Page<Message> {
   const backward = query.afterSeq === undefined && query.beforeSeq !== undefined;
-  const rows = backward
-    ? store.messages.backward((query.beforeSeq ?? 1) - 1, 1)
-    : store.messages.forward((query.afterSeq ?? 0) + 1, (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1);
-  const { data, hasMore } = pageOf(messagesOf(rows), query.limit);
+  const { messages } = store;
+  const branch = query.branch === "active" ? messages.tip()?.branch : undefined;
+  const [from, through] = backward
+    ? [1, (query.beforeSeq ?? 1) - 1]
+    : [(query.afterSeq ?? 0) + 1, (query.beforeSeq ?? Number.MAX_SAFE_INTEGER) - 1];
+  const rowsOn = (on: Branch): Iterable<MessageRow> =>
+    backward ? messages.backwardOn(on, through, from) : messages.forwardOn(on, from, through);
+  const rowsOfAll = (): Iterable<MessageRow> =>
+    backward ? messages.backward(through, from) : messages.forward(from, through);
+  const rows = branch === undefined ? rowsOfAll() : rowsOn(branch);
+  const { data, hasMore } = pageOf(messagesOf(store, rows), query.limit);
   const last = data.at(-1);
   const nextCursor = hasMore && last !== undefined ? String(last.seq) : null;
   return { data: backward ? data.toReversed() : data, hasMore, nextCursor };
 }
 
-function* messagesOf(rows: Iterable<MessageRow>): Generator<Message> {
-  for (const row of rows) yield toMessage(row);
+function* messagesOf(store: SessionStore, rows: Iterable<MessageRow>): Generator<Message> {
+  const places = placesOf(store);
+  for (const row of rows) yield toPlacedMessage(row, places);
+}
+
+/** Null if there is none of this id. */
+export function readMessage(store: SessionStore, id: string): Message | null {
+  const row = findMessage(store, id);
+  return row === null ? null : toPlacedMessage(row, placesOf(store));
 }
 
 export function findMessage(store: SessionStore, id: string): MessageRow | null {
@@ -283,6 +352,6 @@ export function expandSummary(store: SessionStore, summary: Summary): ExpandedSu
   const seqs = [...new Set(summary.items.flatMap(ownSources))].toSorted((a, b) => a - b);
   // One more than there may be tells that there are more.
   const rows = store.messages.bySeqs(seqs.slice(0, MAX_EXPANDED_SOURCES + 1));
-  const { data, hasMore } = pageOf(messagesOf(rows), MAX_EXPANDED_SOURCES);
+  const { data, hasMore } = pageOf(messagesOf(store, rows), MAX_EXPANDED_SOURCES);
   return { ...summary, sources: data, hasMoreSources: hasMore };
 }

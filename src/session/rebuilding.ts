@@ -1,3 +1,4 @@
+import { lastThrough } from "../memory/branch.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { ownSources } from "../memory/items.ts";
 import { cutMessages, summarizeJob } from "./owed-summaries.ts";
@@ -17,11 +18,14 @@ export function oweRebuild(store: SessionStore, session: SessionRow, newId: () =
     store.jobs.put({ ...open, nextSendAt: Math.min(open.nextSendAt, now) });
     return open.id;
   }
-  const headSeq = store.messages.head()?.seq ?? 0;
+  const tip = store.messages.tip();
+  const headSeq = tip?.seq ?? 0;
   const newest = store.summaries.newest();
-  const cutAt = (keep: number): number => chooseCut(cutMessages(store.messages.backward(headSeq, 1)), keep);
+  const cutAt = (keep: number): number =>
+    tip === null ? 0 : chooseCut(cutMessages(store.messages.backwardOn(tip.branch, headSeq, 1)), keep);
   // A version may say that it covers more than there is.
-  const covered = Math.min(Math.max(newest?.throughSeq ?? 0, open?.throughSeq ?? 0), headSeq);
+  const given = Math.min(Math.max(newest?.throughSeq ?? 0, open?.throughSeq ?? 0), headSeq);
+  const covered = tip === null ? 0 : lastThrough(tip.branch, given);
   const isSummarized =
     newest !== null && store.summaries.items(newest.version).some((item) => ownSources(item).length > 0);
   const throughSeq =

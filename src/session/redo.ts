@@ -1,5 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
+import type { Branch } from "../memory/branch.ts";
 import { itemsTokens, ownSources } from "../memory/items.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
@@ -29,20 +30,25 @@ export function oweRedo(
   newId: () => string,
   now: number,
 ): void {
+  if (taintedFromSeq > coveredAnywhere(store)) return;
   const throughSeq = store.summaries.newest()?.throughSeq ?? 0;
-  if (taintedFromSeq > throughSeq) return;
   store.jobs.put({
     ...newJob("summarize", session.incarnation, newId(), throughSeq, now + REDO_DELAY_MS, now),
     redoBase: store.summaries.versionBefore(taintedFromSeq),
   });
 }
 
+/** The last message that any version covers, on whichever branch: whatever is changed up to it may be folded into one. */
+export function coveredAnywhere({ branches, summaries }: SessionStore): Seq {
+  return branches.isSole ? (summaries.newest()?.throughSeq ?? 0) : summaries.coveredSeq();
+}
+
 /**
- * The newest version that covers no message after `seq`, and rests on nothing that was edited or erased since: what a new summary
- * is owed for may still be folded into the versions that it is to take the place of.
+ * The version that covers the most of a branch, and rests on nothing that was edited or erased since: what a new summary is owed for
+ * may still be folded into the versions that it is to take the place of.
  */
-export function soundSummaryAt(store: SessionStore, seq: Seq): SummaryRow | null {
-  return store.summaries.at(seq, lastSoundVersion(store));
+export function soundSummaryAt(store: SessionStore, branch: Branch): SummaryRow | null {
+  return store.summaries.at(branch, lastSoundVersion(store));
 }
 
 /**
@@ -69,7 +75,7 @@ function lastSoundVersion(store: SessionStore): number {
 export function redoFromStart(store: SessionStore, session: SessionRow, newId: () => string, now: number): void {
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   const open = summarizeJob(store);
-  if (open === undefined && covered === 0) return;
+  if (open === undefined && coveredAnywhere(store) === 0) return;
   const owed = open ?? newJob("summarize", session.incarnation, newId(), covered, now + REDO_DELAY_MS, now);
   const job = owed.lease === null ? { ...owed, draft: null } : owed;
   store.jobs.put({
@@ -94,7 +100,9 @@ export function goodThrough(store: SessionStore): Seq {
   const job = summarizeJob(store);
   if (job === undefined) return newest;
   const sound = lastSoundVersion(store);
-  const settled = sound === Number.MAX_SAFE_INTEGER ? newest : (store.summaries.byVersion(sound)?.throughSeq ?? 0);
+  const tip = store.messages.tip();
+  const isUntouched = sound === Number.MAX_SAFE_INTEGER || tip === null;
+  const settled = isUntouched ? newest : (store.summaries.at(tip.branch, sound)?.throughSeq ?? 0);
   return Math.max(settled, job.taintedFromSeq === null ? begunThrough(job) : 0);
 }
 

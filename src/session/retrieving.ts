@@ -1,5 +1,6 @@
 import type { Content, Seq } from "../contracts/message.ts";
 import type { SearchHit, SearchRequest, SearchResult } from "../contracts/search.ts";
+import type { Branch } from "../memory/branch.ts";
 import { messageText } from "../memory/message-text.ts";
 import type { RankedTurn } from "../memory/retrieval/ranking.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
@@ -40,20 +41,20 @@ const MAX_AUTO_LENGTH = 2_000;
 const MAX_CANDIDATES = 20;
 
 /**
- * Older messages that matter to a context's query, best first: a pure function of the messages through `throughSeq`, of the
- * query and of nothing else, from the moment that the index has reached `throughSeq`. Each request takes it some thousand
+ * Older messages that matter to a context's query, best first: a pure function of the messages of the branch, of the
+ * query and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
  * messages further; until then the answer is that as of the message that it has reached, and what lies between is not found.
  */
 export function retrieveForContext(
   store: SessionStore,
   index: SearchIndex,
   query: string,
-  throughSeq: Seq,
+  branch: Branch,
 ): RetrievedMessage[] {
-  const question = query === AUTO ? newestQuestion(store, throughSeq) : query;
+  const question = query === AUTO ? newestQuestion(store, branch) : query;
   if (question === null) return [];
-  catchUp(store, index, throughSeq);
-  const hits = index.search(question, { limit: MAX_CANDIDATES, throughSeq });
+  catchUp(store, index, branch.headSeq);
+  const hits = index.search(question, { limit: MAX_CANDIDATES, branch });
   return pageOf(found(store, hits, promptedMessage), MAX_CANDIDATES).data;
 }
 
@@ -74,17 +75,19 @@ function* found<T>(
   }
 }
 
-function newestQuestion(store: SessionStore, throughSeq: Seq): string | null {
-  const row = store.messages.newestOf("user", throughSeq, Math.max(1, throughSeq - MAX_AUTO_REACH));
+function newestQuestion(store: SessionStore, branch: Branch): string | null {
+  const { headSeq } = branch;
+  const row = store.messages.newestOf("user", branch, headSeq, Math.max(1, headSeq - MAX_AUTO_REACH));
   return row === null || row.content === null ? null : messageText(row.content).slice(0, MAX_AUTO_LENGTH);
 }
 
 /** The messages that matter to a query, best first. */
 export function searchMessages(store: SessionStore, index: SearchIndex, request: SearchRequest): SearchResult {
-  const headSeq = store.messages.head()?.seq ?? 0;
-  const indexedThroughSeq = catchUp(store, index, headSeq);
+  const branch = store.messages.tip()?.branch ?? store.branches.active(0);
+  const { headSeq } = branch;
+  const indexedThroughSeq = Math.min(headSeq, catchUp(store, index, headSeq));
   const query = index.readQuery(request.query);
-  const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS });
+  const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS, branch });
   const tell = ({ score, why }: RankedTurn, row: MessageRow, content: Content): SearchHit => ({
     message: toMessage(row),
     score,

@@ -4,6 +4,7 @@ import type { Metadata, Origin, SessionRef } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { ItemKind, ItemStatus, KeptItem, Summary } from "../contracts/summary.ts";
 import type { EndLine } from "../contracts/transfer.ts";
+import type { Branch } from "../memory/branch.ts";
 import { messageCost } from "../memory/message-text.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 
@@ -169,6 +170,15 @@ export interface HeadRow extends Pick<MessageRow, "seq" | "createdAt"> {
   readonly appendedBytes: number;
 }
 
+/** The newest message of the active branch. */
+export interface TipRow extends Pick<MessageRow, "seq" | "createdAt"> {
+  /** The newest message of the log, on whichever branch. */
+  readonly lastSeq: Seq;
+  readonly branch: Branch;
+  /** What the messages of the branch take of a context's budget now. */
+  readonly totalCost: TokenCount;
+}
+
 /** What an edit or an erasure adds to the totals; less than nothing where it takes away. */
 export interface TotalsChange {
   readonly cost: TokenCount;
@@ -324,6 +334,7 @@ export function toMessage(row: Row): MessageRow {
   const metadata = textOrNull(row["metadata"]);
   return {
     seq: number(row["seq"]),
+    afterSeq: numberOrNull(row["after_seq"]),
     clientId: textOrNull(row["client_id"]),
     role: text(row["role"]) as Role,
     author: textOrNull(row["author"]),

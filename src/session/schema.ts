@@ -361,6 +361,18 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX messages_instructions ON messages (seq) WHERE role IN ('system', 'developer');
     `,
   },
+  {
+    id: 19,
+    sql: `
+      -- Messages that do not follow the one before them: what lies between is off their branch. The row of seq 0 says what the next message
+      -- follows, where that is not the newest. is_named: the message said so itself.
+      CREATE TABLE branches (
+        seq INTEGER PRIMARY KEY,
+        after_seq INTEGER NOT NULL,
+        is_named INTEGER NOT NULL DEFAULT 0
+      );
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

@@ -1,4 +1,5 @@
 import type { Content, Seq } from "../contracts/message.ts";
+import { type Branch, isOn } from "../memory/branch.ts";
 import { type Judging, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
 import { ANYTHING, type Field, fieldTerm, RARE_FIELDS } from "../memory/retrieval/fields.ts";
 import { INDEX_VERSION, type IndexText, indexText } from "../memory/retrieval/index-text.ts";
@@ -17,6 +18,9 @@ import { TermCounts } from "./term-counts.ts";
 
 /** Matches of a date term: a month of a busy chat. */
 const MAX_DATE_MATCHES = 500;
+
+/** Of a log with branches so many times as much is looked at: some of it is off the branch, and must not take the place of what is on it. */
+const UNSEEN_FACTOR = 4;
 
 /** Turns whose author and questions are looked up before the final order, at least. */
 const MIN_CANDIDATES = 150;
@@ -42,8 +46,13 @@ export interface SearchOptions {
    * the last indexed message.
    */
   readonly throughSeq?: Seq;
+  /** Finds those of this branch alone, and nothing after its head. The index has all of the log. */
+  readonly branch?: Branch;
   readonly ranking?: RankingParameters;
 }
+
+/** Whether a message may be found; null: all may. */
+type Seen = ((seq: Seq) => boolean) | null;
 
 /**
  * What is kept in memory of one revision of the index. It grows with the session, to 4 MB at the 100,000 messages that one may have:
@@ -160,7 +169,12 @@ export class SearchIndex {
   /** The turns that matter to the query, best first. Call `catchUp` before. */
   search(
     query: string | Query,
-    { limit, throughSeq = Number.MAX_SAFE_INTEGER, ranking = DEFAULT_RANKING }: SearchOptions,
+    {
+      limit,
+      branch,
+      throughSeq = branch?.headSeq ?? Number.MAX_SAFE_INTEGER,
+      ranking = DEFAULT_RANKING,
+    }: SearchOptions,
   ): RankedTurn[] {
     const state = this.#state();
     if (limit < 1 || state === null) return [];
@@ -179,13 +193,15 @@ export class SearchIndex {
     const { listed, deferred } = planLookups(
       lookupsOf(read.terms, count, this.#rareFields(memory, state.indexedThroughSeq), ranking),
     );
-    const matches = this.#matches(listed, through, memory, judging);
-    const dates = this.#dateMatches(read.dates, through, memory);
+    const isSeen: Seen = branch === undefined || branch.off.length === 0 ? null : (seq) => isOn(branch, seq);
+    const matches = this.#matches(listed, through, memory, judging, isSeen);
+    const dates = this.#dateMatches(read.dates, through, memory, isSeen);
     const isMonologue = statistics.answers.messages === 0 && read.voices <= 1;
     scores.begin({ lastSeq: through, lengths, isMonologue }, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
-    const candidates = this.#tables.candidates(scores.top(Math.max(MIN_CANDIDATES, 3 * limit)));
+    const best = scores.top(Math.max(MIN_CANDIDATES, 3 * limit) * (isSeen === null ? 1 : UNSEEN_FACTOR));
+    const candidates = this.#tables.candidates(isSeen === null ? best : best.filter(isSeen));
     const common = this.#scoreCommon(deferred, candidates, judging);
     scores.addTerms(common);
     const log = { lengths, throughSeq: through, parameters: ranking };
@@ -207,7 +223,14 @@ export class SearchIndex {
     return terms.map((term) => scoreTexts(term, texts, judging));
   }
 
-  #matches(lookups: readonly Lookup[], throughSeq: Seq, memory: Memory, judging: Judging): Matches[] {
+  /** Newest first, of each expression. */
+  #seenMatches(expressions: readonly string[], throughSeq: Seq, limit: number, isSeen: Seen): Seq[][] {
+    if (isSeen === null) return this.#tables.matches(expressions, throughSeq, limit);
+    const lists = this.#tables.matches(expressions, throughSeq, UNSEEN_FACTOR * limit);
+    return lists.map((seqs) => seqs.filter(isSeen).slice(0, limit));
+  }
+
+  #matches(lookups: readonly Lookup[], throughSeq: Seq, memory: Memory, judging: Judging, isSeen: Seen): Matches[] {
     const found = lookups.map((lookup) => ({ lookup, seqs: [] as readonly Seq[], times: [] as number[] }));
     let repeated = found;
     for (let count = 1; count <= MAX_TIMES && repeated.length > 0; count++) {
@@ -217,7 +240,7 @@ export class SearchIndex {
           lookup.isPrefix,
         ),
       );
-      const lists = this.#tables.matches(expressions, throughSeq, MAX_MATCHES);
+      const lists = this.#seenMatches(expressions, throughSeq, MAX_MATCHES, isSeen);
       for (const [at, one] of repeated.entries()) {
         const seqs = lists[at] ?? [];
         if (count > 1) raise(one.times, one.seqs, seqs, count);
@@ -231,10 +254,10 @@ export class SearchIndex {
     return found.map(({ lookup, seqs, times }) => scoreMatches(lookup, seqs, times, judging));
   }
 
-  #dateMatches(dates: Query["dates"], throughSeq: Seq, { hash }: Memory): Matches[] {
+  #dateMatches(dates: Query["dates"], throughSeq: Seq, { hash }: Memory, isSeen: Seen): Matches[] {
     if (dates.length === 0) return [];
     const expressions = dates.map(({ term }) => matchExpression({ term: hash(term) }));
-    const lists = this.#tables.matches(expressions, throughSeq, MAX_DATE_MATCHES);
+    const lists = this.#seenMatches(expressions, throughSeq, MAX_DATE_MATCHES, isSeen);
     return dates.map(({ points }, at) => {
       const seqs = lists[at] ?? [];
       return { term: -1, seqs, scores: seqs.map(() => points), lends: false };

@@ -2,6 +2,7 @@ import type { Tokenizer } from "../contracts/context.ts";
 import type { TokenCount } from "../contracts/message.ts";
 import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { AuditStore } from "./audit-store.ts";
+import { BranchStore } from "./branch-store.ts";
 import { FeedStore } from "./feed-store.ts";
 import { JobStore } from "./job-store.ts";
 import { LineageStore } from "./lineage-store.ts";
@@ -23,6 +24,7 @@ import { SummaryStore } from "./summary-store.ts";
 
 export class SessionStore {
   readonly #sql: SqlStorage;
+  readonly branches: BranchStore;
   readonly messages: MessageStore;
   readonly summaries: SummaryStore;
   readonly jobs: JobStore;
@@ -38,7 +40,8 @@ export class SessionStore {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    this.messages = new MessageStore(sql);
+    this.branches = new BranchStore(sql);
+    this.messages = new MessageStore(sql, this.branches);
     this.summaries = new SummaryStore(sql);
     this.jobs = new JobStore(sql);
     this.lineage = new LineageStore(sql);
@@ -49,6 +52,7 @@ export class SessionStore {
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
+    this.branches.forget();
     this.messages.forget();
     this.summaries.forget();
   }

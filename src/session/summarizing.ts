@@ -1,17 +1,19 @@
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
-import type { Seq } from "../contracts/message.ts";
+import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
+import { isOn } from "../memory/branch.ts";
 import { cutText } from "../memory/cut-text.ts";
 import { itemsTokens, mergeItems, partItems, sameItem, sourceOf } from "../memory/items.ts";
 import { isTold, messageCost, messageText } from "../memory/message-text.ts";
 import { LEASE_MS } from "../memory/work.ts";
+import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange } from "./feed-changes.ts";
-import { isRemake } from "./owed-summaries.ts";
+import { isMadeAnew, isRemake } from "./owed-summaries.ts";
 import { addUsage, type Failed, isHeld } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
-import { oweRedo, uncovered } from "./redo.ts";
-import type { Draft, GoodPart, JobRow, MessageRow, SessionRow } from "./rows.ts";
+import { coveredAnywhere, oweRedo, uncovered } from "./redo.ts";
+import type { Draft, GoodPart, JobRow, MessageRow, SessionRow, SummaryRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { oweUpgrade, type Upgrade } from "./upgrading.ts";
@@ -59,10 +61,20 @@ export function beginSummary(
   const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
   if (isHeld(job, now)) return HELD;
+  if (isOvertaken(store, job)) {
+    store.jobs.delete(job.id);
+    return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
+  }
   const { draft, taintedFromSeq } = job;
   // What was changed since would have to be taken out of it by another job, which then pays for all of it again.
   const isTainted = draft !== null && taintedFromSeq !== null && taintedFromSeq <= draft.throughSeq;
   return handOutChunk(store, session, isTainted ? { ...job, draft: null } : job, newLease, now);
+}
+
+/** Whether another branch became the active one since, and has in its summary what there is to cover. */
+function isOvertaken(store: SessionStore, job: JobRow): boolean {
+  if (store.branches.isSole || isMadeAnew(job)) return false;
+  return job.throughSeq <= (store.summaries.newest()?.throughSeq ?? 0);
 }
 
 function handOutChunk(
@@ -83,7 +95,8 @@ function handOutChunk(
   const messages: TranscriptMessage[] = [];
   let chunkThroughSeq = draft.throughSeq;
   let tokens = 0;
-  for (const row of store.messages.forward(draft.throughSeq + 1, job.throughSeq)) {
+  const branch = store.branches.through(job.throughSeq);
+  for (const row of store.messages.forwardOn(branch, draft.throughSeq + 1, job.throughSeq)) {
     const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
     if (messages.length > 0 && tokens + cost > room) break;
     tokens += cost;
@@ -132,10 +145,9 @@ function isOverBudget(store: SessionStore, session: SessionRow, now: number): bo
 function readAnew(store: SessionStore, job: JobRow, savedThroughSeq: Seq): JobRow {
   const { taintedFromSeq } = job;
   if (taintedFromSeq === null || taintedFromSeq <= savedThroughSeq) return job;
-  const covered = coveredSeq(store);
-  if (taintedFromSeq > covered) return { ...job, taintedFromSeq: null };
+  if (taintedFromSeq > coveredAnywhere(store)) return { ...job, taintedFromSeq: null };
   const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(taintedFromSeq));
-  return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, covered) };
+  return { ...job, taintedFromSeq: null, redoBase, throughSeq: Math.max(job.throughSeq, coveredSeq(store)) };
 }
 
 /** Whatever a job begins from, and whoever does it: what lands covers no less than what is there. */
@@ -149,10 +161,9 @@ function coveredSeq(store: SessionStore): Seq {
 }
 
 function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draft {
-  const startVersion = job.redoBase ?? baseVersion;
-  const base = job.fromScratch ? null : store.summaries.byVersion(startVersion);
+  const base = job.fromScratch ? null : baseOf(store, job.redoBase ?? baseVersion, job);
   const own =
-    base === null ? [] : store.summaries.items(startVersion).filter((item) => item.sourceSession === undefined);
+    base === null ? [] : store.summaries.items(base.version).filter((item) => item.sourceSession === undefined);
   // Whatever is summarized again: what was carried over rests on nothing that was said here, and could not be made again.
   const carried = store.summaries.items(baseVersion).filter((item) => item.sourceSession !== undefined);
   return {
@@ -164,6 +175,12 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
     degraded: base?.degraded ?? false,
     good: null,
   };
+}
+
+/** The version that a summary goes on from: of several branches one may be the newest that is not of the branch at hand. */
+function baseOf(store: SessionStore, version: number, { throughSeq, redoBase, isUpgrade }: JobRow): SummaryRow | null {
+  if (store.branches.isSole || redoBase === null) return store.summaries.byVersion(version);
+  return store.summaries.at(store.branches.through(throughSeq), version, isUpgrade ? "good" : "any");
 }
 
 export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status }: Item): Item {
@@ -209,12 +226,13 @@ export function saveAnswer(
   const draft = job.draft ?? emptyDraft(store, baseVersion, job);
   const version = draft.baseVersion + 1;
   const { heldBack } = partItems(draft.items, MAX_GIVEN_TOKENS);
+  const branch = store.branches.through(chunkThroughSeq);
   const merged = mergeItems(
     draft.items,
     // What the summarizer was not given it has not left out.
     [...heldBack, ...answer.items],
     (seq) => {
-      const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq) : null;
+      const row = isOn(branch, seq) ? store.messages.bySeq(seq) : null;
       return row === null || !isTold(row.content) ? null : evidenceOf(row);
     },
     settingsOf(session).summaryMaxTokens,
@@ -313,6 +331,48 @@ function notLanded(step: SummaryStep): Saved {
   return { step, committedVersion: null, isReplaced: false };
 }
 
+/** Makes some items those of a new version, which comes after another: what is in both is not written again. */
+function replaceItems(store: SessionStore, beforeVersion: number, items: readonly KeptItem[], version: number): void {
+  const before = new Map(store.summaries.items(beforeVersion).map((item) => [item.id, item]));
+  for (const item of items) {
+    const old = before.get(item.id);
+    if (old !== undefined && sameItem(old, item)) {
+      before.delete(item.id);
+      continue;
+    }
+    store.summaries.insertItem(item, version);
+  }
+  for (const old of before.values()) store.summaries.endItem(old.id, old.fromVersion, version);
+}
+
+/**
+ * Brings an earlier version back as a new one, since the newest is not of the branch that is active now. It is as it was, but for what was
+ * carried over since, which rests on no message of any branch.
+ * @param earlier null: no version is of that branch
+ * @returns the tokens of it
+ */
+export function bringBack(
+  store: SessionStore,
+  newest: SummaryRow,
+  earlier: SummaryRow | null,
+  now: number,
+): TokenCount {
+  const version = newest.version + 1;
+  const own = earlier === null ? [] : store.summaries.items(earlier.version);
+  const carried = store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
+  const items = [...carried, ...own.filter((item) => item.sourceSession === undefined)].map(toKeptItem);
+  const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: now };
+  const [throughSeq, tokens] = [earlier?.throughSeq ?? 0, itemsTokens(items)];
+  replaceItems(store, newest.version, items, version);
+  // What was paid for it stands with the version that it was.
+  const row = { version, throughSeq, tokens, summarizer, degraded, droppedItems, usage: null, createdAt };
+  store.summaries.insert(row);
+  noteChange(store, "summarized", { version, throughSeq, degraded });
+  return tokens;
+}
+
+const EMPTY_VERSION = { summarizer: "none", degraded: false, droppedItems: 0 };
+
 /** Writes the version. One that was made again takes the place of all that covered what was changed. */
 function commitSummary(
   store: SessionStore,
@@ -322,16 +382,7 @@ function commitSummary(
   now: number,
 ): void {
   if (redoBase !== null) store.summaries.deleteVersionsAfter(redoBase);
-  const before = new Map(store.summaries.items(redoBase ?? draft.baseVersion).map((item) => [item.id, item]));
-  for (const item of draft.items) {
-    const old = before.get(item.id);
-    if (old !== undefined && sameItem(old, item)) {
-      before.delete(item.id);
-      continue;
-    }
-    store.summaries.insertItem(item, version);
-  }
-  for (const old of before.values()) store.summaries.endItem(old.id, old.fromVersion, version);
+  replaceItems(store, redoBase ?? draft.baseVersion, draft.items, version);
   store.summaries.insert({
     version,
     throughSeq: draft.throughSeq,

@@ -1,5 +1,6 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { KeptItem } from "../contracts/summary.ts";
+import { type Branch, isOn } from "../memory/branch.ts";
 import { blanksOf } from "./blanks.ts";
 import { renewTable } from "./renew-table.ts";
 import {
@@ -85,8 +86,28 @@ export class SummaryStore {
     return row === undefined ? null : toSummary(row);
   }
 
-  /** The highest version, up to `maxVersion`, that covers no message after `seq`. */
-  at(seq: Seq, maxVersion: number = Number.MAX_SAFE_INTEGER): SummaryRow | null {
+  /**
+   * The version, up to `maxVersion`, that covers the most of a branch, the highest of several, and nothing that is not on it: what leads to
+   * the last message that a version covers is what it covers.
+   * @param which good: those alone that were made with what was asked for
+   */
+  at(branch: Branch, maxVersion: number = Number.MAX_SAFE_INTEGER, which: "any" | "good" = "any"): SummaryRow | null {
+    if (branch.isSole && which === "any") return this.#newestThrough(branch.headSeq, maxVersion);
+    const rows = this.#sql
+      .exec(
+        `SELECT version, through_seq FROM summaries WHERE through_seq <= ? AND version <= ? AND degraded <= ?
+         ORDER BY through_seq DESC, version DESC`,
+        branch.headSeq,
+        maxVersion,
+        which === "good" ? 0 : 1,
+      )
+      .toArray();
+    const row = rows.find(({ through_seq: throughSeq }) => isOn(branch, number(throughSeq)));
+    return row === undefined ? null : this.byVersion(number(row["version"]));
+  }
+
+  /** Where there is no other branch later versions cover no less. */
+  #newestThrough(seq: Seq, maxVersion: number): SummaryRow | null {
     const row = this.#sql
       .exec(
         "SELECT * FROM summaries WHERE through_seq <= ? AND version <= ? ORDER BY version DESC LIMIT 1",
@@ -95,6 +116,12 @@ export class SummaryStore {
       )
       .toArray()[0];
     return row === undefined ? null : toSummary(row);
+  }
+
+  /** The last message that any version covers, on whichever branch; 0 if there is none. */
+  coveredSeq(): Seq {
+    const row = this.#sql.exec("SELECT max(through_seq) AS seq FROM summaries").toArray()[0];
+    return numberOrNull(row?.["seq"]) ?? 0;
   }
 
   byVersion(version: number): SummaryRow | null {
@@ -276,9 +303,16 @@ export class SummaryStore {
     );
   }
 
-  /** The highest version that covers none of the messages from `seq` on; 0 if there is none. */
+  /** The highest version that came before all that cover any of the messages from `seq` on, on whichever branch; 0 if there is none. */
   versionBefore(seq: Seq): number {
-    const row = this.#sql.exec("SELECT max(version) AS version FROM summaries WHERE through_seq < ?", seq).toArray()[0];
+    const row = this.#sql
+      .exec(
+        `SELECT max(version) AS version FROM summaries
+         WHERE version < coalesce((SELECT min(version) FROM summaries WHERE through_seq >= ?1), ?2)`,
+        seq,
+        Number.MAX_SAFE_INTEGER,
+      )
+      .toArray()[0];
     return numberOrNull(row?.["version"]) ?? 0;
   }
 

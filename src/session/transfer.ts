@@ -28,13 +28,17 @@ const iso = (ms: number): string => new Date(ms).toISOString();
 export interface ExportHead {
   readonly line: SessionLine;
   readonly incarnation: string;
+  /** The newest message. */
   readonly headSeq: Seq;
+  /** The head of the active branch. */
+  readonly branchHeadSeq: Seq;
   /** Edits and erasures so far: should they rise before the end, what was written is not of one moment. */
   readonly changes: number;
 }
 
 export function readExportHead(store: SessionStore, session: SessionRow): ExportHead {
   const { metadata, createdAt, changes, incarnation } = session;
+  const headSeq = store.messages.head()?.seq ?? 0;
   return {
     line: {
       type: "session",
@@ -46,7 +50,8 @@ export function readExportHead(store: SessionStore, session: SessionRow): Export
       settings: plainSettings(session),
     },
     incarnation,
-    headSeq: store.messages.head()?.seq ?? 0,
+    headSeq,
+    branchHeadSeq: store.branches.active(headSeq).headSeq,
     changes,
   };
 }
@@ -69,6 +74,7 @@ function messageLine(row: MessageRow): MessageLine {
     type: "message",
     seq: row.seq,
     id: messageId(row),
+    ...(row.afterSeq === null ? {} : { afterSeq: row.afterSeq }),
     role: row.role,
     ...(row.author === null ? {} : { author: row.author }),
     ...(row.content === null ? {} : { content: row.content }),
@@ -104,7 +110,8 @@ export function readExportEnd(
   head: ExportHead,
   from: ExportCursor | null,
 ): ExportEnd {
-  const cursor = from ?? beginningOf(soundSummaryAt(store, head.headSeq)?.version ?? 0);
+  const branch = store.branches.through(head.branchHeadSeq);
+  const cursor = from ?? beginningOf(soundSummaryAt(store, branch)?.version ?? 0);
   const { version } = cursor;
   const summaries = store.summaries.between(cursor.afterVersion, version, MAX_PAGE_ROWS);
   const room = MAX_PAGE_ROWS - summaries.length;
@@ -128,6 +135,7 @@ export function readExportEnd(
       messages: head.headSeq,
       summaries: read.summaries,
       items: read.items,
+      ...(head.branchHeadSeq === head.headSeq ? {} : { branchHeadSeq: head.branchHeadSeq }),
       complete: isSame && session.changes === head.changes,
     },
   };

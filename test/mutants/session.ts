@@ -2,10 +2,73 @@ import type { Mutant } from "../../scripts/mutants/mutant.ts";
 
 export const SESSION_MUTANTS: readonly Mutant[] = [
   {
+    name: "a message appended again may follow another one than before",
+    file: "src/session/append.ts",
+    replace: "|| !saysSame || !followsSame) {",
+    by: "|| !saysSame) {",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "what is appended after a switch follows the newest message",
+    file: "src/session/append.ts",
+    replace: "{ lastSeq, headSeq: active.headSeq }, (message",
+    by: "{ lastSeq, headSeq: lastSeq }, (message",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "the summary of the branch that was left goes on to hold",
+    file: "src/session/branching.ts",
+    replace: "    if (!isHolding) {",
+    by: "    if (newest === undefined) {",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "a summary under way lands, whatever branch is active by then",
+    file: "src/session/branching.ts",
+    replace: "  settleWork(store, isRebased, now);\n",
+    by: "",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "a version of another branch serves for this one",
+    file: "src/session/summary-store.ts",
+    replace: "rows.find(({ through_seq: throughSeq }) => isOn(branch, number(throughSeq)))",
+    by: "rows[0]",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "an item may cite what is off the branch",
+    file: "src/session/summarizing.ts",
+    replace: "const row = isOn(branch, seq) ? store.messages.bySeq(seq) : null;",
+    by: "const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq) : null;",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "erasing what another branch alone covers leaves its versions",
+    file: "src/session/redo.ts",
+    replace: "return branches.isSole ? (summaries.newest()?.throughSeq ?? 0) : summaries.coveredSeq();",
+    by: "return summaries.newest()?.throughSeq ?? 0;",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "tokens off the branch count for what is summarized",
+    file: "src/session/message-store.ts",
+    replace: "return this.totalCostAt(seq) - this.#offCost(branch, seq);",
+    by: "return this.totalCostAt(seq);",
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "a search finds what is off the branch",
+    file: "src/session/search-index.ts",
+    replace: "isSeen === null ? best : best.filter(isSeen)",
+    by: "best",
+    tests: ["unit/runtime/branches"],
+  },
+  {
     name: "an id that was appended before is compared by its words alone",
     file: "src/session/append.ts",
-    replace: "if (messageId(row) !== message.id || !saysSame) {",
-    by: "if (messageId(row) !== message.id) {",
+    replace: "if (messageId(row) !== message.id || !saysSame || !followsSame) {",
+    by: "if (messageId(row) !== message.id || !followsSame) {",
     tests: ["unit/runtime/session-append"],
   },
   {
@@ -151,9 +214,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary that a user asks for by hand costs nothing where little is new",
     file: "src/session/chat-session.ts",
-    replace:
-      "return Math.max(MIN_USER_SUMMARY_TOKENS, (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from));",
-    by: "return (messages.head()?.totalCost ?? 0) - messages.totalCostAt(from);",
+    replace: "return Math.max(MIN_USER_SUMMARY_TOKENS, read);",
+    by: "return read;",
     tests: ["unit/runtime/chat-session"],
   },
   {
@@ -175,8 +237,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a fork may go through one message that is not there",
     file: "src/session/copied-session.ts",
-    replace: "throughSeq === undefined || throughSeq <= headSeq",
-    by: "throughSeq === undefined || throughSeq <= headSeq + 1",
+    replace: "if (throughSeq <= headSeq) return throughSeq;",
+    by: "if (throughSeq <= headSeq + 1) return throughSeq;",
     tests: ["worker/forks"],
   },
   {
@@ -441,8 +503,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a page of messages before one has that one in it",
     file: "src/session/reading.ts",
-    replace: "store.messages.backward((query.beforeSeq ?? 1) - 1, 1)",
-    by: "store.messages.backward(query.beforeSeq ?? 1, 1)",
+    replace: "[1, (query.beforeSeq ?? 1) - 1]",
+    by: "[1, query.beforeSeq ?? 1]",
     tests: ["unit/runtime/session-log"],
   },
   {
@@ -469,7 +531,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a context of an earlier message retrieves later ones",
     file: "src/session/retrieving.ts",
-    replace: "{ limit: MAX_CANDIDATES, throughSeq }",
+    replace: "{ limit: MAX_CANDIDATES, branch }",
     by: "{ limit: MAX_CANDIDATES }",
     tests: ["unit/runtime/session-log"],
   },
@@ -575,8 +637,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a new summary begins with the one that covers the erased message",
     file: "src/session/summary-store.ts",
-    replace: 'WHERE through_seq < ?"',
-    by: 'WHERE through_seq <= ?"',
+    replace: "WHERE through_seq >= ?1), ?2)",
+    by: "WHERE through_seq > ?1), ?2)",
     tests: ["unit/runtime/session-summaries"],
   },
   {

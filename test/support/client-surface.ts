@@ -8,6 +8,7 @@ export function clientSurface(threadkeep: Threadkeep): SessionSurface {
     update: (id, patch) => threadkeep.session(id).update(patch),
     delete: (id) => threadkeep.session(id).delete(),
     fork: (id, request) => threadkeep.session(id).fork(request),
+    branch: (id, request) => threadkeep.session(id).branch(request),
     append: (id, { messages, ...options }) => threadkeep.session(id).append(messages, options),
     messages: (id, query) => threadkeep.session(id).messages(query).page(),
     message: (id, messageId) => threadkeep.session(id).message(messageId),

@@ -9,7 +9,7 @@ export function httpSurface(service: Pick<ProvidedService, "url" | "apiKey">): S
     if (answer.status >= 400) throw Object.assign(new Error(answer.text), answer.body);
     return answer.body;
   }
-  const queryOf = (query: Record<string, number>): string =>
+  const queryOf = (query: Record<string, number | string>): string =>
     Object.entries(query)
       .map(([name, value]) => `${name}=${value}`)
       .join("&");
@@ -19,6 +19,7 @@ export function httpSurface(service: Pick<ProvidedService, "url" | "apiKey">): S
     update: (id, patch) => ask("PATCH", `/${id}`, patch),
     delete: (id) => ask("DELETE", `/${id}`),
     fork: (id, request) => ask("POST", `/${id}/fork`, request),
+    branch: (id, request) => ask("PUT", `/${id}/branch`, request),
     append: (id, body) => ask("POST", `/${id}/messages`, body),
     messages: (id, query) => ask("GET", `/${id}/messages?${queryOf(query)}`),
     message: (id, messageId) => ask("GET", `/${id}/messages/${messageId}`),

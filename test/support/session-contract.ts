@@ -91,9 +91,31 @@ function describeSessions(open: () => SessionSurface): void {
   });
 }
 
+function describeBranches(open: () => SessionSurface): void {
+  it("begin a branch after a message, and go back to the one before", async () => {
+    const surface = open();
+    const id = newId();
+    await surface.append(id, { messages: turns(4) });
+    const anew = { ...said("Said anew.", "anew"), afterSeq: 1 };
+    expect(await surface.append(id, { messages: [anew] })).toMatchObject({ headSeq: 5 });
+    const shown = async (): Promise<number[]> => {
+      const context = await surface.context(id, { format: "threadkeep" });
+      return context.messages.map(({ seq }) => seq);
+    };
+    expect(await shown()).toEqual([1, 5]);
+    expect(await surface.branch(id, { headSeq: 4 })).toMatchObject({ headSeq: 4, lastSeq: 5 });
+    expect(await shown()).toEqual([1, 2, 3, 4]);
+    await expect(surface.branch(id, { headSeq: 6 })).rejects.toMatchObject({ code: "validation_failed", status: 422 });
+    await expect(surface.append(id, { messages: [{ ...anew, afterSeq: 2 }] })).rejects.toMatchObject({
+      code: "message_conflict",
+    });
+  });
+}
+
 const PARTS: readonly Part[] = [
   { operations: ["append"], describe: describeAppends },
   { operations: ["context"], describe: describeContexts },
+  { operations: ["append", "context", "branch"], describe: describeBranches },
   {
     operations: [
       "create",

@@ -1,6 +1,7 @@
 import type { ContextFormat, ContextRequest, Contexts } from "../../client/src/context.ts";
 import type {
   AppendedMessage,
+  BranchRequest,
   Erasure,
   ForkRequest,
   Message,
@@ -30,11 +31,15 @@ export interface SessionSurface {
   update(sessionId: string, patch: SessionPatch): Promise<SessionState>;
   delete(sessionId: string): Promise<Erasure>;
   fork(sessionId: string, request: ForkRequest): Promise<SessionState>;
+  branch(sessionId: string, request: BranchRequest): Promise<SessionState>;
   append(
     sessionId: string,
     body: AppendBody,
   ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown }>;
-  messages(sessionId: string, query: { afterSeq?: number; beforeSeq?: number; limit?: number }): Promise<Page<Message>>;
+  messages(
+    sessionId: string,
+    query: { afterSeq?: number; beforeSeq?: number; branch?: "active"; limit?: number },
+  ): Promise<Page<Message>>;
   message(sessionId: string, messageId: string): Promise<Message>;
   edit(sessionId: string, messageId: string, patch: MessagePatch): Promise<Message>;
   erase(sessionId: string, messageId: string): Promise<Erasure>;

@@ -4,7 +4,7 @@ import type { ProvidedService } from "./provided.ts";
 import type { SessionSurface } from "./session-surface.ts";
 
 /** What frames on a socket offer. */
-export const FRAME_OPERATIONS = ["append", "context"] as const satisfies readonly (keyof SessionSurface)[];
+export const FRAME_OPERATIONS = ["append", "context", "branch"] as const satisfies readonly (keyof SessionSurface)[];
 
 const FRAME_ID = "asked";
 
@@ -34,6 +34,7 @@ export function socketSurface(service: Pick<ProvidedService, "url" | "apiKey">):
     ...http,
     append: (id, body) => ask(id, { type: "append", id: FRAME_ID, ...body }),
     context: (id, request) => ask(id, { type: "context", id: FRAME_ID, ...request }),
+    branch: (id, request) => ask(id, { type: "branch", id: FRAME_ID, ...request }),
   };
 }
 

@@ -49,6 +49,7 @@ describe.skipIf(opened === null)("a page (skipped where there is no Chrome)", ()
     update: (...args) => ask("update", ...args),
     delete: (...args) => ask("delete", ...args),
     fork: (...args) => ask("fork", ...args),
+    branch: (...args) => ask("branch", ...args),
     append: (...args) => ask("append", ...args),
     messages: (...args) => ask("messages", ...args),
     message: (...args) => ask("message", ...args),

@@ -57,6 +57,7 @@ function askedSurface(surface: string): SessionSurface {
     update: (...args) => ask(surface, "update", ...args),
     delete: (...args) => ask(surface, "delete", ...args),
     fork: (...args) => ask(surface, "fork", ...args),
+    branch: (...args) => ask(surface, "branch", ...args),
     append: (...args) => ask(surface, "append", ...args),
     messages: (...args) => ask(surface, "messages", ...args),
     message: (...args) => ask(surface, "message", ...args),
@@ -80,7 +81,7 @@ describeSessionContract("a WebSocket", () => socketSurface(service), FRAME_OPERA
 it("every frame that is answered has its operation in the contract of a WebSocket", () => {
   const types = clientFrameSchema.options.map(({ shape }) => shape.type.value);
   expect(types.filter((type) => type !== "ack")).toEqual(FRAME_OPERATIONS);
-  expect(FRAME_OPERATIONS).toEqual(["append", "context"]);
+  expect(FRAME_OPERATIONS).toEqual(["append", "context", "branch"]);
 });
 
 describe("a service binding", () => {

@@ -20,6 +20,7 @@ import { newOperationSchema, operationRunSchema } from "../../src/contracts/oper
 import { pageSchema } from "../../src/contracts/page.ts";
 import { searchRequestSchema, searchResultSchema } from "../../src/contracts/search.ts";
 import {
+  branchRequestSchema,
   forkRequestSchema,
   listedSessionSchema,
   newSessionSchema,
@@ -50,6 +51,7 @@ describe("the examples of the API reference", () => {
     session: sessionStateSchema,
     sessionPatch: sessionPatchSchema,
     sessionPage: pageSchema(listedSessionSchema),
+    branchRequest: branchRequestSchema,
     forkRequest: forkRequestSchema,
     fork: sessionStateSchema,
     copyingFork: sessionStateSchema,

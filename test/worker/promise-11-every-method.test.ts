@@ -41,6 +41,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   update: about(WRITE, { metadata: { a: "b" } }),
   delete: about(ERASE),
   fork: about(["memory:read", "memory:write"]),
+  branch: about(WRITE, { headSeq: 1 }),
   append: own(WRITE, (id) => [id, { messages: [{ id: "turn-1", role: "user", content: "Not the same." }] }]),
   messages: about(READ),
   message: about(READ, "turn-1"),

@@ -53,6 +53,7 @@ describe("sessions of one id in the archive", () => {
     const item = { id: "1.1", kind: "fact" as const, text: secret, sourceSeqs: [1], status: "current" as const };
     const message = {
       seq: 1,
+      afterSeq: null,
       id: "m1",
       role: "user" as const,
       author: null,

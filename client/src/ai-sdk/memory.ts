@@ -4,11 +4,11 @@ import type { ModelMessage, UIMessage } from "ai";
 import type { Threadkeep } from "../client.ts";
 import type { CallOptions } from "../connection.ts";
 import type { AiSdkContext, ContextRequest } from "../context.ts";
-import type { Content, Message, NewMessage, Part } from "../contract.ts";
+import type { AppendedMessage, Content, Message, NewMessage, Part } from "../contract.ts";
 import { ThreadkeepError } from "../errors.ts";
 import { readBack, readFrom } from "../read-back.ts";
 import type { Session } from "../session.ts";
-import { storedId } from "../stored-id.ts";
+import { fingerprint, storedId } from "../stored-id.ts";
 import { toResponseParts } from "./response-parts.ts";
 import { tidy, toStored, toUiMessage } from "./ui-parts.ts";
 
@@ -45,6 +45,9 @@ export interface Memory {
   /**
    * Appends what the session has not seen of the chat, and gives the context for the next call of the model. A message that the
    * user saw but no callback brought here, as after an abort, is appended as they saw it.
+   *
+   * A question that is sent again with other words, as `sendMessage({ text, messageId })` does, and an answer that is asked for again, as
+   * `regenerate` does, begin another branch: what stood there before is in no prompt any more, and stays in the session.
    */
   prepare(messages: readonly UIMessage[], options?: CallOptions): Promise<Prepared>;
   /**
@@ -54,7 +57,10 @@ export interface Memory {
   onFinish(event: FinishedAnswer): Promise<void>;
   /** For `generateMessageId` of `toUIMessageStreamResponse`: so the answer has one id in the page and in the session. */
   messageId(): string;
-  /** The newest messages as `useChat` shows them, oldest first; for its `messages`. 100 by default. */
+  /**
+   * The newest messages of the active branch as `useChat` shows them, oldest first; for its `messages`. 100 by default. Where a message has
+   * alternatives, `metadata.threadkeep` has its `seq` and its `siblings`: `session.branch({ headSeq })` shows another.
+   */
   history(options?: CallOptions & { limit?: number }): Promise<UIMessage[]>;
 }
 
@@ -62,16 +68,17 @@ export function threadkeep(options: MemoryOptions): Memory {
   const session = options.client.session(options.sessionId);
   const answerId = crypto.randomUUID();
   let continued: Continued | null = null;
+  /** The question that is answered anew: the answer follows it. */
+  let afterSeq: number | undefined;
   return {
     async prepare(messages, callOptions = {}) {
       const plan = planAppend(messages, await readWhereItMeets(session, messages, callOptions));
       continued = plan.continued;
+      afterSeq = plan.afterSeq;
       if (plan.continued?.isChanged === true) {
         await session.edit(plan.continued.id, { content: plan.continued.content }, callOptions);
       }
-      for (let at = 0; at < plan.unseen.length; at += MAX_APPEND) {
-        await session.append(plan.unseen.slice(at, at + MAX_APPEND), callOptions);
-      }
+      await appendUnseen(session, plan.unseen, callOptions);
       const request = { query: "auto", ...options.context, format: "ai-sdk", atSeq: plan.atSeq } as const;
       return toPrepared(await session.context(request, callOptions), options.instructions);
     },
@@ -79,7 +86,7 @@ export function threadkeep(options: MemoryOptions): Memory {
       const parts = finishReason === "error" ? [] : toResponseParts(responseMessages);
       if (parts.length === 0) return;
       if (continued === null) {
-        await session.append({ id: answerId, role: "assistant", content: tidy(parts) });
+        await session.append({ id: answerId, role: "assistant", content: tidy(parts), afterSeq });
       } else await session.edit(continued.id, { content: [...asParts(continued.content), ...parts] });
     },
     messageId: () => answerId,
@@ -87,6 +94,58 @@ export function threadkeep(options: MemoryOptions): Memory {
       return (await readBack(session, limit, callOptions)).flatMap((message) => toUiMessage(message) ?? []);
     },
   };
+}
+
+/**
+ * Appends what is new. The last of it may be a question that was sent before, and that the user has changed since, more than once or back to
+ * what it was: then it begins another branch, or goes back to one.
+ */
+async function appendUnseen(session: Session, unseen: readonly NewMessage[], options: CallOptions): Promise<void> {
+  for (let at = 0; at < unseen.length; at += MAX_APPEND) {
+    const batch = unseen.slice(at, at + MAX_APPEND);
+    const last = batch.at(-1);
+    try {
+      const { messages, headSeq } = await session.append(batch, options);
+      const stored = messages.at(-1);
+      if (last?.role === "user" && stored?.created === false && stored.seq !== headSeq) {
+        await showAgain(session, stored, options);
+      }
+    } catch (error) {
+      const changed = last?.role === "user" ? await changedSince(session, last, error, options) : null;
+      if (changed === null) throw error;
+      if (batch.length > 1) await session.append(batch.slice(0, -1), options);
+      await appendUnseen(session, [changed], options);
+    }
+  }
+}
+
+/** A question that is asked again in the same words, and is not on the active branch, is the end of that from now on. */
+async function showAgain(session: Session, { id, seq }: AppendedMessage, options: CallOptions): Promise<void> {
+  const { offBranch } = await session.message(id, options);
+  if (offBranch === true) await session.branch({ headSeq: seq }, options);
+}
+
+/** The message under another id, after what the one follows whose id it has; null if that is not what was refused. */
+async function changedSince(
+  session: Session,
+  message: NewMessage,
+  error: unknown,
+  options: CallOptions,
+): Promise<NewMessage | null> {
+  if (!(error instanceof ThreadkeepError) || error.code !== "message_conflict") return null;
+  const stored = await findMessage(session, message.id ?? "", options);
+  if (stored === null || stored.seq !== error.facts?.["seq"] || saysSame(stored.content, message.content)) return null;
+  return asChanged(message, stored);
+}
+
+/** A message whose words were changed, in the place of the one that is stored. */
+function asChanged(message: NewMessage, stored: Message): NewMessage {
+  return { ...message, id: changedId(message), afterSeq: stored.afterSeq ?? stored.seq - 1 };
+}
+
+/** The id of a message whose words were changed under its own: the same each time for the same words. */
+function changedId({ id = "", content }: NewMessage): string {
+  return storedId(`${id}.${fingerprint(comparable(content))}`);
 }
 
 /** The answer that the model goes on with, because a page gave it a tool's result. */
@@ -101,30 +160,59 @@ interface Plan {
   readonly continued: Continued | null;
   /** Set where the log goes on after what the page shows: an answer is asked for anew. */
   readonly atSeq: number | undefined;
+  /** The message that the answer follows, where an earlier answer follows it. */
+  readonly afterSeq: number | undefined;
 }
 
-/** @param tail of the log, in order, with a message of the chat in it if the log has one */
+/** @param tail of the active branch, in order, with a message of the chat in it if that has one */
 function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): Plan {
   const places = new Map(tail.map((message, index) => [message.id, index]));
+  const placeOf = (message: UIMessage | undefined): number => {
+    if (message === undefined) return -1;
+    const stored = toStored(message, storedId(message.id));
+    return places.get(stored.id ?? "") ?? places.get(changedId(stored)) ?? -1;
+  };
   let seen = messages.length - 1;
-  while (seen >= 0 && !places.has(storedId(messages[seen]?.id ?? ""))) seen -= 1;
-  let place = places.get(storedId(messages[seen]?.id ?? "")) ?? -1;
+  while (seen >= 0 && placeOf(messages[seen]) < 0) seen -= 1;
+  let place = placeOf(messages[seen]);
   // Where the page has made up an id of its own, the answer that follows in the log is the answer that follows in the page.
   while (seen >= 0 && messages[seen + 1]?.role === "assistant" && tail[place + 1]?.role === "assistant") {
     seen += 1;
     place += 1;
   }
   const unseen = messages.slice(seen + 1).map((message) => toStored(message, storedId(message.id)));
+  const nothing = { unseen, continued: null, atSeq: undefined, afterSeq: undefined };
   const [last, stored] = [messages[seen], tail[place]];
-  if (unseen.length > 0 || last === undefined || stored === undefined) {
-    return { unseen, continued: null, atSeq: undefined };
-  }
+  if (unseen.length > 0 || last === undefined || stored === undefined) return nothing;
+  const said = toStored(last, stored.id);
+  const { content } = said;
   if (last.role === "assistant") {
-    const { content } = toStored(last, stored.id);
     const isChanged = JSON.stringify(content) !== JSON.stringify(stored.content);
-    return { unseen, continued: { id: stored.id, content, isChanged }, atSeq: undefined };
+    return { ...nothing, continued: { id: stored.id, content, isChanged } };
   }
-  return { unseen, continued: null, atSeq: place < tail.length - 1 ? stored.seq : undefined };
+  if (last.role === "user" && stored.erased !== true && !saysSame(stored.content, content)) {
+    return { ...nothing, unseen: [asChanged({ ...said, id: storedId(last.id) }, stored)] };
+  }
+  const next = tail[place + 1];
+  const isAnsweredAnew = next?.role === "assistant" || next?.role === "tool";
+  return {
+    ...nothing,
+    atSeq: next === undefined ? undefined : stored.seq,
+    afterSeq: isAnsweredAnew ? stored.seq : undefined,
+  };
+}
+
+/** Whether two contents say the same, whatever the order of their keys, and whatever of them no store keeps. */
+function saysSame(one: Content, other: Content): boolean {
+  return comparable(one) === comparable(other);
+}
+
+function comparable(content: Content): string {
+  return JSON.stringify(content, (_, value: unknown) => {
+    if (typeof value === "string") return value.toWellFormed().replaceAll("\u0000", "\uFFFD");
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }
 
 /**

@@ -98,7 +98,15 @@ export function toUiMessage(message: Message): UIMessage | null {
     parts.push(toUiPart(part, results.ofCall));
   }
   if (parts.length === 0) return null;
-  return { id: message.id, role, parts, ...(message.metadata === undefined ? {} : { metadata: message.metadata }) };
+  return { id: message.id, role, parts, ...shownMetadata(message) };
+}
+
+/** Under this name of its metadata a page finds the alternatives of a message. It is no part of what is stored. */
+const PLACE = "threadkeep";
+
+function shownMetadata({ metadata, seq, siblings }: Message): { metadata?: unknown } {
+  if (siblings !== undefined) return { metadata: { ...metadata, [PLACE]: { seq, siblings } } };
+  return metadata === undefined ? {} : { metadata };
 }
 
 /** Which result answers which call, and those that the provider ran itself. */
@@ -196,7 +204,10 @@ function callMetadataOf({ providerOptions }: { providerOptions?: Record<string, 
 
 function toMetadata(metadata: unknown): Metadata | undefined {
   const json = metadata === undefined || metadata === null ? null : toJson(metadata);
-  return json !== null && typeof json === "object" && !Array.isArray(json) ? json : undefined;
+  if (json === null || typeof json !== "object" || Array.isArray(json)) return undefined;
+  const { [PLACE]: _place, ...kept } = json;
+  // One that was given for its place alone had none before.
+  return PLACE in json && Object.keys(kept).length === 0 ? undefined : kept;
 }
 
 /** What JSON makes of it: dates become texts, bytes become base64, and what is undefined is left out. */

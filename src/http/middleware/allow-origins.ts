@@ -35,7 +35,7 @@ const PREFLIGHT_SECONDS = 600;
 export function allowOrigins(origins: readonly string[]) {
   const answer = cors({
     origin: [...origins],
-    allowMethods: ["GET", "HEAD", "POST", "PATCH", "DELETE"],
+    allowMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
     allowHeaders: ALLOWED_HEADERS,
     exposeHeaders: EXPOSED_HEADERS,
     maxAge: PREFLIGHT_SECONDS,

@@ -16,7 +16,7 @@ const append = defineRoute({
   scopes: ["memory:write"],
   summary: "Append 1 to 100 messages",
   description:
-    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. It is made once the messages are stored: where it cannot be made, `contextError` stands in its place, and the status is that of the append. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more, and as much as a user may in a day (`quota_exceeded`).",
+    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. A message follows the head of the active branch, or the one before it in the batch, unless it names another with `afterSeq`: what stood behind that is then off the branch (`PUT …/branch` goes back to it), and the same `id` after another message is refused as well. A user's token leaves no instruction behind by it. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. It is made once the messages are stored: where it cannot be made, `contextError` stands in its place, and the status is that of the append. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more, and as much as a user may in a day (`quota_exceeded`).",
   request: z.object({ params: sessionParams, headers: idempotencyHeaders, body: appendRequestSchema }),
   bodyExample: sample.appendRequest,
   answers: {
@@ -63,6 +63,7 @@ const list = defineRoute({
     query: z.strictObject({
       afterSeq: integerParameter(z.int().min(0)).optional().describe("Only messages after this one"),
       beforeSeq: integerParameter(seqSchema).optional().describe("Only messages before this one"),
+      branch: z.literal("active").optional().describe("Only messages of the active branch; without it all of the log"),
       limit: limitParameter,
     }),
   }),

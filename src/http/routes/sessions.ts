@@ -2,6 +2,7 @@ import { z } from "zod";
 import { erasureSchema } from "../../contracts/message.ts";
 import { pageSchema } from "../../contracts/page.ts";
 import {
+  branchRequestSchema,
   forkRequestSchema,
   listedSessionSchema,
   newSessionSchema,
@@ -15,6 +16,7 @@ import {
   forkSession,
   listSessions,
   readSession,
+  switchBranch,
   updateSession,
 } from "../../service/sessions.ts";
 import { cursorParameter, limitParameter, sessionParams } from "../parameters.ts";
@@ -58,7 +60,7 @@ const fork = defineRoute({
   scopes: ["memory:read", "memory:write"],
   summary: "Make a new session of the log up to a message",
   description:
-    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; from there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded, and with a user's token for the user's day: what there is no room for is refused before anything is copied.",
+    "The new session has the messages up to `throughSeq` with their ids, and the summary that held then; its active branch is the one that ends with that message, by default the head of the active branch. From there on each goes its own way. What is erased in the session it comes from is erased in it as well. A large one is copied in the background: until it is whole, all but reading its state answers `session_not_ready`. Repeating the request with the same `id` and `throughSeq` makes no second one. Its messages count for the day of all the tenant's sessions together, if that is bounded, and with a user's token for the user's day: what there is no room for is refused before anything is copied.",
   request: z.object({ params: sessionParams, body: forkRequestSchema.default({}) }),
   bodyExample: sample.forkRequest,
   answers: {
@@ -168,4 +170,31 @@ const erase = defineRoute({
   },
 });
 
-export const sessionRoutes = [create, list, read, update, erase, fork];
+const branch = defineRoute({
+  method: "put",
+  path: "/v1/sessions/{sessionId}/branch",
+  operationId: "switchBranch",
+  tag: "Sessions",
+  scopes: ["memory:write"],
+  summary: "Make another branch the active one",
+  description:
+    "A session is one log with an active branch: what leads to its `headSeq`. A message that is appended with `afterSeq` begins another, as an edited question or an answer made anew does; what stood behind the message that it follows is then off the branch: still there and readable, and in no prompt, search or summary. This goes back to such a branch, or to any message. The summary that was made of it comes back with it, and no model is asked for that; work under way for the branch that is left comes to nothing. What is appended next follows `headSeq`. `siblings` of the messages say where each alternative leads. Repeated it changes nothing. With a user's token it counts for the user's day like a message, and leaves no instruction of a system or a developer behind (`role_not_allowed`), unless its tenant opens that.",
+  request: z.object({ params: sessionParams, body: branchRequestSchema }),
+  bodyExample: sample.branchRequest,
+  answers: {
+    200: { description: "The session as it is now", schema: sessionStateSchema, example: sample.session },
+  },
+  problems: [
+    "session_not_found",
+    "role_not_allowed",
+    "head_seq_mismatch",
+    "session_expired",
+    "session_not_ready",
+    "quota_exceeded",
+  ],
+  async handle(call, { params, body }) {
+    return { status: 200, body: await switchBranch(call, params.sessionId, body) };
+  },
+});
+
+export const sessionRoutes = [create, list, read, update, erase, fork, branch];

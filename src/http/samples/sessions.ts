@@ -2,7 +2,14 @@
 
 import type { Erasure } from "../../contracts/message.ts";
 import type { Page } from "../../contracts/page.ts";
-import type { ForkRequest, ListedSession, NewSession, SessionPatch, SessionState } from "../../contracts/session.ts";
+import type {
+  BranchRequest,
+  ForkRequest,
+  ListedSession,
+  NewSession,
+  SessionPatch,
+  SessionState,
+} from "../../contracts/session.ts";
 import type { ImportRequest, ImportResult, ImportState, SessionLine, TransferLine } from "../../contracts/transfer.ts";
 
 const metadata = { channel: "web" };
@@ -19,6 +26,7 @@ const newSessionState: SessionState = {
   id: "support-42",
   createdAt: "2026-11-22T09:30:00.000Z",
   headSeq: 0,
+  lastSeq: 0,
   messageTokens: 0,
   messageBytes: 0,
   summary: null,
@@ -44,6 +52,7 @@ const newSessionState: SessionState = {
 const session: SessionState = {
   ...newSessionState,
   headSeq: 62,
+  lastSeq: 62,
   messageTokens: 2_710,
   messageBytes: 11_384,
   summary: {
@@ -54,6 +63,8 @@ const session: SessionState = {
     createdAt: "2026-11-22T09:52:10.418Z",
   },
 };
+
+const branchRequest: BranchRequest = { headSeq: 62 };
 
 const forkRequest: ForkRequest = { id: "support-42-b", throughSeq: 62 };
 
@@ -126,6 +137,7 @@ export const sessionSamples = {
   sessionPatch,
   newSessionState,
   session,
+  branchRequest,
   forkRequest,
   fork,
   copyingFork,

@@ -39,7 +39,8 @@ export const getContextTool = defineTool({
       query,
       ...(atSeq === undefined ? {} : { atSeq }),
     });
-    const omitted = joinLast(meta.omitted);
+    // What is off the branch is no part of the conversation any more: there is nothing to read after it.
+    const omitted = joinLast(meta.omitted.filter(({ reason }) => reason !== "branch"));
     const more = describeContext({ ...meta, omitted });
     return {
       structured: {

@@ -39,7 +39,7 @@ export const readMessagesTool = defineTool({
       .describe("Call again with these to go on; null: there is no more"),
   }),
   async run({ call }, { sessionId, afterSeq, fromCharacter, limit, maxTokens }) {
-    const page = await listMessages(call, sessionId, { afterSeq, limit });
+    const page = await listMessages(call, sessionId, { afterSeq, branch: "active", limit });
     return withinResult(maxTokens, MIN_CONTEXT_TOKENS, async (tokens) => {
       const { lines, told, next: unread } = tellMessages(page.data, fromCharacter, tokens);
       const next =

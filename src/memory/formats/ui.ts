@@ -42,9 +42,11 @@ function uiRole(role: ContextMessage["role"]): UiMessage["role"] {
   return role === "system" || role === "developer" ? "system" : "user";
 }
 
-function metadataOf({ author, metadata }: ContextMessage): { metadata?: Record<string, Json> } {
-  if (author === undefined && metadata === undefined) return {};
-  return { metadata: { ...(author === undefined ? {} : { author }), ...metadata } };
+/** Where a message has alternatives, a page finds them under `threadkeep`. */
+function metadataOf({ author, metadata, seq, siblings }: ContextMessage): { metadata?: Record<string, Json> } {
+  if (author === undefined && metadata === undefined && siblings === undefined) return {};
+  const place = siblings === undefined ? {} : { threadkeep: { seq, siblings } };
+  return { metadata: { ...(author === undefined ? {} : { author }), ...metadata, ...place } };
 }
 
 function uiParts(message: ContextMessage, listing: Listing): UiPart[] {

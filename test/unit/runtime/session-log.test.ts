@@ -61,8 +61,8 @@ describe("messages that are being erased", () => {
     const { store } = erasing();
     expect([1, 2, 3].map((seq) => store.messages.bySeq(seq)?.content)).toEqual([null, null, "message number 2"]);
     expect([...store.messages.forward(1, 3)].map(({ erasedAt }) => erasedAt)).toEqual([NOON, NOON, null]);
-    expect(store.messages.newestOf("user", 3, 1)?.seq).toBe(3);
-    expect(store.messages.newestOf("user", 2, 1)).toBeNull();
+    expect(store.messages.newestOf("user", store.branches.through(3), 3, 1)?.seq).toBe(3);
+    expect(store.messages.newestOf("user", store.branches.through(2), 2, 1)).toBeNull();
     expect(store.messages.unerased([1, 2, 3])).toEqual([3]);
     expect(store.messages.unerased({ throughSeq: 2 })).toBeNull();
   });
@@ -346,7 +346,9 @@ describe("the search in a session", () => {
     const session = new NodeSession();
     session.append(["the red balloon", "something else", "the red kite"]);
     const seqs = (throughSeq: number): number[] =>
-      retrieveForContext(session.store, session.search, "red", throughSeq).map(({ message }) => message.seq);
+      retrieveForContext(session.store, session.search, "red", session.store.branches.through(throughSeq)).map(
+        ({ message }) => message.seq,
+      );
     expect(seqs(2)[0]).toBe(1);
     expect(seqs(2)).not.toContain(3);
     expect(seqs(3)).toContain(3);

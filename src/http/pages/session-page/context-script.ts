@@ -43,7 +43,7 @@ function budgetBar(tokens) {
 function summaryBlocks(context) {
   const summary = context.summary;
   if (summary === null) {
-    const isWhole = !context.omitted.some((range) => range.reason !== "hidden");
+    const isWhole = !context.omitted.some((range) => range.reason !== "hidden" && range.reason !== "branch");
     const words = isWhole ? "There is no summary yet: the chat is given word for word." : "There is no summary yet.";
     return [el("h3", {}, "Summary"), el("p", { className: "note" }, words)];
   }

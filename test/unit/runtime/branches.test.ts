@@ -1,0 +1,437 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Omitted } from "../../../src/contracts/context.ts";
+import { MAX_BRANCHES, MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
+import type { NewMessage, Seq } from "../../../src/contracts/message.ts";
+import { type BranchPoint, Siblings } from "../../../src/memory/branch.ts";
+import { settleBranch, switchBranch } from "../../../src/session/branching.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import { oweSummaryByHand, unsummarizedTokens } from "../../../src/session/owed-summaries.ts";
+import { proveSession, proveSummary } from "../../../src/session/proof.ts";
+import { readContext, readMessages, readState } from "../../../src/session/reading.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
+import { beginSummary, saveAnswer, type SummaryStep } from "../../../src/session/summarizing.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+
+/** What a chat is: what each message follows, and where the branch ends that is shown. */
+class Chat {
+  readonly afterOf: Seq[] = [0];
+  readonly content: (string | null)[] = [null];
+  head: Seq = 0;
+
+  get last(): Seq {
+    return this.afterOf.length - 1;
+  }
+
+  say(content: string, afterSeq: Seq = this.head): void {
+    this.afterOf.push(afterSeq);
+    this.content.push(content);
+    this.head = this.last;
+  }
+
+  /** What leads to a message, itself included. */
+  path(seq: Seq = this.head): Seq[] {
+    const path: Seq[] = [];
+    for (let at = seq; at > 0; at = this.afterOf[at] ?? 0) path.unshift(at);
+    return path;
+  }
+}
+
+/** A session, and what its chat ought to be. */
+class Pair {
+  readonly session = new NodeSession();
+  readonly chat = new Chat();
+  #leases = 0;
+
+  say(content: string, afterSeq?: Seq): void {
+    const message: NewMessage = { role: this.chat.last % 2 === 0 ? "user" : "assistant", content };
+    const follows = afterSeq === undefined ? message : { ...message, afterSeq };
+    const appended = this.session.append([follows]);
+    if (!appended.ok) throw new Error(appended.fault.detail);
+    if (appended.value.isBranched) settleBranch(this.session.store, this.session.row, this.session.newId, NOON);
+    this.chat.say(content, afterSeq);
+    if (appended.value.headSeq !== this.chat.head) throw new Error(`the head is ${appended.value.headSeq}`);
+  }
+
+  switchTo(headSeq: Seq): void {
+    const { store, row, newId } = this.session;
+    if (!switchBranch(store, row, { headSeq }, newId, NOON).ok) throw new Error(`no branch ${headSeq}`);
+    this.chat.head = headSeq;
+  }
+
+  erase(seq: Seq): void {
+    eraseMessage(this.session.store, this.session.row, `seq-${seq}`, this.session.newId, NOON);
+    this.session.search.remove([seq]);
+    this.chat.content[seq] = null;
+  }
+
+  edit(seq: Seq, content: string): void {
+    if (this.chat.content[seq] === null) return;
+    editMessage(this.session.store, this.session.row, `seq-${seq}`, { content }, this.session.newId, NOON);
+    this.session.search.update(seq);
+    this.chat.content[seq] = content;
+  }
+
+  owe(keepRecentTokens: number): void {
+    oweSummaryByHand(this.session.store, this.session.row, { keepRecentTokens }, this.session.newId, NOON);
+  }
+
+  /** A consumer takes what is owed. */
+  begin(): SummaryStep | null {
+    const job = this.session.job("summarize");
+    if (job === undefined) return null;
+    return beginSummary(this.session.store, this.session.row, job.id, () => `lease-${(this.#leases += 1)}`, NOON);
+  }
+
+  /** And answers with an item for each message that it was told. */
+  answer(step: SummaryStep | null, jobId: string | undefined): void {
+    if (step?.next !== "call" || jobId === undefined) return;
+    const { store, row, newId } = this.session;
+    const said = step.request.messages.map(({ seq, text }) => ({ kind: "fact" as const, text, sourceSeqs: [seq] }));
+    const before = step.request.previous.map(({ id, kind, text, sourceSeqs }) => ({ id, kind, text, sourceSeqs }));
+    const items = [...before, ...said].map((item) => ({ ...item, status: "current" as const }));
+    saveAnswer(store, row, jobId, step.lease, { items, model: "model" }, null, newId, NOON);
+  }
+
+  summarize(): void {
+    this.owe(0);
+    for (let round = 0; round < 3 && this.session.job("summarize") !== undefined; round += 1) {
+      const { id } = this.session.job("summarize") ?? {};
+      this.answer(this.begin(), id);
+    }
+  }
+
+  context(maxTokens: number, atSeq?: Seq) {
+    const request = { maxTokens, ...(atSeq === undefined ? {} : { atSeq }) };
+    return readContext(this.session.store, this.session.row, request, null, MAX_CONTEXT_BYTES).context;
+  }
+}
+
+const seqsOf = (ranges: readonly Omitted[]): Seq[] =>
+  ranges.flatMap(({ fromSeq, throughSeq }) =>
+    Array.from({ length: throughSeq - fromSeq + 1 }, (_, at) => fromSeq + at),
+  );
+
+/** Nothing off the branch is in a context, and nothing on it is missing in silence. */
+function check(pair: Pair, maxTokens: number, atSeq?: Seq): void {
+  const { chat } = pair;
+  const context = pair.context(maxTokens, atSeq);
+  const path = chat.path(atSeq);
+  const on = new Set(path);
+  const through = context.summary?.throughSeq ?? 0;
+  expect(context.headSeq).toBe(chat.head);
+  expect(context.atSeq).toBe(path.at(-1) ?? 0);
+  expect(through === 0 || on.has(through)).toBe(true);
+  for (const message of context.messages) {
+    expect(on.has(message.seq)).toBe(true);
+    if (message.cut !== true) expect(message.content).toBe(chat.content[message.seq]);
+  }
+  for (const { sourceSeqs, text } of context.summary?.items ?? []) {
+    for (const seq of sourceSeqs) {
+      expect(on.has(seq) && seq <= through).toBe(true);
+      expect(chat.content[seq]).toBe(text);
+    }
+  }
+  const branch = context.omitted.filter(({ reason }) => reason === "branch");
+  const last = atSeq ?? chat.last;
+  const off = Array.from({ length: last }, (_, at) => at + 1).filter((seq) => !on.has(seq));
+  expect(seqsOf(branch)).toEqual(off);
+  const others = seqsOf(context.omitted.filter(({ reason }) => reason !== "branch"));
+  expect(others.filter((seq) => !on.has(seq))).toEqual([]);
+  const told = new Set([...context.messages.map(({ seq }) => seq), ...others, ...path.filter((seq) => seq <= through)]);
+  expect(path.filter((seq) => !told.has(seq))).toEqual([]);
+}
+
+/** A chat without branches that says the same. */
+function alike(chat: Chat): NodeSession {
+  const session = new NodeSession();
+  for (const seq of chat.path()) {
+    session.append([{ role: seq % 2 === 1 ? "user" : "assistant", content: chat.content[seq] ?? "" }]);
+  }
+  return session;
+}
+
+const action = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("say" as const), words: fc.integer({ min: 1, max: 30 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant("sayAfter" as const),
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      words: fc.integer({ min: 1, max: 30 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("switch" as const), at: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("summarize" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("begin" as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("answer" as const) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("erase" as const), at: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant("edit" as const), at: fc.double({ min: 0, max: 1, noNaN: true }) }),
+  },
+);
+
+describe("a session with branches", () => {
+  it("is read as the chat that the user sees, whatever was said, summarized, changed and gone back to", () => {
+    fc.assert(
+      fc.property(
+        fc.array(action, { minLength: 3, maxLength: 30 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (steps, at) => {
+          const pair = new Pair();
+          const { chat, session } = pair;
+          let count = 0;
+          let given: { step: SummaryStep | null; id: string | undefined } = { step: null, id: undefined };
+          const words = (length: number): string => `n${(count += 1)} ${"harbour ".repeat(length)}`.trim();
+          const pick = (share: number, from: Seq): Seq => from + Math.floor(share * (chat.last - from + 0.999));
+          pair.say(words(2));
+          for (const one of steps) {
+            if (one.kind === "say") pair.say(words(one.words));
+            else if (one.kind === "sayAfter") pair.say(words(one.words), pick(one.at, 0));
+            else if (one.kind === "switch") pair.switchTo(pick(one.at, 1));
+            else if (one.kind === "summarize") pair.summarize();
+            else if (one.kind === "begin") {
+              pair.owe(0);
+              given = { id: session.job("summarize")?.id, step: pair.begin() };
+            } else if (one.kind === "answer") pair.answer(given.step, given.id);
+            else if (one.kind === "erase") pair.erase(pick(one.at, 1));
+            else pair.edit(pick(one.at, 1), words(4));
+            check(pair, 100_000);
+            check(pair, 300);
+          }
+          check(pair, 100_000, pick(at, 1));
+          expect(proveSession(session.store, session.row, NOON).flaws).toEqual([]);
+          expect(proveSummary(session.store, 0).flaws).toEqual([]);
+          const on = new Set(chat.path());
+          for (const { message } of searchMessages(session.store, session.search, { query: "harbour", limit: 50 })
+            .data) {
+            expect(on.has(message.seq)).toBe(true);
+          }
+          const branch = session.store.branches.through(chat.head);
+          for (const { message } of retrieveForContext(session.store, session.search, "harbour", branch)) {
+            expect(on.has(message.seq)).toBe(true);
+          }
+          expect(session.store.messages.areTotalsTrue()).toBe(true);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("gives a context that is the same as that of a chat in which nothing else was said", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 60 }), fc.option(fc.double({ min: 0, max: 1, noNaN: true }))), {
+          minLength: 5,
+          maxLength: 40,
+        }),
+        fc.constantFrom(256, 400, 1_000, 4_000),
+        fc.option(fc.double({ min: 0, max: 1, noNaN: true })),
+        (said, maxTokens, back) => {
+          const pair = new Pair();
+          for (const [length, at] of said) {
+            const content = "tram ".repeat(length);
+            if (at === null || pair.chat.last === 0) pair.say(content);
+            else pair.say(content, Math.floor(at * (pair.chat.last + 0.999)));
+          }
+          if (back !== null) pair.switchTo(1 + Math.floor(back * (pair.chat.last - 0.001)));
+          const other = alike(pair.chat);
+          expect(unsummarizedTokens(pair.session.store)).toBe(unsummarizedTokens(other.store));
+          const path = pair.chat.path();
+          const plain = readContext(other.store, other.row, { maxTokens }, null, MAX_CONTEXT_BYTES).context;
+          const context = pair.context(maxTokens);
+          const branched = { ...context, omitted: context.omitted.filter(({ reason }) => reason !== "branch") };
+          expect(branched.messages.map(({ seq, content, role }) => [path.indexOf(seq) + 1, content, role])).toEqual(
+            plain.messages.map(({ seq, content, role }) => [seq, content, role]),
+          );
+          expect(branched.tokens).toEqual(plain.tokens);
+          expect(branched.leftOut).toEqual(plain.leftOut);
+          expect(seqsOf(branched.omitted).map((seq) => path.indexOf(seq) + 1)).toEqual(seqsOf(plain.omitted));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it("tells the alternatives of each message, and where they lead", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.option(fc.double({ min: 0, max: 1, noNaN: true })), { minLength: 1, maxLength: 25 }),
+        (ats) => {
+          const chat = new Chat();
+          for (const at of ats) chat.say("x", at === null ? chat.head : Math.floor(at * (chat.last + 0.999)));
+          const points: BranchPoint[] = chat.afterOf.flatMap((afterSeq, seq) =>
+            seq > 0 && afterSeq !== seq - 1 ? [{ seq, afterSeq }] : [],
+          );
+          const siblings = new Siblings(points, chat.last);
+          const seqs = Array.from({ length: chat.last }, (_, index) => index + 1);
+          for (const seq of seqs) {
+            const same = seqs.filter((other) => chat.afterOf[other] === chat.afterOf[seq]);
+            const expected = same.map((other) => ({
+              seq: other,
+              headSeq: Math.max(...seqs.filter((below) => chat.path(below).includes(other))),
+            }));
+            expect(siblings.of(seq)).toEqual(same.length < 2 ? [] : expected);
+          }
+        },
+      ),
+    );
+  });
+});
+
+/** Nine messages, and another answer to the first question: 1 to 9, and 10 after 1. */
+function regenerated(): Pair {
+  const pair = new Pair();
+  for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye.", "Oh.", "Yes?", "No."])
+    pair.say(text);
+  pair.say("South gate.", 1);
+  return pair;
+}
+
+describe("an answer that is made anew", () => {
+  it("is repeated without harm, and conflicts where it follows another message", () => {
+    const session = new NodeSession();
+    session.say(3);
+    const again = (afterSeq?: Seq) =>
+      session.append([
+        { id: "a", role: "assistant", content: "Anew.", ...(afterSeq === undefined ? {} : { afterSeq }) },
+      ]);
+    expect(again(1)).toMatchObject({ ok: true, value: { headSeq: 4, createdCount: 1, isBranched: true } });
+    expect(again(1)).toMatchObject({ ok: true, value: { headSeq: 4, createdCount: 0, isBranched: false } });
+    expect(again(2)).toMatchObject({ ok: false, fault: { code: "message_conflict" } });
+    expect(again()).toMatchObject({ ok: false, fault: { code: "message_conflict" } });
+    session.append([{ id: "b", role: "user", content: "So." }]);
+    expect(session.append([{ id: "b", role: "user", content: "So.", afterSeq: 4 }])).toMatchObject({ ok: true });
+    expect(session.append([{ id: "b", role: "user", content: "So.", afterSeq: 1 }])).toMatchObject({ ok: false });
+  });
+
+  it("follows no message that is not there", () => {
+    const session = new NodeSession();
+    session.say(2);
+    expect(session.append([{ role: "user", content: "Hm.", afterSeq: 3 }])).toMatchObject({
+      ok: false,
+      fault: { code: "validation_failed", errors: [{ path: "/messages/0/afterSeq" }] },
+    });
+  });
+
+  it("is what the next message follows, and what expectedHeadSeq tells", () => {
+    const { session } = regenerated();
+    expect(session.append(["Good."], NOON, 9)).toMatchObject({
+      ok: false,
+      fault: { code: "head_seq_mismatch", facts: { headSeq: 10 } },
+    });
+    session.append(["Good."], NOON, 10);
+    const path = readMessages(session.store, { branch: "active", limit: 10 }).data;
+    expect(path.map(({ seq, afterSeq, siblings }) => [seq, afterSeq, siblings?.map((one) => one.headSeq)])).toEqual([
+      [1, undefined, undefined],
+      [10, 1, [9, 11]],
+      [11, undefined, undefined],
+    ]);
+    const all = readMessages(session.store, { limit: 20 }).data;
+    expect(all.filter(({ offBranch }) => offBranch === true).map(({ seq }) => seq)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it("is no branch too many", () => {
+    const session = new NodeSession();
+    session.say(1);
+    const again = () => session.append([{ role: "assistant", content: "x", afterSeq: 1 }]);
+    const points = "INSERT INTO branches (seq, after_seq) SELECT -value, 0 FROM json_each(?)";
+    again();
+    again();
+    // As if so many had come before.
+    session.sql.exec(points, JSON.stringify(Array.from({ length: MAX_BRANCHES - 2 }, (_, at) => at + 1)));
+    session.store.forget();
+    expect(again()).toMatchObject({ ok: true });
+    expect(again()).toMatchObject({
+      ok: false,
+      fault: { code: "session_full", facts: { maxBranches: MAX_BRANCHES } },
+    });
+    expect(session.append(["It goes on."])).toMatchObject({ ok: true });
+  });
+});
+
+describe("a branch that is gone back to", () => {
+  it("brings its summary back, and no model is asked", () => {
+    const pair = regenerated();
+    const { session } = pair;
+    pair.switchTo(9);
+    pair.summarize();
+    const before = pair.context(4_000);
+    expect(before.summary?.items.length).toBeGreaterThan(0);
+    pair.switchTo(10);
+    expect(pair.context(4_000)).toMatchObject({
+      summary: null,
+      omitted: [{ fromSeq: 2, throughSeq: 9, reason: "branch" }],
+    });
+    expect(readState(session.store, session.row)).toMatchObject({ headSeq: 10, lastSeq: 10, summary: null });
+    expect(session.job("summarize")).toBeUndefined();
+    pair.switchTo(9);
+    const after = pair.context(4_000);
+    expect(after.summary?.items).toEqual(before.summary?.items);
+    expect(after.summary?.throughSeq).toBe(before.summary?.throughSeq);
+    expect(session.job("summarize")).toBeUndefined();
+  });
+
+  it("takes nothing from a summary that was under way for another", () => {
+    const pair = regenerated();
+    const { session } = pair;
+    pair.switchTo(9);
+    pair.owe(0);
+    const id = session.job("summarize")?.id;
+    const step = pair.begin();
+    pair.switchTo(10);
+    pair.answer(step, id);
+    expect(session.store.summaries.newest()).toBeNull();
+    expect(pair.context(4_000).summary).toBeNull();
+  });
+
+  it("is cited by no item of another", () => {
+    const pair = regenerated();
+    for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
+    const { session } = pair;
+    pair.owe(0);
+    const id = session.job("summarize")?.id ?? "";
+    const begun = pair.begin();
+    if (begun?.next !== "call") throw new Error("nothing is owed");
+    const items = [{ kind: "fact" as const, text: "North gate.", sourceSeqs: [2], status: "current" as const }];
+    saveAnswer(session.store, session.row, id, begun.lease, { items, model: "model" }, null, session.newId, NOON);
+    expect(pair.context(4_000).summary).toMatchObject({ items: [], droppedItems: 1 });
+  });
+
+  it("is told on the feed, with what both branches share", () => {
+    const { session } = regenerated();
+    expect(session.store.feed.lastThrough()).toMatchObject({ kind: "branched", seq: 1, throughSeq: 1, headSeq: 9 });
+    switchBranch(session.store, session.row, { headSeq: 4 }, session.newId, NOON);
+    expect(session.store.feed.lastThrough()).toMatchObject({ kind: "branched", seq: 1, throughSeq: 4, headSeq: 10 });
+  });
+
+  it("is erased like any other", () => {
+    const pair = regenerated();
+    pair.switchTo(9);
+    pair.summarize();
+    pair.switchTo(10);
+    pair.erase(2);
+    const { session } = pair;
+    const texts = session.sql.exec<{ text: string }>("SELECT text FROM items WHERE row > 0").toArray();
+    expect(texts.some(({ text }) => text.includes("North"))).toBe(false);
+    pair.summarize();
+    pair.switchTo(9);
+    check(pair, 4_000);
+    expect(session.store.summaries.newest()?.throughSeq).toBe(0);
+  });
+
+  it("costs a session that never branches nothing", () => {
+    const session = new NodeSession();
+    session.say(40);
+    session.summarize(1, 20);
+    expect(session.sql.exec("SELECT * FROM branches").toArray()).toEqual([]);
+    expect(session.row.changes).toBe(0);
+  });
+});
