@@ -36,7 +36,7 @@ const NO_OPERATIONS: Record<string, readonly string[]> = {
   "kept-answer.ts": ["keepAnswer"],
   // For those that are operations, and for the cron: the run is theirs to read.
   "lost-runs.ts": ["endIfLost"],
-  "operation.ts": ["operation", "specOf"],
+  "operation.ts": ["operation", "refuseAhead", "specOf"],
   "paging.ts": ["readCursor", "pageOf", "encodeCursor", "invalidCursor"],
   "readiness.ts": ["createReadiness"],
   // For those that are operations: they have seen to it that the caller may read the session.
