@@ -1,6 +1,7 @@
 import { createMCPClient } from "@ai-sdk/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as ClientOf2025 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport as StdioOf2025 } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport as TransportOf2025 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { CONFORMANCE_SESSION, NOT_APPLICABLE, runConformance } from "../support/mcp-conformance.ts";
@@ -78,6 +79,22 @@ describe("a conversation is written and its context read back", () => {
     await client.connect(transport);
     onTestFinished(() => client.close());
     await expectConversationKept({ call: (name, args) => client.callTool({ name, arguments: args }) });
+  });
+
+  it("by a client that speaks stdio alone, through the bridge", async () => {
+    const client = new ClientOf2025({ name: "stdio", version: "1.0.0" });
+    const transport = new StdioOf2025({
+      command: process.execPath,
+      args: ["scripts/run.mjs", "mcp", "--url", service.url, "--user", "bridged"],
+      env: { THREADKEEP_API_KEY: service.apiKey, PATH: process.env["PATH"] ?? "" },
+      stderr: "pipe",
+    });
+    await client.connect(transport);
+    onTestFinished(() => client.close());
+    expect((await client.listTools()).tools.length).toBeGreaterThan(5);
+    await expectConversationKept({ call: (name, args) => client.callTool({ name, arguments: args }) });
+    const listed = await call(service, "GET", "/v1/sessions", { headers: { "threadkeep-user": "bridged" } });
+    expect(listed.text).toContain("mcp-");
   });
 
   it("by the AI SDK's MCP client, as tools of a model", async () => {
