@@ -40,7 +40,8 @@ export const VARIABLES = {
     isMadeLocally: true,
   }),
   THREADKEEP_ADMIN_KEY: secret("THREADKEEP_ADMIN_KEY").register(variableFacts, {
-    meaning: "the operator's key, another one: all that the application may, and `/v1/admin/…`",
+    meaning:
+      "the administrator's key, different from the application's: it can do all that the application can, and `/v1/admin/…`",
     isSecret: true,
     isMadeLocally: true,
   }),
@@ -54,28 +55,27 @@ export const VARIABLES = {
     })
     .register(variableFacts, {
       meaning:
-        "the tenant whose key `THREADKEEP_API_KEY` is, and under whose name its sessions stand: to change it is to lose sight of them",
+        "the tenant that `THREADKEEP_API_KEY` belongs to. Its name is part of the names of its sessions: if you change it, they can no longer be found",
       isMadeLocally: true,
     }),
   THREADKEEP_JWT_ISSUERS: issuersVariable.prefault("").register(variableFacts, {
     meaning:
-      'whose tokens of users are believed, as JSON: `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`; empty: no tokens are taken. Each may have an `audience` (`authenticated`), a `jwksUrl` (the issuer\'s `/.well-known/jwks.json`), `anonymousUsers` (`false`) and `oauth` (`true`: clients of `/mcp` are sent there to sign in)',
+      'the issuers whose user tokens are accepted, as JSON: `[{"issuer": "https://PROJECT.supabase.co/auth/v1", "tenant": "TENANT"}]`; empty: user tokens are not accepted. Optional in each: `audience` (default `authenticated`), `jwksUrl` (default: the issuer\'s `/.well-known/jwks.json`), `anonymousUsers` (default `false`) and `oauth` (`true`: clients of `/mcp` are sent there to sign in)',
     local: "the issuer of `npm run token`",
   }),
   THREADKEEP_HOSTS: hostsVariable.prefault("").register(variableFacts, {
-    meaning: "the names that requests may come by, without ports, with commas between them; empty: any that leads here",
-    local: "those of the machine",
+    meaning: "the host names under which requests are accepted, without ports, separated by commas; empty: all",
+    local: "the names of this machine",
   }),
   THREADKEEP_CORS_ORIGINS: originsVariable.prefault("").register(variableFacts, {
     meaning:
-      "origins whose pages may call the API from a browser, such as `https://app.example`, with commas between them; empty: none",
+      "the origins whose pages may call the API from a browser, such as `https://app.example`, separated by commas; empty: none",
   }),
   THREADKEEP_RATE_LIMITS: z
     .enum(["on", "off"], { error: 'THREADKEEP_RATE_LIMITS must be "on" or "off", or left out, which is on' })
     .prefault("on")
     .register(variableFacts, {
-      meaning:
-        "`on` or `off`: whether requests are counted by the limits of `wrangler.toml`, and those of users take turns",
+      meaning: "`on` or `off`: whether the rate limits of `wrangler.toml`, and those of users, apply",
       local: "`off`",
     }),
   THREADKEEP_AUDIT_DAYS: wholeNumber(
@@ -86,22 +86,22 @@ export const VARIABLES = {
     // A year, and a month to look back at it.
     .prefault("400")
     .register(variableFacts, {
-      meaning: "how long events of the audit are kept, in days: 30 to 3650",
+      meaning: "how long audit events are kept, in days: 30 to 3650",
     }),
   THREADKEEP_LOG_LEVEL: logLevelVariable.prefault("info").register(variableFacts, {
-    meaning: "what is logged: `debug`, `info`, `warn` or `error` and above",
+    meaning: "the lowest level that is logged: `debug`, `info`, `warn` or `error`",
   }),
   THREADKEEP_LOG_SAMPLE: logSampleVariable.prefault("1").register(variableFacts, {
     meaning:
-      "the share of what is less than a warning that is logged, 0 to 1; what one request caused is kept or left out whole",
+      "the share of requests whose entries below the level of a warning are logged, 0 to 1; all entries that one request causes are kept or dropped together",
   }),
   THREADKEEP_ALERT_WEBHOOK: alertWebhookVariable.prefault("").register(variableFacts, {
     meaning:
-      "where alerts and digests are posted: an `https` URL (`http` on loopback), which may hold a token; empty: nowhere",
+      "the URL that receives alerts and digests: `https` (`http` on loopback); it may contain a token; empty: nobody is notified",
     isSecret: true,
   }),
   THREADKEEP_ALERT_SECRET: alertSecretVariable.prefault("").register(variableFacts, {
-    meaning: "what they are signed with, at least 20 characters; needed with the webhook",
+    meaning: "the secret that alerts and digests are signed with, at least 20 characters; required with the webhook",
     isSecret: true,
   }),
   THREADKEEP_ALERT_DIGEST: alertDigestVariable.prefault("on").register(variableFacts, {
@@ -116,7 +116,7 @@ export const VARIABLES = {
     .prefault("extractive")
     .register(variableFacts, {
       meaning:
-        "what stands behind the built-in summarizer: `extractive`, `workers-ai/@cf/…` (not with `npm start`), `openai-compatible/MODEL` or `anthropic/MODEL`",
+        "the model behind the built-in summarizer: `extractive` (none), `workers-ai/@cf/…` (not with `npm start`), `openai-compatible/MODEL` or `anthropic/MODEL`",
     }),
   THREADKEEP_MODEL_BASE_URL: safeUrlOrEmpty(
     "THREADKEEP_MODEL_BASE_URL must be an https URL without a user name, such as https://api.openai.com/v1, http on loopback alone, or empty",
@@ -124,7 +124,7 @@ export const VARIABLES = {
     .prefault("")
     .register(variableFacts, {
       meaning:
-        "where an `openai-compatible` model is served, up to and with `/v1`: an `https` URL (`http` on loopback); with `anthropic`, another address of the same API",
+        "the base URL of an `openai-compatible` model, including `/v1`: `https` (`http` on loopback); with `anthropic`, a different address of the same API",
     }),
   THREADKEEP_MODEL_API_KEY: z
     .string({ error: "THREADKEEP_MODEL_API_KEY must be text" })
@@ -134,12 +134,12 @@ export const VARIABLES = {
     })
     .prefault("")
     .register(variableFacts, {
-      meaning: "the model's key; `anthropic` needs one, `openai-compatible` is sent none where it is empty",
+      meaning: "the model's key; required by `anthropic`; if empty, `openai-compatible` is called without one",
       isSecret: true,
     }),
   THREADKEEP_MODEL_INPUT_PRICE: price("THREADKEEP_MODEL_INPUT_PRICE").prefault("").register(variableFacts, {
     meaning:
-      "US dollars per million input tokens, such as `0.15`; with the next one, each summary's cost is told; empty: none is",
+      "US dollars per million input tokens, such as `0.15`; with this and the next one, the cost of each summary is reported; empty: it is not",
   }),
   THREADKEEP_MODEL_OUTPUT_PRICE: price("THREADKEEP_MODEL_OUTPUT_PRICE").prefault("").register(variableFacts, {
     meaning: "US dollars per million output tokens",
@@ -150,18 +150,21 @@ export const VARIABLES = {
     .prefault("")
     .register(variableFacts, {
       meaning:
-        "another MCP server with the tool `summarize_conversation`, in place of the built-in one: an `https` URL (`http` on loopback); empty: the built-in one",
+        "the URL of another MCP server with the tool `summarize_conversation`, used instead of the built-in one: `https` (`http` on loopback); empty: the built-in one",
     }),
   SUMMARIZER_MCP_TOKEN: z
     .string({ error: 'SUMMARIZER_MCP_TOKEN must be text: set it with "wrangler secret put SUMMARIZER_MCP_TOKEN"' })
     .prefault("")
-    .register(variableFacts, { meaning: "its bearer token; empty: none is sent", isSecret: true }),
+    .register(variableFacts, {
+      meaning: "the bearer token for `SUMMARIZER_MCP_URL`; empty: none is sent",
+      isSecret: true,
+    }),
   SUMMARIZER_TIMEOUT_SECONDS: z.coerce
     .number({ error: timeoutFault() })
     .min(1, { error: timeoutFault() })
     .max(MAX_SUMMARIZER_TIMEOUT_SECONDS, { error: timeoutFault() })
     .prefault(String(MAX_SUMMARIZER_TIMEOUT_SECONDS))
-    .register(variableFacts, { meaning: "how long one call of either summarizer may take, in seconds: 1 to 120" }),
+    .register(variableFacts, { meaning: "the timeout of one call of the summarizer, in seconds: 1 to 120" }),
 };
 
 function timeoutFault(): string {
