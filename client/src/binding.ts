@@ -2,6 +2,7 @@ import type { ContextFormat, ContextRequest, Contexts } from "./context.ts";
 import type {
   AppendedMessage,
   BranchRequest,
+  EditedMessage,
   Erasure,
   ExpandedSummary,
   ForkRequest,
@@ -16,6 +17,8 @@ import type {
   NewSession,
   Page,
   PartFault,
+  ProviderFormat,
+  ProviderMessage,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -30,6 +33,8 @@ import type { SessionLine } from "./transfer.ts";
 /** Whom a call is for, where the binding's props name no owner. */
 export interface Caller {
   readonly user?: string;
+  /** Refuse content that no store keeps as it is, in the place of mending it and telling so in `mended`. */
+  readonly strictText?: boolean;
 }
 
 interface PageQuery {
@@ -56,9 +61,18 @@ export interface ThreadkeepBinding {
   /** Give messages ids of your own: then a repeated call stores nothing twice. */
   append(
     sessionId: string,
-    request: { messages: NewMessage[]; expectedHeadSeq?: number; context?: ContextRequest },
+    request: { expectedHeadSeq?: number; context?: ContextRequest } & (
+      | { format?: "threadkeep"; messages: NewMessage[] }
+      | { format: ProviderFormat; messages: readonly ProviderMessage[] }
+    ),
     caller?: Caller,
-  ): Promise<{ messages: AppendedMessage[]; headSeq: number; context?: unknown; contextError?: PartFault | undefined }>;
+  ): Promise<{
+    messages: AppendedMessage[];
+    headSeq: number;
+    mended?: string[] | undefined;
+    context?: unknown;
+    contextError?: PartFault | undefined;
+  }>;
   messages(
     sessionId: string,
     query?: {
@@ -70,7 +84,7 @@ export interface ThreadkeepBinding {
     caller?: Caller,
   ): Promise<Page<Message>>;
   message(sessionId: string, messageId: string, caller?: Caller): Promise<Message>;
-  edit(sessionId: string, messageId: string, patch: MessagePatch, caller?: Caller): Promise<Message>;
+  edit(sessionId: string, messageId: string, patch: MessagePatch, caller?: Caller): Promise<EditedMessage>;
   erase(sessionId: string, messageId: string, caller?: Caller): Promise<Erasure>;
   context<F extends ContextFormat = "threadkeep">(
     sessionId: string,

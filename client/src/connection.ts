@@ -29,6 +29,8 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** In place of the client's own. */
   timeoutMs?: number | undefined;
+  /** Refuse content that no store keeps as it is, in the place of mending it and telling so in `mended`. */
+  strictText?: boolean | undefined;
 }
 
 export interface WireRequest {
@@ -93,7 +95,7 @@ export class Connection {
     const deadline = startDeadline(options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, options.signal);
     try {
       for (let tries = 1; ; tries += 1) {
-        const outcome = await this.#send(request, deadline, read);
+        const outcome = await this.#send(request, options.strictText === true, deadline, read);
         if ("value" in outcome) return outcome.value;
         const { error, retryAfter } = outcome;
         error.tries = tries;
@@ -108,12 +110,13 @@ export class Connection {
 
   async #send<T>(
     request: WireRequest,
+    isStrict: boolean,
     deadline: Deadline,
     read: (response: Response) => Promise<T>,
   ): Promise<{ value: T } | { error: ThreadkeepError; retryAfter: number | null | "never" }> {
     let response: Response | null = null;
     try {
-      const headers = await this.#headers(request);
+      const headers = await this.#headers(request, isStrict);
       deadline.check();
       const send = this.#options.fetch ?? globalThis.fetch;
       response = await send(this.urlOf(request), initOf(request, headers, deadline.signal));
@@ -128,13 +131,14 @@ export class Connection {
     }
   }
 
-  async #headers({ body, lines }: WireRequest): Promise<Record<string, string>> {
+  async #headers({ body, lines }: WireRequest, isStrict: boolean): Promise<Record<string, string>> {
     const { key, token, user } = this.#options;
     const credential = key ?? (typeof token === "function" ? await readToken(token) : token);
     return {
       Accept: "application/json",
       ...(credential === undefined ? {} : { Authorization: `Bearer ${credential}` }),
       ...(user === undefined ? {} : { "Threadkeep-User": headerText(user) }),
+      ...(isStrict ? { "Threadkeep-Strict-Text": "true" } : {}),
       ...(body === undefined ? {} : { "Content-Type": "application/json" }),
       ...(lines === undefined ? {} : { "Content-Type": "application/x-ndjson" }),
     };

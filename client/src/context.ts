@@ -124,8 +124,9 @@ export type OpenaiChatMessage =
   | { role: "tool"; tool_call_id: string; content: string };
 export type OpenaiUserPart =
   | { type: "text"; text: string }
-  | { type: "image_url"; image_url: { url: string } }
-  | { type: "file"; file: { filename: string; file_data: string } };
+  | { type: "image_url"; image_url: { url: string; detail?: "auto" | "low" | "high" } }
+  /** `file_id` of a file that OpenAI holds, in the place of its data. */
+  | { type: "file"; file: { filename?: string; file_data?: string; file_id?: string } };
 export interface OpenaiToolCall {
   id: string;
   type: "function";
@@ -174,7 +175,10 @@ export type AnthropicSaidBlock =
   | {
       type: "image";
       cache_control?: AnthropicCacheControl;
-      source: { type: "url"; url: string } | { type: "base64"; media_type: AnthropicImageType; data: string };
+      source:
+        | { type: "url"; url: string }
+        | { type: "file"; file_id: string }
+        | { type: "base64"; media_type: AnthropicImageType; data: string };
     }
   | {
       type: "document";
@@ -182,6 +186,7 @@ export type AnthropicSaidBlock =
       cache_control?: AnthropicCacheControl;
       source:
         | { type: "url"; url: string }
+        | { type: "file"; file_id: string }
         | { type: "base64"; media_type: "application/pdf"; data: string }
         | { type: "text"; media_type: "text/plain"; data: string };
     };

@@ -87,6 +87,22 @@ export interface Sibling {
   headSeq: number;
 }
 
+/** A message as it is after an edit. */
+export interface EditedMessage extends Message {
+  /** Paths of what was sent where content was mended: see `AppendResult`. */
+  mended?: string[] | undefined;
+}
+
+/** The shapes of messages that an append takes besides our own: as the SDKs take and give them. */
+export type ProviderFormat = "openai-chat" | "anthropic" | "ai-sdk";
+/**
+ * A message in one of those shapes, such as `response.choices[0].message`. Its `id`, `author`, `metadata`, `occurredAt` and `afterSeq` may stand in it, as
+ * in a `NewMessage`.
+ */
+export interface ProviderMessage {
+  readonly role: string;
+}
+
 /** A message as it is stored and given back. */
 export interface Message {
   id: string;
@@ -338,6 +354,8 @@ export interface ImportResult {
   summaries: number;
   items: number;
   droppedItems: number;
+  /** Of the lines that this request sent: see `AppendResult`. */
+  mended?: string[] | undefined;
 }
 
 /** Where an import in parts stands. */
@@ -354,6 +372,8 @@ export interface ImportState {
   droppedItems: number;
   /** It is given up by then if no line comes; null once it is complete. */
   expiresAt: string | null;
+  /** Of the lines that this request sent: see `AppendResult`. */
+  mended?: string[] | undefined;
 }
 
 /** How far the erasure of a user is. */

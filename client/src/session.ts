@@ -1,8 +1,10 @@
+import { toJsonText } from "./base64.ts";
 import { type CallOptions, checkId, type Connection } from "./connection.ts";
 import type { ContextFormat, ContextRequest, Contexts } from "./context.ts";
 import type {
   AppendedMessage,
   BranchRequest,
+  EditedMessage,
   Erasure,
   ExpandedSummary,
   ForkRequest,
@@ -10,6 +12,8 @@ import type {
   MessagePatch,
   NewMessage,
   PartFault,
+  ProviderFormat,
+  ProviderMessage,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -32,9 +36,22 @@ export interface AppendOptions<F extends ContextFormat = ContextFormat> extends 
   context?: ContextRequest<F> | undefined;
 }
 
+/** For messages in the shape of a provider's SDK. */
+export interface ProviderAppendOptions<F extends ContextFormat = ContextFormat> extends AppendOptions<F> {
+  format: ProviderFormat;
+}
+
+type Messages = string | NewMessage | readonly NewMessage[];
+type ProviderMessages = ProviderMessage | readonly ProviderMessage[];
+
 export interface AppendResult {
   messages: AppendedMessage[];
   headSeq: number;
+  /**
+   * Paths of what was sent where a character that no store keeps was replaced with U+FFFD, or JSON that nests deeper than 32 levels is kept as
+   * a text.
+   */
+  mended?: string[] | undefined;
   /** Why the context did not come along at first. */
   contextError?: PartFault | undefined;
 }
@@ -69,22 +86,28 @@ export class Session {
 
   /**
    * Appends 1 to 100 messages as one, creating the session if need be. Those without an id get one before the first try, so
-   * that nothing is stored twice. A string is what the user says.
+   * that nothing is stored twice. A string is what the user says. With `format`, messages are what a provider's SDK takes and gives:
+   * `append(response.choices[0].message, { format: "openai-chat" })`.
    *
    * A context that could not be made along with them is asked for once more, by itself. If that fails as well, the error says in
    * `facts.headSeq` that the messages are stored: append them no more.
    */
   append<F extends ContextFormat = "threadkeep">(
-    messages: string | NewMessage | readonly NewMessage[],
-    options: AppendOptions<F> & { context: ContextRequest<F> },
+    messages: Messages,
+    options: AppendOptions<F> & { format?: undefined; context: ContextRequest<F> },
   ): Promise<AppendResult & { context: Contexts[F] }>;
-  append(messages: string | NewMessage | readonly NewMessage[], options?: AppendOptions): Promise<AppendResult>;
+  append<F extends ContextFormat = "threadkeep">(
+    messages: ProviderMessages,
+    options: ProviderAppendOptions<F> & { context: ContextRequest<F> },
+  ): Promise<AppendResult & { context: Contexts[F] }>;
+  append(messages: Messages, options?: AppendOptions & { format?: undefined }): Promise<AppendResult>;
+  append(messages: ProviderMessages, options: ProviderAppendOptions): Promise<AppendResult>;
   async append(
-    messages: string | NewMessage | readonly NewMessage[],
-    options: AppendOptions = {},
+    messages: Messages | ProviderMessages,
+    options: AppendOptions & { format?: ProviderFormat | undefined } = {},
   ): Promise<AppendResult> {
-    const { expectedHeadSeq, context, ...callOptions } = options;
-    const body = { messages: withIds(messages), expectedHeadSeq, context };
+    const { expectedHeadSeq, context, format, ...callOptions } = options;
+    const body = { format, messages: withIds(messages), expectedHeadSeq, context };
     const path = `${this.#path}/messages`;
     const appended = await this.#connection.json<AppendResult>({ method: "POST", path, body }, callOptions);
     if (context === undefined || appended.contextError === undefined) return appended;
@@ -127,7 +150,7 @@ export class Session {
     return this.#read(this.#messagePath(messageId), options);
   }
 
-  edit(messageId: string, patch: MessagePatch, options?: CallOptions): Promise<Message> {
+  edit(messageId: string, patch: MessagePatch, options?: CallOptions): Promise<EditedMessage> {
     return this.#connection.json({ method: "PATCH", path: this.#messagePath(messageId), body: patch }, options);
   }
 
@@ -218,8 +241,9 @@ export class Session {
   }
 }
 
-function withIds(messages: string | NewMessage | readonly NewMessage[]): NewMessage[] {
+function withIds(messages: Messages | ProviderMessages): object[] {
   if (typeof messages === "string") return withIds({ role: "user", content: messages });
-  const list = "role" in messages ? [messages] : messages;
-  return list.map((message) => ({ ...message, id: message.id ?? crypto.randomUUID() }));
+  const list: readonly (ProviderMessage & { id?: unknown })[] = "role" in messages ? [messages] : messages;
+  // The AI SDK has files as bytes, too.
+  return list.map((message) => JSON.parse(toJsonText({ ...message, id: message.id ?? crypto.randomUUID() }) ?? "{}"));
 }

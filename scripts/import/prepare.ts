@@ -2,7 +2,7 @@
 import { MAX_AUTHOR_LENGTH, MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
 import { newMessageSchema } from "../../src/contracts/message.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
-import { mendName } from "../../src/contracts/text.ts";
+import { findMended, mendName } from "../../src/contracts/text.ts";
 import { isRecord } from "./entry.ts";
 import type { Place, Turn } from "./entry.ts";
 import { OccurrenceIds, sanitizeId } from "./names.ts";
@@ -42,6 +42,9 @@ export class Preparer {
     const given = dropAbsent({ role, content, author, occurredAt, metadata });
     const mended = this.#options.repair ? mendTexts(given) : given;
     const cut = cutAuthor(mended);
+    // The service would mend it: here it is asked for, so that nobody's file is changed in silence.
+    const [unkept] = findMended(cut.message, 1);
+    if (unkept !== undefined) return { fault: `${unkept.path.join(".")}: ${unkept.detail}` };
     const parsed = newMessageSchema.safeParse(cut.message);
     if (!parsed.success) return { fault: describeIssues(parsed.error.issues) };
     const found = parsed.data;

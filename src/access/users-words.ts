@@ -27,6 +27,8 @@ export interface Placed {
   /** What names its role, where that is not in it. */
   readonly roleAt?: string;
   readonly message: Written;
+  /** Where its parts stood, if they came in another shape. */
+  readonly partPaths?: readonly string[] | null;
 }
 
 /** What says no more than who spoke, when and where. Whatever else a message may carry gives it a standing, such as `pinned`. */
@@ -47,7 +49,7 @@ export function foreignWords(errors: readonly FieldFault[]): ThreadkeepError {
   });
 }
 
-function faultsOf({ path, roleAt, message }: Placed, mayWrite: UsersMay["write"] = []): FieldFault[] {
+function faultsOf({ path, roleAt, message, partPaths }: Placed, mayWrite: UsersMay["write"] = []): FieldFault[] {
   if (mayWrite === "all") return [];
   const { role, content } = message;
   const roles = new Set<Role>(["user", ...mayWrite]);
@@ -65,7 +67,8 @@ function faultsOf({ path, roleAt, message }: Placed, mayWrite: UsersMay["write"]
     ...standing,
     ...parts.flatMap((part, at) => {
       const fault = role === "user" ? faultOfOwn(part) : faultOfOpened(part, roles);
-      return fault === null ? [] : [{ path: `${path}/content/${at}/${fault.field}`, detail: fault.detail }];
+      if (fault === null) return [];
+      return [{ path: partPaths?.[at] ?? `${path}/content/${at}/${fault.field}`, detail: fault.detail }];
     }),
   ];
 }

@@ -198,11 +198,22 @@ export type ContextMeta = z.infer<typeof contextMetaSchema>;
 // The formats below are what the providers' own SDKs take: their types accept ours without a cast. What may be missing is
 // `exactOptional`, because a key that is there and undefined is another type to them.
 
+export const openaiImageDetailSchema = z.enum(["auto", "low", "high"]);
 const openaiTextPartSchema = z.object({ type: z.literal("text"), text: z.string() });
 const openaiUserPartSchema = z.discriminatedUnion("type", [
   openaiTextPartSchema,
-  z.object({ type: z.literal("image_url"), image_url: z.object({ url: z.string() }) }),
-  z.object({ type: z.literal("file"), file: z.object({ filename: z.string(), file_data: z.string() }) }),
+  z.object({
+    type: z.literal("image_url"),
+    image_url: z.object({ url: z.string(), detail: openaiImageDetailSchema.exactOptional() }),
+  }),
+  z.object({
+    type: z.literal("file"),
+    file: z.object({
+      filename: z.string().exactOptional(),
+      file_data: z.string().exactOptional(),
+      file_id: z.string().exactOptional().describe("Of a file that OpenAI holds: in the place of its data"),
+    }),
+  }),
 ]);
 const openaiToolCallSchema = z.object({
   id: z.string(),
@@ -285,6 +296,8 @@ const anthropicCacheControl = z
   .exactOptional()
   .describe("With cacheControl, at the end of the stable prefix");
 const anthropicUrlSourceSchema = z.object({ type: z.literal("url"), url: z.string() });
+/** A file that Anthropic holds. */
+const anthropicHeldSourceSchema = z.object({ type: z.literal("file"), file_id: z.string() });
 const anthropicTextBlockSchema = z.object({
   type: z.literal("text"),
   text: z.string(),
@@ -295,6 +308,7 @@ const anthropicImageBlockSchema = z.object({
   cache_control: anthropicCacheControl,
   source: z.discriminatedUnion("type", [
     anthropicUrlSourceSchema,
+    anthropicHeldSourceSchema,
     z.object({ type: z.literal("base64"), media_type: imageTypeSchema, data: z.string() }),
   ]),
 });
@@ -304,6 +318,7 @@ const anthropicDocumentBlockSchema = z.object({
   title: z.string().exactOptional(),
   source: z.discriminatedUnion("type", [
     anthropicUrlSourceSchema,
+    anthropicHeldSourceSchema,
     z.object({ type: z.literal("base64"), media_type: z.literal("application/pdf"), data: z.string() }),
     z.object({ type: z.literal("text"), media_type: z.literal("text/plain"), data: z.string() }),
   ]),

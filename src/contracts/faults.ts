@@ -2,7 +2,8 @@
 
 import type { z } from "zod";
 import { type FieldFault, ThreadkeepError } from "./errors.ts";
-import { MAX_REPORTED_FAULTS } from "./limits.ts";
+import { MAX_MENDED_PATHS, MAX_REPORTED_FAULTS } from "./limits.ts";
+import { findMended } from "./text.ts";
 
 /** A path names properties that the client made up. */
 const MAX_PATH_LENGTH = 256;
@@ -62,6 +63,26 @@ function bodyFaults(issues: readonly Issue[], body: unknown): FieldFault[] {
     issues.map((issue) => ({ ...issue, path: ["body", ...issue.path] })),
     { body },
   );
+}
+
+/**
+ * Where content of a request that was taken is not kept as it was sent, as paths.
+ * @param isStrict refuses the request for it
+ */
+export function mendedPaths(body: unknown, isStrict: boolean): string[] {
+  const mended = mendedFaults(body);
+  if (isStrict && mended.length > 0) throw validationFailed(mended.slice(0, MAX_REPORTED_FAULTS));
+  return mended.map(({ path }) => path);
+}
+
+/** The same, with what was wrong in each place. */
+export function mendedFaults(body: unknown): FieldFault[] {
+  return findMended(body, MAX_MENDED_PATHS).map(({ path, detail }) => fault(["body", ...path], detail));
+}
+
+/** For an answer: nothing, where nothing was mended. */
+export function tellMended(paths: readonly string[]): { mended?: string[] } {
+  return paths.length === 0 ? {} : { mended: [...paths] };
 }
 
 /** zod goes no further than the first entry of a list that is refused. */

@@ -1,7 +1,7 @@
 /** Every limit of the public language: its name carries the unit, its comment the reason. */
 
-/** One message, as JSON. Keeps a row far under the 2 MB a row may hold. */
-export const MAX_MESSAGE_BYTES = 256 * 1024;
+/** One message, as JSON: a photo of half a megabyte in base64, or the outputs of a long run. Keeps a row under half of the 2 MB a row may hold. */
+export const MAX_MESSAGE_BYTES = 768 * 1024;
 /** One request body. Bounds what a Worker holds in memory for one caller. */
 export const MAX_BODY_BYTES = 1024 * 1024;
 /** Metadata of a session or a message, as JSON. It travels with every read. */
@@ -42,6 +42,8 @@ export const MAX_USER_ID_LENGTH = 256;
 export const MAX_IDEMPOTENCY_KEY_LENGTH = 120;
 /** Faults that a refusal lists. A client mends the first ones and asks again; a hostile body must not buy a long answer. */
 export const MAX_REPORTED_FAULTS = 20;
+/** Places that an answer names where content was mended: whoever sends more of it knows by then. */
+export const MAX_MENDED_PATHS = 100;
 /** An author is a display name. */
 export const MAX_AUTHOR_LENGTH = 128;
 /** A page of a list. */
@@ -56,8 +58,8 @@ export const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 export const MAX_HIDDEN_RANGES = 1_000;
 /** Messages that come along with a summary: the others are read by the seqs that its items cite. */
 export const MAX_EXPANDED_SOURCES = 1_000;
-/** Parts in one message: more is data, not a turn of a conversation. */
-export const MAX_PARTS_PER_MESSAGE = 256;
+/** Parts in one message: an agent's run of 300 steps, each of which reasons, speaks, makes some calls and has their results. */
+export const MAX_PARTS_PER_MESSAGE = 4_096;
 /** A query is a question, not a document; only its rarest words are looked for. */
 export const MAX_QUERY_LENGTH = 10_000;
 /** A caller may wait for a summary by hand this long; after that it polls. */

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { appendRequestSchema, appendResultSchema } from "./append.ts";
+import { appendResultSchema, appendSchema } from "./append.ts";
 import { contextRequestSchema } from "./context.ts";
 import { problemSchema } from "./errors.ts";
 import { MAX_FRAME_ID_LENGTH } from "./limits.ts";
@@ -101,14 +101,9 @@ export const serverFrameSchema = z
   .meta({ id: "LiveServerFrame" });
 export type ServerFrame = z.infer<typeof serverFrameSchema>;
 
-const { messages, expectedHeadSeq, context } = appendRequestSchema.shape;
-
-export const appendFrameSchema = z.strictObject({
+export const appendFrameSchema = appendSchema({
   type: z.literal("append"),
   id: frameId.describe("Yours; the answer has it too"),
-  messages,
-  expectedHeadSeq,
-  context,
 });
 export const contextFrameSchema = z.strictObject({
   type: z.literal("context"),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import {
   MAX_AUTHOR_LENGTH,
+  MAX_MENDED_PATHS,
   MAX_MESSAGES_PER_APPEND,
   MAX_METADATA_BYTES,
   MAX_PARTS_PER_MESSAGE,
@@ -9,10 +10,12 @@ import {
 import type { Metadata } from "./session.ts";
 import {
   boundedJsonObject,
+  contentJson,
+  contentText,
   idText,
   isoTime,
   nameText,
-  roughlyBoundedJsonObject,
+  roughlyBoundedContentObject,
   safeJson,
   safeText,
   textFault,
@@ -28,23 +31,23 @@ export const seqSchema = z.int().min(1);
 export const roleSchema = z.enum(["system", "developer", "user", "assistant", "tool"]);
 export type Role = z.infer<typeof roleSchema>;
 
-const providerOptions = roughlyBoundedJsonObject(MAX_PROVIDER_OPTIONS_BYTES).optional();
+const providerOptions = roughlyBoundedContentObject(MAX_PROVIDER_OPTIONS_BYTES).optional();
 
 export const textPartSchema = z.strictObject({
   type: z.literal("text"),
-  text: safeText,
+  text: contentText,
   providerOptions,
 });
 export const filePartSchema = z.strictObject({
   type: z.literal("file"),
   mediaType: safeText,
-  data: safeText.describe("A URL, or base64"),
-  filename: safeText.optional(),
+  data: contentText.describe("A URL, or base64"),
+  filename: contentText.optional(),
   providerOptions,
 });
 export const reasoningPartSchema = z.strictObject({
   type: z.literal("reasoning"),
-  text: safeText,
+  text: contentText,
   providerOptions,
 });
 /** Some models give a call no id, or calls of one turn the same: a prompt gives each an id of its own. */
@@ -59,7 +62,7 @@ export const toolCallPartSchema = z.strictObject({
   type: z.literal("tool-call"),
   toolCallId,
   toolName: safeText.min(1),
-  input: safeJson,
+  input: contentJson,
   providerExecuted,
   dynamic,
   providerOptions,
@@ -68,7 +71,7 @@ export const toolResultPartSchema = z.strictObject({
   type: z.literal("tool-result"),
   toolCallId,
   toolName: safeText.min(1),
-  output: safeJson,
+  output: contentJson,
   providerExecuted,
   dynamic,
   providerOptions,
@@ -78,7 +81,7 @@ export const dataPartSchema = z.strictObject({
     error: "must be well-formed Unicode without NUL characters",
   }),
   id: safeText.optional(),
-  data: safeJson,
+  data: contentJson,
 });
 
 export const partSchema = z
@@ -96,27 +99,28 @@ export const partSchema = z
   .meta({ id: "Part" });
 export type Part = z.infer<typeof partSchema>;
 
-export const contentSchema = z.union([safeText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
+export const contentSchema = z.union([contentText, z.array(partSchema).min(1).max(MAX_PARTS_PER_MESSAGE)]);
 export type Content = z.infer<typeof contentSchema>;
 
 /** A message, or 0 for the place before the first. */
 const afterSeqSchema = z.int().min(0);
 
+/** What a message says of itself beside its role and its content, whatever shape those have. */
+export const ownFields = {
+  id: idText.optional().describe("Yours; makes a repeated append harmless. Without it the server makes one."),
+  author: nameText(MAX_AUTHOR_LENGTH).optional(),
+  metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
+  occurredAt: isoTime.optional().describe("When it was said, if not now"),
+  afterSeq: afterSeqSchema
+    .optional()
+    .describe(
+      "The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch: an edited question, an answer made anew. What stood behind that message is then off the branch",
+    ),
+};
+
 /** A message as a client appends it. */
 export const newMessageSchema = z
-  .strictObject({
-    id: idText.optional().describe("Yours; makes a repeated append harmless. Without it the server makes one."),
-    role: roleSchema,
-    author: nameText(MAX_AUTHOR_LENGTH).optional(),
-    content: contentSchema,
-    metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
-    occurredAt: isoTime.optional().describe("When it was said, if not now"),
-    afterSeq: afterSeqSchema
-      .optional()
-      .describe(
-        "The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch: an edited question, an answer made anew. What stood behind that message is then off the branch",
-      ),
-  })
+  .strictObject({ ...ownFields, role: roleSchema, content: contentSchema })
   .meta({ id: "NewMessage" });
 export type NewMessage = z.infer<typeof newMessageSchema>;
 
@@ -146,24 +150,27 @@ export const erasureSchema = z
   .meta({ id: "Erasure" });
 export type Erasure = z.infer<typeof erasureSchema>;
 
-export const newMessagesSchema = z
-  .array(newMessageSchema)
-  .min(1)
-  .max(MAX_MESSAGES_PER_APPEND)
-  .superRefine((messages, context) => {
-    const seen = new Map<string, number>();
-    for (const [index, message] of messages.entries()) {
-      if (message.id === undefined) continue;
-      const first = seen.get(message.id);
-      if (first === undefined) seen.set(message.id, index);
-      else
-        context.addIssue({
-          code: "custom",
-          path: [index, "id"],
-          message: `is the same as that of message ${first}: each message of a batch needs its own`,
-        });
-    }
-  });
+/** The messages of one append, in whatever shape each of them has. */
+export function batchOf<T extends z.ZodType<{ readonly id?: string | undefined }>>(message: T) {
+  return z
+    .array(message)
+    .min(1)
+    .max(MAX_MESSAGES_PER_APPEND)
+    .superRefine((messages, context) => {
+      const seen = new Map<string, number>();
+      for (const [index, { id }] of messages.entries()) {
+        if (id === undefined) continue;
+        const first = seen.get(id);
+        if (first === undefined) seen.set(id, index);
+        else
+          context.addIssue({
+            code: "custom",
+            path: [index, "id"],
+            message: `is the same as that of message ${first}: each message of a batch needs its own`,
+          });
+      }
+    });
+}
 
 /** One of several messages that follow the same one. */
 export const siblingSchema = z
@@ -207,6 +214,18 @@ export const messageSchema = z
   })
   .meta({ id: "Message" });
 export type Message = z.infer<typeof messageSchema>;
+
+/** Where content was mended on its way in. */
+export const mendedSchema = z
+  .array(z.string())
+  .optional()
+  .describe(
+    `Paths of what was sent where a character that no store keeps (NUL, half of a surrogate pair) was replaced with U+FFFD, or JSON that nests deeper than 32 levels is kept as a text: the first ${MAX_MENDED_PATHS}. Not there where nothing was mended`,
+  );
+
+/** A message as it is after an edit. */
+export const editedMessageSchema = messageSchema.extend({ mended: mendedSchema }).meta({ id: "EditedMessage" });
+export type EditedMessage = z.infer<typeof editedMessageSchema>;
 
 export const appendedMessageSchema = z.object({
   id: z.string(),

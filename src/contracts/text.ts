@@ -10,6 +10,19 @@ export const safeText = z
   .refine((text) => !text.includes("\u0000"), { error: HOLDS_NUL, abort: true })
   .refine((text) => text.isWellFormed(), { error: HOLDS_SURROGATE, abort: true });
 
+const NUL = "\u0000";
+/** What stands for a character that no store keeps. */
+const REPLACEMENT = "\ufffd";
+
+/** The text as every store keeps it: what cannot be kept is marked, and everything else is as it was. */
+export function mendText(text: string): string {
+  const wellFormed = text.isWellFormed() ? text : text.toWellFormed();
+  return wellFormed.includes(NUL) ? wellFormed.replaceAll(NUL, REPLACEMENT) : wellFormed;
+}
+
+/** What somebody or something said: what no store keeps of it is marked, since a chat must not end for a single character. */
+export const contentText = z.string().overwrite(mendText);
+
 /** Ends a line, changes the direction of what follows, or hides a text in a name: controls, separators, overrides and tags. */
 const NOT_IN_A_NAME = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\u{e0000}-\u{e007f}]/u;
 const NOT_IN_A_NAME_RUNS = new RegExp(`${NOT_IN_A_NAME.source}+`, "gu");
@@ -55,6 +68,10 @@ export const idText = z.string().regex(new RegExp(`^(?!\\.{1,2}$)[A-Za-z0-9._:-]
 });
 
 const MAX_JSON_DEPTH = 32;
+/** What nests deeper than that, and no deeper than this, is kept as a text: trees of pages do. Writing it takes a frame of the stack a level. */
+const MAX_JSON_TEXT_DEPTH = 1_000;
+/** JSON may stand a few levels down in a request: in a block, in a message, in the body. */
+const MAX_CONTENT_DEPTH = MAX_JSON_DEPTH + 16;
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -65,6 +82,7 @@ interface JsonFault {
 }
 
 const TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_DEPTH} levels` };
+const FAR_TOO_DEEP: JsonFault = { path: [], message: `must not nest deeper than ${MAX_JSON_TEXT_DEPTH} levels` };
 
 /** What is wrong by the rule of `safeText`, without a parse: an object may have tens of thousands of names. */
 export function textFault(text: string): string | null {
@@ -111,6 +129,60 @@ function faultIn(key: PropertyKey, fault: JsonFault | null): JsonFault | null {
 /** Any JSON value, of bounded depth, whose strings and names are safe text. */
 export const safeJson = z.custom<Json>().superRefine((value, context) => tellFault(jsonFault(value, 0), context));
 
+function isDeeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels < 0 || Object.values(value).some((entry) => isDeeperThan(entry, levels - 1));
+}
+
+/** Whether a text in a value is one that no store keeps, as far down as a request has a place for content. */
+function hasFaultyText(value: unknown, depth = 0): boolean {
+  if (typeof value === "string") return textFault(value) !== null;
+  if (typeof value !== "object" || value === null || depth > MAX_CONTENT_DEPTH) return false;
+  for (const name in value) if (hasFaultyText(Reflect.get(value, name), depth + 1)) return true;
+  return false;
+}
+
+/** The value with its texts mended. Names stay as they are. */
+function mendTexts(value: Json, depth = 0): Json {
+  if (typeof value === "string") return mendText(value);
+  if (typeof value !== "object" || value === null || depth > MAX_JSON_DEPTH) return value;
+  if (Array.isArray(value)) return value.map((entry) => mendTexts(entry, depth + 1));
+  return mendEntries(value, depth);
+}
+
+function mendEntries(object: Record<string, Json>, depth = 0): Record<string, Json> {
+  return Object.fromEntries(Object.entries(object).map(([name, entry]) => [name, mendTexts(entry, depth + 1)]));
+}
+
+/** What nests deeper than a store keeps, as its JSON in a text; a tool's output keeps its envelope. */
+function deepAsText(value: Json): Json {
+  if (isDeeperThan(value, MAX_JSON_TEXT_DEPTH)) return value;
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    const { type, value: held } = value;
+    if ((type === "json" || type === "error-json") && held !== undefined) {
+      return { ...value, type: type === "json" ? "text" : "error-text", value: JSON.stringify(held) };
+    }
+  }
+  return JSON.stringify(value);
+}
+
+/** Whether a value is kept as a text, because it nests too deep. */
+export function isKeptAsText(value: unknown): boolean {
+  return isDeeperThan(value, MAX_JSON_DEPTH);
+}
+
+/** JSON that somebody or something said: its texts mended, and as a text where it nests too deep. Names are held to the rules of `safeText`. */
+export const contentJson = z
+  .custom<Json>()
+  .overwrite((value) => {
+    const kept = isKeptAsText(value) ? deepAsText(value) : value;
+    return hasFaultyText(kept) ? mendTexts(kept) : kept;
+  })
+  .superRefine((value, context) => {
+    const fault = jsonFault(value, 0);
+    tellFault(fault === TOO_DEEP ? FAR_TOO_DEEP : fault, context);
+  });
+
 /** The same of an object by its names: of a value that is too deep, whose it is. */
 function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null {
   for (const [name, entry] of Object.entries(value)) {
@@ -122,7 +194,14 @@ function objectFault(value: Readonly<Record<string, unknown>>): JsonFault | null
 
 /** Any JSON object whose names are safe text, as its values are: jsonb keeps names by the same rules. The first fault is told. */
 const jsonObject = z.record(z.string(), z.custom<Json>());
-const safeJsonObject = jsonObject.superRefine((value, context) => tellFault(objectFault(value), context));
+const contentJsonObject = jsonObject
+  .overwrite((object) => (hasFaultyText(object) ? mendEntries(object) : object))
+  .superRefine((value, context) => tellFault(objectFault(value), context));
+
+/** A loose object that is kept whole: its names and values are held to the rules of any other JSON. */
+export function keptWhole<T extends z.ZodObject>(schema: T): T {
+  return schema.superRefine((object, context) => tellFault(objectFault(object), context));
+}
 
 /** The same with a bound on its size in bytes. */
 export function boundedJsonObject(maxBytes: number) {
@@ -137,8 +216,8 @@ export function boundedJsonObject(maxBytes: number) {
 }
 
 /** The same with a rough bound, for what is measured with the rest of its message. */
-export function roughlyBoundedJsonObject(maxBytes: number) {
-  return guarded(maxBytes, safeJsonObject);
+export function roughlyBoundedContentObject(maxBytes: number) {
+  return guarded(maxBytes, contentJsonObject);
 }
 
 /** Refuses what is surely too large before anything is done with each name: tens of thousands of them would cost a second. */
@@ -214,4 +293,38 @@ export function canonicalJson(value: Json | undefined): string {
     return `{${entries.join(",")}}`;
   }
   return JSON.stringify(value ?? null);
+}
+
+/** A place where content was mended, with what was wrong there: a path from the body of the request. */
+export interface Mended {
+  readonly path: readonly PropertyKey[];
+  readonly detail: string;
+}
+
+/** What in a part nests as deep as it likes. */
+const JSON_FIELDS: ReadonlySet<string> = new Set(["input", "output", "data"]);
+
+/**
+ * What was mended in a request that was taken, in its order, so many places at most. It looks at what was sent: of a request that was taken,
+ * all that no store keeps stood where content is mended.
+ */
+export function findMended(sent: unknown, most: number): Mended[] {
+  const found: Mended[] = [];
+  const look = (value: unknown, path: readonly PropertyKey[]): void => {
+    if (found.length >= most || path.length > MAX_CONTENT_DEPTH) return;
+    if (typeof value === "string") {
+      const detail = textFault(value);
+      if (detail !== null) found.push({ path, detail });
+    } else if (Array.isArray(value)) {
+      for (const [index, entry] of value.entries()) look(entry, [...path, index]);
+    } else if (typeof value === "object" && value !== null) {
+      for (const [name, entry] of Object.entries(value)) {
+        const isDeep = JSON_FIELDS.has(name) && isKeptAsText(entry);
+        if (isDeep) found.push({ path: [...path, name], detail: TOO_DEEP.message });
+        else look(entry, [...path, name]);
+      }
+    }
+  };
+  look(sent, []);
+  return found;
 }

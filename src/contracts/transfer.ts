@@ -7,7 +7,7 @@ import {
   MAX_SOURCES_PER_ITEM,
   MAX_SUMMARY_TOKENS,
 } from "./limits.ts";
-import { contentSchema, roleSchema, seqSchema } from "./message.ts";
+import { contentSchema, mendedSchema, roleSchema, seqSchema } from "./message.ts";
 import { metadataSchema, sessionIdSchema, sessionSettingsSchema } from "./session.ts";
 import { summarizerAnswerSchema } from "./summarizer.ts";
 import { itemKindSchema, itemStatusSchema } from "./summary.ts";
@@ -142,6 +142,7 @@ export const importStateSchema = z
     items: z.int(),
     droppedItems: z.int(),
     expiresAt: z.string().nullable().describe("It is given up by then if no line comes; null once it is complete"),
+    mended: mendedSchema.describe("Of the lines that this request sent: `line 7/content`"),
   })
   .meta({ id: "ImportState" });
 export type ImportState = z.infer<typeof importStateSchema>;
@@ -156,6 +157,7 @@ export const importResultSchema = z
     droppedItems: z
       .int()
       .describe("Items that were left out, because the messages that they cite do not bear them out"),
+    mended: mendedSchema.describe("Of the lines that this request sent: `line 7/content`"),
   })
   .meta({ id: "ImportResult" });
 export type ImportResult = z.infer<typeof importResultSchema>;

@@ -53,7 +53,23 @@ export const keyParams = tenantParams.extend({
 
 export const jobParams = z.strictObject({ jobId: jobIdSchema });
 
-export const idempotencyHeaders = z.object({
+/** Whether a request's content is to be refused where it would be mended. */
+export const STRICT_HEADER = "Threadkeep-Strict-Text";
+
+export const strictHeaders = z.object({
+  [STRICT_HEADER]: z
+    .enum(["true", "false"], { error: "must be true or false" })
+    .optional()
+    .describe(
+      "`true`: refuse content that no store keeps as it is (`validation_failed`), in the place of mending it and telling so in `mended`",
+    ),
+});
+
+export function isStrict(headers: z.infer<typeof strictHeaders>): boolean {
+  return headers[STRICT_HEADER] === "true";
+}
+
+export const appendHeaders = strictHeaders.extend({
   "Idempotency-Key": idText
     .max(MAX_IDEMPOTENCY_KEY_LENGTH, { error: `must have at most ${MAX_IDEMPOTENCY_KEY_LENGTH} characters` })
     .optional()

@@ -80,8 +80,17 @@ interface RouteSpec<R extends z.ZodObject, A extends AnswerSpecs> extends RouteT
   /** `params`, `query`, `headers` and `body`, as far as the route takes them. */
   readonly request: R;
   readonly answers: A;
-  /** @param isHead the body of the answer is left out, so nothing may be opened that lives as long as it */
-  handle(call: Call, input: z.output<R>, lines: AsyncIterable<string>, isHead: boolean): Promise<Reply<A>>;
+  /**
+   * @param isHead the body of the answer is left out, so nothing may be opened that lives as long as it
+   * @param sent the body before it was parsed, which may have mended it
+   */
+  handle(
+    call: Call,
+    input: z.output<R>,
+    lines: AsyncIterable<string>,
+    isHead: boolean,
+    sent: unknown,
+  ): Promise<Reply<A>>;
 }
 
 /** A route whose types are settled: the assembly and the OpenAPI document need no more. */
@@ -126,6 +135,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
         parseRequest(spec.request, raw),
         readLines(request),
         request.method === "HEAD",
+        raw.body,
       );
       const status = Number(reply.status);
       if (spec.answers[status]?.isLines === true) return linesAnswer(asLines(reply.body), status);

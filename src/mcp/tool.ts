@@ -40,7 +40,8 @@ interface ToolSpec<I extends z.ZodObject, O extends z.ZodObject> extends ToolTex
   /** What `tools/list` shows of the input, where all of it is too long: the list stands in every prompt of an agent. */
   readonly shownInput?: z.ZodObject;
   readonly output: O;
-  run(running: Running, input: z.output<I>): Promise<Told<z.input<O>>>;
+  /** @param sent the arguments before they were parsed, which may have mended them */
+  run(running: Running, input: z.output<I>, sent: unknown): Promise<Told<z.input<O>>>;
 }
 
 /** A tool whose types are settled. */
@@ -61,7 +62,7 @@ export function defineTool<I extends z.ZodObject, O extends z.ZodObject>(spec: T
     inputSchema: shown(shownInput, "input"),
     outputSchema: shown(output, "output"),
     async run(running, args) {
-      return run(running, parseBody(input, args));
+      return run(running, parseBody(input, args), args);
     },
   };
 }

@@ -7,8 +7,9 @@ const MAX_NAME_LENGTH = 60;
 /** So is an address. */
 const MAX_ADDRESS_LENGTH = 200;
 
+/** Whether a file lies elsewhere: at a web address, or with a provider (`openai:file-1`). What is no address is base64, which has no colon. */
 export function isAddress(data: string): boolean {
-  return /^https?:/i.test(data);
+  return /^(?!data:)[a-z][a-z0-9+.-]*:/i.test(data);
 }
 
 /** The bytes of a file, by its base64 or by the URL that holds it. */

@@ -11,7 +11,7 @@ export const bindingPropsSchema = z.strictObject({
   scopes: z.array(z.enum(["memory:read", "memory:write", "memory:erase"])).min(1),
 });
 
-const callerSchema = z.strictObject({ user: userIdSchema.optional() });
+const callerSchema = z.strictObject({ user: userIdSchema.optional(), strictText: z.boolean().optional() });
 
 /**
  * Who is calling. The tenant, and the user where the binding names one, come from the binding alone; a binding without a user
@@ -34,8 +34,8 @@ export function principalOf(props: unknown, caller: unknown): Principal {
     const detail = named.error.issues[0]?.message ?? "is not valid";
     throw new ThreadkeepError({
       code: "validation_failed",
-      detail: `The caller must be { user }, and user a user's id: it ${detail}.`,
-      errors: [{ path: "user", detail }],
+      detail: `The caller must be { user, strictText }, user a user's id and strictText true or false: it ${detail}.`,
+      errors: [{ path: named.error.issues[0]?.path.join(".") || "user", detail }],
     });
   }
   const { user } = named.data;

@@ -2,10 +2,10 @@
 
 import { WorkerEntrypoint } from "cloudflare:workers";
 import { z } from "zod";
-import { type AppendRequest, appendRequestSchema, type AppendResult } from "../contracts/append.ts";
+import { appendRequestSchema, type AppendResult, type OfferedAppend } from "../contracts/append.ts";
 import { type ContextFormat, type ContextIn, type ContextRequest, contextRequestSchema } from "../contracts/context.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
-import { parseRequest } from "../contracts/faults.ts";
+import { mendedPaths, parseRequest, tellMended } from "../contracts/faults.ts";
 import { type Job, type SummarizeRequest, summarizeRequestSchema } from "../contracts/job.ts";
 import { DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE } from "../contracts/limits.ts";
 import {
@@ -13,7 +13,14 @@ import {
   memorySearchRequestSchema,
   type MemorySearchResult,
 } from "../contracts/memory-search.ts";
-import { type Erasure, type Message, type MessagePatch, messagePatchSchema, seqSchema } from "../contracts/message.ts";
+import {
+  type EditedMessage,
+  type Erasure,
+  type Message,
+  type MessagePatch,
+  messagePatchSchema,
+  seqSchema,
+} from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
@@ -80,6 +87,8 @@ import { remoteError } from "./remote-error.ts";
 /** Whom a call is for, where the binding does not say it. */
 export interface Caller {
   readonly user?: string;
+  /** Refuse content that no store keeps as it is, in the place of mending it and telling so in `mended`. */
+  readonly strictText?: boolean;
 }
 
 /** What the entry hands over. */
@@ -208,13 +217,16 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
     }
 
     /** Give messages ids of your own: then a repeated call stores nothing twice. */
-    append(sessionId: string, request: AppendRequest, caller?: Caller): Promise<AppendResult> {
+    append(sessionId: string, request: OfferedAppend, caller?: Caller): Promise<AppendResult> {
       return this.#answer(
         "append",
         caller,
         inputs.append,
         { params: { sessionId }, body: request },
-        (call, { params, body }) => appendMessages(call, params.sessionId, body),
+        async (call, { params, body }, mended) => ({
+          ...(await appendMessages(call, params.sessionId, body)),
+          ...tellMended(mended),
+        }),
       );
     }
 
@@ -235,11 +247,12 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       );
     }
 
-    edit(sessionId: string, messageId: string, patch: MessagePatch, caller?: Caller): Promise<Message> {
+    edit(sessionId: string, messageId: string, patch: MessagePatch, caller?: Caller): Promise<EditedMessage> {
       const raw = { params: { sessionId, messageId }, body: patch };
-      return this.#answer("edit", caller, inputs.edit, raw, (call, { params, body }) =>
-        editMessage(call, params.sessionId, params.messageId, body),
-      );
+      return this.#answer("edit", caller, inputs.edit, raw, async (call, { params, body }, mended) => ({
+        ...(await editMessage(call, params.sessionId, params.messageId, body)),
+        ...tellMended(mended),
+      }));
     }
 
     erase(sessionId: string, messageId: string, caller?: Caller): Promise<Erasure> {
@@ -330,7 +343,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       caller?: Caller,
     ): Promise<ImportResult> {
       return this.#answer("import", caller, inputs.import, { query }, (call, input) =>
-        importSession(call, decodeLines(requireStream(file)), input.query.sessionId),
+        importSession(call, decodeLines(requireStream(file)), input.query.sessionId, isStrict(caller)),
       );
     }
 
@@ -352,7 +365,14 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
     ): Promise<ImportState> {
       const raw = { params: { sessionId, importId }, query };
       return this.#answer("importLines", caller, inputs.importPart, raw, (call, { params, query: { afterLine } }) =>
-        addImportLines(call, params.sessionId, params.importId, afterLine, decodeLines(requireStream(lines))),
+        addImportLines(
+          call,
+          params.sessionId,
+          params.importId,
+          afterLine,
+          decodeLines(requireStream(lines)),
+          isStrict(caller),
+        ),
       );
     }
 
@@ -402,7 +422,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       caller: unknown,
       schema: S,
       raw: RawInput,
-      perform: (call: Call, input: z.output<S>) => Promise<T>,
+      perform: (call: Call, input: z.output<S>, mended: readonly string[]) => Promise<T>,
     ): Promise<T> {
       const startedAt = performance.now();
       const requestId = crypto.randomUUID();
@@ -415,13 +435,15 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
         principal = principalOf(this.ctx.props, caller);
         await limitRequests(principal);
         const { params: named, query, body } = raw;
+        const sent = plainJson(body);
         const input = parseRequest(schema, {
           params: plainJson(named),
           query: plainJson(query),
-          body: plainJson(body),
+          body: sent,
           headers: undefined,
         });
-        return await perform({ principal, requestId, trace, from: null, parts }, input);
+        const mended = mendedPaths(sent, isStrict(caller));
+        return await perform({ principal, requestId, trace, from: null, parts }, input, mended);
       } catch (thrown) {
         const fault = faultOf(thrown);
         code = fault.code;
@@ -434,6 +456,10 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       }
     }
   };
+}
+
+function isStrict(caller: unknown): boolean {
+  return typeof caller === "object" && caller !== null && "strictText" in caller && caller.strictText === true;
 }
 
 function requireStream(file: unknown): ReadableStream<Uint8Array> {

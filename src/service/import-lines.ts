@@ -1,7 +1,12 @@
 import { foreignWords, refuseForeignWords } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
-import { parseValue } from "../contracts/faults.ts";
-import { MAX_IMPORT_EMPTY_LINES, MAX_IMPORT_SOURCE_SESSIONS, MAX_MESSAGE_BYTES } from "../contracts/limits.ts";
+import { mendedFaults, parseValue } from "../contracts/faults.ts";
+import {
+  MAX_IMPORT_EMPTY_LINES,
+  MAX_IMPORT_SOURCE_SESSIONS,
+  MAX_MENDED_PATHS,
+  MAX_MESSAGE_BYTES,
+} from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import { byteLength } from "../contracts/text.ts";
 import { type ItemLine, type TransferLine, transferLineSchema } from "../contracts/transfer.ts";
@@ -19,6 +24,12 @@ import { askOfUser, type Call, tenantOf, usersMayOf } from "./call.ts";
 const MAX_PAGE_LINES = 100;
 const MAX_PAGE_LENGTH = 256 * 1024;
 
+/** What is done with content that no store keeps as it is: a list gets the places where it was mended, or it is refused. */
+export interface Mending {
+  readonly isStrict: boolean;
+  readonly mended: string[];
+}
+
 /** A line with its place in the file, counted as an editor counts, and its length in characters. */
 export interface ParsedLine {
   readonly number: number;
@@ -33,6 +44,7 @@ export interface ParsedLine {
  */
 export async function* readParsed(
   lines: AsyncIterable<string>,
+  mending: Mending,
   afterLine = 0,
   throughLine = afterLine,
 ): AsyncGenerator<ParsedLine, void, undefined> {
@@ -43,11 +55,11 @@ export async function* readParsed(
       empty += 1;
       if (empty > MAX_IMPORT_EMPTY_LINES)
         throw lineFault(number, `is one more empty line than the ${MAX_IMPORT_EMPTY_LINES} that a file may have`);
-    } else if (number > throughLine) yield { number, line: parseLine(text, number), length: text.length };
+    } else if (number > throughLine) yield { number, line: parseLine(text, number, mending), length: text.length };
   }
 }
 
-function parseLine(text: string, number: number): TransferLine {
+function parseLine(text: string, number: number, { isStrict, mended }: Mending): TransferLine {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -60,6 +72,10 @@ function parseLine(text: string, number: number): TransferLine {
     throw lineFault(number, `is not valid${path === "" ? "" : ` at ${path}`}: ${detail}`);
   }
   const line = parsed.data;
+  for (const { path, detail } of mendedFaults(value)) {
+    if (isStrict) throw lineFault(number, `is not valid at ${path}: ${detail}`);
+    if (mended.length < MAX_MENDED_PATHS) mended.push(`line ${number}${path}`);
+  }
   if (line.type === "message" && line.content !== undefined) {
     const bytes = byteLength(JSON.stringify(line.content));
     if (bytes > MAX_MESSAGE_BYTES)

@@ -1,4 +1,5 @@
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
+import { tellMended } from "../contracts/faults.ts";
 import { IMPORT_PATIENCE_MS, UNSENT_IMPORT_PATIENCE_MS } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import type { ImportRequest, ImportResult, ImportState, SessionLine } from "../contracts/transfer.ts";
@@ -11,6 +12,7 @@ import { operation } from "./operation.ts";
  * Makes a session of an export. Nobody sees it before the last line is in and checked; a fault leaves nothing.
  * @param lines each line of the file, as it was read
  * @param id of the new session; by default that which the file names
+ * @param isStrict refuses content that would be mended
  */
 export const importSession = operation(
   {
@@ -20,8 +22,14 @@ export const importSession = operation(
     isSessionless: true,
     tell: ({ id, messages }) => ({ session: id, details: { messages } }),
   },
-  async (call: Call, lines: AsyncIterable<string>, id: string | undefined): Promise<ImportResult> => {
-    const reader = readParsed(lines);
+  async (
+    call: Call,
+    lines: AsyncIterable<string>,
+    id: string | undefined,
+    isStrict?: boolean,
+  ): Promise<ImportResult> => {
+    const mended: string[] = [];
+    const reader = readParsed(lines, { isStrict: isStrict === true, mended });
     try {
       const first = await reader.next();
       const head = first.done === true ? null : first.value.line;
@@ -35,7 +43,7 @@ export const importSession = operation(
       const { incarnation, grantedAt } = await begin(call, ref, head, { id: importId, throughLine, patienceMs });
       try {
         await saveLines(call, ref, incarnation, reader);
-        return await complete(call, ref, importId);
+        return { ...(await complete(call, ref, importId)), ...tellMended(mended) };
       } catch (error) {
         await abandon(call, ref, incarnation, grantedAt);
         throw error;
@@ -73,17 +81,19 @@ export const addImportLines = operation(
     importId: string,
     afterLine: number,
     lines: AsyncIterable<string>,
+    isStrict?: boolean,
   ): Promise<ImportState> => {
     const ref = refOf(call, sessionId);
     const { incarnation, progress } = requireOpen(await standing(call, ref, importId));
     if (afterLine > progress.throughLine) throw gap(afterLine, progress.throughLine);
-    const reader = readParsed(lines, afterLine, progress.throughLine);
+    const mended: string[] = [];
+    const reader = readParsed(lines, { isStrict: isStrict === true, mended }, afterLine, progress.throughLine);
     try {
       await saveLines(call, ref, incarnation, reader);
     } finally {
       await reader.return();
     }
-    return toState(ref, importId, await standing(call, ref, importId));
+    return { ...toState(ref, importId, await standing(call, ref, importId)), ...tellMended(mended) };
   },
 );
 

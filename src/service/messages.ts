@@ -1,12 +1,13 @@
 import { requireScope } from "../access/scopes.ts";
 import { isUser, refuseForeignWords } from "../access/users-words.ts";
-import type { AppendRequest, AppendResult } from "../contracts/append.ts";
+import type { AppendResult, IncomingAppend } from "../contracts/append.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
 import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import { idText } from "../contracts/text.ts";
+import { contentsOf, takeIn } from "../memory/incoming.ts";
 import { askOfUser, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
@@ -16,17 +17,15 @@ import { operation } from "./operation.ts";
  */
 export const appendMessages = operation(
   { action: "appendMessages", scopes: ["memory:write"], audit: "ranges" },
-  async (call: Call, sessionId: string, request: AppendRequest, idempotencyKey?: string): Promise<AppendResult> => {
-    if (request.context !== undefined) requireScope(call.principal, "memory:read");
+  async (call: Call, sessionId: string, incoming: IncomingAppend, idempotencyKey?: string): Promise<AppendResult> => {
+    if (incoming.context !== undefined) requireScope(call.principal, "memory:read");
     const ref = refOf(call, sessionId);
-    refuseOversize(request.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
+    const { request, placed } = takeIn(incoming);
+    refuseOversize(contentsOf(placed));
     const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
     const append = { ...request, messages };
     const tenant = await tenantOf(call);
-    if (isUser(call.principal)) {
-      const placed = messages.map((message, index) => ({ path: `/messages/${index}`, message }));
-      refuseForeignWords(placed, tenant?.usersMay?.write);
-    }
+    if (isUser(call.principal)) refuseForeignWords(placed, tenant?.usersMay?.write);
     const { kind, id } = call.principal;
     const by = { kind, id, isUser: isUser(call.principal) };
     const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
-import { parseRequest } from "../contracts/faults.ts";
+import { mendedPaths, parseRequest } from "../contracts/faults.ts";
 import { MAX_FRAME_BYTES } from "../contracts/limits.ts";
-import { type ClientFrame, clientFrameSchema } from "../contracts/live.ts";
+import { type ClientFrame, clientFrameSchema, contextFrameSchema } from "../contracts/live.ts";
 import { byteLength } from "../contracts/text.ts";
 
 /** What came on a socket: a frame, or what is wrong with it. */
 export type Received =
-  | { readonly frame: ClientFrame }
+  | { readonly frame: ClientFrame; readonly mended: readonly string[] }
   | { readonly fault: Fault; readonly id?: string; readonly isUnreadable: "binary" | "tooLarge" | null };
 
 /** What acknowledges is shorter: `{"type":"ack","rev":…}`. */
@@ -20,7 +20,7 @@ export interface FrameName {
 }
 
 const frameRequestSchema = z.object({ body: clientFrameSchema });
-const namedSchema = z.object({ id: clientFrameSchema.options[0].shape.id });
+const namedSchema = z.object({ id: contextFrameSchema.shape.id });
 
 const typedSchema = z.object({ type: z.enum(["append", "branch", "context"]) });
 
@@ -49,7 +49,7 @@ export function readFrame(data: string | ArrayBuffer): Received {
   }
   try {
     const parsed = parseRequest(frameRequestSchema, { params: {}, query: {}, headers: {}, body });
-    return { frame: parsed.body };
+    return { frame: parsed.body, mended: mendedPaths(body, false) };
   } catch (error) {
     if (!(error instanceof ThreadkeepError)) throw error;
     const named = namedSchema.safeParse(body);

@@ -6,12 +6,14 @@ import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Appender, AuditAction } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
+import { tellMended } from "../contracts/faults.ts";
 import type { ClientFrame } from "../contracts/live.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { TicketClaim } from "../contracts/principal.ts";
 import { faultOf } from "../contracts/problem.ts";
 import type { BranchRequest, SessionState } from "../contracts/session.ts";
+import { contentsOf, takeIn } from "../memory/incoming.ts";
 import { createKeyChecks } from "../registry/key-check-client.ts";
 import { CERTAIN_MS } from "../registry/key-client.ts";
 import { createAuditTrail } from "../telemetry/audit.ts";
@@ -130,7 +132,7 @@ export abstract class LiveSession extends CopiedSession {
         return;
       }
       const received = ack ?? readFrame(data);
-      if ("frame" in received) await this.#serve(socket, received.frame, sender);
+      if ("frame" in received) await this.#serve(socket, received, sender);
       else this.#refuseFaulty(socket, received, sender);
     });
   }
@@ -195,7 +197,11 @@ export abstract class LiveSession extends CopiedSession {
     this.#sockets.forget(socket);
   }
 
-  async #serve(socket: WebSocket, frame: ClientFrame, sender: Sender): Promise<void> {
+  async #serve(
+    socket: WebSocket,
+    { frame, mended }: Extract<Received, { frame: unknown }>,
+    sender: Sender,
+  ): Promise<void> {
     if (frame.type === "ack") {
       if (this.#sockets.acknowledge(socket, frame.rev)) return;
       const excess = await this.#admit(sender, 0);
@@ -203,7 +209,10 @@ export abstract class LiveSession extends CopiedSession {
       return;
     }
     try {
-      const length = this.#sockets.answer(socket, frame.id, await this.#resultOf(frame, sender));
+      const length = this.#sockets.answer(socket, frame.id, {
+        ...(await this.#resultOf(frame, sender)),
+        ...tellMended(mended),
+      });
       this.#limit?.spend(sender.counted, length);
     } catch (error) {
       const fault = faultOf(error);
@@ -224,13 +233,11 @@ export abstract class LiveSession extends CopiedSession {
     }
     requireScope(sender, "memory:write");
     if (frame.type === "branch") return this.#switchBranch(frame, sender);
-    const { type: _type, id: _id, ...append } = frame;
-    if (append.context !== undefined) requireScope(sender, "memory:read");
-    if (sender.isUser) {
-      const placed = append.messages.map((message, index) => ({ path: `/messages/${index}`, message }));
-      refuseForeignWords(placed, this.shell.row()?.tenantSettings.usersMay?.write);
-    }
-    refuseOversize(append.messages.map(({ content }, index) => ({ path: `/messages/${index}/content`, content })));
+    const { type: _type, id: _id, ...incoming } = frame;
+    if (incoming.context !== undefined) requireScope(sender, "memory:read");
+    const { request: append, placed } = takeIn(incoming);
+    if (sender.isUser) refuseForeignWords(placed, this.shell.row()?.tenantSettings.usersMay?.write);
+    refuseOversize(contentsOf(placed));
     const by = sender.by === undefined ? undefined : { ...sender.by, isUser: sender.isUser };
     return unwrap(await this.append(append, null, undefined, by, sender.trace));
   }

@@ -81,7 +81,7 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
   {
     name: "whoever may only write gets a context with an append",
     file: "src/service/messages.ts",
-    replace: '    if (request.context !== undefined) requireScope(call.principal, "memory:read");\n',
+    replace: '    if (incoming.context !== undefined) requireScope(call.principal, "memory:read");\n',
     by: "",
     tests: ["unit/runtime/service-scopes"],
   },

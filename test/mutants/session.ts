@@ -370,7 +370,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "whoever may only write gets a context with an append on a socket",
     file: "src/session/live-session.ts",
-    replace: '    if (append.context !== undefined) requireScope(sender, "memory:read");\n',
+    replace: '    if (incoming.context !== undefined) requireScope(sender, "memory:read");\n',
     by: "",
     tests: ["unit/runtime/chat-session"],
   },

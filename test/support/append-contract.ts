@@ -10,8 +10,7 @@ const FAULTY: readonly (readonly [name: string, body: object, path: string])[] =
   ["an id of the server's own form", { messages: [said("ahead", "seq-9")] }, "/messages/0/id"],
   ["a role that there is not", { messages: [{ ...said("by", "m"), role: "king" }] }, "/messages/0/role"],
   ["no content", { messages: [{ id: "m", role: "user" }] }, "/messages/0/content"],
-  ["a NUL", { messages: [said("a\u0000b", "m")] }, "/messages/0/content"],
-  ["half a character", { messages: [said("a\ud800b", "m")] }, "/messages/0/content"],
+  ["a NUL in a name", { messages: [{ ...said("x", "m"), author: "a\u0000b" }] }, "/messages/0/author"],
   ["a moment that is none", { messages: [{ ...said("when", "m"), occurredAt: "soon" }] }, "/messages/0/occurredAt"],
   [
     "too much metadata",
@@ -19,6 +18,7 @@ const FAULTY: readonly (readonly [name: string, body: object, path: string])[] =
     "/messages/0/metadata",
   ],
   ["a property that is not known", { messages: [{ ...said("x", "m"), weight: 1 }] }, "/messages/0/weight"],
+  ["a format that there is not", { format: "xml", messages: [said("x", "m")] }, "/format"],
   ["a head below zero", { messages: [said("x", "m")], expectedHeadSeq: -1 }, "/expectedHeadSeq"],
   ["a head in words", { messages: [said("x", "m")], expectedHeadSeq: "2" }, "/expectedHeadSeq"],
   ["a context of no budget", { messages: [said("x", "m")], context: { maxTokens: 0 } }, "/context/maxTokens"],
@@ -113,6 +113,58 @@ export function describeAppends(open: () => SessionSurface): void {
     expect((await surface.state(id)).headSeq).toBe(1);
   });
 
+  it("take an answer as a provider's SDK gives it, and say what is wrong with one where it stands", async () => {
+    const surface = open();
+    const id = newId();
+    const tool_calls = [{ id: "c1", type: "function", function: { name: "find", arguments: '{"what":"boats"}' } }];
+    const messages = [
+      { id: "a", role: "assistant", content: null, refusal: null, tool_calls },
+      { id: "t", role: "tool", tool_call_id: "c1", content: "three" },
+    ];
+    await surface.append(id, { format: "openai-chat", messages });
+    const again = await surface.append(id, { format: "openai-chat", messages });
+    expect(again).toMatchObject({ headSeq: 2, messages: [{ created: false }, { created: false }] });
+    expect(await surface.message(id, "a")).toMatchObject({
+      role: "assistant",
+      content: [{ type: "tool-call", toolCallId: "c1", toolName: "find", input: { what: "boats" } }],
+    });
+    const nameless = { role: "user", content: [{}] };
+    const faulty = surface.append(id, { format: "anthropic", messages: [nameless] });
+    await expect(faulty).rejects.toMatchObject({ status: 422, errors: [{ path: "/messages/0/content/0/type" }] });
+  });
+
+  it("mend what no store keeps of content, tell where, and know it when it comes again", async () => {
+    const surface = open();
+    const id = newId();
+    const output = JSON.parse(`${"[".repeat(40)}${"]".repeat(40)}`);
+    const messages = [
+      said("a\u0000b", "m"),
+      {
+        id: "n",
+        role: "tool" as const,
+        content: [
+          { type: "text" as const, text: "log ends with \ud83d" },
+          { type: "tool-result" as const, toolCallId: "c", toolName: "t", output: { type: "json", value: output } },
+        ],
+      },
+    ];
+    const mended = ["/messages/0/content", "/messages/1/content/0/text", "/messages/1/content/1/output"];
+    expect(await surface.append(id, { messages })).toMatchObject({ headSeq: 2, mended });
+    expect(await surface.append(id, { messages })).toMatchObject({
+      messages: [{ created: false }, { created: false }],
+    });
+    expect(await surface.message(id, "m")).toMatchObject({ content: "a\ufffdb" });
+    expect(await surface.message(id, "n")).toMatchObject({
+      content: [
+        { text: "log ends with \ufffd" },
+        { output: { type: "text", value: `${"[".repeat(40)}${"]".repeat(40)}` } },
+      ],
+    });
+    const edited = await surface.edit(id, "m", { content: "c\ud800" });
+    expect(edited).toMatchObject({ content: "c\ufffd", mended: ["/content"] });
+    expect(await surface.append(id, { messages: [said("sound", "s")] })).not.toHaveProperty("mended");
+  });
+
   it.each(FAULTY)("refuse an append with %s", async (_name, body, path) => {
     const surface = open();
     const id = newId();
@@ -127,7 +179,7 @@ export function describeAppends(open: () => SessionSurface): void {
   });
 
   it("refuse a message that is too large, and name it", async () => {
-    const huge = open().append(newId(), { messages: [said("x".repeat(300 * 1024), "huge")] });
+    const huge = open().append(newId(), { messages: [said("x".repeat(800 * 1024), "huge")] });
     await expect(huge).rejects.toMatchObject({
       code: "message_too_large",
       status: 413,

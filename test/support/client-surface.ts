@@ -9,7 +9,12 @@ export function clientSurface(threadkeep: Threadkeep): SessionSurface {
     delete: (id) => threadkeep.session(id).delete(),
     fork: (id, request) => threadkeep.session(id).fork(request),
     branch: (id, request) => threadkeep.session(id).branch(request),
-    append: (id, { messages, ...options }) => threadkeep.session(id).append(messages, options),
+    append: (id, { format, messages, ...options }) => {
+      const session = threadkeep.session(id);
+      return format === undefined
+        ? session.append(messages, options)
+        : session.append(messages, { ...options, format });
+    },
     messages: (id, query) => threadkeep.session(id).messages(query).page(),
     message: (id, messageId) => threadkeep.session(id).message(messageId),
     edit: (id, messageId, patch) => threadkeep.session(id).edit(messageId, patch),

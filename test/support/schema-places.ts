@@ -43,6 +43,7 @@ const TEXTS = [
   "data-note",
   "acme",
   "threadkeep-session",
+  "web_search_tool_result",
 ];
 
 /** All places of a schema. A value holds what is required, and of what is not the one thing that is looked at. */

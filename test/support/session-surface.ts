@@ -7,6 +7,8 @@ import type {
   Message,
   MessagePatch,
   NewMessage,
+  ProviderFormat,
+  ProviderMessage,
   NewSession,
   Page,
   SearchRequest,
@@ -18,11 +20,10 @@ import type {
   Summary,
 } from "../../client/src/contract.ts";
 
-export interface AppendBody {
-  messages: NewMessage[];
-  expectedHeadSeq?: number;
-  context?: ContextRequest;
-}
+export type AppendBody = { expectedHeadSeq?: number; context?: ContextRequest } & (
+  | { format?: undefined; messages: NewMessage[] }
+  | { format: ProviderFormat; messages: readonly ProviderMessage[] }
+);
 
 /** The operations on sessions as a surface offers them. What it refuses is thrown, with the `code` and `status` of the contract. */
 export interface SessionSurface {

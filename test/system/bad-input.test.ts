@@ -64,7 +64,7 @@ const bodies: Case[] = [
   },
   {
     name: "a message over its limit in a body within its own",
-    body: batch(message(), message({ content: "x".repeat(300_000) })),
+    body: batch(message(), message({ content: "x".repeat(800_000) })),
     status: 413,
     code: "message_too_large",
     fault: "/messages/1/content",
@@ -154,42 +154,18 @@ const bodies: Case[] = [
     fault: "/messages/1/id",
   },
   {
-    name: "a lone surrogate",
-    body: raw('"a\\ud800b"'),
-    status: 422,
-    code: "validation_failed",
-    fault: "/messages/0/content",
-  },
-  {
-    name: "a lone surrogate in a part",
-    body: raw('[{"type":"text","text":"\\udc00"}]'),
-    status: 422,
-    code: "validation_failed",
-    fault: "/messages/0/content/0/text",
-  },
-  {
     name: "a lone surrogate in metadata",
     body: '{"messages":[{"role":"user","content":"hi","metadata":{"a":"\\ud800"}}]}',
     status: 422,
     code: "validation_failed",
     fault: "/messages/0/metadata/a",
   },
-  { name: "a NUL", body: raw('"a\\u0000b"'), status: 422, code: "validation_failed", fault: "/messages/0/content" },
   {
     name: "a NUL in an author",
     body: batch(message({ author: "a\u0000" })),
     status: 422,
     code: "validation_failed",
     fault: "/messages/0/author",
-  },
-  {
-    name: "a NUL in a tool's input",
-    body: batch(
-      message({ content: [{ type: "tool-call", toolCallId: "a", toolName: "b", input: { x: ["\u0000"] } }] }),
-    ),
-    status: 422,
-    code: "validation_failed",
-    fault: "/messages/0/content/0/input/x/0",
   },
   ...[
     [

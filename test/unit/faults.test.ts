@@ -116,9 +116,6 @@ describe("the faults of a request", () => {
       expect(faultsOf(withContent([]))).toEqual([
         { path: "/messages/0/content", detail: "must have at least 1 entry, not 0" },
       ]);
-      expect(faultsOf(withContent("a\u0000b"))).toEqual([
-        { path: "/messages/0/content", detail: "must not contain NUL characters" },
-      ]);
     });
   });
 
@@ -169,7 +166,7 @@ describe("the faults of a request", () => {
     it("are told of each list that is too long", () => {
       const parts = Array.from({ length: 300_000 }, () => ({}));
       expect(faultsOf(withContent(parts))).toEqual([
-        { path: "/messages/0/content", detail: "must have at most 256 entries, not 300000" },
+        { path: "/messages/0/content", detail: "must have at most 4096 entries, not 300000" },
       ]);
       expect(faultsOf({ messages: parts })).toEqual([
         { path: "/messages", detail: "must have at most 100 entries, not 300000" },
@@ -251,7 +248,7 @@ describe("the faults of a request", () => {
     const secret = "my secret diary";
     const bodies = [
       withContent([{ type: secret }]),
-      withContent(`${secret}\ud800`),
+      { messages: [{ role: "user", content: "x", author: `${secret}\ud800` }] },
       { messages: [{ role: secret, content: secret }] },
       { messages: [{ id: secret, role: "user", content: secret, occurredAt: secret }] },
       { messages: secret },

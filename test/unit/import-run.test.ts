@@ -59,7 +59,7 @@ class FakeService {
     }
     const session = /^\/v1\/sessions\/([^/]+)\/messages$/.exec(decodeURIComponent(resource))?.[1] ?? "";
     const parsed = appendRequestSchema.safeParse(body);
-    if (!parsed.success) return problem(422, "validation_failed");
+    if (!parsed.success || parsed.data.format !== undefined) return problem(422, "validation_failed");
     this.batches.push({ session, count: parsed.data.messages.length, bytes });
     const log = this.logs.get(session) ?? [];
     const conflict = parsed.data.messages.some((message) =>

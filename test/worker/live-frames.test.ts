@@ -75,7 +75,7 @@ describe("a frame", () => {
     expect(await ask(client, say("e2", "x", { expectedHeadSeq: 7 }))).toMatchObject({
       error: { code: "head_seq_mismatch", headSeq: 2 },
     });
-    expect(await ask(client, say("e3", "x".repeat(300_000)))).toMatchObject({
+    expect(await ask(client, say("e3", "x".repeat(800_000)))).toMatchObject({
       error: { code: "message_too_large", errors: [{ path: "/messages/0/content" }] },
     });
     expect(await ask(client, { type: "append", id: "e4", messages: [{ role: "king" }], more: 1 })).toMatchObject({
@@ -107,7 +107,7 @@ describe("a hostile frame", () => {
     ["with an id that is too long", JSON.stringify({ type: "context", id: "x".repeat(129) }), "validation_failed"],
     [
       "with NUL",
-      String.raw`{"type":"append","id":"x","messages":[{"role":"user","content":"\u0000"}]}`,
+      String.raw`{"type":"append","id":"x","messages":[{"role":"user","author":"\u0000","content":"x"}]}`,
       "validation_failed",
     ],
     ["an ack of nothing", '{"type":"ack"}', "validation_failed"],

@@ -262,7 +262,7 @@ describe("an import", () => {
       2,
       (lines) => lines.toSpliced(1, 0, `{"type":"message","id":"${"x".repeat(1_100_000)}"}`).join("\n"),
     ],
-    ["a message over its limit", 2, (lines) => changed(lines, "message", { content: "x".repeat(300_000) }).join("\n")],
+    ["a message over its limit", 2, (lines) => changed(lines, "message", { content: "x".repeat(800_000) }).join("\n")],
   ];
 
   it.each(hostile)("refuses %s, says in which line, and leaves nothing", async (_, line, spoil) => {

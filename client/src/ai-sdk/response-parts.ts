@@ -1,6 +1,7 @@
 import type { ModelMessage } from "ai";
+import { toBase64 } from "../base64.ts";
 import type { Part } from "../contract.ts";
-import { toBase64, toJson } from "./ui-parts.ts";
+import { toJson } from "./ui-parts.ts";
 
 type ResponsePart = Exclude<ModelMessage["content"], string>[number];
 

@@ -1,4 +1,5 @@
 import type { UIMessage } from "ai";
+import { toJsonText } from "../base64.ts";
 import type { Content, Json, Message, Metadata, NewMessage, Part, ToolCallPart, ToolResultPart } from "../contract.ts";
 
 type UiPart = UIMessage["parts"][number];
@@ -212,16 +213,5 @@ function toMetadata(metadata: unknown): Metadata | undefined {
 
 /** What JSON makes of it: dates become texts, bytes become base64, and what is undefined is left out. */
 export function toJson(value: unknown): Json {
-  return value === undefined ? null : JSON.parse(JSON.stringify(value, withBase64) ?? "null");
-}
-
-/** Bytes as JSON has them would be an object with a number for each. */
-function withBase64(_: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? toBase64(value) : value;
-}
-
-export function toBase64(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += String.fromCodePoint(byte);
-  return btoa(text);
+  return value === undefined ? null : JSON.parse(toJsonText(value) ?? "null");
 }

@@ -13,6 +13,7 @@ const ALLOWED_HEADERS = [
   "Mcp-Name",
   "Mcp-Protocol-Version",
   "Threadkeep-User",
+  "Threadkeep-Strict-Text",
   "X-Request-Id",
 ];
 /** What a script may read besides the few that it always may. */

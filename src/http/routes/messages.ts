@@ -1,9 +1,24 @@
 import { z } from "zod";
 import { appendRequestSchema, appendResultSchema } from "../../contracts/append.ts";
-import { erasureSchema, messagePatchSchema, messageSchema, seqSchema } from "../../contracts/message.ts";
+import { mendedPaths, tellMended } from "../../contracts/faults.ts";
+import {
+  editedMessageSchema,
+  erasureSchema,
+  messagePatchSchema,
+  messageSchema,
+  seqSchema,
+} from "../../contracts/message.ts";
 import { pageSchema } from "../../contracts/page.ts";
 import { appendMessages, editMessage, eraseMessage, listMessages, readMessage } from "../../service/messages.ts";
-import { idempotencyHeaders, integerParameter, limitParameter, messageParams, sessionParams } from "../parameters.ts";
+import {
+  appendHeaders,
+  integerParameter,
+  isStrict,
+  limitParameter,
+  messageParams,
+  sessionParams,
+  strictHeaders,
+} from "../parameters.ts";
 import { RATE_LIMIT_FIELDS, rateLimitFields } from "../rate-limit-fields.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
@@ -16,8 +31,8 @@ const append = defineRoute({
   scopes: ["memory:write"],
   summary: "Append 1 to 100 messages",
   description:
-    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. A message follows the head of the active branch, or the one before it in the batch, unless it names another with `afterSeq`: what stood behind that is then off the branch (`PUT …/branch` goes back to it), and the same `id` after another message is refused as well. A user's token leaves no instruction behind by it. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. It is made once the messages are stored: where it cannot be made, `contextError` stands in its place, and the status is that of the append. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more, and as much as a user may in a day (`quota_exceeded`).",
-  request: z.object({ params: sessionParams, headers: idempotencyHeaders, body: appendRequestSchema }),
+    "Creates the session if need be. The batch is atomic, and each message gets the next `seq`. A message whose `id` is there already is stored once and answered with its `seq` and `created: false`; the same `id` with other content is refused. A message follows the head of the active branch, or the one before it in the batch, unless it names another with `afterSeq`: what stood behind that is then off the branch (`PUT …/branch` goes back to it), and the same `id` after another message is refused as well. A user's token leaves no instruction behind by it. An answer means that the messages are durable. With `context`, the context right after the append comes in the same round trip; that needs `memory:read` too. It is made once the messages are stored: where it cannot be made, `contextError` stands in its place, and the status is that of the append. Content is never refused for a character that no store keeps: it is mended, and `mended` says where. With `format`, the messages are as the SDK of OpenAI (`openai-chat`), Anthropic (`anthropic`) or the AI SDK (`ai-sdk`) takes and gives them, so that an answer is appended as it is: calls, results, files, reasoning with its signature and `content: null` become parts here, fields that we do not know are passed over, and `id`, `author`, `metadata`, `occurredAt` and `afterSeq` may stand in each message. Results that Anthropic has in a user's message become a message of the role `tool`; where the user says something beside them it comes before that one, and its id has `.results` at its end. A user's token writes what the user says: messages of the role `user`, of text, files and data (`role_not_allowed`), unless its tenant opens more, and as much as a user may in a day (`quota_exceeded`).",
+  request: z.object({ params: sessionParams, headers: appendHeaders, body: appendRequestSchema }),
   bodyExample: sample.appendRequest,
   answers: {
     200: {
@@ -42,10 +57,15 @@ const append = defineRoute({
     "session_full",
     "quota_exceeded",
   ],
-  async handle(call, { params, headers, body }) {
+  async handle(call, { params, headers, body }, _lines, _isHead, sent) {
+    const mended = mendedPaths(sent, isStrict(headers));
     const result = await appendMessages(call, params.sessionId, body, headers["Idempotency-Key"]);
     const created = result.messages.some((message) => message.created);
-    return { status: created ? 201 : 200, body: result, headers: rateLimitFields(result.quotas ?? []) };
+    return {
+      status: created ? 201 : 200,
+      body: { ...result, ...tellMended(mended) },
+      headers: rateLimitFields(result.quotas ?? []),
+    };
   },
 });
 
@@ -105,9 +125,11 @@ const edit = defineRoute({
   summary: "Edit a message",
   description:
     "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. What the edit brings counts like an append: for the summary that is due by it, for the size of the session, and for the tokens of its day. A user's token edits messages of the role `user` alone, into what it might append.",
-  request: z.object({ params: messageParams, body: messagePatchSchema }),
+  request: z.object({ params: messageParams, headers: strictHeaders, body: messagePatchSchema }),
   bodyExample: sample.messagePatch,
-  answers: { 200: { description: "The message as it is now", schema: messageSchema, example: sample.editedMessage } },
+  answers: {
+    200: { description: "The message as it is now", schema: editedMessageSchema, example: sample.editedMessage },
+  },
   problems: [
     "session_not_found",
     "message_not_found",
@@ -117,8 +139,10 @@ const edit = defineRoute({
     "session_full",
     "quota_exceeded",
   ],
-  async handle(call, { params, body }) {
-    return { status: 200, body: await editMessage(call, params.sessionId, params.messageId, body) };
+  async handle(call, { params, headers, body }, _lines, _isHead, sent) {
+    const mended = mendedPaths(sent, isStrict(headers));
+    const message = await editMessage(call, params.sessionId, params.messageId, body);
+    return { status: 200, body: { ...message, ...tellMended(mended) } };
   },
 });
 

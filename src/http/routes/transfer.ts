@@ -16,7 +16,7 @@ import {
   readImport,
 } from "../../service/imports.ts";
 import { exportSession } from "../../service/transfer.ts";
-import { integerParameter, sessionParams } from "../parameters.ts";
+import { integerParameter, isStrict, sessionParams, strictHeaders } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
 
@@ -49,6 +49,7 @@ const importRoute = defineRoute({
   description:
     "Takes what an export gives, streamed, up to 100 MB: a larger file goes in parts, which begin with `POST /v1/sessions/{sessionId}/imports`. The new session has the id in the file, or that in `sessionId`; it is there once the whole file was read and checked, and a fault in any line leaves nothing. Its messages count for the day of all the tenant's sessions together, if that is bounded: a file that it has no room for is refused. A summary is no larger than the service makes them, its `summarizer` begins with `import:`, and an item stands only if the messages that it cites bear it out: those of the file, or, where it names another session, those of that session, if it is here. The rest is left out, and counted in `droppedItems`: messages that it alone told of are named as omitted until a new summary, which is owed, tells of them; of a summary of which nothing stands, none is left. Exported again it gives the same bytes, but for such items. A user's token imports what it might have appended: messages of the role `user`, and no summaries, with settings that are no looser than the tenant's.",
   request: z.object({
+    headers: strictHeaders,
     query: z.strictObject({
       sessionId: sessionIdSchema.optional().describe("Of the new session, in place of the id in the file"),
     }),
@@ -57,8 +58,8 @@ const importRoute = defineRoute({
   bodyExample: sample.transferLine,
   answers: { 201: { description: "Imported", schema: importResultSchema, example: sample.importResult } },
   problems: ["role_not_allowed", "setting_not_allowed", "too_many_sessions", "session_exists", "quota_exceeded"],
-  async handle(call, { query }, lines) {
-    return { status: 201, body: await importSession(call, lines, query.sessionId) };
+  async handle(call, { headers, query }, lines) {
+    return { status: 201, body: await importSession(call, lines, query.sessionId, isStrict(headers)) };
   },
 });
 
@@ -94,6 +95,7 @@ const linesRoute = defineRoute({
     "The lines of the file after `afterLine`, streamed, up to 100 MB. They are saved as they come: if the connection breaks, or a line is refused, those before it may be in. Lines that are in already are passed over, so that a part may be sent again, or from its middle; where lines are missing before these, nothing is saved (`import_gap`, with `throughLine`). The last line of all is the file's end, which counts the others.",
   request: z.object({
     params: importParams,
+    headers: strictHeaders,
     query: z.strictObject({
       afterLine: integerParameter(z.int().min(1)).describe(
         "The line of the file before the first of these, counted from 1 with empty ones; the first line began the import",
@@ -104,10 +106,11 @@ const linesRoute = defineRoute({
   bodyExample: sample.transferMessage,
   answers: { 200: { description: "How far it is", schema: importStateSchema, example: sample.importState } },
   problems: [...PART_PROBLEMS, "import_gap", "role_not_allowed", "session_exists", "quota_exceeded"],
-  async handle(call, { params, query }, lines) {
+  async handle(call, { params, headers, query }, lines) {
+    const { sessionId, importId } = params;
     return {
       status: 200,
-      body: await addImportLines(call, params.sessionId, params.importId, query.afterLine, lines),
+      body: await addImportLines(call, sessionId, importId, query.afterLine, lines, isStrict(headers)),
     };
   },
 });

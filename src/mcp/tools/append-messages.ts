@@ -1,11 +1,13 @@
 import { z } from "zod";
-import { appendRequestSchema } from "../../contracts/append.ts";
+import { appendFields } from "../../contracts/append.ts";
+import { mendedPaths, tellMended } from "../../contracts/faults.ts";
 import { MAX_MESSAGES_PER_APPEND } from "../../contracts/limits.ts";
-import { appendedMessageSchema, newMessageSchema, roleSchema } from "../../contracts/message.ts";
+import { appendedMessageSchema, batchOf, mendedSchema, newMessageSchema, roleSchema } from "../../contracts/message.ts";
 import { appendMessages } from "../../service/messages.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 
-const { messages, expectedHeadSeq } = appendRequestSchema.shape;
+const { expectedHeadSeq } = appendFields;
+const messages = batchOf(newMessageSchema);
 
 /** The parts of a message in few words: what is wrong with one, a refusal says by its path. */
 const shownContent = z
@@ -43,15 +45,17 @@ export const appendMessagesTool = defineTool({
     sessionId: z.string(),
     headSeq: z.int().describe("Place of the newest message in the session"),
     messages: z.array(appendedMessageSchema),
+    mended: mendedSchema,
   }),
-  async run({ call }, { sessionId, ...request }) {
+  async run({ call }, { sessionId, ...request }, sent) {
+    const mended = mendedPaths(sent, false);
     const { headSeq, messages: appended } = await appendMessages(call, sessionId, request);
     const stored = appended.filter(({ created }) => created).length;
     const known = appended.length - stored;
     const places = appended.map(({ id, seq }) => `${seq} (id ${id})`).join(", ");
     return {
-      structured: { sessionId, headSeq, messages: appended },
-      text: `Stored ${stored} in session ${sessionId}${known === 0 ? "" : `, ${known} were there already`}: messages ${places}. The newest is ${headSeq}.`,
+      structured: { sessionId, headSeq, messages: appended, ...tellMended(mended) },
+      text: `Stored ${stored} in session ${sessionId}${known === 0 ? "" : `, ${known} were there already`}: messages ${places}. The newest is ${headSeq}.${mended.length === 0 ? "" : ` Characters that cannot be kept were replaced at ${mended.join(", ")}.`}`,
     };
   },
 });

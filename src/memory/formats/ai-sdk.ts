@@ -15,7 +15,7 @@ import { entryPart, promptedOutput, toToolOutput } from "../tool-output.ts";
 import { attributeParts, attributeText } from "./attribution.ts";
 import type { ToolFiles } from "./audience.ts";
 import { fileNote, readFile } from "./files.ts";
-import { createIdNamer } from "./tool-parts.ts";
+import { createIdNamer, objectOf } from "./tool-parts.ts";
 import type { AnsweredCall, AssistantTurn, OnTurn, PartOf, Turn } from "./turns.ts";
 
 /** An answered call under an id that no other has. */
@@ -83,7 +83,9 @@ function spokenParts(turn: AssistantTurn, nameId: (id: string) => string): AiSdk
 }
 
 function toCallPart({ call, id }: OwnCall) {
-  const { toolName, input } = call;
+  const { toolName } = call;
+  // A provider takes an object alone, and what was nested too deep is kept as its text.
+  const input = typeof call.input === "string" ? (objectOf(call.input) ?? call.input) : call.input;
   return { type: "tool-call" as const, toolCallId: id, toolName, input, ...optionsOf(call) };
 }
 

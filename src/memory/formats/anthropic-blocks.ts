@@ -1,6 +1,7 @@
 import type { AnthropicAssistantBlock, AnthropicSaidBlock, AnthropicUserBlock } from "../../contracts/context.ts";
 import type { Json } from "../../contracts/text.ts";
 import { decodeBase64 } from "../file-tokens.ts";
+import { heldBy } from "../incoming/taken.ts";
 import { isFailure, outputFiles, outputParts, outputText, promptedOutput, toToolOutput } from "../tool-output.ts";
 import type { Audience, ToolFiles } from "./audience.ts";
 import { fileNote, imageType, isImage, type PromptFile, readFile } from "./files.ts";
@@ -71,8 +72,20 @@ function shownBlock(part: PartOf<"text"> | PartOf<"file">): AnthropicSaidBlock[]
 
 export function toSaidBlock(part: PartOf<"text"> | PartOf<"file">): AnthropicSaidBlock {
   if (part.type === "text") return { type: "text", text: part.text };
+  const held = heldBy("anthropic", part.data);
+  if (held !== null) return heldBlock(part, held);
   const file = readFile(part);
   return (file === null ? null : toFileBlock(file)) ?? { type: "text", text: fileNote(part).text };
+}
+
+function heldBlock(part: PartOf<"file">, id: string): AnthropicSaidBlock {
+  const source = { type: "file" as const, file_id: id };
+  if (isImage(part)) return { type: "image", source };
+  return { type: "document", ...titleOf(part), source };
+}
+
+function titleOf({ filename }: { readonly filename?: string | undefined }) {
+  return filename === undefined || isBlank(filename) ? {} : { title: filename };
 }
 
 function toFileBlock(file: PromptFile): AnthropicSaidBlock | null {
@@ -83,7 +96,7 @@ function toFileBlock(file: PromptFile): AnthropicSaidBlock | null {
       ? null
       : { type: "image", source: { type: "base64", media_type: type, data: file.base64 } };
   }
-  const title = file.filename === undefined || isBlank(file.filename) ? {} : { title: file.filename };
+  const title = titleOf(file);
   if (file.mediaType === "application/pdf") {
     if ("url" in file) return { type: "document", ...title, source: { type: "url", url: file.url } };
     return {

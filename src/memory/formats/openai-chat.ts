@@ -1,4 +1,5 @@
-import type { OpenaiChatMessage } from "../../contracts/context.ts";
+import { type OpenaiChatMessage, openaiImageDetailSchema } from "../../contracts/context.ts";
+import { heldBy } from "../incoming/taken.ts";
 import { attributeParts, attributeText, joinTexts } from "./attribution.ts";
 import { fileNote, fileUrl, imageType, isImage, isSound, readFile } from "./files.ts";
 import { type CallLimits, createCallNamer, inputObject, type NamedCall, resultText } from "./tool-parts.ts";
@@ -59,13 +60,23 @@ function userContent(author: string | undefined, parts: UserTurn["parts"]) {
 
 function toUserPart(part: PartOf<"text"> | PartOf<"file">): UserPart {
   if (part.type === "text") return { type: "text", text: part.text };
+  const held = heldBy("openai", part.data);
+  if (held !== null) return { type: "file", file: { file_id: held } };
   const file = readFile(part);
   if (file !== null && isImage(file) && ("url" in file || imageType(file) !== undefined)) {
-    return { type: "image_url", image_url: { url: fileUrl(file) } };
+    return { type: "image_url", image_url: { url: fileUrl(file), ...detailOf(part) } };
   }
   // It fetches no file but an image, and takes sound in another way.
   if (file !== null && !isImage(file) && !isSound(file) && "base64" in file) {
     return { type: "file", file: { filename: file.filename ?? "file", file_data: fileUrl(file) } };
   }
   return fileNote(part);
+}
+
+/** How closely it is to look at an image, as it was told: by the name that the AI SDK has for it. */
+function detailOf({ providerOptions }: PartOf<"file">) {
+  const options = providerOptions?.["openai"];
+  if (typeof options !== "object" || options === null || Array.isArray(options)) return {};
+  const { data: detail } = openaiImageDetailSchema.safeParse(options["imageDetail"]);
+  return detail === undefined ? {} : { detail };
 }

@@ -4,8 +4,13 @@ import { type AnsweredCall, type AssistantTurn, isBlank, type PartOf } from "./t
 
 /** A call's input as the object that it has to be. Models do give text; mostly it is JSON. */
 export function inputObject(input: Json): { [key: string]: Json } {
+  return objectOf(input) ?? { value: input };
+}
+
+/** The object that an input is, or that its text says; null for any other. */
+export function objectOf(input: Json): { [key: string]: Json } | null {
   const value = typeof input === "string" ? parseJson(input) : input;
-  return value !== null && typeof value === "object" && !Array.isArray(value) ? value : { value: input };
+  return value !== null && typeof value === "object" && !Array.isArray(value) ? value : null;
 }
 
 function parseJson(text: string): Json {
