@@ -3,7 +3,7 @@ import { resolveSettings } from "../../../src/contracts/session.ts";
 import { become, noteHeld } from "./become.ts";
 import { secretsOf } from "./chat-content.ts";
 import { EVERYTHING, messageDifference, value } from "./check-log.ts";
-import { erasedOf, eraseAll, type ModelMessage, type ModelSession, withoutSeqs } from "./model.ts";
+import { erasedOf, eraseAll, ledTo, type ModelMessage, type ModelSession, withoutSeqs } from "./model.ts";
 import { archivedRevision, revisionKey } from "./revision.ts";
 import { erasedSeqsOf, owesErasures, type SessionState, sessionOf } from "./rows.ts";
 import { Violation } from "./violation.ts";
@@ -56,7 +56,7 @@ async function followCopy(
   for (const moment of source.moments.toReversed()) {
     const log = logOfFork(copied, moment.slice(0, throughSeq), isErased);
     if (log === null) continue;
-    become(world, session, { ...model, status: "active", log }, [], row.incarnation);
+    become(world, session, { ...model, status: "active", ...ledTo(log, throughSeq) }, [], row.incarnation);
     return;
   }
   throw new Violation(1, `the fork ${name} is like its source ${source.name} was at no moment`);
@@ -75,7 +75,8 @@ function logOfFork(
     if (then === undefined) return null;
     const expected = message.erased === true && isErased(then.seq) ? erasedOf(then) : then;
     if (messageDifference(message, expected) !== null) return null;
-    log.push(expected);
+    // Which of them said so itself is not copied.
+    log.push({ ...expected, isPlaced: false });
   }
   return log;
 }
@@ -121,8 +122,8 @@ function followExpiry(world: World, session: SimulatedSession, model: ModelSessi
     throw new Violation(3, `${name} expired ${world.now() - silentSince} ms after somebody spoke in it`);
   }
   const through = session.heldBefore?.throughSeq ?? 0;
-  if (through < model.log.length) {
-    throw new Violation(3, `${name} expired, and its summary ends at ${through} of ${model.log.length}`);
+  if (through < model.headSeq) {
+    throw new Violation(3, `${name} expired, and its summary ends at ${through} of ${model.headSeq}`);
   }
   if (session.heldBefore?.isDegraded === true)
     throw new Violation(12, `${name} expired, and a makeshift made its summary`);

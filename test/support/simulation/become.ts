@@ -33,7 +33,8 @@ export function become(
 export function noteHeld(session: SimulatedSession): void {
   const held = heldIn(session.object);
   if (held === null) return;
-  checkWhole(session, held);
+  // Of two branches the summary of one may cover less than that of the other, and what is owed for one ends with it.
+  if (session.model?.isSole !== false) checkWhole(session, held);
   session.heldBefore = held;
 }
 

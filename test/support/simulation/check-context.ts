@@ -1,6 +1,6 @@
 import type { Context } from "../../../src/contracts/context.ts";
 import type { Content } from "../../../src/contracts/message.ts";
-import type { ModelMessage, ModelSession } from "./model.ts";
+import { type ModelMessage, type ModelSession, pathTo } from "./model.ts";
 import { Violation } from "./violation.ts";
 
 /** Further apart than this a summary may have come between a call and its result before the result was there. */
@@ -18,12 +18,13 @@ export function checkContext(
   model: ModelSession,
   request: { atSeq?: number; maxTokens?: number },
 ): void {
-  const headSeq = model.log.length;
-  const atSeq = Math.min(request.atSeq ?? headSeq, headSeq);
+  const { headSeq } = model;
+  const isPast = request.atSeq === undefined || request.atSeq > model.log.length;
+  const atSeq = isPast ? headSeq : (request.atSeq ?? headSeq);
   if (context.headSeq !== headSeq)
     throw new Violation(1, `the context's headSeq is ${context.headSeq}, not ${headSeq}`);
   if (context.atSeq !== atSeq) throw new Violation(5, `the context is as of ${context.atSeq}, not of ${atSeq}`);
-  checkAccount(context, model, atSeq);
+  checkAccount(context, model, atSeq, request.atSeq === undefined ? model.log.length : atSeq);
   checkPairs(context, model);
   const { used, budget, summary, messages } = context.tokens;
   if (used > budget) throw new Violation(6, `the context takes ${used} tokens of ${budget}`);
@@ -33,14 +34,20 @@ export function checkContext(
   }
 }
 
-function checkAccount(context: Context, model: ModelSession, atSeq: number): void {
+/** @param lastSeq the last message that has to be accounted for */
+function checkAccount(context: Context, model: ModelSession, atSeq: number, lastSeq: number): void {
+  const path = pathTo(model.log, atSeq);
   const wordForWord = new Set<number>();
   const covered = context.summary?.throughSeq ?? 0;
+  if (covered > 0 && !path.has(covered)) {
+    throw new Violation(7, `a context as of ${atSeq} has the summary of another branch, through ${covered}`);
+  }
   if (covered > atSeq) throw new Violation(5, `a context as of ${atSeq} has a summary through ${covered}`);
   let last = 0;
   for (const message of context.messages) {
     if (message.seq <= last) throw new Violation(1, `seq ${message.seq} comes after ${last}`);
     last = message.seq;
+    if (!path.has(message.seq)) throw new Violation(5, `seq ${message.seq} is off the branch, and in the context`);
     if (message.seq > atSeq) throw new Violation(5, `a context as of ${atSeq} holds seq ${message.seq}`);
     if (message.cut === true) continue;
     wordForWord.add(message.seq);
@@ -54,15 +61,19 @@ function checkAccount(context: Context, model: ModelSession, atSeq: number): voi
   }
   const omitted = new Set<number>();
   for (const { fromSeq, throughSeq, reason } of context.omitted) {
-    if (fromSeq < 1 || throughSeq > atSeq || fromSeq > throughSeq) {
+    if (fromSeq < 1 || throughSeq > lastSeq || fromSeq > throughSeq) {
       throw new Violation(5, `omitted names ${fromSeq} to ${throughSeq} of a log of ${atSeq}`);
     }
     for (let seq = fromSeq; seq <= throughSeq; seq += 1) {
       omitted.add(seq);
+      if (path.has(seq) === (reason === "branch")) {
+        throw new Violation(5, `seq ${seq} is ${path.has(seq) ? "on" : "off"} the branch, and omitted for ${reason}`);
+      }
       if (wordForWord.has(seq)) throw new Violation(5, `seq ${seq} is in the context and in omitted (${reason})`);
     }
   }
-  for (let seq = covered + 1; seq <= atSeq; seq += 1) {
+  for (let seq = 1; seq <= lastSeq; seq += 1) {
+    if (path.has(seq) && seq <= covered) continue;
     if (!wordForWord.has(seq) && !omitted.has(seq)) throw new Violation(5, `seq ${seq} is silently missing`);
   }
   for (const item of context.summary?.items ?? []) {
@@ -71,11 +82,14 @@ function checkAccount(context: Context, model: ModelSession, atSeq: number): voi
 }
 
 export function checkSources(sources: readonly number[], throughSeq: number, model: ModelSession, id: string): void {
+  const path = pathTo(model.log, throughSeq);
   if (sources.length === 0) throw new Violation(8, `item ${id} cites nothing`);
   for (const seq of sources) {
     if (seq > throughSeq) throw new Violation(8, `item ${id} cites ${seq}, and the summary ends at ${throughSeq}`);
     const message = model.log[seq - 1];
     if (message === undefined) throw new Violation(8, `item ${id} cites ${seq}, which does not exist`);
+    if (!path.has(seq))
+      throw new Violation(8, `item ${id} cites ${seq}, which is off the branch through ${throughSeq}`);
     if (message.content === null) throw new Violation(9, `item ${id} cites ${seq}, which is erased`);
   }
 }
@@ -87,12 +101,13 @@ function toolPartsOf(message: ModelMessage | undefined, type: "tool-call" | "too
 
 function checkPairs(context: Context, model: ModelSession): void {
   const there = new Set(context.messages.map(({ seq }) => seq));
+  const path = pathTo(model.log, context.atSeq);
   for (const { seq, cut } of context.messages) {
     if (cut === true) continue;
     for (const id of toolPartsOf(model.log[seq - 1], "tool-result")) {
       const call = model.log
         .slice(Math.max(0, seq - 1 - MAX_PAIR_DISTANCE), seq - 1)
-        .findLast((message) => toolPartsOf(message, "tool-call").includes(id));
+        .findLast((message) => path.has(message.seq) && toolPartsOf(message, "tool-call").includes(id));
       if (call !== undefined && !there.has(call.seq)) {
         throw new Violation(5, `the result at seq ${seq} is in the context, and its call at ${call.seq} is not`);
       }

@@ -40,6 +40,9 @@ export function logDifference(outcome: Outcome<{ data: Message[] }>, model: Mode
 
 export function messageDifference(message: Message, expected: ModelMessage): string | null {
   const isErased = expected.content === null;
+  if ((message.afterSeq ?? message.seq - 1) !== expected.afterSeq) {
+    return `seq ${message.seq} follows ${message.afterSeq}, not ${expected.afterSeq}`;
+  }
   if ((message.erased === true) !== isErased) return `seq ${message.seq} is ${isErased ? "not " : ""}erased`;
   if (isErased) return message.content === "" ? null : `seq ${message.seq} is erased and has content`;
   if (JSON.stringify(message.content) !== JSON.stringify(expected.content) || message.role !== expected.role) {

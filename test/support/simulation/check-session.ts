@@ -6,7 +6,7 @@ import { followBackground } from "./background.ts";
 import { secretsOf } from "./chat-content.ts";
 import { checkContext, checkSources } from "./check-context.ts";
 import { checkLog, EVERYTHING, value } from "./check-log.ts";
-import type { ModelSession } from "./model.ts";
+import { type ModelSession, pathTo } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
 import {
   archivableOf,
@@ -79,7 +79,7 @@ async function checkProof(instance: SessionInstance, { label, object }: Simulate
 function checkVersions(versions: readonly Summary[], model: ModelSession): void {
   for (const [index, { version, throughSeq, items }] of versions.entries()) {
     const newer = versions[index - 1];
-    if (newer !== undefined && (newer.version <= version || newer.throughSeq < throughSeq)) {
+    if (newer !== undefined && (newer.version <= version || (model.isSole && newer.throughSeq < throughSeq))) {
       throw new Violation(7, `version ${newer.version} covers ${newer.throughSeq}, version ${version} ${throughSeq}`);
     }
     if (throughSeq > model.log.length) throw new Violation(7, `version ${version} covers ${throughSeq}, past the log`);
@@ -142,8 +142,9 @@ function checkHidden(session: SimulatedSession, versions: readonly Summary[]): v
 /** What is hidden is told as omitted, or is there word for word as it says now. */
 function checkUncovered(context: Context, session: SimulatedSession): void {
   const through = context.summary?.throughSeq ?? 0;
+  const path = pathTo(session.model?.log ?? [], context.atSeq);
   for (const seq of hiddenSeqsOf(session.object)) {
-    if (seq > through) continue;
+    if (seq > through || !path.has(seq)) continue;
     if (context.messages.some((message) => message.seq === seq && message.cut !== true)) continue;
     if (!context.omitted.some(({ fromSeq, throughSeq }) => fromSeq <= seq && seq <= throughSeq)) {
       throw new Violation(5, `seq ${seq} is covered by nothing, and the context does not tell`);

@@ -19,6 +19,8 @@ import type { SimulatedSession, World } from "./world.ts";
 
 /** Past this a session gets no new messages: long chats find nothing that short ones do not, and cost time. */
 const MAX_MESSAGES = 90;
+/** Of requests that append, so many begin a branch. */
+const BRANCH_SHARE = 0.12;
 const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui", "text"] as const;
 const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
 
@@ -48,9 +50,15 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
     }
   }
   if (messages.length === 0) messages.push(newMessage(random, world.habits));
+  // An edited question, or an answer made anew; mostly of the last turns.
+  const [first] = messages;
+  if (first !== undefined && log.length > 0 && !log.some(({ id }) => id === first.id) && random.chance(BRANCH_SHARE)) {
+    const from = random.chance(0.7) ? Math.max(0, log.length - 4) : 0;
+    messages[0] = { ...first, afterSeq: random.between(from, log.length) };
+  }
   return {
     messages,
-    ...expectationOf(random, log.length),
+    ...expectationOf(random, session.model?.headSeq ?? 0),
     ...(random.chance(0.25) ? { context: contextRequest(random, session) } : {}),
   };
 }
@@ -213,6 +221,18 @@ export async function update(world: World): Promise<string> {
     world.system.updateSession(by, session.ref.session, patch),
   );
   return `${session.label}: ${JSON.stringify(patch)} → ${describeEnd(call.ended)}`;
+}
+
+/** Goes back to another branch, or to any message. */
+export async function switchBranch(world: World): Promise<string> {
+  const session = pickSession(world);
+  const { random } = world;
+  const lastSeq = logOf(session).length;
+  const headSeq = random.chance(0.3) ? Math.max(1, lastSeq) : random.between(1, lastSeq + 1);
+  const call = await ask(world, `switch ${session.label}`, session.space, (by) =>
+    world.system.switchBranch(by, session.ref.session, { headSeq }),
+  );
+  return `${session.label} to ${headSeq} → ${describeEnd(call.ended)}`;
 }
 
 export async function summarizeByHand(world: World): Promise<string> {

@@ -2,7 +2,7 @@ import type { AppendRequest, AppendResult } from "../../../src/contracts/append.
 import type { SummarizeRequest } from "../../../src/contracts/job.ts";
 import { CREATION_GRANT_MS } from "../../../src/contracts/limits.ts";
 import type { Erasure, MessagePatch } from "../../../src/contracts/message.ts";
-import type { SessionPatch } from "../../../src/contracts/session.ts";
+import type { BranchRequest, SessionPatch } from "../../../src/contracts/session.ts";
 import type { Expect, Expected } from "./change.ts";
 import { secretsOf } from "./chat-content.ts";
 import {
@@ -12,8 +12,10 @@ import {
   eraseAll,
   eraseOne,
   importedMessage,
+  ledTo,
   type ModelSession,
   refusalOf,
+  switchTo,
   type Transition,
 } from "./model.ts";
 import { checkAppendedContext } from "./reading.ts";
@@ -36,6 +38,10 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
     session.paid.clear();
     return { ...edit(session.model, String(id), patch as MessagePatch), others: quotaRefusals(world, session) };
   },
+  switchBranch: (world, session, [request]) => ({
+    ...switchTo(session.model, (request as BranchRequest).headSeq),
+    others: quotaRefusals(world, session),
+  }),
   eraseMessage: (world, session, [id]) => expectErased(world, session, String(id)),
   erase: (_, session) => eraseAll(session.model),
   summarize: (world, session, [request]) => expectSummary(world, session, request as SummarizeRequest),
@@ -245,8 +251,8 @@ function expectGone(world: World, life: string, seq: number, secrets: ReadonlySe
 // Forks
 
 function expectForkBegun(world: World, session: SimulatedSession, throughSeq: number | undefined): Expected {
-  const headSeq = session.model?.log.length ?? 0;
-  const isPast = throughSeq !== undefined && throughSeq > headSeq;
+  const headSeq = session.model?.headSeq ?? 0;
+  const isPast = throughSeq !== undefined && throughSeq > (session.model?.log.length ?? 0);
   return {
     ...unchanged(session, refusalOf(session.model) ?? (isPast ? "validation_failed" : "ok")),
     others: quotaRefusals(world, session),
@@ -345,7 +351,7 @@ function expectImported(world: World, session: SimulatedSession, incarnation: st
   if (!isWhole) return unchanged(session, "validation_failed");
   const log = session.importing.filter((line) => line.type === "message").map(importedMessage);
   return {
-    after: { ...before, status: "active", log },
+    after: { ...before, status: "active", ...ledTo(log, end.branchHeadSeq ?? log.length) },
     answer: "ok",
     retired: [],
     others: quotaRefusals(world, session),

@@ -9,6 +9,7 @@ import { value } from "./check-log.ts";
 import { noteRevision } from "./check-session.ts";
 import { checkBudget, checkCounted, spentToday } from "./check-spent.ts";
 import { invoke } from "./invoke.ts";
+import { pathTo } from "./model.ts";
 import { draftOf, hiddenSeqsOf, jobsOf, sessionOf } from "./rows.ts";
 import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
@@ -222,7 +223,7 @@ async function noteSaved(
   const [newest, base] = versions;
   if (newest === undefined || newest.version === newestBefore.version) return;
   // Also where it takes the place of that one, which is gone by now.
-  if (newest.throughSeq < newestBefore.throughSeq) {
+  if (session.model?.isSole !== false && newest.throughSeq < newestBefore.throughSeq) {
     const [now, before] = [newest, newestBefore].map(
       ({ version, throughSeq }) => `version ${version} covers ${throughSeq}`,
     );
@@ -231,7 +232,9 @@ async function noteSaved(
   // A summary from scratch may stand after a version that covers as much: what it was told must reach back to the start.
   const hidden = new Set(hiddenSeqsOf(session.object));
   const from = told.has(1) ? 0 : (base?.throughSeq ?? 0);
+  const path = pathTo(session.model?.log ?? [], newest.throughSeq);
   for (let seq = from + 1; seq <= newest.throughSeq; seq += 1) {
+    if (!path.has(seq)) continue;
     const message = session.model?.log[seq - 1];
     if (message === undefined || message.content === null || messageText(message.content) === "") continue;
     if (told.has(seq) || told.has(-seq)) continue;

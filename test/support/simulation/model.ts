@@ -9,6 +9,10 @@ import { secretsOf } from "./chat-content.ts";
 
 export interface ModelMessage {
   readonly seq: number;
+  /** The message that it follows; 0 for none. */
+  readonly afterSeq: number;
+  /** It said itself that it follows another than the one before it. */
+  readonly isPlaced: boolean;
   readonly id: string;
   readonly role: string;
   readonly author: string | undefined;
@@ -30,8 +34,25 @@ export interface ModelSession {
   /** `copying`: a fork or an import that is not whole; `expired`: it keeps the log that it had, for what the archive may say of it. */
   readonly status: "active" | "copying" | "expired";
   readonly log: readonly ModelMessage[];
+  /** The last message of the active branch. */
+  readonly headSeq: number;
+  /** No message was ever off it. */
+  readonly isSole: boolean;
   readonly metadata: Metadata;
   readonly settings: SessionSettings;
+}
+
+/** What leads to a message, itself included. */
+export function pathTo(log: readonly ModelMessage[], seq: number): Set<number> {
+  const path = new Set<number>();
+  for (let at = seq; at > 0; at = log[at - 1]?.afterSeq ?? 0) path.add(at);
+  return path;
+}
+
+/** A log that came from elsewhere, and the branch that is active in it. */
+export function ledTo(log: readonly ModelMessage[], headSeq: number): Pick<ModelSession, "log" | "headSeq" | "isSole"> {
+  const isOneLine = log.every((message) => message.afterSeq === message.seq - 1);
+  return { log, headSeq, isSole: isOneLine && headSeq === log.length };
 }
 
 /** Why clients cannot use a session; null if they can. */
@@ -64,7 +85,14 @@ export function saidBy({ role, author, content, occurredAt }: NewMessage): strin
 }
 
 export function bornOf(birth: { metadata?: Metadata; settings?: SessionSettings }): ModelSession {
-  return { status: "active", log: [], metadata: birth.metadata ?? {}, settings: birth.settings ?? {} };
+  return {
+    status: "active",
+    log: [],
+    headSeq: 0,
+    isSole: true,
+    metadata: birth.metadata ?? {},
+    settings: birth.settings ?? {},
+  };
 }
 
 /** Which message an id of the server's names; null for one of a client's. */
@@ -86,11 +114,14 @@ export function appendTo(
   }
   const session = before ?? bornOf(birth ?? {});
   const log = [...session.log];
+  let { headSeq, isSole } = session;
   const answers: { id: string; seq: number; created: boolean; erased?: true }[] = [];
   for (const message of request.messages) {
     const known = message.id === undefined ? undefined : session.log.find(({ id }) => id === message.id);
     if (known !== undefined) {
-      if (known.first !== null && known.first !== saidBy(message)) {
+      const { afterSeq } = message;
+      const isPlacedAlike = afterSeq === undefined ? !known.isPlaced : afterSeq === known.afterSeq;
+      if (known.first !== null && (known.first !== saidBy(message) || !isPlacedAlike)) {
         return { ...unchanged, answer: { ok: false, code: "message_conflict" } };
       }
       answers.push({
@@ -111,8 +142,14 @@ export function appendTo(
     if (reserved !== null && reserved !== seq) {
       return { ...unchanged, answer: { ok: false, code: "validation_failed" } };
     }
+    const { afterSeq = headSeq } = message;
+    if (afterSeq >= seq) return { ...unchanged, answer: { ok: false, code: "validation_failed" } };
+    if (afterSeq !== seq - 1) isSole = false;
+    headSeq = seq;
     log.push({
       seq,
+      afterSeq,
+      isPlaced: message.afterSeq !== undefined && afterSeq !== seq - 1,
       id,
       role: message.role,
       author: message.author,
@@ -126,11 +163,20 @@ export function appendTo(
     });
     answers.push({ id, seq, created: true });
   }
-  const headSeq = session.log.length;
-  if (log.length > headSeq && request.expectedHeadSeq !== undefined && request.expectedHeadSeq !== headSeq) {
+  const isNews = log.length > session.log.length;
+  if (isNews && request.expectedHeadSeq !== undefined && request.expectedHeadSeq !== session.headSeq) {
     return { ...unchanged, answer: { ok: false, code: "head_seq_mismatch" } };
   }
-  return { after: { ...session, log }, retired: [], answer: { ok: true, messages: answers, headSeq: log.length } };
+  const after = { ...session, log, headSeq, isSole };
+  return { after, retired: [], answer: { ok: true, messages: answers, headSeq } };
+}
+
+export function switchTo(before: ModelSession | null, headSeq: number): Transition<string> {
+  const refusal = refusalOf(before);
+  if (before === null || refusal !== null) return { after: before, answer: refusal ?? "ok", retired: [] };
+  if (headSeq > before.log.length) return { after: before, answer: "validation_failed", retired: [] };
+  if (headSeq === before.headSeq) return { after: before, answer: "ok", retired: [] };
+  return { after: { ...before, headSeq, isSole: false }, answer: "ok", retired: [] };
 }
 
 export function edit(before: ModelSession | null, id: string, patch: MessagePatch): Transition<string> {
@@ -210,6 +256,8 @@ export function importedMessage(line: MessageLine): ModelMessage {
   };
   return {
     seq,
+    afterSeq: line.afterSeq ?? seq - 1,
+    isPlaced: false,
     id,
     role,
     author,

@@ -8,7 +8,7 @@ import type { SessionState } from "../../../src/contracts/session.ts";
 import { secretsOf } from "./chat-content.ts";
 import { checkContext } from "./check-context.ts";
 import { messageDifference } from "./check-log.ts";
-import { type ModelSession, refusalOf } from "./model.ts";
+import { type ModelSession, pathTo, refusalOf } from "./model.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -65,7 +65,9 @@ function expectRefusal(answer: unknown, refusal: string | null, what: string): v
 
 function checkState(state: SessionState, model: ModelSession): void {
   if (model.status !== "active") return;
-  const head = model.log.length;
+  const { headSeq: head, log } = model;
+  if (state.lastSeq !== log.length)
+    throw new Violation(1, `the state's lastSeq is ${state.lastSeq}, not ${log.length}`);
   if (state.headSeq !== head) throw new Violation(1, `the state's headSeq is ${state.headSeq}, not ${head}`);
 }
 
@@ -99,6 +101,9 @@ function checkRetrieved({ label }: SimulatedSession, model: ModelSession, contex
     const said = model.log[seq - 1];
     if (said === undefined || said.content === null) {
       throw new Violation(9, `seq ${seq} of ${label} is erased, and is brought back for a question`);
+    }
+    if (!pathTo(model.log, context.atSeq).has(seq)) {
+      throw new Violation(5, `seq ${seq} is off the branch, and is brought back for a question`);
     }
     if (seq > context.atSeq) throw new Violation(5, `a context as of ${context.atSeq} brings back seq ${seq}`);
     if (there.has(seq)) throw new Violation(5, `seq ${seq} is in the context twice`);
@@ -152,14 +157,16 @@ function checkPage(
 
 function checkSearch(
   { data, indexedThroughSeq, headSeq }: SearchResult,
-  { log }: ModelSession,
+  { log, headSeq: head }: ModelSession,
   request: SearchRequest,
 ) {
+  const path = pathTo(log, head);
   const { query, limit = DEFAULT_HITS } = request;
-  if (headSeq !== log.length) throw new Violation(1, `a search tells headSeq ${headSeq}, not ${log.length}`);
+  if (headSeq !== head) throw new Violation(1, `a search tells headSeq ${headSeq}, not ${head}`);
   if (data.length > limit) throw new Violation(5, `a search for ${limit} messages finds ${data.length}`);
   for (const { message, snippet } of data) {
     const said = log[message.seq - 1];
+    if (!path.has(message.seq)) throw new Violation(5, `seq ${message.seq} is off the branch, and is found`);
     if (said === undefined || said.content === null) {
       throw new Violation(9, `seq ${message.seq} is erased, and is found`);
     }
@@ -173,7 +180,7 @@ function checkSearch(
   // A word that is asked for by itself is found wherever it stands, as far as there is room.
   if (data.length === limit) return;
   for (const { seq, content } of log) {
-    if (seq > indexedThroughSeq || content === null || textOf(content) === null) continue;
+    if (!path.has(seq) || seq > indexedThroughSeq || content === null || textOf(content) === null) continue;
     const isMeant = secretsOf(textOf(content)).includes(query);
     if (isMeant && !data.some(({ message }) => message.seq === seq)) {
       throw new Violation(5, `a search for ${query} does not find seq ${seq}, which says it`);

@@ -26,6 +26,7 @@ const STEPS = {
   eraseSession: { weight: 1.5, run: clients.eraseSession },
   eraseUser: { weight: 0.25, run: eraseUser },
   update: { weight: 2.5, run: clients.update },
+  switchBranch: { weight: 3, run: clients.switchBranch },
   summarize: { weight: 4, run: clients.summarizeByHand },
   rebuild: { weight: 0.7, run: clients.rebuild },
   read: { weight: 4, run: clients.read },

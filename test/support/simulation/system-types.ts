@@ -8,6 +8,7 @@ import type { Page } from "../../../src/contracts/page.ts";
 import type { Principal } from "../../../src/contracts/principal.ts";
 import type { SearchRequest, SearchResult } from "../../../src/contracts/search.ts";
 import type {
+  BranchRequest,
   ForkRequest,
   ListedSession,
   Metadata,
@@ -98,6 +99,7 @@ export interface SessionInstance extends ObjectInstance {
   search(request: SearchRequest): Promise<Outcome<SearchResult>>;
   summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>>;
   update(patch: SessionPatch, tenant?: TenantSettings): Promise<Outcome<SessionState>>;
+  switchBranch(request: BranchRequest, tenant?: TenantSettings): Promise<Outcome<SessionState>>;
   beginExport(): Promise<Outcome<ExportHead>>;
   exportPage(head: ExportHead, afterSeq: number): Promise<Outcome<MessageLine[]>>;
   endExport(head: ExportHead, from?: object | null): Promise<Outcome<ExportEnd>>;
@@ -218,6 +220,7 @@ export interface Service {
   forkSession(call: Call, session: string, request: ForkRequest): Promise<Created>;
   eraseSession(call: Call, session: string): Promise<Erasure>;
   updateSession(call: Call, session: string, patch: SessionPatch): Promise<SessionState>;
+  switchBranch(call: Call, session: string, request: BranchRequest): Promise<SessionState>;
   readSession(call: Call, session: string): Promise<SessionState>;
   listSessions(call: Call, query: { limit: number }): Promise<Page<ListedSession>>;
   summarizeByHand(
