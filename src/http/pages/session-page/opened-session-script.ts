@@ -15,7 +15,7 @@ async function openSession(id) {
   byId("context-body").replaceChildren(el("p", { className: "note" }, "Loading …"));
   try {
     opened.session = await api(sessionPath(id));
-    await Promise.all([loadContext(opened), loadMessages(opened, opened.session.headSeq - PAGE_SIZE)]);
+    await Promise.all([loadContext(opened), loadMessages(opened, opened.session.lastSeq - PAGE_SIZE)]);
   } catch (error) {
     if (view === opened) {
       view = null;

@@ -13,12 +13,12 @@ function renderTranscript() {
     entries.push(nodes.get(seq));
     next = seq + 1;
   }
-  if (next <= session.headSeq) entries.push(gapEntry(next, session.headSeq));
+  if (next <= session.lastSeq) entries.push(gapEntry(next, session.lastSeq));
   list.replaceChildren(...entries);
   byId("transcript-note").textContent =
-    session.headSeq === 0
+    session.lastSeq === 0
       ? "No messages yet."
-      : session.id + ": " + count(session.headSeq, "message") + ", " + count(session.messageTokens, "token");
+      : session.id + ": " + count(session.lastSeq, "message") + ", " + count(session.messageTokens, "token");
 }
 
 function messageEntry(message) {
@@ -43,9 +43,11 @@ function messageEntry(message) {
 /** What the context makes of a message. */
 function fateOf(seq) {
   const { context } = view;
-  if (context === null || seq > context.atSeq) return { kind: "unknown", label: "" };
+  if (context === null) return { kind: "unknown", label: "" };
   const range = context.omitted.find((omitted) => omitted.fromSeq <= seq && seq <= omitted.throughSeq);
+  if (range?.reason === "branch") return { kind: "omitted", label: "not on the active branch" };
   if (range !== undefined) return { kind: "omitted", label: "left out: " + range.reason };
+  if (seq > context.atSeq) return { kind: "unknown", label: "" };
   if (context.messages.some((message) => message.seq === seq)) return { kind: "recent", label: "word for word" };
   if (context.summary !== null && seq <= context.summary.throughSeq) return { kind: "summarized", label: "summarized" };
   return { kind: "unknown", label: "" };
@@ -103,7 +105,7 @@ function keepPlace(render) {
 
 async function showMessage(seq) {
   const target = view;
-  if (target === null || seq > target.session.headSeq) return;
+  if (target === null || seq > target.session.lastSeq) return;
   if (!target.messages.has(seq)) {
     await loadMessages(target, seq - 1 - Math.floor(PAGE_SIZE / 4));
     if (view !== target) return;

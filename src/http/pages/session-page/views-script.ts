@@ -34,9 +34,9 @@ async function refresh() {
   if (target === null || target.session === null || target.context === null) return;
   const session = await api(sessionPath(target.id));
   if (view !== target || JSON.stringify(session) === JSON.stringify(target.session)) return;
-  const grown = session.headSeq > target.session.headSeq;
+  const grown = session.lastSeq > target.session.lastSeq;
   target.session = session;
-  if (grown) await loadMessages(target, Math.max(...target.messages.keys(), session.headSeq - PAGE_SIZE));
+  if (grown) await loadMessages(target, Math.max(...target.messages.keys(), session.lastSeq - PAGE_SIZE));
   if (view === target) await reloadContext();
 }
 
