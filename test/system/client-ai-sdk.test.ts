@@ -331,6 +331,54 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(said(promptOf(again))).toEqual([["user", "A name?"]]);
   });
 
+  it("answers a question as the page shows it, however often it is changed and put back", async () => {
+    const { session, memory } = newChat();
+    const asked = ["To Belem?", "To the castle?", "To the beach?", "To the castle?", "To Belem?"];
+    for (const [at, question] of asked.entries()) {
+      const model = scripted([...text(`Answer ${at}.`), finish("stop")]);
+      await ask(memory(), [user("u1", question)], model);
+      expect(said(promptOf(model))).toEqual([["user", question]]);
+    }
+    // Each way of asking is there once, and each answer.
+    expect((await stored(session)).map(([, content]) => content).toSorted()).toEqual(
+      [...new Set(asked), ...asked.map((_, at) => `Answer ${at}.`)].toSorted(),
+    );
+    const shown = await memory().history();
+    expect(shown.map(({ parts }) => parts)).toEqual([
+      [{ type: "text", text: "To Belem?" }],
+      [{ type: "text", text: "Answer 4." }],
+    ]);
+    expect(shown[0]?.metadata).toMatchObject({
+      threadkeep: { seq: 1, siblings: [{ seq: 1 }, { seq: 3 }, { seq: 5 }] },
+    });
+    const next = scripted([...text("By tram."), finish("stop")]);
+    const chat = await ask(memory(), [...shown, user("u2", "How?")], next);
+    expect(said(promptOf(next))).toEqual([
+      ["user", "To Belem?"],
+      ["assistant", "Answer 4."],
+      ["user", "How?"],
+    ]);
+    // A page that goes on with what it shows, places and all, changes nothing of it.
+    await ask(memory(), [...chat, user("u3", "When?")], scripted([...text("At nine."), finish("stop")]));
+    const log = await session.messages({ branch: "active" }).page();
+    expect(log.data.map(({ metadata }) => metadata)).toEqual(log.data.map(() => undefined));
+    expect(log.data).toHaveLength(6);
+  });
+
+  it("shows an earlier answer again, and goes on from it", async () => {
+    const { session, memory } = newChat();
+    await ask(memory(), [user("u1", "A name?")], scripted([...text("Ada."), finish("stop")]));
+    await ask(memory(), [user("u1", "A name?")], scripted([...text("Grace."), finish("stop")]));
+    const [, answer] = (await session.messages({ branch: "active" }).page()).data;
+    await session.branch({ headSeq: answer?.siblings?.[0]?.headSeq ?? 0 });
+    const model = scripted([...text("She wrote programs."), finish("stop")]);
+    await ask(memory(), [...(await memory().history()), user("u2", "Who is that?")], model);
+    expect(said(promptOf(model)).slice(0, 2)).toEqual([
+      ["user", "A name?"],
+      ["assistant", "Ada."],
+    ]);
+  });
+
   it("gives every part of a UIMessage back as it was", async () => {
     const { memory } = newChat();
     const parts: UIMessage["parts"] = [
