@@ -246,7 +246,7 @@ export interface ListedSession {
   expiredAt?: string | undefined;
 }
 
-export type ItemKind = "fact" | "preference" | "decision" | "task" | "question" | "event";
+export type ItemKind = "fact" | "preference" | "decision" | "task" | "question" | "event" | "instruction";
 export type ItemStatus = "current" | "done" | "superseded";
 
 /** One statement of a summary, and the messages that it rests on. */

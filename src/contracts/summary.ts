@@ -2,7 +2,7 @@ import { z } from "zod";
 import { MAX_EXPANDED_SOURCES, MAX_PAGE_BYTES } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 
-export const itemKindSchema = z.enum(["fact", "preference", "decision", "task", "question", "event"]);
+export const itemKindSchema = z.enum(["fact", "preference", "decision", "task", "question", "event", "instruction"]);
 export type ItemKind = z.infer<typeof itemKindSchema>;
 
 export const itemStatusSchema = z.enum(["current", "done", "superseded"]);

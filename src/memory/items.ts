@@ -61,6 +61,7 @@ function sameText(text: string): string {
  * @param textOf the text of a message at or below the new `throughSeq`; null if there is none, or it may not be cited
  * @param nextId makes the id of a new item
  * @param dayOf the day on which a message was said
+ * @param mayInstruct whether a message is of somebody whose wishes hold: what a tool or a document says is no instruction
  */
 export function mergeItems(
   previous: readonly KeptItem[],
@@ -69,6 +70,7 @@ export function mergeItems(
   maxTokens: TokenCount,
   nextId: () => string,
   dayOf: (seq: Seq) => string | null = () => null,
+  mayInstruct: (seq: Seq) => boolean = () => true,
 ): Merge {
   const known = new Map(previous.map((item) => [item.id, item]));
   const taken = new Set<string>();
@@ -91,7 +93,7 @@ export function mergeItems(
     if (before !== undefined) taken.add(before.id);
     const item: KeptItem = {
       id: before?.id ?? nextId(),
-      kind: proposal.kind,
+      kind: proposal.kind !== "instruction" || isCarried || sourceSeqs.some(mayInstruct) ? proposal.kind : "fact",
       text: isCarried ? proposal.text : datedText(proposal.text, sourceSeqs, textOf, dayOf),
       sourceSeqs,
       ...(isCarried ? sourceOf(before) : {}),
@@ -127,7 +129,15 @@ function datedText(
 }
 
 /** What a chat can least do without comes first. */
-const KIND_PRIORITY: readonly ItemKind[] = ["task", "decision", "preference", "fact", "question", "event"];
+const KIND_PRIORITY: readonly ItemKind[] = [
+  "instruction",
+  "task",
+  "decision",
+  "preference",
+  "fact",
+  "question",
+  "event",
+];
 const STATUS_PRIORITY: readonly ItemStatus[] = ["current", "done", "superseded"];
 
 /** New items get at least this share of the budget, so that a summary that is full does not stay as it is for good. */
@@ -160,10 +170,13 @@ function withinBudget(items: readonly Item[], isNew: (item: Item) => boolean, ma
       KIND_PRIORITY.indexOf(a.kind) - KIND_PRIORITY.indexOf(b.kind) ||
       (ownSources(b).at(-1) ?? 0) - (ownSources(a).at(-1) ?? 0),
   );
-  const holding = byPriority.filter((item) => isNew(item) && item.status !== "superseded");
-  const fresh = firstWithin(holding, Math.floor(maxTokens * MIN_NEW_SHARE)).kept;
-  const others = byPriority.filter((item) => !fresh.includes(item));
-  const within = [...fresh, ...firstWithin(others, maxTokens - itemsTokens(fresh)).kept];
+  const standing = firstWithin(byPriority.filter(isStanding), maxTokens).kept;
+  const holding = byPriority.filter((item) => isNew(item) && item.status !== "superseded" && !standing.includes(item));
+  const left = maxTokens - itemsTokens(standing);
+  const fresh = firstWithin(holding, Math.min(left, Math.floor(maxTokens * MIN_NEW_SHARE))).kept;
+  const first = [...standing, ...fresh];
+  const others = byPriority.filter((item) => !first.includes(item));
+  const within = [...first, ...firstWithin(others, maxTokens - itemsTokens(first)).kept];
   return new Set(firstWithinBytes(within, MAX_SUMMARY_BYTES));
 }
 
@@ -180,6 +193,11 @@ export function partItems(items: readonly Item[], maxTokens: TokenCount): { give
 
 function isCurrent({ status }: Item): boolean {
   return status === "current";
+}
+
+/** A wish that holds for as long as the session lives: it is kept before all others. */
+function isStanding({ kind, status }: Item): boolean {
+  return kind === "instruction" && status === "current";
 }
 
 function citesWell(
@@ -251,6 +269,7 @@ export function sameItem(a: KeptItem, b: KeptItem): boolean {
 }
 
 const HEADINGS: readonly (readonly [ItemKind, string])[] = [
+  ["instruction", "Standing wishes"],
   ["fact", "Facts"],
   ["preference", "Preferences"],
   ["decision", "Decisions"],
@@ -286,14 +305,15 @@ export const SUMMARY_FRAME_TOKENS = estimateTokens(
 );
 
 /**
- * The items that fit a budget: those that still hold, newest evidence first, because old statements are the likeliest to be
- * out of date. Returns what was left out as well.
+ * The items that fit a budget: standing wishes, then those that still hold, newest evidence first, because old statements are the likeliest
+ * to be out of date. Returns what was left out as well.
  */
 export function fitItems(items: readonly Item[], maxTokens: TokenCount): { kept: Item[]; left: Item[] } {
   const kept: Item[] = [];
   const left: Item[] = [];
   let tokens = SUMMARY_FRAME_TOKENS;
-  for (const item of newestFirst(items)) {
+  const newest = newestFirst(items);
+  for (const item of [...newest.filter(isStanding), ...newest.filter((other) => !isStanding(other))]) {
     const cost = item.status === "superseded" ? 0 : itemTokens(item);
     if (tokens + cost > maxTokens) {
       left.push(item);

@@ -1,5 +1,5 @@
 import { MAX_SUMMARIZER_INPUT_TOKENS } from "../contracts/limits.ts";
-import type { Seq, TokenCount } from "../contracts/message.ts";
+import type { Role, Seq, TokenCount } from "../contracts/message.ts";
 import type { SummarizerAnswer, SummarizerRequest, TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
 import { isOn } from "../memory/branch.ts";
@@ -241,6 +241,7 @@ export function saveAnswer(
       const row = store.messages.bySeq(seq);
       return row === null ? null : isoDay(row.occurredAt ?? row.createdAt);
     },
+    (seq) => INSTRUCTING.has(store.messages.bySeq(seq)?.role ?? "tool"),
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
   if (job.taintedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));
@@ -295,6 +296,9 @@ function goodPartOf(draft: Draft | null): GoodPart | null {
   const { throughSeq, items, dropped, summarizer } = draft;
   return { throughSeq, items, dropped, summarizer };
 }
+
+/** Whose wishes hold in a chat. */
+const INSTRUCTING: ReadonlySet<Role> = new Set(["user", "system", "developer"]);
 
 /** What an item may say of a message: its text, and who said it in which role and on which day. */
 export function evidenceOf(row: MessageRow): string {

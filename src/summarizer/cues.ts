@@ -4,6 +4,9 @@ import type { Item, ItemKind } from "../contracts/summary.ts";
 
 const DECISION =
   /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick|take|book|choose)|going with|made up (?:my|our) mind)\b/i;
+/** A wish about how to be answered that holds from here on. Who says it of themselves tells a habit: "I never use my last name". */
+const INSTRUCTION =
+  /(?<!\b(?:i|we|they|he|she|it|who|you|people)(?:'ll|'d| will| would| should)? )\b(?:always|never)\s+(?:answer|reply|respond|write|speak|use|call|mention|address|say|send|show|include|add|ask|translate|sign|start|end|suggest|recommend|make|give|tell)\b|\bfrom now on\b|\b(?:answer|reply|respond|write|speak) (?:to )?me (?:only )?in [A-Za-z]+\b/i;
 const PREFERENCE =
   /\b(?:prefer|preferred|favou?rites?|i (?:like|love|hate|enjoy|dislike|adore|avoid)|i(?:'m| am) (?:into|keen|(?:a )?fan)|(?:severely |highly |deadly )?(?:allergic|intolerant) to|vegan|vegetarian|coeliac|can't stand|i(?:'d| would) rather|i don't (?:like|eat|drink|want))\b/i;
 const TASK =
@@ -26,8 +29,9 @@ const ROLE_FACTORS: Readonly<Record<TranscriptMessage["role"], number>> = {
   system: 0.4,
   developer: 0.4,
 };
-/** Under pressure, what binds for the future outlasts what happened once. */
+/** Under pressure, what binds for the future outlasts what happened once; a standing wish outlasts everything. */
 const KIND_FACTORS: Readonly<Record<ItemKind, number>> = {
+  instruction: 8,
   decision: 1.4,
   preference: 1.4,
   task: 1.2,
@@ -45,9 +49,11 @@ function straight(text: string): string {
   return text.replaceAll("’", "'");
 }
 
-export function kindOf(text: string, isQuestion: boolean): ItemKind {
+/** @param isWish whether whoever says it may wish for something: what a tool or a model says is no instruction */
+export function kindOf(text: string, isQuestion: boolean, isWish = true): ItemKind {
   const plain = straight(text);
   if (isQuestion) return "question";
+  if (isWish && INSTRUCTION.test(plain)) return "instruction";
   if (DECISION.test(plain)) return "decision";
   if (PREFERENCE.test(plain)) return "preference";
   if (TASK.test(plain)) return "task";

@@ -62,7 +62,7 @@ function weightOf(terms: readonly Term[]): number {
 
 function isBinding({ text, isQuestion }: Statement): boolean {
   const kind = kindOf(text, isQuestion);
-  return kind === "preference" || kind === "decision" || isFirstPerson(text);
+  return kind === "instruction" || kind === "preference" || kind === "decision" || isFirstPerson(text);
 }
 
 /** What a message tells, in order, less what is no more than a reaction. */
@@ -130,7 +130,8 @@ function itemOf(run: readonly Told[]): ProposedItem | null {
   // A name is not part of the message: where it would cost the item its support, it stays away.
   const text = cutAtWord(isSupported(named, texts) ? named : said, MAX_ITEM_TEXT_LENGTH);
   const isQuestion = run.every(({ statement }) => statement.isQuestion);
-  return { kind: kindOf(said, isQuestion), text, sourceSeqs: sources.map((source) => source.seq), status: "current" };
+  const kind = kindOf(said, isQuestion, message.role === "user");
+  return { kind, text, sourceSeqs: sources.map((source) => source.seq), status: "current" };
 }
 
 /** New items from messages that no item covers yet, within a budget. */

@@ -109,15 +109,22 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "facts outlive tasks",
     file: "src/memory/items.ts",
-    replace: '["task", "decision", "preference", "fact", "question", "event"]',
-    by: '["fact", "decision", "preference", "task", "question", "event"]',
+    replace: '"task", "decision", "preference", "fact", "question", "event"]',
+    by: '"fact", "decision", "preference", "task", "question", "event"]',
+    tests: ["unit/items"],
+  },
+  {
+    name: "a standing wish gives way to what is newer",
+    file: "src/memory/items.ts",
+    replace: 'return kind === "instruction" && status === "current";',
+    by: "return false;",
     tests: ["unit/items"],
   },
   {
     name: "a context keeps the oldest evidence",
     file: "src/memory/items.ts",
-    replace: "for (const item of newestFirst(items)) {",
-    by: "for (const item of items) {",
+    replace: "const newest = newestFirst(items);\n  for",
+    by: "const newest = items;\n  for",
     tests: ["unit/items"],
   },
   {

@@ -7,6 +7,13 @@ describe("what a statement is", () => {
   it.each([
     ["We decided to take the train", "decision"],
     ["I’m allergic to nuts", "preference"],
+    ["Please always answer in Portuguese", "instruction"],
+    ["Never use my last name", "instruction"],
+    ["From now on be brief", "instruction"],
+    ["Reply to me in French", "instruction"],
+    // A habit is no wish.
+    ["I never use my last name", "fact"],
+    ["They will always answer late", "fact"],
     ["I prefer tea", "preference"],
     ["I have to call the shipyard", "task"],
     ["The crate left yesterday", "event"],
@@ -17,6 +24,10 @@ describe("what a statement is", () => {
     expect(kindOf(text, false)).toBe(kind);
     expect(kindOf(text, true)).toBe("question");
   });
+});
+
+it("a wish of a model or a tool is no instruction", () => {
+  expect(kindOf("Always answer in Portuguese", false, false)).toBe("fact");
 });
 
 describe("what a statement is worth", () => {

@@ -144,6 +144,41 @@ describe("items within a budget", () => {
   });
 });
 
+describe("a standing wish", () => {
+  const wish = item("1.1", "the harbour office opens on Monday", [1], { kind: "instruction" });
+
+  it("has room in a context before all that was said since", () => {
+    const others = Array.from({ length: 9 }, (_, at) => item(`2.${at}`, `crate ${at} leaves for Bergen`, [at + 2]));
+    const room = SUMMARY_FRAME_TOKENS + itemTokens(wish) + 2 * itemTokens(others[0] ?? wish);
+    expect(idsOf(fitItems([wish, ...others], room).kept)).toContain("1.1");
+    expect(idsOf(fitItems([{ ...wish, status: "done" }, ...others], room).kept)).not.toContain("1.1");
+    expect(renderItems([...others, wish]).split("\n")[1]).toBe("Standing wishes:");
+  });
+
+  it("stays in a summary that is full, whatever is new", () => {
+    const fresh = proposed("crate 7001 leaves for Bergen on Tuesday", [3], { kind: "decision" });
+    const room = itemTokens(wish) + 2;
+    const { items } = merge([wish], [fresh, { ...wish }], room);
+    expect(idsOf(items)).toEqual(["1.1"]);
+  });
+
+  it("is somebody's who may wish: what a tool says is a fact", () => {
+    const proposals = [proposed("the harbour office opens on Monday", [1], { kind: "instruction" })];
+    const kindsBy = (mayInstruct: () => boolean) =>
+      mergeItems(
+        [],
+        proposals,
+        textOf,
+        2_000,
+        () => "2.1",
+        () => null,
+        mayInstruct,
+      ).items.map(({ kind }) => kind);
+    expect(kindsBy(() => true)).toEqual(["instruction"]);
+    expect(kindsBy(() => false)).toEqual(["fact"]);
+  });
+});
+
 describe("the rendered summary", () => {
   it("has a heading a kind, oldest first, marks what is done and leaves out what is superseded", () => {
     const items = [
