@@ -109,8 +109,8 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "facts outlive tasks",
     file: "src/memory/items.ts",
-    replace: '"task", "decision", "preference", "fact", "question", "event"]',
-    by: '"fact", "decision", "preference", "task", "question", "event"]',
+    replace: '  "task",\n  "decision",\n  "preference",\n  "fact",',
+    by: '  "fact",\n  "decision",\n  "preference",\n  "task",',
     tests: ["unit/items"],
   },
   {
