@@ -217,7 +217,7 @@ export interface AiSdkContext {
 export type AiSdkMessage =
   | { role: "user"; content: string | AiSdkUserPart[] }
   | { role: "assistant"; content: string | AiSdkAssistantPart[] }
-  | { role: "tool"; content: AiSdkToolResult[] };
+  | { role: "tool"; content: (AiSdkToolResult | AiSdkApprovalResponse)[] };
 export type AiSdkUserPart =
   | { type: "text"; text: string; providerOptions?: ProviderOptions }
   | { type: "file"; mediaType: string; data: string; filename?: string; providerOptions?: ProviderOptions };
@@ -233,7 +233,24 @@ export type AiSdkAssistantPart =
       providerOptions?: ProviderOptions;
     }
   /** Of a call that the provider ran itself. */
-  | AiSdkToolResult;
+  | AiSdkToolResult
+  | AiSdkApprovalRequest;
+/** Of the newest step, whose calls the user has answered and nothing has run yet. */
+export interface AiSdkApprovalRequest {
+  type: "tool-approval-request";
+  approvalId: string;
+  toolCallId: string;
+  reason?: string;
+  isAutomatic?: boolean;
+  signature?: string;
+  inputSchemaInput?: Json;
+}
+export interface AiSdkApprovalResponse {
+  type: "tool-approval-response";
+  approvalId: string;
+  approved: boolean;
+  reason?: string;
+}
 export interface AiSdkToolResult {
   type: "tool-result";
   toolCallId: string;
@@ -296,9 +313,25 @@ export type UiToolPart<Tool> = Tool & {
   callProviderMetadata?: ProviderOptions;
 } & (
     | { state: "input-available" }
-    | { state: "output-available"; output: Json }
-    | { state: "output-error"; errorText: string }
+    | { state: "output-available"; output: Json; approval?: UiAnswer<true> }
+    | { state: "output-error"; errorText: string; approval?: UiAnswer<true> }
+    | { state: "approval-requested"; approval: UiApproval }
+    | { state: "approval-responded"; approval: UiAnswer<boolean> }
+    | { state: "output-denied"; approval: UiAnswer<false> }
   );
+/** What is asked of the user about a call. */
+export interface UiApproval {
+  id: string;
+  requestReason?: string;
+  isAutomatic?: boolean;
+  signature?: string;
+  inputSchemaInput?: Json;
+  descriptor?: Json;
+}
+export interface UiAnswer<Approved extends boolean> extends UiApproval {
+  approved: Approved;
+  reason?: string;
+}
 
 export interface TextContext {
   text: string;

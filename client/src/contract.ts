@@ -33,6 +33,21 @@ export interface ReasoningPart {
   text: string;
   providerOptions?: Record<string, Json> | undefined;
 }
+/** Whether the user lets a tool run. Only the formats `ai-sdk` and `ui` give it back. */
+export interface ToolApproval {
+  /** Of the request for it. */
+  id: string;
+  /** What the user answered; left out while nobody has answered. */
+  approved?: boolean | undefined;
+  /** Why the user answered so. */
+  reason?: string | undefined;
+  /** Why it was asked for. */
+  requestReason?: string | undefined;
+  isAutomatic?: boolean | undefined;
+  signature?: string | undefined;
+  inputSchemaInput?: Json | undefined;
+  descriptor?: Json | undefined;
+}
 export interface ToolCallPart {
   type: "tool-call";
   toolCallId: string;
@@ -42,6 +57,7 @@ export interface ToolCallPart {
   providerExecuted?: boolean | undefined;
   /** The tool was not known when the application was built. */
   dynamic?: boolean | undefined;
+  approval?: ToolApproval | undefined;
   providerOptions?: Record<string, Json> | undefined;
 }
 export interface ToolResultPart {

@@ -485,6 +485,25 @@ const aiSdkToolResultSchema = z.object({
   output: aiSdkToolOutputSchema,
   providerOptions,
 });
+const aiSdkApprovalRequestSchema = z
+  .object({
+    type: z.literal("tool-approval-request"),
+    approvalId: z.string(),
+    toolCallId: z.string(),
+    reason: z.string().exactOptional(),
+    isAutomatic: z.boolean().exactOptional(),
+    signature: z.string().exactOptional(),
+    inputSchemaInput: safeJson.exactOptional(),
+  })
+  .describe("Of the newest step, whose calls the user has answered and nothing has run yet");
+const aiSdkApprovalResponseSchema = z.object({
+  type: z.literal("tool-approval-response"),
+  approvalId: z.string(),
+  approved: z.boolean(),
+  reason: z.string().exactOptional(),
+});
+const aiSdkToolPartSchema = z.discriminatedUnion("type", [aiSdkToolResultSchema, aiSdkApprovalResponseSchema]);
+export type AiSdkToolPart = z.infer<typeof aiSdkToolPartSchema>;
 const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
   aiSdkTextPartSchema,
   aiSdkFilePartSchema,
@@ -498,13 +517,14 @@ const aiSdkAssistantPartSchema = z.discriminatedUnion("type", [
     providerOptions,
   }),
   aiSdkToolResultSchema.describe("Of a call that the provider ran itself"),
+  aiSdkApprovalRequestSchema,
 ]);
 export type AiSdkAssistantPart = z.infer<typeof aiSdkAssistantPartSchema>;
 export const aiSdkMessageSchema = z
   .discriminatedUnion("role", [
     z.object({ role: z.literal("user"), content: z.union([z.string(), z.array(aiSdkUserPartSchema)]) }),
     z.object({ role: z.literal("assistant"), content: z.union([z.string(), z.array(aiSdkAssistantPartSchema)]) }),
-    z.object({ role: z.literal("tool"), content: z.array(aiSdkToolResultSchema) }),
+    z.object({ role: z.literal("tool"), content: z.array(aiSdkToolPartSchema) }),
   ])
   .meta({ id: "AiSdkMessage" });
 export type AiSdkMessage = z.infer<typeof aiSdkMessageSchema>;
@@ -524,10 +544,31 @@ const uiCall = {
   providerExecuted: z.literal(true).exactOptional(),
   callProviderMetadata: providerMetadata,
 };
+const uiApproval = {
+  id: z.string(),
+  requestReason: z.string().exactOptional(),
+  isAutomatic: z.boolean().exactOptional(),
+  signature: z.string().exactOptional(),
+  inputSchemaInput: safeJson.exactOptional(),
+  descriptor: safeJson.exactOptional(),
+};
+const uiAnswer = { ...uiApproval, reason: z.string().exactOptional() };
+const uiGiven = z.object({ ...uiAnswer, approved: z.literal(true) }).exactOptional();
 const uiStates = [
   z.object({ state: z.literal("input-available"), ...uiCall }),
-  z.object({ state: z.literal("output-available"), output: safeJson, ...uiCall }),
-  z.object({ state: z.literal("output-error"), errorText: z.string(), ...uiCall }),
+  z.object({ state: z.literal("output-available"), output: safeJson, approval: uiGiven, ...uiCall }),
+  z.object({ state: z.literal("output-error"), errorText: z.string(), approval: uiGiven, ...uiCall }),
+  z.object({ state: z.literal("approval-requested"), approval: z.object(uiApproval), ...uiCall }),
+  z.object({
+    state: z.literal("approval-responded"),
+    approval: z.object({ ...uiAnswer, approved: z.boolean() }),
+    ...uiCall,
+  }),
+  z.object({
+    state: z.literal("output-denied"),
+    approval: z.object({ ...uiAnswer, approved: z.literal(false) }),
+    ...uiCall,
+  }),
 ] as const;
 const uiToolType = { type: z.templateLiteral(["tool-", z.string()]) };
 const uiDynamicToolType = { type: z.literal("dynamic-tool"), toolName: z.string() };
@@ -535,9 +576,15 @@ const uiToolPartSchema = z.union([
   uiStates[0].extend(uiToolType),
   uiStates[1].extend(uiToolType),
   uiStates[2].extend(uiToolType),
+  uiStates[3].extend(uiToolType),
+  uiStates[4].extend(uiToolType),
+  uiStates[5].extend(uiToolType),
   uiStates[0].extend(uiDynamicToolType),
   uiStates[1].extend(uiDynamicToolType),
   uiStates[2].extend(uiDynamicToolType),
+  uiStates[3].extend(uiDynamicToolType),
+  uiStates[4].extend(uiDynamicToolType),
+  uiStates[5].extend(uiDynamicToolType),
 ]);
 const uiPartSchema = z.union([
   z.object({ type: z.literal("text"), text: z.string(), providerMetadata }),

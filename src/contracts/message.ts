@@ -58,6 +58,23 @@ const providerExecuted = z
   .describe("The provider ran the tool itself: no other provider gets the call back as one of its own");
 const dynamic = z.boolean().optional().describe("The tool was not known when the application was built");
 
+/** As the AI SDK has it: what it does not know it refuses. */
+export const toolApprovalSchema = z
+  .strictObject({
+    id: safeText.min(1).describe("Of the request for it"),
+    approved: z.boolean().optional().describe("What the user answered; left out while nobody has answered"),
+    reason: safeText.optional().describe("Why the user answered so"),
+    requestReason: safeText.optional().describe("Why it was asked for"),
+    isAutomatic: z.boolean().optional(),
+    signature: safeText.optional(),
+    inputSchemaInput: safeJson.optional(),
+    descriptor: safeJson.optional(),
+  })
+  .describe(
+    "Whether the user lets the tool run. The formats `ai-sdk` and `ui` give it back; models are never told of it",
+  );
+export type ToolApproval = z.infer<typeof toolApprovalSchema>;
+
 export const toolCallPartSchema = z.strictObject({
   type: z.literal("tool-call"),
   toolCallId,
@@ -65,6 +82,7 @@ export const toolCallPartSchema = z.strictObject({
   input: contentJson,
   providerExecuted,
   dynamic,
+  approval: toolApprovalSchema.optional(),
   providerOptions,
 });
 export const toolResultPartSchema = z.strictObject({

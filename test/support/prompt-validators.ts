@@ -148,7 +148,21 @@ export function aiSdkFaults({ messages }: Pick<ContextIn<"ai-sdk">, "messages">)
   let open: string[] = [];
   for (const [at, message] of messages.entries()) {
     if (message.content.length === 0) faults.push(`${at}: an empty message`);
-    const answered = message.role === "tool" ? message.content.map(({ toolCallId }) => toolCallId) : [];
+    const asked = new Map(
+      messages.flatMap(({ role, content }) =>
+        role !== "assistant" || typeof content === "string"
+          ? []
+          : content.flatMap((part) =>
+              part.type === "tool-approval-request" ? [[part.approvalId, part.toolCallId] as const] : [],
+            ),
+      ),
+    );
+    const answered =
+      message.role === "tool"
+        ? message.content.map((part) =>
+            part.type === "tool-result" ? part.toolCallId : (asked.get(part.approvalId) ?? "unknown"),
+          )
+        : [];
     if (answered.join("\n") !== open.join("\n")) faults.push(`${at}: not one result for each call, in order`);
     open = [];
     if (message.role !== "assistant" || typeof message.content === "string") continue;

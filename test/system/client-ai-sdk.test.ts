@@ -264,6 +264,54 @@ describe("the memory of a chat with the AI SDK", () => {
     expect(await stored(session)).toHaveLength(5);
   });
 
+  it.each([
+    ["lets it run: it runs once, and the model sees its result", true, ["booked"], "output-available"],
+    ["forbids it: it never runs, and the model is told so", false, ["denied"], "output-denied"],
+  ] as const)("asks for a tool again after a reload, and the user %s", async (_, approved, told, state) => {
+    const { session, memory } = newChat();
+    let runs = 0;
+    const book = tool({
+      inputSchema: z.object({ nights: z.number() }),
+      needsApproval: true,
+      execute: async () => {
+        runs += 1;
+        return "booked";
+      },
+    });
+    const options = { tools: { book }, stopWhen: isStepCount(3) };
+    const first = scripted([...toolCall("book", { nights: 4 }), finish("tool-calls")]);
+    await ask(memory(), [user("u1", "Book four nights.")], first, options);
+    const shown = await memory().history();
+    expect(shown[1]?.parts).toMatchObject([{ type: "tool-book", state: "approval-requested" }]);
+    // As the page's addToolApprovalResponse has it.
+    const answered = shown.map((message) => ({
+      ...message,
+      parts: message.parts.map((part) =>
+        part.type === "tool-book" && "approval" in part
+          ? { ...part, state: "approval-responded", approval: { ...part.approval, approved } }
+          : part,
+      ),
+    })) as UIMessage[];
+    const second = scripted([...text("Done."), finish("stop")]);
+    await ask(memory(), answered, second, options);
+    expect(runs).toBe(approved ? 1 : 0);
+    expect(JSON.stringify(promptOf(second))).toContain(told[0]);
+    expect((await stored(session)).length).toBe(2);
+    const [, answer] = await memory().history();
+    expect(answer?.parts).toMatchObject([
+      { type: "tool-book", state, approval: { approved } },
+      { type: "step-start" },
+      { text: "Done." },
+    ]);
+    await ask(
+      memory(),
+      [...(await memory().history()), user("u3", "Thanks.")],
+      scripted([...text("Bye."), finish("stop")]),
+      options,
+    );
+    expect(runs).toBe(approved ? 1 : 0);
+  });
+
   it("goes on with an answer that waits for the page's own tool, in the same message", async () => {
     const { session, memory } = newChat();
     const tools = { confirm: tool({ inputSchema: z.object({ price: z.number() }), outputSchema: z.string() }) };

@@ -175,7 +175,15 @@ describe("the AI SDK's formats, of any context", () => {
           const before = messages[index - 1];
           const awaited = before?.role === "assistant" && typeof before.content !== "string" ? before.content : [];
           const calls = awaited.flatMap((part) => (part.type === "tool-call" ? [part.toolCallId] : []));
-          const answers = message.role === "tool" ? message.content.map(({ toolCallId }) => toolCallId) : [];
+          const asked = new Map(
+            awaited.flatMap((part) => (part.type === "tool-approval-request" ? [[part.approvalId, part.toolCallId]] : [])),
+          );
+          const answers =
+            message.role === "tool"
+              ? message.content.map((part) =>
+                  part.type === "tool-result" ? part.toolCallId : asked.get(part.approvalId),
+                )
+              : [];
           expect(answers).toEqual(calls);
         }
         expect(JSON.stringify(messages.at(-1) ?? "")).not.toContain('"tool-call"');

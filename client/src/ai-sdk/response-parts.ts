@@ -1,14 +1,34 @@
 import type { ModelMessage } from "ai";
 import { toBase64 } from "../base64.ts";
 import type { Part } from "../contract.ts";
-import { toJson } from "./ui-parts.ts";
+import { approvalOf, toJson } from "./ui-parts.ts";
 
 type ResponsePart = Exclude<ModelMessage["content"], string>[number];
 
 /** What a model said in all its steps, tools' results among it, as the parts of the one message that a user sees. */
 export function toResponseParts(messages: readonly ModelMessage[]): Part[] {
-  return messages.flatMap(({ content }): Part[] =>
-    typeof content === "string" ? (content === "" ? [] : [{ type: "text", text: content }]) : content.flatMap(toPart),
+  const approvals = approvalsIn(messages);
+  return messages
+    .flatMap(({ content }): Part[] =>
+      typeof content === "string" ? (content === "" ? [] : [{ type: "text", text: content }]) : content.flatMap(toPart),
+    )
+    .map((part) => (part.type === "tool-call" ? { ...part, ...approvals.get(part.toolCallId) } : part));
+}
+
+/** What is asked of the user about a call stands in its part, as a page shows it. */
+function approvalsIn(messages: readonly ModelMessage[]): Map<string, ReturnType<typeof approvalOf>> {
+  const parts = messages.flatMap(({ content }): ResponsePart[] => (typeof content === "string" ? [] : [...content]));
+  const answers = new Map(
+    parts.flatMap((part) => (part.type === "tool-approval-response" ? [[part.approvalId, part] as const] : [])),
+  );
+  return new Map(
+    parts.flatMap((part) => {
+      if (part.type !== "tool-approval-request") return [];
+      const { approvalId, toolCallId, reason: requestReason, isAutomatic, signature, inputSchemaInput } = part;
+      const { approved, reason } = answers.get(approvalId) ?? {};
+      const approval = { id: approvalId, approved, reason, requestReason, isAutomatic, signature, inputSchemaInput };
+      return [[toolCallId, approvalOf(approval)] as const];
+    }),
   );
 }
 
@@ -36,7 +56,7 @@ function toPart(part: ResponsePart): Part[] {
       return data === null ? [] : [{ type: "file", mediaType: part.mediaType, data, ...name, ...options }];
     }
     default:
-      // Approvals belong to one request and its answer; they are no part of what was said.
+      // Approvals are in the parts of their calls; what else there may be has no place in a prompt.
       return [];
   }
 }

@@ -1,6 +1,16 @@
 import type { UIMessage } from "ai";
 import { toJsonText } from "../base64.ts";
-import type { Content, Json, Message, Metadata, NewMessage, Part, ToolCallPart, ToolResultPart } from "../contract.ts";
+import type {
+  Content,
+  Json,
+  Message,
+  Metadata,
+  NewMessage,
+  Part,
+  ToolApproval,
+  ToolCallPart,
+  ToolResultPart,
+} from "../contract.ts";
 
 type UiPart = UIMessage["parts"][number];
 
@@ -62,6 +72,7 @@ function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
     input: toJson(part.input),
     ...(part.providerExecuted === true ? { providerExecuted: true } : {}),
     ...(part.type === "dynamic-tool" ? { dynamic: true } : {}),
+    ...approvalOf(part.approval),
     ...optionsOf(part.callProviderMetadata),
   };
   const answered = (output: Json): Part[] => [called, { type: "tool-result", toolCallId, toolName, output }];
@@ -72,6 +83,15 @@ function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
     return answered({ type: "execution-denied", ...(reason === undefined ? {} : { reason }) });
   }
   return [called];
+}
+
+/** @param approval as the SDK has it, whatever it adds to it */
+export function approvalOf(approval: unknown): { approval?: ToolApproval } {
+  const kept = typeof approval === "object" && approval !== null ? JSON.parse(JSON.stringify(approval)) : null;
+  if (kept === null || typeof kept.id !== "string") return {};
+  const { id, approved, reason, requestReason, isAutomatic, signature, inputSchemaInput, descriptor } = kept;
+  const known = { id, approved, reason, requestReason, isAutomatic, signature, inputSchemaInput, descriptor };
+  return { approval: JSON.parse(JSON.stringify(known)) };
 }
 
 function toOutput(output: unknown): Json {
@@ -160,7 +180,7 @@ function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<Part
         input,
         ...(part.providerExecuted === true ? { providerExecuted: true } : {}),
       };
-      return { ...called, ...toState(results.get(part)?.output), ...callMetadataOf(part) };
+      return { ...called, ...toState(results.get(part)?.output, part.approval), ...callMetadataOf(part) };
     }
     default:
       if (part.type === KEPT_PART) return JSON.parse(JSON.stringify(part.data));
@@ -168,14 +188,29 @@ function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<Part
   }
 }
 
-function toState(output: Json | undefined) {
-  if (output === undefined) return { state: "input-available" as const };
+function toState(output: Json | undefined, given: ToolApproval | undefined) {
+  if (output === undefined) {
+    if (given === undefined) return { state: "input-available" as const };
+    const { approved, reason, ...asked } = given;
+    if (approved === undefined) return { state: "approval-requested" as const, approval: plain(asked) };
+    return { state: "approval-responded" as const, approval: plain({ ...asked, approved, reason }) };
+  }
   const { type, value, reason } = asEnvelope(output);
+  if (type === "execution-denied" && given?.approved === false) {
+    return { state: "output-denied" as const, approval: plain({ ...given, approved: false as const }) };
+  }
+  const approval = given?.approved === true ? { approval: plain({ ...given, approved: true as const }) } : {};
   if (type === "error-text" || type === "error-json" || type === "execution-denied") {
     const told = value ?? reason ?? "denied";
-    return { state: "output-error" as const, errorText: typeof told === "string" ? told : JSON.stringify(told) };
+    const errorText = typeof told === "string" ? told : JSON.stringify(told);
+    return { state: "output-error" as const, errorText, ...approval };
   }
-  return { state: "output-available" as const, output: value ?? null };
+  return { state: "output-available" as const, output: value ?? null, ...approval };
+}
+
+/** Without what is not set: the SDK knows no undefined there. */
+function plain<T extends object>(value: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return JSON.parse(JSON.stringify(value));
 }
 
 function asEnvelope(output: Json): { type?: Json; value?: Json; reason?: Json } {

@@ -4,6 +4,7 @@ import {
   type AiSdkMessage,
   type AiSdkToolContent,
   type AiSdkToolOutput,
+  type AiSdkToolPart,
   type AiSdkUserPart,
   type ProviderOptions,
   providerOptionsSchema,
@@ -16,7 +17,7 @@ import { attributeParts, attributeText } from "./attribution.ts";
 import type { ToolFiles } from "./audience.ts";
 import { fileNote, readFile } from "./files.ts";
 import { createIdNamer, objectOf } from "./tool-parts.ts";
-import type { AnsweredCall, AssistantTurn, OnTurn, PartOf, Turn } from "./turns.ts";
+import { type AnsweredCall, type AssistantTurn, isNoResult, type OnTurn, type PartOf, type Turn } from "./turns.ts";
 
 /** An answered call under an id that no other has. */
 interface OwnCall extends AnsweredCall {
@@ -46,13 +47,16 @@ export function toAiSdk(
     } else if (turn.role === "assistant") {
       const spoken = spokenParts(turn, nameId);
       const calls = turn.calls.map((one): OwnCall => ({ ...one, id: nameId(one.call.toolCallId) }));
-      const content = [...spoken, ...calls.map(toCallPart)];
+      const isNewest = index === turns.length - 1;
+      const asked = calls.flatMap((call) => (isNewest ? approvalRequest(call) : []));
+      const content = [...spoken, ...calls.map(toCallPart), ...asked];
       messages.push({ role: "assistant", content: asPlainText(content) ?? content });
       if (calls.length > 0) {
-        messages.push({
-          role: "tool",
-          content: calls.map((call) => toResultPart(call, shownOutput(call.result.output, toolFiles))),
+        const answers = calls.map((call): AiSdkToolPart => {
+          const approval = isNewest ? approvalResponse(call) : null;
+          return approval ?? toResultPart(call, shownOutput(call.result.output, toolFiles));
         });
+        messages.push({ role: "tool", content: answers });
       }
     } else system.push(attributeText(turn.author, turn.text));
   }
@@ -87,6 +91,30 @@ function toCallPart({ call, id }: OwnCall) {
   // A provider takes an object alone, and what was nested too deep is kept as its text.
   const input = typeof call.input === "string" ? (objectOf(call.input) ?? call.input) : call.input;
   return { type: "tool-call" as const, toolCallId: id, toolName, input, ...optionsOf(call) };
+}
+
+/** The SDK runs a call of the newest step that the user has let run, and tells the model of one that the user has not. */
+function approvalResponse({ call: { approval }, result }: OwnCall): AiSdkToolPart | null {
+  if (approval?.approved === undefined || !isNoResult(result)) return null;
+  const { id: approvalId, approved, reason } = approval;
+  return { type: "tool-approval-response", approvalId, approved, ...(reason === undefined ? {} : { reason }) };
+}
+
+function approvalRequest(answered: OwnCall): AiSdkAssistantPart[] {
+  const { approval } = answered.call;
+  if (approval === undefined || approvalResponse(answered) === null) return [];
+  const { id: approvalId, requestReason, isAutomatic, signature, inputSchemaInput } = approval;
+  return [
+    {
+      type: "tool-approval-request",
+      approvalId,
+      toolCallId: answered.id,
+      ...(requestReason === undefined ? {} : { reason: requestReason }),
+      ...(isAutomatic === undefined ? {} : { isAutomatic }),
+      ...(signature === undefined ? {} : { signature }),
+      ...(inputSchemaInput === undefined ? {} : { inputSchemaInput }),
+    },
+  ];
 }
 
 function toResultPart({ call, result, id }: OwnCall, output: AiSdkToolOutput) {

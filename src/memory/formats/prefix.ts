@@ -1,7 +1,7 @@
 import type { Context } from "../../contracts/context.ts";
 import type { Seq } from "../../contracts/message.ts";
 import { messageText } from "../message-text.ts";
-import { isBlank, NO_RESULT, type Turn } from "./turns.ts";
+import { isBlank, isNoResult, type Turn } from "./turns.ts";
 
 /**
  * What a prompt begins with that later ones begin with as well, byte for byte, until there is another summary, so that a provider's prompt
@@ -78,12 +78,10 @@ function changingFrom({ context, isQueried }: Asked): Seq {
 /** The first turn since the newest question with a call that may still be answered. */
 function openCallSeq(turns: readonly Turn[]): Seq {
   const question = turns.findLastIndex(({ role }) => role === "user");
-  const open = turns.slice(question + 1).find((turn) => turn.role === "assistant" && turn.calls.some(isOpen));
+  const open = turns
+    .slice(question + 1)
+    .find((turn) => turn.role === "assistant" && turn.calls.some(({ result }) => isNoResult(result)));
   return open?.seq ?? Number.POSITIVE_INFINITY;
-}
-
-function isOpen({ result: { output } }: { readonly result: { readonly output: unknown } }): boolean {
-  return typeof output === "object" && output !== null && "value" in output && output.value === NO_RESULT;
 }
 
 /** Whether the one ends before the other in every format, however turns are put together. */

@@ -158,6 +158,11 @@ function assistantTurns(message: ContextMessage, matches: CallMatches, audience:
   return turns;
 }
 
+/** Whether a result only says that there is none. */
+export function isNoResult({ output }: ResultPart): boolean {
+  return typeof output === "object" && output !== null && "value" in output && output.value === NO_RESULT;
+}
+
 function noResult({ toolCallId, toolName }: CallPart): ResultPart {
   return { type: "tool-result", toolCallId, toolName, output: { type: "error-text", value: NO_RESULT } };
 }

@@ -1,4 +1,5 @@
 import type { ProviderOptions, UiMessage, UiPart } from "../../contracts/context.ts";
+import type { ToolApproval } from "../../contracts/message.ts";
 import type { Json } from "../../contracts/text.ts";
 import { type CallMatches, matchCalls } from "../calls.ts";
 import { fileInWords } from "../file-words.ts";
@@ -123,10 +124,34 @@ function toToolPart(call: PartOf<"tool-call">, result: PartOf<"tool-result"> | u
     ...(call.providerExecuted === true ? { providerExecuted: true as const } : {}),
     ...(providerOptions === undefined ? {} : { callProviderMetadata: providerOptions }),
   };
-  if (result === undefined) return { ...called, state: "input-available" };
+  const asked = call.approval === undefined ? null : approvalOf(call.approval);
+  const approved = call.approval?.approved;
+  if (result === undefined) {
+    if (asked === null) return { ...called, state: "input-available" };
+    if (approved === undefined) return { ...called, state: "approval-requested", approval: asked.request };
+    return { ...called, state: "approval-responded", approval: { ...asked.answer, approved } };
+  }
   const output = call.providerExecuted === true ? toToolOutput(result.output) : promptedOutput(result.output);
-  if (isFailure(output)) return { ...called, state: "output-error", errorText: outputText(output) };
-  return { ...called, state: "output-available", output: shownValue(output) };
+  if (asked !== null && approved === false && output.type === "execution-denied") {
+    return { ...called, state: "output-denied", approval: { ...asked.answer, approved } };
+  }
+  // The SDK takes an approval beside an output only where it was given.
+  const given = asked !== null && approved === true ? { approval: { ...asked.answer, approved } } : {};
+  if (isFailure(output)) return { ...called, ...given, state: "output-error", errorText: outputText(output) };
+  return { ...called, ...given, state: "output-available", output: shownValue(output) };
+}
+
+/** What was asked of the user, and that with why they answered as they did. */
+function approvalOf({ id, reason, requestReason, isAutomatic, signature, inputSchemaInput, descriptor }: ToolApproval) {
+  const request = {
+    id,
+    ...(requestReason === undefined ? {} : { requestReason }),
+    ...(isAutomatic === undefined ? {} : { isAutomatic }),
+    ...(signature === undefined ? {} : { signature }),
+    ...(inputSchemaInput === undefined ? {} : { inputSchemaInput }),
+    ...(descriptor === undefined ? {} : { descriptor }),
+  };
+  return { request, answer: { ...request, ...(reason === undefined ? {} : { reason }) } };
 }
 
 /** What the SDK makes of it is text: what a tool shows is said in words. */
