@@ -38,10 +38,11 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
     session.paid.clear();
     return { ...edit(session.model, String(id), patch as MessagePatch), others: quotaRefusals(world, session) };
   },
-  switchBranch: (world, session, [request]) => ({
-    ...switchTo(session.model, (request as BranchRequest).headSeq),
-    others: quotaRefusals(world, session),
-  }),
+  switchBranch(world, session, [request]) {
+    const { headSeq } = request as BranchRequest;
+    leaveBranch(session);
+    return { ...switchTo(session.model, headSeq), others: quotaRefusals(world, session) };
+  },
   eraseMessage: (world, session, [id]) => expectErased(world, session, String(id)),
   erase: (_, session) => eraseAll(session.model),
   summarize: (world, session, [request]) => expectSummary(world, session, request as SummarizeRequest),
@@ -76,6 +77,11 @@ function beginAnew(session: SimulatedSession): void {
   session.paid.clear();
 }
 
+/** The summary of another branch is another summary, though it may begin with the same messages. */
+function leaveBranch(session: SimulatedSession): void {
+  session.paid.clear();
+}
+
 /** The life that is there now. */
 function lifeOf({ object }: SimulatedSession): string {
   return sessionOf(object)?.incarnation ?? "";
@@ -104,6 +110,7 @@ function expectAppend(
   }
   const fault = before === null && birth !== null ? bornFault(world, birth) : null;
   if (fault !== null) return { ...unchanged(session, fault), others };
+  if (request.messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
   const { after, retired, answer } = appendTo(before, request, birth, world.now());
   return {
     after,
