@@ -28,7 +28,7 @@ npm run eval -- ablate FILE…
     the same recall without a service, with all parameters of the ranking, and with each taken away by itself
 
 npm run eval -- summaries FILE [--percent 18.5] [--only single|rolled] [--url URL --key KEY --admin-key KEY]
-    how much of the answers to questions its summaries hold (LoCoMo or QMSum file): of one call a sitting, kept to so many
+    how much of the answers to questions its summaries hold (LoCoMo, QMSum or BEAM file): of one call a sitting, kept to so many
     percent of its words, beside baselines, with support, repetition, time and cost; and by generation, rolled through the
     whole conversation. The summarizer is the one that the service is set to: the one at --url, or one of its own, which takes
     THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the environment

@@ -7,7 +7,7 @@ import { type Item, type Summary, summarySchema } from "../../src/contracts/summ
 import { mean, retention, wordCount } from "./memory-facts.ts";
 import type { Chat, Question, Span, Turn } from "./questioned-chats.ts";
 import { send, type ServiceAddress } from "./service-calls.ts";
-import { stemsOf } from "./stems.ts";
+import { stemsOf, wordsOf } from "./stems.ts";
 
 /** Few enough that no append crosses two thresholds. */
 const TURNS_PER_APPEND = 20;
@@ -27,6 +27,11 @@ export interface Generation {
   /** Retention of each answer whose evidence is covered, by whether the last generation covered it or an earlier one. */
   readonly live: { readonly fresh: readonly number[]; readonly older: readonly number[] };
   readonly archive: { readonly fresh: readonly number[]; readonly older: readonly number[] };
+  /** The same of the first words of each user's turn, cut to the size of the live summary. */
+  readonly lead: readonly number[];
+  /** Items of the live summary, and those of them that cite a user's turn. */
+  readonly items: number;
+  readonly userItems: number;
 }
 
 export async function rollThrough(service: ServiceAddress, chat: Chat): Promise<Generation[]> {
@@ -43,10 +48,9 @@ export async function rollThrough(service: ServiceAddress, chat: Chat): Promise<
 }
 
 /** An empty turn is no message, but the turns after it keep their seqs: the evidence counts by them. */
-function messageOf({ speaker, text, at }: Turn) {
-  return [
-    { role: "user", author: speaker, content: text === "" ? "…" : text, ...(at === "" ? {} : { occurredAt: at }) },
-  ];
+function messageOf({ role, speaker, text, at }: Turn) {
+  const author = speaker === null ? {} : { author: speaker };
+  return [{ role, ...author, content: text === "" ? "…" : text, ...(at === "" ? {} : { occurredAt: at }) }];
 }
 
 /** Waits until no summary is under way and none waits for a better one; notes the new ones. */
@@ -86,14 +90,34 @@ function generationOf({ questions }: Chat, turns: readonly Turn[], versions: rea
       older: asked.filter(({ lastSeq }) => lastSeq <= before).map(shareOf),
     };
   };
+  const liveWords = wordCount(live.map(({ text }) => text));
+  const leads = leadOf(turns.slice(0, throughSeq), liveWords);
+  const isUsers = (seq: number): boolean => turns[seq - 1]?.role === "user";
   return {
     coveredTurns: throughSeq,
     coveredWords: wordCount(turns.slice(0, throughSeq).map(({ text }) => text)),
-    liveWords: wordCount(live.map(({ text }) => text)),
+    liveWords,
     archiveWords: wordCount(archive.map(({ text }) => text)),
     live: answered(live),
     archive: answered(archive),
+    lead: asked.map(({ stems, places }) => {
+      const there = leads.filter(({ seq }) => isWithin(seq, places));
+      return retention(stems, new Set(there.flatMap((one) => [...one.stems])));
+    }),
+    items: live.length,
+    userItems: live.filter(({ sourceSeqs }) => sourceSeqs.some(isUsers)).length,
   };
+}
+
+/** The first words of each user's turn, as many of each as make so many together. */
+function leadOf(turns: readonly Turn[], maxWords: number): { seq: number; stems: ReadonlySet<string> }[] {
+  const said = turns.flatMap(({ role, text }, place) =>
+    role === "user" ? [{ seq: place + 1, words: wordsOf(text) }] : [],
+  );
+  let each = 0;
+  const size = (count: number): number => said.reduce((sum, { words }) => sum + Math.min(count, words.length), 0);
+  while (size(each + 1) <= maxWords && size(each + 1) > size(each)) each += 1;
+  return said.map(({ seq, words }) => ({ seq, stems: stemsOf(words.slice(0, each).join(" ")) }));
 }
 
 function isWithin(seq: number, places: readonly Span[]): boolean {
@@ -102,11 +126,17 @@ function isWithin(seq: number, places: readonly Span[]): boolean {
 
 const percent = (share: number): string => (Number.isNaN(share) ? "–" : (100 * share).toFixed(1));
 
-/** One row for each generation, over all conversations that came so far. */
+/** One row for each generation, over all conversations that came so far, and one for the last of each conversation. */
 export function generationRows(chats: readonly (readonly Generation[])[]): string[][] {
   const longest = Math.max(0, ...chats.map(({ length }) => length));
-  return Array.from({ length: longest }, (_, place) => {
-    const those = chats.flatMap((generations) => generations[place] ?? []);
+  const rowsOf: readonly (readonly [string, readonly Generation[]])[] = [
+    ...Array.from(
+      { length: longest },
+      (_, place) => [String(place + 1), chats.flatMap((generations) => generations[place] ?? [])] as const,
+    ),
+    ["last", chats.flatMap((generations) => generations.at(-1) ?? [])],
+  ];
+  return rowsOf.map(([name, those]) => {
     const words = those.reduce((sum, { coveredWords }) => sum + coveredWords, 0);
     const all = (pick: (generation: Generation) => Generation["live"]) => {
       const fresh = those.flatMap((generation) => pick(generation).fresh);
@@ -116,7 +146,7 @@ export function generationRows(chats: readonly (readonly Generation[])[]): strin
     const live = all((generation) => generation.live);
     const archive = all((generation) => generation.archive);
     return [
-      String(place + 1),
+      name,
       String(those.length),
       percent(those.reduce((sum, { liveWords }) => sum + liveWords, 0) / words),
       live.both,
@@ -125,6 +155,10 @@ export function generationRows(chats: readonly (readonly Generation[])[]): strin
       percent(those.reduce((sum, { archiveWords }) => sum + archiveWords, 0) / words),
       archive.both,
       archive.older,
+      percent(mean(those.flatMap(({ lead }) => lead))),
+      percent(
+        those.reduce((sum, { userItems }) => sum + userItems, 0) / those.reduce((sum, { items }) => sum + items, 0),
+      ),
     ];
   });
 }
@@ -139,4 +173,6 @@ export const GENERATION_COLUMNS = [
   "archive: words %",
   "found %",
   "of older %",
+  "users' first words: found %",
+  "items citing a user %",
 ];

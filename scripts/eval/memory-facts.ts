@@ -35,7 +35,7 @@ export function countSupported(items: readonly Kept[], turns: readonly Turn[]): 
       sources.length > 0 &&
       isSupported(
         text,
-        sources.map((turn) => `${turn.speaker} ${turn.text}`),
+        sources.map((turn) => `${turn.speaker ?? ""} ${turn.text}`),
       )
     );
   }).length;

@@ -1,11 +1,14 @@
-// Conversations with questions about them, out of the files of LoCoMo and QMSum.
+// Conversations with questions about them, out of the files of LoCoMo, QMSum and BEAM.
 import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { parseLocomoDate, toIso } from "../import/dates.ts";
+import { type BeamChat, isBeam, readBeam } from "./beam.ts";
 import { stemsOf } from "./stems.ts";
 
 export interface Turn {
-  readonly speaker: string;
+  readonly role: "user" | "assistant";
+  /** Null in a chat with an assistant, where the role says it. */
+  readonly speaker: string | null;
   readonly text: string;
   /** ISO 8601; empty where the file has no date. */
   readonly at: string;
@@ -29,6 +32,8 @@ export interface Span {
 
 export interface Chat {
   readonly id: string;
+  /** Whether it is so long that one call for all of it says nothing: a chat of BEAM is rolled alone. */
+  readonly isRolledAlone: boolean;
   /** Each is summarized by itself: a sitting of LoCoMo, a whole meeting of QMSum. */
   readonly sittings: readonly (readonly Turn[])[];
   readonly questions: readonly Question[];
@@ -61,6 +66,7 @@ const meetingSchema = z.object({
 /** @throws Error that says what the file is not */
 export function readChats(path: string): Chat[] {
   const text = readFileSync(path, "utf8");
+  if (isBeam(text)) return readBeam(path, text).map(readBeamChat);
   const isLocomo = text.trimStart().startsWith("[");
   const chats = isLocomo
     ? locomoSchema.parse(JSON.parse(text)).map(readSample)
@@ -89,7 +95,12 @@ function readSample({ sample_id: id, conversation, qa }: z.infer<typeof locomoSc
       turns.data.map(({ dia_id: diaId, speaker, text }, index) => {
         seq += 1;
         if (diaId !== undefined) seqs.set(diaId, seq);
-        return { speaker, text, at: (startMs === undefined ? undefined : toIso(startMs + index * 1_000)) ?? "" };
+        return {
+          role: "user",
+          speaker,
+          text,
+          at: (startMs === undefined ? undefined : toIso(startMs + index * 1_000)) ?? "",
+        };
       }),
     );
     spans.set(number, { fromSeq, throughSeq: seq });
@@ -108,20 +119,45 @@ function readSample({ sample_id: id, conversation, qa }: z.infer<typeof locomoSc
         places: numbers.flatMap((number) => spans.get(number) ?? []),
       };
     });
-  return { id, sittings, questions: questions.filter(isAnswerable) };
+  return { id, isRolledAlone: false, sittings, questions: questions.filter(isAnswerable) };
+}
+
+/** Of an answer the words that its evidence says count: the others are the question's, or say how to answer. All of the summary may have them. */
+function readBeamChat({ id, messages, questions }: BeamChat): Chat {
+  const turns = messages.map(({ role, content, saidAtMs }): Turn => ({
+    role,
+    speaker: null,
+    text: content,
+    at: (saidAtMs === null ? undefined : toIso(saidAtMs)) ?? "",
+  }));
+  const read = questions.map(({ answer, evidence }): Question => {
+    const said = stemsOf(evidence.map((seq) => messages[seq - 1]?.content ?? "").join("\n"));
+    return {
+      stems: new Set([...stemsOf(answer)].filter((stem) => said.has(stem))),
+      sittings: [0],
+      lastSeq: Math.max(0, ...evidence),
+      places: [{ fromSeq: 1, throughSeq: messages.length }],
+    };
+  });
+  return { id, isRolledAlone: true, sittings: [turns], questions: read.filter(isAnswerable) };
 }
 
 function readMeeting(
   { meeting_transcripts: said, specific_query_list: queries }: z.infer<typeof meetingSchema>,
   index: number,
 ): Chat {
-  const turns = said.map(({ speaker, content }) => ({ speaker, text: content, at: "" }));
+  const turns = said.map(({ speaker, content }): Turn => ({ role: "user", speaker, text: content, at: "" }));
   const questions = queries.map(({ answer, relevant_text_span: spans }): Question => {
     const places = spans.map(([from = 0, through = 0]) => ({ fromSeq: from + 1, throughSeq: through + 1 }));
     const lastSeq = Math.min(turns.length, Math.max(0, ...places.map(({ throughSeq }) => throughSeq)));
     return { stems: stemsOf(answer), sittings: [0], lastSeq, places };
   });
-  return { id: `meeting-${index + 1}`, sittings: [turns], questions: questions.filter(isAnswerable) };
+  return {
+    id: `meeting-${index + 1}`,
+    isRolledAlone: false,
+    sittings: [turns],
+    questions: questions.filter(isAnswerable),
+  };
 }
 
 function isAnswerable({ stems, sittings, lastSeq }: Question): boolean {

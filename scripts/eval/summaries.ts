@@ -2,7 +2,7 @@
 // sitting summarized by itself in one call, beside baselines of the same length; and whole conversations rolled through the service.
 //
 // For each question, the share of the gold answer's distinct stems found in the summaries of the sittings where its evidence
-// stands; the figure is the mean over the questions. Of a rolled summary, the items that cite those sittings are read. Words are what stands between white space; speakers' names count in items
+// stands; the figure is the mean over the questions. Of BEAM's answers the stems count that the evidence says. Of a rolled summary, the items that cite those sittings are read. Words are what stands between white space; speakers' names count in items
 // and not in the transcript. Captions of pictures are not read.
 import { performance } from "node:perf_hooks";
 import type { SummarizerUsage } from "../../src/contracts/summarizer.ts";
@@ -69,14 +69,15 @@ export async function evaluateSummaries(options: SummaryEvaluation): Promise<voi
   const chats = readChats(file);
   const questions = chats.reduce((sum, chat) => sum + chat.questions.length, 0);
   print(`${chats.length} conversations, ${questions} questions`);
-  if (parts.has("single")) {
+  const single = chats.filter(({ isRolledAlone }) => !isRolledAlone);
+  if (parts.has("single") && single.length > 0) {
     const methods = [...BASELINES, ["The service's summarizer", agentMethod(agent)] as const];
     const rows = [];
     for (const [name, method] of methods) {
       onProgress(name);
-      rows.push([name, ...(await measureMethod(chats, method, percent / 100))]);
+      rows.push([name, ...(await measureMethod(single, method, percent / 100))]);
     }
-    rows.push(["(the whole transcript)", ...(await measureMethod(chats, everything, 1))]);
+    rows.push(["(the whole transcript)", ...(await measureMethod(single, everything, 1))]);
     print("");
     for (const line of showTable(COLUMNS, [...rows, ...PUBLISHED])) print(line);
   }

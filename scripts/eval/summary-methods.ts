@@ -131,7 +131,13 @@ const BUDGET_STEP_TOKENS = 2;
 const MAX_TOKENS_PER_WORD = 4;
 
 function messagesOf(turns: readonly Turn[]): TranscriptMessage[] {
-  return turns.map(({ speaker, text, at }, index) => ({ seq: index + 1, role: "user", author: speaker, at, text }));
+  return turns.map(({ role, speaker, text, at }, index) => ({
+    seq: index + 1,
+    role,
+    at,
+    text,
+    ...(speaker === null ? {} : { author: speaker }),
+  }));
 }
 
 function itemsMemory(items: readonly Kept[]): Memory {

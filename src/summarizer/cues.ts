@@ -1,6 +1,7 @@
-/** Cheap signs of what a statement is, and of how much it is worth. English ones: elsewhere a statement is a fact. */
+/** Cheap signs of what a statement is, and of how much it is worth: English ones here, those of other languages in `cue-phrases.ts`. */
 import type { TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind } from "../contracts/summary.ts";
+import { hasPhrase } from "./cue-phrases.ts";
 
 const DECISION =
   /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick|take|book|choose)|going with|made up (?:my|our) mind)\b/i;
@@ -39,6 +40,8 @@ const KIND_FACTORS: Readonly<Record<ItemKind, number>> = {
   event: 1,
   question: 0.5,
 };
+/** Where items compete for room, what the user said outlasts what was answered. */
+const ASSISTANT_ITEM_FACTOR = 0.3;
 const STATUS_FACTORS: Readonly<Record<Item["status"], number>> = {
   current: 1,
   done: 0.5,
@@ -54,15 +57,24 @@ export function kindOf(text: string, isQuestion: boolean, isWish = true): ItemKi
   const plain = straight(text);
   if (isQuestion) return "question";
   if (isWish && INSTRUCTION.test(plain)) return "instruction";
-  if (DECISION.test(plain)) return "decision";
-  if (PREFERENCE.test(plain)) return "preference";
-  if (TASK.test(plain)) return "task";
-  return EVENT.test(plain) ? "event" : "fact";
+  if (DECISION.test(plain) || hasPhrase(plain, "decision")) return "decision";
+  if (PREFERENCE.test(plain) || hasPhrase(plain, "preference")) return "preference";
+  if (TASK.test(plain) || hasPhrase(plain, "task")) return "task";
+  return EVENT.test(plain) || hasPhrase(plain, "event") ? "event" : "fact";
+}
+
+/** What was worked out: "so the total is 84", "9 + 16 = 25". */
+const RESULT =
+  /[=≈] ?[-+~]?[$€£]?\d|\b(?:answer|result|total|sum|average|difference|probability|area|cost) (?:is|are|comes to|equals) (?:about |around |exactly )?[-+~]?[$€£]?\d/i;
+
+export function isResult(text: string): boolean {
+  return RESULT.test(text);
 }
 
 /** Whether somebody speaks of themselves: then a single word may be worth keeping. */
 export function isFirstPerson(text: string): boolean {
-  return FIRST_PERSON.test(straight(text));
+  const plain = straight(text);
+  return FIRST_PERSON.test(plain) || hasPhrase(plain, "firstPerson");
 }
 
 /** How much the terms of a statement are worth, by who says it and how: 0 to 1. */
@@ -80,7 +92,12 @@ export function worthOfStatement(
   );
 }
 
+/** An item begins with who said it, and a speaker without a name is called by their role. */
+function isAssistants(text: string): boolean {
+  return text.startsWith("Assistant: ");
+}
+
 /** How much the terms of an item are worth when items compete for room. */
 export function worthOfItem(item: Item): number {
-  return KIND_FACTORS[item.kind] * STATUS_FACTORS[item.status];
+  return KIND_FACTORS[item.kind] * STATUS_FACTORS[item.status] * (isAssistants(item.text) ? ASSISTANT_ITEM_FACTOR : 1);
 }

@@ -7,15 +7,19 @@ import { oneLine } from "../contracts/text.ts";
 import { ITEM_OVERHEAD_TOKENS, itemTokens, itemsTokens } from "../memory/items.ts";
 import { isSupported } from "../memory/support.ts";
 import { estimateTokens } from "../memory/tokens.ts";
-import { isFirstPerson, kindOf, worthOfItem, worthOfStatement } from "./cues.ts";
+import { type Fact, factIn, replacedValues, tellBefore, withNewestValues } from "./changed-values.ts";
+import { isFirstPerson, isResult, kindOf, worthOfItem, worthOfStatement } from "./cues.ts";
 import { type Candidate, choose } from "./selection.ts";
 import { cutAtWord, joinStatements, type Statement, statementsOf } from "./sentences.ts";
 import { settleStatuses } from "./statuses.ts";
 import type { Summarizer } from "./summarizer.ts";
 import { type Term, termsOf } from "./terms.ts";
 
-/** New messages get at least this share of the budget, so that a long conversation does not freeze at its beginning. */
-const MIN_NEW_SHARE = 1 / 3;
+/**
+ * New messages get at least this share of the budget, so that a long conversation does not freeze at its beginning. With a third of it, twelve
+ * summaries would leave a hundredth of the first: what is recent stands in the prompt word for word.
+ */
+const MIN_NEW_SHARE = 0.15;
 /** A summary that takes more than this share of what it stands for saves nothing. */
 const MAX_TRANSCRIPT_SHARE = 0.5;
 /** What a summary may take of a transcript however short: a single sentence can be all that matters. */
@@ -43,6 +47,8 @@ interface Told extends Candidate {
   readonly statement: Statement;
   /** The question without which it says nothing. */
   readonly asked: Asked | null;
+  /** The earlier value of what it says, and the message that says it. */
+  readonly before: { readonly values: readonly string[]; readonly message: TranscriptMessage } | null;
 }
 
 function speaker({ author, role }: TranscriptMessage): string {
@@ -65,13 +71,51 @@ function isBinding({ text, isQuestion }: Statement): boolean {
   return kind === "instruction" || kind === "preference" || kind === "decision" || isFirstPerson(text);
 }
 
-/** What a message tells, in order, less what is no more than a reaction. */
-function toldBy(message: TranscriptMessage, statements: readonly Statement[], question: Asked | null): Told[] {
+/** Statements of an answer that a person would give. A longer one is an essay, and says no more of its user than a short one. */
+const ANSWER_LENGTH = 4;
+/** A statement of an essay is advice until the user takes it up: then it weighs like one of a short answer. */
+const MIN_TAKEN_UP_TERMS = 2;
+const TAKEN_UP_SHARE = 0.5;
+/** What an essay computes is what was asked for, whoever takes it up. */
+const COMPUTED_WORTH = 0.5;
+
+/** What each statement of a message is worth for being one of so many, and for what the user made of it. */
+function shareOf(
+  { role, author }: TranscriptMessage,
+  { terms, isComputed }: { readonly terms: readonly Term[]; readonly isComputed: boolean },
+  count: number,
+  takenUp: ReadonlySet<string>,
+): number {
+  if (role !== "assistant" || author !== undefined || count <= ANSWER_LENGTH) return 1;
+  let shared = 0;
+  let all = 0;
+  for (const { key, weight } of terms) {
+    if (weight < 1) continue;
+    all += 1;
+    if (takenUp.has(key)) shared += 1;
+  }
+  const isTakenUp = shared >= MIN_TAKEN_UP_TERMS && shared >= all * TAKEN_UP_SHARE;
+  if (isTakenUp) return 1;
+  return isComputed ? COMPUTED_WORTH : 0;
+}
+
+/** What a message tells, in order, less what is no more than a reaction. @param takenUp terms that the user's next message adds to what was asked */
+function toldBy(
+  message: TranscriptMessage,
+  statements: readonly Statement[],
+  question: Asked | null,
+  takenUp: ReadonlySet<string>,
+): Told[] {
+  const isEssay = message.role === "assistant" && message.author === undefined && statements.length > ANSWER_LENGTH;
   const openingTokens = ITEM_OVERHEAD_TOKENS + estimateTokens(`${speaker(message)}: `);
   const told: Told[] = [];
   for (const [place, statement] of statements.entries()) {
-    const answers = question !== null && place < ANSWER_STATEMENTS && !statement.isQuestion;
     const own = termsOf(statement.text);
+    const share = shareOf(message, { terms: own, isComputed: isResult(statement.text) }, statements.length, takenUp);
+    if (share === 0) continue;
+    // What an essay ends with is an offer to write more.
+    if (isEssay && statement.isQuestion) continue;
+    const answers = question !== null && place < ANSWER_STATEMENTS && !statement.isQuestion && !isEssay;
     const asked = answers && place === 0 && own.length <= MAX_TERSE_TERMS ? question : null;
     const least = isBinding(statement) ? MIN_OWN_TERMS_WEIGHT : MIN_TERMS_WEIGHT;
     if (weightOf(own) < (asked === null ? least : MIN_OWN_TERMS_WEIGHT)) continue;
@@ -80,8 +124,9 @@ function toldBy(message: TranscriptMessage, statements: readonly Statement[], qu
       group: message,
       statement,
       asked,
+      before: null,
       terms: asked === null ? own : termsOf(text),
-      worth: worthOfStatement(message, statement) * (answers ? ANSWER_WORTH : 1),
+      worth: worthOfStatement(message, statement) * share * (answers ? ANSWER_WORTH : 1),
       // What stands between two statements of an item takes up to one token more.
       tokens: estimateTokens(text) + 1,
       openingTokens,
@@ -90,17 +135,59 @@ function toldBy(message: TranscriptMessage, statements: readonly Statement[], qu
   return told;
 }
 
+function keysOf(text: string): Set<string> {
+  return new Set(termsOf(text).map(({ key }) => key));
+}
+
 function toldByAll(messages: readonly TranscriptMessage[]): Told[] {
   const told: Told[] = [];
   let question: Asked | null = null;
-  for (const message of messages) {
+  let before: ReadonlySet<string> = new Set();
+  for (const [place, message] of messages.entries()) {
+    const next = message.role === "assistant" ? messages[place + 1] : undefined;
+    const takenUp =
+      next?.role === "user" ? new Set([...keysOf(next.text)].filter((key) => !before.has(key))) : new Set<string>();
+    if (message.role === "user") before = keysOf(message.text);
     const heard: Asked | null = question !== null && speaker(question.message) !== speaker(message) ? question : null;
     const statements = statementsOf(message.text);
-    told.push(...toldBy(message, statements, heard));
+    told.push(...toldBy(message, statements, heard, takenUp));
     const last = statements.at(-1);
     question = last?.isQuestion === true ? { message, text: last.text } : null;
   }
   return told;
+}
+
+/** Earlier facts that a statement is compared with, at most: those of the same speaker and names, newest first. */
+const MAX_COMPARED_FACTS = 50;
+
+/** What was told, less what a later statement gives another value: that one says what it replaced. */
+function newestValuesOf(told: readonly Told[]): Told[] {
+  const newest: (Told | null)[] = [...told];
+  const known = new Map<string, { readonly place: number; readonly fact: Fact }[]>();
+  for (const [place, one] of told.entries()) {
+    const fact = one.statement.isQuestion ? null : factIn(`${speaker(one.group)}: ${one.statement.text}`);
+    if (fact === null) continue;
+    const key = `${fact.speaker}\n${fact.names}`;
+    const earlier = known.get(key) ?? [];
+    for (const { place: then, fact: old } of earlier.slice(-MAX_COMPARED_FACTS).toReversed()) {
+      const values = replacedValues(fact, old);
+      if (newest[then] === null || values.length === 0) continue;
+      const text = `${one.statement.text}${tellBefore(values)}`;
+      newest[then] = null;
+      newest[place] = {
+        ...one,
+        before: { values, message: told[then]?.group ?? one.group },
+        tokens: estimateTokens(withQuestion(text, one.asked)) + 1,
+      };
+      break;
+    }
+    known.set(key, [...earlier, { place, fact }]);
+  }
+  return newest.filter((one) => one !== null);
+}
+
+function textOf({ statement, asked, before }: Told): string {
+  return withQuestion(statement.text, asked) + (before === null ? "" : tellBefore(before.values));
 }
 
 /** Chosen statements of one message that stood side by side make one item. */
@@ -111,7 +198,9 @@ function runsOf(told: readonly Told[], chosen: readonly number[]): Told[][] {
     const next = told[place];
     if (next === undefined) continue;
     const run = runs.at(-1);
-    if (run !== undefined && place === before + 1 && run[0]?.group === next.group) run.push(next);
+    // Among people statements are short and lean on each other; what a user tells an assistant is a fact each.
+    const joins = next.group.author !== undefined || next.asked !== null || run?.[0]?.asked !== null;
+    if (run !== undefined && joins && place === before + 1 && run[0]?.group === next.group) run.push(next);
     else runs.push([next]);
     before = place;
   }
@@ -123,9 +212,12 @@ function itemOf(run: readonly Told[]): ProposedItem | null {
   if (first === undefined) return null;
   const message = first.group;
   const asked = first.asked?.message;
-  const said = joinStatements(run.map((part) => withQuestion(part.statement.text, part.asked)));
+  const said = joinStatements(run.map(textOf));
   const named = `${speaker(message)}: ${said}`;
-  const sources = asked === undefined ? [message] : [asked, message];
+  const replaced = run.flatMap(({ before }) => (before === null ? [] : [before.message]));
+  const sources = [...new Set([...replaced, ...(asked === undefined ? [] : [asked]), message])].toSorted(
+    (one, other) => one.seq - other.seq,
+  );
   const texts = sources.map((source) => source.text);
   // A name is not part of the message: where it would cost the item its support, it stays away.
   const text = cutAtWord(isSupported(named, texts) ? named : said, MAX_ITEM_TEXT_LENGTH);
@@ -141,7 +233,7 @@ function newItems(
   maxTokens: TokenCount,
   maxItems: number,
 ): ProposedItem[] {
-  const told = toldByAll(messages);
+  const told = newestValuesOf(toldByAll(messages));
   let transcriptTokens = 0;
   for (const { text } of messages) transcriptTokens += estimateTokens(text);
   const worthwhile = Math.max(SHORT_SUMMARY_TOKENS, transcriptTokens * MAX_TRANSCRIPT_SHARE);
@@ -194,7 +286,7 @@ export function summarizeExtractively(request: SummarizerRequest): ProposedItem[
   const fresh = newItems(messages, sure, maxTokens - itemsTokens(sure), MAX_ITEMS_PER_SUMMARY - sure.length);
   const room = maxTokens - itemsTokens(fresh);
   const kept = keptItems(previous, room).slice(0, MAX_ITEMS_PER_SUMMARY - fresh.length);
-  return [...kept, ...settleStatuses(fresh, messages)];
+  return withNewestValues(kept, settleStatuses(fresh, messages));
 }
 
 export const extractive: Summarizer = {

@@ -1,6 +1,7 @@
 /** The text of a message → its statements: sentences in the words they were said in, less what carries nothing. */
 
 import { oneLine } from "../contracts/text.ts";
+import { proseLines } from "./markdown.ts";
 
 /** Longer sentences are cut: they are lists, logs or text without punctuation, and an item is one statement. */
 const MAX_STATEMENT_CHARACTERS = 320;
@@ -17,8 +18,6 @@ const ENGLISH = new Set(
     "i've you we they he she my your our not so just"
   ).split(" "),
 );
-const FENCED_CODE = /```[^]*?(?:```|$)/g;
-const LINE_MARK = /^\s*(?:[-*+•>#|]+|\d{1,3}[.)])\s+/;
 /** The last one is the Greek question mark. */
 const QUESTION_END = /[?？؟\u037e][\s"'”’)»]*$/u;
 const FULL_STOP = /[.!?…。！？؟।:;][\s"'”’)»]*$/u;
@@ -26,7 +25,7 @@ const FULL_STOP = /[.!?…。！？؟।:;][\s"'”’)»]*$/u;
 const INNER_STOP = /[.!?…。！？؟।။։።\u037e]["'”’)»\s]*[^"'”’)»\s]/u;
 /** Greetings, thanks and interjections that open a sentence, in the languages seen most. */
 const OPENING =
-  /^(?:(?:oh|wow|well|hey+|hi+|hello|ok|okay|alright|(?:ha){2,}|lol|u[hm]+|hmm+|a+h+|aw+|yay|yeah|yep|yup|sure(?: thing)?|totally|absolutely|definitely|exactly|anyways?|honestly|thanks?(?: (?:you|so much|a lot))*|(?:and|but|so|also|plus|then)(?= )|i (?:mean|guess|feel like)|you know|by the way|btw|hola|gracias|buen[oa]s (?:d[ií]as|tardes|noches)|salut|bonjour|merci(?: beaucoup)?|hallo|danke(?: sch[öo]n)?|guten (?:morgen|tag|abend)|ciao|grazie|ol[áa]|obrigad[oa]|привет|здравствуйте|спасибо)(?![\p{L}\p{N}'’]|-\p{L})|你好|谢谢|好的|こんにちは|ありがとう(?:ございます)?|はい|안녕하세요|감사합니다)[\s,!.…–—、。！，-]*/iu;
+  /^(?:(?:oh|wow|well|hey+|hi+|hello|ok|okay|alright|(?:ha){2,}|lol|u[hm]+|hmm+|a+h+|aw+|yay|yeah|yep|yup|sure(?: thing)?|totally|absolutely|definitely|exactly|anyways?|honestly|thanks?(?: (?:you|so much|a lot))*(?: for (?:the|your|all|that|this|sharing|helping|explaining)\b[^.!?,;]{0,60})?|certainly|of course(?=[\s,!.])|sure thing|great (?:question|choice|idea)s?|(?:and|but|so|also|plus|then)(?= )|i (?:mean|guess|feel like)|you know|by the way|btw|hola|gracias|buen[oa]s (?:d[ií]as|tardes|noches)|salut|bonjour|merci(?: beaucoup)?|hallo|danke(?: sch[öo]n)?|guten (?:morgen|tag|abend)|ciao|grazie|ol[áa]|obrigad[oa]|привет|здравствуйте|спасибо)(?![\p{L}\p{N}'’]|-\p{L})|你好|谢谢|好的|こんにちは|ありがとう(?:ございます)?|はい|안녕하세요|감사합니다)[\s,!.…–—、。！，-]*/iu;
 /** Not after a negation: "not just a plan" is a plan. */
 const INNER_FILLER =
   /(?<![\p{L}\p{N}'’-])(?<!\b(?:not|never|\p{L}+n['’]t) )(?:really|very|just|actually|basically|literally|honestly|totally|definitely|super|quite|(?:kind|sort) of|you know|i mean|of course)(?![\p{L}\p{N}'’-])(?!\s*[.,!?;:])\s*/gu;
@@ -38,6 +37,15 @@ const CONDITION =
   /\b(?:if|unless|until|except|although|though|instead|rather|whether|without|before|after|maybe|would(?:n['’]t)?)\b/iu;
 /** A clause of fewer words says nothing without the rest of its sentence. */
 const MIN_CLAUSE_WORDS = 4;
+
+/** What asks for help, after what the sentence tells. */
+const REQUEST =
+  /(?<![\p{L}\p{N}'’])(?:(?:can|could|would|will) you|how (?:do|can|could|should|would)|what(?:'s| is| are| do| should| would| can)|which (?:of|one|is)|where (?:do|can|should)|is (?:it|there|this|that)|are (?:there|these)|do you|does (?:it|that|this)|should i|any (?:ideas?|advice|tips|suggestions)|kannst du|könntest du|können sie|wie (?:kann|soll) ich|was soll ich|puedes|podrías|cómo puedo|qué puedo|peux-tu|pouvez-vous|pourriez-vous|comment puis-je|você pode|pode me|como posso)(?![\p{L}\p{N}])/giu;
+/** What stands between the two. */
+const JOINTS = [",", ";", "–", "—", "-"];
+const CONJUNCTION = /(?<=[\s,;])(?:and|but|so|then|und|aber|y|pero|et|mais|e|mas)$/i;
+
+const KEPT_REQUEST = /\d|\b(?:remind|reminder|erinner|rappel|recuérd|lembr)/iu;
 
 export interface Statement {
   readonly text: string;
@@ -70,9 +78,8 @@ function* pieces(text: string, maxCharacters: number): Generator<string> {
 const segmenter = new Intl.Segmenter(undefined, { granularity: "sentence" });
 
 function* sentencesOf(text: string): Generator<string> {
-  const prose = text.slice(0, MAX_READ_CHARACTERS).replaceAll(FENCED_CODE, "\n");
-  for (const line of prose.split(/[\r\n]+/)) {
-    for (const piece of pieces(oneLine(line.replace(LINE_MARK, "")), PIECE_CHARACTERS)) {
+  for (const line of proseLines(text.slice(0, MAX_READ_CHARACTERS))) {
+    for (const piece of pieces(oneLine(line), PIECE_CHARACTERS)) {
       if (!INNER_STOP.test(piece)) yield piece;
       else for (const { segment } of segmenter.segment(piece)) yield segment.trim();
     }
@@ -114,17 +121,37 @@ function withoutOpening(sentence: string): string {
   }
 }
 
+/**
+ * The parts of a sentence that tells something and then asks for something: "I set it to 40 °C, can you help me choose …". The help asked for
+ * is no question of its own, and left out unless it has a number or a date to keep, or is to be done later.
+ */
+function partsOf(sentence: string): Statement[] {
+  for (const { index } of sentence.matchAll(REQUEST)) {
+    const before = sentence.slice(0, index).trimEnd();
+    const bare = before.replace(CONJUNCTION, "").trimEnd();
+    const isJoined = bare !== before || JOINTS.some((joint) => bare.endsWith(joint));
+    let told = bare;
+    while (JOINTS.some((joint) => told.endsWith(joint))) told = told.slice(0, -1).trimEnd();
+    if (!isJoined || isShort(told)) continue;
+    const asked = sentence.slice(index);
+    const parts = [{ text: told, isQuestion: false }];
+    return KEPT_REQUEST.test(asked) ? [...parts, { text: asked, isQuestion: true }] : parts;
+  }
+  return [{ text: sentence, isQuestion: QUESTION_END.test(sentence) }];
+}
+
 /** The statements of a message, in order. Fenced code is left out: it is long, and changes by the turn. */
 export function statementsOf(text: string): Statement[] {
   const english = isEnglish(text.slice(0, PIECE_CHARACTERS));
   const statements: Statement[] = [];
   for (const sentence of sentencesOf(text)) {
-    const isQuestion = QUESTION_END.test(sentence);
-    for (const clause of english && !isQuestion ? clausesOf(sentence) : [sentence]) {
-      const opened = withoutOpening(clause);
-      const short = english ? opened.replaceAll(INNER_FILLER, "") : opened;
-      for (const part of pieces(short.trim(), MAX_STATEMENT_CHARACTERS)) {
-        statements.push({ text: part, isQuestion });
+    for (const { text: whole, isQuestion } of partsOf(sentence)) {
+      for (const clause of english && !isQuestion ? clausesOf(whole) : [whole]) {
+        const opened = withoutOpening(clause);
+        const short = english ? opened.replaceAll(INNER_FILLER, "") : opened;
+        for (const part of pieces(short.trim(), MAX_STATEMENT_CHARACTERS)) {
+          statements.push({ text: part, isQuestion });
+        }
       }
     }
   }

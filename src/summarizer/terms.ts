@@ -7,7 +7,7 @@ const SPACELESS =
 const MAX_WORD_CHARACTERS = 48;
 /** Dates, amounts and names are what a memory is asked for, and what a paraphrase loses first. */
 const NUMBER_WEIGHT = 1.3;
-const NAME_WEIGHT = 1.4;
+export const NAME_WEIGHT = 1.4;
 const COMMON_WEIGHT = 0.1;
 /** Scripts without spaces are read in pairs of letters, and a word of them is about two pairs. */
 const PAIR_WEIGHT = 0.5;

@@ -95,8 +95,8 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
   {
     name: "the question that an answer needs is not cited",
     file: "src/summarizer/extractive.ts",
-    replace: "const sources = asked === undefined ? [message] : [asked, message];",
-    by: "const sources = [message];",
+    replace: "...(asked === undefined ? [] : [asked]), message]",
+    by: "message]",
     tests: ["unit/extractive"],
   },
   {
@@ -104,6 +104,34 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
     file: "src/summarizer/extractive.ts",
     replace: "question !== null && speaker(question.message) !== speaker(message) ? question : null",
     by: "question",
+    tests: ["unit/extractive"],
+  },
+  {
+    name: "advice is kept that nobody took up",
+    file: "src/summarizer/extractive.ts",
+    replace: "return isComputed ? COMPUTED_WORTH : 0;",
+    by: "return 1;",
+    tests: ["unit/extractive"],
+  },
+  {
+    name: "the older of two values stands",
+    file: "src/summarizer/extractive.ts",
+    replace: "newestValuesOf(toldByAll(messages))",
+    by: "toldByAll(messages)",
+    tests: ["unit/extractive"],
+  },
+  {
+    name: "a value of somebody else replaces one's own",
+    file: "src/summarizer/changed-values.ts",
+    replace: "one.speaker === other.speaker &&",
+    by: "",
+    tests: ["unit/extractive"],
+  },
+  {
+    name: "headings are statements",
+    file: "src/summarizer/markdown.ts",
+    replace: "if (HEADING.test(line) || RULE.test(line)) return [];",
+    by: "",
     tests: ["unit/extractive"],
   },
   {
@@ -123,7 +151,7 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
   {
     name: "a wish is a fact",
     file: "src/summarizer/cues.ts",
-    replace: '  if (PREFERENCE.test(plain)) return "preference";\n',
+    replace: '  if (PREFERENCE.test(plain) || hasPhrase(plain, "preference")) return "preference";\n',
     by: "",
     tests: ["unit/extractive", "unit/cues"],
   },

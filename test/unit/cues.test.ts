@@ -30,6 +30,47 @@ it("a wish of a model or a tool is no instruction", () => {
   expect(kindOf("Always answer in Portuguese", false, false)).toBe("fact");
 });
 
+describe("what a statement is in other languages", () => {
+  it.each([
+    ["Wir haben uns für den Zug entschieden", "decision"],
+    ["Ich bin allergisch gegen Nüsse", "preference"],
+    ["Ich muss die Werft anrufen", "task"],
+    ["Die Kiste ging gestern ab", "event"],
+    ["Hemos decidido ir en tren", "decision"],
+    ["Prefiero el té", "preference"],
+    ["Tengo que llamar al astillero", "task"],
+    ["La caja salió ayer", "event"],
+    ["Nous avons décidé de prendre le train", "decision"],
+    ["Je préfère le thé", "preference"],
+    ["Il faut appeler le chantier", "task"],
+    ["La caisse est partie hier", "event"],
+    ["Decidimos ir de trem", "decision"],
+    ["Prefiro chá", "preference"],
+    ["Preciso ligar para o estaleiro", "task"],
+    ["A caixa saiu ontem", "event"],
+    ["我们决定坐火车", "decision"],
+    ["我对坚果过敏", "preference"],
+    ["别忘了给船厂打电话", "task"],
+    ["箱子昨天寄出了", "event"],
+    ["電車で行くことに決めました", "decision"],
+    ["ナッツのアレルギーがあります", "preference"],
+    ["造船所に電話してください", "task"],
+    ["箱は昨日出ました", "event"],
+    ["Die Kiste ist blau", "fact"],
+    ["La caja es azul", "fact"],
+    ["箱は青い", "fact"],
+  ])("of %j is a %s", (text, kind) => {
+    expect(kindOf(text, false)).toBe(kind);
+  });
+
+  it("tells who speaks of themselves", () => {
+    for (const text of ["Meine Kiste", "Mi caja", "Notre caisse", "Minha caixa", "我的箱子", "私の箱"]) {
+      expect(isFirstPerson(text), text).toBe(true);
+    }
+    expect(isFirstPerson("Die Kiste")).toBe(false);
+  });
+});
+
 describe("what a statement is worth", () => {
   const by = (role: TranscriptMessage["role"], author?: string): TranscriptMessage => ({
     seq: 1,
@@ -66,5 +107,8 @@ describe("what a statement is worth", () => {
     expect(item("fact")).toBeGreaterThan(item("question"));
     expect(item("fact")).toBeGreaterThan(item("fact", "done"));
     expect(item("fact", "done")).toBeGreaterThan(item("fact", "superseded"));
+    const said = (text: string): number =>
+      worthOfItem({ id: "1", kind: "fact", status: "current", text, sourceSeqs: [1] });
+    expect(said("User: The crate is blue")).toBeGreaterThan(said("Assistant: The crate is blue"));
   });
 });

@@ -22,7 +22,7 @@ function fileOf(content: string): string {
 }
 
 function said(speaker: string, text: string) {
-  return { speaker, text, at: "" };
+  return { role: "user" as const, speaker, text, at: "" };
 }
 
 describe("the files that summaries are measured on", () => {
@@ -46,7 +46,12 @@ describe("the files that summaries are measured on", () => {
     };
     const [chat] = readChats(fileOf(JSON.stringify([sample])));
     expect(chat?.sittings.map((turns) => turns.length)).toEqual([2, 1]);
-    expect(chat?.sittings[0]?.[1]).toEqual({ speaker: "Ben", text: "Nice.", at: "2023-05-08T13:56:01.000Z" });
+    expect(chat?.sittings[0]?.[1]).toEqual({
+      role: "user",
+      speaker: "Ben",
+      text: "Nice.",
+      at: "2023-05-08T13:56:01.000Z",
+    });
     expect(chat?.questions.map(({ sittings, lastSeq }) => ({ sittings, lastSeq }))).toEqual([
       { sittings: [0], lastSeq: 1 },
       { sittings: [0, 1], lastSeq: 3 },
@@ -64,6 +69,31 @@ describe("the files that summaries are measured on", () => {
     };
     expect(readChats(fileOf(`${JSON.stringify(meeting)}\n`))).toMatchObject([
       { questions: [{ lastSeq: 2, places: [{ fromSeq: 1, throughSeq: 2 }] }] },
+    ]);
+  });
+});
+
+describe("a chat of BEAM", () => {
+  it("is rolled alone, and asked for the words of the answer that its evidence says", () => {
+    const chat = {
+      chat: 1,
+      messages: [
+        { id: "b0", role: "user", content: "The kiln holds forty mugs." },
+        { id: "b1", role: "assistant", content: "Splendid." },
+      ],
+      questions: [
+        { type: "t", question: "?", answer: "You mentioned forty splendid mugs.", evidence: ["b0"] },
+        { type: "t", question: "?", answer: "Nothing of it.", evidence: ["b0"] },
+      ],
+    };
+    const [read] = readChats(fileOf(`${JSON.stringify(chat)}\n`));
+    expect(read?.isRolledAlone).toBe(true);
+    expect(read?.sittings[0]?.map(({ role, speaker }) => [role, speaker])).toEqual([
+      ["user", null],
+      ["assistant", null],
+    ]);
+    expect(read?.questions.map(({ stems, lastSeq, places }) => ({ stems: [...stems], lastSeq, places }))).toEqual([
+      { stems: [...stemsOf("forty mugs")], lastSeq: 1, places: [{ fromSeq: 1, throughSeq: 2 }] },
     ]);
   });
 });
@@ -92,10 +122,14 @@ describe("what a memory is measured by", () => {
       archiveWords: 20,
       live: { fresh, older },
       archive: { fresh, older },
+      lead: [...fresh, ...older],
+      items: 4,
+      userItems: 3,
     });
     expect(generationRows([[generation([1], []), generation([0.5], [0])], [generation([0], [])]])).toEqual([
-      ["1", "2", "10.0", "50.0", "50.0", "–", "20.0", "50.0", "–"],
-      ["2", "1", "10.0", "25.0", "50.0", "0.0", "20.0", "25.0", "0.0"],
+      ["1", "2", "10.0", "50.0", "50.0", "–", "20.0", "50.0", "–", "50.0", "75.0"],
+      ["2", "1", "10.0", "25.0", "50.0", "0.0", "20.0", "25.0", "0.0", "25.0", "75.0"],
+      ["last", "2", "10.0", "16.7", "25.0", "0.0", "20.0", "16.7", "0.0", "16.7", "75.0"],
     ]);
   });
 });

@@ -180,12 +180,12 @@ describe("earlier items", () => {
     expect(previous).toEqual(expect.arrayContaining(items));
   });
 
-  test("do not crowd out what is new: it gets a third of the budget or more", () => {
+  test("do not crowd out what is new: it gets a seventh of the budget or more", () => {
     const maxTokens = itemsTokens(previous);
     const items = summarize(news, { previous, firstSeq: 4_000, maxTokens });
     const fresh = items.filter(({ id }) => id === undefined);
-    expect(itemsTokens(fresh)).toBeGreaterThan(maxTokens / 4);
-    expect(itemsTokens(fresh)).toBeLessThan(maxTokens / 2);
+    expect(itemsTokens(fresh)).toBeGreaterThan(maxTokens / 9);
+    expect(itemsTokens(fresh)).toBeLessThan(maxTokens / 4);
     expect(itemsTokens(items)).toBeLessThanOrEqual(maxTokens);
   });
 
@@ -260,6 +260,133 @@ describe("what later messages say of earlier items", () => {
       status: "done",
     });
     expect(summarize([], { previous: [open] })).toMatchObject([{ status: "current" }]);
+  });
+});
+
+describe("a chat with an assistant", () => {
+  const ESSAY = [
+    "Certainly! Here is what I would do:",
+    "### Step 1: Draw a Plan",
+    "1. **Set Milestones**:",
+    "   - **Budget**: Keep a reserve of 15 percent for the scaffolding.",
+    "   - Buy the lime mortar from a regional mill.",
+    "2. Ask the masons Bach and Lund in Slagelse for an offer.",
+    "| Week | Work |",
+    "|------|------|",
+    "Dry the cellar before the winter comes with a rented fan.",
+    "Would you like a template for the offers?",
+  ].join("\n");
+  const CHAT: Line[] = [
+    ["user", "I'm restoring a barn near Roskilde with my cousin Asger, can you help me plan the work?"],
+    ["assistant", ESSAY],
+    ["user", "I asked Bach and Lund, the masons. Lund wants 48,000 kroner, so I chose Lund."],
+    ["assistant", ESSAY],
+    ["user", "Always answer in metres, please."],
+  ];
+
+  test("is summarized in the words of its user, and of the advice that was taken up", () => {
+    const items = summarize(CHAT);
+    const said = items.map(({ text }) => text).join("\n");
+    expect(said).toContain("User: I'm restoring a barn near Roskilde with my cousin Asger");
+    expect(said).toContain("48,000 kroner");
+    expect(said).toContain("Assistant: Ask the masons Bach and Lund in Slagelse");
+    expect(said).not.toMatch(/help me plan|Certainly|Step 1|Milestones|lime mortar|scaffolding|rented fan|template/);
+    expect(
+      items.every(({ sourceSeqs, text }) => text.startsWith("Assistant") || [1, 3, 5].includes(sourceSeqs[0] ?? 0)),
+    ).toBe(true);
+  });
+
+  test("keeps what an essay worked out", () => {
+    const computed = `${ESSAY}\nSo the total is 62,400 kroner.`;
+    expect(
+      texts([
+        ["user", "What do the walls of 120 square metres cost?"],
+        ["assistant", computed],
+      ]),
+    ).toContain("62,400");
+  });
+
+  test("gives an item to each fact", () => {
+    const items = summarize([
+      ["user", "The roof has 4,200 slates. Asger pays for the timber. Our deadline is 9 October."],
+    ]);
+    expect(items.map(({ text }) => text)).toEqual([
+      "User: The roof has 4,200 slates.",
+      "User: Asger pays for the timber.",
+      "User: Our deadline is 9 October.",
+    ]);
+  });
+
+  test("keeps a request that names a date or is to be done later", () => {
+    const said = texts([["user", "The mason comes early on Monday, can you remind me to open the gate at 7?"]]);
+    expect(said).toContain("remind me to open the gate at 7");
+  });
+
+  test("drops thanks for an answer whole", () => {
+    expect(
+      summarize([
+        ["user", "Thanks for the detailed breakdown!"],
+        ["user", "Thank you so much for explaining that."],
+      ]),
+    ).toEqual([]);
+  });
+});
+
+describe("a value that changed", () => {
+  const earlier = (text: string, seq = 1): Item => ({ ...earlierItem("a", text, [seq]) });
+
+  test("stands as it is now, says what it was, and cites both", () => {
+    const previous = [earlier("User: We have merged 150 commits into the main branch.")];
+    const items = summarize([["user", "We have merged 165 commits into the main branch."]], { previous, firstSeq: 9 });
+    expect(items).toEqual([
+      {
+        id: "a",
+        kind: "fact",
+        text: "User: We have merged 165 commits into the main branch. (before: 150)",
+        sourceSeqs: [1, 9],
+        status: "current",
+      },
+    ]);
+    const again = summarize([["user", "We have merged 170 commits into the main branch."]], {
+      previous: items.map((item) => ({ ...item, id: item.id ?? "" })),
+      firstSeq: 12,
+    });
+    expect(again.map(({ text }) => text)).toEqual([
+      "User: We have merged 170 commits into the main branch. (before: 165)",
+    ]);
+  });
+
+  test("changes within one transcript as well", () => {
+    const said = texts([
+      ["user", "My average score in geometry is 70 percent."],
+      ["user", "My average score in geometry is 85 percent."],
+    ]);
+    expect(said).toContain("85 percent. (before: 70)");
+    expect(said.split("\n")).toHaveLength(1);
+  });
+
+  test.each([
+    [
+      "another subject",
+      "User: The kiln holds 40 mugs in the old studio.",
+      "The shelf holds 60 books in the new house.",
+    ],
+    ["another name", "User: I met Dawn at the fair on 3 May.", "I met Alexis at the fair on 9 May."],
+    ["another speaker", "Ada: My quiz score rose to 65 percent.", "My quiz score rose to 82 percent."],
+    ["no other value", "User: The train to Bergen takes 7 hours and 3 stops.", "The train to Bergen takes 7 hours."],
+  ])("is none where there is %s", (_what, before, now) => {
+    const items = summarize([["user", now]], { previous: [earlier(before)], firstSeq: 9 });
+    expect(items.map(({ text }) => text).join("\n")).not.toContain("before:");
+    expect(items[0]?.text).toBe(before);
+  });
+
+  test("leaves alone what was carried over from another session", () => {
+    const carried = { ...earlier("User: We have merged 150 commits into the main branch."), sourceSession: "s" };
+    const items = summarize([["user", "We have merged 165 commits into the main branch."]], {
+      previous: [carried],
+      firstSeq: 9,
+    });
+    expect(items[0]).toEqual(carried);
   });
 });
 

@@ -1,0 +1,118 @@
+/**
+ * Facts whose value changed: "150 commits are merged", and later "165 commits are merged". The newest value stands, and says what it
+ * replaced, with the messages of both. Only where the words leave little doubt: the same speaker, the same names, nearly the same words,
+ * and another number.
+ */
+import { MAX_ITEM_TEXT_LENGTH, MAX_SOURCES_PER_ITEM } from "../contracts/limits.ts";
+import type { ProposedItem } from "../contracts/summarizer.ts";
+import type { Item } from "../contracts/summary.ts";
+import { itemTokens } from "../memory/items.ts";
+import { NAME_WEIGHT, termsOf } from "./terms.ts";
+
+/** The share of the words of either, numbers left out, that both must have. */
+const SAME_FACT_SHARE = 0.6;
+const MIN_SHARED_WORDS = 2;
+/** Old values that are told: of a fact with more of them nobody could tell which is which. */
+const MAX_OLD_VALUES = 2;
+
+const NUMBER = /[$€£]?\p{N}+(?:[.,:/-]\p{N}+)*\s?%?/gu;
+const SPEAKER = /^([^:]{1,64}): /;
+const BEFORE = / \(before: [^)]*\)/;
+
+export interface Fact {
+  readonly speaker: string;
+  readonly values: readonly string[];
+  readonly words: ReadonlyMap<string, number>;
+  readonly names: string;
+}
+
+/** What a text with its speaker before it says with a number; null where it says none, or too many. */
+export function factIn(text: string): Fact | null {
+  const speaker = SPEAKER.exec(text)?.[1] ?? "";
+  const said = text.replace(SPEAKER, "").replace(BEFORE, "");
+  const values = [...said.matchAll(NUMBER)].map(([value]) => value.trim());
+  if (values.length === 0 || values.length > MAX_OLD_VALUES) return null;
+  const words = termsOf(said).filter(({ key }) => !/\p{N}/u.test(key));
+  const names = words.filter(({ weight }) => weight >= NAME_WEIGHT).map(({ key }) => key);
+  return {
+    speaker,
+    values,
+    words: new Map(words.map(({ key, weight }) => [key, weight])),
+    names: names.toSorted().join(" "),
+  };
+}
+
+function shares(one: Fact, other: Fact): boolean {
+  let all = 0;
+  let shared = 0;
+  let count = 0;
+  for (const [key, weight] of one.words) {
+    all += weight;
+    if (!other.words.has(key)) continue;
+    shared += weight;
+    count += 1;
+  }
+  return count >= MIN_SHARED_WORDS && shared >= all * SAME_FACT_SHARE;
+}
+
+/** The values that a later statement replaces; none where it is about something else, or says nothing new. */
+export function replacedValues(now: Fact, then: Fact): string[] {
+  if (!isSameFact(now, then) || now.values.every((value) => then.values.includes(value))) return [];
+  return then.values.filter((value) => !now.values.includes(value));
+}
+
+/** What stands behind a value that replaced others. */
+export function tellBefore(values: readonly string[]): string {
+  return ` (before: ${values.join(", ")})`;
+}
+
+function isSameFact(one: Fact, other: Fact): boolean {
+  return one.speaker === other.speaker && one.names === other.names && shares(one, other) && shares(other, one);
+}
+
+/** An item that stands for an earlier one, too; null where it takes more room or says nothing else. */
+function replacing<Kind extends ProposedItem>(item: Kind, now: Fact, earlier: ProposedItem, then: Fact): Kind | null {
+  const old = replacedValues(now, then);
+  if (old.length === 0) return null;
+  const text = `${item.text.replace(BEFORE, "")}${tellBefore(old)}`;
+  const sourceSeqs = [...new Set([...earlier.sourceSeqs, ...item.sourceSeqs])].toSorted((a, b) => a - b);
+  if (text.length > MAX_ITEM_TEXT_LENGTH || sourceSeqs.length > MAX_SOURCES_PER_ITEM) return null;
+  const both = { ...item, text, sourceSeqs, ...(earlier.id === undefined ? {} : { id: earlier.id }) };
+  return itemTokens(both) <= itemTokens(item) + itemTokens(earlier) ? both : null;
+}
+
+/**
+ * Earlier items, then new ones, less those whose value a later one replaces.
+ *
+ * @param earlier items by their id; those carried over from other sessions stay as they are
+ */
+export function withNewestValues(earlier: readonly Item[], fresh: readonly ProposedItem[]): ProposedItem[] {
+  const items: (ProposedItem | null)[] = [...earlier, ...fresh];
+  const facts = items.map((item) =>
+    item === null || item.kind === "question" || item.status === "superseded" || "sourceSession" in item
+      ? null
+      : factIn(item.text),
+  );
+  for (let later = earlier.length; later < items.length; later += 1) {
+    const now = facts[later];
+    if (now === undefined || now === null) continue;
+    for (let place = later - 1; place >= 0; place -= 1) {
+      const [item, before, then] = [items[later], items[place], facts[place]];
+      if (
+        item === null ||
+        item === undefined ||
+        before === null ||
+        before === undefined ||
+        then === null ||
+        then === undefined
+      )
+        continue;
+      const both = replacing(item, now, before, then);
+      if (both === null) continue;
+      items[later] = both;
+      items[place] = null;
+      break;
+    }
+  }
+  return items.filter((item) => item !== null);
+}
