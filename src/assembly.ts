@@ -10,7 +10,7 @@ import { watchLimit, watchStrangers } from "./access/turned-away.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
-import { createApp } from "./http/app.ts";
+import { type AppOptions, createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { endLostRuns } from "./maintenance/end-lost-runs.ts";
 import { retainAudit } from "./maintenance/retain-audit.ts";
@@ -91,6 +91,10 @@ export function assemble(env: Env, log: Log) {
   const countRequests = createRequestLimit(admit, async (tenant) => config.hasRateLimits && tenants.isHighTier(tenant));
   const limit = watchLimit(pace === null ? countRequests : paceRequests(countRequests, pace), audit);
   const issuers = config.issuers.filter(({ oauth }) => oauth).map(({ issuer }) => issuer);
+  const agent: AppOptions["agent"] = {
+    path: SUMMARIZER_ROUTE,
+    answer: (c) => agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext),
+  };
   const authorization = {
     paths: METADATA_ROUTES,
     describe: (request: Request) => describeResource(request, issuers),
@@ -112,10 +116,7 @@ export function assemble(env: Env, log: Log) {
       answer: createMcpSurface(log),
       ...(issuers.length === 0 ? {} : { authorization }),
     },
-    agent: {
-      path: SUMMARIZER_ROUTE,
-      answer: (c) => agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext),
-    },
+    ...(config.hasSummarizerEndpoint ? { agent } : {}),
   });
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,

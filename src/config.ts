@@ -31,6 +31,8 @@ export interface Config {
     readonly token?: string;
     readonly fetch: (request: Request) => Promise<Response>;
   } | null;
+  /** Whether the built-in one answers operators from outside. */
+  readonly hasSummarizerEndpoint: boolean;
   /** For one call of a summarizer, whichever it is. */
   readonly summarizerTimeoutMs: number;
 }
@@ -83,6 +85,7 @@ export function parseConfig(env: Environment): Config {
       hasDigest: data.THREADKEEP_ALERT_DIGEST === "on",
     },
     model,
+    hasSummarizerEndpoint: data.SUMMARIZER_ENDPOINT === "on",
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer: url === "" ? null : { url, fetch: (request) => fetch(request), ...(token === "" ? {} : { token }) },
   };

@@ -159,6 +159,13 @@ export const VARIABLES = {
       meaning: "the bearer token for `SUMMARIZER_MCP_URL`; empty: none is sent",
       isSecret: true,
     }),
+  SUMMARIZER_ENDPOINT: z
+    .enum(["on", "off"], { error: 'SUMMARIZER_ENDPOINT must be "on" or "off", or left out, which is on' })
+    .prefault("on")
+    .register(variableFacts, {
+      meaning:
+        "`on` or `off`: whether the built-in summarizer accepts requests with the admin key at `/agents/summarizer/mcp`; the service itself can always call it",
+    }),
   SUMMARIZER_TIMEOUT_SECONDS: z.coerce
     .number({ error: timeoutFault() })
     .min(1, { error: timeoutFault() })

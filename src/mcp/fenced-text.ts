@@ -18,10 +18,14 @@ export function fence(guarded: string): string {
 }
 
 /** The heading of a message among others. */
-export function messageHeading({ seq, id, role, author, occurredAt, createdAt }: Message, fromCharacter = 0): string {
+export function messageHeading(
+  { seq, id, role, author, occurredAt, createdAt, offBranch }: Message,
+  fromCharacter = 0,
+): string {
   const name = author === undefined ? "" : ` ${guardName(author)}`;
   const from = fromCharacter === 0 ? "" : `, from character ${fromCharacter}`;
-  return `[message ${seq}, ${role}${name}, ${occurredAt ?? createdAt}, id ${id}${from}]`;
+  const place = offBranch === true ? ", off the branch" : "";
+  return `[message ${seq}, ${role}${name}, ${occurredAt ?? createdAt}, id ${id}${place}${from}]`;
 }
 
 /** All that a message says, to stand after a heading. */

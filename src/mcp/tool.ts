@@ -74,7 +74,8 @@ export function scopesOf(operations: readonly object[]): Scope[] {
 /** A schema that is told and not checked. It is written out once, however many servers tell it. */
 function shown(schema: z.ZodObject, io: "input" | "output"): StandardSchemaWithJSON {
   let json: Record<string, unknown> | undefined;
-  const write = (): Record<string, unknown> => (json ??= { ...z.toJSONSchema(schema, { io, unrepresentable: "any" }) });
+  const write = (): Record<string, unknown> =>
+    (json ??= { ...z.toJSONSchema(schema, { io, unrepresentable: "any", override: withoutSafeBounds }) });
   return {
     "~standard": {
       version: 1,
@@ -83,6 +84,12 @@ function shown(schema: z.ZodObject, io: "input" | "output"): StandardSchemaWithJ
       jsonSchema: { input: write, output: write },
     },
   };
+}
+
+/** That a whole number is one which JavaScript can hold goes without saying, and would be said of each. */
+function withoutSafeBounds({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+  if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
 }
 
 export const sessionArgument = sessionIdSchema.describe(

@@ -7,6 +7,7 @@ import { listSessionsTool } from "./tools/list-sessions.ts";
 import { readMessagesTool } from "./tools/read-messages.ts";
 import { searchMemoryTool } from "./tools/search-memory.ts";
 import { summarizeSessionTool } from "./tools/summarize-session.ts";
+import { switchBranchTool } from "./tools/switch-branch.ts";
 
 /** In the order in which an agent comes to need them. */
 export const tools: readonly Tool[] = [
@@ -17,5 +18,6 @@ export const tools: readonly Tool[] = [
   listSessionsTool,
   summarizeSessionTool,
   forkSessionTool,
+  switchBranchTool,
   eraseMessageTool,
 ];

@@ -262,6 +262,14 @@ describe("who may call from where", () => {
   });
 });
 
+describe("the endpoint of the built-in summarizer", () => {
+  test("is there unless it is turned off", () => {
+    const isThere = (value: string) => parseConfig({ ...PLAIN, SUMMARIZER_ENDPOINT: value }).hasSummarizerEndpoint;
+    expect([parseConfig(PLAIN).hasSummarizerEndpoint, isThere("on"), isThere("off")]).toEqual([true, true, false]);
+    expect(faultsOf({ SUMMARIZER_ENDPOINT: "no" }).join()).toContain('SUMMARIZER_ENDPOINT must be "on" or "off"');
+  });
+});
+
 describe("the issuers of users' tokens", () => {
   const issuersOf = (text: string) => parseConfig({ ...PLAIN, THREADKEEP_JWT_ISSUERS: text }).issuers;
   const faultOfIssuers = (value: unknown) =>

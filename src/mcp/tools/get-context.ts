@@ -30,7 +30,15 @@ export const getContextTool = defineTool({
     summaryThroughSeq: z.int().describe("The summary covers messages 1 to this one; 0: there is none yet"),
     summaryPending: z.boolean().describe("A newer summary is being made"),
     tokens: z.object({ budget: z.int(), used: z.int() }),
-    omitted: z.array(omittedSchema).describe("Messages that are neither there word for word nor in the summary"),
+    omitted: z
+      .array(
+        omittedSchema.extend({
+          reason: omittedSchema.shape.reason.describe(
+            "budget: no room; hidden: erased or awaiting a summary; pending: a summary is on its way",
+          ),
+        }),
+      )
+      .describe("Messages that are neither there word for word nor in the summary"),
     more: z.string().describe("What is there, what is not, and how to get it"),
   }),
   async run({ call }, { sessionId, maxTokens, query = "auto", atSeq }) {

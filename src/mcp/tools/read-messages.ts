@@ -26,6 +26,7 @@ export const readMessagesTool = defineTool({
       .min(0)
       .default(0)
       .describe("Go on in the first of them, after so many characters that were read already"),
+    branch: z.enum(["active", "all"]).default("active").describe("all: those off the active branch as well, marked so"),
     limit: z.int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE).describe("Messages at most"),
     maxTokens: budgetArgument,
   }),
@@ -38,8 +39,12 @@ export const readMessagesTool = defineTool({
       .nullable()
       .describe("Call again with these to go on; null: there is no more"),
   }),
-  async run({ call }, { sessionId, afterSeq, fromCharacter, limit, maxTokens }) {
-    const page = await listMessages(call, sessionId, { afterSeq, branch: "active", limit });
+  async run({ call }, { sessionId, afterSeq, fromCharacter, branch, limit, maxTokens }) {
+    const page = await listMessages(call, sessionId, {
+      afterSeq,
+      limit,
+      ...(branch === "active" ? { branch } : {}),
+    });
     return withinResult(maxTokens, MIN_CONTEXT_TOKENS, async (tokens) => {
       const { lines, told, next: unread } = tellMessages(page.data, fromCharacter, tokens);
       const next =
