@@ -253,6 +253,7 @@ describe("promise 11: frames", () => {
   const FRAMES: Readonly<Record<string, { readonly scopes: readonly Scope[]; readonly body: object }>> = {
     context: { scopes: ["memory:read"], body: {} },
     append: { scopes: ["memory:write"], body: { messages: [said("Mine.")] } },
+    branch: { scopes: ["memory:write"], body: { headSeq: 1 } },
     "append that asks for a context": {
       scopes: ["memory:write", "memory:read"],
       body: { messages: [said("Mine.")], context: {} },
