@@ -176,7 +176,9 @@ describe("the AI SDK's formats, of any context", () => {
           const awaited = before?.role === "assistant" && typeof before.content !== "string" ? before.content : [];
           const calls = awaited.flatMap((part) => (part.type === "tool-call" ? [part.toolCallId] : []));
           const asked = new Map(
-            awaited.flatMap((part) => (part.type === "tool-approval-request" ? [[part.approvalId, part.toolCallId]] : [])),
+            awaited.flatMap((part) =>
+              part.type === "tool-approval-request" ? [[part.approvalId, part.toolCallId]] : [],
+            ),
           );
           const answers =
             message.role === "tool"
