@@ -52,6 +52,8 @@ export interface ContextTokens {
   summary: number;
   messages: number;
   retrieved: number;
+  /** Of `messages`, what instructions and pinned messages from before the recent ones take. */
+  pinned?: number | undefined;
 }
 
 export interface ContextMessage extends Message {

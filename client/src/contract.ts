@@ -89,6 +89,8 @@ export interface NewMessage {
   metadata?: Metadata | undefined;
   /** ISO 8601 with a zone: when it was said, if not now. */
   occurredAt?: string | undefined;
+  /** In each context in its words, in every budget, until it is unpinned or erased. */
+  pinned?: boolean | undefined;
   /**
    * The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch. What stood behind that
    * message is then off the branch.
@@ -131,6 +133,8 @@ export interface Message {
   occurredAt?: string | undefined;
   createdAt: string;
   editedAt?: string | undefined;
+  /** In each context in its words, until it is unpinned or erased. */
+  pinned?: true | undefined;
   /** The seq stays, the content is gone. */
   erased?: true | undefined;
   /** The message that it follows, where that is not the one before it; 0: none. */
@@ -148,6 +152,8 @@ export interface MessagePatch {
   content?: Content | undefined;
   /** Replaces all metadata. */
   metadata?: Metadata | undefined;
+  /** true pins the message, false unpins it. Alone it is no edit of what was said. */
+  pinned?: boolean | undefined;
 }
 
 export interface AppendedMessage {

@@ -28,6 +28,7 @@ export interface MessageLine {
   createdAt: string;
   editedAt?: string | undefined;
   erasedAt?: string | undefined;
+  pinned?: true | undefined;
 }
 
 export interface SummaryLine {

@@ -119,6 +119,12 @@ export const contextTokensSchema = z.object({
   summary: z.int(),
   messages: z.int(),
   retrieved: z.int(),
+  pinned: z
+    .int()
+    .optional()
+    .describe(
+      "Of `messages`, what instructions and pinned messages from before the recent ones take; not there if nothing",
+    ),
 });
 export type ContextTokens = z.infer<typeof contextTokensSchema>;
 

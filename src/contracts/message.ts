@@ -134,6 +134,12 @@ export const ownFields = {
     .describe(
       "The message that it follows, 0 for none, if not the head of the active branch or the one before it in the batch: an edited question, an answer made anew. What stood behind that message is then off the branch",
     ),
+  pinned: z
+    .boolean()
+    .optional()
+    .describe(
+      "In each context in its words and its place, as instructions are, in every budget: until it is unpinned or erased. Past a quarter of the budget the oldest are named in `omitted`, and one that is larger alone is cut",
+    ),
 };
 
 /** A message as a client appends it. */
@@ -147,9 +153,15 @@ export const messagePatchSchema = z
   .strictObject({
     content: contentSchema.optional(),
     metadata: boundedJsonObject(MAX_METADATA_BYTES).optional().describe("Replaces all metadata"),
+    pinned: z
+      .boolean()
+      .optional()
+      .describe(
+        "true: pins the message; false: unpins it. Alone it is no edit of what was said: `editedAt` stays, and no summary is made anew",
+      ),
   })
-  .refine((patch) => patch.content !== undefined || patch.metadata !== undefined, {
-    error: "must change content or metadata",
+  .refine((patch) => patch.content !== undefined || patch.metadata !== undefined || patch.pinned !== undefined, {
+    error: "must change content, metadata or pinned",
   })
   .meta({ id: "MessagePatch" });
 export type MessagePatch = z.infer<typeof messagePatchSchema>;
@@ -212,6 +224,7 @@ export const messageSchema = z
     occurredAt: z.string().optional(),
     createdAt: z.string(),
     editedAt: z.string().optional(),
+    pinned: z.literal(true).optional().describe("In each context in its words, until it is unpinned or erased"),
     erased: z.literal(true).optional().describe("Erased: the seq stays, the content is gone"),
     afterSeq: afterSeqSchema
       .optional()

@@ -59,6 +59,7 @@ export const messageLineSchema = z
     occurredAt: isoTime.optional(),
     createdAt: isoTime,
     editedAt: isoTime.optional(),
+    pinned: z.literal(true).optional(),
     erasedAt: isoTime.optional(),
   })
   .refine((line) => (line.content === undefined) === (line.erasedAt !== undefined), {

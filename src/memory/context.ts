@@ -132,6 +132,7 @@ function assemble(input: AssemblyInput): Context {
       summary: summaryTokens,
       messages: messagesTokens,
       retrieved: retrieved.tokens,
+      ...(pinned.tokens === 0 ? {} : { pinned: pinned.tokens }),
     },
     summaryPending: input.summaryPending,
   };

@@ -44,7 +44,8 @@ export function nameOmitted(
     if (firstSeq > nextSeq) omitted.push(...withReason(nextSeq, firstSeq - 1, pendingSeq));
     nextSeq = firstSeq + 1;
   }
-  for (const seq of window.cutSeqs) {
+  const cut = new Set([...window.cutSeqs, ...pinned.cutSeqs]);
+  for (const seq of cut) {
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
   for (const seq of window.erasedSeqs) {
@@ -52,7 +53,6 @@ export function nameOmitted(
   }
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
   // The summary has no room for them, or waits for new words of them: here they are word for word.
-  const cut = new Set(window.cutSeqs);
   const covered = [...pinned.seqs, ...window.seqs].filter((seq) => seq <= throughSeq && !cut.has(seq));
   return withBranches(joinRanges(withoutSeqs(omitted, covered)), input.offBranch ?? []);
 }

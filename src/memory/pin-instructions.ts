@@ -1,14 +1,21 @@
 import type { Context } from "../contracts/context.ts";
-import type { Seq, TokenCount } from "../contracts/message.ts";
+import type { Content, Seq, TokenCount } from "../contracts/message.ts";
 import { canonicalJson, type Json } from "../contracts/text.ts";
 import type { LogMessage } from "./context.ts";
-import { messageCost } from "./message-text.ts";
+import { cutContent } from "./cut-content.ts";
+import { nameMedia } from "./media.ts";
+import { contentTokens, messageCost, toolIds } from "./message-text.ts";
 import { toContextMessage } from "./window.ts";
 
-/** Instructions hold for as long as the session lives: what a system or a developer said stays, in its role and word for word. */
+/**
+ * Instructions hold for as long as the session lives: what a system or a developer said stays, in its role and word for word. What a client
+ * pinned stays with it, until it is unpinned.
+ */
 
 /** Of a budget this share is for instructions from before the window. */
 const INSTRUCTIONS_SHARE = 0.25;
+/** With less room nothing of one that is cut can be understood. */
+const MIN_CUT_TOKENS = 40;
 
 export interface LeftInstruction {
   readonly seq: Seq;
@@ -22,9 +29,11 @@ export interface Pinned {
   readonly seqs: readonly Seq[];
   /** Those that their share has no room for. */
   readonly left: readonly LeftInstruction[];
+  /** Those that are here, though not word for word. */
+  readonly cutSeqs: readonly Seq[];
 }
 
-export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [], left: [] };
+export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [], left: [], cutSeqs: [] };
 
 /** What is looked at to choose among instructions. */
 export interface Instruction extends Pick<LogMessage, "seq" | "role" | "content"> {
@@ -39,10 +48,15 @@ export function chooseInstructions<T extends Instruction>(
   earlier: Iterable<T>,
   costOf: (instruction: T) => TokenCount,
   { budget, hereSeqs }: { readonly budget: TokenCount; readonly hereSeqs: readonly Seq[] },
-): { readonly newestFirst: readonly T[]; readonly tokens: TokenCount; readonly left: readonly LeftInstruction[] } {
+): {
+  /** Each with the room that it has. */
+  readonly newestFirst: readonly { readonly instruction: T; readonly room: TokenCount }[];
+  readonly tokens: TokenCount;
+  readonly left: readonly LeftInstruction[];
+} {
   const here = new Set(hereSeqs);
   const said = new Set<string>();
-  const newestFirst: T[] = [];
+  const newestFirst: { instruction: T; room: TokenCount }[] = [];
   const left: LeftInstruction[] = [];
   let tokens = 0;
   for (const instruction of earlier) {
@@ -53,10 +67,13 @@ export function chooseInstructions<T extends Instruction>(
     said.add(words);
     if (isSaid || here.has(seq)) continue;
     const cost = costOf(instruction);
-    if (tokens + cost > budget * INSTRUCTIONS_SHARE) left.push({ seq, cost });
+    const room = Math.floor(budget * INSTRUCTIONS_SHARE) - tokens;
+    // One that is too large by itself is cut: left out it would be nowhere, whatever else there is.
+    const isTooLarge = cost > budget * INSTRUCTIONS_SHARE && room >= MIN_CUT_TOKENS;
+    if (cost > room && !isTooLarge) left.push({ seq, cost });
     else {
-      tokens += cost;
-      newestFirst.push(instruction);
+      tokens += Math.min(cost, room);
+      newestFirst.push({ instruction, room: Math.min(cost, room) });
     }
   }
   return { newestFirst, tokens, left };
@@ -75,17 +92,53 @@ export function mostForInstructions(budget: TokenCount): TokenCount {
 /** The instructions that the window does not hold, as a context has them. */
 export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: readonly Seq[], budget: TokenCount): Pinned {
   const chosen = chooseInstructions(earlier, messageCost, { budget, hereSeqs: windowSeqs });
-  const messages = chosen.newestFirst
-    .flatMap((message) => (message.content === null ? [] : [toContextMessage(message, message.content, false)]))
-    .toReversed();
-  return { messages, tokens: chosen.tokens, seqs: messages.map(({ seq }) => seq), left: chosen.left };
+  const messages: Context["messages"] = [];
+  const left = [...chosen.left];
+  for (const { instruction, room } of chosen.newestFirst) {
+    const fitted = fitPinned(instruction, room);
+    if (fitted === null) left.push({ seq: instruction.seq, cost: messageCost(instruction) });
+    else messages.push(fitted);
+  }
+  return summed(messages.toReversed(), left);
+}
+
+function summed(messages: Context["messages"], left: readonly LeftInstruction[]): Pinned {
+  return {
+    messages,
+    tokens: messages.reduce((sum, message) => sum + messageCost(message), 0),
+    seqs: messages.map(({ seq }) => seq),
+    left,
+    cutSeqs: messages.flatMap(({ seq, cut }) => (cut === true ? [seq] : [])),
+  };
+}
+
+/** A message by itself, in the room that it has; null where nothing of it has any. */
+function fitPinned(message: LogMessage, room: TokenCount): Context["messages"][number] | null {
+  const { content: said } = message;
+  if (said === null) return null;
+  // What stands alone has no room for bytes, and its calls no results.
+  const content = withoutOpenCalls(nameMedia(said, message.seq) ?? said);
+  if (content === null) return null;
+  const whole = content === said ? message : { ...message, tokens: contentTokens(content) };
+  if (messageCost(whole) <= room) return toContextMessage(whole, content, content !== said);
+  const around = messageCost({ ...message, tokens: 0 });
+  const cut = cutContent(content, room - around);
+  const fitted = { ...message, tokens: contentTokens(cut) };
+  return messageCost(fitted) <= room ? toContextMessage(fitted, cut, true) : null;
+}
+
+/** Calls that are answered elsewhere would be told as if nothing had answered them. Null if nothing else is left. */
+function withoutOpenCalls(content: Content): Content | null {
+  if (typeof content === "string") return content;
+  const { calls, results } = toolIds(content);
+  if (calls.every((id) => results.includes(id))) return content;
+  const rest = content.filter((part) => part.type !== "tool-call" || results.includes(part.toolCallId));
+  return rest.every(({ type }) => type === "reasoning") ? null : rest;
 }
 
 /** Those that the window has not got itself. */
 export function unpin(pinned: Pinned, windowSeqs: readonly Seq[]): Pinned {
   const here = new Set(windowSeqs);
   const messages = pinned.messages.filter(({ seq }) => !here.has(seq));
-  if (messages.length === pinned.messages.length) return pinned;
-  const tokens = messages.reduce((sum, message) => sum + messageCost(message), 0);
-  return { ...pinned, messages, tokens, seqs: messages.map(({ seq }) => seq) };
+  return messages.length === pinned.messages.length ? pinned : summed(messages, pinned.left);
 }

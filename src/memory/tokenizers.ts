@@ -34,5 +34,6 @@ export function countFor(tokens: Context["tokens"], tokenizer: Tokenizer, budget
     count(tokens.messages),
     count(tokens.retrieved),
   ] as const;
-  return { budget, used: summary + messages + retrieved, summary, messages, retrieved };
+  const pinned = tokens.pinned === undefined ? {} : { pinned: count(tokens.pinned) };
+  return { budget, used: summary + messages + retrieved, summary, messages, retrieved, ...pinned };
 }

@@ -266,6 +266,7 @@ export function appendMessages(
         createdAt: now,
         editedAt: null,
         erasedAt: null,
+        isPinned: message.pinned === true,
         // A message whose id the server makes is never sent twice under one id, unless it is imported.
         hash: message.id === undefined ? null : hashOf(said(message), session.hashKey),
         tokens,

@@ -502,11 +502,14 @@ export class ChatSession extends LiveSession {
     return { ...step, isOverBudget: step.isOverBudget || this.userQuota.isSummarizerSpent(session, Date.now()) };
   }
 
-  #refuseForeignEdit(id: string, { content }: MessagePatch, { write }: UsersMay): void {
+  #refuseForeignEdit(id: string, { content, pinned }: MessagePatch, { write }: UsersMay): void {
     this.shell.known();
     const row = findMessage(this.shell.store, id);
     if (row !== null) {
-      refuseForeignWords([{ path: "", roleAt: "messageId", message: { role: row.role, content } }], write);
+      refuseForeignWords(
+        [{ path: "", roleAt: "messageId", message: { role: row.role, content, pinned: pinned !== undefined } }],
+        write,
+      );
     }
   }
 

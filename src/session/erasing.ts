@@ -47,6 +47,7 @@ import {
   type OriginRow,
   type SeqSet,
   type SessionRow,
+  type TotalsChange,
 } from "./rows.ts";
 import { keepDay } from "./spending.ts";
 import type { SessionStore } from "./store.ts";
@@ -70,6 +71,13 @@ export function editMessage(
       ok: false,
       fault: { code: "message_erased", detail: "The message was erased. Append a new one instead." },
     };
+  }
+  if (patch.pinned !== undefined && patch.pinned !== row.isPinned) store.messages.pin(row.seq, patch.pinned);
+  if (patch.content === undefined && patch.metadata === undefined) {
+    // What was said is as it was: summaries hold, and an export that goes on tells of the change all the same.
+    store.countChange(NO_CHANGE, null);
+    noteChange(store, "edited", { seq: row.seq });
+    return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
   }
   const content = patch.content ?? row.content;
   const metadata = patch.metadata ?? row.metadata;
@@ -122,6 +130,8 @@ function isHeldHere(store: SessionStore, session: SessionRow, fromSeq: Seq): boo
     store.messages.isErasing() || session.archiveReplace || isChangeUnheld(session) || mayBeFoldedIn(store, fromSeq)
   );
 }
+
+const NO_CHANGE: TotalsChange = { cost: 0, bytes: 0 };
 
 const UNKNOWN_MESSAGE: Outcome<never> = {
   ok: false,

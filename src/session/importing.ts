@@ -171,6 +171,7 @@ class Saving {
         createdAt: Date.parse(line.createdAt),
         editedAt: toMs(line.editedAt),
         erasedAt: toMs(line.erasedAt),
+        isPinned: line.pinned === true,
         // The key of the hashes stays where the session was: a repeated append is compared with what the message says now.
         hash: null,
         tokens,

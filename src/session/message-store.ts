@@ -40,7 +40,7 @@ const MAX_PAGED_CONTENT_BYTES = 64 * 1024;
  * Without the hash: few need it, and each blob is a buffer of its own for the collector. `octet_length`, unlike `length`, is told by
  * the head of the row: the content of a large message is not touched.
  */
-const MESSAGE = `seq, client_id, role, author, metadata, occurred_at, created_at, edited_at, erased_at, tokens, total_cost, total_bytes,
+const MESSAGE = `seq, client_id, role, author, metadata, occurred_at, created_at, edited_at, erased_at, pinned, tokens, total_cost, total_bytes,
   CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content END AS content,
   octet_length(content) > ${MAX_PAGED_CONTENT_BYTES} AS is_large`;
 
@@ -79,6 +79,7 @@ const ERASED = {
   metadata: null,
   occurred_at: null,
   edited_at: null,
+  pinned: 0,
   hash: null,
   tokens: 0,
   bytes: 0,
@@ -130,8 +131,8 @@ export class MessageStore {
     if (afterSeq !== null && afterSeq < seq - 1) this.#branches.insert({ seq, afterSeq }, isNamed);
     this.#sql.exec(
       `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at,
-         hash, tokens, total_cost, total_bytes)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         pinned, hash, tokens, total_cost, total_bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.seq,
       message.clientId,
       message.role,
@@ -142,6 +143,7 @@ export class MessageStore {
       message.createdAt,
       message.editedAt,
       message.erasedAt,
+      message.isPinned ? 1 : 0,
       message.hash,
       message.tokens,
       message.totalCost,
@@ -202,13 +204,13 @@ export class MessageStore {
     return null;
   }
 
-  /** What systems and developers said on a branch that was not erased, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
+  /** What systems and developers said on a branch, and what was pinned, that was not erased, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
   *instructions(branch: Branch, fromSeq: Seq): Generator<MessageRow> {
     let next = Math.min(fromSeq, branch.headSeq);
     for (let left = MAX_INSTRUCTIONS; left > 0;) {
       const seqs = this.#sql
         .exec(
-          "SELECT seq FROM messages WHERE role IN ('system', 'developer') AND seq <= ? AND seq > ? AND content IS NOT NULL ORDER BY seq DESC LIMIT ?",
+          "SELECT seq FROM messages WHERE (role IN ('system', 'developer') OR pinned = 1) AND seq <= ? AND seq > ? AND content IS NOT NULL ORDER BY seq DESC LIMIT ?",
           next,
           this.#readErasing()?.throughSeq ?? 0,
           MAX_INSTRUCTIONS,
@@ -376,6 +378,10 @@ export class MessageStore {
     );
   }
 
+  pin(seq: Seq, isPinned: boolean): void {
+    this.#sql.exec("UPDATE messages SET pinned = ? WHERE seq = ?", isPinned ? 1 : 0, seq);
+  }
+
   /** What messages take now, by block. */
   #sizesOf(seqs: readonly Seq[]): BlockChange[] {
     return this.#sql
@@ -423,7 +429,7 @@ export class MessageStore {
     this.#blank(seqs, ["content", "metadata", "author"]);
     this.#sql.exec(
       `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
-         edited_at = NULL, erased_at = ?, cost_change = -${APPENDED_COST} WHERE ${AMONG_SEQS}`,
+         edited_at = NULL, pinned = 0, erased_at = ?, cost_change = -${APPENDED_COST} WHERE ${AMONG_SEQS}`,
       erasedAt,
       JSON.stringify(seqs),
     );

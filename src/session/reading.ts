@@ -40,6 +40,7 @@ function described(row: MessageRow): Omit<Message, "content"> {
     createdAt: iso(row.createdAt),
     ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erased: true as const }),
+    ...(row.isPinned ? { pinned: true as const } : {}),
     ...(row.afterSeq === null ? {} : { afterSeq: row.afterSeq }),
     tokens: row.tokens,
   };

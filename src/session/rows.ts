@@ -149,6 +149,8 @@ export interface OwedErasure {
 
 export interface MessageRow extends Omit<StoredMessage, "id"> {
   readonly clientId: string | null;
+  /** A state of the prompts of this session: the archive, which keeps what was said, knows nothing of it. */
+  readonly isPinned: boolean;
   readonly tokens: TokenCount;
   /** What all messages through this one took of a context's budget, each as it was appended. */
   readonly totalCost: TokenCount;
@@ -344,6 +346,7 @@ export function toMessage(row: Row): MessageRow {
     createdAt: number(row["created_at"]),
     editedAt: numberOrNull(row["edited_at"]),
     erasedAt: numberOrNull(row["erased_at"]),
+    isPinned: row["pinned"] === 1,
     tokens: number(row["tokens"]),
     totalCost: number(row["total_cost"]),
     totalBytes: number(row["total_bytes"]),

@@ -83,6 +83,7 @@ function messageLine(row: MessageRow): MessageLine {
     createdAt: iso(row.createdAt),
     ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erasedAt: iso(row.erasedAt) }),
+    ...(row.isPinned ? { pinned: true as const } : {}),
   };
 }
 

@@ -63,6 +63,24 @@ function describeSessions(open: () => SessionSurface): void {
     expect((await surface.search(id, { query: "crate 7002" })).data[0]?.message.id).toBe("turn-3");
   });
 
+  it("pin a message and unpin it, which is no edit of what it says, and a fork has it pinned", async () => {
+    const surface = open();
+    const id = newId();
+    const pin = { ...said("My boat is called Nele.", "pin"), pinned: true };
+    await surface.append(id, { messages: [pin, ...turns(6)] });
+    expect(await surface.append(id, { messages: [pin] })).toMatchObject({ messages: [{ created: false }] });
+    expect(await surface.message(id, "pin")).toMatchObject({ pinned: true, content: "My boat is called Nele." });
+    const fork = await surface.fork(id, { throughSeq: 2 });
+    expect(await surface.message(fork.id, "pin")).toMatchObject({ pinned: true });
+    const unpinned = await surface.edit(id, "pin", { pinned: false });
+    expect(unpinned).not.toHaveProperty("pinned");
+    expect(unpinned).not.toHaveProperty("editedAt");
+    const pinnedLater = await surface.edit(id, "turn-1", { pinned: true });
+    expect(pinnedLater).toMatchObject({ pinned: true, content: turns(1)[0]?.content });
+    const { messages } = await surface.context(id, { maxTokens: 4_000, format: "threadkeep" });
+    expect(messages.filter(({ pinned }) => pinned === true).map((message) => message.id)).toEqual(["turn-1"]);
+  });
+
   it("are created once, updated in part, forked, and gone when they are deleted", async () => {
     const surface = open();
     const id = newId();

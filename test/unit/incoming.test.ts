@@ -41,7 +41,7 @@ function contextOf({ request: { messages } }: TakenAppend): Context {
     headSeq: messages.length,
     atSeq: messages.length,
     summary: null,
-    messages: messages.map((message, index) => ({
+    messages: messages.map(({ pinned: _pinned, ...message }, index) => ({
       seq: index + 1,
       createdAt: "2026-11-29T10:00:00.000Z",
       tokens: 10,

@@ -16,6 +16,7 @@ const EVERY_PART: NewMessage[] = [
   {
     id: "parts",
     role: "user",
+    pinned: true,
     author: "Ada",
     occurredAt: "2026-03-01T09:30:00.000Z",
     metadata: { channel: "web", nested: { a: [1, null, true] } },

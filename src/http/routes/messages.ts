@@ -124,7 +124,7 @@ const edit = defineRoute({
   scopes: ["memory:write"],
   summary: "Edit a message",
   description:
-    "Replaces content, metadata or both; the `seq` and the `id` stay. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. What the edit brings counts like an append: for the summary that is due by it, for the size of the session, and for the tokens of its day. A user's token edits messages of the role `user` alone, into what it might append.",
+    "Replaces content, metadata or both, and pins or unpins the message; the `seq` and the `id` stay. A pin alone changes nothing of what was said: no summary is made anew for it, and the feed tells of it as an edit. What the summary made of the old content goes at once, and a new summary from before the message follows. Appending the message once more as it first was is still no conflict. What the edit brings counts like an append: for the summary that is due by it, for the size of the session, and for the tokens of its day. A user's token edits messages of the role `user` alone, into what it might append.",
   request: z.object({ params: messageParams, headers: strictHeaders, body: messagePatchSchema }),
   bodyExample: sample.messagePatch,
   answers: {

@@ -20,13 +20,14 @@ export interface TakenPart {
 export const UNNAMED_TOOL = "tool";
 
 /** What a message says of itself, whatever its shape. */
-export function ownOf({ id, author, metadata, occurredAt, afterSeq }: Omit<NewMessage, "role" | "content">) {
+export function ownOf({ id, author, metadata, occurredAt, afterSeq, pinned }: Omit<NewMessage, "role" | "content">) {
   return {
     ...(id === undefined ? {} : { id }),
     ...(author === undefined ? {} : { author }),
     ...(metadata === undefined ? {} : { metadata }),
     ...(occurredAt === undefined ? {} : { occurredAt }),
     ...(afterSeq === undefined ? {} : { afterSeq }),
+    ...(pinned === undefined ? {} : { pinned }),
   };
 }
 

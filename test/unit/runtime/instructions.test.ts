@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
-import { eraseMessage } from "../../../src/session/erasing.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import { summarizeJob } from "../../../src/session/owed-summaries.ts";
 import { readContext } from "../../../src/session/reading.ts";
 import { NodeSession, NOON } from "./node-session.ts";
 
@@ -49,5 +50,69 @@ describe("an instruction", () => {
     }
     expect(system.length).toBeLessThan(3);
     expect(tokens.used).toBeLessThanOrEqual(2_000);
+  });
+});
+
+describe("a pinned message", () => {
+  const pinnedAt = (context: ReturnType<typeof contextOf>) =>
+    context.messages.filter(({ pinned }) => pinned === true).map(({ seq, role, content }) => [seq, role, content]);
+  const WORDS = "My boat is called Nele, and her berth is number 17.";
+
+  /** A chat of a hundred turns, one of which is pinned. */
+  function chatWithPin(content: string, ...more: readonly Parameters<NodeSession["append"]>[0][number][]): NodeSession {
+    const session = new NodeSession();
+    session.append([{ role: "user", content, pinned: true }, ...more]);
+    for (let seq = 2 + more.length; seq <= 100; seq += 1) {
+      session.append([
+        { role: seq % 2 === 1 ? "user" : "assistant", content: `Turn ${seq}. ${"It is heavy. ".repeat(10)}` },
+      ]);
+    }
+    session.summarize(1, 90, [{ text: "Heavy things were told of." }]);
+    return session;
+  }
+
+  it("stays in its words, its role and its place, in every budget, and tells what it costs", () => {
+    const session = chatWithPin(WORDS);
+    for (const maxTokens of [512, 1_000, 4_000, 16_000]) {
+      const context = contextOf(session, maxTokens);
+      expect(pinnedAt(context)).toEqual([[1, "user", WORDS]]);
+      expect(context.messages[0]?.seq).toBe(1);
+      expect(context.tokens.used).toBeLessThanOrEqual(maxTokens);
+      const isFromBefore = context.messages[1]?.seq !== 2;
+      if (isFromBefore) expect(context.tokens.pinned).toBeGreaterThan(10);
+    }
+  });
+
+  it("goes once it is unpinned, comes once it is pinned, and its summary stands through both", () => {
+    const session = chatWithPin(WORDS);
+    const patch = (id: string, pinned: boolean) =>
+      editMessage(session.store, session.row, id, { pinned }, session.newId, NOON);
+    expect(patch("seq-1", false)).toMatchObject({ ok: true, value: { isPinned: false, editedAt: null } });
+    expect(patch("seq-3", true)).toMatchObject({ ok: true, value: { isPinned: true, editedAt: null } });
+    const context = contextOf(session, 2_000);
+    expect(pinnedAt(context).map(([seq]) => seq)).toEqual([3]);
+    expect(context.summary?.items).toHaveLength(1);
+    expect(summarizeJob(session.store)).toBeUndefined();
+    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    expect(pinnedAt(contextOf(session, 2_000))).toEqual([]);
+  });
+
+  it("that is too large for its share by itself is cut, and named", () => {
+    const context = contextOf(chatWithPin(`${WORDS} ${"And she is blue. ".repeat(400)} The end of it.`), 2_000);
+    const [pin] = context.messages;
+    expect(pin).toMatchObject({ seq: 1, pinned: true, cut: true });
+    expect(pin?.content).toMatch(/^My boat .* of it\.$/su);
+    expect(context.tokens.pinned).toBeLessThanOrEqual(500);
+    expect(context.omitted).toContainEqual({ fromSeq: 1, throughSeq: 1, reason: "budget" });
+  });
+
+  it("is not told as if nothing had answered its calls", () => {
+    const call = { type: "tool-call" as const, toolCallId: "c", toolName: "look", input: {} };
+    const content = [{ type: "text" as const, text: "I look." }, call];
+    const context = contextOf(chatWithPin("Look.", { role: "assistant", content, pinned: true }), 2_000);
+    expect(pinnedAt(context)).toEqual([
+      [1, "user", "Look."],
+      [2, "assistant", [content[0]]],
+    ]);
   });
 });
