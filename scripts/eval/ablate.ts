@@ -11,6 +11,7 @@ export const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingPa
   lendAcross: { lendAcross: 1 },
   lendAlone: { lendAlone: 1 },
   rolesApart: { rolesApart: false },
+  apartFrom: { apartFrom: 0 },
   longAnswer: { longAnswer: 0 },
   longAnswerWeight: { longAnswerWeight: 1 },
   questionDiscount: { questionDiscount: 0 },

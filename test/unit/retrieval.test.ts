@@ -47,6 +47,19 @@ function find(turns: readonly Turn[], query: string, limit = 5): number[] {
 const terms = (query: string, authors: string[] = []): string[] =>
   readQuery(query, authors).terms.map(({ term }) => term);
 
+describe("a short log", () => {
+  it("is judged as one: a turn that has the rare word comes before its neighbour that has the common one", () => {
+    const said = (seq: number): Turn =>
+      turn(`Turn ${seq}: crate ${6_999 + seq} went to the harbour office of Porto on day ${seq}.`, {
+        role: seq % 2 === 1 ? "user" : "assistant",
+      });
+    expect(find([said(1), turn("Changed.", { role: "assistant" }), said(3), said(4)], "crate 7002")[0]).toBe(3);
+    for (const seq of [1, 2, 3, 4, 5, 6]) {
+      expect(find([1, 2, 3, 4, 5, 6].map(said), `crate ${6_999 + seq}`)[0]).toBe(seq);
+    }
+  });
+});
+
 describe("terms", () => {
   it("are stems, of regular and irregular forms alike", () => {
     expect(["running", "ran", "runs"].map(stem)).toEqual(["run", "run", "run"]);

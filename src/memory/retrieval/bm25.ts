@@ -56,9 +56,15 @@ export function isLongAnswer(seq: Seq, lengths: MessageLengths, { longAnswer }: 
   return lengths.sideOf(seq) < 0 && lengths.of(seq) > longAnswer + DATE_TERMS;
 }
 
+/** Whether users' turns and answers are judged each among their own: of a few messages no word is rare. */
+function areRolesApart({ statistics: { user, answers }, parameters: { rolesApart, apartFrom } }: Judging): boolean {
+  return rolesApart && Math.min(user.messages, answers.messages) >= apartFrom;
+}
+
 /** Those that the term is rare or common among. */
-function groupOf(field: Field, { statistics, parameters }: Judging): GroupStatistics {
-  if (!parameters.rolesApart || field === "code" || field === "part") return statistics.all;
+function groupOf(field: Field, judging: Judging): GroupStatistics {
+  const { statistics } = judging;
+  if (field === "code" || field === "part" || !areRolesApart(judging)) return statistics.all;
   return field === "user" ? statistics.user : statistics.answers;
 }
 
@@ -73,7 +79,7 @@ export function scoreMatches(
   const { lengths, parameters } = judging;
   const isSaid = field === "user" || field === "answer";
   const { messages, meanLength } = groupOf(field, judging);
-  const rarity = weight * rarityOf(isSaid && !parameters.rolesApart ? allDocuments : documents, messages);
+  const rarity = weight * rarityOf(isSaid && !areRolesApart(judging) ? allDocuments : documents, messages);
   const scores: number[] = [];
   for (let at = 0; at < seqs.length; at++) {
     const seq = seqs[at]!;

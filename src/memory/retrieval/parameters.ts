@@ -11,6 +11,8 @@ export interface RankingParameters {
   readonly lendAlone: number;
   /** Whether the rarity of a word and the length of a turn are judged among users' turns or among answers, each for itself. */
   readonly rolesApart: boolean;
+  /** So many messages each of the two has to have for that. */
+  readonly apartFrom: number;
   /** Terms of an answer from which on it is long: an essay, not a fact about the user. */
   readonly longAnswer: number;
   /** Factor for a long answer, and for each word of it before the words are counted: what repeats there tells less. */
@@ -38,7 +40,7 @@ export interface RankingParameters {
  * Chosen on development data alone: three LoCoMo conversations (people) and seven chats of BEAM with an assistant. Each is the middle of
  * a range in which recall hardly changes. Lending ± 20 %, `namedAuthor` 1.2 to 1.6 or half the points for dates cost at most 2 points of
  * recall at 10 on LoCoMo; `lendAcross` .25 to .75, `longAnswerWeight` .4 to .6, `aboutChat` .3 to .7 and `code` .1 to .5 at most 1.5 on
- * BEAM. `lendAlone` and `part` have no such data: they follow from what they say.
+ * BEAM. `lendAlone`, `apartFrom` and `part` have no such data: they follow from what they say.
  */
 export const DEFAULT_RANKING: RankingParameters = {
   lendForward: [0.65, 0.42, 0.25, 0.15, 0.1],
@@ -46,6 +48,7 @@ export const DEFAULT_RANKING: RankingParameters = {
   lendAcross: 0.5,
   lendAlone: 0.2,
   rolesApart: true,
+  apartFrom: 20,
   longAnswer: 80,
   longAnswerWeight: 0.5,
   questionDiscount: 0.3,
