@@ -6,9 +6,11 @@ import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { buildIndex, loadMessages, nodeStorage } from "../../scripts/eval/retrieval.ts";
 import type { Turn } from "../../scripts/eval/retrieval.ts";
+import { scoreMatches } from "../../src/memory/retrieval/bm25.ts";
 import { indexText } from "../../src/memory/retrieval/index-text.ts";
 import { createTermHasher, halfSipHash, hashPrefix } from "../../src/memory/retrieval/keyed-terms.ts";
 import { MessageLengths } from "../../src/memory/retrieval/message-lengths.ts";
+import { DEFAULT_RANKING } from "../../src/memory/retrieval/parameters.ts";
 import { matchExpression, MAX_QUERY_TERMS, readQuery } from "../../src/memory/retrieval/query.ts";
 import { snippet } from "../../src/memory/retrieval/snippet.ts";
 import { stem } from "../../src/memory/retrieval/stem.ts";
@@ -342,6 +344,17 @@ describe("search", () => {
       turn(`Mind the budget, and mind the tile.`, { role: "assistant" }),
     ]).flat();
     expect(find(turns, "budget tile", 1)).toEqual([7]);
+  });
+  it("scores a user's turn as if there were no answers, and an answer as if there were no users", () => {
+    const scoreIn = (logLengths: readonly number[], field: "user" | "answer"): number | undefined => {
+      const lengths = new MessageLengths();
+      for (const [at, length] of logLengths.entries()) lengths.set(at + 1, length);
+      const judging = { lengths, statistics: lengths.statistics(logLengths.length), parameters: DEFAULT_RANKING };
+      const term = { index: 0, field, tokens: ["x"], isPrefix: false, documents: 1, allDocuments: 1, weight: 1 };
+      return scoreMatches(term, [1], [1], judging).scores[0];
+    };
+    expect(scoreIn([12, -300, 10, -280, 9, -310], "user")).toBe(scoreIn([12, 10, 9], "user"));
+    expect(scoreIn([-30, 300, -31, 280, -29, 310], "answer")).toBe(scoreIn([-30, -31, -29], "answer"));
   });
   it("prefers answers where the query asks for what the assistant said, and there alone", () => {
     const turns = [
