@@ -296,11 +296,11 @@ const requests: Case[] = [
     fault: "Idempotency-Key",
   },
   {
-    name: "a user with a slash",
+    name: "a user that no URL can name",
     method: "POST",
     path: "/messages",
     body: batch(message()),
-    options: { headers: { "threadkeep-user": "a/b" } },
+    options: { headers: { "threadkeep-user": ".." } },
     status: 422,
     code: "validation_failed",
     fault: "Threadkeep-User",

@@ -96,7 +96,7 @@ describe("a service binding", () => {
     await expect(ask("MEMORY", "state", id)).rejects.toMatchObject({ code: "session_not_found" });
     await expect(ask("OF_ADA", "state", id, { user: "bob" })).rejects.toMatchObject({ code: "forbidden" });
     await expect(ask("MEMORY", "state", id, { user: "-" })).rejects.toMatchObject({ code: "validation_failed" });
-    await expect(ask("MEMORY", "state", id, { user: "a/b" })).rejects.toMatchObject({ code: "validation_failed" });
+    await expect(ask("MEMORY", "state", id, { user: ".." })).rejects.toMatchObject({ code: "validation_failed" });
   });
 
   it("may do what its props allow, and no more", async () => {
