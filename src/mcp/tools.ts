@@ -4,6 +4,7 @@ import { eraseMessageTool } from "./tools/erase-message.ts";
 import { forkSessionTool } from "./tools/fork-session.ts";
 import { getContextTool } from "./tools/get-context.ts";
 import { listSessionsTool } from "./tools/list-sessions.ts";
+import { pinMessageTool } from "./tools/pin-message.ts";
 import { readMessagesTool } from "./tools/read-messages.ts";
 import { searchMemoryTool } from "./tools/search-memory.ts";
 import { summarizeSessionTool } from "./tools/summarize-session.ts";
@@ -19,5 +20,6 @@ export const tools: readonly Tool[] = [
   summarizeSessionTool,
   forkSessionTool,
   switchBranchTool,
+  pinMessageTool,
   eraseMessageTool,
 ];

@@ -30,6 +30,7 @@ const TOOL_ARGUMENTS: Readonly<Record<string, (sessionId: string) => object>> = 
   summarize_session: (sessionId) => ({ sessionId, keepRecentTokens: 0 }),
   fork_session: (sessionId) => ({ sessionId, newSessionId: `${sessionId}-fork` }),
   switch_branch: (sessionId) => ({ sessionId, headSeq: 1 }),
+  pin_message: (sessionId) => ({ sessionId, messageId: "turn-1" }),
   erase_message: (sessionId) => ({ sessionId, messageId: "turn-1" }),
 };
 const OF_THE_CALLER = new Set(["append_messages", "list_sessions"]);

@@ -1,9 +1,7 @@
 import { z } from "zod";
-import { ThreadkeepError } from "../../contracts/errors.ts";
-import { erasureSchema, seqSchema } from "../../contracts/message.ts";
-import { idText } from "../../contracts/text.ts";
-import type { Call } from "../../service/call.ts";
-import { eraseMessage, listMessages } from "../../service/messages.ts";
+import { erasureSchema } from "../../contracts/message.ts";
+import { eraseMessage } from "../../service/messages.ts";
+import { namedMessage, nameOfMessage } from "../named-message.ts";
 import { defineTool, sessionArgument } from "../tool.ts";
 
 export const eraseMessageTool = defineTool({
@@ -15,12 +13,11 @@ export const eraseMessageTool = defineTool({
   operations: [eraseMessage],
   input: z.strictObject({
     sessionId: sessionArgument,
-    seq: seqSchema.optional().describe("Place of the message in the session; needs the right to read as well"),
-    messageId: idText.optional().describe("Its id, in place of seq"),
+    ...nameOfMessage,
   }),
   output: z.object({ sessionId: z.string(), ...erasureSchema.shape }),
   async run({ call }, { sessionId, seq, messageId }) {
-    const id = messageId ?? (await idAt(call, sessionId, seq));
+    const id = await namedMessage(call, sessionId, { seq, messageId });
     const erasure = await eraseMessage(call, sessionId, id);
     const end =
       erasure.state === "erased"
@@ -32,20 +29,3 @@ export const eraseMessageTool = defineTool({
     };
   },
 });
-
-async function idAt(call: Call, sessionId: string, seq: number | undefined): Promise<string> {
-  if (seq === undefined) {
-    throw new ThreadkeepError({
-      code: "validation_failed",
-      detail: "Name the message: give seq or messageId. Nothing was erased; search_memory and read_messages tell both.",
-      errors: [{ path: "/seq", detail: "is required where there is no messageId" }],
-    });
-  }
-  const { data } = await listMessages(call, sessionId, { afterSeq: seq - 1, limit: 1 });
-  const [message] = data;
-  if (message?.seq === seq) return message.id;
-  throw new ThreadkeepError({
-    code: "message_not_found",
-    detail: `The session has no message ${seq}. Nothing was erased; read_messages tells which there are.`,
-  });
-}
