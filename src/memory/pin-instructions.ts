@@ -27,7 +27,7 @@ export interface Pinned {
   readonly messages: Context["messages"];
   readonly tokens: TokenCount;
   readonly seqs: readonly Seq[];
-  /** Those that their share has no room for. */
+  /** Those that their share has no room for, and what it has none for of those that are cut. */
   readonly left: readonly LeftInstruction[];
   /** Those that are here, though not word for word. */
   readonly cutSeqs: readonly Seq[];
@@ -96,8 +96,9 @@ export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: reado
   const left = [...chosen.left];
   for (const { instruction, room } of chosen.newestFirst) {
     const fitted = fitPinned(instruction, room);
-    if (fitted === null) left.push({ seq: instruction.seq, cost: messageCost(instruction) });
-    else messages.push(fitted);
+    const missing = messageCost(instruction) - (fitted === null ? 0 : messageCost(fitted));
+    if (fitted === null || fitted.cut === true) left.push({ seq: instruction.seq, cost: Math.max(1, missing) });
+    if (fitted !== null) messages.push(fitted);
   }
   return summed(messages.toReversed(), left);
 }

@@ -99,7 +99,8 @@ describe("the examples", () => {
     expect(await ask("ada")).toMatchObject({ remembered: 1 });
     expect(await ask("ada")).toMatchObject({ remembered: 3 });
     expect(await ask("bob")).toMatchObject({ remembered: 1 });
-    expect(await ask("b/b")).toMatchObject({ code: "validation_failed" });
+    expect(await ask("b/b")).toMatchObject({ remembered: 1 });
+    expect(await ask("-")).toMatchObject({ code: "validation_failed" });
   });
 
   it("cloudflare-agent keeps its chat in a session, and goes on from there by HTTP and by socket", async () => {

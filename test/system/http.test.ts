@@ -401,6 +401,7 @@ describe("the OpenAPI document", () => {
       "post /v1/sessions/{sessionId}/search",
       "post /v1/sessions/{sessionId}/summarize",
       "post /v1/sessions/{sessionId}/tickets",
+      "put /v1/sessions/{sessionId}/branch",
     ]);
   });
 
