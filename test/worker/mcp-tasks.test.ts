@@ -99,8 +99,12 @@ const TASKS: readonly Task[] = [
     steps: [
       { tool: "search_memory", args: { sessionId: "dinner", query: "allergic to nuts" }, tells: /id t1\]/ },
       { tool: "pin_message", args: { sessionId: "dinner", messageId: "t1" }, tells: /Message 1 \(id t1\).* is pinned/ },
-      { tool: "pin_message", args: { sessionId: "dinner", seq: 1, pinned: false }, tells: /is not pinned any more/ },
-      { tool: "pin_message", args: { sessionId: "dinner", seq: 1 }, tells: /is pinned/ },
+      {
+        tool: "pin_message",
+        args: { sessionId: "dinner", messageId: "t1", pinned: false },
+        tells: /is not pinned any more/,
+      },
+      { tool: "pin_message", args: { sessionId: "dinner", messageId: "t1" }, tells: /is pinned/ },
     ],
   },
   {

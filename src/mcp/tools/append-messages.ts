@@ -20,7 +20,7 @@ export const appendMessagesTool = defineTool({
   name: "append_messages",
   title: "Remember what was said",
   description:
-    "Writes messages to the end of a session, in order, and creates the session with the first. Call it after each turn: the user's words with role user, yours with role assistant, what a tool gave with role tool. Write them word for word; summaries are made by themselves. Nothing is overwritten: to correct something, append the correction. A question that the user edits, or an answer made anew, names in afterSeq the message before the one that it replaces: what stood behind is then off the branch, and switch_branch goes back to it. Give each message an id of your own (such as turn-7), and repeating the call stores nothing twice.",
+    "Writes messages to the end of a session, in order, and creates the session with the first. Call it after each turn: the user's words with role user, yours with role assistant, what a tool gave with role tool. Write them word for word; summaries are made by themselves. An edited question, or an answer made anew, names in afterSeq the message before the one that it replaces: what stood behind is then off the branch. Give each message an id of your own (turn-7), and repeating the call stores nothing twice.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
   operations: [appendMessages],
   input: z.strictObject({ sessionId: sessionArgument, messages, expectedHeadSeq }),

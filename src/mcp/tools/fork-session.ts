@@ -15,9 +15,7 @@ export const forkSessionTool = defineTool({
   input: z.strictObject({
     sessionId: sessionArgument,
     throughSeq,
-    newSessionId: id.describe(
-      "Id of the new session; without it one is made. With it, repeating the call changes nothing",
-    ),
+    newSessionId: id.describe("Id of the new session; with it, repeating the call changes nothing"),
     metadata,
   }),
   output: z.object({

@@ -11,7 +11,7 @@ export const getContextTool = defineTool({
   name: "get_context",
   title: "Recall a session",
   description:
-    "Gives what a session is about, within a budget: a summary of its older messages, older messages that matter to the question, and the newest word for word. Call it when you begin or resume a conversation, before you answer anything that leans on what was said before. Ask with query for what you are about to answer. If the answer says that something was left out, ask for more tokens, or look for it with search_memory or read_messages.",
+    "Gives what a session is about, within a budget: a summary of its older messages, older messages that matter to the question, and the newest word for word. Call it when you begin or resume a conversation, before you answer anything that leans on what was said before. Ask with query for what you are about to answer. It says what it leaves out, and how to get that.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   operations: [readContextJson],
   input: z.strictObject({

@@ -13,7 +13,7 @@ export const listSessionsTool = defineTool({
   name: "list_sessions",
   title: "List sessions",
   description:
-    "Lists your sessions, newest first, with when each was created and its metadata. Call it when the user speaks of an earlier conversation and you do not know its id; then read the one that fits with get_context. To find a session by what was said in it, use search_memory.",
+    "Lists your sessions, newest first, with when each was created and its metadata. Call it when the user speaks of an earlier conversation and you do not know its id. To find a session by what was said in it, use search_memory.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   operations: [listSessions],
   input: z.strictObject({

@@ -11,7 +11,7 @@ export const readMessagesTool = defineTool({
   name: "read_messages",
   title: "Read messages word for word",
   description:
-    "Gives messages of a session word for word, oldest first, from a place on: those that a summary cites, that search_memory found, or that get_context left out. Each has its place and its id in its heading. A long message comes in pieces; next says where to go on.",
+    "Gives messages of a session word for word, oldest first, from a place on: those that a summary cites, that search_memory found, or that get_context left out. A long message comes in pieces; next says where to go on.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   operations: [listMessages],
   input: z.strictObject({

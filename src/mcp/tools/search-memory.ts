@@ -30,7 +30,7 @@ export const searchMemoryTool = defineTool({
   name: "search_memory",
   title: "Look something up",
   description:
-    "Finds what was said about something, best first. With sessionId it looks through the messages of that session; without, through the facts, preferences, decisions, tasks and events that the summaries of all your sessions hold. Call it for questions such as what was decided about X, or in which conversation was Y. Query with the words that were likely used: names, files, numbers. Nothing found? Try other words, or give the sessionId: what was said last is in no summary yet.",
+    "Finds what was said about something, best first. With sessionId it looks through the messages of that session; without, through the facts, preferences, decisions, tasks and events that the summaries of all your sessions hold. Call it for questions such as what was decided about X, or in which conversation was Y. Query with the words that were likely used: names, files, numbers. What was said last is in no summary yet: give the sessionId.",
   annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
   operations: [searchMemory, searchSessionJson],
   input: z.strictObject({

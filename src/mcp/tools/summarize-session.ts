@@ -19,7 +19,7 @@ export const summarizeSessionTool = defineTool({
   name: "summarize_session",
   title: "Summarize a session",
   description:
-    "Makes a new summary of a session now, waits for it and gives it: facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on. Summaries are made by themselves as a session grows; call this when the user wants one now, or before a conversation is left. Giving up waiting stops nothing: the summary is made all the same, and get_context has it.",
+    "Makes a new summary of a session now, waits for it and gives it: facts, preferences, decisions, tasks, questions and events, each with the messages that it rests on. Summaries are made by themselves as a session grows; call this when the user wants one now, or before a conversation is left. Giving up waiting stops nothing.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   operations: [readSession, summarizeByHand, listSummaries],
   input: z.strictObject({

@@ -9,7 +9,7 @@ export const switchBranchTool = defineTool({
   name: "switch_branch",
   title: "Go back to another branch",
   description:
-    "Makes another branch of a session the active one, the one that ends with headSeq. A session branches where a message is appended with afterSeq: an edited question, an answer made anew. What stood behind is off the branch: in no context, search or summary. Call it when the user wants that back; read_messages with branch all tells what there is.",
+    "Makes the branch that ends with headSeq the active one. A session branches where a message is appended with afterSeq; what stood behind is in no context, search or summary. Call it when the user wants that back; read_messages with branch all tells what there is.",
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
   operations: [switchBranch],
   input: z.strictObject({
