@@ -166,6 +166,7 @@ function expectCreated(
       for (const incarnation of sourcesOf(world, session, continued)) {
         world.lives.addSource(lifeOf(session), { kind: "items", incarnation, throughSeq: 0 });
       }
+      if (continued.session === "") world.lives.seedFromUser(lifeOf(session));
     },
   };
 }

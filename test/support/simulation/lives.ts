@@ -19,6 +19,8 @@ export interface Life {
   /** Everything that each message ever said. */
   readonly said: Map<number, Set<string>>;
   readonly sources: Source[];
+  /** It begins with what is known of its user, as of when that is looked up: sessions that began after it are among it. */
+  isOfUser: boolean;
   isErased: boolean;
   isExpired: boolean;
 }
@@ -34,6 +36,7 @@ export class Lives {
       moments: [],
       said: new Map(),
       sources: [],
+      isOfUser: false,
       isErased: false,
       isExpired: false,
     };
@@ -51,6 +54,11 @@ export class Lives {
     const sources = this.#lives.get(incarnation)?.sources;
     const isKnown = sources?.some((known) => known.kind === source.kind && known.incarnation === source.incarnation);
     if (isKnown === false && source.incarnation !== incarnation) sources?.push(source);
+  }
+
+  seedFromUser(incarnation: string): void {
+    const life = this.#lives.get(incarnation);
+    if (life !== undefined) life.isOfUser = true;
   }
 
   end(incarnation: string): void {
@@ -94,7 +102,7 @@ export class Lives {
     if (seen.has(incarnation)) return carried;
     seen.add(incarnation);
     const life = this.#lives.get(incarnation);
-    for (const { kind, incarnation: from } of life?.sources ?? []) {
+    for (const { kind, incarnation: from } of life === undefined ? [] : this.#sourcesOf(life)) {
       const source = this.#lives.get(from);
       if (source === undefined || source.isErased) continue;
       for (const secret of this.carried(from, seen)) carried.add(secret);
@@ -104,6 +112,15 @@ export class Lives {
       }
     }
     return carried;
+  }
+
+  #sourcesOf(life: Life): readonly Source[] {
+    if (!life.isOfUser) return life.sources;
+    const others = [...this.#lives.values()].filter((other) => other !== life && spaceOf(other) === spaceOf(life));
+    return [
+      ...life.sources,
+      ...others.map(({ incarnation }) => ({ kind: "items" as const, incarnation, throughSeq: 0 })),
+    ];
   }
 
   /** Lives that hold a copy of a message, or what was made of it, and those that hold copies of these in turn. */
@@ -123,4 +140,9 @@ export class Lives {
     look(incarnation);
     return [...found.values()];
   }
+}
+
+/** The tenant and the owner of a life. */
+function spaceOf({ name }: Life): string {
+  return name.slice(0, name.lastIndexOf("/"));
 }
