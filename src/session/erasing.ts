@@ -3,6 +3,7 @@ import { setAsideIdOf } from "../contracts/job.ts";
 import type { MessagePatch, Seq } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
 import { addedTokens } from "../memory/added-tokens.ts";
+import { isOn } from "../memory/branch.ts";
 import { ownSources } from "../memory/items.ts";
 import { contentTokens, isTold, messageText } from "../memory/message-text.ts";
 import { fullFault } from "./append.ts";
@@ -243,8 +244,17 @@ function lowestBetween(seqs: SeqSet, afterSeq: Seq, throughSeq: Seq): Seq | null
   return between.length === 0 ? null : lowestOf(between);
 }
 
+/** Without those of another branch that no version covers: no summarizer of this job has seen them, or will. */
+function concerning(store: SessionStore, job: JobRow, seqs: SeqSet): SeqSet {
+  if (store.branches.isSole || "throughSeq" in seqs) return seqs;
+  const branch = store.branches.through(job.throughSeq);
+  const coveredSeq = coveredAnywhere(store);
+  return seqs.filter((seq) => seq <= coveredSeq || isOn(branch, seq));
+}
+
 /** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
-function taint(store: SessionStore, open: JobRow, seqs: SeqSet, now: number): void {
+function taint(store: SessionStore, open: JobRow, given: SeqSet, now: number): void {
+  const seqs = concerning(store, open, given);
   const covered = store.summaries.newest()?.throughSeq ?? 0;
   // Nobody is paid at the moment: what rests on it would have to be made again in any case.
   const job =

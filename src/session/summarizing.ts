@@ -65,10 +65,14 @@ export function beginSummary(
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
   }
+  return handOutChunk(store, session, withoutTaint(job), newLease, now);
+}
+
+/** What was changed since would have to be taken out of a draft by another job, which then pays again for all that goes on from it. */
+function withoutTaint(job: JobRow): JobRow {
   const { draft, taintedFromSeq } = job;
-  // What was changed since would have to be taken out of it by another job, which then pays for all of it again.
   const isTainted = draft !== null && taintedFromSeq !== null && taintedFromSeq <= draft.throughSeq;
-  return handOutChunk(store, session, isTainted ? { ...job, draft: null } : job, newLease, now);
+  return isTainted ? { ...job, draft: null } : job;
 }
 
 /** Whether another branch became the active one since, and has in its summary what there is to cover. */
@@ -266,7 +270,9 @@ export function saveAnswer(
       good: isMakeshift ? goodPartOf(job.draft) : draft.good,
     },
   };
-  if (chunkThroughSeq < job.throughSeq) return notLanded(handOutChunk(store, session, saved, newId, now));
+  if (chunkThroughSeq < job.throughSeq) {
+    return notLanded(handOutChunk(store, session, withoutTaint(saved), newId, now));
+  }
   if ((store.summaries.newest()?.version ?? 0) !== draft.baseVersion) {
     // Another summary landed meanwhile: begin again from it.
     return notLanded(handOutChunk(store, session, { ...saved, draft: null }, newId, now));

@@ -3,7 +3,7 @@ import { fuzz } from "../support/simulation/fuzz-process.ts";
 import { KNOWN_SEEDS } from "./known-seeds.ts";
 
 /** A slice of time for seeds that nobody has tried yet, and how many are run however slow the machine is. */
-const FRESH_SECONDS = 5;
+const FRESH_SECONDS = 15;
 const LEAST_FRESH_SEEDS = 4;
 
 describe("seeded interleavings of clients, alarms, queues, consumers and crashes", () => {

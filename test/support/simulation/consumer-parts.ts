@@ -102,9 +102,7 @@ async function summarize(world: World, request: SummarizerRequest, passage: Pass
   if (asked === undefined) throw new Violation(10, "the summarizer is asked for what no object handed out");
   // A consumer that was held up for longer than its lease is taken for dead, and cannot know.
   const isHeld = jobsOf(asked.session.object).some(({ lease }) => lease === asked.lease);
-  // Branches share what they begin with: a summary of one may read again what a summary of another has read.
-  const isSole = asked.session.model?.isSole !== false;
-  if (isHeld && isSole && asked.session.paid.has(rangeOf(request))) {
+  if (isHeld && asked.session.paid.has(rangeOf(request))) {
     throw new Violation(10, `the model is paid twice for the same range: ${rangeOf(request)}`);
   }
   return answerOf(request, random);
