@@ -116,6 +116,12 @@ function settleWork(store: SessionStore, isRebased: boolean, now: number): void 
   }
   const left: JobRow = open.isUpgrade ? { ...job, isUpgrade: false, redoBase: null, fromScratch: false } : job;
   const isOver = !isMadeAnew(left) && throughSeq <= covered;
+  if (isOver && newest?.degraded === true) {
+    // There is nothing more to cover, and what covers it is to be made better: under the name by which operators may know the job.
+    const redoBase = store.summaries.lastGoodVersion(newest.version);
+    store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, redoBase });
+    return;
+  }
   // What operators may know of goes to a consumer once more, who takes it off their lists.
   if (isOver && !mayBeListed(open)) store.jobs.delete(open.id);
   else store.jobs.put({ ...left, throughSeq });
