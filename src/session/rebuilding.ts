@@ -6,6 +6,7 @@ import { newJob, oweArchive } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
+import { forgetVersions } from "./summarizing.ts";
 
 /**
  * Owes a summary of the whole log in the place of every version there is: what is wrong in one of them may have been made use of in
@@ -32,7 +33,8 @@ export function oweRebuild(store: SessionStore, session: SessionRow, newId: () =
     Math.max(cutAt(settingsOf(session).keepRecentTokens), covered) || cutAt(0) || (isSummarized ? headSeq : 0);
   if (throughSeq === 0) {
     if (open !== undefined) store.jobs.delete(open.id);
-    store.summaries.deleteVersionsAfter(newest?.version ?? 0);
+    if (newest === null || store.branches.isSole) store.summaries.deleteVersionsAfter(newest?.version ?? 0);
+    else forgetVersions(store, newest, now);
     store.summaries.clearHidden();
     if (session.archiveRev > 0) oweArchive(store, session, newId, now, true);
     return null;

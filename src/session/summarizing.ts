@@ -381,6 +381,14 @@ export function bringBack(
   return tokens;
 }
 
+/** Takes out every version, of whichever branch, and leaves one of nothing but what was carried here: its number goes on. */
+export function forgetVersions(store: SessionStore, newest: SummaryRow, now: number): void {
+  const carried = store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
+  const nothing = { baseVersion: newest.version, throughSeq: 0, ...EMPTY_VERSION, dropped: 0, good: null };
+  const draft = { ...nothing, items: carried.map(toKeptItem) };
+  commitSummary(store, draft, newest.version + 1, { redoBase: 0, usage: null }, now);
+}
+
 const EMPTY_VERSION = { summarizer: "none", degraded: false, droppedItems: 0 };
 
 /** Writes the version. One that was made again takes the place of all that covered what was changed. */
