@@ -9,6 +9,7 @@ import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
 import { oweSummaryByHand, unsummarizedTokens } from "../../../src/session/owed-summaries.ts";
 import { proveSession, proveSummary } from "../../../src/session/proof.ts";
 import { readContext, readMessages, readState } from "../../../src/session/reading.ts";
+import { oweRebuild } from "../../../src/session/rebuilding.ts";
 import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
 import { beginSummary, saveAnswer, type SummaryStep } from "../../../src/session/summarizing.ts";
 import { NodeSession, NOON } from "./node-session.ts";
@@ -425,6 +426,50 @@ describe("a branch that is gone back to", () => {
     pair.switchTo(9);
     check(pair, 4_000);
     expect(session.store.summaries.newest()?.throughSeq).toBe(0);
+  });
+
+  it("is no part of a summary under way for another: to erase of it has nothing paid for again", () => {
+    const pair = regenerated();
+    for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
+    pair.owe(0);
+    const id = pair.session.job("summarize")?.id;
+    const step = pair.begin();
+    pair.erase(5);
+    pair.edit(6, "Farewell.");
+    pair.answer(step, id);
+    expect(pair.session.store.summaries.newest()).toMatchObject({ version: 1 });
+    expect(pair.session.job("summarize")).toBeUndefined();
+    check(pair, 4_000);
+  });
+
+  it("has the makeshift that it brings back made better, also by a job that operators know", () => {
+    const pair = new Pair();
+    for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
+    const { session } = pair;
+    session.summarize(1, 2, [{ text: "North gate.", sourceSeqs: [2] }], { degraded: true });
+    const known = { failures: 4, firstFailedAt: NOON, lastFailedAt: NOON, firstError: "away", lastError: "away" };
+    const { id } = session.owe("summarize", { throughSeq: 2, isUpgrade: true, redoBase: 0, ...known });
+    pair.switchTo(1);
+    pair.switchTo(5);
+    expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 2, degraded: true });
+    expect(session.job("summarize")).toMatchObject({ id, throughSeq: 2, isUpgrade: true });
+    pair.answer(pair.begin(), id);
+    expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 2, degraded: false });
+  });
+
+  it("that has nothing to summarize takes all versions with it when it is rebuilt, what was erased of them too", () => {
+    const pair = new Pair();
+    for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
+    const { session } = pair;
+    session.summarize(1, 4, [{ text: "When? At the North gate.", sourceSeqs: [3] }]);
+    pair.switchTo(1);
+    pair.erase(2);
+    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    const texts = session.sql.exec<{ text: string }>("SELECT text FROM items").toArray();
+    expect(texts.some(({ text }) => text.includes("North"))).toBe(false);
+    expect(session.store.summaries.newest()).toMatchObject({ version: 3, throughSeq: 0 });
+    pair.switchTo(5);
+    check(pair, 4_000);
   });
 
   it("costs a session that never branches nothing", () => {

@@ -136,6 +136,27 @@ function hiddenOf(session: NodeSession): number[] {
   );
 }
 
+describe("a range of several calls", () => {
+  it("begins again at once where something of it was erased meanwhile: what goes on from it would be paid again", () => {
+    const session = new NodeSession();
+    session.append(["one", "two", "three"].map((word) => `${word} `.repeat(20_000).trim()));
+    const { id } = session.owe("summarize", { throughSeq: 3 });
+    const told: number[][] = [];
+    let leases = 0;
+    const newLease = (): string => `lease-${(leases += 1)}`;
+    let step = beginSummary(session.store, session.row, id, newLease, NOON);
+    for (let call = 1; step.next === "call"; call += 1) {
+      told.push(step.request.messages.map(({ seq }) => seq));
+      if (call === 1) eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
+      const answer = { model: "model", items: [] };
+      step = saveAnswer(session.store, session.row, id, step.lease, answer, null, newLease, NOON).step;
+    }
+    expect(told).toEqual([[1], [2], [3]]);
+    expect(session.store.summaries.newest()).toMatchObject({ version: 1, throughSeq: 3 });
+    expect(session.job("summarize")).toBeUndefined();
+  });
+});
+
 describe("a change of what the summary covers", () => {
   it("takes out the items that cite it, hides what they alone covered, and calls for a summary from before it", () => {
     const session = withMessages(6);
