@@ -8,8 +8,7 @@ import { unwrap } from "../../src/contracts/errors.ts";
 import { consume } from "../../src/pipeline/consume.ts";
 import { asWorker, asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { birthOf, freshRef, turn } from "../support/worker-chat.ts";
-import { oweSummary, takeAlarm } from "../support/worker-jobs.ts";
-import { deliver, jobOf, pipelineParts } from "../support/worker-pipeline.ts";
+import { jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { sessionAt } from "../support/worker-session.ts";
 
 function apply(write: ArchiveWrite, tenant = write.ref.tenant) {
@@ -180,9 +179,7 @@ describe("the tenant of a transaction", () => {
     for (const ref of refs) {
       const messages = Array.from({ length: 8 }, (_, index) => turn(index + 1));
       unwrap(await sessionAt(ref).append({ messages }, birthOf(ref)));
-      await oweSummary(ref);
-      expect(await deliver(await jobOf(ref, "summarize"))).toBe("acked");
-      await takeAlarm(ref);
+      await summarizeBy(ref, quoting);
     }
     const jobs = await Promise.all(refs.map((ref) => jobOf(ref, "archive")));
     const statements: string[] = [];
