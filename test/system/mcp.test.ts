@@ -1,3 +1,6 @@
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { promisify } from "node:util";
 import { createMCPClient } from "@ai-sdk/mcp";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as ClientOf2025 } from "@modelcontextprotocol/sdk/client/index.js";
@@ -27,6 +30,26 @@ async function expectConversationKept({ call: callTool }: Caller): Promise<void>
   const context = JSON.stringify(await callTool("get_context", { sessionId }));
   for (const { content } of TURNS) expect(context).toContain(content);
   expect(context).toContain("<threadkeep_memory>");
+}
+
+/** Looks for its own package.json from the folder that it runs in, and for Node on the path. */
+const INSPECTOR = path.resolve("node_modules/@modelcontextprotocol/inspector-cli/build");
+const PATH = [path.dirname(process.execPath), process.env["PATH"]].join(path.delimiter);
+
+/** A tool as `inspector --cli` calls it: one process a call. */
+async function inspect(name: string, args: Record<string, unknown>): Promise<unknown> {
+  const given = Object.entries(args).flatMap(([key, value]) => {
+    return ["--tool-arg", `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`];
+  });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [
+      ...["cli.js", "--cli", MCP_URL.href, "--transport", "http", "--header", `Authorization: ${authorization}`],
+      ...["--method", "tools/call", "--tool-name", name, ...given],
+    ],
+    { cwd: INSPECTOR, env: { ...process.env, PATH } },
+  );
+  return JSON.parse(stdout);
 }
 
 describe("the official conformance suite", () => {
@@ -95,6 +118,10 @@ describe("a conversation is written and its context read back", () => {
     await expectConversationKept({ call: (name, args) => client.callTool({ name, arguments: args }) });
     const listed = await call(service, "GET", "/v1/sessions", { headers: { "threadkeep-user": "bridged" } });
     expect(listed.text).toContain("mcp-");
+  });
+
+  it("by the MCP Inspector's command line", async () => {
+    await expectConversationKept({ call: inspect });
   });
 
   it("by the AI SDK's MCP client, as tools of a model", async () => {
