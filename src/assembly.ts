@@ -93,7 +93,8 @@ export function assemble(env: Env, log: Log) {
   const issuers = config.issuers.filter(({ oauth }) => oauth).map(({ issuer }) => issuer);
   const agent: AppOptions["agent"] = {
     path: SUMMARIZER_ROUTE,
-    answer: (c) => agents.builtIn(c.req.raw, env, c.executionCtx as ExecutionContext),
+    requestsIn,
+    answer: (request, body) => agents.builtIn.fetch(request, { parsedBody: body ?? null }),
   };
   const authorization = {
     paths: METADATA_ROUTES,

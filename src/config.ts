@@ -31,7 +31,7 @@ export interface Config {
     readonly token?: string;
     readonly fetch: (request: Request) => Promise<Response>;
   } | null;
-  /** Whether the built-in one answers operators from outside. */
+  /** Whether the built-in one answers from outside. */
   readonly hasSummarizerEndpoint: boolean;
   /** For one call of a summarizer, whichever it is. */
   readonly summarizerTimeoutMs: number;

@@ -31,7 +31,7 @@ Commands:
 Options:
   --tenant NAME          whose keys they are; else THREADKEEP_API_TENANT, else, of the service that npm start runs here, its own
   --name TEXT            create: what the key is for
-  --scopes A,B           create: memory:read, memory:write, memory:erase, ops (the three of memory)
+  --scopes A,B           create: memory:read, memory:write, memory:erase, ops, summarizer (the three of memory)
   --expires-in-days N    create: 1 to ${MAX_DAYS} (never)
   --grace-seconds N      rotate: how long the old key stays good, 0 to ${MAX_GRACE_SECONDS} (a day)
   --jurisdiction NAME    tenant: eu or fedramp, for good; by default none

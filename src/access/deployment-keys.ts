@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Scope } from "../contracts/principal.ts";
 
 export const MEMORY_SCOPES: readonly Scope[] = ["memory:read", "memory:write", "memory:erase"];
-const ADMIN_SCOPES: readonly Scope[] = [...MEMORY_SCOPES, "ops", "admin"];
+const ADMIN_SCOPES: readonly Scope[] = [...MEMORY_SCOPES, "ops", "summarizer", "admin"];
 
 /** The keys that are secrets of the deployment. */
 export interface KeyRing {

@@ -164,7 +164,7 @@ export const VARIABLES = {
     .prefault("on")
     .register(variableFacts, {
       meaning:
-        "`on` or `off`: whether the built-in summarizer accepts requests with the admin key at `/agents/summarizer/mcp`; the service itself can always call it",
+        "`on` or `off`: whether the built-in summarizer accepts requests with the scope `summarizer` at `/agents/summarizer/mcp`; the service itself can always call it",
     }),
   SUMMARIZER_TIMEOUT_SECONDS: z.coerce
     .number({ error: timeoutFault() })

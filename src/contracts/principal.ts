@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const scopeSchema = z.enum(["memory:read", "memory:write", "memory:erase", "ops", "admin"]);
+export const scopeSchema = z.enum(["memory:read", "memory:write", "memory:erase", "ops", "summarizer", "admin"]);
 export type Scope = z.infer<typeof scopeSchema>;
 
 /** Who is calling, as every surface hands it to the operations. */

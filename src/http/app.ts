@@ -74,8 +74,14 @@ export interface AppOptions {
       challenge(request: Request): string;
     };
   };
-  /** An MCP server that is reached as the API is, by operators alone. */
-  readonly agent?: { readonly path: string; answer(c: Context<HttpEnv>): Promise<Response> };
+  /** The summarizer's MCP server, reached as the API is, by whoever has its scope. */
+  readonly agent?: {
+    readonly path: string;
+    /** How many requests a body holds: each counts. */
+    requestsIn(body: unknown): number;
+    /** @param body of the request, which was read already */
+    answer(request: Request, body: unknown): Promise<Response>;
+  };
   /** The id that Cloudflare gave this version of the Worker. */
   readonly version?: string;
 }
@@ -138,10 +144,24 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
     app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit, options.costs));
   }
   for (const route of routes) mount(app, route, options.parts);
-  if (agent !== undefined) app.all(agent.path, (c) => askAgent(callOf(c, options.parts), () => agent.answer(c)));
+  if (agent !== undefined) app.post(agent.path, (c) => answerAgent(c, agent, options));
   if (mcp !== undefined) app.post(mcp.path, (c) => answerMcp(c, mcp, options));
   answerOtherMethods(app);
   return app;
+}
+
+async function answerAgent(
+  c: Context<HttpEnv>,
+  { requestsIn, answer }: NonNullable<AppOptions["agent"]>,
+  { parts, limit }: AppOptions,
+): Promise<Response> {
+  const call = callOf(c, parts);
+  const { response } = await askAgent(call, async () => {
+    const body = await readJsonBody(c.req.raw);
+    for (let request = 1; request < requestsIn(body); request += 1) await limit(call.principal);
+    return answer(c.req.raw, body);
+  });
+  return response;
 }
 
 async function answerMcp(

@@ -1,14 +1,20 @@
 import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
 
-/** Asks the summarizer's MCP server from outside. It is for operators alone: behind it is a model that no tenant's budget counts. */
+/**
+ * Asks the summarizer's MCP server from outside. It has a scope of its own, because behind it is a model that no tenant's budget counts:
+ * the administrator has it, and the keys that the administrator gives it to.
+ */
 export const askAgent = operation(
   {
     action: "askSummarizer",
-    scopes: ["admin"],
+    scopes: ["summarizer"],
     audit: "each",
     isSessionless: true,
-    tell: (_answered, _answer) => ({ tenant: null }),
+    tell: ({ tenant }) => ({ tenant }),
   },
-  (_call: Call, answer: () => Promise<Response>): Promise<Response> => answer(),
+  async ({ principal }: Call, answer: () => Promise<Response>) => ({
+    response: await answer(),
+    tenant: principal.kind === "admin" ? null : principal.tenant,
+  }),
 );

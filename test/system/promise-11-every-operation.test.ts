@@ -30,7 +30,7 @@ const OF_THE_CALLER: Readonly<Record<string, number>> = {
 /** What is about a user, or about the whole of the caller's tenant: who else asks is tried by itself. */
 const BY_ITSELF = new Set(["exportUser", "eraseUser", "readUserErasure", "readAudit", "readMetrics"]);
 
-const KEY_SCOPES = ["memory:read", "memory:write", "memory:erase", "ops"];
+const KEY_SCOPES = ["memory:read", "memory:write", "memory:erase", "ops", "summarizer"];
 /** A failed job that nobody has. */
 const JOB = { jobId: "of-nobody", reason: "tried" };
 const ADMIN = { key: service.adminKey };

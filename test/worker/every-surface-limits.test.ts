@@ -2,7 +2,10 @@ import { createExecutionContext } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { createAdmission, createRequestLimit } from "../../src/access/rate-limit.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
+import { assemble } from "../../src/assembly.ts";
+import { MAX_BODY_BYTES, MAX_MCP_BATCH } from "../../src/contracts/limits.ts";
+import { type Principal, scopeSchema } from "../../src/contracts/principal.ts";
+import { requestsIn } from "../../src/mcp/batch.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createRpcEntrypoint } from "../../src/rpc/threadkeep.ts";
 import type { Parts } from "../../src/service/call.ts";
@@ -28,8 +31,10 @@ function limitOf(most: number) {
   return { counts, limit: createRequestLimit(createAdmission({ key, tenant }, log)) };
 }
 
-const asked = (app: ReturnType<typeof appWith>): Promise<Response> =>
-  Promise.resolve(app.request(`http://threadkeep.test${SUMMARIZER_ROUTE}`, { method: "POST", body: "{}" }));
+const asked = (app: ReturnType<typeof appWith>, body = "{}"): Promise<Response> => {
+  const init = { method: "POST", headers: { "content-type": "application/json" }, body };
+  return Promise.resolve(app.request(`http://threadkeep.test${SUMMARIZER_ROUTE}`, init));
+};
 
 describe("a call over a service binding", () => {
   it("counts like a request, before anything is read or done for it", async () => {
@@ -54,43 +59,83 @@ describe("a call over a service binding", () => {
 });
 
 describe("the summarizer's MCP server, asked from outside", () => {
-  const admin: Principal = { kind: "admin", id: "admin", tenant: "test", owner: "-", scopes: ["admin"] };
-  const agent = { path: SUMMARIZER_ROUTE, answer: async () => Response.json({ summarized: true }) };
+  const admin: Principal = { kind: "admin", id: "admin", tenant: "test", owner: "-", scopes: ["summarizer", "admin"] };
+  const keyWith = (scopes: Principal["scopes"]): Principal => ({ ...admin, kind: "tenant-key", id: "key:1", scopes });
+  const agent = {
+    path: SUMMARIZER_ROUTE,
+    requestsIn,
+    answer: async (_request: Request, body: unknown) => Response.json({ summarized: body }),
+  };
+  const listing = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
+  const headers = { accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18" };
+  const everyOther = scopeSchema.exclude(["summarizer"]).options;
 
-  it("is for operators alone, and every call of it is audited", async () => {
+  it("is for who has its scope, and every call of it is audited", async () => {
     const audit = listeningTrail();
     const to = (principal: Principal) => appWith({ agent, authenticate: async () => principal }, { audit });
     expect((await asked(to(admin))).status).toBe(200);
-    const tenantKey = {
-      ...admin,
-      kind: "tenant-key",
-      id: "key:1",
-      scopes: ["memory:read", "memory:write", "ops"],
-    } as const;
-    const refused = await asked(to(tenantKey));
-    expect([refused.status, await refused.json()]).toMatchObject([403, { code: "forbidden" }]);
+    expect((await asked(to(keyWith(["summarizer"])))).status).toBe(200);
+    for (const wrong of [keyWith(everyOther), { ...keyWith(everyOther), kind: "user", owner: "ada" } as const]) {
+      const refused = await asked(to(wrong), "{");
+      expect([refused.status, await refused.json()]).toMatchObject([403, { code: "forbidden" }]);
+    }
+    // The administrator's are about no tenant in particular; those of its key a tenant's operators read.
     expect(audit.recorded).toMatchObject([
       { action: "askSummarizer", result: "ok", tenant: null, actor: { id: "admin" } },
+      { action: "askSummarizer", result: "ok", tenant: "test", actor: { id: "key:1" } },
     ]);
-    expect(audit.refused).toMatchObject([{ action: "askSummarizer", result: "forbidden", actor: { id: "key:1" } }]);
+    expect(audit.refused).toMatchObject(
+      [1, 2].map(() => ({ action: "askSummarizer", result: "forbidden", actor: { id: "key:1" } })),
+    );
   });
 
-  it("counts like a request", async () => {
-    const app = appWith({ agent, authenticate: async () => admin, limit: limitOf(3).limit });
-    const statuses: number[] = [];
-    for (let call = 0; call < 5; call += 1) statuses.push((await asked(app)).status);
-    expect(statuses).toEqual([200, 200, 200, 429, 429]);
+  it("counts like a request, each of a batch too, and takes no more than a request", async () => {
+    const statusesOf = async (...bodies: string[]): Promise<number[]> => {
+      const app = appWith({ agent, authenticate: async () => admin, limit: limitOf(3).limit });
+      const statuses: number[] = [];
+      for (const body of bodies) statuses.push((await asked(app, body)).status);
+      return statuses;
+    };
+    expect(await statusesOf("{}", "{}", "{}", "{}")).toEqual([200, 200, 200, 429]);
+    expect(await statusesOf(JSON.stringify([listing, listing, listing]), "{}")).toEqual([200, 429]);
+    const many = JSON.stringify(Array.from({ length: MAX_MCP_BATCH + 1 }, () => listing));
+    expect(await statusesOf(many, "{", `"${"x".repeat(MAX_BODY_BYTES)}"`)).toEqual([422, 400, 413]);
   });
 
-  it("is reached so in the Worker itself", async () => {
-    const body = { jsonrpc: "2.0", id: 1, method: "tools/list", params: {} };
-    const headers = { accept: "application/json, text/event-stream", "mcp-protocol-version": "2025-06-18" };
-    const as = (key: string) => send("POST", SUMMARIZER_ROUTE, body, { key, headers });
-    expect((await as(TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY)).status).toBe(200);
+  it("is reached so in the Worker itself, and a key for it alone opens nothing else", async () => {
+    const as = (key: string) => send("POST", SUMMARIZER_ROUTE, listing, { key, headers });
+    const adminKey = TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY;
+    const keys = `/v1/admin/tenants/${TEST_WORKER_BINDINGS.THREADKEEP_API_TENANT}/keys`;
+    const made = await send("POST", keys, { name: "a batch job", scopes: ["summarizer"] }, { key: adminKey });
+    const key = String(made.body["key"]);
+    for (const able of [adminKey, key]) expect((await as(able)).status).toBe(200);
     expect(await as(TEST_WORKER_BINDINGS.THREADKEEP_API_KEY)).toMatchObject({
       status: 403,
       body: { code: "forbidden" },
     });
     expect(await as("nobody")).toMatchObject({ status: 401, body: { code: "unauthenticated" } });
+    for (const path of ["/v1/sessions", "/v1/admin/audit", keys, "/metrics"]) {
+      expect(await send("GET", path, undefined, { key }), path).toMatchObject({ status: 403 });
+    }
+    const page = await send("POST", SUMMARIZER_ROUTE, listing, {
+      key,
+      headers: { ...headers, origin: "https://evil.example" },
+    });
+    expect(page.status).toBe(403);
+  });
+
+  it("is not there where it is turned off, and the service has its summaries from it all the same", async () => {
+    const { app, pipelineOf } = assemble(Object.assign({}, env, { SUMMARIZER_ENDPOINT: "off" }), log);
+    const request = new Request(`http://threadkeep.test${SUMMARIZER_ROUTE}`, {
+      method: "POST",
+      headers: { ...headers, authorization: `Bearer ${TEST_WORKER_BINDINGS.THREADKEEP_ADMIN_KEY}` },
+      body: JSON.stringify(listing),
+    });
+    const answer = await app.fetch(request, env, createExecutionContext());
+    expect([answer.status, await answer.json()]).toMatchObject([404, { code: "route_not_found" }]);
+    const at = "2026-11-28T10:00:00.000Z";
+    const messages = [{ seq: 1, role: "user" as const, at, text: "We decided to host the archive in Frankfurt." }];
+    const asking = pipelineOf(createExecutionContext()).summarizer;
+    expect(await asking.summarize({ previous: [], messages, maxTokens: 500 })).toMatchObject({ items: [{}] });
   });
 });

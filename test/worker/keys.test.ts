@@ -148,7 +148,7 @@ describe("keys over HTTP", () => {
     for (const path of ["jobs", "tenants", `tenants/${tenant}`, `tenants/${tenant}/keys`]) {
       expect(await sendAsAdmin("GET", `/v1/admin/${path}`, undefined, key.key), path).toMatchObject({ status: 403 });
     }
-    // The summarizer spends on a model that no tenant's budget counts.
+    // The summarizer spends on a model that no tenant's budget counts: it has a scope of its own.
     expect(await sendAsAdmin("POST", SUMMARIZER_ROUTE, {}, key.key)).toMatchObject({ status: 403 });
   });
 
