@@ -41,12 +41,10 @@ async function inspect(name: string, args: Record<string, unknown>): Promise<unk
   const given = Object.entries(args).flatMap(([key, value]) => {
     return ["--tool-arg", `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`];
   });
+  const server = [MCP_URL.href, "--transport", "http", "--header", `Authorization: ${authorization}`];
   const { stdout } = await promisify(execFile)(
     process.execPath,
-    [
-      ...["cli.js", "--cli", MCP_URL.href, "--transport", "http", "--header", `Authorization: ${authorization}`],
-      ...["--method", "tools/call", "--tool-name", name, ...given],
-    ],
+    ["cli.js", "--cli", ...server, "--method", "tools/call", "--tool-name", name, ...given],
     { cwd: INSPECTOR, env: { ...process.env, PATH } },
   );
   return JSON.parse(stdout);
@@ -56,9 +54,9 @@ describe("the official conformance suite", () => {
   it("passes whatever is declared; what is not declared is listed with the reason", async () => {
     const user = `conformance-${crypto.randomUUID()}`;
     const messages = [{ role: "user", content: `This is session ${CONFORMANCE_SESSION}.` }];
-    const path = `/v1/sessions/${CONFORMANCE_SESSION}/messages`;
+    const place = `/v1/sessions/${CONFORMANCE_SESSION}/messages`;
     const headers = { "threadkeep-user": user };
-    expect(await call(service, "POST", path, { headers, body: { messages } })).toMatchObject({ status: 201 });
+    expect(await call(service, "POST", place, { headers, body: { messages } })).toMatchObject({ status: 201 });
     const directory = makeTemporaryDirectory();
     onTestFinished(() => removeDirectory(directory));
     const results = await runConformance(service.url, { authorization, ...headers }, directory);
