@@ -128,7 +128,11 @@ export const ownFields = {
   id: idText.optional().describe("Yours; makes a repeated append harmless. Without it the server makes one."),
   author: nameText(MAX_AUTHOR_LENGTH).optional(),
   metadata: boundedJsonObject(MAX_METADATA_BYTES).optional(),
-  occurredAt: isoTime.optional().describe("When it was said, if not now"),
+  occurredAt: isoTime
+    .optional()
+    .describe(
+      "When it was said, if not now. The offset of whoever said it, as in 2026-07-01T23:30:00-07:00, is kept: their days are told by it in summaries and in turns that a query brings back",
+    ),
   afterSeq: afterSeqSchema
     .optional()
     .describe(

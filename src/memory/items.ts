@@ -120,12 +120,30 @@ function datedText(
   dayOf: (seq: Seq) => string | null,
 ): string {
   const dated = withDay(text, (words) => {
-    const spoken = words.toLowerCase();
-    const source = sourceSeqs.findLast((seq) => textOf(seq)?.normalize("NFC").toLowerCase().includes(spoken) === true);
-    const seq = source ?? sourceSeqs.at(-1);
+    const seq = sourceOfWords(words, text, sourceSeqs, textOf) ?? sourceSeqs.at(-1);
     return seq === undefined ? null : dayOf(seq);
   });
   return dated.length <= MAX_ITEM_TEXT_LENGTH ? dated : text;
+}
+
+/** Which message an item has such words from: of several that say "tomorrow", the one that shares the most with it, the last of equals. */
+function sourceOfWords(
+  spoken: string,
+  text: string,
+  sourceSeqs: readonly Seq[],
+  textOf: (seq: Seq) => string | null,
+): Seq | null {
+  const plain = (said: string): string => said.normalize("NFC").toLowerCase();
+  const words = plain(text).match(/[\p{L}\p{N}]+/gu) ?? [];
+  let best: { readonly seq: Seq; readonly shared: number } | null = null;
+  for (const seq of sourceSeqs) {
+    const source = plain(textOf(seq) ?? "");
+    if (!source.includes(plain(spoken))) continue;
+    const said = new Set(source.match(/[\p{L}\p{N}]+/gu));
+    const shared = words.filter((word) => said.has(word)).length;
+    if (best === null || shared >= best.shared) best = { seq, shared };
+  }
+  return best?.seq ?? null;
 }
 
 /** What a chat can least do without comes first. */

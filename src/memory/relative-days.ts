@@ -1,51 +1,121 @@
-/** Words that name a day by the one on which they are said: days later they mean another. In English, German, Spanish, French, Portuguese and Italian. */
+/**
+ * Words that name a day by the one on which they are said: days later they mean another. In English, German, Spanish, French, Portuguese, Italian,
+ * Chinese and Japanese. A word too many costs a few tokens, and one too few makes a memory wrong.
+ */
 
+/** With the days' short names only where something tells that they are days. */
 const WEEKDAYS =
-  "monday|tuesday|wednesday|thursday|friday|saturday|sunday|montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|" +
+  "monday|tuesday|wednesday|thursday|friday|saturday|sunday|(?:on|this|next|last|by|until) (?:mon|tues?|wed|thu(?:rs)?|fri|sat|sun)|" +
+  "montag|dienstag|mittwoch|donnerstag|freitag|samstag|sonnabend|sonntag|" +
   "lunes|martes|miércoles|jueves|viernes|sábado|domingo|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|" +
-  "segunda-feira|terça-feira|quarta-feira|quinta-feira|sexta-feira|lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica";
+  "(?:segunda|terça|quarta|quinta|sexta)-feira|(?:na|nesta|esta|próxima) (?:segunda|terça|quarta|quinta|sexta)|" +
+  "lunedì|martedì|mercoledì|giovedì|venerdì|sabato|domenica";
 
-/** By themselves. "Hier" alone is left out: in German it means "here", and stands in every other sentence. */
+/** By themselves. The French "hier" is looked for apart: in German it means "here", and stands in every other sentence. */
 const WORDS =
-  "today|tonight|tomorrow|yesterday|heute|morgen|übermorgen|gestern|vorgestern|hoy|mañana|ayer|anteayer|" +
-  "aujourd['’]hui|demain|hier (?:soir|matin|midi)|d['’]hier|depuis hier|après-demain|avant-hier|hoje|amanhã|ontem|anteontem|oggi|domani|ieri|dopodomani|l['’]altro ieri";
+  "today|tonight|tomorrow|yesterday|the other day|heute|(?<!guten )morgen|übermorgen|gestern|vorgestern|hoy|mañana|ayer|anteayer|antier|anoche|" +
+  "aujourd['’]hui|demain|hier (?:soir|matin|midi)|d['’]hier|depuis hier|après-demain|avant-hier|hoje|amanhã|ontem|anteontem|" +
+  "oggi|domani|ieri|dopodomani|l['’]altro ieri|quest['’](?:anno|estate|inverno|autunno)|stasera|stanotte|stamattina|stamani";
 
 /** Before what they point at. */
 const BEFORE =
-  "(?:this|next|last|coming|past|diese[nmrs]?|nächste[nmrs]?|kommende[nmrs]?|letzte[nmrs]?|vorige[nmrs]?|" +
-  "est[ea]|próxim[oa]|últim[oa]|ce|cette|quest[oa]|prossim[oa]|scors[oa])";
+  "(?:this|next|last|coming|past|later this|end of (?:the|this|next)|diese[nmrs]?|nächste[nmrs]?|kommende[nmrs]?|letzte[nmrs]?|vorige[nmrs]?|" +
+  "ende (?:der|des)|est[ea]|fin(?:ales)? de(?:l| la)|próxim[oa]|últim[oa]|cet?|cette|fin (?:du|de la)|nest[ea]|fim d[oa]|" +
+  "quest[oa]|prossim[oa]|scors[oa]|fine (?:del|della))";
 
 const SPANS =
-  "(?:week|weekend|month|year|morning|afternoon|evening|night|spring|summer|autumn|fall|winter|woche|wochenende|monat|jahr|" +
-  "semana|mes|mês|año|ano|noche|noite|semaine|mois|année|soir|settimana|mese|anno|sera)";
+  "(?:week|weekend|month|quarter|year|morning|afternoon|evening|night|spring|summer|autumn|fall|winter|" +
+  "woche|wochenende|monats?|quartal|jahr(?:es)?|abend|frühling|sommer|herbst|" +
+  "semana|mes|mês|año|ano|tarde|noche|noite|manhã|verano|verão|otoño|outono|invierno|inverno|primavera|" +
+  "semaine|week-end|mois|année|matin|après-midi|soir|nuit|été|automne|hiver|printemps|" +
+  "settimana|mese|anno|mattina|pomeriggio|sera|notte|estate|autunno)";
 
 /** Behind what they point at. */
 const AFTER =
   "(?:que viene|que vem|próxim[oa]|pasad[oa]|passad[oa]|prochaine?|derni(?:er|ère)|passée?|prossim[oa]|scors[oa])";
 
 const UNITS =
-  "(?:days?|weeks?|months?|years?|hours?|tag(?:en?)?|wochen?|monat(?:en?)?|jahr(?:en?)?|días?|semanas?|mes(?:es)?|años?|" +
-  "jours?|semaines?|mois|ans?|dias?|anos?|giorn[oi]|settiman[ae]|mes[ei]|ann[oi])";
+  "(?:minutes?|mins?|hours?|hrs?|days?|nights?|weeks?|fortnights?|months?|years?|minuten?|stunden?|tag(?:en?)?|wochen?|monat(?:en?)?|jahr(?:en?)?|" +
+  "minutos?|horas?|días?|semanas?|mes(?:es)?|años?|heures?|jours?|semaines?|mois|ans?|dias?|anos?|" +
+  "minut[oi]|or[ae]|giorn[oi]|settiman[ae]|mes[ei]|ann[oi])";
 
-/** "in two weeks", "vor drei Tagen", "hace 3 días": a number in words or figures. */
-const SHIFTED = `(?:in|vor|hace|dans|il y a|em|há|fra|tra) (?:\\p{L}{1,12}|\\d{1,3}) ${UNITS}|(?:\\p{L}{1,12}|\\d{1,3}) ${UNITS} (?:ago|fa|atrás)`;
+/** In words or figures: "two", "a few", "2.5", "3-4", "ein paar". */
+const NUMBER =
+  "(?:(?:about|around|another|the next|just|only|etwa|circa|den nächsten|unos|unas|environ|cerca de) )?" +
+  "(?:a couple of|half an?|ein paar|einer halben|un par de|un paio di|an?|\\d{1,3}(?:[.,]\\d{1,2})?(?: ?(?:[-–]|to|or|bis|oder|ou|o|à) ?\\d{1,3})?|a few|\\p{L}{1,12})";
 
-const RELATIVE = new RegExp(
-  `(?<![\\p{L}\\p{N}])(?:${WORDS}|${WEEKDAYS}|${BEFORE} ${SPANS}|${SPANS} ${AFTER}|${SHIFTED})(?![\\p{L}\\p{N}])`,
-  "iu",
-);
+/** "in two weeks", "vor drei Tagen", "hace 3 días", "the last two days". */
+const SHIFTED =
+  `(?:in|within|vor|seit|hace|en|dentro de|dans|il y a|em|há|daqui a|fra|tra) ${NUMBER} ${UNITS}|` +
+  `${NUMBER} ${UNITS} (?:ago|from (?:now|today)|later today|fa|atrás)|` +
+  `(?:the|these) (?:next|last|past|coming) (?:few|couple of|\\p{L}{1,12}|\\d{1,3}) ${UNITS}`;
 
-/** A year tells that the day is said, or worked out, already. */
-const DATED = /(?<!\d)(?:19|20)\d\d(?!\d)/;
+const SPACED = `(?<![\\p{L}\\p{N}])(?:${WORDS}|${WEEKDAYS}|${BEFORE} ${SPANS}|${SPANS} ${AFTER}|${SHIFTED})(?![\\p{L}\\p{N}])`;
 
-/** The first of such words in a text; null if it has none. */
-export function relativeWords(text: string): string | null {
-  return RELATIVE.exec(text.normalize("NFC"))?.[0] ?? null;
+/** Where words are not spaced. "今日は" is a greeting more often than a day. */
+const UNSPACED =
+  "[昨今明前去]天|[后後]天|大[后後]天|[昨今明]晚|今早|明早|[上下这這本][周週]|[上下这這本]个?個?月|[去今明]年|星期[一二三四五六日天]|[周週][一二三四五六]|" +
+  "今日(?!は)|明日|昨日|明後日|一昨日|今夜|昨夜|今朝|今晩|再?来[週月年]|[先今]週|先月|今月|昨年|[月火水木金土日]曜|" +
+  "[\\d一二三四五六七八九十两兩]{1,3} ?(?:个|個|か|ヶ|ケ)?(?:分钟|分鐘|小时|小時|天|周|週|月|年|分|時間|日|週間)(?:后|後|前|之)";
+
+const RELATIVE = new RegExp(`${SPACED}|${UNSPACED}`, "giu");
+
+const HIER = /(?<![\p{L}\p{N}])hier(?![\p{L}\p{N}])/giu;
+const FRENCH =
+  /(?<![\p{L}\p{N}])(?:j['’]|c['’]est|je|tu|elle|nous|vous|on|est|sont|suis|avons|ont|était|les?|une?|au|aux|avec|pour|mon|ma|mes)(?![\p{N}])/iu;
+const GERMAN =
+  /(?<![\p{L}\p{N}])(?:ist|sind|das|der|die|den|und|ich|wir|gibt|nicht|eine?n?|bin|war|mit|zu)(?![\p{L}\p{N}])/iu;
+
+/** A whole date, in the ways in which people write them. */
+const DATE =
+  /(?<!\d)(?:(?:19|20)\d\d-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./](?:(?:19|20)\d\d|\d\d)|\d{1,2}(?:st|nd|rd|th|er|º|\.)? (?:(?:of|de) )?\p{L}{3,10}\.?(?: (?:of|de))?,? (?:19|20)\d\d|\p{L}{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? (?:19|20)\d\d|(?:19|20)\d\d年\d{1,2}月\d{1,2}日)(?!\d)/giu;
+
+/** As far from such words a date may stand that says which day they mean: "on Friday, the 6th of March 2026". */
+const MAX_DATE_DISTANCE = 10;
+
+/** What an item has that says when it was said. */
+const SAID = /\(said \d{4}-\d\d-\d\d/;
+
+interface Found {
+  readonly words: string;
+  readonly from: number;
+  readonly to: number;
 }
 
-/** The text with the day on which it was said, if it speaks of another by that one and names none. */
+const found = (text: string, expression: RegExp): Found[] =>
+  [...text.matchAll(expression)].map(({ 0: words, index }) => ({ words, from: index, to: index + words.length }));
+
+/** Such words of a text that no date beside them explains, in their order. @param text in NFC */
+function unexplained(text: string): Found[] {
+  const spoken = found(text, RELATIVE);
+  const isFrench = /hier/i.test(text) && FRENCH.test(text) && !GERMAN.test(text);
+  const all = isFrench ? [...spoken, ...found(text, HIER)].toSorted((a, b) => a.from - b.from) : spoken;
+  if (all.length === 0) return [];
+  const dates = found(text, DATE);
+  return all.filter(({ from, to }) =>
+    dates.every((date) => date.from - to > MAX_DATE_DISTANCE || from - date.to > MAX_DATE_DISTANCE),
+  );
+}
+
+/** The first of such words in a text; null if it has none, or a date beside them says which day they mean. */
+export function relativeWords(text: string): string | null {
+  return unexplained(text.normalize("NFC"))[0]?.words ?? null;
+}
+
+/**
+ * The text with the day on which it was said, if it speaks of another by that one: at its end, and where its words were said on several days,
+ * after each of them.
+ * @param day on which such words were said
+ */
 export function withDay(text: string, day: (words: string) => string | null): string {
-  const words = DATED.test(text) ? null : relativeWords(text);
-  const said = words === null ? null : day(words);
-  return said === null ? text : `${text} (said ${said})`;
+  if (SAID.test(text)) return text;
+  const plain = text.normalize("NFC");
+  const said = unexplained(plain).flatMap(({ words, to }) => {
+    const on = day(words);
+    return on === null ? [] : [{ to, mark: ` (said ${on})` }];
+  });
+  const [first] = said;
+  if (first === undefined) return text;
+  if (said.every(({ mark }) => mark === first.mark)) return `${text}${first.mark}`;
+  return said.reduceRight((dated, { to, mark }) => `${dated.slice(0, to)}${mark}${dated.slice(to)}`, plain);
 }

@@ -6,6 +6,7 @@ import { byteLength, canonicalJson, type Json } from "../contracts/text.ts";
 import { contentTokens, messageCost } from "../memory/message-text.ts";
 import { noteBranch } from "./feed-changes.ts";
 import type { EarlierRow, MessageRow, SessionRow } from "./rows.ts";
+import { readSaidAt } from "./said-at.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Ids of this form are the server's: they hold the seq, so that they need no row of an index. */
@@ -37,7 +38,8 @@ function said(message: NewMessage): Said {
     role: message.role,
     author: message.author ?? null,
     content: message.content,
-    occurredAt: message.occurredAt === undefined ? null : Date.parse(message.occurredAt),
+    // The moment alone: told by another clock it is the same message.
+    occurredAt: readSaidAt(message.occurredAt).occurredAt,
   };
 }
 
@@ -253,7 +255,6 @@ export function appendMessages(
     appendedBytes += byteLength(contentJson);
     headSeq = seq;
     const isClientId = message.id !== undefined && seqOfServerId(message.id) === null;
-    const { occurredAt } = said(message);
     store.messages.insert(
       {
         role: message.role,
@@ -262,7 +263,7 @@ export function appendMessages(
         seq,
         afterSeq,
         clientId: isClientId ? (message.id ?? null) : null,
-        occurredAt,
+        ...readSaidAt(message.occurredAt),
         createdAt: now,
         editedAt: null,
         erasedAt: null,

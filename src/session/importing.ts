@@ -32,6 +32,7 @@ import { oweSummaryIfDue } from "./owed-summaries.ts";
 import { oweArchive } from "./owed-work.ts";
 import { redoFromStart } from "./redo.ts";
 import { costOf, type FinishedImport, type ImportProgress, type SessionRow, type SummaryRow } from "./rows.ts";
+import { readSaidAt } from "./said-at.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
 import { MAX_CALL_EVIDENCE_CHARACTERS, weigh } from "./weighing.ts";
@@ -167,7 +168,7 @@ class Saving {
         role: line.role,
         author: line.author ?? null,
         metadata: line.metadata ?? null,
-        occurredAt: toMs(line.occurredAt),
+        ...readSaidAt(line.occurredAt),
         createdAt: Date.parse(line.createdAt),
         editedAt: toMs(line.editedAt),
         erasedAt: toMs(line.erasedAt),

@@ -24,6 +24,7 @@ import {
   toSizedMessage,
   type TotalsChange,
 } from "./rows.ts";
+import { toStoredTime } from "./said-at.ts";
 
 /** Every SQL statement about the messages of the log, but for those of its search index. No decision is taken here. */
 
@@ -139,7 +140,7 @@ export class MessageStore {
       message.author,
       contentJson,
       message.metadata === null ? null : JSON.stringify(message.metadata),
-      message.occurredAt,
+      toStoredTime(message),
       message.createdAt,
       message.editedAt,
       message.erasedAt,

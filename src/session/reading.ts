@@ -23,6 +23,7 @@ import {
   type SummaryRow,
   type VersionedItem,
 } from "./rows.ts";
+import { saidTime } from "./said-at.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
@@ -36,7 +37,7 @@ function described(row: MessageRow): Omit<Message, "content"> {
     role: row.role,
     ...(row.author === null ? {} : { author: row.author }),
     ...(row.metadata === null ? {} : { metadata: row.metadata }),
-    ...(row.occurredAt === null ? {} : { occurredAt: iso(row.occurredAt) }),
+    ...(row.occurredAt === null ? {} : { occurredAt: saidTime(row) }),
     createdAt: iso(row.createdAt),
     ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erased: true as const }),

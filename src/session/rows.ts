@@ -6,6 +6,7 @@ import type { ItemKind, ItemStatus, KeptItem, Summary } from "../contracts/summa
 import type { EndLine } from "../contracts/transfer.ts";
 import type { Branch } from "../memory/branch.ts";
 import { messageCost } from "../memory/message-text.ts";
+import { fromStoredTime, type SaidAt } from "./said-at.ts";
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 
 /** The rows of the session object, and how each is read. */
@@ -147,7 +148,7 @@ export interface OwedErasure {
   readonly via: Life | null;
 }
 
-export interface MessageRow extends Omit<StoredMessage, "id"> {
+export interface MessageRow extends Omit<StoredMessage, "id">, SaidAt {
   readonly clientId: string | null;
   /** A state of the prompts of this session: the archive, which keeps what was said, knows nothing of it. */
   readonly isPinned: boolean;
@@ -342,7 +343,7 @@ export function toMessage(row: Row): MessageRow {
     author: textOrNull(row["author"]),
     content: content === null ? null : stored<Content>(content),
     metadata: metadata === null ? null : stored<Metadata>(metadata),
-    occurredAt: numberOrNull(row["occurred_at"]),
+    ...fromStoredTime(row["occurred_at"]),
     createdAt: number(row["created_at"]),
     editedAt: numberOrNull(row["edited_at"]),
     erasedAt: numberOrNull(row["erased_at"]),
@@ -377,7 +378,7 @@ export function toEarlier(row: Row): EarlierRow {
     role: text(row["role"]) as Role,
     author: textOrNull(row["author"]),
     content: content === null ? null : stored<Content>(content),
-    occurredAt: numberOrNull(row["occurred_at"]),
+    occurredAt: fromStoredTime(row["occurred_at"]).occurredAt,
     erasedAt: numberOrNull(row["erased_at"]),
     hash: bytesOrNull(row["hash"]),
   };

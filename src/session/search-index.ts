@@ -13,6 +13,7 @@ import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../memory/retrieval/repeats.ts";
 import { type Matches, TurnScores } from "../memory/retrieval/turn-scores.ts";
 import { overwriteFreePages } from "./free-pages.ts";
+import { fromStoredTime, localTime } from "./said-at.ts";
 import { firstOfLengths, type SearchState, type SearchStorage, SearchTables } from "./search-tables.ts";
 import { TermCounts } from "./term-counts.ts";
 
@@ -320,8 +321,9 @@ export class SearchIndex {
 
   /** Without those that have no words: nothing will find them. */
   #read(fromSeq: Seq, throughSeq: Seq): Indexable[] {
-    return this.#tables.messages(fromSeq, throughSeq).flatMap(({ seq, role, author, content, said_at: saidAt }) => {
+    return this.#tables.messages(fromSeq, throughSeq).flatMap(({ seq, role, author, content, said_at: stored }) => {
       const parsed: Content = JSON.parse(content);
+      const saidAt = localTime({ ...fromStoredTime(stored), createdAt: 0 });
       const text = indexText({ role, author, content: parsed, saidAt });
       return text.length === 0 ? [] : [{ ...text, seq, author }];
     });

@@ -29,7 +29,7 @@ interface MessageRow extends Record<string, SqlStorageValue> {
   role: Role;
   author: string | null;
   content: string;
-  said_at: number;
+  said_at: number | string;
 }
 
 /** What the index has of a message, in words. */

@@ -14,6 +14,7 @@ import { addUsage, type Failed, isHeld } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { coveredAnywhere, oweRedo, uncovered } from "./redo.ts";
 import type { Draft, GoodPart, JobRow, MessageRow, SessionRow, SummaryRow } from "./rows.ts";
+import { localTime, saidTime } from "./said-at.ts";
 import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { oweUpgrade, type Upgrade } from "./upgrading.ts";
@@ -111,7 +112,7 @@ function handOutChunk(
       seq: row.seq,
       role: row.role,
       ...(row.author === null ? {} : { author: row.author }),
-      at: new Date(row.occurredAt ?? row.createdAt).toISOString(),
+      at: saidTime(row),
       text: cutText(text, room),
     });
   }
@@ -241,10 +242,7 @@ export function saveAnswer(
     },
     settingsOf(session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
-    (seq) => {
-      const row = store.messages.bySeq(seq);
-      return row === null ? null : isoDay(row.occurredAt ?? row.createdAt);
-    },
+    dayOfMessage(store),
     (seq) => INSTRUCTING.has(store.messages.bySeq(seq)?.role ?? "tool"),
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
@@ -309,7 +307,15 @@ const INSTRUCTING: ReadonlySet<Role> = new Set(["user", "system", "developer"]);
 /** What an item may say of a message: its text, and who said it in which role and on which day. */
 export function evidenceOf(row: MessageRow): string {
   const { role, author, content } = row;
-  return `${role} ${author ?? ""} ${dayOf(row.occurredAt ?? row.createdAt)} ${messageText(content ?? "")}`;
+  return `${role} ${author ?? ""} ${dayOf(localTime(row))} ${messageText(content ?? "")}`;
+}
+
+/** The day on which a message was said, by the clock of whoever said it. */
+function dayOfMessage({ messages }: Pick<SessionStore, "messages">): (seq: Seq) => string | null {
+  return (seq) => {
+    const row = messages.bySeq(seq);
+    return row === null ? null : isoDay(localTime(row));
+  };
 }
 
 /** Made once: it takes longer than all else that is done for a message. */
@@ -320,7 +326,6 @@ function dayOf(ms: number): string {
   return `${isoDay(ms)} ${LONG_DATE.format(new Date(ms))}`;
 }
 
-/** In UTC: a message keeps the moment at which it was said, and not the offset. */
 function isoDay(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10);
 }

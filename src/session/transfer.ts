@@ -12,6 +12,7 @@ import {
 import { messageId } from "./append.ts";
 import { soundSummaryAt } from "./redo.ts";
 import type { MessageRow, SessionRow, SummaryRow, VersionedItem } from "./rows.ts";
+import { saidTime } from "./said-at.ts";
 import { plainSettings } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -79,7 +80,7 @@ function messageLine(row: MessageRow): MessageLine {
     ...(row.author === null ? {} : { author: row.author }),
     ...(row.content === null ? {} : { content: row.content }),
     ...(row.metadata === null ? {} : { metadata: row.metadata }),
-    ...(row.occurredAt === null ? {} : { occurredAt: iso(row.occurredAt) }),
+    ...(row.occurredAt === null ? {} : { occurredAt: saidTime(row) }),
     createdAt: iso(row.createdAt),
     ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erasedAt: iso(row.erasedAt) }),

@@ -623,8 +623,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summarizer is told when a message came, not when it was said",
     file: "src/session/summarizing.ts",
-    replace: "at: new Date(row.occurredAt ?? row.createdAt)",
-    by: "at: new Date(row.createdAt)",
+    replace: "at: saidTime(row)",
+    by: "at: new Date(row.createdAt).toISOString()",
     tests: ["unit/runtime/session-summaries"],
   },
   {

@@ -63,6 +63,19 @@ function describeSessions(open: () => SessionSurface): void {
     expect((await surface.search(id, { query: "crate 7002" })).data[0]?.message.id).toBe("turn-3");
   });
 
+  it("tell when a message was said by the clock of whoever said it, a fork and a retry by another clock as well", async () => {
+    const surface = open();
+    const id = newId();
+    const late = { ...said("The ferry leaves tomorrow.", "late"), occurredAt: "2026-07-01T23:30:00.000-07:00" };
+    await surface.append(id, { messages: [late] });
+    const again = { ...late, occurredAt: "2026-07-02T06:30:00Z" };
+    expect(await surface.append(id, { messages: [again] })).toMatchObject({ messages: [{ created: false }] });
+    const fork = await surface.fork(id, { throughSeq: 1 });
+    for (const session of [id, fork.id]) {
+      expect(await surface.message(session, "late")).toMatchObject({ occurredAt: late.occurredAt });
+    }
+  });
+
   it("pin a message and unpin it, which is no edit of what it says, and a fork has it pinned", async () => {
     const surface = open();
     const id = newId();

@@ -18,7 +18,7 @@ const EVERY_PART: NewMessage[] = [
     role: "user",
     pinned: true,
     author: "Ada",
-    occurredAt: "2026-03-01T09:30:00.000Z",
+    occurredAt: "2026-03-01T23:30:00.000-07:00",
     metadata: { channel: "web", nested: { a: [1, null, true] } },
     content: [
       { type: "text", text: 'Quotes ", lines\n, tabs\t and 漢字 🎉  stay.' },

@@ -38,7 +38,10 @@ export const appendMessagesTool = defineTool({
             .min(0)
             .optional()
             .describe("Only where it replaces what was said: the message that it follows, in place of the newest"),
-          occurredAt: z.string().optional().describe("When it was said, if not now: ISO 8601"),
+          occurredAt: z
+            .string()
+            .optional()
+            .describe("When it was said, if not now: ISO 8601, with the offset of whoever said it"),
         }),
       )
       .min(1)

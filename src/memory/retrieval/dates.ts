@@ -4,7 +4,7 @@ import type { RankingParameters } from "./parameters.ts";
 
 const MONTHS = "january february march april may june july august september october november december".split(" ");
 
-/** The section sign keeps date terms apart from words: no word contains it. Days are UTC. */
+/** The section sign keeps date terms apart from words: no word contains it. @param ms as a clock in UTC shows what that of the speaker did */
 export function dateTerms(ms: number): string[] {
   if (Number.isNaN(new Date(ms).getTime())) return [];
   const iso = new Date(ms).toISOString().slice(0, 10);

@@ -27,7 +27,7 @@ export interface IndexableMessage {
   readonly role: Role;
   readonly author: string | null;
   readonly content: Content;
-  /** Milliseconds since 1970, when it was said. */
+  /** Milliseconds since 1970, when it was said, by the clock of whoever said it. */
   readonly saidAt: number;
 }
 

@@ -58,7 +58,25 @@ describe("what a summarizer is given", () => {
     const session = new NodeSession();
     session.append([{ role: "user", author: "Ada", content: "hi", occurredAt: "2020-01-02T23:30:00-05:00" }]);
     const row = session.store.messages.bySeq(1);
-    expect(row === null ? "" : evidenceOf(row)).toBe("user Ada 2020-01-03 3 January 2020 hi");
+    // Theirs: in UTC it was the third already.
+    expect(row === null ? "" : evidenceOf(row)).toBe("user Ada 2020-01-02 2 January 2020 hi");
+  });
+
+  it("has the clock of whoever said it, and an item carries the day by that clock", () => {
+    const session = new NodeSession();
+    const occurredAt = "2026-07-01T23:30:00.000-07:00";
+    session.append([{ role: "user", content: "The ferry leaves tomorrow at nine", occurredAt }]);
+    const { id } = session.owe("summarize", { throughSeq: 1 });
+    const begun = beginSummary(session.store, session.row, id, () => "lease", NOON);
+    expect(begun).toMatchObject({ request: { messages: [{ at: occurredAt }] } });
+    const answer = {
+      model: "model",
+      items: [{ ...SAID, text: "The ferry leaves tomorrow at nine", sourceSeqs: [1] }],
+    };
+    saveAnswer(session.store, session.row, id, "lease", answer, null, session.newId, NOON);
+    expect(session.store.summaries.items(1).map(({ text }) => text)).toEqual([
+      "The ferry leaves tomorrow at nine (said 2026-07-01)",
+    ]);
   });
 
   it.each([
