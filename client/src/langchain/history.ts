@@ -6,6 +6,7 @@ import type { Threadkeep } from "../client.ts";
 import type { ContextRequest } from "../context.ts";
 import { ThreadkeepError } from "../errors.ts";
 import type { Session } from "../session.ts";
+import { Asked } from "./asked.ts";
 import { toStored } from "./messages.ts";
 
 export interface HistoryOptions {
@@ -28,6 +29,7 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   readonly #context: HistoryOptions["context"];
   /** What `getMessages` gave. */
   readonly #given = new WeakSet<BaseMessage>();
+  readonly #asked = new Asked();
 
   constructor({ client, sessionId, context }: HistoryOptions) {
     super();
@@ -39,14 +41,16 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
     try {
       // In this format every call stands before its result, and none is without: providers refuse a history that has halves.
       const { messages } = await this.#session.context({ roles: "as-said", ...this.#context, format: "openai-chat" });
-      return messages.map((message) => {
-        const given = coerceMessageLikeToMessage({ ...message, content: message.content ?? "" });
-        this.#given.add(given);
-        return given;
-      });
+      return this.#asked.noting(
+        messages.map((message) => {
+          const given = coerceMessageLikeToMessage({ ...message, content: message.content ?? "" });
+          this.#given.add(given);
+          return given;
+        }),
+      );
     } catch (error) {
       // A history that was never written to is empty.
-      if (error instanceof ThreadkeepError && error.code === "session_not_found") return [];
+      if (error instanceof ThreadkeepError && error.code === "session_not_found") return this.#asked.noting([]);
       throw error;
     }
   }
@@ -57,10 +61,11 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
 
   /**
    * What came from `getMessages` is passed over. A `RunnableWithMessageHistory` without `historyMessagesKey` finds what is new by counting, and
-   * takes old messages for new ones where a summary has landed since.
+   * takes old messages for new ones where a summary has landed since, and new ones for old where somebody else has written since.
    */
   override async addMessages(messages: BaseMessage[]): Promise<void> {
-    const stored = messages.filter((message) => !this.#given.has(message)).map(toStored);
+    const added = this.#asked.restore(messages);
+    const stored = added.filter((message) => !this.#given.has(message)).map(toStored);
     for (let at = 0; at < stored.length; at += MAX_APPEND)
       await this.#session.append(stored.slice(at, at + MAX_APPEND));
   }

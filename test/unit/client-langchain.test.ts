@@ -1,0 +1,96 @@
+import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
+import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runnables";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { createClient } from "../../client/src/index.ts";
+import { ThreadkeepChatMessageHistory } from "../../client/src/langchain/history.ts";
+
+const appendSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
+
+/** A service with one session, whose context is its log. */
+function serviceOf(log: { role: string; content: string }[]) {
+  const client = createClient({
+    url: "http://memory.test",
+    key: "k",
+    fetch: async (_url, { method, body }) => {
+      if (method === "GET" || !String(body).includes('"messages"')) {
+        return log.length === 0
+          ? Response.json(
+              { type: "/", title: "t", status: 404, code: "session_not_found", detail: "d", requestId: "r" },
+              { status: 404 },
+            )
+          : Response.json({ messages: log, meta: {} });
+      }
+      const { messages } = appendSchema.parse(JSON.parse(String(body)));
+      log.push(...messages.map(({ role, content }) => ({ role, content })));
+      return Response.json({
+        messages: messages.map((_, at) => ({ id: `m${at}`, seq: at + 1, created: true })),
+        headSeq: log.length,
+      });
+    },
+  });
+  return { client, said: () => log.map(({ content }) => content) };
+}
+
+const another = (count: number) =>
+  Array.from({ length: count }, (_, at) => ({ role: "user", content: `from another tab ${at}` }));
+
+describe("a history of LangChain that a run counts", () => {
+  it.each([
+    ["nobody writes", 4, 1, 0],
+    ["somebody else writes", 4, 1, 1],
+    ["somebody else writes much", 4, 1, 5],
+    ["somebody else writes less than was asked", 4, 3, 2],
+    ["somebody else begins it", 0, 1, 3],
+  ])("loses and doubles nothing of what was asked while %s", async (_, before, asked, meanwhile) => {
+    const log = another(before);
+    const { client, said } = serviceOf(log);
+    const history = new ThreadkeepChatMessageHistory({ client, sessionId: "s" });
+    const model = RunnableLambda.from(() => {
+      log.push(...another(meanwhile));
+      return new AIMessage("the answer");
+    });
+    const chat = new RunnableWithMessageHistory({ runnable: model, getMessageHistory: () => history });
+    const questions = Array.from({ length: asked }, (_question, at) => `question ${at}`);
+    for (let run = 1; run <= 2; run += 1) {
+      await chat.invoke(
+        questions.map((text) => new HumanMessage(text)),
+        { configurable: { sessionId: "s" } },
+      );
+      expect(said().slice(-asked - 1)).toEqual([...questions, "the answer"]);
+      expect(said()).toHaveLength(before + run * (asked + 1 + meanwhile));
+    }
+  });
+
+  it("has each question of two runs at once, and of one that failed before none", async () => {
+    const { client, said } = serviceOf(another(2));
+    const history = new ThreadkeepChatMessageHistory({ client, sessionId: "s" });
+    let waiting = 0;
+    let release = (): void => undefined;
+    const both = new Promise<void>((resolve) => (release = resolve));
+    const model = RunnableLambda.from(async (messages: BaseMessage[]) => {
+      const question = messages.at(-1)?.text ?? "";
+      if (question === "fails") throw new Error("the model is away");
+      waiting += 1;
+      if (waiting === 2) release();
+      await both;
+      return new AIMessage(`answer to ${question}`);
+    });
+    const chat = new RunnableWithMessageHistory({ runnable: model, getMessageHistory: () => history });
+    const ask = (text: string): Promise<unknown> =>
+      chat.invoke([new HumanMessage(text)], { configurable: { sessionId: "s" } });
+    await expect(ask("fails")).rejects.toThrow("away");
+    await Promise.all([ask("one"), ask("two")]);
+    expect(said().slice(2).toSorted()).toEqual(["answer to one", "answer to two", "one", "two"]);
+  });
+
+  it("adds what a caller adds, and nothing that was put after the history for the model alone", async () => {
+    const { client, said } = serviceOf(another(2));
+    const history = new ThreadkeepChatMessageHistory({ client, sessionId: "s" });
+    const prompt = (await history.getMessages()).concat(new HumanMessage("only for the model"));
+    expect(prompt).toHaveLength(3);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await history.addMessages([new HumanMessage("kept"), new AIMessage("answer")]);
+    expect(said().slice(2)).toEqual(["kept", "answer"]);
+  });
+});
