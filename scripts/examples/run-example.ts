@@ -98,7 +98,11 @@ export async function runWorkerExample(name: string, stateDirectory: string): Pr
   const example = readWorkerExample(name);
   const miniflare = await startWorkerPair({
     ...example,
-    callerBindings: fromEnvironment(example.callerBindings),
+    callerBindings: {
+      ...fromEnvironment(example.callerBindings),
+      THREADKEEP_URL: facts.url,
+      THREADKEEP_API_KEY: facts.apiKey,
+    },
     bundleDirectory: bundle,
     hyperdriveUrl: facts.databaseUrl,
     secrets: { THREADKEEP_API_KEY: facts.apiKey, THREADKEEP_ADMIN_KEY: facts.adminKey },
@@ -118,12 +122,17 @@ function fromEnvironment(declared: Record<string, string>): Record<string, strin
   return { ...declared, ...Object.fromEntries(set) };
 }
 
-function readFacts(value: unknown): { apiKey: string; adminKey: string; databaseUrl: string } {
+function readFacts(value: unknown): { url: string; apiKey: string; adminKey: string; databaseUrl: string } {
   const entries = new Map(Object.entries(typeof value === "object" && value !== null ? value : {}));
   const textOf = (name: string): string => {
     const text: unknown = entries.get(name);
     if (typeof text === "string") return text;
     throw new StartError(`dev.json lacks ${name}. Stop the service, and start it again with npm start.`);
   };
-  return { apiKey: textOf("apiKey"), adminKey: textOf("adminKey"), databaseUrl: textOf("databaseUrl") };
+  return {
+    url: textOf("url"),
+    apiKey: textOf("apiKey"),
+    adminKey: textOf("adminKey"),
+    databaseUrl: textOf("databaseUrl"),
+  };
 }

@@ -6,6 +6,8 @@ import { headersOf, sendJson, serveOnLoopback } from "../../scripts/dev/loopback
 export type StandInReply =
   /** `text` is what the model "wrote"; `isCut` says that it ran out of room. */
   | { does: "answer"; text: string; isCut?: boolean; usage?: { input: number; output: number } }
+  /** It calls the tool whose name ends so, of those that it was offered. Chat Completions alone. */
+  | { does: "call"; tool: string; input: object }
   /** Items that quote the messages of the prompt: a model that is well. */
   | { does: "quote" }
   /** An error of the provider. Its body quotes the prompt, as some providers do. */
@@ -121,6 +123,8 @@ function answer(response: ServerResponse, seen: Seen, reply: StandInReply): void
     }
     case "quote":
       return sendJson(response, 200, completion(seen, { does: "answer", text: quoteTranscript(lastTextOf(seen)) }));
+    case "call":
+      return sendJson(response, 200, toolCall(seen, reply));
     case "answer":
       return sendJson(response, 200, completion(seen, reply));
   }
@@ -160,6 +164,25 @@ function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>
       prompt_tokens: usage.input,
       completion_tokens: usage.output,
       total_tokens: usage.input + usage.output,
+    },
+  };
+}
+
+function toolCall({ body, at }: Seen, { tool, input }: Extract<StandInReply, { does: "call" }>): unknown {
+  const offered = (body["tools"] ?? []) as { function: { name: string } }[];
+  const name = offered.map((entry) => entry.function.name).find((known) => known.endsWith(tool)) ?? tool;
+  const call = { id: `call-${at}-${tool}`, type: "function", function: { name, arguments: JSON.stringify(input) } };
+  const message = { role: "assistant", content: null, tool_calls: [call] };
+  return {
+    id: "1",
+    object: "chat.completion",
+    created: 1,
+    model: body["model"],
+    choices: [{ index: 0, message, finish_reason: "tool_calls" }],
+    usage: {
+      prompt_tokens: TOKENS.input,
+      completion_tokens: TOKENS.output,
+      total_tokens: TOKENS.input + TOKENS.output,
     },
   };
 }

@@ -103,7 +103,7 @@ describe("the examples", () => {
     expect(await ask("-")).toMatchObject({ code: "validation_failed" });
   });
 
-  it("cloudflare-agent keeps its chat in a session, and goes on from there by HTTP and by socket", async () => {
+  it("cloudflare-agent keeps its chat in a session, and an Agent beside it remembers over MCP", async () => {
     const model = await scriptModel([
       { does: "answer", text: "Yes, Baixa is flat." },
       { does: "answer", text: "By train." },
@@ -111,7 +111,12 @@ describe("the examples", () => {
     const example = readWorkerExample("cloudflare-agent");
     const pair = await startWorkerPair({
       ...example,
-      callerBindings: { ...example.callerBindings, MODEL_BASE_URL: model.baseUrl },
+      callerBindings: {
+        ...example.callerBindings,
+        MODEL_BASE_URL: model.baseUrl,
+        THREADKEEP_URL: service.url,
+        THREADKEEP_API_KEY: service.apiKey,
+      },
       bundleDirectory: inject("bundleDir"),
       hyperdriveUrl: service.databaseUrl,
       secrets: { THREADKEEP_API_KEY: service.apiKey, THREADKEEP_ADMIN_KEY: service.adminKey },
@@ -136,6 +141,30 @@ describe("the examples", () => {
     ]);
     const refused = await fetch(new URL("/agents/chat-agent/not%20an%20id", url), { method: "POST", body: "Hello?" });
     expect([refused.status, await refused.json()]).toMatchObject([422, { code: "validation_failed" }]);
+
+    // What the model of this one knows, it has from the tools of the service's /mcp.
+    const user = `lee-${crypto.randomUUID()}`;
+    const say = async (text: string): Promise<unknown> =>
+      (await fetch(new URL(`/agents/recall-agent/${user}`, url), { method: "POST", body: text })).json();
+    const messages = [{ id: "n1", role: "user", content: "I am Lee, and I walk with a stick." }];
+    await model.change([
+      { does: "call", tool: "append_messages", input: { sessionId: "notes", messages } },
+      { does: "answer", text: "Noted." },
+      { does: "call", tool: "get_context", input: { sessionId: "notes" } },
+      { does: "answer", text: "Baixa, Lee: it is flat." },
+    ]);
+    expect(await say("I am Lee, and I walk with a stick.")).toEqual({
+      answer: "Noted.",
+      called: ["tool_threadkeep_append_messages"],
+    });
+    expect(await say("Where shall I stroll?")).toEqual({
+      answer: "Baixa, Lee: it is flat.",
+      called: ["tool_threadkeep_get_context"],
+    });
+    const told = JSON.stringify((await model.requests()).at(-1)?.body["messages"]);
+    expect(told).toContain("<threadkeep_memory>");
+    expect(told).toContain("I walk with a stick.");
+    expect((await client.withUser(user).session("notes").state()).headSeq).toBe(1);
   });
 
   it("anthropic remembers from one turn to the next, with Anthropic's SDK", async () => {

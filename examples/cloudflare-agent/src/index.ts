@@ -9,6 +9,8 @@ import { Agent, type Connection, routeAgentRequest, type WSMessage } from "agent
 import { generateText } from "ai";
 import type { Contexts } from "threadkeep-client";
 
+export { RecallAgent } from "./recall-agent.ts";
+
 export class ChatAgent extends Agent {
   override async onRequest(request: Request): Promise<Response> {
     if (request.method !== "POST") return new Response("POST a question, as text\n", { status: 405 });
@@ -44,7 +46,7 @@ export default {
   async fetch(request: Request, env: Cloudflare.Env): Promise<Response> {
     // Who may talk to which chat is for your own login to say, in onBeforeRequest and onBeforeConnect.
     const answer = await routeAgentRequest(request, env);
-    return answer ?? new Response("POST /agents/chat-agent/ID\n", { status: 404 });
+    return answer ?? new Response("POST /agents/chat-agent/ID or /agents/recall-agent/USER\n", { status: 404 });
   },
 };
 
