@@ -3,7 +3,7 @@ import path from "node:path";
 import { readLocalService } from "./api.ts";
 import { projectRoot } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
-import { EXAMPLES, isWorkerExample, runExample, runWorkerExample } from "./examples/run-example.ts";
+import { EXAMPLES, isWorkerExample, needsService, runExample, runWorkerExample } from "./examples/run-example.ts";
 import { type CommandLine, readServiceUrl } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
@@ -22,6 +22,7 @@ await runProgram(readName(process.argv.slice(2)), {
       await runWorkerExample(name, stateDirectory);
       return EXIT.ok;
     }
+    if (!needsService(name)) return runExample(name, args, null);
     const named =
       url === undefined || apiKey === undefined ? null : { url: readServiceUrl("THREADKEEP_URL", url), apiKey };
     const service = named ?? readLocalService(stateDirectory);

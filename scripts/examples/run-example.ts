@@ -15,11 +15,16 @@ export interface ExampleService {
 
 const inProject = (file: string): string => path.join(projectRoot, file);
 
+const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
+
 /** What each example is started with; its service stands in the environment. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
-  "node-chat": [process.execPath, "--disable-warning=ExperimentalWarning", inProject("examples/node-chat/server.ts")],
+  "node-chat": [...NODE, inProject("examples/node-chat/server.ts")],
   "python-chat": ["python3", inProject("examples/python-chat/chat.py")],
+  "mcp-summarizer": [...NODE, inProject("examples/mcp-summarizer/server.ts")],
 };
+/** They call no service: one that is started after them calls them. */
+const CALLED = new Set(["mcp-summarizer"]);
 
 /** Those that run in workerd beside Threadkeep, with the path of a chat and a request to try. */
 const WORKERS: Readonly<Record<string, { chat: string; body: string }>> = {
@@ -28,19 +33,30 @@ const WORKERS: Readonly<Record<string, { chat: string; body: string }>> = {
 };
 export const EXAMPLES = [...Object.keys(COMMANDS), ...Object.keys(WORKERS)];
 
+export function needsService(name: string): boolean {
+  return !CALLED.has(name);
+}
+
 export function isWorkerExample(name: string): boolean {
   return name in WORKERS;
 }
 
-/** Runs an example until it ends. Its exit code. */
-export async function runExample(name: string, args: readonly string[], service: ExampleService): Promise<number> {
+/** Runs an example until it ends. Its exit code. @param service null for one that needs none */
+export async function runExample(
+  name: string,
+  args: readonly string[],
+  service: ExampleService | null,
+): Promise<number> {
   const [program, ...given] = COMMANDS[name] ?? [];
   if (program === undefined) throw new StartError(`There is no example ${name}. There are ${EXAMPLES.join(", ")}.`);
   if (name === "node-chat") await buildClient();
   const child = spawn(program, [...given, ...args], {
     cwd: projectRoot,
     stdio: "inherit",
-    env: { ...process.env, THREADKEEP_URL: service.url, THREADKEEP_API_KEY: service.apiKey },
+    env: {
+      ...process.env,
+      ...(service === null ? {} : { THREADKEEP_URL: service.url, THREADKEEP_API_KEY: service.apiKey }),
+    },
   });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {

@@ -85,22 +85,54 @@ describe("the examples", () => {
     },
   );
 
-  it("worker-rpc remembers for each of its users, by the binding that its wrangler.toml declares", async () => {
+  it("worker-rpc remembers for each of its users, by the binding that its wrangler.toml declares, and mcp-summarizer summarizes what they say", async () => {
+    const token = `summarizer-${crypto.randomUUID()}`;
+    const summarizer = run("mcp-summarizer", [], { SUMMARIZER_MCP_TOKEN: token, PORT: "0" });
+    const summarizerUrl = await eventually(
+      "the summarizer listens",
+      () => /http:\/\/[\d.]+:\d+\/mcp/.exec(summarizer.output())?.[0],
+    );
     const pair = await startWorkerPair({
       ...readWorkerExample("worker-rpc"),
       bundleDirectory: inject("bundleDir"),
       hyperdriveUrl: service.databaseUrl,
-      secrets: { THREADKEEP_API_KEY: service.apiKey, THREADKEEP_ADMIN_KEY: service.adminKey },
+      secrets: {
+        THREADKEEP_API_KEY: service.apiKey,
+        THREADKEEP_ADMIN_KEY: service.adminKey,
+        SUMMARIZER_MCP_URL: summarizerUrl,
+        SUMMARIZER_MCP_TOKEN: token,
+      },
     });
     onTestFinished(() => pair.dispose());
-    const url = new URL(`/chats/${crypto.randomUUID()}`, await pair.ready);
-    const ask = async (user: string): Promise<unknown> =>
-      (await fetch(url, { method: "POST", body: JSON.stringify({ user, text: "Is Baixa flat?" }) })).json();
-    expect(await ask("ada")).toMatchObject({ remembered: 1 });
+    const chat = crypto.randomUUID();
+    const url = new URL(`/chats/${chat}`, await pair.ready);
+    const ask = async (user: string, text = "Is Baixa flat?"): Promise<unknown> =>
+      (await fetch(url, { method: "POST", body: JSON.stringify({ user, text }) })).json();
+    expect(await ask("ada", "I am allergic to nuts. Is Baixa flat?")).toMatchObject({ remembered: 1 });
     expect(await ask("ada")).toMatchObject({ remembered: 3 });
     expect(await ask("bob")).toMatchObject({ remembered: 1 });
     expect(await ask("b/b")).toMatchObject({ remembered: 1 });
     expect(await ask("-")).toMatchObject({ code: "validation_failed" });
+
+    const threadkeep = await pair.getWorker("threadkeep");
+    for (const text of ["We decided on Luna for Friday.", "And on Saturday?"]) await ask("ada", text);
+    const summarized = await threadkeep.fetch(`http://threadkeep.test/v1/sessions/${chat}/summarize`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${service.apiKey}`,
+        "threadkeep-user": "ada",
+        "content-type": "application/json",
+      },
+      body: JSON.stringify({ keepRecentTokens: 0, waitMs: 10_000 }),
+    });
+    expect(await summarized.json()).toMatchObject({
+      job: { state: "done" },
+      summary: {
+        summarizer: "example/rules",
+        degraded: false,
+        items: [{ kind: "preference", text: "I am allergic to nuts.", sourceSeqs: [1] }],
+      },
+    });
   });
 
   it("cloudflare-agent keeps its chat in a session, and an Agent beside it remembers over MCP", async () => {
