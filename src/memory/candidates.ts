@@ -30,6 +30,12 @@ const NO_RESULT_TOKENS: TokenCount = 8;
 /** The call that a tool's plain words are given, and its frame. */
 const WORDS_CALL_TOKENS: TokenCount = 18;
 
+/**
+ * So many messages that a summary covers are looked at where it ends between a tool's call and its result: it was made of another branch,
+ * or before the result was there. Calls that run side by side have a message each for what they give.
+ */
+const MAX_PARTED_REACH = 16;
+
 /** The messages of a log after its summary, newest first, each read once and only when it is asked for. */
 export interface LogReader {
   at(index: number): Candidate | undefined;
@@ -37,30 +43,48 @@ export interface LogReader {
   readonly read: readonly Candidate[];
 }
 
-/** @param sendsToolFiles what tools show is sent as files, and costs as much */
+/**
+ * @param covered what the summary covers, newest first: read only where a result after it may have its call there
+ * @param sendsToolFiles what tools show is sent as files, and costs as much
+ */
 export function createLogReader(
   newestFirst: Iterable<LogMessage>,
   throughSeq: Seq,
+  covered: () => Iterable<LogMessage>,
   sendsToolFiles: boolean,
 ): LogReader {
   const iterator = newestFirst[Symbol.iterator]();
   const pairs = createPairTracker();
   const read: Candidate[] = [];
+  const toCandidate = (message: LogMessage): Candidate => {
+    const mayStart = pairs.step(message.content);
+    const besides = pairs.unanswered.reduce((sum, id) => sum + estimateTokens(id) + NO_RESULT_TOKENS, 0);
+    return { message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false };
+  };
+  /** Back to the call that the results after the summary wait for; none if it is not near. */
+  const partedCall = (): Candidate[] => {
+    const back: Candidate[] = [];
+    for (const message of covered()) {
+      const candidate = toCandidate(message);
+      back.push(candidate);
+      if (candidate.mayStart) return back;
+      if (back.length === MAX_PARTED_REACH) break;
+    }
+    return [];
+  };
   let isOver = false;
   return {
     read,
     at(index) {
       while (!isOver && read.length <= index) {
         const next = iterator.next();
-        if (next.done === true || next.value.seq <= throughSeq) {
-          isOver = true;
-          iterator.return?.();
-          break;
+        if (next.done !== true && next.value.seq > throughSeq) {
+          read.push(toCandidate(next.value));
+          continue;
         }
-        const message = next.value;
-        const mayStart = pairs.step(message.content);
-        const besides = pairs.unanswered.reduce((sum, id) => sum + estimateTokens(id) + NO_RESULT_TOKENS, 0);
-        read.push({ message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false });
+        isOver = true;
+        iterator.return?.();
+        if (throughSeq > 0 && read.at(-1)?.mayStart === false) read.push(...partedCall());
       }
       return read[index];
     },

@@ -27,6 +27,8 @@ export interface LogMessage extends Omit<Message, "content"> {
 export interface EarlierMessages {
   /** The newest message of a user; null if there is none within reach. */
   question(): LogMessage | null;
+  /** What the summary covers, newest first. */
+  covered(): Iterable<LogMessage>;
   /** What a system or a developer said and was not erased, newest first. */
   instructions(): Iterable<LogMessage>;
 }
@@ -171,7 +173,7 @@ interface Chosen {
 
 /** The recent messages, the instructions from before them, and what the query brought back, in the room that the summary leaves. */
 function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq): Chosen {
-  const log = createLogReader(input.newestFirst, throughSeq, input.sendsToolFiles);
+  const log = createLogReader(input.newestFirst, throughSeq, () => input.earlier.covered(), input.sendsToolFiles);
   const covered = once(() => toCandidate(input.earlier.question()));
   const fill = (allowance: Allowance, step = windowStep(allowance)): Window =>
     fillWindow(log, allowance, step, covered);

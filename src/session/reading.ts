@@ -263,6 +263,10 @@ function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): 
       const row = store.messages.newestOf("user", branch, throughSeq, Math.max(1, headSeq - MAX_QUESTION_REACH));
       return row === null ? null : earlier(row);
     },
+    *covered() {
+      const totalCost = store.messages.totalCostOn(branch, throughSeq);
+      yield* newestFirst(store, { ...branch, headSeq: throughSeq }, totalCost, 1, false);
+    },
     *instructions() {
       for (const row of store.messages.instructions(branch, headSeq)) yield earlier(row);
     },

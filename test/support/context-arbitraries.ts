@@ -240,9 +240,14 @@ function hiddenOf({ summary }: Chat): AssemblyInput["hiddenSeqs"] {
 function earlierOf({ log, summary }: Chat): AssemblyInput["earlier"] {
   return {
     question: () => log.findLast(({ role, seq }) => role === "user" && seq <= (summary?.throughSeq ?? 0)) ?? null,
+    covered: () => log.filter(({ seq }) => seq <= (summary?.throughSeq ?? 0)).toReversed(),
     instructions: () =>
       log.filter(({ role, content }) => (role === "system" || role === "developer") && content !== null).toReversed(),
   };
 }
 
-export const NOTHING_EARLIER: AssemblyInput["earlier"] = { question: () => null, instructions: () => [] };
+export const NOTHING_EARLIER: AssemblyInput["earlier"] = {
+  question: () => null,
+  covered: () => [],
+  instructions: () => [],
+};

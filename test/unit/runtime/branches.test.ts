@@ -380,6 +380,37 @@ describe("a branch that is gone back to", () => {
     expect(session.job("summarize")).toBeUndefined();
   });
 
+  it("has a tool's call with its results, where a summary of another branch ends between them", () => {
+    const session = new NodeSession();
+    const { store, newId } = session;
+    const call = (id: string) => ({ type: "tool-call" as const, toolCallId: id, toolName: "find", input: {} });
+    const result = (id: string): NewMessage => ({
+      role: "tool",
+      content: [{ type: "tool-result", toolCallId: id, toolName: "find", output: `found by ${id}` }],
+    });
+    session.append(["Where is it?", { role: "assistant", content: [call("a"), call("b")] }, result("a"), result("b")]);
+    // The question is asked anew after the calls: on that branch nothing answers them.
+    session.append([{ role: "user", content: "Leave that. What is the time?", afterSeq: 2 }]);
+    settleBranch(store, session.row, newId, NOON);
+    session.append(["Noon.", "Thanks.", "Goodbye."]);
+    oweSummaryByHand(store, session.row, { keepRecentTokens: 0 }, newId, NOON);
+    const id = session.job("summarize")?.id ?? "";
+    const begun = beginSummary(store, session.row, id, () => "lease", NOON);
+    if (begun?.next !== "call") throw new Error("nothing is owed");
+    expect(begun.request.messages.at(-1)?.seq).toBe(2);
+    saveAnswer(store, session.row, id, begun.lease, { items: [], model: "model" }, null, newId, NOON);
+    switchBranch(store, session.row, { headSeq: 4 }, newId, NOON);
+    const { context } = readContext(store, session.row, { maxTokens: 4_000 }, null, MAX_CONTEXT_BYTES);
+    expect(context.summary?.throughSeq).toBe(2);
+    expect(context.messages.map(({ seq, cut }) => [seq, cut])).toEqual([
+      [1, undefined],
+      [2, undefined],
+      [3, undefined],
+      [4, undefined],
+    ]);
+    expect(context.omitted.map(({ reason }) => reason)).toEqual(["branch"]);
+  });
+
   it("takes nothing from a summary that was under way for another", () => {
     const pair = regenerated();
     const { session } = pair;
