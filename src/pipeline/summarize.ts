@@ -60,8 +60,11 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineParts)
   }
   // Another delivery is at it. If nothing comes of that, the object sends the job again when its lease ends.
   if (step.next === "wait") return ACK;
-  if (chunks === 0) await settleOver(parts, delivery);
-  if (chunks > 0) {
+  if (chunks === 0) {
+    // Another branch had all that was to be covered, and the job is over by that.
+    if (step.hasFailed) await clearFailure(parts, job);
+    else await settleOver(parts, delivery);
+  } else {
     parts.log.info("summarized", { jobId, chunks, makeshifts, durationMs: Date.now() - startedAt });
     if (step.hasFailed) await clearFailure(parts, job);
     else await settleLate(parts, job);

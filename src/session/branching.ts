@@ -3,9 +3,8 @@ import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { BranchRequest } from "../contracts/session.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import { type Branch, isOn, sharedThrough } from "../memory/branch.ts";
-import { mayBeListed } from "./failed-jobs.ts";
 import { noteBranch } from "./feed-changes.ts";
-import { isMadeAnew, oweSummaryIfDue, summarizeJob } from "./owed-summaries.ts";
+import { endSummary, isMadeAnew, oweSummaryIfDue, summarizeJob, withoutWork } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import { begunThrough, soundSummaryAt } from "./redo.ts";
 import type { JobRow, SessionRow } from "./rows.ts";
@@ -122,14 +121,8 @@ function settleWork(store: SessionStore, isRebased: boolean, now: number): void 
     store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, redoBase });
     return;
   }
-  // What operators may know of goes to a consumer once more, who takes it off their lists.
-  if (isOver && !mayBeListed(open)) store.jobs.delete(open.id);
+  if (isOver) endSummary(store, left, now);
   else store.jobs.put({ ...left, throughSeq });
-}
-
-/** Nobody is at it any more, and nothing of it is done. */
-function withoutWork(job: JobRow): JobRow {
-  return { ...job, draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
 }
 
 function pastTheLog(headSeq: Seq, lastSeq: Seq): Fault {

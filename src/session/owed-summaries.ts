@@ -5,6 +5,7 @@ import { chooseCut, isSummaryDue, type CutMessage, type Thresholds, thresholdsWi
 import { chooseInstructions, mostForInstructions } from "../memory/pin-instructions.ts";
 import { plainBudget } from "../memory/tokenizers.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
+import { mayBeListed } from "./failed-jobs.ts";
 import { isHeld, newJob } from "./owed-work.ts";
 import { costOf, type JobRow, type MessageRow, type SessionRow } from "./rows.ts";
 import { settingsOf, summarizedBudgetOf } from "./settings.ts";
@@ -118,6 +119,25 @@ export function oweSummaryThrough(
   });
   return true;
 }
+
+/**
+ * Ends a job that has nothing to cover any more. One that operators may know of goes to a consumer once more, who takes it off their lists.
+ */
+export function endSummary(store: SessionStore, job: JobRow, now: number): void {
+  if (!mayBeListed(job)) {
+    store.jobs.delete(job.id);
+    return;
+  }
+  store.jobs.put({ ...withoutWork(job), ...GOES_ON, state: "owed", throughSeq: 0, nextSendAt: now });
+}
+
+/** Nobody is at it any more, and nothing of it is done. */
+export function withoutWork(job: JobRow): JobRow {
+  return { ...job, draft: null, lease: null, leaseUntil: null, baseVersion: null, chunkThroughSeq: null };
+}
+
+/** Of a job that does no more than go on from the newest version. */
+const GOES_ON = { isUpgrade: false, fromScratch: false, redoBase: null, taintedFromSeq: null } as const;
 
 /** Whether a job is more than going on from the newest version. */
 export function isMadeAnew({ isUpgrade, fromScratch, redoBase, taintedFromSeq }: JobRow): boolean {

@@ -1,7 +1,7 @@
 import { lastThrough } from "../memory/branch.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { ownSources } from "../memory/items.ts";
-import { cutMessages, summarizeJob } from "./owed-summaries.ts";
+import { cutMessages, endSummary, summarizeJob } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
 import type { SessionRow } from "./rows.ts";
 import { settingsOf } from "./settings.ts";
@@ -32,7 +32,7 @@ export function oweRebuild(store: SessionStore, session: SessionRow, newId: () =
   const throughSeq =
     Math.max(cutAt(settingsOf(session).keepRecentTokens), covered) || cutAt(0) || (isSummarized ? headSeq : 0);
   if (throughSeq === 0) {
-    if (open !== undefined) store.jobs.delete(open.id);
+    if (open !== undefined) endSummary(store, open, now);
     if (newest === null || store.branches.isSole) store.summaries.deleteVersionsAfter(newest?.version ?? 0);
     else forgetVersions(store, newest, now);
     store.summaries.clearHidden();

@@ -95,8 +95,15 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
 
   async beginSummary(jobId: string, incarnation: string): Promise<SummaryStep> {
     return this.shell.work(jobId, incarnation, NOTHING_OWED, (session) => {
-      const step = beginSummary(this.shell.store, session, jobId, newId, Date.now());
+      const now = Date.now();
+      const step = beginSummary(this.shell.store, session, jobId, newId, now);
       if (step.next === "call") this.shell.armForLease();
+      else if (this.shell.store.jobs.byId(jobId) === null) {
+        // Nothing was left to cover. What was said meanwhile may be due, and was not owed beside it.
+        oweSummaryIfDue(this.shell.store, session, newId, now);
+        this.shell.arm();
+        this.shell.wake(jobId);
+      }
       return step;
     });
   }

@@ -62,7 +62,7 @@ export function beginSummary(
   const job = store.jobs.byId(jobId);
   if (job === null || job.kind !== "summarize" || job.state !== "owed") return NOTHING_OWED;
   if (isHeld(job, now)) return HELD;
-  if (isOvertaken(store, job)) {
+  if (isOver(store, job)) {
     store.jobs.delete(job.id);
     return { next: "done", hasFailed: mayBeListed(job), upgrade: null };
   }
@@ -76,10 +76,9 @@ function withoutTaint(job: JobRow): JobRow {
   return isTainted ? { ...job, draft: null } : job;
 }
 
-/** Whether another branch became the active one since, and has in its summary what there is to cover. */
-function isOvertaken(store: SessionStore, job: JobRow): boolean {
-  if (store.branches.isSole || isMadeAnew(job)) return false;
-  return job.throughSeq <= (store.summaries.newest()?.throughSeq ?? 0);
+/** Whether there is nothing to cover any more: see `endSummary`; or another branch has in its summary what there is. */
+function isOver(store: SessionStore, job: JobRow): boolean {
+  return !isMadeAnew(job) && job.throughSeq <= (store.summaries.newest()?.throughSeq ?? 0);
 }
 
 function handOutChunk(

@@ -111,6 +111,11 @@ describe("a job that is done", () => {
     },
   );
 
+  it("by its session, since nothing is left to summarize, leaves the operators' list with its first delivery", async () => {
+    const known = { beginSummary: async () => ({ ...OVER, hasFailed: true }) };
+    expect(await deliver("summarize", 1, known)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
+  });
+
   const SOURCE = { session: "source", incarnation: INCARNATION };
   const copying = {
     nextCopyStep: async () => ({ source: SOURCE, afterSeq: 0, throughSeq: 1, hasFailed: false }),

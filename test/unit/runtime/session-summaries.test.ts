@@ -275,6 +275,22 @@ describe("a change of what the summary covers", () => {
     expect(session.job("archive")).toBeDefined();
     expect(session.row).toMatchObject({ archiveRev: 4, archiveReplace: true });
   });
+
+  it("of which nothing is left ends its job with the consumer who takes that off the operators' list, if it may be there", () => {
+    const session = new NodeSession();
+    session.append(["one"]);
+    eraseMessage(session.store, session.row, "seq-1", session.newId, NOON);
+    const begin = (id: string) => beginSummary(session.store, session.row, id, () => "lease", NOON);
+    session.owe("summarize", { throughSeq: 0, redoBase: 0, taintedFromSeq: 1 });
+    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(session.job("summarize")).toBeUndefined();
+    const known = { state: "failed", failures: 9, firstFailedAt: NOON, lastFailedAt: NOON } as const;
+    const { id } = session.owe("summarize", { throughSeq: 0, redoBase: 0, taintedFromSeq: 1, ...known });
+    expect(oweRebuild(session.store, session.row, session.newId, NOON)).toBeNull();
+    expect(session.job("summarize")).toMatchObject({ id, state: "owed", nextSendAt: NOON });
+    expect(begin(id)).toMatchObject({ next: "done", hasFailed: true });
+    expect(session.job("summarize")).toBeUndefined();
+  });
 });
 
 describe("the versions of a summary", () => {
