@@ -6,16 +6,27 @@ import {
   ProtocolErrorCode,
   ResourceNotFoundError,
 } from "@modelcontextprotocol/server";
-import { type Fault, PROBLEMS } from "../contracts/errors.ts";
+import { type Fault, type ProblemCode, PROBLEMS } from "../contracts/errors.ts";
 import { problemOf } from "../contracts/problem.ts";
 
 /** Where a tool's error has the problem as HTTP answers it. Its structured content is for results alone. */
 export const PROBLEM_META_KEY = "threadkeep/problem";
 
+/** What a model can do next with the tools that it has: the words of a fault are those of HTTP. */
+const NEXT_CALLS: Partial<Readonly<Record<ProblemCode, string>>> = {
+  session_not_found: "list_sessions tells which sessions there are; append_messages creates one.",
+  session_expired: "search_memory without sessionId finds what its summary holds. Go on in a session of another id.",
+  message_not_found: "search_memory and read_messages tell which messages there are, each with its place and id.",
+  message_conflict: "To correct what is stored, append the correction as a message with an id of its own.",
+  head_seq_mismatch: "get_context tells what was said since.",
+};
+
 /** Code, what is wrong and what to do next, each fault by its path. */
 function wordsOf(fault: Fault, requestId: string): string {
   const lines = [`${fault.code}: ${fault.detail}`];
   for (const { path, detail } of fault.errors ?? []) lines.push(`- ${path === "" ? "the arguments" : path}: ${detail}`);
+  const next = NEXT_CALLS[fault.code];
+  if (next !== undefined) lines.push(next);
   if (fault.retryAfterSeconds !== undefined) lines.push(`Retry-After: ${Math.ceil(fault.retryAfterSeconds)} seconds`);
   lines.push(`requestId: ${requestId}`);
   return lines.join("\n");

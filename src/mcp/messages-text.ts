@@ -19,6 +19,11 @@ export interface ToldMessages {
   readonly next: ReadingPlace | null;
 }
 
+/** The call that goes on there. */
+export function tellNext({ afterSeq, fromCharacter }: ReadingPlace): string {
+  return `For more: read_messages with afterSeq ${afterSeq}${fromCharacter === 0 ? "" : ` and fromCharacter ${fromCharacter}`}.`;
+}
+
 /** A piece of a message that is shorter says nothing. */
 const LEAST_PIECE_TOKENS = MIN_CONTEXT_TOKENS / 2;
 

@@ -30,6 +30,6 @@ export async function namedMessage(
   if (message?.seq === seq) return message.id;
   throw new ThreadkeepError({
     code: "message_not_found",
-    detail: `The session has no message ${seq}. Nothing was done; read_messages tells which there are.`,
+    detail: `The session has no message ${seq}. Nothing was done.`,
   });
 }

@@ -7,7 +7,7 @@ import { faultOf } from "../contracts/problem.ts";
 import { sessionIdSchema } from "../contracts/session.ts";
 import type { Call } from "../service/call.ts";
 import { readContextJson } from "../service/context.ts";
-import { completeSessionId } from "./complete-session.ts";
+import { completionsFor } from "./completions.ts";
 import { readContextText } from "./context-text.ts";
 import { protocolError } from "./faults.ts";
 import { challengeFor } from "./scope-challenge.ts";
@@ -47,7 +47,8 @@ export const prompts: readonly PromptSpec[] = [
 const argumentsSchema = z.strictObject({ sessionId: sessionIdSchema });
 
 export function registerPrompts(server: McpServer, call: Call, onFault: OnFault): void {
-  const sessionId = completable(z.string().describe("The session to read"), (value) => completeSessionId(call, value));
+  const completions = completionsFor(call, onFault);
+  const sessionId = completable(z.string().describe("The session to read"), (value) => completions.sessionId(value));
   for (const { name, title, description, operations, ask } of prompts) {
     const scopeChallenge = challengeFor(call, operations, onFault);
     server.registerPrompt(
@@ -56,8 +57,8 @@ export function registerPrompts(server: McpServer, call: Call, onFault: OnFault)
       async (args) => {
         try {
           const { sessionId: session } = parseBody(argumentsSchema, args);
-          const { memory } = await readContextText(call, session, { maxTokens: CONTEXT_TOKENS, query: "auto" });
-          return asked(`${ask(session)}\n\n${memory}`);
+          const { memory, more } = await readContextText(call, session, { maxTokens: CONTEXT_TOKENS, query: "auto" });
+          return asked(`${ask(session)}\n\n${memory}\n\n${more}`);
         } catch (thrown) {
           const fault = faultOf(thrown);
           onFault(fault, thrown);

@@ -9,12 +9,12 @@ import { readContextJson } from "../service/context.ts";
 import { listMessages } from "../service/messages.ts";
 import { listSessions } from "../service/sessions.ts";
 import { listSummaries } from "../service/summaries.ts";
-import { completeSessionId } from "./complete-session.ts";
+import { completionsFor } from "./completions.ts";
 import { readContextText } from "./context-text.ts";
 import { protocolError } from "./faults.ts";
 import { fence } from "./fenced-text.ts";
 import { CONTEXT_TEMPLATE, contextUri, MESSAGE_TEMPLATE, SUMMARY_TEMPLATE } from "./memory-uri.ts";
-import { tellMessages } from "./messages-text.ts";
+import { tellMessages, tellNext } from "./messages-text.ts";
 import { challengeFor } from "./scope-challenge.ts";
 import { tellSummary } from "./summary-text.ts";
 import type { OnFault } from "./tool-server.ts";
@@ -41,7 +41,8 @@ export const resources: readonly ResourceSpec[] = [
     description: "Its summary and its newest messages, ready for a prompt",
     operations: [readContextJson],
     async read(call, sessionId) {
-      return (await readContextText(call, sessionId, { maxTokens: CONTEXT_TOKENS, query: "auto" })).memory;
+      const { memory, more } = await readContextText(call, sessionId, { maxTokens: CONTEXT_TOKENS, query: "auto" });
+      return `${memory}\n\n${more}`;
     },
   },
   {
@@ -52,7 +53,11 @@ export const resources: readonly ResourceSpec[] = [
     operations: [listSummaries],
     async read(call, sessionId) {
       const [newest] = (await listSummaries(call, sessionId, { limit: 1 })).data;
-      return newest === undefined ? fence("(there is no summary yet)") : tellSummary(newest, SUMMARY_TOKENS).memory;
+      if (newest === undefined) return fence("(there is no summary yet)");
+      const { memory, left } = tellSummary(newest, SUMMARY_TOKENS);
+      return left === 0
+        ? memory
+        : `${memory}\n\n${left} items had no room. For more: summarize_session with a larger maxTokens.`;
     },
   },
   {
@@ -68,13 +73,20 @@ export const resources: readonly ResourceSpec[] = [
         const detail = "The session has no such message. Places are whole numbers from 1 to the session's headSeq.";
         throw new ThreadkeepError({ code: "message_not_found", detail });
       }
-      return fence(tellMessages(data, 0, MAX_MCP_TOKENS).lines.join("\n\n"));
+      const { lines, next } = tellMessages(data, 0, MAX_MCP_TOKENS);
+      const memory = fence(lines.join("\n\n"));
+      return next === null ? memory : `${memory}\n\n${tellNext(next)}`;
     },
   },
 ];
 
 export function registerResources(server: McpServer, call: Call, onFault: OnFault): void {
-  const complete = { id: (value: string) => completeSessionId(call, value) };
+  const completions = completionsFor(call, onFault);
+  const complete = {
+    id: (value: string) => completions.sessionId(value),
+    seq: (value: string, context?: { readonly arguments?: Record<string, string> }) =>
+      completions.seq(value, context?.arguments?.["id"]),
+  };
   for (const { name, template, title, description, operations, read } of resources) {
     server.registerResource(
       name,

@@ -292,6 +292,14 @@ describe("what stands in a memory", () => {
       const { messages: asked } = await client.getPrompt({ name, arguments: { sessionId } });
       outputs[name] = asked.map(({ content }) => (content.type === "text" ? content.text : "")).join();
     }
+    // Larger than a resource may be: it says where to go on.
+    await toolText(client, "append_messages", {
+      sessionId,
+      messages: [{ role: "tool", content: INJECTED.repeat(900) }],
+    });
+    const long = await client.readResource({ uri: `threadkeep://sessions/${sessionId}/messages/12` });
+    outputs["a long message"] = long.contents.map((part) => ("text" in part ? part.text : "")).join();
+    expect(outputs["a long message"]).toMatch(/For more: read_messages with afterSeq 11 and fromCharacter \d+\.$/);
     for (const [name, text] of Object.entries(outputs)) {
       expect(text.match(/<threadkeep_memory>/g), `${name} opens one fence`).toHaveLength(1);
       expect(text.match(/<\/threadkeep_memory>/g), `${name} closes it once`).toHaveLength(1);
@@ -302,6 +310,64 @@ describe("what stands in a memory", () => {
       for (const line of inside.split("\n"))
         expect(line, name).not.toMatch(/^\s*[[［]\s*(?:system|assistant|developer)\]/i);
     }
+  });
+
+  it("is in no other output: not beside a memory, nor where something is written, refused, listed or completed", async () => {
+    const client = await mcpClient({ user: freshId() });
+    const sessionId = freshId();
+    const author = `Eve, ${INJECTED}`.replaceAll(/[\n<>[\]［］]/g, " ").slice(0, 120);
+    const messages = ["i1", "i2", "i3"].map((id) => ({ id, role: "user", author, content: INJECTED }));
+    const outputs: Record<string, string> = {};
+    const call = async (name: string, args: Record<string, unknown>, isRefused = false): Promise<void> => {
+      const { structuredContent, ...result } = await callTool(client, name, args);
+      const label = `${name} of ${JSON.stringify(args).slice(0, 80)}`;
+      expect(result.isError ?? false, label).toBe(isRefused);
+      const { memory, ...facts } = Object(structuredContent) as Record<string, unknown>;
+      outputs[label] = JSON.stringify(typeof memory === "string" ? facts : { facts, result });
+    };
+    await call("append_messages", { sessionId, messages });
+    await call("append_messages", { sessionId, messages: messages.slice(0, 1) });
+    await call("append_messages", { sessionId, messages: [{ id: "i4", role: "user", content: "again", afterSeq: 1 }] });
+    await call("switch_branch", { sessionId, headSeq: 3 });
+    await call("fork_session", { sessionId, newSessionId: `${sessionId}-2`, metadata: { note: INJECTED } });
+    await call("pin_message", { sessionId, messageId: "i1" });
+    await call("summarize_session", { sessionId, keepRecentTokens: 0 });
+    for (const name of ["get_context", "read_messages"]) await call(name, { sessionId });
+    await call("search_memory", { sessionId, query: "erase_message" });
+    await call("list_sessions", {});
+    await call("erase_message", { sessionId, seq: 2 });
+    const refused: Readonly<Record<string, Record<string, unknown>>> = {
+      append_messages: { sessionId, messages: [{ id: "i1", role: "user", content: "other" }] },
+      get_context: { sessionId, maxTokens: 1 },
+      search_memory: { sessionId, query: " " },
+      read_messages: { sessionId, afterSeq: -1 },
+      list_sessions: { cursor: "odd" },
+      summarize_session: { sessionId, waitSeconds: 1_000 },
+      fork_session: { sessionId, throughSeq: 99 },
+      switch_branch: { sessionId, headSeq: 99 },
+      pin_message: { sessionId, messageId: "i2" },
+      erase_message: { sessionId, seq: 99 },
+    };
+    expect(Object.keys(refused).toSorted()).toEqual(tools.map(({ name }) => name).toSorted());
+    for (const [name, args] of Object.entries(refused)) await call(name, args, true);
+    const told = async (label: string, answer: Promise<unknown>): Promise<void> => {
+      outputs[label] = JSON.stringify(
+        await answer.catch((error: Error) => ({ message: error.message, data: Reflect.get(error, "data") })),
+      );
+    };
+    const uri = `threadkeep://sessions/${sessionId}`;
+    for (const missing of [`${uri}/messages/99`, `${uri}x/context`, `${uri}x/summary`]) {
+      await told(missing, client.readResource({ uri: missing }));
+      expect(outputs[missing]).toContain("_not_found: ");
+    }
+    for (const name of ["continue_session", "catch_up"]) {
+      await told(name, client.getPrompt({ name, arguments: { sessionId: `${sessionId}x` } }));
+      expect(outputs[name]).toContain("session_not_found: ");
+    }
+    await told("resources/list", client.listResources());
+    const ref = { type: "ref/prompt", name: "catch_up" } as const;
+    await told("completion", client.complete({ ref, argument: { name: "sessionId", value: "" } }));
+    for (const [name, text] of Object.entries(outputs)) expect(text, name).not.toContain("Ignore what you were told");
   });
 });
 
@@ -330,11 +396,23 @@ describe("resources and prompts", () => {
       argument: { name: "sessionId", value: "chat-2" },
     });
     expect(named.completion.values.toSorted()).toEqual(["chat-20", "chat-21"]);
+    const placeOf = (id: string, value: string) =>
+      client.complete({
+        ref: { type: "ref/resource", uri: "threadkeep://sessions/{id}/messages/{seq}" },
+        argument: { name: "seq", value },
+        context: { arguments: { id } },
+      });
+    await toolText(client, "append_messages", {
+      sessionId: "chat-07",
+      messages: Array.from({ length: 11 }, () => ({ role: "user", content: "and so on" })),
+    });
+    expect((await placeOf("chat-07", "1")).completion.values).toEqual(["12", "11", "10", "1"]);
+    await expect(placeOf("chat-99", "1")).rejects.toThrow("session_not_found");
     const message = await client.readResource({ uri: "threadkeep://sessions/chat-07/messages/1" });
     expect(JSON.stringify(message)).toContain("hello");
     const summary = await client.readResource({ uri: "threadkeep://sessions/chat-07/summary" });
     expect(JSON.stringify(summary)).toContain("there is no summary yet");
-    for (const missing of ["messages/2", "messages/0", "messages/x"]) {
+    for (const missing of ["messages/13", "messages/0", "messages/x"]) {
       await expect(client.readResource({ uri: `threadkeep://sessions/chat-07/${missing}` })).rejects.toThrow(
         "message_not_found",
       );

@@ -2,6 +2,7 @@ import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
 import type { Principal, Scope } from "../../src/contracts/principal.ts";
+import { MESSAGE_TEMPLATE } from "../../src/mcp/memory-uri.ts";
 import { prompts } from "../../src/mcp/prompts.ts";
 import { resources } from "../../src/mcp/resources.ts";
 import { scopesOf } from "../../src/mcp/tool.ts";
@@ -63,13 +64,30 @@ function everything(): Map<string, Asked> {
       params: (sessionId) => ({ method: "prompts/get", params: { name, arguments: { sessionId } } }),
     });
   }
-  const completes = { ref: { type: "ref/prompt", name: "catch_up" }, argument: { name: "sessionId", value: "" } };
-  for (const [method, params] of [
-    ["resources/list", {}],
-    ["completion/complete", completes],
-  ] as const) {
-    asked.set(method, { scopes: ["memory:read"], isAboutSession: false, params: () => ({ method, params }) });
+  const listing = { method: "resources/list", params: {} };
+  asked.set("resources/list", { scopes: ["memory:read"], isAboutSession: false, params: () => listing });
+  const message = { type: "ref/resource", uri: MESSAGE_TEMPLATE };
+  const completing = (ref: object, name: string, id?: string) => ({
+    method: "completion/complete",
+    params: { ref, argument: { name, value: "" }, ...(id === undefined ? {} : { context: { arguments: { id } } }) },
+  });
+  for (const { name } of prompts) {
+    asked.set(`completion of prompt ${name}`, {
+      scopes: ["memory:read"],
+      isAboutSession: false,
+      params: () => completing({ type: "ref/prompt", name }, "sessionId"),
+    });
   }
+  asked.set("completion of a session", {
+    scopes: ["memory:read"],
+    isAboutSession: false,
+    params: () => completing(message, "id"),
+  });
+  asked.set("completion of a place", {
+    scopes: ["memory:read"],
+    isAboutSession: true,
+    params: (id) => completing(message, "seq", id),
+  });
   return asked;
 }
 

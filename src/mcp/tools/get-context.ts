@@ -1,11 +1,8 @@
 import { z } from "zod";
 import { contextRequestSchema, omittedSchema } from "../../contracts/context.ts";
 import { readContextJson } from "../../service/context.ts";
-import { describeContext, readContextText } from "../context-text.ts";
+import { readContextText } from "../context-text.ts";
 import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool.ts";
-
-/** So many ranges tell where to look; the last of more takes the others along. */
-const MAX_OMITTED = 20;
 
 export const getContextTool = defineTool({
   name: "get_context",
@@ -42,14 +39,11 @@ export const getContextTool = defineTool({
     more: z.string().describe("What is there, what is not, and how to get it"),
   }),
   async run({ call }, { sessionId, maxTokens, query = "auto", atSeq }) {
-    const { memory, meta } = await readContextText(call, sessionId, {
+    const { memory, meta, omitted, more } = await readContextText(call, sessionId, {
       maxTokens,
       query,
       ...(atSeq === undefined ? {} : { atSeq }),
     });
-    // What is off the branch is no part of the conversation any more: there is nothing to read after it.
-    const omitted = joinLast(meta.omitted.filter(({ reason }) => reason !== "branch"));
-    const more = describeContext({ ...meta, omitted });
     return {
       structured: {
         memory,
@@ -66,12 +60,3 @@ export const getContextTool = defineTool({
     };
   },
 });
-
-type Omitted = z.infer<typeof omittedSchema>;
-
-function joinLast(omitted: readonly Omitted[]): Omitted[] {
-  const first = omitted.slice(0, MAX_OMITTED);
-  const [next, last, at] = [first.at(-1), omitted.at(-1), first.length - 1];
-  if (next === undefined || last === undefined || omitted.length <= MAX_OMITTED) return first;
-  return [...first.slice(0, at), { ...next, throughSeq: last.throughSeq }];
-}

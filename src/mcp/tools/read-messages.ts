@@ -4,7 +4,7 @@ import { roleSchema } from "../../contracts/message.ts";
 import { listMessages } from "../../service/messages.ts";
 import { withinResult } from "../budget.ts";
 import { fence } from "../fenced-text.ts";
-import { tellMessages } from "../messages-text.ts";
+import { tellMessages, tellNext } from "../messages-text.ts";
 import { budgetArgument, defineTool, memoryText, sessionArgument } from "../tool.ts";
 
 export const readMessagesTool = defineTool({
@@ -50,10 +50,7 @@ export const readMessagesTool = defineTool({
       const next =
         unread ?? (page.nextCursor === null ? null : { afterSeq: Number(page.nextCursor), fromCharacter: 0 });
       const memory = fence(lines.length === 0 ? `(no message after ${afterSeq})` : lines.join("\n\n"));
-      const more =
-        next === null
-          ? "There are no more messages."
-          : `For more: read_messages with afterSeq ${next.afterSeq}${next.fromCharacter === 0 ? "" : ` and fromCharacter ${next.fromCharacter}`}.`;
+      const more = next === null ? "There are no more messages." : tellNext(next);
       const messages = told.map(({ seq, id, role }) => ({ seq, id, role }));
       return { structured: { memory, sessionId, messages, next }, text: `${memory}\n\n${more}` };
     });

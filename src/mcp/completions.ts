@@ -1,0 +1,49 @@
+/** What is offered to people who fill in a resource or a prompt. */
+
+import { MAX_PAGE_SIZE } from "../contracts/limits.ts";
+import { faultOf } from "../contracts/problem.ts";
+import { sessionIdSchema } from "../contracts/session.ts";
+import type { Call } from "../service/call.ts";
+import { listSessions, readSession } from "../service/sessions.ts";
+import { protocolError } from "./faults.ts";
+import type { OnFault } from "./tool-server.ts";
+
+/** Places are counted: more of them help nobody to choose. */
+const MAX_PLACES = 20;
+
+export interface Completions {
+  /** Ids of the caller's newest sessions that begin so. */
+  sessionId(beginning: string): Promise<string[]>;
+  /** Places of messages that begin so, newest first; none before the session is named. */
+  seq(beginning: string, sessionId: string | undefined): Promise<string[]>;
+}
+
+export function completionsFor(call: Call, onFault: OnFault): Completions {
+  const answering = async (complete: () => Promise<string[]>): Promise<string[]> => {
+    try {
+      return await complete();
+    } catch (thrown) {
+      const fault = faultOf(thrown);
+      onFault(fault, thrown);
+      throw protocolError(fault, call.requestId);
+    }
+  };
+  return {
+    sessionId: (beginning) =>
+      answering(async () => {
+        const { data } = await listSessions(call, { limit: MAX_PAGE_SIZE });
+        return data.map(({ id }) => id).filter((id) => id.startsWith(beginning));
+      }),
+    seq: (beginning, named) =>
+      answering(async () => {
+        const sessionId = sessionIdSchema.safeParse(named);
+        if (!sessionId.success) return [];
+        const { lastSeq } = await readSession(call, sessionId.data);
+        const places: string[] = [];
+        for (let seq = lastSeq; seq > 0 && places.length < MAX_PLACES; seq -= 1) {
+          if (String(seq).startsWith(beginning)) places.push(String(seq));
+        }
+        return places;
+      }),
+  };
+}
