@@ -71,6 +71,14 @@ export function isResult(text: string): boolean {
   return RESULT.test(text);
 }
 
+/** What a program says where something went wrong, in the English that programs write. */
+const FAILURE =
+  /\b(?:error|fail(?:ed|s|ure)?|fatal|exception|panic|denied|refused|rejected|timed out|not found|cannot|unable to|expected)\b/i;
+
+export function tellsFailure(text: string): boolean {
+  return FAILURE.test(text);
+}
+
 /** Whether somebody speaks of themselves: then a single word may be worth keeping. */
 export function isFirstPerson(text: string): boolean {
   const plain = straight(text);

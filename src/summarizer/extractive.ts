@@ -8,7 +8,7 @@ import { ITEM_OVERHEAD_TOKENS, itemTokens, itemsTokens } from "../memory/items.t
 import { isSupported } from "../memory/support.ts";
 import { estimateTokens } from "../memory/tokens.ts";
 import { type Fact, factIn, replacedValues, tellBefore, withNewestValues } from "./changed-values.ts";
-import { isFirstPerson, isResult, kindOf, worthOfItem, worthOfStatement } from "./cues.ts";
+import { isFirstPerson, isResult, kindOf, tellsFailure, worthOfItem, worthOfStatement } from "./cues.ts";
 import { type Candidate, choose } from "./selection.ts";
 import { cutAtWord, joinStatements, type Statement, statementsOf } from "./sentences.ts";
 import { settleStatuses } from "./statuses.ts";
@@ -79,14 +79,12 @@ const TAKEN_UP_SHARE = 0.5;
 /** What an essay computes is what was asked for, whoever takes it up. */
 const COMPUTED_WORTH = 0.5;
 
-/** What each statement of a message is worth for being one of so many, and for what the user made of it. */
-function shareOf(
-  { role, author }: TranscriptMessage,
-  { terms, isComputed }: { readonly terms: readonly Term[]; readonly isComputed: boolean },
-  count: number,
-  takenUp: ReadonlySet<string>,
-): number {
-  if (role !== "assistant" || author !== undefined || count <= ANSWER_LENGTH) return 1;
+interface OneOfMany {
+  readonly text: string;
+  readonly terms: readonly Term[];
+}
+
+function isTakenUp(terms: readonly Term[], takenUp: ReadonlySet<string>): boolean {
   let shared = 0;
   let all = 0;
   for (const { key, weight } of terms) {
@@ -94,12 +92,38 @@ function shareOf(
     all += 1;
     if (takenUp.has(key)) shared += 1;
   }
-  const isTakenUp = shared >= MIN_TAKEN_UP_TERMS && shared >= all * TAKEN_UP_SHARE;
-  if (isTakenUp) return 1;
-  return isComputed ? COMPUTED_WORTH : 0;
+  return shared >= MIN_TAKEN_UP_TERMS && shared >= all * TAKEN_UP_SHARE;
 }
 
-/** What a message tells, in order, less what is no more than a reaction. @param takenUp terms that the user's next message adds to what was asked */
+/** A term of more lines than these says of none of them that it is meant. */
+const MAX_MEANT_LINES = 2;
+
+/** Those of the keys that tell few lines from all others. */
+function rareAmong(lines: readonly (readonly Term[])[], keys: ReadonlySet<string>): ReadonlySet<string> {
+  const counts = new Map<string, number>();
+  for (const terms of lines) {
+    for (const key of new Set(terms.map((term) => term.key))) {
+      if (keys.has(key)) counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+  }
+  return new Set([...counts].filter(([, count]) => count <= MAX_MEANT_LINES).map(([key]) => key));
+}
+
+/** What each statement of a message is worth for being one of so many, and for what was made of it. */
+function shareOf(
+  { role, author }: TranscriptMessage,
+  { text, terms }: OneOfMany,
+  count: number,
+  takenUp: ReadonlySet<string>,
+): number {
+  if (count <= ANSWER_LENGTH) return 1;
+  // A log or a listing, which can be had again: of its lines those count that failed, and those that somebody speaks of.
+  if (role === "tool") return tellsFailure(text) || terms.some(({ key }) => takenUp.has(key)) ? 1 : 0;
+  if (role !== "assistant" || author !== undefined || isTakenUp(terms, takenUp)) return 1;
+  return isResult(text) ? COMPUTED_WORTH : 0;
+}
+
+/** What a message tells, in order, less what is no more than a reaction. @param takenUp terms that the next message takes up */
 function toldBy(
   message: TranscriptMessage,
   statements: readonly Statement[],
@@ -109,9 +133,11 @@ function toldBy(
   const isEssay = message.role === "assistant" && message.author === undefined && statements.length > ANSWER_LENGTH;
   const openingTokens = ITEM_OVERHEAD_TOKENS + estimateTokens(`${speaker(message)}: `);
   const told: Told[] = [];
+  const termsOfEach = statements.map(({ text }) => termsOf(text));
+  const telling = message.role === "tool" ? rareAmong(termsOfEach, takenUp) : takenUp;
   for (const [place, statement] of statements.entries()) {
-    const own = termsOf(statement.text);
-    const share = shareOf(message, { terms: own, isComputed: isResult(statement.text) }, statements.length, takenUp);
+    const own = termsOfEach[place] ?? [];
+    const share = shareOf(message, { text: statement.text, terms: own }, statements.length, telling);
     if (share === 0) continue;
     // What an essay ends with is an offer to write more.
     if (isEssay && statement.isQuestion) continue;
@@ -139,14 +165,24 @@ function keysOf(text: string): Set<string> {
   return new Set(termsOf(text).map(({ key }) => key));
 }
 
+/** @param before what the user asked: to repeat that takes nothing up */
+function takenUpFrom(
+  { role }: TranscriptMessage,
+  next: TranscriptMessage | undefined,
+  before: ReadonlySet<string>,
+): ReadonlySet<string> {
+  // What a tool gave is taken up by whoever speaks next, also in the words of the question.
+  if (role === "tool" && next !== undefined && next.role !== "tool") return keysOf(next.text);
+  if (role !== "assistant" || next?.role !== "user") return new Set();
+  return new Set([...keysOf(next.text)].filter((key) => !before.has(key)));
+}
+
 function toldByAll(messages: readonly TranscriptMessage[]): Told[] {
   const told: Told[] = [];
   let question: Asked | null = null;
   let before: ReadonlySet<string> = new Set();
   for (const [place, message] of messages.entries()) {
-    const next = message.role === "assistant" ? messages[place + 1] : undefined;
-    const takenUp =
-      next?.role === "user" ? new Set([...keysOf(next.text)].filter((key) => !before.has(key))) : new Set<string>();
+    const takenUp = takenUpFrom(message, messages[place + 1], before);
     if (message.role === "user") before = keysOf(message.text);
     const heard: Asked | null = question !== null && speaker(question.message) !== speaker(message) ? question : null;
     const statements = statementsOf(message.text);

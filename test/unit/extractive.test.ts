@@ -52,6 +52,36 @@ const TRIP: Line[] = [
   ["user", "ok cool"],
 ];
 
+describe("a session of a coding agent", () => {
+  const LOG = Array.from({ length: 400 }, (_, at) => `[${at}] tests/unit/file_${at}.ts passed in ${at % 97} ms`);
+  const CODING: Line[] = [
+    ["user", "Why does test/system/mcp.test.ts fail? Look at src/mcp/tools/get-context.ts."],
+    ["assistant", '[calls bash] {"cmd":"npm test"}'],
+    [
+      "tool",
+      `[result of bash] ${[...LOG.slice(0, 200), "FAIL src/log/append.ts:42: expected 3 to be 4", ...LOG.slice(200)].join("\n")}`,
+    ],
+    [
+      "assistant",
+      "It fails in src/log/append.ts:42. The counter of tests/unit/file_250.ts is read before it is written.",
+    ],
+    ["user", "We decided to keep the counter in the row, not in memory."],
+    ["tool", "[result of clock] It is 14:05 in Lisbon."],
+    ["user", "Never touch migrations/0001_init.sql."],
+  ];
+
+  test("is remembered by what was decided and what failed, not by the lines of a log", () => {
+    const items = summarize(CODING).map(({ text }) => text);
+    for (const kept of ["keep the counter in the row", "migrations/0001_init.sql", "append.ts:42", "14:05"]) {
+      expect(items.join("\n")).toContain(kept);
+    }
+    const ofLog = items.filter((text) => text.startsWith("Tool: ") && text.includes("passed in"));
+    // The one that the assistant speaks of.
+    expect(ofLog).toEqual([expect.stringContaining("file_250.ts")]);
+    expect(items).toContainEqual(expect.stringContaining("FAIL src/log/append.ts:42: expected 3 to be 4"));
+  });
+});
+
 describe("the extractive summarizer", () => {
   test("keeps what was told and cites where it was told", () => {
     const items = summarize(TRIP);
