@@ -109,8 +109,15 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
   {
     name: "advice is kept that nobody took up",
     file: "src/summarizer/extractive.ts",
-    replace: "return isComputed ? COMPUTED_WORTH : 0;",
+    replace: "return isResult(text) ? COMPUTED_WORTH : 0;",
     by: "return 1;",
+    tests: ["unit/extractive"],
+  },
+  {
+    name: "every line of a log is as good as what somebody said",
+    file: "src/summarizer/extractive.ts",
+    replace: "terms.some(({ key }) => takenUp.has(key)) ? 1 : 0",
+    by: "terms.some(({ key }) => takenUp.has(key)) ? 1 : 1",
     tests: ["unit/extractive"],
   },
   {
