@@ -7,6 +7,7 @@ import type { AssemblyInput, LogMessage } from "../../src/memory/context.ts";
 import { itemsTokens } from "../../src/memory/items.ts";
 import { contentTokens, messageCost } from "../../src/memory/message-text.ts";
 import type { RetrievedMessage } from "../../src/memory/retrieved.ts";
+import { anyCharacter } from "./any-character.ts";
 
 const word = fc.oneof(
   fc.constantFrom(
@@ -21,7 +22,7 @@ const word = fc.oneof(
     "\n\n",
     "x".repeat(60),
   ),
-  fc.string({ unit: "binary", maxLength: 8 }).filter((text) => text.isWellFormed() && !text.includes("\u0000")),
+  fc.string({ unit: anyCharacter, maxLength: 8 }).filter((text) => text.isWellFormed() && !text.includes("\u0000")),
 );
 const textOf = (maxWords: number): fc.Arbitrary<string> =>
   fc.array(word, { minLength: 0, maxLength: maxWords }).map((words) => words.join(" "));

@@ -6,6 +6,7 @@ import type { Item } from "../../src/contracts/summary.ts";
 import { itemTokens, itemsTokens } from "../../src/memory/items.ts";
 import { isSupported } from "../../src/memory/support.ts";
 import { extractive, summarizeExtractively } from "../../src/summarizer/extractive.ts";
+import { anyCharacter } from "../support/any-character.ts";
 
 const AT = "2026-11-22T09:30:00Z";
 const ROOMY = 2_000;
@@ -509,7 +510,7 @@ const line = fc.tuple(
   role,
   fc.oneof(
     fc.array(sentence, { maxLength: 6 }).map((all) => all.join(" ")),
-    fc.string({ unit: "binary" }),
+    fc.string({ unit: anyCharacter }),
   ),
   fc.option(fc.constantFrom("Ada", "Bruno 2", "妹", " "), { nil: undefined }),
 );

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { epochSecondsToIso, parseLocomoDate, toIso } from "../../scripts/import/dates.ts";
 import { fileStem, nameByContent, OccurrenceIds, sanitizeId } from "../../scripts/import/names.ts";
 import { idText, isoTime } from "../../src/contracts/text.ts";
+import { anyCharacter } from "../support/any-character.ts";
 
 describe("a name from the source", () => {
   it("stays as it is where the contract allows it", () => {
@@ -29,7 +30,7 @@ describe("a name from the source", () => {
 
   it("becomes a valid id whatever it is, and the same one every time", () => {
     fc.assert(
-      fc.property(fc.string({ minLength: 1, maxLength: 400, unit: "binary" }), (source) => {
+      fc.property(fc.string({ minLength: 1, maxLength: 400, unit: anyCharacter }), (source) => {
         const id = sanitizeId(source);
         expect(idText.safeParse(id).success).toBe(true);
         expect(sanitizeId(source)).toBe(id);
@@ -116,7 +117,7 @@ describe("a date of LoCoMo", () => {
 
   it("never throws, and gives what the contract takes, whatever the text", () => {
     const text = fc.oneof(
-      fc.string({ unit: "binary" }),
+      fc.string({ unit: anyCharacter }),
       fc
         .tuple(
           fc.integer({ min: 0, max: 30 }),

@@ -6,6 +6,7 @@ import type { Item } from "../../src/contracts/summary.ts";
 import { itemsTokens } from "../../src/memory/items.ts";
 import { nameItems } from "../../src/summarizer/item-names.ts";
 import { readAnswer } from "../../src/summarizer/model-answer.ts";
+import { anyCharacter } from "../support/any-character.ts";
 
 const PREVIOUS: Item[] = [
   { id: "1.1", kind: "fact", text: "Ada lives in Berlin", sourceSeqs: [1, 3], status: "current" },
@@ -103,7 +104,7 @@ describe("an answer of a model", () => {
     const item = fc.record({
       id: fc.constantFrom(null, "", "i1", "i2", "i3"),
       kind: fc.constantFrom("fact", "task", "rumour"),
-      text: fc.string({ unit: "binary", maxLength: 80 }),
+      text: fc.string({ unit: anyCharacter, maxLength: 80 }),
       sourceSeqs: fc.array(fc.integer({ min: -1, max: 9 }), { maxLength: 4 }),
       status: fc.constantFrom("current", "done", "superseded"),
     });

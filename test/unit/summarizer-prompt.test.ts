@@ -5,6 +5,7 @@ import type { SummarizerRequest } from "../../src/contracts/summarizer.ts";
 import type { Item } from "../../src/contracts/summary.ts";
 import { nameItems } from "../../src/summarizer/item-names.ts";
 import { buildPrompt, repairRequest } from "../../src/summarizer/prompt.ts";
+import { anyCharacter } from "../support/any-character.ts";
 
 const MARK = "7d0c4e1e-mark";
 const ITEM: Item = { id: "3.1", kind: "fact", text: "Ada lives in Oslo", sourceSeqs: [1], status: "current" };
@@ -45,7 +46,7 @@ const MARKUP = [
   "\ud800",
 ];
 const hostileText = fc
-  .array(fc.oneof(fc.constantFrom(...MARKUP), fc.string({ unit: "binary" })), { maxLength: 6 })
+  .array(fc.oneof(fc.constantFrom(...MARKUP), fc.string({ unit: anyCharacter })), { maxLength: 6 })
   .map((parts) => parts.join(""));
 
 describe("the prompt of a model", () => {
