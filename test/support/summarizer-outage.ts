@@ -106,6 +106,17 @@ export async function liveThrough(service: Service, outage: Outage): Promise<voi
   await expectAllKept(service, session, FIRST_TURNS + LATER_TURNS + 1, healed);
 }
 
+/** Runs one of several outages that a service lives through: what goes wrong in it is told with its name. */
+export async function named(name: string, outage: () => Promise<void>): Promise<void> {
+  try {
+    await outage();
+  } catch (error) {
+    throw new Error(`While the summarizer ${name}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
 async function expectAllKept(service: Service, session: string, headSeq: number, summary: Summary): Promise<void> {
   const { body } = await call<{ data: Message[] }>(service, "GET", `/v1/sessions/${session}/messages?limit=100`);
   const said = Array.from({ length: headSeq }, (_, index) => turn(session, index + 1));

@@ -2,22 +2,74 @@ import { describe, expect, it } from "vitest";
 import { type ForeignAgent, startForeignAgent } from "../support/foreign-agent-process.ts";
 import type { AgentBehaviour } from "../support/foreign-agent.ts";
 import { type FinishHook, sharedService, startOwnService } from "../support/service.ts";
-import { liveThrough } from "../support/summarizer-outage.ts";
+import { liveThrough, named } from "../support/summarizer-outage.ts";
 
 const TIMEOUT_SECONDS = 2;
+/** For the outages of a row, one after the other. */
+const TIMEOUT_MS = 540_000;
 
-const TIMEOUT_MS = 180_000;
+interface Fault {
+  /** What is wrong with the agent. */
+  readonly name: string;
+  readonly reason: string;
+  /** What the agent is asked before the chat has a makeshift. */
+  readonly calls: readonly string[];
+  readonly begin: (agent: ForeignAgent) => Promise<void> | void;
+  readonly heal: (agent: ForeignAgent) => Promise<void> | void;
+}
 
-async function startWith(agent: ForeignAgent, onFinished: FinishHook, token = agent.token) {
+function behaves(name: string, behaviour: AgentBehaviour, reason: string, calls: number): Fault {
+  return {
+    name,
+    reason,
+    calls: Array.from({ length: calls }, () => behaviour.does),
+    begin: (agent) => agent.change(behaviour),
+    heal: (agent) => agent.change({ does: "quote" }),
+  };
+}
+
+/** Side by side: most of their time is pauses between attempts. The faults of one row share an agent and a service, which are well in between. */
+const ROWS: readonly (readonly Fault[])[] = [
+  [
+    {
+      name: "does not take our token, and tells nobody what was said",
+      reason: "summarizer refused",
+      // Turned away once, and not three times: another attempt would change nothing.
+      calls: ["turned-away"],
+      begin: (agent) => agent.change({ does: "quote" }, "the-token-of-tomorrow"),
+      heal: (agent) => agent.change({ does: "quote" }),
+    },
+    behaves("fails in its tool", { does: "fail" }, "summarizer tool_error", 3),
+  ],
+  [
+    behaves("hangs", { does: "hang" }, "summarizer timeout", 3),
+    {
+      name: "is gone, and is back on the same port later",
+      reason: "summarizer unreachable",
+      calls: [],
+      begin: (agent) => agent.kill(),
+      heal: (agent) => agent.restart(),
+    },
+  ],
+  [
+    behaves("answers in another shape", { does: "misshape" }, "summarizer invalid_answer", 1),
+    behaves("breaks off in the middle of its answers", { does: "break-off" }, "summarizer unreachable", 3),
+    behaves(
+      "is overloaded and answers 503",
+      { does: "refuse", status: 503, headers: { "retry-after": "3" } },
+      "summarizer unreachable",
+      3,
+    ),
+  ],
+];
+
+async function startWith(agent: ForeignAgent, onFinished: FinishHook) {
   const env = {
     SUMMARIZER_MCP_URL: agent.url,
-    SUMMARIZER_MCP_TOKEN: token,
+    SUMMARIZER_MCP_TOKEN: agent.token,
     SUMMARIZER_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
   };
-  const service = await startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
-  // A start asks the agent whether it is there.
-  agent.forgetCalls();
-  return service;
+  return startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
 }
 
 /** No message was given to the agent in two calls that it answered well. */
@@ -27,73 +79,38 @@ function expectNothingTwice({ calls }: ForeignAgent): void {
   expect(answered).toEqual([...new Set(answered)]);
 }
 
-const FAULTS: { name: string; behaviour: AgentBehaviour; reason: string; calls: number }[] = [
-  { name: "whose tool fails", behaviour: { does: "fail" }, reason: "summarizer tool_error", calls: 3 },
-  { name: "that hangs", behaviour: { does: "hang" }, reason: "summarizer timeout", calls: 3 },
-  {
-    name: "whose answers have another shape",
-    behaviour: { does: "misshape" },
-    reason: "summarizer invalid_answer",
-    calls: 1,
-  },
-  {
-    name: "that breaks off in the middle of its answers",
-    behaviour: { does: "break-off" },
-    reason: "summarizer unreachable",
-    calls: 3,
-  },
-  {
-    name: "that is overloaded and answers 503",
-    behaviour: { does: "refuse", status: 503, headers: { "retry-after": "3" } },
-    reason: "summarizer unreachable",
-    calls: 3,
-  },
-];
-
-// Side by side, each with a service of its own: most of their time is pauses between attempts.
-describe.concurrent("promise 12: a chat outlives an agent of somebody else", () => {
-  it.for(FAULTS)("$name", { timeout: TIMEOUT_MS }, async ({ behaviour, reason, calls }, { onTestFinished }) => {
-    const agent = await startForeignAgent(behaviour, onTestFinished);
-    await liveThrough(await startWith(agent, onTestFinished), {
+/** Lives through one outage after the other; returns their names. */
+async function surviveFaults(faults: readonly Fault[], onFinished: FinishHook): Promise<string[]> {
+  const survived: string[] = [];
+  const agent = await startForeignAgent({ does: "quote" }, onFinished);
+  // The first fault is there when the service starts, which asks the agent whether it is there.
+  await faults[0]?.begin(agent);
+  const service = await startWith(agent, onFinished);
+  for (const { name, reason, calls, begin, heal } of faults) {
+    if (name !== faults[0]?.name) await begin(agent);
+    agent.forgetCalls();
+    const outage = {
       session: `chat-${crypto.randomUUID()}`,
       reason,
       summarizer: "foreign/quoting",
-      atMakeshift: () => expect(agent.calls).toHaveLength(calls),
-      heal: () => agent.change({ does: "quote" }),
-    });
-    expectNothingTwice(agent);
-  });
-
-  it("that is gone, and is back on the same port later", { timeout: TIMEOUT_MS }, async ({ onTestFinished }) => {
-    const agent = await startForeignAgent({ does: "quote" }, onTestFinished);
-    const service = await startWith(agent, onTestFinished);
-    await agent.kill();
-    await liveThrough(service, {
-      session: `chat-${crypto.randomUUID()}`,
-      reason: "summarizer unreachable",
-      summarizer: "foreign/quoting",
-      atMakeshift: () => expect(agent.calls).toEqual([]),
-      heal: () => agent.restart(),
-    });
-    expectNothingTwice(agent);
-  });
-
-  it(
-    "that does not take our token, and tells nobody what was said",
-    { timeout: TIMEOUT_MS },
-    async ({ onTestFinished }) => {
-      const agent = await startForeignAgent({ does: "quote" }, onTestFinished);
-      const token = "the-token-of-yesterday";
-      const service = await startWith(agent, onTestFinished, token);
-      await liveThrough(service, {
-        session: `chat-${crypto.randomUUID()}`,
-        reason: "summarizer refused",
-        summarizer: "foreign/quoting",
-        // Turned away once, and not three times: another attempt would change nothing.
-        atMakeshift: () => expect(agent.calls.map(({ does }) => does)).toEqual(["turned-away"]),
-        heal: () => agent.change({ does: "quote" }, token),
-      });
+      atMakeshift: () => expect(agent.calls.map(({ does }) => does)).toEqual(calls),
+      heal: () => heal(agent),
+    };
+    await named(name, async () => {
+      await liveThrough(service, outage);
       expectNothingTwice(agent);
+    });
+    survived.push(name);
+  }
+  return survived;
+}
+
+describe.concurrent("promise 12: a chat outlives an agent of somebody else", () => {
+  it.for(ROWS.map((faults) => ({ faults, title: faults.map(({ name }) => name).join(", then ") })))(
+    "that $title",
+    { timeout: TIMEOUT_MS },
+    async ({ faults }, { onTestFinished }) => {
+      expect(await surviveFaults(faults, onTestFinished)).toEqual(faults.map(({ name }) => name));
     },
   );
 });

@@ -3,12 +3,15 @@ import { readPromptData } from "../../scripts/bench/quote-transcript.ts";
 import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import { type FinishHook, sharedService, startOwnService } from "../support/service.ts";
 import type { Seen, StandInReply } from "../support/stand-in-model.ts";
-import { liveThrough } from "../support/summarizer-outage.ts";
+import { liveThrough, named } from "../support/summarizer-outage.ts";
 
+const OPENAI = "openai-compatible/stand-in";
+const ANTHROPIC = "anthropic/claude-haiku-4-5";
 const KEY = "sk-stand-in-key";
 /** Short, so that a model that hangs is found out while a test waits. */
 const TIMEOUT_SECONDS = 3;
-const TIMEOUT_MS = 180_000;
+/** For the outages of a row, one after the other. */
+const TIMEOUT_MS = 540_000;
 
 interface Fault {
   readonly name: string;
@@ -70,6 +73,13 @@ const OPENAI_FAULTS: Fault[] = [
 
 const ANTHROPIC_FAULTS: Fault[] = [
   {
+    name: "does not take our key",
+    replies: [{ does: "quote" }],
+    key: "sk-another-key",
+    reason: "summarizer refused",
+    calls: 1,
+  },
+  {
     name: "is overloaded",
     replies: [{ does: "refuse", status: 529 }],
     reason: "summarizer unreachable",
@@ -81,17 +91,10 @@ const ANTHROPIC_FAULTS: Fault[] = [
     reason: "summarizer invalid_answer",
     calls: 2,
   },
-  {
-    name: "does not take our key",
-    replies: [{ does: "quote" }],
-    key: "sk-another-key",
-    reason: "summarizer refused",
-    calls: 1,
-  },
 ];
 
 /** One call is paid for, and it has all that the summary covers: the last four turns stay word for word. */
-const ALL_COVERED = Array.from({ length: 12 }, (_, index) => index + 1);
+const ALL_COVERED_ONCE = [Array.from({ length: 12 }, (_, index) => index + 1)];
 
 /** What the provider was paid for: the seqs of each call that it gave a good answer to. */
 function paid(requests: readonly Seen[]): number[][] {
@@ -100,10 +103,17 @@ function paid(requests: readonly Seen[]): number[][] {
     .map((seen) => readPromptData(promptOf(seen).turns.at(-1)?.text ?? "").messages.map(({ seq }) => seq));
 }
 
-/** Lives through an outage; returns what was paid for in the end. */
-async function surviveFault(model: string, fault: Fault, onFinished: FinishHook): Promise<number[][]> {
-  const { replies, key = KEY, reason, calls, pauseMs = 0 } = fault;
-  const provider = await scriptModel(replies, key);
+/** Side by side: most of their time is pauses between attempts. The faults of one row share a service, which is well in between. */
+const ROWS: readonly { readonly model: string; readonly faults: readonly Fault[] }[] = [
+  { model: OPENAI, faults: OPENAI_FAULTS.slice(0, 3) },
+  { model: OPENAI, faults: OPENAI_FAULTS.slice(3) },
+  { model: ANTHROPIC, faults: ANTHROPIC_FAULTS },
+];
+
+/** Lives through one outage after the other; returns what was paid for in the end of each. */
+async function surviveFaults(model: string, faults: readonly Fault[], onFinished: FinishHook): Promise<number[][][]> {
+  const [first] = faults;
+  const provider = await scriptModel(first?.replies ?? [], first?.key ?? KEY);
   const env = {
     THREADKEEP_MODEL: model,
     THREADKEEP_MODEL_BASE_URL: provider.baseUrl,
@@ -111,29 +121,36 @@ async function surviveFault(model: string, fault: Fault, onFinished: FinishHook)
     SUMMARIZER_TIMEOUT_SECONDS: String(TIMEOUT_SECONDS),
   };
   const service = await startOwnService({ databaseUrl: sharedService().databaseUrl, env }, onFinished);
-  await liveThrough(service, {
-    session: `chat-${crypto.randomUUID()}`,
-    reason,
-    summarizer: model,
-    atMakeshift: async () => {
-      const asked = await provider.requests();
-      expect(asked).toHaveLength(calls);
-      for (const [index, { at }] of asked.slice(1).entries()) {
-        expect(at - (asked[index]?.at ?? 0)).toBeGreaterThanOrEqual(pauseMs);
-      }
-    },
-    heal: () => provider.change([{ does: "quote" }], KEY),
-  });
-  return paid(await provider.requests());
+  const paidFor: number[][][] = [];
+  for (const { name, replies, key = KEY, reason, calls, pauseMs = 0 } of faults) {
+    const before = (await provider.requests()).length;
+    const asked = async (): Promise<Seen[]> => (await provider.requests()).slice(before);
+    await provider.change(replies, key);
+    const outage = {
+      session: `chat-${crypto.randomUUID()}`,
+      reason,
+      summarizer: model,
+      atMakeshift: async () => {
+        const seen = await asked();
+        expect(seen).toHaveLength(calls);
+        for (const [index, { at }] of seen.slice(1).entries()) {
+          expect(at - (seen[index]?.at ?? 0)).toBeGreaterThanOrEqual(pauseMs);
+        }
+      },
+      heal: () => provider.change([{ does: "quote" }], KEY),
+    };
+    await named(name, () => liveThrough(service, outage));
+    paidFor.push(paid(await asked()));
+  }
+  return paidFor;
 }
 
-// Side by side, each with a service of its own: most of their time is pauses between attempts.
 describe.concurrent("promise 12: a chat outlives a model", () => {
-  it.for(OPENAI_FAULTS)("of the OpenAI kind that $name", { timeout: TIMEOUT_MS }, async (fault, { onTestFinished }) => {
-    expect(await surviveFault("openai-compatible/stand-in", fault, onTestFinished)).toEqual([ALL_COVERED]);
-  });
-
-  it.for(ANTHROPIC_FAULTS)("of Anthropic that $name", { timeout: TIMEOUT_MS }, async (fault, { onTestFinished }) => {
-    expect(await surviveFault("anthropic/claude-haiku-4-5", fault, onTestFinished)).toEqual([ALL_COVERED]);
-  });
+  it.for(ROWS.map((row) => ({ ...row, title: row.faults.map(({ name }) => name).join(", then ") })))(
+    "$model that $title",
+    { timeout: TIMEOUT_MS },
+    async ({ model, faults }, { onTestFinished }) => {
+      expect(await surviveFaults(model, faults, onTestFinished)).toEqual(faults.map(() => ALL_COVERED_ONCE));
+    },
+  );
 });
