@@ -76,6 +76,8 @@ export default defineConfig({
           maxConcurrency: 3,
           maxWorkers: WAITING_WORKERS,
           environment: "node",
+          // As with the unit tests: each file would load the same modules anew.
+          isolate: false,
           globalSetup: ["test/support/setup-service.ts", "test/support/setup-model.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
