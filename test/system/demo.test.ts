@@ -1,10 +1,9 @@
 import { execFile } from "node:child_process";
-import { rmSync } from "node:fs";
 import path from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
-import { sharedService } from "../support/service.ts";
-import { makeTemporaryDirectory } from "../support/temporary-directory.ts";
+import { makeStateDirectory, sharedService } from "../support/service.ts";
+import { removeDirectory } from "../support/temporary-directory.ts";
 
 const LAST_LINE = /^[\d,]+-token chat → [\d,]+-token context, 0 gaps, [1-9]\d* items cited, read in [\d.]+ ms$/;
 
@@ -31,8 +30,9 @@ function lastLine(text: string): string {
 }
 
 it("the demo kills its own service midway, loses nothing, still knows an early turn, and ends with a measured line", async () => {
-  const state = makeTemporaryDirectory();
-  onTestFinished(() => rmSync(state, { recursive: true, force: true, maxRetries: 5 }));
+  // As a start has left it: what a first start makes, the tests of npm start make.
+  const state = makeStateDirectory();
+  onTestFinished(() => removeDirectory(state));
   const { exitCode, stdout, stderr } = await runDemo(["--own", "--state", state]);
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
   expect(lastLine(stdout)).toMatch(LAST_LINE);
