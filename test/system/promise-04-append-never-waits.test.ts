@@ -2,7 +2,7 @@ import { createServer, type Socket } from "node:net";
 import { Client } from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Context } from "../../src/contracts/context.ts";
-import { call, eventually, startOwnService } from "../support/service.ts";
+import { call, eventually, sharedService, startOwnService } from "../support/service.ts";
 
 interface State {
   headSeq: number;
@@ -114,10 +114,9 @@ describe("promise 4: append never waits", () => {
   it("waits for neither an agent nor a PostgreSQL that take what they are sent and never answer", async () => {
     const agent = await neverAnswering();
     const database = await neverAnswering();
-    // Its PostgreSQL is there to be migrated, and the Worker of the next service is sent elsewhere.
-    const { databaseUrl } = await startOwnService();
+    // A PostgreSQL is there to be migrated, and the Worker is sent elsewhere.
     const service = await startOwnService({
-      databaseUrl,
+      databaseUrl: sharedService().databaseUrl,
       env: { SUMMARIZER_MCP_URL: `http://127.0.0.1:${agent.port}/mcp` },
       workerDatabaseUrl: `postgres://nobody:nothing@127.0.0.1:${database.port}/threadkeep?sslmode=disable`,
     });
