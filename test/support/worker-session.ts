@@ -22,11 +22,15 @@ export function incarnationOf(ref: SessionRef): Promise<string> {
   );
 }
 
+/** To ask takes the one thread from what is waited for: what takes long is asked for less and less often. */
+const FIRST_PAUSE_MS = 10;
+const LONGEST_PAUSE_MS = 150;
+
 /** Asks again until a condition holds. */
 export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 40_000;
-  while (!(await condition())) {
+  for (let pauseMs = FIRST_PAUSE_MS; !(await condition()); pauseMs = Math.min(pauseMs * 1.3, LONGEST_PAUSE_MS)) {
     if (Date.now() > deadline) throw new Error(`Waited in vain: ${what}`);
-    await scheduler.wait(10);
+    await scheduler.wait(pauseMs);
   }
 }
