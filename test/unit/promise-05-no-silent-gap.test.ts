@@ -4,7 +4,7 @@ import type { Context } from "../../src/contracts/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
 import { assembleContext } from "../../src/memory/context.ts";
 import { messageText, toolIds } from "../../src/memory/message-text.ts";
-import { candidatesOf, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
+import { candidatesOf, type Chat, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 400, seed: 20261122 };
 const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
@@ -19,33 +19,55 @@ function account(context: Context) {
   return { verbatim, omitted, throughSeq: context.summary?.throughSeq ?? 0 };
 }
 
+/** What holds of every context. */
+const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
+  // It has every message word for word, under the summary, or named in omitted.
+  (value, context) => {
+    const { verbatim, omitted, throughSeq } = account(context);
+    for (const { seq, content } of value.log) {
+      const isAccounted = verbatim.has(seq) || seq <= throughSeq || omitted.has(seq);
+      expect(isAccounted, `seq ${seq} is silently missing`).toBe(true);
+      expect(verbatim.has(seq) && omitted.has(seq), `seq ${seq} is told twice`).toBe(false);
+      if (seq > throughSeq && content === null) expect(omitted.has(seq)).toBe(true);
+    }
+  },
+  // It gives messages back word for word, in order.
+  (value, { messages }) => {
+    const seqs = messages.map(({ seq }) => seq);
+    expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
+    for (const message of messages) {
+      if (message.cut === true) continue;
+      expect(message.content).toEqual(value.log[message.seq - 1]?.content);
+    }
+  },
+  // It names what the items cite that there was no room for.
+  (value, context) => {
+    const { omitted, verbatim } = account(context);
+    const kept = new Set(context.summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs));
+    for (const item of value.summary?.items ?? []) {
+      for (const seq of item.sourceSeqs) {
+        expect(kept.has(seq) || verbatim.has(seq) || omitted.has(seq), `seq ${seq} is silently missing`).toBe(true);
+      }
+    }
+  },
+  // It never parts a tool call from its result.
+  (_, { messages }) => {
+    const called = new Set<string>();
+    for (const { content, cut } of messages) {
+      const { calls, results } = toolIds(content);
+      for (const id of calls) called.add(id);
+      if (cut === true) continue;
+      for (const id of results) expect(called.has(id), `the call of ${id} is missing`).toBe(true);
+    }
+  },
+];
+
 describe("promise 5: no silent gap", () => {
-  it("has every message word for word, under the summary, or named in omitted", () => {
+  it("accounts for every message, word for word and in order, for what items cite and for each call with its result", () => {
     fc.assert(
       fc.property(chat, budget, (value, maxTokens) => {
         const context = assembleContext(inputOf(value, maxTokens));
-        const { verbatim, omitted, throughSeq } = account(context);
-        for (const { seq, content } of value.log) {
-          const isAccounted = verbatim.has(seq) || seq <= throughSeq || omitted.has(seq);
-          expect(isAccounted, `seq ${seq} is silently missing`).toBe(true);
-          expect(verbatim.has(seq) && omitted.has(seq), `seq ${seq} is told twice`).toBe(false);
-          if (seq > throughSeq && content === null) expect(omitted.has(seq)).toBe(true);
-        }
-      }),
-      RUNS,
-    );
-  });
-
-  it("gives messages back word for word, in order", () => {
-    fc.assert(
-      fc.property(chat, budget, (value, maxTokens) => {
-        const { messages } = assembleContext(inputOf(value, maxTokens));
-        const seqs = messages.map(({ seq }) => seq);
-        expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
-        for (const message of messages) {
-          if (message.cut === true) continue;
-          expect(message.content).toEqual(value.log[message.seq - 1]?.content);
-        }
+        for (const check of HOLDS) check(value, context);
       }),
       RUNS,
     );
@@ -63,38 +85,6 @@ describe("promise 5: no silent gap", () => {
           if (content === null || (role !== "system" && role !== "developer")) continue;
           const isSaid = here.has(JSON.stringify([role, author, content]));
           expect(verbatim.has(seq) || isSaid || omitted.has(seq), `instruction ${seq} is silently missing`).toBe(true);
-        }
-      }),
-      RUNS,
-    );
-  });
-
-  it("names what the items cite that there was no room for", () => {
-    fc.assert(
-      fc.property(chat, budget, (value, maxTokens) => {
-        const context = assembleContext(inputOf(value, maxTokens));
-        const { omitted, verbatim } = account(context);
-        const kept = new Set(context.summary?.items.flatMap(({ sourceSeqs }) => sourceSeqs));
-        for (const item of value.summary?.items ?? []) {
-          for (const seq of item.sourceSeqs) {
-            expect(kept.has(seq) || verbatim.has(seq) || omitted.has(seq), `seq ${seq} is silently missing`).toBe(true);
-          }
-        }
-      }),
-      RUNS,
-    );
-  });
-
-  it("never parts a tool call from its result", () => {
-    fc.assert(
-      fc.property(chat, budget, (value, maxTokens) => {
-        const { messages } = assembleContext(inputOf(value, maxTokens));
-        const called = new Set<string>();
-        for (const { content, cut } of messages) {
-          const { calls, results } = toolIds(content);
-          for (const id of calls) called.add(id);
-          if (cut === true) continue;
-          for (const id of results) expect(called.has(id), `the call of ${id} is missing`).toBe(true);
         }
       }),
       RUNS,
