@@ -798,6 +798,13 @@ describe("a snippet", () => {
     expect(snippet("a  short\ntext", readQuery("x"), 80)).toBe("a short text");
     expect(snippet(long, readQuery("zebra"), 40)).toMatch(/^Before it came.*…$/u);
   });
+  it("shows what a long log ends with, where the beginning says nothing of it", () => {
+    const lines = Array.from({ length: 4_000 }, (_, at) => `tests/unit/file_${at}.ts passed in ${at % 97} ms`);
+    const log = [...lines, "FAIL src/log/append.ts:42: expected 3 to be 4", ...lines.slice(0, 500)].join("\n");
+    expect(snippet(log, readQuery("why does append.ts fail"), 120)).toMatch(/^….*src\/log\/append\.ts:42.*…$/u);
+    expect(snippet(log, readQuery("file_7 passed"), 120)).toContain("file_7.ts passed");
+    expect(snippet(log, readQuery("zebra"), 60)).toMatch(/^tests\/unit\/file_0\.ts passed.*…$/u);
+  });
   it("keeps to any length, in any script, and never halves a character", () => {
     const texts = [
       long,

@@ -12,7 +12,7 @@ import { compoundRuns } from "./word-parts.ts";
 export const INDEX_VERSION = 4;
 
 /** UTF-16 units of a message that are read for its words: bounds what one message can take of a request, about 50 ms. */
-const MAX_INDEXED_LENGTH = 512 * 1024;
+export const MAX_INDEXED_LENGTH = 512 * 1024;
 
 /** UTF-16 units that are read for parts of words: further on stands a document, not what somebody said. */
 const MAX_PARTED_LENGTH = 16 * 1024;

@@ -1,3 +1,4 @@
+import { MAX_INDEXED_LENGTH } from "./index-text.ts";
 import type { Query } from "./query.ts";
 import { findTerms, type FoundTerm } from "./terms.ts";
 
@@ -12,10 +13,11 @@ const OTHER_SPACE = / {2}|[^\S ]/u;
  * units with the ellipses that mark cuts. Cuts fall between words where words are spaced, and never inside a character.
  */
 export function snippet(text: string, query: Query, maxLength: number): string {
-  const scanned = text.slice(0, MAX_SNIPPET_SCAN);
+  const from = scanStart(text, query, maxLength);
+  const scanned = text.slice(from, from + MAX_SNIPPET_SCAN);
   // Most texts have one space between words already; to replace each by itself would cost ten times the look.
   const plain = (OTHER_SPACE.test(scanned) ? scanned.replace(/\s+/gu, " ") : scanned).trim();
-  if (plain.length <= maxLength) return plain;
+  if (from === 0 && plain.length <= maxLength) return plain;
   const room = Math.max(0, maxLength - 2 * ELLIPSIS.length);
   const wanted = new Set(query.terms.map(({ term }) => term));
   const hits = [...findTerms(plain, wanted)];
@@ -24,10 +26,23 @@ export function snippet(text: string, query: Query, maxLength: number): string {
   let start = Math.max(0, Math.min(window.at - Math.floor(spare / 3), plain.length - room));
   if (start > 0) start = wordStart(plain, start, Math.max(start, window.at));
   const end = start + room >= plain.length ? plain.length : wordEnd(plain, start, start + room);
-  return `${start > 0 ? ELLIPSIS : ""}${plain.slice(start, end).trim()}${end < plain.length ? ELLIPSIS : ""}`.slice(
+  return `${from + start > 0 ? ELLIPSIS : ""}${plain.slice(start, end).trim()}${end < plain.length ? ELLIPSIS : ""}`.slice(
     0,
     maxLength,
   );
+}
+
+/**
+ * Where to look: at the beginning, or in a longer text shortly before the first word of the query that stands in none of it. What comes first that
+ * late is rare there, as a failure is that a log ends with.
+ */
+function scanStart(text: string, query: Query, maxLength: number): number {
+  if (text.length <= MAX_SNIPPET_SCAN) return 0;
+  const folded = text.slice(0, MAX_INDEXED_LENGTH).toLowerCase();
+  const late = query.terms.map(({ term }) => folded.indexOf(term)).filter((at) => at >= MAX_SNIPPET_SCAN);
+  if (late.length === 0) return 0;
+  const at = Math.max(0, Math.min(...late) - maxLength);
+  return isLowSurrogate(text, at) ? at + 1 : at;
 }
 
 function bestWindow(hits: readonly FoundTerm[], room: number): { at: number; end: number } {
@@ -36,11 +51,9 @@ function bestWindow(hits: readonly FoundTerm[], room: number): { at: number; end
   let from = 0;
   for (const hit of hits) {
     counts.set(hit.term, (counts.get(hit.term) ?? 0) + 1);
-    for (
-      let oldest = hits[from];
-      oldest !== undefined && hit.end - oldest.at > room && oldest !== hit;
-      oldest = hits[++from]
-    ) {
+    // As tight as it can be: what is cut to end between words would else lose the last of them.
+    const isSpare = ({ at, term }: FoundTerm): boolean => hit.end - at > room || (counts.get(term) ?? 0) > 1;
+    for (let oldest = hits[from]; oldest !== undefined && isSpare(oldest) && oldest !== hit; oldest = hits[++from]) {
       const left = (counts.get(oldest.term) ?? 1) - 1;
       if (left === 0) counts.delete(oldest.term);
       else counts.set(oldest.term, left);
