@@ -5,6 +5,7 @@ import { showTable } from "./bench/table.ts";
 import { startService } from "./dev/service.ts";
 import { workerSettings } from "./dev/worker-settings.ts";
 import { ablate } from "./eval/ablate.ts";
+import { measureLosses } from "./eval/losses.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
 import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
 import { askAll, newestTurns, plainBm25, readConversations, recallTable, usersBm25 } from "./eval/retrieval.ts";
@@ -36,6 +37,9 @@ npm run eval -- summaries FILE [--percent 18.5] [--only single|rolled] [--url UR
 npm run eval -- prefix [--turns 1000] [--format openai-chat]
     how much of each context a provider's prompt cache can have kept from the one before: the share of the tokens that are a
     prefix shared with it, over a chat with summaries, on a service that it starts and stops. Exits 1 below 95 %
+
+npm run eval -- losses
+    how well the report of what a summary lost finds 200 planted facts, half of which the summary dropped
 `;
 
 const OPTIONS = {
@@ -76,6 +80,10 @@ interface PrefixOptions {
   readonly format: (typeof PREFIX_FORMATS)[number];
 }
 
+interface LossesOptions {
+  readonly measure: "losses";
+}
+
 const PREFIX_TURNS = 1_000;
 /** A prompt cache that keeps less is rewritten too often. */
 const LEAST_PREFIX_PERCENT = 95;
@@ -87,6 +95,14 @@ await runProgram(commandLine, {
   hint: "npm run eval -- --help tells the options.",
   run: async (options) => {
     if (options.measure === "prefix") return (await evaluatePrefix(options)) ? EXIT.ok : EXIT.failed;
+    if (options.measure === "losses") {
+      const { facts, dropped, precision, recall } = measureLosses();
+      const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+      console.log(
+        `losses: ${dropped} of ${facts} planted facts dropped; precision ${percent(precision)}, recall ${percent(recall)}`,
+      );
+      return EXIT.ok;
+    }
     if (options.measure === "ablate") {
       const files = new Map(options.files.map((file) => [path.basename(file), readConversations(file)]));
       await ablate(files, (line) => console.log(line));
@@ -100,11 +116,17 @@ await runProgram(commandLine, {
 function readOptions(
   values: Values<typeof OPTIONS>,
   [measure, ...files]: readonly string[],
-): RetrievalOptions | AblateOptions | SummariesOptions | PrefixOptions {
+): RetrievalOptions | AblateOptions | SummariesOptions | PrefixOptions | LossesOptions {
+  if (measure === "losses") {
+    if (files.length > 0 || Object.values(values).some((value) => value !== undefined)) {
+      throw new UsageFault("losses takes no file and no option");
+    }
+    return { measure };
+  }
   if (measure === "prefix") return readPrefixOptions(values);
   if (measure === "ablate") return readAblateOptions(values, files);
   if (measure !== "retrieval" && measure !== "summaries") {
-    throw new UsageFault("say what to measure: retrieval, ablate, summaries or prefix");
+    throw new UsageFault("say what to measure: retrieval, ablate, summaries, prefix or losses");
   }
   if (values.turns !== undefined || values.format !== undefined)
     throw new UsageFault(`${measure} takes no --turns or --format`);

@@ -26,6 +26,8 @@ import type {
   SummarizeRequest,
   SummarizeResult,
   Summary,
+  SummaryChanges,
+  SummaryLoss,
   UserErasure,
 } from "./contract.ts";
 import type { SessionLine } from "./transfer.ts";
@@ -100,6 +102,13 @@ export interface ThreadkeepBinding {
     query?: { readonly expand?: "sources" },
     caller?: Caller,
   ): Promise<ExpandedSummary>;
+  summaryChanges(
+    sessionId: string,
+    version: number,
+    query?: { readonly from?: number },
+    caller?: Caller,
+  ): Promise<SummaryChanges>;
+  losses(sessionId: string, version: number, query?: PageQuery, caller?: Caller): Promise<Page<SummaryLoss>>;
   summarize(sessionId: string, request?: SummarizeRequest, caller?: Caller): Promise<SummarizeResult>;
   /** JSON Lines. */
   export(sessionId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;

@@ -302,6 +302,24 @@ export interface ExpandedSummary extends Summary {
   hasMoreSources?: boolean | undefined;
 }
 
+/** Two versions of a summary, item by item. */
+export interface SummaryChanges {
+  version: number;
+  /** The version that it is held against; null if there is none before it. */
+  from: number | null;
+  kept: SummaryItem[];
+  reworded: { before: SummaryItem; after: SummaryItem }[];
+  dropped: SummaryItem[];
+  added: SummaryItem[];
+}
+
+/** A message of a user that a version covers, and what of it no item of the version says. */
+export interface SummaryLoss {
+  seq: number;
+  id: string;
+  words: { kind: "number" | "name" | "instruction"; text: string }[];
+}
+
 export interface SummarizeRequest {
   /** Wait this long for the summary: at most 10,000 ms. */
   waitMs?: number | undefined;

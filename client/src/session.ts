@@ -21,6 +21,8 @@ import type {
   SummarizeRequest,
   SummarizeResult,
   Summary,
+  SummaryChanges,
+  SummaryLoss,
 } from "./contract.ts";
 import { ThreadkeepError } from "./errors.ts";
 import { readLines } from "./lines.ts";
@@ -174,6 +176,19 @@ export class Session {
   summary(version: number, request: CallOptions & { expand?: "sources" } = {}): Promise<ExpandedSummary> {
     const { expand, ...options } = request;
     return this.#read(`${this.#path}/summaries/${version}`, options, { expand });
+  }
+
+  /** What a version has that another has not: by default the one before it. */
+  summaryChanges(version: number, request: CallOptions & { from?: number } = {}): Promise<SummaryChanges> {
+    const { from, ...options } = request;
+    return this.#read(`${this.#path}/summaries/${version}/diff`, options, { from });
+  }
+
+  /** What users said that a version covers and does not say: numbers, names and standing wishes, oldest first. */
+  losses(version: number, { limit, ...options }: ListOptions = {}): List<SummaryLoss> {
+    return listOf<SummaryLoss>((cursor) =>
+      this.#read(`${this.#path}/summaries/${version}/losses`, options, { cursor, limit }),
+    );
   }
 
   /** Owes a summary now, and waits for it up to `waitMs`. */

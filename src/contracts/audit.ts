@@ -25,6 +25,8 @@ export const AUDIT_ACTIONS = [
   "searchMemory",
   "listSummaries",
   "readSummary",
+  "compareSummaries",
+  "listLosses",
   "summarizeSession",
   "followSession",
   "issueTicket",

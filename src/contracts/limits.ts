@@ -58,6 +58,12 @@ export const MAX_PAGE_BYTES = 4 * 1024 * 1024;
 export const MAX_HIDDEN_RANGES = 1_000;
 /** Messages that come along with a summary: the others are read by the seqs that its items cite. */
 export const MAX_EXPANDED_SOURCES = 1_000;
+/** Words of one message that a report of what a summary lost names. */
+export const MAX_LOST_WORDS = 32;
+/** Messages that are read for one page of what a summary lost. */
+export const MAX_LOSSES_READ = 2_000;
+/** And characters of them. */
+export const MAX_LOSSES_READ_CHARACTERS = 1_000_000;
 /** Parts in one message: an agent's run of 300 steps, each of which reasons, speaks, makes some calls and has their results. */
 export const MAX_PARTS_PER_MESSAGE = 4_096;
 /** A query is a question, not a document; only its rarest words are looked for. */

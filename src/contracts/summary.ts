@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MAX_EXPANDED_SOURCES, MAX_PAGE_BYTES } from "./limits.ts";
+import { MAX_EXPANDED_SOURCES, MAX_LOST_WORDS, MAX_PAGE_BYTES } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 
 export const itemKindSchema = z.enum(["fact", "preference", "decision", "task", "question", "event", "instruction"]);
@@ -55,3 +55,38 @@ export const expandedSummarySchema = summarySchema.extend({
     ),
 });
 export type ExpandedSummary = z.infer<typeof expandedSummarySchema>;
+
+/** Two versions of a summary, item by item. */
+export const summaryChangesSchema = z
+  .object({
+    version: z.int().min(1),
+    from: z
+      .int()
+      .min(1)
+      .nullable()
+      .describe("The version that it is held against; null if there is none before it, and all of it is new"),
+    kept: z.array(itemSchema).describe("In both, word for word"),
+    reworded: z
+      .array(z.object({ before: itemSchema, after: itemSchema }))
+      .describe("In both, in other words, of another kind, or with another status"),
+    dropped: z.array(itemSchema).describe("Not there any more"),
+    added: z.array(itemSchema).describe("Not there before"),
+  })
+  .meta({ id: "SummaryChanges" });
+export type SummaryChanges = z.infer<typeof summaryChangesSchema>;
+
+export const lostWordSchema = z.object({
+  kind: z.enum(["number", "name", "instruction"]),
+  text: z.string().describe("As the user wrote it; of an instruction the whole sentence"),
+});
+export type LostWord = z.infer<typeof lostWordSchema>;
+
+/** A message of a user that a version covers, and what of it no item of the version says. */
+export const lossSchema = z
+  .object({
+    seq: seqSchema,
+    id: z.string(),
+    words: z.array(lostWordSchema).min(1).describe(`Standing wishes first; at most ${MAX_LOST_WORDS}`),
+  })
+  .meta({ id: "SummaryLoss" });
+export type Loss = z.infer<typeof lossSchema>;

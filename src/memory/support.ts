@@ -37,9 +37,15 @@ function numbersOf(text: string): Set<string> {
   const numbers = new Set<string>();
   for (const [number] of fold(text).matchAll(NUMBER)) {
     numbers.add(number);
+    numbers.add(withoutGroups(number));
     for (const part of partsOf(number)) numbers.add(part);
   }
   return numbers;
+}
+
+/** 3,500 and 3.500 are 3500. */
+function withoutGroups(number: string): string {
+  return number.replace(/[.,](?=\p{N}{3}(?!\p{N}))/gu, "");
 }
 
 /** Without leading zeros: the 7th is 07 in a date. */
@@ -54,6 +60,38 @@ function namesOf(text: string): Set<string> {
   return names;
 }
 
+/** A word that a memory can least do without. */
+export interface SalientWord {
+  readonly kind: "number" | "name";
+  /** As it was written. */
+  readonly text: string;
+}
+
+/** Capitals that tell no name: a date may be written in figures. */
+const NO_NAMES: ReadonlySet<string> = new Set(
+  "january february march april june july august september october november december monday tuesday wednesday thursday friday saturday sunday".split(
+    " ",
+  ),
+);
+
+/**
+ * The numbers and names of a text, in its order, each once. A figure by itself counts nothing, and where every fourth word has a capital
+ * no capital tells a name: German writes all its nouns so.
+ */
+export function salientWords(text: string): SalientWord[] {
+  const found = new Map<string, SalientWord & { readonly at: number }>();
+  for (const { 0: number, index } of text.normalize("NFKC").matchAll(NUMBER)) {
+    if (number.length > 1 && !found.has(number)) found.set(number, { kind: "number", text: number, at: index });
+  }
+  const names = [...text.matchAll(NAME)];
+  const isCapitalized = names.length * 4 > (text.match(WORD)?.length ?? 0);
+  for (const { 0: name, index } of isCapitalized ? [] : names) {
+    if (!NO_NAMES.has(fold(name)) && !found.has(fold(name)))
+      found.set(fold(name), { kind: "name", text: name, at: index });
+  }
+  return [...found.values()].toSorted((a, b) => a.at - b.at).map(({ kind, text: word }) => ({ kind, text: word }));
+}
+
 /** What sources say, as statements are held against it. More of them never take support away. */
 export class Evidence {
   readonly #numbers = new Set<string>();
@@ -62,6 +100,17 @@ export class Evidence {
   add(source: string): void {
     for (const number of numbersOf(source)) this.#numbers.add(number);
     for (const word of contentWords(source)) this.#words.add(word);
+  }
+
+  /** Whether one of them has a word: a number whole or in its parts, since a date may be written anew, and a name by its stem. */
+  has({ kind, text }: SalientWord): boolean {
+    if (kind === "name") return this.#words.has(stem(fold(text)));
+    return this.#numbers.has(withoutGroups(fold(text))) || partsOf(fold(text)).every((part) => this.#numbers.has(part));
+  }
+
+  /** The share of a statement's content words that one of them has. */
+  shareOf(statement: string): number {
+    return shareOf(contentWords(statement), (word) => this.#words.has(word));
   }
 
   /**
@@ -84,6 +133,12 @@ export function isSupported(statement: string, sources: readonly string[]): bool
   const evidence = new Evidence();
   for (const source of sources) evidence.add(source);
   return evidence.supports(statement);
+}
+
+/** The share of the content words of one text that are in another; 1 if it has none. */
+export function sharedWords(text: string, other: string): number {
+  const words = contentWords(other);
+  return shareOf(contentWords(text), (word) => words.has(word));
 }
 
 function shareOf(words: ReadonlySet<string>, isThere: (word: string) => boolean): number {

@@ -39,7 +39,7 @@ import {
   type SessionState,
   userIdSchema,
 } from "../contracts/session.ts";
-import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Loss, Summary, SummaryChanges } from "../contracts/summary.ts";
 import { idText, safeText } from "../contracts/text.ts";
 import { type ImportRequest, importRequestSchema, type ImportResult, type ImportState } from "../contracts/transfer.ts";
 import type { UserErasure } from "../contracts/user.ts";
@@ -74,7 +74,7 @@ import {
   switchBranch,
   updateSession,
 } from "../service/sessions.ts";
-import { listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
+import { compareSummaries, listLosses, listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
 import { exportSession } from "../service/transfer.ts";
 import { eraseUser, exportUser, readUserErasure } from "../service/users.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -141,6 +141,14 @@ export const inputs = {
   summary: z.object({
     params: sessionParams.extend({ version: z.int().min(1) }),
     query: z.strictObject({ expand: z.literal("sources").optional() }).default({}),
+  }),
+  summaryChanges: z.object({
+    params: sessionParams.extend({ version: z.int().min(1) }),
+    query: z.strictObject({ from: z.int().min(1).optional() }).default({}),
+  }),
+  losses: z.object({
+    params: sessionParams.extend({ version: z.int().min(1) }),
+    query: z.strictObject({ limit, cursor }).default({ limit: DEFAULT_PAGE_SIZE }),
   }),
   summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
   user: z.object({ params: z.strictObject({ userId: userIdSchema }), body: NO_BODY }),
@@ -315,6 +323,32 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       const raw = { params: { sessionId, version }, query };
       return this.#answer("summary", caller, inputs.summary, raw, (call, { params, query: { expand } }) =>
         readSummary(call, params.sessionId, params.version, { expandSources: expand === "sources" }),
+      );
+    }
+
+    /** What a version has that another has not, by default the one before it. */
+    summaryChanges(
+      sessionId: string,
+      version: number,
+      query?: { readonly from?: number },
+      caller?: Caller,
+    ): Promise<SummaryChanges> {
+      const raw = { params: { sessionId, version }, query };
+      return this.#answer("summaryChanges", caller, inputs.summaryChanges, raw, (call, { params, query: { from } }) =>
+        compareSummaries(call, params.sessionId, params.version, from),
+      );
+    }
+
+    /** A page of what users said that a version covers and does not say. */
+    losses(
+      sessionId: string,
+      version: number,
+      query?: { readonly limit?: number; readonly cursor?: string },
+      caller?: Caller,
+    ): Promise<Page<Loss>> {
+      const raw = { params: { sessionId, version }, query };
+      return this.#answer("losses", caller, inputs.losses, raw, (call, { params, query: page }) =>
+        listLosses(call, params.sessionId, params.version, page),
       );
     }
 

@@ -2,7 +2,7 @@ import { isUser } from "../access/users-words.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Page } from "../contracts/page.ts";
-import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Loss, Summary, SummaryChanges } from "../contracts/summary.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { invalidCursor, type PageQuery } from "./paging.ts";
@@ -41,5 +41,23 @@ export const readSummary = operation(
     options: { readonly expandSources: boolean },
   ): Promise<ExpandedSummary> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summary(version, options.expandSources));
+  },
+);
+
+/** What a version has that another has not, by default the one before it. */
+export const compareSummaries = operation(
+  { action: "compareSummaries", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, version: number, from: number | undefined): Promise<SummaryChanges> => {
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).compareSummaries(version, from));
+  },
+);
+
+/** What users said that a version covers and does not say, oldest first. */
+export const listLosses = operation(
+  { action: "listLosses", scopes: ["memory:read"], audit: "refusals" },
+  async (call: Call, sessionId: string, version: number, query: PageQuery): Promise<Page<Loss>> => {
+    const afterSeq = query.cursor === undefined ? 0 : Number(query.cursor);
+    if (!(Number.isSafeInteger(afterSeq) && afterSeq >= 0)) throw invalidCursor();
+    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).losses(version, afterSeq, query.limit));
   },
 );

@@ -10,7 +10,7 @@ import type { Page } from "../contracts/page.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { BranchRequest, SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
-import type { ExpandedSummary, Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Loss, Summary, SummaryChanges } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { byteLength, jsonBytes } from "../contracts/text.ts";
 import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
@@ -52,6 +52,7 @@ import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
 import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
 import type { SummaryStep } from "./summarizing.ts";
+import { compareSummaries, readLosses } from "./summary-report.ts";
 
 /** A change of metadata or settings writes as much as a message does, and counts like one. */
 const ONE_CHANGE = { messages: 1 };
@@ -411,10 +412,25 @@ export class ChatSession extends LiveSession {
   async summary(version: number, expandSources: boolean): Promise<Outcome<ExpandedSummary>> {
     return this.shell.read(() => {
       this.shell.known();
-      const row = this.shell.store.summaries.byVersion(version);
-      if (row === null) throw new Refusal(UNKNOWN_SUMMARY);
+      const row = knownSummary(this.shell.store.summaries.byVersion(version));
       const summary = toSummary(row, this.shell.store.summaries.items(version));
       return expandSources ? expandSummary(this.shell.store, summary) : summary;
+    });
+  }
+
+  /** What a version has that another has not. */
+  async compareSummaries(version: number, from: number | undefined): Promise<Outcome<SummaryChanges>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      return knownSummary(compareSummaries(this.shell.store, version, from));
+    });
+  }
+
+  /** A page of what users said that a version covers and does not say. */
+  async losses(version: number, afterSeq: Seq, limit: number): Promise<Outcome<Page<Loss>>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      return knownSummary(readLosses(this.shell.store, version, afterSeq, limit));
     });
   }
 
@@ -576,11 +592,18 @@ const FAILED_CONTEXT: PartFault = {
   detail:
     "The messages are stored, and the fault has been logged. Ask for the context by itself: POST /v1/sessions/{sessionId}/context.",
 };
-const UNKNOWN_MESSAGE: Fault = {
-  code: "message_not_found",
-  detail: "The session has no message with this id.",
-};
 const UNKNOWN_SUMMARY: Fault = {
   code: "summary_not_found",
   detail: "The session has no summary of this version. List its summaries to see which it has.",
+};
+
+/** @param found null if there is no such version */
+function knownSummary<T>(found: T | null): T {
+  if (found === null) throw new Refusal(UNKNOWN_SUMMARY);
+  return found;
+}
+
+const UNKNOWN_MESSAGE: Fault = {
+  code: "message_not_found",
+  detail: "The session has no message with this id.",
 };

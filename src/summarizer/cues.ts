@@ -1,13 +1,11 @@
 /** Cheap signs of what a statement is, and of how much it is worth: English ones here, those of other languages in `cue-phrases.ts`. */
 import type { TranscriptMessage } from "../contracts/summarizer.ts";
 import type { Item, ItemKind } from "../contracts/summary.ts";
+import { isStandingWish } from "../memory/standing-wish.ts";
 import { hasPhrase } from "./cue-phrases.ts";
 
 const DECISION =
   /\b(?:decided|agreed|settled on|chose|chosen|opted|we'll (?:go|stick|use)|let's (?:go with|use|stick|take|book|choose)|going with|made up (?:my|our) mind)\b/i;
-/** A wish about how to be answered that holds from here on. Who says it of themselves tells a habit: "I never use my last name". */
-const INSTRUCTION =
-  /(?<!\b(?:i|we|they|he|she|it|who|you|people)(?:'ll|'d| will| would| should)? )\b(?:always|never)\s+(?:answer|reply|respond|write|speak|use|call|mention|address|say|send|show|include|add|ask|translate|sign|start|end|suggest|recommend|make|give|tell)\b|\bfrom now on\b|\b(?:answer|reply|respond|write|speak) (?:to )?me (?:only )?in [A-Za-z]+\b/i;
 const PREFERENCE =
   /\b(?:prefer|preferred|favou?rites?|i (?:like|love|hate|enjoy|dislike|adore|avoid)|i(?:'m| am) (?:into|keen|(?:a )?fan)|(?:severely |highly |deadly )?(?:allergic|intolerant) to|vegan|vegetarian|coeliac|can't stand|i(?:'d| would) rather|i don't (?:like|eat|drink|want))\b/i;
 const TASK =
@@ -56,7 +54,7 @@ function straight(text: string): string {
 export function kindOf(text: string, isQuestion: boolean, isWish = true): ItemKind {
   const plain = straight(text);
   if (isQuestion) return "question";
-  if (isWish && INSTRUCTION.test(plain)) return "instruction";
+  if (isWish && isStandingWish(plain)) return "instruction";
   if (DECISION.test(plain) || hasPhrase(plain, "decision")) return "decision";
   if (PREFERENCE.test(plain) || hasPhrase(plain, "preference")) return "preference";
   if (TASK.test(plain) || hasPhrase(plain, "task")) return "task";

@@ -10,7 +10,7 @@ import type * as message from "../../src/contracts/message.ts";
 import type { Page } from "../../src/contracts/page.ts";
 import type * as search from "../../src/contracts/search.ts";
 import type * as session from "../../src/contracts/session.ts";
-import type { expandedSummarySchema, Item, Summary } from "../../src/contracts/summary.ts";
+import type { expandedSummarySchema, Item, Loss, Summary, SummaryChanges } from "../../src/contracts/summary.ts";
 import type * as transfer from "../../src/contracts/transfer.ts";
 import type * as user from "../../src/contracts/user.ts";
 
@@ -36,6 +36,8 @@ export type ClientContract = Holds<{
   item: Same<client.SummaryItem, Item>;
   summary: Same<client.Summary, Summary>;
   expanded: Same<client.ExpandedSummary, z.infer<typeof expandedSummarySchema>>;
+  summaryChanges: Same<client.SummaryChanges, SummaryChanges>;
+  loss: Same<client.SummaryLoss, Loss>;
   summarize: Same<client.SummarizeRequest, job.SummarizeRequest>;
   job: Same<client.Job, job.Job>;
   searchRequest: Same<client.SearchRequest, search.SearchRequest>;

@@ -23,5 +23,7 @@ export function clientSurface(threadkeep: Threadkeep): SessionSurface {
     search: (id, request) => threadkeep.session(id).search(request),
     summarize: (id, request) => threadkeep.session(id).summarize(request),
     summaries: (id, query) => threadkeep.session(id).summaries(query).page(),
+    summaryChanges: (id, version, query) => threadkeep.session(id).summaryChanges(version, query),
+    losses: (id, version, query) => threadkeep.session(id).losses(version, query).page(),
   };
 }

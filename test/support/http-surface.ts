@@ -29,5 +29,7 @@ export function httpSurface(service: Pick<ProvidedService, "url" | "apiKey">): S
     search: (id, request) => ask("POST", `/${id}/search`, request),
     summarize: (id, request) => ask("POST", `/${id}/summarize`, request),
     summaries: (id, query) => ask("GET", `/${id}/summaries?${queryOf(query)}`),
+    summaryChanges: (id, version, query) => ask("GET", `/${id}/summaries/${version}/diff?${queryOf(query)}`),
+    losses: (id, version, query) => ask("GET", `/${id}/summaries/${version}/losses?${queryOf(query)}`),
   };
 }

@@ -120,6 +120,34 @@ function describeSessions(open: () => SessionSurface): void {
     expect((await surface.summaries(id, {})).data).toEqual([summary]);
     expect(await surface.context(id, { format: "threadkeep" })).toMatchObject({ summary: { version: 1 } });
   });
+
+  it("tell what a version of the summary changed, and what it lost", async () => {
+    const surface = open();
+    const id = newId();
+    await surface.append(id, { messages: turns(30) });
+    const { summary: first } = await surface.summarize(id, { keepRecentTokens: 100, waitMs: 10_000 });
+    const version = first?.version ?? 0;
+    expect(await surface.summaryChanges(id, version, {})).toEqual({
+      version,
+      from: null,
+      kept: [],
+      reworded: [],
+      dropped: [],
+      added: first?.items,
+    });
+    await surface.append(id, { messages: [said("The code of the gate is 88-314.", "gate"), ...turns(12)] });
+    const { summary: second } = await surface.summarize(id, { keepRecentTokens: 0, waitMs: 10_000 });
+    const next = await surface.summaryChanges(id, second?.version ?? 0, { from: version });
+    expect(next).toMatchObject({ version: second?.version, from: version });
+    expect(next.kept.length + next.reworded.length + next.added.length).toBe(second?.items.length);
+    expect(next.kept.length + next.reworded.length + next.dropped.length).toBe(first?.items.length);
+    const lost = await surface.losses(id, version, { limit: 2 });
+    expect(lost.data.length).toBeLessThanOrEqual(2);
+    await expect(surface.losses(id, 99, {})).rejects.toMatchObject({ code: "summary_not_found", status: 404 });
+    await expect(surface.summaryChanges(id, version, { from: 99 })).rejects.toMatchObject({
+      code: "summary_not_found",
+    });
+  });
 }
 
 function describeBranches(open: () => SessionSurface): void {
@@ -161,6 +189,8 @@ const PARTS: readonly Part[] = [
       "search",
       "summarize",
       "summaries",
+      "summaryChanges",
+      "losses",
     ],
     describe: describeSessions,
   },

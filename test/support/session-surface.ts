@@ -18,6 +18,8 @@ import type {
   SummarizeRequest,
   SummarizeResult,
   Summary,
+  SummaryChanges,
+  SummaryLoss,
 } from "../../client/src/contract.ts";
 
 export type AppendBody = { expectedHeadSeq?: number; context?: ContextRequest } & (
@@ -48,4 +50,6 @@ export interface SessionSurface {
   search(sessionId: string, request: SearchRequest): Promise<SearchResult>;
   summarize(sessionId: string, request: SummarizeRequest): Promise<SummarizeResult>;
   summaries(sessionId: string, query: { limit?: number }): Promise<Page<Summary>>;
+  summaryChanges(sessionId: string, version: number, query: { from?: number }): Promise<SummaryChanges>;
+  losses(sessionId: string, version: number, query: { limit?: number }): Promise<Page<SummaryLoss>>;
 }

@@ -59,6 +59,8 @@ describe.skipIf(opened === null)("a page (skipped where there is no Chrome)", ()
     search: (...args) => ask("search", ...args),
     summarize: (...args) => ask("summarize", ...args),
     summaries: (...args) => ask("summaries", ...args),
+    summaryChanges: (...args) => ask("summaryChanges", ...args),
+    losses: (...args) => ask("losses", ...args),
   };
   describeSessionContract("the client, in a browser", () => surface);
 

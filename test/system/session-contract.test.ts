@@ -67,6 +67,8 @@ function askedSurface(surface: string): SessionSurface {
     search: (...args) => ask(surface, "search", ...args),
     summarize: (...args) => ask(surface, "summarize", ...args),
     summaries: (...args) => ask(surface, "summaries", ...args),
+    summaryChanges: (...args) => ask(surface, "summaryChanges", ...args),
+    losses: (...args) => ask(surface, "losses", ...args),
   };
 }
 

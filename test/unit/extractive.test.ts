@@ -488,9 +488,11 @@ describe("hostile text", () => {
     ["quotes after a stop", `.${'"'.repeat(HUGE)}`],
   ];
   test.each(SHAPES)("of 256 KiB (%s) is read in bounded time", (_, text) => {
-    const started = performance.now();
+    // Of this thread's processor time: what else the machine does at the same time does not count.
+    const started = process.threadCpuUsage();
     const items = summarize([["user", text]]);
-    expect(performance.now() - started).toBeLessThan(2_000);
+    const { user, system } = process.threadCpuUsage(started);
+    expect((user + system) / 1_000).toBeLessThan(2_000);
     for (const item of items) expect(item.text.length).toBeLessThanOrEqual(MAX_ITEM_TEXT_LENGTH);
   });
 });

@@ -52,6 +52,8 @@ const METHODS: Readonly<Record<string, Method>> = {
   searchMemory: own(READ, () => [{ query: "turn" }]),
   summaries: about(READ),
   summary: about(READ, 1),
+  summaryChanges: about(READ, 1),
+  losses: about(READ, 1),
   summarize: about(WRITE),
   export: about(READ),
   import: own(WRITE, (id) => [new Blob([emptyTransfer(id)]).stream()]),

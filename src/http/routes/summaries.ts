@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { jobSchema, summarizeRequestSchema } from "../../contracts/job.ts";
 import { pageSchema } from "../../contracts/page.ts";
-import { expandedSummarySchema, summarySchema } from "../../contracts/summary.ts";
-import { listSummaries, readSummary, summarizeByHand } from "../../service/summaries.ts";
-import { cursorParameter, limitParameter, sessionParams, summaryParams } from "../parameters.ts";
+import { expandedSummarySchema, lossSchema, summaryChangesSchema, summarySchema } from "../../contracts/summary.ts";
+import { compareSummaries, listLosses, listSummaries, readSummary, summarizeByHand } from "../../service/summaries.ts";
+import { cursorParameter, integerParameter, limitParameter, sessionParams, summaryParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
 
@@ -87,4 +87,56 @@ const read = defineRoute({
   },
 });
 
-export const summaryRoutes = [summarize, list, read];
+const compare = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}/summaries/{version}/diff",
+  operationId: "compareSummaries",
+  tag: "Summaries",
+  scopes: ["memory:read"],
+  summary: "Compare two versions of the summary",
+  description:
+    "What became of each item: kept, reworded, dropped or added. An item counts as reworded if it says much the same of the same messages.",
+  request: z.object({
+    params: summaryParams,
+    query: z.strictObject({
+      from: integerParameter(z.int().min(1))
+        .optional()
+        .describe("The version to hold it against. Without it the one before"),
+    }),
+  }),
+  answers: {
+    200: {
+      description: "The items, by what became of them",
+      schema: summaryChangesSchema,
+      example: sample.summaryChanges,
+    },
+  },
+  problems: ["session_not_found", "summary_not_found"],
+  async handle(call, { params, query }) {
+    return { status: 200, body: await compareSummaries(call, params.sessionId, params.version, query.from) };
+  },
+});
+
+const losses = defineRoute({
+  method: "get",
+  path: "/v1/sessions/{sessionId}/summaries/{version}/losses",
+  operationId: "listLosses",
+  tag: "Summaries",
+  scopes: ["memory:read"],
+  summary: "List what a version of the summary lost",
+  description:
+    "The messages of users that the version covers, and their numbers, names and standing wishes that none of its items says. Words are compared, not meanings: what an item says in other words is listed as well, and the messages themselves stay in the session, where search finds them. Reading ends a page early, with `hasMore`.",
+  request: z.object({
+    params: summaryParams,
+    query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
+  }),
+  answers: {
+    200: { description: "A page of messages, oldest first", schema: pageSchema(lossSchema), example: sample.lossPage },
+  },
+  problems: ["session_not_found", "summary_not_found"],
+  async handle(call, { params, query }) {
+    return { status: 200, body: await listLosses(call, params.sessionId, params.version, query) };
+  },
+});
+
+export const summaryRoutes = [summarize, list, read, compare, losses];

@@ -4,7 +4,7 @@ import type { Context, ContextRequest } from "../../contracts/context.ts";
 import type { Job, SummarizeRequest } from "../../contracts/job.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../../contracts/memory-search.ts";
 import type { Page } from "../../contracts/page.ts";
-import type { Summary } from "../../contracts/summary.ts";
+import type { Loss, Summary, SummaryChanges } from "../../contracts/summary.ts";
 import { messageSamples } from "./messages.ts";
 import { sessionSamples } from "./sessions.ts";
 
@@ -38,6 +38,22 @@ const summary: Summary = {
 };
 
 const summaryPage: Page<Summary> = { data: [summary], hasMore: false, nextCursor: null };
+
+const [cracked, replacement] = summary.items;
+const summaryChanges: SummaryChanges = {
+  version: 2,
+  from: 1,
+  kept: cracked === undefined ? [] : [cracked],
+  reworded: [],
+  dropped: replacement === undefined ? [] : [replacement],
+  added: [],
+};
+
+const lossPage: Page<Loss> = {
+  data: [{ seq: 17, id: "seq-17", words: [{ kind: "number", text: "2026-12-04" }] }],
+  hasMore: false,
+  nextCursor: null,
+};
 
 const contextRequest: ContextRequest = { maxTokens: 2_000, format: "threadkeep" };
 
@@ -79,6 +95,8 @@ const memorySearchResult: MemorySearchResult = {
 export const summarySamples = {
   summary,
   summaryPage,
+  summaryChanges,
+  lossPage,
   contextRequest,
   context,
   summarizeRequest,

@@ -25,7 +25,7 @@ export interface Expected extends Transition<string> {
   /** Called once it is done, whether its caller learns of it or not. */
   readonly onDone?: () => void;
   /** Whether it was done, where the log does not tell; asked before the model changes. */
-  readonly wasDone?: () => boolean;
+  readonly wasDone?: () => boolean | Promise<boolean>;
   /** It reads as well, which may go wrong by itself: the change stands. */
   readonly reads?: boolean;
 }

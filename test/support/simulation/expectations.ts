@@ -41,7 +41,12 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
   switchBranch(world, session, [request]) {
     const { headSeq } = request as BranchRequest;
     leaveBranch(session);
-    return { ...switchTo(session.model, headSeq), others: quotaRefusals(world, session) };
+    // The log is the same before and after.
+    const wasDone = async (): Promise<boolean> => {
+      const state = await (await session.object.instance()).state();
+      return state.ok && state.value.headSeq === headSeq;
+    };
+    return { ...switchTo(session.model, headSeq), others: quotaRefusals(world, session), wasDone };
   },
   eraseMessage: (world, session, [id]) => expectErased(world, session, String(id)),
   erase: (_, session) => eraseAll(session.model),

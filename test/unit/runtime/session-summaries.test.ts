@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { MAX_LOSSES_READ } from "../../../src/contracts/limits.ts";
 import type { EndLine, ItemLine, MessageLine } from "../../../src/contracts/transfer.ts";
 import { confirmArchived } from "../../../src/session/archiving.ts";
 import { carryOver, nextCarrying, oweCarrying } from "../../../src/session/carrying.ts";
@@ -18,6 +19,7 @@ import { startOfDay } from "../../../src/session/quota.ts";
 import { oweRebuild } from "../../../src/session/rebuilding.ts";
 import { REDO_DELAY_MS, uncovered, withoutItems } from "../../../src/session/redo.ts";
 import { beginSummary, evidenceOf, saveAnswer } from "../../../src/session/summarizing.ts";
+import { compareSummaries, readLosses } from "../../../src/session/summary-report.ts";
 import { readExportEnd, readExportHead } from "../../../src/session/transfer.ts";
 import { INCARNATION, itemOf, NodeSession, NOON } from "./node-session.ts";
 import { standIn } from "./stand-in.ts";
@@ -290,6 +292,58 @@ describe("a change of what the summary covers", () => {
     expect(session.job("summarize")).toMatchObject({ id, state: "owed", nextSendAt: NOON });
     expect(begin(id)).toMatchObject({ next: "done", hasFailed: true });
     expect(session.job("summarize")).toBeUndefined();
+  });
+});
+
+describe("the report of a version", () => {
+  const user = (content: string) => ({ role: "user" as const, content });
+
+  it("holds it against the version before, or another, without the lives of sessions that items came from", () => {
+    const session = withMessages(6);
+    session.summarize(1, 2, [{ text: "Ada lives in Lisbon" }, { sourceSession: "old", sourceIncarnation: "a-life" }]);
+    session.summarize(2, 4, [{ text: "Ada moved to Porto", sourceSeqs: [4] }]);
+    const { store } = session;
+    expect(compareSummaries(store, 1, undefined)).toMatchObject({ version: 1, from: null, kept: [], dropped: [] });
+    expect(JSON.stringify(compareSummaries(store, 1, undefined))).not.toContain("a-life");
+    expect(compareSummaries(store, 2, undefined)).toMatchObject({ from: 1, added: [{ text: "Ada moved to Porto" }] });
+    expect(compareSummaries(store, 1, 2)).toMatchObject({ from: 2, dropped: [{ text: "Ada moved to Porto" }] });
+    expect([compareSummaries(store, 3, undefined), compareSummaries(store, 2, 3)]).toEqual([null, null]);
+  });
+
+  it("names what users said of its branch that no item says, page by page, and nothing that was erased", () => {
+    const session = new NodeSession();
+    const { store, newId } = session;
+    session.append([user("The code is 4711."), { role: "assistant", content: "Noted: 4711 and 9999." }]);
+    session.append([user("And the gate is 5522."), user("My locker is 6633."), user("The bus is 7744.")]);
+    session.append([{ ...user("The train is 8855."), afterSeq: 4 }, user("The room is 9966.")]);
+    session.summarize(1, 7, [{ text: "The locker is 6633", sourceSeqs: [4] }]);
+    eraseMessage(store, session.row, "seq-3", newId, NOON);
+    const [seven, all] = [readLosses(store, 1, 0, 2), readLosses(store, 1, 0, 50)];
+    expect(all).toEqual({
+      data: [
+        { seq: 1, id: "seq-1", words: [{ kind: "number", text: "4711" }] },
+        { seq: 6, id: "seq-6", words: [{ kind: "number", text: "8855" }] },
+        { seq: 7, id: "seq-7", words: [{ kind: "number", text: "9966" }] },
+      ],
+      hasMore: false,
+      nextCursor: null,
+    });
+    expect(seven).toMatchObject({ data: all?.data.slice(0, 2), hasMore: true, nextCursor: "6" });
+    expect(readLosses(store, 1, 6, 2)?.data).toEqual(all?.data.slice(2));
+    expect(readLosses(store, 2, 0, 2)).toBeNull();
+  });
+
+  it("reads no more for a page than it may, however little it finds", () => {
+    const session = new NodeSession();
+    const talk = Array.from({ length: 100 }, () => "Hello again.");
+    for (let said = 0; said < MAX_LOSSES_READ; said += talk.length) session.append(talk);
+    session.append([user("The code is 4711.")]);
+    session.summarize(1, MAX_LOSSES_READ + 1, []);
+    const page = readLosses(session.store, 1, 0, 10);
+    expect(page).toEqual({ data: [], hasMore: true, nextCursor: `${MAX_LOSSES_READ}` });
+    expect(readLosses(session.store, 1, Number(page?.nextCursor), 10)?.data).toMatchObject([
+      { seq: MAX_LOSSES_READ + 1 },
+    ]);
   });
 });
 
