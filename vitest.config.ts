@@ -92,7 +92,7 @@ export default defineConfig({
           testTimeout: 240_000,
           hookTimeout: 120_000,
           maxWorkers: WAITING_WORKERS,
-          sequence: { groupOrder: 2, shuffle: { tests: true } },
+          sequence: { groupOrder: 4, shuffle: { tests: true } },
         },
       },
       {
