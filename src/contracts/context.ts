@@ -3,7 +3,7 @@ import { partFaultSchema } from "./errors.ts";
 import { MAX_BRANCHES, MAX_CONTEXT_TOKENS, MAX_HIDDEN_RANGES, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
 import { summarySchema } from "./summary.ts";
-import { safeJson, safeText } from "./text.ts";
+import { type Json, safeJson, safeText } from "./text.ts";
 
 export const contextFormatSchema = z.enum([
   "threadkeep",
@@ -455,21 +455,23 @@ export type ToolContentEntry = z.infer<typeof toolContentEntrySchema>;
 const aiSdkToolContentSchema = z.discriminatedUnion("type", [toolFileSchema, ...toolContentSchemas]);
 export type AiSdkToolContent = z.infer<typeof aiSdkToolContentSchema>;
 
-const toolOutputSchemas = [
-  z.object({ type: z.literal("text"), value: z.string(), providerOptions }),
-  z.object({ type: z.literal("json"), value: safeJson, providerOptions }),
-  z.object({ type: z.literal("error-text"), value: z.string(), providerOptions }),
-  z.object({ type: z.literal("error-json"), value: safeJson, providerOptions }),
-  z.object({ type: z.literal("execution-denied"), reason: z.string().exactOptional(), providerOptions }),
-] as const;
-/** A tool's output as the AI SDK's ModelMessage has it. */
+/** @param json the values of outputs that are JSON */
+const toolOutputSchemas = (json: z.ZodType<Json>) =>
+  [
+    z.object({ type: z.literal("text"), value: z.string(), providerOptions }),
+    z.object({ type: z.literal("json"), value: json, providerOptions }),
+    z.object({ type: z.literal("error-text"), value: z.string(), providerOptions }),
+    z.object({ type: z.literal("error-json"), value: json, providerOptions }),
+    z.object({ type: z.literal("execution-denied"), reason: z.string().exactOptional(), providerOptions }),
+  ] as const;
+/** A tool's output as the AI SDK's ModelMessage has it, of a message that is stored: its JSON was looked at as it came in. */
 export const toolOutputSchema = z.discriminatedUnion("type", [
-  ...toolOutputSchemas,
+  ...toolOutputSchemas(z.custom<Json>((value) => value !== undefined)),
   z.object({ type: z.literal("content"), value: z.array(toolContentEntrySchema) }),
 ]);
 export type ToolOutput = z.infer<typeof toolOutputSchema>;
 const aiSdkToolOutputSchema = z.discriminatedUnion("type", [
-  ...toolOutputSchemas,
+  ...toolOutputSchemas(safeJson),
   z.object({ type: z.literal("content"), value: z.array(aiSdkToolContentSchema) }),
 ]);
 export type AiSdkToolOutput = z.infer<typeof aiSdkToolOutputSchema>;

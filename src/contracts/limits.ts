@@ -1,9 +1,12 @@
 /** Every limit of the public language: its name carries the unit, its comment the reason. */
 
-/** One message, as JSON: a photo of half a megabyte in base64, or the outputs of a long run. Keeps a row under half of the 2 MB a row may hold. */
-export const MAX_MESSAGE_BYTES = 768 * 1024;
-/** One request body. Bounds what a Worker holds in memory for one caller. */
-export const MAX_BODY_BYTES = 1024 * 1024;
+/**
+ * One message, as JSON: a photo of a phone in base64, or the outputs of a long run. What a row of 2 MB has no room for stands in pages; written
+ * in two bytes a character it takes a quarter of what the platform carries between Workers and objects (32 MiB).
+ */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** One request body: two of the largest messages. It is held as bytes, as a text and as what it says: a third of an isolate's 128 MB at most. */
+export const MAX_BODY_BYTES = 8 * 1024 * 1024;
 /** Metadata of a session or a message, as JSON. It travels with every read. */
 export const MAX_METADATA_BYTES = 4 * 1024;
 /** What goes to the provider of a model with a part, as JSON: some return their reasoning in it. Each of its names is looked at. */
@@ -17,7 +20,10 @@ export const MAX_MESSAGES_PER_SESSION = 100_000;
  * session is read, and a context may name as many ranges as `branch`.
  */
 export const MAX_BRANCHES = 2_000;
-/** A tenth of what one object may store, so that indexes and summaries fit beside the log. */
+/**
+ * A tenth of what one object may store, so that indexes and summaries fit beside the log. A file counts with each message that has it, though
+ * it is stored once: so many bytes an export, a fork and an archive have to carry.
+ */
 export const MAX_BYTES_PER_SESSION = 1024 * 1024 * 1024;
 /** Less leaves no room for a summary beside the newest message. */
 export const MIN_CONTEXT_TOKENS = 256;
@@ -133,7 +139,7 @@ export const MAX_KEY_NAME_LENGTH = 100;
 export const MAX_LIVE_KEYS = 100;
 /** A month: longer is no change of keys but two of them. */
 export const MAX_KEY_GRACE_SECONDS = 2_592_000;
-/** One frame on a socket: as much as a request body. */
+/** One frame that a client sends: an object holds those of many sockets at once. A larger message goes as a request. */
 export const MAX_FRAME_BYTES = 1024 * 1024;
 /** The id of a frame comes back with its answer; the client chooses it. */
 export const MAX_FRAME_ID_LENGTH = 128;

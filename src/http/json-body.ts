@@ -7,7 +7,7 @@ import { MAX_BODY_BYTES } from "../contracts/limits.ts";
  * How much of a body that is too large is read and dropped. A client that is still sending when the connection closes sees a
  * reset, and never the answer that would have told it why.
  */
-const MAX_DISCARDED_BYTES = 8 * MAX_BODY_BYTES;
+const MAX_DISCARDED_BYTES = 2 * MAX_BODY_BYTES;
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 

@@ -1,7 +1,7 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
-import { jsonBytes } from "../contracts/text.ts";
 import type { LogMessage } from "./context.ts";
 import { createPairTracker } from "./cut.ts";
+import { wholeBytes } from "./held-files.ts";
 import { nameMedia } from "./media.ts";
 import { contentTokens, messageCost, messageText, toolFileTokens } from "./message-text.ts";
 import { estimateTokens } from "./tokens.ts";
@@ -116,7 +116,7 @@ export function bytesOf({ message }: Candidate): number {
 export function withContent(candidate: Candidate, content: NonNullable<LogMessage["content"]>): Candidate {
   const { message } = candidate;
   const tokens = contentTokens(content);
-  const bytes = jsonBytes([content, message.metadata]);
+  const bytes = wholeBytes([content, message.metadata]);
   // What it takes besides its words, such as the answers of its calls, stays.
   const besides = candidate.cost - message.tokens;
   return { ...candidate, message: { ...message, content, bytes, tokens }, cost: tokens + besides, isCut: true };

@@ -1,5 +1,6 @@
 import type { Part, TokenCount } from "../contracts/message.ts";
 import { bytesOfBase64, isAddress } from "./file-words.ts";
+import { heldFile } from "./held-files.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /**
@@ -26,14 +27,29 @@ const DATA_URL = /^data:([^;,]*)(?:;[^,]*)?;base64,/i;
 export function fileTokens({ mediaType, data }: Extract<Part, { type: "file" }>): TokenCount {
   if (isAddress(data)) return FILE_TOKENS;
   const bytes = bytesOfBase64(data);
-  const dataUrl = DATA_URL.exec(data);
-  const type = dataUrl?.[1] || mediaType;
+  const type = typeOf(mediaType, data);
   if (/^image(?:\/|$)/i.test(type)) return bytes > LARGE_IMAGE_BYTES ? LARGE_IMAGE_TOKENS : FILE_TOKENS;
   if (/^application\/pdf/i.test(type)) return Math.max(FILE_TOKENS, Math.ceil(bytes / PAGE_BYTES) * PAGE_TOKENS);
   if (/^(?:audio|video)(?:\/|$)/i.test(type)) return Math.max(FILE_TOKENS, Math.ceil(bytes / SOUND_BYTES_PER_TOKEN));
-  if (!TEXT_TYPES.test(type)) return FILE_TOKENS;
-  const text = decodeBase64(dataUrl === null ? data : data.slice(dataUrl[0].length));
-  return text === null ? FILE_TOKENS : Math.max(FILE_TOKENS, estimateTokens(text));
+  const held = heldFile(data);
+  const isText = TEXT_TYPES.test(type);
+  if (isText && held !== null) return Math.max(FILE_TOKENS, held.textTokens ?? bytes);
+  return Math.max(FILE_TOKENS, (isText ? textTokens(data) : null) ?? 0);
+}
+
+/** The type that the URL tells which holds a file, or else the one beside it. */
+function typeOf(mediaType: string, data: string): string {
+  return DATA_URL.exec(data)?.[1] || mediaType;
+}
+
+/** What a file takes whose words are sent; null if it is of another type. */
+export function fileTextTokens(mediaType: string, data: string): TokenCount | null {
+  return TEXT_TYPES.test(typeOf(mediaType, data)) ? textTokens(data) : null;
+}
+
+function textTokens(data: string): TokenCount | null {
+  const text = decodeBase64(data.slice(DATA_URL.exec(data)?.[0].length ?? 0));
+  return text === null ? null : estimateTokens(text);
 }
 
 /** The text that base64 holds; null if it is none. */

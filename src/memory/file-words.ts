@@ -1,4 +1,5 @@
 import type { Seq } from "../contracts/message.ts";
+import { dataLength } from "./held-files.ts";
 
 /** Files in words: what stands for one where its bytes have no room, or no place. */
 
@@ -14,7 +15,7 @@ export function isAddress(data: string): boolean {
 
 /** The bytes of a file, by its base64 or by the URL that holds it. */
 export function bytesOfBase64(data: string): number {
-  const base64Length = data.length - (data.startsWith("data:") ? data.indexOf(",") + 1 : 0);
+  const base64Length = dataLength(data) - (data.startsWith("data:") ? data.indexOf(",") + 1 : 0);
   return Math.floor((base64Length * 3) / 4);
 }
 

@@ -1,5 +1,6 @@
 import type { Json } from "../contracts/text.ts";
 import { fileInWords } from "./file-words.ts";
+import { heldFile, TYPE_KEYS } from "./held-files.ts";
 
 /**
  * Bytes that a tool gives as words: a screenshot as base64 in a JSON answer, as MCP has it, or as a `data:` URL in a text. To a model they
@@ -23,11 +24,10 @@ const STARTS: readonly (readonly [string, string])[] = [
   ["UklGR", "image/webp"],
   ["JVBERi", "application/pdf"],
 ];
-const TYPE_KEYS = ["mimeType", "mediaType", "media_type", "mime_type", "contentType"] as const;
 
 /** A text in which `data:` URLs of some length are named. */
 export function textWithoutBytes(text: string): string {
-  if (text.length < MIN_NAMED_LENGTH) return text;
+  if (text.length < MIN_NAMED_LENGTH) return named(text, undefined);
   let told = "";
   let from = 0;
   for (let at = text.indexOf(MARK); at >= 0; at = text.indexOf(MARK, at + MARK.length)) {
@@ -57,10 +57,20 @@ export function jsonWithoutBytes(value: Json, mediaType?: string): Json {
   return entries.every(([key, entry]) => entry === value[key]) ? value : Object.fromEntries(entries);
 }
 
+/** The type of a file by how its base64 begins; undefined if that does not tell. */
+export function typeByStart(base64: string): string | undefined {
+  return STARTS.find(([prefix]) => base64.startsWith(prefix))?.[1];
+}
+
 function named(text: string, declared: string | undefined): string {
+  const held = heldFile(text);
+  if (held !== null) {
+    const mediaType = held.head === "" ? (typeByStart(held.start) ?? declared) : HEAD.exec(held.head)?.[1];
+    return fileInWords({ mediaType: mediaType ?? "", data: text });
+  }
   if (text.length < MIN_NAMED_LENGTH) return text;
   const told = textWithoutBytes(text);
   if (told !== text) return told;
-  const mediaType = STARTS.find(([prefix]) => text.startsWith(prefix))?.[1] ?? declared;
+  const mediaType = typeByStart(text) ?? declared;
   return mediaType !== undefined && BASE64.test(text) ? fileInWords({ mediaType, data: text }) : text;
 }

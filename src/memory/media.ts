@@ -2,6 +2,7 @@ import type { ToolContentEntry } from "../contracts/context.ts";
 import type { Content, Part, Seq } from "../contracts/message.ts";
 import type { Json } from "../contracts/text.ts";
 import { fileInWords, isAddress } from "./file-words.ts";
+import { dataLength, wholeBytes } from "./held-files.ts";
 import { MIN_NAMED_LENGTH } from "./inline-bytes.ts";
 import { toToolOutput } from "./tool-output.ts";
 
@@ -20,14 +21,14 @@ export function nameMedia(content: Content, seq: Seq): Content | null {
 
 function nameInPart(part: Part, seq: Seq): Part[] {
   if (part.type === "file") {
-    const isNamed = !isAddress(part.data) && part.data.length >= MIN_NAMED_LENGTH;
+    const isNamed = !isAddress(part.data) && dataLength(part.data) >= MIN_NAMED_LENGTH;
     return isNamed ? [{ type: "text", text: fileInWords(part, seq) }] : [part];
   }
   if (part.type === "tool-result") {
     const output = nameInOutput(part.output, seq);
     return output === null ? [part] : [{ ...part, output }];
   }
-  const isForInterface = "data" in part && JSON.stringify(part.data).length >= MIN_NAMED_LENGTH;
+  const isForInterface = "data" in part && wholeBytes(part.data) >= MIN_NAMED_LENGTH;
   return isForInterface ? [] : [part];
 }
 
@@ -36,7 +37,7 @@ function nameInOutput(output: Json, seq: Seq): Json | null {
   if (parsed.type !== "content") return null;
   const value = parsed.value.map((entry): typeof entry => {
     const data = inlineData(entry);
-    if (data === null || data.length < MIN_NAMED_LENGTH) return entry;
+    if (data === null || dataLength(data) < MIN_NAMED_LENGTH) return entry;
     const { mediaType, filename } = { filename: undefined, mediaType: "", ...entry };
     return { type: "text", text: fileInWords({ mediaType, filename, data }, seq) };
   });

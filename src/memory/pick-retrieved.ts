@@ -1,6 +1,6 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
-import { jsonBytes } from "../contracts/text.ts";
 import type { Allowance } from "./candidates.ts";
+import { wholeBytes } from "./held-files.ts";
 import { nameMedia } from "./media.ts";
 import { RETRIEVED_FRAME_TOKENS, retrievedCost, type RetrievedMessage } from "./retrieved.ts";
 
@@ -46,11 +46,11 @@ function sizeCandidate(
   candidate: RetrievedMessage,
   maxBytes: number,
 ): { candidate: RetrievedMessage; bytes: number } | null {
-  const bytes = jsonBytes(candidate);
+  const bytes = wholeBytes(candidate);
   if (!(bytes > maxBytes)) return { candidate, bytes };
   const content = nameMedia(candidate.message.content, candidate.message.seq);
   if (content === null) return null;
   const named = { ...candidate, message: { ...candidate.message, content } };
-  const namedBytes = jsonBytes(named);
+  const namedBytes = wholeBytes(named);
   return namedBytes > maxBytes ? null : { candidate: named, bytes: namedBytes };
 }

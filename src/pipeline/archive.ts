@@ -37,8 +37,8 @@ interface Pending extends Unread {
   readonly hasFailed: boolean;
 }
 
-/** Objects that are read at a time. */
-const READ_AT_ONCE = 8;
+/** Objects that are read at a time: each may give a page of one message, and a changed one, of 4 MiB each. */
+const READ_AT_ONCE = 4;
 /**
  * What is held of what the objects gave: once it is more, it is written before the next are read. With those that were read at the same
  * time it stays under half of the 128 MB that an isolate has, though each of them may hold the largest message that there is.

@@ -259,6 +259,7 @@ export function appendMessages(
       {
         role: message.role,
         author: message.author ?? null,
+        content: message.content,
         metadata: message.metadata ?? null,
         seq,
         afterSeq,

@@ -520,7 +520,7 @@ export class ChatSession extends LiveSession {
 
   #refuseForeignEdit(id: string, { content, pinned }: MessagePatch, { write }: UsersMay): void {
     this.shell.known();
-    const row = findMessage(this.shell.store, id);
+    const row = findMessage(this.shell.store, id, "told");
     if (row !== null) {
       refuseForeignWords(
         [{ path: "", roleAt: "messageId", message: { role: row.role, content, pinned: pinned !== undefined } }],

@@ -87,7 +87,7 @@ export function editMessage(
   const metadataJson = metadata === null ? null : JSON.stringify(metadata);
   const tokens = contentTokens(content);
   const size = { tokens, cost: costOf({ ...row, content, tokens }) };
-  const change = store.messages.edit(row.seq, contentJson, metadataJson, size, now);
+  const change = store.messages.edit(row.seq, content, contentJson, metadataJson, size, now);
   store.countChange(
     change,
     isSaidAnew ? { at: now, day: startOfDay(now), tokens: addedTokens(row.content, content) } : null,
@@ -112,7 +112,7 @@ export function eraseMessage(
   newId: () => string,
   now: number,
 ): Outcome<MessageRow> {
-  const row = findMessage(store, id);
+  const row = findMessage(store, id, "told");
   if (row === null) return UNKNOWN_MESSAGE;
   if (row.erasedAt !== null) return { ok: true, value: row };
   eraseSeqs(store, session, [row.seq], newId, now);
@@ -165,7 +165,7 @@ const MAX_LOOKED_AT = 16;
 /** Those that a summarizer is told of: of one without text, such as a form for a page, it is told nothing. */
 function toldAmong(store: SessionStore, seqs: SeqSet): SeqSet {
   if ("throughSeq" in seqs || seqs.length > MAX_LOOKED_AT) return seqs;
-  return seqs.filter((seq) => isTold(store.messages.bySeq(seq)?.content ?? null));
+  return seqs.filter((seq) => isTold(store.messages.bySeq(seq, "told")?.content ?? null));
 }
 
 /**

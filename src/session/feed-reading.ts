@@ -78,7 +78,7 @@ function changeEvent(store: SessionStore, rev: Rev, change: Change): LiveEvent {
       return { type: "edited", rev, message: toMessage(row) };
     }
     case "erased": {
-      const row = seq === throughSeq ? store.messages.bySeq(seq ?? 0) : null;
+      const row = seq === throughSeq ? store.messages.bySeq(seq ?? 0, "told") : null;
       const id = row === null ? {} : { id: messageId(row) };
       return { type: "erased", rev, seq: seq ?? 0, throughSeq: throughSeq ?? 0, ...id };
     }

@@ -32,7 +32,7 @@ function idleTarget(store: SessionStore): Seq | null {
   const costAt = (seq: Seq): TokenCount => messages.totalCostOn(tip.branch, seq);
   const covered = costAt(coveredSeq);
   if (tip.totalCost - covered < IDLE_SUMMARY_MIN_TOKENS) return null;
-  const target = chooseCut(cutMessages(messages.backwardOn(tip.branch, tip.seq, coveredSeq + 1)), 0);
+  const target = chooseCut(cutMessages(messages.backwardOn(tip.branch, tip.seq, coveredSeq + 1, "told")), 0);
   return target > coveredSeq && costAt(target) - covered >= IDLE_SUMMARY_MIN_TOKENS ? target : null;
 }
 

@@ -167,6 +167,7 @@ class Saving {
         clientId: isServerId ? null : line.id,
         role: line.role,
         author: line.author ?? null,
+        content,
         metadata: line.metadata ?? null,
         ...readSaidAt(line.occurredAt),
         createdAt: Date.parse(line.createdAt),

@@ -1,9 +1,10 @@
 import { MAX_BRANCHES } from "../contracts/limits.ts";
-import type { Role, Seq, TokenCount } from "../contracts/message.ts";
+import type { Content, Role, Seq, TokenCount } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { type Branch, isOn, piecesOf, type SeqRange } from "../memory/branch.ts";
 import { blanksOf } from "./blanks.ts";
 import type { BranchStore } from "./branch-store.ts";
+import type { FileStore } from "./file-store.ts";
 import { renewTable } from "./renew-table.ts";
 import {
   type EarlierRow,
@@ -42,13 +43,22 @@ const MAX_PAGED_CONTENT_BYTES = 64 * 1024;
  * the head of the row: the content of a large message is not touched.
  */
 const MESSAGE = `seq, client_id, role, author, metadata, occurred_at, created_at, edited_at, erased_at, pinned, tokens, total_cost, total_bytes,
-  CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content END AS content,
+  held_bytes, CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content END AS content,
   octet_length(content) > ${MAX_PAGED_CONTENT_BYTES} AS is_large`;
 
 /** What changed of the messages of a block. */
 interface BlockChange extends TotalsChange {
   readonly block: number;
 }
+
+/**
+ * What is read of the files of messages. `whole`: their bytes. `told`: what stands for them, which is enough for whoever asks what is said, how
+ * long it is, or what it takes of a budget; it is read without a statement of its own.
+ */
+export type FileView = "whole" | "told";
+
+/** Bytes of what a message says, wherever they stand. */
+const SAID_BYTES = "octet_length(content) + held_bytes";
 
 const AMONG_SEQS = "seq > 0 AND seq IN (SELECT value FROM json_each(?))";
 
@@ -85,6 +95,7 @@ const ERASED = {
   tokens: 0,
   bytes: 0,
   is_large: 0,
+  held_bytes: 0,
 };
 
 /** Filling of the page that the first split would leave behind. */
@@ -104,12 +115,14 @@ export class MessageStore {
   /** Undefined until it is read. */
   #erasing: Erasing | null | undefined;
   readonly #branches: BranchStore;
+  readonly #files: FileStore;
   /** What ranges off a branch take, as it was read last. */
   readonly #offCosts = new Map<string, TokenCount>();
 
-  constructor(sql: SqlStorage, branches: BranchStore) {
+  constructor(sql: SqlStorage, branches: BranchStore, files: FileStore) {
     this.#sql = sql;
     this.#branches = branches;
+    this.#files = files;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -124,21 +137,22 @@ export class MessageStore {
   }
 
   /**
-   * @param contentJson the content as it is stored; null for a tombstone, which only a copy brings along
+   * @param contentJson the same as JSON; null for a tombstone, which only a copy brings along
    * @param isNamed it says itself what it follows
    */
-  insert(message: Omit<HashedMessageRow, "content">, contentJson: string | null, isNamed = false): void {
-    const { seq, afterSeq } = message;
+  insert(message: HashedMessageRow, contentJson: string | null, isNamed = false): void {
+    const { seq, afterSeq, content } = message;
+    const packed = content === null || contentJson === null ? null : this.#files.pack(content, contentJson);
     if (afterSeq !== null && afterSeq < seq - 1) this.#branches.insert({ seq, afterSeq }, isNamed);
     this.#sql.exec(
       `INSERT INTO messages (seq, client_id, role, author, content, metadata, occurred_at, created_at, edited_at, erased_at,
-         pinned, hash, tokens, total_cost, total_bytes)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         pinned, hash, tokens, total_cost, total_bytes, held_bytes)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       message.seq,
       message.clientId,
       message.role,
       message.author,
-      contentJson,
+      packed?.json ?? null,
       message.metadata === null ? null : JSON.stringify(message.metadata),
       toStoredTime(message),
       message.createdAt,
@@ -149,7 +163,9 @@ export class MessageStore {
       message.tokens,
       message.totalCost,
       message.totalBytes,
+      packed?.heldBytes ?? 0,
     );
+    if (packed !== null && packed.files.length > 0) this.#files.cite(seq, packed.files);
   }
 
   /** What is known of messages by their clients' ids, to compare others with. The content of one that has a hash is not read. */
@@ -158,38 +174,38 @@ export class MessageStore {
     return this.#sql
       .exec(
         `SELECT seq, client_id, role, author, occurred_at, erased_at, hash,
-           CASE WHEN hash IS NULL THEN content END AS content
+           CASE WHEN hash IS NULL THEN content END AS content, held_bytes
          FROM messages WHERE client_id IN (SELECT value FROM json_each(?)) AND client_id IS NOT NULL`,
         JSON.stringify(ids),
       )
       .toArray()
-      .map((row) => toEarlier(this.#standing(row)));
+      .map((row) => this.#withFiles(row, toEarlier(this.#standing(row)), "whole"));
   }
 
-  byClientId(id: string): MessageRow | null {
-    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE client_id = ?`, id);
+  byClientId(id: string, view: FileView = "whole"): MessageRow | null {
+    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE client_id = ?`, id, view);
   }
 
-  bySeq(seq: Seq): MessageRow | null {
-    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq);
+  bySeq(seq: Seq, view: FileView = "whole"): MessageRow | null {
+    return this.#one(`SELECT ${MESSAGE} FROM messages WHERE seq = ?`, seq, view);
   }
 
-  #one(query: string, value: SqlStorageValue): MessageRow | null {
+  #one(query: string, value: SqlStorageValue, view: FileView): MessageRow | null {
     const row = this.#sql.exec(query, value).toArray()[0];
-    return row === undefined ? null : toMessage(this.#whole(row));
+    return row === undefined ? null : this.#read(row, toMessage, view);
   }
 
   /** Those that there are, in the order in which they are asked for. One statement, however many: each leaves something to the collector. */
-  *bySeqs(seqs: readonly Seq[]): Generator<MessageRow> {
+  *bySeqs(seqs: readonly Seq[], view: FileView = "whole"): Generator<MessageRow> {
     const rows = this.#sql.exec(`SELECT ${MESSAGE} FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs)).toArray();
     const bySeq = new Map(rows.map((row) => [number(row["seq"]), row]));
     for (const seq of seqs) {
       const row = bySeq.get(seq);
-      if (row !== undefined) yield toMessage(this.#whole(row));
+      if (row !== undefined) yield this.#read(row, toMessage, view);
     }
   }
 
-  /** The newest message of a role on a branch, from `fromSeq` down to `throughSeq`, that was not erased. */
+  /** The newest message of a role on a branch, without its files, from `fromSeq` down to `throughSeq`, that was not erased. */
   newestOf(role: Role, branch: Branch, fromSeq: Seq, throughSeq: Seq): MessageRow | null {
     for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
       const row = this.#sql
@@ -200,12 +216,12 @@ export class MessageStore {
           role,
         )
         .toArray()[0];
-      if (row !== undefined) return this.bySeq(number(row["seq"]));
+      if (row !== undefined) return this.bySeq(number(row["seq"]), "told");
     }
     return null;
   }
 
-  /** What systems and developers said on a branch, and what was pinned, that was not erased, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
+  /** What systems and developers said on a branch, and what was pinned, that was not erased, without files, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
   *instructions(branch: Branch, fromSeq: Seq): Generator<MessageRow> {
     let next = Math.min(fromSeq, branch.headSeq);
     for (let left = MAX_INSTRUCTIONS; left > 0;) {
@@ -220,7 +236,7 @@ export class MessageStore {
         .map(({ seq }) => number(seq));
       const on = seqs.filter((seq) => isOn(branch, seq)).slice(0, left);
       for (const seq of on) {
-        const row = this.bySeq(seq);
+        const row = this.bySeq(seq, "told");
         if (row !== null) yield row;
       }
       if (seqs.length < MAX_INSTRUCTIONS) return;
@@ -231,7 +247,26 @@ export class MessageStore {
 
   hashedBySeq(seq: Seq): HashedMessageRow | null {
     const row = this.#sql.exec(`SELECT ${MESSAGE}, hash FROM messages WHERE seq = ?`, seq).toArray()[0];
-    return row === undefined ? null : toHashedMessage(this.#whole(row));
+    return row === undefined ? null : this.#read(row, toHashedMessage, "whole");
+  }
+
+  /** As it stands, as whole as it is asked for. */
+  #read<Message extends { readonly content: Content | null }>(
+    row: Row,
+    read: (row: Row) => Message,
+    view: FileView,
+  ): Message {
+    return this.#withFiles(row, read(this.#whole(row)), view);
+  }
+
+  #withFiles<Message extends { readonly content: Content | null }>(
+    row: Row,
+    message: Message,
+    view: FileView,
+  ): Message {
+    if (row["held_bytes"] === 0 || message.content === null) return message;
+    const content = this.#files.told(message.content);
+    return { ...message, content: view === "told" ? content : this.#files.whole(content) };
   }
 
   /** As it stands, and with its content, if that was left out for its size. */
@@ -289,8 +324,8 @@ export class MessageStore {
   }
 
   /** Oldest first, from `fromSeq` through `throughSeq`. Stop reading when enough is read. */
-  *forward(fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    yield* this.#inPages(fromSeq, 1, toMessage, (next, limit) =>
+  *forward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<MessageRow> {
+    yield* this.#inPages(fromSeq, 1, toMessage, view, (next, limit) =>
       this.#sql.exec(
         `SELECT ${MESSAGE} FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`,
         next,
@@ -301,12 +336,14 @@ export class MessageStore {
   }
 
   /** The same of a branch. */
-  *forwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq): Generator<MessageRow> {
-    for (const piece of piecesOf(branch, fromSeq, throughSeq)) yield* this.forward(piece.fromSeq, piece.throughSeq);
+  *forwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<MessageRow> {
+    for (const piece of piecesOf(branch, fromSeq, throughSeq)) {
+      yield* this.forward(piece.fromSeq, piece.throughSeq, view);
+    }
   }
 
   *hashedForward(fromSeq: Seq, throughSeq: Seq): Generator<HashedMessageRow> {
-    yield* this.#inPages(fromSeq, 1, toHashedMessage, (next, limit) =>
+    yield* this.#inPages(fromSeq, 1, toHashedMessage, "whole", (next, limit) =>
       this.#sql.exec(
         `SELECT ${MESSAGE}, hash FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?`,
         next,
@@ -317,10 +354,10 @@ export class MessageStore {
   }
 
   /** Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read. */
-  *backward(fromSeq: Seq, throughSeq: Seq): Generator<SizedMessageRow> {
-    yield* this.#inPages(fromSeq, -1, toSizedMessage, (next, limit) =>
+  *backward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<SizedMessageRow> {
+    yield* this.#inPages(fromSeq, -1, toSizedMessage, view, (next, limit) =>
       this.#sql.exec(
-        `SELECT ${MESSAGE}, coalesce(octet_length(content), 0) + coalesce(octet_length(metadata), 0) AS bytes FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
+        `SELECT ${MESSAGE}, coalesce(${SAID_BYTES}, 0) + coalesce(octet_length(metadata), 0) AS bytes FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
         next,
         throughSeq,
         limit,
@@ -329,23 +366,24 @@ export class MessageStore {
   }
 
   /** The same of a branch. */
-  *backwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq): Generator<SizedMessageRow> {
+  *backwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<SizedMessageRow> {
     for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
-      yield* this.backward(piece.throughSeq, piece.fromSeq);
+      yield* this.backward(piece.throughSeq, piece.fromSeq, view);
     }
   }
 
   /** In pages that grow, each read to its end: a cursor left open would lock the tables until it is collected. */
-  *#inPages<Message>(
+  *#inPages<Message extends { readonly content: Content | null }>(
     fromSeq: Seq,
     direction: 1 | -1,
     read: (row: Row) => Message,
+    view: FileView,
     query: (next: Seq, limit: number) => SqlStorageCursor<Row>,
   ): Generator<Message> {
     let next = fromSeq;
     for (let limit = FIRST_PAGE_ROWS; ; limit = Math.min(MAX_PAGE_ROWS, 2 * limit)) {
       const rows = query(next, limit).toArray();
-      for (const row of rows) yield read(this.#whole(row));
+      for (const row of rows) yield this.#read(row, read, view);
       const last = rows.at(-1);
       if (last === undefined || rows.length < limit) return;
       next = number(last["seq"]) + direction;
@@ -358,22 +396,27 @@ export class MessageStore {
    */
   edit(
     seq: Seq,
+    content: Content,
     contentJson: string,
     metadataJson: string | null,
     { tokens, cost }: { readonly tokens: TokenCount; readonly cost: TokenCount },
     editedAt: number,
   ): TotalsChange {
     const before = this.#sizesOf([seq]);
+    const packed = this.#files.pack(content, contentJson);
     this.#blank([seq], ["content", "metadata"]);
     this.#sql.exec(
-      `UPDATE messages SET content = ?, metadata = ?, tokens = ?, edited_at = ?, cost_change = ? - ${APPENDED_COST} WHERE seq = ?`,
-      contentJson,
+      `UPDATE messages SET content = ?, held_bytes = ?, metadata = ?, tokens = ?, edited_at = ?,
+         cost_change = ? - ${APPENDED_COST} WHERE seq = ?`,
+      packed.json,
+      packed.heldBytes,
       metadataJson,
       tokens,
       editedAt,
       cost,
       seq,
     );
+    this.#files.cite(seq, packed.files);
     return this.#noteChanges(
       before.map((block) => ({ ...block, cost: cost - block.cost, bytes: byteLength(contentJson) - block.bytes })),
     );
@@ -388,7 +431,7 @@ export class MessageStore {
     return this.#sql
       .exec(
         `SELECT seq >> ${BLOCK_BITS} AS block, sum(${APPENDED_COST} + cost_change) AS cost,
-           sum(coalesce(octet_length(content), 0)) AS bytes
+           sum(coalesce(${SAID_BYTES}, 0)) AS bytes
          FROM messages WHERE ${AMONG_SEQS} GROUP BY block`,
         JSON.stringify(seqs),
       )
@@ -430,10 +473,11 @@ export class MessageStore {
     this.#blank(seqs, ["content", "metadata", "author"]);
     this.#sql.exec(
       `UPDATE messages SET content = NULL, author = NULL, metadata = NULL, occurred_at = NULL, hash = NULL, tokens = 0,
-         edited_at = NULL, pinned = 0, erased_at = ?, cost_change = -${APPENDED_COST} WHERE ${AMONG_SEQS}`,
+         edited_at = NULL, pinned = 0, held_bytes = 0, erased_at = ?, cost_change = -${APPENDED_COST} WHERE ${AMONG_SEQS}`,
       erasedAt,
       JSON.stringify(seqs),
     );
+    this.#files.release(seqs);
     return this.#noteChanges(before.map(({ block, cost, bytes }) => ({ block, cost: -cost, bytes: -bytes })));
   }
 
@@ -490,7 +534,7 @@ export class MessageStore {
     if (erasing === null) return;
     const rows = this.#sql
       .exec(
-        `SELECT seq, octet_length(content) AS bytes FROM messages
+        `SELECT seq, ${SAID_BYTES} AS bytes FROM messages
          WHERE seq > ? AND seq <= ? AND content IS NOT NULL ORDER BY seq LIMIT ?`,
         erasing.doneSeq,
         erasing.throughSeq,
@@ -517,7 +561,7 @@ export class MessageStore {
   /** Bytes of what these messages say. */
   bytesOf(seqs: readonly Seq[]): number {
     const row = this.#sql
-      .exec(`SELECT sum(octet_length(content)) AS bytes FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs))
+      .exec(`SELECT sum(${SAID_BYTES}) AS bytes FROM messages WHERE ${AMONG_SEQS}`, JSON.stringify(seqs))
       .toArray()[0];
     return numberOrNull(row?.["bytes"]) ?? 0;
   }
@@ -574,7 +618,7 @@ export class MessageStore {
   bytesThrough(seq: Seq): number {
     const erased = this.#readErasing()?.throughSeq ?? 0;
     const sum = this.#sql.exec(
-      "SELECT sum(octet_length(content)) AS bytes FROM messages WHERE seq > ? AND seq <= ?",
+      `SELECT sum(${SAID_BYTES}) AS bytes FROM messages WHERE seq > ? AND seq <= ?`,
       erased,
       seq,
     );
@@ -661,7 +705,7 @@ export class MessageStore {
          LIMIT 1`,
       )
       .toArray();
-    const bytes = this.#sql.exec("SELECT sum(octet_length(content)) AS bytes FROM messages WHERE seq > 0").one();
+    const bytes = this.#sql.exec(`SELECT sum(${SAID_BYTES}) AS bytes FROM messages WHERE seq > 0`).one();
     return wrong.length === 0 && (numberOrNull(bytes["bytes"]) ?? 0) === (this.head()?.totalBytes ?? 0);
   }
 
@@ -673,6 +717,7 @@ export class MessageStore {
     this.#sql.exec("DELETE FROM cost_changes");
     this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");
     renewTable(this.#sql, "messages", FILLING);
+    this.#files.clear();
     this.#sql.exec("DELETE FROM erasing");
   }
 }

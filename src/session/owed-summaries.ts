@@ -80,7 +80,7 @@ export function oweSummaryIfDue(
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
     if (open.state === "owed" || !rested) return false;
   }
-  const unsummarized = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, throughSeq + 1));
+  const unsummarized = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, throughSeq + 1, "told"));
   const target = chooseCut(unsummarized, bounds.keepRecentTokens, bounds.room);
   if (target <= throughSeq) return false;
   return oweSummaryThrough(store, session, target, newJobId, now);
@@ -171,7 +171,7 @@ export function oweSummaryByHand(
   const bounds = boundsOf(store, session);
   const fromScratch = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
-  const newestFirst = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, 1));
+  const newestFirst = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, 1, "told"));
   const target = Math.max(
     request.keepRecentTokens === undefined
       ? chooseCut(newestFirst, bounds.keepRecentTokens, bounds.room)

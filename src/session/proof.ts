@@ -229,6 +229,7 @@ export function proveLog(store: SessionStore, session: SessionRow, afterSeq: Seq
   const isLast = throughSeq >= (store.messages.head()?.seq ?? 0) || rows.length === 0;
   const flaws = totalFlaws(before, rows);
   if (isLast && flaws.length === 0 && !store.messages.areTotalsTrue()) flaws.push(brokenTotals("of the session"));
+  if (isLast && !store.files.isWhole()) flaws.push(BROKEN_FILES);
   return { flaws, messages, throughSeq, isLast };
 }
 
@@ -256,6 +257,13 @@ function totalFlaws(first: LedgerRow | null, rows: readonly LedgerRow[]): Flaw[]
   }
   return wrong.length === 0 ? [] : [brokenTotals(`through seq ${named(wrong)}`)];
 }
+
+const BROKEN_FILES: Flaw = {
+  kind: "broken-log",
+  detail:
+    "a file that a message has is not there, or one is there that none has; restore the object to a time when they agreed, or edit the message that cannot be read",
+  mend: null,
+};
 
 function brokenTotals(which: string): Flaw {
   const detail = `the totals ${which} do not add up; export the session and import it anew`;

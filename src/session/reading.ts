@@ -5,15 +5,16 @@ import type { Content, Message, Part, Seq, TokenCount } from "../contracts/messa
 import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Item, Summary } from "../contracts/summary.ts";
-import { jsonBytes } from "../contracts/text.ts";
 import { type Branch, isOn, type SeqRange, type Siblings } from "../memory/branch.ts";
 import { assembleContext, type EarlierMessages, type LogMessage } from "../memory/context.ts";
+import { wholeBytes } from "../memory/held-files.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { tokenizerOf } from "../memory/tokenizers.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
+import type { FileView } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
 import {
   costOf,
@@ -90,7 +91,7 @@ function isData(part: Part): boolean {
 function toLogMessage(row: SizedMessageRow, keepsData: boolean, tokensBefore: TokenCount): LogMessage {
   const content = row.content === null || keepsData ? row.content : prompted(row.content);
   // What is not prompted takes none of the room.
-  const bytes = content === row.content ? row.bytes : jsonBytes([content, row.metadata]);
+  const bytes = content === row.content ? row.bytes : wholeBytes([content, row.metadata]);
   return { ...described(row), content, tokensBefore, bytes };
 }
 
@@ -239,7 +240,40 @@ export function readContext(
     unsummarizedTokens: () => totalCost - store.messages.totalCostOn(branch, row?.throughSeq ?? 0),
   });
   const error = retrieval?.error ?? null;
-  return { context: error === null ? context : { ...context, retrievalError: error }, bytes };
+  const sent = withSentFiles(store, context, request);
+  return { context: error === null ? sent : { ...sent, retrievalError: error }, bytes };
+}
+
+/** The context with the bytes of the files that its format sends: what is only named is not read. */
+function withSentFiles(store: SessionStore, context: Context, request: ContextRequest): Context {
+  const { format = "threadkeep", toolFiles } = request;
+  // A prompt of one text names every file.
+  if (format === "text") return context;
+  const isAllSent = format === "threadkeep" || format === "ui" || toolFiles === "sent";
+  const own = isAllSent ? new Set<string>() : providerCalls(context);
+  const isSent = (part: Part): boolean =>
+    isAllSent || part.type !== "tool-result" || part.providerExecuted === true || own.has(part.toolCallId);
+  const whole = <M extends { readonly content: Content }>(message: M): M => {
+    const content = store.files.whole(message.content, isSent);
+    return content === message.content ? message : { ...message, content };
+  };
+  return {
+    ...context,
+    messages: context.messages.map(whole),
+    // All other formats tell them in words.
+    retrieved:
+      format === "threadkeep"
+        ? context.retrieved.map((hit) => ({ ...hit, message: whole(hit.message) }))
+        : context.retrieved,
+  };
+}
+
+/** The ids of calls that a provider ran itself: what came of them goes back to it as it was. */
+function providerCalls({ messages }: Context): Set<string> {
+  const parts = messages.flatMap(({ content }) => (typeof content === "string" ? [] : content));
+  return new Set(
+    parts.flatMap((part) => (part.type === "tool-call" && part.providerExecuted === true ? [part.toolCallId] : [])),
+  );
 }
 
 /** An agent may take so many messages for one question. */
@@ -256,7 +290,7 @@ function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): 
     ...described(row),
     content: row.content === null ? null : prompted(row.content),
     tokensBefore: 0,
-    bytes: jsonBytes([row.content, row.metadata]),
+    bytes: wholeBytes([row.content, row.metadata]),
   });
   return {
     question() {
@@ -286,7 +320,7 @@ function* newestFirst(
 ): Generator<LogMessage> {
   const siblings = isShown ? (placesOf(store)?.siblings ?? null) : null;
   let tokensBefore = totalCost;
-  for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq)) {
+  for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq, "told")) {
     tokensBefore -= costOf(row);
     const message = toLogMessage(row, isShown, tokensBefore);
     const alternatives = siblings?.of(row.seq) ?? [];
@@ -335,10 +369,10 @@ export function readMessage(store: SessionStore, id: string): Message | null {
   return row === null ? null : toPlacedMessage(row, placesOf(store));
 }
 
-export function findMessage(store: SessionStore, id: string): MessageRow | null {
+export function findMessage(store: SessionStore, id: string, view: FileView = "whole"): MessageRow | null {
   const seq = seqOfServerId(id);
-  if (seq === null) return store.messages.byClientId(id);
-  const row = store.messages.bySeq(seq);
+  if (seq === null) return store.messages.byClientId(id, view);
+  const row = store.messages.bySeq(seq, view);
   return row !== null && messageId(row) === id ? row : null;
 }
 

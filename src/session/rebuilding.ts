@@ -23,7 +23,7 @@ export function oweRebuild(store: SessionStore, session: SessionRow, newId: () =
   const headSeq = tip?.seq ?? 0;
   const newest = store.summaries.newest();
   const cutAt = (keep: number): number =>
-    tip === null ? 0 : chooseCut(cutMessages(store.messages.backwardOn(tip.branch, headSeq, 1)), keep);
+    tip === null ? 0 : chooseCut(cutMessages(store.messages.backwardOn(tip.branch, headSeq, 1, "told")), keep);
   // A version may say that it covers more than there is.
   const given = Math.min(Math.max(newest?.throughSeq ?? 0, open?.throughSeq ?? 0), headSeq);
   const covered = tip === null ? 0 : lastThrough(tip.branch, given);

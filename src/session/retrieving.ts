@@ -5,6 +5,7 @@ import { messageText } from "../memory/message-text.ts";
 import type { RankedTurn } from "../memory/retrieval/ranking.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
+import type { FileView } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
 import { prompted, toMessage } from "./reading.ts";
 import type { MessageRow } from "./rows.ts";
@@ -55,7 +56,7 @@ export function retrieveForContext(
   if (question === null) return [];
   catchUp(store, index, branch.headSeq);
   const hits = index.search(question, { limit: MAX_CANDIDATES, branch });
-  return pageOf(found(store, hits, promptedMessage), MAX_CANDIDATES).data;
+  return pageOf(found(store, hits, promptedMessage, "told"), MAX_CANDIDATES).data;
 }
 
 function promptedMessage({ score, why }: RankedTurn, row: MessageRow, content: Content): RetrievedMessage {
@@ -67,9 +68,10 @@ function* found<T>(
   store: SessionStore,
   hits: readonly RankedTurn[],
   tell: (hit: RankedTurn, row: MessageRow, content: Content) => T,
+  view: FileView,
 ): Generator<T> {
   const hitOf = new Map(hits.map((hit) => [hit.seq, hit]));
-  for (const row of store.messages.bySeqs([...hitOf.keys()])) {
+  for (const row of store.messages.bySeqs([...hitOf.keys()], view)) {
     const hit = hitOf.get(row.seq);
     if (hit !== undefined && row.content !== null) yield tell(hit, row, row.content);
   }
@@ -94,5 +96,5 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
     snippet: snippet(messageText(content), query, MAX_SNIPPET_LENGTH),
     why,
   });
-  return { ...pageOf(found(store, hits, tell), hits.length), indexedThroughSeq, headSeq };
+  return { ...pageOf(found(store, hits, tell, "whole"), hits.length), indexedThroughSeq, headSeq };
 }

@@ -382,6 +382,22 @@ export const MIGRATIONS: readonly Migration[] = [
       CREATE INDEX messages_pinned ON messages (seq) WHERE role IN ('system', 'developer') OR pinned = 1;
     `,
   },
+  {
+    id: 21,
+    sql: `
+      -- What a message's JSON has outside of its row, in bytes: files, and words that are too long for a row. In their places stand words
+      -- that name them.
+      ALTER TABLE messages ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;
+      -- Each once, by a keyed hash of its bytes; the key is made with the first.
+      ALTER TABLE session ADD COLUMN file_key BLOB;
+      CREATE TABLE files (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, bytes INTEGER NOT NULL);
+      CREATE UNIQUE INDEX files_by_hash ON files (hash);
+      -- row: the id of the file times 64, and the number of the page. filling keeps the bytes out of the pages whose rows SQLite moves.
+      CREATE TABLE file_pages (row INTEGER PRIMARY KEY, filling BLOB NOT NULL, data BLOB NOT NULL);
+      CREATE TABLE file_citations (seq INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (seq, file)) WITHOUT ROWID;
+      CREATE INDEX file_citations_by_file ON file_citations (file);
+    `,
+  },
 ];
 
 /** The version of the schema in this object; 0 if nothing was ever written to it. Reads only. */

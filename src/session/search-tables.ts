@@ -2,6 +2,7 @@ import type { Role, Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import type { TermKey } from "../memory/retrieval/keyed-terms.ts";
 import { MessageLengths } from "../memory/retrieval/message-lengths.ts";
+import { FileStore } from "./file-store.ts";
 
 /** What the index needs of the object's storage. */
 export interface SearchStorage {
@@ -112,6 +113,9 @@ const SCHEMA = `
   );
 `;
 
+/** What stands for all that a message says, where that is too long for its row, is no longer. */
+const MAX_WORD_BYTES = 60;
+
 /** Stands in `first_seq` where there is no message: after every seq, and as wide. */
 const NEVER = "9".repeat(10);
 
@@ -140,9 +144,11 @@ const textsOf = (columns: string, seqs: string): string => `
 /** Statements alone: no transaction and no decision of its own. */
 export class SearchTables {
   readonly #sql: SearchStorage["sql"];
+  readonly #files: FileStore;
 
   constructor(sql: SearchStorage["sql"]) {
     this.#sql = sql;
+    this.#files = new FileStore(sql);
   }
 
   /** Null if there is no index. Reads only. */
@@ -191,8 +197,8 @@ export class SearchTables {
   sliceEnd(after: Seq, head: Seq, maxMessages: number, maxBytes: number): Seq {
     const rows = this.#sql
       .exec<{ seq: number; size: number }>(
-        `SELECT seq, octet_length(content) AS size FROM messages
-         WHERE seq > ? AND erased_at IS NULL AND content IS NOT NULL ORDER BY seq LIMIT ?`,
+        `SELECT seq, CASE WHEN octet_length(content) <= ${MAX_WORD_BYTES} THEN octet_length(content) + held_bytes ELSE octet_length(content) END AS size
+         FROM messages WHERE seq > ? AND erased_at IS NULL AND content IS NOT NULL ORDER BY seq LIMIT ?`,
         after,
         maxMessages,
       )
@@ -213,7 +219,8 @@ export class SearchTables {
         fromSeq,
         throughSeq,
       )
-      .toArray();
+      .toArray()
+      .map((row) => ({ ...row, content: this.#files.toldJson(row.content) }));
   }
 
   // What the index has of each message

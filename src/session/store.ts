@@ -4,6 +4,7 @@ import type { Metadata, SessionRef } from "../contracts/session.ts";
 import { AuditStore } from "./audit-store.ts";
 import { BranchStore } from "./branch-store.ts";
 import { FeedStore } from "./feed-store.ts";
+import { FileStore } from "./file-store.ts";
 import { JobStore } from "./job-store.ts";
 import { LineageStore } from "./lineage-store.ts";
 import { MessageStore } from "./message-store.ts";
@@ -25,6 +26,7 @@ import { SummaryStore } from "./summary-store.ts";
 export class SessionStore {
   readonly #sql: SqlStorage;
   readonly branches: BranchStore;
+  readonly files: FileStore;
   readonly messages: MessageStore;
   readonly summaries: SummaryStore;
   readonly jobs: JobStore;
@@ -41,7 +43,8 @@ export class SessionStore {
   constructor(sql: SqlStorage) {
     this.#sql = sql;
     this.branches = new BranchStore(sql);
-    this.messages = new MessageStore(sql, this.branches);
+    this.files = new FileStore(sql);
+    this.messages = new MessageStore(sql, this.branches, this.files);
     this.summaries = new SummaryStore(sql);
     this.jobs = new JobStore(sql);
     this.lineage = new LineageStore(sql);
@@ -209,7 +212,9 @@ export class SessionStore {
 
   #forgetContent(): void {
     this.deleteLog();
-    this.#sql.exec("UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'' WHERE one = 1");
+    this.#sql.exec(
+      "UPDATE session SET metadata = '{}', settings = '{}', hash_key = x'', file_key = NULL WHERE one = 1",
+    );
   }
 
   /** Takes out every message and every summary. */

@@ -100,7 +100,7 @@ function handOutChunk(
   let chunkThroughSeq = draft.throughSeq;
   let tokens = 0;
   const branch = store.branches.through(job.throughSeq);
-  for (const row of store.messages.forwardOn(branch, draft.throughSeq + 1, job.throughSeq)) {
+  for (const row of store.messages.forwardOn(branch, draft.throughSeq + 1, job.throughSeq, "told")) {
     const cost = messageCost({ tokens: row.tokens, author: row.author ?? undefined });
     if (messages.length > 0 && tokens + cost > room) break;
     tokens += cost;
@@ -236,13 +236,13 @@ export function saveAnswer(
     // What the summarizer was not given it has not left out.
     [...heldBack, ...answer.items],
     (seq) => {
-      const row = isOn(branch, seq) ? store.messages.bySeq(seq) : null;
+      const row = isOn(branch, seq) ? store.messages.bySeq(seq, "told") : null;
       return row === null || !isTold(row.content) ? null : evidenceOf(row);
     },
     settingsOf(session).summaryMaxTokens,
     itemIdsAfter(draft.items, version),
     dayOfMessage(store),
-    (seq) => INSTRUCTING.has(store.messages.bySeq(seq)?.role ?? "tool"),
+    (seq) => INSTRUCTING.has(store.messages.bySeq(seq, "told")?.role ?? "tool"),
   );
   // What was to be said of a message that was changed meanwhile is covered by nothing until the next summary.
   if (job.taintedFromSeq !== null) store.summaries.hide(uncovered(merged.dropped, merged.items));

@@ -26,7 +26,7 @@ export function weigh(store: SessionStore, text: string, seqs: readonly Seq[]): 
   let read = 0;
   for (const seq of seqs) {
     if (read >= MAX_ITEM_EVIDENCE_CHARACTERS) break;
-    const row = store.messages.bySeq(seq);
+    const row = store.messages.bySeq(seq, "told");
     if (row === null || row.content === null) continue;
     const said = evidenceOf(row).slice(0, MAX_ITEM_EVIDENCE_CHARACTERS - read);
     read += said.length;

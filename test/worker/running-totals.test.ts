@@ -8,6 +8,7 @@ import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import { byteLength } from "../../src/contracts/text.ts";
 import { contentTokens } from "../../src/memory/message-text.ts";
 import { BranchStore } from "../../src/session/branch-store.ts";
+import { FileStore } from "../../src/session/file-store.ts";
 import { MessageStore } from "../../src/session/message-store.ts";
 import { costOf } from "../../src/session/rows.ts";
 import { billed, totalOf } from "../support/worker-billing.ts";
@@ -31,7 +32,7 @@ function edit(ref: SessionRef, id: string, content: string) {
 /** What the totals ought to be, summed anew from what the messages say, and what the store tells. */
 function totalsOf(ref: SessionRef) {
   return runInDurableObject(stubAt(ref), (_, { storage }) => {
-    const store = new MessageStore(storage.sql, new BranchStore(storage.sql));
+    const store = new MessageStore(storage.sql, new BranchStore(storage.sql), new FileStore(storage.sql));
     const rows = [...store.forward(1, Number.MAX_SAFE_INTEGER)];
     let [cost, bytes] = [0, 0];
     const summed = rows.map((row) => {
