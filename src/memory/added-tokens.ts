@@ -6,15 +6,19 @@ import { estimateTokens } from "./tokens.ts";
  * What an edit says that was not there before, in tokens: the text between what both begin and what both end with, and no less than the
  * content grew by. So an answer that grows with each edit counts once, and one in the place of another counts whole.
  */
-export function addedTokens(before: Content, after: Content): TokenCount {
-  const tokens = contentTokens(after);
+export function addedTokens(
+  before: Content,
+  after: Content,
+  tokensBefore: TokenCount = contentTokens(before),
+  tokens: TokenCount = contentTokens(after),
+): TokenCount {
   const [old, text] =
     typeof before === "string" && typeof after === "string"
       ? [before, after]
       : [JSON.stringify(before), JSON.stringify(after)];
   // The charge of a file is fixed, however long its data is.
   const said = Math.min(tokens, estimateTokens(middleOf(old, text)));
-  return Math.max(said, tokens - contentTokens(before));
+  return Math.max(said, tokens - tokensBefore);
 }
 
 /** `text` without what it begins and ends with like `old`. */

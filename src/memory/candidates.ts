@@ -3,7 +3,7 @@ import type { LogMessage } from "./context.ts";
 import { createPairTracker } from "./cut.ts";
 import { wholeBytes } from "./held-files.ts";
 import { nameMedia } from "./media.ts";
-import { contentTokens, messageCost, messageText, toolFileTokens } from "./message-text.ts";
+import { contentTokens, messageCost, messageText, noteTokens, toolFileTokens } from "./message-text.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /** The messages that a window may hold, with what each takes of it. */
@@ -57,6 +57,7 @@ export function createLogReader(
   const pairs = createPairTracker();
   const read: Candidate[] = [];
   const toCandidate = (message: LogMessage): Candidate => {
+    noteTokens(message.content, message.tokens);
     const mayStart = pairs.step(message.content);
     const besides = pairs.unanswered.reduce((sum, id) => sum + estimateTokens(id) + NO_RESULT_TOKENS, 0);
     return { message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false };

@@ -1,10 +1,10 @@
-import type { ToolContentEntry } from "../contracts/context.ts";
+import type { ToolOutput } from "../contracts/context.ts";
 import type { Content, Part, Seq } from "../contracts/message.ts";
 import type { Json } from "../contracts/text.ts";
 import { fileInWords, isAddress } from "./file-words.ts";
 import { dataLength, wholeBytes } from "./held-files.ts";
-import { MIN_NAMED_LENGTH } from "./inline-bytes.ts";
-import { toToolOutput } from "./tool-output.ts";
+import { MIN_NAMED_LENGTH, textWithoutBytes } from "./inline-bytes.ts";
+import { entryPart, promptedOutput, toToolOutput } from "./tool-output.ts";
 
 /** Files whose bytes stand in a message itself: what makes a context large without making it long. */
 
@@ -26,26 +26,32 @@ function nameInPart(part: Part, seq: Seq): Part[] {
   }
   if (part.type === "tool-result") {
     const output = nameInOutput(part.output, seq);
-    return output === null ? [part] : [{ ...part, output }];
+    return output === part.output ? [part] : [{ ...part, output }];
   }
   const isForInterface = "data" in part && wholeBytes(part.data) >= MIN_NAMED_LENGTH;
   return isForInterface ? [] : [part];
 }
 
-function nameInOutput(output: Json, seq: Seq): Json | null {
-  const parsed = toToolOutput(output);
-  if (parsed.type !== "content") return null;
-  const value = parsed.value.map((entry): typeof entry => {
-    const data = inlineData(entry);
-    if (data === null || dataLength(data) < MIN_NAMED_LENGTH) return entry;
-    const { mediaType, filename } = { filename: undefined, mediaType: "", ...entry };
-    return { type: "text", text: fileInWords({ mediaType, filename, data }, seq) };
+/** The same output if it holds no bytes. */
+function nameInOutput(output: Json, seq: Seq): Json {
+  const envelope = toToolOutput(output);
+  if (envelope.type !== "content") return nameInWords(output, envelope);
+  const value = envelope.value.map((entry): typeof entry => {
+    if (entry.type === "text") {
+      const text = textWithoutBytes(entry.text);
+      return text === entry.text ? entry : { ...entry, text };
+    }
+    const part = entryPart(entry);
+    const isHere = part.type === "file" && !isAddress(part.data) && dataLength(part.data) >= MIN_NAMED_LENGTH;
+    return isHere ? { type: "text", text: fileInWords(part, seq) } : entry;
   });
-  return value.every((entry, index) => entry === parsed.value[index]) ? null : { type: "content", value };
+  return value.every((entry, index) => entry === envelope.value[index]) ? output : { type: "content", value };
 }
 
-/** What a tool shows whose bytes stand in its output; null for a text, and for what lies elsewhere. */
-function inlineData(entry: ToolContentEntry): string | null {
-  if (entry.type === "file-data" || entry.type === "image-data") return entry.data;
-  return entry.type === "file" && entry.data.type === "data" ? entry.data.data : null;
+/** Bytes among what a tool says are named to every model; here they give way before that. */
+function nameInWords(output: Json, envelope: ToolOutput): Json {
+  if (!("value" in envelope)) return output;
+  const prompted = promptedOutput(output);
+  if (!("value" in prompted) || prompted.value === envelope.value) return output;
+  return typeof output === "string" && typeof prompted.value === "string" ? prompted.value : prompted;
 }

@@ -73,8 +73,27 @@ export function isTold(content: Content | null): content is Content {
   return content !== null && messageText(content) !== "";
 }
 
+/** What large parts take, once it was counted: a context asks several times, and of megabytes each time takes seconds. */
+const COUNTED = new WeakMap<Part, TokenCount>();
+/** Smaller ones are counted as fast as they are looked up. */
+const MIN_KEPT_TOKENS: TokenCount = 2_000;
+
+/** Tells what content takes that was counted before: of a single part it need not be counted again. */
+export function noteTokens(content: Content | null, tokens: TokenCount): void {
+  const [only, ...others] = typeof content === "string" || content === null ? [] : content;
+  if (only !== undefined && others.length === 0 && tokens >= MIN_KEPT_TOKENS) COUNTED.set(only, tokens);
+}
+
 /** Estimated tokens of one part, as the dearest of our formats renders it. */
 export function partTokens(part: Part): TokenCount {
+  const known = COUNTED.get(part);
+  if (known !== undefined) return known;
+  const tokens = countPart(part);
+  if (tokens >= MIN_KEPT_TOKENS) COUNTED.set(part, tokens);
+  return tokens;
+}
+
+function countPart(part: Part): TokenCount {
   if (part.type.startsWith("data-")) return 0;
   if (part.type === "file") return fileTokens(part);
   const said = "providerOptions" in part ? optionsTokens(part) : 0;

@@ -90,7 +90,9 @@ export function editMessage(
   const change = store.messages.edit(row.seq, content, contentJson, metadataJson, size, now);
   store.countChange(
     change,
-    isSaidAnew ? { at: now, day: startOfDay(now), tokens: addedTokens(row.content, content) } : null,
+    isSaidAnew
+      ? { at: now, day: startOfDay(now), tokens: addedTokens(row.content, content, row.tokens, tokens) }
+      : null,
   );
   const head = store.messages.head();
   const fault = head === null || change.bytes <= 0 ? null : fullFault(head.seq, head.totalBytes);

