@@ -312,7 +312,7 @@ export function evidenceOf(row: MessageRow): string {
 /** The day on which a message was said, by the clock of whoever said it. */
 function dayOfMessage({ messages }: Pick<SessionStore, "messages">): (seq: Seq) => string | null {
   return (seq) => {
-    const row = messages.bySeq(seq);
+    const row = messages.bySeq(seq, "told");
     return row === null ? null : isoDay(localTime(row));
   };
 }

@@ -1,6 +1,7 @@
 /** Threadkeep as the memory of a chat with the Vercel AI SDK. */
 
 import type { ModelMessage, UIMessage } from "ai";
+import { batchesOf } from "../batches.ts";
 import type { Threadkeep } from "../client.ts";
 import type { CallOptions } from "../connection.ts";
 import type { AiSdkContext, ContextRequest } from "../context.ts";
@@ -9,6 +10,7 @@ import { ThreadkeepError } from "../errors.ts";
 import { readBack, readFrom } from "../read-back.ts";
 import type { Session } from "../session.ts";
 import { fingerprint, storedId } from "../stored-id.ts";
+import { fitContent } from "./fit-content.ts";
 import { toResponseParts } from "./response-parts.ts";
 import { tidy, toStored, toUiMessage } from "./ui-parts.ts";
 
@@ -27,8 +29,6 @@ export interface Prepared {
   instructions?: string;
 }
 
-/** As many messages go into one append. */
-const MAX_APPEND = 100;
 /** A page that keeps its chat has a message among so many of the newest: what was said since it sent the last time is seldom more. */
 const NEAR_MESSAGES = 20;
 
@@ -86,8 +86,8 @@ export function threadkeep(options: MemoryOptions): Memory {
       const parts = finishReason === "error" ? [] : toResponseParts(responseMessages);
       if (parts.length === 0) return;
       if (continued === null) {
-        await session.append({ id: answerId, role: "assistant", content: tidy(parts), afterSeq });
-      } else await session.edit(continued.id, { content: [...asParts(continued.content), ...parts] });
+        await session.append({ id: answerId, role: "assistant", content: fitContent(tidy(parts)), afterSeq });
+      } else await session.edit(continued.id, { content: fitContent([...asParts(continued.content), ...parts]) });
     },
     messageId: () => answerId,
     async history({ limit = 100, ...callOptions } = {}) {
@@ -101,8 +101,7 @@ export function threadkeep(options: MemoryOptions): Memory {
  * what it was: then it begins another branch, or goes back to one.
  */
 async function appendUnseen(session: Session, unseen: readonly NewMessage[], options: CallOptions): Promise<void> {
-  for (let at = 0; at < unseen.length; at += MAX_APPEND) {
-    const batch = unseen.slice(at, at + MAX_APPEND);
+  for (const batch of batchesOf(unseen)) {
     const last = batch.at(-1);
     try {
       const { messages, headSeq } = await session.append(batch, options);

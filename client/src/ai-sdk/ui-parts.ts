@@ -11,6 +11,7 @@ import type {
   ToolCallPart,
   ToolResultPart,
 } from "../contract.ts";
+import { fitContent, fitMetadata } from "./fit-content.ts";
 
 type UiPart = UIMessage["parts"][number];
 
@@ -23,7 +24,7 @@ export function toStored(message: UIMessage, id: string): NewMessage {
   return {
     id,
     role: message.role,
-    content: tidy(message.parts.flatMap(toParts)),
+    content: fitContent(tidy(message.parts.flatMap(toParts))),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }
@@ -243,7 +244,7 @@ function toMetadata(metadata: unknown): Metadata | undefined {
   if (json === null || typeof json !== "object" || Array.isArray(json)) return undefined;
   const { [PLACE]: _place, ...kept } = json;
   // One that was given for its place alone had none before.
-  return PLACE in json && Object.keys(kept).length === 0 ? undefined : kept;
+  return PLACE in json && Object.keys(kept).length === 0 ? undefined : fitMetadata(kept);
 }
 
 /** What JSON makes of it: dates become texts, bytes become base64, and what is undefined is left out. */

@@ -2,6 +2,7 @@
 
 import { BaseListChatMessageHistory } from "@langchain/core/chat_history";
 import { type BaseMessage, coerceMessageLikeToMessage } from "@langchain/core/messages";
+import { batchesOf } from "../batches.ts";
 import type { Threadkeep } from "../client.ts";
 import type { ContextRequest } from "../context.ts";
 import { ThreadkeepError } from "../errors.ts";
@@ -15,9 +16,6 @@ export interface HistoryOptions {
   /** The context that `getMessages` gives: its budget is the session's by default, and it brings back no older messages. */
   context?: Omit<ContextRequest, "format" | "atSeq">;
 }
-
-/** As many messages go into one append. */
-const MAX_APPEND = 100;
 
 /**
  * A `BaseListChatMessageHistory`: what it gives is the context of the session, a summary of the older turns first, then the recent ones
@@ -66,8 +64,7 @@ export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   override async addMessages(messages: BaseMessage[]): Promise<void> {
     const added = this.#asked.restore(messages);
     const stored = added.filter((message) => !this.#given.has(message)).map(toStored);
-    for (let at = 0; at < stored.length; at += MAX_APPEND)
-      await this.#session.append(stored.slice(at, at + MAX_APPEND));
+    for (const batch of batchesOf(stored)) await this.#session.append(batch);
   }
 
   /** Erases the session. */

@@ -1,0 +1,80 @@
+import { jsonBytes } from "../batches.ts";
+import type { Content, Metadata, Part } from "../contract.ts";
+
+/** What a message may have as JSON, with room for what stands beside its content. */
+const MAX_CONTENT_BYTES = 4 * 1024 * 1024 - 1024;
+/** A metadata of more is refused. */
+const MAX_METADATA_BYTES = 4 * 1024;
+const CUT = "\n[… cut: a message has no room for more …]\n";
+
+/**
+ * Content that a message has room for, so that one of more never stops the chat: the largest parts give way first, files to their names,
+ * texts in their middle. The same content gives the same each time.
+ */
+export function fitContent(content: Content): Content {
+  if (jsonBytes(content) <= MAX_CONTENT_BYTES) return content;
+  if (typeof content === "string") return cutText(content, MAX_CONTENT_BYTES);
+  const parts = [...content];
+  const sizes = parts.map(jsonBytes);
+  let total = sizes.reduce((sum, size) => sum + size + 1, 2);
+  const largestFirst = sizes.map((_, at) => at).toSorted((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
+  for (const at of largestFirst) {
+    const [part, size] = [parts[at], sizes[at] ?? 0];
+    if (total <= MAX_CONTENT_BYTES || part === undefined) break;
+    const fitted = fitPart(part, Math.max(0, size - (total - MAX_CONTENT_BYTES)));
+    parts[at] = fitted;
+    total += jsonBytes(fitted) - size;
+  }
+  return parts;
+}
+
+function fitPart(part: Part, maxBytes: number): Part {
+  if (part.type === "file" && "mediaType" in part) {
+    const name = part.filename === undefined ? "" : ` ${part.filename.slice(0, 100)}`;
+    const size = `${((part.data.length * 3) / 4_000_000).toFixed(1)} MB`;
+    return {
+      type: "text",
+      text: `[file${name}, ${part.mediaType.slice(0, 100)}, ${size}: too large for a message, left out]`,
+    };
+  }
+  if (part.type === "text" && "text" in part) return { type: "text", text: cutText(part.text, maxBytes - 100) };
+  if (part.type === "tool-result" && "output" in part) {
+    const { output } = part;
+    const said = typeof output === "object" && output !== null && !Array.isArray(output) ? output["value"] : output;
+    const text = typeof said === "string" ? said : JSON.stringify(said ?? output);
+    return { ...part, output: { type: "text", value: cutText(text, maxBytes - 1_000) } };
+  }
+  if (part.type === "tool-call" && "input" in part) return { ...part, input: {} };
+  return { type: "text", text: `[${part.type.slice(0, 100)}: too large for a message, left out]` };
+}
+
+/** A text without its middle, of at most so many bytes as JSON. */
+function cutText(text: string, maxBytes: number): string {
+  let length = text.length;
+  for (let cut = text; ; cut = ends(text, length)) {
+    const bytes = jsonBytes(cut);
+    if (bytes <= Math.max(maxBytes, 2 * CUT.length)) return cut;
+    length = Math.floor(length * Math.min(0.9, Math.max(0, maxBytes - 2 * CUT.length) / bytes));
+  }
+}
+
+function ends(text: string, length: number): string {
+  const half = Math.floor(length / 2);
+  return (text.slice(0, half) + CUT + text.slice(text.length - half)).toWellFormed();
+}
+
+/** Metadata that a message has room for: what is left out is named in `leftOut`. */
+export function fitMetadata(metadata: Metadata): Metadata {
+  if (jsonBytes(metadata) <= MAX_METADATA_BYTES) return metadata;
+  const names = Object.keys(metadata);
+  const kept: Metadata = {};
+  const leftOut: string[] = [];
+  for (const name of names) {
+    const larger = { ...kept, [name]: metadata[name] ?? null };
+    if (jsonBytes({ ...larger, leftOut: names.filter((other) => !(other in larger)) }) <= MAX_METADATA_BYTES)
+      kept[name] = metadata[name] ?? null;
+    else leftOut.push(name);
+  }
+  const named = { ...kept, leftOut };
+  return jsonBytes(named) <= MAX_METADATA_BYTES ? named : kept;
+}
