@@ -46,6 +46,22 @@ async function eraseTurns(service: Service, session: string, turns: readonly num
   }
 }
 
+/** A photo of 1.3 MB whose base64 says the same all along, wherever a page of the database breaks it off. */
+const markOf = (photo: number): string => `QUxCVU0${photo}cGhvdG8${photo}`;
+const photoOf = (photo: number): string => `/9j/${markOf(photo).repeat(100_000)}`;
+
+/** Four photos: of one message, of an edited one, of two of which one is erased, and of two that are erased both. */
+async function keepAlbum(service: Service): Promise<void> {
+  const cited = [[1], [2], [3, 4], [4], [3]];
+  for (const [at, photos] of cited.entries()) {
+    const content = photos.map((photo) => ({ type: "file", mediaType: "image/jpeg", data: photoOf(photo) }));
+    const body = { messages: [{ id: `turn-${at + 1}`, role: "user", content }] };
+    expect((await call(service, "POST", "/v1/sessions/album/messages", { body })).status).toBe(201);
+  }
+  await call(service, "PATCH", "/v1/sessions/album/messages/turn-2", { body: { content: "no photo" } });
+  await eraseTurns(service, "album", [1, 3, 4]);
+}
+
 async function eraseSession(service: Service): Promise<void> {
   const body = { messages: [{ role: "user", content: GONE }] };
   await call(service, "POST", "/v1/sessions/gone/messages", { body });
@@ -78,6 +94,7 @@ beforeAll(async () => {
   await eraseTurns(service, "pantry", pantryErased);
   await searchAsItComes(service);
   await eraseTurns(service, "cellar", cellarTurns);
+  await keepAlbum(service);
   await eraseSession(service);
   await service.stop();
   objects = readDatabases(path.join(service.stateDir, "state"));
@@ -95,6 +112,10 @@ it("promise 9: erased text is gone from the pages of the object's database", () 
 
 it("promise 9: nor does what the search index merged away keep it, where each message was searched for as it came", () => {
   expect(cellarTurns.filter((turn) => databasesWith(objects, cellarWordOf(turn)).length > 0)).toEqual([]);
+});
+
+it("promise 9: a file goes from the pages with the last message that has it", () => {
+  expect([1, 2, 3, 4].filter((photo) => databasesWith(objects, markOf(photo)).length > 0)).toEqual([3]);
 });
 
 it("promise 9: an erased session leaves nothing in the object's files", () => {
