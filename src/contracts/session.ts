@@ -262,7 +262,11 @@ export const sessionStateSchema = z
     headSeq: z.int().min(0).describe("seq of the newest message of the active branch, 0 if none"),
     lastSeq: z.int().min(0).describe("seq of the newest message, on whichever branch; 0 if none"),
     messageTokens: z.int().describe("Estimated tokens of all messages, on whichever branch, as they are now"),
-    messageBytes: z.int().describe("Bytes of what all messages say as JSON, on whichever branch, as they are now; a file counts with each message that has it, though it is stored once"),
+    messageBytes: z
+      .int()
+      .describe(
+        "Bytes of what all messages say as JSON, on whichever branch, as they are now; a file counts with each message that has it, though it is stored once",
+      ),
     summary: z
       .object({
         version: z.int(),

@@ -72,7 +72,7 @@ function contextsOf(session: NodeSession, format: ContextFormat, maxTokens: numb
 }
 
 const NAMES = ["one", "two", "three"];
-const data = fc
+const base64 = fc
   .tuple(fc.constantFrom(...NAMES), fc.constantFrom(100, MIN_HELD_LENGTH - 4, MIN_HELD_LENGTH, 20_000))
   .chain(([name, length]) =>
     fc.constantFrom(photo(name, length), base64Of(name, length), base64Of(name, length, "iVBORw0KGgo")),
@@ -86,10 +86,10 @@ const mediaType = fc.constantFrom(
   "application/zip",
 );
 const bytesText = fc.oneof(
-  data,
-  fc.tuple(mediaType, data).map(([type, base64]) => `data:${type};base64,${base64}`),
-  data.map((base64) => `data:;base64,${base64}`),
-  data.map((base64) => `see data:image/png;base64,${base64} there`),
+  base64,
+  fc.tuple(mediaType, base64).map(([type, bytes]) => `data:${type};base64,${bytes}`),
+  base64.map((bytes) => `data:;base64,${bytes}`),
+  base64.map((bytes) => `see data:image/png;base64,${bytes} there`),
   fc.constantFrom("plain words", "Zusammenfassung – ".repeat(300), "https://example.com/cat.png"),
 );
 const output = fc.oneof(
@@ -97,7 +97,7 @@ const output = fc.oneof(
   bytesText.map((value) => ({ type: "text", value })),
   bytesText.map((value) => ({ type: "json", value: { screen: value, text: value } })),
   fc.tuple(bytesText, mediaType).map(([value, mimeType]) => ({ content: [{ type: "image", data: value, mimeType }] })),
-  fc.tuple(data, mediaType).map(([value, type]) => ({
+  fc.tuple(base64, mediaType).map(([value, type]) => ({
     type: "content",
     value: [
       { type: "text", text: "a screen" },
@@ -122,13 +122,13 @@ const part: fc.Arbitrary<Part> = fc.oneof(
     data: { mimeType: "image/png", text, deep: [text, { text }] },
   })),
 );
-const content: fc.Arbitrary<Content> = fc.array(part, { minLength: 1, maxLength: 4 });
+const anyContent: fc.Arbitrary<Content> = fc.array(part, { minLength: 1, maxLength: 4 });
 const RUNS = { numRuns: 25, seed: 20261129 };
 
 describe("a message with files", () => {
   it("is given back byte for byte, from a row of few bytes", () => {
     fc.assert(
-      fc.property(fc.array(content, { minLength: 1, maxLength: 4 }), (contents) => {
+      fc.property(fc.array(anyContent, { minLength: 1, maxLength: 4 }), (contents) => {
         const session = new NodeSession();
         session.append(contents.map((one) => ({ role: "assistant", content: one })));
         const read = [...session.store.messages.forward(1, 10)];
@@ -148,7 +148,7 @@ describe("a message with files", () => {
 
   it("says, takes and is named without them what it says, takes and is named with them", () => {
     fc.assert(
-      fc.property(content, (one) => {
+      fc.property(anyContent, (one) => {
         const session = new NodeSession();
         session.append([{ role: "assistant", content: one }]);
         const told = session.store.messages.bySeq(1, "told")?.content ?? "";
@@ -167,7 +167,7 @@ describe("a message with files", () => {
   it("makes the same context in every format, whether its files are read first or last", () => {
     fc.assert(
       fc.property(
-        fc.array(content, { minLength: 1, maxLength: 5 }),
+        fc.array(anyContent, { minLength: 1, maxLength: 5 }),
         fc.constantFrom(...contextFormatSchema.options),
         fc.constantFrom(1_000, 8_000, 100_000),
         (contents, format, maxTokens) => {
@@ -247,7 +247,9 @@ describe("a file that several messages have", () => {
     for (let afterSeq = 0; fork.row.copying !== null; afterSeq = fork.store.messages.head()?.seq ?? 0) {
       saveCopyPage(fork.store, fork.row, job.id, readCopyPage(source.store, source.row, afterSeq, 3), fork.newId, NOON);
     }
-    expect(readExportPage(fork.store, 0, 3).map(({ content }) => content)).toEqual(Array(3).fill([file(shared)]));
+    expect(readExportPage(fork.store, 0, 3).map(({ content }) => content)).toEqual(
+      Array.from({ length: 3 }, () => [file(shared)]),
+    );
     expect(heldIn(fork)).toBe(500_000);
     fork.append([said(file(shared))]);
     expect(heldIn(fork)).toBe(500_000);
