@@ -68,11 +68,26 @@ function partsOf(random: Random, text: string, { fileShare }: ChatHabits): Part[
   return parts;
 }
 
-/** A file that stands in the message, some bytes to some tens of KB of base64. */
+/** A file that stands in the message, some bytes to some tens of KB of base64. Half of those of a middling size are one of three, over and over. */
 function fileOf(random: Random): Part {
   const mediaType = random.of("image/png", "application/pdf", "text/plain");
-  const filler = `${secretWord(random)}AAAA`.repeat(random.of(1, 20, 500, 2_000));
+  const secret = secretWord(random);
+  const times = random.of(1, 20, 500, 2_000);
+  const isShared = times === 500 && secret < "zqk";
+  const filler = `${isShared ? mediaType.replace("/", "") : secret}AAAA`.repeat(isShared ? 600 : times);
   return { type: "file", mediaType, data: filler.slice(0, filler.length - (filler.length % 4)) };
+}
+
+/** Base64 that a session keeps outside of the message, however many have it. */
+const MIN_HELD_LENGTH = 8 * 1024;
+
+/** What a session keeps outside of messages: the files in them that are large. */
+export function keptFilesOf(contents: readonly (Content | null)[]): string[] {
+  const parts = contents.flatMap((content) => (typeof content === "string" || content === null ? [] : content));
+  const files = parts.flatMap((part) =>
+    part.type === "file" && part.data.length >= MIN_HELD_LENGTH ? [part.data] : [],
+  );
+  return [...new Set(files)].toSorted();
 }
 
 /** A call of one or two tools with its results, in the order in which an agent appends them. */

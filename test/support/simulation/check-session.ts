@@ -3,7 +3,7 @@ import type { Summary } from "../../../src/contracts/summary.ts";
 import { messageText } from "../../../src/memory/message-text.ts";
 import { isSupported } from "../../../src/memory/support.ts";
 import { followBackground } from "./background.ts";
-import { secretsOf } from "./chat-content.ts";
+import { keptFilesOf, secretsOf } from "./chat-content.ts";
 import { checkContext, checkSources } from "./check-context.ts";
 import { checkLog, EVERYTHING, value } from "./check-log.ts";
 import { type ModelSession, pathTo } from "./model.ts";
@@ -11,6 +11,7 @@ import { revisionKey, revisionText } from "./revision.ts";
 import {
   archivableOf,
   awaitsCarrying,
+  heldFiles,
   hiddenSeqsOf,
   isErasing,
   type JobState,
@@ -49,6 +50,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   session.checked = { model: session.model, basis };
   await checkProof(instance, session);
   await checkLog(instance, session.model);
+  checkFiles(session, session.model);
   checkVersions(versions, session.model);
   for (const maxTokens of [256, 1_000_000]) {
     const context = value(await instance.context({ maxTokens }), "context");
@@ -56,6 +58,15 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
     checkUncovered(context, session);
   }
   checkRetired(session, false);
+}
+
+/** Promise 9: each file is kept once, and no longer than a message has it. */
+function checkFiles({ label, object }: SimulatedSession, { log }: ModelSession): void {
+  if (isErasing(object)) return;
+  const kept = [...heldFiles(object.disk).values()].toSorted();
+  const due = keptFilesOf(log.map(({ content }) => content));
+  if (JSON.stringify(kept) === JSON.stringify(due)) return;
+  throw new Violation(9, `${label} keeps ${kept.length} files, and its messages have ${due.length}, or others`);
 }
 
 /** What operators are told of a session that keeps its promises: nothing. */

@@ -61,7 +61,7 @@ export class Disk {
       );
       return JSON.stringify(
         tables.map(({ name }) => [name, this.database.prepare(`SELECT * FROM "${String(name)}"`).all()]),
-        (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString("hex") : value),
+        (_, value: unknown) => (value instanceof Uint8Array ? blobText(value) : value),
       );
     });
     return `${this.alarm} ${contents}`;
@@ -79,6 +79,15 @@ export class Disk {
     this.database.close();
   }
 }
+
+/** What a blob says: pages of files hold texts, and filling that says nothing. */
+function blobText(blob: Uint8Array): string {
+  if (blob.byteLength <= MAX_KEY_BYTES) return Buffer.from(blob).toString("hex");
+  return Buffer.from(blob).toString("latin1").replaceAll("\u0000", "");
+}
+
+/** Keys and hashes are no texts. */
+const MAX_KEY_BYTES = 64;
 
 /** What a storage that fails throws. */
 export class StorageFault extends Error {

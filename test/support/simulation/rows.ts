@@ -124,10 +124,33 @@ export function standingMessages(object: OnDisk): Record<string, unknown>[] {
   return disk.remember("standing", () =>
     disk.read("SELECT * FROM messages WHERE seq > 0 ORDER BY seq").map((row) => {
       const isGone = erasing !== null && Number(row["seq"]) <= erasing.throughSeq;
-      if (!isGone || row["content"] === null) return row;
+      if (!isGone || row["content"] === null) return withFiles(disk, row);
       return { ...row, ...gone, erased_at: row["erased_at"] ?? erasing.erasedAt };
     }),
   );
+}
+
+/** A row of a message with its files where they were: in the row a word stands for each. */
+function withFiles(disk: OnDisk["disk"], row: Record<string, unknown>): Record<string, unknown> {
+  if (row["held_bytes"] === 0) return row;
+  const files = heldFiles(disk);
+  const content = String(row["content"]).replaceAll(
+    /\\u0000file (\d+) [^\\]*\\u0000/g,
+    (_, id) => files.get(Number(id)) ?? "",
+  );
+  return { ...row, content };
+}
+
+/** The files that stand outside of messages, by their ids. */
+export function heldFiles(disk: OnDisk["disk"]): ReadonlyMap<number, string> {
+  return disk.remember("files", () => {
+    const files = new Map<number, string>();
+    for (const { file, data } of disk.read("SELECT row / 64 AS file, data FROM file_pages ORDER BY row")) {
+      const page = data instanceof Uint8Array ? Buffer.from(data).toString("utf8") : "";
+      files.set(Number(file), (files.get(Number(file)) ?? "") + page);
+    }
+    return files;
+  });
 }
 
 /** What a session holds that is neither erased nor expired; null if it is. */
