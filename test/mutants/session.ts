@@ -39,8 +39,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "an item may cite what is off the branch",
     file: "src/session/summarizing.ts",
-    replace: "const row = isOn(branch, seq) ? store.messages.bySeq(seq) : null;",
-    by: "const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq) : null;",
+    replace: 'const row = isOn(branch, seq) ? store.messages.bySeq(seq, "told") : null;',
+    by: 'const row = seq <= chunkThroughSeq ? store.messages.bySeq(seq, "told") : null;',
     tests: ["unit/runtime/branches"],
   },
   {
@@ -431,10 +431,24 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/session-log"],
   },
   {
+    name: "a file stays with the first message of two that is erased",
+    file: "src/session/file-store.ts",
+    replace: 'const UNCITED = "NOT EXISTS (SELECT 1 FROM file_citations WHERE file = id)"',
+    by: 'const UNCITED = "1 = 1"',
+    tests: ["unit/runtime/held-files"],
+  },
+  {
+    name: "a file is freed as it was",
+    file: "src/session/file-store.ts",
+    replace: "SET data = zeroblob(octet_length(data)) WHERE",
+    by: "SET data = data WHERE",
+    tests: ["unit/runtime/held-files"],
+  },
+  {
     name: "the last message is not in the bytes of a copy",
     file: "src/session/message-store.ts",
-    replace: 'WHERE seq > ? AND seq <= ?",\n      erased,',
-    by: 'WHERE seq > ? AND seq < ?",\n      erased,',
+    replace: "WHERE seq > ? AND seq <= ?`,\n      erased,",
+    by: "WHERE seq > ? AND seq < ?`,\n      erased,",
     tests: ["unit/runtime/session-log"],
   },
   {
