@@ -41,9 +41,7 @@ export const textPartSchema = z.strictObject({
 export const filePartSchema = z.strictObject({
   type: z.literal("file"),
   mediaType: safeText,
-  data: contentText.describe(
-    "A URL, or base64. The same file in several messages of a session is stored once, and given back as it came",
-  ),
+  data: contentText.describe("A URL, or base64"),
   filename: contentText.optional(),
   providerOptions,
 });

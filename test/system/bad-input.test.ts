@@ -56,15 +56,15 @@ const bodies: Case[] = [
     fault: "/messages",
   },
   {
-    name: "2 MB",
-    body: JSON.stringify(batch(message({ content: "x".repeat(2_000_000) }))),
+    name: "9 MB",
+    body: JSON.stringify(batch(message({ content: "x".repeat(9_000_000) }))),
     status: 413,
     code: "body_too_large",
     fault: "",
   },
   {
     name: "a message over its limit in a body within its own",
-    body: batch(message(), message({ content: "x".repeat(800_000) })),
+    body: batch(message(), message({ content: "x".repeat(4_200_000) })),
     status: 413,
     code: "message_too_large",
     fault: "/messages/1/content",

@@ -194,7 +194,7 @@ describe("npm run import", () => {
       "{broken",
       { session: "a", id: "2", role: "user", content: "NUL \u0000" },
       { session: "a", id: "3", role: "robot", content: "three" },
-      { session: "a", id: "4", role: "user", content: "x".repeat(800_000) },
+      { session: "a", id: "4", role: "user", content: "x".repeat(4_200_000) },
       { session: "a", id: "5", role: "user", content: "five" },
     ]);
     const { exitCode, stderr } = await startImport(service, ["--prefix", name, file]).ended;

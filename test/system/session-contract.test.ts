@@ -147,7 +147,7 @@ describe("a service binding", () => {
     const many = Array.from({ length: 6 }, (_, index) => ({
       ...messages[0],
       id: `m${index}`,
-      content: "x".repeat(2e5),
+      content: "x".repeat(16e5),
     }));
     await expect(ask("MEMORY", "append", "s", { messages: many })).rejects.toMatchObject({ code: "body_too_large" });
   });

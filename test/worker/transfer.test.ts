@@ -1,7 +1,7 @@
 import { runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import { unwrap } from "../../src/contracts/errors.ts";
-import { UNSENT_IMPORT_PATIENCE_MS } from "../../src/contracts/limits.ts";
+import { MAX_IMPORT_LINE_BYTES, MAX_MESSAGE_BYTES, UNSENT_IMPORT_PATIENCE_MS } from "../../src/contracts/limits.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef } from "../../src/contracts/session.ts";
 import type { ImportResult } from "../../src/contracts/transfer.ts";
@@ -259,11 +259,15 @@ describe("an import", () => {
       (lines) => new TextEncoder().encode(`${lines.join("\n")}é`).slice(0, -1),
     ],
     [
-      "a line of a megabyte",
+      "a line that is longer than any",
       2,
-      (lines) => lines.toSpliced(1, 0, `{"type":"message","id":"${"x".repeat(1_100_000)}"}`).join("\n"),
+      (lines) => lines.toSpliced(1, 0, `{"type":"message","id":"${"x".repeat(MAX_IMPORT_LINE_BYTES)}"}`).join("\n"),
     ],
-    ["a message over its limit", 2, (lines) => changed(lines, "message", { content: "x".repeat(800_000) }).join("\n")],
+    [
+      "a message over its limit",
+      2,
+      (lines) => changed(lines, "message", { content: "x".repeat(MAX_MESSAGE_BYTES) }).join("\n"),
+    ],
   ];
 
   it.each(hostile)("refuses %s, says in which line, and leaves nothing", async (_, line, spoil) => {

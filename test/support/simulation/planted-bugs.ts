@@ -260,8 +260,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-makeshift-lands-before-it-is-whole": [
     {
       file: "session/summarizing.ts",
-      replace: "if (chunkThroughSeq < job.throughSeq) return",
-      by: "if (chunkThroughSeq < job.throughSeq && shortfall === null) return",
+      replace: "if (chunkThroughSeq < job.throughSeq) {",
+      by: "if (chunkThroughSeq < job.throughSeq && shortfall === null) {",
     },
   ],
   "an-import-forgets-what-was-erased-meanwhile": [
