@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
 import { newId, said, turns, untyped } from "./contract-turns.ts";
 import type { AppendBody, SessionSurface } from "./session-surface.ts";
 
@@ -179,7 +180,7 @@ export function describeAppends(open: () => SessionSurface): void {
   });
 
   it("refuse a message that is too large, and name it", async () => {
-    const huge = open().append(newId(), { messages: [said("x".repeat(800 * 1024), "huge")] });
+    const huge = open().append(newId(), { messages: [said("x".repeat(MAX_MESSAGE_BYTES), "huge")] });
     await expect(huge).rejects.toMatchObject({
       code: "message_too_large",
       status: 413,

@@ -1,3 +1,4 @@
+import { MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
 import type { ServerFrame } from "../../src/contracts/live.ts";
 import { httpSurface } from "./http-surface.ts";
 import type { ProvidedService } from "./provided.ts";
@@ -8,7 +9,7 @@ export const FRAME_OPERATIONS = ["append", "context", "branch"] as const satisfi
 
 const FRAME_ID = "asked";
 
-/** Frames on the live feed's WebSocket, which the tenant's key opens: with a ticket they could write what a user may. What frames do not offer goes over HTTP. */
+/** Frames on the live feed's WebSocket, which the tenant's key opens: with a ticket they could write what a user may. What frames do not offer, or have no room for, goes over HTTP. */
 export function socketSurface(service: Pick<ProvidedService, "url" | "apiKey">): SessionSurface {
   const http = httpSurface(service);
 
@@ -32,7 +33,10 @@ export function socketSurface(service: Pick<ProvidedService, "url" | "apiKey">):
 
   return {
     ...http,
-    append: (id, body) => ask(id, { type: "append", id: FRAME_ID, ...body }),
+    append: (id, body) =>
+      JSON.stringify(body).length < MAX_FRAME_BYTES - 1_000
+        ? ask(id, { type: "append", id: FRAME_ID, ...body })
+        : http.append(id, body),
     context: (id, request) => ask(id, { type: "context", id: FRAME_ID, ...request }),
     branch: (id, request) => ask(id, { type: "branch", id: FRAME_ID, ...request }),
   };

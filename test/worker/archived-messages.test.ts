@@ -147,6 +147,23 @@ describe("messages in the archive", () => {
     expect(await archived(await incarnationOf(ref))).toHaveLength(14);
   });
 
+  it("follow with their files, each message with its own", async () => {
+    const ref = freshRef();
+    const data = `/9j/${"photo".repeat(200_000)}`;
+    const photo = { role: "user", content: [{ type: "file", mediaType: "image/jpeg", data }] } as const;
+    unwrap(await sessionAt(ref).append({ messages: [photo, photo] }, birthOf(ref, { ...QUIET, ...ARCHIVING })));
+    unwrap(await sessionAt(ref).append({ messages: [turn(1), turn(2), turn(3)] }, null));
+    await summarizeAndArchive(ref);
+    await expectArchiveLikeObject(ref);
+    unwrap(await withoutAlarm(ref, (session) => session.eraseMessage("seq-1")));
+    await archiveAll(ref);
+    await expectArchiveLikeObject(ref);
+    expect(await rowsWith("photophoto")).toBe(1);
+    unwrap(await withoutAlarm(ref, (session) => session.editMessage("seq-2", { content: "no photo" })));
+    await archiveAll(ref);
+    expect(await rowsWith("photophoto")).toBe(0);
+  });
+
   it("stay out of it without the setting", async () => {
     const ref = await chatOf(12, { settings: QUIET });
     const unlike = `gannet-${crypto.randomUUID()}`;
