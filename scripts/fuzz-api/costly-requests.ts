@@ -1,5 +1,5 @@
 // Requests that look cheap and might be dear: what an end user's token could have the service work with. Each is refused, or answered little.
-import { MAX_BODY_BYTES, MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
+import { MAX_FRAME_BYTES } from "../../src/contracts/limits.ts";
 
 export interface CostlyRequest {
   readonly name: string;
@@ -11,8 +11,8 @@ export interface CostlyRequest {
   readonly isFrame?: true;
 }
 
-/** A little less than a body may have, so that each is read whole. */
-const ROOM = MAX_BODY_BYTES - 1_000;
+/** A megabyte, as of most of what is sent at once. A body may have eight, and pays for each. */
+const ROOM = 1024 * 1024 - 1_000;
 const SESSION = "/v1/sessions/costly";
 const CREATED_AT = "2026-11-22T09:30:00.000Z";
 

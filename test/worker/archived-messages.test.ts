@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { describe, expect, it } from "vitest";
 import { applyArchiveWrite } from "../../src/archive/sessions.ts";
 import { unwrap } from "../../src/contracts/errors.ts";
-import type { Message } from "../../src/contracts/message.ts";
+import type { Message, NewMessage } from "../../src/contracts/message.ts";
 import type { SessionRef, SessionSettings } from "../../src/contracts/session.ts";
 import { UNSET_TENANT } from "../../src/contracts/tenant.ts";
 import type { ArchiveDelta } from "../../src/session/archiving.ts";
@@ -150,7 +150,7 @@ describe("messages in the archive", () => {
   it("follow with their files, each message with its own", async () => {
     const ref = freshRef();
     const data = `/9j/${"photo".repeat(200_000)}`;
-    const photo = { role: "user", content: [{ type: "file", mediaType: "image/jpeg", data }] } as const;
+    const photo: NewMessage = { role: "user", content: [{ type: "file", mediaType: "image/jpeg", data }] };
     unwrap(await sessionAt(ref).append({ messages: [photo, photo] }, birthOf(ref, { ...QUIET, ...ARCHIVING })));
     unwrap(await sessionAt(ref).append({ messages: [turn(1), turn(2), turn(3)] }, null));
     await summarizeAndArchive(ref);
