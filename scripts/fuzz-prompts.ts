@@ -13,7 +13,7 @@ A failure is cut down to a small chat. The tests of each run do the same with fe
 const MAX_CHATS = 10_000_000;
 const MAX_SEED = 2 ** 31 - 1;
 /** By the paths that vitest filters by. */
-const TESTS = ["test/unit/promise-13-right-as-sent", "test/unit/prefix"];
+const TESTS = ["test/unit/promise-13", "test/unit/prefix"];
 
 const commandLine = readCommandLine(
   process.argv.slice(2),

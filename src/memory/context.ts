@@ -70,6 +70,8 @@ const OPENING_TURN_TOKENS = 12;
 const SUMMARY_STEP_SHARE = 1 / 8;
 /** So often instructions are looked for again that a window has lost to those found before. */
 const MAX_PIN_ROUNDS = 4;
+/** Of the newest message and of the question so much stays, before anything older is brought back. */
+const MIN_CUT_WORDS_TOKENS = 200;
 /** Of a context with a query this share is for older messages, where the chat does not fit whole. */
 const RETRIEVED_SHARE = 0.2;
 
@@ -179,8 +181,8 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
     fillWindow(log, allowance, step, covered);
   const instructions = once(() => [...input.earlier.instructions()]);
   /** A window, and the instructions that it has not got, whose room it gives up: with less room it may lose others. */
-  const hold = (allowance: Allowance): { window: Window; pinned: Pinned } => {
-    let window = fill(allowance);
+  const hold = (allowance: Allowance, step?: TokenCount): { window: Window; pinned: Pinned } => {
+    let window = fill(allowance, step);
     // A question that stands before a gap is not where the window begins.
     if (throughSeq === 0 && window.isWhole) return { window, pinned: NOTHING_PINNED };
     let pinned = NOTHING_PINNED;
@@ -189,7 +191,7 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
       const isSettled = next.seqs.every((seq) => pinned.seqs.includes(seq));
       if (round > 0 && isSettled) break;
       pinned = next;
-      if (pinned.tokens > 0) window = fill({ tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes });
+      if (pinned.tokens > 0) window = fill({ tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes }, step);
     }
     return { window, pinned };
   };
@@ -199,19 +201,31 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
   const share = Math.floor(input.maxTokens * RETRIEVED_SHARE);
   const sharedBytes = Math.floor(input.maxBytes * RETRIEVED_SHARE);
   const free = room - pinned.tokens - window.tokens;
-  if (window.isWhole) {
-    // A chat that fits loses nothing to what is older: that takes what is free.
+  const reserved = { tokens: room - share, bytes: input.maxBytes - sharedBytes };
+  const base = window.isWhole ? null : hold(reserved);
+  if (base === null || isWorse(base.window, window)) {
+    // A chat that fits loses nothing to what is older, and neither do the question and the step at hand: that takes what is free.
     const allowance = { tokens: Math.min(share, free), bytes: sharedBytes };
     return chosen(window, pinned, pickRetrieved(input.candidates, allowance, [...window.seqs, ...pinned.seqs]));
   }
-  const reserved = { tokens: room - share, bytes: input.maxBytes - sharedBytes };
-  const base = hold(reserved);
   const here = [...base.window.seqs, ...base.pinned.seqs];
   const picked = pickRetrieved(input.candidates, { tokens: share, bytes: sharedBytes }, here);
   // What is not used goes back, at the steps of the smaller window: it begins where it began, or earlier.
   const left = { tokens: reserved.tokens - base.pinned.tokens, bytes: reserved.bytes };
-  const wider = fill({ tokens: left.tokens + share - picked.tokens, bytes: left.bytes }, windowStep(left));
-  return chosen(wider, base.pinned, withoutWindow(picked, wider.seqs));
+  const wide = { tokens: reserved.tokens + share - picked.tokens, bytes: reserved.bytes };
+  // An instruction that the smaller window has itself may stand before the larger one, which a whole message fills.
+  const wider = hold(wide, windowStep(left));
+  return chosen(wider.window, wider.pinned, withoutWindow(picked, [...wider.window.seqs, ...wider.pinned.seqs]));
+}
+
+/** Whether a smaller window has less of the newest message, or of the question: what is older gives way to both. */
+function isWorse(smaller: Window, larger: Window): boolean {
+  const question = larger.messages.findLast(({ role }) => role === "user");
+  return [larger.messages.at(-1), question].some((message) => {
+    if (message === undefined) return false;
+    const left = smaller.messages.find(({ seq }) => seq === message.seq);
+    return left === undefined || (left.tokens < message.tokens && left.tokens < MIN_CUT_WORDS_TOKENS);
+  });
 }
 
 /** A window with less room may begin elsewhere, and have an instruction itself. */

@@ -12,7 +12,8 @@ import { outputText, promptedOutput } from "./tool-output.ts";
 /** Content of at most so many tokens, if what is in it can give way: the largest parts are cut first, and calls last. */
 export function cutContent(content: Content, maxTokens: TokenCount): Content {
   if (typeof content === "string") return cutText(content, maxTokens);
-  const parts = providerStepsInWords(content.filter((part) => !part.type.startsWith("data-")));
+  const said = providerStepsInWords(content.filter((part) => !part.type.startsWith("data-")));
+  const parts = [...said];
   const costs = parts.map((part) => contentTokens([part]));
   let total = costs.reduce((sum, cost) => sum + cost, 0);
   const isCall = (index: number): number => (parts[index]?.type === "tool-call" ? 1 : 0);
@@ -20,19 +21,31 @@ export function cutContent(content: Content, maxTokens: TokenCount): Content {
     .map((_, index) => index)
     .toSorted((a, b) => isCall(a) - isCall(b) || (costs[b] ?? 0) - (costs[a] ?? 0));
   const lost = new Set<number>();
+  let isAllCut = false;
   for (const index of largestFirst) {
     if (total <= maxTokens) break;
     const part = parts[index];
     const cost = costs[index];
     if (part === undefined || cost === undefined) continue;
-    const cut = cutPart(part, Math.max(CUT_MARKER_TOKENS, cost - (total - maxTokens)));
+    const room = cost - (total - maxTokens);
+    const cut = cutPart(part, Math.max(CUT_MARKER_TOKENS, room));
+    isAllCut ||= room <= CUT_MARKER_TOKENS && part.type === "text";
     if (cut === null) lost.add(index);
     else parts[index] = cut;
     total += (cut === null ? 0 : contentTokens([cut])) - cost;
   }
   const kept = parts.filter((_, index) => !lost.has(index));
   if (kept.length === 0) return "";
+  if ((total > maxTokens || isAllCut) && kept.every(isPlainText)) {
+    // Each part takes something besides its words: as one text some of them may still have room.
+    const whole = said.flatMap((part, index) => (lost.has(index) ? [] : [part.type === "text" ? part : parts[index]]));
+    return cutText(whole.map((part) => (part?.type === "text" ? part.text : "")).join("\n"), maxTokens);
+  }
   return lost.size === 0 ? kept : kept.map(withoutItemId);
+}
+
+function isPlainText(part: Part): boolean {
+  return part.type === "text" && part.providerOptions === undefined;
 }
 
 /** OpenAI refuses what refers to reasoning that is not there: a part that goes on without it is no more the item that it was. */

@@ -5,10 +5,17 @@ import { estimateTokens, isWithinTokens } from "./tokens.ts";
 
 /** Room for the text that a cut leaves behind. */
 export const CUT_MARKER_TOKENS = 24;
+/** With less room for words than this beside that marker, the head alone stays, with a marker that says no more than that there was more. */
+const MIN_WORDS_TOKENS = 12;
+const SHORT_MARKER = " […]";
+const SHORT_MARKER_TOKENS = 4;
 
 /** Text of at most so many tokens, if the marker has room: its head and its tail, and between them what says how much is gone. */
 export function cutText(text: string, maxTokens: TokenCount): string {
   if (isWithinTokens(text, maxTokens)) return text;
+  if (maxTokens < CUT_MARKER_TOKENS + MIN_WORDS_TOKENS) {
+    return `${prefixWithin(text, Math.max(0, maxTokens - SHORT_MARKER_TOKENS))}${SHORT_MARKER}`;
+  }
   for (let room = Math.max(0, maxTokens - CUT_MARKER_TOKENS); ;) {
     const cut = headAndTail(text, room);
     const over = estimateTokens(cut) - maxTokens;

@@ -80,12 +80,17 @@ function cutWords(step: readonly Candidate[], most: TokenCount): Candidate[] {
 export function fitMessage(candidate: Candidate, most: TokenCount): Candidate | null {
   if (candidate.cost <= most) return candidate;
   const named = withShortAuthor(candidate, most);
-  const { content } = named.message;
-  if (content === null || named.cost <= most) return named;
-  const overhead = named.cost - named.message.tokens;
-  const cut = withContent(named, cutContent(content, Math.max(1, most - overhead)));
-  if (cut.cost <= most && contentTokens(cut.message.content ?? "") > 0) return cut;
+  const fitted = fitWords(named, most) ?? fitWords(withAuthor(named, ""), most);
+  if (fitted !== null) return fitted;
   return candidate.message.role === "tool" ? fitToolWords(named, most) : null;
+}
+
+function fitWords(candidate: Candidate, most: TokenCount): Candidate | null {
+  const { content } = candidate.message;
+  if (content === null || candidate.cost <= most) return candidate;
+  const overhead = candidate.cost - candidate.message.tokens;
+  const cut = withContent(candidate, cutContent(content, Math.max(1, most - overhead)));
+  return cut.cost <= most && contentTokens(cut.message.content ?? "") > 0 ? cut : null;
 }
 
 /** A tool's result in plain words: the id of its call, and the name of its tool, may be what has no room. */
@@ -100,10 +105,16 @@ export function fitToolWords(candidate: Candidate, most: TokenCount): Candidate 
 
 /** A name is no more than a hint where the words themselves have no room. */
 function withShortAuthor(candidate: Candidate, allowance: TokenCount): Candidate {
-  const { author, ...rest } = candidate.message;
+  const { author } = candidate.message;
   const maxTokens = Math.floor(allowance * CUT_AUTHOR_SHARE);
-  if (author === undefined || isWithinTokens(author, maxTokens)) return candidate;
-  const short = prefixWithin(author, maxTokens);
+  return author === undefined || isWithinTokens(author, maxTokens)
+    ? candidate
+    : withAuthor(candidate, prefixWithin(author, maxTokens));
+}
+
+function withAuthor(candidate: Candidate, short: string): Candidate {
+  const { author, ...rest } = candidate.message;
+  if (author === undefined) return candidate;
   const message = short === "" ? rest : { ...rest, author: short };
   const besides = candidate.cost - messageCost(candidate.message);
   const cost = message.content === null ? 0 : messageCost(message) + besides;
