@@ -192,6 +192,7 @@ export function assemblyOf(
     earlier: {
       question: () =>
         branch.findLast(({ role, seq, content }) => role === "user" && content !== null && seq <= throughSeq) ?? null,
+      covered: () => branch.filter(({ seq }) => seq <= throughSeq).toReversed(),
       instructions: () =>
         branch
           .filter(
