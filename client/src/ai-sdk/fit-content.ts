@@ -63,17 +63,22 @@ function ends(text: string, length: number): string {
   return (text.slice(0, half) + CUT + text.slice(text.length - half)).toWellFormed();
 }
 
-/** Metadata that a message has room for: what is left out is named in `leftOut`. */
+/** For the names of what is left out, of the bytes of metadata. */
+const LEFT_OUT_BYTES = 1024;
+
+/** Metadata that a message has room for: what is left out is named in `leftOut`, if there is room for that. */
 export function fitMetadata(metadata: Metadata): Metadata {
   if (jsonBytes(metadata) <= MAX_METADATA_BYTES) return metadata;
-  const names = Object.keys(metadata);
+  let room = MAX_METADATA_BYTES - LEFT_OUT_BYTES;
   const kept: Metadata = {};
   const leftOut: string[] = [];
-  for (const name of names) {
-    const larger = { ...kept, [name]: metadata[name] ?? null };
-    if (jsonBytes({ ...larger, leftOut: names.filter((other) => !(other in larger)) }) <= MAX_METADATA_BYTES)
-      kept[name] = metadata[name] ?? null;
-    else leftOut.push(name);
+  for (const [name, value] of Object.entries(metadata)) {
+    const bytes = jsonBytes({ [name]: value });
+    if (bytes > room) leftOut.push(name);
+    else {
+      kept[name] = value;
+      room -= bytes;
+    }
   }
   const named = { ...kept, leftOut };
   return jsonBytes(named) <= MAX_METADATA_BYTES ? named : kept;
