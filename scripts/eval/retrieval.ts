@@ -152,7 +152,7 @@ export function nodeStorage(database: DatabaseSync): SearchStorage {
 }
 
 const MESSAGES_TABLE = `CREATE TABLE messages (seq INTEGER PRIMARY KEY, role TEXT NOT NULL, author TEXT, content TEXT,
-  occurred_at INTEGER, created_at INTEGER NOT NULL, erased_at INTEGER)`;
+  held_bytes INTEGER NOT NULL DEFAULT 0, occurred_at INTEGER, created_at INTEGER NOT NULL, erased_at INTEGER)`;
 
 /** A database with the conversation's messages, seqs from 1. */
 export function loadMessages(turns: Iterable<Turn>, path: string = ":memory:"): DatabaseSync {

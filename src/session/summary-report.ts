@@ -42,7 +42,12 @@ export function readLosses(store: SessionStore, version: number, afterSeq: Seq, 
   const branch = store.branches.through(row.throughSeq);
   const data: Loss[] = [];
   let [read, characters, last] = [0, 0, afterSeq];
-  for (const { seq, role, content, clientId } of store.messages.forwardOn(branch, afterSeq + 1, row.throughSeq)) {
+  for (const { seq, role, content, clientId } of store.messages.forwardOn(
+    branch,
+    afterSeq + 1,
+    row.throughSeq,
+    "told",
+  )) {
     if (data.length >= limit || read >= MAX_LOSSES_READ || characters > MAX_LOSSES_READ_CHARACTERS) {
       return { data, hasMore: true, nextCursor: String(last) };
     }

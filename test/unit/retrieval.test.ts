@@ -635,7 +635,7 @@ describe("the index", () => {
     // The messages lie in a database of their own: only what the index keeps is under test.
     database.exec(`PRAGMA synchronous = OFF; ATTACH ':memory:' AS log`);
     database.exec(
-      "CREATE TABLE log.messages (seq INTEGER PRIMARY KEY, role, author, content, occurred_at, created_at, erased_at)",
+      "CREATE TABLE log.messages (seq INTEGER PRIMARY KEY, role, author, content, held_bytes DEFAULT 0, occurred_at, created_at, erased_at)",
     );
     const index = new SearchIndex(nodeStorage(database));
     const add = database.prepare("INSERT INTO messages (role, content, created_at) VALUES ('user', ?, 0)");
