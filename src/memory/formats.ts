@@ -79,7 +79,7 @@ const renderers: Renderers = {
   },
   anthropic: (rendering) => {
     const turns = toTurns(prompted(rendering.context), ANTHROPIC_AUDIENCE);
-    const counted = countThrough(turns, stableThrough(turns, rendering), true);
+    const counted = countThrough(turns, stableThrough(turns, rendering), true, true);
     const prompt = toAnthropic(turns, rendering, rendering.toolFiles, counted.onTurn);
     const stable = prompt.messages.slice(0, counted.messages());
     const prefix = hashedPrefix(counted.through, prompt.system, stable, rendering.digest);
@@ -130,9 +130,12 @@ interface Opened extends Counted {
   readonly turns: readonly Turn[];
 }
 
-/** @param isJoined turns of a user are: a summary alone is joined by the first of them */
-function countThrough(turns: readonly Turn[], through: Seq, isJoined: boolean): Counted {
-  const end = turnsThrough(turns, through);
+/**
+ * @param isJoined turns of a user are: a summary alone is joined by the first of them
+ * @param isHeadSet see `turnsThrough`
+ */
+function countThrough(turns: readonly Turn[], through: Seq, isJoined: boolean, isHeadSet: boolean): Counted {
+  const end = turnsThrough(turns, through, isHeadSet);
   let counted = 0;
   return {
     through,
@@ -158,7 +161,10 @@ function opened(rendering: Rendering, audience: Audience, usual: Roles): Opened 
   const turns = toTurns(prompted(rendering.context), audience);
   const roles = rendering.roles ?? usual;
   const arranged = arrangeTurns(openedTurns(turns, rendering), roles);
-  return { ...countThrough(arranged, stableThrough(turns, rendering), roles !== "as-said"), turns: arranged };
+  const isJoined = roles !== "as-said";
+  // Without a question what was brought back stands before all messages, but for system text that is put before it.
+  const isHeadSet = isJoined || rendering.context.messages.some(({ role }) => role === "user");
+  return { ...countThrough(arranged, stableThrough(turns, rendering), isJoined, isHeadSet), turns: arranged };
 }
 
 /**

@@ -14,12 +14,13 @@ export function compareItems(
   before: readonly Item[],
   after: readonly Item[],
 ): Omit<SummaryChanges, "version" | "from"> {
-  const byWords = new Map(before.map((item) => [sameWords(item), item]));
+  const byWords = new Map<string, Item[]>();
+  for (const item of before) byWords.set(sameWords(item), [...(byWords.get(sameWords(item)) ?? []), item]);
   const left = new Set(before);
   const kept: Item[] = [];
   const changed: Item[] = [];
   for (const item of after) {
-    const same = byWords.get(sameWords(item));
+    const same = byWords.get(sameWords(item))?.shift();
     if (same === undefined || !left.delete(same)) changed.push(item);
     else kept.push(item);
   }

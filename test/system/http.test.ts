@@ -378,6 +378,8 @@ describe("the OpenAPI document", () => {
       "get /v1/sessions/{sessionId}/messages/{messageId}",
       "get /v1/sessions/{sessionId}/summaries",
       "get /v1/sessions/{sessionId}/summaries/{version}",
+      "get /v1/sessions/{sessionId}/summaries/{version}/diff",
+      "get /v1/sessions/{sessionId}/summaries/{version}/losses",
       "get /v1/users/{userId}",
       "get /v1/users/{userId}/erasure",
       "patch /v1/admin/tenants/{tenant}",

@@ -111,6 +111,19 @@ describe("the prefix of a prompt", () => {
     );
   });
 
+  it("does not begin with an instruction that old turns may come before, since nobody has asked yet", () => {
+    const messages: SaidMessage[] = [
+      { role: "assistant", content: "a1" },
+      { role: "assistant", content: "a2" },
+      { role: "system", content: "s3" },
+    ];
+    const how = { format: "openai-responses", summaryRole: "system", roles: "as-said" } as const;
+    const [before, after] = [rendered(messages, SUMMARY, [], how), rendered(messages, SUMMARY, [found], how)];
+    expect(firstOf(after, prefixOf(before).stableMessages)).toEqual(firstOf(before, prefixOf(before).stableMessages));
+    const asked: SaidMessage[] = [...messages, { role: "user", content: "u4" }];
+    expect(prefixOf(rendered(asked, SUMMARY, [found], how)).stableMessages).toBeGreaterThan(0);
+  });
+
   it("reaches through all but the newest turn of a plain chat", () => {
     const chat: SaidMessage[] = ["a", "b", "c", "d", "e"].map((content, index) => ({
       role: index % 2 === 0 ? "user" : "assistant",

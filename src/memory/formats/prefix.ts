@@ -91,9 +91,14 @@ function isApart(turn: Turn, next: Turn): boolean {
   return turn.calls.length > 0 ? next.role === "assistant" : next.role === "user";
 }
 
-/** How many turns of an arranged prompt are of messages through one. System text that a format puts first is of the prefix. */
-export function turnsThrough(arranged: readonly Turn[], seq: Seq): number {
-  const after = arranged.findIndex((turn, index) => turn.seq > seq && (index > 0 || turn.role !== "system"));
+/**
+ * How many turns of an arranged prompt are of messages through one. System text that stands first is of the prefix.
+ * @param isHeadSet nothing that a query brings back can come before what stands first
+ */
+export function turnsThrough(arranged: readonly Turn[], seq: Seq, isHeadSet: boolean): number {
+  const after = arranged.findIndex(
+    (turn, index) => turn.seq > seq && (index > 0 || turn.role !== "system" || !isHeadSet),
+  );
   return after === -1 ? arranged.length : after;
 }
 
