@@ -18,17 +18,40 @@ function contextOf(messages: readonly SaidMessage[], maxTokens: number, found: R
 }
 
 describe("a budget that is nearly too small", () => {
-  it("has the words of a question before the names of its files", () => {
+  it("has the words of a question before the names of its files, beside a summary", () => {
+    const items = Array.from({ length: 40 }, (_, index) => ({
+      id: `1.${index}`,
+      kind: "fact" as const,
+      text: `item ${index} about boats in the harbour`,
+      sourceSeqs: [1],
+      status: "current" as const,
+    }));
+    const made = { summarizer: "test", degraded: false, droppedItems: 0, createdAt: "2026-01-01T00:00:00.000Z" };
+    const summary = { version: 1, throughSeq: 20, items, tokens: 500, ...made };
     const question: SaidMessage = {
       role: "user",
-      content: [{ type: "text", text: `Which berth is free? ${"ꔀ".repeat(60)}` }, image, image, image],
+      content: [{ type: "text", text: "Which berth is free?" }, image, image],
     };
-    const { messages } = contextOf(
-      [...filler, question, { role: "assistant", content: "I look at them. ".repeat(90) }],
-      256,
-    );
-    const asked = messages.find(({ seq }) => seq === 21);
-    expect(JSON.stringify(asked?.content)).toContain("Which berth is free?");
+    const log = logOf([...filler, question, { role: "assistant", content: "I look. ".repeat(60) }]);
+    for (let maxTokens = 256; maxTokens < 300; maxTokens += 4) {
+      const { messages } = assembleContext(inputOf({ log, summary }, maxTokens));
+      expect(JSON.stringify(messages.find(({ seq }) => seq === 21)?.content)).toContain("Which berth");
+    }
+  });
+
+  it("has an instruction beside a message that fills the room which a query gives back", () => {
+    const made = { summarizer: "test", degraded: false, droppedItems: 0, createdAt: "2026-01-01T00:00:00.000Z" };
+    const summary = { version: 1, throughSeq: 1, items: [], tokens: 0, ...made };
+    const log = logOf([
+      { role: "user", content: "Hello." },
+      { role: "system", content: "Be brief." },
+      { role: "user", content: [{ type: "text", text: "Which berth is free?" }, image, image, image] },
+    ]);
+    const whole = log[2]?.tokens ?? 0;
+    for (let more = 0; more < 60; more += 3) {
+      const { messages } = assembleContext(inputOf({ log, summary }, whole + more, []));
+      expect(messages.map(({ content }) => content)).toContain("Be brief.");
+    }
   });
 
   it("has a question without its author's name, where both have no room", () => {
