@@ -3,7 +3,7 @@ import type { LogMessage } from "./context.ts";
 import { createPairTracker } from "./cut.ts";
 import { wholeBytes } from "./held-files.ts";
 import { nameMedia } from "./media.ts";
-import { contentTokens, messageCost, messageText, noteTokens, toolFileTokens } from "./message-text.ts";
+import { contentTokens, messageCost, messageText, noteTokens, toolFileTokens, toolIds } from "./message-text.ts";
 import { estimateTokens } from "./tokens.ts";
 
 /** The messages that a window may hold, with what each takes of it. */
@@ -62,16 +62,26 @@ export function createLogReader(
     const besides = pairs.unanswered.reduce((sum, id) => sum + estimateTokens(id) + NO_RESULT_TOKENS, 0);
     return { message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false };
   };
-  /** Back to the call that the results after the summary wait for; none if it is not near. */
-  const partedCall = (): Candidate[] => {
-    const back: Candidate[] = [];
-    for (const message of covered()) {
-      const candidate = toCandidate(message);
-      back.push(candidate);
-      if (candidate.mayStart) return back;
-      if (back.length === MAX_PARTED_REACH) break;
+  /**
+   * Back to the calls of the results that stand right after the summary; none if they are not near. Results that come later are no matter: to
+   * bring their calls back would change what prompts begin with.
+   */
+  const partedCalls = (): Candidate[] => {
+    const awaited = new Set<string>();
+    for (const { message } of read.toReversed()) {
+      if (message.role !== "tool") break;
+      for (const id of toolIds(message.content).results) awaited.add(id);
     }
-    return [];
+    if (awaited.size === 0) return [];
+    const back: Candidate[] = [];
+    let needed = 0;
+    for (const message of covered()) {
+      back.push(toCandidate(message));
+      const found = toolIds(message.content).calls.filter((id) => awaited.delete(id));
+      if (found.length > 0) needed = back.length;
+      if (awaited.size === 0 || back.length === MAX_PARTED_REACH) break;
+    }
+    return back.slice(0, needed);
   };
   let isOver = false;
   return {
@@ -85,7 +95,7 @@ export function createLogReader(
         }
         isOver = true;
         iterator.return?.();
-        if (throughSeq > 0 && read.at(-1)?.mayStart === false) read.push(...partedCall());
+        if (throughSeq > 0) read.push(...partedCalls());
       }
       return read[index];
     },
