@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // Starts a program of this folder on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`.
 // Plain JavaScript on purpose: whatever Node the machine has must be able to read it, or nobody could say what is missing.
 import { spawn } from "node:child_process";
@@ -16,8 +17,13 @@ const scriptsDirectory = new URL(".", import.meta.url);
 const program = process.argv[2] ?? "";
 const file = fileURLToPath(new URL(`./${program}.ts`, scriptsDirectory));
 if (!/^[a-z-]+$/.test(program) || !existsSync(file)) {
-  console.error(`There is no program "${program}" in scripts/. Usage: node scripts/run.mjs PROGRAM [OPTION…]`);
-  process.exit(2);
+  const isAsked = program === "" || program === "--help";
+  if (!isAsked) console.error(`There is no program "${program}".`);
+  (isAsked ? console.log : console.error)(
+    "npx threadkeep PROGRAM [OPTION…]     in a clone: start, demo, example, token, import, mcp, keys, ops, jobs, bill, bench, test …\n" +
+      "Each tells its options with --help. `npm run` lists all of them.",
+  );
+  process.exit(program === "--help" ? 0 : 2);
 }
 
 if (!existsSync(fileURLToPath(new URL("../node_modules", scriptsDirectory)))) {

@@ -105,9 +105,9 @@ describe("a conversation is written and its context read back", () => {
   it("by a client that speaks stdio alone, through the bridge", async () => {
     const client = new ClientOf2025({ name: "stdio", version: "1.0.0" });
     const transport = new StdioOf2025({
-      command: process.execPath,
-      args: ["scripts/run.mjs", "mcp", "--url", service.url, "--user", "bridged"],
-      env: { THREADKEEP_API_KEY: service.apiKey, PATH: process.env["PATH"] ?? "" },
+      command: "npx",
+      args: ["threadkeep", "mcp", "--url", service.url, "--user", "bridged"],
+      env: { THREADKEEP_API_KEY: service.apiKey, npm_config_update_notifier: "false", PATH: process.env["PATH"] ?? "" },
       stderr: "pipe",
     });
     await client.connect(transport);
