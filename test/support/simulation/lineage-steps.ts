@@ -26,6 +26,8 @@ export async function fork(world: World): Promise<string> {
 /** Whoever heard nothing asks again, perhaps much later. */
 function pickCopy(world: World, source: SimulatedSession): SimulatedSession | undefined {
   const life = sessionOf(source.object)?.incarnation;
+  // What is not there was never forked: sessions of everybody are copies of nothing.
+  if (life === undefined) return undefined;
   const copies = world.sessions.filter(
     ({ object }) => world.lives.forkedFrom(sessionOf(object)?.incarnation ?? "")?.incarnation === life,
   );
