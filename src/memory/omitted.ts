@@ -52,8 +52,13 @@ export function nameOmitted(
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
+  const whole = new Set([...pinned.seqs, ...window.seqs].filter((seq) => !cut.has(seq)));
+  // What a newer message says as well is nowhere if that is not there as a whole.
+  for (const { seq, newerSeq } of pinned.repeats) {
+    if (!whole.has(newerSeq) && !whole.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
+  }
   // The summary has no room for them, or waits for new words of them: here they are word for word.
-  const covered = [...pinned.seqs, ...window.seqs].filter((seq) => seq <= throughSeq && !cut.has(seq));
+  const covered = [...whole].filter((seq) => seq <= throughSeq);
   return withBranches(joinRanges(withoutSeqs(omitted, covered)), input.offBranch ?? []);
 }
 

@@ -22,6 +22,12 @@ export interface LeftInstruction {
   readonly cost: TokenCount;
 }
 
+/** What was said in the same words as a newer message, which stands for it. */
+export interface Repeat {
+  readonly seq: Seq;
+  readonly newerSeq: Seq;
+}
+
 export interface Pinned {
   /** Oldest first. */
   readonly messages: Context["messages"];
@@ -29,11 +35,13 @@ export interface Pinned {
   readonly seqs: readonly Seq[];
   /** Those that their share has no room for, and what it has none for of those that are cut. */
   readonly left: readonly LeftInstruction[];
+  /** Older ones that are there only where the window has them. */
+  readonly repeats: readonly Repeat[];
   /** Those that are here, though not word for word. */
   readonly cutSeqs: readonly Seq[];
 }
 
-export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [], left: [], cutSeqs: [] };
+export const NOTHING_PINNED: Pinned = { messages: [], tokens: 0, seqs: [], left: [], repeats: [], cutSeqs: [] };
 
 /** What is looked at to choose among instructions. */
 export interface Instruction extends Pick<LogMessage, "seq" | "role" | "content"> {
@@ -53,19 +61,22 @@ export function chooseInstructions<T extends Instruction>(
   readonly newestFirst: readonly { readonly instruction: T; readonly room: TokenCount }[];
   readonly tokens: TokenCount;
   readonly left: readonly LeftInstruction[];
+  readonly repeats: readonly Repeat[];
 } {
   const here = new Set(hereSeqs);
-  const said = new Set<string>();
+  const said = new Map<string, Seq>();
   const newestFirst: { instruction: T; room: TokenCount }[] = [];
   const left: LeftInstruction[] = [];
+  const repeats: Repeat[] = [];
   let tokens = 0;
   for (const instruction of earlier) {
     const { role, content, seq, author } = instruction;
     if (content === null) continue;
     const words = canonicalJson([role, author ?? null, content as Json]);
-    const isSaid = said.has(words);
-    said.add(words);
-    if (isSaid || here.has(seq)) continue;
+    const newerSeq = said.get(words);
+    if (newerSeq === undefined) said.set(words, seq);
+    else repeats.push({ seq, newerSeq });
+    if (newerSeq !== undefined || here.has(seq)) continue;
     const cost = costOf(instruction);
     const room = Math.floor(budget * INSTRUCTIONS_SHARE) - tokens;
     // One that is too large by itself is cut: left out it would be nowhere, whatever else there is.
@@ -76,7 +87,7 @@ export function chooseInstructions<T extends Instruction>(
       newestFirst.push({ instruction, room: Math.min(cost, room) });
     }
   }
-  return { newestFirst, tokens, left };
+  return { newestFirst, tokens, left, repeats };
 }
 
 /** A budget in which instructions of so many tokens have room. */
@@ -100,15 +111,20 @@ export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: reado
     if (fitted === null || fitted.cut === true) left.push({ seq: instruction.seq, cost: Math.max(1, missing) });
     if (fitted !== null) messages.push(fitted);
   }
-  return summed(messages.toReversed(), left);
+  return summed(messages.toReversed(), left, chosen.repeats);
 }
 
-function summed(messages: Context["messages"], left: readonly LeftInstruction[]): Pinned {
+function summed(
+  messages: Context["messages"],
+  left: readonly LeftInstruction[],
+  repeats: readonly Repeat[],
+): Pinned {
   return {
     messages,
     tokens: messages.reduce((sum, message) => sum + messageCost(message), 0),
     seqs: messages.map(({ seq }) => seq),
     left,
+    repeats,
     cutSeqs: messages.flatMap(({ seq, cut }) => (cut === true ? [seq] : [])),
   };
 }
@@ -141,5 +157,5 @@ function withoutOpenCalls(content: Content): Content | null {
 export function unpin(pinned: Pinned, windowSeqs: readonly Seq[]): Pinned {
   const here = new Set(windowSeqs);
   const messages = pinned.messages.filter(({ seq }) => !here.has(seq));
-  return messages.length === pinned.messages.length ? pinned : summed(messages, pinned.left);
+  return messages.length === pinned.messages.length ? pinned : summed(messages, pinned.left, pinned.repeats);
 }

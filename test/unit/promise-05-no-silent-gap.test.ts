@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Context } from "../../src/contracts/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
-import { assembleContext } from "../../src/memory/context.ts";
+import { assembleContext, type LogMessage } from "../../src/memory/context.ts";
 import { messageText, toolIds } from "../../src/memory/message-text.ts";
 import { candidatesOf, type Chat, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
@@ -89,6 +89,63 @@ describe("promise 5: no silent gap", () => {
       }),
       RUNS,
     );
+  });
+
+  it("names an instruction that is said again where its words are not there as a whole", () => {
+    const rule = "always answer in Portuguese ".repeat(60);
+    const said = (seq: number, content: string): LogMessage => ({
+      id: `m${seq}`,
+      seq,
+      role: content === rule ? "system" : "user",
+      content,
+      createdAt: "",
+      tokens: content.length / 4,
+      tokensBefore: 0,
+      bytes: 100,
+    });
+    const log = [said(1, rule), said(2, "Hello."), said(3, rule), said(4, "And now?")];
+    const summary = {
+      version: 1,
+      throughSeq: 3,
+      items: [],
+      tokens: 0,
+      summarizer: "none",
+      degraded: false,
+      droppedItems: 0,
+      createdAt: "2026-01-01T00:00:00.000Z",
+    };
+    const contextOf = (maxTokens: number): Context =>
+      assembleContext({
+        sessionId: "s",
+        headSeq: 4,
+        atSeq: 4,
+        summary,
+        newestFirst: log.slice(3),
+        maxTokens,
+        maxBytes: MAX_CONTEXT_BYTES,
+        hiddenSeqs: [],
+        candidates: null,
+        earlier: { ...NOTHING_EARLIER, instructions: () => log.toReversed().filter(({ role }) => role === "system") },
+        tokenizer: "o200k",
+        sendsToolFiles: false,
+        summaryPending: false,
+      });
+    const small = contextOf(300);
+    expect(small.messages.map(({ seq, cut }) => [seq, cut])).toEqual([
+      [3, true],
+      [4, undefined],
+    ]);
+    expect(small.omitted).toEqual([
+      { fromSeq: 1, throughSeq: 1, reason: "budget" },
+      { fromSeq: 3, throughSeq: 3, reason: "budget" },
+    ]);
+    expect(small.leftOut?.messages).toBe(2);
+    const large = contextOf(4_000);
+    expect(large.messages.map(({ seq, cut }) => [seq, cut])).toEqual([
+      [3, undefined],
+      [4, undefined],
+    ]);
+    expect(large.omitted).toEqual([]);
   });
 
   it("cuts a newest message that is larger than the budget, and says so", () => {
