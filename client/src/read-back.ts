@@ -25,6 +25,16 @@ export async function readBack(session: Session, count: number, options: CallOpt
   return read.slice(-count);
 }
 
+/** The active branch from its end, page by page as it is wanted. A session that does not exist has none. */
+export async function* newestFirst(session: Session, limit: number, options: CallOptions): AsyncGenerator<Message> {
+  try {
+    const pages = session.messages({ ...options, branch: "active", beforeSeq: PAST_THE_END, limit }).pages();
+    for await (const { data } of pages) yield* data.toReversed();
+  } catch (error) {
+    if (!(error instanceof ThreadkeepError && error.code === "session_not_found")) throw error;
+  }
+}
+
 /** A page of the active branch that begins with a message. */
 export async function readFrom(session: Session, seq: number, options: CallOptions): Promise<Message[]> {
   const { data } = await session

@@ -62,6 +62,7 @@ const PRIVATE_FILES: Record<string, string> = {
 const ADAPTERS: Record<string, { package: string; isTypeOnly: boolean }> = {
   "client/src/ai-sdk/": { package: "ai", isTypeOnly: true },
   "client/src/langchain/": { package: "@langchain/core", isTypeOnly: false },
+  "client/src/openai-agents/": { package: "@openai/agents-core", isTypeOnly: true },
 };
 
 const ENTRY = "worker";

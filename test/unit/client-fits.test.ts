@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { fitContent, fitMetadata } from "../../client/src/ai-sdk/fit-content.ts";
 import { batchesOf } from "../../client/src/batches.ts";
 import type { Content } from "../../client/src/contract.ts";
+import { fitContent, fitMetadata } from "../../client/src/fit-content.ts";
 import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES, MAX_METADATA_BYTES } from "../../src/contracts/limits.ts";
 import { contentSchema } from "../../src/contracts/message.ts";
 import { jsonBytes } from "../../src/contracts/text.ts";

@@ -7,10 +7,10 @@ import type { CallOptions } from "../connection.ts";
 import type { AiSdkContext, ContextRequest } from "../context.ts";
 import type { AppendedMessage, Content, Message, NewMessage, Part } from "../contract.ts";
 import { ThreadkeepError } from "../errors.ts";
+import { fitContent } from "../fit-content.ts";
 import { readBack, readFrom } from "../read-back.ts";
 import type { Session } from "../session.ts";
 import { fingerprint, storedId } from "../stored-id.ts";
-import { fitContent } from "./fit-content.ts";
 import { toResponseParts } from "./response-parts.ts";
 import { tidy, toStored, toUiMessage } from "./ui-parts.ts";
 

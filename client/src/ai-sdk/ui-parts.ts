@@ -11,7 +11,7 @@ import type {
   ToolCallPart,
   ToolResultPart,
 } from "../contract.ts";
-import { fitContent, fitMetadata } from "./fit-content.ts";
+import { fitContent, fitMetadata } from "../fit-content.ts";
 
 type UiPart = UIMessage["parts"][number];
 

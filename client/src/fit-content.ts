@@ -1,5 +1,5 @@
-import { jsonBytes } from "../batches.ts";
-import type { Content, Metadata, Part } from "../contract.ts";
+import { jsonBytes } from "./batches.ts";
+import type { Content, Metadata, Part } from "./contract.ts";
 
 /** What a message may have as JSON, with room for what stands beside its content. */
 const MAX_CONTENT_BYTES = 4 * 1024 * 1024 - 1024;
