@@ -1,6 +1,7 @@
 import type { Context } from "../contracts/context.ts";
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import { type Allowance, bytesOf, type Candidate, isQuestion, type LogReader, withNamedFiles } from "./candidates.ts";
+import { toolIds } from "./message-text.ts";
 import { costOf, fitMessage, fitStep, fitToolWords } from "./newest-step.ts";
 import { leaveOutOutputs, wholeOutputsFrom } from "./old-outputs.ts";
 
@@ -75,9 +76,12 @@ export function fillWindow(
   const filled = fit(log, allowance, { change, pinned });
   const isAskedInside = pinned === null || pinned.index < filled.fitting.length;
   if (filled.overflow === null && isAskedInside) return windowOf(filled.fitting, false);
-  const least = isAskedInside && pinned !== null ? pinned.index : newest - 1;
+  // Where a result after the question has its call before it, the window begins later, and the question stands before a gap.
+  const mayStartAtQuestion = pinned !== null && filled.fitting[pinned.index]?.mayStart === true;
+  const least = mayStartAtQuestion ? pinned.index : newest - 1;
   const started = filled.overflow === null ? filled.fitting : startAtStep(filled.fitting, step, least);
-  return windowOf(isAskedInside || asked === null ? started : [...started, asked], false);
+  const hasQuestion = asked === null || pinned === null || pinned.index < started.length;
+  return windowOf(hasQuestion ? started : [...started, asked], false);
 }
 
 /** In the middle of a tool loop whose question only the summary has, the question is there all the same. */
@@ -151,9 +155,22 @@ function fit(log: LogReader, allowance: Allowance, { change, pinned }: FitRules)
 function stepLength(log: LogReader): number {
   for (let index = 0; ; index += 1) {
     const candidate = log.at(index);
-    if (candidate === undefined) return 1;
+    if (candidate === undefined) return knownStepLength(log.read);
     if (candidate.mayStart) return index + 1;
   }
+}
+
+/** The same of a log in which a result has no call, and would be waited for in vain: the other results stay with theirs. */
+function knownStepLength(read: readonly Candidate[]): number {
+  const ids = read.map(({ message }) => toolIds(message.content));
+  const oldestCall = new Map(ids.flatMap(({ calls }, index) => calls.map((id) => [id, index] as const)));
+  const awaited = new Set<string>();
+  for (const [index, { calls, results }] of ids.entries()) {
+    for (const id of results) if ((oldestCall.get(id) ?? -1) >= index) awaited.add(id);
+    for (const id of calls) awaited.delete(id);
+    if (awaited.size === 0) return index + 1;
+  }
+  return 1;
 }
 
 /** What stays for the messages before the step at hand, besides its question: what they take, up to their share. */

@@ -2,8 +2,10 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Context } from "../../src/contracts/context.ts";
 import { MAX_CONTEXT_BYTES } from "../../src/contracts/limits.ts";
+import type { Content } from "../../src/contracts/message.ts";
+import { jsonBytes } from "../../src/contracts/text.ts";
 import { assembleContext, type LogMessage } from "../../src/memory/context.ts";
-import { messageText, toolIds } from "../../src/memory/message-text.ts";
+import { contentTokens, messageCost, messageText, toolIds } from "../../src/memory/message-text.ts";
 import { candidatesOf, type Chat, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 400, seed: 20261122 };
@@ -62,7 +64,51 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
   },
 ];
 
+/** Calls and results as retries and edits leave them: results that come again, and some whose call is gone. */
+const tangled: fc.Arbitrary<LogMessage[]> = fc
+  .array(
+    fc.tuple(
+      fc.constantFrom("call", "result", "result", "system", "assistant", "user"),
+      fc.constantFrom("a", "b", "c"),
+      fc.integer({ min: 1, max: 60 }),
+    ),
+    { minLength: 2, maxLength: 14 },
+  )
+  .map((steps) => {
+    let tokensBefore = 0;
+    return steps.map(([kind, toolCallId, words], index): LogMessage => {
+      const said = "velvet pepper ".repeat(words);
+      const [role, content]: [LogMessage["role"], Content] =
+        kind === "call"
+          ? ["assistant", [{ type: "tool-call", toolCallId, toolName: "find", input: { said } }]]
+          : kind === "result"
+            ? ["tool", [{ type: "tool-result", toolCallId, toolName: "find", output: said }]]
+            : [kind as "system" | "assistant" | "user", said];
+      const tokens = contentTokens(content);
+      const message = { id: `m${index}`, seq: index + 1, role, content, createdAt: "", tokens, tokensBefore, bytes: 0 };
+      tokensBefore += messageCost(message);
+      return { ...message, bytes: jsonBytes([content]) };
+    });
+  });
+
 describe("promise 5: no silent gap", () => {
+  it("keeps a result with its call where another result has none, and where one comes again", () => {
+    fc.assert(
+      fc.property(tangled, fc.integer({ min: 256, max: 700 }), (log, maxTokens) => {
+        const { messages } = assembleContext(inputOf({ log, summary: null }, maxTokens));
+        const here = new Set(messages.map(({ seq }) => seq));
+        for (const { seq, content, cut } of messages) {
+          if (cut === true) continue;
+          for (const id of toolIds(content).results) {
+            const call = log.findLast((one) => one.seq < seq && toolIds(one.content).calls.includes(id));
+            expect(call === undefined || here.has(call.seq), `seq ${seq} is there without its call`).toBe(true);
+          }
+        }
+      }),
+      { ...RUNS, numRuns: 2_000 },
+    );
+  });
+
   it("accounts for every message, word for word and in order, for what items cite and for each call with its result", () => {
     fc.assert(
       fc.property(chat, budget, (value, maxTokens) => {
