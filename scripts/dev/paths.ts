@@ -11,6 +11,7 @@ export const OWN_FILES: ReadonlySet<string> = new Set([
   "issuer-key.json",
   "lock.json",
   "processes.json",
+  "store-format",
   "bundle",
   "state",
   "tmp",
@@ -29,6 +30,7 @@ export interface StatePaths {
   issuerKey: string;
   lock: string;
   processes: string;
+  storeFormat: string;
   bundle: string;
   workerState: string;
   workerTemporary: string;
@@ -49,6 +51,7 @@ export function statePaths(stateDirectory: string): StatePaths {
     issuerKey: inside("issuer-key.json"),
     lock: inside("lock.json"),
     processes: inside("processes.json"),
+    storeFormat: inside("store-format"),
     bundle: inside("bundle"),
     workerState: inside("state"),
     workerTemporary: inside("tmp"),

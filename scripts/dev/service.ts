@@ -14,6 +14,7 @@ import { lookAtPort, LOOPBACK } from "./ports.ts";
 import { type PostgresServer, postgresUrl, startPostgres } from "./postgres.ts";
 import { killTrees, ProcessRecord, readSurvivors, signalProcess, waitUntilGone } from "./processes.ts";
 import { StartError } from "./start-error.ts";
+import { checkStoreFormat } from "./store-format.ts";
 import { bundleWorker } from "./worker-bundle.ts";
 import { WorkerProcess } from "./worker.ts";
 
@@ -313,6 +314,7 @@ function makeStateDirectory(paths: StatePaths): void {
   if (isOurs && statSync(paths.directory).uid === process.getuid?.()) {
     chmodSync(paths.directory, process.getuid() === 0 ? 0o755 : 0o700);
   }
+  checkStoreFormat(paths);
   makeFolder(paths.workerState, 0o700);
   makeFolder(paths.workerTemporary, 0o700);
 }

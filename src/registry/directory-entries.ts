@@ -63,34 +63,28 @@ const SCANNED_AT_ONCE = 250;
 
 type ScannedRow = { session: string; created_at: number; metadata: string; expired_at: number | null };
 
-const EXPIRY_COLUMNS = `
-  ALTER TABLE sessions ADD COLUMN expired_at INTEGER;
-  ALTER TABLE sessions ADD COLUMN expiry_decided_at INTEGER NOT NULL DEFAULT 0;
-`;
-
-const ERASURE_COLUMNS = `
-  ALTER TABLE sessions ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN is_arriving INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN erasing INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN looked_at INTEGER NOT NULL DEFAULT 0;
+const SCHEMA = `
+  CREATE TABLE sessions (
+    session TEXT PRIMARY KEY,
+    created_at INTEGER NOT NULL,
+    metadata TEXT NOT NULL,
+    expired_at INTEGER,
+    expiry_decided_at INTEGER NOT NULL DEFAULT 0,
+    granted_at INTEGER NOT NULL DEFAULT 0,
+    is_arriving INTEGER NOT NULL DEFAULT 0,
+    erasing INTEGER NOT NULL DEFAULT 0,
+    looked_at INTEGER NOT NULL DEFAULT 0,
+    -- Of which life an entry is: the word before the newest one, and the word by which the life began that it speaks of.
+    granted_before INTEGER NOT NULL DEFAULT 0,
+    life_at INTEGER NOT NULL DEFAULT 0,
+    -- Which change of the metadata an entry has.
+    metadata_at INTEGER NOT NULL DEFAULT 0,
+    metadata_rev INTEGER NOT NULL DEFAULT 0
+  ) WITHOUT ROWID;
+  CREATE INDEX sessions_newest ON sessions (created_at, session);
+  -- The last word of all about sessions whose entries are gone: a new life's word is a later one, whatever the clock says by then.
+  CREATE TABLE last_word (one INTEGER PRIMARY KEY CHECK (one = 1), granted_at INTEGER NOT NULL);
   ${ERASURE_SCHEMA}
-`;
-
-/** Of which life an entry is: the word before the newest one, and the word by which the life began that it speaks of. */
-const LIFE_COLUMNS = `
-  ALTER TABLE sessions ADD COLUMN granted_before INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN life_at INTEGER NOT NULL DEFAULT 0;
-`;
-
-/** Which change of the metadata an entry has. */
-const METADATA_COLUMNS = `
-  ALTER TABLE sessions ADD COLUMN metadata_at INTEGER NOT NULL DEFAULT 0;
-  ALTER TABLE sessions ADD COLUMN metadata_rev INTEGER NOT NULL DEFAULT 0;
-`;
-
-/** The last word of all about sessions whose entries are gone: a new life's word is a later one, whatever the clock says by then. */
-const LAST_WORD_TABLE = `
-  CREATE TABLE IF NOT EXISTS last_word (one INTEGER PRIMARY KEY CHECK (one = 1), granted_at INTEGER NOT NULL);
 `;
 
 /** The table of an owner's sessions, and every statement that touches it but those of the user's erasure. */
@@ -100,14 +94,7 @@ export class DirectoryEntries {
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
-    const columns = sql.exec<{ name: string }>("SELECT name FROM pragma_table_info('sessions')").toArray();
-    this.#isThere = columns.length > 0;
-    const lacks = (column: string): boolean => this.#isThere && !columns.some(({ name }) => name === column);
-    if (lacks("expired_at")) sql.exec(EXPIRY_COLUMNS);
-    if (lacks("granted_at")) sql.exec(ERASURE_COLUMNS);
-    if (lacks("life_at")) sql.exec(LIFE_COLUMNS);
-    if (lacks("metadata_rev")) sql.exec(METADATA_COLUMNS);
-    if (this.#isThere) sql.exec(LAST_WORD_TABLE);
+    this.#isThere = hasTables(sql);
   }
 
   /** Whether the tables were ever made. An object that is only read has none. */
@@ -118,25 +105,13 @@ export class DirectoryEntries {
   /** Makes the tables, those of the erasure with them. */
   make(): void {
     if (this.#isThere) return;
-    this.#sql.exec(`
-      CREATE TABLE IF NOT EXISTS sessions (
-        session TEXT PRIMARY KEY,
-        created_at INTEGER NOT NULL,
-        metadata TEXT NOT NULL
-      ) WITHOUT ROWID;
-      ${EXPIRY_COLUMNS}
-      ${ERASURE_COLUMNS}
-      ${LIFE_COLUMNS}
-      ${METADATA_COLUMNS}
-      ${LAST_WORD_TABLE}
-      CREATE INDEX IF NOT EXISTS sessions_newest ON sessions (created_at, session);
-    `);
+    this.#sql.exec(SCHEMA);
     this.#isThere = true;
   }
 
   /** To be called when a transaction was rolled back that may have made the tables. */
   lookAgain(): void {
-    this.#isThere = this.#sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray().length > 0;
+    this.#isThere = hasTables(this.#sql);
   }
 
   /** To be called when all of the object's storage was deleted. */
@@ -339,6 +314,10 @@ export class DirectoryEntries {
       )
       .toArray();
   }
+}
+
+function hasTables(sql: SqlStorage): boolean {
+  return sql.exec("SELECT 1 FROM sqlite_master WHERE name = 'sessions'").toArray().length > 0;
 }
 
 function asText(value: Metadata[string] | undefined): string | undefined {

@@ -60,7 +60,7 @@ export interface ErasureRow extends UserRef {
 }
 
 export const ERASURE_SCHEMA = `
-  CREATE TABLE IF NOT EXISTS erasure (one INTEGER PRIMARY KEY CHECK (one = 1), row TEXT NOT NULL);
+  CREATE TABLE erasure (one INTEGER PRIMARY KEY CHECK (one = 1), row TEXT NOT NULL);
 `;
 
 /** Of an entry of a session: nothing done yet; erased in its object; its object says that nothing is left. */

@@ -44,10 +44,10 @@ export class LineageStore {
   /** What a session was made of stays that, though items of the same life come along with those of another. */
   putOrigin(origin: OriginRow): void {
     this.#sql.exec(
-      `INSERT INTO origin_lives (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO origins (session, incarnation, kind, through_seq, state) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT (session, incarnation) DO UPDATE
          SET kind = excluded.kind, through_seq = excluded.through_seq, state = excluded.state
-         WHERE excluded.kind <> 'further' OR origin_lives.state = 'lost'`,
+         WHERE excluded.kind <> 'further' OR origins.state = 'lost'`,
       origin.session,
       origin.incarnation,
       origin.kind,
@@ -58,7 +58,7 @@ export class LineageStore {
 
   origins(): OriginRow[] {
     return this.#sql
-      .exec("SELECT * FROM origin_lives ORDER BY session, incarnation")
+      .exec("SELECT * FROM origins ORDER BY session, incarnation")
       .toArray()
       .map((row) => ({
         session: text(row["session"]),
@@ -70,12 +70,12 @@ export class LineageStore {
   }
 
   deleteOrigin({ session, incarnation }: Life): void {
-    this.#sql.exec("DELETE FROM origin_lives WHERE session = ? AND incarnation = ?", session, incarnation);
+    this.#sql.exec("DELETE FROM origins WHERE session = ? AND incarnation = ?", session, incarnation);
   }
 
   clearOrigins(): void {
-    this.#sql.exec("DELETE FROM origin_lives");
-    this.#sql.exec("DELETE FROM heard_erasures_of_lives");
+    this.#sql.exec("DELETE FROM origins");
+    this.#sql.exec("DELETE FROM heard_erasures");
   }
 
   /**
@@ -85,7 +85,7 @@ export class LineageStore {
    */
   hear({ session, incarnation }: Life, what: What, via: Life | null): boolean {
     const { rowsWritten } = this.#sql.exec(
-      "INSERT OR IGNORE INTO heard_erasures_of_lives (session, incarnation, seq, through_seq, via) VALUES (?, ?, ?, ?, ?)",
+      "INSERT OR IGNORE INTO heard_erasures (session, incarnation, seq, through_seq, via) VALUES (?, ?, ?, ?, ?)",
       session,
       incarnation,
       ...columnsOf(what),
@@ -97,7 +97,7 @@ export class LineageStore {
   /** Whether all of a life was heard to be erased, or any of these messages of it. */
   isHeard({ incarnation }: Pick<Life, "incarnation">, seqs: readonly Seq[]): boolean {
     const found = this.#sql.exec(
-      `SELECT 1 FROM heard_erasures_of_lives WHERE incarnation = ?1 AND (
+      `SELECT 1 FROM heard_erasures WHERE incarnation = ?1 AND (
          (seq = ${EVERY_SEQ} AND through_seq = 0)
          OR (through_seq > 0 AND through_seq >= ?2)
          OR (through_seq = 0 AND seq IN (SELECT value FROM json_each(?3))))
@@ -110,7 +110,7 @@ export class LineageStore {
   }
 
   forgetHeard(): void {
-    this.#sql.exec("DELETE FROM heard_erasures_of_lives");
+    this.#sql.exec("DELETE FROM heard_erasures");
   }
 
   // What was taken from it
@@ -146,7 +146,7 @@ export class LineageStore {
   oweEveryCopy({ source, what, via }: Omit<OwedErasure, "copy">, isOfOwn: boolean, root: string): void {
     const [seq, throughSeq] = columnsOf(what);
     this.#sql.exec(
-      `INSERT OR IGNORE INTO owed_erasures_of_lives
+      `INSERT OR IGNORE INTO owed_erasures
          (copy, source_session, source_incarnation, seq, through_seq, via_session, via_incarnation, root)
        SELECT session, ?1, ?2, ?3, CASE WHEN ?9 THEN min(?5, coalesce(copies.through_seq, ?5)) ELSE ?5 END, ?6, ?7, ?8
        FROM copies WHERE ?10 = 0 OR copies.through_seq IS NULL OR copies.through_seq >= ?4`,
@@ -166,7 +166,7 @@ export class LineageStore {
   /** Idempotent, also once the copy has confirmed it. @param root the life of this session that owes it */
   oweErasure({ copy, source, what, via }: OwedErasure, root: string): void {
     this.#sql.exec(
-      `INSERT OR IGNORE INTO owed_erasures_of_lives
+      `INSERT OR IGNORE INTO owed_erasures
          (copy, source_session, source_incarnation, seq, through_seq, via_session, via_incarnation, root)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
       copy,
@@ -182,11 +182,7 @@ export class LineageStore {
   /** Those that nobody confirmed, after a row. */
   owedErasures(afterRow: number, limit: number): OwedRow[] {
     return this.#sql
-      .exec(
-        "SELECT * FROM owed_erasures_of_lives WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?",
-        afterRow,
-        limit,
-      )
+      .exec("SELECT * FROM owed_erasures WHERE row > ? AND is_confirmed = 0 ORDER BY row LIMIT ?", afterRow, limit)
       .toArray()
       .map(toOwed);
   }
@@ -195,7 +191,7 @@ export class LineageStore {
   owedByOthers(incarnation: string | null, afterRow: number, limit: number): OwedRow[] {
     return this.#sql
       .exec(
-        "SELECT * FROM owed_erasures_of_lives WHERE row > ? AND is_confirmed = 0 AND root IS NOT ? ORDER BY row LIMIT ?",
+        "SELECT * FROM owed_erasures WHERE row > ? AND is_confirmed = 0 AND root IS NOT ? ORDER BY row LIMIT ?",
         afterRow,
         incarnation,
         limit,
@@ -206,18 +202,18 @@ export class LineageStore {
 
   /** Whether a copy has yet to be told anything, or to confirm it. */
   owesErasures(): boolean {
-    return this.#sql.exec("SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
+    return this.#sql.exec("SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1").toArray().length > 0;
   }
 
   confirmErasures(rows: readonly number[]): void {
     this.#sql.exec(
-      "UPDATE owed_erasures_of_lives SET is_confirmed = 1 WHERE row IN (SELECT value FROM json_each(?))",
+      "UPDATE owed_erasures SET is_confirmed = 1 WHERE row IN (SELECT value FROM json_each(?))",
       JSON.stringify(rows),
     );
   }
 
   clearOwedErasures(): void {
-    this.#sql.exec("DELETE FROM owed_erasures_of_lives");
+    this.#sql.exec("DELETE FROM owed_erasures");
   }
 }
 

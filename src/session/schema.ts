@@ -1,4 +1,7 @@
-/** The object's tables. Migrations are append-only: a released one never changes, a later one only adds. */
+/**
+ * The object's tables. From the first deployment on, migrations are append-only: a released one never changes, a later one only adds.
+ * Nothing was deployed yet, so there is one, and the first append to a session pays for one.
+ */
 
 interface Migration {
   /** Rises by one. */
@@ -24,10 +27,41 @@ export const MIGRATIONS: readonly Migration[] = [
         archived_version INTEGER NOT NULL DEFAULT 0,
         archive_replace INTEGER NOT NULL DEFAULT 0,
         created_at INTEGER NOT NULL,
-        erased_at INTEGER
+        erased_at INTEGER,
+        -- Of lives of one id the one that began last counts; created_at is what clients see, and comes along with an import.
+        began_at INTEGER NOT NULL DEFAULT 0,
+        tenant_rev INTEGER NOT NULL DEFAULT 0,
+        tenant_settings TEXT NOT NULL DEFAULT '{}',
+        -- Edits and erasures so far: whoever copies page by page sees by it that something changed behind it.
+        changes INTEGER NOT NULL DEFAULT 0,
+        expired_at INTEGER,
+        -- JSON while the session is a copy that is not whole yet.
+        copying TEXT,
+        -- The revs of a life begin where no earlier life of the id can have ended: clients see them with this added.
+        rev_base INTEGER NOT NULL DEFAULT 0,
+        -- The newest word of the directory that reached this life: an entry of a later one belongs to a later life.
+        granted_at INTEGER NOT NULL DEFAULT 0,
+        -- JSON while the archive holds messages, or is to.
+        message_archive TEXT,
+        -- What messages take now beyond what stands in their rows, summed over the session: see cost_change of a message.
+        cost_change INTEGER NOT NULL DEFAULT 0,
+        bytes_change INTEGER NOT NULL DEFAULT 0,
+        -- When an edit last said something else, and the tokens that edits brought on the day of the last one that brought any.
+        edited_at INTEGER,
+        edited_day INTEGER,
+        edited_tokens INTEGER NOT NULL DEFAULT 0,
+        -- Rows that PostgreSQL refuses, and that are here alone.
+        archive_aside INTEGER NOT NULL DEFAULT 0,
+        -- JSON of the import that this session came of: its id, and what it brought.
+        imported TEXT,
+        -- Changes by clients in this life: two of the metadata that cross on their way to the list are told apart by it.
+        metadata_rev INTEGER NOT NULL DEFAULT 0,
+        -- The last version of the summary that the archive holds at archive_rev: a long history goes there in pages, a revision each.
+        archive_version INTEGER NOT NULL DEFAULT 0,
+        -- What the names of files are hashed with; made with the first file.
+        file_key BLOB
       );
 
-      -- total_cost and total_bytes run from the first message through this one: no counter row, one write less an append.
       CREATE TABLE messages (
         seq INTEGER PRIMARY KEY,
         client_id TEXT,
@@ -41,14 +75,51 @@ export const MIGRATIONS: readonly Migration[] = [
         erased_at INTEGER,
         hash BLOB,
         tokens INTEGER NOT NULL,
+        -- These two run from the first message through this one: no counter row, one write less an append. They stay as they were when the
+        -- message was appended: to mend those of all later rows with each edit would cost too much.
         total_cost INTEGER NOT NULL,
-        total_bytes INTEGER NOT NULL
+        total_bytes INTEGER NOT NULL,
+        -- What the message takes now beyond that: summed by blocks of messages in cost_changes, and as a whole on the session's row.
+        cost_change INTEGER NOT NULL DEFAULT 0,
+        -- Pinned by a client: it stays in each context, as instructions do.
+        pinned INTEGER NOT NULL DEFAULT 0,
+        -- What the message's JSON has outside of its row, in bytes: files, and words that are too long for a row. In their places stand
+        -- words that name them.
+        held_bytes INTEGER NOT NULL DEFAULT 0
       );
       -- A table that outgrows its first page leaves a copy of the rows there: let these be blanks, and not what somebody erases.
       INSERT INTO messages (seq, role, content, created_at, tokens, total_cost, total_bytes)
         SELECT value, 'system', printf('%2000s', ''), 0, 0, 0, 0 FROM json_each('[-2,-1,0]');
       -- Partial, so that a message whose id the server makes costs one write and not two.
       CREATE UNIQUE INDEX messages_client_id ON messages (client_id) WHERE client_id IS NOT NULL;
+      -- What every context looks for: a chat without instructions and pins has no row in it.
+      CREATE INDEX messages_pinned ON messages (seq) WHERE role IN ('system', 'developer') OR pinned = 1;
+      CREATE TABLE cost_changes (block INTEGER PRIMARY KEY, cost INTEGER NOT NULL);
+
+      -- Messages that do not follow the one before them: what lies between is off their branch. The row of seq 0 says what the next message
+      -- follows, where that is not the newest. is_named: the message said so itself.
+      CREATE TABLE branches (
+        seq INTEGER PRIMARY KEY,
+        after_seq INTEGER NOT NULL,
+        is_named INTEGER NOT NULL DEFAULT 0
+      );
+
+      -- All messages through one of them are erased, though the text of those after done_seq is still to be written over. The row goes
+      -- with the last of it.
+      CREATE TABLE erasing (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        through_seq INTEGER NOT NULL,
+        erased_at INTEGER NOT NULL,
+        done_seq INTEGER NOT NULL DEFAULT 0
+      );
+
+      -- Each once, by a keyed hash of its bytes.
+      CREATE TABLE files (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, bytes INTEGER NOT NULL);
+      CREATE UNIQUE INDEX files_by_hash ON files (hash);
+      -- row: the id of the file times 64, and the number of the page. filling keeps the bytes out of the pages whose rows SQLite moves.
+      CREATE TABLE file_pages (row INTEGER PRIMARY KEY, filling BLOB NOT NULL, data BLOB NOT NULL);
+      CREATE TABLE file_citations (seq INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (seq, file)) WITHOUT ROWID;
+      CREATE INDEX file_citations_by_file ON file_citations (file);
 
       CREATE TABLE summaries (
         version INTEGER PRIMARY KEY,
@@ -71,10 +142,16 @@ export const MIGRATIONS: readonly Migration[] = [
         kind TEXT NOT NULL,
         text TEXT NOT NULL,
         source_seqs TEXT NOT NULL,
-        status TEXT NOT NULL
+        status TEXT NOT NULL,
+        -- The session whose messages the item cites, where it was carried over from there, and which life of it.
+        source_session TEXT,
+        source_incarnation TEXT
       );
       INSERT INTO items (row, item_id, from_version, kind, text, source_seqs, status)
         SELECT value, '', 9999999999, '', printf('%2000s', ''), '[]', '' FROM json_each('[-2,-1,0]');
+
+      -- Seqs that the summary covers no more, because the items that spoke of them cited a changed message as well.
+      CREATE TABLE hidden (seq INTEGER PRIMARY KEY);
 
       -- Owed work. A row goes when the consumer confirms, not when the queue took the message.
       CREATE TABLE jobs (
@@ -97,63 +174,60 @@ export const MIGRATIONS: readonly Migration[] = [
         last_error TEXT,
         first_failed_at INTEGER,
         last_failed_at INTEGER,
-        created_at INTEGER NOT NULL
+        created_at INTEGER NOT NULL,
+        -- What was spent on a summary so far, also in vain; and whether it only makes a degraded one better, and can wait.
+        usage TEXT,
+        is_upgrade INTEGER NOT NULL DEFAULT 0,
+        -- What went wrong first: an outage begins with another error than the one that it goes on with.
+        first_error TEXT,
+        -- JSON of ids: what operators may have on their lists of jobs that ended with the session.
+        settles TEXT,
+        -- Of an erasure: the newest word of the directory that the erased life had heard of, by which the list's entry goes, and when that
+        -- life began.
+        granted_at INTEGER NOT NULL DEFAULT 0,
+        began_at INTEGER NOT NULL DEFAULT 0
       ) WITHOUT ROWID;
 
-      -- Seqs that the summary covers no more, because the items that spoke of them cited a changed message as well.
-      CREATE TABLE hidden (seq INTEGER PRIMARY KEY);
-
-      CREATE TABLE schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
-    `,
-  },
-  {
-    id: 2,
-    sql: `
-      -- Of lives of one id the one that began last counts; created_at is what clients see, and comes along with an import.
-      ALTER TABLE session ADD COLUMN began_at INTEGER NOT NULL DEFAULT 0;
-      UPDATE session SET began_at = created_at;
-      ALTER TABLE session ADD COLUMN tenant_rev INTEGER NOT NULL DEFAULT 0;
-      ALTER TABLE session ADD COLUMN tenant_settings TEXT NOT NULL DEFAULT '{}';
-      -- Edits and erasures so far: whoever copies page by page sees by it that something changed behind it.
-      ALTER TABLE session ADD COLUMN changes INTEGER NOT NULL DEFAULT 0;
-      ALTER TABLE session ADD COLUMN expired_at INTEGER;
-      -- JSON while the session is a copy that is not whole yet.
-      ALTER TABLE session ADD COLUMN copying TEXT;
-
-      -- The session whose messages an item cites, where it was carried over from there.
-      ALTER TABLE items ADD COLUMN source_session TEXT;
-
-      -- What was spent on a summary so far, also in vain; and whether it only makes a degraded one better, and can wait.
-      ALTER TABLE jobs ADD COLUMN usage TEXT;
-      ALTER TABLE jobs ADD COLUMN is_upgrade INTEGER NOT NULL DEFAULT 0;
-
-      -- The sessions that this one took something from, and those that took something from it.
+      -- The sessions that this one took something from, and those that took something from it. An id may have several lives, and a session
+      -- may have taken something from more than one of them.
       CREATE TABLE origins (
-        session TEXT PRIMARY KEY,
+        session TEXT NOT NULL,
         incarnation TEXT NOT NULL,
         kind TEXT NOT NULL,
         through_seq INTEGER NOT NULL,
-        state TEXT NOT NULL
+        state TEXT NOT NULL,
+        PRIMARY KEY (session, incarnation)
       ) WITHOUT ROWID;
       CREATE TABLE copies (session TEXT PRIMARY KEY, through_seq INTEGER) WITHOUT ROWID;
 
-      -- Erasures there that were heard of before anything was carried over. A seq of 0 stands for all.
-      CREATE TABLE heard_erasures (session TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (session, seq)) WITHOUT ROWID;
+      -- What was heard to be erased of a life. A seq of 0 stands for all; a through_seq for all messages up to it. via: the life, gone or
+      -- not, by which items of that one came here as well.
+      CREATE TABLE heard_erasures (
+        session TEXT NOT NULL,
+        incarnation TEXT NOT NULL DEFAULT '',
+        seq INTEGER NOT NULL,
+        through_seq INTEGER NOT NULL DEFAULT 0,
+        via TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (session, incarnation, seq, through_seq, via)
+      ) WITHOUT ROWID;
 
-      -- What copies have yet to be told: of messages of this session, or of those of a session that items were carried over from.
-      -- A seq of 0 stands for all. A row goes when the copy confirms.
+      -- What copies have yet to be told, or to confirm: of messages of this session, or of those of a session that items were carried over
+      -- from. Seqs as above. A row that is confirmed stays until all are: what copies of copies have to erase is noted once. root: the life
+      -- of this session that owes it.
       CREATE TABLE owed_erasures (
+        row INTEGER PRIMARY KEY,
         copy TEXT NOT NULL,
         source_session TEXT NOT NULL,
         source_incarnation TEXT NOT NULL,
         seq INTEGER NOT NULL,
-        PRIMARY KEY (copy, source_session, source_incarnation, seq)
-      ) WITHOUT ROWID;
-    `,
-  },
-  {
-    id: 3,
-    sql: `
+        through_seq INTEGER NOT NULL DEFAULT 0,
+        via_session TEXT NOT NULL DEFAULT '',
+        via_incarnation TEXT NOT NULL DEFAULT '',
+        root TEXT NOT NULL DEFAULT '',
+        is_confirmed INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (copy, source_session, source_incarnation, seq, through_seq, via_incarnation)
+      );
+
       -- What was done to the session besides appends, for its live feed: names and places, never what was said. An append is no row:
       -- its message is. rev counts both from the session's beginning, so that rev - head_seq is the number of changes so far.
       CREATE TABLE changes (
@@ -165,29 +239,9 @@ export const MIGRATIONS: readonly Migration[] = [
         version INTEGER,
         degraded INTEGER NOT NULL DEFAULT 0
       );
-      -- The revs of a life begin where no earlier life of the id can have ended: clients see them with this added.
-      ALTER TABLE session ADD COLUMN rev_base INTEGER NOT NULL DEFAULT 0;
       -- Tickets that let somebody in, until they would be too old anyway.
       CREATE TABLE used_tickets (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
-    `,
-  },
-  {
-    id: 4,
-    sql: `
-      -- The newest word of the directory that reached this life: an entry of a later one belongs to a later life.
-      ALTER TABLE session ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
-    `,
-  },
-  {
-    id: 5,
-    sql: `
-      -- JSON while the archive holds messages, or is to.
-      ALTER TABLE session ADD COLUMN message_archive TEXT;
-    `,
-  },
-  {
-    id: 6,
-    sql: `
+
       -- Appends that the audit has yet to be told of: where they begin, and by whom they are. No row where there are none.
       CREATE TABLE appending (
         one INTEGER PRIMARY KEY CHECK (one = 1),
@@ -202,25 +256,7 @@ export const MIGRATIONS: readonly Migration[] = [
         sends INTEGER NOT NULL,
         next_send_at INTEGER NOT NULL
       ) WITHOUT ROWID;
-    `,
-  },
-  {
-    id: 7,
-    sql: `
-      -- What went wrong first: an outage begins with another error than the one that it goes on with.
-      ALTER TABLE jobs ADD COLUMN first_error TEXT;
-    `,
-  },
-  {
-    id: 8,
-    sql: `
-      -- JSON of ids: what operators may have on their lists of jobs that ended with the session.
-      ALTER TABLE jobs ADD COLUMN settles TEXT;
-    `,
-  },
-  {
-    id: 9,
-    sql: `
+
       -- What was spent on a day: it is never summed from versions or jobs, which are deleted. A row outlives the life that it was spent
       -- on where the session has a bound of the day, and goes when the day is over.
       CREATE TABLE spent (
@@ -230,172 +266,8 @@ export const MIGRATIONS: readonly Migration[] = [
         messages INTEGER NOT NULL,
         message_tokens INTEGER NOT NULL
       );
-    `,
-  },
-  {
-    id: 10,
-    sql: `
-      -- Of an erasure: the newest word of the directory that the erased life had heard of. The list's entry goes by it.
-      ALTER TABLE jobs ADD COLUMN granted_at INTEGER NOT NULL DEFAULT 0;
-    `,
-  },
-  {
-    id: 11,
-    sql: `
-      -- The totals on a message's row stay as they were when it was appended: to mend those of all later rows with each edit would cost too
-      -- much. What a message takes now beyond that stands beside them, is summed by blocks of messages, and as a whole on the session's row.
-      ALTER TABLE messages ADD COLUMN cost_change INTEGER NOT NULL DEFAULT 0;
-      CREATE TABLE cost_changes (block INTEGER PRIMARY KEY, cost INTEGER NOT NULL);
-      ALTER TABLE session ADD COLUMN cost_change INTEGER NOT NULL DEFAULT 0;
-      ALTER TABLE session ADD COLUMN bytes_change INTEGER NOT NULL DEFAULT 0;
-      -- When an edit last said something else, and the tokens that edits brought on the day of the last one that brought any.
-      ALTER TABLE session ADD COLUMN edited_at INTEGER;
-      ALTER TABLE session ADD COLUMN edited_day INTEGER;
-      ALTER TABLE session ADD COLUMN edited_tokens INTEGER NOT NULL DEFAULT 0;
-    `,
-  },
-  {
-    id: 12,
-    sql: `
-      -- Rows that PostgreSQL refuses, and that are here alone.
-      ALTER TABLE session ADD COLUMN archive_aside INTEGER NOT NULL DEFAULT 0;
-    `,
-  },
-  {
-    id: 13,
-    sql: `
-      -- An id may have several lives, and a session may have taken something from more than one of them. The tables by id alone stay
-      -- empty beside these.
-      CREATE TABLE origin_lives (
-        session TEXT NOT NULL,
-        incarnation TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        through_seq INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        PRIMARY KEY (session, incarnation)
-      ) WITHOUT ROWID;
-      INSERT INTO origin_lives SELECT session, incarnation, kind, through_seq, state FROM origins;
-      DELETE FROM origins;
 
-      -- The life whose messages an item cites, where it was carried over.
-      ALTER TABLE items ADD COLUMN source_incarnation TEXT;
-      UPDATE items SET source_incarnation = (SELECT incarnation FROM origin_lives WHERE session = source_session)
-        WHERE source_session IS NOT NULL;
-
-      -- What was heard to be erased of a life. A seq of 0 stands for all; a through_seq for all messages up to it. via: the life, gone or
-      -- not, by which items of that one came here as well.
-      CREATE TABLE heard_erasures_of_lives (
-        session TEXT NOT NULL,
-        incarnation TEXT NOT NULL DEFAULT '',
-        seq INTEGER NOT NULL,
-        through_seq INTEGER NOT NULL DEFAULT 0,
-        via TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (session, incarnation, seq, through_seq, via)
-      ) WITHOUT ROWID;
-      INSERT INTO heard_erasures_of_lives (session, incarnation, seq)
-        SELECT h.session, coalesce(o.incarnation, ''), h.seq FROM heard_erasures h LEFT JOIN origin_lives o ON o.session = h.session;
-      DELETE FROM heard_erasures;
-
-      -- What copies have yet to be told, or to confirm. Seqs as above. A row that is confirmed stays until all are: what copies of copies
-      -- have to erase is noted once. root: the life of this session that owes it.
-      CREATE TABLE owed_erasures_of_lives (
-        row INTEGER PRIMARY KEY,
-        copy TEXT NOT NULL,
-        source_session TEXT NOT NULL,
-        source_incarnation TEXT NOT NULL,
-        seq INTEGER NOT NULL,
-        through_seq INTEGER NOT NULL DEFAULT 0,
-        via_session TEXT NOT NULL DEFAULT '',
-        via_incarnation TEXT NOT NULL DEFAULT '',
-        root TEXT NOT NULL DEFAULT '',
-        is_confirmed INTEGER NOT NULL DEFAULT 0,
-        UNIQUE (copy, source_session, source_incarnation, seq, through_seq, via_incarnation)
-      );
-      INSERT INTO owed_erasures_of_lives (copy, source_session, source_incarnation, seq)
-        SELECT copy, source_session, source_incarnation, seq FROM owed_erasures;
-      DELETE FROM owed_erasures;
-
-      -- All messages through one of them are erased, though the text of those after done_seq is still to be written over. The row goes
-      -- with the last of it.
-      CREATE TABLE erasing (
-        one INTEGER PRIMARY KEY CHECK (one = 1),
-        through_seq INTEGER NOT NULL,
-        erased_at INTEGER NOT NULL,
-        done_seq INTEGER NOT NULL DEFAULT 0
-      );
-    `,
-  },
-  {
-    id: 14,
-    sql: `
-      -- Of an erasure: when the life began that it erases; 0 if an earlier version of this code owes it.
-      ALTER TABLE jobs ADD COLUMN began_at INTEGER NOT NULL DEFAULT 0;
-    `,
-  },
-  {
-    id: 15,
-    sql: `
-      -- JSON of the import that this session came of: its id, and what it brought.
-      ALTER TABLE session ADD COLUMN imported TEXT;
-    `,
-  },
-  {
-    id: 16,
-    sql: `
-      -- Changes by clients in this life: two of the metadata that cross on their way to the list are told apart by it.
-      ALTER TABLE session ADD COLUMN metadata_rev INTEGER NOT NULL DEFAULT 0;
-    `,
-  },
-  {
-    id: 17,
-    sql: `
-      -- The last version of the summary that the archive holds at archive_rev: a long history goes there in pages, a revision each.
-      ALTER TABLE session ADD COLUMN archive_version INTEGER NOT NULL DEFAULT 0;
-      UPDATE session SET archive_version = coalesce((SELECT max(version) FROM summaries), 0);
-    `,
-  },
-  {
-    id: 18,
-    sql: `
-      -- What systems and developers said, which every context looks for: a chat without any has no row in it.
-      CREATE INDEX messages_instructions ON messages (seq) WHERE role IN ('system', 'developer');
-    `,
-  },
-  {
-    id: 19,
-    sql: `
-      -- Messages that do not follow the one before them: what lies between is off their branch. The row of seq 0 says what the next message
-      -- follows, where that is not the newest. is_named: the message said so itself.
-      CREATE TABLE branches (
-        seq INTEGER PRIMARY KEY,
-        after_seq INTEGER NOT NULL,
-        is_named INTEGER NOT NULL DEFAULT 0
-      );
-    `,
-  },
-  {
-    id: 20,
-    sql: `
-      -- Messages that a client pinned stay in each context, as instructions do: one index finds both.
-      ALTER TABLE messages ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
-      DROP INDEX messages_instructions;
-      CREATE INDEX messages_pinned ON messages (seq) WHERE role IN ('system', 'developer') OR pinned = 1;
-    `,
-  },
-  {
-    id: 21,
-    sql: `
-      -- What a message's JSON has outside of its row, in bytes: files, and words that are too long for a row. In their places stand words
-      -- that name them.
-      ALTER TABLE messages ADD COLUMN held_bytes INTEGER NOT NULL DEFAULT 0;
-      -- Each once, by a keyed hash of its bytes; the key is made with the first.
-      ALTER TABLE session ADD COLUMN file_key BLOB;
-      CREATE TABLE files (id INTEGER PRIMARY KEY, hash BLOB NOT NULL, bytes INTEGER NOT NULL);
-      CREATE UNIQUE INDEX files_by_hash ON files (hash);
-      -- row: the id of the file times 64, and the number of the page. filling keeps the bytes out of the pages whose rows SQLite moves.
-      CREATE TABLE file_pages (row INTEGER PRIMARY KEY, filling BLOB NOT NULL, data BLOB NOT NULL);
-      CREATE TABLE file_citations (seq INTEGER NOT NULL, file INTEGER NOT NULL, PRIMARY KEY (seq, file)) WITHOUT ROWID;
-      CREATE INDEX file_citations_by_file ON file_citations (file);
+      CREATE TABLE schema_version (one INTEGER PRIMARY KEY CHECK (one = 1), id INTEGER NOT NULL);
     `,
   },
 ];

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { expect, it, onTestFinished } from "vitest";
@@ -136,6 +136,16 @@ it("says which port is taken and how to choose another", async () => {
   expect(await byOption.exited).toBe(1);
   expect(byOption.output()).toContain(`Port ${port} is taken`);
   expect(byOption.output()).toMatch(/--port \d+/);
+});
+
+it("refuses the data of another version, and says how to set it aside", async () => {
+  const stateDir = makeState();
+  mkdirSync(path.join(stateDir, "state"));
+  const start = runStart(stateDir);
+  expect(await start.exited).toBe(1);
+  expect(start.output()).toContain("holds data of another version of Threadkeep");
+  expect(start.output()).toMatch(/mv \S+ \S+-old/);
+  expect(readdirSync(stateDir)).toEqual(["state"]);
 });
 
 it("uses the server in DATABASE_URL and starts none", async () => {

@@ -227,7 +227,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "a-further-origin-takes-the-place-of-a-direct-one": [
     {
       file: "session/lineage-store.ts",
-      replace: "\n         WHERE excluded.kind <> 'further' OR origin_lives.state = 'lost'",
+      replace: "\n         WHERE excluded.kind <> 'further' OR origins.state = 'lost'",
       by: "",
     },
   ],

@@ -193,7 +193,7 @@ function readHeld(object: OnDisk): Held | null {
 export function owesErasures(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
-  const owed = "SELECT 1 FROM owed_erasures_of_lives WHERE is_confirmed = 0 LIMIT 1";
+  const owed = "SELECT 1 FROM owed_erasures WHERE is_confirmed = 0 LIMIT 1";
   return disk.remember("owesErasures", () => disk.read(owed).length > 0);
 }
 
@@ -215,7 +215,7 @@ export function spentOn(object: OnDisk, day: number): number {
 export function awaitsCarrying(object: OnDisk): boolean {
   const { disk } = object;
   if (!isWritten(object)) return false;
-  const awaited = "SELECT 1 FROM origin_lives WHERE kind = 'continuation' AND state IN ('pending', 'stale')";
+  const awaited = "SELECT 1 FROM origins WHERE kind = 'continuation' AND state IN ('pending', 'stale')";
   return disk.remember("awaitsCarrying", () => disk.read(awaited).length > 0);
 }
 
