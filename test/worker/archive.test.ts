@@ -188,13 +188,15 @@ describe("the tenant of a transaction", () => {
       jobs.map((body, index) => ({ id: `${index}`, timestamp: new Date(), attempts: 1, body })),
     );
     await consume(batch, pipelineParts());
-    const { calls, contexts } = query.mock;
-    query.mockRestore();
     // Sessions of other tests may be archived meanwhile, each batch over a connection of its own.
-    const said = calls.map(([given]) => JSON.stringify(given));
-    const ours = new Set(contexts.filter((_, index) => refs.some(({ session }) => said[index]?.includes(session))));
+    const said = query.mock.calls.map((given, index) => ({
+      text: JSON.stringify(given),
+      by: query.mock.contexts[index],
+    }));
+    query.mockRestore();
+    const ours = new Set(said.filter(({ text }) => refs.some((ref) => text.includes(ref.session))).map(({ by }) => by));
     expect(ours.size).toBe(1);
-    const statements = said.filter((_, index) => ours.has(contexts[index]));
+    const statements = said.filter(({ by }) => ours.has(by)).map(({ text }) => text);
     expect(statements.filter((text) => text.includes("threadkeep.tenant"))).toHaveLength(2);
     expect(statements.filter((text) => text.includes("begin"))).toHaveLength(1);
     for (const ref of refs) {
