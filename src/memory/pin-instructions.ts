@@ -114,11 +114,7 @@ export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: reado
   return summed(messages.toReversed(), left, chosen.repeats);
 }
 
-function summed(
-  messages: Context["messages"],
-  left: readonly LeftInstruction[],
-  repeats: readonly Repeat[],
-): Pinned {
+function summed(messages: Context["messages"], left: readonly LeftInstruction[], repeats: readonly Repeat[]): Pinned {
   return {
     messages,
     tokens: messages.reduce((sum, message) => sum + messageCost(message), 0),

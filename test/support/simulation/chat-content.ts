@@ -1,5 +1,6 @@
 import type { Content, NewMessage, Part } from "../../../src/contracts/message.ts";
 import type { Random } from "./random.ts";
+import { MARK } from "./unstorable.ts";
 
 const WORDS = (
   "harbour invoice garden lantern travel pepper window singer bottle copper marble island planet silver thunder velvet walnut " +
@@ -78,16 +79,77 @@ function fileOf(random: Random): Part {
   return { type: "file", mediaType, data: filler.slice(0, filler.length - (filler.length % 4)) };
 }
 
-/** Base64 that a session keeps outside of the message, however many have it. */
-const MIN_HELD_LENGTH = 8 * 1024;
+/** Base64 that a session keeps outside of the message, however many have it, and how much of it a row has: in the simulation, little. */
+export const MIN_HELD_LENGTH = 1_024;
+export const FILE_PAGE_BYTES = 2_048;
+const DATA_HEAD = /^data:[^,]*;base64,/;
 
 /** What a session keeps outside of messages: the files in them that are large. */
 export function keptFilesOf(contents: readonly (Content | null)[]): string[] {
   const parts = contents.flatMap((content) => (typeof content === "string" || content === null ? [] : content));
-  const files = parts.flatMap((part) =>
-    part.type === "file" && part.data.length >= MIN_HELD_LENGTH ? [part.data] : [],
-  );
-  return [...new Set(files)].toSorted();
+  const files = parts.flatMap((part) => (part.type === "file" ? [part.data.replace(DATA_HEAD, "")] : []));
+  return [...new Set(files.filter(({ length }) => length >= MIN_HELD_LENGTH))].toSorted();
+}
+
+/** At and around where a file leaves its message, and where it takes another row. */
+const FILE_LENGTHS = [
+  200,
+  MIN_HELD_LENGTH - 4,
+  MIN_HELD_LENGTH,
+  FILE_PAGE_BYTES - 4,
+  FILE_PAGE_BYTES,
+  FILE_PAGE_BYTES + 4,
+  2 * FILE_PAGE_BYTES + 400,
+] as const;
+const PINNED_SHARE = 0.07;
+const ADDED_FILE_SHARE = 0.04;
+const MARKED_SHARE = 0.05;
+const REPEATED_SHARE = 0.15;
+
+/** A file of its own, or one of a few, some of which begin alike: as bare base64 or as a URL. */
+function addedFile(random: Random): Part {
+  const mediaType = random.of("image/png", "application/pdf", "text/plain");
+  const beginning = random.chance(0.5) ? secretWord(random) : "shared";
+  const length = random.of(...FILE_LENGTHS);
+  const base64 = `${beginning.padEnd(length - 1, "A")}${random.of("B", "C")}`;
+  return { type: "file", mediaType, data: random.chance(0.6) ? `data:${mediaType};base64,${base64}` : base64 };
+}
+
+function withFile(content: Content, file: Part): Content {
+  if (content === "") return [file];
+  return typeof content === "string" ? [{ type: "text", text: content }, file] : [...content, file];
+}
+
+function marked(random: Random, text: string): string {
+  const at = random.of(0, text.indexOf(" ") + 1, text.length);
+  return `${text.slice(0, at)}${MARK}${text.slice(at)}`;
+}
+
+function withMark(random: Random, content: Content): Content {
+  if (typeof content === "string") return content === "" ? content : marked(random, content);
+  return content.map((part) => {
+    if (part.type === "text" || part.type === "reasoning") return { ...part, text: marked(random, part.text) };
+    return part.type === "tool-result" && typeof part.output === "string"
+      ? { ...part, output: marked(random, part.output) }
+      : part;
+  });
+}
+
+/** At times a message has a file besides, or what no store keeps. */
+export function enriched(random: Random, content: Content, isSpoken: boolean): Content {
+  const filed = isSpoken && random.chance(ADDED_FILE_SHARE) ? withFile(content, addedFile(random)) : content;
+  return random.chance(MARKED_SHARE) ? withMark(random, filed) : filed;
+}
+
+/** The same message with what it may have besides: pinned, and then at times in the words of a pin that there is. */
+export function asideOf(random: Random, message: NewMessage, pins: readonly NewMessage[]): NewMessage {
+  const content = enriched(random, message.content, message.role !== "tool");
+  if (!random.chance(PINNED_SHARE)) return content === message.content ? message : { ...message, content };
+  const pin = random.chance(REPEATED_SHARE) ? random.pick(pins) : undefined;
+  if (pin === undefined || message.role === "tool") return { ...message, content, pinned: true };
+  const { author: _, ...rest } = message;
+  const author = pin.author === undefined ? {} : { author: pin.author };
+  return { ...rest, ...author, role: pin.role, content: pin.content, pinned: true };
 }
 
 /** A call of one or two tools with its results, in the order in which an agent appends them. */

@@ -26,6 +26,7 @@ export function checkContext(
   if (context.atSeq !== atSeq) throw new Violation(5, `the context is as of ${context.atSeq}, not of ${atSeq}`);
   checkAccount(context, model, atSeq, request.atSeq === undefined ? model.log.length : atSeq);
   checkPairs(context, model);
+  checkPinned(context, model);
   const { used, budget, summary, messages } = context.tokens;
   if (used > budget) throw new Violation(6, `the context takes ${used} tokens of ${budget}`);
   if (summary + messages > used) throw new Violation(6, `the context takes more than the ${used} tokens that it tells`);
@@ -81,6 +82,44 @@ function checkAccount(context: Context, model: ModelSession, atSeq: number, last
   }
 }
 
+/** What pins and instructions take of a budget, at the most: what is less stands in every context. */
+const INSTRUCTIONS_SHARE = 0.25;
+/** Of a text about as many tokens, and no fewer, whatever it says. */
+const TOKENS_A_MESSAGE = 16;
+
+/**
+ * Promise 13: what is pinned, and what a system instructs, stands in every context of its branch in its words, or is named. All of it
+ * stands there if it has room.
+ */
+function checkPinned(context: Context, model: ModelSession): void {
+  const { log } = model;
+  const path = pathTo(log, context.atSeq);
+  const instructions = log.filter(
+    ({ seq, role, content, isPinned }) => path.has(seq) && content !== null && (isPinned || role === "system"),
+  );
+  const whole = new Set<number>();
+  for (const { seq, cut } of context.messages) if (cut !== true) whole.add(seq);
+  const absent = instructions.filter(({ seq }) => !whole.has(seq));
+  if (absent.length === 0) return;
+  const words = ({ role, author, content }: ModelMessage): string => JSON.stringify([role, author ?? null, content]);
+  const said = new Set(log.filter(({ seq }) => whole.has(seq)).map(words));
+  const isNamed = (seq: number): boolean =>
+    context.omitted.some(({ fromSeq, throughSeq }) => fromSeq <= seq && seq <= throughSeq);
+  const lost = absent.filter((message) => !said.has(words(message)));
+  const silent = lost.find(({ seq }) => !isNamed(seq));
+  if (silent !== undefined) {
+    const what = silent.isPinned ? "is pinned" : "instructs";
+    throw new Violation(13, `seq ${silent.seq} ${what}, and a context of ${context.tokens.budget} silently lacks it`);
+  }
+  // Files are named where they stand alone, and so are calls whose results are elsewhere.
+  const missed = lost.find(({ content }) => typeof content === "string");
+  if (missed === undefined) return;
+  const most = instructions.reduce((sum, { content }) => sum + JSON.stringify(content).length + TOKENS_A_MESSAGE, 0);
+  if (most <= context.tokens.budget * INSTRUCTIONS_SHARE) {
+    throw new Violation(13, `seq ${missed.seq} is left out of a context of ${context.tokens.budget}, and has room`);
+  }
+}
+
 export function checkSources(sources: readonly number[], throughSeq: number, model: ModelSession, id: string): void {
   const path = pathTo(model.log, throughSeq);
   if (sources.length === 0) throw new Violation(8, `item ${id} cites nothing`);
@@ -103,7 +142,8 @@ function checkPairs(context: Context, model: ModelSession): void {
   const there = new Set(context.messages.map(({ seq }) => seq));
   const path = pathTo(model.log, context.atSeq);
   for (const { seq, cut } of context.messages) {
-    if (cut === true) continue;
+    // A result that is pinned stands by itself where its call does not fit: formats tell it in words.
+    if (cut === true || model.log[seq - 1]?.isPinned === true) continue;
     for (const id of toolPartsOf(model.log[seq - 1], "tool-result")) {
       const call = model.log
         .slice(Math.max(0, seq - 1 - MAX_PAIR_DISTANCE), seq - 1)

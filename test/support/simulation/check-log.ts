@@ -44,6 +44,9 @@ export function messageDifference(message: Message, expected: ModelMessage): str
     return `seq ${message.seq} follows ${message.afterSeq}, not ${expected.afterSeq}`;
   }
   if ((message.erased === true) !== isErased) return `seq ${message.seq} is ${isErased ? "not " : ""}erased`;
+  if ((message.pinned === true) !== expected.isPinned) {
+    return `seq ${message.seq} is ${expected.isPinned ? "not " : ""}pinned`;
+  }
   if (isErased) return message.content === "" ? null : `seq ${message.seq} is erased and has content`;
   if (JSON.stringify(message.content) !== JSON.stringify(expected.content) || message.role !== expected.role) {
     return `seq ${message.seq} does not say what was appended or edited`;

@@ -19,6 +19,7 @@ import {
   owesErasures,
   sessionOf,
   standingMessages,
+  withFilesIn,
 } from "./rows.ts";
 import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
@@ -34,7 +35,9 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   session.checkedVersion = version;
   if (session.model === null || session.model.status !== "active") {
     await checkLog(instance, session.model);
-    if (session.model?.status !== "copying") checkRetired(session, true);
+    if (session.model?.status === "copying") return;
+    checkRetired(session, true);
+    checkFiles(session, []);
     return;
   }
   const versions = value(await instance.summaries(undefined, EVERYTHING), "summaries").data;
@@ -50,7 +53,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   session.checked = { model: session.model, basis };
   await checkProof(instance, session);
   await checkLog(instance, session.model);
-  checkFiles(session, session.model);
+  checkFiles(session, session.model.log);
   checkVersions(versions, session.model);
   for (const maxTokens of [256, 1_000_000]) {
     const context = value(await instance.context({ maxTokens }), "context");
@@ -60,13 +63,22 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   checkRetired(session, false);
 }
 
-/** Promise 9: each file is kept once, and no longer than a message has it. */
-function checkFiles({ label, object }: SimulatedSession, { log }: ModelSession): void {
+/** Promise 9: each file is kept once, and no longer than a message has it; and so is what a message says that is too long for its row. */
+function checkFiles({ label, object }: SimulatedSession, log: ModelSession["log"]): void {
   if (isErasing(object)) return;
-  const kept = [...heldFiles(object.disk).values()].toSorted();
+  const held = heldFiles(object.disk);
+  const kept = [...held.values()].filter((text) => !isJson(text)).toSorted();
   const due = keptFilesOf(log.map(({ content }) => content));
+  const texts = [...held.values()].filter(isJson).map((text) => withFilesIn(text, held));
+  const said = texts.length === 0 ? new Set() : new Set(log.map(({ content }) => JSON.stringify(content)));
+  if (texts.some((text) => !said.has(text))) throw new Violation(9, `${label} keeps what no message of it says`);
   if (JSON.stringify(kept) === JSON.stringify(due)) return;
   throw new Violation(9, `${label} keeps ${kept.length} files, and its messages have ${due.length}, or others`);
+}
+
+/** Content as JSON, which no base64 is. */
+function isJson(text: string): boolean {
+  return text.startsWith('"') || text.startsWith("[");
 }
 
 /** What operators are told of a session that keeps its promises: nothing. */

@@ -3,7 +3,7 @@ import type { ContextFormat, ContextRequest } from "../../../src/contracts/conte
 import type { NewMessage } from "../../../src/contracts/message.ts";
 import type { SessionPatch } from "../../../src/contracts/session.ts";
 import { become } from "./become.ts";
-import { newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
+import { asideOf, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { ask, drop, goOn } from "./clients.ts";
 import { editOne, pickGiven } from "./given-steps.ts";
@@ -12,6 +12,7 @@ import { appendTo, type ModelMessage } from "./model.ts";
 import { isCopied, logOf, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
+import { asSent, takeIn } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
 
@@ -43,9 +44,10 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
       for (const message of random.chance(0.15) ? toolExchange(random, habits) : [newMessage(random, habits)]) {
         const id = random.chance(0.1) ? random.pick(session.pastIds.filter(isClientId)) : undefined;
         const isFree = id !== undefined && ![...log, ...messages].some((other) => other.id === id);
-        messages.push(
-          random.chance(0.7) ? { ...message, id: isFree ? id : `m-${random.seed().toString(36)}` } : message,
-        );
+        const named = random.chance(0.7)
+          ? { ...message, id: isFree ? id : `m-${random.seed().toString(36)}` }
+          : message;
+        messages.push(asideOf(world.aside, named, pinsOf(log)));
       }
     }
   }
@@ -63,6 +65,24 @@ function requestOf(world: World, session: SimulatedSession): AppendRequest {
   };
 }
 
+/** What may be pinned again in the same words. */
+function pinsOf(log: readonly ModelMessage[]): NewMessage[] {
+  return log.flatMap(({ content, isPinned, sent }) =>
+    content !== null && isPinned && sent.role !== "tool" ? [{ ...sent, content }] : [],
+  );
+}
+
+/** The request as a client sends it, and as it comes in. */
+function sendAppend({ aside, system }: World, request: AppendRequest): AppendRequest {
+  const places: string[] = [];
+  const messages = request.messages.map((message, index) => {
+    const sent = asSent(aside, message.content, `/messages/${index}/content`);
+    places.push(...sent.places);
+    return { ...message, content: sent.value };
+  });
+  return takeIn(system, system.appendRequestSchema, { ...request, messages }, { due: request, places });
+}
+
 function isClientId(id: string): boolean {
   return !id.startsWith("seq-");
 }
@@ -73,12 +93,14 @@ function expectationOf(random: Random, headSeq: number): { expectedHeadSeq?: num
 }
 
 function namesOf(messages: readonly NewMessage[]): string {
-  return messages.map(({ id, role }) => `${role} ${id ?? "(no id)"}`).join(", ");
+  return messages
+    .map(({ id, role, pinned }) => `${role} ${id ?? "(no id)"}${pinned === true ? " (pinned)" : ""}`)
+    .join(", ");
 }
 
 export async function append(world: World): Promise<string> {
   const session = pickSession(world);
-  const request = requestOf(world, session);
+  const request = sendAppend(world, requestOf(world, session));
   const call = await ask(world, `append ${session.label}`, session.space, (by) =>
     world.system.appendMessages(by, session.ref.session, request),
   );
@@ -132,7 +154,7 @@ export async function appendAgain(world: World): Promise<string> {
   const edited = logOf(session).filter(({ isEdited }) => isEdited);
   const known = random.chance(0.5) ? (random.pick(edited) ?? random.pick(logOf(session))) : random.pick(logOf(session));
   if (known === undefined) return "nothing to append again";
-  const request: AppendRequest = { messages: [known.sent] };
+  const request = sendAppend(world, { messages: [known.sent] });
   const call = await ask(world, `append again ${session.label}`, session.space, (by) =>
     world.system.appendMessages(by, session.ref.session, request),
   );

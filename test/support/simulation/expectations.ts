@@ -33,10 +33,11 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
   create: (world, session, [birth, , continued]) =>
     expectCreated(world, session, birth as Birth, continued as LifeRef | undefined),
   update: (_, session, [patch]) => expectUpdated(session, patch as SessionPatch),
-  editMessage(world, session, [id, patch]) {
-    // What was made of a message that changes is made again, from the last version before it.
-    session.paid.clear();
-    return { ...edit(session.model, String(id), patch as MessagePatch), others: quotaRefusals(world, session) };
+  editMessage(world, session, [id, given]) {
+    const patch = given as MessagePatch;
+    // What was made of a message that changes is made again, from the last version before it. A pin changes nothing of what it says.
+    if (patch.content !== undefined || patch.metadata !== undefined) session.paid.clear();
+    return { ...edit(session.model, String(id), patch), others: quotaRefusals(world, session) };
   },
   switchBranch(world, session, [request]) {
     const { headSeq } = request as BranchRequest;

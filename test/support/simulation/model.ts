@@ -21,6 +21,7 @@ export interface ModelMessage {
   /** null once erased. */
   readonly content: Content | null;
   readonly metadata: Metadata | undefined;
+  readonly isPinned: boolean;
   readonly isEdited: boolean;
   /** What an append of the same id is compared with follows each edit: its first text is not known, or nobody can repeat it. */
   readonly isComparedAsSaid: boolean;
@@ -156,6 +157,7 @@ export function appendTo(
       first: saidBy(message),
       content: message.content,
       metadata: message.metadata,
+      isPinned: message.pinned === true,
       isEdited: false,
       isComparedAsSaid: reserved !== null,
       createdAt: now,
@@ -185,6 +187,11 @@ export function edit(before: ModelSession | null, id: string, patch: MessagePatc
   if (before === null || refusal !== null) return { after: before, answer: refusal ?? "ok", retired: [] };
   if (old === undefined) return { after: before, answer: "message_not_found", retired: [] };
   if (old.content === null) return { after: before, answer: "message_erased", retired: [] };
+  const { pinned: isPinned = old.isPinned } = patch;
+  if (patch.content === undefined && patch.metadata === undefined) {
+    const log = before.log.map((message) => (message === old ? { ...old, isPinned } : message));
+    return { after: { ...before, log }, answer: "ok", retired: [] };
+  }
   const content = patch.content ?? old.content;
   const metadata = patch.metadata ?? old.metadata;
   const kept = new Set(secretsOf([content, metadata]));
@@ -195,7 +202,7 @@ export function edit(before: ModelSession | null, id: string, patch: MessagePatc
     after: {
       ...before,
       log: before.log.map((message) =>
-        message === old ? { ...old, content, metadata, isEdited: true, ...now } : message,
+        message === old ? { ...old, content, metadata, isPinned, isEdited: true, ...now } : message,
       ),
     },
     answer: "ok",
@@ -207,7 +214,7 @@ export function edit(before: ModelSession | null, id: string, patch: MessagePatc
 
 /** What is left of a message. */
 export function erasedOf(message: ModelMessage): ModelMessage {
-  return { ...message, author: undefined, first: null, content: null, metadata: undefined };
+  return { ...message, author: undefined, first: null, content: null, metadata: undefined, isPinned: false };
 }
 
 /** The log without what some messages said, and what that was. */
@@ -264,6 +271,7 @@ export function importedMessage(line: MessageLine): ModelMessage {
     first: content === null ? null : saidBy(sent),
     content,
     metadata,
+    isPinned: line.pinned === true,
     isEdited: line.editedAt !== undefined,
     isComparedAsSaid: true,
     createdAt: Date.parse(line.createdAt),

@@ -1,3 +1,5 @@
+import { FILE_PAGE_BYTES, MIN_HELD_LENGTH } from "./chat-content.ts";
+
 /** Bugs that the simulation has to find, each as a change of the source text that the loader makes. src/ itself never has them. */
 
 export interface Patch {
@@ -38,6 +40,15 @@ const TUNING: readonly Patch[] = [
   { file: "contracts/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
   { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
   { file: "session/transfer.ts", replace: "MAX_PAGE_BYTES = 2 * 1024 * 1024", by: "MAX_PAGE_BYTES = 2_000" },
+  // Files of a few KB stand outside of messages, and take several rows; so does what a long message says.
+  { file: "memory/held-files.ts", replace: "MIN_HELD_LENGTH = 8 * 1024", by: `MIN_HELD_LENGTH = ${MIN_HELD_LENGTH}` },
+  { file: "session/file-store.ts", replace: "PAGE_BYTES = 1024 * 1024", by: `PAGE_BYTES = ${FILE_PAGE_BYTES}` },
+  {
+    file: "session/file-store.ts",
+    replace: "MAX_ROW_CONTENT_BYTES = 512 * 1024",
+    by: "MAX_ROW_CONTENT_BYTES = 12_000",
+  },
+  { file: "session/file-store.ts", replace: "FILLING_BYTES = 4096", by: "FILLING_BYTES = 8" },
   { file: "service/import-lines.ts", replace: "MAX_PAGE_LINES = 100", by: "MAX_PAGE_LINES = 6" },
   { file: "pipeline/carry-over.ts", replace: "MAX_WAITS = 6", by: "MAX_WAITS = 3" },
   { file: "session/message-archive.ts", replace: "MAX_PAGE_ROWS = 500", by: "MAX_PAGE_ROWS = 3" },
@@ -264,6 +275,52 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "if (chunkThroughSeq < job.throughSeq && shortfall === null) {",
     },
   ],
+  "a-file-stays-after-its-last-message": [
+    {
+      file: "session/file-store.ts",
+      replace: "JSON.stringify(seqs));\n    this.#eraseUncited(files);",
+      by: "JSON.stringify(seqs));",
+    },
+  ],
+  "a-file-stays-after-an-edit": [{ file: "session/file-store.ts", replace: "    this.#eraseUncited(gone);\n", by: "" }],
+  "files-are-told-apart-by-their-first-page": [
+    {
+      file: "session/file-store.ts",
+      replace: ".update(bytes).digest()",
+      by: ".update(bytes.subarray(0, PAGE_BYTES)).digest()",
+    },
+  ],
+  "an-unpinned-message-stays-pinned": [
+    {
+      file: "session/erasing.ts",
+      replace: "if (patch.pinned !== undefined && patch.pinned !== row.isPinned)",
+      by: "if (patch.pinned === true)",
+    },
+  ],
+  "a-pin-is-dropped-silently": [
+    {
+      file: "memory/pin-instructions.ts",
+      replace: "if (cost > room && !isTooLarge) left.push({ seq, cost });",
+      by: "if (cost > room && !isTooLarge) continue;",
+    },
+  ],
+  "a-pin-stays-with-what-is-left-of-its-message": [
+    {
+      file: "session/message-store.ts",
+      replace: "edited_at = NULL, pinned = 0, held_bytes = 0",
+      by: "edited_at = NULL, held_bytes = 0",
+    },
+  ],
+  "an-import-forgets-pins": [
+    { file: "session/importing.ts", replace: "isPinned: line.pinned === true,", by: "isPinned: false," },
+  ],
+  "a-lone-surrogate-is-taken-as-it-is": [
+    {
+      file: "contracts/text.ts",
+      replace: "const wellFormed = text.isWellFormed() ? text : text.toWellFormed();",
+      by: "const wellFormed = text;",
+    },
+  ],
   "an-import-forgets-what-was-erased-meanwhile": [
     {
       file: "session/erasing.ts",
@@ -290,6 +347,8 @@ export const FOUND_LATE: ReadonlySet<string> = new Set([
   "the-last-message-that-a-model-holds-is-erased-unseen",
   "a-makeshift-lands-before-it-is-whole",
   "an-import-forgets-what-was-erased-meanwhile",
+  "a-file-stays-after-its-last-message",
+  "an-import-forgets-pins",
 ]);
 
 export function patchesOf(variant: string): readonly Patch[] {

@@ -134,17 +134,21 @@ export function standingMessages(object: OnDisk): Record<string, unknown>[] {
 function withFiles(disk: OnDisk["disk"], row: Record<string, unknown>): Record<string, unknown> {
   if (row["held_bytes"] === 0) return row;
   const files = heldFiles(disk);
-  const content = String(row["content"]).replaceAll(
-    /\\u0000file (\d+) [^\\]*\\u0000/g,
-    (_, id) => files.get(Number(id)) ?? "",
-  );
-  return { ...row, content };
+  const told = String(row["content"]);
+  const [, text] = /^"\\u0000text (\d+)\\u0000"$/.exec(told) ?? [];
+  return { ...row, content: withFilesIn(text === undefined ? told : (files.get(Number(text)) ?? ""), files) };
+}
+
+/** JSON with the files in it that words stand for. */
+export function withFilesIn(json: string, files: ReadonlyMap<number, string>): string {
+  return json.replaceAll(/\\u0000file (\d+) [^\\]*\\u0000/g, (_, id) => files.get(Number(id)) ?? "");
 }
 
 /** The files that stand outside of messages, by their ids. */
 export function heldFiles(disk: OnDisk["disk"]): ReadonlyMap<number, string> {
   return disk.remember("files", () => {
     const files = new Map<number, string>();
+    if (!disk.hasTable("file_pages")) return files;
     for (const { file, data } of disk.read("SELECT row / 64 AS file, data FROM file_pages ORDER BY row")) {
       const page = data instanceof Uint8Array ? Buffer.from(data).toString("utf8") : "";
       files.set(Number(file), (files.get(Number(file)) ?? "") + page);

@@ -56,6 +56,9 @@ const STEPS = {
   settle: { weight: 0.8, run: settle },
 } as const satisfies Record<string, { weight: number; run: (world: World) => Promise<string> }>;
 
+/** Makes another seed of a seed. */
+const ASIDE = 0x5bd1_e995;
+
 export type StepKind = keyof typeof STEPS;
 
 /** A step carries all chance that it needs: dropping others changes what it finds, not what it tries. */
@@ -102,6 +105,7 @@ export async function runScript(system: System, archive: SimulatedArchive, scrip
     await setUp(world);
     for (const [index, step] of script.steps.entries()) {
       world.surroundings.random = new Random(step.seed);
+      world.aside = new Random(step.seed ^ ASIDE);
       world.passTime(world.random.below(500));
       try {
         const stuck = (): Error => new Endless(0, `this waits for what never comes: ${step.kind}`);

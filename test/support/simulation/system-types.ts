@@ -1,9 +1,10 @@
-import type { AppendRequest, AppendResult } from "../../../src/contracts/append.ts";
+import type { AppendRequest, AppendResult, appendRequestSchema } from "../../../src/contracts/append.ts";
 import type { Context, ContextRequest } from "../../../src/contracts/context.ts";
 import type { Outcome } from "../../../src/contracts/errors.ts";
+import type { mendedPaths, parseBody } from "../../../src/contracts/faults.ts";
 import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../../../src/contracts/finding.ts";
 import type { Failure, Job, JobMessage, SummarizeRequest, UserJobMessage } from "../../../src/contracts/job.ts";
-import type { Erasure, Message, MessagePatch } from "../../../src/contracts/message.ts";
+import type { Erasure, Message, MessagePatch, messagePatchSchema } from "../../../src/contracts/message.ts";
 import type { Page } from "../../../src/contracts/page.ts";
 import type { Principal } from "../../../src/contracts/principal.ts";
 import type { SearchRequest, SearchResult } from "../../../src/contracts/search.ts";
@@ -241,8 +242,16 @@ export interface Service {
   readUserErasure(call: Call, user: string): Promise<UserErasure>;
 }
 
+/** What a request goes through before an operation takes it. */
+export interface Edge {
+  readonly appendRequestSchema: typeof appendRequestSchema;
+  readonly messagePatchSchema: typeof messagePatchSchema;
+  readonly parseBody: typeof parseBody;
+  readonly mendedPaths: typeof mendedPaths;
+}
+
 /** The code under test. */
-export interface System extends Service {
+export interface System extends Service, Edge {
   readonly ChatSession: ObjectClass<SessionInstance, SessionEnvironment>;
   readonly Directory: ObjectClass<DirectoryInstance, DirectoryEnvironment>;
   readonly Tenant: ObjectClass<ObjectInstance, object>;

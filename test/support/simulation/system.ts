@@ -11,6 +11,9 @@ const VARIANT = "simulation";
 
 /** Where what the simulation uses stands. */
 const MODULES = [
+  "contracts/append.ts",
+  "contracts/faults.ts",
+  "contracts/message.ts",
   "session/chat-session.ts",
   "session/client.ts",
   "session/tenant-quota.ts",

@@ -1,3 +1,4 @@
+import { MAX_MENDED_PATHS } from "../../../src/contracts/limits.ts";
 import { canonicalJson, type Json } from "../../../src/contracts/text.ts";
 import type { TransferLine } from "../../../src/contracts/transfer.ts";
 import type { AtGate } from "./activity.ts";
@@ -9,6 +10,7 @@ import { pickSource, pickTarget } from "./pick-session.ts";
 import type { Random } from "./random.ts";
 import { sessionOf } from "./rows.ts";
 import type { ExportEnd, ExportHead, SessionInstance } from "./system-types.ts";
+import { asSent } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
 import type { ExportFile, SimulatedSession, World } from "./world.ts";
 
@@ -52,6 +54,9 @@ function checkLines(lines: readonly TransferLine[], log: readonly ModelMessage[]
     if (said === undefined || JSON.stringify(line.content ?? null) !== JSON.stringify(said.content)) {
       throw new Violation(5, `an export that is complete says of seq ${line.seq} what the log does not`);
     }
+    if ((line.pinned === true) !== said.isPinned) {
+      throw new Violation(13, `an export that is complete tells of a pin of seq ${line.seq} what the log does not`);
+    }
   }
 }
 
@@ -62,12 +67,18 @@ export async function importSession(world: World): Promise<string> {
   const target = pickTarget(world, file.session) ?? file.session;
   const breaksAt = random.chance(BROKEN_SHARE) ? random.below(file.lines.length) : file.lines.length;
   const name = `import ${file.session.label} as ${target.label}`;
+  const sent = asTyped(world.aside, file);
   const call = await ask(
     world,
     name,
     target.space,
     async (by, atGate) => {
-      const result = await world.system.importSession(by, linesOf(random, atGate, file, breaksAt), target.ref.session);
+      const result = await world.system.importSession(
+        by,
+        linesOf(random, atGate, sent.lines, breaksAt),
+        target.ref.session,
+      );
+      expectMended(result.mended ?? [], sent.places);
       await checkImported(target, file, result.droppedItems);
       return result;
     },
@@ -78,11 +89,28 @@ export async function importSession(world: World): Promise<string> {
   return `${file.session.label} as ${target.label}${broken} → ${describeEnd(call.ended)}`;
 }
 
+/** A file that somebody wrote by hand: some of its texts have what no store keeps. */
+function asTyped(random: Random, { lines }: ExportFile): { lines: readonly unknown[]; places: readonly string[] } {
+  const places: string[] = [];
+  const typed = lines.map((line, index) => {
+    if (line.type !== "message" || line.content === undefined) return line;
+    const { value: content, places: found } = asSent(random, line.content, `line ${index + 1}/content`);
+    places.push(...found);
+    return { ...line, content };
+  });
+  return { lines: typed, places };
+}
+
+function expectMended(told: readonly string[], places: readonly string[]): void {
+  if (told.join() === places.slice(0, MAX_MENDED_PATHS).join()) return;
+  throw new Violation(13, `an import tells that ${told.join(", ")} is mended, and it is ${places.join(", ")}`);
+}
+
 /** The lines as they come in, a few at a time: whoever sends them may take long, and may break off. */
 async function* linesOf(
   random: Random,
   atGate: AtGate,
-  { lines }: ExportFile,
+  lines: readonly unknown[],
   breaksAt: number,
 ): AsyncGenerator<string> {
   const isCutOff = random.chance(0.5);

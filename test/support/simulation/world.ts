@@ -15,7 +15,7 @@ import type { Consumer } from "./consumer.ts";
 import { Lives } from "./lives.ts";
 import type { ModelMessage, ModelSession } from "./model.ts";
 import { namespaceOf } from "./network.ts";
-import type { Random } from "./random.ts";
+import { Random } from "./random.ts";
 import type { Held } from "./rows.ts";
 import { SILENT } from "./silent-log.ts";
 import type { ArchiveCopy, SimulatedArchive } from "./simulated-archive.ts";
@@ -164,6 +164,9 @@ export class World {
   get random(): Random {
     return this.surroundings.random;
   }
+
+  /** Chance for what a seed does beside its old story: that stays as it was. */
+  aside = new Random(0);
 
   /** Time passes, or the clock is set back. */
   setNow(now: number): void {
