@@ -18,6 +18,7 @@ import type { Page } from "../src/contracts/page.ts";
 import { sessionStateSchema } from "../src/contracts/session.ts";
 import type { NewSession, SessionState } from "../src/contracts/session.ts";
 import { summarySchema } from "../src/contracts/summary.ts";
+import { TRANSFER_FORMAT, TRANSFER_MEDIA_TYPE, TRANSFER_VERSION } from "../src/contracts/transfer.ts";
 
 /** How long a request may take before it counts as unanswered: longer than any wait the API offers. */
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -90,6 +91,9 @@ export interface Api {
   /** Null if there is no such session. */
   session(id: string): Promise<SessionState | null>;
   createSession(session: NewSession & { id: string }): Promise<void>;
+  /** The same with the date that a list has it under; false if it is there already. */
+  beginSession(session: NewSession & { id: string }, createdAt: string): Promise<boolean>;
+  switchBranch(id: string, headSeq: number): Promise<void>;
   append(id: string, messages: readonly NewMessage[]): Promise<AppendResult>;
   messages(id: string, afterSeq: number, limit: number): Promise<Page<Message>>;
   context(id: string, maxTokens: number): Promise<Context>;
@@ -123,6 +127,22 @@ export function createApi(options: ApiOptions): Api {
     async createSession(session) {
       await send("POST", "/v1/sessions", session);
     },
+    async beginSession({ id, metadata = {}, settings = {} }, createdAt) {
+      // An import of no messages: of all ways in it alone takes a date that is not today.
+      const first = { type: "session", format: TRANSFER_FORMAT, formatVersion: TRANSFER_VERSION, id, createdAt };
+      const end = { type: "end", messages: 0, summaries: 0, items: 0, complete: true };
+      const lines = [{ ...first, metadata, settings }, end].map((line) => `${JSON.stringify(line)}\n`);
+      try {
+        await send("POST", `/v1/import?sessionId=${encodeURIComponent(id)}`, new JsonLines(lines.join("")));
+        return true;
+      } catch (error) {
+        if (error instanceof ApiProblem && error.code === "session_exists") return false;
+        throw error;
+      }
+    },
+    async switchBranch(id, headSeq) {
+      await send("PUT", `${sessionPath(id)}/branch`, { headSeq });
+    },
     async append(id, messages) {
       return appendResultSchema.parse(await send("POST", `${sessionPath(id)}/messages`, { messages }));
     },
@@ -142,6 +162,15 @@ export function createApi(options: ApiOptions): Api {
       return summarizeResultSchema.parse(await send("POST", `${sessionPath(id)}/summarize`, summarizeOptions));
     },
   };
+}
+
+/** A body that is JSON Lines already. */
+class JsonLines {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
 }
 
 type Send = (method: string, resource: string, body?: unknown) => Promise<unknown>;
@@ -205,10 +234,12 @@ async function tryOnce(
       method,
       headers: {
         authorization: `Bearer ${options.key}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(body === undefined
+          ? {}
+          : { "content-type": body instanceof JsonLines ? TRANSFER_MEDIA_TYPE : "application/json" }),
         ...(options.user === undefined ? {} : { "threadkeep-user": headerText(options.user) }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: body instanceof JsonLines ? body.text : JSON.stringify(body) }),
       signal,
     });
     // The body may break off as well when the service dies, so it is read inside the same guard.

@@ -13,18 +13,22 @@ export function isFullBatch(count: number, bytes: number): boolean {
 
 /**
  * How many of the first messages one append takes: at most 100, under the size of a body, and no id twice, because the service
- * refuses a batch with an id that comes twice. At least one.
+ * refuses a batch with an id that comes twice. In a conversation with branches each of them follows the one before it: the seq of any
+ * other is only known once it is there. At least one.
  */
 export function batchLength(waiting: readonly Prepared[]): number {
   const ids = new Set<string>();
   let bytes = 0;
   let length = 0;
-  for (const { message, bytes: size } of waiting) {
+  let last: string | undefined;
+  for (const { message, bytes: size, after } of waiting) {
     // One byte for the comma between messages.
     bytes += size + 1;
-    const isOver = length >= MAX_MESSAGES_PER_APPEND || bytes > MAX_BATCH_BYTES || ids.has(message.id);
+    const isBranching = after !== undefined && after !== last;
+    const isOver = length >= MAX_MESSAGES_PER_APPEND || bytes > MAX_BATCH_BYTES || ids.has(message.id) || isBranching;
     if (isOver && length > 0) break;
     ids.add(message.id);
+    last = message.id;
     length += 1;
   }
   return length;

@@ -46,3 +46,8 @@ export function toIso(ms: number): string | undefined {
 export function epochSecondsToIso(seconds: unknown): string | undefined {
   return typeof seconds === "number" && seconds > 0 ? toIso(Math.round(seconds * 1_000)) : undefined;
 }
+
+/** A date as text, in ISO 8601 or near it, such as `2026-09-01T10:00:00.000000Z`. */
+export function isoOf(text: unknown): string | undefined {
+  return typeof text === "string" ? toIso(Date.parse(text)) : undefined;
+}

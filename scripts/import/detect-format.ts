@@ -1,12 +1,25 @@
-// Tells the format of a file from what is in it: endings say little, and both .json and .jsonl carry all of them.
-import { open } from "node:fs/promises";
+// Tells the format of a source from what is in it: endings say little, and both .json and .jsonl carry all of them.
 import { TRANSFER_FORMAT } from "../../src/contracts/transfer.ts";
+import { readElements } from "./elements.ts";
 import { isRecord } from "./entry.ts";
+import { isLangchainMessage } from "./readers/langchain-messages.ts";
+import { readUtf8, type Source, UnreadableSource } from "./source.ts";
 
-export const FORMATS = ["exported", "threadkeep", "openai", "chatgpt", "claude", "qmsum", "locomo"] as const;
+export const FORMATS = [
+  "exported",
+  "threadkeep",
+  "openai",
+  "chatgpt",
+  "claude",
+  "agent-memory-server",
+  "langgraph",
+  "letta",
+  "qmsum",
+  "locomo",
+] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** How a file is laid out: a value a line, or one JSON document that has to be read whole. */
+/** How a source is laid out: a value a line, or one JSON document, as a rule a list. */
 export interface Layout {
   readonly format: Format;
   readonly whole: boolean;
@@ -14,30 +27,38 @@ export interface Layout {
 
 /** Enough for the first line of every sane file; a longer first line is told by the text at its start. */
 const PEEK_BYTES = 4 * 1024 * 1024;
-/** A few broken lines at the start must not hide what the rest is. */
-const PEEK_LINES = 50;
+/** A few broken lines or conversations at the start must not hide what the rest is. */
+const PEEK_VALUES = 50;
 
 export type Detection = Layout | { readonly fault: string };
 
-export async function detectFormat(file: string, forced?: Format): Promise<Detection> {
-  const head = (await readHead(file)).trimStart();
-  if (head === "") return { fault: "is empty" };
-  const lines = head.split("\n", PEEK_LINES).map((line) => line.trim());
-  const whole = isOneDocument(lines);
-  if (forced !== undefined) return { format: forced, whole };
-  if (!whole) {
-    for (const line of lines) {
-      const format = formatOf(parseQuietly(line));
+export interface DetectOptions {
+  readonly forced?: Format | undefined;
+  /** Takes no format for the names in a text that was not parsed: in an archive, where much is no conversation. */
+  readonly isStrict?: boolean;
+}
+
+export async function detectFormat(source: Source, { forced, isStrict }: DetectOptions = {}): Promise<Detection> {
+  try {
+    const head = (await readHead(source)).trimStart();
+    if (head === "") return { fault: "is empty" };
+    const lines = head.split("\n", PEEK_VALUES).map((line) => line.trim());
+    const whole = isOneDocument(lines);
+    if (forced !== undefined) return { format: forced, whole };
+    const values = whole ? await firstValues(source) : lines.map(parseQuietly);
+    for (const value of values) {
+      const format = formatOf(value);
       if (format !== null) return { format, whole };
     }
+    const format = isStrict !== true && /^[[{]/.test(head) ? formatByKeys(head) : null;
+    return format === null ? { fault: UNKNOWN } : { format, whole };
+  } catch (error) {
+    if (error instanceof UnreadableSource) return { fault: error.message };
+    throw error;
   }
-  const format = /^[[{]/.test(head) ? formatByKeys(head) : null;
-  return format === null
-    ? {
-        fault: `is in no format that this program knows (${FORMATS.join(", ")}); if it is in one, name it with --format`,
-      }
-    : { format, whole };
 }
+
+const UNKNOWN = `is in no format that this program knows (${FORMATS.join(", ")}); if it is in one, name it with --format`;
 
 /** A list, or an opening bracket alone on its line: a document for a parser or for people, not values line by line. */
 function isOneDocument(lines: readonly string[]): boolean {
@@ -47,23 +68,54 @@ function isOneDocument(lines: readonly string[]): boolean {
   return first.startsWith("[") && (second === "" || parseQuietly(first) === undefined);
 }
 
+async function firstValues(source: Source): Promise<unknown[]> {
+  const values: unknown[] = [];
+  for await (const element of readElements(readUtf8(source))) {
+    const value = "text" in element ? parseQuietly(element.text) : undefined;
+    values.push(value);
+    if (values.length >= PEEK_VALUES || formatOf(value) !== null) break;
+  }
+  return values;
+}
+
 /** The format that a parsed value belongs to, or null. */
 export function formatOf(value: unknown): Format | null {
   if (!isRecord(value)) return null;
   if (Array.isArray(value["meeting_transcripts"])) return "qmsum";
-  if (Array.isArray(value["messages"])) return "openai";
   if (isRecord(value["mapping"])) return "chatgpt";
   if (Array.isArray(value["chat_messages"])) return "claude";
+  // Of Letta before and after its files could hold several agents.
+  if (Array.isArray(value["agents"]) && ("blocks" in value || "tools" in value)) return "letta";
+  if (Array.isArray(value["messages"])) return formatOfMessages(value, value["messages"]);
   if (isRecord(value["conversation"])) return "locomo";
+  if (isThreadState(value)) return "langgraph";
   if (value["type"] === "session" && value["format"] === TRANSFER_FORMAT) return "exported";
   if (value["type"] === "session" || value["type"] === "message") return "threadkeep";
   if ("role" in value && "content" in value) return "threadkeep";
   return null;
 }
 
+function formatOfMessages(value: Record<string, unknown>, messages: readonly unknown[]): Format {
+  if ("core_memory" in value || "in_context_message_indices" in value) return "letta";
+  if ("session_id" in value && ("memories" in value || "long_term_memory_strategy" in value))
+    return "agent-memory-server";
+  return messages.length > 0 && messages.every(isLangchainMessage) ? "langgraph" : "openai";
+}
+
+function isThreadState(value: Record<string, unknown>): boolean {
+  const { checkpoint, values, channel_values: channels } = value;
+  return (
+    (isRecord(values) && ("thread_id" in value || "next" in value || isRecord(checkpoint))) ||
+    isRecord(channels) ||
+    (isRecord(checkpoint) && isRecord(checkpoint["channel_values"]))
+  );
+}
+
 /** For documents whose first value is longer than what was read: the first telling key decides. */
 function formatByKeys(head: string): Format | null {
-  const found = /"(meeting_transcripts|messages|chat_messages|mapping|conversation|role)"\s*:/.exec(head)?.[1];
+  const found = /"(meeting_transcripts|messages|chat_messages|mapping|conversation|channel_values|role)"\s*:/.exec(
+    head,
+  )?.[1];
   switch (found) {
     case "meeting_transcripts":
       return "qmsum";
@@ -75,6 +127,8 @@ function formatByKeys(head: string): Format | null {
       return "claude";
     case "conversation":
       return "locomo";
+    case "channel_values":
+      return "langgraph";
     case "role":
       return "threadkeep";
     default:
@@ -90,13 +144,13 @@ function parseQuietly(text: string): unknown {
   }
 }
 
-async function readHead(file: string): Promise<string> {
-  const handle = await open(file, "r");
-  try {
-    const buffer = Buffer.alloc(PEEK_BYTES);
-    const { bytesRead } = await handle.read(buffer, 0, PEEK_BYTES, 0);
-    return new TextDecoder().decode(buffer.subarray(0, bytesRead));
-  } finally {
-    await handle.close();
+async function readHead(source: Source): Promise<string> {
+  const parts: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const piece of readUtf8(source)) {
+    parts.push(piece);
+    bytes += piece.length;
+    if (bytes >= PEEK_BYTES) break;
   }
+  return new TextDecoder().decode(Buffer.concat(parts));
 }

@@ -1,8 +1,6 @@
 // A session that Threadkeep exported: one file, one session, with its summaries and their items. It goes through the client in parts, so
 // that a run that was broken off goes on where it was, and is there only once it is whole.
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { open } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { createClient, type ImportResult, ThreadkeepError } from "../../client/src/index.ts";
 import { MAX_BYTES_PER_SESSION, MAX_IMPORT_LINE_BYTES, MAX_MESSAGES_PER_SESSION } from "../../src/contracts/limits.ts";
@@ -12,13 +10,13 @@ import { isRecord, type Place } from "./entry.ts";
 import { parseJson, readLines } from "./lines.ts";
 import type { LoadedSession } from "./loader.ts";
 import { describeIssues } from "./prepare.ts";
+import { readUtf8, type Source } from "./source.ts";
 import type { Tally } from "./tally.ts";
 
 /** A request of the import may wait for the session's object: its last one reads all that came. */
 const REQUEST_TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 5_000;
-const READ_BYTES = 1024 * 1024;
 /** Of the hash of a file, in its import's id. */
 const HASH_LENGTH = 40;
 
@@ -37,12 +35,13 @@ export interface ExportTarget {
 }
 
 /** Loads the file. Run again it goes on, or says that all of it is there: the import is known by what the file holds. */
-export async function loadExport(file: string, target: ExportTarget, tally: Tally): Promise<LoadedSession[]> {
+export async function loadExport(source: Source, target: ExportTarget, tally: Tally): Promise<LoadedSession[]> {
+  const file = source.name;
   tally.conversations += 1;
   const { url, key, user, prefix, signal } = target;
   const client = createClient({ url, key, ...(user === undefined ? {} : { user }) });
-  const importId = `file-${await hashOf(file, signal)}`;
-  const id = await sessionIdOf(file);
+  const importId = `file-${await hashOf(source, signal)}`;
+  const id = await sessionIdOf(source);
   const sessionId = id === null || prefix === "" ? undefined : `${prefix}${id}`;
   let bytes = 0;
   let isNew = false;
@@ -57,7 +56,7 @@ export async function loadExport(file: string, target: ExportTarget, tally: Tall
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, 2 * pauseMs)) {
     try {
       const options = { importId, sessionId, onProgress, signal, timeoutMs: REQUEST_TIMEOUT_MS };
-      const result = await client.import(streamOf(file), options);
+      const result = await client.import(streamOf(source), options);
       return [noteLoaded(result, isNew, file, tally)];
     } catch (error) {
       signal.throwIfAborted();
@@ -101,14 +100,15 @@ function isPassing({ code, status }: ThreadkeepError): boolean {
 }
 
 /** Reads the file and holds it against what an import takes. Nothing is sent. */
-export async function checkExport(file: string, tally: Tally): Promise<void> {
+export async function checkExport(source: Source, tally: Tally): Promise<void> {
+  const file = source.name;
   tally.conversations += 1;
   const counts = { messages: 0, summaries: 0, items: 0 };
   let end: EndLine | null = null;
   let bytes = 0;
   let lines = 0;
   const onBytes = (count: number): void => void (tally.bytesRead += count);
-  for await (const line of readLines(file, onBytes, MAX_IMPORT_LINE_BYTES)) {
+  for await (const line of readLines(source, onBytes, MAX_IMPORT_LINE_BYTES)) {
     const place: Place = { file, line: line.number };
     lines += 1;
     const read = "fault" in line ? line : readLine(line.text);
@@ -152,17 +152,17 @@ function readLine(text: string) {
 }
 
 /** Of what the file holds, whatever it is called: the same file goes on where it was, and another one is another import. */
-async function hashOf(file: string, signal: AbortSignal): Promise<string> {
+async function hashOf(source: Source, signal: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
-  for await (const piece of createReadStream(file, { highWaterMark: READ_BYTES })) {
+  for await (const piece of readUtf8(source)) {
     signal.throwIfAborted();
     hash.update(piece);
   }
   return hash.digest("hex").slice(0, HASH_LENGTH);
 }
 
-async function sessionIdOf(file: string): Promise<string | null> {
-  for await (const line of readLines(file)) {
+async function sessionIdOf(source: Source): Promise<string | null> {
+  for await (const line of readLines(source)) {
     const parsed = "fault" in line ? line : parseJson(line.text);
     if ("fault" in parsed || !isRecord(parsed.value)) return null;
     return typeof parsed.value["id"] === "string" ? parsed.value["id"] : null;
@@ -171,18 +171,16 @@ async function sessionIdOf(file: string): Promise<string | null> {
 }
 
 /** The file as the client takes it, a piece at a time. */
-function streamOf(file: string): ReadableStream<Uint8Array> {
-  let handle: Awaited<ReturnType<typeof open>> | null = null;
+function streamOf(source: Source): ReadableStream<Uint8Array> {
+  const pieces = readUtf8(source);
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
-      handle ??= await open(file, "r");
-      const { bytesRead, buffer } = await handle.read(new Uint8Array(READ_BYTES), 0, READ_BYTES, null);
-      if (bytesRead > 0) return controller.enqueue(buffer.subarray(0, bytesRead));
-      await handle.close();
-      controller.close();
+      const { done, value } = await pieces.next();
+      if (done === true) controller.close();
+      else controller.enqueue(value);
     },
     async cancel() {
-      await handle?.close();
+      await pieces.return(undefined);
     },
   });
 }

@@ -1,5 +1,5 @@
-// Lines of a file of any size, one at a time, with a bound on each.
-import { createReadStream } from "node:fs";
+// Lines of a source of any size, one at a time, with a bound on each.
+import { readUtf8, type Source } from "./source.ts";
 
 /** A conversation on one line is seldom over a few MB. Past this the line is reported: one broken file must not fill the memory. */
 export const MAX_LINE_BYTES = 64 * 1024 * 1024;
@@ -12,31 +12,29 @@ const NEWLINE = 0x0a;
 
 /** `onBytes` learns how much was read, for the progress. Empty lines are counted and left out. */
 export async function* readLines(
-  file: string,
+  source: Source,
   onBytes: (count: number) => void = () => {},
   maxLineBytes: number = MAX_LINE_BYTES,
 ): AsyncGenerator<Line> {
-  let parts: Buffer[] = [];
+  let parts: Uint8Array[] = [];
   let size = 0;
   let number = 1;
 
-  const take = (piece: Buffer): void => {
+  const take = (piece: Uint8Array): void => {
     size += piece.length;
     // Past the bound only the size is kept, so that the rest of the line costs no memory.
     if (size <= maxLineBytes) parts.push(piece);
     else parts = [];
   };
   const finish = (): Line | null => {
-    const line = size > maxLineBytes ? tooLong(number, size) : decode(number, Buffer.concat(parts));
+    const line = size > maxLineBytes ? tooLong(number, size, maxLineBytes) : decode(number, Buffer.concat(parts));
     parts = [];
     size = 0;
     number += 1;
     return line;
   };
 
-  for await (const piece of createReadStream(file, { highWaterMark: 256 * 1024 })) {
-    if (!Buffer.isBuffer(piece)) throw new TypeError("A file stream without an encoding gives buffers");
-    onBytes(piece.length);
+  for await (const piece of readUtf8(source, onBytes)) {
     let start = 0;
     for (let end = piece.indexOf(NEWLINE); end >= 0; end = piece.indexOf(NEWLINE, start)) {
       take(piece.subarray(start, end));
@@ -50,8 +48,8 @@ export async function* readLines(
   if (last !== null) yield last;
 }
 
-function tooLong(number: number, size: number): Line {
-  return { number, fault: `is ${size} bytes long; a line may have ${MAX_LINE_BYTES}` };
+function tooLong(number: number, size: number, maxLineBytes: number): Line {
+  return { number, fault: `is ${size} bytes long; a line may have ${maxLineBytes}` };
 }
 
 function decode(number: number, bytes: Buffer): Line | null {

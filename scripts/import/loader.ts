@@ -1,4 +1,5 @@
 // Sends messages in batches: many sessions at once, each session in its own order, with a bound on what waits in memory.
+import type { NewMessage, Seq } from "../../src/contracts/message.ts";
 import type { NewSession } from "../../src/contracts/session.ts";
 import { ApiProblem } from "../api.ts";
 import type { Api } from "../api.ts";
@@ -15,6 +16,31 @@ const REFUSES_MESSAGE = new Set(["message_conflict", "message_too_large", "body_
 /** Conflict, gone, unprocessable: refusals of one session. Any other (no key, no such route …) would meet every session alike. */
 const REFUSES_SESSION = new Set([409, 410, 422]);
 
+/** A session to create before its first messages. */
+export interface Opened extends NewSession {
+  readonly id: string;
+  /** When the conversation began, if its source says so: the list of sessions has it under this date. */
+  readonly createdAt?: string | undefined;
+  /** Some of its messages do not follow the one before them. */
+  readonly isBranched?: boolean;
+}
+
+/** Where the messages of a conversation with branches are in the log. */
+interface Branches {
+  readonly seqs: Map<string, Seq>;
+  /** The message that was sent last, taken or not: the next one follows it without saying so. */
+  last: string | null;
+  /** What the service did not take: what follows one of these has to say what it follows. */
+  readonly refused: Set<string>;
+  /** The end of the active branch, as the service last told it; null before. */
+  headSeq: Seq | null;
+  created: number;
+  /** Where the active branch ended before this import, if that was not the end of the log. */
+  returnTo: Seq | null;
+  /** The message that the active branch ends with in the source. */
+  head: string | null;
+}
+
 interface Lane {
   readonly session: string;
   readonly waiting: Prepared[];
@@ -22,7 +48,8 @@ interface Lane {
   isSending: boolean;
   /** Nothing more comes for now: what waits goes out although it fills no batch. */
   isEnded: boolean;
-  create: (NewSession & { readonly id: string }) | null;
+  create: Opened | null;
+  branches: Branches | null;
 }
 
 export interface LoadedSession {
@@ -56,11 +83,22 @@ export class Loader {
   }
 
   /** The session is created with these before its first messages, if it isn't there already. */
-  async open(session: NewSession & { readonly id: string }): Promise<void> {
+  async open(session: Opened): Promise<void> {
     const lane = this.#lane(session.id);
     lane.create = session;
+    if (session.isBranched === true) {
+      lane.branches ??= {
+        seqs: new Map(),
+        last: null,
+        refused: new Set(),
+        headSeq: null,
+        created: 0,
+        returnTo: null,
+        head: null,
+      };
+    }
     // A session without messages is a session all the same.
-    lane.isEnded = true;
+    lane.isEnded = session.isBranched !== true;
     this.#pump();
     await this.#makeRoom();
   }
@@ -77,6 +115,12 @@ export class Loader {
     await this.#makeRoom();
   }
 
+  /** The active branch is to end with this message, once all of the conversation is there. */
+  follow(session: string, messageId: string): void {
+    const branches = this.#lanes.get(session)?.branches;
+    if (branches !== null && branches !== undefined) branches.head = messageId;
+  }
+
   /** No more of this session comes for now. */
   end(session: string): void {
     const lane = this.#lanes.get(session);
@@ -88,6 +132,8 @@ export class Loader {
   /** Sends the rest. Throws what ended the import early. */
   async finish(): Promise<LoadedSession[]> {
     this.#isDraining = true;
+    // A conversation that broke off in its file has no end there.
+    for (const lane of this.#lanes.values()) lane.isEnded = true;
     this.#pump();
     while (this.#lanes.size > 0 && this.#fatal === null) await this.#nextChange();
     await this.#settle();
@@ -108,6 +154,7 @@ export class Loader {
       isSending: false,
       isEnded: false,
       create: null,
+      branches: null,
     };
     this.#lanes.set(session, lane);
     return lane;
@@ -155,8 +202,10 @@ export class Loader {
         if (batch.length > 0) await this.#send(lane, batch);
         this.#changed();
       }
+      if (this.#fatal === null && lane.isEnded && lane.waiting.length === 0) await this.#settleBranches(lane);
       // A lane that is done is dropped, so that a million sessions cost no more than their counts.
-      if (lane.waiting.length === 0 && lane.create === null) this.#lanes.delete(lane.session);
+      const isDone = lane.branches === null || lane.isEnded;
+      if (lane.waiting.length === 0 && lane.create === null && isDone) this.#lanes.delete(lane.session);
     } catch (error) {
       this.#fatal ??= { error };
       this.#stop.abort();
@@ -182,22 +231,47 @@ export class Loader {
     const { create } = lane;
     lane.create = null;
     if (create === null) return;
+    const { createdAt, isBranched: _, ...session } = create;
     try {
-      await this.#api.createSession(create);
+      const isNew = createdAt === undefined ? null : await this.#api.beginSession(session, createdAt);
+      if (createdAt === undefined) await this.#api.createSession(session);
+      if (isNew !== true) await this.#goToTheEnd(lane);
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
       this.#refuse(lane, error);
     }
   }
 
-  async #send(lane: Lane, batch: readonly Prepared[]): Promise<void> {
+  /** A session that is there may have been left on another branch: what comes follows the end of its log, as it did the first time. */
+  async #goToTheEnd(lane: Lane): Promise<void> {
+    if (lane.branches === null) return;
+    const state = await this.#api.session(lane.session);
+    if (state === null || state.headSeq === state.lastSeq) return;
+    lane.branches.returnTo = state.headSeq;
+    await this.#api.switchBranch(lane.session, state.lastSeq);
+    lane.branches.headSeq = state.lastSeq;
+  }
+
+  /** The branch that was last seen becomes the active one, or the one that was active here before, if nothing was new. */
+  async #settleBranches({ session, branches }: Lane): Promise<void> {
+    if (branches === null || this.#loaded.get(session)?.refused === true) return;
+    const seen = branches.head === null ? undefined : branches.seqs.get(branches.head);
+    const target = branches.created === 0 && branches.returnTo !== null ? branches.returnTo : seen;
+    if (target === undefined || target === branches.headSeq) return;
+    try {
+      await this.#api.switchBranch(session, target);
+    } catch (error) {
+      if (!(error instanceof ApiProblem)) throw error;
+      this.#tally.noteFailure(`session ${session}`, `its active branch is not the one last seen: ${error.message}`);
+    }
+  }
+
+  /** @param isTurned says of the first message what it follows if it would not, and the other way round */
+  async #send(lane: Lane, batch: readonly Prepared[], isTurned = false): Promise<void> {
     if (this.#loaded.get(lane.session)?.refused === true) return;
     const startedAt = performance.now();
     try {
-      const answer = await this.#api.append(
-        lane.session,
-        batch.map(({ message }) => message),
-      );
+      const answer = await this.#api.append(lane.session, placed(batch, lane.branches, isTurned));
       this.#tally.appendMs.push(performance.now() - startedAt);
       this.#tally.waiting = null;
       const created = answer.messages.filter((message) => message.created).length;
@@ -206,21 +280,31 @@ export class Loader {
       this.#tally.messagesKnown += batch.length - created;
       const loaded = this.#loaded.get(lane.session);
       if (loaded !== undefined) loaded.headSeq = Math.max(loaded.headSeq, answer.headSeq);
+      if (lane.branches !== null) {
+        for (const { id, seq } of answer.messages) lane.branches.seqs.set(id, seq);
+        lane.branches.last = batch.at(-1)?.message.id ?? null;
+        lane.branches.headSeq = answer.headSeq;
+        lane.branches.created += created;
+      }
     } catch (error) {
       if (!(error instanceof ApiProblem)) throw error;
-      await this.#sendHalves(lane, batch, error);
+      await this.#sendHalves(lane, batch, error, isTurned);
     }
   }
 
   /** A batch is refused whole for one message's sake: its halves find the message, and the others go in, in their order. */
-  async #sendHalves(lane: Lane, batch: readonly Prepared[], problem: ApiProblem): Promise<void> {
+  async #sendHalves(lane: Lane, batch: readonly Prepared[], problem: ApiProblem, isTurned: boolean): Promise<void> {
     if (!REFUSES_MESSAGE.has(problem.code)) {
       this.#refuse(lane, problem);
       return;
     }
     const [first] = batch;
     if (first !== undefined && batch.length === 1) {
+      // It is there. Perhaps it was said of it then what it follows, and is not now, because another part of the chat went missing.
+      const isPlaced = lane.branches !== null && first.after !== undefined;
+      if (isPlaced && problem.code === "message_conflict" && !isTurned) return await this.#send(lane, batch, true);
       this.#tally.noteFailure(`${showPlace(first.place)}, message ${first.message.id}`, problem.message);
+      standIn(first, lane.branches);
       return;
     }
     const middle = Math.ceil(batch.length / 2);
@@ -250,4 +334,25 @@ export class Loader {
     while (this.#sending > 0) await this.#nextChange();
     if (this.#fatal !== null) throw this.#fatal.error;
   }
+}
+
+/** The messages of a batch, the first of which says what it follows if that is not the one before it. */
+function placed(batch: readonly Prepared[], branches: Branches | null, isTurned: boolean): NewMessage[] {
+  return batch.map(({ message, after }, index) => {
+    if (branches === null || after === undefined) return message;
+    const before = index === 0 ? branches.last : batch[index - 1]?.message.id;
+    const isNext = after === before && !(after !== null && branches.refused.has(after));
+    if (isNext !== isTurned) return message;
+    const afterSeq = after === null ? 0 : branches.seqs.get(after);
+    return afterSeq === undefined ? message : { ...message, afterSeq };
+  });
+}
+
+/** What follows a message that was refused follows what it would have followed. */
+function standIn({ message, after }: Prepared, branches: Branches | null): void {
+  if (branches === null || after === undefined) return;
+  const seq = after === null ? 0 : branches.seqs.get(after);
+  if (seq !== undefined) branches.seqs.set(message.id, seq);
+  branches.refused.add(message.id);
+  branches.last = message.id;
 }

@@ -2,6 +2,7 @@
 import { type CommandLine, readCommandLine, readNumber, UsageFault } from "../program/command-line.ts";
 import { FORMATS } from "./detect-format.ts";
 import type { Format } from "./detect-format.ts";
+import { type Branches, type Instructions, READER_DEFAULTS } from "./entry.ts";
 
 const DEFAULT_CONCURRENCY = 4;
 const MAX_CONCURRENCY = 64;
@@ -23,12 +24,17 @@ Formats, told by content:
               a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it.
               Of an exported session, with --format threadkeep, the messages alone
   openai      JSON Lines, a conversation a line: {"messages": […]}; tool calls, images and files become parts
-  chatgpt     conversations.json of a ChatGPT export; the branch that was last seen, without custom instructions and memory
-  claude      conversations.json of a claude.ai export; the branch that was last seen, attachments by their text
+  chatgpt     a ChatGPT export, the .zip as it comes or its conversations.json: every branch, the one that was last seen active
+  claude      a claude.ai export, likewise; attachments by their text
+  agent-memory-server  working memory of redis/agent-memory-server, as its API gives it
+  langgraph   threads of LangGraph, their states or checkpoints as JSON: the newest state of each
+  letta       agent files of Letta (.af): the messages in them
   qmsum       JSON Lines, a meeting a line: {"meeting_transcripts": [{"speaker", "content"}]}
   locomo      a JSON array of long chats; dates (read as UTC) and picture captions are kept
 Everyone in qmsum and locomo speaks as "user" with their name as author: nobody there is the assistant.
-JSON Lines are streamed and may be of any size, with up to 64 MiB a line. JSON documents are read whole, up to 400 MB.
+Of an archive (.zip) every file with conversations is read, and the others are named. UTF-8 and UTF-16 are told apart by themselves.
+Everything is streamed and may be of any size, with up to 64 MiB a line, or 256 MiB a conversation in a JSON list.
+What is not carried over as it was, such as pictures, of which exports have the names alone, is counted by its form at the end.
 Messages without an id belong in one file per conversation: the count of equal messages starts anew with each file.
 
 Options:
@@ -36,6 +42,9 @@ Options:
                            that the context at 4,000 tokens is within budget and leaves nothing out
   --keep-recent-tokens N   with --finish: tokens at the end that stay word for word (${DEFAULT_KEEP_RECENT_TOKENS})
   --format NAME            ${FORMATS.join(" | ")}; by default told by content
+  --instructions NAME      what a person set for all chats, and what the assistant remembered of others: "leave" them out (the default:
+                           nobody said them in the chat), or take them along "pinned", as words of the user that stay in every context
+  --branches NAME          "all" (the default), or only those "seen" last
   --prefix TEXT            put before every session id
   --repair                 take NUL characters out and put U+FFFD for lone surrogates, instead of leaving such messages out
   --allow-bad              bad lines alone do not make the exit code 2
@@ -57,6 +66,8 @@ export interface ImportOptions {
   readonly format: Format | undefined;
   readonly finish: boolean;
   readonly keepRecentTokens: number;
+  readonly instructions: Instructions;
+  readonly branches: Branches;
   readonly prefix: string;
   readonly repair: boolean;
   readonly allowBad: boolean;
@@ -73,6 +84,8 @@ const OPTIONS = {
   finish: { type: "boolean", default: false },
   "keep-recent-tokens": { type: "string" },
   format: { type: "string" },
+  instructions: { type: "string", default: READER_DEFAULTS.instructions },
+  branches: { type: "string", default: READER_DEFAULTS.branches },
   prefix: { type: "string", default: "" },
   repair: { type: "boolean", default: false },
   "allow-bad": { type: "boolean", default: false },
@@ -92,6 +105,11 @@ export function parseOptions(args: readonly string[]): CommandLine<ImportOptions
     if (values.format !== undefined && format === undefined) {
       throw new UsageFault(`--format must be one of ${FORMATS.join(", ")}`);
     }
+    const { instructions, branches } = values;
+    if (instructions !== "pinned" && instructions !== "leave") {
+      throw new UsageFault("--instructions must be pinned or leave");
+    }
+    if (branches !== "all" && branches !== "seen") throw new UsageFault("--branches must be all or seen");
     const { finish, prefix, repair, concurrency, patience, json, url, key, user } = values;
     const keepRecentTokens = values["keep-recent-tokens"];
     if (keepRecentTokens !== undefined && !finish) throw new UsageFault("--keep-recent-tokens needs --finish");
@@ -105,6 +123,8 @@ export function parseOptions(args: readonly string[]): CommandLine<ImportOptions
         0,
         MAX_KEEP_RECENT_TOKENS,
       ),
+      instructions,
+      branches,
       prefix,
       repair,
       allowBad: values["allow-bad"],

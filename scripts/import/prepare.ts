@@ -12,6 +12,8 @@ export interface Prepared {
   readonly message: NewMessage & { readonly id: string };
   readonly bytes: number;
   readonly place: Place;
+  /** In a conversation with branches: the id of the message that it follows; null for none. */
+  readonly after?: string | null;
 }
 
 export interface PrepareOptions {
@@ -21,12 +23,18 @@ export interface PrepareOptions {
 }
 
 export type PrepareResult =
-  | { readonly prepared: Prepared; readonly repaired: boolean; readonly warning?: string }
+  /** Several where one message had no room for it. */
+  | { readonly prepared: readonly Prepared[]; readonly repaired: boolean; readonly warnings: readonly string[] }
   | { readonly fault: string };
+
+/** Of the largest message, for the pieces of a text: what stands around it, and the last part of a character. */
+const PIECE_ENVELOPE_BYTES = 16 * 1024;
 
 export class Preparer {
   readonly #options: PrepareOptions;
   readonly #ids = new OccurrenceIds();
+  /** By conversation: what is followed in the place of a message that was left out, or that became several. */
+  readonly #stands = new Map<string, Map<string, string | null>>();
 
   constructor(options: PrepareOptions) {
     this.#options = options;
@@ -37,40 +45,122 @@ export class Preparer {
     return sanitizeId(this.#options.prefix + source);
   }
 
+  /** The id of the message that stands for one of the source; null if nothing does. */
+  messageId(session: string, source: string): string | null {
+    return this.#standIn(session, source);
+  }
+
   message(session: string, turn: Turn, place: Place): PrepareResult {
-    const { role, content, author, occurredAt, metadata } = turn;
-    const given = dropAbsent({ role, content, author, occurredAt, metadata });
+    const { role, content, author, occurredAt, metadata, pinned } = turn;
+    const given = dropAbsent({ role, content, author, occurredAt, metadata, pinned });
     const mended = this.#options.repair ? mendTexts(given) : given;
     const cut = cutAuthor(mended);
+    const after = turn.after === undefined ? undefined : this.#standIn(session, turn.after);
     // The service would mend it: here it is asked for, so that nobody's file is changed in silence.
     const [unkept] = findMended(cut.message, 1);
-    if (unkept !== undefined) return { fault: `${unkept.path.join(".")}: ${unkept.detail}` };
+    if (unkept !== undefined) return this.#leaveOut(session, turn, after, `${unkept.path.join(".")}: ${unkept.detail}`);
     const parsed = newMessageSchema.safeParse(cut.message);
-    if (!parsed.success) return { fault: describeIssues(parsed.error.issues) };
+    if (!parsed.success) return this.#leaveOut(session, turn, after, describeIssues(parsed.error.issues));
     const found = parsed.data;
     const id =
       (turn.id === undefined ? null : sanitizeId(turn.id)) ??
       this.#ids.next(session, [found.role, found.author ?? null, found.content, found.occurredAt ?? null]);
     const message = { ...found, id };
-    const bytes = Buffer.byteLength(JSON.stringify(message));
-    if (bytes > MAX_MESSAGE_BYTES) {
-      return { fault: `is ${bytes} bytes long as JSON; a message may have ${MAX_MESSAGE_BYTES}` };
+    const bytes = bytesOf(message);
+    const warnings = cut.warning === undefined ? [] : [cut.warning];
+    const repaired = mended !== given && JSON.stringify(mended) !== JSON.stringify(given);
+    const one: Prepared = { message, bytes, place, ...(after === undefined ? {} : { after }) };
+    if (bytes <= MAX_MESSAGE_BYTES) return { prepared: [one], repaired, warnings };
+    const pieces = turn.isDivisible === true ? divide(one) : null;
+    if (pieces === null) {
+      const fault = `is ${bytes} bytes long as JSON; a message may have ${MAX_MESSAGE_BYTES}`;
+      return this.#leaveOut(session, turn, after, fault);
     }
-    return {
-      prepared: { message, bytes, place },
-      repaired: mended !== given && JSON.stringify(mended) !== JSON.stringify(given),
-      ...(cut.warning === undefined ? {} : { warning: cut.warning }),
-    };
+    const last = pieces.at(-1)?.message.id ?? id;
+    this.#standsOf(session).set(id, last);
+    warnings.push(`is ${bytes} bytes long and stands in ${pieces.length} messages, one after the other`);
+    return { prepared: pieces, repaired, warnings };
   }
 
   /** The conversation is over in this file: if it comes again, its messages are counted anew. */
   endConversation(session: string): void {
     this.#ids.forget(session);
+    this.#stands.delete(session);
   }
 
   endFile(): void {
     this.#ids.forgetAll();
+    this.#stands.clear();
   }
+
+  #standIn(session: string, after: string | null): string | null {
+    const id = after === null ? null : sanitizeId(after);
+    if (id === null) return null;
+    const stands = this.#stands.get(session);
+    return stands?.has(id) === true ? (stands.get(id) ?? null) : id;
+  }
+
+  /** What follows it follows what it would have followed. */
+  #leaveOut(session: string, turn: Turn, after: string | null | undefined, fault: string): { readonly fault: string } {
+    const id = turn.id === undefined || after === undefined ? null : sanitizeId(turn.id);
+    if (id !== null && after !== undefined) this.#standsOf(session).set(id, after);
+    return { fault };
+  }
+
+  #standsOf(session: string): Map<string, string | null> {
+    const stands = this.#stands.get(session) ?? new Map<string, string | null>();
+    this.#stands.set(session, stands);
+    return stands;
+  }
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value));
+}
+
+/** A plain text in as many messages as it takes, cut at the end of a line where there is one; null for what is no plain text. */
+function divide({ message, place, after }: Prepared): Prepared[] | null {
+  const { content } = message;
+  if (typeof content !== "string") return null;
+  const room = MAX_MESSAGE_BYTES - PIECE_ENVELOPE_BYTES;
+  const pieces: Prepared[] = [];
+  for (let rest = content; rest !== "";) {
+    const text = rest.slice(0, cutAt(rest, room));
+    rest = rest.slice(text.length);
+    const number = pieces.length + 1;
+    const id = number === 1 ? message.id : sanitizeId(`${message.id}.part-${number}`);
+    const piece = { ...message, id: id ?? message.id, content: text };
+    const follows = after === undefined ? {} : { after: number === 1 ? after : (pieces.at(-1)?.message.id ?? null) };
+    pieces.push({ message: piece, bytes: bytesOf(piece), place, ...follows });
+  }
+  return pieces;
+}
+
+/** How many characters of the text fit so many bytes as JSON: whole characters, and whole lines if the last half of it has one. */
+function cutAt(text: string, room: number): number {
+  let bytes = 0;
+  let length = 0;
+  while (length < text.length) {
+    const point = text.codePointAt(length) ?? 0;
+    bytes += jsonBytes(point);
+    if (bytes > room) break;
+    length += point > LAST_OF_ONE_UNIT ? 2 : 1;
+  }
+  if (length === text.length) return length;
+  const line = text.lastIndexOf("\n", length - 1) + 1;
+  return line > length / 2 ? line : length;
+}
+
+const LAST_OF_ONE_UNIT = 0xffff;
+/** Backspace, tab, line feed, form feed, carriage return, the quote and the backslash. */
+const SHORT_ESCAPES = new Set([0x08, 0x09, 0x0a, 0x0c, 0x0d, 0x22, 0x5c]);
+
+function jsonBytes(point: number): number {
+  if (SHORT_ESCAPES.has(point)) return 2;
+  if (point < 0x20 || (point >= 0xd800 && point <= 0xdfff)) return "\\u0000".length;
+  if (point < 0x80) return 1;
+  if (point < 0x800) return 2;
+  return point <= LAST_OF_ONE_UNIT ? 3 : 4;
 }
 
 /** Exporters write null for what there is not. */

@@ -62,7 +62,9 @@ export function describeProgress(state: ProgressState): string {
     finishing === null
       ? [
           `${state.totalBytes === 0 ? 100 : Math.floor((tally.bytesRead / state.totalBytes) * 100)} % read`,
-          `${count(tally.conversations)} conversations`,
+          tally.conversationsInAll === null
+            ? `${count(tally.conversations)} conversations`
+            : `${count(tally.conversations)} of ${count(tally.conversationsInAll)} conversations`,
           `${count(messages)} messages (${count(Math.round(messages / seconds))}/s)`,
         ]
       : [`finished ${count(tally.finished)} of ${count(finishing)} conversations`];

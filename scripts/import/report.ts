@@ -1,6 +1,6 @@
 // What the import says at its end.
 import { CHECKED_CONTEXT_TOKENS } from "./finish.ts";
-import type { Note, Tally } from "./tally.ts";
+import type { Note, Noted, Tally } from "./tally.ts";
 
 export interface Timing {
   readonly count: number;
@@ -24,6 +24,8 @@ export interface Report {
     readonly repaired: number;
   };
   readonly skipped: Readonly<Record<string, number>>;
+  /** What was not carried over as it was, by its form. */
+  readonly noted: readonly Readonly<Noted>[];
   readonly badCount: number;
   readonly bad: readonly Note[];
   readonly warningCount: number;
@@ -41,6 +43,8 @@ export interface Report {
     readonly read: Timing | null;
   } | null;
   readonly withoutSummary: number;
+  /** Where to look at what is there now; null if nothing was sent. */
+  readonly look: string | null;
 }
 
 /** Nearest rank: a time that was really measured, never one in between. */
@@ -61,6 +65,8 @@ export interface Outcome {
   readonly dryRun: boolean;
   readonly finish: boolean;
   readonly stopped: string | null;
+  /** The service that has it now; null in a dry run. */
+  readonly url: string | null;
 }
 
 export function makeReport(tally: Tally, outcome: Outcome): Report {
@@ -78,6 +84,7 @@ export function makeReport(tally: Tally, outcome: Outcome): Report {
       repaired: tally.messagesRepaired,
     },
     skipped: Object.fromEntries(tally.skipped),
+    noted: [...tally.noted.values()],
     badCount: tally.badCount,
     bad: tally.bad,
     warningCount: tally.warningCount,
@@ -97,7 +104,13 @@ export function makeReport(tally: Tally, outcome: Outcome): Report {
         }
       : null,
     withoutSummary: tally.withoutSummary,
+    look: outcome.url === null || tally.messagesSent === 0 ? null : lookAt(outcome.url),
   };
+}
+
+function lookAt(url: string): string {
+  const base = url.replace(/\/+$/, "");
+  return `${base}/ in a browser, with the key; or GET ${base}/v1/sessions, the newest conversation first`;
 }
 
 const NOTHING_NEW = "none was due: every summary already covers what it should";
@@ -119,6 +132,11 @@ export function showReport(report: Report): string {
   if (messages.repaired > 0) row("repaired", count(messages.repaired));
   const skipped = Object.entries(report.skipped).map(([reason, times]) => `${count(times)} × ${reason}`);
   if (skipped.length > 0) row("skipped", skipped.join(", "));
+  for (const { form, count: times, first } of report.noted)
+    row("not as it was", `${count(times)} × ${form}; first: ${first}`);
+  const left = ["custom instructions", "memory of other chats", "long-term memory", "block of an agent's memory"];
+  if (left.some((reason) => (report.skipped[reason] ?? 0) > 0))
+    row("", "--instructions pinned takes what was set for all chats along");
   row("bad lines", showCount(report.badCount, "left out and named above"));
   if (report.warningCount > 0) row("warnings", showCount(report.warningCount, "named above"));
   const waits = report.retries > 0 && report.appends !== null ? "; with the time waited for the service" : "";
@@ -137,6 +155,7 @@ export function showReport(report: Report): string {
   if (report.retries > 0) row("retries", count(report.retries));
   row("time", `${report.seconds.toLocaleString("en")} s`);
   row("failures", report.failureCount === 0 ? "none" : `${count(report.failureCount)}, named above`);
+  if (report.look !== null) row("look at them", report.look);
   if (report.stopped !== null) lines.push("", report.stopped);
   return lines.join("\n");
 }

@@ -1,16 +1,18 @@
 // The import from its options to its exit code.
 import { stat } from "node:fs/promises";
+import path from "node:path";
 import { metadataSchema, sessionSettingsSchema, userIdSchema } from "../../src/contracts/session.ts";
-import type { NewSession } from "../../src/contracts/session.ts";
 import { ApiProblem, createApi, readLocalService, ServiceOutOfReach } from "../api.ts";
 import type { Api } from "../api.ts";
 import { EXIT } from "../program/run-program.ts";
-import { detectFormat } from "./detect-format.ts";
+import { type Archive, isArchive, openArchive } from "./archive.ts";
+import { type Detection, detectFormat } from "./detect-format.ts";
+import { countElements } from "./elements.ts";
 import type { Entry } from "./entry.ts";
 import { checkExport, loadExport } from "./exported.ts";
 import { finishSessions } from "./finish.ts";
 import { Loader } from "./loader.ts";
-import type { LoadedSession } from "./loader.ts";
+import type { LoadedSession, Opened } from "./loader.ts";
 import type { ImportOptions } from "./options.ts";
 import { describeIssues, Preparer } from "./prepare.ts";
 import type { Prepared } from "./prepare.ts";
@@ -18,6 +20,7 @@ import { describeProgress, Progress } from "./progress.ts";
 import type { ProgressTarget } from "./progress.ts";
 import { readConversations } from "./read-file.ts";
 import { makeReport, showReport } from "./report.ts";
+import { fileSource, readUtf8, type Source, UnreadableSource } from "./source.ts";
 import { Tally } from "./tally.ts";
 
 export const IMPORT_EXIT = { ...EXIT, badLines: 2, outOfReach: 3 } as const;
@@ -44,23 +47,28 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
     describeProgress({ tally, startedAt, totalBytes, finishing, dryRun: options.dryRun, now: performance.now() }),
   );
   let stopped: string | null = null;
+  let url: string | null = null;
   let exitCode: number = EXIT.ok;
+  const archives: Archive[] = [];
   try {
-    totalBytes = await sizeOf(options.files);
+    await checkFiles(options.files);
     const stop = new AbortController();
     around.interrupt.addEventListener("abort", () => stop.abort());
     if (around.interrupt.aborted) stop.abort();
     const service = options.dryRun ? null : findService(options, around);
+    url = service?.url ?? null;
+    const inputs = await findInputs(options, archives, tally, around.interrupt);
+    for (const { source } of inputs) totalBytes += source.bytes;
     const api = service === null ? null : connect(service, options, tally, stop.signal);
     const target = api === null ? new DryTarget(tally) : new Loader(api, tally, options.concurrency, stop);
     const takeExport =
       service === null
-        ? async (file: string): Promise<LoadedSession[]> => {
-            await checkExport(file, tally);
+        ? async (source: Source): Promise<LoadedSession[]> => {
+            await checkExport(source, tally);
             return [];
           }
-        : (file: string) => loadExport(file, { ...options, ...service, signal: stop.signal }, tally);
-    const sessions = await load(options, tally, target, takeExport, around.interrupt);
+        : (source: Source) => loadExport(source, { ...options, ...service, signal: stop.signal }, tally);
+    const sessions = await load(inputs, options, tally, target, takeExport, around.interrupt);
     if (api !== null && options.finish) {
       finishing = sessions.length;
       await finishSessions(api, tally, sessions, {
@@ -75,6 +83,7 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
     stopped = end.text;
     exitCode = end.exitCode;
   } finally {
+    for (const archive of archives) archive.close();
     progress.stop();
   }
   const report = makeReport(tally, {
@@ -83,6 +92,7 @@ export async function runImport(options: ImportOptions, around: Surroundings): P
     dryRun: options.dryRun,
     finish: options.finish && !options.dryRun,
     stopped,
+    url,
   });
   around.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : showReport(report)}\n`);
   if (exitCode !== EXIT.ok) return exitCode;
@@ -112,13 +122,10 @@ class UsageProblem extends Error {
   override readonly name = "UsageProblem";
 }
 
-async function sizeOf(files: readonly string[]): Promise<number> {
-  let total = 0;
+async function checkFiles(files: readonly string[]): Promise<void> {
   for (const file of files) {
     try {
-      const found = await stat(file);
-      if (!found.isFile()) throw new UsageProblem(`${file} is not a file`);
-      total += found.size;
+      if (!(await stat(file)).isFile()) throw new UsageProblem(`${file} is not a file`);
     } catch (error) {
       if (error instanceof UsageProblem) throw error;
       throw new UsageProblem(
@@ -126,7 +133,83 @@ async function sizeOf(files: readonly string[]): Promise<number> {
       );
     }
   }
-  return total;
+}
+
+/** Something to read conversations from, and what it was found to be. */
+interface Input {
+  readonly source: Source;
+  readonly detected: Detection;
+}
+
+/** Looks through all files before anything is sent: what is damaged is known by then, and how much there is. */
+async function findInputs(
+  options: ImportOptions,
+  archives: Archive[],
+  tally: Tally,
+  interrupt: AbortSignal,
+): Promise<Input[]> {
+  const inputs: Input[] = [];
+  for (const file of options.files) {
+    interrupt.throwIfAborted();
+    const { size } = await stat(file);
+    const found = (await isArchive(file))
+      ? await findInArchive(file, options, archives, tally)
+      : await findInFile(fileSource(file, file, size), options);
+    inputs.push(...found);
+  }
+  const counts = await Promise.all(inputs.map((input) => countConversations(input)));
+  tally.conversationsInAll = counts.reduce((sum, count) => (sum === null || count === null ? null : sum + count), 0);
+  return inputs;
+}
+
+async function findInFile(source: Source, { format }: ImportOptions): Promise<Input[]> {
+  return [{ source, detected: await detectFormat(source, { forced: format }) }];
+}
+
+async function findInArchive(
+  file: string,
+  { format }: ImportOptions,
+  archives: Archive[],
+  tally: Tally,
+): Promise<Input[]> {
+  const place = { file };
+  const inputs: Input[] = [];
+  try {
+    const archive = await openArchive(file, file);
+    archives.push(archive);
+    for (const { name, form } of archive.others) tally.noteForm({ file: name }, `${form}, left out`);
+    for (const source of archive.sources) {
+      // Whoever names a format means the conversations, and not all else that stands beside them.
+      const isNamed = format !== undefined && /^conversations/i.test(path.posix.basename(source.name));
+      const detected = await detectFormat(source, { isStrict: true, forced: isNamed ? format : undefined });
+      const fault = "fault" in detected ? detected.fault : null;
+      if (fault === null || !fault.startsWith("is in no format")) inputs.push({ source, detected });
+      else
+        tally.noteForm(
+          { file: source.name },
+          `${path.posix.basename(source.name)} of the archive, without conversations, left out`,
+        );
+    }
+    if (inputs.length === 0) tally.noteBad(place, "has no file with conversations in it");
+  } catch (error) {
+    if (!(error instanceof UnreadableSource)) throw error;
+    tally.noteBad(place, error.message);
+  }
+  return inputs;
+}
+
+/** Null where counting would mean to read and parse everything twice. */
+async function countConversations({ source, detected }: Input): Promise<number | null> {
+  if ("fault" in detected) return 0;
+  if (detected.format === "exported") return 1;
+  if (!detected.whole || detected.format === "langgraph" || detected.format === "letta") return null;
+  try {
+    return await countElements(readUtf8(source));
+  } catch (error) {
+    // It is named when it is read.
+    if (error instanceof UnreadableSource) return null;
+    throw error;
+  }
 }
 
 interface Service {
@@ -170,36 +253,37 @@ function connect({ url, key }: Service, options: ImportOptions, tally: Tally, si
 
 /** What takes the messages: the loader, or in a dry run nobody. */
 interface Target {
-  open(session: NewSession & { readonly id: string }): Promise<void>;
+  open(session: Opened): Promise<void>;
   add(session: string, prepared: Prepared): Promise<void>;
+  follow(session: string, messageId: string): void;
   end(session: string): void;
   finish(): Promise<LoadedSession[]>;
 }
 
 async function load(
+  inputs: readonly Input[],
   options: ImportOptions,
   tally: Tally,
   target: Target,
-  takeExport: (file: string) => Promise<LoadedSession[]>,
+  takeExport: (source: Source) => Promise<LoadedSession[]>,
   interrupt: AbortSignal,
 ): Promise<LoadedSession[]> {
   const exported: LoadedSession[] = [];
   const preparer = new Preparer({ prefix: options.prefix, repair: options.repair });
-  for (const file of options.files) {
-    const detected = await detectFormat(file, options.format);
+  for (const { source, detected } of inputs) {
     if ("format" in detected && detected.format === "exported") {
-      exported.push(...(await takeExport(file)));
+      exported.push(...(await naming(source, tally, () => takeExport(source))));
       continue;
     }
-    const entries = readConversations(file, {
-      name: file,
-      format: options.format,
+    const entries = readConversations(source, {
+      detected,
+      reader: options,
       onBytes: (bytes) => {
         tally.bytesRead += bytes;
       },
     });
     const read = entries[Symbol.asyncIterator]();
-    for (let next = await nextOf(read, file); next.done !== true; next = await nextOf(read, file)) {
+    for (let next = await nextOf(read, source); next.done !== true; next = await nextOf(read, source)) {
       interrupt.throwIfAborted();
       await take(next.value, preparer, tally, target);
     }
@@ -208,19 +292,30 @@ async function load(
   return [...exported, ...(await target.finish())];
 }
 
+async function naming(source: Source, tally: Tally, act: () => Promise<LoadedSession[]>): Promise<LoadedSession[]> {
+  try {
+    return await act();
+  } catch (error) {
+    if (!(error instanceof UnreadableSource)) throw error;
+    tally.noteBad({ file: source.name }, error.message);
+    return [];
+  }
+}
+
 /** A disk may fail amid a file that could be opened. */
-async function nextOf(entries: AsyncIterator<Entry>, file: string): Promise<IteratorResult<Entry>> {
+async function nextOf(entries: AsyncIterator<Entry>, { name }: Source): Promise<IteratorResult<Entry>> {
   try {
     return await entries.next();
   } catch (error) {
     if (!(error instanceof Error && "syscall" in error)) throw error;
-    throw new UsageProblem(`${file} cannot be read to its end: ${error.message}`);
+    throw new UsageProblem(`${name} cannot be read to its end: ${error.message}`);
   }
 }
 
 async function take(entry: Entry, preparer: Preparer, tally: Tally, target: Target): Promise<void> {
   if (entry.kind === "bad") return tally.noteBad(entry.place, entry.reason);
   if (entry.kind === "warning") return tally.noteWarning(entry.place, entry.reason);
+  if (entry.kind === "noted") return tally.noteForm(entry.place, entry.form);
   if (entry.kind === "skipped") return tally.noteSkipped(entry.reason);
   const session = preparer.sessionId(entry.session);
   if (entry.kind === "end") {
@@ -228,22 +323,23 @@ async function take(entry: Entry, preparer: Preparer, tally: Tally, target: Targ
     preparer.endConversation(session);
     return target.end(session);
   }
+  if (entry.kind === "head") {
+    const head = session === null ? null : preparer.messageId(session, entry.id);
+    if (session !== null && head !== null) target.follow(session, head);
+    return;
+  }
   if (session === null) return tally.noteBad(entry.place, "its session has no name");
   if (entry.kind === "session") return await target.open(newSession(session, entry, tally));
   tally.messagesRead += 1;
   const result = preparer.message(session, entry.turn, entry.place);
   if ("fault" in result) return tally.noteBad(entry.place, result.fault);
   if (result.repaired) tally.messagesRepaired += 1;
-  if (result.warning !== undefined) tally.noteWarning(entry.place, result.warning);
-  await target.add(session, result.prepared);
+  for (const warning of result.warnings) tally.noteWarning(entry.place, warning);
+  for (const prepared of result.prepared) await target.add(session, prepared);
 }
 
 /** Metadata and settings that the service would refuse are left out with a warning: the messages matter more. */
-function newSession(
-  id: string,
-  entry: Extract<Entry, { kind: "session" }>,
-  tally: Tally,
-): NewSession & { readonly id: string } {
+function newSession(id: string, entry: Extract<Entry, { kind: "session" }>, tally: Tally): Opened {
   const metadata = metadataSchema.safeParse(entry.metadata ?? {});
   const settings = sessionSettingsSchema.safeParse(entry.settings ?? {});
   if (!metadata.success) {
@@ -256,6 +352,8 @@ function newSession(
     id,
     ...(metadata.success && entry.metadata !== undefined ? { metadata: metadata.data } : {}),
     ...(settings.success && entry.settings !== undefined ? { settings: settings.data } : {}),
+    createdAt: entry.createdAt,
+    isBranched: entry.isBranched === true,
   };
 }
 
@@ -274,6 +372,8 @@ class DryTarget implements Target {
   async add(session: string): Promise<void> {
     this.#note(session);
   }
+
+  follow(): void {}
 
   end(): void {}
 

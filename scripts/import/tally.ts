@@ -10,8 +10,18 @@ export interface Note {
   readonly reason: string;
 }
 
+/** What was not carried over as it was, of one form. */
+export interface Noted {
+  readonly form: string;
+  count: number;
+  /** Where the first of them stands. */
+  readonly first: string;
+}
+
 export class Tally {
   conversations = 0;
+  /** Of all that is to be read; null where counting them would mean reading everything twice. */
+  conversationsInAll: number | null = null;
   messagesRead = 0;
   messagesSent = 0;
   messagesNew = 0;
@@ -27,6 +37,7 @@ export class Tally {
   readonly warnings: Note[] = [];
   readonly failures: Note[] = [];
   readonly skipped = new Map<string, number>();
+  readonly noted = new Map<string, Noted>();
   readonly appendMs: number[] = [];
   readonly summaryMs: number[] = [];
   readonly archiveMs: number[] = [];
@@ -59,6 +70,12 @@ export class Tally {
 
   noteSkipped(reason: string): void {
     this.skipped.set(reason, (this.skipped.get(reason) ?? 0) + 1);
+  }
+
+  noteForm(place: Place, form: string): void {
+    const noted = this.noted.get(form);
+    if (noted === undefined) this.noted.set(form, { form, count: 1, first: showPlace(place) });
+    else noted.count += 1;
   }
 
   #note(list: Note[], count: number, label: string, place: string, reason: string): void {

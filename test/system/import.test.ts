@@ -7,9 +7,12 @@ import { projectRoot } from "../../scripts/dev/paths.ts";
 import type { Report } from "../../scripts/import/report.ts";
 import type { Context } from "../../src/contracts/context.ts";
 import type { Message } from "../../src/contracts/message.ts";
+import type { ListedSession } from "../../src/contracts/session.ts";
+import { generateExport } from "../support/chatgpt-export.ts";
 import type { ProvidedService } from "../support/provided.ts";
 import { call, eventually, makeStateDirectory, sharedService, startOwnService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
+import { zipOf } from "../support/zip-file.ts";
 
 type Reached = Pick<ProvidedService, "url" | "apiKey">;
 
@@ -63,13 +66,14 @@ function line(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-async function readLog(service: Reached, session: string): Promise<Message[]> {
+async function readLog(service: Reached, session: string, headers: Record<string, string> = {}): Promise<Message[]> {
   const log: Message[] = [];
   for (;;) {
     const { status, body } = await call<{ data: Message[]; hasMore: boolean }>(
       service,
       "GET",
       `/v1/sessions/${session}/messages?limit=100&afterSeq=${log.at(-1)?.seq ?? 0}`,
+      { headers },
     );
     if (status !== 200) return log;
     log.push(...body.data);
@@ -184,6 +188,52 @@ describe("npm run import", () => {
       expect(body.omitted).toEqual([]);
       expect(body.summary?.throughSeq).toBe(archived.at(-1)?.through);
     }
+  });
+
+  it("takes the .zip of ChatGPT with its branches and its dates, and a second run changes nothing", async () => {
+    const service = sharedService();
+    const made = generateExport(9, 26, { instructions: "pinned", isLarge: false });
+    const file = path.join(temporaryDirectory(), "export.zip");
+    writeFileSync(file, zipOf([{ name: "conversations.json", content: JSON.stringify(made.conversations) }]));
+    const name = prefix();
+    const user = `history-${name}`;
+    const asUser = { "threadkeep-user": user };
+    const args = ["--instructions", "pinned", "--prefix", name, "--user", user, file];
+    const said = made.expected.reduce((sum, { messages }) => sum + messages.length, 0);
+    for (const messages of [
+      { new: said, alreadyThere: 0 },
+      { new: 0, alreadyThere: said },
+    ]) {
+      const { exitCode, report } = await startImport(service, args).ended;
+      expect({ exitCode, failures: report.failures }).toEqual({ exitCode: 2, failures: [] });
+      expect(report).toMatchObject({ conversations: 26, messages });
+      expect(report.look).toContain(service.url);
+      for (const { id, messages: expected, head } of made.expected) {
+        const all = await readLog(service, name + id, asUser);
+        expect(all.map((message) => [message.id, message.content, message.pinned === true]).toSorted()).toEqual(
+          expected.map((message) => [message.id, message.content, message.pinned]).toSorted(),
+        );
+        const active = all.filter((message) => message.offBranch !== true);
+        expect(active.at(-1)?.id).toBe(head);
+        // Each message follows the one that it followed there: a page shows the others beside it.
+        const seqs = new Map(all.map((message) => [message.id, message.seq]));
+        for (const message of all) {
+          const after = expected.find((each) => each.id === message.id)?.after ?? null;
+          expect(message.afterSeq ?? message.seq - 1).toBe(after === null ? 0 : seqs.get(after));
+          const beside = expected.filter((each) => each.after === after);
+          expect(message.siblings?.length ?? 1).toBe(beside.length);
+        }
+      }
+    }
+    const listed = await call<{ data: ListedSession[] }>(service, "GET", "/v1/sessions?limit=100", {
+      headers: asUser,
+    });
+    const dated = made.expected.filter(({ createdAt }) => createdAt !== undefined);
+    expect(
+      listed.body.data.flatMap(({ id, createdAt, metadata }) =>
+        dated.some((each) => name + each.id === id) ? [[id, createdAt, metadata["title"]]] : [],
+      ),
+    ).toEqual(dated.toReversed().map(({ id, createdAt, title }) => [name + id, createdAt, title]));
   });
 
   it("names bad lines, loads the others, and says so in its exit code", async () => {

@@ -6,6 +6,7 @@ import { detectFormat } from "../../scripts/import/detect-format.ts";
 import { type Entry, showPlace } from "../../scripts/import/entry.ts";
 import { type Line, parseJson, readLines } from "../../scripts/import/lines.ts";
 import { readConversations } from "../../scripts/import/read-file.ts";
+import { fileSource, type Source } from "../../scripts/import/source.ts";
 
 let folder = "";
 beforeAll(() => {
@@ -14,11 +15,11 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 let files = 0;
-function write(content: string | Uint8Array): string {
+function write(content: string | Uint8Array): Source {
   files += 1;
   const file = path.join(folder, `file-${files}.json`);
   writeFileSync(file, content);
-  return file;
+  return fileSource(file, "f", Buffer.byteLength(content));
 }
 
 async function collect<Value>(values: AsyncIterable<Value>): Promise<Value[]> {
@@ -27,13 +28,12 @@ async function collect<Value>(values: AsyncIterable<Value>): Promise<Value[]> {
   return all;
 }
 
-const read = (file: string, rest: object = {}): Promise<Entry[]> =>
-  collect(readConversations(file, { name: "f", ...rest }));
+const read = (source: Source, rest: object = {}): Promise<Entry[]> => collect(readConversations(source, rest));
 const bad = (entries: Entry[]): string[] =>
   entries.flatMap((entry) => (entry.kind === "bad" ? [`${showPlace(entry.place)}: ${entry.reason}`] : []));
 
 describe("lines", () => {
-  const lines = (file: string, max?: number): Promise<Line[]> => collect(readLines(file, undefined, max));
+  const lines = (source: Source, max?: number): Promise<Line[]> => collect(readLines(source, undefined, max));
 
   it("are numbered as an editor does, whatever their ends, with or without a last one", async () => {
     expect(await lines(write("\uFEFFa\r\n\n b \nc"))).toEqual([
@@ -107,7 +107,7 @@ describe("the format of a file", () => {
   });
 
   it("can be forced", async () => {
-    expect(await detectFormat(write("nonsense\n"), "openai")).toEqual({ format: "openai", whole: false });
+    expect(await detectFormat(write("nonsense\n"), { forced: "openai" })).toEqual({ format: "openai", whole: false });
   });
 
   it("that nobody knows is said", async () => {
@@ -148,9 +148,11 @@ describe("a file", () => {
     expect(entries.filter((entry) => entry.kind === "message")).toHaveLength(1);
   });
 
-  it("that is one document too large to read whole says what to do", async () => {
-    const entries = await read(write('[{"mapping":{}}]'), { maxWholeFileBytes: 10 });
-    expect(bad(entries).join()).toContain("jq -c");
+  it("with one conversation that is too large is read past it", async () => {
+    const large = JSON.stringify({ mapping: {}, title: "x".repeat(100) });
+    const entries = await read(write(`[${large},{"mapping":{}}]`), { maxElementBytes: 50 });
+    expect(bad(entries)).toEqual([expect.stringMatching(/^f \(entry 1\): is 125 bytes long; .* may have 50$/)]);
+    expect(entries.filter((entry) => entry.kind === "session")).toHaveLength(1);
   });
 
   it("that is one broken document is named", async () => {

@@ -3,7 +3,7 @@ import { batchLength, isFullBatch, MAX_BATCH_BYTES } from "../../scripts/import/
 import type { Turn } from "../../scripts/import/entry.ts";
 import { Preparer, type Prepared, type PrepareResult } from "../../scripts/import/prepare.ts";
 import { appendRequestSchema } from "../../src/contracts/append.ts";
-import { MAX_BODY_BYTES } from "../../src/contracts/limits.ts";
+import { MAX_BODY_BYTES, MAX_MESSAGE_BYTES } from "../../src/contracts/limits.ts";
 
 const place = { file: "f", line: 1 };
 
@@ -17,7 +17,9 @@ function faultOf(result: PrepareResult): string {
 
 function preparedOf(result: PrepareResult): Prepared {
   if ("fault" in result) throw new Error(result.fault);
-  return result.prepared;
+  const [prepared] = result.prepared;
+  if (prepared === undefined || result.prepared.length > 1) throw new Error("it is not one message");
+  return prepared;
 }
 
 describe("a message before it is sent", () => {
@@ -37,7 +39,50 @@ describe("a message before it is sent", () => {
   it("with an author's name that is too long keeps the most of it, and says so", () => {
     const result = prepare({ author: `${"x".repeat(126)}😀😀` });
     expect(preparedOf(result).message.author).toBe(`${"x".repeat(126)}…`);
-    expect(result).toHaveProperty("warning");
+    expect(result).toHaveProperty("warnings", [expect.stringContaining("is cut to 128")]);
+  });
+
+  it("that is too long is left out, or becomes several where its source allows that: whole lines, and nothing lost", () => {
+    const lines = Array.from({ length: 90_000 }, (_, index) => `line ${index} é ${"x".repeat(50)}`).join("\n");
+    expect(faultOf(prepare({ content: lines }))).toContain("a message may have 4194304");
+    const preparer = new Preparer({ prefix: "", repair: false });
+    const result = preparer.message(
+      "s",
+      { id: "m", role: "user", content: lines, isDivisible: true, after: "q" },
+      place,
+    );
+    if ("fault" in result) throw new Error(result.fault);
+    expect(result.prepared.map(({ message }) => message.content).join("")).toBe(lines);
+    expect(result.prepared.map(({ message, after }) => [after, message.id])).toEqual([
+      ["q", "m"],
+      ["m", "m.part-2"],
+    ]);
+    for (const { message, bytes } of result.prepared) {
+      expect(bytes).toBe(Buffer.byteLength(JSON.stringify(message)));
+      expect(bytes).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
+    }
+    expect(result.prepared[0]?.message.content).toMatch(/\n$/);
+    expect(result.warnings).toEqual([expect.stringContaining("stands in 2 messages")]);
+    expect(preparer.messageId("s", "m")).toBe("m.part-2");
+    // What is written without lines, and in pairs, is cut between characters.
+    const pairs = prepare({ content: "😀".repeat(1_100_000), isDivisible: true });
+    if ("fault" in pairs) throw new Error(pairs.fault);
+    expect(pairs.prepared.every(({ message }) => String(message.content).isWellFormed())).toBe(true);
+    const parts = [{ type: "text", text: lines }];
+    expect(faultOf(prepare({ content: parts, isDivisible: true }))).toContain("a message may have 4194304");
+  });
+
+  it("that is left out is stood in for by the one before it, for whatever follows it", () => {
+    const preparer = new Preparer({ prefix: "", repair: false });
+    const add = (id: string, after: string | null, role = "user"): PrepareResult =>
+      preparer.message("s", { id, role, content: "x", after }, place);
+    add("a", null);
+    expect(faultOf(add("b", "a", "robot"))).not.toBe("");
+    expect(faultOf(add("c", "b", "robot"))).not.toBe("");
+    expect(preparedOf(add("d", "c")).after).toBe("a");
+    expect(preparer.messageId("s", "c")).toBe("a");
+    expect(faultOf(add("first", null, "robot"))).not.toBe("");
+    expect(preparedOf(add("e", "first")).after).toBeNull();
   });
 
   it("that the contract refuses is left out, with the path and the reason", () => {
@@ -97,6 +142,23 @@ describe("a batch", () => {
     expect(
       appendRequestSchema.safeParse({ messages: messages.slice(0, 3).map(({ message }) => message) }).success,
     ).toBe(true);
+  });
+
+  it("in a conversation with branches ends before a message that does not follow the one before it", () => {
+    const follow = ([id, after]: [string, string | null]): Prepared => ({
+      message: { id, role: "user", content: "x" },
+      bytes: 10,
+      place,
+      after,
+    });
+    const all = [
+      ["a", null],
+      ["b", "a"],
+      ["c", "a"],
+      ["d", "c"],
+    ] satisfies [string, string | null][];
+    expect(batchLength(all.map(follow))).toBe(2);
+    expect(batchLength(all.slice(2).map(follow))).toBe(2);
   });
 
   it("takes a message that fills it alone", () => {

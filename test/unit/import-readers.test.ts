@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { parseLocomoDate, toIso } from "../../scripts/import/dates.ts";
+import { formatOf } from "../../scripts/import/detect-format.ts";
 import { type Entry, type Place, showPlace, type Turn } from "../../scripts/import/entry.ts";
+import { readAgentMemory } from "../../scripts/import/readers/agent-memory.ts";
 import { readChatgpt } from "../../scripts/import/readers/chatgpt.ts";
 import { readClaude } from "../../scripts/import/readers/claude.ts";
+import { LanggraphReader } from "../../scripts/import/readers/langgraph.ts";
+import { readLetta } from "../../scripts/import/readers/letta.ts";
 import { readLocomo } from "../../scripts/import/readers/locomo.ts";
 import { readOpenai } from "../../scripts/import/readers/openai.ts";
 import { readQmsum } from "../../scripts/import/readers/qmsum.ts";
@@ -24,6 +28,10 @@ function notes(entries: Iterable<Entry>, kind: "bad" | "warning"): string[] {
 
 function skipped(entries: Iterable<Entry>): string[] {
   return [...entries].flatMap((entry) => (entry.kind === "skipped" ? [entry.reason] : []));
+}
+
+function noted(entries: Iterable<Entry>): string[] {
+  return [...entries].flatMap((entry) => (entry.kind === "noted" ? [entry.form] : []));
 }
 
 describe("our JSON Lines", () => {
@@ -246,7 +254,42 @@ describe("ChatGPT's export", () => {
     ...rest,
   });
 
-  it("follows the branch that was last seen, root first", () => {
+  it("takes every branch, in the order in which they were said, and ends with the one that was last seen", () => {
+    const value = conversation(
+      [
+        node("q", "root", "user", "Where to?", { create_time: 1 }),
+        node("first", "q", "assistant", "Rome.", { create_time: 2 }),
+        node("thanks", "first", "user", "Thanks.", { create_time: 6 }),
+        node("second", "q", "assistant", "Porto.", { create_time: 3 }),
+        node("more", "second", "user", "How far?", { create_time: 4 }),
+        node("other", "root", "user", "Where else?", { create_time: 5 }),
+      ],
+      { current_node: "thanks" },
+    );
+    const entries = [...readChatgpt(value, place)];
+    expect(turns(entries).map((turn) => [turn.content, turn.after])).toEqual([
+      ["Where to?", null],
+      ["Rome.", "m-q"],
+      ["Porto.", "m-q"],
+      ["How far?", "m-second"],
+      ["Where else?", null],
+      ["Thanks.", "m-first"],
+    ]);
+    expect(entries[0]).toMatchObject({ kind: "session", isBranched: true, createdAt: "1970-01-01T00:00:01.000Z" });
+    expect(entries.slice(-2)).toEqual([
+      { kind: "head", session: "c-1", id: "m-thanks" },
+      { kind: "end", session: "c-1" },
+    ]);
+  });
+
+  it("calls no conversation branched in which each message follows the one before it", () => {
+    const value = conversation([node("q", "root", "user", "Where to?"), node("a", "q", "assistant", "Porto.")]);
+    const entries = [...readChatgpt(value, place)];
+    expect(entries[0]).toMatchObject({ kind: "session", isBranched: false });
+    expect(entries.some((entry) => entry.kind === "head")).toBe(false);
+  });
+
+  it("follows the branch that was last seen alone if asked to, root first", () => {
     const value = conversation(
       [
         node("q", "root", "user", "Where to?"),
@@ -256,7 +299,8 @@ describe("ChatGPT's export", () => {
       ],
       { current_node: "thanks" },
     );
-    const entries = [...readChatgpt(value, place)];
+    const entries = [...readChatgpt(value, place, { instructions: "leave", branches: "seen" })];
+    expect(skipped(entries)).toContain("left branch");
     expect(turns(entries).map((turn) => turn.content)).toEqual(["Where to?", "Porto.", "Thanks."]);
     expect(turns(entries)[0]).toMatchObject({ id: "m-q", role: "user", occurredAt: "2023-11-14T22:13:20.000Z" });
     expect(entries[0]).toMatchObject({ kind: "session", session: "c-1", metadata: { title: "Trip" } });
@@ -302,7 +346,9 @@ describe("ChatGPT's export", () => {
       { role: "tool", author: "python", content: "2" },
       { content: [{ type: "reasoning", text: "Two." }] },
     ]);
-    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message e): has content of an unknown form"]);
+    expect(notes(entries, "bad")).toEqual([
+      'sample.jsonl:3 (message e): has content of an unknown form: "from_the_future"',
+    ]);
   });
 
   it("finds the end by itself where current_node is missing", () => {
@@ -336,7 +382,9 @@ describe("ChatGPT's export", () => {
       node("left", "q", "assistant", "Tram 28.", { create_time: 2 }),
       node("a", "q", "assistant", "Tram 15.", { create_time: 3 }),
     ]);
-    expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual(["Which tram?", "Tram 15."]);
+    const seen = readChatgpt(value, place, { instructions: "leave", branches: "seen" });
+    expect(turns(seen).map((turn) => turn.content)).toEqual(["Which tram?", "Tram 15."]);
+    expect([...readChatgpt(value, place)].at(-2)).toMatchObject({ kind: "head", id: "m-a" });
     expect(notes(readChatgpt(value, place), "warning")).toEqual([
       "sample.jsonl:3: a message before its first one is not in the file",
     ]);
@@ -418,13 +466,19 @@ describe("Claude", () => {
   });
   const conversation = (...chat_messages: unknown[]): unknown => ({ uuid: "c-1", name: "Trams", chat_messages });
 
-  it("follows the branch that was last seen, and says how much was left", () => {
+  it("takes every branch, or that which was last seen, and says how much was left", () => {
     const value = conversation(
       said("q", ROOT, "human", "Which tram?"),
       said("left", "q", "assistant", "Tram 28."),
       said("a", "q", "assistant", "Tram 15.", { created_at: "2026-09-01T10:01:00.5Z" }),
     );
-    const entries = [...readClaude(value, place)];
+    expect(turns(readClaude(value, place)).map((turn) => [turn.content, turn.after])).toEqual([
+      ["Which tram?", null],
+      ["Tram 28.", "q"],
+      ["Tram 15.", "q"],
+    ]);
+    expect([...readClaude(value, place)].at(-2)).toEqual({ kind: "head", session: "c-1", id: "a" });
+    const entries = [...readClaude(value, place, { instructions: "leave", branches: "seen" })];
     expect(turns(entries)).toMatchObject([
       { id: "q", role: "user", content: "Which tram?", occurredAt: "2026-09-01T10:00:00.000Z" },
       { id: "a", role: "assistant", content: "Tram 15.", occurredAt: "2026-09-01T10:01:00.500Z" },
@@ -611,5 +665,226 @@ describe("LoCoMo", () => {
   it("names a sitting or a sample of the wrong form", () => {
     expect(notes(readLocomo(sample({ session_1: "no" }), place), "bad")).toHaveLength(1);
     expect(notes(readLocomo({ conversation: [] }, place), "bad")).toHaveLength(1);
+  });
+});
+
+describe("threads of LangGraph", () => {
+  const readAll = (...values: unknown[]): Entry[] => {
+    const reader = new LanggraphReader();
+    return [...values.flatMap((value) => [...reader.read(value, place)]), ...reader.end()];
+  };
+  const human = { type: "human", id: "h1", content: "Which tram?" };
+  const called = {
+    type: "ai",
+    id: "a1",
+    content: [
+      { type: "reasoning", reasoning: "I look." },
+      { type: "text", text: "Let me look." },
+      { type: "tool_use", id: "t1", name: "find" },
+    ],
+    tool_calls: [{ id: "t1", name: "find", args: { line: 15 } }],
+  };
+  const result = { type: "tool", id: "r1", tool_call_id: "t1", name: "find", content: "Every ten minutes." };
+  const said = [
+    "Which tram?",
+    [
+      { type: "reasoning", text: "I look." },
+      { type: "text", text: "Let me look." },
+      { type: "tool-call", toolCallId: "t1", toolName: "find", input: { line: 15 } },
+    ],
+    [
+      {
+        type: "tool-result",
+        toolCallId: "t1",
+        toolName: "find",
+        output: { type: "text", value: "Every ten minutes." },
+      },
+    ],
+  ];
+
+  it("are read from a thread, a state of it and a checkpoint, in each way that messages are written", () => {
+    const plain = [human, called, result];
+    const inData = plain.map(({ type, ...data }) => ({ type, data: { ...data, type } }));
+    const classes: Record<string, string> = { human: "HumanMessage", ai: "AIMessage", tool: "ToolMessage" };
+    const constructed = plain.map(({ type, ...kwargs }) => ({
+      lc: 1,
+      type: "constructor",
+      id: ["langchain", "schema", "messages", classes[type]],
+      kwargs,
+    }));
+    const states = [
+      {
+        thread_id: "t-1",
+        created_at: "2026-09-01T10:00:00Z",
+        metadata: {},
+        status: "idle",
+        values: { messages: plain },
+      },
+      {
+        values: { messages: inData },
+        next: [],
+        checkpoint: { thread_id: "t-1", checkpoint_id: "1" },
+        created_at: "2026-09-01",
+      },
+      {
+        config: { configurable: { thread_id: "t-1" } },
+        checkpoint: { ts: "2026-09-01", channel_values: { messages: constructed } },
+      },
+    ];
+    for (const state of states) {
+      expect(formatOf(state)).toBe("langgraph");
+      const entries = readAll(state);
+      expect(sessions(entries)).toEqual(["t-1"]);
+      expect(turns(entries).map((turn) => turn.content)).toEqual(said);
+      expect(turns(entries).map((turn) => turn.role)).toEqual(["user", "assistant", "tool"]);
+      expect(notes(entries, "bad")).toEqual([]);
+    }
+    expect(formatOf({ messages: plain })).toBe("langgraph");
+    expect(formatOf({ messages: [{ role: "user", content: "x" }] })).toBe("openai");
+  });
+
+  it("of a history give the newest state, and name what only an earlier one holds, and what else it has", () => {
+    const state = (at: string, messages: unknown[], more: object = {}): unknown => ({
+      values: { messages, ...more },
+      next: [],
+      checkpoint: { thread_id: "t-1" },
+      created_at: at,
+    });
+    const gone = { type: "human", id: "gone", content: "Forget this." };
+    const entries = readAll(
+      state("2026-09-01T10:00:02Z", [human, called, result, 7], { summary: "Trams." }),
+      state("2026-09-01T10:00:01Z", [gone, human]),
+    );
+    expect(turns(entries).map((turn) => turn.content)).toEqual(said);
+    expect(entries.find((entry) => entry.kind === "session")).toMatchObject({ createdAt: "2026-09-01T10:00:01.000Z" });
+    expect(skipped(entries)).toEqual(["earlier state of a thread"]);
+    expect(noted(entries)).toEqual([
+      "field summary of a thread's state, left out",
+      "message that only an earlier state of its thread holds, left out",
+    ]);
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message 4): is no message of LangChain"]);
+    expect(notes(readAll({ values: {} }), "bad")).toHaveLength(1);
+  });
+});
+
+describe("the working memory of agent-memory-server", () => {
+  const memory = {
+    session_id: "s-1",
+    namespace: "trips",
+    user_id: "ada",
+    created_at: "2026-09-01T10:00:00Z",
+    context: "They asked for hotels.",
+    data: { cart: 1 },
+    memories: [{ id: "m", text: "Ada walks with a stick.", memory_type: "semantic" }],
+    messages: [
+      { id: "1", role: "user", content: "Is Baixa flat?", created_at: "2026-09-01T10:00:01Z" },
+      { id: "2", role: "assistant", content: " " },
+      { id: "3", role: "assistant", content: 7 },
+    ],
+  };
+
+  it("comes with its messages, and the summary of those that are gone before them", () => {
+    expect(formatOf(memory)).toBe("agent-memory-server");
+    const entries = [...readAgentMemory(memory, place)];
+    expect(entries[0]).toMatchObject({
+      session: "s-1",
+      createdAt: "2026-09-01T10:00:00.000Z",
+      metadata: { source: "agent-memory-server", namespace: "trips", user: "ada" },
+    });
+    expect(turns(entries)).toMatchObject([
+      { role: "user", content: "[What was said before, in summary]\nThey asked for hotels." },
+      { id: "1", role: "user", content: "Is Baixa flat?", occurredAt: "2026-09-01T10:00:01.000Z" },
+    ]);
+    expect(skipped(entries)).toEqual(["long-term memory", "empty turn"]);
+    expect(noted(entries)).toEqual([
+      "data beside the messages, left out",
+      "summary of messages that are gone, kept as the first message",
+    ]);
+    expect(notes(entries, "bad")).toEqual(["sample.jsonl:3 (message 3): has no text content"]);
+  });
+
+  it("takes its memories along if asked to", () => {
+    const [first] = turns(readAgentMemory(memory, place, { instructions: "pinned", branches: "all" }));
+    expect(first).toMatchObject({ pinned: true, role: "user", content: expect.stringContaining("- Ada walks with") });
+  });
+});
+
+describe("Letta's agent file", () => {
+  const message = (id: string, role: string, text: string, second: number, more: object = {}): object => ({
+    type: "message",
+    id,
+    role,
+    content: [{ type: "text", text }],
+    tool_calls: null,
+    tool_call_id: null,
+    created_at: `2026-09-01T10:00:0${second}.000000+00:00`,
+    ...more,
+  });
+  const call = (id: string, name: string, input: object): object => ({
+    tool_calls: [{ id, type: "function", function: { name, arguments: JSON.stringify(input) } }],
+  });
+  const packed = (type: string, text: string): string => JSON.stringify({ type, message: text, time: "noon" });
+  const messages = [
+    message("message-0", "system", "You are Letta.", 0),
+    message("message-3", "assistant", "I greet.", 3, call("c2", "send_message", { message: "Every ten minutes." })),
+    message("message-1", "user", packed("user_message", "How often?"), 1),
+    message("message-2", "assistant", "", 2, call("c1", "find", { line: 15 })),
+    message("message-5", "tool", '{"status":"OK","message":"ten","time":"noon"}', 2, { tool_call_id: "c1" }),
+    message("message-4", "tool", '{"status":"OK","message":"None","time":"noon"}', 4, { tool_call_id: "c2" }),
+    message("message-6", "user", packed("heartbeat", "go on"), 5),
+    message("message-7", "approval", "", 6),
+  ];
+  const file = {
+    agents: [{ id: "agent-0", name: "Tram agent", block_ids: ["block-0"], system: "You are Letta.", messages }],
+    blocks: [{ id: "block-0", label: "human", value: "Name: Nobody" }],
+    tools: [{ id: "tool-0" }],
+    files: [{ id: "file-0" }],
+  };
+
+  it("comes with what was said, in the order of time, and names all else", () => {
+    expect(formatOf(file)).toBe("letta");
+    const entries = [...readLetta(file, place)];
+    expect(turns(entries).map(({ id, role, content }) => [id, role, content])).toEqual([
+      [undefined, "user", "How often?"],
+      [undefined, "assistant", [{ type: "tool-call", toolCallId: "c1", toolName: "find", input: { line: 15 } }]],
+      [
+        undefined,
+        "tool",
+        [{ type: "tool-result", toolCallId: "c1", toolName: "find", output: { type: "text", value: "ten" } }],
+      ],
+      [
+        undefined,
+        "assistant",
+        [
+          { type: "reasoning", text: "I greet." },
+          { type: "text", text: "Every ten minutes." },
+        ],
+      ],
+    ]);
+    expect(sessions(entries)).toEqual([expect.stringMatching(/^Tram agent\.[0-9a-f]{10}$/)]);
+    expect(entries[0]).toMatchObject({ createdAt: "2026-09-01T10:00:00.000Z" });
+    expect(skipped(entries)).toEqual([
+      "block of an agent's memory",
+      "system prompt of an agent",
+      "receipt of what was said",
+      "event of Letta (heartbeat)",
+      "approval of a tool",
+      "tool of an agent",
+    ]);
+    expect(noted(entries)).toEqual(["files of Letta, left out"]);
+    expect(notes(entries, "bad")).toEqual([]);
+  });
+
+  it("takes the blocks of its memory along if asked to, also from a file that is the agent", () => {
+    const options = { instructions: "pinned", branches: "all" } as const;
+    const old = { name: "Old", core_memory: file.blocks, in_context_message_indices: [0], messages };
+    expect(formatOf(old)).toBe("letta");
+    for (const value of [file, old]) {
+      expect(turns(readLetta(value, place, options))[0]).toMatchObject({
+        pinned: true,
+        role: "user",
+        content: "Memory of the agent, human:\nName: Nobody",
+      });
+    }
   });
 });

@@ -1,162 +1,293 @@
 // ChatGPT's conversations.json: an array of conversations, each a tree of messages (`mapping`), because every edit and every
 // regenerated answer is a branch. What the person last saw is the path from `current_node` up to the root.
-import { epochSecondsToIso } from "../dates.ts";
-import { asText, isRecord, within } from "../entry.ts";
-import type { Entry, Place, Turn } from "../entry.ts";
+import { epochSecondsToIso, isoOf } from "../dates.ts";
+import { asText, isRecord, READER_DEFAULTS, titleOf, within } from "../entry.ts";
+import type { Entry, Place, ReaderOptions, Turn } from "../entry.ts";
 import { nameByContent } from "../names.ts";
+import { type ChatgptContent, isSetForAllChats, readContent } from "./chatgpt-content.ts";
+import { growTree, pathTo, type Tree, type TreeNode } from "./tree.ts";
 
-const ROLES = new Set(["system", "user", "assistant", "tool"]);
-/** What a person set for all chats, and what ChatGPT remembers of them: nobody said it in this one. Newer exports leave out the mark that hides it. */
-const UNSAID = new Map([
-  ["user_editable_context", "custom instructions"],
-  ["model_editable_context", "memory of other chats"],
-]);
+const ROLES = new Set(["system", "developer", "user", "assistant", "tool"]);
 
-export function* readChatgpt(value: unknown, place: Place): Generator<Entry> {
+export function* readChatgpt(value: unknown, place: Place, options: ReaderOptions = READER_DEFAULTS): Generator<Entry> {
   if (!isRecord(value) || !isRecord(value["mapping"])) {
     yield { kind: "bad", place, reason: "has no object mapping" };
     return;
   }
-  const mapping = value["mapping"];
+  const { mapping } = value;
   const session = asText(value["conversation_id"]) ?? asText(value["id"]) ?? nameByContent(place.file, mapping);
-  const title = asText(value["title"]);
-  const path = lastSeenPath(mapping, value["current_node"]);
-  if (path === null) {
+  const tree = growTree(yield* nodesOf(mapping, place));
+  if (tree.nodes.length === 0 && tree.lost.length > 0) {
     yield { kind: "bad", place, reason: "its tree of messages leads nowhere or in a circle" };
     return;
   }
+  const reading = new Reading(tree, session, place, options);
+  const { leaf, warning } = lastSeen(tree, mapping, value["current_node"]);
+  const path = pathTo(tree, leaf);
+  if (options.branches === "seen") reading.takeOnly(path);
+  const entries = [...reading.read()];
+  if (reading.isEmpty && tree.lost.length > 0) {
+    yield { kind: "bad", place, reason: "its tree of messages leads nowhere or in a circle" };
+    return;
+  }
+  const created = dateOf(value["create_time"]) ?? reading.firstDate;
   yield {
     kind: "session",
     session,
     place,
-    metadata: { source: "chatgpt", ...(title === undefined ? {} : { title: title.slice(0, 500) }) },
+    metadata: { source: "chatgpt", ...titleOf(value["title"]), ...shelfOf(value) },
+    createdAt: created,
+    isBranched: reading.isBranched,
   };
-  for (const reason of path.warnings) yield { kind: "warning", place, reason };
-  const calls = new OpenCalls();
-  for (const node of path.nodes) yield readNode(node, calls, session, place);
+  if (warning !== undefined) yield { kind: "warning", place, reason: warning };
+  for (const id of tree.lost) {
+    yield { kind: "bad", place: within(place, `message ${id.slice(0, 80)}`), reason: "its parents go in a circle" };
+  }
+  if (tree.nodes.some((node) => node.parent !== undefined && !Object.hasOwn(mapping, node.parent))) {
+    yield { kind: "warning", place, reason: "a message before its first one is not in the file" };
+  }
+  yield* entries;
+  const head = reading.headOf(leaf);
+  if (reading.isBranched && head !== null) yield { kind: "head", session, id: head };
   yield { kind: "end", session };
 }
 
-interface TreeNode {
-  readonly id: string;
-  readonly message: unknown;
+/** What ChatGPT says of the conversation beside its messages. */
+function shelfOf(value: Record<string, unknown>): Record<string, unknown> {
+  const updated = dateOf(value["update_time"]);
+  return {
+    ...(updated === undefined ? {} : { updatedAt: updated }),
+    ...(value["is_archived"] === true ? { archived: true } : {}),
+    ...(value["is_starred"] === true ? { starred: true } : {}),
+  };
 }
 
-interface TreePath {
-  /** Root first. */
-  readonly nodes: TreeNode[];
-  readonly warnings: string[];
+function dateOf(value: unknown): string | undefined {
+  return typeof value === "string" ? isoOf(value) : epochSecondsToIso(value);
 }
 
-/** What the person last saw; null if the tree has no way from a leaf to a root. */
-function lastSeenPath(mapping: Record<string, unknown>, current: unknown): TreePath | null {
-  if (Object.keys(mapping).length === 0) return { nodes: [], warnings: [] };
-  const warnings: string[] = [];
-  const named = asText(current);
-  const isThere = named !== undefined && Object.hasOwn(mapping, named);
-  if (named !== undefined && !isThere) {
-    warnings.push("its current_node is not in the file: the newest message that nothing follows stands for it");
-  }
-  const leaf = isThere ? named : newestLeaf(mapping);
-  if (leaf === undefined) return null;
-  const nodes: TreeNode[] = [];
-  const seen = new Set<string>();
-  for (let id: string | undefined = leaf; id !== undefined;) {
-    const node: unknown = Object.hasOwn(mapping, id) ? mapping[id] : undefined;
-    if (node === undefined && nodes.length > 0) {
-      warnings.push("a message before its first one is not in the file");
-      break;
-    }
-    if (!isRecord(node) || seen.has(id)) return null;
-    seen.add(id);
-    nodes.push({ id, message: node["message"] });
-    id = asText(node["parent"]);
-  }
-  return { nodes: nodes.toReversed(), warnings };
-}
+type Node = TreeNode<unknown>;
 
-/** Where the chat stood if nothing says so: the newest message that nothing follows. Newer exports link to parents alone. */
-function newestLeaf(mapping: Record<string, unknown>): string | undefined {
-  const parents = new Set(Object.values(mapping).map((node) => (isRecord(node) ? node["parent"] : undefined)));
-  let newest: { readonly id: string; readonly at: number } | undefined;
+function* nodesOf(mapping: Record<string, unknown>, place: Place): Generator<Entry, Node[]> {
+  const nodes: Node[] = [];
   for (const [id, node] of Object.entries(mapping)) {
-    if (!isRecord(node) || parents.has(id)) continue;
-    const created = isRecord(node["message"]) ? node["message"]["create_time"] : undefined;
-    const at = typeof created === "number" ? created : 0;
-    if (newest === undefined || at >= newest.at) newest = { id, at };
+    if (!isRecord(node)) {
+      yield { kind: "bad", place: within(place, `message ${id.slice(0, 80)}`), reason: "is not an object" };
+      continue;
+    }
+    const { message } = node;
+    const created = isRecord(message) ? message["create_time"] : undefined;
+    nodes.push({ id, parent: asText(node["parent"]), at: typeof created === "number" ? created : 0, value: message });
   }
-  return newest?.id;
+  return nodes;
+}
+
+/** What the person last saw. Some exports name no `current_node`, some one that is not there, and some the empty root. */
+function lastSeen(
+  tree: Tree<unknown>,
+  mapping: Record<string, unknown>,
+  current: unknown,
+): { readonly leaf: string | undefined; readonly warning?: string } {
+  const newest = tree.leaf;
+  const named = asText(current);
+  if (named === undefined) return { leaf: newest };
+  const isThere = Object.hasOwn(mapping, named);
+  const path = pathTo(tree, named);
+  const says = (id: string): boolean => isRecord(mapping[id]) && isRecord(mapping[id]["message"]);
+  if (isThere && [...path].some(says)) return { leaf: named };
+  // A chat in which nothing was said ends where it begins.
+  if (isThere && !tree.nodes.some(({ id }) => says(id))) return { leaf: newest };
+  const what = isThere ? "leads to no message" : "is not in the file";
+  return {
+    leaf: newest,
+    warning: `its current_node ${what}: the newest message that nothing follows stands for it`,
+  };
 }
 
 /** The calls of tools on the way to a message, by the tool: its answers name it, and no call. */
 class OpenCalls {
-  readonly #open = new Map<string, string[]>();
+  readonly #open: readonly { readonly toolName: string; readonly toolCallId: string }[];
 
-  begin(toolName: string, toolCallId: string): void {
-    const open = this.#open.get(toolName);
-    if (open === undefined) this.#open.set(toolName, [toolCallId]);
-    else open.push(toolCallId);
+  constructor(open: OpenCalls["list"] = []) {
+    this.#open = open;
   }
 
-  /** The oldest call of the tool that has no answer; undefined if there is none. */
-  answer(toolName: string): string | undefined {
-    return this.#open.get(toolName)?.shift();
+  get list(): readonly { readonly toolName: string; readonly toolCallId: string }[] {
+    return this.#open;
+  }
+
+  with(toolName: string, toolCallId: string): OpenCalls {
+    return new OpenCalls([...this.#open, { toolName, toolCallId }]);
+  }
+
+  /** The oldest call of the tool that has no answer, or of its family: `browser.open` is answered by `browser`. */
+  answer(toolName: string): { readonly toolCallId: string; readonly rest: OpenCalls } | null {
+    const family = toolName.split(".", 1)[0] ?? toolName;
+    const found =
+      this.#open.find((call) => call.toolName === toolName) ??
+      this.#open.find((call) => call.toolName.split(".", 1)[0] === family);
+    if (found === undefined) return null;
+    return { toolCallId: found.toolCallId, rest: new OpenCalls(this.#open.filter((call) => call !== found)) };
   }
 }
 
-function readNode(node: TreeNode, calls: OpenCalls, session: string, place: Place): Entry {
-  const at = within(place, `message ${node.id.slice(0, 80)}`);
-  const { message } = node;
-  if (message === null || message === undefined) return { kind: "skipped", reason: "empty node" };
-  if (!isRecord(message)) return { kind: "bad", place: at, reason: "message is not an object" };
-  const author = isRecord(message["author"]) ? message["author"] : {};
-  const role = author["role"];
-  if (typeof role !== "string" || !ROLES.has(role)) {
-    return { kind: "bad", place: at, reason: "has no author with a known role" };
+/** What is known at a node, for those that follow it. */
+interface Standing {
+  /** The id of the newest message on the way to it, itself included; null if there is none. */
+  readonly messageId: string | null;
+  readonly calls: OpenCalls;
+}
+
+const BEGINNING: Standing = { messageId: null, calls: new OpenCalls() };
+
+/** Reads the nodes of a tree, each in the light of those that lead to it. */
+class Reading {
+  readonly #tree: Tree<unknown>;
+  readonly #session: string;
+  readonly #place: Place;
+  readonly #options: ReaderOptions;
+  readonly #standings = new Map<string, Standing>();
+  readonly #usedIds = new Set<string>();
+  #only: ReadonlySet<string> | null = null;
+  #last: string | null = null;
+  #isBranched = false;
+  #firstDate: string | undefined;
+
+  constructor(tree: Tree<unknown>, session: string, place: Place, options: ReaderOptions) {
+    this.#tree = tree;
+    this.#session = session;
+    this.#place = place;
+    this.#options = options;
   }
-  const metadata = isRecord(message["metadata"]) ? message["metadata"] : {};
-  const isHidden = metadata["is_visually_hidden_from_conversation"] === true || message["weight"] === 0;
-  if (isHidden) return { kind: "skipped", reason: "hidden message" };
-  const unsaid = isRecord(message["content"]) ? UNSAID.get(String(message["content"]["content_type"])) : undefined;
-  if (unsaid !== undefined) return { kind: "skipped", reason: unsaid };
-  const text = contentText(message["content"]);
-  if (text === null) return { kind: "bad", place: at, reason: "has content of an unknown form" };
-  if (text.trim() === "") return { kind: "skipped", reason: "empty turn" };
-  const id = asText(message["id"]) ?? node.id;
-  const said = { role, id, text, author: asText(author["name"]), recipient: asText(message["recipient"]) };
-  const occurredAt = epochSecondsToIso(message["create_time"]);
-  return {
-    kind: "message",
-    session,
-    place: at,
-    turn: {
-      id,
-      role,
-      author: said.author,
-      content: isReasoning(message["content"]) ? [{ type: "reasoning", text }] : toContent(said, calls),
-      ...(occurredAt === undefined ? {} : { occurredAt }),
-    },
-  };
+
+  get isEmpty(): boolean {
+    return this.#usedIds.size === 0;
+  }
+
+  get isBranched(): boolean {
+    return this.#isBranched;
+  }
+
+  get firstDate(): string | undefined {
+    return this.#firstDate;
+  }
+
+  takeOnly(path: ReadonlySet<string>): void {
+    this.#only = path;
+  }
+
+  headOf(leaf: string | undefined): string | null {
+    return this.#standings.get(leaf ?? "")?.messageId ?? null;
+  }
+
+  *read(): Generator<Entry> {
+    for (const node of this.#tree.nodes) {
+      if (this.#only !== null && !this.#only.has(node.id)) {
+        if (isRecord(node.value)) yield { kind: "skipped", reason: "left branch" };
+        continue;
+      }
+      const before = this.#standings.get(node.parent ?? "") ?? BEGINNING;
+      this.#standings.set(node.id, yield* this.#readNode(node, before));
+    }
+  }
+
+  *#readNode(node: Node, before: Standing): Generator<Entry, Standing> {
+    const at = within(this.#place, `message ${node.id.slice(0, 80)}`);
+    const { value: message } = node;
+    if (message === null || message === undefined) {
+      yield { kind: "skipped", reason: "empty node" };
+      return before;
+    }
+    if (!isRecord(message)) {
+      yield { kind: "bad", place: at, reason: "message is not an object" };
+      return before;
+    }
+    const author = isRecord(message["author"]) ? message["author"] : {};
+    const { role } = author;
+    if (typeof role !== "string" || !ROLES.has(role)) {
+      yield { kind: "bad", place: at, reason: `has no author with a known role${nameForm(role)}` };
+      return before;
+    }
+    const metadata = isRecord(message["metadata"]) ? message["metadata"] : {};
+    const isSet = isSetForAllChats(message["content"]);
+    const isHidden = metadata["is_visually_hidden_from_conversation"] === true || message["weight"] === 0;
+    if (isHidden && !isSet) {
+      yield { kind: "skipped", reason: "hidden message" };
+      return before;
+    }
+    const content = readContent(message["content"], metadata);
+    if ("unknownForm" in content) {
+      yield { kind: "bad", place: at, reason: `has content of an unknown form${nameForm(content.unknownForm)}` };
+      return before;
+    }
+    if (isSet && this.#options.instructions === "leave") {
+      yield { kind: "skipped", reason: content.kind };
+      return before;
+    }
+    for (const form of content.noted) yield { kind: "noted", place: at, form };
+    if (content.text.trim() === "") {
+      yield { kind: "skipped", reason: "empty turn" };
+      return before;
+    }
+    const id = this.#unusedId(asText(message["id"]) ?? node.id, node.id);
+    const name = asText(author["name"]);
+    const said = { role, id, content, name, recipient: asText(message["recipient"]) };
+    const spoken = isSet ? { content: content.text, calls: before.calls } : toContent(said, before.calls);
+    const occurredAt = dateOf(message["create_time"]);
+    this.#firstDate ??= occurredAt;
+    if (before.messageId !== this.#last) this.#isBranched = true;
+    this.#last = id;
+    yield {
+      kind: "message",
+      session: this.#session,
+      place: at,
+      turn: {
+        id,
+        role: isSet ? "user" : role,
+        author: isSet ? undefined : name,
+        content: spoken.content,
+        isDivisible: true,
+        ...(isSet ? { pinned: true } : {}),
+        ...(occurredAt === undefined ? {} : { occurredAt }),
+        ...(this.#options.branches === "all" ? { after: before.messageId } : {}),
+      },
+    };
+    return { messageId: id, calls: spoken.calls };
+  }
+
+  /** Two nodes of a tree may hold messages of one id; the nodes' own are never the same. */
+  #unusedId(id: string, nodeId: string): string {
+    const own = [id, nodeId].find((free) => !this.#usedIds.has(free)) ?? `${nodeId}.2`;
+    this.#usedIds.add(own);
+    return own;
+  }
 }
 
 interface Said {
   readonly role: string;
   readonly id: string;
-  readonly text: string;
-  readonly author: string | undefined;
+  readonly content: ChatgptContent;
+  readonly name: string | undefined;
   /** Who is spoken to: a tool, or all. */
   readonly recipient: string | undefined;
 }
 
 /** What is said to a tool is a call of it, and what the tool says next is the result. */
-function toContent({ role, id, text, author, recipient = "all" }: Said, calls: OpenCalls): Turn["content"] {
+function toContent(
+  { role, id, content, name, recipient = "all" }: Said,
+  calls: OpenCalls,
+): { readonly content: Turn["content"]; readonly calls: OpenCalls } {
+  const { text, kind } = content;
+  if (kind === "reasoning") return { content: [{ type: "reasoning", text }], calls };
   if (role === "assistant" && recipient !== "all") {
-    calls.begin(recipient, id);
-    return [{ type: "tool-call", toolCallId: id, toolName: recipient, input: parseInput(text) }];
+    const call = { type: "tool-call", toolCallId: id, toolName: recipient, input: parseInput(text) };
+    return { content: [call], calls: calls.with(recipient, id) };
   }
-  const toolCallId = role === "tool" && author !== undefined ? calls.answer(author) : undefined;
-  if (toolCallId === undefined) return text;
-  return [{ type: "tool-result", toolCallId, toolName: author, output: { type: "text", value: text } }];
+  const answered = role === "tool" && name !== undefined ? calls.answer(name) : null;
+  if (answered === null) return { content: text, calls };
+  const { toolCallId, rest } = answered;
+  const result = { type: "tool-result", toolCallId, toolName: name, output: { type: "text", value: text } };
+  return { content: [result], calls: rest };
 }
 
 /** A tool is called with JSON or with code. */
@@ -168,46 +299,6 @@ function parseInput(text: string): unknown {
   }
 }
 
-function isReasoning(content: unknown): boolean {
-  return isRecord(content) && (content["content_type"] === "thoughts" || content["content_type"] === "reasoning_recap");
-}
-
-/** The words of a message, whichever of the export's forms they come in; null for none that we know. */
-function contentText(content: unknown): string | null {
-  if (content === null || content === undefined) return "";
-  if (typeof content === "string") return content;
-  if (!isRecord(content)) return null;
-  const { parts, thoughts } = content;
-  if (Array.isArray(parts)) return joinTexts(partTexts(parts));
-  if (Array.isArray(thoughts)) {
-    return joinTexts(thoughts.map((thought) => (isRecord(thought) ? asText(thought["content"]) : undefined)));
-  }
-  // code, execution_output, quotes, reasoning_recap, browsing results: each has its own field.
-  const fields = ["text", "content", "result"];
-  if (!fields.some((field) => field in content)) return null;
-  return joinTexts(fields.map((field) => asText(content[field])));
-}
-
-/** Marks that the page makes links of: private characters around them, or the older brackets. They tell a reader nothing. */
-const CITATIONS = /\ue200[^\ue200\ue201]{0,500}\ue201|【\d{1,4}(?::\d{1,4})?†[^【】]{0,200}】/gu;
-
-/** What was spoken comes as its transcript, and the sound beside it. */
-function partTexts(parts: readonly unknown[]): (string | undefined)[] {
-  const isTranscribed = parts.some((part) => isRecord(part) && part["content_type"] === "audio_transcription");
-  return parts.map((part) => {
-    if (typeof part === "string") return part;
-    if (!isRecord(part)) return undefined;
-    const type = asText(part["content_type"]);
-    if (type === "image_asset_pointer") return "[image]";
-    if (type?.includes("audio") === true && type !== "audio_transcription")
-      return isTranscribed ? undefined : "[audio]";
-    return asText(part["text"]) ?? (type === undefined ? undefined : `[${type.slice(0, 40)}]`);
-  });
-}
-
-function joinTexts(texts: readonly (string | undefined)[]): string {
-  return texts
-    .filter((text) => text !== undefined && text !== "")
-    .join("\n")
-    .replace(CITATIONS, "");
+function nameForm(form: unknown): string {
+  return typeof form === "string" ? `: ${JSON.stringify(form.slice(0, 40))}` : "";
 }

@@ -1,60 +1,85 @@
 // Claude's conversations.json: an array of conversations, each with all its messages, branches among them: every edit and every
 // answer that was asked for again has the parent of the one before. What the person last saw is the path up from the newest leaf.
-import { toIso } from "../dates.ts";
-import { asText, isRecord, within } from "../entry.ts";
-import type { Entry, Place } from "../entry.ts";
+import { isoOf, toIso } from "../dates.ts";
+import { asText, isRecord, READER_DEFAULTS, recordsOf, titleOf, within } from "../entry.ts";
+import type { Entry, Place, ReaderOptions } from "../entry.ts";
 import { nameByContent } from "../names.ts";
+import { growTree, pathTo, type TreeNode } from "./tree.ts";
 
 const ROLES = new Map([
   ["human", "user"],
   ["assistant", "assistant"],
 ]);
 
-export function* readClaude(value: unknown, place: Place): Generator<Entry> {
+export function* readClaude(value: unknown, place: Place, options: ReaderOptions = READER_DEFAULTS): Generator<Entry> {
   if (!isRecord(value) || !Array.isArray(value["chat_messages"])) {
     yield { kind: "bad", place, reason: "has no list chat_messages" };
     return;
   }
   const listed: unknown[] = value["chat_messages"];
   const session = asText(value["uuid"]) ?? nameByContent(place.file, listed);
-  const title = asText(value["name"]);
+  const nodes: TreeNode<Record<string, unknown>>[] = [];
+  const bad: Entry[] = [];
+  const ids = new Set<string>();
+  for (const [index, message] of listed.entries()) {
+    if (!isRecord(message)) {
+      bad.push({ kind: "bad", place: within(place, `message ${index + 1}`), reason: "is not an object" });
+      continue;
+    }
+    const uuid = asText(message["uuid"]) ?? `without uuid, ${index + 1}`;
+    const id = ids.has(uuid) ? `${uuid}.${index + 1}` : uuid;
+    ids.add(id);
+    nodes.push({ id, parent: asText(message["parent_message_uuid"]), at: timeOf(message), value: message });
+  }
+  const tree = growTree(nodes);
+  // Older exports name no parents, and a circle has no beginning: then the order of the file has to do.
+  const isTree = tree.nodes.length > 0 && nodes.some(({ parent }) => parent !== undefined && ids.has(parent));
+  const leaf = isTree ? tree.leaf : undefined;
+  const path = pathTo(tree, leaf);
+  const updated = isoOf(value["updated_at"]);
+  const entries: Entry[] = [];
+  const standings = new Map<string, string | null>();
+  let last: string | null = null;
+  let isBranched = false;
+  for (const node of isTree ? tree.nodes : nodes) {
+    if (isTree && options.branches === "seen" && !path.has(node.id)) {
+      entries.push({ kind: "skipped", reason: "left branch" });
+      continue;
+    }
+    const before: string | null = isTree ? (standings.get(node.parent ?? "") ?? null) : last;
+    let newest = before;
+    for (const entry of readMessage(node.value, session, place)) {
+      if (entry.kind !== "message") entries.push(entry);
+      else {
+        const isPlaced = isTree && options.branches === "all";
+        const turn = { ...entry.turn, ...(isPlaced ? { after: before } : {}) };
+        entries.push({ ...entry, turn });
+        if (before !== last) isBranched = true;
+        newest = node.id;
+        last = node.id;
+      }
+    }
+    standings.set(node.id, newest);
+  }
   yield {
     kind: "session",
     session,
     place,
-    metadata: { source: "claude", ...(title === undefined ? {} : { title: title.slice(0, 500) }) },
+    metadata: { source: "claude", ...titleOf(value["name"]), ...(updated === undefined ? {} : { updatedAt: updated }) },
+    createdAt: isoOf(value["created_at"]) ?? nodes.map(({ value: { created_at: at } }) => isoOf(at)).find(Boolean),
+    isBranched,
   };
-  const messages: Record<string, unknown>[] = [];
-  for (const [index, message] of listed.entries()) {
-    if (isRecord(message)) messages.push(message);
-    else yield { kind: "bad", place: within(place, `message ${index + 1}`), reason: "is not an object" };
+  yield* bad;
+  if (asText(value["summary"]) !== undefined) yield { kind: "noted", place, form: "summary by claude.ai, left out" };
+  if (isTree) {
+    for (const id of tree.lost) {
+      yield { kind: "bad", place: within(place, `message ${id.slice(0, 80)}`), reason: "its parents go in a circle" };
+    }
   }
-  const seen = lastSeen(messages);
-  for (let left = messages.length - seen.length; left > 0; left -= 1) yield { kind: "skipped", reason: "left branch" };
-  for (const message of seen) yield* readMessage(message, session, place);
+  yield* entries;
+  const head = standings.get(leaf ?? "") ?? null;
+  if (isBranched && head !== null) yield { kind: "head", session, id: head };
   yield { kind: "end", session };
-}
-
-/** The path from the newest leaf up to where it names no message of the file; all of them, in order, where they have no parents. */
-function lastSeen(messages: readonly Record<string, unknown>[]): readonly Record<string, unknown>[] {
-  const byId = new Map(messages.map((message) => [asText(message["uuid"]), message]));
-  const parents = new Set(messages.map(parentOf).filter((parent) => parent !== undefined && byId.has(parent)));
-  if (parents.size === 0) return messages;
-  let leaf: Record<string, unknown> | undefined;
-  for (const message of messages) {
-    if (parents.has(asText(message["uuid"]))) continue;
-    if (leaf === undefined || timeOf(message) >= timeOf(leaf)) leaf = message;
-  }
-  const path = new Set<Record<string, unknown>>();
-  for (let message = leaf; message !== undefined && !path.has(message); message = byId.get(parentOf(message))) {
-    path.add(message);
-  }
-  // A circle has no leaf: then the order of the file has to do.
-  return path.size === 0 ? messages : [...path].toReversed();
-}
-
-function parentOf(message: Record<string, unknown>): string | undefined {
-  return asText(message["parent_message_uuid"]);
 }
 
 function timeOf(message: Record<string, unknown>): number {
@@ -72,6 +97,7 @@ function* readMessage(message: Record<string, unknown>, session: string, place: 
     return;
   }
   const parts = [...attachmentParts(message["attachments"]), ...fileParts(message["files"])];
+  yield* notesOf(message, at);
   for (const part of contentParts(message)) {
     if (part.type === "unknown")
       yield { kind: "warning", place: at, reason: `content of type ${part.form} is left out` };
@@ -84,7 +110,7 @@ function* readMessage(message: Record<string, unknown>, session: string, place: 
   const [first] = parts;
   const content = parts.length === 1 && first?.type === "text" ? first.text : parts;
   const occurredAt = toIso(timeOf(message) || Number.NaN);
-  const turn = { id, role, content, ...(occurredAt === undefined ? {} : { occurredAt }) };
+  const turn = { id, role, content, isDivisible: true, ...(occurredAt === undefined ? {} : { occurredAt }) };
   yield { kind: "message", session, place: at, turn };
 }
 
@@ -104,9 +130,34 @@ interface UnknownPart {
   readonly form: string;
 }
 
+/** What stands as a note of its name, or nowhere. */
+function* notesOf(message: Record<string, unknown>, place: Place): Generator<Entry> {
+  for (const _ of recordsOf(message["files"])) {
+    yield { kind: "noted", place, form: "attached file, kept as a note of its name" };
+  }
+  for (const attachment of recordsOf(message["attachments"])) {
+    if (asText(attachment["extracted_content"]) !== undefined) continue;
+    yield { kind: "noted", place, form: "attachment without its text, kept as a note of its name" };
+  }
+  for (const block of recordsOf(message["content"])) {
+    if (recordsOf(block["citations"]).length > 0) {
+      yield { kind: "noted", place, form: "citations of sources, left out" };
+    }
+    for (const part of recordsOf(block["content"])) {
+      if (block["type"] === "tool_result" && asText(part["text"]) === undefined) {
+        yield { kind: "noted", place, form: `part of a result of the form ${formOf(part)}, kept as a note` };
+      }
+    }
+  }
+}
+
+function formOf(part: Record<string, unknown>): string {
+  return (asText(part["type"]) ?? "untyped").slice(0, 40);
+}
+
 /** What was pasted or attached, in its own words where the export has them. */
 function attachmentParts(attachments: unknown): ReadPart[] {
-  return listOf(attachments).map((attachment) => {
+  return recordsOf(attachments).map((attachment) => {
     const name = asText(attachment["file_name"]) ?? "attachment";
     const text = asText(attachment["extracted_content"]);
     return { type: "text", text: text === undefined ? `[${name}]` : `[${name}]\n${text}` };
@@ -114,12 +165,12 @@ function attachmentParts(attachments: unknown): ReadPart[] {
 }
 
 function fileParts(files: unknown): ReadPart[] {
-  return listOf(files).map((file) => ({ type: "text", text: `[${asText(file["file_name"]) ?? "file"}]` }));
+  return recordsOf(files).map((file) => ({ type: "text", text: `[${asText(file["file_name"]) ?? "file"}]` }));
 }
 
 /** Older exports have the words alone, newer ones have blocks as well. */
 function contentParts(message: Record<string, unknown>): (ReadPart | UnknownPart)[] {
-  const blocks = listOf(message["content"]);
+  const blocks = recordsOf(message["content"]);
   if (blocks.length === 0) {
     return textParts("text", message["text"]);
   }
@@ -147,7 +198,7 @@ function readBlock(block: Record<string, unknown>, place: string): (ReadPart | U
     case "token_budget":
       return [];
     default:
-      return [{ type: "unknown", form: (asText(block["type"]) ?? "untyped").slice(0, 40) }];
+      return [{ type: "unknown", form: formOf(block) }];
   }
 }
 
@@ -157,11 +208,7 @@ function textParts(type: "text" | "reasoning", text: unknown): ReadPart[] {
 
 function resultText(content: unknown): string {
   if (typeof content === "string") return content;
-  return listOf(content)
-    .map((block) => asText(block["text"]) ?? `[${(asText(block["type"]) ?? "untyped").slice(0, 40)}]`)
+  return recordsOf(content)
+    .map((block) => asText(block["text"]) ?? `[${formOf(block)}]`)
     .join("\n");
-}
-
-function listOf(value: unknown): Record<string, unknown>[] {
-  return Array.isArray(value) ? value.filter(isRecord) : [];
 }

@@ -32,7 +32,7 @@ export function* readOpenai(value: unknown, place: Place): Generator<Entry> {
 }
 
 /** The turn, null for one without content, or what is wrong with it. */
-function convertMessage(
+export function convertMessage(
   message: unknown,
   toolNames: Map<string, string>,
   index: number,

@@ -1,0 +1,112 @@
+// The .zip that ChatGPT and claude.ai send, as it comes: its conversations are found inside, and everything else in it is named. Nothing is
+// unpacked to the disk, and no more than a piece of an entry is in memory.
+import { open } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { type Entry as ZipEntry, openPromise, type ZipFile } from "yauzl";
+import { type Source, UnreadableSource } from "./source.ts";
+
+const SIGNATURE_BYTES = 4;
+/** Of an entry, and of an archive without any. */
+const SIGNATURES = new Set(["504b0304", "504b0506"]);
+/** Deflate makes text ten times smaller; a hundred times is one text over and over. Past that it is made to fill a machine. */
+const MAX_RATIO = 200;
+/** So much of anything may be unpacked whatever the ratio. */
+const HARMLESS_BYTES = 64 * 1024 * 1024;
+/** An export has a file for each picture; its list is held in memory. */
+const MAX_ENTRIES = 200_000;
+const READABLE = /\.(json|jsonl|ndjson|af)$/i;
+/** What macOS puts beside each file that it packs. */
+const RESOURCE_FORK = /(^|\/)(__MACOSX\/|\._)/;
+
+export interface Archive {
+  /** Entries that may hold conversations, in the order of their names. */
+  readonly sources: Source[];
+  /** Entries that hold none, by what they are. */
+  readonly others: { readonly name: string; readonly form: string }[];
+  close(): void;
+}
+
+export async function isArchive(file: string): Promise<boolean> {
+  const handle = await open(file, "r");
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(SIGNATURE_BYTES), 0, SIGNATURE_BYTES, 0);
+    return SIGNATURES.has(buffer.toString("hex", 0, bytesRead));
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Throws `UnreadableSource` for an archive that is damaged, or made to do harm. */
+export async function openArchive(file: string, name: string): Promise<Archive> {
+  const zip = await naming(() => openPromise(file, { autoClose: false, lazyEntries: true }));
+  try {
+    const sources: Source[] = [];
+    const others: { name: string; form: string }[] = [];
+    if (zip.entryCount > MAX_ENTRIES) {
+      throw new UnreadableSource(`has ${zip.entryCount} files in it; this program looks through ${MAX_ENTRIES}`);
+    }
+    await naming(async () => {
+      for await (const entry of zip.eachEntry()) {
+        const { fileName } = entry;
+        if (fileName.endsWith("/") || RESOURCE_FORK.test(fileName)) continue;
+        const isReadable = READABLE.test(fileName);
+        if (isReadable) sources.push(entrySource(zip, entry, `${name}/${fileName}`));
+        else others.push({ name: `${name}/${fileName}`, form: `${endingOf(fileName)} file of the archive` });
+      }
+    });
+    sources.sort((one, other) => (one.name < other.name ? -1 : 1));
+    return { sources, others, close: () => zip.close() };
+  } catch (error) {
+    zip.close();
+    throw error;
+  }
+}
+
+function endingOf(fileName: string): string {
+  return /\.([A-Za-z0-9]{1,8})$/.exec(fileName)?.[1]?.toLowerCase() ?? "other";
+}
+
+function entrySource(zip: ZipFile, entry: ZipEntry, name: string): Source {
+  return { name, bytes: entry.uncompressedSize, open: () => readEntry(zip, entry) };
+}
+
+async function* readEntry(zip: ZipFile, entry: ZipEntry): AsyncGenerator<Uint8Array> {
+  const { uncompressedSize: size, compressedSize } = entry;
+  if (entry.isEncrypted()) throw new UnreadableSource("is encrypted: unpack it with its password, and name the file");
+  if (size > HARMLESS_BYTES && size > MAX_RATIO * compressedSize) {
+    throw new UnreadableSource(
+      `would unpack from ${compressedSize} bytes to ${size}, which no conversation does. If you trust it, unpack it yourself, and name the file`,
+    );
+  }
+  let sum = 0;
+  const stream = await naming(() => zip.openReadStreamPromise(entry));
+  try {
+    // yauzl stops a stream that grows past the size that the archive tells of.
+    for await (const piece of stream) {
+      if (!(piece instanceof Uint8Array)) throw new TypeError("An entry's stream without an encoding gives bytes");
+      sum = crc32(piece, sum);
+      yield piece;
+    }
+  } catch (error) {
+    throw toUnreadable(error);
+  } finally {
+    stream.destroy();
+  }
+  if (sum !== entry.crc32) throw new UnreadableSource("is damaged: its checksum is wrong. Download the archive again");
+}
+
+async function naming<Result>(act: () => Promise<Result>): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    throw toUnreadable(error);
+  }
+}
+
+function toUnreadable(error: unknown): Error {
+  if (error instanceof UnreadableSource) return error;
+  if (!(error instanceof Error)) return new Error(String(error));
+  // A disk that fails is no fault of the archive.
+  if ("syscall" in error) return error;
+  return new UnreadableSource(`cannot be read as a .zip archive: ${error.message}`);
+}
