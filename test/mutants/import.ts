@@ -4,7 +4,7 @@ export const IMPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "an import that was broken off begins anew each time",
     file: "scripts/import/exported.ts",
-    replace: "`file-${await hashOf(file, signal)}`",
+    replace: "`file-${await hashOf(source, signal)}`",
     by: "`file-${crypto.randomUUID()}`",
     tests: ["unit/import-exported"],
   },
@@ -18,8 +18,8 @@ export const IMPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "two messages of one id go in one request, which is refused",
     file: "scripts/import/batch.ts",
-    replace: " || ids.has(message.id);",
-    by: ";",
+    replace: " || ids.has(message.id) || isBranching;",
+    by: " || isBranching;",
     tests: ["unit/import-prepare", "unit/import-run"],
   },
   {
@@ -112,5 +112,33 @@ export const IMPORT_MUTANTS: readonly Mutant[] = [
     replace: "if (count <= MAX_NAMED_NOTES) {",
     by: "if (count <= MAX_NAMED_NOTES + 1) {",
     tests: ["unit/import-run", "unit/import-finish"],
+  },
+  {
+    name: "a branch goes into a request with the message before it, whose place nobody knows yet",
+    file: "scripts/import/batch.ts",
+    replace: " || ids.has(message.id) || isBranching;",
+    by: " || ids.has(message.id);",
+    tests: ["unit/import-prepare", "unit/import-history"],
+  },
+  {
+    name: "a second run leaves the chat on another branch than somebody has chosen",
+    file: "scripts/import/loader.ts",
+    replace: "branches.created === 0 && branches.returnTo !== null ? branches.returnTo : seen",
+    by: "seen",
+    tests: ["unit/import-history"],
+  },
+  {
+    name: "an archive whose checksum is wrong is believed",
+    file: "scripts/import/archive.ts",
+    replace: "if (sum !== entry.crc32) throw",
+    by: "if (sum < 0) throw",
+    tests: ["unit/import-sources", "unit/import-history"],
+  },
+  {
+    name: "an answer is put before the question that it follows",
+    file: "scripts/import/readers/tree.ts",
+    replace: "at: Math.max(node.at, above.at),",
+    by: "at: node.at,",
+    tests: ["unit/import-readers"],
   },
 ];

@@ -282,6 +282,15 @@ describe("ChatGPT's export", () => {
     ]);
   });
 
+  it("puts no answer before its question, whatever their times say", () => {
+    const value = conversation([
+      node("a", "q", "assistant", "Porto.", { create_time: 5 }),
+      node("q", "root", "user", "Where to?", { create_time: 9 }),
+      node("t", "a", "user", "Thanks.", { create_time: null }),
+    ]);
+    expect(turns(readChatgpt(value, place)).map((turn) => turn.content)).toEqual(["Where to?", "Porto.", "Thanks."]);
+  });
+
   it("calls no conversation branched in which each message follows the one before it", () => {
     const value = conversation([node("q", "root", "user", "Where to?"), node("a", "q", "assistant", "Porto.")]);
     const entries = [...readChatgpt(value, place)];
