@@ -6,14 +6,15 @@ import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run fuzz:prompts -- --chats N   so many random chats (1000) for each property of prompts: legal for its provider, within its budget by a real
-                                  tokenizer, each call with its own result, the question there, a prefix that stays
+                                  tokenizer, each call with its own result, the question there, a prefix that stays,
+                                  the request that the AI SDK would send by itself
   --seed S      the same chats for the same seed; else one that chance chooses, and that is told
 A failure is cut down to a small chat. The tests of each run do the same with few chats and one seed.`;
 
 const MAX_CHATS = 10_000_000;
 const MAX_SEED = 2 ** 31 - 1;
 /** By the paths that vitest filters by. */
-const TESTS = ["test/unit/promise-13", "test/unit/prefix"];
+const TESTS = ["test/unit/promise-13", "test/unit/prefix", "test/unit/bare-ai-sdk"];
 
 const commandLine = readCommandLine(
   process.argv.slice(2),
