@@ -51,6 +51,7 @@ function compile(modules: readonly CodeBlock[]): string[] {
           "threadkeep-client": [path.join(client, "index.ts")],
           "threadkeep-client/ai-sdk": [path.join(client, "ai-sdk/memory.ts")],
           "threadkeep-client/langchain": [path.join(client, "langchain/history.ts")],
+          "threadkeep-client/langgraph": [path.join(client, "langgraph/saver.ts")],
           "threadkeep-client/openai-agents": [path.join(client, "openai-agents/session.ts")],
         },
       },

@@ -59,10 +59,11 @@ const PRIVATE_FILES: Record<string, string> = {
 };
 
 /** What the adapters of the client are for: each is an optional peer, and types alone leave nothing of it in a bundle. */
-const ADAPTERS: Record<string, { package: string; isTypeOnly: boolean }> = {
-  "client/src/ai-sdk/": { package: "ai", isTypeOnly: true },
-  "client/src/langchain/": { package: "@langchain/core", isTypeOnly: false },
-  "client/src/openai-agents/": { package: "@openai/agents-core", isTypeOnly: true },
+const ADAPTERS: Record<string, { packages: readonly string[]; isTypeOnly: boolean }> = {
+  "client/src/ai-sdk/": { packages: ["ai"], isTypeOnly: true },
+  "client/src/langchain/": { packages: ["@langchain/core"], isTypeOnly: false },
+  "client/src/langgraph/": { packages: ["@langchain/core", "@langchain/langgraph-checkpoint"], isTypeOnly: false },
+  "client/src/openai-agents/": { packages: ["@openai/agents-core"], isTypeOnly: true },
 };
 
 const ENTRY = "worker";
@@ -139,9 +140,9 @@ function judge(area: "src" | "client", file: string, { specifier, isType }: Impo
 
 function judgeClientPackage(file: string, { specifier, isType }: Pick<Import, "specifier" | "isType">): string | null {
   const adapter = Object.entries(ADAPTERS).find(([directory]) => file.startsWith(directory))?.[1];
-  const isPeer = specifier === adapter?.package || specifier.startsWith(`${adapter?.package}/`);
+  const isPeer = adapter?.packages.some((name) => specifier === name || specifier.startsWith(`${name}/`)) === true;
   if (adapter === undefined || !isPeer) return `client has no dependencies, so it may not import ${specifier}`;
-  return adapter.isTypeOnly && !isType ? `client may import nothing but types of ${adapter.package}` : null;
+  return adapter.isTypeOnly && !isType ? `client may import nothing but types of ${adapter.packages.join(", ")}` : null;
 }
 
 function judgePackage(file: string, specifier: string): string | null {

@@ -61,8 +61,8 @@ class ScriptedModel implements Model {
   }
 
   async getResponse(request: ModelRequest): Promise<ModelResponse> {
-    const { signal: _signal, ...asked } = request;
-    this.requests.push(structuredClone(asked));
+    const { signal: _signal, ...sent } = request;
+    this.requests.push(structuredClone(sent));
     return { usage: new Usage(), output: this.#script[this.requests.length - 1] ?? [], responseId: "resp" };
   }
 

@@ -20,6 +20,11 @@ const CALL_BLOCKS: ReadonlySet<string> = new Set([
   "server_tool_call",
 ]);
 
+/** Whether somebody said it: what only tells a graph to change its state is nothing to remember. */
+export function isSaid({ type }: BaseMessage): boolean {
+  return Object.hasOwn(ROLES, type);
+}
+
 /** A message as it is stored. Without an id of its own it is one more message each time it is added. */
 export function toStored(message: BaseMessage): NewMessage {
   const role = ROLES[message.type];
