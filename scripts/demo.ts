@@ -3,7 +3,7 @@ import path from "node:path";
 import { ApiProblem, ServiceOutOfReach } from "./api.ts";
 import { runDemo } from "./demo/run-demo.ts";
 import { createScreen } from "./demo/screen.ts";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { noneOf, readCommandLine, readFolder } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
@@ -21,7 +21,7 @@ The exit code is 0 if every check held.
 
 const OPTIONS = {
   own: { type: "boolean", default: false },
-  state: { type: "string", default: path.join(projectRoot, ".threadkeep", "demo") },
+  state: { type: "string", default: path.join(stateFolder, "demo") },
 } as const;
 
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
@@ -35,7 +35,7 @@ await runProgram(commandLine, {
   run: ({ own, state }) =>
     untilInterrupted(async (signal) => {
       const isGood = await runDemo(createScreen(process.stdout, process.env), {
-        stateDirectory: path.join(projectRoot, ".threadkeep"),
+        stateDirectory: stateFolder,
         ownStateDirectory: state,
         own,
         env: process.env,

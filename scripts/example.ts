@@ -1,7 +1,6 @@
 // npm run example -- NAME: an application of Threadkeep, on the service that runs here.
-import path from "node:path";
 import { readLocalService } from "./api.ts";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
 import { EXAMPLES, isWorkerExample, needsService, runExample, runWorkerExample } from "./examples/run-example.ts";
 import { type CommandLine, readServiceUrl } from "./program/command-line.ts";
@@ -11,7 +10,7 @@ const HELP = `npm run example -- NAME     one of ${EXAMPLES.join(", ")}; see exa
 
 It talks to the service that npm start runs here, or to the one at THREADKEEP_URL with THREADKEEP_API_KEY.`;
 
-const stateDirectory = path.join(projectRoot, ".threadkeep");
+const stateDirectory = stateFolder;
 const { THREADKEEP_URL: url, THREADKEEP_API_KEY: apiKey } = process.env;
 
 await runProgram(readName(process.argv.slice(2)), {

@@ -1,6 +1,5 @@
 // npm run import -- FILE…: loads conversations. `--help` tells the rest.
-import path from "node:path";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { HELP, type ImportOptions, parseOptions } from "./import/options.ts";
 import { runImport } from "./import/run-import.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
@@ -23,6 +22,6 @@ function run(options: ImportOptions): Promise<number> {
     });
   }
   const { stdout, stderr, env } = process;
-  const stateDirectory = path.join(projectRoot, ".threadkeep");
+  const stateDirectory = stateFolder;
   return runImport(options, { stdout, stderr, env, stateDirectory, interrupt: interrupt.signal });
 }

@@ -1,6 +1,5 @@
 // npm run jobs -- COMMAND: lists, retries and drops failed jobs. `help` tells the rest.
-import path from "node:path";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { HELP, parseOptions } from "./jobs/options.ts";
 import { runJobs } from "./jobs/run-jobs.ts";
 import { runProgram } from "./program/run-program.ts";
@@ -9,5 +8,5 @@ const { stdout, stderr, env } = process;
 await runProgram(parseOptions(process.argv.slice(2)), {
   help: HELP,
   hint: "npm run jobs -- help tells the commands.",
-  run: (options) => runJobs(options, { stdout, stderr, env, stateDirectory: path.join(projectRoot, ".threadkeep") }),
+  run: (options) => runJobs(options, { stdout, stderr, env, stateDirectory: stateFolder }),
 });

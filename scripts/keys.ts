@@ -1,6 +1,5 @@
 // npm run keys -- COMMAND: makes, lists, rotates and revokes API keys. `help` tells the rest.
-import path from "node:path";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { HELP, parseOptions } from "./keys/options.ts";
 import { runKeys } from "./keys/run-keys.ts";
 import { runProgram } from "./program/run-program.ts";
@@ -9,5 +8,5 @@ const { stdout, stderr, env } = process;
 await runProgram(parseOptions(process.argv.slice(2), Date.now()), {
   help: HELP,
   hint: "npm run keys -- help tells the commands.",
-  run: (options) => runKeys(options, { stdout, stderr, env, stateDirectory: path.join(projectRoot, ".threadkeep") }),
+  run: (options) => runKeys(options, { stdout, stderr, env, stateDirectory: stateFolder }),
 });

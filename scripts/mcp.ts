@@ -1,6 +1,5 @@
 // npm run mcp: the memory over stdio, for MCP clients that speak nothing else. `--help` tells the rest.
-import path from "node:path";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { runBridge } from "./mcp/bridge.ts";
 import { bridgeTarget } from "./mcp/target.ts";
 import { noneOf, readCommandLine, readFolder } from "./program/command-line.ts";
@@ -20,7 +19,7 @@ A client starts it: docs/mcp.md has what to write into its configuration.
 const OPTIONS = {
   url: { type: "string" },
   user: { type: "string", short: "u" },
-  state: { type: "string", default: path.join(projectRoot, ".threadkeep") },
+  state: { type: "string", default: stateFolder },
 } as const;
 
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, ({ url, user, state }, positionals) => {

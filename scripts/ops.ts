@@ -1,7 +1,6 @@
 // npm run ops -- OPERATION: has something done to many sessions of a running Threadkeep. `help` tells the rest.
-import path from "node:path";
 import { createInterface } from "node:readline/promises";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { HELP, parseOptions } from "./ops/options.ts";
 import { runOps } from "./ops/run-ops.ts";
 import { runProgram } from "./program/run-program.ts";
@@ -15,7 +14,7 @@ await runProgram(parseOptions(process.argv.slice(2)), {
       stdout,
       stderr,
       env,
-      stateDirectory: path.join(projectRoot, ".threadkeep"),
+      stateDirectory: stateFolder,
       ask: stdin.isTTY && stderr.isTTY ? ask : null,
     }),
 });

@@ -5,7 +5,7 @@ import { wranglerToml } from "./deploy/check-environment.ts";
 import { provision } from "./deploy/provision.ts";
 import { runWrangler } from "./deploy/run-wrangler.ts";
 import { makeFolder } from "./dev/folders.ts";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
 import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
@@ -51,7 +51,7 @@ await runProgram(commandLine, {
 });
 
 async function run(environment: string, isDryRun: boolean, isConfirmed: boolean): Promise<void> {
-  const directory = path.join(projectRoot, ".threadkeep");
+  const directory = stateFolder;
   makeFolder(directory);
   await provision({
     environment,

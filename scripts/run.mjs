@@ -1,10 +1,13 @@
 #!/usr/bin/env node
-// Starts a program of this folder on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`.
+// Starts a program of this folder on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`, or, where npm installed the
+// package, `npx threadkeep start --port 9000`.
 // Plain JavaScript on purpose: whatever Node the machine has must be able to read it, or nobody could say what is missing.
 import { spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import * as nodeModule from "node:module";
-import { fileURLToPath } from "node:url";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { isInstalled, layOut } from "./program/installed.mjs";
 
 // The first versions that strip types without a flag.
 const OLDEST = "22.18";
@@ -13,18 +16,24 @@ const OLDEST_MINOR = new Map([
   [23, 6],
 ]);
 
-const scriptsDirectory = new URL(".", import.meta.url);
+const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
 const program = process.argv[2] ?? "";
-const file = fileURLToPath(new URL(`./${program}.ts`, scriptsDirectory));
-if (!/^[a-z-]+$/.test(program) || !existsSync(file)) {
+if (!/^[a-z-]+$/.test(program) || !existsSync(path.join(packageDirectory, `scripts/${program}.ts`))) {
   const isAsked = program === "" || program === "--help";
   if (!isAsked) console.error(`There is no program "${program}".`);
-  (isAsked ? console.log : console.error)(
-    "npx threadkeep PROGRAM [OPTION…]     in a clone: start, demo, example, token, import, mcp, keys, ops, jobs, bill, bench, test …\n" +
-      "Each tells its options with --help. `npm run` lists all of them.",
-  );
+  (isAsked ? console.log : console.error)(describePrograms());
   process.exit(program === "--help" ? 0 : 2);
 }
+
+let scriptsDirectory = new URL(".", import.meta.url);
+if (isInstalled(packageDirectory)) {
+  // What a service keeps, and the programs, stand where the command was typed.
+  process.env.TK_HOME ??= process.cwd();
+  const laidOut = path.join(process.env.TK_HOME, ".threadkeep-program");
+  layOut(packageDirectory, laidOut);
+  scriptsDirectory = pathToFileURL(path.join(laidOut, "scripts/"));
+}
+const file = fileURLToPath(new URL(`./${program}.ts`, scriptsDirectory));
 
 if (!existsSync(fileURLToPath(new URL("../node_modules", scriptsDirectory)))) {
   console.error("The packages are not installed yet. Run: npm ci");
@@ -40,7 +49,7 @@ const isNewEnough = major >= 24 || minor >= (OLDEST_MINOR.get(major) ?? Infinity
 if (isNewEnough) {
   nodeModule.enableCompileCache(process.env.NODE_COMPILE_CACHE);
   process.argv.splice(1, 2, file);
-  await import(`./${program}.ts`);
+  await import(pathToFileURL(file).href);
 } else {
   const bundled = findBundledNode();
   if (bundled === undefined) {
@@ -60,10 +69,26 @@ if (isNewEnough) {
 /** The Node that npm installed with the project (optional dependencies), unless it is the one that runs already. */
 function findBundledNode() {
   for (const name of ["node", "node.exe"]) {
-    const path = fileURLToPath(new URL(`../node_modules/.bin/${name}`, scriptsDirectory));
-    if (existsSync(path) && realpathSync(path) !== realpathSync(process.execPath)) {
-      return path;
+    const found = fileURLToPath(new URL(`../node_modules/.bin/${name}`, scriptsDirectory));
+    if (existsSync(found) && realpathSync(found) !== realpathSync(process.execPath)) {
+      return found;
     }
   }
   return undefined;
+}
+
+function describePrograms() {
+  return `npx threadkeep PROGRAM [OPTION…]     each tells its options with --help
+
+  start        the service on this machine, with a database of its own; its files stand in .threadkeep
+  demo         plays a chat into it, and shows what a model would get
+  import       loads chats from files: exports of ChatGPT and claude.ai, LangGraph, Letta, JSON Lines …
+  token        a token of a user, for pages and MCP clients
+  mcp          a pipe to /mcp for clients that speak stdio alone
+  keys         API keys of tenants
+  jobs         failed jobs: what failed, and again
+  ops          operations over many sessions
+  bill         what a day of users costs on Cloudflare
+
+A clone has more, such as example, deploy and test: \`npm run\` lists them.`;
 }

@@ -1,5 +1,4 @@
-import path from "node:path";
-import { projectRoot } from "./dev/paths.ts";
+import { stateFolder } from "./dev/paths.ts";
 import { DEFAULT_PORT, type Service, startService } from "./dev/service.ts";
 import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
 import { noneOf, readCommandLine, readFolder, readNumber } from "./program/command-line.ts";
@@ -53,7 +52,7 @@ const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, pos
   noneOf(positionals);
   return {
     port: readNumber("--port", values.port ?? (process.env["PORT"] || String(DEFAULT_PORT)), 0, MAX_PORT),
-    stateDir: readFolder("--state", values.state ?? path.join(projectRoot, ".threadkeep")),
+    stateDir: readFolder("--state", values.state ?? stateFolder),
     isVerbose: values.verbose,
   };
 });

@@ -1,8 +1,7 @@
 // npm run token: prints a token of a user for the service on this machine. `--help` tells the rest.
-import path from "node:path";
 import { userIdSchema } from "../src/contracts/session.ts";
 import { signUserToken } from "./dev/issuer.ts";
-import { projectRoot, statePaths } from "./dev/paths.ts";
+import { stateFolder, statePaths } from "./dev/paths.ts";
 import { noneOf, readCommandLine, readFolder, readNumber, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
@@ -24,7 +23,7 @@ const MAX_EXPIRY_SECONDS = 366 * 86_400;
 const OPTIONS = {
   user: { type: "string", short: "u" },
   "expires-in": { type: "string", default: "3600" },
-  state: { type: "string", default: path.join(projectRoot, ".threadkeep") },
+  state: { type: "string", default: stateFolder },
 } as const;
 
 const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {

@@ -4,6 +4,12 @@ import { fileURLToPath } from "node:url";
 /** The folder of the checkout: it holds package.json, wrangler.toml and migrations. */
 export const projectRoot = fileURLToPath(new URL("../..", import.meta.url)).replace(/[\\/]$/, "");
 
+/**
+ * Where the service that is started here keeps its files, if nobody names another folder. Of a package from npm it stands where the command was
+ * typed: the package's own folder is replaced with the next version.
+ */
+export const stateFolder = path.join(process.env["TK_HOME"] ?? projectRoot, ".threadkeep");
+
 /** What a service puts into its state directory, in this version or an earlier one, besides what it renames there. */
 export const OWN_FILES: ReadonlySet<string> = new Set([
   "dev.json",

@@ -54,7 +54,13 @@ function makeDocument(routes: readonly Route[]): OpenApiDocument {
   Object.assign(paths, describeHealth(schemas));
   return {
     openapi: "3.1.1",
-    info: { title: "Threadkeep", version: "1.0.0", description: DESCRIPTION },
+    // The version of the package: a test compares them.
+    info: {
+      title: "Threadkeep",
+      version: "0.1.0",
+      description: DESCRIPTION,
+      license: { name: "Apache License 2.0", identifier: "Apache-2.0" },
+    },
     servers: [{ url: "/" }],
     tags: TAGS,
     paths,

@@ -338,10 +338,17 @@ describe("the OpenAPI document", () => {
       string,
       Record<string, { operationId: string; summary: string; description: string; responses: object }>
     >;
+    info: object;
     components: { schemas: object; examples: object };
   }
   const read = async (): Promise<Document> =>
     (await call<Document>(service, "GET", "/openapi.json", { key: null })).body;
+
+  it("has the version and the licence of the package", async () => {
+    const { version, license }: { version: string; license: string } = JSON.parse(readFileSync("package.json", "utf8"));
+    const { info } = await read();
+    expect(info).toMatchObject({ version, license: { identifier: license } });
+  });
 
   it("describes each route that the contract offers so far", async () => {
     const { openapi, paths } = await read();

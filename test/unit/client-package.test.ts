@@ -1,8 +1,10 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
 import { rolldown } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
@@ -52,6 +54,23 @@ async function startService(): Promise<string> {
   return url;
 }
 
+/** What publint and arethetypeswrong hold against a package: its entry points, its types, and what each way to load it would get. */
+async function faultsOfPackage(tarball: Buffer): Promise<string[]> {
+  const bytes = Uint8Array.from(tarball);
+  const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
+  const checked = await checkPackage(createPackageFromTarballData(bytes));
+  if (!("problems" in checked)) return ["has no types"];
+  return [
+    ...messages.map(({ code, path: place }) => `${code} at ${place.join(".")}`),
+    ...checked.problems.flatMap((problem) => {
+      // Node before 22.12 cannot require ES modules, and TypeScript's old resolution knows no `exports`: the package is for neither.
+      const isOld =
+        problem.kind === "CJSResolvesToESM" || ("resolutionKind" in problem && problem.resolutionKind === "node10");
+      return isOld ? [] : [`${problem.kind} ${"entrypoint" in problem ? problem.entrypoint : ""}`];
+    }),
+  ];
+}
+
 describe("the package", () => {
   it("is packed, installed in an empty project, compiled against by tsc and run by Node, without anything else", async () => {
     const project = makeTemporaryDirectory();
@@ -61,6 +80,8 @@ describe("the package", () => {
       cwd: path.join(projectRoot, "client"),
       env,
     });
+    const tarball = readFileSync(path.join(project, "threadkeep-client-0.1.0.tgz"));
+    expect(await faultsOfPackage(tarball)).toEqual([]);
     writeFileSync(path.join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
     await run("npm", ["install", "--offline", "--no-audit", "./threadkeep-client-0.1.0.tgz"], { cwd: project, env });
 
