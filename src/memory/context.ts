@@ -8,7 +8,14 @@ import { tellLeftOut } from "./left-out.ts";
 import { MESSAGE_OVERHEAD_TOKENS, messageCost } from "./message-text.ts";
 import { nameOmitted } from "./omitted.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
-import { budgetForInstructions, NOTHING_PINNED, type Pinned, pinInstructions, unpin } from "./pin-instructions.ts";
+import {
+  budgetForInstructions,
+  NOTHING_PINNED,
+  type Pinned,
+  pinInstructions,
+  unpin,
+  withLost,
+} from "./pin-instructions.ts";
 import type { RetrievedMessage } from "./retrieved.ts";
 import { countFor, plainBudget } from "./tokenizers.ts";
 import { estimateTokens } from "./tokens.ts";
@@ -186,14 +193,14 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
     // A question that stands before a gap is not where the window begins.
     if (throughSeq === 0 && window.isWhole) return { window, pinned: NOTHING_PINNED };
     let pinned = NOTHING_PINNED;
-    for (let round = 0; round < MAX_PIN_ROUNDS; round += 1) {
+    for (let round = 0; ; round += 1) {
       const next = pinInstructions(instructions(), window.seqs, input.maxTokens);
       const isSettled = next.seqs.every((seq) => pinned.seqs.includes(seq));
-      if (round > 0 && isSettled) break;
+      // What the window has lost since, and what has no room besides, is named.
+      if ((round > 0 && isSettled) || round === MAX_PIN_ROUNDS) return { window, pinned: withLost(pinned, next) };
       pinned = next;
       if (pinned.tokens > 0) window = fill({ tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes }, step);
     }
-    return { window, pinned };
   };
   const plain = { tokens: room, bytes: input.maxBytes };
   const { window, pinned } = hold(plain);

@@ -149,6 +149,16 @@ function withoutOpenCalls(content: Content): Content | null {
   return rest.every(({ type }) => type === "reasoning") ? null : rest;
 }
 
+/** The same instructions for a window that has lost some of its own to them: whatever else is there for that window has no room. */
+export function withLost(pinned: Pinned, wanted: Pinned): Pinned {
+  const known = new Set([...pinned.seqs, ...pinned.left.map(({ seq }) => seq)]);
+  const lost = [
+    ...wanted.messages.map((message) => ({ seq: message.seq, cost: messageCost(message) })),
+    ...wanted.left,
+  ];
+  return { ...pinned, left: [...pinned.left, ...lost.filter(({ seq }) => !known.has(seq))], repeats: wanted.repeats };
+}
+
 /** Those that the window has not got itself. */
 export function unpin(pinned: Pinned, windowSeqs: readonly Seq[]): Pinned {
   const here = new Set(windowSeqs);

@@ -194,6 +194,66 @@ describe("promise 5: no silent gap", () => {
     expect(large.omitted).toEqual([]);
   });
 
+  it("names a pinned question that the window loses to other instructions", () => {
+    const sizes = [10, 30, 40, 50, 80, 90, 100].flatMap((rule) =>
+      [30, 40, 50].map((question) => [rule, question] as const),
+    );
+    for (const [rule, question, last] of sizes.flatMap((two) =>
+      [80, 90, 100].map((three) => [...two, three] as const),
+    )) {
+      const said = (seq: number, role: "system" | "user", words: number): LogMessage => ({
+        id: `m${seq}`,
+        seq,
+        role,
+        content: `${seq} boats `.padEnd(words * 6, "boats "),
+        createdAt: "",
+        tokens: words,
+        tokensBefore: 0,
+        bytes: 100,
+      });
+      const log = [
+        said(1, "system", rule),
+        said(2, "user", question),
+        said(3, "system", last),
+        said(4, "system", last),
+      ];
+      const context = assembleContext({
+        sessionId: "s",
+        headSeq: 4,
+        atSeq: 4,
+        summary: {
+          version: 1,
+          throughSeq: 2,
+          items: [],
+          tokens: 0,
+          summarizer: "none",
+          degraded: false,
+          droppedItems: 0,
+          createdAt: "2026-01-01T00:00:00.000Z",
+        },
+        newestFirst: log.slice(2).toReversed(),
+        maxTokens: 256,
+        maxBytes: MAX_CONTEXT_BYTES,
+        hiddenSeqs: [],
+        candidates: null,
+        earlier: {
+          question: () => log[1] ?? null,
+          covered: () => log.slice(0, 2).toReversed(),
+          instructions: () => log.toReversed(),
+        },
+        tokenizer: "o200k",
+        sendsToolFiles: false,
+        summaryPending: false,
+      });
+      const { verbatim, omitted } = account(context);
+      for (const { seq } of log) {
+        const where = `${rule}, ${question}, ${last}: seq ${seq}`;
+        expect(verbatim.has(seq) || omitted.has(seq), `${where} is silently missing`).toBe(true);
+        expect(verbatim.has(seq) && omitted.has(seq), `${where} is told twice`).toBe(false);
+      }
+    }
+  });
+
   it("cuts a newest message that is larger than the budget, and says so", () => {
     const huge = "alpha beta gamma ".repeat(2_000);
     const context = assembleContext({
