@@ -7,7 +7,7 @@ import { plainBudget } from "../memory/tokenizers.ts";
 import { GIVEN_UP_REST_MS } from "../memory/work.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { isHeld, newJob } from "./owed-work.ts";
-import { costOf, type JobRow, type MessageRow, type SessionRow } from "./rows.ts";
+import { costOf, type JobRow, type MessageRow, type SessionRow, type SummaryRow } from "./rows.ts";
 import { settingsOf, summarizedBudgetOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 
@@ -37,13 +37,20 @@ interface Bounds extends Thresholds {
   readonly room: TokenCount;
 }
 
-/** By the items so far, and by the instructions that stay word for word though the summary covers them. */
-function boundsOf(store: SessionStore, session: SessionRow): Bounds {
+/**
+ * By the items so far, and by the instructions that stay word for word though the summary covers them. Takes what its caller has read of
+ * the newest summary and of what was said since: each append comes by here.
+ */
+function boundsOf(
+  store: SessionStore,
+  session: SessionRow,
+  summary: SummaryRow | null,
+  unsummarized: TokenCount,
+): Bounds {
   const maxTokens = summarizedBudgetOf(session);
-  const summary = store.summaries.newest();
   const widest = roomForMessages(summary?.tokens ?? 0, { maxTokens, tokenizer: store.readIn });
   // Instructions are looked up only where their share may make the difference.
-  const isFarOff = unsummarizedTokens(store) <= widest - mostForInstructions(maxTokens);
+  const isFarOff = unsummarized <= widest - mostForInstructions(maxTokens);
   const budget = plainBudget(maxTokens, store.readIn);
   const room = isFarOff ? widest : widest - instructionsTokens(store, summary?.throughSeq ?? 0, budget);
   return { ...thresholdsWithin(settingsOf(session), room), room };
@@ -56,7 +63,8 @@ function instructionsTokens(store: SessionStore, throughSeq: Seq, budget: TokenC
 
 /** Whether enough was said since the last summary, or more than a context would hold of it. */
 export function isDue(store: SessionStore, session: SessionRow): boolean {
-  return isSummaryDue(unsummarizedTokens(store), boundsOf(store, session));
+  const tokens = unsummarizedTokens(store);
+  return isSummaryDue(tokens, boundsOf(store, session, store.summaries.newest(), tokens));
 }
 
 /**
@@ -73,8 +81,9 @@ export function oweSummaryIfDue(
   if (tip === null) return false;
   const summary = store.summaries.newest();
   const throughSeq = summary?.throughSeq ?? 0;
-  const bounds = boundsOf(store, session);
-  if (!isSummaryDue(tip.totalCost - store.messages.totalCostOn(tip.branch, throughSeq), bounds)) return false;
+  const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, throughSeq);
+  const bounds = boundsOf(store, session, summary, tokens);
+  if (!isSummaryDue(tokens, bounds)) return false;
   const open = summarizeJob(store);
   if (open !== undefined && !isRemake(store, open)) {
     const rested = now - (open.lastFailedAt ?? 0) >= GIVEN_UP_REST_MS;
@@ -168,9 +177,10 @@ export function oweSummaryByHand(
   const tip = store.messages.tip();
   if (tip === null) return null;
   const summary = store.summaries.newest();
-  const bounds = boundsOf(store, session);
   const fromScratch = request.fromScratch === true;
   const covered = summary?.throughSeq ?? 0;
+  const tokens = tip.totalCost - store.messages.totalCostOn(tip.branch, covered);
+  const bounds = boundsOf(store, session, summary, tokens);
   const newestFirst = cutMessages(store.messages.backwardOn(tip.branch, tip.seq, 1, "told"));
   const target = Math.max(
     request.keepRecentTokens === undefined
