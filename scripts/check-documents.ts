@@ -52,6 +52,7 @@ function compile(modules: readonly CodeBlock[]): string[] {
           "threadkeep-client/ai-sdk": [path.join(client, "ai-sdk/memory.ts")],
           "threadkeep-client/langchain": [path.join(client, "langchain/history.ts")],
           "threadkeep-client/langgraph": [path.join(client, "langgraph/saver.ts")],
+          "threadkeep-client/opentelemetry": [path.join(client, "opentelemetry/tracing.ts")],
           "threadkeep-client/openai-agents": [path.join(client, "openai-agents/session.ts")],
         },
       },

@@ -21,7 +21,24 @@ export interface ClientOptions {
   timeoutMs?: number | undefined;
   /** Tries in all, 1 to 10: 4 by default. */
   maxTries?: number | undefined;
+  /** Around each call with all its tries: `openTelemetry()` of `threadkeep-client/opentelemetry`. */
+  tracing?: Tracing | undefined;
 }
+
+/** A call as whoever traces it sees it: nothing of what was said, and no credential. */
+export interface TracedCall {
+  readonly method: WireRequest["method"];
+  /** After `/v1`, with its parameters escaped. */
+  readonly path: string;
+  /** Of the service. */
+  readonly url: string;
+}
+
+/** Runs a call, such as in a span. `run` takes headers for each of its requests, such as the one that says which trace it belongs to. */
+export type Tracing = <T>(
+  call: TracedCall,
+  run: (headers: Readonly<Record<string, string>>) => Promise<T>,
+) => Promise<T>;
 
 /** What every call takes besides. */
 export interface CallOptions {
@@ -92,10 +109,22 @@ export class Connection {
   }
 
   async #try<T>(request: WireRequest, options: CallOptions, read: (response: Response) => Promise<T>): Promise<T> {
+    const { tracing } = this.#options;
+    if (tracing === undefined) return await this.#tryAgain(request, options, read, {});
+    const call = { method: request.method, path: request.path, url: this.#base };
+    return await tracing(call, (headers) => this.#tryAgain(request, options, read, headers));
+  }
+
+  async #tryAgain<T>(
+    request: WireRequest,
+    options: CallOptions,
+    read: (response: Response) => Promise<T>,
+    more: Readonly<Record<string, string>>,
+  ): Promise<T> {
     const deadline = startDeadline(options.timeoutMs ?? this.#options.timeoutMs ?? DEFAULT_TIMEOUT_MS, options.signal);
     try {
       for (let tries = 1; ; tries += 1) {
-        const outcome = await this.#send(request, options.strictText === true, deadline, read);
+        const outcome = await this.#send(request, { isStrict: options.strictText === true, more }, deadline, read);
         if ("value" in outcome) return outcome.value;
         const { error, retryAfter } = outcome;
         error.tries = tries;
@@ -110,13 +139,13 @@ export class Connection {
 
   async #send<T>(
     request: WireRequest,
-    isStrict: boolean,
+    { isStrict, more }: { isStrict: boolean; more: Readonly<Record<string, string>> },
     deadline: Deadline,
     read: (response: Response) => Promise<T>,
   ): Promise<{ value: T } | { error: ThreadkeepError; retryAfter: number | null | "never" }> {
     let response: Response | null = null;
     try {
-      const headers = await this.#headers(request, isStrict);
+      const headers = { ...more, ...(await this.#headers(request, isStrict)) };
       deadline.check();
       const send = this.#options.fetch ?? globalThis.fetch;
       response = await send(this.urlOf(request), initOf(request, headers, deadline.signal));

@@ -1,6 +1,6 @@
 export type { Caller, ThreadkeepBinding } from "./binding.ts";
 export { createClient, type SessionListOptions, type Threadkeep } from "./client.ts";
-export type { CallOptions, ClientOptions } from "./connection.ts";
+export type { CallOptions, ClientOptions, TracedCall, Tracing } from "./connection.ts";
 export type * from "./context.ts";
 export type * from "./contract.ts";
 export { type ClientCode, type ErrorCode, type FieldFault, type ServiceCode, ThreadkeepError } from "./errors.ts";

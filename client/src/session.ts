@@ -98,12 +98,15 @@ export class Session {
     messages: Messages,
     options: AppendOptions<F> & { format?: undefined; context: ContextRequest<F> },
   ): Promise<AppendResult & { context: Contexts[F] }>;
-  append<F extends ContextFormat = "threadkeep">(
-    messages: ProviderMessages,
+  append<F extends ContextFormat = "threadkeep", Given extends ProviderMessage = ProviderMessage>(
+    messages: Given | readonly Given[],
     options: ProviderAppendOptions<F> & { context: ContextRequest<F> },
   ): Promise<AppendResult & { context: Contexts[F] }>;
   append(messages: Messages, options?: AppendOptions & { format?: undefined }): Promise<AppendResult>;
-  append(messages: ProviderMessages, options: ProviderAppendOptions): Promise<AppendResult>;
+  append<Given extends ProviderMessage>(
+    messages: Given | readonly Given[],
+    options: ProviderAppendOptions,
+  ): Promise<AppendResult>;
   async append(
     messages: Messages | ProviderMessages,
     options: AppendOptions & { format?: ProviderFormat | undefined } = {},

@@ -63,6 +63,7 @@ const ADAPTERS: Record<string, { packages: readonly string[]; isTypeOnly: boolea
   "client/src/ai-sdk/": { packages: ["ai"], isTypeOnly: true },
   "client/src/langchain/": { packages: ["@langchain/core"], isTypeOnly: false },
   "client/src/langgraph/": { packages: ["@langchain/core", "@langchain/langgraph-checkpoint"], isTypeOnly: false },
+  "client/src/opentelemetry/": { packages: ["@opentelemetry/api"], isTypeOnly: false },
   "client/src/openai-agents/": { packages: ["@openai/agents-core"], isTypeOnly: true },
 };
 

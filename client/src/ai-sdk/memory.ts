@@ -12,7 +12,7 @@ import { readBack, readFrom } from "../read-back.ts";
 import type { Session } from "../session.ts";
 import { fingerprint, storedId } from "../stored-id.ts";
 import { toResponseParts } from "./response-parts.ts";
-import { tidy, toStored, toUiMessage } from "./ui-parts.ts";
+import { countAnswers, tidy, toStored, toUiMessage, withResults } from "./ui-parts.ts";
 
 export interface MemoryOptions {
   client: Threadkeep;
@@ -91,7 +91,8 @@ export function threadkeep(options: MemoryOptions): Memory {
     },
     messageId: () => answerId,
     async history({ limit = 100, ...callOptions } = {}) {
-      return (await readBack(session, limit, callOptions)).flatMap((message) => toUiMessage(message) ?? []);
+      const log = await readBack(session, limit, callOptions);
+      return log.flatMap((message, at) => toUiMessage(withResults(message, log.slice(at + 1))) ?? []);
     },
   };
 }
@@ -186,6 +187,18 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
   const said = toStored(last, stored.id);
   const { content } = said;
   if (last.role === "assistant") {
+    const later = tail.slice(place + 1);
+    const answers = later.slice(0, countAnswers(later));
+    const end = answers.at(-1);
+    // Another framework has its tools' results in messages of their own: the answer goes on after those.
+    if (
+      end !== undefined &&
+      answers.some(({ erased }) => erased !== true) &&
+      isAsShown(content, withResults(stored, answers))
+    ) {
+      const isAnswered = later.length > answers.length;
+      return { ...nothing, atSeq: isAnswered ? end.seq : undefined, afterSeq: isAnswered ? end.seq : undefined };
+    }
     const isChanged = JSON.stringify(content) !== JSON.stringify(stored.content);
     return { ...nothing, continued: { id: stored.id, content, isChanged } };
   }
@@ -199,6 +212,12 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
     atSeq: next === undefined ? undefined : stored.seq,
     afterSeq: isAnsweredAnew ? stored.seq : undefined,
   };
+}
+
+/** Whether a page sends of an answer what it was shown of it. */
+function isAsShown(content: Content, stored: Message): boolean {
+  const shown = toUiMessage(stored);
+  return shown !== null && saysSame(toStored(shown, stored.id).content, content);
 }
 
 /** Whether two contents say the same, whatever the order of their keys, and whatever of them no store keeps. */

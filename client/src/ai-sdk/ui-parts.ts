@@ -99,6 +99,29 @@ function toOutput(output: unknown): Json {
   return typeof output === "string" ? { type: "text", value: output } : { type: "json", value: toJson(output) };
 }
 
+/** How many messages at the beginning of what follows a call are results of tools alone. */
+export function countAnswers(later: readonly Message[]): number {
+  const end = later.findIndex(({ role, erased }) => role !== "tool" && erased !== true);
+  return end < 0 ? later.length : end;
+}
+
+/**
+ * A message with the results that stand in messages of their own after it, as other frameworks write them: a page shows them with their calls.
+ * @param later the messages after it
+ */
+export function withResults(message: Message, later: readonly Message[]): Message {
+  const { role, content } = message;
+  if (role !== "assistant" || typeof content === "string") return message;
+  const open = new Set(content.flatMap((part) => (isCall(part) ? [part.toolCallId] : [])));
+  for (const part of content) if (isResult(part)) open.delete(part.toolCallId);
+  if (open.size === 0) return message;
+  const results = later
+    .slice(0, countAnswers(later))
+    .flatMap((answer): Part[] => (typeof answer.content === "string" ? [] : answer.content))
+    .filter((part) => isResult(part) && open.has(part.toolCallId));
+  return results.length === 0 ? message : { ...message, content: [...content, ...results] };
+}
+
 /** A stored message as `useChat` shows it; null for one that has nothing to show. */
 export function toUiMessage(message: Message): UIMessage | null {
   if (message.erased === true) return null;
