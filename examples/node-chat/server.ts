@@ -14,6 +14,7 @@ const {
   MODEL_KEY = "none",
 } = process.env;
 const MAX_BODY_BYTES = 64 * 1024;
+const SHOWN_MESSAGES = 100;
 
 // Who is asking is for your own login to say; here it is one person.
 const threadkeep = createClient({ url: THREADKEEP_URL, key: THREADKEEP_API_KEY, user: "somebody" });
@@ -39,12 +40,15 @@ interface Answer {
 
 /** `GET /`, `GET /chats/ID`, `POST /chats/ID {"text"}`, `POST /chats/ID/ticket`. */
 async function respond(request: IncomingMessage, signal: AbortSignal): Promise<Answer> {
-  const route = `${request.method} ${request.url}`;
+  // The page itself looks at what stands after the question mark: which chat it is.
+  const route = `${request.method} ${request.url?.split("?", 1)[0]}`;
   if (route === "GET /") return { type: "text/html; charset=utf-8", body: page };
   const [, method, id = "", rest] = /^(GET|POST) \/chats\/([\w.:-]{1,128})(\/ticket)?$/.exec(route) ?? [];
   if (method === undefined) throw new Refused(404, "There is no such page.");
   const session = threadkeep.session(id);
   if (rest !== undefined) {
+    // Two windows may be open before anything is said: there must be a session to follow. Made again, it is the same one.
+    await threadkeep.create({ id }, { signal });
     const { ticket } = await session.ticket({ scopes: ["memory:read"] }, { signal });
     const url = new URL(`/v1/sessions/${id}/live`, THREADKEEP_URL.replace(/^http/, "ws"));
     return json({ url, ticket });
@@ -54,10 +58,13 @@ async function respond(request: IncomingMessage, signal: AbortSignal): Promise<A
   return json({ answer: openai === null ? await repeat(session, text) : await answer(openai, MODEL, session, text) });
 }
 
+/** What the person sees of the chat: its newest messages, those that a summary covers as well. */
 async function readChat(session: Session, signal: AbortSignal): Promise<unknown> {
   try {
-    const { messages } = await session.context({ format: "ui" }, { signal });
-    return { messages };
+    const { headSeq } = await session.state({ signal });
+    const afterSeq = Math.max(0, headSeq - SHOWN_MESSAGES);
+    const { data } = await session.messages({ afterSeq, branch: "active", limit: SHOWN_MESSAGES, signal }).page();
+    return { messages: data.map(({ id, seq, role, content }) => ({ id, seq, role, content })) };
   } catch (error) {
     if (error instanceof ThreadkeepError && error.code === "session_not_found") return { messages: [] };
     throw error;

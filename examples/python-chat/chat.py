@@ -1,11 +1,12 @@
 """A chat in the terminal whose memory is Threadkeep, over HTTP, with nothing but Python's standard library.
 
-`npm run example -- python-chat` starts it. Each line is a question; an empty one ends the chat.
+`npm run example -- python-chat` starts it. Each line is a question; an empty one ends the chat, and so does Ctrl-C.
 """
 
 import json
 import os
 import random
+import signal
 import sys
 import time
 import urllib.error
@@ -75,13 +76,16 @@ def complete(messages):
     return f"I have {len(messages)} messages in mind; the last one is {messages[-1]['content']!r}."
 
 
+def ask():
+    """The next question; an empty one at the end of the input."""
+    print("You: ", end="", flush=True)
+    return sys.stdin.readline().strip()
+
+
 def main():
     memory = Threadkeep(os.environ["THREADKEEP_URL"], os.environ["THREADKEEP_API_KEY"], user="somebody")
     session_id = sys.argv[1] if len(sys.argv) > 1 else "python-example"
-    for line in sys.stdin:
-        question = line.strip()
-        if question == "":
-            break
+    while (question := ask()) != "":
         wanted = {"format": "openai-chat", "query": "auto"}
         answer = complete(memory.append(session_id, "user", question, wanted)["context"]["messages"])
         memory.append(session_id, "assistant", answer)
@@ -89,4 +93,9 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        # Ctrl-C reaches a program under npm more than once.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print()

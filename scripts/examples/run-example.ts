@@ -20,9 +20,12 @@ const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 /** What each example is started with; its service stands in the environment. */
 const COMMANDS: Readonly<Record<string, readonly string[]>> = {
   "node-chat": [...NODE, inProject("examples/node-chat/server.ts")],
+  "tools-and-images": [...NODE, inProject("examples/tools-and-images/chat.ts")],
   "python-chat": ["python3", inProject("examples/python-chat/chat.py")],
   "mcp-summarizer": [...NODE, inProject("examples/mcp-summarizer/server.ts")],
 };
+/** They have the client as an application has it that installed it. */
+const USE_CLIENT = new Set(["node-chat", "tools-and-images"]);
 /** They call no service: one that is started after them calls them. */
 const CALLED = new Set(["mcp-summarizer"]);
 
@@ -49,7 +52,7 @@ export async function runExample(
 ): Promise<number> {
   const [program, ...given] = COMMANDS[name] ?? [];
   if (program === undefined) throw new StartError(`There is no example ${name}. There are ${EXAMPLES.join(", ")}.`);
-  if (name === "node-chat") await buildClient();
+  if (USE_CLIENT.has(name)) await buildClient();
   const child = spawn(program, [...given, ...args], {
     cwd: projectRoot,
     stdio: "inherit",

@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import Anthropic from "@anthropic-ai/sdk";
+import type { Page } from "playwright-core";
 import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { createClient } from "../../client/src/index.ts";
 import { answer as answerWithAnthropic } from "../../examples/anthropic/answer.ts";
 import { identifyProcess, killTrees } from "../../scripts/dev/processes.ts";
 import { readWorkerExample } from "../../scripts/examples/run-example.ts";
 import { startWorkerPair } from "../../scripts/examples/worker-pair.ts";
+import { openBrowser } from "../support/browser.ts";
 import { promptOf, scriptModel } from "../support/scripted-model.ts";
 import { eventually, sharedService } from "../support/service.ts";
 import { cleanEnvironment } from "../support/start-command.ts";
@@ -68,6 +70,73 @@ describe("the examples", () => {
     socket.close();
   });
 
+  it("node-chat follows in two windows before anything is said, and shows its history after a reload (skipped where there is no browser)", async ({
+    skip,
+  }) => {
+    const opened = await openBrowser();
+    if (opened === null) return skip();
+    onTestFinished(opened.close);
+    const { output } = run("node-chat", []);
+    const url = await eventually("it listens", () => /http:\/\/[\d.]+:\d+\//.exec(output())?.[0], 40_000);
+    const chat = `${url}?chat=${crypto.randomUUID()}`;
+    const failed: string[] = [];
+    const open = async (): Promise<Page> => {
+      const page = await opened.browser.newPage();
+      page.on("response", (response) => {
+        if (response.status() >= 400 && !response.url().endsWith("/favicon.ico")) failed.push(response.url());
+      });
+      page.on("pageerror", (error) => failed.push(error.message));
+      await page.goto(chat);
+      await page.getByText("Live.").waitFor();
+      return page;
+    };
+    const [first, second] = [await open(), await open()];
+    const said = (page: Page): Promise<string[]> => page.locator("#log li").allTextContents();
+    await first.getByLabel("Your message").fill("Is Baixa flat?");
+    await first.getByRole("button").click();
+    const answered = "You said “Is Baixa flat?”. I have 1 messages in mind.";
+    for (const page of [first, second]) await page.getByText(answered).waitFor();
+    await second.getByLabel("Your message").fill("<b>And</b> Alfama?");
+    await second.getByRole("button").click();
+    for (const page of [first, second]) {
+      await page.getByText("I have 3 messages in mind.").waitFor();
+      expect(await said(page)).toEqual([
+        "Is Baixa flat?",
+        answered,
+        "<b>And</b> Alfama?",
+        "You said “<b>And</b> Alfama?”. I have 3 messages in mind.",
+      ]);
+    }
+    await first.reload();
+    await first.getByText("I have 3 messages in mind.").waitFor();
+    expect(await said(first)).toEqual(await said(second));
+    expect(failed).toEqual([]);
+  });
+
+  it("tools-and-images keeps a picture, a call and its result, and the model sees all of them in the next turn", async () => {
+    const sessionId = crypto.randomUUID();
+    const alone = run("tools-and-images", [], { SESSION: sessionId });
+    await eventually("it answers", () => /I see your picture\. Line 28 leaves/.exec(alone.output())?.[0], 40_000);
+    const model = await scriptModel([
+      { does: "call", tool: "next_departure", input: { line: 15 } },
+      { does: "answer", text: "In four minutes." },
+    ]);
+    const env = { SESSION: sessionId, MODEL_BASE_URL: model.baseUrl, MODEL: "m" };
+    const { output } = run("tools-and-images", ["examples/tools-and-images/dot.png", "And line 15?"], env);
+    await eventually("it answers", () => /In four minutes\./.exec(output())?.[0], 40_000);
+    expect(output()).toContain("(the tool says: Line 15 leaves in four minutes.)");
+    const last = (await model.requests()).at(-1)?.body["messages"];
+    expect(last).toMatchObject([
+      { role: "user", content: [{ type: "text" }, { type: "image_url" }] },
+      { role: "assistant", tool_calls: [{ function: { name: "next_departure", arguments: '{"line":28}' } }] },
+      { role: "tool", content: "Line 28 leaves in four minutes." },
+      { role: "assistant", content: "I see your picture. Line 28 leaves in four minutes." },
+      { role: "user", content: [{ type: "text", text: "And line 15?" }, { type: "image_url" }] },
+      { role: "assistant", tool_calls: [{ function: { name: "next_departure" } }] },
+      { role: "tool", content: "Line 15 leaves in four minutes." },
+    ]);
+  });
+
   const python = spawnSync("python3", ["--version"]).status === 0;
   it.skipIf(!python)(
     "python-chat remembers from one question to the next (skipped where there is no python3)",
@@ -84,6 +153,19 @@ describe("the examples", () => {
       expect((await client.withUser("somebody").session(sessionId).state()).headSeq).toBe(4);
     },
   );
+
+  it.skipIf(!python)("python-chat asks with a prompt, and ends on Ctrl-C in the middle of a chat", async () => {
+    const { child, output } = run("python-chat", [crypto.randomUUID()]);
+    await eventually("it asks", () => (output().includes("You: ") ? true : undefined));
+    child.stdin?.write("Is Baixa flat?\n");
+    await eventually("it answers", () => (output().includes("I have 1 messages in mind") ? true : undefined));
+    const ended = new Promise((resolve) => {
+      child.once("exit", resolve);
+    });
+    child.kill("SIGINT");
+    expect(await ended).toBe(0);
+    expect(output()).not.toContain("Traceback");
+  });
 
   it("worker-rpc remembers for each of its users, by the binding that its wrangler.toml declares, and mcp-summarizer summarizes what they say", async () => {
     const token = `summarizer-${crypto.randomUUID()}`;
