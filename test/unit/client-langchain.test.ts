@@ -1,9 +1,11 @@
-import { AIMessage, type BaseMessage, HumanMessage } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runnables";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createClient } from "../../client/src/index.ts";
 import { ThreadkeepChatMessageHistory } from "../../client/src/langchain/history.ts";
+import { toStored } from "../../client/src/langchain/messages.ts";
+import { newMessageSchema } from "../../src/contracts/message.ts";
 
 const appendSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })) });
 
@@ -92,5 +94,96 @@ describe("a history of LangChain that a run counts", () => {
     await new Promise((resolve) => setTimeout(resolve, 1));
     await history.addMessages([new HumanMessage("kept"), new AIMessage("answer")]);
     expect(said().slice(2)).toEqual(["kept", "answer"]);
+  });
+});
+
+describe("blocks of content of LangChain", () => {
+  const PNG = "iVBORw0KGgo=";
+  it.each([
+    [
+      { type: "image", data: PNG, mimeType: "image/png" },
+      { mediaType: "image/png", data: PNG },
+    ],
+    [
+      { type: "image", url: "https://a.test/b.png" },
+      { mediaType: "image/*", data: "https://a.test/b.png" },
+    ],
+    [
+      { type: "image", data: new Uint8Array([1, 2]), mimeType: "image/gif" },
+      { mediaType: "image/gif", data: "AQI=" },
+    ],
+    [
+      { type: "image", source_type: "base64", data: PNG, mime_type: "image/webp" },
+      { mediaType: "image/webp", data: PNG },
+    ],
+    [
+      { type: "image_url", image_url: `data:image/png;base64,${PNG}` },
+      { mediaType: "image/png", data: `data:image/png;base64,${PNG}` },
+    ],
+    [
+      { type: "image", source: { type: "base64", media_type: "image/jpeg", data: PNG } },
+      { mediaType: "image/jpeg", data: PNG },
+    ],
+    [
+      { type: "audio", data: PNG, mimeType: "audio/wav" },
+      { mediaType: "audio/wav", data: PNG },
+    ],
+    [
+      { type: "input_audio", input_audio: { data: PNG, format: "mp3" } },
+      { mediaType: "audio/mpeg", data: PNG },
+    ],
+    [
+      { type: "video", url: "https://a.test/b.mp4", mimeType: "video/mp4" },
+      { mediaType: "video/mp4", data: "https://a.test/b.mp4" },
+    ],
+    [
+      { type: "file", data: PNG, mimeType: "application/pdf", metadata: { filename: "a.pdf" } },
+      { mediaType: "application/pdf", data: PNG, filename: "a.pdf" },
+    ],
+    [
+      { type: "file", file: { file_data: `data:application/pdf;base64,${PNG}`, filename: "b.pdf" } },
+      { mediaType: "application/pdf", data: `data:application/pdf;base64,${PNG}`, filename: "b.pdf" },
+    ],
+    [
+      { type: "file", file: { file_id: "file-1" } },
+      { mediaType: "application/octet-stream", data: "openai:file-1" },
+    ],
+  ])("are files to every framework: %j", (block, file) => {
+    const stored = toStored(new HumanMessage({ content: [{ type: "text", text: "What is it?" }, block] }));
+    expect(newMessageSchema.parse(stored).content).toEqual([
+      { type: "text", text: "What is it?" },
+      { type: "file", ...file },
+    ]);
+  });
+
+  it("are shown by tools, too, and stay as they are where they are no file", () => {
+    const shown = new ToolMessage({
+      tool_call_id: "c1",
+      name: "shot",
+      content: [
+        { type: "text", text: "A map" },
+        { type: "image", data: PNG, mimeType: "image/png" },
+        { type: "file", url: "https://a.test/a.pdf", mimeType: "application/pdf" },
+      ],
+    });
+    expect(toStored(shown).content).toEqual([
+      {
+        type: "tool-result",
+        toolCallId: "c1",
+        toolName: "shot",
+        output: {
+          type: "content",
+          value: [
+            { type: "text", text: "A map" },
+            { type: "image-data", data: PNG, mediaType: "image/png" },
+            { type: "file-url", url: "https://a.test/a.pdf" },
+          ],
+        },
+      },
+    ]);
+    const kept = { type: "image", fileId: "file-1" };
+    expect(toStored(new HumanMessage({ content: [kept] })).content).toEqual([
+      { type: "data-langchain-block", data: kept },
+    ]);
   });
 });

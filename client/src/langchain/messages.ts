@@ -1,7 +1,14 @@
-import { type AIMessage, type BaseMessage, isAIMessage, isToolMessage } from "@langchain/core/messages";
-import type { Content, Json, NewMessage, Part, Role } from "../contract.ts";
+import {
+  type AIMessage,
+  type BaseMessage,
+  isAIMessage,
+  isToolMessage,
+  type ToolMessage,
+} from "@langchain/core/messages";
+import type { Content, Json, JsonObject, NewMessage, Part, Role } from "../contract.ts";
 import { invalidArgument } from "../errors.ts";
 import { storedId } from "../stored-id.ts";
+import { filePart, toolFile } from "./media.ts";
 
 const ROLES: Readonly<Record<string, Role>> = {
   human: "user",
@@ -42,15 +49,28 @@ export function toStored(message: BaseMessage): NewMessage {
 
 function contentOf(message: BaseMessage): Content {
   if (isToolMessage(message)) {
-    const type = message.status === "error" ? "error-text" : "text";
-    const output = { type, value: message.text };
-    return [{ type: "tool-result", toolCallId: message.tool_call_id, toolName: message.name ?? "tool", output }];
+    const { tool_call_id: toolCallId, name = "tool" } = message;
+    return [{ type: "tool-result", toolCallId, toolName: name, output: outputOf(message) }];
   }
   const said = typeof message.content === "string" ? textParts(message.content) : message.content.flatMap(blockParts);
   const parts = [...said, ...(isAIMessage(message) ? callParts(message) : [])];
   const [first] = parts;
   if (first === undefined) return "";
   return parts.length === 1 && first.type === "text" ? first.text : parts;
+}
+
+/** What a tool answered, with what it shows. */
+function outputOf(message: ToolMessage): Json {
+  if (message.status === "error") return { type: "error-text", value: message.text };
+  const blocks = typeof message.content === "string" ? [] : message.content;
+  const shown = blocks.map((block) => filePart(block));
+  if (shown.every((file) => file === null)) return { type: "text", value: message.text };
+  const value = blocks.flatMap((block, at): JsonObject[] => {
+    const file = shown[at] ?? null;
+    if (file !== null) return [toolFile(file)];
+    return block.type === "text" && typeof block["text"] === "string" ? [{ type: "text", text: block["text"] }] : [];
+  });
+  return { type: "content", value };
 }
 
 function callParts({ tool_calls: calls = [] }: AIMessage): Part[] {
@@ -69,25 +89,12 @@ function textParts(text: string): Part[] {
 function blockParts(block: Readonly<Record<string, unknown>> | string): Part[] {
   if (typeof block === "string") return textParts(block);
   const { type, text, reasoning } = block;
-  if (type === "text" && typeof text === "string") return textParts(text);
+  if ((type === "text" || type === "text-plain") && typeof text === "string") return textParts(text);
   if (type === "reasoning" && typeof reasoning === "string") return [{ type: "reasoning", text: reasoning }];
-  if (type === "image_url") {
-    const url = urlOf(block["image_url"]);
-    if (url !== null) return [{ type: "file", mediaType: mediaTypeOf(url), data: url }];
-  }
+  const file = filePart(block);
+  if (file !== null) return [file];
   if (typeof type === "string" && CALL_BLOCKS.has(type)) return [];
   return [{ type: "data-langchain-block", data: toJson(block) }];
-}
-
-function urlOf(image: unknown): string | null {
-  if (typeof image === "string") return image;
-  return typeof image === "object" && image !== null && "url" in image && typeof image.url === "string"
-    ? image.url
-    : null;
-}
-
-function mediaTypeOf(url: string): string {
-  return /^data:([\w.+-]+\/[\w.+-]+)/.exec(url)?.[1] ?? "image/*";
 }
 
 function toJson(value: unknown): Json {
