@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { codeBlocks, type CodeBlock, findBrokenLinks } from "./check/documents.ts";
+import { codeBlocks, type CodeBlock, findBrokenLinks, moduleOf } from "./check/documents.ts";
 import { projectRoot } from "./dev/paths.ts";
 
 /** Where people look: everything else with this ending is a dependency's, or made by a program. */
@@ -59,12 +59,8 @@ function compile(modules: readonly CodeBlock[]): string[] {
       include: ["*.ts"],
     };
     writeFileSync(path.join(directory, "tsconfig.json"), JSON.stringify(options));
-    for (const [at, { given, code }] of modules.entries()) {
-      // A function lets a block return and await, as the reader's own function would.
-      const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
-      const rest = code.replaceAll(/^import .*$/gm, "").replaceAll(/^export /gm, "");
-      const body = `${imports}\n${given}\nexport async function block${at}(): Promise<unknown> {\n${rest}\nreturn undefined;\n}\n`;
-      writeFileSync(path.join(directory, `block-${at}.ts`), body);
+    for (const [at, block] of modules.entries()) {
+      writeFileSync(path.join(directory, `block-${at}.ts`), moduleOf(block, `block${at}`));
     }
     const tsc = path.join(projectRoot, "node_modules/typescript/bin/tsc");
     const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", directory], {

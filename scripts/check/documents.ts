@@ -26,6 +26,13 @@ export function codeBlocks(file: string, text: string): CodeBlock[] {
   });
 }
 
+/** The block as a module of its own. A function lets it return and await, as the reader's own function would. */
+export function moduleOf({ given, code }: CodeBlock, name: string): string {
+  const imports = code.match(/^import .*$/gm)?.join("\n") ?? "";
+  const rest = code.replaceAll(/^import .*$/gm, "").replaceAll(/^export /gm, "");
+  return `${imports}\n${given}\nexport async function ${name}(): Promise<unknown> {\n${rest}\nreturn undefined;\n}\n`;
+}
+
 /** Links that lead to no file or heading, as sentences. Other sites are not asked. */
 export function findBrokenLinks(documents: Documents, root: string): string[] {
   const anchors = new Map<string, ReadonlySet<string>>();

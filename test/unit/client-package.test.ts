@@ -1,5 +1,5 @@
-import { execFile } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
@@ -7,6 +7,7 @@ import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/co
 import { publint } from "publint";
 import { rolldown } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { codeBlocks, moduleOf } from "../../scripts/check/documents.ts";
 import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { cleanEnvironment } from "../support/start-command.ts";
@@ -71,6 +72,36 @@ async function faultsOfPackage(tarball: Buffer): Promise<string[]> {
   ];
 }
 
+/** What does not compile of the README, typed into a project that has the package and the frameworks that its adapters are for. */
+function compileReadme(project: string): string[] {
+  const blocks = codeBlocks("client/README.md", readFileSync(path.join(projectRoot, "client/README.md"), "utf8"));
+  const typescript = blocks.filter(({ language }) => language === "ts");
+  expect(typescript.length).toBeGreaterThan(8);
+  const packages = path.join(project, "node_modules");
+  for (const name of readdirSync(path.join(projectRoot, "node_modules"))) {
+    if (existsSync(path.join(packages, name)) || name.startsWith("threadkeep")) continue;
+    symlinkSync(path.join(projectRoot, "node_modules", name), path.join(packages, name), "junction");
+  }
+  const readme = path.join(project, "readme");
+  mkdirSync(readme);
+  for (const [at, block] of typescript.entries()) {
+    writeFileSync(path.join(readme, `block-${at}.ts`), moduleOf(block, `block${at}`));
+  }
+  const compilerOptions = {
+    strict: true,
+    noEmit: true,
+    skipLibCheck: true,
+    target: "es2024",
+    module: "nodenext",
+    lib: ["es2024", "dom", "dom.iterable", "dom.asynciterable"],
+    types: ["node"],
+  };
+  writeFileSync(path.join(readme, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
+  const tsc = path.join(projectRoot, "node_modules/typescript/bin/tsc");
+  const { stdout } = spawnSync(process.execPath, [tsc, "-p", readme], { cwd: readme, encoding: "utf8" });
+  return stdout.trim() === "" ? [] : stdout.trim().split("\n");
+}
+
 describe("the package", () => {
   it("is packed, installed in an empty project, compiled against by tsc and run by Node, without anything else", async () => {
     const project = makeTemporaryDirectory();
@@ -95,6 +126,8 @@ describe("the package", () => {
     await tsc();
     const { stdout } = await run(process.execPath, ["out/program.js", await startService()], { cwd: project });
     expect(JSON.parse(stdout)).toEqual({ headSeq: 1, roles: ["user"], code: "session_not_found" });
+
+    expect(compileReadme(project)).toEqual([]);
 
     writeFileSync(path.join(project, "source/program.ts"), FAULTY_PROGRAM);
     const complaints = await tsc().catch((error: { stdout: string }) => error);
