@@ -68,6 +68,7 @@ async function areTestsSound(chosen: readonly Mutant[], [copy]: readonly Scratch
     console.log(`${counts.passed} tests pass without a bug; ${chosen.length} bugs to plant`);
     return true;
   }
+  for (const name of counts?.failures ?? ["They took too long"]) console.error(`fails without any bug: ${name}`);
   console.error(`The tests fail without any bug. Mend them first: npx vitest run ${tests.join(" ")}`);
   return false;
 }

@@ -13,6 +13,7 @@ if (args.includes("--help")) {
   const checks = isWhole ? await runChecks((result) => console.log(describeCheck(result))) : [];
   const tests = isWhole ? await runAllTests() : await runVitest(args);
   for (const name of tests.skipped) console.log(`skipped: ${name}`);
+  for (const name of tests.failures) console.log(`failed: ${name}`);
   const failedChecks = checks.filter((check) => !check.passed);
   for (const check of failedChecks) console.log(`failed check: ${check.name} (see above, or: npm run check)`);
   const failed = tests.failed + failedChecks.length;

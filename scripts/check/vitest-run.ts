@@ -18,6 +18,8 @@ export interface TestCounts {
   failed: number;
   /** Full names of what was left out, with the reason where the test gives one. */
   skipped: string[];
+  /** Full names of the tests that failed. */
+  failures: string[];
 }
 
 /**
@@ -44,6 +46,7 @@ export async function runAllTests(): Promise<TestCounts> {
     passed: counts.reduce((sum, { passed }) => sum + passed, 0),
     failed: counts.reduce((sum, { failed }) => sum + failed, 0),
     skipped: counts.flatMap(({ skipped }) => skipped),
+    failures: counts.flatMap(({ failures }) => failures),
   };
 }
 
@@ -80,20 +83,22 @@ export async function runVitest(args: string[], { holdsOutput = false }: RunOpti
 
 /** Whatever made vitest fail is counted at least once, even when no test is to blame. */
 export function countResults(report: unknown, exitCode: number | null): TestCounts {
-  const counts: TestCounts = { passed: 0, failed: 0, skipped: [] };
+  const counts: TestCounts = { passed: 0, failed: 0, skipped: [], failures: [] };
   const files = listOf(report, "testResults");
   for (const file of files) {
     const tests = listOf(file, "assertionResults");
     for (const test of tests) {
       const status = textOf(test, "status");
+      const name = textOf(test, "fullName") ?? "a test without a name";
       if (status === "passed") counts.passed += 1;
-      else if (status === "failed") counts.failed += 1;
-      else counts.skipped.push(textOf(test, "fullName") ?? "a test without a name");
+      else if (status === "failed") counts.failures.push(name);
+      else counts.skipped.push(name);
     }
     const isFileBroken =
       textOf(file, "status") === "failed" && !tests.some((test) => textOf(test, "status") === "failed");
     if (isFileBroken) counts.failed += 1;
   }
+  counts.failed += counts.failures.length;
   if (exitCode !== 0 && counts.failed === 0) counts.failed = 1;
   return counts;
 }

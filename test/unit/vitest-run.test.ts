@@ -9,7 +9,12 @@ const file = (status: string, ...tests: string[]): object => ({
 describe("the count at the end of npm test", () => {
   it("counts passed, failed and skipped tests apart", () => {
     const report = { testResults: [file("failed", "passed", "failed"), file("passed", "passed", "skipped", "todo")] };
-    expect(countResults(report, 1)).toEqual({ passed: 2, failed: 1, skipped: ["test 1", "test 2"] });
+    expect(countResults(report, 1)).toEqual({
+      passed: 2,
+      failed: 1,
+      skipped: ["test 1", "test 2"],
+      failures: ["test 1"],
+    });
   });
 
   it("counts a file that breaks before its first test", () => {
