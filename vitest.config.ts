@@ -1,6 +1,7 @@
 import path from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { LongestFirst } from "./scripts/check/longest-first.ts";
 import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 
 /** Most of their time tests of a service wait for it to start, and for work to be done behind it: two cores have room for twice as many. */
@@ -17,6 +18,7 @@ export default defineConfig({
   test: {
     // The Worker logs each operation; only what led to a failure is worth reading.
     silent: "passed-only",
+    sequence: { sequencer: LongestFirst },
     // A test must not lean on the one before it: each run takes another order, and prints its seed (`--sequence.seed`).
     projects: [
       {

@@ -10,8 +10,9 @@ if (args.includes("--help")) {
   console.log(HELP);
 } else {
   const isWhole = args.length === 0;
-  const checks = isWhole ? await runChecks((result) => console.log(describeCheck(result))) : [];
-  const tests = isWhole ? await runAllTests() : await runVitest(args);
+  const checking = isWhole ? runChecks((result) => console.log(describeCheck(result))) : Promise.resolve([]);
+  const tests = isWhole ? await runAllTests(checking) : await runVitest(args);
+  const checks = await checking;
   for (const name of tests.skipped) console.log(`skipped: ${name}`);
   for (const name of tests.failures) console.log(`failed: ${name}`);
   const failedChecks = checks.filter((check) => !check.passed);

@@ -1,0 +1,34 @@
+import path from "node:path";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/**
+ * Files whose tests wait longest: for services that start, for agents that fail, for alerts that begin and end. They begin first, so that a run does not
+ * end with one of them alone while a core has nothing to do. Vitest goes by the size of a file where no earlier run is known.
+ */
+const LONGEST = [
+  "drills.test.ts",
+  "start.test.ts",
+  "ignore-scripts.test.ts",
+  "session-contract.test.ts",
+  "promise-12-failing-models.test.ts",
+  "promise-12-failing-agents.test.ts",
+  "import.test.ts",
+  "examples.test.ts",
+  "demo.test.ts",
+];
+
+/** Vitest's own order, but for those. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    const projects = [...new Set(sorted.map(({ project }) => project))];
+    return projects.flatMap((project) =>
+      sorted.filter((file) => file.project === project).toSorted((a, b) => rankOf(a) - rankOf(b)),
+    );
+  }
+}
+
+function rankOf({ moduleId }: TestSpecification): number {
+  const rank = LONGEST.indexOf(path.basename(moduleId));
+  return rank < 0 ? LONGEST.length : rank;
+}
