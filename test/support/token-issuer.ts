@@ -12,6 +12,8 @@ export class TokenIssuer {
   /** Instead of its keys. */
   answer: (() => Promise<Response>) | null = null;
   requests = 0;
+  /** What it was asked last. */
+  lastRequest: Request | null = null;
   readonly #privateKeys = new Map<string, { key: CryptoKey; alg: string }>();
 
   constructor(issuer = "https://project.supabase.test/auth/v1") {
@@ -30,6 +32,7 @@ export class TokenIssuer {
 
   readonly fetch = async (request: Request): Promise<Response> => {
     this.requests += 1;
+    this.lastRequest = request;
     if (request.url !== this.jwksUrl) throw new Error(`an address that nobody set was asked: ${request.url}`);
     return this.answer === null ? Response.json({ keys: this.keys }) : this.answer();
   };

@@ -264,6 +264,21 @@ describe("the issuer's keys", () => {
     const faults = await Promise.all(flood.map((token) => faultOf(verify(token))));
     for (const fault of faults) expect(fault).toEqual(PLAINLY_REFUSED);
     expect(issuer.requests).toBe(2);
+    nowMs += ISSUER_KEY_LIMITS.unknownKeyRestMs - 1;
+    const oneMore = await issuer.sign("one", nowMs / 1_000, {}, { kid: "made-up-too" });
+    expect(await faultOf(verify(oneMore))).toEqual(PLAINLY_REFUSED);
+    expect(issuer.requests, "asked again before the rest is over").toBe(2);
+  });
+
+  test("are asked for without following anybody elsewhere", async () => {
+    await verifier()(await issuer.sign("one", NOW));
+    expect(issuer.lastRequest?.redirect).toBe("manual");
+  });
+
+  test("are read up to a length, also where all of it is keys", async () => {
+    const padding = " ".repeat(ISSUER_KEY_LIMITS.maxBytes);
+    issuer.answer = async () => new Response(`${JSON.stringify({ keys: issuer.keys })}${padding}`);
+    expect(await faultOf(verifier()(await issuer.sign("one", NOW)))).toMatchObject({ code: "unavailable" });
   });
 
   test("are fetched once for many first tokens at once", async () => {
