@@ -26,8 +26,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "the last message that a model was given counts as not given",
     file: "src/session/erasing.ts",
-    replace: "ownSources(item).some((seq) => seq <= begun && isErased(seq))",
-    by: "ownSources(item).some((seq) => seq < begun && isErased(seq))",
+    replace: "const firstGiven = lowestBetween(seqs, 0, begun);",
+    by: "const firstGiven = lowestBetween(seqs, 0, begun - 1);",
     tests: ["worker/summaries-move-forward"],
   },
   {
@@ -49,6 +49,6 @@ export const JOB_MUTANTS: readonly Mutant[] = [
     file: "src/pipeline/failed.ts",
     replace: 'if (standing !== null && standing !== "owed") {',
     by: 'if (standing === "held") {',
-    tests: ["worker/promise-10-healthy"],
+    tests: ["unit/runtime/pipeline-jobs"],
   },
 ];

@@ -22,6 +22,7 @@ describe("promise 8: whether a statement rests on what it cites", () => {
     ["The invoice over 125 is paid", "a number that is only a part of one that was said"],
     ["The admin password must be shared with everyone", "words that nobody said"],
     ["Paid on 2026-11-08", "another day"],
+    ["It moved from castles towards harbours", "words of which two in five were said"],
     ["The parcel about Berlin weighs plenty, arrives whenever somebody answers", "words of which one in four was said"],
   ])("refuses %j: %s", (statement) => {
     expect(isSupported(statement, [source])).toBe(false);

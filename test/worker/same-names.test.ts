@@ -122,6 +122,11 @@ describe("sessions of one id in the archive", () => {
       applyErasure(one, { ref: { tenant, owner, session }, incarnation, createdAt }),
     );
     expect(await asWorker((database) => readSessionItems(database, ada))).toEqual([]);
+    const page = { after: null, limit: 10 };
+    expect(
+      await asWorker((database) => listHeldSessions(database, { tenant, owner }, page)),
+      "a tombstone is no session",
+    ).toEqual([]);
     await expectUntouched(others);
   });
 

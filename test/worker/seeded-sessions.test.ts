@@ -22,7 +22,7 @@ async function chat(owner: string, texts: readonly string[], folded = ""): Promi
       kind: text.startsWith("Shall") ? ("question" as const) : ("preference" as const),
       text: seq === 1 ? `${text} ${folded}`.trim() : text,
       sourceSeqs: [seq],
-      status: "current" as const,
+      status: text.startsWith("Once") ? ("superseded" as const) : ("current" as const),
     })),
   }));
   await ring(ref);
@@ -46,7 +46,7 @@ async function textsOf(ref: SessionRef): Promise<string[]> {
 describe("a session that begins with what is known of its user", () => {
   it("has the current facts and preferences of all of their sessions, each naming where it was said, and nobody else's", async () => {
     const owner = crypto.randomUUID();
-    const one = await chat(owner, ["Mira eats no meat.", "Shall the train be booked?"]);
+    const one = await chat(owner, ["Mira eats no meat.", "Shall the train be booked?", "Once Mira ate meat."]);
     const two = await chat(owner, ["Mira plays the cello."]);
     await chat(crypto.randomUUID(), ["Jonas eats no fish."]);
     const items = await itemsOf(await seeded(owner));

@@ -401,6 +401,20 @@ describe("a session that is to expire", () => {
   });
 });
 
+describe("a dead letter", () => {
+  it.each([
+    ["that is done", "over", ["job"]],
+    ["that a consumer is at", "held", []],
+    ["that was given up", "given-up", []],
+  ])("of work %s is never listed", async (_, standing, ended) => {
+    const session = { jobStanding: async () => standing, noteUndelivered: async () => false };
+    const { parts, reported, cleared } = surroundings({ sessions: { get: () => session } });
+    expect(await recordDeadLetter(jobOf("summarize", { jobId: "job" }), 5, parts)).toEqual(ACK);
+    expect(reported).toEqual([]);
+    expect(cleared).toEqual(ended);
+  });
+});
+
 describe("a dead letter of another version", () => {
   const letter = { kind: "new-kind", tenant: "acme", owner: "ada", session: "chat", jobId: "job" };
 
