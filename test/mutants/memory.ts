@@ -350,7 +350,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/retrieval/bm25.ts",
     replace: "(times[at] ?? 1) * factor",
     by: "factor",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "nobody tells of a day on the next one",
@@ -378,7 +378,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/retrieval/bm25.ts",
     replace: "lengths.sideOf(seq) < 0 && lengths",
     by: "lengths.sideOf(seq) > 0 && lengths",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "questions weigh as much as answers",
@@ -406,14 +406,14 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/retrieval/plan.ts",
     replace: "|| a.documents - b.documents)",
     by: "|| b.documents - a.documents)",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "of equal turns the oldest comes first",
     file: "src/memory/retrieval/turn-scores.ts",
     replace: "totals[a] === totals[b] ? a > b : totals[a]! > totals[b]!",
     by: "totals[a] === totals[b] ? a < b : totals[a]! > totals[b]!",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "a match lends nothing to the turns before it",
@@ -448,14 +448,14 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/retrieval/query.ts",
     replace: "[...terms.slice(0, half), ...terms.slice(-half)]",
     by: "terms.slice(0, 2 * half)",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "a name in lower case names nobody",
     file: "src/memory/retrieval/query.ts",
     replace: "name === folded ? isCapital || !isCommon :",
     by: "name === folded ? isCapital :",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "the named author is not preferred",
@@ -539,14 +539,14 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/retrieval/terms.ts",
     replace: "bare.slice(0, MAX_TOKEN_LENGTH)",
     by: "bare",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "a word said nine times is forgotten",
     file: "src/memory/retrieval/repeats.ts",
     replace: "if (times <= MAX_TIMES) indexed.push",
     by: "if (times < MAX_TIMES) indexed.push",
-    tests: ["unit/retrieval"],
+    tests: ["unit/retrieval-rules"],
   },
   {
     name: "an id that came before keeps its number",

@@ -6,14 +6,14 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
     file: "src/summarizer/selection.ts",
     replace: "REPETITION_WEIGHT = 0.1",
     by: "REPETITION_WEIGHT = 0",
-    tests: ["unit/extractive", "unit/eval-summaries"],
+    tests: ["unit/selection"],
   },
   {
     name: "what an earlier item says is told again",
     file: "src/summarizer/selection.ts",
     replace: "known.has(key) ? 0 : rarity",
     by: "rarity",
-    tests: ["unit/extractive"],
+    tests: ["unit/selection"],
   },
   {
     name: "statements are chosen past the budget",
@@ -27,7 +27,7 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
     file: "src/summarizer/selection.ts",
     replace: "(!joins && openings >= maxOpenings)",
     by: "(!joins && openings > maxOpenings)",
-    tests: ["unit/extractive"],
+    tests: ["unit/selection"],
   },
   {
     name: "items come in the order in which they were chosen",

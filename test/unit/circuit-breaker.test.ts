@@ -42,6 +42,16 @@ describe("the circuit breaker of a summarizer", () => {
     await expect(summarize(REQUEST)).rejects.toMatchObject({ kind: "circuit_open", retryAfterSeconds: 6 });
   });
 
+  it("counts failures in a row alone: a good answer between them begins the count anew", async () => {
+    const { state, outcome } = bench();
+    for (let round = 0; round < 3; round += 1) {
+      state.fault = fail("unreachable");
+      for (let attempt = 0; attempt < 2; attempt += 1) expect(await outcome()).toBe("unreachable");
+      state.fault = null;
+      expect(await outcome()).toBe("test");
+    }
+  });
+
   it("lets one call try it after the rest, and closes when that goes well", async () => {
     const { state, outcome } = bench();
     state.fault = fail("timeout");

@@ -156,6 +156,19 @@ describe("openai-chat", () => {
     ]);
   });
 
+  it.each([
+    [40, true],
+    [41, false],
+  ])("leaves an id of %i characters as it is: %s", (length, isKept) => {
+    const toolCallId = "x".repeat(length);
+    const { messages } = render("openai-chat", [
+      { role: "assistant", content: [{ type: "tool-call", toolCallId, toolName: "find", input: {} }] },
+      { role: "tool", content: [{ type: "tool-result", toolCallId, toolName: "find", output: 1 }] },
+    ]);
+    const result = messages.at(-1);
+    expect(result?.role === "tool" && result.tool_call_id === toolCallId).toBe(isKept);
+  });
+
   it("names a file that it cannot carry", () => {
     const { messages } = render(
       "openai-chat",

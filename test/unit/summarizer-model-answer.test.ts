@@ -77,6 +77,15 @@ describe("an answer of a model", () => {
     [{ items: [{ ...NEW, sourceSeqs: [5.5] }] }, "items[0].sourceSeqs[0]: invalid_type"],
     [{ items: [{ ...NEW, id: "1.1" }] }, 'items[0].id is none of the ids in "previous"; a new item has the id null'],
     [{ items: [{ ...NEW, sourceSeqs: [2] }] }, "items[0].sourceSeqs names 2, and no message in the data has that seq"],
+    [
+      {
+        items: [
+          { ...PREVIOUS[0], id: "i1" },
+          { ...PREVIOUS[0], id: "i1" },
+        ],
+      },
+      "items[1].id stands in an earlier item already",
+    ],
     [{ items: [] }, 'it has no items, though some of "previous" still hold; give those back'],
     [{ items: Array.from({ length: MAX_ITEMS_PER_SUMMARY + 1 }, () => NEW) }, "it has more than 1000 items"],
   ])("%# has its fault named by place, never in its own words", (data, fault) => {

@@ -7,7 +7,7 @@ import { measure } from "../../scripts/measure-tokens.ts";
 import { classOfRank, keptTokens, packVocabulary } from "../../scripts/pack-tokens.ts";
 import { joinTexts } from "../../scripts/token-joins.ts";
 import { allLanguages, lenders, naturalGroups, windows } from "../../scripts/token-samples.ts";
-import { estimateTokens } from "../../src/memory/tokens.ts";
+import { estimateTokens, isWithinTokens } from "../../src/memory/tokens.ts";
 import { PACKED } from "../../src/memory/tokens/packed.ts";
 import { endOfWord } from "../../src/memory/tokens/split.ts";
 import {
@@ -80,6 +80,13 @@ describe("the estimate of tokens, against o200k_base", () => {
     for (const text of ["a", "\ud800", "\udc00\ud800", "\u0000", "\ufeff", "🙂".repeat(50), " ".repeat(5_000)]) {
       expect(Number.isInteger(estimateTokens(text))).toBe(true);
       expect(estimateTokens(text)).toBeGreaterThan(0);
+    }
+  });
+
+  it("tells whether a text has just so many tokens, or one more", () => {
+    for (const text of ["harbour", "The berth fee is 18 euro a night.", "velvet pepper ".repeat(200), "ꔀ".repeat(90)]) {
+      expect(isWithinTokens(text, estimateTokens(text)), text.slice(0, 20)).toBe(true);
+      expect(isWithinTokens(text, estimateTokens(text) - 1), text.slice(0, 20)).toBe(false);
     }
   });
 

@@ -12,6 +12,7 @@ describe("a trace", () => {
     const own = continueTrace(GIVEN);
     expect(traceIdOf(own)).toBe(TRACE_ID);
     expect(own).not.toBe(GIVEN);
+    expect(continueTrace(GIVEN), "each span has an id of its own").not.toBe(own);
   });
 
   it.each([
