@@ -581,7 +581,7 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/formats.ts",
     replace: "[...messages.slice(0, question + 1), found, ...messages.slice(question + 1)]",
     by: "[...messages, found]",
-    tests: ["unit/promise-13"],
+    tests: ["unit/formats.test"],
   },
   {
     name: "a failed tool is told to Anthropic as a success",
@@ -602,14 +602,14 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     file: "src/memory/formats/turns.ts",
     replace: "    if (calls.length === 0) dropUnfinished(spoken);\n",
     by: "",
-    tests: ["unit/promise-13"],
+    tests: ["unit/formats.test"],
   },
   {
     name: "a search that the provider ran is a call of ours",
     file: "src/memory/formats/turns.ts",
     replace: 'part.type === "tool-call" && part.providerExecuted === true',
     by: 'part.type === "tool-call" && part.toolName === ""',
-    tests: ["unit/promise-13"],
+    tests: ["unit/formats.test"],
   },
   {
     name: "a file with a type of its own is what it claims to be",

@@ -561,7 +561,7 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     file: "src/session/search-tables.ts",
     replace: "WHERE first_seq <= ? ORDER BY",
     by: "WHERE first_seq < ? ORDER BY",
-    tests: ["unit/runtime/session-log"],
+    tests: ["unit/retrieval.test"],
   },
   {
     name: "a session is created on a grant that is long past",

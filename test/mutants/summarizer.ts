@@ -139,7 +139,7 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
     file: "src/summarizer/markdown.ts",
     replace: "if (HEADING.test(line) || RULE.test(line)) return [];",
     by: "",
-    tests: ["unit/extractive"],
+    tests: ["unit/markdown"],
   },
   {
     name: "an assistant's word is worth a user's",

@@ -5,6 +5,7 @@ import { type TranscriptMessage, proposedItemSchema } from "../../src/contracts/
 import type { Item } from "../../src/contracts/summary.ts";
 import { itemTokens, itemsTokens } from "../../src/memory/items.ts";
 import { isSupported } from "../../src/memory/support.ts";
+import { estimateTokens } from "../../src/memory/tokens.ts";
 import { extractive, summarizeExtractively } from "../../src/summarizer/extractive.ts";
 import { anyCharacter } from "../support/any-character.ts";
 
@@ -52,6 +53,40 @@ const TRIP: Line[] = [
   ["user", "I prefer small guesthouses, at most 120 euros a night."],
   ["user", "ok cool"],
 ];
+
+describe("a summary", () => {
+  test("is much shorter than what it stands for, however much it may take", () => {
+    const lines = Array.from({ length: 120 }, (_, at): Line => [
+      "user",
+      `I booked berth ${at * 37} in ${["Porto", "Cadiz", "Brest", "Genoa"][at % 4]} for boat number ${at * 91} and paid ${at * 53} euros.`,
+    ]);
+    const whole = estimateTokens(lines.map(([, text]) => text).join(" "));
+    expect(itemsTokens(summarize(lines, { maxTokens: 100_000 }))).toBeLessThan(whole * 0.6);
+  });
+
+  test("asks nobody's own question of what they say next", () => {
+    expect(
+      texts([
+        ["user", "Which hotel in Porto did we choose?"],
+        ["user", "Aurora Palace."],
+      ]),
+    ).not.toContain("(asked:");
+    expect(
+      texts([
+        ["user", "Which hotel in Porto did we choose?"],
+        ["assistant", "Aurora Palace."],
+      ]),
+    ).toContain("(asked:");
+  });
+
+  test("takes a task for done by what comes after it alone", () => {
+    const statusOf = (lines: readonly Line[]) => summarize(lines).find(({ kind }) => kind === "task")?.status;
+    const task: Line = ["user", "I need to book the ferry tickets to Tangier."];
+    const done: Line = ["user", "The ferry tickets to Tangier are booked."];
+    expect(statusOf([task, done])).toBe("done");
+    expect(statusOf([done, task])).toBe("current");
+  });
+});
 
 describe("a session of a coding agent", () => {
   const LOG = Array.from({ length: 400 }, (_, at) => `[${at}] tests/unit/file_${at}.ts passed in ${at % 97} ms`);

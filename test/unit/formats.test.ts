@@ -169,6 +169,34 @@ describe("openai-chat", () => {
     expect(result?.role === "tool" && result.tool_call_id === toolCallId).toBe(isKept);
   });
 
+  it("puts what was found right after the newest question, and nothing between a result and the model", () => {
+    const [question, answer, result] = harbour.slice(1, 4);
+    if (question === undefined || answer === undefined || result === undefined) throw new Error("the sample is short");
+    const context = contextOf([question, answer, result], []);
+    const found = { id: "old", seq: 0, role: "user" as const, content: "Nele is 9 m long.", createdAt: "", tokens: 5 };
+    const retrieved = [{ message: found, score: 1, why: "test" }];
+    const { messages } = renderContext({ ...context, retrieved }, { format: "openai-chat", summaryRole: "user" });
+    expect(messages.map(({ role }) => role)).toEqual(["user", "assistant", "tool"]);
+    expect(JSON.stringify(messages[0])).toMatch(/berth fee.*Nele is 9 m long\./);
+  });
+
+  it("makes no call of ours of a search that the provider ran itself", () => {
+    const search = { toolCallId: "s1", toolName: "web_search" };
+    const { messages } = render("openai-chat", [
+      { role: "user", content: "What is the fee?" },
+      {
+        role: "assistant",
+        content: [
+          { type: "tool-call", ...search, input: { query: "fee" }, providerExecuted: true },
+          { type: "tool-result", ...search, output: "18 euro" },
+          { type: "text", text: "It is 18 euro." },
+        ],
+      },
+    ]);
+    expect(messages.some((message) => "tool_calls" in message || message.role === "tool")).toBe(false);
+    expect(JSON.stringify(messages)).toContain("18 euro");
+  });
+
   it("names a file that it cannot carry", () => {
     const { messages } = render(
       "openai-chat",
@@ -366,6 +394,22 @@ describe("anthropic", () => {
       { role: "assistant", content: [{ type: "tool_use", id: "0_2", name: "f", input: { value: 2 } }] },
       { role: "user", content: [{ type: "tool_result", tool_use_id: "0_2" }] },
     ]);
+  });
+
+  it("ends no answer with thinking that nothing followed", () => {
+    const signed = { providerOptions: { anthropic: { signature: "x" } } };
+    const { messages } = render("anthropic", [
+      { role: "user", content: "What is the fee?" },
+      {
+        role: "assistant",
+        content: [
+          { type: "text", text: "I look it up." },
+          { type: "reasoning", text: "Where is it?", ...signed },
+        ],
+      },
+    ]);
+    const last = messages.at(-1)?.content;
+    expect(Array.isArray(last) && last.at(-1)?.type).toBe("text");
   });
 
   it("carries documents, and drops what is blank", () => {

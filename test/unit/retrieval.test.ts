@@ -309,6 +309,12 @@ describe("search", () => {
     expect(find(turns, "Did Igor adopt a parrot?")[0]).toBe(7);
     expect(find(turns, "Did Marta adopt a parrot?")[0]).toBe(17);
   });
+  it("knows who said the newest message, and no other", () => {
+    const turns = [turn("The boats leave at nine.", { author: "Jonas" }), ...filler(5)];
+    const newest = turn("The boats leave at nine.", { author: "Mira" });
+    expect(find([...turns, newest], "what did Jonas say about boats")[0]).toBe(1);
+  });
+
   it("puts what the user said before an essay of the assistant with the same words", () => {
     const essay = `About the greenhouse: ${"many things could be said of glass and light. ".repeat(15)}`;
     const turns = [

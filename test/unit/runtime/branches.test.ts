@@ -339,6 +339,17 @@ describe("an answer that is made anew", () => {
     expect(all.filter(({ offBranch }) => offBranch === true).map(({ seq }) => seq)).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it("takes of a budget what it says itself, whoever asks", () => {
+    const pair = new Pair();
+    for (const content of ["one", "two", "three and more words than that"]) pair.say(content);
+    pair.say("another", 1);
+    const { messages } = pair.session.store;
+    const tip = messages.tip();
+    if (tip === null) throw new Error("nobody said anything");
+    expect(messages.totalCostOn(tip.branch, tip.seq)).toBe(tip.totalCost);
+    expect(tip.totalCost).toBeLessThan(messages.totalCostAt(tip.seq));
+  });
+
   it("is no branch too many", () => {
     const session = new NodeSession();
     session.say(1);
