@@ -51,21 +51,22 @@ export interface Instruction extends Pick<LogMessage, "seq" | "role" | "content"
 /**
  * The instructions that have room in their share of a budget, the newest first; what was said in the same words once.
  * @param earlier what was instructed, newest first
+ * @param takes what one takes of the room that it is given: one that is cut may take less, since no part of a file is left
  */
 export function chooseInstructions<T extends Instruction>(
   earlier: Iterable<T>,
   costOf: (instruction: T) => TokenCount,
   { budget, hereSeqs }: { readonly budget: TokenCount; readonly hereSeqs: readonly Seq[] },
+  takes: (instruction: T, room: TokenCount) => TokenCount = (_, room) => room,
 ): {
-  /** Each with the room that it has. */
-  readonly newestFirst: readonly { readonly instruction: T; readonly room: TokenCount }[];
+  readonly newestFirst: readonly T[];
   readonly tokens: TokenCount;
   readonly left: readonly LeftInstruction[];
   readonly repeats: readonly Repeat[];
 } {
   const here = new Set(hereSeqs);
   const said = new Map<string, Seq>();
-  const newestFirst: { instruction: T; room: TokenCount }[] = [];
+  const newestFirst: T[] = [];
   const left: LeftInstruction[] = [];
   const repeats: Repeat[] = [];
   let tokens = 0;
@@ -83,8 +84,8 @@ export function chooseInstructions<T extends Instruction>(
     const isTooLarge = cost > budget * INSTRUCTIONS_SHARE && room >= MIN_CUT_TOKENS;
     if (cost > room && !isTooLarge) left.push({ seq, cost });
     else {
-      tokens += Math.min(cost, room);
-      newestFirst.push({ instruction, room: Math.min(cost, room) });
+      tokens += takes(instruction, Math.min(cost, room));
+      newestFirst.push(instruction);
     }
   }
   return { newestFirst, tokens, left, repeats };
@@ -102,11 +103,17 @@ export function mostForInstructions(budget: TokenCount): TokenCount {
 
 /** The instructions that the window does not hold, as a context has them. */
 export function pinInstructions(earlier: Iterable<LogMessage>, windowSeqs: readonly Seq[], budget: TokenCount): Pinned {
-  const chosen = chooseInstructions(earlier, messageCost, { budget, hereSeqs: windowSeqs });
+  const fittedBySeq = new Map<Seq, Context["messages"][number] | null>();
+  const takes = (instruction: LogMessage, room: TokenCount): TokenCount => {
+    const fitted = fitPinned(instruction, room);
+    fittedBySeq.set(instruction.seq, fitted);
+    return fitted === null ? 0 : messageCost(fitted);
+  };
+  const chosen = chooseInstructions(earlier, costAlone, { budget, hereSeqs: windowSeqs }, takes);
   const messages: Context["messages"] = [];
   const left = [...chosen.left];
-  for (const { instruction, room } of chosen.newestFirst) {
-    const fitted = fitPinned(instruction, room);
+  for (const instruction of chosen.newestFirst) {
+    const fitted = fittedBySeq.get(instruction.seq) ?? null;
     const missing = messageCost(instruction) - (fitted === null ? 0 : messageCost(fitted));
     if (fitted === null || fitted.cut === true) left.push({ seq: instruction.seq, cost: Math.max(1, missing) });
     if (fitted !== null) messages.push(fitted);
@@ -125,15 +132,25 @@ function summed(messages: Context["messages"], left: readonly LeftInstruction[],
   };
 }
 
+/** What a message says by itself, without room for bytes, and without calls that have no results here; null if that is nothing. */
+function contentAlone({ content, seq }: LogMessage): Content | null {
+  return content === null ? null : withoutOpenCalls(nameMedia(content, seq) ?? content);
+}
+
+/** What it takes by itself: a file takes its name, and leaves the rest of the room to other instructions. */
+function costAlone(message: LogMessage): TokenCount {
+  const content = contentAlone(message);
+  return messageCost(
+    content === null || content === message.content ? message : { ...message, tokens: contentTokens(content) },
+  );
+}
+
 /** A message by itself, in the room that it has; null where nothing of it has any. */
 function fitPinned(message: LogMessage, room: TokenCount): Context["messages"][number] | null {
-  const { content: said } = message;
-  if (said === null) return null;
-  // What stands alone has no room for bytes, and its calls no results.
-  const content = withoutOpenCalls(nameMedia(said, message.seq) ?? said);
+  const content = contentAlone(message);
   if (content === null) return null;
-  const whole = content === said ? message : { ...message, tokens: contentTokens(content) };
-  if (messageCost(whole) <= room) return toContextMessage(whole, content, content !== said);
+  const whole = content === message.content ? message : { ...message, tokens: contentTokens(content) };
+  if (messageCost(whole) <= room) return toContextMessage(whole, content, content !== message.content);
   const around = messageCost({ ...message, tokens: 0 });
   const cut = cutContent(content, room - around);
   const fitted = { ...message, tokens: contentTokens(cut) };

@@ -254,6 +254,29 @@ describe("promise 5: no silent gap", () => {
     }
   });
 
+  it("gives the room that an instruction's picture has none of to the other instructions", () => {
+    const picture: Content = [
+      { type: "text", text: "This is the plan of the harbour." },
+      { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" },
+    ];
+    const said: [LogMessage["role"], Content][] = [
+      ["system", "You keep a harbour's books."],
+      ["system", picture],
+      ...Array.from({ length: 40 }, (): ["user", string] => ["user", "velvet pepper ".repeat(100)]),
+    ];
+    let tokensBefore = 0;
+    const log = said.map(([role, content], index): LogMessage => {
+      const tokens = contentTokens(content);
+      const message = { id: `m${index}`, seq: index + 1, role, content, createdAt: "", tokens, tokensBefore };
+      tokensBefore += messageCost(message);
+      return { ...message, bytes: jsonBytes([content]) };
+    });
+    const { messages, omitted } = assembleContext(inputOf({ log, summary: null }, 3_000));
+    expect(messages[0]).toMatchObject({ seq: 1, content: "You keep a harbour's books." });
+    expect(messages[1]).toMatchObject({ seq: 2, cut: true });
+    expect(omitted[0]?.fromSeq).toBe(2);
+  });
+
   it("cuts a newest message that is larger than the budget, and says so", () => {
     const huge = "alpha beta gamma ".repeat(2_000);
     const context = assembleContext({
