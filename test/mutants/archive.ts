@@ -34,7 +34,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     file: "src/archive/memories.ts",
     replace: '          eq(summaryItems.status, "current"),\n',
     by: "",
-    tests: ["worker/continuations", "worker/seeded-sessions"],
+    tests: ["worker/archive-search"],
   },
   {
     name: "the row of a session is that of any user",
