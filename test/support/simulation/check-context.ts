@@ -141,6 +141,7 @@ function toolPartsOf(message: ModelMessage | undefined, type: "tool-call" | "too
 function checkPairs(context: Context, model: ModelSession): void {
   const there = new Set(context.messages.map(({ seq }) => seq));
   const path = pathTo(model.log, context.atSeq);
+  const covered = context.summary?.throughSeq ?? 0;
   for (const { seq, cut } of context.messages) {
     // A result that is pinned stands by itself where its call does not fit: formats tell it in words.
     if (cut === true || model.log[seq - 1]?.isPinned === true) continue;
@@ -148,9 +149,17 @@ function checkPairs(context: Context, model: ModelSession): void {
       const call = model.log
         .slice(Math.max(0, seq - 1 - MAX_PAIR_DISTANCE), seq - 1)
         .findLast((message) => path.has(message.seq) && toolPartsOf(message, "tool-call").includes(id));
+      // A call that the summary covers comes back for results right after it alone: what comes later moves no prompt's beginning.
+      const isParted = call !== undefined && call.seq <= covered && !standsRightAfter(covered, seq, model, path);
+      if (isParted) continue;
       if (call !== undefined && !there.has(call.seq)) {
         throw new Violation(5, `the result at seq ${seq} is in the context, and its call at ${call.seq} is not`);
       }
     }
   }
+}
+
+/** Whether nothing but results stands on the branch between what the summary covers and a message. */
+function standsRightAfter(covered: number, seq: number, model: ModelSession, path: ReadonlySet<number>): boolean {
+  return model.log.slice(covered, seq - 1).every((message) => !path.has(message.seq) || message.role === "tool");
 }
