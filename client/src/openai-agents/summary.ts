@@ -22,9 +22,11 @@ export function renderSummary(items: readonly SummaryItem[]): string | null {
   return ["<conversation_summary>", ...lines, "</conversation_summary>"].join("\n");
 }
 
-/** On one line, and without a tag that ends the summary: what somebody said in the chat must not pose as what is around it. */
+/** What a model may read as the beginning of a tag. */
+const ANGLES = /[<＜﹤‹〈⟨❬❮❰⧼〈˂ᐸ]/gu;
+
+/** On one line, in which no tag opens or closes, however it is spelled: what somebody said must not pose as what is around it. */
 function renderItem({ text, status }: SummaryItem): string {
   const line = text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, " ").trim();
-  const words = line.replaceAll(/[<＜〈‹](?=[\s/]*conversation[\s_-]*summary)/giu, "‹ ");
-  return `- ${words}${status === "done" ? " (done)" : ""}`;
+  return `- ${line.replaceAll(ANGLES, "&lt;")}${status === "done" ? " (done)" : ""}`;
 }
