@@ -181,10 +181,15 @@ function emptyDraft(store: SessionStore, baseVersion: number, job: JobRow): Draf
   };
 }
 
-/** The version that a summary goes on from: of several branches one may be the newest that is not of the branch at hand. */
+/**
+ * The version that a summary goes on from: of several branches one may be the newest that is not of the branch at hand. What is to be
+ * better than a makeshift goes on from none, also once it takes newer messages along: its result would be made again, and paid for again.
+ */
 function baseOf(store: SessionStore, version: number, { throughSeq, redoBase, isUpgrade }: JobRow): SummaryRow | null {
-  if (store.branches.isSole || redoBase === null) return store.summaries.byVersion(version);
-  return store.summaries.at(store.branches.through(throughSeq), version, isUpgrade ? "good" : "any");
+  const asked = store.summaries.byVersion(version);
+  if (store.branches.isSole || redoBase === null) return asked;
+  const isGood = isUpgrade || asked?.degraded === false;
+  return store.summaries.at(store.branches.through(throughSeq), version, isGood ? "good" : "any");
 }
 
 export function toPlainItem({ id, kind, text, sourceSeqs, sourceSession, status }: Item): Item {

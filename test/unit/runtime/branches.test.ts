@@ -6,7 +6,7 @@ import type { NewMessage, Seq } from "../../../src/contracts/message.ts";
 import { type BranchPoint, Siblings } from "../../../src/memory/branch.ts";
 import { settleBranch, switchBranch } from "../../../src/session/branching.ts";
 import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
-import { oweSummaryByHand, unsummarizedTokens } from "../../../src/session/owed-summaries.ts";
+import { oweSummaryByHand, oweSummaryThrough, unsummarizedTokens } from "../../../src/session/owed-summaries.ts";
 import { proveSession, proveSummary } from "../../../src/session/proof.ts";
 import { readContext, readMessages, readState } from "../../../src/session/reading.ts";
 import { oweRebuild } from "../../../src/session/rebuilding.ts";
@@ -497,6 +497,23 @@ describe("a branch that is gone back to", () => {
     expect(session.job("summarize")).toMatchObject({ id, throughSeq: 2, isUpgrade: true });
     pair.answer(pair.begin(), id);
     expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 2, degraded: false });
+  });
+
+  it("has what makes its makeshift better begin before it, also where newer messages are taken along", () => {
+    const pair = new Pair();
+    for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
+    const { session } = pair;
+    session.summarize(1, 2, [{ text: "North gate.", sourceSeqs: [2] }], { degraded: true });
+    pair.switchTo(1);
+    pair.switchTo(5);
+    oweSummaryThrough(session.store, session.row, 4, session.newId, NOON);
+    expect(session.job("summarize")).toMatchObject({ throughSeq: 4, isUpgrade: false });
+    const begun = pair.begin();
+    if (begun?.next !== "call") throw new Error("nothing is owed");
+    expect(begun.request.messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
+    pair.answer(begun, session.job("summarize")?.id);
+    expect(session.store.summaries.newest()).toMatchObject({ throughSeq: 4, degraded: false });
+    expect(session.job("summarize")).toBeUndefined();
   });
 
   it("that has nothing to summarize takes all versions with it when it is rebuilt, what was erased of them too", () => {
