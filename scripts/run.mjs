@@ -16,13 +16,16 @@ const OLDEST_MINOR = new Map([
   [23, 6],
 ]);
 
+/** The exit code of every program that was called wrongly: see scripts/program/run-program.ts. */
+const USAGE = 64;
+
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
 const program = process.argv[2] ?? "";
 if (!/^[a-z-]+$/.test(program) || !existsSync(path.join(packageDirectory, `scripts/${program}.ts`))) {
   const isAsked = program === "" || program === "--help";
   if (!isAsked) console.error(`There is no program "${program}".`);
   (isAsked ? console.log : console.error)(describePrograms());
-  process.exit(program === "--help" ? 0 : 2);
+  process.exit(program === "--help" ? 0 : USAGE);
 }
 
 let scriptsDirectory = new URL(".", import.meta.url);

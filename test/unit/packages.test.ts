@@ -112,6 +112,7 @@ describe("the packed project", () => {
     for (const [, program] of help.stdout.matchAll(/^ {2}([a-z]+) {2,}/gm)) {
       expect(files).toContain(`scripts/${program}.ts`);
     }
+    await expect(threadkeep("improt")).rejects.toMatchObject({ code: 64 });
     writeFileSync(path.join(project, "chat.jsonl"), '{"session":"s","role":"user","content":"Is Baixa flat?"}\n');
     const { stdout } = await threadkeep("import", "--dry-run", "chat.jsonl");
     expect(stdout).toMatch(/messages\s+1 read and checked/);
