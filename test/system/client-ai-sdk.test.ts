@@ -1,9 +1,19 @@
-import { isStepCount, simulateReadableStream, streamText, tool, type UIMessage } from "ai";
+import {
+  dynamicTool,
+  isStepCount,
+  simulateReadableStream,
+  streamText,
+  tool,
+  type ToolSet,
+  type UIMessage,
+  validateUIMessages,
+} from "ai";
 import { MockLanguageModelV4 } from "ai/test";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { threadkeep, type Memory } from "../../client/src/ai-sdk/memory.ts";
 import { createClient, type Session } from "../../client/src/index.ts";
+import { aiSdkFaults, anthropicFaults, openaiChatFaults, responsesFaults } from "../support/prompt-validators.ts";
 import { sharedService } from "../support/service.ts";
 
 const service = sharedService();
@@ -341,6 +351,166 @@ describe("the memory of a chat with the AI SDK", () => {
         ],
       ],
     ]);
+  });
+
+  /** Of the next question in every format, and how often each of its calls is there. */
+  async function faultsOfNextPrompt(session: Session): Promise<string[]> {
+    await session.append("And now?");
+    const anthropic = await session.context({ format: "anthropic" });
+    const responses = await session.context({ format: "openai-responses" });
+    return [
+      ...openaiChatFaults((await session.context({ format: "openai-chat" })).messages),
+      ...responsesFaults(responses.input),
+      ...anthropicFaults(anthropic),
+      ...aiSdkFaults(await session.context({ format: "ai-sdk" })),
+    ];
+  }
+
+  const ran = { providerExecuted: true };
+  const search = { type: "tool-call", toolCallId: "srv_1", toolName: "web_search", input: '{"query":"tram"}' } as const;
+  const found = { type: "tool-result", toolCallId: "srv_1", toolName: "web_search", result: { at: 9 } } as const;
+  const providerTool = tool({
+    type: "provider",
+    id: "anthropic.web_search",
+    isProviderExecuted: true,
+    args: {},
+    inputSchema: z.object({ query: z.string() }),
+    outputSchema: z.object({ at: z.number() }),
+  });
+  const photo = tool({
+    inputSchema: z.object({ of: z.string() }),
+    outputSchema: z.object({ png: z.string() }),
+    execute: async () => ({ png: "iVBORw0KGgo=" }),
+    toModelOutput: ({ output }) => ({
+      type: "content",
+      value: [{ type: "file", mediaType: "image/png", data: { type: "data", data: output.png } }],
+    }),
+  });
+  const drawn = { mediaType: "image/png", data: { type: "data", data: "iVBORw0KGgo=" } } as const;
+
+  it.each<[string, ToolSet, StreamPart[]]>([
+    [
+      "a tool that nobody knew when the application was built",
+      { find: dynamicTool({ inputSchema: z.object({ q: z.string() }), execute: async () => ({ found: 1 }) }) },
+      toolCall("find", { q: "x" }),
+    ],
+    [
+      "a tool that the provider ran",
+      { web_search: providerTool },
+      [
+        { ...search, ...ran },
+        { ...found, ...ran },
+      ],
+    ],
+    [
+      "a tool of a provider's own MCP server",
+      {},
+      [
+        { ...search, ...ran, dynamic: true },
+        { ...found, ...ran, dynamic: true },
+      ],
+    ],
+    [
+      "a provider's tool that failed",
+      { web_search: providerTool },
+      [
+        { ...search, ...ran },
+        { ...found, ...ran, isError: true },
+      ],
+    ],
+    ["a tool that shows the page something else than the model", { photo }, toolCall("photo", { of: "Baixa" })],
+    [
+      "a file, and what only its provider understands",
+      {},
+      [
+        { type: "file", ...drawn },
+        { type: "custom", kind: "openai.compaction", providerMetadata: { openai: { id: "c1" } } },
+        { type: "reasoning-file", ...drawn },
+      ],
+    ],
+  ])("shows after a reload what the page has shown: %s", async (_, tools, chunks) => {
+    const { session, memory } = newChat();
+    const isLocal = chunks.some((part) => part.type === "tool-call" && part.providerExecuted !== true);
+    const streams = isLocal
+      ? [
+          [...chunks, finish("tool-calls")],
+          [...text("There."), finish("stop")],
+        ]
+      : [[...chunks, ...text("There."), finish("stop")]];
+    const shown = await ask(memory(), [user("u1", "Look.")], scripted(...streams), { tools, stopWhen: isStepCount(3) });
+    const again = await memory().history();
+    const plain = (message: UIMessage | undefined): unknown[] =>
+      (message?.parts ?? []).flatMap((part, at) =>
+        at === 0 && part.type === "step-start" ? [] : [part.type === "text" ? { ...part, state: undefined } : part],
+      );
+    expect(plain(again[1])).toEqual(plain(shown[1]));
+    const checked = { messages: structuredClone(again), tools } as Parameters<typeof validateUIMessages>[0];
+    await expect(validateUIMessages(checked)).resolves.toHaveLength(2);
+    await memory().prepare(again);
+    expect((await stored(session)).length).toBe(2);
+    expect(await faultsOfNextPrompt(session)).toEqual([]);
+  });
+
+  it("keeps calls that were made at once in one step, behind their reasoning, when the page answers one of them", async () => {
+    const { session, memory } = newChat();
+    const confirm = tool({ inputSchema: z.object({ price: z.number() }), outputSchema: z.string() });
+    const tools = { confirm, photo };
+    const providerMetadata = { anthropic: { signature: "SIG" } };
+    const first = scripted([
+      { type: "reasoning-start", id: "r", providerMetadata },
+      { type: "reasoning-delta", id: "r", delta: "Both." },
+      { type: "reasoning-end", id: "r", providerMetadata },
+      ...toolCall("confirm", { price: 160 }),
+      ...text("And a photo."),
+      ...toolCall("photo", { of: "Baixa" }),
+      finish("tool-calls"),
+    ]);
+    await ask(memory(), [user("u1", "Book it, and show me.")], first, { tools });
+    const answered = (await memory().history()).map((message) => ({
+      ...message,
+      parts: message.parts.map((part) =>
+        part.type === "tool-confirm" ? { ...part, state: "output-available", output: "yes" } : part,
+      ),
+    })) as UIMessage[];
+    const second = scripted([...text("Booked."), finish("stop")]);
+    const shown = await ask(memory(), answered, second, { tools });
+    expect(
+      promptOf(second).map(({ role, content }) => [role, (content as { type: string }[]).map(({ type }) => type)]),
+    ).toEqual([
+      ["user", ["text"]],
+      ["assistant", ["reasoning", "text", "tool-call", "tool-call"]],
+      ["tool", ["tool-result", "tool-result"]],
+    ]);
+    const again = await memory().history();
+    expect(again[1]?.parts.map(({ type }) => type)).toEqual(shown[1]?.parts.map(({ type }) => type));
+    expect(again[1]?.parts).toContainEqual(
+      expect.objectContaining({ type: "tool-photo", output: { png: "iVBORw0KGgo=" } }),
+    );
+    const { messages } = await session.context({ format: "anthropic", toolFiles: "sent" });
+    expect(JSON.stringify(messages)).toContain('"image"');
+    expect(await faultsOfNextPrompt(session)).toEqual([]);
+  });
+
+  it("takes what it shows of another framework's question for that question, when it is answered anew", async () => {
+    const { session, memory } = newChat();
+    await session.append([
+      { role: "user", content: [{ type: "text", text: "Is Baixa flat?" }] },
+      { role: "assistant", content: "Yes." },
+      {
+        role: "user",
+        content: [
+          { type: "text", text: "And this?" },
+          { type: "file", mediaType: "image/png", data: "iVBORw0KGgo=" },
+        ],
+      },
+      { role: "assistant", content: "No." },
+    ]);
+    const shown = await memory().history();
+    expect(shown[2]?.parts[1]).toMatchObject({ type: "file", url: "data:image/png;base64,iVBORw0KGgo=" });
+    for (const asked of [shown.slice(0, 3), shown.slice(0, 1)]) {
+      await memory().prepare(asked);
+      expect(await stored(session)).toHaveLength(4);
+    }
   });
 
   it("stores nothing of a stream that is aborted, until the next turn brings what the user saw of it", async () => {

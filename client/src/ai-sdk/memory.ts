@@ -7,12 +7,20 @@ import type { CallOptions } from "../connection.ts";
 import type { AiSdkContext, ContextRequest } from "../context.ts";
 import type { AppendedMessage, Content, Message, NewMessage, Part } from "../contract.ts";
 import { ThreadkeepError } from "../errors.ts";
-import { fitContent } from "../fit-content.ts";
 import { readBack, readFrom } from "../read-back.ts";
 import type { Session } from "../session.ts";
 import { fingerprint, storedId } from "../stored-id.ts";
-import { toResponseParts } from "./response-parts.ts";
-import { countAnswers, tidy, toStored, toUiMessage, withResults } from "./ui-parts.ts";
+import { type AnsweredStep, toResponseParts } from "./response-parts.ts";
+import {
+  comparable,
+  countAnswers,
+  fitParts,
+  saysSame,
+  toStored,
+  toUiMessage,
+  withModelOutputs,
+  withResults,
+} from "./ui-parts.ts";
 
 export interface MemoryOptions {
   client: Threadkeep;
@@ -38,6 +46,8 @@ const IS_UNKNOWN: ReadonlySet<string> = new Set(["session_not_found", "message_n
 export interface FinishedAnswer {
   readonly responseMessages: readonly ModelMessage[];
   readonly finishReason: string;
+  /** What a page shows of calls and results, and a model is not told. */
+  readonly steps?: readonly AnsweredStep[];
 }
 
 /** The memory of one request. Make one for each: it holds which answer belongs to it. */
@@ -82,12 +92,12 @@ export function threadkeep(options: MemoryOptions): Memory {
       const request = { query: "auto", ...options.context, format: "ai-sdk", atSeq: plan.atSeq } as const;
       return toPrepared(await session.context(request, callOptions), options.instructions);
     },
-    async onFinish({ responseMessages, finishReason }) {
-      const parts = finishReason === "error" ? [] : toResponseParts(responseMessages);
+    async onFinish({ responseMessages, finishReason, steps = [] }) {
+      const parts = finishReason === "error" ? [] : toResponseParts(responseMessages, steps);
       if (parts.length === 0) return;
       if (continued === null) {
-        await session.append({ id: answerId, role: "assistant", content: fitContent(tidy(parts)), afterSeq });
-      } else await session.edit(continued.id, { content: fitContent([...asParts(continued.content), ...parts]) });
+        await session.append({ id: answerId, role: "assistant", content: fitParts(parts), afterSeq });
+      } else await session.edit(continued.id, { content: fitParts([...asParts(continued.content), ...parts]) });
     },
     messageId: () => answerId,
     async history({ limit = 100, ...callOptions } = {}) {
@@ -134,7 +144,7 @@ async function changedSince(
 ): Promise<NewMessage | null> {
   if (!(error instanceof ThreadkeepError) || error.code !== "message_conflict") return null;
   const stored = await findMessage(session, message.id ?? "", options);
-  if (stored === null || stored.seq !== error.facts?.["seq"] || saysSame(stored.content, message.content)) return null;
+  if (stored === null || stored.seq !== error.facts?.["seq"] || isAsShown(message.content, stored)) return null;
   return asChanged(message, stored);
 }
 
@@ -185,7 +195,7 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
   const [last, stored] = [messages[seen], tail[place]];
   if (unseen.length > 0 || last === undefined || stored === undefined) return nothing;
   const said = toStored(last, stored.id);
-  const { content } = said;
+  const content = withModelOutputs(said.content, stored.content);
   if (last.role === "assistant") {
     const later = tail.slice(place + 1);
     const answers = later.slice(0, countAnswers(later));
@@ -194,15 +204,15 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
     if (
       end !== undefined &&
       answers.some(({ erased }) => erased !== true) &&
-      isAsShown(content, withResults(stored, answers))
+      isAsShown(said.content, withResults(stored, answers))
     ) {
       const isAnswered = later.length > answers.length;
       return { ...nothing, atSeq: isAnswered ? end.seq : undefined, afterSeq: isAnswered ? end.seq : undefined };
     }
-    const isChanged = JSON.stringify(content) !== JSON.stringify(stored.content);
-    return { ...nothing, continued: { id: stored.id, content, isChanged } };
+    const isChanged = !saysSame(content, stored.content);
+    return { ...nothing, continued: { id: stored.id, content: isChanged ? content : stored.content, isChanged } };
   }
-  if (last.role === "user" && stored.erased !== true && !saysSame(stored.content, content)) {
+  if (last.role === "user" && stored.erased !== true && !isAsShown(content, stored)) {
     return { ...nothing, unseen: [asChanged({ ...said, id: storedId(last.id) }, stored)] };
   }
   const next = tail[place + 1];
@@ -214,23 +224,10 @@ function planAppend(messages: readonly UIMessage[], tail: readonly Message[]): P
   };
 }
 
-/** Whether a page sends of an answer what it was shown of it. */
+/** Whether a page sends of a message what it was shown of it. */
 function isAsShown(content: Content, stored: Message): boolean {
   const shown = toUiMessage(stored);
   return shown !== null && saysSame(toStored(shown, stored.id).content, content);
-}
-
-/** Whether two contents say the same, whatever the order of their keys, and whatever of them no store keeps. */
-function saysSame(one: Content, other: Content): boolean {
-  return comparable(one) === comparable(other);
-}
-
-function comparable(content: Content): string {
-  return JSON.stringify(content, (_, value: unknown) => {
-    if (typeof value === "string") return value.toWellFormed().replaceAll("\u0000", "\uFFFD");
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
-    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
-  });
 }
 
 /**

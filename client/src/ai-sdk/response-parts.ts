@@ -1,19 +1,65 @@
 import type { ModelMessage } from "ai";
 import { toBase64 } from "../base64.ts";
-import type { Part } from "../contract.ts";
-import { approvalOf, toJson } from "./ui-parts.ts";
+import type { Json, Part } from "../contract.ts";
+import { approvalOf, fileUrl, keptPart, toJson, withShownOutput } from "./ui-parts.ts";
 
 type ResponsePart = Exclude<ModelMessage["content"], string>[number];
 
+/** What the SDK tells of a step besides: of a call whether its tool is known, of a result what the tool gave. */
+export interface AnsweredStep {
+  readonly content: readonly StepPart[];
+}
+interface StepPart {
+  readonly type: string;
+  readonly toolCallId?: string;
+  readonly dynamic?: boolean | undefined;
+  readonly invalid?: boolean | undefined;
+  readonly preliminary?: boolean | undefined;
+  readonly output?: unknown;
+}
+
 /** What a model said in all its steps, tools' results among it, as the parts of the one message that a user sees. */
-export function toResponseParts(messages: readonly ModelMessage[]): Part[] {
+export function toResponseParts(messages: readonly ModelMessage[], steps: readonly AnsweredStep[] = []): Part[] {
   const approvals = approvalsIn(messages);
+  const calls = byCallId(steps, "tool-call");
+  const results = byCallId(steps, "tool-result");
+  const called = new Set<string>();
   return messages
     .flatMap(({ content }): Part[] =>
       typeof content === "string" ? (content === "" ? [] : [{ type: "text", text: content }]) : content.flatMap(toPart),
     )
-    .map((part) => (part.type === "tool-call" ? { ...part, ...approvals.get(part.toolCallId) } : part));
+    .flatMap((part): Part[] => {
+      if (part.type === "tool-call" && "input" in part) {
+        called.add(part.toolCallId);
+        const call = calls.get(part.toolCallId)?.shift();
+        // A call that no tool could take is told as one of a tool that nobody knows.
+        const isDynamic = call?.dynamic === true && call.invalid !== true;
+        return [{ ...part, ...(isDynamic ? { dynamic: true } : {}), ...approvals.get(part.toolCallId) }];
+      }
+      if (part.type === "tool-result" && "output" in part && called.has(part.toolCallId)) {
+        const result = isFailure(part.output) ? undefined : results.get(part.toolCallId)?.shift();
+        return result === undefined ? [part] : withShownOutput(part, result.output);
+      }
+      return [part];
+    });
 }
+
+/** Parts of a type by the id of their call, in order: some models give several calls the same. */
+function byCallId(steps: readonly AnsweredStep[], type: string): Map<string, StepPart[]> {
+  const parts = new Map<string, StepPart[]>();
+  for (const part of steps.flatMap(({ content }) => content)) {
+    if (part.type !== type || part.preliminary === true || part.toolCallId === undefined) continue;
+    const ofCall = parts.get(part.toolCallId);
+    if (ofCall === undefined) parts.set(part.toolCallId, [part]);
+    else ofCall.push(part);
+  }
+  return parts;
+}
+
+function isFailure(output: Json): boolean {
+  return typeof output === "object" && output !== null && "type" in output && FAILURES.has(output.type);
+}
+const FAILURES: ReadonlySet<Json> = new Set(["error-text", "error-json", "execution-denied"]);
 
 /** What is asked of the user about a call stands in its part, as a page shows it. */
 function approvalsIn(messages: readonly ModelMessage[]): Map<string, ReturnType<typeof approvalOf>> {
@@ -37,6 +83,7 @@ function toPart(part: ResponsePart): Part[] {
     "providerOptions" in part && part.providerOptions !== undefined
       ? { providerOptions: JSON.parse(JSON.stringify(part.providerOptions)) }
       : {};
+  const metadata = options.providerOptions === undefined ? {} : { providerMetadata: options.providerOptions };
   switch (part.type) {
     case "text":
     case "reasoning":
@@ -54,6 +101,13 @@ function toPart(part: ResponsePart): Part[] {
       const data = fileText(part.data);
       const name = part.filename === undefined ? {} : { filename: part.filename };
       return data === null ? [] : [{ type: "file", mediaType: part.mediaType, data, ...name, ...options }];
+    }
+    case "custom":
+      return [keptPart({ type: part.type, kind: part.kind, ...metadata })];
+    case "reasoning-file": {
+      const data = fileText(part.data);
+      const { type, mediaType } = part;
+      return data === null ? [] : [keptPart({ type, mediaType, url: fileUrl(mediaType, data), ...metadata })];
     }
     default:
       // Approvals are in the parts of their calls; what else there may be has no place in a prompt.

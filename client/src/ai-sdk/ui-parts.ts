@@ -2,6 +2,7 @@ import type { UIMessage } from "ai";
 import { toJsonText } from "../base64.ts";
 import type {
   Content,
+  DataPart,
   Json,
   Message,
   Metadata,
@@ -17,6 +18,8 @@ type UiPart = UIMessage["parts"][number];
 
 /** Stands for a part of a UIMessage that has no place in a prompt, such as a source: it is kept whole and given back. */
 const KEPT_PART = "data-ui-part";
+/** Right behind a tool's result: what a page shows of it, where the model gets something else (`toModelOutput` of the tool). */
+const SHOWN_OUTPUT = "data-ui-output";
 
 /** A UIMessage as it is stored: all of its steps in one message, each tool's result behind its call. */
 export function toStored(message: UIMessage, id: string): NewMessage {
@@ -24,7 +27,7 @@ export function toStored(message: UIMessage, id: string): NewMessage {
   return {
     id,
     role: message.role,
-    content: fitContent(tidy(message.parts.flatMap(toParts))),
+    content: fitContent(tidy(toContent(message.parts))),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }
@@ -34,6 +37,23 @@ export function tidy(parts: Part[]): Content {
   const [first] = parts;
   if (first === undefined) return "";
   return parts.length === 1 && first.type === "text" && first.providerOptions === undefined ? first.text : parts;
+}
+
+/** The results of a step stand behind all that the model said in it, as it gave them: calls that it made at once stay one step. */
+function toContent(parts: readonly UiPart[]): Part[] {
+  const isMarked = parts.some(({ type }) => type === "step-start");
+  const content: Part[] = [];
+  let results: Part[] = [];
+  for (const part of parts) {
+    // Who writes no marks means that what follows a result was said after it.
+    if (isMarked ? part.type === "step-start" : !("toolCallId" in part)) {
+      content.push(...results);
+      results = [];
+    }
+    const isOwn = "toolCallId" in part && part.providerExecuted !== true;
+    for (const stored of toParts(part)) (isOwn && isResult(stored) ? results : content).push(stored);
+  }
+  return [...content, ...results];
 }
 
 function toParts(part: UiPart): Part[] {
@@ -53,8 +73,13 @@ function toParts(part: UiPart): Part[] {
       if (isData(part)) {
         return [{ type: part.type, ...(part.id === undefined ? {} : { id: part.id }), data: toJson(part.data) }];
       }
-      return [{ type: KEPT_PART, data: toJson(part) }];
+      return [keptPart(part)];
   }
+}
+
+/** @param part of a UIMessage */
+export function keptPart(part: UiPart): Part {
+  return { type: KEPT_PART, data: toJson(part) };
 }
 
 function isData(part: UiPart): part is Extract<UiPart, { type: `data-${string}` }> {
@@ -72,11 +97,15 @@ function toToolParts(part: Extract<UiPart, { toolCallId: string }>): Part[] {
     toolName,
     input: toJson(part.input),
     ...(part.providerExecuted === true ? { providerExecuted: true } : {}),
-    ...(part.type === "dynamic-tool" ? { dynamic: true } : {}),
+    ...(part.type === "dynamic-tool" && part.dynamic !== false ? { dynamic: true } : {}),
     ...approvalOf(part.approval),
     ...optionsOf(part.callProviderMetadata),
   };
-  const answered = (output: Json): Part[] => [called, { type: "tool-result", toolCallId, toolName, output }];
+  const resultMetadata = "resultProviderMetadata" in part ? part.resultProviderMetadata : undefined;
+  const answered = (output: Json): Part[] => [
+    called,
+    { type: "tool-result", toolCallId, toolName, output, ...optionsOf(resultMetadata) },
+  ];
   if (part.state === "output-available") return answered(toOutput(part.output));
   if (part.state === "output-error") return answered({ type: "error-text", value: part.errorText });
   if (part.state === "output-denied") {
@@ -97,6 +126,61 @@ export function approvalOf(approval: unknown): { approval?: ToolApproval } {
 
 function toOutput(output: unknown): Json {
   return typeof output === "string" ? { type: "text", value: output } : { type: "json", value: toJson(output) };
+}
+
+/** A result, with what a page shows of it where that is not what the model gets. */
+export function withShownOutput(result: ToolResultPart, output: unknown): Part[] {
+  if (saysSame(result.output, toOutput(output))) return [result];
+  return [result, { type: SHOWN_OUTPUT, id: result.toolCallId, data: toJson(output) }];
+}
+
+/** What a page shows of results, where the model gets something else. */
+function shownOutputs(content: readonly Part[]): Map<ToolResultPart, Json> {
+  return new Map(
+    content.flatMap((part, at) => {
+      const next = content[at + 1];
+      return isResult(part) && next !== undefined && isShownOutput(next) ? [[part, next.data] as const] : [];
+    }),
+  );
+}
+
+/** An answer as a page sends it, with each result as the model got it: the page knows no more than what it shows of it. */
+export function withModelOutputs(said: Content, stored: Content): Content {
+  if (typeof said === "string" || typeof stored === "string") return said;
+  const open = Array.from(shownOutputs(stored));
+  return said.flatMap((part) => {
+    if (!isResult(part)) return [part];
+    const at = open.findIndex(
+      ([{ toolCallId }, output]) => toolCallId === part.toolCallId && saysSame(part.output, toOutput(output)),
+    );
+    const [known] = at < 0 ? [] : open.splice(at, 1);
+    return known === undefined ? [part] : withShownOutput(...known);
+  });
+}
+
+/** Parts as one content that a message has room for: what a page alone shows goes before what the model gets. */
+export function fitParts(parts: Part[]): Content {
+  const content = tidy(parts);
+  const fitted = fitContent(content);
+  return fitted === content ? content : fitContent(tidy(parts.filter((part) => !isShownOutput(part))));
+}
+
+/** Whether two values say the same, whatever the order of their keys, whatever of them no store keeps, and however a file is written. */
+export function saysSame(one: Json | Content, other: Json | Content): boolean {
+  return comparable(one) === comparable(other);
+}
+
+export function comparable(value: Json | Content): string {
+  return JSON.stringify(value, (_, inner: unknown) => {
+    if (typeof inner === "string") {
+      return inner
+        .toWellFormed()
+        .replaceAll("\u0000", "\uFFFD")
+        .replace(/^data:[^,]{0,200};base64,/, "");
+    }
+    if (typeof inner !== "object" || inner === null || Array.isArray(inner)) return inner;
+    return Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  });
 }
 
 /** How many messages at the beginning of what follows a call are results of tools alone. */
@@ -131,7 +215,10 @@ export function toUiMessage(message: Message): UIMessage | null {
   const results = resultsOf(content);
   const parts: UiPart[] = [];
   let isAnswered = false;
+  let isCalled = false;
+  let needsMark = false;
   for (const part of content) {
+    if (isShownOutput(part)) continue;
     if (isResult(part)) {
       // The provider's own calls are answered within the step.
       isAnswered ||= !results.own.has(part);
@@ -139,10 +226,14 @@ export function toUiMessage(message: Message): UIMessage | null {
     }
     // What follows a result is the next step.
     if (isAnswered) parts.push({ type: "step-start" });
+    // Without a mark, what is said beside a call is taken for the next step.
+    needsMark ||= isCalled && !isAnswered && !isCall(part);
+    isCalled = isCall(part) ? part.providerExecuted !== true : isCalled && !isAnswered;
     isAnswered = false;
-    parts.push(toUiPart(part, results.ofCall));
+    parts.push(toUiPart(part, results));
   }
   if (parts.length === 0) return null;
+  if (needsMark) parts.unshift({ type: "step-start" });
   return { id: message.id, role, parts, ...shownMetadata(message) };
 }
 
@@ -158,6 +249,7 @@ function shownMetadata({ metadata, seq, siblings }: Message): { metadata?: unkno
 interface Results {
   readonly ofCall: ReadonlyMap<Part, ToolResultPart>;
   readonly own: ReadonlySet<Part>;
+  readonly shown: ReadonlyMap<ToolResultPart, Json>;
 }
 
 /** Some models give the calls of one step the same id: their results come by name, and then in order. */
@@ -174,7 +266,7 @@ function resultsOf(content: readonly Part[]): Results {
     ofCall.set(call, part);
     if (call.providerExecuted === true) own.add(part);
   }
-  return { ofCall, own };
+  return { ofCall, own, shown: shownOutputs(content) };
 }
 
 function isCall(part: Part): part is ToolCallPart {
@@ -185,14 +277,24 @@ function isResult(part: Part): part is ToolResultPart {
   return part.type === "tool-result";
 }
 
-function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<Part, ToolResultPart>): UiPart {
+function isShownOutput(part: Part): part is DataPart {
+  return part.type === SHOWN_OUTPUT;
+}
+
+function toUiPart(part: Exclude<Part, ToolResultPart>, { ofCall, shown }: Results): UiPart {
   switch (part.type) {
     case "text":
     case "reasoning":
       return { type: part.type, text: part.text, ...metadataOf(part) };
     case "file": {
-      const { mediaType, data: url, filename } = part;
-      return { type: "file", mediaType, url, ...(filename === undefined ? {} : { filename }), ...metadataOf(part) };
+      const { mediaType, data, filename } = part;
+      return {
+        type: "file",
+        mediaType,
+        url: fileUrl(mediaType, data),
+        ...(filename === undefined ? {} : { filename }),
+        ...metadataOf(part),
+      };
     }
     case "tool-call": {
       const { toolName, toolCallId, input } = part;
@@ -204,12 +306,19 @@ function toUiPart(part: Exclude<Part, ToolResultPart>, results: ReadonlyMap<Part
         input,
         ...(part.providerExecuted === true ? { providerExecuted: true } : {}),
       };
-      return { ...called, ...toState(results.get(part)?.output, part.approval), ...callMetadataOf(part) };
+      const result = ofCall.get(part);
+      const output = result === undefined ? undefined : shown.has(result) ? toOutput(shown.get(result)) : result.output;
+      return { ...called, ...toState(output, part.approval), ...callMetadataOf(part, result) };
     }
     default:
       if (part.type === KEPT_PART) return JSON.parse(JSON.stringify(part.data));
       return { type: part.type, data: part.data, ...(part.id === undefined ? {} : { id: part.id }) };
   }
+}
+
+/** A page shows what has an address: base64 gets one. */
+export function fileUrl(mediaType: string, data: string): string {
+  return /^[a-z][a-z0-9+.-]*:/i.test(data) ? data : `data:${mediaType};base64,${data}`;
 }
 
 function toState(output: Json | undefined, given: ToolApproval | undefined) {
@@ -257,9 +366,13 @@ function metadataOf({ providerOptions }: { providerOptions?: Record<string, Json
   return providerMetadata === undefined ? {} : { providerMetadata };
 }
 
-function callMetadataOf({ providerOptions }: { providerOptions?: Record<string, Json> | undefined }) {
-  const callProviderMetadata = byProvider(providerOptions);
-  return callProviderMetadata === undefined ? {} : { callProviderMetadata };
+function callMetadataOf(call: ToolCallPart, result: ToolResultPart | undefined) {
+  const callProviderMetadata = byProvider(call.providerOptions);
+  const resultProviderMetadata = byProvider(result?.providerOptions);
+  return {
+    ...(callProviderMetadata === undefined ? {} : { callProviderMetadata }),
+    ...(resultProviderMetadata === undefined ? {} : { resultProviderMetadata }),
+  };
 }
 
 function toMetadata(metadata: unknown): Metadata | undefined {
