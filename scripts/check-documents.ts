@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { codeBlocks, type CodeBlock, findBrokenLinks, moduleOf } from "./check/documents.ts";
+import { ONE_CHECKER } from "./check/steps.ts";
 import { projectRoot } from "./dev/paths.ts";
 
 /** Where people look: everything else with this ending is a dependency's, or made by a program. */
@@ -63,7 +64,7 @@ function compile(modules: readonly CodeBlock[]): string[] {
       writeFileSync(path.join(directory, `block-${at}.ts`), moduleOf(block, `block${at}`));
     }
     const tsc = path.join(projectRoot, "node_modules/typescript/bin/tsc");
-    const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", directory], {
+    const { stdout, status } = spawnSync(process.execPath, [tsc, "-p", directory, ...ONE_CHECKER], {
       cwd: directory,
       encoding: "utf8",
     });

@@ -8,6 +8,7 @@ import { publint } from "publint";
 import { rolldown } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { codeBlocks, moduleOf } from "../../scripts/check/documents.ts";
+import { ONE_CHECKER } from "../../scripts/check/steps.ts";
 import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { cleanEnvironment } from "../support/start-command.ts";
@@ -39,7 +40,7 @@ await session.context({ format: "openai" });
 `;
 
 const TSC_OPTIONS =
-  "--strict --exactOptionalPropertyTypes --skipLibCheck false --module nodenext --target es2022 --lib es2022,dom,dom.iterable --rootDir source --outDir out source/program.ts source/globals.d.ts".split(
+  "--strict --exactOptionalPropertyTypes --skipLibCheck false --module nodenext --target es2022 --lib es2022,dom,dom.iterable --rootDir source --outDir out --checkers 1 source/program.ts source/globals.d.ts".split(
     " ",
   );
 
@@ -98,7 +99,10 @@ function compileReadme(project: string): string[] {
   };
   writeFileSync(path.join(readme, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
   const tsc = path.join(projectRoot, "node_modules/typescript/bin/tsc");
-  const { stdout } = spawnSync(process.execPath, [tsc, "-p", readme], { cwd: readme, encoding: "utf8" });
+  const { stdout } = spawnSync(process.execPath, [tsc, "-p", readme, ...ONE_CHECKER], {
+    cwd: readme,
+    encoding: "utf8",
+  });
   return stdout.trim() === "" ? [] : stdout.trim().split("\n");
 }
 
