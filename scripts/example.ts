@@ -2,7 +2,7 @@
 import { readLocalService } from "./api.ts";
 import { stateFolder } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
-import { EXAMPLES, isWorkerExample, needsService, runExample, runWorkerExample } from "./examples/run-example.ts";
+import { EXAMPLES, isWorkerExample, needsService, runExample } from "./examples/run-example.ts";
 import { type CommandLine, readServiceUrl } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
@@ -18,6 +18,7 @@ await runProgram(readName(process.argv.slice(2)), {
   hint: "npm run example -- --help tells what there is.",
   run: async ({ name, args }) => {
     if (isWorkerExample(name)) {
+      const { runWorkerExample } = await import("./examples/worker-example.ts");
       await runWorkerExample(name, stateDirectory);
       return EXIT.ok;
     }

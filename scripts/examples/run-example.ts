@@ -1,11 +1,7 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import path from "node:path";
-import { unstable_readConfig as readConfig } from "wrangler";
-import { readJsonFile } from "../dev/files.ts";
-import { projectRoot, statePaths } from "../dev/paths.ts";
+import { projectRoot } from "../dev/paths.ts";
 import { StartError } from "../dev/start-error.ts";
-import { startWorkerPair } from "./worker-pair.ts";
 
 /** Where the service is that an example talks to. */
 export interface ExampleService {
@@ -13,7 +9,7 @@ export interface ExampleService {
   apiKey: string;
 }
 
-const inProject = (file: string): string => path.join(projectRoot, file);
+export const inProject = (file: string): string => path.join(projectRoot, file);
 
 const NODE = [process.execPath, "--disable-warning=ExperimentalWarning"];
 
@@ -30,7 +26,7 @@ const USE_CLIENT = new Set(["node-chat", "tools-and-images"]);
 const CALLED = new Set(["mcp-summarizer"]);
 
 /** Those that run in workerd beside Threadkeep, with the path of a chat and a request to try. */
-const WORKERS: Readonly<Record<string, { chat: string; body: string }>> = {
+export const WORKERS: Readonly<Record<string, { chat: string; body: string }>> = {
   "worker-rpc": { chat: "/chats/worker-example", body: '{"user": "ada", "text": "Hello"}' },
   "cloudflare-agent": { chat: "/agents/chat-agent/agent-example", body: "Hello" },
 };
@@ -68,90 +64,13 @@ export async function runExample(
   });
 }
 
-/** The client as an application has it that installed it. */
+/** The client as an application has it that installed it. Whether its types are right is no question of an example: npm run check tells. */
 async function buildClient(): Promise<void> {
   const tsc = inProject("node_modules/typescript/bin/tsc");
-  const child = spawn(process.execPath, [tsc, "-p", inProject("client/tsconfig.json")], { stdio: "inherit" });
+  const build = [tsc, "-p", inProject("client/tsconfig.json"), "--noCheck", "--checkers", "1"];
+  const child = spawn(process.execPath, build, { stdio: "inherit" });
   const code = await new Promise<number | null>((resolve) => {
     child.once("exit", resolve);
   });
   if (code !== 0) throw new StartError("The client could not be built; what is wrong stands above.");
-}
-
-interface DeclaredService {
-  readonly binding: string;
-  readonly entrypoint?: string;
-  readonly props?: Record<string, unknown>;
-}
-
-interface DeclaredObjects {
-  readonly name: string;
-  readonly class_name: string;
-}
-
-/** The Worker of an example with the bindings that its wrangler.toml declares. */
-export function readWorkerExample(name: string) {
-  const config = readConfig({ config: inProject(`examples/${name}/wrangler.toml`) }, { hideWarnings: true });
-  const services = (config.services ?? []).map(({ binding, entrypoint, props }: DeclaredService) => [
-    binding,
-    { ...(entrypoint === undefined ? {} : { entrypoint }), ...(props === undefined ? {} : { props }) },
-  ]);
-  return {
-    callerEntry: config.main ?? "",
-    compatibilityDate: config.compatibility_date ?? "",
-    compatibilityFlags: config.compatibility_flags ?? [],
-    callerBindings: Object.fromEntries(Object.entries(config.vars ?? {}).map(([key, value]) => [key, String(value)])),
-    callerObjects: Object.fromEntries(
-      config.durable_objects.bindings.map((declared: DeclaredObjects) => [declared.name, declared.class_name]),
-    ),
-    services: Object.fromEntries(services),
-  };
-}
-
-/** Threadkeep and the Worker side by side: with sessions of their own, in memory, on the database of the service that runs here. */
-export async function runWorkerExample(name: string, stateDirectory: string): Promise<void> {
-  const { chat, body } = WORKERS[name] ?? { chat: "/", body: "" };
-  const { devJson, bundle } = statePaths(stateDirectory);
-  if (!existsSync(devJson)) throw new StartError("The service does not run. Start it with npm start, then this again.");
-  const facts = readFacts(readJsonFile(devJson));
-  const example = readWorkerExample(name);
-  const miniflare = await startWorkerPair({
-    ...example,
-    callerBindings: {
-      ...fromEnvironment(example.callerBindings),
-      THREADKEEP_URL: facts.url,
-      THREADKEEP_API_KEY: facts.apiKey,
-    },
-    bundleDirectory: bundle,
-    hyperdriveUrl: facts.databaseUrl,
-    secrets: { THREADKEEP_API_KEY: facts.apiKey, THREADKEEP_ADMIN_KEY: facts.adminKey },
-  });
-  const url = new URL(chat, await miniflare.ready);
-  console.log(`The chat is at ${url}\n\n  curl -s ${url} -d '${body}'\n\nStop with Ctrl-C.`);
-  await new Promise<void>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => resolve());
-  });
-  await miniflare.dispose();
-}
-
-/** The variables of a Worker, and its key, as a person sets them for a program. */
-function fromEnvironment(declared: Record<string, string>): Record<string, string> {
-  const names = [...Object.keys(declared), "MODEL_KEY"];
-  const set = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
-  return { ...declared, ...Object.fromEntries(set) };
-}
-
-function readFacts(value: unknown): { url: string; apiKey: string; adminKey: string; databaseUrl: string } {
-  const entries = new Map(Object.entries(typeof value === "object" && value !== null ? value : {}));
-  const textOf = (name: string): string => {
-    const text: unknown = entries.get(name);
-    if (typeof text === "string") return text;
-    throw new StartError(`dev.json lacks ${name}. Stop the service, and start it again with npm start.`);
-  };
-  return {
-    url: textOf("url"),
-    apiKey: textOf("apiKey"),
-    adminKey: textOf("adminKey"),
-    databaseUrl: textOf("databaseUrl"),
-  };
 }

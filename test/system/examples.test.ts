@@ -5,7 +5,7 @@ import { describe, expect, inject, it, onTestFinished } from "vitest";
 import { createClient } from "../../client/src/index.ts";
 import { answer as answerWithAnthropic } from "../../examples/anthropic/answer.ts";
 import { identifyProcess, killTrees } from "../../scripts/dev/processes.ts";
-import { readWorkerExample } from "../../scripts/examples/run-example.ts";
+import { readWorkerExample } from "../../scripts/examples/worker-example.ts";
 import { startWorkerPair } from "../../scripts/examples/worker-pair.ts";
 import { openBrowser } from "../support/browser.ts";
 import { promptOf, scriptModel } from "../support/scripted-model.ts";
