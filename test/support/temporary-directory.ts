@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 /** Open to all: where the tests run as root, PostgreSQL runs as another user and must get in. */
-export function makeTemporaryDirectory(): string {
-  const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-test-"));
+export function makeTemporaryDirectory(within = tmpdir()): string {
+  const directory = mkdtempSync(path.join(within, "threadkeep-test-"));
   chmodSync(directory, 0o755);
   return directory;
 }

@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { cpSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
@@ -17,6 +27,16 @@ function listFiles(): string[] {
     encoding: "utf8",
   });
   return output.split("\0").filter((name) => name !== "" && existsSync(path.join(projectRoot, name)));
+}
+
+/**
+ * A folder on the disk that the packages are on, open to all, where there is one: to link them takes a second or two, to copy them to the
+ * memory that other tests have their files in many, and a gigabyte of it.
+ */
+function makeFolderBesidePackages(): string {
+  const { dev } = statSync(path.join(projectRoot, "node_modules"));
+  const near = ["/tmp", "/var/tmp"].find((folder) => existsSync(folder) && statSync(folder).dev === dev);
+  return makeTemporaryDirectory(near);
 }
 
 /** What lies in `from`, without a copy of its contents where both are on one disk. */
@@ -59,7 +79,7 @@ describe.skipIf(!existsSync(path.join(projectRoot, ".git")))("a fresh clone with
   });
 
   it("starts, for an ordinary user too", async () => {
-    const parent = makeTemporaryDirectory();
+    const parent = makeFolderBesidePackages();
     onTestFinished(() => removeDirectory(parent), 180_000);
     const checkout = path.join(parent, "threadkeep");
     for (const name of listFiles()) {
