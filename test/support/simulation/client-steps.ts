@@ -6,6 +6,7 @@ import { become } from "./become.ts";
 import { asideOf, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { ask, drop, goOn } from "./clients.ts";
+import { leaveBranchBy } from "./expectations.ts";
 import { editOne, pickGiven } from "./given-steps.ts";
 import { ringAtOnce } from "./machine-steps.ts";
 import { appendTo, type ModelMessage } from "./model.ts";
@@ -122,6 +123,7 @@ export async function appendTwiceAtOnce(world: World): Promise<string> {
   if (session.model?.status !== "active" || world.hasLimits(session.ref.tenant)) return "nothing to append to";
   const first = withoutContext(requestOf(world, session));
   const second = world.random.chance(0.7) ? first : withoutContext(requestOf(world, session));
+  for (const request of [first, second]) leaveBranchBy(session, request);
   const one = appendTo(session.model, first, null, world.now());
   const two = appendTo(one.after, second, null, world.now());
   const outcomes = await session.object.call("append", (instance) =>

@@ -88,6 +88,11 @@ function leaveBranch(session: SimulatedSession): void {
   session.paid.clear();
 }
 
+/** Before an append: one that names what it follows may begin a branch. */
+export function leaveBranchBy(session: SimulatedSession, { messages }: AppendRequest): void {
+  if (messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
+}
+
 /** The life that is there now. */
 function lifeOf({ object }: SimulatedSession): string {
   return sessionOf(object)?.incarnation ?? "";
@@ -116,7 +121,7 @@ function expectAppend(
   }
   const fault = before === null && birth !== null ? bornFault(world, birth) : null;
   if (fault !== null) return { ...unchanged(session, fault), others };
-  if (request.messages.some(({ afterSeq }) => afterSeq !== undefined)) leaveBranch(session);
+  leaveBranchBy(session, request);
   const { after, retired, answer } = appendTo(before, request, birth, world.now());
   return {
     after,
