@@ -6,7 +6,7 @@ import { headersOf, sendJson, serveOnLoopback } from "../../scripts/dev/loopback
 export type StandInReply =
   /** `text` is what the model "wrote"; `isCut` says that it ran out of room. */
   | { does: "answer"; text: string; isCut?: boolean; usage?: { input: number; output: number } }
-  /** It calls the tool whose name ends so, of those that it was offered. Chat Completions alone. */
+  /** It calls the tool whose name ends so, of those that it was offered. */
   | { does: "call"; tool: string; input: object }
   /** Items that quote the messages of the prompt: a model that is well. */
   | { does: "quote" }
@@ -14,6 +14,8 @@ export type StandInReply =
   | { does: "refuse"; status: number; headers?: Record<string, string> }
   /** The same, if a JSON schema was asked for; else it answers. */
   | { does: "refuse-schema"; text: string }
+  /** The first words of a stream that never ends. Chat Completions alone. */
+  | { does: "stall"; text: string }
   /** Takes the request and never answers. */
   | { does: "hang" }
   /** Half a body, then the connection is cut. */
@@ -124,10 +126,40 @@ function answer(response: ServerResponse, seen: Seen, reply: StandInReply): void
     case "quote":
       return sendJson(response, 200, completion(seen, { does: "answer", text: quoteTranscript(lastTextOf(seen)) }));
     case "call":
-      return sendJson(response, 200, toolCall(seen, reply));
+      return isAnthropic(seen)
+        ? sendJson(response, 200, toolUse(seen, reply))
+        : sendCompletion(response, seen, toolCall(seen, reply));
+    case "stall":
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      response.write(chunkOf({ role: "assistant", content: reply.text }, null));
+      return;
     case "answer":
-      return sendJson(response, 200, completion(seen, reply));
+      return isAnthropic(seen)
+        ? sendJson(response, 200, completion(seen, reply))
+        : sendCompletion(response, seen, completion(seen, reply));
   }
+}
+
+function isAnthropic({ path }: Seen): boolean {
+  return path.endsWith("messages");
+}
+
+/** As a stream, if one was asked for. */
+function sendCompletion(response: ServerResponse, seen: Seen, answered: unknown): void {
+  if (seen.body["stream"] !== true) return sendJson(response, 200, answered);
+  const { choices } = answered as { choices: { message: { tool_calls?: object[] }; finish_reason: string }[] };
+  response.writeHead(200, { "content-type": "text/event-stream" });
+  for (const { message, finish_reason } of choices) {
+    const calls = message.tool_calls?.map((call, index) => ({ index, ...call }));
+    response.write(chunkOf({ ...message, ...(calls === undefined ? {} : { tool_calls: calls }) }, null));
+    response.write(chunkOf({}, finish_reason));
+  }
+  response.end("data: [DONE]\n\n");
+}
+
+function chunkOf(delta: object, finish_reason: string | null): string {
+  const choices = [{ index: 0, delta, finish_reason }];
+  return `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", created: 1, model: "m", choices })}\n\n`;
 }
 
 function refuse(response: ServerResponse, seen: Seen, status: number, headers: Record<string, string> = {}): void {
@@ -138,14 +170,14 @@ function refuse(response: ServerResponse, seen: Seen, status: number, headers: R
 function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>): unknown {
   const { text, isCut = false, usage = TOKENS } = reply;
   const { model } = seen.body;
-  if (seen.path.endsWith("messages")) {
+  if (isAnthropic(seen)) {
     // Models without native schemas are given a tool to answer with.
-    const content = Array.isArray(seen.body["tools"])
+    const content = offeredNames(seen).includes("json")
       ? { type: "tool_use", id: "t1", name: "json", input: JSON.parse(text) as unknown }
       : { type: "text", text };
     const stopReason = content.type === "tool_use" ? "tool_use" : "end_turn";
     return {
-      id: "1",
+      id: `msg_${crypto.randomUUID()}`,
       type: "message",
       role: "assistant",
       model,
@@ -168,9 +200,31 @@ function completion(seen: Seen, reply: Extract<StandInReply, { does: "answer" }>
   };
 }
 
-function toolCall({ body, at }: Seen, { tool, input }: Extract<StandInReply, { does: "call" }>): unknown {
-  const offered = (body["tools"] ?? []) as { function: { name: string } }[];
-  const name = offered.map((entry) => entry.function.name).find((known) => known.endsWith(tool)) ?? tool;
+/** The names of the tools that a request offers, in either wire format. */
+function offeredNames({ body }: Seen): string[] {
+  const offered = (body["tools"] ?? []) as { name?: string; function?: { name: string } }[];
+  return offered.map((entry) => entry.function?.name ?? entry.name ?? "");
+}
+
+function calledName(seen: Seen, tool: string): string {
+  return offeredNames(seen).find((known) => known.endsWith(tool)) ?? tool;
+}
+
+function toolUse(seen: Seen, { tool, input }: Extract<StandInReply, { does: "call" }>): unknown {
+  return {
+    id: `msg_${crypto.randomUUID()}`,
+    type: "message",
+    role: "assistant",
+    model: seen.body["model"],
+    content: [{ type: "tool_use", id: `toolu_${seen.at}`, name: calledName(seen, tool), input }],
+    stop_reason: "tool_use",
+    usage: { input_tokens: TOKENS.input, output_tokens: TOKENS.output },
+  };
+}
+
+function toolCall(seen: Seen, { tool, input }: Extract<StandInReply, { does: "call" }>): unknown {
+  const { body, at } = seen;
+  const name = calledName(seen, tool);
   const call = { id: `call-${at}-${tool}`, type: "function", function: { name, arguments: JSON.stringify(input) } };
   const message = { role: "assistant", content: null, tool_calls: [call] };
   return {
