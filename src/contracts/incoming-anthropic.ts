@@ -63,6 +63,9 @@ const resultBlock = z.looseObject({
 });
 export type AnthropicResultIn = z.infer<typeof resultBlock>;
 
+/** A file that a user gives to the container in which Anthropic runs code. */
+const containerUpload = z.looseObject({ type: z.literal("container_upload"), file_id: safeText.min(1) });
+
 type ShownByTool = AnthropicShownIn | z.infer<typeof otherShown>;
 
 export function isShown(block: ShownByTool): block is AnthropicShownIn {
@@ -122,7 +125,10 @@ export const anthropicMessageIn = z
     z.looseObject({
       ...ownFields,
       role: z.literal("user"),
-      content: z.union([contentText, list(z.discriminatedUnion("type", [...shown, resultBlock])).min(1)]),
+      content: z.union([
+        contentText,
+        list(z.discriminatedUnion("type", [...shown, resultBlock, containerUpload])).min(1),
+      ]),
     }),
     z.looseObject({
       ...ownFields,

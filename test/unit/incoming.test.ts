@@ -273,6 +273,13 @@ describe("what comes in as a provider has it", () => {
       { type: "data-citations", data: cited },
       { type: "data-hologram", data: { type: "hologram", depth: 3 } },
     ]);
+    const upload = { type: "container_upload", file_id: "file_1" };
+    const [shown] = take("anthropic", [{ role: "user", content: [upload, { type: "text", text: "Plot it." }] }]).request
+      .messages;
+    expect(shown?.content).toEqual([
+      { type: "data-container_upload", data: upload },
+      { type: "text", text: "Plot it." },
+    ]);
     const [approval] = take("ai-sdk", [
       { role: "tool", content: [{ type: "tool-approval-response", approvalId: "a", approved: true }] },
     ]).request.messages;

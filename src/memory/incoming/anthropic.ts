@@ -47,7 +47,8 @@ export function fromAnthropic(message: AnthropicMessageIn, path: string): Taken[
   for (const [index, block] of message.content.entries()) {
     const at = `${path}/content/${index}`;
     if (block.type === "tool_result") results.push({ part: toResult(block), path: at });
-    else said.push(...toShownParts(block).map((part) => ({ part, path: at })));
+    else if (block.type !== "container_upload") said.push(...toShownParts(block).map((part) => ({ part, path: at })));
+    else said.push({ part: { type: `data-${block.type}`, data: asJson(block) }, path: at });
   }
   const [first] = results;
   if (first === undefined) return [takenOf(fields, path, said)];
