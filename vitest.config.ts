@@ -91,6 +91,7 @@ export default defineConfig({
           name: "fuzz",
           include: ["test/fuzz/**/*.test.ts"],
           environment: "node",
+          globalSetup: ["test/support/setup-postgres.ts"],
           testTimeout: 240_000,
           hookTimeout: 120_000,
           maxWorkers: WAITING_WORKERS,

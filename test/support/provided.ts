@@ -10,7 +10,7 @@ export interface ProvidedService {
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** `worker`: what the Worker connects with; and what the owner of the tables connects with. */
+    /** `worker`, `fuzz`: what the Worker connects with; and what the owner of the tables connects with. */
     workerDatabaseUrl: string;
     databaseUrl: string;
     /** `worker`, `system`: what stands in for the providers of language models. */

@@ -8,7 +8,7 @@ import { makeTemporaryDirectory, removeDirectory } from "./temporary-directory.t
 
 const PASSWORD = "test";
 
-/** A real PostgreSQL with the migrations applied, for the tests that run in workerd. */
+/** A real PostgreSQL with the migrations applied, for the tests that run in workerd, and for simulations to copy. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const directory = makeTemporaryDirectory();
   const server = await startPostgres(statePaths(directory), PASSWORD);

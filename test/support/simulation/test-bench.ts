@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { applyMigrations, createDatabase } from "../../../scripts/dev/database.ts";
+import { applyMigrations, createDatabase, withClient } from "../../../scripts/dev/database.ts";
 import { statePaths } from "../../../scripts/dev/paths.ts";
 import { postgresUrl, startPostgres } from "../../../scripts/dev/postgres.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../temporary-directory.ts";
@@ -9,6 +9,9 @@ import { Endless } from "./violation.ts";
 const PASSWORD = "simulation";
 const SEED_WORKER = new URL("seed-worker.ts", import.meta.url);
 const DEFAULT_STEPS = 200;
+
+/** An environment variable: the address of a database that the tests have made, which each simulation of theirs gets a copy of. */
+export const TEMPLATE_DATABASE = "THREADKEEP_SIMULATION_TEMPLATE";
 
 /**
  * Of the processor's time, so that a busy machine breaks no seed: one takes a second or two, and what is not done by then goes round and
@@ -45,42 +48,82 @@ export interface Search {
   readonly failure: Failure | null;
 }
 
-/** A PostgreSQL of the simulation's own, and the threads that run seeds on it, each in a database of its own. */
+/** Where databases of the simulation are made. */
+interface Databases {
+  /** With the migrations applied. Returns its address. */
+  make(number: number): Promise<string>;
+  close(): Promise<void>;
+}
+
+/** A PostgreSQL of the simulation's own. */
+async function startDatabases(): Promise<Databases> {
+  const directory = makeTemporaryDirectory();
+  const server = await startPostgres(statePaths(directory), PASSWORD);
+  return {
+    async make(number) {
+      const database = `simulation_${number}`;
+      const url = postgresUrl(server.port, PASSWORD, database);
+      await createDatabase(postgresUrl(server.port, PASSWORD, "postgres"), database);
+      await applyMigrations(url);
+      return url;
+    },
+    async close() {
+      await server.stop();
+      removeDirectory(directory);
+    },
+  };
+}
+
+/** Copies of a database that has the migrations, beside it: to start a server and to migrate takes longer than a seed. */
+function copyDatabase(template: string): Databases {
+  const addressOf = (database: string): string => Object.assign(new URL(template), { pathname: `/${database}` }).href;
+  const made: string[] = [];
+  return {
+    async make(number) {
+      const database = `simulation_${process.pid}_${number}`;
+      const from = new URL(template).pathname.slice(1);
+      await withClient(addressOf("postgres"), (client) =>
+        client.query(`create database ${client.escapeIdentifier(database)} template ${client.escapeIdentifier(from)}`),
+      );
+      made.push(database);
+      return addressOf(database);
+    },
+    async close() {
+      await withClient(addressOf("postgres"), async (client) => {
+        for (const database of made) {
+          await client.query(`drop database ${client.escapeIdentifier(database)} with (force)`);
+        }
+      });
+    },
+  };
+}
+
+/** A PostgreSQL, and the threads that run seeds on it, each in a database of its own. */
 export class TestBench {
   readonly #workers: readonly SeedWorker[];
-  readonly #stop: () => Promise<void>;
+  readonly #databases: Databases;
 
-  private constructor(workers: readonly SeedWorker[], stop: () => Promise<void>) {
+  private constructor(workers: readonly SeedWorker[], databases: Databases) {
     this.#workers = workers;
-    this.#stop = stop;
+    this.#databases = databases;
   }
 
   static async open(workers = 1): Promise<TestBench> {
-    const directory = makeTemporaryDirectory();
-    const server = await startPostgres(statePaths(directory), PASSWORD);
-    const stop = async (): Promise<void> => {
-      await server.stop();
-      removeDirectory(directory);
-    };
+    const template = process.env[TEMPLATE_DATABASE];
+    const databases = template === undefined ? await startDatabases() : copyDatabase(template);
     try {
       const opened: SeedWorker[] = [];
-      for (let made = 1; made <= workers; made += 1) {
-        const database = `simulation_${made}`;
-        const url = postgresUrl(server.port, PASSWORD, database);
-        await createDatabase(postgresUrl(server.port, PASSWORD, "postgres"), database);
-        await applyMigrations(url);
-        opened.push(new SeedWorker(url));
-      }
-      return new TestBench(opened, stop);
+      for (let made = 1; made <= workers; made += 1) opened.push(new SeedWorker(await databases.make(made)));
+      return new TestBench(opened, databases);
     } catch (error) {
-      await stop();
+      await databases.close();
       throw error;
     }
   }
 
   async close(): Promise<void> {
     await Promise.all(this.#workers.map((worker) => worker.close()));
-    await this.#stop();
+    await this.#databases.close();
   }
 
   /**
