@@ -123,9 +123,11 @@ describe("the estimate of tokens, against o200k_base", () => {
     };
     took(32_000, 1);
     const asTen = Math.min(...Array.from({ length: 3 }, () => took(32_000, 10)));
-    const asOne = Math.min(...Array.from({ length: 3 }, () => took(320_000, 1)));
     // The same number of characters: as much work, and ten times as much if it grew with the square of the length.
-    expect(asOne).toBeLessThan(4 * asTen + 20);
+    const bound = 4 * asTen + 20;
+    let asOne = Number.POSITIVE_INFINITY;
+    for (let tries = 0; tries < 3 && asOne >= bound; tries += 1) asOne = Math.min(asOne, took(320_000, 1));
+    expect(asOne).toBeLessThan(bound);
   });
 });
 
