@@ -1,4 +1,4 @@
-import { AIMessage, type BaseMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
+import { AIMessage, type BaseMessage, ChatMessage, HumanMessage, ToolMessage } from "@langchain/core/messages";
 import { RunnableLambda, RunnableWithMessageHistory } from "@langchain/core/runnables";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -185,5 +185,55 @@ describe("blocks of content of LangChain", () => {
     expect(toStored(new HumanMessage({ content: [kept] })).content).toEqual([
       { type: "data-langchain-block", data: kept },
     ]);
+  });
+});
+
+describe("what a model says beside its words, in LangChain", () => {
+  const signed = { type: "reasoning", text: "hm", providerOptions: { anthropic: { signature: "SIG" } } };
+  const kept = { itemId: "rs_1", reasoningEncryptedContent: "ENC" };
+  const ofOpenAi = { type: "reasoning", text: "hm", providerOptions: { openai: kept } };
+  const summary = [{ type: "summary_text", text: "hm" }];
+
+  it.each<[string, object[], object]>([
+    ["Anthropic's thinking", [{ type: "thinking", thinking: "hm", signature: "SIG" }], signed],
+    ["the same in LangChain's form", [{ type: "reasoning", reasoning: "hm", signature: "SIG" }], signed],
+    [
+      "Anthropic's thinking that nobody may read",
+      [{ type: "redacted_thinking", data: "RED" }],
+      { type: "reasoning", text: "", providerOptions: { anthropic: { redactedData: "RED" } } },
+    ],
+    ["OpenAI's reasoning", [{ type: "reasoning", id: "rs_1", summary, encrypted_content: "ENC" }], ofOpenAi],
+    [
+      "the same in LangChain's form",
+      [{ type: "reasoning", reasoning: "hm", id: "rs_1", encrypted_content: "ENC" }],
+      ofOpenAi,
+    ],
+    ["reasoning that nobody has signed", [{ type: "reasoning", reasoning: "hm" }], { type: "reasoning", text: "hm" }],
+  ])("is reasoning with what its provider needs: %s", (_, blocks, reasoning) => {
+    const content = [...blocks, { type: "text", text: "Yes." }] as AIMessage["content"];
+    const stored = toStored(new AIMessage({ content }));
+    expect(stored.content).toEqual([reasoning, { type: "text", text: "Yes." }]);
+    expect(newMessageSchema.parse(stored)).toMatchObject({ content: [reasoning, {}] });
+  });
+
+  it.each<[string, Record<string, unknown>, object]>([
+    ["as OpenAI's integration has it", { reasoning: { id: "rs_1", summary, encrypted_content: "ENC" } }, ofOpenAi],
+    ["as that of models with open reasoning has it", { reasoning_content: "hm" }, { type: "reasoning", text: "hm" }],
+  ])("is reasoning where it stands beside the content, %s", (_, additional_kwargs, reasoning) => {
+    const stored = toStored(new AIMessage({ content: "Yes.", additional_kwargs }));
+    expect(stored.content).toEqual([reasoning, { type: "text", text: "Yes." }]);
+  });
+
+  it("is a call also where nobody could read its input: the tool's message answers it", () => {
+    const invalid_tool_calls = [{ id: "c1", name: "find", args: "{bad", error: "no JSON" }];
+    expect(toStored(new AIMessage({ content: "", invalid_tool_calls })).content).toEqual([
+      { type: "tool-call", toolCallId: "c1", toolName: "find", input: "{bad" },
+    ]);
+  });
+
+  it("has the role that a message of any role names", () => {
+    const roles = ["user", "assistant", "system", "developer", "human"];
+    expect(roles.map((role) => toStored(new ChatMessage("x", role)).role)).toEqual([...roles.slice(0, 4), "user"]);
+    expect(() => toStored(new ChatMessage("x", "narrator"))).toThrow("cannot be remembered");
   });
 });

@@ -27,14 +27,23 @@ const CALL_BLOCKS: ReadonlySet<string> = new Set([
   "server_tool_call",
 ]);
 
+/** What a `ChatMessage` may say that it is, besides the names above. */
+const NAMED_ROLES: Readonly<Record<string, Role>> = { ...ROLES, user: "user", assistant: "assistant" };
+
+function roleOf(message: BaseMessage): Role | undefined {
+  if (message.type !== "generic") return Object.hasOwn(ROLES, message.type) ? ROLES[message.type] : undefined;
+  const role = "role" in message ? message.role : undefined;
+  return typeof role === "string" && Object.hasOwn(NAMED_ROLES, role) ? NAMED_ROLES[role] : undefined;
+}
+
 /** Whether somebody said it: what only tells a graph to change its state is nothing to remember. */
-export function isSaid({ type }: BaseMessage): boolean {
-  return Object.hasOwn(ROLES, type);
+export function isSaid(message: BaseMessage): boolean {
+  return roleOf(message) !== undefined;
 }
 
 /** A message as it is stored. Without an id of its own it is one more message each time it is added. */
 export function toStored(message: BaseMessage): NewMessage {
-  const role = ROLES[message.type];
+  const role = roleOf(message);
   if (role === undefined) {
     throw invalidArgument(`A message of type ${message.type} cannot be remembered. Add messages that somebody said.`);
   }
@@ -53,7 +62,7 @@ function contentOf(message: BaseMessage): Content {
     return [{ type: "tool-result", toolCallId, toolName: name, output: outputOf(message) }];
   }
   const said = typeof message.content === "string" ? textParts(message.content) : message.content.flatMap(blockParts);
-  const parts = [...said, ...(isAIMessage(message) ? callParts(message) : [])];
+  const parts = isAIMessage(message) ? [...keptReasoning(message, said), ...said, ...callParts(message)] : said;
   const [first] = parts;
   if (first === undefined) return "";
   return parts.length === 1 && first.type === "text" ? first.text : parts;
@@ -73,13 +82,51 @@ function outputOf(message: ToolMessage): Json {
   return { type: "content", value };
 }
 
-function callParts({ tool_calls: calls = [] }: AIMessage): Part[] {
-  return calls.map(({ id, name, args }, index) => ({
+/** Calls, also those whose input could not be read: the tool's message answers them, too. */
+function callParts({ tool_calls: calls = [], invalid_tool_calls: invalid = [] }: AIMessage): Part[] {
+  const named = invalid.flatMap(({ id, name, args }) => (name === undefined ? [] : [{ id, name, args }]));
+  return [...calls, ...named].map(({ id, name, args }, index) => ({
     type: "tool-call",
     toolCallId: id ?? `call-${index}`,
     toolName: name,
     input: toJson(args),
   }));
+}
+
+/** What a model thought, where the integration of a provider puts it beside the content. */
+function keptReasoning({ additional_kwargs: beside }: AIMessage, said: readonly Part[]): Part[] {
+  if (said.some(({ type }) => type === "reasoning")) return [];
+  const { reasoning, reasoning_content: words } = beside;
+  if (typeof words === "string" && words !== "") return [{ type: "reasoning", text: words }];
+  return typeof reasoning === "object" && reasoning !== null ? reasoningParts({ ...reasoning, type: "reasoning" }) : [];
+}
+
+/**
+ * Reasoning in the forms of Anthropic, of OpenAI's Responses and of LangChain, with what its provider signed: only that makes it whole to the
+ * provider. Nothing of a block that is none.
+ */
+function reasoningParts(block: Readonly<Record<string, unknown>>): Part[] {
+  const { type, reasoning, thinking, data, signature, id, summary, encrypted_content: encrypted } = block;
+  if (type === "redacted_thinking" && typeof data === "string") {
+    return [{ type: "reasoning", text: "", providerOptions: { anthropic: { redactedData: data } } }];
+  }
+  const words = type === "thinking" ? thinking : type === "reasoning" ? reasoning : undefined;
+  if (typeof words === "string") {
+    const bySignature = typeof signature === "string" ? { anthropic: { signature } } : null;
+    const byItem = typeof id === "string" && typeof encrypted === "string" ? openaiItem(id, encrypted) : null;
+    const providerOptions = bySignature ?? byItem;
+    return [{ type: "reasoning", text: words, ...(providerOptions === null ? {} : { providerOptions }) }];
+  }
+  if (type !== "reasoning" || typeof id !== "string" || !Array.isArray(summary)) return [];
+  const text = summary
+    .flatMap((each: { text?: unknown }) => (typeof each.text === "string" ? [each.text] : []))
+    .join("\n\n");
+  return [{ type: "reasoning", text, providerOptions: openaiItem(id, encrypted) }];
+}
+
+function openaiItem(itemId: string, encrypted: unknown) {
+  const kept = typeof encrypted === "string" ? { reasoningEncryptedContent: encrypted } : {};
+  return { openai: { itemId, ...kept } };
 }
 
 function textParts(text: string): Part[] {
@@ -88,9 +135,10 @@ function textParts(text: string): Part[] {
 
 function blockParts(block: Readonly<Record<string, unknown>> | string): Part[] {
   if (typeof block === "string") return textParts(block);
-  const { type, text, reasoning } = block;
+  const { type, text } = block;
   if ((type === "text" || type === "text-plain") && typeof text === "string") return textParts(text);
-  if (type === "reasoning" && typeof reasoning === "string") return [{ type: "reasoning", text: reasoning }];
+  const thought = reasoningParts(block);
+  if (thought.length > 0) return thought;
   const file = filePart(block);
   if (file !== null) return [file];
   if (typeof type === "string" && CALL_BLOCKS.has(type)) return [];
