@@ -1,10 +1,12 @@
 import { jsonBytes } from "./batches.ts";
-import type { Content, Metadata, Part } from "./contract.ts";
+import type { Content, Json, Metadata, Part } from "./contract.ts";
 
 /** What a message may have as JSON, with room for what stands beside its content. */
 const MAX_CONTENT_BYTES = 4 * 1024 * 1024 - 1024;
 /** A metadata of more is refused. */
 const MAX_METADATA_BYTES = 4 * 1024;
+/** Of a file that a tool shows, as JSON: smaller ones stay. */
+const LARGE_FILE_BYTES = 64 * 1024;
 const CUT = "\n[… cut: a message has no room for more …]\n";
 
 /**
@@ -41,11 +43,24 @@ function fitPart(part: Part, maxBytes: number): Part {
   if (part.type === "tool-result" && "output" in part) {
     const { output } = part;
     const said = typeof output === "object" && output !== null && !Array.isArray(output) ? output["value"] : output;
+    const named = { ...part, output: { type: "content", value: Array.isArray(said) ? said.map(nameFile) : [] } };
+    if (Array.isArray(said) && jsonBytes(named) <= maxBytes) return named;
     const text = typeof said === "string" ? said : JSON.stringify(said ?? output);
     return { ...part, output: { type: "text", value: cutText(text, maxBytes - 1_000) } };
   }
   if (part.type === "tool-call" && "input" in part) return { ...part, input: {} };
   return { type: "text", text: `[${part.type.slice(0, 100)}: too large for a message, left out]` };
+}
+
+/** Of what a tool shows: words as they are, and a large file by its size. */
+function nameFile(shown: Json): Json {
+  const bytes = jsonBytes(shown);
+  const isFile = typeof shown === "object" && shown !== null && "type" in shown && shown.type !== "text";
+  if (!isFile || bytes < LARGE_FILE_BYTES) return shown;
+  return {
+    type: "text",
+    text: `[file, ${((bytes * 3) / 4_000_000).toFixed(1)} MB: too large for a message, left out]`,
+  };
 }
 
 /** A text without its middle, of at most so many bytes as JSON. */

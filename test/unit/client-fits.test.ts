@@ -49,6 +49,23 @@ describe("content that no message has room for", () => {
         },
       ],
     ],
+    [
+      "a screen that a tool shows",
+      [
+        {
+          type: "tool-result",
+          toolCallId: "c",
+          toolName: "look",
+          output: {
+            type: "content",
+            value: [
+              { type: "text", text: "The berth is free." },
+              { type: "image-data", mediaType: "image/png", data: "A".repeat(5_000_000) },
+            ],
+          },
+        },
+      ],
+    ],
     ["an input", [{ type: "tool-call", toolCallId: "c", toolName: "run", input: { a: "x".repeat(5_000_000) } }]],
     ["data", [{ type: "data-x", data: "x".repeat(5_000_000) }]],
   ];
@@ -66,6 +83,18 @@ describe("content that no message has room for", () => {
     expect([text, photo]).toEqual([
       { type: "text", text: "see" },
       { type: "text", text: "[file a.png, image/png, 4.5 MB: too large for a message, left out]" },
+    ]);
+    const screen = large.find(([name]) => name === "a screen that a tool shows")?.[1] ?? "";
+    expect(fitContent(screen)).toMatchObject([
+      {
+        output: {
+          type: "content",
+          value: [
+            { type: "text", text: "The berth is free." },
+            { type: "text", text: "[file, 3.8 MB: too large for a message, left out]" },
+          ],
+        },
+      },
     ]);
     const left = fitContent(large[4]?.[1] ?? "");
     expect(Array.isArray(left) ? left.filter(({ type }) => type === "file") : []).toHaveLength(4);

@@ -231,6 +231,15 @@ describe("what a model says beside its words, in LangChain", () => {
     ]);
   });
 
+  it("is cut where no message has room for it, so that a chat goes on", () => {
+    const photo = { type: "image", mimeType: "image/png", data: "A".repeat(6_000_000) };
+    const stored = toStored(new HumanMessage({ content: [{ type: "text", text: "See:" }, photo] }));
+    expect(stored.content).toEqual([
+      { type: "text", text: "See:" },
+      { type: "text", text: "[file, image/png, 4.5 MB: too large for a message, left out]" },
+    ]);
+  });
+
   it("has the role that a message of any role names", () => {
     const roles = ["user", "assistant", "system", "developer", "human"];
     expect(roles.map((role) => toStored(new ChatMessage("x", role)).role)).toEqual([...roles.slice(0, 4), "user"]);

@@ -7,6 +7,7 @@ import {
 } from "@langchain/core/messages";
 import type { Content, Json, JsonObject, NewMessage, Part, Role } from "../contract.ts";
 import { invalidArgument } from "../errors.ts";
+import { fitContent } from "../fit-content.ts";
 import { storedId } from "../stored-id.ts";
 import { filePart, toolFile } from "./media.ts";
 
@@ -51,7 +52,7 @@ export function toStored(message: BaseMessage): NewMessage {
   return {
     id: message.id === undefined ? crypto.randomUUID() : storedId(message.id),
     role,
-    content: contentOf(message),
+    content: fitContent(contentOf(message)),
     ...(author === undefined || author === "" ? {} : { author }),
   };
 }
