@@ -334,6 +334,20 @@ describe("one log under every framework", () => {
   );
 });
 
+describe("an agent of the OpenAI Agents SDK on a chat that another framework has written", () => {
+  it("is told of no result whose call was never there: its provider would refuse every run from then on", async () => {
+    const client = workerClient();
+    const [question, , result, answer] = chat("m");
+    const messages = [question, result, answer].map((one) => ({
+      ...one,
+      content: JSON.parse(JSON.stringify(one.content)),
+    }));
+    await client.session("s").append(messages);
+    const items = await new ThreadkeepAgentsSession({ client, sessionId: "s" }).getItems();
+    expect(items.map(({ type }) => type ?? "message")).toEqual(["message", "message"]);
+  });
+});
+
 describe("a page of the AI SDK on a chat that another framework has written", () => {
   const answer = { finishReason: "stop", responseMessages: [{ role: "assistant", content: "In the south." }] } as const;
   const said = async (client: Threadkeep): Promise<unknown[]> => {

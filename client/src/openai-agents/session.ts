@@ -77,7 +77,7 @@ export class ThreadkeepAgentsSession
     const context = await this.#orNothing(this.#session.context({ format: "threadkeep", maxTokens: this.#maxTokens }));
     if (context === null) return [];
     const { items, isCompacted } = await this.#itemsOfWindow(context);
-    if (isCompacted || (context.summary === null && context.omitted.length === 0)) return items;
+    if (isCompacted) return items;
     const told = renderSummary(context.summary?.items ?? []);
     return [...(told === null ? [] : [{ type: "message", role: "user", content: told } as const]), ...withCalls(items)];
   }
@@ -237,7 +237,7 @@ export class ThreadkeepAgentsSession
   }
 }
 
-/** Without results whose calls are in the summary: no provider takes one without the other. */
+/** Without results whose calls are in the summary, or were never there: no provider takes one without the other. */
 function withCalls(items: readonly AgentInputItem[]): AgentInputItem[] {
   const called = new Set<string>();
   return items.filter((item) => {
