@@ -1,6 +1,4 @@
-import { createAnthropic } from "@ai-sdk/anthropic";
-import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { dynamicTool, generateText, jsonSchema, type ModelMessage } from "ai";
+import type { ModelMessage } from "ai";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { appendRequestSchema } from "../../src/contracts/append.ts";
@@ -9,6 +7,7 @@ import { assembleContext } from "../../src/memory/context.ts";
 import { renderContext } from "../../src/memory/formats.ts";
 import { takeIn } from "../../src/memory/incoming.ts";
 import { logOf } from "../support/agent-chats.ts";
+import { bodyOf, type Provider, PROVIDERS } from "../support/bare-ai-sdk.ts";
 import { inputOf } from "../support/context-arbitraries.ts";
 
 /** More with `npm run fuzz:prompts`. */
@@ -19,7 +18,6 @@ const RUNS = {
 const ENOUGH_TOKENS = 1_000_000;
 const PNG = `iVBORw0KGgo${"A".repeat(2_001)}`;
 
-type Provider = "anthropic" | "openai-compatible";
 type Part<Role extends ModelMessage["role"]> = Exclude<
   Extract<ModelMessage, { role: Role }>["content"],
   string
@@ -121,37 +119,6 @@ function inOrder(messages: readonly ModelMessage[]): ModelMessage[] {
   });
 }
 
-/** The body of the request that the AI SDK sends. */
-async function bodyOf(provider: Provider, system: string | undefined, messages: ModelMessage[]): Promise<unknown> {
-  let body: unknown;
-  const record = async (_: unknown, init?: RequestInit): Promise<Response> => {
-    body = JSON.parse(String(init?.body));
-    return new Response("{}", { status: 400 });
-  };
-  const model =
-    provider === "anthropic"
-      ? createAnthropic({ apiKey: "none", fetch: record })("claude-sonnet-4-5")
-      : createOpenAICompatible({
-          name: "model",
-          baseURL: "http://localhost:1",
-          fetch: record,
-          // Else the SDK fetches them.
-          supportedUrls: () => ({ "image/*": [/^https:/] }),
-        }).chatModel("some");
-  const tools = { berths: dynamicTool({ inputSchema: jsonSchema({ type: "object" }), execute: () => null }) };
-  await generateText({
-    model,
-    messages,
-    tools,
-    maxRetries: 0,
-    maxOutputTokens: 100,
-    ...(system === undefined ? {} : { system }),
-  }).catch((error: unknown) => {
-    if (body === undefined) throw error;
-  });
-  return body;
-}
-
 /** The same chat, appended and read back with a budget that holds all of it. */
 function throughThreadkeep(provider: Provider, system: string | null, messages: readonly ModelMessage[]) {
   const all = [...(system === null ? [] : [{ role: "system", content: system }]), ...messages];
@@ -168,7 +135,7 @@ function throughThreadkeep(provider: Provider, system: string | null, messages: 
 }
 
 describe("promise 13, beside the bare AI SDK", () => {
-  it.each(["anthropic", "openai-compatible"] as const)("sends %s the same request", async (provider) => {
+  it.each(PROVIDERS)("sends %s the same request", async (provider) => {
     await fc.assert(
       fc.asyncProperty(chat, async ({ system, messages }) => {
         const bare = await bodyOf(provider, system ?? undefined, inOrder(messages));

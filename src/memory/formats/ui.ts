@@ -1,5 +1,5 @@
 import type { ProviderOptions, UiMessage, UiPart } from "../../contracts/context.ts";
-import type { ToolApproval } from "../../contracts/message.ts";
+import type { Part, ToolApproval } from "../../contracts/message.ts";
 import type { Json } from "../../contracts/text.ts";
 import { type CallMatches, matchCalls } from "../calls.ts";
 import { fileInWords } from "../file-words.ts";
@@ -62,12 +62,24 @@ function uiParts(message: ContextMessage, listing: Listing): UiPart[] {
   const { matches } = listing;
   const parts: UiPart[] = [];
   let isAnswered = false;
+  let isToldOf = false;
+  const own = new Set<Part>();
   for (const part of content) {
-    if (matches.matched.has(part)) continue;
+    if (matches.matched.has(part)) {
+      isToldOf ||= own.has(part);
+      continue;
+    }
     const result = matches.resultOf.get(part);
-    // What follows an answer is another step: without the mark, the SDK would put it before the answer.
-    if (isAnswered && result === undefined) parts.push({ type: "step-start" });
-    isAnswered = result !== undefined && part.type === "tool-call" && part.providerExecuted !== true;
+    // What follows an answer is another step: without the mark, the SDK would put it before the answer. Calls side by side are one.
+    if (isToldOf || (isAnswered && part.type !== "tool-call")) {
+      parts.push({ type: "step-start" });
+      isToldOf = false;
+      isAnswered = false;
+    }
+    if (result !== undefined && part.type === "tool-call" && part.providerExecuted !== true) {
+      isAnswered = true;
+      own.add(result);
+    }
     if (part.type === "text") parts.push({ type: "text", text: part.text, ...metadataFor(part) });
     else if (part.type === "file") parts.push(toFilePart(part));
     else if (part.type === "reasoning" && role === "assistant") {
