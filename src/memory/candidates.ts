@@ -1,6 +1,6 @@
 import type { Seq, TokenCount } from "../contracts/message.ts";
 import type { LogMessage } from "./context.ts";
-import { createPairTracker } from "./cut.ts";
+import { PairTracker } from "./cut.ts";
 import { wholeBytes } from "./held-files.ts";
 import { nameMedia } from "./media.ts";
 import { contentTokens, messageCost, messageText, noteTokens, toolFileTokens, toolIds } from "./message-text.ts";
@@ -54,12 +54,13 @@ export function createLogReader(
   sendsToolFiles: boolean,
 ): LogReader {
   const iterator = newestFirst[Symbol.iterator]();
-  const pairs = createPairTracker();
+  const pairs = new PairTracker();
   const read: Candidate[] = [];
   const toCandidate = (message: LogMessage): Candidate => {
     noteTokens(message.content, message.tokens);
     const mayStart = pairs.step(message.content);
-    const besides = pairs.unanswered.reduce((sum, id) => sum + estimateTokens(id) + NO_RESULT_TOKENS, 0);
+    let besides = 0;
+    for (const id of pairs.unanswered) besides += estimateTokens(id) + NO_RESULT_TOKENS;
     return { message, cost: costOf(message, sendsToolFiles) + besides, mayStart, isCut: false };
   };
   /**

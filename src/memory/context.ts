@@ -3,10 +3,11 @@ import type { Content, Message, Seq, TokenCount } from "../contracts/message.ts"
 import type { Item, Summary } from "../contracts/summary.ts";
 import type { SeqRange } from "./branch.ts";
 import { type Allowance, type Candidate, createLogReader } from "./candidates.ts";
-import { fitItems, renderItems, SUMMARY_FRAME_TOKENS } from "./items.ts";
+import { fitItems, renderSummary, SUMMARY_FRAME_TOKENS } from "./items.ts";
 import { tellLeftOut } from "./left-out.ts";
 import { MESSAGE_OVERHEAD_TOKENS, messageCost } from "./message-text.ts";
 import { nameOmitted } from "./omitted.ts";
+import { once } from "./once.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
 import {
   budgetForInstructions,
@@ -18,7 +19,6 @@ import {
 } from "./pin-instructions.ts";
 import type { RetrievedMessage } from "./retrieved.ts";
 import { countFor, plainBudget } from "./tokenizers.ts";
-import { estimateTokens } from "./tokens.ts";
 import { fillWindow, type Window, windowStep } from "./window.ts";
 
 /** A message for the assembler. `content` is null where it was erased. */
@@ -102,7 +102,7 @@ function assemble(input: AssemblyInput): Context {
   const opening = openingCost(fullSummary);
   const room = roomBeside(fullSummary, input.maxTokens);
   const { window, pinned, retrieved } = chooseMessages(input, room, throughSeq);
-  const isEmpty = window.messages.length === 0 && pinned.messages.length === 0;
+  const isEmpty = window.messages().length === 0 && pinned.messages.length === 0;
   const messagesTokens = window.tokens + pinned.tokens + (isEmpty ? 0 : opening);
   const beside = input.maxTokens - messagesTokens - retrieved.tokens;
   const summaryAllowance = fullSummary <= beside ? beside : inSteps(beside, input.maxTokens);
@@ -133,7 +133,7 @@ function assemble(input: AssemblyInput): Context {
     atSeq: input.atSeq,
     summary,
     // The question of the step at hand may be older than an instruction.
-    messages: [...pinned.messages, ...window.messages].toSorted((a, b) => a.seq - b.seq),
+    messages: [...pinned.messages, ...window.messages()].toSorted((a, b) => a.seq - b.seq),
     retrieved: retrieved.messages,
     omitted,
     ...(leftOut === null ? {} : { leftOut }),
@@ -191,7 +191,7 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
   const hold = (allowance: Allowance, step?: TokenCount): { window: Window; pinned: Pinned } => {
     let window = fill(allowance, step);
     // A question that stands before a gap is not where the window begins.
-    if (throughSeq === 0 && window.isWhole) return { window, pinned: NOTHING_PINNED };
+    if ((throughSeq === 0 && window.isWhole) || instructions().length === 0) return { window, pinned: NOTHING_PINNED };
     let pinned = NOTHING_PINNED;
     for (let round = 0; ; round += 1) {
       const next = pinInstructions(instructions(), window.seqs, input.maxTokens);
@@ -227,10 +227,10 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
 
 /** Whether a smaller window has less of the newest message, or of the question: what is older gives way to both. */
 function isWorse(smaller: Window, larger: Window): boolean {
-  const question = larger.messages.findLast(({ role }) => role === "user");
-  return [larger.messages.at(-1), question].some((message) => {
+  const question = larger.messages().findLast(({ role }) => role === "user");
+  return [larger.messages().at(-1), question].some((message) => {
     if (message === undefined) return false;
-    const left = smaller.messages.find(({ seq }) => seq === message.seq);
+    const left = smaller.messages().find(({ seq }) => seq === message.seq);
     return left === undefined || (left.tokens < message.tokens && left.tokens < MIN_CUT_WORDS_TOKENS);
   });
 }
@@ -244,11 +244,6 @@ function toCandidate(message: LogMessage | null): Candidate | null {
   return message === null ? null : { message, cost: messageCost(message), mayStart: true, isCut: false };
 }
 
-function once<T>(make: () => T): () => T {
-  let made: { readonly value: T } | null = null;
-  return () => (made ??= { value: make() }).value;
-}
-
 /** What a summary that does not fit may have of what messages leave, past its half: in steps, so that it stays the same while they come in. */
 function inSteps(allowance: TokenCount, budget: TokenCount): TokenCount {
   const half = Math.floor(budget / 2);
@@ -258,16 +253,16 @@ function inSteps(allowance: TokenCount, budget: TokenCount): TokenCount {
 
 /** What a rendered summary takes of the budget, as a message of its own. */
 export function summaryCost(items: readonly Item[]): TokenCount {
-  if (!items.some((item) => item.status !== "superseded")) return 0;
-  return estimateTokens(renderItems(items)) + MESSAGE_OVERHEAD_TOKENS;
+  const rendered = renderSummary(items);
+  return rendered === null ? 0 : rendered.tokens + MESSAGE_OVERHEAD_TOKENS;
 }
 
 function fitSummary(
-  items: readonly Item[],
+  items: Item[],
   fullCost: TokenCount,
   allowance: TokenCount,
 ): { kept: Item[]; left: Item[]; cost: TokenCount } {
-  if (fullCost <= allowance) return { kept: [...items], left: [], cost: fullCost };
+  if (fullCost <= allowance) return { kept: items, left: [], cost: fullCost };
   const { kept, left } = fitItems(items, allowance - MESSAGE_OVERHEAD_TOKENS);
   return { kept, left, cost: summaryCost(kept) };
 }

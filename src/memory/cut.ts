@@ -37,35 +37,38 @@ export function thresholdsWithin(settings: Thresholds, room: TokenCount): Thresh
   return { summarizeAfterTokens: room, keepRecentTokens: Math.min(settings.keepRecentTokens, Math.floor(room / 2)) };
 }
 
-export interface PairTracker {
-  step(content: Content | null): boolean;
+/**
+ * Walks messages newest first and tells before which of them a cut parts no tool call from its result. A class, since each context makes one: V8
+ * keeps an object that is written with a getter, and all that the getter sees, until the next collection of the whole heap.
+ */
+export class PairTracker {
+  readonly #awaitingCall = new Map<string, number>();
+  #steps = 0;
+  #unanswered: readonly string[] = NO_IDS;
+
   /** The ids of the calls of the last message that nothing after it answers. */
-  readonly unanswered: readonly string[];
+  get unanswered(): readonly string[] {
+    return this.#unanswered;
+  }
+
+  step(content: Content | null): boolean {
+    this.#steps += 1;
+    const awaiting = this.#awaitingCall;
+    if (typeof content === "string" || content === null) this.#unanswered = NO_IDS;
+    else {
+      const { calls, results } = toolIds(content);
+      for (const id of results) awaiting.set(id, this.#steps);
+      this.#unanswered = calls.filter((id) => !awaiting.delete(id));
+    }
+    if (awaiting.size === 0) return true;
+    for (const [id, since] of awaiting) {
+      if (this.#steps - since >= MAX_PAIR_REACH_MESSAGES) awaiting.delete(id);
+    }
+    return awaiting.size === 0;
+  }
 }
 
-/**
- * Walks messages newest first and tells before which of them a cut parts no tool call from its result.
- */
-export function createPairTracker(): PairTracker {
-  const awaitingCall = new Map<string, number>();
-  let steps = 0;
-  let unanswered: string[] = [];
-  return {
-    get unanswered() {
-      return unanswered;
-    },
-    step(content) {
-      steps += 1;
-      const { calls, results } = toolIds(content);
-      for (const id of results) awaitingCall.set(id, steps);
-      unanswered = calls.filter((id) => !awaitingCall.delete(id));
-      for (const [id, since] of awaitingCall) {
-        if (steps - since >= MAX_PAIR_REACH_MESSAGES) awaitingCall.delete(id);
-      }
-      return awaitingCall.size === 0;
-    },
-  };
-}
+const NO_IDS: readonly string[] = [];
 
 /**
  * The last message that a new summary should cover, so that the ones after it stay word for word: as many as fit
@@ -79,7 +82,7 @@ export function chooseCut(
   keepRecentTokens: TokenCount,
   room: TokenCount = Number.POSITIVE_INFINITY,
 ): Seq {
-  const pairs = createPairTracker();
+  const pairs = new PairTracker();
   let kept = 0;
   let count = 0;
   let mayCut = true;

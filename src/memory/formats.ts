@@ -11,16 +11,18 @@ import { type Opening, openedTurns } from "./formats/opening.ts";
 import {
   type Asked,
   type Digest,
+  type Hashing,
   hashedPrefix,
   type Prefix,
   stableBeforeQuestion,
   stableThrough,
   turnsThrough,
+  type WriteJson,
 } from "./formats/prefix.ts";
-import { RETRIEVED_ID, toText } from "./formats/text.ts";
+import { joinTexts, RETRIEVED_ID, toTexts } from "./formats/text.ts";
 import { type OnTurn, toTurns, type Turn } from "./formats/turns.ts";
 import { toUi } from "./formats/ui.ts";
-import { renderItems } from "./items.ts";
+import { renderSummary } from "./items.ts";
 import { renderRetrieved } from "./retrieved.ts";
 
 export interface RenderOptions<F extends ContextFormat> {
@@ -37,15 +39,16 @@ export interface RenderOptions<F extends ContextFormat> {
   readonly isQueried?: boolean;
   /** Makes the hash of the stable prefix; without it that is empty. */
   readonly digest?: Digest;
+  /** Writes the messages of that prefix: see `JsonTexts`. */
+  readonly writeJson?: WriteJson;
 }
 
 /** What a renderer works on. */
-interface Rendering extends Opening, Asked {
+interface Rendering extends Opening, Asked, Hashing {
   readonly roles: Roles | undefined;
   readonly provider: string | undefined;
   readonly toolFiles: ToolFiles;
   readonly cacheControl: CacheTtl | undefined;
-  readonly digest: Digest;
 }
 
 type Renderers = {
@@ -57,24 +60,19 @@ const renderers: Renderers = {
     const through = stableBeforeQuestion(rendering);
     const { context } = rendering;
     const prefix = context.messages.filter(({ seq }) => seq <= through);
-    return { ...context, ...hashedPrefix(through, rendering.summary ?? undefined, prefix, rendering.digest) };
+    return { ...context, ...hashedPrefix(through, rendering.summary ?? undefined, prefix, rendering) };
   },
   "openai-chat": (rendering) => {
     const { turns, ...counted } = opened(rendering, NOBODY, "merged");
     const messages = toOpenaiChat(turns, counted.onTurn);
-    const prefix = hashedPrefix(counted.through, undefined, messages.slice(0, counted.messages()), rendering.digest);
+    const prefix = hashedPrefix(counted.through, undefined, messages.slice(0, counted.messages()), rendering);
     return { messages, meta: metaOf(rendering, prefix) };
   },
   "openai-responses": (rendering) => {
     const { turns, ...counted } = opened(spokenSummary(rendering), RESPONSES_AUDIENCE, "as-said");
     const system = instructionsOf(systemSummary(rendering));
     const input = toOpenaiResponses(turns, rendering.toolFiles, counted.onTurn);
-    const prefix = hashedPrefix(
-      counted.through,
-      system.instructions,
-      input.slice(0, counted.messages()),
-      rendering.digest,
-    );
+    const prefix = hashedPrefix(counted.through, system.instructions, input.slice(0, counted.messages()), rendering);
     return { ...system, input, meta: metaOf(rendering, prefix) };
   },
   anthropic: (rendering) => {
@@ -82,7 +80,7 @@ const renderers: Renderers = {
     const counted = countThrough(turns, stableThrough(turns, rendering), true, true);
     const prompt = toAnthropic(turns, rendering, rendering.toolFiles, counted.onTurn);
     const stable = prompt.messages.slice(0, counted.messages());
-    const prefix = hashedPrefix(counted.through, prompt.system, stable, rendering.digest);
+    const prefix = hashedPrefix(counted.through, prompt.system, stable, rendering);
     const { cacheControl } = rendering;
     if (cacheControl !== undefined) markCached(stable.at(-1), cacheControl);
     return { ...prompt, meta: metaOf(rendering, prefix) };
@@ -94,7 +92,7 @@ const renderers: Renderers = {
       counted.through,
       prompt.system,
       prompt.messages.slice(0, counted.messages()),
-      rendering.digest,
+      rendering,
     );
     return { ...prompt, meta: metaOf(rendering, prefix) };
   },
@@ -104,17 +102,16 @@ const renderers: Renderers = {
     const messages = toUi(listed, rendering);
     const later = new Set(listed.filter(({ seq, id }) => seq > through || id === RETRIEVED_ID).map(({ id }) => id));
     const end = messages.findIndex(({ id }) => later.has(id));
-    const prefix = hashedPrefix(through, undefined, end === -1 ? messages : messages.slice(0, end), rendering.digest);
+    const prefix = hashedPrefix(through, undefined, end === -1 ? messages : messages.slice(0, end), rendering);
     return { messages, meta: metaOf(rendering, prefix) };
   },
   text: (rendering) => {
     const through = stableBeforeQuestion(rendering);
-    const stable = toText(
-      rendering.context.messages.filter(({ seq }) => seq <= through),
-      rendering,
-    );
-    const prefix = { ...hashedPrefix(through, undefined, [stable], rendering.digest), stableMessages: stable.length };
-    return { text: toText(prompted(rendering.context), rendering), meta: metaOf(rendering, prefix) };
+    const texts = toTexts(prompted(rendering.context), rendering);
+    const spoken = rendering.context.messages.filter(({ seq }) => seq <= through).length;
+    const stable = joinTexts(texts.slice(0, spoken + (rendering.summary === null ? 0 : 1)));
+    const prefix = { ...hashedPrefix(through, undefined, [stable], rendering), stableMessages: stable.length };
+    return { text: joinTexts(texts), meta: metaOf(rendering, prefix) };
   },
 };
 
@@ -195,6 +192,7 @@ export function renderContext<F extends ContextFormat>(
     cacheControl,
     isQueried = false,
     digest = () => "",
+    writeJson = JSON.stringify,
   }: RenderOptions<F>,
 ): ContextIn<F> {
   return renderers[format]({
@@ -207,12 +205,13 @@ export function renderContext<F extends ContextFormat>(
     cacheControl,
     isQueried,
     digest,
+    // The last message of the prefix is marked once that is hashed: what was written of it is not what is sent.
+    writeJson: cacheControl === undefined ? writeJson : JSON.stringify,
   });
 }
 
 function summaryText(context: Context): string | null {
-  const items = context.summary?.items ?? [];
-  return items.some((item) => item.status !== "superseded") ? renderItems(items) : null;
+  return context.summary === null ? null : (renderSummary(context.summary.items)?.text ?? null);
 }
 
 function metaOf({ context }: Rendering, prefix: Prefix): ContextMeta {

@@ -11,9 +11,16 @@ import { estimateTokens } from "./tokens.ts";
 /** What says that an item is done. */
 export const ITEM_OVERHEAD_TOKENS = 3;
 
+/** What items take that were counted before: each context counts those of its summary. */
+const COUNTED = new WeakMap<{ readonly text: string }, TokenCount>();
+
 /** What an item takes of a summary's budget: a line of its own. The whole takes no more than its lines together. */
 export function itemTokens(item: { readonly text: string }): TokenCount {
-  return estimateTokens(line(item)) + ITEM_OVERHEAD_TOKENS;
+  const known = COUNTED.get(item);
+  if (known !== undefined) return known;
+  const tokens = estimateTokens(line(item)) + ITEM_OVERHEAD_TOKENS;
+  COUNTED.set(item, tokens);
+  return tokens;
 }
 
 /** What items take together: less than one by one, since each text is charged something besides its words. */
@@ -302,7 +309,26 @@ function itemOrder(a: Item, b: Item): number {
   return bySource !== 0 ? bySource : a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }
 
-/** The summary as a prompt gets it: the items that still hold, by kind, oldest first. The same items give the same bytes. */
+/** A summary as prompts get it, and the tokens of that. */
+interface RenderedItems {
+  readonly text: string;
+  readonly tokens: TokenCount;
+}
+
+/** The items of a version are rendered once, and not for each context. Nobody changes a list of items that was rendered. */
+const RENDERED = new WeakMap<readonly Item[], RenderedItems | null>();
+
+/** The summary as a prompt gets it; null if nothing in it holds any more. */
+export function renderSummary(items: readonly Item[]): RenderedItems | null {
+  const known = RENDERED.get(items);
+  if (known !== undefined) return known;
+  const text = items.some((item) => item.status !== "superseded") ? renderItems(items) : null;
+  const rendered = text === null ? null : { text, tokens: estimateTokens(text) };
+  RENDERED.set(items, rendered);
+  return rendered;
+}
+
+/** The items that still hold, by kind, oldest first. The same items give the same bytes. */
 export function renderItems(items: readonly Item[]): string {
   const lines: string[] = [`<${SUMMARY_TAG}>`];
   for (const [kind, heading] of HEADINGS) {

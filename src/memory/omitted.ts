@@ -38,9 +38,10 @@ export function nameOmitted(
     if (!here.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
   const pendingSeq = input.summaryPending ? (input.pendingThroughSeq ?? input.atSeq) : 0;
-  const there = [...new Set([...pinned.seqs, ...window.seqs])].filter((seq) => seq > throughSeq);
+  const seqs = pinned.seqs.length === 0 ? window.seqs : [...new Set([...pinned.seqs, ...window.seqs])];
+  const there = seqs.filter((seq) => seq > throughSeq).toSorted((a, b) => a - b);
   let nextSeq = throughSeq + 1;
-  for (const firstSeq of [...there.toSorted((a, b) => a - b), input.atSeq + 1]) {
+  for (const firstSeq of [...there, input.atSeq + 1]) {
     if (firstSeq > nextSeq) omitted.push(...withReason(nextSeq, firstSeq - 1, pendingSeq));
     nextSeq = firstSeq + 1;
   }
@@ -52,13 +53,13 @@ export function nameOmitted(
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
-  const whole = new Set([...pinned.seqs, ...window.seqs].filter((seq) => !cut.has(seq)));
+  const whole = new Set(cut.size === 0 ? seqs : seqs.filter((seq) => !cut.has(seq)));
   // What a newer message says as well is nowhere if that is not there as a whole.
   for (const { seq, newerSeq } of pinned.repeats) {
     if (!whole.has(newerSeq) && !whole.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });
   }
   // The summary has no room for them, or waits for new words of them: here they are word for word.
-  const covered = [...whole].filter((seq) => seq <= throughSeq);
+  const covered = seqs.filter((seq) => seq <= throughSeq && whole.has(seq));
   return withBranches(joinRanges(withoutSeqs(omitted, covered)), input.offBranch ?? []);
 }
 

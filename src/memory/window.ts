@@ -4,14 +4,15 @@ import { type Allowance, bytesOf, type Candidate, isQuestion, type LogReader, wi
 import { toolIds } from "./message-text.ts";
 import { costOf, fitMessage, fitStep, fitToolWords } from "./newest-step.ts";
 import { leaveOutOutputs, wholeOutputsFrom } from "./old-outputs.ts";
+import { once } from "./once.ts";
 
 /** The recent messages of a context: which of the log go in, and what of them. */
 
 type ContextMessage = Context["messages"][number];
 
 export interface Window {
-  /** Oldest first. */
-  readonly messages: ContextMessage[];
+  /** Oldest first. Of several windows that are tried one is chosen: those of the others are not put together. */
+  readonly messages: () => readonly ContextMessage[];
   readonly tokens: TokenCount;
   /** The oldest message inside the window, erased ones included; null if it holds none. */
   readonly fromSeq: Seq | null;
@@ -259,12 +260,12 @@ function nameOlderFiles(newestFirst: readonly Candidate[], withFiles: number): r
 }
 
 function windowOf(newestFirst: readonly Candidate[], isWhole: boolean): Window {
-  const messages: ContextMessage[] = [];
   const erasedSeqs: Seq[] = [];
   const cutSeqs: Seq[] = [];
   const seqs: Seq[] = [];
   let tokens = 0;
-  for (const { message, cost, isCut } of newestFirst.toReversed()) {
+  const candidates = newestFirst.toReversed();
+  for (const { message, cost, isCut } of candidates) {
     seqs.push(message.seq);
     if (message.content === null) {
       erasedSeqs.push(message.seq);
@@ -272,9 +273,24 @@ function windowOf(newestFirst: readonly Candidate[], isWhole: boolean): Window {
     }
     if (isCut) cutSeqs.push(message.seq);
     tokens += cost;
-    messages.push(toContextMessage(message, message.content, isCut));
   }
-  return { messages, tokens, fromSeq: seqs[0] ?? null, seqs, cutSeqs, erasedSeqs, isWhole };
+  return {
+    messages: once(() => messagesOf(candidates)),
+    tokens,
+    fromSeq: seqs[0] ?? null,
+    seqs,
+    cutSeqs,
+    erasedSeqs,
+    isWhole,
+  };
+}
+
+function messagesOf(candidates: readonly Candidate[]): ContextMessage[] {
+  const messages: ContextMessage[] = [];
+  for (const { message, isCut } of candidates) {
+    if (message.content !== null) messages.push(toContextMessage(message, message.content, isCut));
+  }
+  return messages;
 }
 
 export function toContextMessage(

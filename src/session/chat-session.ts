@@ -17,6 +17,7 @@ import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import type { Branch } from "../memory/branch.ts";
 import { renderContext } from "../memory/formats.ts";
+import type { WriteJson } from "../memory/formats/prefix.ts";
 import { createLog } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { appendMessages, messageId } from "./append.ts";
@@ -26,6 +27,7 @@ import { leftInstructionFault, settleBranch, switchBranch } from "./branching.ts
 import { oweCarrying } from "./carrying.ts";
 import { digestOf } from "./digest.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
+import { JsonTexts } from "./json-texts.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
 import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
@@ -383,7 +385,10 @@ export class ChatSession extends LiveSession {
 
   /** The same as JSON text. */
   async contextJson(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<string>> {
-    return this.shell.read(() => JSON.stringify(this.#context(withTenant(this.shell.known(), tenant), request)));
+    return this.shell.read(() => {
+      const texts = new JsonTexts();
+      return texts.answer(this.#context(withTenant(this.shell.known(), tenant), request, texts.write));
+    });
   }
 
   async search(request: SearchRequest): Promise<Outcome<SearchResult>> {
@@ -529,7 +534,7 @@ export class ChatSession extends LiveSession {
     }
   }
 
-  #context(session: SessionRow, request: ContextRequest): RenderedContext {
+  #context(session: SessionRow, request: ContextRequest, writeJson?: WriteJson): RenderedContext {
     const { query, format = "threadkeep", summaryRole = "user", roles, provider, toolFiles, cacheControl } = request;
     const isQueried = typeof query === "string";
     let retrieval: Retrieval | null = null;
@@ -549,6 +554,7 @@ export class ChatSession extends LiveSession {
         cacheControl,
         isQueried,
         digest: digestOf,
+        ...(writeJson === undefined ? {} : { writeJson }),
       });
       if (bytes <= MEASURED_CONTEXT_BYTES || maxBytes <= MEASURED_CONTEXT_BYTES) return rendered;
       if (jsonBytes(rendered) <= MAX_CONTEXT_BYTES) return rendered;

@@ -13,9 +13,16 @@ const ERASURES = "'erase', 'erase-copies'";
 
 export class JobStore {
   readonly #sql: SqlStorage;
+  /** Up to where jobs of a kind go, as it was read: each context asks. */
+  readonly #owedThrough = new Map<JobKind, Seq | null>();
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
+  }
+
+  /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
+  forget(): void {
+    this.#owedThrough.clear();
   }
 
   /** The oldest of a kind; null if there is none. Of erasures there is one a life, of every other kind one. */
@@ -78,10 +85,14 @@ export class JobStore {
 
   /** Up to which message the job of a kind goes that is owed; null if none is. */
   owedThrough(kind: JobKind): Seq | null {
+    const known = this.#owedThrough.get(kind);
+    if (known !== undefined) return known;
     const row = this.#sql
       .exec("SELECT through_seq FROM jobs WHERE kind = ? AND state = 'owed' LIMIT 1", kind)
       .toArray()[0];
-    return numberOrNull(row?.["through_seq"]);
+    const throughSeq = numberOrNull(row?.["through_seq"]);
+    this.#owedThrough.set(kind, throughSeq);
+    return throughSeq;
   }
 
   /** When the next owed job has to be sent; null if none is owed. */
@@ -96,6 +107,7 @@ export class JobStore {
   }
 
   put(job: JobRow): void {
+    this.forget();
     this.#blankDraft(job.id);
     this.#sql.exec(
       `INSERT OR REPLACE INTO jobs (id, incarnation, kind, state, through_seq, from_scratch, redo_base, tainted_from_seq,
@@ -136,12 +148,14 @@ export class JobStore {
   }
 
   delete(id: string): void {
+    this.forget();
     this.#blankDraft(id);
     this.#sql.exec("DELETE FROM jobs WHERE id = ?", id);
   }
 
   /** Forgets all that was owed but erasures. */
   deleteAllButErasures(): void {
+    this.forget();
     this.#sql.exec(`DELETE FROM jobs WHERE kind NOT IN (${ERASURES})`);
   }
 }

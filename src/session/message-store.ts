@@ -2,6 +2,7 @@ import { MAX_BRANCHES } from "../contracts/limits.ts";
 import type { Content, Role, Seq, TokenCount } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
 import { type Branch, isOn, piecesOf, type SeqRange } from "../memory/branch.ts";
+import { MESSAGE_OVERHEAD_TOKENS } from "../memory/message-text.ts";
 import { blanksOf } from "./blanks.ts";
 import type { BranchStore } from "./branch-store.ts";
 import type { FileStore } from "./file-store.ts";
@@ -12,11 +13,13 @@ import {
   type HeadRow,
   type LedgerRow,
   type MessageRow,
+  type NewMessageRow,
   number,
   numberOrNull,
   type Row,
   type SeqSet,
   type SizedMessageRow,
+  stored,
   type TipRow,
   toEarlier,
   toHashedMessage,
@@ -32,19 +35,34 @@ import { toStoredTime } from "./said-at.ts";
 /** Rows of the first page that is read of the log: most contexts need about as many. */
 const FIRST_PAGE_ROWS = 32;
 const MAX_PAGE_ROWS = 128;
+/** Rows of a page past what the ones before it promise. */
+const SPARE_PAGE_ROWS = 4;
 /**
  * What is read of a page at once: larger contents are read one by one, as somebody comes to them. It bounds what is held of a page to
  * 8 MiB and one message, whatever the messages.
  */
 const MAX_PAGED_CONTENT_BYTES = 64 * 1024;
 
+/** What most messages have not. */
+const RARE = ["author", "metadata", "occurred_at", "edited_at", "erased_at", "pinned", "held_bytes"] as const;
+
 /**
  * Without the hash: few need it, and each blob is a buffer of its own for the collector. `octet_length`, unlike `length`, is told by
- * the head of the row: the content of a large message is not touched.
+ * the head of the row: the content of a large message is not touched, and its size stands in its place. To hand out a row costs by its
+ * columns: the running totals, which few need, are not among them, and what most messages have not stands in one, as JSON.
  */
-const MESSAGE = `seq, client_id, role, author, metadata, occurred_at, created_at, edited_at, erased_at, pinned, tokens, total_cost, total_bytes,
-  held_bytes, CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content END AS content,
-  octet_length(content) > ${MAX_PAGED_CONTENT_BYTES} AS is_large`;
+const MESSAGE = `seq, client_id, role, created_at, tokens,
+  CASE WHEN coalesce(author, metadata, occurred_at, edited_at, erased_at) IS NOT NULL OR pinned = 1 OR held_bytes > 0
+    THEN json_array(${RARE.join(", ")}) END AS rare,
+  CASE WHEN octet_length(content) <= ${MAX_PAGED_CONTENT_BYTES} THEN content ELSE octet_length(content) END AS content`;
+
+/** A row with what it has of that. */
+function withRare({ rare, ...row }: Row): Row {
+  if (rare === null || rare === undefined) return row;
+  const values = stored<SqlStorageValue[]>(rare);
+  for (const [at, name] of RARE.entries()) row[name] = values[at] ?? null;
+  return row;
+}
 
 /** What changed of the messages of a block. */
 interface BlockChange extends TotalsChange {
@@ -94,7 +112,6 @@ const ERASED = {
   hash: null,
   tokens: 0,
   bytes: 0,
-  is_large: 0,
   held_bytes: 0,
 };
 
@@ -108,12 +125,51 @@ const MAX_OFF_COSTS = 4 * MAX_BRANCHES;
 /** So many instructions are looked at for one context, the newest first: some agents give theirs anew with each turn. */
 const MAX_INSTRUCTIONS = 100;
 
+/** What messages are read into. */
+export interface Room {
+  readonly tokens: TokenCount;
+  /** What a message of the log takes on average. */
+  readonly average: TokenCount;
+}
+
+/** How many rows pages have. */
+interface PageSizes {
+  readonly first: number;
+  /** After a page of so many. */
+  next(limit: number, rows: readonly Row[]): number;
+}
+
+/** More with each page, while somebody reads on. */
+const GROWING: PageSizes = {
+  first: FIRST_PAGE_ROWS,
+  next: (limit) => Math.min(MAX_PAGE_ROWS, 2 * limit),
+};
+
+/** As many as a budget has room for, as far as the rows so far tell. */
+function within(room: Room): PageSizes {
+  let read = 0;
+  let tokens = 0;
+  const pageOf = (fitting: number, most: number): number => Math.min(most, Math.ceil(fitting) + SPARE_PAGE_ROWS);
+  return {
+    // The newest may be longer than most.
+    first: pageOf(room.tokens / Math.max(1, room.average), 2 * FIRST_PAGE_ROWS),
+    next(limit, rows) {
+      read += rows.length;
+      for (const row of rows) tokens += number(row["tokens"]) + MESSAGE_OVERHEAD_TOKENS;
+      const fitting = ((room.tokens - tokens) * read) / tokens;
+      return fitting > 0 ? pageOf(fitting, MAX_PAGE_ROWS) : GROWING.next(limit, rows);
+    },
+  };
+}
+
 export class MessageStore {
   readonly #sql: SqlStorage;
   /** The total that was read last: each append asks for that at the end of the summary. */
   #totalRead: { readonly seq: Seq; readonly cost: TokenCount } | null = null;
   /** Undefined until it is read. */
   #erasing: Erasing | null | undefined;
+  /** There is no instruction through this message: most chats have none, and each context asks. */
+  #uninstructedThrough: Seq = 0;
   readonly #branches: BranchStore;
   readonly #files: FileStore;
   /** What ranges off a branch take, as it was read last. */
@@ -129,6 +185,7 @@ export class MessageStore {
   forget(): void {
     this.#forgetTotals();
     this.#erasing = undefined;
+    this.#uninstructedThrough = 0;
   }
 
   #forgetTotals(): void {
@@ -140,7 +197,7 @@ export class MessageStore {
    * @param contentJson the same as JSON; null for a tombstone, which only a copy brings along
    * @param isNamed it says itself what it follows
    */
-  insert(message: HashedMessageRow, contentJson: string | null, isNamed = false): void {
+  insert(message: NewMessageRow, contentJson: string | null, isNamed = false): void {
     const { seq, afterSeq, content } = message;
     const packed = content === null || contentJson === null ? null : this.#files.pack(content, contentJson);
     if (afterSeq !== null && afterSeq < seq - 1) this.#branches.insert({ seq, afterSeq }, isNamed);
@@ -166,6 +223,8 @@ export class MessageStore {
       packed?.heldBytes ?? 0,
     );
     if (packed !== null && packed.files.length > 0) this.#files.cite(seq, packed.files);
+    const isInstruction = message.isPinned || message.role === "system" || message.role === "developer";
+    if (!isInstruction && seq === this.#uninstructedThrough + 1) this.#uninstructedThrough = seq;
   }
 
   /** What is known of messages by their clients' ids, to compare others with. The content of one that has a hash is not read. */
@@ -224,6 +283,7 @@ export class MessageStore {
   /** What systems and developers said on a branch, and what was pinned, that was not erased, without files, newest first, from `fromSeq` down: `MAX_INSTRUCTIONS` at most. */
   *instructions(branch: Branch, fromSeq: Seq): Generator<MessageRow> {
     let next = Math.min(fromSeq, branch.headSeq);
+    if (next <= this.#uninstructedThrough) return;
     for (let left = MAX_INSTRUCTIONS; left > 0;) {
       const seqs = this.#sql
         .exec(
@@ -234,6 +294,7 @@ export class MessageStore {
         )
         .toArray()
         .map(({ seq }) => number(seq));
+      if (seqs.length === 0 && left === MAX_INSTRUCTIONS) this.#uninstructedThrough = next;
       const on = seqs.filter((seq) => isOn(branch, seq)).slice(0, left);
       for (const seq of on) {
         const row = this.bySeq(seq, "told");
@@ -256,7 +317,8 @@ export class MessageStore {
     read: (row: Row) => Message,
     view: FileView,
   ): Message {
-    return this.#withFiles(row, read(this.#whole(row)), view);
+    const whole = row["rare"] === null ? row : withRare(row);
+    return this.#withFiles(whole, read(this.#whole(whole)), view);
   }
 
   #withFiles<Message extends { readonly content: Content | null }>(
@@ -264,7 +326,7 @@ export class MessageStore {
     message: Message,
     view: FileView,
   ): Message {
-    if (row["held_bytes"] === 0 || message.content === null) return message;
+    if ((row["held_bytes"] ?? 0) === 0 || message.content === null) return message;
     const content = this.#files.told(message.content);
     return { ...message, content: view === "told" ? content : this.#files.whole(content) };
   }
@@ -272,7 +334,7 @@ export class MessageStore {
   /** As it stands, and with its content, if that was left out for its size. */
   #whole(given: Row): Row {
     const row = this.#placed(this.#standing(given));
-    if (row["is_large"] !== 1) return row;
+    if (typeof row["content"] !== "number") return row;
     const content = this.#sql.exec("SELECT content FROM messages WHERE seq = ?", row["seq"] ?? null).toArray()[0];
     return { ...row, ...content };
   }
@@ -353,40 +415,57 @@ export class MessageStore {
     );
   }
 
-  /** Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read. */
-  *backward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<SizedMessageRow> {
-    yield* this.#inPages(fromSeq, -1, toSizedMessage, view, (next, limit) =>
-      this.#sql.exec(
-        `SELECT ${MESSAGE}, coalesce(${SAID_BYTES}, 0) + coalesce(octet_length(metadata), 0) AS bytes FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
-        next,
-        throughSeq,
-        limit,
-      ),
+  /**
+   * Newest first, from `fromSeq` down to `throughSeq`. Stop reading when enough is read.
+   * @param room about as many rows are read as fit in it
+   */
+  *backward(fromSeq: Seq, throughSeq: Seq, view: FileView = "whole", room?: Room): Generator<SizedMessageRow> {
+    yield* this.#inPages(
+      fromSeq,
+      -1,
+      toSizedMessage,
+      view,
+      (next, limit) =>
+        this.#sql.exec(
+          `SELECT ${MESSAGE}, coalesce(${SAID_BYTES}, 0) + coalesce(octet_length(metadata), 0) AS bytes FROM messages WHERE seq <= ? AND seq >= ? ORDER BY seq DESC LIMIT ?`,
+          next,
+          throughSeq,
+          limit,
+        ),
+      room === undefined ? GROWING : within(room),
     );
   }
 
   /** The same of a branch. */
-  *backwardOn(branch: Branch, fromSeq: Seq, throughSeq: Seq, view: FileView = "whole"): Generator<SizedMessageRow> {
+  *backwardOn(
+    branch: Branch,
+    fromSeq: Seq,
+    throughSeq: Seq,
+    view: FileView = "whole",
+    room?: Room,
+  ): Generator<SizedMessageRow> {
     for (const piece of piecesOf(branch, throughSeq, fromSeq).toReversed()) {
-      yield* this.backward(piece.throughSeq, piece.fromSeq, view);
+      yield* this.backward(piece.throughSeq, piece.fromSeq, view, room);
     }
   }
 
-  /** In pages that grow, each read to its end: a cursor left open would lock the tables until it is collected. */
+  /** In pages, each read to its end: a cursor left open would lock the tables until it is collected. */
   *#inPages<Message extends { readonly content: Content | null }>(
     fromSeq: Seq,
     direction: 1 | -1,
     read: (row: Row) => Message,
     view: FileView,
     query: (next: Seq, limit: number) => SqlStorageCursor<Row>,
+    sizes: PageSizes = GROWING,
   ): Generator<Message> {
     let next = fromSeq;
-    for (let limit = FIRST_PAGE_ROWS; ; limit = Math.min(MAX_PAGE_ROWS, 2 * limit)) {
+    for (let limit = sizes.first; ;) {
       const rows = query(next, limit).toArray();
       for (const row of rows) yield this.#read(row, read, view);
       const last = rows.at(-1);
       if (last === undefined || rows.length < limit) return;
       next = number(last["seq"]) + direction;
+      limit = sizes.next(limit, rows);
     }
   }
 
@@ -423,6 +502,7 @@ export class MessageStore {
   }
 
   pin(seq: Seq, isPinned: boolean): void {
+    this.#uninstructedThrough = 0;
     this.#sql.exec("UPDATE messages SET pinned = ? WHERE seq = ?", isPinned ? 1 : 0, seq);
   }
 
@@ -713,6 +793,7 @@ export class MessageStore {
   clear(): void {
     this.#forgetTotals();
     this.#erasing = undefined;
+    this.#uninstructedThrough = 0;
     this.#branches.clear();
     this.#sql.exec("DELETE FROM cost_changes");
     this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");

@@ -6,7 +6,7 @@ import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
 import type { ExpandedSummary, Item, Summary } from "../contracts/summary.ts";
 import { type Branch, isOn, type SeqRange, type Siblings } from "../memory/branch.ts";
-import { assembleContext, type EarlierMessages, type LogMessage } from "../memory/context.ts";
+import { assembleContext, type EarlierMessages, type LogMessage, roomForMessages } from "../memory/context.ts";
 import { wholeBytes } from "../memory/held-files.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
@@ -14,7 +14,8 @@ import { tokenizerOf } from "../memory/tokenizers.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
-import type { FileView } from "./message-store.ts";
+import { isoTime } from "./iso-time.ts";
+import type { FileView, Room } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
 import {
   costOf,
@@ -29,9 +30,11 @@ import { settingsOf } from "./settings.ts";
 import type { SessionStore } from "./store.ts";
 import { toPlainItem } from "./summarizing.ts";
 
-const iso = (ms: number): string => new Date(ms).toISOString();
-
 function described(row: MessageRow): Omit<Message, "content"> {
+  if (isPlain(row)) {
+    const { seq, role, tokens } = row;
+    return { id: messageId(row), seq, role, createdAt: isoTime(row.createdAt), tokens };
+  }
   return {
     id: messageId(row),
     seq: row.seq,
@@ -39,13 +42,27 @@ function described(row: MessageRow): Omit<Message, "content"> {
     ...(row.author === null ? {} : { author: row.author }),
     ...(row.metadata === null ? {} : { metadata: row.metadata }),
     ...(row.occurredAt === null ? {} : { occurredAt: saidTime(row) }),
-    createdAt: iso(row.createdAt),
-    ...(row.editedAt === null ? {} : { editedAt: iso(row.editedAt) }),
+    createdAt: isoTime(row.createdAt),
+    ...(row.editedAt === null ? {} : { editedAt: isoTime(row.editedAt) }),
     ...(row.erasedAt === null ? {} : { erased: true as const }),
     ...(row.isPinned ? { pinned: true as const } : {}),
     ...(row.afterSeq === null ? {} : { afterSeq: row.afterSeq }),
     tokens: row.tokens,
   };
+}
+
+/** It has nothing but what each message has, as nearly all of them: to put it together is then a fifth of the work. */
+function isPlain(row: MessageRow): boolean {
+  const { author, metadata, occurredAt, editedAt, erasedAt, afterSeq } = row;
+  return (
+    author === null &&
+    metadata === null &&
+    occurredAt === null &&
+    editedAt === null &&
+    erasedAt === null &&
+    afterSeq === null &&
+    !row.isPinned
+  );
 }
 
 export function toMessage(row: MessageRow): Message {
@@ -95,16 +112,27 @@ function toLogMessage(row: SizedMessageRow, keepsData: boolean, tokensBefore: To
   return { ...described(row), content, tokensBefore, bytes };
 }
 
+/** The items of a version as a summary has them, made once: what counts and renders them finds them again. */
+const PLAIN_ITEMS = new WeakMap<readonly VersionedItem[], Item[]>();
+
+function plainItems(items: readonly VersionedItem[]): Item[] {
+  const known = PLAIN_ITEMS.get(items);
+  if (known !== undefined) return known;
+  const plain = items.map(toPlainItem).toSorted((a, b) => (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0));
+  PLAIN_ITEMS.set(items, plain);
+  return plain;
+}
+
 export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Summary {
   return {
     version: row.version,
     throughSeq: row.throughSeq,
-    items: items.map(toPlainItem).toSorted((a, b) => (ownSources(a)[0] ?? 0) - (ownSources(b)[0] ?? 0)),
+    items: plainItems(items),
     tokens: row.tokens,
     summarizer: row.summarizer,
     degraded: row.degraded,
     droppedItems: row.droppedItems,
-    createdAt: iso(row.createdAt),
+    createdAt: isoTime(row.createdAt),
   };
 }
 
@@ -122,7 +150,7 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
   const summary = newestVersion === null || isEmptyVersion(newestVersion, items) ? null : newestVersion;
   return {
     id: session.session,
-    createdAt: iso(session.createdAt),
+    createdAt: isoTime(session.createdAt),
     headSeq: store.branches.active(lastSeq).headSeq,
     lastSeq,
     messageTokens: newest?.totalCost ?? 0,
@@ -135,14 +163,14 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
             throughSeq: summary.throughSeq,
             tokens: summary.tokens,
             items: items.length,
-            createdAt: iso(summary.createdAt),
+            createdAt: isoTime(summary.createdAt),
           },
     summaryPending: isSummaryPending(store),
     archived: session.archivedRev === session.archiveRev,
     ...(session.archiveAside === 0 ? {} : { archiveSetAside: session.archiveAside }),
     status: session.copying === null ? "active" : "copying",
     origin: originOf(store),
-    expiresAt: expiresAt === null ? null : iso(expiresAt),
+    expiresAt: expiresAt === null ? null : isoTime(expiresAt),
     metadata: session.metadata,
     settings: settingsOf(session),
   };
@@ -206,15 +234,18 @@ export function readContext(
   const isNow = tip !== null && atSeq === headSeq;
   const branch = isNow ? tip.branch : store.branches.through(atSeq);
   const totalCost = isNow ? tip.totalCost : store.messages.totalCostOn(branch, atSeq);
-  const row = store.summaries.at(branch);
+  const row = store.summaries.shownAt(branch);
   const items = row === null ? [] : store.summaries.items(row.version);
   const summary = row === null || isEmptyVersion(row, items) ? null : toSummary(row, items);
   const retrieval = retrieve?.(branch) ?? null;
   const pendingThroughSeq = store.jobs.owedThrough("summarize");
   noteTokenizer(store, request);
+  const budget = { maxTokens: request.maxTokens ?? settingsOf(session).maxTokens, tokenizer: tokenizerFor(request) };
+  const room = { tokens: roomForMessages(summary?.tokens ?? 0, budget), average: totalCost / Math.max(1, atSeq) };
   let bytes = itemsBytes(summary?.items ?? []);
   const sized = function* (): Generator<LogMessage> {
-    const messages = newestFirst(store, branch, totalCost, (row?.throughSeq ?? 0) + 1, request.format === "ui");
+    const throughSeq = (row?.throughSeq ?? 0) + 1;
+    const messages = newestFirst(store, branch, totalCost, throughSeq, request.format === "ui", room);
     for (const message of messages) {
       bytes += message.bytes;
       yield message;
@@ -230,8 +261,7 @@ export function readContext(
     offBranch: request.atSeq === undefined ? offBranch(branch, lastSeq) : branch.off,
     earlier: earlierMessages(store, branch, row?.throughSeq ?? 0),
     candidates: retrieval?.found ?? null,
-    maxTokens: request.maxTokens ?? settingsOf(session).maxTokens,
-    tokenizer: tokenizerFor(request),
+    ...budget,
     maxBytes,
     // A caller of `threadkeep` renders the files of tools by itself.
     sendsToolFiles: request.toolFiles === "sent" || (request.format ?? "threadkeep") === "threadkeep",
@@ -310,6 +340,7 @@ function earlierMessages(store: SessionStore, branch: Branch, throughSeq: Seq): 
 /**
  * @param totalCost of all messages of the branch
  * @param isShown to a person: with what is kept for the user interface, and with the alternatives of each message
+ * @param room what they go into
  */
 function* newestFirst(
   store: SessionStore,
@@ -317,10 +348,11 @@ function* newestFirst(
   totalCost: TokenCount,
   throughSeq: Seq,
   isShown: boolean,
+  room?: Room,
 ): Generator<LogMessage> {
   const siblings = isShown ? (placesOf(store)?.siblings ?? null) : null;
   let tokensBefore = totalCost;
-  for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq, "told")) {
+  for (const row of store.messages.backwardOn(branch, branch.headSeq, throughSeq, "told", room)) {
     tokensBefore -= costOf(row);
     const message = toLogMessage(row, isShown, tokensBefore);
     const alternatives = siblings?.of(row.seq) ?? [];

@@ -153,9 +153,6 @@ export interface MessageRow extends Omit<StoredMessage, "id">, SaidAt {
   /** A state of the prompts of this session: the archive, which keeps what was said, knows nothing of it. */
   readonly isPinned: boolean;
   readonly tokens: TokenCount;
-  /** What all messages through this one took of a context's budget, each as it was appended. */
-  readonly totalCost: TokenCount;
-  readonly totalBytes: number;
 }
 
 /** What a message takes of a context's budget now: nothing once it is erased. */
@@ -198,6 +195,13 @@ export interface HashedMessageRow extends MessageRow {
   readonly hash: Uint8Array | null;
 }
 
+/** As it is appended. */
+export interface NewMessageRow extends HashedMessageRow {
+  /** What all messages through this one took of a context's budget, each as it was appended. */
+  readonly totalCost: TokenCount;
+  readonly totalBytes: number;
+}
+
 /** What is known of a message, to compare another with. Its content is there only without a hash. */
 export type EarlierRow = Pick<
   HashedMessageRow,
@@ -205,7 +209,7 @@ export type EarlierRow = Pick<
 >;
 
 /** What a message adds to the running totals. */
-export interface LedgerRow extends Pick<MessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
+export interface LedgerRow extends Pick<NewMessageRow, "seq" | "author" | "tokens" | "totalCost" | "totalBytes"> {
   readonly isErased: boolean;
   /** What the message takes now, beyond what it took as it was appended. */
   readonly costChange: TokenCount;
@@ -349,8 +353,6 @@ export function toMessage(row: Row): MessageRow {
     erasedAt: numberOrNull(row["erased_at"]),
     isPinned: row["pinned"] === 1,
     tokens: number(row["tokens"]),
-    totalCost: number(row["total_cost"]),
-    totalBytes: number(row["total_bytes"]),
   };
 }
 

@@ -58,6 +58,7 @@ export class SessionStore {
     this.branches.forget();
     this.messages.forget();
     this.summaries.forget();
+    this.jobs.forget();
   }
 
   insertSession(

@@ -55,6 +55,9 @@ export class SummaryStore {
   /** The items of the version that was read last: a long history of items is not read again with each context. */
   #itemsRead: { readonly version: number; readonly items: readonly VersionedItem[] } | null = null;
 
+  /** The newest version, as it was read; undefined until it is. */
+  #newestRead: SummaryRow | null | undefined;
+
   constructor(sql: SqlStorage) {
     this.#sql = sql;
   }
@@ -62,11 +65,13 @@ export class SummaryStore {
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
   forget(): void {
     this.#itemsRead = null;
+    this.#newestRead = undefined;
   }
 
   // Versions
 
   insert(row: SummaryRow): void {
+    this.#newestRead = undefined;
     this.#sql.exec(
       `INSERT INTO summaries (version, through_seq, tokens, summarizer, degraded, dropped_items, usage, created_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -84,6 +89,14 @@ export class SummaryStore {
   newest(): SummaryRow | null {
     const row = this.#sql.exec("SELECT * FROM summaries ORDER BY version DESC LIMIT 1").toArray()[0];
     return row === undefined ? null : toSummary(row);
+  }
+
+  /** The same as `at`, for contexts, which ask each time: where there is no other branch the newest version is remembered. */
+  shownAt(branch: Branch): SummaryRow | null {
+    if (!branch.isSole) return this.at(branch);
+    const newest = this.#newestRead === undefined ? this.newest() : this.#newestRead;
+    this.#newestRead = newest;
+    return newest === null || newest.throughSeq <= branch.headSeq ? newest : this.at(branch);
   }
 
   /**
@@ -159,6 +172,7 @@ export class SummaryStore {
   }
 
   setTokens(version: number, tokens: TokenCount): void {
+    this.#newestRead = undefined;
     this.#sql.exec("UPDATE summaries SET tokens = ? WHERE version = ?", tokens, version);
   }
 
@@ -366,6 +380,7 @@ export class SummaryStore {
 
   /** Deletes the versions after `base`, so that what holds at `base` holds again. */
   deleteVersionsAfter(base: number): void {
+    this.#newestRead = undefined;
     this.#sql.exec("DELETE FROM summaries WHERE version > ?", base);
     this.#retireItems("row > 0 AND from_version > ?", base);
     this.#sql.exec("UPDATE items SET to_version = ? WHERE to_version > ?", NEVER_ENDED, ended(base));
@@ -413,7 +428,7 @@ export class SummaryStore {
 
   /** Takes out every version and every item. */
   clear(): void {
-    this.#itemsRead = null;
+    this.forget();
     renewTable(this.#sql, "items", FILLING);
     this.#sql.exec("DELETE FROM summaries");
     this.clearHidden();

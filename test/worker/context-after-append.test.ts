@@ -10,8 +10,8 @@ import { failStatements } from "../support/worker-values.ts";
 
 /** Only the search index is read by these. */
 const SEARCH = /search_/;
-/** Only a context looks for the summary that holds at its message. */
-const CONTEXT = /FROM summaries WHERE through_seq <= \? AND version <= \?/;
+/** Only a context reads these messages from the newest back. */
+const CONTEXT = /AS bytes FROM messages WHERE seq <= \? AND seq >= \? ORDER BY seq DESC/;
 
 const repairs: (() => Promise<void>)[] = [];
 afterEach(async () => {

@@ -105,18 +105,28 @@ export function turnsThrough(arranged: readonly Turn[], seq: Seq, isHeadSet: boo
 /** Makes a hash of lines. */
 export type Digest = (lines: Iterable<string>) => string;
 
+/** Writes a message of a format as JSON. */
+export type WriteJson = (message: unknown) => string;
+
+/** How a prefix is hashed. */
+export interface Hashing {
+  readonly digest: Digest;
+  readonly writeJson: WriteJson;
+}
+
 /** @param system text that stands outside of the messages */
 export function hashedPrefix(
   through: Seq,
   system: string | undefined,
   messages: readonly unknown[],
-  digest: Digest,
+  { digest, writeJson }: Hashing,
 ): Prefix {
-  return { stableThrough: through, stableMessages: messages.length, stableHash: digest(linesOf(system, messages)) };
+  const stableHash = digest(linesOf(system, messages, writeJson));
+  return { stableThrough: through, stableMessages: messages.length, stableHash };
 }
 
 /** One after the other: a prompt of files is large. */
-function* linesOf(system: string | undefined, messages: readonly unknown[]): Generator<string> {
+function* linesOf(system: string | undefined, messages: readonly unknown[], writeJson: WriteJson): Generator<string> {
   yield JSON.stringify(system ?? null);
-  for (const message of messages) yield JSON.stringify(message);
+  for (const message of messages) yield writeJson(message);
 }

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { MAX_CONTEXT_BYTES } from "../../../src/contracts/limits.ts";
+import { readContext } from "../../../src/session/reading.ts";
+import { NodeSession } from "./node-session.ts";
+
+/** What each statement of a reading gives back. */
+function readingOf(session: NodeSession, maxTokens?: number) {
+  const { sql, row, store } = session;
+  const exec = sql.exec.bind(sql);
+  const rows: number[] = [];
+  sql.exec = (query, ...bindings) => {
+    const cursor = exec<never>(query, ...bindings);
+    rows.push(cursor.rowsRead);
+    return cursor;
+  };
+  try {
+    const request = maxTokens === undefined ? {} : { maxTokens };
+    const { context } = readContext(store, row, request, null, MAX_CONTEXT_BYTES);
+    return { context, statements: rows.length, rows: rows.reduce((sum, count) => sum + count, 0) };
+  } finally {
+    sql.exec = exec;
+  }
+}
+
+const turn = "The harbour master said that berth twelve is free until the end of the week. ".repeat(4);
+
+describe("what a context reads", () => {
+  it("is hardly more of the log than it holds, however long that is", () => {
+    const session = new NodeSession();
+    for (let at = 0; at < 400; at += 1) session.append([`${at} ${turn}`]);
+    for (const maxTokens of [500, 2_000, 10_000, 100_000]) {
+      const { context, rows } = readingOf(session, maxTokens);
+      expect(rows - context.messages.length).toBeLessThan(24 + 0.05 * context.messages.length);
+    }
+  });
+
+  it("is in two statements for a chat of few messages, once the object knows what else there is", () => {
+    const session = new NodeSession();
+    for (let at = 0; at < 50; at += 1) session.append([turn]);
+    readingOf(session);
+    session.append(["And until when is it free?"]);
+    expect(readingOf(session).statements).toBe(2);
+  });
+
+  it("tells of what came after it was last read: an instruction, a pin, a summary, and one that is owed", () => {
+    const session = new NodeSession();
+    for (let at = 0; at < 60; at += 1) session.append([turn]);
+    const seqs = (): number[] => readingOf(session, 1_000).context.messages.map(({ seq }) => seq);
+    expect(seqs()).not.toContain(1);
+    session.store.messages.pin(2, true);
+    expect(seqs()).toContain(2);
+    session.append([{ role: "system", content: "Answer in Portuguese." }]);
+    for (let at = 0; at < 20; at += 1) session.append([turn]);
+    expect(seqs()).toEqual(expect.arrayContaining([2, 61]));
+    session.owe("summarize", { throughSeq: 30 });
+    expect(readingOf(session).context.summaryPending).toBe(true);
+    session.summarize(1, 30, [{ text: "Berth twelve is free." }]);
+    expect(readingOf(session).context.summary?.version).toBe(1);
+    for (const { id } of session.jobs) session.store.jobs.delete(id);
+    expect(readingOf(session).context.summaryPending).toBe(false);
+  });
+});
