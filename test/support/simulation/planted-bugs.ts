@@ -122,7 +122,7 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "withReason(nextSeq, Math.max(nextSeq, firstSeq - 2),",
     },
   ],
-  "tool-pair-split": [{ file: "memory/cut.ts", replace: "return awaitingCall.size === 0;", by: "return true;" }],
+  "tool-pair-split": [{ file: "memory/cut.ts", replace: "return awaiting.size === 0;", by: "return true;" }],
   // The alarm is set again after what can fail, and not before it.
   "alarm-not-armed-after-a-throw": [
     {
