@@ -9,9 +9,9 @@ import { closeScratch, openScratch } from "./scratch-directory.ts";
 
 /** Far past what the tests take: a run that hangs must end with a count, too. */
 const TIMEOUT_MS = 20 * 60_000;
-/** So long after its last test a run is waited for, and then stopped. */
-const LAST_TEST_REST_MS = 60_000;
-const LOOK_EVERY_MS = 5_000;
+/** So long after its last test a run is waited for, and then stopped: it has nothing to do but to end what it started. */
+const LAST_TEST_REST_MS = 20_000;
+const LOOK_EVERY_MS = 1_000;
 
 export interface TestCounts {
   passed: number;

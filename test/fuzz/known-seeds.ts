@@ -1,8 +1,8 @@
 /**
  * Seeds that broke a promise once, of 200 steps each: add here what a fresh seed finds, once its fault is mended. What a seed does follows from the simulation as it is: a
- * new kind of step makes other stories of all of them.
+ * new kind of step makes other stories of all of them. Those from before it are no better than fresh ones then, and go; the first stays.
  */
 export const KNOWN_SEEDS: readonly number[] = [
-  1, 7, 22, 77, 125, 1_300, 50_641, 50_720, 52_390, 53_470, 90_073, 90_168, 91_015, 92_008, 92_164, 92_194, 92_229,
-  92_572, 94_323, 97_116, 130_267, 150_261, 160_117, 210_105, 500_001, 960_060, 286_794_381, 741_040_440, 809_211_418,
+  1, 90_073, 90_168, 91_015, 92_008, 92_164, 92_194, 92_229, 92_572, 94_323, 97_116, 130_267, 150_261, 160_117, 210_105,
+  809_211_418,
 ];
