@@ -70,6 +70,8 @@ const SCHEMA = `
     metadata TEXT NOT NULL,
     expired_at INTEGER,
     expiry_decided_at INTEGER NOT NULL DEFAULT 0,
+    -- The newest word that the life had heard of of which that was decided.
+    expiry_life_at INTEGER NOT NULL DEFAULT 0,
     granted_at INTEGER NOT NULL DEFAULT 0,
     is_arriving INTEGER NOT NULL DEFAULT 0,
     erasing INTEGER NOT NULL DEFAULT 0,
@@ -178,10 +180,12 @@ export class DirectoryEntries {
     return this.#sql.exec("SELECT 1 FROM sessions WHERE session = ?", session).toArray().length > 0;
   }
 
-  /** As that of a new life, which began by a word; not where the entry is of a later one by then. */
+  /** As that of a new life, which began by a word; not where the entry is of a later one by then. This may come late: that life may have expired before. */
   renew(session: string, metadata: Metadata, grantedAt: number): void {
     this.#sql.exec(
-      `UPDATE sessions SET metadata = ?1, expired_at = NULL, expiry_decided_at = granted_at, life_at = ?2
+      `UPDATE sessions SET metadata = ?1, life_at = ?2,
+         expired_at = CASE WHEN expiry_life_at >= ?2 THEN expired_at END,
+         expiry_decided_at = CASE WHEN expiry_life_at >= ?2 THEN expiry_decided_at ELSE granted_at END
        WHERE session = ?3 AND life_at < ?2`,
       JSON.stringify(metadata),
       grantedAt,
@@ -258,7 +262,7 @@ export class DirectoryEntries {
    */
   setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): boolean {
     this.#sql.exec(
-      `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2
+      `UPDATE sessions SET expired_at = ?1, expiry_decided_at = ?2, expiry_life_at = ?4
        WHERE session = ?3 AND expiry_decided_at <= ?2 AND created_at <= ?2 AND life_at <= ?4`,
       isExpired ? decidedAt : null,
       decidedAt,

@@ -406,6 +406,22 @@ describe("the list of sessions", () => {
     expect(entries.list({ limit: 1, after: null, metadata: {} }).entries[0]).toHaveProperty("expiredAt");
   });
 
+  it("keeps the expiry of a life that is told only after it that it began, and none of a life before", () => {
+    const { entries } = newEntries();
+    const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
+    const { grantedAt: second } = entries.grant("a", NOON, { v: "1" }, false, null, NOON + 1);
+    const entry = () => entries.list({ limit: 1, after: null, metadata: {} }).entries[0];
+    // Decided after the second word was given, of a life that had not heard of it.
+    entries.setExpired("a", true, NOON + 5, first);
+    entries.renew("a", { v: "2" }, second);
+    expect(entry()).toMatchObject({ metadata: { v: "2" } });
+    expect(entry()).not.toHaveProperty("expiredAt");
+    const { grantedAt: third } = entries.grant("a", NOON, {}, false, null, NOON + 10);
+    entries.setExpired("a", true, NOON + 20, third);
+    entries.renew("a", { v: "3" }, third);
+    expect(entry()).toMatchObject({ metadata: { v: "3" }, expiredAt: new Date(NOON + 20).toISOString() });
+  });
+
   it("of an erased user is looked at again until nothing is left, and no earlier than late grants allow", () => {
     const { entries, sql } = newEntries();
     entries.grant("a", NOON, {}, false, null, NOON);
