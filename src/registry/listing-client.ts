@@ -6,6 +6,8 @@ export interface Living {
   readonly metadata: Metadata;
   /** An import that is not whole is on no list. */
   readonly isListed: boolean;
+  /** The word of the directory by which it began; 0 if none. */
+  readonly begunBy: number;
 }
 
 /**
@@ -16,7 +18,7 @@ export interface Living {
  * @returns until when a life may still come by another word, in ms since 1970: to be called again then; null if the list is right
  */
 export async function takeOffList(
-  directory: Pick<DirectoryClient, "remove" | "relist">,
+  directory: Pick<DirectoryClient, "remove" | "renew" | "relist">,
   ref: SessionRef,
   grantedAt: number,
   look: () => Promise<Living | null>,
@@ -25,7 +27,11 @@ export async function takeOffList(
   if (removal.state === "gone") return null;
   const living = await look();
   if (living !== null) {
-    if (living.isListed) await directory.relist(ref, living.metadata);
+    if (living.isListed) {
+      // Whoever began it may be gone before the list was told: what stands there may be of the life before.
+      await directory.renew(ref, living.metadata, living.begunBy);
+      await directory.relist(ref, living.metadata);
+    }
     return null;
   }
   if (removal.state === "held") return removal.until;

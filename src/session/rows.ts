@@ -35,6 +35,8 @@ export interface SessionRow extends SessionRef {
   readonly beganAt: number;
   /** The newest word of the directory, that the session may be created, that this life heard of; 0 if none. */
   readonly grantedAt: number;
+  /** The one by which this life began; 0 if none. */
+  readonly begunBy: number;
   /** Changes of its metadata and settings so far, in this life. */
   readonly metadataRev: number;
   /** Erased: only what the archive and the copies have yet to confirm is left. */
@@ -324,6 +326,7 @@ export function toSession(row: Row): SessionRow {
     metadataRev: number(row["metadata_rev"]),
     beganAt: number(row["began_at"]),
     grantedAt: number(row["granted_at"]),
+    begunBy: number(row["begun_by"]),
     erasedAt: numberOrNull(row["erased_at"]),
     expiredAt: numberOrNull(row["expired_at"]),
     tenantRev: number(row["tenant_rev"]),

@@ -41,6 +41,8 @@ export const MIGRATIONS: readonly Migration[] = [
         rev_base INTEGER NOT NULL DEFAULT 0,
         -- The newest word of the directory that reached this life: an entry of a later one belongs to a later life.
         granted_at INTEGER NOT NULL DEFAULT 0,
+        -- The word by which it began.
+        begun_by INTEGER NOT NULL DEFAULT 0,
         -- JSON while the archive holds messages, or is to.
         message_archive TEXT,
         -- What messages take now beyond what stands in their rows, summed over the session: see cost_change of a message.

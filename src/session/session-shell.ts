@@ -157,6 +157,7 @@ export class SessionShell {
       createdAt: birth.createdAt,
       beganAt,
       grantedAt: birth.grantedAt ?? 0,
+      begunBy: birth.grantedAt ?? 0,
       tenantRev: tenant?.rev ?? 0,
       tenantSettings: tenant === undefined ? {} : termsOf(tenant),
       copying,

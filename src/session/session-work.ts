@@ -228,7 +228,8 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   async listing(): Promise<Living | null> {
     const session = this.shell.existing();
     if (session === null) return null;
-    return { metadata: session.metadata, isListed: session.copying?.kind !== "import" };
+    const { metadata, copying, begunBy } = session;
+    return { metadata, isListed: copying?.kind !== "import", begunBy };
   }
 
   /**

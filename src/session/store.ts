@@ -72,6 +72,7 @@ export class SessionStore {
       | "createdAt"
       | "beganAt"
       | "grantedAt"
+      | "begunBy"
       | "tenantRev"
       | "tenantSettings"
       | "copying"
@@ -80,8 +81,8 @@ export class SessionStore {
   ): void {
     this.#sql.exec(
       `INSERT OR REPLACE INTO session (one, tenant, owner, session, incarnation, hash_key, metadata, settings, created_at, began_at,
-         granted_at, tenant_rev, tenant_settings, copying, rev_base)
-       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         granted_at, begun_by, tenant_rev, tenant_settings, copying, rev_base)
+       VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       row.tenant,
       row.owner,
       row.session,
@@ -92,6 +93,7 @@ export class SessionStore {
       row.createdAt,
       row.beganAt,
       row.grantedAt,
+      row.begunBy,
       row.tenantRev,
       JSON.stringify(row.tenantSettings),
       row.copying === null ? null : JSON.stringify(row.copying),

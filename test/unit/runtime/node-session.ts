@@ -46,6 +46,7 @@ export class NodeSession {
       createdAt: NOON,
       beganAt: NOON,
       grantedAt: 0,
+      begunBy: 0,
       tenantRev: 0,
       tenantSettings: {},
       copying: null,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Failure } from "../../../src/contracts/job.ts";
 import { MAX_LIVE_KEYS } from "../../../src/contracts/limits.ts";
+import type { Metadata } from "../../../src/contracts/session.ts";
 import { NOTHING_OF_USER } from "../../../src/contracts/user-quota.ts";
 import { DirectoryEntries } from "../../../src/registry/directory-entries.ts";
 import {
@@ -13,6 +14,7 @@ import { FAILURES_SCHEMA, FailedJobs } from "../../../src/registry/failed-jobs.t
 import { FailingJobs } from "../../../src/registry/failing-jobs.ts";
 import { createLateWorkClient } from "../../../src/registry/late-work-client.ts";
 import { LateWorkStore } from "../../../src/registry/late-work-store.ts";
+import { takeOffList } from "../../../src/registry/listing-client.ts";
 import { OperationRuns, RUNS_SCHEMA } from "../../../src/registry/operation-runs.ts";
 import { TenantKeys } from "../../../src/registry/tenant-keys.ts";
 import { TenantTaken } from "../../../src/registry/tenant-taken.ts";
@@ -420,6 +422,24 @@ describe("the list of sessions", () => {
     entries.setExpired("a", true, NOON + 20, third);
     entries.renew("a", { v: "3" }, third);
     expect(entry()).toMatchObject({ metadata: { v: "3" }, expiredAt: new Date(NOON + 20).toISOString() });
+  });
+
+  it("is as a life that is there says, where whoever began it is gone, and the life before had expired", async () => {
+    const { entries } = newEntries();
+    const ref = { tenant: "acme", owner: "ada", session: "a" };
+    const { grantedAt: first } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);
+    entries.setExpired("a", true, NOON + 1, first);
+    const { grantedAt: begunBy } = entries.grant("a", NOON, {}, false, null, NOON + 5);
+    const directory = {
+      remove: async () => entries.remove("a", first, NOON + 6),
+      renew: async (_: unknown, metadata: Metadata, word: number) => entries.renew("a", metadata, word),
+      relist: async (_: unknown, metadata: Metadata) => entries.relist("a", metadata),
+    };
+    const living = { metadata: { v: "2" }, isListed: true, begunBy };
+    expect(await takeOffList(directory, ref, first, async () => living)).toBeNull();
+    const [entry] = entries.list({ limit: 1, after: null, metadata: {} }).entries;
+    expect(entry).toMatchObject({ metadata: { v: "2" } });
+    expect(entry).not.toHaveProperty("expiredAt");
   });
 
   it("of an erased user is looked at again until nothing is left, and no earlier than late grants allow", () => {
