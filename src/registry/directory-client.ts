@@ -59,7 +59,7 @@ export interface DirectoryClient {
    * @param grantedAt the newest word that the life of which it was decided had heard of: an entry of a later life stays as it is
    * @returns false if something is known that was decided later
    */
-  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number, grantedAt?: number): Promise<boolean>;
+  setExpired(ref: SessionRef, isExpired: boolean, decidedAt: number, grantedAt: number): Promise<boolean>;
   /**
    * The name that the audit has for a user, a keyed hash; null if the user's key was destroyed, or if there is none and none may be
    * made: who is only named in requests that were refused leaves nothing behind.

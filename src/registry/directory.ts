@@ -234,12 +234,7 @@ export class Directory extends DurableObject<DirectoryEnv> {
    * @param grantedAt the newest word that the life of which it was decided had heard of
    * @returns false if something is known that was decided later
    */
-  async setExpired(
-    session: string,
-    isExpired: boolean,
-    decidedAt: number,
-    grantedAt: number = Number.MAX_SAFE_INTEGER,
-  ): Promise<boolean> {
+  async setExpired(session: string, isExpired: boolean, decidedAt: number, grantedAt: number): Promise<boolean> {
     return !this.#entries.isThere || this.#entries.setExpired(session, isExpired, decidedAt, grantedAt);
   }
 

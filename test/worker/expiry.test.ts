@@ -221,7 +221,7 @@ describe("expiry", () => {
     unwrap(await sessionAt(ref).create({ ...birthOf(ref, EXPIRING), ...grant }));
     await letPass(ref, 2 * HOUR_MS);
     const job = await oweExpiry(ref);
-    expect(await directory.setExpired(ref, false, Date.now() + HOUR_MS)).toBe(true);
+    expect(await directory.setExpired(ref, false, Date.now() + HOUR_MS, grant.grantedAt)).toBe(true);
     expect(await deliver(job)).toBe("acked");
     expect(await isExpired(ref)).toBe(false);
     expect((await listed(ref)).get(ref.session)).not.toHaveProperty("expiredAt");
@@ -231,7 +231,7 @@ describe("expiry", () => {
           new Proxy(sessions.get(at), {
             get: (target, name) => {
               if (name !== "stepExpiry") return Reflect.get(target, name);
-              return async () => ({ step: "expire", at: Date.now() + 2 * HOUR_MS });
+              return async () => ({ step: "expire", at: Date.now() + 2 * HOUR_MS, grantedAt: grant.grantedAt });
             },
           }),
       },

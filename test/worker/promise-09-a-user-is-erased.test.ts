@@ -611,7 +611,8 @@ describe("an entry of the list of sessions", () => {
     const again = ref();
     const { directory } = pipelineParts();
     await request("POST", "/sessions", { id: "again", metadata: { secret: "old" } }, again.owner);
-    await directory.setExpired(again, true, Date.now() + 1);
+    const { grantedAt } = unwrap(await sessionAt(again).update({}));
+    await directory.setExpired(again, true, Date.now() + 1, grantedAt);
     unwrap(await sessionAt(again).erase());
     await request("POST", "/sessions/again/messages", { messages: [turn(1)] }, again.owner);
     expect((await listed(again)).get("again")).toMatchObject({ metadata: {} });

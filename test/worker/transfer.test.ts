@@ -312,8 +312,8 @@ describe("an import", () => {
   it("is listed as what it is where the list still says that an earlier session of its id expired", async () => {
     const copy = freshRef();
     const { directory } = pipelineParts();
-    await directory.register(copy, Date.now() - 3_600_000, { topic: "of the one that is gone" });
-    await directory.setExpired(copy, true, Date.now() - 60_000);
+    const earlier = await directory.register(copy, Date.now() - 3_600_000, { topic: "of the one that is gone" });
+    await directory.setExpired(copy, true, Date.now() - 60_000, earlier.grantedAt);
     expect((await listed(copy)).get(copy.session)).toHaveProperty("expiredAt");
     expect(await importInto(copy, (await goodLines()).join("\n"))).toMatchObject({ status: 201 });
     const found = (await listed(copy)).get(copy.session);
