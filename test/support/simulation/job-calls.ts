@@ -9,7 +9,7 @@ import { value } from "./check-log.ts";
 import { noteRevision } from "./check-session.ts";
 import { checkBudget, checkCounted, spentToday } from "./check-spent.ts";
 import { invoke } from "./invoke.ts";
-import { pathTo } from "./model.ts";
+import { type ModelMessage, pathTo } from "./model.ts";
 import { draftOf, hiddenSeqsOf, jobsOf, sessionOf } from "./rows.ts";
 import type { SessionInstance } from "./system-types.ts";
 import { Violation } from "./violation.ts";
@@ -62,6 +62,8 @@ interface Given {
   readonly request: SummarizerRequest;
   /** Messages between those that were given, of which there was nothing to tell then. An edit since is made up for. */
   readonly silent: readonly number[];
+  /** What the log was then. */
+  readonly log: readonly ModelMessage[];
 }
 
 /** By lease. */
@@ -70,7 +72,16 @@ const requests = new WeakMap<World, Map<string, Given>>();
 function silentSeqs({ model }: SimulatedSession, { messages }: SummarizerRequest): number[] {
   const last = messages.at(-1)?.seq ?? 0;
   const earlier = model?.log.filter(({ seq }) => seq < last) ?? [];
-  return earlier.filter(({ content }) => content === null || messageText(content) === "").map(({ seq }) => seq);
+  return earlier.filter(tellsNothing).map(({ seq }) => seq);
+}
+
+function tellsNothing({ content }: ModelMessage): boolean {
+  return content === null || messageText(content) === "";
+}
+
+/** Whether a message that told nothing got words since: its summarizer is asked anew, though by then it may be erased, and tell nothing again. */
+function isReadAnew({ model }: SimulatedSession, { log }: Given): boolean {
+  return log.some((message) => tellsNothing(message) && model?.log[message.seq - 1]?.content !== message.content);
 }
 
 function requestsOf(world: World): Map<string, Given> {
@@ -120,7 +131,8 @@ async function callMethod(
     if (step !== null) {
       const { lease, request, isOverBudget } = step;
       checkBudget(world, session, isOverBudget);
-      requestsOf(world).set(lease, { request, silent: silentSeqs(session, request) });
+      const silent = silentSeqs(session, request);
+      requestsOf(world).set(lease, { request, silent, log: session.model?.log ?? [] });
     }
     return answer;
   };
@@ -213,7 +225,8 @@ async function noteSaved(
   if (given === undefined) throw new Violation(7, "an answer was saved under a lease that nobody was given");
   const { request, silent } = given;
   const isMakeshift = (args[4] ?? null) !== null;
-  if (request.messages.length > 0 && !isMakeshift) session.paid.add(rangeOf(request));
+  const isPaid = request.messages.length > 0 && !isMakeshift;
+  if (isPaid && !isReadAnew(session, given)) session.paid.add(rangeOf(request));
   await noteRevision(session);
   const told = session.told.get(jobId) ?? new Set();
   session.told.set(jobId, told);
