@@ -37,6 +37,20 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/registry"],
   },
   {
+    name: "the word that a session began, told late, takes the session's own expiry off the list",
+    file: "src/registry/directory-entries.ts",
+    replace: "expired_at = CASE WHEN expiry_life_at >= ?2 THEN expired_at END",
+    by: "expired_at = NULL",
+    tests: ["unit/runtime/registry"],
+  },
+  {
+    name: "a session that was begun again keeps the expiry of the life before where its client is gone",
+    file: "src/registry/listing-client.ts",
+    replace: "      await directory.renew(ref, living.metadata, living.begunBy);\n",
+    by: "",
+    tests: ["unit/runtime/registry"],
+  },
+  {
     name: "the last entry of a page of sessions begins the next one",
     file: "src/registry/directory-entries.ts",
     replace: "(created_at = ?1 AND session < ?2)",

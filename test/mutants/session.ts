@@ -725,4 +725,11 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     by: "",
     tests: ["unit/runtime/session-summaries"],
   },
+  {
+    name: "what is better than a makeshift begins from the makeshift of another branch, where it takes newer messages along",
+    file: "src/session/summarizing.ts",
+    replace: "const isGood = isUpgrade || asked?.degraded === false;",
+    by: "const isGood = isUpgrade;",
+    tests: ["unit/runtime/branches"],
+  },
 ];
