@@ -7,7 +7,7 @@ import { EXIT, runProgram } from "./program/run-program.ts";
 
 const HELP = `npm run --silent token -- --user NAME [OPTION…]     prints a token of a user, as Supabase Auth would issue it
 
-  --user NAME         whose sessions it opens: any text of up to 256 characters on one line, such as auth0|65f1c
+  --user NAME         whose sessions it opens, a text of up to 256 characters on one line, such as auth0|65f1c
   --expires-in N      seconds until it ends (default: 3600)
   --state DIR         the state of the service that is to believe it (default: .threadkeep)
   --help              this text

@@ -14,7 +14,7 @@ export interface Config {
   readonly adminKey: string;
   /** Whose tokens of users are believed. */
   readonly issuers: readonly IssuerConfig[];
-  /** The names that requests may come by; empty: any. */
+  /** The names that requests may come by. Empty: every name is taken. */
   readonly hosts: readonly string[];
   /** Origins whose scripts may call the API. */
   readonly corsOrigins: readonly string[];

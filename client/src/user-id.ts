@@ -4,7 +4,7 @@ const MAX_LENGTH = 256;
 /** Before text that is percent-encoded, since a header holds ASCII alone: the extended value of RFC 8187. */
 const ENCODED = "UTF-8''";
 
-/** What the service takes for the id of a user: any text on one line. It says itself what else it does not take. */
+/** What the service takes for the id of a user, which is text on one line. It says itself what else it does not take. */
 export function checkUserId(id: string): string {
   const isText = id !== "" && id === id.trim() && id.length <= MAX_LENGTH && id.isWellFormed();
   if (isText && !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(id) && !/^(?:\.{1,2}|-)$/.test(id)) return id;

@@ -91,7 +91,7 @@ const http = createServer(async (request, response) => {
     response.writeHead(400).end("Send JSON of at most 4 MiB\n");
     return;
   }
-  // One server for each request, and nothing kept between two: any number of processes can stand behind one URL.
+  // One server for each request, and nothing kept between two. Many processes can stand behind one URL.
   const server = createSummarizer();
   const transport = new StreamableHTTPServerTransport({ enableJsonResponse: true });
   response.on("close", () => void server.close());

@@ -8,7 +8,7 @@ import { type Distribution, distributionOf } from "./statistics.ts";
 import { createTalk } from "./talk.ts";
 
 const PLACE = "load";
-/** From one session to the next, as a share of the way to a summary: any run of sessions is spread over it evenly. */
+/** From one session to the next, as a share of the way to a summary. Every run of sessions is spread over it evenly. */
 const GOLDEN_SHARE = 0.618_034;
 /** Beyond these a request waits for a connection, which counts as its latency. */
 export const LOAD_CONNECTIONS = 256;

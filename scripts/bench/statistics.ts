@@ -38,7 +38,7 @@ export function createRandom(seed: number): () => number {
   };
 }
 
-/** A new order, each as likely as any other (Fisher-Yates). */
+/** A new order, each as likely as the others (Fisher-Yates). */
 export function shuffle<T>(items: readonly T[], random: () => number): T[] {
   const left = [...items];
   const shuffled: T[] = [];

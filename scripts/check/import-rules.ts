@@ -4,7 +4,7 @@ import { parseSync } from "rolldown/utils";
 interface Room {
   /** Rooms and files (`session/client`; `*` stands for any part of a name) that it may import. Its own files always. */
   rooms: string[];
-  /** Packages that it may import; null: any. */
+  /** Packages that it may import. Null: every package. */
   packages: string[] | null;
 }
 

@@ -15,7 +15,7 @@ export interface LoopbackServer {
   close(): Promise<void>;
 }
 
-/** @param port 0: any that is free */
+/** @param port 0 takes whichever is free */
 export async function serveOnLoopback(serve: Serve, port = 0): Promise<LoopbackServer> {
   const server = createServer((request, response) => {
     readWhole(request)

@@ -15,7 +15,7 @@ export interface StartWorker {
   bundleDirectory: string;
   stateDirectory: string;
   temporaryDirectory: string;
-  /** Null: any that is free. */
+  /** Null: whichever is free. */
   port: number | null;
   inspectorPort: number | undefined;
   hyperdriveUrl: string;

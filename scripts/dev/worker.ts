@@ -19,7 +19,7 @@ const WHERE_SETTINGS_STAND =
 
 export interface WorkerSettings {
   bundleDirectory: string;
-  /** Null: any that is free. */
+  /** Null: whichever is free. */
   port: number | null;
   inspectorPort: number | undefined;
   hyperdriveUrl: string;

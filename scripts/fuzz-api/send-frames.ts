@@ -1,7 +1,7 @@
 import { LAST } from "./as-user.ts";
 import { MARKER } from "./hostile-value.ts";
 
-/** As long as any answer may take. */
+/** The longest that an answer may take. */
 const PATIENCE_MS = 30_000;
 
 export interface FrameAnswers {

@@ -57,7 +57,7 @@ export function oneLine(text: string): string {
     .trim();
 }
 
-/** An id from somebody else's system: any text that can be seen on one line, and that a header carries as it is. */
+/** An id from somebody else's system. It may be whatever text can be seen on one line, and that a header carries as it is. */
 export const foreignIdText = nameText(MAX_USER_ID_LENGTH)
   .refine((id) => id === id.trim(), { error: "must not begin or end with white space: headers lose it" })
   .refine((id) => id !== "." && id !== "..", { error: 'must be neither "." nor "..": no URL can name it' });

@@ -51,7 +51,7 @@ export interface AppOptions {
   limit(principal: Principal): Promise<void>;
   /** Told what requests cost. */
   readonly costs: Costs;
-  /** The names that requests may come by; empty: any. */
+  /** The names that requests may come by. Empty: every name is taken. */
   readonly hosts: readonly string[];
   /** Origins whose scripts may call the API. */
   readonly corsOrigins: readonly string[];

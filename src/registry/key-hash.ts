@@ -7,7 +7,7 @@ const ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 /** Bytes from here on would make the first letters likelier than the last. */
 const EVEN_BYTES = 256 - (256 % ALPHABET.length);
 
-/** Letters and digits, each as likely as any other. */
+/** Letters and digits, each as likely as the others. */
 export function randomText(length: number): string {
   let text = "";
   while (text.length < length) {

@@ -19,7 +19,7 @@ export interface HistoryOptions {
 
 /**
  * A `BaseListChatMessageHistory`: what it gives is the context of the session, a summary of the older turns first, then the recent ones
- * word for word, as any model of LangChain takes them. What is added keeps its id, so that adding it again changes nothing.
+ * word for word, as models of LangChain take them. What is added keeps its id, so that adding it again changes nothing.
  */
 export class ThreadkeepChatMessageHistory extends BaseListChatMessageHistory {
   override lc_namespace = ["threadkeep", "langchain"];
