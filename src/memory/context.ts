@@ -11,6 +11,7 @@ import { once } from "./once.ts";
 import { type Picked, pickRetrieved, withoutWindow } from "./pick-retrieved.ts";
 import {
   budgetForInstructions,
+  mostForInstructions,
   NOTHING_PINNED,
   type Pinned,
   pinInstructions,
@@ -184,9 +185,19 @@ interface Chosen {
 function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq): Chosen {
   const log = createLogReader(input.newestFirst, throughSeq, () => input.earlier.covered(), input.sendsToolFiles);
   const covered = once(() => toCandidate(input.earlier.question()));
-  const fill = (allowance: Allowance, step = windowStep(allowance)): Window =>
-    fillWindow(log, allowance, step, covered);
+  const fill = (allowance: Allowance, step = windowStep(allowance), besideSeqs: readonly Seq[] = []): Window =>
+    fillWindow(log, allowance, step, () => {
+      const question = covered();
+      return question !== null && besideSeqs.includes(question.message.seq) ? null : question;
+    });
   const instructions = once(() => [...input.earlier.instructions()]);
+  /** A pinned question that only the summary has may be cut to what the newest messages leave, and have room as an instruction. */
+  const heldSeqs = (window: Window): readonly Seq[] =>
+    window.seqs.filter((seq) => {
+      const isCut = seq <= throughSeq && window.cutSeqs.includes(seq);
+      const pin = isCut ? instructions().find((instruction) => instruction.seq === seq) : undefined;
+      return pin === undefined || messageCost(pin) > mostForInstructions(input.maxTokens);
+    });
   /** A window, and the instructions that it has not got, whose room it gives up: with less room it may lose others. */
   const hold = (allowance: Allowance, step?: TokenCount): { window: Window; pinned: Pinned } => {
     let window = fill(allowance, step);
@@ -194,12 +205,13 @@ function chooseMessages(input: AssemblyInput, room: TokenCount, throughSeq: Seq)
     if ((throughSeq === 0 && window.isWhole) || instructions().length === 0) return { window, pinned: NOTHING_PINNED };
     let pinned = NOTHING_PINNED;
     for (let round = 0; ; round += 1) {
-      const next = pinInstructions(instructions(), window.seqs, input.maxTokens);
+      const next = pinInstructions(instructions(), heldSeqs(window), input.maxTokens);
       const isSettled = next.seqs.every((seq) => pinned.seqs.includes(seq));
       // What the window has lost since, and what has no room besides, is named.
       if ((round > 0 && isSettled) || round === MAX_PIN_ROUNDS) return { window, pinned: withLost(pinned, next) };
       pinned = next;
-      if (pinned.tokens > 0) window = fill({ tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes }, step);
+      const left = { tokens: allowance.tokens - pinned.tokens, bytes: allowance.bytes };
+      if (pinned.tokens > 0) window = fill(left, step, pinned.seqs);
     }
   };
   const plain = { tokens: room, bytes: input.maxBytes };

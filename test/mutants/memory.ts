@@ -30,6 +30,13 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     tests: ["unit/guarded-text"],
   },
   {
+    name: "a pinned question that its window cuts is taken for said",
+    file: "src/memory/context.ts",
+    replace: `seq <= throughSeq && window.cutSeqs.includes(seq)`,
+    by: `false`,
+    tests: ["unit/small-budgets"],
+  },
+  {
     name: "an author may close the heading",
     file: "src/memory/guarded-text.ts",
     replace: `.replaceAll(/\\p{Pe}/gu, ")")`,

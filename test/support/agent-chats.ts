@@ -13,6 +13,7 @@ export interface SaidMessage {
   readonly role: Role;
   readonly content: Content;
   readonly author?: string;
+  readonly pinned?: true;
 }
 
 export interface AgentChat {

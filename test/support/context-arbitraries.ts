@@ -243,7 +243,11 @@ function earlierOf({ log, summary }: Chat): AssemblyInput["earlier"] {
     question: () => log.findLast(({ role, seq }) => role === "user" && seq <= (summary?.throughSeq ?? 0)) ?? null,
     covered: () => log.filter(({ seq }) => seq <= (summary?.throughSeq ?? 0)).toReversed(),
     instructions: () =>
-      log.filter(({ role, content }) => (role === "system" || role === "developer") && content !== null).toReversed(),
+      log
+        .filter(
+          ({ role, pinned, content }) => (role === "system" || role === "developer" || pinned) && content !== null,
+        )
+        .toReversed(),
   };
 }
 

@@ -54,6 +54,27 @@ describe("a budget that is nearly too small", () => {
     }
   });
 
+  it("has all of a pinned question that only the summary has, where what a tool brought leaves it a few words", () => {
+    const items = [
+      { id: "1.1", kind: "event" as const, text: "asked for a berth", sourceSeqs: [1], status: "current" as const },
+    ];
+    const made = { summarizer: "test", degraded: false, droppedItems: 0, createdAt: "2026-01-01T00:00:00.000Z" };
+    const summary = { version: 1, throughSeq: 1, items, tokens: 20, ...made };
+    const question: SaidMessage = {
+      role: "user",
+      content: "Which berth is free on Sunday, and what does it cost?",
+      pinned: true,
+    };
+    for (let words = 60; words < 220; words += 3) {
+      const call: Part = { type: "tool-call", toolCallId: "c1", toolName: "find", input: {} };
+      const output = "boat ".repeat(words);
+      const result: Part = { type: "tool-result", toolCallId: "c1", toolName: "find", output };
+      const log = logOf([question, { role: "assistant", content: [call] }, { role: "tool", content: [result] }]);
+      const { messages } = assembleContext(inputOf({ log, summary }, 256));
+      expect(messages.map(({ seq, content }) => [seq, content])).toContainEqual([1, question.content]);
+    }
+  });
+
   it("has a question without its author's name, where both have no room", () => {
     const question: SaidMessage = { role: "user", author: "ꔀ".repeat(60), content: "Which berth is free?" };
     const answer: SaidMessage = { role: "assistant", content: "I look. ".repeat(300) };
