@@ -254,16 +254,28 @@ function concerning(store: SessionStore, job: JobRow, seqs: SeqSet): SeqSet {
   return seqs.filter((seq) => seq <= coveredSeq || isOn(branch, seq));
 }
 
+/** Those that somebody who reads a branch comes by, and the others. */
+function partByBranch({ branches }: SessionStore, headSeq: Seq, seqs: SeqSet): { on: SeqSet; off: SeqSet } {
+  if (branches.isSole || "throughSeq" in seqs) return { on: seqs, off: [] };
+  const branch = branches.through(headSeq);
+  return { on: seqs.filter((seq) => isOn(branch, seq)), off: seqs.filter((seq) => !isOn(branch, seq)) };
+}
+
 /** Makes an open job fit the change: one that somebody is at is followed by another, any else begins further back. */
 function taint(store: SessionStore, open: JobRow, given: SeqSet, now: number): void {
   const seqs = concerning(store, open, given);
   const covered = store.summaries.newest()?.throughSeq ?? 0;
+  // Of another branch the summarizer of this job was given nothing: versions that are to be replaced may have been.
+  const { on, off } = partByBranch(store, open.throughSeq, seqs);
   // Nobody is paid at the moment: what rests on it would have to be made again in any case.
   const job =
-    open.lease === null && lowestBetween(seqs, 0, begunThrough(open)) !== null ? { ...open, draft: null } : open;
+    open.lease === null && lowestBetween(on, 0, begunThrough(open)) !== null ? { ...open, draft: null } : open;
   const begun = begunThrough(job);
-  const firstGiven = lowestBetween(seqs, 0, begun);
-  const firstBehind = lowestBetween(seqs, begun, coveredAnywhere(store));
+  const firstGiven = lowestBetween(on, 0, begun);
+  const coveredSeq = coveredAnywhere(store);
+  const behind = [lowestBetween(on, begun, coveredSeq), lowestBetween(off, 0, coveredSeq)].filter(
+    (seq) => seq !== null,
+  );
   let changed: JobRow = job;
   if (firstGiven !== null) {
     changed = {
@@ -279,8 +291,9 @@ function taint(store: SessionStore, open: JobRow, given: SeqSet, now: number): v
       changed = { ...changed, ...revived(job, now), draft };
     }
   }
-  if (firstBehind !== null) {
-    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, store.summaries.versionBefore(firstBehind));
+  if (behind.length > 0) {
+    const before = store.summaries.versionBefore(Math.min(...behind));
+    const redoBase = Math.min(job.redoBase ?? Number.MAX_SAFE_INTEGER, before);
     changed = {
       ...changed,
       ...revived(job, now),

@@ -484,6 +484,23 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
+  it("is no part of it either where a version ends with a later message, and that version goes", () => {
+    const pair = regenerated();
+    for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
+    pair.summarize();
+    for (const text of ["Indeed.", "Quite."]) pair.say(text);
+    pair.owe(0);
+    const id = pair.session.job("summarize")?.id;
+    const step = pair.begin();
+    pair.erase(5);
+    expect(pair.session.job("summarize")).toMatchObject({ id, redoBase: 0, taintedFromSeq: null });
+    pair.answer(step, id);
+    expect(pair.session.store.summaries.newest()).toMatchObject({ version: 2 });
+    expect(pair.session.store.summaries.backward(Number.MAX_SAFE_INTEGER, 10)).toHaveLength(1);
+    expect(pair.session.job("summarize")).toBeUndefined();
+    check(pair, 4_000);
+  });
+
   it("has the makeshift that it brings back made better, also by a job that operators know", () => {
     const pair = new Pair();
     for (const text of ["Where?", "North gate.", "When?", "At nine.", "Thanks.", "Bye."]) pair.say(text);
