@@ -32,6 +32,7 @@ import { findMessage } from "./reading.ts";
 import {
   begunThrough,
   countAnew,
+  coveredAmong,
   coveredAnywhere,
   mayBeFoldedIn,
   REDO_DELAY_MS,
@@ -198,7 +199,7 @@ function invalidate(
       countAnew(store);
     }
   }
-  const covered = upTo(changed, coveredSeq);
+  const covered = coveredAmong(store, changed);
   if (job !== undefined) taint(store, job, changed, now);
   else if (newest !== null && covered !== null) {
     store.jobs.put({
@@ -250,8 +251,8 @@ function lowestBetween(seqs: SeqSet, afterSeq: Seq, throughSeq: Seq): Seq | null
 function concerning(store: SessionStore, job: JobRow, seqs: SeqSet): SeqSet {
   if (store.branches.isSole || "throughSeq" in seqs) return seqs;
   const branch = store.branches.through(job.throughSeq);
-  const coveredSeq = coveredAnywhere(store);
-  return seqs.filter((seq) => seq <= coveredSeq || isOn(branch, seq));
+  const covered = holds(coveredAmong(store, seqs) ?? []);
+  return seqs.filter((seq) => isOn(branch, seq) || covered(seq));
 }
 
 /** Those that somebody who reads a branch comes by, and the others. */

@@ -1,10 +1,11 @@
 import type { Seq } from "../contracts/message.ts";
 import type { Item, KeptItem } from "../contracts/summary.ts";
-import type { Branch } from "../memory/branch.ts";
+import { type Branch, isOn } from "../memory/branch.ts";
 import { itemsTokens, ownSources } from "../memory/items.ts";
+import { upTo } from "./lineage.ts";
 import { summarizeJob } from "./owed-summaries.ts";
 import { newJob } from "./owed-work.ts";
-import type { Draft, JobRow, SessionRow, SummaryRow } from "./rows.ts";
+import type { Draft, JobRow, SeqSet, SessionRow, SummaryRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 
 /** Summarizing again, because something that a summary was made from has changed. */
@@ -41,6 +42,19 @@ export function oweRedo(
 /** The last message that any version covers, on whichever branch: whatever is changed up to it may be folded into one. */
 export function coveredAnywhere({ branches, summaries }: SessionStore): Seq {
   return branches.isSole ? (summaries.newest()?.throughSeq ?? 0) : summaries.coveredSeq();
+}
+
+/**
+ * Of some messages those that any version covers; null if none does. A message of a branch that was left before it was summarized is in
+ * no version, though one of another branch may end with a later message.
+ */
+export function coveredAmong(store: SessionStore, seqs: SeqSet): SeqSet | null {
+  const { branches, summaries } = store;
+  const within = upTo(seqs, coveredAnywhere(store));
+  if (within === null || branches.isSole || "throughSeq" in within) return within;
+  const paths = summaries.lastSeqs().map((lastSeq) => branches.through(lastSeq));
+  const covered = within.filter((seq) => paths.some((path) => isOn(path, seq)));
+  return covered.length === 0 ? null : covered;
 }
 
 /**

@@ -137,6 +137,12 @@ export class SummaryStore {
     return numberOrNull(row?.["seq"]) ?? 0;
   }
 
+  /** The last messages that versions cover, of whichever branch, each once. */
+  lastSeqs(): Seq[] {
+    const rows = this.#sql.exec("SELECT DISTINCT through_seq FROM summaries").toArray();
+    return rows.map((row) => number(row["through_seq"]));
+  }
+
   byVersion(version: number): SummaryRow | null {
     const row = this.#sql.exec("SELECT * FROM summaries WHERE version = ?", version).toArray()[0];
     return row === undefined ? null : toSummary(row);

@@ -37,6 +37,20 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/branches"],
   },
   {
+    name: "what is erased of another branch ends what is under way for this one",
+    file: "src/session/erasing.ts",
+    replace: `if (branches.isSole || "throughSeq" in seqs) return { on: seqs, off: [] };`,
+    by: `return { on: seqs, off: [] };`,
+    tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "what no version covers is taken for covered, since one of another branch ends later",
+    file: "src/session/redo.ts",
+    replace: `within.filter((seq) => paths.some((path) => isOn(path, seq)))`,
+    by: `within.filter(() => paths.length > 0)`,
+    tests: ["unit/runtime/branches"],
+  },
+  {
     name: "an item may cite what is off the branch",
     file: "src/session/summarizing.ts",
     replace: 'const row = isOn(branch, seq) ? store.messages.bySeq(seq, "told") : null;',

@@ -484,19 +484,30 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("is no part of it either where a version ends with a later message, and that version goes", () => {
+  it("is no part of one that a later message of another branch ends: to erase of it has nothing made again", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     pair.summarize();
-    for (const text of ["Indeed.", "Quite."]) pair.say(text);
+    pair.erase(5);
+    expect(pair.session.job("summarize")).toBeUndefined();
+    expect(pair.session.store.summaries.newest()).toMatchObject({ version: 1 });
+    check(pair, 4_000);
+  });
+
+  it("takes the versions along that cover what is erased of it, and leaves what is under way for another", () => {
+    const pair = regenerated();
+    pair.switchTo(9);
+    pair.summarize();
+    pair.switchTo(10);
+    for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     pair.owe(0);
     const id = pair.session.job("summarize")?.id;
     const step = pair.begin();
     pair.erase(5);
     expect(pair.session.job("summarize")).toMatchObject({ id, redoBase: 0, taintedFromSeq: null });
     pair.answer(step, id);
-    expect(pair.session.store.summaries.newest()).toMatchObject({ version: 2 });
-    expect(pair.session.store.summaries.backward(Number.MAX_SAFE_INTEGER, 10)).toHaveLength(1);
+    const { summaries } = pair.session.store;
+    expect(summaries.backward(Number.MAX_SAFE_INTEGER, 10)).toEqual([summaries.newest()]);
     expect(pair.session.job("summarize")).toBeUndefined();
     check(pair, 4_000);
   });
