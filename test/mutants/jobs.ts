@@ -26,8 +26,8 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "the last message that a model was given counts as not given",
     file: "src/session/erasing.ts",
-    replace: "const firstGiven = lowestBetween(seqs, 0, begun);",
-    by: "const firstGiven = lowestBetween(seqs, 0, begun - 1);",
+    replace: "const firstGiven = lowestBetween(on, 0, begun);",
+    by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
     tests: ["worker/summaries-move-forward"],
   },
   {

@@ -264,8 +264,8 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   "the-last-message-that-a-model-holds-is-erased-unseen": [
     {
       file: "session/erasing.ts",
-      replace: "const firstGiven = lowestBetween(seqs, 0, begun);",
-      by: "const firstGiven = lowestBetween(seqs, 0, begun - 1);",
+      replace: "const firstGiven = lowestBetween(on, 0, begun);",
+      by: "const firstGiven = lowestBetween(on, 0, begun - 1);",
     },
   ],
   "a-makeshift-lands-before-it-is-whole": [
