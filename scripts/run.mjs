@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts a program of this folder on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`, or, where npm installed the
+// Starts a program of this folder, or of tools/ in a clone, on a Node that can run TypeScript: `node scripts/run.mjs start --port 9000`, or, where npm installed the
 // package, `npx threadkeep start --port 9000`.
 // Plain JavaScript on purpose: whatever Node the machine has must be able to read it, or nobody could say what is missing.
 import { spawn } from "node:child_process";
@@ -21,7 +21,9 @@ const USAGE = 64;
 
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
 const program = process.argv[2] ?? "";
-if (!/^[a-z-]+$/.test(program) || !existsSync(path.join(packageDirectory, `scripts/${program}.ts`))) {
+// What users and operators run stands in scripts/, what developers run in tools/, which the package leaves out.
+const folder = ["scripts", "tools"].find((name) => existsSync(path.join(packageDirectory, name, `${program}.ts`)));
+if (!/^[a-z-]+$/.test(program) || folder === undefined) {
   const isAsked = program === "" || program === "--help";
   if (!isAsked) console.error(`There is no program "${program}".`);
   (isAsked ? console.log : console.error)(describePrograms());
@@ -36,7 +38,7 @@ if (isInstalled(packageDirectory)) {
   layOut(packageDirectory, laidOut);
   scriptsDirectory = pathToFileURL(path.join(laidOut, "scripts/"));
 }
-const file = fileURLToPath(new URL(`./${program}.ts`, scriptsDirectory));
+const file = fileURLToPath(new URL(`../${folder}/${program}.ts`, scriptsDirectory));
 
 if (!existsSync(fileURLToPath(new URL("../node_modules", scriptsDirectory)))) {
   console.error("The packages are not installed yet. Run: npm ci");

@@ -50,14 +50,28 @@ export class BenchClient {
     this.#agent.destroy();
   }
 
-  /** Fails unless the answer has one of the expected statuses. */
-  async send(method: string, resource: string, body: string | null, expected: readonly number[]): Promise<Answer> {
-    const answer = await this.#exchange(method, resource, body);
+  /**
+   * Fails unless the answer has one of the expected statuses.
+   * @param user whom the application speaks for; without one for itself
+   */
+  async send(
+    method: string,
+    resource: string,
+    body: string | null,
+    expected: readonly number[],
+    user?: string,
+  ): Promise<Answer> {
+    const answer = await this.#exchange(method, resource, body, user);
     if (!expected.includes(answer.status)) throw refusalOf(method, resource, answer);
     return answer;
   }
 
-  #exchange(method: string, resource: string, body: string | null): Promise<Answer> {
+  #exchange(method: string, resource: string, body: string | null, user: string | undefined): Promise<Answer> {
+    const headers = {
+      authorization: this.#authorization,
+      ...(user === undefined ? {} : { "threadkeep-user": user }),
+      ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }),
+    };
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => reject(connectionFailure(method, resource, error));
       const startedAt = performance.now();
@@ -69,14 +83,7 @@ export class BenchClient {
           path: this.#base + resource,
           method,
           timeout: REQUEST_TIMEOUT_MS,
-          headers:
-            body === null
-              ? { authorization: this.#authorization }
-              : {
-                  authorization: this.#authorization,
-                  "content-type": "application/json",
-                  "content-length": Buffer.byteLength(body),
-                },
+          headers,
         },
         (response) => {
           const pieces: Buffer[] = [];

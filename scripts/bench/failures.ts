@@ -17,6 +17,11 @@ export class TooManyFailures extends Error {
 
 export class FailureTally {
   readonly #counts = new Map<string, FailureCount>();
+  readonly #maxPerPlace: number;
+
+  constructor(maxPerPlace = MAX_FAILURES_PER_PLACE) {
+    this.#maxPerPlace = maxPerPlace;
+  }
 
   /** Takes failures of requests; anything else is a fault of the benchmark, and goes on. */
   note(place: string, error: unknown): void {
@@ -25,7 +30,7 @@ export class FailureTally {
     const count = (this.#counts.get(key)?.count ?? 0) + 1;
     const first = this.#counts.get(key)?.first ?? error.message;
     this.#counts.set(key, { place, kind: error.kind, count, first });
-    if (this.countAt(place) > MAX_FAILURES_PER_PLACE) throw new TooManyFailures(`${place}: ${error.message}`);
+    if (this.countAt(place) > this.#maxPerPlace) throw new TooManyFailures(`${place}: ${error.message}`);
   }
 
   countAt(place: string): number {

@@ -1,5 +1,6 @@
-// A stand-in for a model that answers at once, on loopback: it speaks the wire format of OpenAI's chat completions, so that the
-// whole way to a model and back is in what is measured, and no model is.
+// A stand-in for a model on loopback, which answers at once, or after as long as it is told: it speaks the wire format of OpenAI's chat
+// completions, so that the whole way to a model and back is in what is measured, and no model is.
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { sendJson, serveOnLoopback } from "../dev/loopback-server.ts";
 import { findFreePort } from "../dev/ports.ts";
@@ -17,9 +18,11 @@ const USAGE = { prompt_tokens: 1_000, completion_tokens: 100, total_tokens: 1_10
 
 const requestSchema = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })).min(1) });
 
-export async function startInstantModel(): Promise<InstantModel> {
+/** @param delayMs from a question to its answer */
+export async function startInstantModel(delayMs = 0): Promise<InstantModel> {
   const { url, close } = await serveOnLoopback(
-    (_request, response, body) => {
+    async (_request, response, body) => {
+      if (delayMs > 0) await sleep(delayMs);
       const { success, data, error } = requestSchema.safeParse(JSON.parse(body.toString()));
       if (success) sendJson(response, 200, complete(data));
       else response.writeHead(400).end(String(error));

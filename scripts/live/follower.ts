@@ -5,6 +5,8 @@ export interface Place {
   readonly url: string;
   readonly apiKey: string;
   readonly session: string;
+  /** Whom the application speaks for; without one for itself. */
+  readonly user?: string;
 }
 
 /** What is read of a frame here. */
@@ -29,11 +31,14 @@ export class Follower {
   /** The first thing that was not as promised. */
   fault: string | null = null;
   readonly #onEvent: (content: unknown, at: number) => void;
+  readonly #beginsNow: boolean;
   #socket: FrameSocket | null = null;
   #unacknowledged = 0;
 
-  constructor(onEvent: (content: unknown, at: number) => void = () => undefined) {
+  /** @param beginsNow what was said before the first connection is not asked for */
+  constructor(onEvent: (content: unknown, at: number) => void = () => undefined, beginsNow = false) {
     this.#onEvent = onEvent;
+    this.#beginsNow = beginsNow;
   }
 
   get isConnected(): boolean {
@@ -42,12 +47,16 @@ export class Follower {
 
   /** Resolves once hello has come; false if there was no connection, as while the service restarts. */
   async connect(place: Place): Promise<boolean> {
-    const url = `${place.url}/v1/sessions/${place.session}/live?since=${this.known}`;
+    const since = this.#beginsNow && this.connections === 0 ? "" : `?since=${this.known}`;
+    const url = `${place.url}/v1/sessions/${place.session}/live${since}`;
     this.connections += 1;
     return new Promise((resolve) => {
       const socket = openFrameSocket(
         url,
-        { authorization: `Bearer ${place.apiKey}` },
+        {
+          authorization: `Bearer ${place.apiKey}`,
+          ...(place.user === undefined ? {} : { "threadkeep-user": place.user }),
+        },
         {
           onText: (text) => {
             const at = performance.now();

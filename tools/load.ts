@@ -1,0 +1,21 @@
+// npm run load: many live chats at once, and whether the promises held. `--help` tells the rest.
+import { writeFileSync } from "node:fs";
+import { createScreen } from "../scripts/demo/screen.ts";
+import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
+import { HELP, parseOptions } from "./load/options.ts";
+import { showReport } from "./load/report.ts";
+import { runLoad } from "./load/run-load.ts";
+
+await runProgram(parseOptions(process.argv.slice(2)), {
+  help: HELP,
+  hint: "npm run load -- --help tells the options.",
+  run: (options) =>
+    untilInterrupted(async (signal) => {
+      const news = createScreen(process.stderr, process.env);
+      const onStep = (text: string): void => news.line(text, "quiet");
+      const report = await runLoad(options, { signal, onStep, onProgress: news.progress });
+      if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
+      console.log(`\n${showReport(report)}`);
+      return report.held ? EXIT.ok : EXIT.failed;
+    }),
+});

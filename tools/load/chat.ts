@@ -1,0 +1,121 @@
+// One live session, as its customer's back end knows it: what it said, and what it was told of that.
+import { z } from "zod";
+import type { Answer } from "../../scripts/bench/client.ts";
+import { createTalk, type Turn } from "../../scripts/bench/talk.ts";
+import { MAX_MESSAGES_PER_APPEND } from "../../src/contracts/limits.ts";
+import { appendedMessageSchema } from "../../src/contracts/message.ts";
+import { sessionName } from "../../src/contracts/session.ts";
+import { shardOf } from "../rig/shards.ts";
+import type { Access, Customer } from "./customers.ts";
+
+const APPENDED = [200, 201];
+/** The answer to an append begins with what it stored. A context of 50 KB behind it is not parsed: the client would be what is measured. */
+const HEAD_BYTES = 16_384;
+const STORED = /^\{"messages":(\[[^\]]*\])/;
+const PENDING = '"summaryPending":true';
+
+const storedSchema = z.array(appendedMessageSchema);
+
+/** An append that was answered, in ms since 1970. */
+export interface SentAppend {
+  readonly sentAt: number;
+  /** Whether its context told that a summary was being made; null: it asked for none. */
+  readonly isPending: boolean | null;
+}
+
+export class Chat {
+  readonly id: string;
+  readonly user: string;
+  readonly tenant: string;
+  readonly access: Access;
+  readonly seed: number;
+  /** The seq that each message was acknowledged with, by its number; 0: it was sent, and not answered. */
+  readonly seqs: number[] = [];
+  /** The appends of the load; those of the session's past are not among them. */
+  readonly appends: SentAppend[] = [];
+  readonly #talk: () => Turn;
+
+  constructor(name: string, customer: Customer, seed: number) {
+    this.id = name;
+    this.user = `user-of-${name}`;
+    this.tenant = customer.tenant;
+    this.seed = seed;
+    const shard = shardOf(
+      sessionName({ tenant: customer.tenant, owner: this.user, session: name }),
+      customer.access.length,
+    );
+    const access = customer.access[shard];
+    if (access === undefined) throw new Error(`there is no shard ${shard}`);
+    this.access = access;
+    this.#talk = createTalk(seed);
+  }
+
+  get acknowledged(): number {
+    return this.seqs.filter((seq) => seq > 0).length;
+  }
+
+  /** The session's past. It begins with its first message. */
+  async fill(count: number, send: (body: string) => Promise<Answer>): Promise<void> {
+    for (let left = count; left > 0; left -= MAX_MESSAGES_PER_APPEND) {
+      const messages = this.#say(Math.min(left, MAX_MESSAGES_PER_APPEND));
+      this.#note(messages, await send(JSON.stringify({ messages })));
+    }
+  }
+
+  /** Says the next thing. */
+  async append(withContext: boolean): Promise<Answer> {
+    const messages = this.#say(1);
+    const body = JSON.stringify({ messages, ...(withContext ? { context: {} } : {}) });
+    const sentAt = Date.now();
+    const answer = await this.send("POST", "/messages", body);
+    this.#note(messages, answer);
+    this.appends.push({ sentAt, isPending: withContext ? answer.body.includes(PENDING) : null });
+    return answer;
+  }
+
+  context(): Promise<Answer> {
+    return this.send("GET", "/context", null);
+  }
+
+  /** @param path after that of the session */
+  send(method: string, path: string, body: string | null): Promise<Answer> {
+    return this.access.client.send(
+      method,
+      `/v1/sessions/${this.id}${path}`,
+      body,
+      method === "POST" ? APPENDED : [200],
+      this.user,
+    );
+  }
+
+  /** All that it ever said, in order, by the ids of the messages. */
+  script(): Map<string, Turn> {
+    const talk = createTalk(this.seed);
+    return new Map(this.seqs.map((_, index) => [messageId(index), talk()]));
+  }
+
+  #say(count: number): (Turn & { readonly id: string })[] {
+    return Array.from({ length: count }, () => {
+      this.seqs.push(0);
+      return { id: messageId(this.seqs.length - 1), ...this.#talk() };
+    });
+  }
+
+  #note(messages: readonly { readonly id: string }[], { body }: Answer): void {
+    const stored = storedSchema.parse(JSON.parse(STORED.exec(body.toString("utf8", 0, HEAD_BYTES))?.[1] ?? "[]"));
+    const seqs = new Map(stored.map(({ id, seq }) => [id, seq]));
+    for (const { id } of messages) {
+      const seq = seqs.get(id);
+      if (seq === undefined) throw new Error(`an append to ${this.id} was answered without a word of ${id}`);
+      this.seqs[numberOf(id)] = seq;
+    }
+  }
+}
+
+export function messageId(number: number): string {
+  return `m-${number}`;
+}
+
+function numberOf(id: string): number {
+  return Number(id.slice(2));
+}

@@ -1,0 +1,51 @@
+// What became of each request of a load, by operation.
+import { FailureTally, type FailureCount } from "../../scripts/bench/failures.ts";
+import { type Distribution, distributionOf } from "../../scripts/bench/statistics.ts";
+
+export interface OperationRow {
+  readonly operation: string;
+  readonly sent: number;
+  readonly succeeded: number;
+  /** Of those that succeeded, from the intended start to the last byte. */
+  readonly ms: Distribution | null;
+}
+
+export class Recorder {
+  readonly #times = new Map<string, number[]>();
+  readonly #failures = new FailureTally(Number.POSITIVE_INFINITY);
+  /** By how much a request was sent after it was due, where nothing but this process held it up. */
+  readonly #lateness: number[] = [];
+
+  /** @param dueAt by the clock of `performance.now()` */
+  async time(operation: string, dueAt: number, send: () => Promise<unknown>): Promise<void> {
+    const times = this.#times.get(operation) ?? [];
+    this.#times.set(operation, times);
+    try {
+      await send();
+      times.push(performance.now() - dueAt);
+    } catch (error) {
+      this.#failures.note(operation, error);
+    }
+  }
+
+  late(ms: number): void {
+    this.#lateness.push(ms);
+  }
+
+  rows(): OperationRow[] {
+    return [...this.#times].map(([operation, times]) => ({
+      operation,
+      sent: times.length + this.#failures.countAt(operation),
+      succeeded: times.length,
+      ms: distributionOf(times),
+    }));
+  }
+
+  failures(): FailureCount[] {
+    return this.#failures.list();
+  }
+
+  lateness(): Distribution | null {
+    return distributionOf(this.#lateness);
+  }
+}

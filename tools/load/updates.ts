@@ -1,0 +1,81 @@
+import { type Distribution, distributionOf } from "../../scripts/bench/statistics.ts";
+// How long summaries took under load, read afterwards from what clients noted and from the archive: nothing is asked meanwhile.
+import { withClient } from "../../scripts/dev/database.ts";
+import type { SessionState } from "../../src/contracts/session.ts";
+import type { Chat, SentAppend } from "./chat.ts";
+
+export interface Updates {
+  /** Summaries that were made during the load. */
+  readonly made: number;
+  /** From sending the append that called for it until the summary was readable, and until it stood in PostgreSQL. */
+  readonly readable: Distribution | null;
+  readonly archived: Distribution | null;
+  /** From readable to PostgreSQL: how far the archive is behind. */
+  readonly lag: Distribution | null;
+  /** Sessions whose newest summary PostgreSQL has not, or has otherwise. */
+  readonly missing: readonly string[];
+}
+
+interface ArchivedRow {
+  readonly tenant: string;
+  readonly session: string;
+  readonly version: number;
+  readonly throughSeq: number;
+  readonly archivedAt: Date;
+}
+
+/** The newest version of each session's summary, and when its transaction began. */
+const NEWEST = `
+  select s.tenant, s.session, v.version, v.through_seq as "throughSeq", s.archived_at as "archivedAt"
+  from sessions s join summaries v using (incarnation)
+  where s.erased_at is null and v.version = (select max(version) from summaries n where n.incarnation = s.incarnation)`;
+
+export async function readUpdates(
+  databaseUrl: string,
+  chats: readonly Chat[],
+  states: ReadonlyMap<string, SessionState>,
+  loadBeganAt: number,
+): Promise<Updates> {
+  const rows = await withClient(databaseUrl, async (client) => (await client.query<ArchivedRow>(NEWEST)).rows);
+  const archive = new Map(rows.map((row) => [`${row.tenant}/${row.session}`, row]));
+  const readable: number[] = [];
+  const archived: number[] = [];
+  const lag: number[] = [];
+  const missing: string[] = [];
+  for (const chat of chats) {
+    const summary = states.get(chat.id)?.summary ?? null;
+    if (summary === null) continue;
+    const row = archive.get(`${chat.tenant}/${chat.id}`);
+    if (row?.version !== summary.version || row.throughSeq !== summary.throughSeq) {
+      missing.push(`${chat.id}: version ${summary.version} in the session, ${row?.version ?? "none"} in PostgreSQL`);
+      continue;
+    }
+    const readableAt = Date.parse(summary.createdAt);
+    const dueAt = whenCalledFor(chat.appends, readableAt);
+    if (dueAt === null || readableAt < loadBeganAt) continue;
+    readable.push(readableAt - dueAt);
+    archived.push(row.archivedAt.getTime() - dueAt);
+    lag.push(row.archivedAt.getTime() - readableAt);
+  }
+  return {
+    made: readable.length,
+    readable: distributionOf(readable),
+    archived: distributionOf(archived),
+    lag: distributionOf(lag),
+    missing,
+  };
+}
+
+/**
+ * When the append was sent that called for a summary which could be read at `readableAt`: the first of those just before that was told of a
+ * summary under way, or else the last one. Null if none was sent before, as for a session whose past called for it.
+ */
+export function whenCalledFor(appends: readonly SentAppend[], readableAt: number): number | null {
+  const before = appends.filter(({ sentAt }) => sentAt <= readableAt);
+  let calledFor = before.at(-1) ?? null;
+  for (const append of before.toReversed()) {
+    if (append.isPending === false) break;
+    if (append.isPending === true) calledFor = append;
+  }
+  return calledFor?.sentAt ?? null;
+}
