@@ -4,11 +4,12 @@ import { findImportViolations } from "./check/import-rules.ts";
 import { projectRoot } from "./dev/paths.ts";
 
 const sources = new Map<string, string>();
-for (const area of ["src", "client/src"]) {
+for (const area of ["src", "client/src", "scripts", "tools"]) {
   const directory = path.join(projectRoot, area);
   if (!existsSync(directory)) continue;
   for (const name of readdirSync(directory, { recursive: true, encoding: "utf8" })) {
     if (!/\.[cm]?[jt]sx?$/.test(name)) continue;
+    if (name.includes("node_modules")) continue;
     const file = path.join(directory, name);
     sources.set(path.relative(projectRoot, file).replaceAll(path.sep, "/"), readFileSync(file, "utf8"));
   }

@@ -6,6 +6,9 @@ import { HELP, parseOptions } from "./load/options.ts";
 import { showReport } from "./load/report.ts";
 import { runLoad } from "./load/run-load.ts";
 
+/** Where no terminal replaces a line with the next, one a while is enough. */
+const SELDOM_MS = 30_000;
+
 await runProgram(parseOptions(process.argv.slice(2)), {
   help: HELP,
   hint: "npm run load -- --help tells the options.",
@@ -13,9 +16,19 @@ await runProgram(parseOptions(process.argv.slice(2)), {
     untilInterrupted(async (signal) => {
       const news = createScreen(process.stderr, process.env);
       const onStep = (text: string): void => news.line(text, "quiet");
-      const report = await runLoad(options, { signal, onStep, onProgress: news.progress });
+      const onProgress = process.stderr.isTTY ? news.progress : seldom(news.line);
+      const report = await runLoad(options, { signal, onStep, onProgress });
       if (options.jsonFile !== undefined) writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 2)}\n`);
       console.log(`\n${showReport(report)}`);
       return report.held ? EXIT.ok : EXIT.failed;
     }),
 });
+
+function seldom(tell: (text: string) => void): (text: string) => void {
+  let toldAt = performance.now();
+  return (text) => {
+    if (performance.now() - toldAt < SELDOM_MS) return;
+    toldAt = performance.now();
+    tell(text);
+  };
+}

@@ -15,7 +15,6 @@ export const SECTIONS = [
   "search",
   "slices",
   "update",
-  "load",
   "flood",
   "archive-search",
 ] as const;
@@ -31,9 +30,6 @@ const FULL = {
   sliceMessages: 100_000,
   queries: 1_000,
   updates: 30,
-  sessions: 1_000,
-  seconds: 60,
-  rate: 200,
   floodSeconds: 20,
   items: 1_000_000,
 };
@@ -45,9 +41,6 @@ const QUICK: typeof FULL = {
   sliceMessages: 5_000,
   queries: 100,
   updates: 10,
-  sessions: 100,
-  seconds: 5,
-  rate: 200,
   floodSeconds: 5,
   items: 20_000,
 };
@@ -56,9 +49,7 @@ const QUICK: typeof FULL = {
 const DEFAULT_TENANT = "default";
 
 const MAX_SAMPLES = 100_000;
-const MAX_SESSIONS = 20_000;
 const MAX_SECONDS = 86_400;
-const MAX_RATE = 20_000;
 const MAX_ITEMS = 10_000_000;
 
 export const HELP = `npm run bench -- [OPTION…]     measures Threadkeep, as deployed, in workerd on this machine
@@ -75,10 +66,10 @@ each other; figures of two runs are only if the machine was as busy, so the load
             and erasing 100,000 messages
   update    from the append that calls for a summary to the summary readable, and in PostgreSQL; with the extractive summarizer,
             and with a model that answers at once
-  load      many sessions that chat at once, at a fixed rate; latency is counted from the intended start
   flood     what one tenant's flood does to another: its contexts alone, during the flood with the limits at the edge, and without;
             two services of its own; only if named
   bundle    the size of the upload
+            (many live chats at once: npm run load)
   archive-search  a search across sessions in PostgreSQL full of items, as the Worker's role; only if named, it takes minutes to fill
 
   --only NAME…     one or more of ${SECTIONS.join(", ")}
@@ -86,9 +77,7 @@ each other; figures of two runs are only if the machine was as busy, so the load
   --samples N      requests measured of each case of latency (${FULL.samples})
   --queries N      queries of search (${FULL.queries.toLocaleString("en")})
   --updates N      sessions of update (${FULL.updates})
-  --sessions N     sessions of load (${FULL.sessions.toLocaleString("en")})
-  --seconds N      duration of load (${FULL.seconds}), and of each situation of flood (${FULL.floodSeconds})
-  --rate N         requests a second of load, over all sessions (${FULL.rate})
+  --seconds N      duration of each situation of flood (${FULL.floodSeconds})
   --items N        items of archive-search (${FULL.items.toLocaleString("en")})
   --json FILE      the report as JSON
   --url URL        a running service instead of one of its own; what the benchmark makes there is erased in the end
@@ -109,9 +98,6 @@ export interface BenchOptions {
   readonly sliceMessages: number;
   readonly queries: number;
   readonly updates: number;
-  readonly sessions: number;
-  readonly seconds: number;
-  readonly rate: number;
   readonly floodSeconds: number;
   readonly items: number;
   readonly jsonFile: string | undefined;
@@ -133,9 +119,7 @@ const OPTIONS = {
   samples: { type: "string" },
   queries: { type: "string" },
   updates: { type: "string" },
-  sessions: { type: "string" },
   seconds: { type: "string" },
-  rate: { type: "string" },
   items: { type: "string" },
   json: { type: "string" },
   url: { type: "string" },
@@ -153,7 +137,7 @@ export function parseOptions(
     if (values.url !== undefined && only.includes("flood")) {
       throw new UsageFault("flood needs services of its own, with the limits on and off: leave --url out");
     }
-    const { samples, queries, updates, sessions, seconds, rate, items } = values;
+    const { samples, queries, updates, seconds, items } = values;
     return {
       only,
       isQuick: values.quick,
@@ -164,9 +148,6 @@ export function parseOptions(
       sliceMessages: defaults.sliceMessages,
       queries: readCount("--queries", queries, defaults.queries, MAX_SAMPLES),
       updates: readCount("--updates", updates, defaults.updates, MAX_SAMPLES),
-      sessions: readCount("--sessions", sessions, defaults.sessions, MAX_SESSIONS),
-      seconds: readCount("--seconds", seconds, defaults.seconds, MAX_SECONDS),
-      rate: readCount("--rate", rate, defaults.rate, MAX_RATE),
       floodSeconds: readCount("--seconds", seconds, defaults.floodSeconds, MAX_SECONDS),
       items: readCount("--items", items, defaults.items, MAX_ITEMS),
       jsonFile: values.json === undefined ? undefined : readOutputFile("--json", values.json),

@@ -5,7 +5,6 @@ import type { BundleSize } from "./bundle.ts";
 import type { FailureCount } from "./failures.ts";
 import type { FloodReport } from "./flood.ts";
 import type { LatencyReport } from "./latency.ts";
-import type { LoadReport } from "./load.ts";
 import type { MachineFacts } from "./machine.ts";
 import type { SearchReport } from "./search.ts";
 import type { SlicesReport } from "./slices.ts";
@@ -32,7 +31,6 @@ export interface BenchReport {
   readonly slices: SlicesReport | null;
   readonly update: UpdateReport | null;
   readonly updateByModel: UpdateReport | null;
-  readonly load: LoadReport | null;
   readonly flood: FloodReport | null;
   readonly archiveSearch: ArchiveSearchReport | null;
   readonly rowsBilledAreCountedBy: string;
@@ -44,9 +42,6 @@ export interface BenchReport {
 export function makeReport(facts: Omit<BenchReport, "rowsBilledAreCountedBy">): BenchReport {
   return { ...facts, rowsBilledAreCountedBy: ROWS_BILLED };
 }
-
-/** Past this the times from the intended start tell of the client as well. */
-const LATE_CLIENT_MS = 10;
 
 /** Says a heading in whatever way the terminal can. */
 export interface ReportTarget {
@@ -71,7 +66,6 @@ export function showReport(report: BenchReport, target: ReportTarget): void {
     ["Slices: the longest step of work that grows with a session", report.slices && slicesLines(report.slices)],
     ["Update latency", report.update && updateLines(report.update)],
     ["Update latency, a model that answers at once", report.updateByModel && updateLines(report.updateByModel)],
-    ["Load", report.load && loadLines(report.load)],
     ["Flood: what one tenant does to another", report.flood && floodLines(report.flood)],
     ["Search across sessions, in PostgreSQL", report.archiveSearch && archiveSearchLines(report.archiveSearch)],
     ["Rows billed an append", [`not to be seen from outside: counted by ${report.rowsBilledAreCountedBy}`]],
@@ -199,36 +193,6 @@ function updateLines({
       ? ""
       : `; before them a first one, readable after ${count(Math.round(firstReadableMs))} ms`;
   return [...table, "", `${count(sessions)} sessions, ${summarizer}, asked every 2 ms${rows}${first}`];
-}
-
-function loadLines(load: LoadReport): string[] {
-  const { runtime } = load;
-  const table = showTable(
-    ["", "requests", "p50 ms", "p95", "p99", "max"],
-    [
-      ["append, from the intended start", ...withMax(load.append)],
-      ["context, from the intended start", ...withMax(load.context)],
-      ["append, from sending", ...withMax(load.fromSend.append)],
-      ["context, from sending", ...withMax(load.fromSend.context)],
-      ["lateness of the client", ...withMax(load.lateness)],
-    ],
-  );
-  const share = load.requests === 0 ? 0 : (100 * load.succeeded) / load.requests;
-  const memory = runtime.startMiB === null ? "" : `, ${runtime.startMiB} → ${runtime.endMiB ?? "?"} MiB resident`;
-  const processors = runtime.processors === null ? "unknown" : `${runtime.processors.toFixed(2)} processors${memory}`;
-  return [
-    ...table,
-    "",
-    `${count(load.sessions)} sessions, ${load.seconds} s at ${count(load.rate)} requests a second: ` +
-      `${share.toFixed(3)} % succeeded (${count(load.succeeded)} of ${count(load.requests)}), ${count(load.answeredPerSecond)} a second`,
-    `acknowledged appends lost: ${count(load.lostAppends)}; sessions summarized meanwhile: ${count(load.summaries)}`,
-    `workerd: ${processors}; client busy ${Math.round(load.clientBusy * 100)} % of the time`,
-    ...(load.lateness !== null && load.lateness.p99Ms > LATE_CLIENT_MS
-      ? [
-          `The client itself was late by up to ${milliseconds(load.lateness.p99Ms)} ms (p99): the machine was busy with other things too.`,
-        ]
-      : []),
-  ];
 }
 
 function floodLines({ seconds, connections, rows }: FloodReport): string[] {

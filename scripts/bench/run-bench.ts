@@ -18,7 +18,6 @@ import {
 } from "./host.ts";
 import { startInstantModel } from "./instant-model.ts";
 import { type LatencyReport, measureLatency } from "./latency.ts";
-import { LOAD_CONNECTIONS, type LoadReport, runLoad } from "./load.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
 import type { BenchOptions, Section } from "./options.ts";
 import { makeReport, showReport } from "./report.ts";
@@ -26,6 +25,9 @@ import { measureSearch, type SearchReport } from "./search.ts";
 import { BenchSessions } from "./sessions.ts";
 import { measureSlices, type SlicesReport } from "./slices.ts";
 import { measureUpdates, type UpdateReport } from "./update.ts";
+
+/** More than any section keeps busy. */
+const CONNECTIONS = 256;
 
 export interface BenchEnvironment {
   readonly stdout: ScreenTarget;
@@ -42,7 +44,6 @@ interface Results {
   slices: SlicesReport | null;
   update: UpdateReport | null;
   updateByModel: UpdateReport | null;
-  load: LoadReport | null;
   flood: FloodReport | null;
   archiveSearch: ArchiveSearchReport | null;
 }
@@ -60,7 +61,6 @@ export async function runBench(options: BenchOptions, environment: BenchEnvironm
     slices: null,
     update: null,
     updateByModel: null,
-    load: null,
     flood: null,
     archiveSearch: null,
   };
@@ -150,7 +150,7 @@ async function measureModel(
   let host: Host | undefined;
   try {
     host = await startOwnHost(directory, bundle, signal, model.env);
-    const client = new BenchClient(host, LOAD_CONNECTIONS);
+    const client = new BenchClient(host, CONNECTIONS);
     const sessions = new BenchSessions(client, "bench-model", signal);
     const { databaseUrl } = host;
     try {
@@ -176,7 +176,7 @@ async function measureHost(
   failures: FailureTally,
   results: Results,
 ): Promise<void> {
-  const client = new BenchClient(host, LOAD_CONNECTIONS);
+  const client = new BenchClient(host, CONNECTIONS);
   const sessions = new BenchSessions(client, `bench-${Date.now().toString(36)}`, signal);
   const { databaseUrl, runtimePid } = host;
   const onProgress = news.progress;
@@ -203,17 +203,13 @@ async function measureHost(
         const summarizer = host.isOwn ? "the extractive summarizer" : "the summarizer it is set to";
         const parts = { summarizer, sessions, failures, databaseUrl, signal, onProgress };
         results.update = await measureUpdates(parts, options.updates);
-      } else if (section === "archive-search") {
+      } else {
         if (databaseUrl === undefined) continue;
         results.archiveSearch = await measureArchiveSearch(
           { databaseUrl, signal, onProgress },
           options.items,
           options.samples,
         );
-      } else {
-        const { sessions: count, seconds, rate } = options;
-        const parts = { client, sessions, failures, runtimePid, signal, onProgress };
-        results.load = await runLoad(parts, { sessions: count, seconds, rate });
       }
     }
   } finally {

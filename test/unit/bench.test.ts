@@ -4,7 +4,6 @@ import { RequestFailure } from "../../scripts/bench/client.ts";
 import { FailureTally } from "../../scripts/bench/failures.ts";
 import { describesQuery } from "../../scripts/bench/host.ts";
 import { parseOptions, SECTIONS } from "../../scripts/bench/options.ts";
-import { dueCount, type LoadPlan, plannedCount, plannedRequest } from "../../scripts/bench/pacing.ts";
 import { createRandom, distributionOf, ratioOf, shuffle } from "../../scripts/bench/statistics.ts";
 import { showTable } from "../../scripts/bench/table.ts";
 import { createTalk } from "../../scripts/bench/talk.ts";
@@ -61,49 +60,6 @@ describe("an order by chance", () => {
       places[place] = (places[place] ?? 0) + 1;
     }
     for (const times of places) expect(Math.abs(times - 1_000)).toBeLessThan(150);
-  });
-});
-
-describe("the pace of a load", () => {
-  const plan: LoadPlan = { sessions: 3, seconds: 2, rate: 10 };
-
-  it("is even, and set before the first request", () => {
-    expect(plannedCount(plan)).toBe(20);
-    const due = Array.from({ length: 20 }, (_, index) => plannedRequest(plan, index).dueMs);
-    expect(due).toEqual(Array.from({ length: 20 }, (_, index) => index * 100));
-  });
-
-  it("gives each session its turn, append and context by turns", () => {
-    const kinds = new Map<number, string[]>();
-    for (let index = 0; index < 12; index += 1) {
-      const { session, kind } = plannedRequest(plan, index);
-      kinds.set(session, [...(kinds.get(session) ?? []), kind]);
-    }
-    expect([...kinds]).toEqual([
-      [0, ["append", "context", "append", "context"]],
-      [1, ["context", "append", "context", "append"]],
-      [2, ["append", "context", "append", "context"]],
-    ]);
-  });
-
-  it("after a stall asks for everything that was due meanwhile, and never for more than planned", () => {
-    expect(dueCount(plan, -1)).toBe(0);
-    expect(dueCount(plan, 0)).toBe(1);
-    expect(dueCount(plan, 99.9)).toBe(1);
-    expect(dueCount(plan, 100)).toBe(2);
-    expect(dueCount(plan, 1_050)).toBe(11);
-    expect(dueCount(plan, 1_000_000)).toBe(20);
-  });
-
-  it("has every request due at its own time", () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 5_000 }), fc.integer({ min: 0, max: 10_000 }), (rate, index) => {
-        const anyPlan = { sessions: 7, seconds: 1e6, rate };
-        const { dueMs } = plannedRequest(anyPlan, index);
-        expect(dueCount(anyPlan, dueMs + 1e-6)).toBeGreaterThan(index);
-        expect(dueCount(anyPlan, dueMs - 1e-6)).toBeLessThanOrEqual(index);
-      }),
-    );
   });
 });
 
@@ -188,18 +144,21 @@ describe("the command line of the benchmark", () => {
     expect(parseOptions([], {})).toMatchObject({
       options: {
         only: SECTIONS.filter((section) => section !== "archive-search" && section !== "flood"),
-        sessions: 1_000,
-        seconds: 60,
+        items: 1_000_000,
         target: null,
       },
     });
-    expect(parseOptions(["--only", "load", "latency"], {})).toMatchObject({ options: { only: ["latency", "load"] } });
+    expect(parseOptions(["--only", "search", "latency"], {})).toMatchObject({
+      options: { only: ["latency", "search"] },
+    });
     expect(parseOptions(["--only=bundle,update"], {})).toMatchObject({ options: { only: ["bundle", "update"] } });
     expect(parseOptions(["--only", "archive-search", "--items", "5000"], {})).toMatchObject({
       options: { only: ["archive-search"], items: 5_000 },
     });
     expect(parseOptions(["--only", "keys"], {})).toMatchObject({ options: { only: ["access"] } });
-    expect(parseOptions(["--quick", "--seconds", "2"], {})).toMatchObject({ options: { isQuick: true, seconds: 2 } });
+    expect(parseOptions(["--quick", "--seconds", "2"], {})).toMatchObject({
+      options: { isQuick: true, floodSeconds: 2 },
+    });
   });
 
   it("takes the key of a running service from the environment", () => {
@@ -210,11 +169,10 @@ describe("the command line of the benchmark", () => {
 
   it.each([
     [["--only", "lunch"], "lunch"],
-    [["load"], "load"],
+    [["--only", "load"], "load"],
     [["--only", "flood", "--url", "http://127.0.0.1:8787"], "flood"],
-    [["--rate", "0"], "--rate"],
     [["--seconds", "1.5"], "--seconds"],
-    [["--sessions", "99999999"], "--sessions"],
+    [["--items", "99999999"], "--items"],
     [["--url", "localhost:8787", "--key", "k"], "--url"],
     [["--url", "http://localhost:8787"], "THREADKEEP_API_KEY"],
     [["--nonsense"], "nonsense"],

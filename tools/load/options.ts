@@ -60,7 +60,7 @@ the answer; before every fifth turn the context is read. In the end every sessio
 each message once, in its place, in its words; no gap in any context; every summary in PostgreSQL.
 
   npm run load                                                   a quick look: 200 sessions, 30 seconds
-  npm run load -- --sessions 10000 --seconds 600 --workers 4     about 15 minutes
+  npm run load -- --sessions 10000 --seconds 600 --workers 4     about 20 minutes
 
   --scenario NAME      ${"human unless named:"}
 ${NAMES}
