@@ -19,6 +19,7 @@ import type {
   PartFault,
   ProviderFormat,
   ProviderMessage,
+  RestoreRequest,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -109,6 +110,8 @@ export interface ThreadkeepBinding {
     caller?: Caller,
   ): Promise<SummaryChanges>;
   losses(sessionId: string, version: number, query?: PageQuery, caller?: Caller): Promise<Page<SummaryLoss>>;
+  /** Makes an earlier version of the summary the one that holds. Those after it go. */
+  restoreSummary(sessionId: string, version: number, request?: RestoreRequest, caller?: Caller): Promise<Summary>;
   summarize(sessionId: string, request?: SummarizeRequest, caller?: Caller): Promise<SummarizeResult>;
   /** JSON Lines. */
   export(sessionId: string, caller?: Caller): Promise<ReadableStream<Uint8Array>>;

@@ -320,6 +320,11 @@ export interface SummaryLoss {
   words: { kind: "number" | "name" | "instruction"; text: string }[];
 }
 
+export interface RestoreRequest {
+  /** Refuse with `summary_version_mismatch` unless this is the newest version, which the restored one replaces. */
+  expectedVersion?: number | undefined;
+}
+
 export interface SummarizeRequest {
   /** Wait this long for the summary: at most 10,000 ms. */
   waitMs?: number | undefined;

@@ -14,6 +14,8 @@ export type ServiceCode =
   | "session_not_found"
   | "message_not_found"
   | "summary_not_found"
+  | "summary_version_mismatch"
+  | "summary_not_restorable"
   | "tenant_not_found"
   | "tenant_exists"
   | "key_not_found"

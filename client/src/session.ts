@@ -14,6 +14,7 @@ import type {
   PartFault,
   ProviderFormat,
   ProviderMessage,
+  RestoreRequest,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -192,6 +193,15 @@ export class Session {
     return listOf<SummaryLoss>((cursor) =>
       this.#read(`${this.#path}/summaries/${version}/losses`, options, { cursor, limit }),
     );
+  }
+
+  /**
+   * Makes an earlier version of the summary the one that prompts get, and that the next one goes on from. It comes back as a new version. Those
+   * after it are deleted: compare them first (`summaryChanges`).
+   */
+  restoreSummary(version: number, request: RestoreRequest = {}, options?: CallOptions): Promise<Summary> {
+    const path = `${this.#path}/summaries/${version}/restore`;
+    return this.#connection.json({ method: "POST", path, body: request }, options);
   }
 
   /** Owes a summary now, and waits for it up to `waitMs`. */

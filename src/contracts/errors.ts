@@ -18,6 +18,8 @@ export const PROBLEMS = {
   session_not_found: { status: 404, title: "There is no such session" },
   message_not_found: { status: 404, title: "There is no such message" },
   summary_not_found: { status: 404, title: "There is no such summary" },
+  summary_version_mismatch: { status: 409, title: "There is a newer version of the summary" },
+  summary_not_restorable: { status: 409, title: "This version of the summary cannot be restored" },
   tenant_not_found: { status: 404, title: "There is no such tenant" },
   tenant_exists: { status: 409, title: "There is a tenant of this name already" },
   key_not_found: { status: 404, title: "There is no such key" },

@@ -56,6 +56,19 @@ export const expandedSummarySchema = summarySchema.extend({
 });
 export type ExpandedSummary = z.infer<typeof expandedSummarySchema>;
 
+export const restoreRequestSchema = z
+  .strictObject({
+    expectedVersion: z
+      .int()
+      .min(1)
+      .optional()
+      .describe(
+        "Refuse with summary_version_mismatch unless this is the newest version, which the restored one replaces",
+      ),
+  })
+  .meta({ id: "RestoreRequest" });
+export type RestoreRequest = z.infer<typeof restoreRequestSchema>;
+
 /** Two versions of a summary, item by item. */
 export const summaryChangesSchema = z
   .object({

@@ -38,6 +38,8 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   operation_exists: "Choose another id, or leave it out.",
   message_erased: "Append a new message instead; the tombstone stays.",
   message_conflict: "The id has other content. Give the new message an id of its own.",
+  summary_version_mismatch: "Compare the newest version with yours, and send its number as expectedVersion.",
+  summary_not_restorable: "Wait until the session's summaryPending is false, and list its summaries again.",
   head_seq_mismatch: "Read the session, decide anew, and send the headSeq that it has now.",
   message_too_large: "Keep large content elsewhere and append a reference to it.",
   body_too_large: "Send the messages in several smaller requests.",

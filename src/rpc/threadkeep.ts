@@ -39,7 +39,14 @@ import {
   type SessionState,
   userIdSchema,
 } from "../contracts/session.ts";
-import type { ExpandedSummary, Loss, Summary, SummaryChanges } from "../contracts/summary.ts";
+import {
+  type ExpandedSummary,
+  type Loss,
+  type RestoreRequest,
+  restoreRequestSchema,
+  type Summary,
+  type SummaryChanges,
+} from "../contracts/summary.ts";
 import { idText, safeText } from "../contracts/text.ts";
 import { type ImportRequest, importRequestSchema, type ImportResult, type ImportState } from "../contracts/transfer.ts";
 import type { UserErasure } from "../contracts/user.ts";
@@ -74,7 +81,14 @@ import {
   switchBranch,
   updateSession,
 } from "../service/sessions.ts";
-import { compareSummaries, listLosses, listSummaries, readSummary, summarizeByHand } from "../service/summaries.ts";
+import {
+  compareSummaries,
+  listLosses,
+  listSummaries,
+  readSummary,
+  restoreSummary,
+  summarizeByHand,
+} from "../service/summaries.ts";
 import { exportSession } from "../service/transfer.ts";
 import { eraseUser, exportUser, readUserErasure } from "../service/users.ts";
 import type { Log } from "../telemetry/log.ts";
@@ -149,6 +163,10 @@ export const inputs = {
   losses: z.object({
     params: sessionParams.extend({ version: z.int().min(1) }),
     query: z.strictObject({ limit, cursor }).default({ limit: DEFAULT_PAGE_SIZE }),
+  }),
+  restoreSummary: z.object({
+    params: sessionParams.extend({ version: z.int().min(1) }),
+    body: restoreRequestSchema.default({}),
   }),
   summarize: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
   user: z.object({ params: z.strictObject({ userId: userIdSchema }), body: NO_BODY }),
@@ -349,6 +367,14 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       const raw = { params: { sessionId, version }, query };
       return this.#answer("losses", caller, inputs.losses, raw, (call, { params, query: page }) =>
         listLosses(call, params.sessionId, params.version, page),
+      );
+    }
+
+    /** Makes an earlier version of the summary the one that holds. Those after it go. */
+    restoreSummary(sessionId: string, version: number, request?: RestoreRequest, caller?: Caller): Promise<Summary> {
+      const raw = { params: { sessionId, version }, body: request };
+      return this.#answer("restoreSummary", caller, inputs.restoreSummary, raw, (call, { params, body }) =>
+        restoreSummary(call, params.sessionId, params.version, body),
       );
     }
 

@@ -2,7 +2,7 @@ import { isUser } from "../access/users-words.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Page } from "../contracts/page.ts";
-import type { ExpandedSummary, Loss, Summary, SummaryChanges } from "../contracts/summary.ts";
+import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges } from "../contracts/summary.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { invalidCursor, type PageQuery } from "./paging.ts";
@@ -49,6 +49,24 @@ export const compareSummaries = operation(
   { action: "compareSummaries", scopes: ["memory:read"], audit: "refusals" },
   async (call: Call, sessionId: string, version: number, from: number | undefined): Promise<SummaryChanges> => {
     return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).compareSummaries(version, from));
+  },
+);
+
+/** Makes an earlier version the one that holds. The answer is the new version that it became. */
+export const restoreSummary = operation(
+  {
+    action: "restoreSummary",
+    scopes: ["memory:write"],
+    audit: "each",
+    tell: ({ version }) => ({ details: { version } }),
+  },
+  async (call: Call, sessionId: string, version: number, request: RestoreRequest): Promise<Summary> => {
+    const tenant = await tenantOf(call);
+    return unwrap(
+      await call.parts.sessions
+        .get(refOf(call, sessionId))
+        .restoreSummary(version, request, tenant, call.trace, isUser(call.principal)),
+    );
   },
 );
 

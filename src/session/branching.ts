@@ -4,13 +4,13 @@ import type { BranchRequest } from "../contracts/session.ts";
 import type { UsersMay } from "../contracts/users-may.ts";
 import { type Branch, isOn, sharedThrough } from "../memory/branch.ts";
 import { noteBranch } from "./feed-changes.ts";
-import { endSummary, isMadeAnew, oweSummaryIfDue, summarizeJob, withoutWork } from "./owed-summaries.ts";
-import { newJob, oweArchive } from "./owed-work.ts";
-import { begunThrough, soundSummaryAt } from "./redo.ts";
-import type { JobRow, SessionRow } from "./rows.ts";
+import { oweSummaryIfDue } from "./owed-summaries.ts";
+import { oweArchive } from "./owed-work.ts";
+import { settleSummaryWork } from "./rebasing.ts";
+import { soundSummaryAt } from "./redo.ts";
+import type { SessionRow } from "./rows.ts";
 import type { SessionStore } from "./store.ts";
 import { bringBack } from "./summarizing.ts";
-import { oweUpgrade } from "./upgrading.ts";
 
 /** Another branch becomes the active one: what leads to one of the messages is from now on what prompts, search and summaries see. */
 
@@ -89,40 +89,8 @@ export function settleBranch(store: SessionStore, session: SessionRow, newId: ()
       oweArchive(store, session, newId, now);
     }
   }
-  settleWork(store, isRebased, now);
-  const brought = isRebased ? store.summaries.newest() : null;
-  if (brought?.degraded === true && summarizeJob(store) === undefined) {
-    oweUpgrade(store, session, newJob("summarize", session.incarnation, newId(), 0, now, now), null, newId, now);
-  }
+  settleSummaryWork(store, session, isRebased, newId, now);
   return tokens;
-}
-
-/** @param isRebased the summary that it went on from is not the newest any more */
-function settleWork(store: SessionStore, isRebased: boolean, now: number): void {
-  const open = summarizeJob(store);
-  const tip = store.messages.tip();
-  if (open === undefined || tip === null) return;
-  const { branch } = tip;
-  const isStill = !isRebased && isOn(branch, begunThrough(open)) && isOn(branch, open.draft?.throughSeq ?? 0);
-  const job = isStill ? open : { ...withoutWork(open), nextSendAt: now };
-  const newest = store.summaries.newest();
-  const covered = newest?.throughSeq ?? 0;
-  const throughSeq = isOn(branch, job.throughSeq) ? job.throughSeq : Math.max(begunThrough(job), covered);
-  if (open.isUpgrade && newest?.degraded === true) {
-    const redoBase = store.summaries.lastGoodVersion(newest.version);
-    store.jobs.put(isRebased ? { ...job, throughSeq: covered, redoBase } : { ...job, throughSeq });
-    return;
-  }
-  const left: JobRow = open.isUpgrade ? { ...job, isUpgrade: false, redoBase: null, fromScratch: false } : job;
-  const isOver = !isMadeAnew(left) && throughSeq <= covered;
-  if (isOver && newest?.degraded === true) {
-    // There is nothing more to cover, and what covers it is to be made better: under the name by which operators may know the job.
-    const redoBase = store.summaries.lastGoodVersion(newest.version);
-    store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, redoBase });
-    return;
-  }
-  if (isOver) endSummary(store, left, now);
-  else store.jobs.put({ ...left, throughSeq });
 }
 
 function pastTheLog(headSeq: Seq, lastSeq: Seq): Fault {

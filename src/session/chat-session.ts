@@ -10,7 +10,7 @@ import type { Page } from "../contracts/page.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { BranchRequest, SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
-import type { ExpandedSummary, Loss, Summary, SummaryChanges } from "../contracts/summary.ts";
+import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges } from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { byteLength, jsonBytes } from "../contracts/text.ts";
 import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
@@ -49,6 +49,7 @@ import {
   toSummary,
 } from "./reading.ts";
 import { goodThrough } from "./redo.ts";
+import { restoreSummary } from "./restoring.ts";
 import { retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
@@ -437,6 +438,43 @@ export class ChatSession extends LiveSession {
       this.shell.known();
       return knownSummary(readLosses(this.shell.store, version, afterSeq, limit));
     });
+  }
+
+  /**
+   * Makes an earlier version of the summary the one that holds, and that the next goes on from.
+   * @param isByUser it counts like a message, what is written of the summary like its tokens, and what models are to read again for it
+   */
+  async restoreSummary(
+    version: number,
+    request: RestoreRequest,
+    tenant?: TenantSettings,
+    trace?: string,
+    isByUser = false,
+  ): Promise<Outcome<Summary>> {
+    this.shell.traces.heed(trace);
+    const now = Date.now();
+    const restored = this.shell.answer(() => {
+      const { store } = this.shell;
+      const session = this.shell.hear(this.shell.known(), tenant);
+      const asked = knownSummary(store.summaries.byVersion(version));
+      const goodBefore = goodThrough(store);
+      const jobId = summarizeJob(store)?.id;
+      const outcome = restoreSummary(store, session, asked, request, newId, now);
+      if (!outcome.ok) throw new Refusal(outcome.fault);
+      const { isChanged, tokens } = outcome.value;
+      const summarizerTokens = isByUser && isChanged ? this.#tokensReadAgain(goodBefore) : 0;
+      const taken = { messages: isChanged ? 1 : 0, tokens, summarizerTokens };
+      if (isByUser) this.#refuseOverQuota(session, taken, now);
+      this.shell.changed();
+      const row = store.summaries.newest() ?? asked;
+      const ended = jobId !== undefined && store.jobs.byId(jobId) === null ? jobId : null;
+      return { session, taken, ended, summary: toSummary(row, store.summaries.items(row.version)) };
+    });
+    if (!restored.ok) return restored;
+    const { session, taken, ended, summary } = restored.value;
+    if (isByUser) this.userQuota.count(session, taken, now);
+    if (ended !== null) this.shell.wake(ended);
+    return { ok: true, value: summary };
   }
 
   /**

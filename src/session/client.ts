@@ -76,6 +76,7 @@ export type SessionObject = Pick<
   | "saveAnswer"
   | "saveCopyPage"
   | "saveImportPage"
+  | "restoreSummary"
   | "search"
   | "searchJson"
   | "state"

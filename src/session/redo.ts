@@ -74,7 +74,7 @@ export function mayBeFoldedIn(store: SessionStore, seq: Seq): boolean {
 }
 
 /** The version that a new summary is owed from; larger than any where all are sound. */
-function lastSoundVersion(store: SessionStore): number {
+export function lastSoundVersion(store: SessionStore): number {
   const owed = summarizeJob(store);
   const redoBase = owed?.redoBase ?? Number.MAX_SAFE_INTEGER;
   const taintedFromSeq = owed?.taintedFromSeq ?? null;

@@ -376,13 +376,40 @@ export function bringBack(
   earlier: SummaryRow | null,
   now: number,
 ): TokenCount {
-  const version = newest.version + 1;
+  const items = broughtBack(store, newest, earlier);
+  replaceItems(store, newest.version, items, newest.version + 1);
+  return landAgain(store, newest, earlier, items, now);
+}
+
+/**
+ * Brings an earlier version back as a new one in the place of all that came after it, whichever branch they were of. It is as it was, but
+ * for what was carried over since.
+ * @returns the tokens of it
+ */
+export function restoreVersion(store: SessionStore, newest: SummaryRow, earlier: SummaryRow, now: number): TokenCount {
+  const items = broughtBack(store, newest, earlier);
+  store.summaries.deleteVersionsAfter(earlier.version);
+  replaceItems(store, earlier.version, items, newest.version + 1);
+  return landAgain(store, newest, earlier, items, now);
+}
+
+/** What an earlier version says of this session, and what the newest one has from others. */
+function broughtBack(store: SessionStore, newest: SummaryRow, earlier: SummaryRow | null): KeptItem[] {
   const own = earlier === null ? [] : store.summaries.items(earlier.version);
   const carried = store.summaries.items(newest.version).filter((item) => item.sourceSession !== undefined);
-  const items = [...carried, ...own.filter((item) => item.sourceSession === undefined)].map(toKeptItem);
+  return [...carried, ...own.filter((item) => item.sourceSession === undefined)].map(toKeptItem);
+}
+
+function landAgain(
+  store: SessionStore,
+  newest: SummaryRow,
+  earlier: SummaryRow | null,
+  items: readonly KeptItem[],
+  now: number,
+): TokenCount {
+  const version = newest.version + 1;
   const { summarizer, degraded, droppedItems, createdAt } = earlier ?? { ...EMPTY_VERSION, createdAt: now };
   const [throughSeq, tokens] = [earlier?.throughSeq ?? 0, itemsTokens(items)];
-  replaceItems(store, newest.version, items, version);
   // What was paid for it stands with the version that it was.
   const row = { version, throughSeq, tokens, summarizer, degraded, droppedItems, usage: null, createdAt };
   store.summaries.insert(row);

@@ -25,9 +25,37 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary under way lands, whatever branch is active by then",
     file: "src/session/branching.ts",
-    replace: "  settleWork(store, isRebased, now);\n",
+    replace: "  settleSummaryWork(store, session, isRebased, newId, now);\n",
     by: "",
     tests: ["unit/runtime/branches"],
+  },
+  {
+    name: "a version is restored that rests on what is erased",
+    file: "src/session/restoring.ts",
+    replace: "  if (version > lastSoundVersion(store)) return UNSOUND;\n",
+    by: "",
+    tests: ["unit/runtime/restoring"],
+  },
+  {
+    name: "a version of another branch is restored",
+    file: "src/session/restoring.ts",
+    replace: "throughSeq > 0 && !isOn(tip.branch, throughSeq)",
+    by: "throughSeq < 0 && !isOn(tip.branch, throughSeq)",
+    tests: ["unit/runtime/restoring"],
+  },
+  {
+    name: "a restored version forgets what was carried over",
+    file: "src/session/summarizing.ts",
+    replace: "  return [...carried, ...own.filter",
+    by: "  return [...own.filter",
+    tests: ["unit/runtime/restoring"],
+  },
+  {
+    name: "a repeated restore writes another version",
+    file: "src/session/restoring.ts",
+    replace: "summaries.itemsChangedBetween(asked.version, newest.version).length === 0",
+    by: "summaries.itemsChangedBetween(asked.version, newest.version).length < 0",
+    tests: ["unit/runtime/restoring"],
   },
   {
     name: "a version of another branch serves for this one",

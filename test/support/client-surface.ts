@@ -25,5 +25,6 @@ export function clientSurface(threadkeep: Threadkeep): SessionSurface {
     summaries: (id, query) => threadkeep.session(id).summaries(query).page(),
     summaryChanges: (id, version, query) => threadkeep.session(id).summaryChanges(version, query),
     losses: (id, version, query) => threadkeep.session(id).losses(version, query).page(),
+    restoreSummary: (id, version, request) => threadkeep.session(id).restoreSummary(version, request),
   };
 }

@@ -31,5 +31,6 @@ export function httpSurface(service: Pick<ProvidedService, "url" | "apiKey">): S
     summaries: (id, query) => ask("GET", `/${id}/summaries?${queryOf(query)}`),
     summaryChanges: (id, version, query) => ask("GET", `/${id}/summaries/${version}/diff?${queryOf(query)}`),
     losses: (id, version, query) => ask("GET", `/${id}/summaries/${version}/losses?${queryOf(query)}`),
+    restoreSummary: (id, version, request) => ask("POST", `/${id}/summaries/${version}/restore`, request),
   };
 }

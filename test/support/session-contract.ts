@@ -148,6 +148,25 @@ function describeSessions(open: () => SessionSurface): void {
       code: "summary_not_found",
     });
   });
+
+  it("take an earlier version of the summary back", async () => {
+    const surface = open();
+    const id = newId();
+    await surface.append(id, { messages: turns(30) });
+    const { summary: first } = await surface.summarize(id, { keepRecentTokens: 100, waitMs: 10_000 });
+    await surface.append(id, { messages: [said("The code of the gate is 88-314.", "gate")] });
+    await surface.summarize(id, { keepRecentTokens: 0, waitMs: 10_000 });
+    await expect(surface.restoreSummary(id, 1, { expectedVersion: 1 })).rejects.toMatchObject({
+      code: "summary_version_mismatch",
+      status: 409,
+    });
+    const restored = { ...first, version: 3 };
+    expect(await surface.restoreSummary(id, 1, { expectedVersion: 2 })).toEqual(restored);
+    expect(await surface.restoreSummary(id, 1, { expectedVersion: 2 })).toEqual(restored);
+    expect((await surface.summaries(id, {})).data).toEqual([restored, first]);
+    expect(await surface.context(id, { format: "threadkeep" })).toMatchObject({ summary: { version: 3 } });
+    await expect(surface.restoreSummary(id, 2, {})).rejects.toMatchObject({ code: "summary_not_found", status: 404 });
+  });
 }
 
 function describeBranches(open: () => SessionSurface): void {
@@ -191,6 +210,7 @@ const PARTS: readonly Part[] = [
       "summaries",
       "summaryChanges",
       "losses",
+      "restoreSummary",
     ],
     describe: describeSessions,
   },

@@ -11,6 +11,7 @@ import type {
   ProviderMessage,
   NewSession,
   Page,
+  RestoreRequest,
   SearchRequest,
   SearchResult,
   SessionPatch,
@@ -52,4 +53,5 @@ export interface SessionSurface {
   summaries(sessionId: string, query: { limit?: number }): Promise<Page<Summary>>;
   summaryChanges(sessionId: string, version: number, query: { from?: number }): Promise<SummaryChanges>;
   losses(sessionId: string, version: number, query: { limit?: number }): Promise<Page<SummaryLoss>>;
+  restoreSummary(sessionId: string, version: number, request: RestoreRequest): Promise<Summary>;
 }

@@ -61,6 +61,7 @@ describe.skipIf(opened === null)("a page (skipped where there is no Chrome)", ()
     summaries: (...args) => ask("summaries", ...args),
     summaryChanges: (...args) => ask("summaryChanges", ...args),
     losses: (...args) => ask("losses", ...args),
+    restoreSummary: (...args) => ask("restoreSummary", ...args),
   };
   describeSessionContract("the client, in a browser", () => surface);
 

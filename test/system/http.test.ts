@@ -408,6 +408,7 @@ describe("the OpenAPI document", () => {
       "post /v1/sessions/{sessionId}/imports/{importId}/lines",
       "post /v1/sessions/{sessionId}/messages",
       "post /v1/sessions/{sessionId}/search",
+      "post /v1/sessions/{sessionId}/summaries/{version}/restore",
       "post /v1/sessions/{sessionId}/summarize",
       "post /v1/sessions/{sessionId}/tickets",
       "put /v1/sessions/{sessionId}/branch",

@@ -69,6 +69,7 @@ function askedSurface(surface: string): SessionSurface {
     summaries: (...args) => ask(surface, "summaries", ...args),
     summaryChanges: (...args) => ask(surface, "summaryChanges", ...args),
     losses: (...args) => ask(surface, "losses", ...args),
+    restoreSummary: (...args) => ask(surface, "restoreSummary", ...args),
   };
 }
 

@@ -27,7 +27,7 @@ import {
   sessionPatchSchema,
   sessionStateSchema,
 } from "../../src/contracts/session.ts";
-import { lossSchema, summaryChangesSchema, summarySchema } from "../../src/contracts/summary.ts";
+import { lossSchema, restoreRequestSchema, summaryChangesSchema, summarySchema } from "../../src/contracts/summary.ts";
 import {
   listedTenantSchema,
   newTenantSchema,
@@ -47,6 +47,8 @@ import { operationSample } from "../../src/http/samples/operations.ts";
 describe("the examples of the API reference", () => {
   const examples: Record<Exclude<keyof typeof sample, "summarizeResult">, z.ZodType> = {
     summaryChanges: summaryChangesSchema,
+    restoreRequest: restoreRequestSchema,
+    restoredSummary: summarySchema,
     lossPage: pageSchema(lossSchema),
     newSession: newSessionSchema,
     newSessionState: sessionStateSchema,

@@ -54,6 +54,7 @@ const METHODS: Readonly<Record<string, Method>> = {
   summary: about(READ, 1),
   summaryChanges: about(READ, 1),
   losses: about(READ, 1),
+  restoreSummary: about(WRITE, 1),
   summarize: about(WRITE),
   export: about(READ),
   import: own(WRITE, (id) => [new Blob([emptyTransfer(id)]).stream()]),

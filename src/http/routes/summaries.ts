@@ -1,8 +1,21 @@
 import { z } from "zod";
 import { jobSchema, summarizeRequestSchema } from "../../contracts/job.ts";
 import { pageSchema } from "../../contracts/page.ts";
-import { expandedSummarySchema, lossSchema, summaryChangesSchema, summarySchema } from "../../contracts/summary.ts";
-import { compareSummaries, listLosses, listSummaries, readSummary, summarizeByHand } from "../../service/summaries.ts";
+import {
+  expandedSummarySchema,
+  lossSchema,
+  restoreRequestSchema,
+  summaryChangesSchema,
+  summarySchema,
+} from "../../contracts/summary.ts";
+import {
+  compareSummaries,
+  listLosses,
+  listSummaries,
+  readSummary,
+  restoreSummary,
+  summarizeByHand,
+} from "../../service/summaries.ts";
 import { cursorParameter, integerParameter, limitParameter, sessionParams, summaryParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
@@ -117,6 +130,32 @@ const compare = defineRoute({
   },
 });
 
+const restore = defineRoute({
+  method: "post",
+  path: "/v1/sessions/{sessionId}/summaries/{version}/restore",
+  operationId: "restoreSummary",
+  tag: "Summaries",
+  scopes: ["memory:write"],
+  summary: "Restore an earlier version of the summary",
+  description:
+    "Makes an earlier version the summary that prompts get, and that the next one goes on from. It comes back as a new version, which the answer tells, and no model is asked for that. The versions after it are deleted for good, those of other branches too: compare them first (`…/diff`). The messages that only they covered count as never summarized: they stand word for word in prompts again, as far as these have room, and a new summary is made of them once it is due. A summary that is being made meanwhile begins again from the restored one. A version that rests on what was edited or erased since cannot be restored (`summary_not_restorable`); it is replaced by a new one shortly after. Repeating the request changes nothing until another version follows. With a user's token it counts for the user's day like a message, with what models are to read again.",
+  request: z.object({ params: summaryParams, body: restoreRequestSchema.default({}) }),
+  bodyExample: sample.restoreRequest,
+  answers: {
+    200: { description: "The version that holds now", schema: summarySchema, example: sample.restoredSummary },
+  },
+  problems: [
+    "session_not_found",
+    "summary_not_found",
+    "summary_version_mismatch",
+    "summary_not_restorable",
+    "quota_exceeded",
+  ],
+  async handle(call, { params, body }) {
+    return { status: 200, body: await restoreSummary(call, params.sessionId, params.version, body) };
+  },
+});
+
 const losses = defineRoute({
   method: "get",
   path: "/v1/sessions/{sessionId}/summaries/{version}/losses",
@@ -139,4 +178,4 @@ const losses = defineRoute({
   },
 });
 
-export const summaryRoutes = [summarize, list, read, compare, losses];
+export const summaryRoutes = [summarize, list, read, compare, losses, restore];

@@ -4,7 +4,7 @@ import type { Context, ContextRequest } from "../../contracts/context.ts";
 import type { Job, SummarizeRequest } from "../../contracts/job.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../../contracts/memory-search.ts";
 import type { Page } from "../../contracts/page.ts";
-import type { Loss, Summary, SummaryChanges } from "../../contracts/summary.ts";
+import type { Loss, RestoreRequest, Summary, SummaryChanges } from "../../contracts/summary.ts";
 import { messageSamples } from "./messages.ts";
 import { sessionSamples } from "./sessions.ts";
 
@@ -48,6 +48,9 @@ const summaryChanges: SummaryChanges = {
   dropped: replacement === undefined ? [] : [replacement],
   added: [],
 };
+
+const restoreRequest: RestoreRequest = { expectedVersion: 2 };
+const restoredSummary: Summary = { ...summary, version: 3 };
 
 const lossPage: Page<Loss> = {
   data: [{ seq: 17, id: "seq-17", words: [{ kind: "number", text: "2026-12-04" }] }],
@@ -96,6 +99,8 @@ export const summarySamples = {
   summary,
   summaryPage,
   summaryChanges,
+  restoreRequest,
+  restoredSummary,
   lossPage,
   contextRequest,
   context,

@@ -13,6 +13,7 @@ import { appendTo, type ModelMessage } from "./model.ts";
 import { isCopied, logOf, pickChanged, pickSession } from "./pick-session.ts";
 import { randomSettings } from "./random-settings.ts";
 import type { Random } from "./random.ts";
+import { newestVersionIn } from "./rows.ts";
 import { asSent, takeIn } from "./unstorable.ts";
 import { Violation } from "./violation.ts";
 import type { SimulatedSession, World } from "./world.ts";
@@ -23,6 +24,8 @@ import type { SimulatedSession, World } from "./world.ts";
 const MAX_MESSAGES = 90;
 /** Of requests that append, so many begin a branch. */
 const BRANCH_SHARE = 0.12;
+/** Of requests for a summary, of erasures, and of requests that only read, so many are followed by one that takes an earlier version back. */
+const RESTORE_SHARE = 0.3;
 const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui", "text"] as const;
 const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
 
@@ -201,7 +204,7 @@ export async function eraseMessage(world: World): Promise<string> {
   await ringAtOnce(world, session);
   const [secret] = secretsOf([old?.content]);
   const looked = secret !== undefined && random.chance(0.4) ? `; ${await lookFor(world, session, secret)}` : "";
-  return `${session.label}: ${id} → ${state}${looked}`;
+  return `${session.label}: ${id} → ${state}${looked}${await restoreAside(world, session)}`;
 }
 
 export async function eraseSession(world: World): Promise<string> {
@@ -270,7 +273,21 @@ export async function summarizeByHand(world: World): Promise<string> {
   const call = await ask(world, `summarize ${session.label}`, session.space, (by) =>
     world.system.summarizeByHand(by, session.ref.session, request),
   );
-  return `${session.label}: ${JSON.stringify(request)} → ${describeEnd(call.ended)}`;
+  const restored = await restoreAside(world, session);
+  return `${session.label}: ${JSON.stringify(request)} → ${describeEnd(call.ended)}${restored}`;
+}
+
+/** Takes an earlier version of the summary back, or one that is not there, at the end of another step: what that did stays as it was. */
+async function restoreAside(world: World, session: SimulatedSession): Promise<string> {
+  const { aside } = world;
+  if (!aside.chance(RESTORE_SHARE)) return "";
+  const newest = newestVersionIn(session.object)?.version ?? 0;
+  const version = Math.max(1, newest - aside.of(0, 1, 1, 2, 3));
+  const request = aside.chance(0.3) ? { expectedVersion: Math.max(1, newest - aside.of(0, 0, 1)) } : {};
+  const call = await ask(world, `restore ${session.label}`, session.space, (by) =>
+    world.system.restoreSummary(by, session.ref.session, version, request),
+  );
+  return `; version ${version} back → ${describeEnd(call.ended)}`;
 }
 
 /** An operator has the summary made anew, from the whole log. */
@@ -319,7 +336,8 @@ export async function read(world: World): Promise<string> {
     // As of a message it takes no notice of what was said after it.
     await system.listSessions(by, { limit: 2 });
   });
-  return `${session.label}: context ${JSON.stringify(request)} → ${describeEnd(call.ended)}`;
+  const restored = await restoreAside(world, session);
+  return `${session.label}: context ${JSON.stringify(request)} → ${describeEnd(call.ended)}${restored}`;
 }
 
 export async function search(world: World): Promise<string> {

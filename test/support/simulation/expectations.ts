@@ -3,6 +3,7 @@ import type { SummarizeRequest } from "../../../src/contracts/job.ts";
 import { CREATION_GRANT_MS } from "../../../src/contracts/limits.ts";
 import type { Erasure, MessagePatch } from "../../../src/contracts/message.ts";
 import type { BranchRequest, SessionPatch } from "../../../src/contracts/session.ts";
+import type { Summary } from "../../../src/contracts/summary.ts";
 import type { Expect, Expected } from "./change.ts";
 import { secretsOf } from "./chat-content.ts";
 import {
@@ -19,7 +20,7 @@ import {
   type Transition,
 } from "./model.ts";
 import { checkAppendedContext } from "./reading.ts";
-import { sessionOf } from "./rows.ts";
+import { heldIn, newestVersionIn, sessionOf, versionsIn } from "./rows.ts";
 import { versionsOf } from "./simulated-archive.ts";
 import type { BegunImport, Birth, Created, ForkSource, Life as LifeRef, NumberedLine } from "./system-types.ts";
 import { Violation } from "./violation.ts";
@@ -52,6 +53,7 @@ export const EXPECTATIONS: Readonly<Record<string, Expect>> = {
   eraseMessage: (world, session, [id]) => expectErased(world, session, String(id)),
   erase: (_, session) => eraseAll(session.model),
   summarize: (world, session, [request]) => expectSummary(world, session, request as SummarizeRequest),
+  restoreSummary: (world, session, [version]) => expectRestored(world, session, Number(version)),
   maintain(_, session, [task]) {
     if (task === "rebuild") session.paid.clear();
     return unchanged(session, refusalOf(session.model) ?? "ok");
@@ -222,6 +224,40 @@ function expectSummary(world: World, session: SimulatedSession, request: Summari
   // Whoever asks for a range anew pays for it again.
   if (request.fromScratch === true) session.paid.clear();
   return { ...unchanged(session, refusalOf(session.model) ?? "ok"), others: quotaRefusals(world, session) };
+}
+
+/** What is told of a version is what it says afterwards: what is between the two is gone. */
+function expectRestored(world: World, session: SimulatedSession, version: number): Expected {
+  const before = newestVersionIn(session.object);
+  const asked = versionsIn(session.object).find((row) => row.version === version);
+  const isOther = (): boolean => newestVersionIn(session.object)?.version !== before?.version;
+  const refusal = refusalOf(session.model) ?? (asked === undefined ? "summary_not_found" : null);
+  return {
+    ...unchanged(session, refusal ?? "ok"),
+    others: [
+      ...(asked === undefined ? [] : ["summary_version_mismatch", "summary_not_restorable"]),
+      ...(quotaRefusals(world, session) ?? []),
+    ],
+    wasDone: isOther,
+    check(value) {
+      const told = value as Summary;
+      const newest = newestVersionIn(session.object);
+      if (newest?.version !== told.version || newest.throughSeq !== asked?.throughSeq) {
+        throw new Violation(7, `version ${version} is told to be restored as ${told.version}, which does not hold`);
+      }
+      if (versionsIn(session.object).some((row) => row.version > version && row.version < told.version)) {
+        throw new Violation(7, `version ${version} is restored, and one that came after it is still there`);
+      }
+    },
+    onDone() {
+      if (!isOther()) return;
+      // What was made since is made anew, from this one.
+      session.paid.clear();
+      session.told.clear();
+      // The one that was asked for may rightly cover less than those after it.
+      session.heldBefore = heldIn(session.object) ?? session.heldBefore;
+    },
+  };
 }
 
 // Erasing

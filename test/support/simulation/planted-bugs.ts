@@ -321,6 +321,16 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "const wellFormed = text;",
     },
   ],
+  "a-version-is-restored-that-rests-on-what-is-erased": [
+    {
+      file: "session/restoring.ts",
+      replace: "if (version > lastSoundVersion(store)) return UNSOUND;",
+      by: "",
+    },
+  ],
+  "versions-after-a-restored-one-stay": [
+    { file: "session/summarizing.ts", replace: "  store.summaries.deleteVersionsAfter(earlier.version);\n", by: "" },
+  ],
   "an-import-forgets-what-was-erased-meanwhile": [
     {
       file: "session/erasing.ts",

@@ -77,6 +77,18 @@ function readSession(object: OnDisk): SessionState | null {
   };
 }
 
+/** Which versions of the summary there are, and through which message each goes; oldest first. */
+export function versionsIn(object: OnDisk): { readonly version: number; readonly throughSeq: number }[] {
+  if (!isWritten(object)) return [];
+  return object.disk
+    .read("SELECT version, through_seq FROM summaries ORDER BY version")
+    .map((row) => ({ version: Number(row["version"]), throughSeq: Number(row["through_seq"]) }));
+}
+
+export function newestVersionIn(object: OnDisk): { readonly version: number; readonly throughSeq: number } | undefined {
+  return versionsIn(object).at(-1);
+}
+
 /** The messages that the archive is to hold at the newest revision. */
 export function archivableOf(object: OnDisk): RevisionMessage[] {
   return object.disk.remember("archivable", () => readArchivable(object));

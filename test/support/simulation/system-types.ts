@@ -20,7 +20,7 @@ import type {
   SessionState,
 } from "../../../src/contracts/session.ts";
 import type { SummarizerAnswer, SummarizerRequest } from "../../../src/contracts/summarizer.ts";
-import type { Summary } from "../../../src/contracts/summary.ts";
+import type { RestoreRequest, Summary } from "../../../src/contracts/summary.ts";
 import type { TenantPatch, TenantSettings } from "../../../src/contracts/tenant.ts";
 import type { EndLine, ImportResult, MessageLine, SessionLine, TransferLine } from "../../../src/contracts/transfer.ts";
 import type { UserErasure } from "../../../src/contracts/user.ts";
@@ -229,6 +229,7 @@ export interface Service {
     session: string,
     request: SummarizeRequest,
   ): Promise<{ job: Job | null; summary: Summary | null }>;
+  restoreSummary(call: Call, session: string, version: number, request: RestoreRequest): Promise<Summary>;
   listMessages(
     call: Call,
     session: string,

@@ -1,0 +1,53 @@
+import { isOn } from "../memory/branch.ts";
+import { endSummary, isMadeAnew, summarizeJob, withoutWork } from "./owed-summaries.ts";
+import { newJob } from "./owed-work.ts";
+import { begunThrough } from "./redo.ts";
+import type { JobRow, SessionRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+import { oweUpgrade } from "./upgrading.ts";
+
+/**
+ * Fits the work for the summary to the branch that is active now, and to the version that is the newest now. What is under way for
+ * another one comes to nothing.
+ * @param isRebased the version that the work went on from is not the newest any more
+ */
+export function settleSummaryWork(
+  store: SessionStore,
+  session: SessionRow,
+  isRebased: boolean,
+  newId: () => string,
+  now: number,
+): void {
+  settleWork(store, isRebased, now);
+  const brought = isRebased ? store.summaries.newest() : null;
+  if (brought?.degraded === true && summarizeJob(store) === undefined) {
+    oweUpgrade(store, session, newJob("summarize", session.incarnation, newId(), 0, now, now), null, newId, now);
+  }
+}
+
+function settleWork(store: SessionStore, isRebased: boolean, now: number): void {
+  const open = summarizeJob(store);
+  const tip = store.messages.tip();
+  if (open === undefined || tip === null) return;
+  const { branch } = tip;
+  const isStill = !isRebased && isOn(branch, begunThrough(open)) && isOn(branch, open.draft?.throughSeq ?? 0);
+  const job = isStill ? open : { ...withoutWork(open), nextSendAt: now };
+  const newest = store.summaries.newest();
+  const covered = newest?.throughSeq ?? 0;
+  const throughSeq = isOn(branch, job.throughSeq) ? job.throughSeq : Math.max(begunThrough(job), covered);
+  if (open.isUpgrade && newest?.degraded === true) {
+    const redoBase = store.summaries.lastGoodVersion(newest.version);
+    store.jobs.put(isRebased ? { ...job, throughSeq: covered, redoBase } : { ...job, throughSeq });
+    return;
+  }
+  const left: JobRow = open.isUpgrade ? { ...job, isUpgrade: false, redoBase: null, fromScratch: false } : job;
+  const isOver = !isMadeAnew(left) && throughSeq <= covered;
+  if (isOver && newest?.degraded === true) {
+    // There is nothing more to cover, and what covers it is to be made better: under the name by which operators may know the job.
+    const redoBase = store.summaries.lastGoodVersion(newest.version);
+    store.jobs.put({ ...left, throughSeq: covered, isUpgrade: true, redoBase });
+    return;
+  }
+  if (isOver) endSummary(store, left, now);
+  else store.jobs.put({ ...left, throughSeq });
+}

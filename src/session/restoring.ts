@@ -1,0 +1,90 @@
+import type { Fault, Outcome } from "../contracts/errors.ts";
+import type { TokenCount } from "../contracts/message.ts";
+import type { RestoreRequest } from "../contracts/summary.ts";
+import { isOn } from "../memory/branch.ts";
+import { oweSummaryIfDue, summarizeJob } from "./owed-summaries.ts";
+import { oweArchive } from "./owed-work.ts";
+import { settleSummaryWork } from "./rebasing.ts";
+import { lastSoundVersion } from "./redo.ts";
+import type { SessionRow, SummaryRow } from "./rows.ts";
+import type { SessionStore } from "./store.ts";
+import { restoreVersion } from "./summarizing.ts";
+
+/** An earlier version of the summary becomes the one that holds, and that the next summary goes on from. */
+
+export interface Restored {
+  readonly isChanged: boolean;
+  /** Of the summary that was brought back; 0 where it holds already. */
+  readonly tokens: TokenCount;
+}
+
+/**
+ * The versions after it go, in the object and in the archive: they were made of each other, and one that stayed would be taken for the
+ * summary of what it covers. What they covered and this one does not is as if it was never summarized. Repeated it changes nothing.
+ */
+export function restoreSummary(
+  store: SessionStore,
+  session: SessionRow,
+  asked: SummaryRow,
+  { expectedVersion }: RestoreRequest,
+  newId: () => string,
+  now: number,
+): Outcome<Restored> {
+  const newest = store.summaries.newest() ?? asked;
+  // Before all that may be refused, so that a request whose answer was lost can be sent again.
+  if (holdsAlready(store, newest, asked)) return { ok: true, value: { isChanged: false, tokens: 0 } };
+  const fault =
+    expectedVersion === undefined || expectedVersion === newest.version
+      ? whyNot(store, asked)
+      : movedOn(expectedVersion, newest.version);
+  if (fault !== null) return { ok: false, fault };
+  const tokens = restoreVersion(store, newest, asked, now);
+  store.summaries.clearHidden();
+  const open = summarizeJob(store);
+  // What was to take the place of versions that are gone has nothing left to replace. It goes on from this one.
+  if (open !== undefined) store.jobs.put({ ...open, fromScratch: false, redoBase: null, taintedFromSeq: null });
+  settleSummaryWork(store, session, true, newId, now);
+  oweArchive(store, session, newId, now, true);
+  oweSummaryIfDue(store, session, newId, now);
+  return { ok: true, value: { isChanged: true, tokens } };
+}
+
+/** Whether the newest version is the one that is asked for, or was made by the same request before. */
+function holdsAlready({ summaries }: SessionStore, newest: SummaryRow, asked: SummaryRow): boolean {
+  if (newest.version === asked.version) return true;
+  return (
+    newest.throughSeq === asked.throughSeq &&
+    newest.degraded === asked.degraded &&
+    summaries.backward(newest.version, 1)[0]?.version === asked.version &&
+    summaries.itemsChangedBetween(asked.version, newest.version).length === 0
+  );
+}
+
+function whyNot(store: SessionStore, { version, throughSeq }: SummaryRow): Fault | null {
+  if (version > lastSoundVersion(store)) return UNSOUND;
+  const tip = store.messages.tip();
+  if (tip !== null && throughSeq > 0 && !isOn(tip.branch, throughSeq)) return offBranch(throughSeq);
+  return null;
+}
+
+const UNSOUND: Fault = {
+  code: "summary_not_restorable",
+  detail:
+    "A new version is being made in the place of this one: something that it rests on was edited or erased, it was made without the model, or an operator has the summary made anew. Restore a version from before that, or wait until `summaryPending` is false and read the list again.",
+};
+
+function offBranch(throughSeq: number): Fault {
+  return {
+    code: "summary_not_restorable",
+    detail: `This version covers messages of another branch, through ${throughSeq}. Make that branch the active one first: PUT /v1/sessions/{sessionId}/branch.`,
+  };
+}
+
+function movedOn(expectedVersion: number, version: number): Fault {
+  return {
+    code: "summary_version_mismatch",
+    detail: `The newest version of the summary is ${version}, not ${expectedVersion}. Compare it with the one that you want to restore, and ask again.`,
+    errors: [{ path: "/expectedVersion", detail: `is not the current ${version}` }],
+    facts: { version },
+  };
+}

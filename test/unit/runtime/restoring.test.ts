@@ -1,0 +1,152 @@
+import { describe, expect, it } from "vitest";
+import { switchBranch } from "../../../src/session/branching.ts";
+import { eraseMessage } from "../../../src/session/erasing.ts";
+import { restoreSummary } from "../../../src/session/restoring.ts";
+import { beginSummary, saveAnswer } from "../../../src/session/summarizing.ts";
+import { NodeSession, NOON } from "./node-session.ts";
+
+/** Three versions: the second drops an item of the first, the third one of the second. */
+function withVersions(): NodeSession {
+  const session = new NodeSession();
+  session.say(9);
+  session.summarize(1, 2, [{ text: "message number 0", sourceSeqs: [1] }]);
+  session.store.summaries.endItem("1.1", 1, 2);
+  session.summarize(2, 4, [{ text: "message number 3", sourceSeqs: [4] }]);
+  session.store.summaries.endItem("2.1", 2, 3);
+  session.summarize(3, 6, [{ text: "message number 5", sourceSeqs: [6] }]);
+  return session;
+}
+
+function restore(session: NodeSession, version: number, expectedVersion?: number) {
+  const asked = session.store.summaries.byVersion(version);
+  if (asked === null) throw new Error(`there is no version ${version}`);
+  const request = expectedVersion === undefined ? {} : { expectedVersion };
+  return restoreSummary(session.store, session.row, asked, request, session.newId, NOON);
+}
+
+function versionsOf({ store }: NodeSession): number[][] {
+  return store.summaries.between(0, 99, 99).map(({ version, throughSeq }) => [version, throughSeq]);
+}
+
+function textsOf({ store }: NodeSession): string[] {
+  return store.summaries.items(store.summaries.newest()?.version ?? 0).map(({ text }) => text);
+}
+
+describe("an earlier version of the summary that is restored", () => {
+  it("holds again under a new number, and those after it are gone from the object and from the archive", () => {
+    const session = withVersions();
+    expect(restore(session, 2)).toMatchObject({ ok: true, value: { isChanged: true } });
+    expect(versionsOf(session)).toEqual([
+      [1, 2],
+      [2, 4],
+      [4, 4],
+    ]);
+    expect(textsOf(session)).toEqual(["message number 3"]);
+    expect(session.sql.exec("SELECT 1 FROM items WHERE text = 'message number 5'").toArray()).toEqual([]);
+    expect(session.row.archiveReplace).toBe(true);
+    expect(session.job("archive")).toBeDefined();
+    expect(session.store.feed.after(0, 9)).toMatchObject([{ kind: "summarized", version: 4, throughSeq: 4 }]);
+  });
+
+  it("changes nothing where it holds already, whatever version the repeated request expects", () => {
+    const session = withVersions();
+    expect(restore(session, 3)).toEqual({ ok: true, value: { isChanged: false, tokens: 0 } });
+    restore(session, 1, 3);
+    const before = session.disk.dump();
+    expect(restore(session, 1, 3)).toEqual({ ok: true, value: { isChanged: false, tokens: 0 } });
+    expect(session.disk.dump()).toBe(before);
+  });
+
+  it("is refused where another version is the newest than whoever asks has seen", () => {
+    const session = withVersions();
+    expect(restore(session, 1, 2)).toMatchObject({
+      ok: false,
+      fault: { code: "summary_version_mismatch", facts: { version: 3 } },
+    });
+    expect(versionsOf(session)).toHaveLength(3);
+  });
+
+  it("keeps what was carried over since", () => {
+    const session = withVersions();
+    session.summarize(4, 6, [{ text: "Ada lives in Lisbon", sourceSession: "old", sourceIncarnation: "a-life" }]);
+    restore(session, 2);
+    expect(textsOf(session).toSorted()).toEqual(["Ada lives in Lisbon", "message number 3"]);
+  });
+
+  it("is refused where it rests on what was erased since; one from before that leaves nothing of it to be made again", () => {
+    const session = withVersions();
+    eraseMessage(session.store, session.row, "seq-3", session.newId, NOON);
+    expect(session.job("summarize")?.redoBase).toBe(1);
+    expect(restore(session, 2)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
+    expect(restore(session, 1)).toMatchObject({ ok: true, value: { isChanged: true } });
+    expect(versionsOf(session)).toEqual([
+      [1, 2],
+      [4, 2],
+    ]);
+    expect(session.job("summarize")).toMatchObject({ redoBase: null, taintedFromSeq: null, throughSeq: 6 });
+    expect(session.store.summaries.isAnyHidden()).toBe(false);
+  });
+
+  it("is refused where it is of another branch, and is restored once that is active", () => {
+    const session = withVersions();
+    session.append([{ role: "user", content: "said anew", afterSeq: 3 }]);
+    expect(restore(session, 2)).toMatchObject({
+      ok: false,
+      fault: { code: "summary_not_restorable", detail: expect.stringContaining("another branch") },
+    });
+    switchBranch(session.store, session.row, { headSeq: 9 }, session.newId, NOON);
+    expect(restore(session, 2)).toMatchObject({ ok: true, value: { isChanged: true } });
+  });
+
+  it("is what the next summary goes on from: an answer that was on its way lands nowhere", () => {
+    const session = withVersions();
+    const { id } = session.owe("summarize", { throughSeq: 8 });
+    const late = beginSummary(session.store, session.row, id, () => "early", NOON);
+    expect(late).toMatchObject({ request: { previous: [{ text: "message number 5" }] } });
+    restore(session, 1);
+    const answer = { model: "model", items: [] };
+    const save = (lease: string) =>
+      saveAnswer(session.store, session.row, id, lease, answer, null, session.newId, NOON);
+    expect(save("early")).toMatchObject({ committedVersion: null });
+    const begun = beginSummary(session.store, session.row, id, () => "anew", NOON);
+    expect(begun).toMatchObject({ request: { previous: [{ text: "message number 0" }] } });
+    expect(begun.next === "call" ? begun.request.messages.map(({ seq }) => seq) : []).toEqual([3, 4, 5, 6, 7, 8]);
+    expect(save("anew")).toMatchObject({ committedVersion: 5 });
+    expect(versionsOf(session)).toEqual([
+      [1, 2],
+      [4, 2],
+      [5, 8],
+    ]);
+  });
+
+  it("ends a job that has nothing to cover any more, and keeps what is to be better than it where it is degraded", () => {
+    const session = new NodeSession();
+    session.say(6);
+    session.summarize(1, 2, [], { degraded: true });
+    session.summarize(2, 2, [{ text: "message number 1", sourceSeqs: [2] }]);
+    session.owe("summarize", { throughSeq: 2, fromScratch: true });
+    restore(session, 1);
+    expect(session.job("summarize")).toMatchObject({ isUpgrade: true, fromScratch: false, redoBase: 0, throughSeq: 2 });
+    const other = withVersions();
+    other.summarize(4, 6, [{ text: "message number 1", sourceSeqs: [2] }]);
+    other.owe("summarize", { throughSeq: 6, fromScratch: true });
+    restore(other, 3);
+    expect(other.job("summarize")).toBeUndefined();
+  });
+
+  it("is not restored from under an operator who has the summary made anew", () => {
+    const session = withVersions();
+    session.owe("summarize", { throughSeq: 6, fromScratch: true, redoBase: 0 });
+    expect(restore(session, 1)).toMatchObject({ ok: false, fault: { code: "summary_not_restorable" } });
+  });
+
+  it("calls for a summary of what only the versions after it covered, where that is more than may stay word for word", () => {
+    const session = new NodeSession({ settings: { summarizeAfterTokens: 200, keepRecentTokens: 20 } });
+    session.say(40);
+    session.summarize(1, 2);
+    session.summarize(2, 34);
+    restore(session, 1);
+    expect(session.job("summarize")).toMatchObject({ state: "owed", redoBase: null, fromScratch: false });
+    expect(session.job("summarize")?.throughSeq).toBeGreaterThan(30);
+  });
+});
