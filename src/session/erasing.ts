@@ -102,7 +102,7 @@ export function editMessage(
   const told = messageText(content) === messageText(row.content) ? [] : [row.seq];
   const isCovered = isSaidAnew && invalidate(store, session, [row.seq], told, newId, now);
   // Whether an item cited it or not: no summarizer was told yet what it says now.
-  if (told.length > 0 && row.seq <= givenThrough(store)) store.summaries.hide(told);
+  if (told.length > 0 && isGiven(store, row.seq)) store.summaries.hide(told);
   oweArchivedChange(store, session, [row.seq], isCovered, newId, now);
   return { ok: true, value: store.messages.bySeq(row.seq) ?? row };
 }
@@ -224,10 +224,11 @@ function oweArchivedChange(
   oweArchive(store, session, newId, now, isCovered, seqs);
 }
 
-/** The last message that the summary covers, or that the one which is being made has been given. */
-function givenThrough(store: SessionStore): Seq {
+/** Whether a summary covers a message, or the one that is being made has been given it. */
+function isGiven(store: SessionStore, seq: Seq): boolean {
+  if (coveredAmong(store, [seq]) !== null) return true;
   const job = summarizeJob(store);
-  return Math.max(coveredAnywhere(store), job === undefined ? 0 : begunThrough(job));
+  return job !== undefined && seq <= begunThrough(job) && isOn(store.branches.through(job.throughSeq), seq);
 }
 
 function lowestOf(seqs: SeqSet): Seq {

@@ -79,6 +79,13 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/branches"],
   },
   {
+    name: "what was edited of another branch is hidden, though nothing covers it",
+    file: "src/session/erasing.ts",
+    replace: `if (coveredAmong(store, [seq]) !== null) return true;`,
+    by: `if (seq <= coveredAnywhere(store)) return true;`,
+    tests: ["unit/runtime/branches"],
+  },
+  {
     name: "an item may cite what is off the branch",
     file: "src/session/summarizing.ts",
     replace: 'const row = isOn(branch, seq) ? store.messages.bySeq(seq, "told") : null;',

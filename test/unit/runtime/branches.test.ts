@@ -484,13 +484,15 @@ describe("a branch that is gone back to", () => {
     check(pair, 4_000);
   });
 
-  it("is no part of one that a later message of another branch ends: to erase of it has nothing made again", () => {
+  it("is no part of one that a later message of another branch ends: what is changed of it has nothing made again", () => {
     const pair = regenerated();
     for (const text of ["So.", "Then.", "And?", "Yes.", "Well."]) pair.say(text);
     pair.summarize();
     pair.erase(5);
+    pair.edit(6, "Farewell.");
     expect(pair.session.job("summarize")).toBeUndefined();
     expect(pair.session.store.summaries.newest()).toMatchObject({ version: 1 });
+    expect(pair.session.store.summaries.hiddenRanges(pair.chat.last, 10)).toEqual([]);
     check(pair, 4_000);
   });
 
