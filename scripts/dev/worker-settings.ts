@@ -4,7 +4,7 @@ import { type VariableRow, variableRows } from "../../src/config/variables.ts";
 import { StartError } from "./start-error.ts";
 
 /** What programs and tests of this repository read from the same environment. */
-const NAMES_OF_PROGRAMS = new Set(["THREADKEEP_URL", "THREADKEEP_KILLS"]);
+const NAMES_OF_PROGRAMS = new Set(["THREADKEEP_URL"]);
 
 /** Given in the environment, they reach the Worker as they are. What is empty counts as not given; a slip in a name is refused. */
 export function workerSettings(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

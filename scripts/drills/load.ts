@@ -6,7 +6,7 @@ import { check, DrillFault } from "./fault.ts";
 import { type Answer, type Asked, send, type Target } from "./requests.ts";
 
 /** Past the threshold every dozen turns: summaries are made all the time. */
-const SETTINGS = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
+export const SETTINGS = { summarizeAfterTokens: 1_000, keepRecentTokens: 300 };
 const TURNS_AT_ONCE = 2;
 /** A chat that is not answered asks again, as a client does. */
 const RETRY_MS = 200;

@@ -51,7 +51,8 @@ export async function proveKept({ target, databaseUrl, load, calls, crashes }: T
   return { messages, summaries, calls: calls.length };
 }
 
-async function proveMessages(target: Target, { id, acknowledged }: Chat): Promise<number> {
+/** Every message of a chat is there once, as it was acknowledged, and its context has no gap. Returns how many there are. */
+export async function proveMessages(target: Target, { id, acknowledged }: Chat): Promise<number> {
   const stored: z.infer<typeof messageSchema>[] = [];
   for (let afterSeq = 0; ; afterSeq = stored.at(-1)?.seq ?? afterSeq) {
     const { body } = await send(target, `/v1/sessions/${id}/messages?afterSeq=${afterSeq}&limit=100`);
@@ -77,7 +78,7 @@ async function proveMessages(target: Target, { id, acknowledged }: Chat): Promis
 }
 
 /** Waits until the session says that the archive has all, and the versions it tells of are those in PostgreSQL. */
-async function proveArchive(target: Target, databaseUrl: string, { id }: Chat): Promise<number> {
+export async function proveArchive(target: Target, databaseUrl: string, { id }: Chat): Promise<number> {
   let seen: unknown;
   // Asked again: a summary that was under way when the chat fell silent is archived a little later.
   return until(

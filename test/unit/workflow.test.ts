@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { parseOptions } from "../../tools/crash/options.ts";
 
 const workflow = readFileSync(".github/workflows/test-and-deploy.yml", "utf8");
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
@@ -31,6 +32,13 @@ test("the nightly simulation runs fresh seeds and looks for each planted bug, wi
   expect(runs).toEqual([expect.stringContaining("--from fresh"), expect.stringContaining("--planted")]);
   const help = readFileSync("scripts/fuzz.ts", "utf8");
   for (const [option] of runs.join(" ").matchAll(/--\w+/g)) expect(help).toContain(`${option} `);
+});
+
+test("the nightly kills are a program of package.json, with an option that there is", () => {
+  const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
+  const [, program = "", options = ""] = /npm run --silent (crash) -- (.*)/.exec(nightly) ?? [];
+  expect(scripts).toHaveProperty([program]);
+  expect(parseOptions(options.split(" "))).toMatchObject({ options: { kills: 20 } });
 });
 
 test("the environments of the workflow are those of wrangler.toml", () => {

@@ -1,0 +1,82 @@
+// One kill under load, and the comparison with what clients were told.
+import { setTimeout as sleep } from "node:timers/promises";
+import { check, until } from "../../scripts/drills/fault.ts";
+import { type Load, startLoad } from "../../scripts/drills/load.ts";
+import { proveMessages } from "../../scripts/drills/proof.ts";
+import type { PlannedKill } from "./plan.ts";
+import type { CrashRig } from "./rig.ts";
+
+/** Between two turns of a chat: some request of some chat is under way at every moment. */
+const PAUSE_MS = 20;
+const POLL_MS = 5;
+
+export interface KillResult extends PlannedKill {
+  /** Acknowledged before, and in all, by the chats of this kill. */
+  readonly acknowledgedBefore: number;
+  readonly acknowledged: number;
+  readonly messages: number;
+  /** Requests that nobody answered, and that were sent again. */
+  readonly unanswered: number;
+}
+
+export interface KillSettings {
+  /** Begins the ids of the chats: no other kill may have it. */
+  readonly name: string;
+  readonly chats: number;
+  /** Messages that each chat has had acknowledged before the moment of the kill is counted from. */
+  readonly least: number;
+}
+
+/**
+ * Rejects with what was not as promised.
+ * @returns the load as well, which is over, for what is owed to its chats
+ */
+export async function killOnce(
+  rig: CrashRig,
+  kill: PlannedKill,
+  { name, chats, least }: KillSettings,
+): Promise<{ result: KillResult; load: Load }> {
+  const load = await startLoad(rig.service, { name, chats, pauseMs: PAUSE_MS });
+  try {
+    const counts = (): number[] => load.chats.map(({ acknowledged }) => acknowledged.size);
+    const haveAll = (enough: (count: number, index: number) => boolean): true | undefined => {
+      failEarly(load);
+      return counts().every(enough) ? true : undefined;
+    };
+    await until("each chat is answered", () => haveAll((count) => count >= least), { pollMs: POLL_MS });
+    await sleep(kill.afterMs);
+    await rig.kill(kill.victim);
+    const before = counts();
+    await sleep(kill.downMs);
+    await rig.mend(kill.victim);
+    await until("each chat goes on", () => haveAll((count, index) => count > (before[index] ?? 0)), {
+      pollMs: POLL_MS,
+    });
+    await load.stop();
+    failEarly(load);
+    const unanswered = load.unanswered();
+    check(
+      kill.victim !== "postgres" || unanswered === 0,
+      `${unanswered} requests failed, though PostgreSQL alone was gone`,
+    );
+    let messages = 0;
+    for (const chat of load.chats) messages += await proveMessages(rig.service(), chat);
+    const result = {
+      ...kill,
+      acknowledgedBefore: before.reduce((sum, count) => sum + count, 0),
+      acknowledged: load.acknowledged(),
+      messages,
+      unanswered,
+    };
+    return { result, load };
+  } catch (error) {
+    load.abandon();
+    throw error;
+  }
+}
+
+/** A chat that met a fault says nothing more: waiting for it would end with another fault than its own. */
+function failEarly(load: Load): void {
+  const faults = load.chats.flatMap((chat) => chat.faults);
+  check(faults.length === 0, faults.join("; "));
+}
