@@ -93,7 +93,7 @@ export class Lives {
     const life = this.#lives.get(incarnation);
     if (life === undefined || life.isErased || life.isExpired) return true;
     if (life.moments.at(-1)?.some(({ content }) => content === null) === true) return true;
-    return life.sources.some((source) => this.isTouched(source.incarnation, seen));
+    return this.#sourcesOf(life).some((source) => this.isTouched(source.incarnation, seen));
   }
 
   /** What a life may say besides its own messages: what was carried to it, from wherever it is not erased. */
