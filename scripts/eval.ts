@@ -1,4 +1,5 @@
 // npm run eval: what retrieval and summaries are worth, on data that is not part of this repository. `--help` tells the rest.
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { showTable } from "./bench/table.ts";
@@ -6,11 +7,15 @@ import { startService } from "./dev/service.ts";
 import { workerSettings } from "./dev/worker-settings.ts";
 import { ablate } from "./eval/ablate.ts";
 import { measureLosses } from "./eval/losses.ts";
+import { MINE_OPTIONS, type MineCommand, readMineOptions, refuseMineOptions } from "./eval/mine-options.ts";
+import { drawMine } from "./eval/mine-picture.ts";
+import { loadThrough, measureMine, NO_PROBES, showMine } from "./eval/mine.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
 import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
 import { askAll, newestTurns, plainBm25, readConversations, recallTable, usersBm25 } from "./eval/retrieval.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
+import { readTranscripts } from "./eval/transcripts.ts";
 import {
   oneOf,
   readCommandLine,
@@ -38,6 +43,14 @@ npm run eval -- prefix [--turns 1000] [--format openai-chat]
     how much of each context a provider's prompt cache can have kept from the one before: the share of the tokens that are a
     prefix shared with it, over a chat with summaries, on a service that it starts and stops. Exits 1 below 95 %
 
+npm run eval -- mine FILE [--budgets 1000,2000,4000,8000] [--probes 100] [--settings JSON] [--price 1] [--picture FILE.svg]
+    what prompts of your own chats still know where a user comes back to something from long before: at most so many turns of each
+    chat that take up an earlier one, and facts (numbers, names) that come back, with the newest messages alone, with the summary,
+    and with the summary and a query; tokens, and dollars at so many for a million tokens; and all of it as a picture. Reads what
+    npm run import reads (ChatGPT, claude.ai, our own JSON Lines, exported sessions, LoCoMo, QMSum, …) and BEAM. The chats go to
+    the service at --url (with --key), or to one of its own, which is deleted afterwards; a model gets them if one is set, as for
+    summaries. --settings are of the sessions, such as '{"summaryMaxTokens": 800}'
+
 npm run eval -- losses
     how well the report of what a summary lost finds 200 planted facts, half of which the summary dropped
 `;
@@ -50,6 +63,7 @@ const OPTIONS = {
   "admin-key": { type: "string" },
   turns: { type: "string" },
   format: { type: "string" },
+  ...MINE_OPTIONS,
 } as const;
 const PARTS = ["single", "rolled"] as const;
 
@@ -103,6 +117,7 @@ await runProgram(commandLine, {
       );
       return EXIT.ok;
     }
+    if (options.measure === "mine") return (await evaluateMine(options)) ? EXIT.ok : EXIT.failed;
     if (options.measure === "ablate") {
       const files = new Map(options.files.map((file) => [path.basename(file), readConversations(file)]));
       await ablate(files, (line) => console.log(line));
@@ -116,7 +131,15 @@ await runProgram(commandLine, {
 function readOptions(
   values: Values<typeof OPTIONS>,
   [measure, ...files]: readonly string[],
-): RetrievalOptions | AblateOptions | SummariesOptions | PrefixOptions | LossesOptions {
+): RetrievalOptions | AblateOptions | SummariesOptions | PrefixOptions | MineCommand | LossesOptions {
+  if (measure === "mine") {
+    const { percent, only, "admin-key": adminKey, turns, format } = values;
+    if ([percent, only, adminKey, turns, format].some((value) => value !== undefined)) {
+      throw new UsageFault("mine takes no --percent, --only, --admin-key, --turns or --format");
+    }
+    return readMineOptions(values, files);
+  }
+  refuseMineOptions(values);
   if (measure === "losses") {
     if (files.length > 0 || Object.values(values).some((value) => value !== undefined)) {
       throw new UsageFault("losses takes no file and no option");
@@ -126,7 +149,7 @@ function readOptions(
   if (measure === "prefix") return readPrefixOptions(values);
   if (measure === "ablate") return readAblateOptions(values, files);
   if (measure !== "retrieval" && measure !== "summaries") {
-    throw new UsageFault("say what to measure: retrieval, ablate, summaries, prefix or losses");
+    throw new UsageFault("say what to measure: retrieval, ablate, summaries, prefix, mine or losses");
   }
   if (values.turns !== undefined || values.format !== undefined)
     throw new UsageFault(`${measure} takes no --turns or --format`);
@@ -161,6 +184,33 @@ function readAblateOptions(values: Values<typeof OPTIONS>, files: readonly strin
   if (Object.values(values).some((value) => value !== undefined)) throw new UsageFault("ablate takes files alone");
   if (files.length === 0) throw new UsageFault("which files? They are not part of this repository");
   return { measure: "ablate", files: files.map(readInputFile) };
+}
+
+/** @returns whether there was anything to ask */
+async function evaluateMine(options: MineCommand): Promise<boolean> {
+  const { file, budgets, probes, settings, price, picture, service: named } = options;
+  const { transcripts, leftOut } = await readTranscripts(file);
+  const messages = transcripts.reduce((sum, transcript) => sum + transcript.messages.length, 0);
+  const left = leftOut === 0 ? "" : `; ${leftOut} could not be read (npm run import -- --dry-run tells why)`;
+  console.log(`${transcripts.length} conversations, ${messages} messages${left}`);
+  const onProgress = (text: string): void => console.error(`… ${text}`);
+  let hasProbes = false;
+  const measureAt = async (service: ServiceAddress): Promise<void> => {
+    const load = loadThrough(service);
+    const result = await measureMine({ transcripts, budgets, settings, probes, load, onProgress });
+    hasProbes = result.takenUp + result.facts > 0;
+    if (!hasProbes) {
+      console.log(NO_PROBES);
+      return;
+    }
+    console.log(`${result.takenUp} turns take up an earlier one, ${result.facts} facts come back`);
+    for (const line of ["", ...showMine(result, price)]) console.log(line);
+    writeFileSync(picture, drawMine(result.rows, "What a prompt still knows of what a user comes back to"));
+    console.log(`\nThe picture is ${picture}`);
+  };
+  if (named !== null) await measureAt(named);
+  else await withOwnService(workerSettings(process.env), measureAt);
+  return hasProbes;
 }
 
 function readPrefixOptions({

@@ -54,7 +54,7 @@ function messageOf({ role, speaker, text, at }: Turn) {
 }
 
 /** Waits until no summary is under way and none waits for a better one; notes the new ones. */
-async function settle(service: ServiceAddress, path: string, versions: Summary[]): Promise<void> {
+export async function settle(service: ServiceAddress, path: string, versions: Summary[]): Promise<void> {
   const deadline = Date.now() + SETTLE_TIMEOUT_MS;
   for (;;) {
     const state = sessionStateSchema.parse(await send(service, "GET", path));

@@ -8,6 +8,17 @@ export interface ServiceAddress {
 
 /** @throws Error with the answer, if it is none of success */
 export async function send(service: ServiceAddress, method: string, path: string, body?: unknown): Promise<unknown> {
+  const text = await sendForText(service, method, path, body);
+  return text === "" ? null : JSON.parse(text);
+}
+
+/** The same for an answer that is no JSON document. */
+export async function sendForText(
+  service: ServiceAddress,
+  method: string,
+  path: string,
+  body?: unknown,
+): Promise<string> {
   const response = await fetch(`${service.url}${path}`, {
     method,
     headers: { authorization: `Bearer ${service.apiKey}`, "content-type": "application/json" },
@@ -15,5 +26,5 @@ export async function send(service: ServiceAddress, method: string, path: string
   });
   const text = await response.text();
   if (!response.ok) throw new Error(`${method} ${path} was answered ${response.status}: ${text}`);
-  return text === "" ? null : JSON.parse(text);
+  return text;
 }
