@@ -53,7 +53,8 @@ export function nameOmitted(
     omitted.push({ fromSeq: seq, throughSeq: seq, reason: "hidden" });
   }
   for (const range of input.hiddenSeqs) omitted.push({ ...range, reason: "hidden" });
-  const whole = new Set(cut.size === 0 ? seqs : seqs.filter((seq) => !cut.has(seq)));
+  const erased = new Set(window.erasedSeqs);
+  const whole = new Set(seqs.filter((seq) => !cut.has(seq) && !erased.has(seq)));
   // What a newer message says as well is nowhere if that is not there as a whole.
   for (const { seq, newerSeq } of pinned.repeats) {
     if (!whole.has(newerSeq) && !whole.has(seq)) omitted.push({ fromSeq: seq, throughSeq: seq, reason: "budget" });

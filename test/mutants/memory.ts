@@ -30,6 +30,13 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     tests: ["unit/guarded-text"],
   },
   {
+    name: "an erased message inside the window is taken for one that is there",
+    file: "src/memory/omitted.ts",
+    replace: `!cut.has(seq) && !erased.has(seq)`,
+    by: `!cut.has(seq)`,
+    tests: ["unit/promise-05-no-silent-gap"],
+  },
+  {
     name: "a pinned question that its window cuts is taken for said",
     file: "src/memory/context.ts",
     replace: `seq <= throughSeq && window.cutSeqs.includes(seq)`,

@@ -229,7 +229,7 @@ export function inputOf(
 }
 
 /** Every fifth and sixth message under the summary, as if they had been edited since. */
-function hiddenOf({ summary }: Chat): AssemblyInput["hiddenSeqs"] {
+export function hiddenOf({ summary }: Chat): AssemblyInput["hiddenSeqs"] {
   const throughSeq = summary?.throughSeq ?? 0;
   return Array.from({ length: Math.floor(throughSeq / 6) }, (_, index) => ({
     fromSeq: index * 6 + 5,

@@ -6,7 +6,8 @@ import type { Content } from "../../src/contracts/message.ts";
 import { jsonBytes } from "../../src/contracts/text.ts";
 import { assembleContext, type LogMessage } from "../../src/memory/context.ts";
 import { contentTokens, messageCost, messageText, toolIds } from "../../src/memory/message-text.ts";
-import { candidatesOf, type Chat, chat, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
+import { logOf } from "../support/agent-chats.ts";
+import { candidatesOf, type Chat, chat, hiddenOf, inputOf, NOTHING_EARLIER } from "../support/context-arbitraries.ts";
 
 const RUNS = { numRuns: 400, seed: 20261122 };
 const budget = fc.oneof(fc.integer({ min: 256, max: 2_000 }), fc.integer({ min: 256, max: 50_000 }));
@@ -49,6 +50,15 @@ const HOLDS: readonly ((value: Chat, context: Context) => void)[] = [
     for (const item of value.summary?.items ?? []) {
       for (const seq of item.sourceSeqs) {
         expect(kept.has(seq) || verbatim.has(seq) || omitted.has(seq), `seq ${seq} is silently missing`).toBe(true);
+      }
+    }
+  },
+  // It names what its summary covers no more.
+  (value, context) => {
+    const { omitted, verbatim } = account(context);
+    for (const { fromSeq, throughSeq } of hiddenOf(value)) {
+      for (let seq = fromSeq; seq <= throughSeq; seq += 1) {
+        expect(verbatim.has(seq) || omitted.has(seq), `seq ${seq} is silently missing`).toBe(true);
       }
     }
   },
@@ -135,6 +145,23 @@ describe("promise 5: no silent gap", () => {
       }),
       RUNS,
     );
+  });
+
+  it("names a result that was erased, where its call comes back for another result", () => {
+    const call = (id: string) => ({ type: "tool-call" as const, toolCallId: id, toolName: "find", input: {} });
+    const result: Content = [{ type: "tool-result", toolCallId: "b", toolName: "find", output: "nine" }];
+    const log = logOf([
+      { role: "user", content: "Find both." },
+      { role: "assistant", content: [call("a"), call("b")] },
+      { role: "tool", content: "erased" },
+      { role: "tool", content: result },
+    ]).map((message): LogMessage => (message.seq === 3 ? { ...message, content: null } : message));
+    const made = { summarizer: "test", degraded: false, droppedItems: 0, createdAt: "2026-01-01T00:00:00.000Z" };
+    const summary = { version: 1, throughSeq: 3, items: [], tokens: 0, ...made };
+    const input = { ...inputOf({ log, summary }, 2_000), hiddenSeqs: [{ fromSeq: 3, throughSeq: 3 }] };
+    const { messages, omitted } = assembleContext(input);
+    expect(messages.map(({ seq }) => seq)).toEqual([1, 2, 4]);
+    expect(omitted).toEqual([{ fromSeq: 3, throughSeq: 3, reason: "hidden" }]);
   });
 
   it("names an instruction that is said again where its words are not there as a whole", () => {
