@@ -1,0 +1,84 @@
+// The sessions of Cloudflare's agents SDK in the runtime of Threadkeep, asked as Threadkeep is.
+import { randomBytes } from "node:crypto";
+import { builtinModules } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from "miniflare";
+import { rolldown } from "rolldown";
+import { BenchClient } from "../../../scripts/bench/client.ts";
+import { findFreePort, LOOPBACK } from "../../../scripts/dev/ports.ts";
+import type { OpenedPeer, Surroundings } from "./peer.ts";
+import { sizeOfSqlite } from "./sizes.ts";
+
+/** Messages in one request of the past. */
+const BATCH = 100;
+
+export async function openAgentsSessions({ makeFolder }: Surroundings): Promise<OpenedPeer> {
+  const folder = makeFolder("agents");
+  const apiKey = randomBytes(24).toString("base64url");
+  const port = await findFreePort();
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      host: LOOPBACK,
+      port: 0,
+      cf: false,
+      log: new Log(LogLevel.ERROR),
+      resourcePersistencePath: folder,
+      workers: [
+        {
+          name: "agents-sessions",
+          modules: [{ type: "ESModule", path: "worker.js", contents: await bundle() }],
+          compatibilityDate: "2026-10-01",
+          compatibilityFlags: ["nodejs_compat"],
+          bindings: { KEY: apiKey },
+          durableObjects: { CONVERSATION: { className: "Conversation", useSQLite: true } },
+          // As the service has it: past the simulator's own entry.
+          unsafeDirectSockets: [{ host: LOOPBACK, port, proxy: false }],
+        },
+      ],
+    }),
+  );
+  await miniflare.ready;
+  const client = new BenchClient({ url: `http://${LOOPBACK}:${port}`, apiKey }, 1);
+  return {
+    peer: {
+      name: "agents/sessions",
+      where: "workerd, over HTTP",
+      gives: "the newest 64 KiB of messages",
+      keeps: "all",
+      async converse(id) {
+        const post = (messages: readonly unknown[]) =>
+          client.send("POST", `/${id}`, JSON.stringify({ messages }), [200]);
+        return {
+          async fill(turns) {
+            for (let from = 0; from < turns.length; from += BATCH) await post(turns.slice(from, from + BATCH));
+          },
+          append: async (turn) => void (await post([turn])),
+          async next() {
+            const { body } = await client.send("GET", `/${id}`, null, [200]);
+            const { messages }: { messages: unknown[] } = JSON.parse(body.toString("utf8"));
+            return messages.length;
+          },
+          size: async () => sizeOfSqlite(folder, "Conversation"),
+        };
+      },
+      async close() {
+        client.close();
+        await miniflare.dispose();
+      },
+    },
+  };
+}
+
+async function bundle(): Promise<string> {
+  const built = await rolldown({
+    input: path.join(path.dirname(fileURLToPath(import.meta.url)), "agents-worker.ts"),
+    external: [/^cloudflare:/, /^node:/, ...builtinModules],
+    platform: "browser",
+    resolve: { conditionNames: ["workerd", "worker", "import"] },
+    logLevel: "silent",
+  });
+  const { output } = await built.generate({ format: "esm", codeSplitting: false });
+  await built.close();
+  return output[0].code;
+}

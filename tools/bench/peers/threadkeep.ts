@@ -1,0 +1,49 @@
+// Threadkeep as it is deployed: a message is appended, and the context is read, each by a request of its own.
+import path from "node:path";
+import { BenchClient } from "../../../scripts/bench/client.ts";
+import { BenchSessions } from "../../../scripts/bench/sessions.ts";
+import { startService } from "../../../scripts/dev/service.ts";
+import type { OpenedPeer, Surroundings } from "./peer.ts";
+import { sizeOfSqlite } from "./sizes.ts";
+
+export async function openThreadkeep({
+  bundleDir,
+  makeFolder,
+  makeDatabase,
+  signal,
+}: Surroundings): Promise<OpenedPeer> {
+  const stateDir = makeFolder("threadkeep");
+  const databaseUrl = await makeDatabase("threadkeep_peer");
+  const service = await startService({ stateDir, bundleDir, databaseUrl, signal });
+  const client = new BenchClient(service, 1);
+  const sessions = new BenchSessions(client, "peer", signal);
+  return {
+    peer: {
+      name: "Threadkeep",
+      where: "workerd, over HTTP",
+      gives: "16,000 tokens: a summary, and the messages since",
+      keeps: "all",
+      async converse(id) {
+        return {
+          async fill(turns) {
+            const left = [...turns];
+            await sessions.fill(id, turns.length, () => left.shift() ?? { role: "user", content: "" });
+            // What the past calls for is not timed.
+            await sessions.settle(id);
+          },
+          append: async (turn) => void (await sessions.append(id, turn)),
+          async next() {
+            const { body } = await sessions.context(id);
+            const { messages }: { messages: unknown[] } = JSON.parse(body.toString("utf8"));
+            return messages.length;
+          },
+          size: async () => sizeOfSqlite(path.join(stateDir, "state"), "ChatSession"),
+        };
+      },
+      async close() {
+        client.close();
+        await service.stop();
+      },
+    },
+  };
+}
