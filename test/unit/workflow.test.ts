@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseOptions } from "../../tools/crash/options.ts";
+import { parseOptions as readCrash } from "../../tools/crash/options.ts";
+import { parseOptions as readLoad } from "../../tools/load/options.ts";
 
 const workflow = readFileSync(".github/workflows/test-and-deploy.yml", "utf8");
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
@@ -34,11 +35,14 @@ test("the nightly simulation runs fresh seeds and looks for each planted bug, wi
   for (const [option] of runs.join(" ").matchAll(/--\w+/g)) expect(help).toContain(`${option} `);
 });
 
-test("the nightly kills are a program of package.json, with an option that there is", () => {
+test("the nightly kills and chats are programs of package.json, with options that there are", () => {
   const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
-  const [, program = "", options = ""] = /npm run --silent (crash) -- (.*)/.exec(nightly) ?? [];
-  expect(scripts).toHaveProperty([program]);
-  expect(parseOptions(options.split(" "))).toMatchObject({ options: { kills: 20 } });
+  const optionsOf = (program: string): string[] => {
+    expect(scripts).toHaveProperty([program]);
+    return new RegExp(`npm run --silent ${program} -- (.*)`).exec(nightly)?.[1]?.split(" ") ?? [];
+  };
+  expect(readCrash(optionsOf("crash"))).toMatchObject({ options: { kills: 20 } });
+  expect(readLoad(optionsOf("load"))).toMatchObject({ options: { sessions: 500, judgesTimes: false } });
 });
 
 test("the environments of the workflow are those of wrangler.toml", () => {
