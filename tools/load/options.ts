@@ -59,8 +59,8 @@ past, so that the sessions stand at every point on the way to a summary. A turn 
 the answer; before every fifth turn the context is read. In the end every session is read back and compared with what was acknowledged:
 each message once, in its place, in its words; no gap in any context; every summary in PostgreSQL.
 
-  npm run load                                                   a quick look: 200 sessions, 30 seconds
-  npm run load -- --sessions 10000 --seconds 600 --workers 4     about 20 minutes
+  npm run load                                                                a quick look: 200 sessions, 30 seconds
+  npm run load -- --sessions 10000 --seconds 600 --workers 4 --limits off     about 20 minutes
 
   --scenario NAME      ${"human unless named:"}
 ${NAMES}
@@ -70,7 +70,7 @@ ${NAMES}
   --workers N          workerds, 1 to ${MAX.workers} (as many as there are cores). Each open session takes file descriptors of its workerd
   --customers N        tenants with a key each, 1 to ${MAX.customers} (${DEFAULTS.customers})
   --sockets            each session has an open WebSocket, which must be told of each message once, in order
-  --limits on|off      the limits of requests (on)
+  --limits on|off      the limits of requests (on). The local simulator's take more processor time than a request does: off to measure times
   --summarize-after N  tokens of messages that call for a summary, ${MIN.summarizeAfter.toLocaleString("en")} to ${MAX.summarizeAfter.toLocaleString("en")} (${DEFAULTS.summarizeAfter.toLocaleString("en")})
   --silence N          seconds of burst, ${MIN.silence} to ${MAX.silence} (${DEFAULTS.silence})
   --heat N             appends a second of hot-session, 1 to ${MAX.heat.toLocaleString("en")} (${DEFAULTS.heat})

@@ -75,7 +75,7 @@ export function showReport(report: LoadReport): string {
         known(usage.descriptors[index]?.most ?? null),
       ]),
     ),
-    `workerds together: ${usage.processors === null ? "unknown" : usage.processors.toFixed(2)} processors; this client busy ${Math.round(usage.clientBusy * 100)} % of the time`,
+    `workerds together: ${describeProcessors(report)}; this client busy ${Math.round(usage.clientBusy * 100)} % of the time`,
     `read back: ${count(readBack.messages)} messages of ${count(readBack.sessions)} sessions`,
     ...readBack.examples.map((example) => `    ${example}`),
     "",
@@ -89,6 +89,12 @@ export function showReport(report: LoadReport): string {
     ),
     "",
   ].join("\n");
+}
+
+function describeProcessors({ usage: { processors, processorMs }, operations }: LoadReport): string {
+  if (processors === null || processorMs === null) return "processor time unknown";
+  const answered = operations.reduce((sum, { succeeded }) => sum + succeeded, 0);
+  return `${processors.toFixed(2)} processors, ${(processorMs / Math.max(1, answered)).toFixed(1)} ms for each answer, background work included`;
 }
 
 function times(ms: Distribution | null): string[] {

@@ -8,7 +8,8 @@ export interface Usage {
   /** Resident memory of each workerd at the end of the load, and the most that was seen; null where the system does not say. */
   readonly memoryMiB: readonly { readonly end: number | null; readonly most: number | null }[];
   readonly descriptors: readonly { readonly end: number | null; readonly most: number | null }[];
-  /** Processors that all workerds together kept busy. */
+  /** Processor time of all workerds together, in ms, and the processors that it kept busy. */
+  readonly processorMs: number | null;
   readonly processors: number | null;
   /** Share of the time in which this process was at work. Near 1 it measures itself. */
   readonly clientBusy: number;
@@ -46,11 +47,13 @@ export function watchUsage(pids: readonly number[]): UsageWatch {
       clearInterval(timer);
       look();
       const endMs = readProcessors();
+      const spentMs = startMs === null || endMs === null ? null : endMs - startMs;
       const elapsedMs = performance.now() - startedAt;
       return {
         memoryMiB: memory,
         descriptors,
-        processors: startMs === null || endMs === null ? null : (endMs - startMs) / elapsedMs,
+        processorMs: spentMs,
+        processors: spentMs === null ? null : spentMs / elapsedMs,
         clientBusy: performance.eventLoopUtilization(loop).utilization,
       };
     },
