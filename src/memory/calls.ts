@@ -1,11 +1,11 @@
 import type { Context } from "../contracts/context.ts";
-import type { Part } from "../contracts/message.ts";
+import type { Part, Seq } from "../contracts/message.ts";
 
 /** Which result answers which call. */
 
 type CallPart = Extract<Part, { type: "tool-call" }>;
 type ResultPart = Extract<Part, { type: "tool-result" }>;
-type Said = Pick<Context["messages"][number], "role" | "content">;
+type Said = Pick<Context["messages"][number], "seq" | "role" | "content">;
 
 /** The calls that are answered in some messages, each with the result that answers it. */
 export interface CallMatches {
@@ -13,7 +13,10 @@ export interface CallMatches {
   readonly matched: ReadonlySet<Part>;
 }
 
-/** A call, and the step that it belongs to: calls that are made with no result and no user's word between them. */
+/**
+ * A call, and the step that it belongs to: calls that are made with no result and no user's word between them, and no message that is
+ * not here, since that may have been either.
+ */
 interface MadeCall {
   readonly call: CallPart;
   readonly step: number;
@@ -42,7 +45,10 @@ export function matchCalls(messages: readonly Said[]): CallMatches {
   let step = 0;
   let isStepOver = false;
   let lastStep: number | null = null;
-  for (const { role, content } of messages) {
+  let lastSeq: Seq = 0;
+  for (const { seq, role, content } of messages) {
+    if (seq > lastSeq + 1) isStepOver = true;
+    lastSeq = seq;
     if (role === "system" || role === "developer") continue;
     if (role === "user" && (typeof content === "string" || content.some(({ type }) => type !== "tool-result"))) {
       isStepOver = true;

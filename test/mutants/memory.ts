@@ -584,6 +584,13 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     tests: ["unit/formats.test"],
   },
   {
+    name: "calls with an erased message between them are taken for calls that were made at once",
+    file: "src/memory/calls.ts",
+    replace: "if (seq > lastSeq + 1) isStepOver = true;",
+    by: "",
+    tests: ["unit/calls"],
+  },
+  {
     name: "of calls that share an id, the last one gets the first result",
     file: "src/memory/calls.ts",
     replace: "inStep.find(({ call }) => call.toolName === toolName) ?? inStep[0]",

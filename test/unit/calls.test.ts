@@ -1,0 +1,23 @@
+import { describe, expect, it } from "vitest";
+import type { Part } from "../../src/contracts/message.ts";
+import { matchCalls } from "../../src/memory/calls.ts";
+
+const call = (): Part => ({ type: "tool-call", toolCallId: "0", toolName: "find", input: {} });
+const result: Part = { type: "tool-result", toolCallId: "0", toolName: "find", output: "nine" };
+
+/** Which of the calls a result answers that follows them: its place among them. */
+function answeredOf(seqs: readonly number[]): number {
+  const calls = seqs.map((seq) => ({ seq, role: "assistant" as const, content: [call()] }));
+  const { resultOf } = matchCalls([...calls, { seq: (seqs.at(-1) ?? 0) + 1, role: "tool", content: [result] }]);
+  return calls.findIndex(({ content: [part] }) => part !== undefined && resultOf.get(part) === result);
+}
+
+describe("a result whose id several calls have", () => {
+  it("answers the first of those that were made at once", () => {
+    expect(answeredOf([1, 2])).toBe(0);
+  });
+
+  it("answers the last where a message between them was erased: a user may have spoken", () => {
+    expect(answeredOf([1, 3])).toBe(1);
+  });
+});
