@@ -11,8 +11,9 @@ import { MINE_OPTIONS, type MineCommand, readMineOptions, refuseMineOptions } fr
 import { drawMine } from "./eval/mine-picture.ts";
 import { loadThrough, measureMine, NO_PROBES, showMine } from "./eval/mine.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
-import { type ServiceAddress, serviceRecaller } from "./eval/retrieval-over-http.ts";
+import { serviceRecaller } from "./eval/retrieval-over-http.ts";
 import { askAll, newestTurns, plainBm25, readConversations, recallTable, usersBm25 } from "./eval/retrieval.ts";
+import type { ServiceAddress } from "./eval/service-calls.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
 import { readTranscripts } from "./eval/transcripts.ts";

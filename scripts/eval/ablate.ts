@@ -19,6 +19,8 @@ export const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingPa
   askedOfAnswers: { askedOfAnswers: 1 },
   code: { code: 1 },
   part: { part: 0 },
+  itemWord: { itemWord: 0 },
+  wish: { wish: 1 },
   namedAuthor: { namedAuthor: 1 },
   date: { date: { day: 0, month: 0, year: 0 } },
 };

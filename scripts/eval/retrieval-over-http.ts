@@ -1,24 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NewMessage } from "../../src/contracts/message.ts";
 import { searchResultSchema } from "../../src/contracts/search.ts";
+import { sessionStateSchema } from "../../src/contracts/session.ts";
 import type { Conversation, Recaller } from "./retrieval.ts";
+import { send, type ServiceAddress } from "./service-calls.ts";
 
-const MESSAGES_PER_APPEND = 100;
+/** A turn and its answer, as a chat appends them: when a summary is made decides what it keeps. */
+const MESSAGES_PER_APPEND = 2;
+const POLL_MS = 20;
 
-/** Where a running service is, and the key to it. */
-export interface ServiceAddress {
-  readonly url: string;
-  readonly apiKey: string;
-}
-
-async function post(service: ServiceAddress, path: string, body: unknown): Promise<unknown> {
-  const response = await fetch(`${service.url}${path}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${service.apiKey}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  const answer: unknown = await response.json();
-  if (!response.ok) throw new Error(`POST ${path} was answered ${response.status}: ${JSON.stringify(answer)}`);
-  return answer;
+async function awaitSummary(service: ServiceAddress, session: string): Promise<void> {
+  while (sessionStateSchema.parse(await send(service, "GET", session)).summaryPending) await sleep(POLL_MS);
 }
 
 /** What the running service recalls, through its public API alone: appended as messages, asked by `POST …/search`. */
@@ -34,10 +26,15 @@ export function serviceRecaller(service: ServiceAddress): Recaller {
         ...(occurredAtMs === null ? {} : { occurredAt: new Date(occurredAtMs).toISOString() }),
       }));
       for (let from = 0; from < messages.length; from += MESSAGES_PER_APPEND) {
-        await post(service, `${session}/messages`, { messages: messages.slice(from, from + MESSAGES_PER_APPEND) });
+        const batch = messages.slice(from, from + MESSAGES_PER_APPEND);
+        await send(service, "POST", `${session}/messages`, { messages: batch });
+        // What the summary keeps counts as well.
+        await awaitSummary(service, session);
       }
       return async (question, limit) => {
-        const found = searchResultSchema.parse(await post(service, `${session}/search`, { query: question, limit }));
+        const found = searchResultSchema.parse(
+          await send(service, "POST", `${session}/search`, { query: question, limit }),
+        );
         return found.data.map(({ message }) => message.seq);
       };
     },

@@ -4,11 +4,13 @@ import { readFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import type { SQLOutputValue } from "node:sqlite";
 import type { RankingParameters } from "../../src/memory/retrieval/parameters.ts";
+import { TurnItems } from "../../src/memory/retrieval/turn-items.ts";
 import { SearchIndex } from "../../src/session/search-index.ts";
 import type { SearchStorage } from "../../src/session/search-tables.ts";
 import { asText, isRecord } from "../import/entry.ts";
 import { readLocomo } from "../import/readers/locomo.ts";
 import { type BeamChat, isBeam, readBeam } from "./beam.ts";
+import { rollItems } from "./rolled-items.ts";
 
 export interface Turn {
   readonly role: "user" | "assistant";
@@ -172,20 +174,23 @@ export function buildIndex(database: DatabaseSync): SearchIndex {
   return index;
 }
 
-/** The index by itself, without a service. Conversations that were loaded stay loaded. */
+/** The index and the built-in summarizer by themselves, without a service. Conversations that were loaded stay loaded. */
 export function threadkeepOffline(name: string = "threadkeep, node:sqlite", ranking?: RankingParameters): Recaller {
   return {
     name,
     load(conversation) {
       const index = loadedIndexes.get(conversation) ?? buildIndex(loadMessages(conversation.turns));
       loadedIndexes.set(conversation, index);
-      const options = ranking === undefined ? {} : { ranking };
+      const items = loadedItems.get(conversation) ?? new TurnItems(rollItems(conversation.turns));
+      loadedItems.set(conversation, items);
+      const options = { items, ...(ranking === undefined ? {} : { ranking }) };
       return (question, limit) => index.search(question, { limit, ...options }).map(({ seq }) => seq);
     },
   };
 }
 
 const loadedIndexes = new WeakMap<Conversation, SearchIndex>();
+const loadedItems = new WeakMap<Conversation, TurnItems>();
 
 export const newestTurns: Recaller = {
   name: "the last 50 turns",

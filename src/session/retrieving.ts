@@ -4,6 +4,7 @@ import type { Branch } from "../memory/branch.ts";
 import { messageText } from "../memory/message-text.ts";
 import type { RankedTurn } from "../memory/retrieval/ranking.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
+import { TurnItems } from "../memory/retrieval/turn-items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import type { FileView } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
@@ -42,8 +43,8 @@ const MAX_AUTO_LENGTH = 2_000;
 const MAX_CANDIDATES = 20;
 
 /**
- * Older messages that matter to a context's query, best first: a pure function of the messages of the branch, of the
- * query and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
+ * Older messages that matter to a context's query, best first: a pure function of the messages of the branch, of the summary that holds for
+ * it, of the query and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
  * messages further; until then the answer is that as of the message that it has reached, and what lies between is not found.
  */
 export function retrieveForContext(
@@ -55,7 +56,7 @@ export function retrieveForContext(
   const question = query === AUTO ? newestQuestion(store, branch) : query;
   if (question === null) return [];
   catchUp(store, index, branch.headSeq);
-  const hits = index.search(question, { limit: MAX_CANDIDATES, branch });
+  const hits = index.search(question, { limit: MAX_CANDIDATES, branch, items: turnItemsOf(store, branch) });
   return pageOf(found(store, hits, promptedMessage, "told"), MAX_CANDIDATES).data;
 }
 
@@ -77,6 +78,19 @@ function* found<T>(
   }
 }
 
+/** By the items that they are of: these are others as soon as any of them changes. */
+const TURN_ITEMS = new WeakMap<object, TurnItems>();
+
+/** What the summary that holds for a branch tells of its turns; undefined where there is none. */
+function turnItemsOf({ summaries }: SessionStore, branch: Branch): TurnItems | undefined {
+  const summary = summaries.shownAt(branch);
+  if (summary === null) return undefined;
+  const items = summaries.items(summary.version);
+  const known = TURN_ITEMS.get(items) ?? new TurnItems(items);
+  TURN_ITEMS.set(items, known);
+  return known;
+}
+
 function newestQuestion(store: SessionStore, branch: Branch): string | null {
   const { headSeq } = branch;
   const row = store.messages.newestOf("user", branch, headSeq, Math.max(1, headSeq - MAX_AUTO_REACH));
@@ -89,7 +103,8 @@ export function searchMessages(store: SessionStore, index: SearchIndex, request:
   const { headSeq } = branch;
   const indexedThroughSeq = Math.min(headSeq, catchUp(store, index, headSeq));
   const query = index.readQuery(request.query);
-  const hits = index.search(query, { limit: request.limit ?? DEFAULT_HITS, branch });
+  const limit = request.limit ?? DEFAULT_HITS;
+  const hits = index.search(query, { limit, branch, items: turnItemsOf(store, branch) });
   const tell = ({ score, why }: RankedTurn, row: MessageRow, content: Content): SearchHit => ({
     message: toMessage(row),
     score,

@@ -1,6 +1,6 @@
 import type { Content, Seq } from "../contracts/message.ts";
 import { type Branch, isOn } from "../memory/branch.ts";
-import { type Judging, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
+import { type Judging, scoreItemWords, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
 import { ANYTHING, type Field, fieldTerm, RARE_FIELDS } from "../memory/retrieval/fields.ts";
 import { INDEX_VERSION, type IndexText, indexText } from "../memory/retrieval/index-text.ts";
 import { createTermHasher, hashPrefix, type TermKey } from "../memory/retrieval/keyed-terms.ts";
@@ -11,6 +11,7 @@ import { type Lookup, MAX_MATCHES, planLookups } from "../memory/retrieval/plan.
 import { allOf, matchExpression, type Query, type QueryTerm, readQuery } from "../memory/retrieval/query.ts";
 import { type RankedTurn, rankTurns } from "../memory/retrieval/ranking.ts";
 import { MAX_TIMES, timesTerm } from "../memory/retrieval/repeats.ts";
+import type { TurnItems } from "../memory/retrieval/turn-items.ts";
 import { type Matches, TurnScores } from "../memory/retrieval/turn-scores.ts";
 import { overwriteFreePages } from "./free-pages.ts";
 import { fromStoredTime, localTime } from "./said-at.ts";
@@ -50,6 +51,8 @@ export interface SearchOptions {
   /** Finds those of this branch alone, and nothing after its head. The index has all of the log. */
   readonly branch?: Branch;
   readonly ranking?: RankingParameters;
+  /** What the summary tells of turns; without it their own words alone count. */
+  readonly items?: TurnItems | undefined;
 }
 
 /** Whether a message may be found; null: all may. */
@@ -82,7 +85,8 @@ interface Indexable extends IndexText {
  * The full-text index of one session, inside its database. It is built on first use and caught up on read, in slices: an
  * append writes nothing here. All methods are synchronous; those that write commit or roll back as a whole.
  *
- * An answer as of a message is a pure function of the messages up to it that are not erased, of the query and of the options.
+ * An answer as of a message is a pure function of the messages up to it that are not erased, of the query and of the options, of which what
+ * the summary tells is one.
  */
 export class SearchIndex {
   readonly #storage: SearchStorage;
@@ -175,6 +179,7 @@ export class SearchIndex {
       branch,
       throughSeq = branch?.headSeq ?? Number.MAX_SAFE_INTEGER,
       ranking = DEFAULT_RANKING,
+      items,
     }: SearchOptions,
   ): RankedTurn[] {
     const state = this.#state();
@@ -191,11 +196,11 @@ export class SearchIndex {
         through,
         state.indexedThroughSeq,
       );
-    const { listed, deferred } = planLookups(
-      lookupsOf(read.terms, count, this.#rareFields(memory, state.indexedThroughSeq), ranking),
-    );
+    const looked = lookupsOf(read.terms, count, this.#rareFields(memory, state.indexedThroughSeq), ranking);
+    const { listed, deferred } = planLookups(looked);
     const isSeen: Seen = branch === undefined || branch.off.length === 0 ? null : (seq) => isOn(branch, seq);
-    const matches = this.#matches(listed, through, memory, judging, isSeen);
+    const told = items === undefined ? [] : itemMatches(items, read, looked, through, judging, isSeen);
+    const matches = [...this.#matches(listed, through, memory, judging, isSeen), ...told];
     const dates = this.#dateMatches(read.dates, through, memory, isSeen);
     const isMonologue = statistics.answers.messages === 0 && read.voices <= 1;
     scores.begin({ lastSeq: through, lengths, isMonologue }, ranking);
@@ -205,7 +210,7 @@ export class SearchIndex {
     const candidates = this.#tables.candidates(isSeen === null ? best : best.filter(isSeen));
     const common = this.#scoreCommon(deferred, candidates, judging);
     scores.addTerms(common);
-    const log = { lengths, throughSeq: through, parameters: ranking };
+    const log = { lengths, throughSeq: through, parameters: ranking, items };
     return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, log);
   }
 
@@ -368,6 +373,22 @@ export class SearchIndex {
   #saveLengths({ lengths }: Memory, seqs: readonly Seq[]): void {
     for (const seq of new Set(seqs.map(firstOfLengths))) this.#tables.saveLengths(lengths, seq, seq);
   }
+}
+
+/** What items say of turns that may be found. */
+function itemMatches(
+  items: TurnItems,
+  { terms }: Query,
+  looked: readonly WeighedTerm[],
+  throughSeq: Seq,
+  judging: Judging,
+  isSeen: Seen,
+): Matches[] {
+  const { lengths, parameters } = judging;
+  if (parameters.itemWord === 0) return [];
+  // A turn without words, as one that is erased, is no hit whatever an item says of it.
+  const isHit = (seq: Seq): boolean => seq <= throughSeq && lengths.of(seq) > 0 && (isSeen === null || isSeen(seq));
+  return scoreItemWords(terms, looked, items, isHit, judging);
 }
 
 /** A term of a query as the index has it. */

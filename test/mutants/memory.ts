@@ -397,8 +397,8 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
   {
     name: "questions weigh as much as answers",
     file: "src/memory/retrieval/ranking.ts",
-    replace: "? 1 : 1 - questionDiscount * asks;",
-    by: "? 1 : 1;",
+    replace: "? 1 : 1 - questionDiscount * asks);",
+    by: "? 1 : 1);",
     tests: ["unit/retrieval"],
   },
   {
@@ -512,6 +512,27 @@ export const MEMORY_MUTANTS: readonly Mutant[] = [
     replace: "isMonologue ? parameters.lendAlone : 1",
     by: "1",
     tests: ["unit/retrieval"],
+  },
+  {
+    name: "an item that came from another session finds a turn of this one",
+    file: "src/memory/retrieval/turn-items.ts",
+    replace: "const seqs = ownSources(item).slice(0, MAX_SOURCES);",
+    by: "const seqs = item.sourceSeqs.slice(0, MAX_SOURCES);",
+    tests: ["unit/runtime/turn-items"],
+  },
+  {
+    name: "an item that is superseded finds the turn that said it first",
+    file: "src/memory/retrieval/turn-items.ts",
+    replace: 'if (seqs.length === 0 || item.status === "superseded") continue;',
+    by: "if (seqs.length === 0) continue;",
+    tests: ["unit/runtime/turn-items"],
+  },
+  {
+    name: "wishes weigh no more than other turns",
+    file: "src/memory/retrieval/ranking.ts",
+    replace: "items?.isWish(seq) === true ? parameters.wish : 1",
+    by: "1",
+    tests: ["unit/runtime/turn-items"],
   },
   {
     name: "code is prose",

@@ -594,8 +594,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a context of an earlier message retrieves later ones",
     file: "src/session/retrieving.ts",
-    replace: "{ limit: MAX_CANDIDATES, branch }",
-    by: "{ limit: MAX_CANDIDATES }",
+    replace: "{ limit: MAX_CANDIDATES, branch, items",
+    by: "{ limit: MAX_CANDIDATES, items",
     tests: ["unit/runtime/session-log"],
   },
   {

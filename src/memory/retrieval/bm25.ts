@@ -3,6 +3,7 @@ import type { Field } from "./fields.ts";
 import type { GroupStatistics, LogStatistics, MessageLengths } from "./message-lengths.ts";
 import type { RankingParameters } from "./parameters.ts";
 import { repeatsOf, timesIn } from "./repeats.ts";
+import type { TurnItems } from "./turn-items.ts";
 import type { Matches } from "./turn-scores.ts";
 
 /** How much a term in a message tells: BM25, in the form and with the parameters that FTS5 uses. Pure. */
@@ -91,6 +92,30 @@ export function scoreMatches(
     }
   }
   return { term: index, seqs, scores, lends: field !== "code" };
+}
+
+/**
+ * Scores what items say of turns: a term counts once a turn, and the turn's length does not matter, since an item is short.
+ * @param terms of the query, as they were looked up
+ */
+export function scoreItemWords(
+  asked: readonly { readonly term: string; readonly weight: number }[],
+  terms: readonly WeighedTerm[],
+  items: TurnItems,
+  isSeen: (seq: Seq) => boolean,
+  { statistics, parameters }: Judging,
+): Matches[] {
+  const documents = new Map(terms.map(({ index, allDocuments }) => [index, allDocuments]));
+  return asked.flatMap(({ term, weight }, index): Matches[] => {
+    const turns = [...items.turnsOf(term)].filter(([seq]) => isSeen(seq));
+    if (turns.length === 0) return [];
+    // A word that a model chose may stand in no message at all.
+    const rarity = rarityOf(Math.max(turns.length, documents.get(index) ?? 0), statistics.all.messages);
+    const points = parameters.itemWord * weight * rarity;
+    return [
+      { term: index, seqs: turns.map(([seq]) => seq), scores: turns.map(([, share]) => points * share), lends: true },
+    ];
+  });
 }
 
 /** Scores a term on some messages, of which the terms are at hand, with a space at either end. */

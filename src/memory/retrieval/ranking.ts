@@ -3,6 +3,7 @@ import { isLongAnswer } from "./bm25.ts";
 import type { MessageLengths } from "./message-lengths.ts";
 import type { RankingParameters } from "./parameters.ts";
 import type { Query } from "./query.ts";
+import type { TurnItems } from "./turn-items.ts";
 import type { Matches, TurnScores } from "./turn-scores.ts";
 
 export interface Candidate {
@@ -17,6 +18,7 @@ export interface RankedLog {
   readonly lengths: MessageLengths;
   readonly throughSeq: Seq;
   readonly parameters: RankingParameters;
+  readonly items?: TurnItems | undefined;
 }
 
 export interface RankedTurn {
@@ -66,9 +68,14 @@ export function rankTurns(
 }
 
 /** What a turn is worth whatever is asked, and what by whom it is and whether the query asks for them. */
-function priorOf({ seq, asks }: Candidate, query: Query, { lengths, throughSeq, parameters }: RankedLog): number {
+function priorOf(
+  { seq, asks }: Candidate,
+  query: Query,
+  { lengths, throughSeq, parameters, items }: RankedLog,
+): number {
   const { questionDiscount, longAnswerWeight, askedOfAnswers } = parameters;
-  if (lengths.sideOf(seq) > 0) return lengths.isAnswered(seq, throughSeq) ? 1 : 1 - questionDiscount * asks;
+  const wish = items?.isWish(seq) === true ? parameters.wish : 1;
+  if (lengths.sideOf(seq) > 0) return wish * (lengths.isAnswered(seq, throughSeq) ? 1 : 1 - questionDiscount * asks);
   const long = isLongAnswer(seq, lengths, parameters) ? longAnswerWeight : 1;
-  return (1 - questionDiscount * asks) * long * (query.asksForAnswers ? askedOfAnswers : 1);
+  return wish * (1 - questionDiscount * asks) * long * (query.asksForAnswers ? askedOfAnswers : 1);
 }

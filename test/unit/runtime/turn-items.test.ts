@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import { TurnItems } from "../../../src/memory/retrieval/turn-items.ts";
+import { editMessage, eraseMessage } from "../../../src/session/erasing.ts";
+import { retrieveForContext, searchMessages } from "../../../src/session/retrieving.ts";
+import { itemOf, NodeSession, NOON } from "./node-session.ts";
+
+const WORK = "I start at nine at Northwind, down by the harbour.";
+const ON_WORK = { text: "Employer: Northwind", sourceSeqs: [3] };
+
+/** Twelve turns, of which the third tells something that no word of "employer" is in. */
+function withWork(): NodeSession {
+  const session = new NodeSession();
+  session.say(2);
+  session.append([WORK]);
+  session.say(9);
+  return session;
+}
+
+function find(session: NodeSession, query: string): number[] {
+  return searchMessages(session.store, session.search, { query }).data.map(({ message }) => message.seq);
+}
+
+describe("what an item of the summary says counts as words of the turns that it cites", () => {
+  it("from the version on that says it, in a search and in a context, and no longer than that", () => {
+    const session = withWork();
+    const { store, search } = session;
+    expect(find(session, "employer")).toEqual([]);
+    session.summarize(1, 8, [ON_WORK]);
+    expect(find(session, "employer")[0]).toBe(3);
+    const inContext = (throughSeq: number): number[] =>
+      retrieveForContext(store, search, "employer", store.branches.through(throughSeq)).map(
+        ({ message }) => message.seq,
+      );
+    expect(inContext(12)[0]).toBe(3);
+    // As of a message that this summary did not know of.
+    expect(inContext(6)).toEqual([]);
+    store.summaries.endItem("1.1", 1, 2);
+    session.summarize(2, 9);
+    expect(find(session, "employer")).toEqual([]);
+  });
+
+  it("until the turn is edited or erased: nothing of it is left to be found by", () => {
+    const edited = withWork();
+    edited.summarize(1, 8, [ON_WORK]);
+    expect(find(edited, "employer")[0]).toBe(3);
+    editMessage(edited.store, edited.row, "seq-3", { content: "Never mind." }, edited.newId, NOON);
+    edited.search.update(3);
+    expect(find(edited, "employer")).toEqual([]);
+    const erased = withWork();
+    erased.summarize(1, 8, [{ ...ON_WORK, sourceSeqs: [3, 4] }]);
+    eraseMessage(erased.store, erased.row, "seq-3", erased.newId, NOON);
+    erased.search.remove([3]);
+    expect(find(erased, "employer")).toEqual([]);
+  });
+
+  it("on the branch that is asked for alone", () => {
+    const session = withWork();
+    session.append([{ role: "user", content: "said anew", afterSeq: 2 }]);
+    session.summarize(1, 2, [{ ...ON_WORK, sourceSeqs: [2, 3] }]);
+    expect(find(session, "employer")).toContain(2);
+    expect(find(session, "employer")).not.toContain(3);
+  });
+
+  it.each([
+    [
+      "one that was carried over, whose turns are another session's",
+      { sourceSession: "old", sourceIncarnation: "life" },
+    ],
+    ["one that is superseded, since the newer turn is wanted", { status: "superseded" }],
+  ] as const)("but not of %s", (_, change) => {
+    const session = withWork();
+    session.summarize(1, 8, [{ ...ON_WORK, ...change }]);
+    expect(find(session, "employer")).toEqual([]);
+  });
+
+  it("the less, the more turns an item cites", () => {
+    const items = new TurnItems([
+      itemOf("1.1", { text: "Employer: Northwind", sourceSeqs: [3] }),
+      itemOf("1.2", { text: "Employers were many", sourceSeqs: [5, 6, 7, 8] }),
+    ]);
+    expect([...items.turnsOf("employ")]).toEqual([
+      [3, 1],
+      [5, 0.5],
+      [6, 0.5],
+      [7, 0.5],
+      [8, 0.5],
+    ]);
+    expect(items.turnsOf("were").size).toBe(0);
+  });
+
+  it("as far as a summary is read, however large it is", () => {
+    const long = Array.from({ length: 200 }, (_, at) =>
+      itemOf(`1.${at}`, { text: `${"pebble ".repeat(280)} marker${at}x`, sourceSeqs: [at + 1] }),
+    );
+    const items = new TurnItems(long);
+    expect(items.turnsOf("marker3x").size).toBe(1);
+    expect(items.turnsOf("marker190x").size).toBe(0);
+  });
+});
+
+describe("a turn of which the summary keeps a wish or a preference", () => {
+  it.each([
+    ["instruction", [2, 6]],
+    ["preference", [2, 6]],
+    ["fact", [6, 2]],
+  ] as const)("comes before one that says as much, if it is kept as %s", (kind, order) => {
+    const session = new NodeSession();
+    const other = "Something else altogether was told here.";
+    const talk = [
+      other,
+      "The report wants a table, said Ada.",
+      other,
+      other,
+      other,
+      "The report wants a table, said Bob.",
+    ];
+    session.append([...talk, ...Array.from({ length: 8 }, () => other)]);
+    session.summarize(1, 10, [{ kind, text: "Tables please", sourceSeqs: [2] }]);
+    expect(find(session, "what about the report?").filter((seq) => seq === 2 || seq === 6)).toEqual(order);
+  });
+});
