@@ -2,6 +2,7 @@ import path from "node:path";
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { LongestFirst } from "./scripts/check/longest-first.ts";
+import { ensureInspector } from "./scripts/inspector/ensure.ts";
 import { TEST_WORKER_BINDINGS } from "./test/support/worker-bindings.ts";
 
 /** Most of their time tests of a service wait for it to start, and for work to be done behind it: two cores have room for twice as many. */
@@ -40,7 +41,8 @@ export default defineConfig({
           },
         },
         plugins: [
-          cloudflareTest(({ inject }) => {
+          cloudflareTest(async ({ inject }) => {
+            await ensureInspector();
             const workerDatabaseUrl = inject("workerDatabaseUrl");
             // Without them wrangler's reader of the configuration refuses the database and warns of missing secrets.
             Object.assign(process.env, TEST_WORKER_BINDINGS, {

@@ -4,7 +4,7 @@ import { findImportViolations } from "./check/import-rules.ts";
 import { projectRoot } from "./dev/paths.ts";
 
 const sources = new Map<string, string>();
-for (const area of ["src", "client/src", "scripts", "tools"]) {
+for (const area of ["src", "client/src", "scripts", "tools", "inspector"]) {
   const directory = path.join(projectRoot, area);
   if (!existsSync(directory)) continue;
   for (const name of readdirSync(directory, { recursive: true, encoding: "utf8" })) {

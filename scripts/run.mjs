@@ -86,6 +86,7 @@ function describePrograms() {
   return `npx threadkeep PROGRAM [OPTION…]     each tells its options with --help
 
   start        the service on this machine, with a database of its own; its files stand in .threadkeep
+  inspect      a link that opens the inspector of the service on this machine, signed in
   demo         plays a chat into it, and shows what a model would get
   import       loads chats from files: exports of ChatGPT and claude.ai, LangGraph, Letta, JSON Lines …
   token        a token of a user, for pages and MCP clients

@@ -1,5 +1,6 @@
 import { stateFolder } from "./dev/paths.ts";
 import { DEFAULT_PORT, type Service, startService } from "./dev/service.ts";
+import { makeSignInLink } from "./dev/sign-in-link.ts";
 import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
 import { noneOf, readCommandLine, readFolder, readNumber } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
@@ -83,7 +84,7 @@ async function run(options: StartOptions): Promise<never> {
     ...(process.env["DATABASE_URL"] ? { databaseUrl: process.env["DATABASE_URL"] } : {}),
     ...(process.env["WORKER_DATABASE_URL"] ? { workerDatabaseUrl: process.env["WORKER_DATABASE_URL"] } : {}),
   });
-  console.log(describe(service));
+  console.log(describe(service, await makeSignInLink(service)));
 
   const ending = await Promise.race([service.failed, whenInterrupted()]);
   if (ending !== null) {
@@ -95,7 +96,7 @@ async function run(options: StartOptions): Promise<never> {
   process.exit(EXIT.ok);
 }
 
-function describe(running: Service): string {
+function describe(running: Service, link: string): string {
   const seconds = ((performance.now() - beganAt) / 1000).toFixed(1);
   const model = process.env["THREADKEEP_MODEL"] || "extractive";
   const agent = process.env["SUMMARIZER_MCP_URL"];
@@ -109,7 +110,8 @@ function describe(running: Service): string {
   return `
 Threadkeep runs at ${running.url}  (ready in ${seconds} s)
 
-  Page         ${running.url}/
+  Inspector    ${link}
+               signs you in once, within 15 minutes; a new link: npm run inspect
   Reference    ${running.url}/docs
   MCP          ${running.url}/mcp  (memory for agents, with the API key: docs/mcp.md)
   API key      ${running.apiKey}

@@ -3,6 +3,7 @@ import { createAdminCheck } from "./access/admin-check.ts";
 import { createAuthenticator } from "./access/authenticate.ts";
 import { costsOf, NO_COSTS, Pace, paceRequests } from "./access/pace.ts";
 import { createAdmission, createRequestLimit, limitersOf } from "./access/rate-limit.ts";
+import { createSignInOffice, exchangeTicket } from "./access/sign-in.ts";
 import { limitStrangers } from "./access/stranger-limit.ts";
 import { createTokenVerifier } from "./access/supabase.ts";
 import { createTicketOffice } from "./access/tickets.ts";
@@ -48,13 +49,15 @@ export function assemble(env: Env, log: Log) {
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log, resourceOf });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
   const tickets = createTicketOffice(config.adminKey);
+  const signIns = createSignInOffice(config.adminKey);
   const audit = createAuditTrail({
     send: (events) => env.AUDIT_QUEUE.send({ v: 1, events }),
     keepAlive: waitUntil,
     log,
   });
   const readBearer = createAuthenticator({ deployment: config, checkKey: tenants.keys.check, verifyToken });
-  const readCredentials = async (request: Request) => tickets.principalOf(request) ?? readBearer(request);
+  const readCredentials = async (request: Request) =>
+    tickets.principalOf(request) ?? signIns.principalOf(request) ?? readBearer(request);
   const authenticate = watchStrangers(limitStrangers(readCredentials, { admit }), audit);
   const onDatabase = <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]): Promise<T> =>
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
@@ -116,6 +119,13 @@ export function assemble(env: Env, log: Log) {
       requestsIn,
       answer: createMcpSurface(log),
       ...(issuers.length === 0 ? {} : { authorization }),
+    },
+    inspector: {
+      // The host is no matter: the binding reads the path alone.
+      readFile: (path) => env.ASSETS.fetch(`https://assets.internal${path}`),
+      signIns,
+      signIn: (ticket) => exchangeTicket(signIns, parts.operations, ticket),
+      issuers: config.issuers.map(({ issuer }) => issuer),
     },
     ...(config.hasSummarizerEndpoint ? { agent } : {}),
   });

@@ -46,7 +46,6 @@ const ROOMS: Record<string, Room> = {
   mcp: { rooms: [...FOUNDATION, "service"], packages: null },
   rpc: { rooms: ["contracts", "telemetry", "service"], packages: null },
   maintenance: { rooms: ["contracts", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
-  inspector: { rooms: ["contracts"], packages: null },
   config: { rooms: ["contracts"], packages: null },
 };
 
@@ -67,6 +66,11 @@ const ADAPTERS: Record<string, { packages: readonly string[]; isTypeOnly: boolea
   "client/src/openai-agents/": { packages: ["@openai/agents-core"], isTypeOnly: true },
 };
 
+/** What the page is made of. Its first view has a bound, and each package is there for one thing. */
+const INSPECTOR_PACKAGES = ["preact", "@preact/signals", "marked", "uplot"];
+/** The one file of the page that runs in Node. */
+const INSPECTOR_BUILD = "inspector/vite.config.ts";
+
 const ENTRY = "worker";
 /** Builds the parts for the entry, of every room. */
 const ASSEMBLY = "assembly";
@@ -79,7 +83,7 @@ interface Import {
 
 /**
  * Checks the import rules of the house. `sources` maps paths from the root of the repository, with `/`, to their text; only those
- * under src/, client/src/, scripts/ and tools/ have rules. Returns one line a violation: `file:line: what is wrong`.
+ * under src/, client/src/, scripts/, tools/ and inspector/ have rules. Returns one line a violation: `file:line: what is wrong`.
  */
 export function findImportViolations(sources: Map<string, string>): string[] {
   const violations: string[] = [];
@@ -111,11 +115,12 @@ export function findImportViolations(sources: Map<string, string>): string[] {
   return violations;
 }
 
-function areaOf(file: string): "src" | "client" | "scripts" | "tools" | null {
-  if (file.endsWith(".d.ts")) return null;
+function areaOf(file: string): "src" | "client" | "scripts" | "tools" | "inspector" | null {
+  if (file.endsWith(".d.ts") || file === INSPECTOR_BUILD) return null;
   if (file.startsWith("src/")) return "src";
   if (file.startsWith("scripts/")) return "scripts";
   if (file.startsWith("tools/")) return "tools";
+  if (file.startsWith("inspector/")) return "inspector";
   return file.startsWith("client/src/") ? "client" : null;
 }
 
@@ -130,7 +135,8 @@ function judgeProgram(area: "scripts" | "tools", file: string, { specifier }: Im
 }
 
 /** Null: allowed. */
-function judge(area: "src" | "client", file: string, { specifier, isType }: Import): string | null {
+function judge(area: "src" | "client" | "inspector", file: string, { specifier, isType }: Import): string | null {
+  if (area === "inspector") return judgeInspector(file, { specifier, isType });
   if (!specifier.startsWith(".")) {
     return area === "client" ? judgeClientPackage(file, { specifier, isType }) : judgePackage(file, specifier);
   }
@@ -164,6 +170,18 @@ function judgeClientPackage(file: string, { specifier, isType }: Pick<Import, "s
   const isPeer = adapter?.packages.some((name) => specifier === name || specifier.startsWith(`${name}/`)) === true;
   if (adapter === undefined || !isPeer) return `client has no dependencies, so it may not import ${specifier}`;
   return adapter.isTypeOnly && !isType ? `client may import nothing but types of ${adapter.packages.join(", ")}` : null;
+}
+
+/** It speaks to the service over HTTP alone: of the Worker's code it knows the shapes. */
+function judgeInspector(file: string, { specifier, isType }: Pick<Import, "specifier" | "isType">): string | null {
+  if (!specifier.startsWith(".")) {
+    const isKnown = INSPECTOR_PACKAGES.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+    return isKnown ? null : `inspector may import ${INSPECTOR_PACKAGES.join(", ")} alone, not ${specifier}`;
+  }
+  const target = path.posix.join(path.posix.dirname(file), specifier);
+  if (target.startsWith("inspector/") || /^examples\/.+\?raw$/.test(target)) return null;
+  if (target.startsWith("src/contracts/") && isType) return null;
+  return `inspector may import nothing but types of contracts, not ${target}`;
 }
 
 function judgePackage(file: string, specifier: string): string | null {

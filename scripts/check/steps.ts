@@ -34,6 +34,7 @@ const STEPS: Step[] = [
   { name: "types of the Worker", mend: "", command: checkTypes("tsconfig.json") },
   { name: "types of programs and tests", mend: "", command: checkTypes("tsconfig.node.json") },
   { name: "types of the client", mend: "", command: [...checkTypes("client/tsconfig.json"), "--noEmit"] },
+  { name: "types of the inspector", mend: "", command: checkTypes("inspector/tsconfig.json") },
   { name: "types of the example's Agent", mend: "", command: checkTypes("examples/cloudflare-agent/tsconfig.json") },
   { name: "format", mend: "Run: npm run format", command: [packages("oxfmt/bin/oxfmt"), "--check"] },
   {

@@ -4,6 +4,7 @@ import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { projectRoot } from "../dev/paths.ts";
 import { WRANGLER_ENVIRONMENT } from "../dev/worker-bundle.ts";
+import { ensureInspector } from "../inspector/ensure.ts";
 
 const WRANGLER = path.join(projectRoot, "node_modules/wrangler/wrangler-dist/cli.js");
 
@@ -20,13 +21,15 @@ export interface WranglerOptions {
 }
 
 /** @param directory for its log and settings, which otherwise go under the home directory */
-export function runPinnedWrangler(args: readonly string[], directory: string): Promise<WranglerRun> {
+export async function runPinnedWrangler(args: readonly string[], directory: string): Promise<WranglerRun> {
+  await ensureInspector();
   const env = { XDG_CONFIG_HOME: directory, WRANGLER_LOG_PATH: path.join(directory, "wrangler.log") };
   return run(process.execPath, ["--no-warnings", WRANGLER, ...args], { env: { ...WRANGLER_ENVIRONMENT, ...env } });
 }
 
 /** The wrangler on the PATH, which with `npm run` is the pinned one, as the person who is logged in. */
-export function runWrangler(args: readonly string[], options: WranglerOptions = {}): Promise<WranglerRun> {
+export async function runWrangler(args: readonly string[], options: WranglerOptions = {}): Promise<WranglerRun> {
+  await ensureInspector();
   const { WRANGLER_SEND_METRICS, WRANGLER_HIDE_BANNER, CI, FORCE_COLOR } = WRANGLER_ENVIRONMENT;
   const env = { WRANGLER_SEND_METRICS, WRANGLER_HIDE_BANNER, CI, FORCE_COLOR, ...options.env };
   return run("wrangler", args, { ...options, env });

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { ensureInspector } from "../inspector/ensure.ts";
 import { makeFolder } from "./folders.ts";
 import { projectRoot } from "./paths.ts";
 import { StartError } from "./start-error.ts";
@@ -41,6 +42,7 @@ export function bundlePaths(directory: string): { modules: string; options: stri
  */
 export async function bundleWorker(directory: string, bundleOptions: BundleOptions = {}): Promise<void> {
   const { modules, options, sources } = bundlePaths(directory);
+  await ensureInspector();
   const digest = digestSources();
   if (existsSync(sources) && readFileSync(sources, "utf8") === digest) return;
   rmSync(directory, { recursive: true, force: true });

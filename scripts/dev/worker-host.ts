@@ -8,6 +8,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, Response, type V4ModuleDefinition } from "miniflare";
+import { INSPECTOR_BUILD } from "../inspector/ensure.ts";
 import { isWranglerConnectedTo } from "./peer-process.ts";
 import { findFreePort, LOOPBACK } from "./ports.ts";
 import { identifyProcess, isErrorWithCode, type ProcessIdentity, signalProcess, waitUntilGone } from "./processes.ts";
@@ -94,6 +95,8 @@ function run(options: StartWorker, port: number): Miniflare {
           modulesRoot: paths.modules,
           modules: [...doorModules(paths.modules), ...listModules(paths.modules)],
           serviceBindings: Object.assign({}, declared.options.serviceBindings, {
+            // The simulator of assets would stand between the port and the Worker, at a cost for every request.
+            ASSETS: { disk: { path: INSPECTOR_BUILD, writable: false } },
             LOCAL_DOORMAN: () => new Response(isWranglerConnectedTo(port) ? "wrangler" : "nobody"),
           }),
           bindings: Object.assign({}, declared.options.bindings, options.bindings),

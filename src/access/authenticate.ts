@@ -75,7 +75,8 @@ function unknownKey(): ThreadkeepError {
   });
 }
 
-function ownerNamed(request: Request): string {
+/** The owner that a tenant's key, or a page that was signed in by link, speaks for. */
+export function ownerNamed(request: Request): string {
   const user = request.headers.get(USER_HEADER);
   if (user === null) return TENANT_OWNER;
   const parsed = userIdSchema.safeParse(decodeHeaderText(user));

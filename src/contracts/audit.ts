@@ -61,6 +61,7 @@ export const AUDIT_ACTIONS = [
   "readAudit",
   "readMetrics",
   "askSummarizer",
+  "createSignInLink",
 ] as const;
 export const auditActionSchema = z.enum(AUDIT_ACTIONS);
 export type AuditAction = z.infer<typeof auditActionSchema>;

@@ -24,9 +24,9 @@ import { type Costs, isRefusal, limitRequests } from "./middleware/limit-request
 import { recordRequest } from "./middleware/record-request.ts";
 import { tellVersion } from "./middleware/tell-version.ts";
 import { openApiDocument } from "./openapi.ts";
+import { INSPECTOR_PATHS_WITH_KEY, type InspectorOptions, mountInspector } from "./pages/inspector.ts";
 import { answerLlmsText } from "./pages/llms-text.ts";
 import { answerReferencePage } from "./pages/reference-page.ts";
-import { answerSessionPage } from "./pages/session-page.ts";
 import type { Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { alertRoutes } from "./routes/alerts.ts";
@@ -82,6 +82,8 @@ export interface AppOptions {
     /** @param body of the request, which was read already */
     answer(request: Request, body: unknown): Promise<Response>;
   };
+  /** The page at `/`. */
+  readonly inspector?: InspectorOptions;
   /** The id that Cloudflare gave this version of the Worker. */
   readonly version?: string;
 }
@@ -128,9 +130,8 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/openapi.json", () => Response.json(document()));
   app.get("/llms.txt", () => answerLlmsText(document()));
   app.get("/docs", () => answerReferencePage(document()));
-  app.get("/", answerSessionPage);
 
-  const { agent, mcp } = options;
+  const { agent, mcp, inspector } = options;
   const mcpPaths = mcp === undefined ? [] : [mcp.path];
   const authorization = mcp?.authorization;
   const metadataPaths = authorization?.paths ?? [];
@@ -140,10 +141,18 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
     app.use(path, checkOrigin(options.corsOrigins));
     if (authorization !== undefined) app.use(path, challengeStrangers(authorization.challenge));
   }
-  for (const path of ["/v1/*", "/metrics", ...mcpPaths, ...(agent === undefined ? [] : [agent.path])]) {
+  const pathsWithKey = [
+    "/v1/*",
+    "/metrics",
+    ...mcpPaths,
+    ...(agent === undefined ? [] : [agent.path]),
+    ...(inspector === undefined ? [] : INSPECTOR_PATHS_WITH_KEY),
+  ];
+  for (const path of pathsWithKey) {
     app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit, options.costs));
   }
   for (const route of routes) mount(app, route, options.parts);
+  if (inspector !== undefined) mountInspector(app, inspector, (c) => callOf(c, options.parts));
   if (agent !== undefined) app.post(agent.path, (c) => answerAgent(c, agent, options));
   if (mcp !== undefined) app.post(mcp.path, (c) => answerMcp(c, mcp, options));
   answerOtherMethods(app);

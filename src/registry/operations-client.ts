@@ -35,6 +35,8 @@ export interface OperationsClient {
   noteUse(tenant: string): Promise<void>;
   /** Created or used, by name. */
   listTenantNames(limit: number, after: string): Promise<string[]>;
+  /** False if a link to the inspector was used before. */
+  useSignIn(id: string, expiresAt: number): Promise<boolean>;
   readonly runs: OperationRunsClient;
 }
 
@@ -73,6 +75,7 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     listTenants: (limit, after) => stub().listTenants(limit, after),
     noteUse: (tenant) => stub().noteUse(tenant),
     listTenantNames: (limit, after) => stub().listTenantNames(limit, after),
+    useSignIn: (id, expiresAt) => stub().useSignIn(id, expiresAt),
     runs: {
       begin: (id, request, status) => stub().beginRun(id, request, status),
       progress: (id, news) => stub().progressRun(id, news),

@@ -48,6 +48,7 @@ export class Operations extends DurableObject {
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS used_tenants (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS used_sign_ins (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
       ${RUNS_SCHEMA}
     `);
     this.#failing = new FailingJobs(ctx.storage.sql);
@@ -180,6 +181,15 @@ export class Operations extends DurableObject {
       )
       .toArray()
       .map(({ tenant }) => tenant);
+  }
+
+  /** Notes that a link to the inspector was used; false if it was before. Late ones are refused by what they say themselves. */
+  async useSignIn(id: string, expiresAt: number): Promise<boolean> {
+    const { sql } = this.ctx.storage;
+    sql.exec("DELETE FROM used_sign_ins WHERE expires_at <= ?", Date.now());
+    return (
+      sql.exec("INSERT OR IGNORE INTO used_sign_ins (id, expires_at) VALUES (?, ?)", id, expiresAt).rowsWritten > 0
+    );
   }
 
   // Runs of operations: see OperationRuns

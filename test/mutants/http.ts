@@ -135,7 +135,21 @@ export const HTTP_MUTANTS: readonly Mutant[] = [
     tests: ["unit/http-misconfigured"],
   },
   {
-    name: "the inspector may be framed by any page",
+    name: "the inspector runs scripts of any place",
+    file: "src/http/pages/inspector.ts",
+    replace: "    \"script-src 'self'\",\n",
+    by: '    "script-src *",\n',
+    tests: ["worker/inspector"],
+  },
+  {
+    name: "a link signs in to the inspector as often as one likes",
+    file: "src/registry/operations.ts",
+    replace: ".rowsWritten > 0",
+    by: ".rowsWritten >= 0",
+    tests: ["worker/inspector"],
+  },
+  {
+    name: "the reference may be framed by any page",
     file: "src/http/pages/page-answer.ts",
     replace: "    \"frame-ancestors 'none'\",\n",
     by: "",

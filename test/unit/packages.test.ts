@@ -4,6 +4,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
+import { ensureInspector } from "../../scripts/inspector/ensure.ts";
 import { VARIABLES, variableRows } from "../../src/config/variables.ts";
 import { cleanEnvironment } from "../support/start-command.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
@@ -56,6 +57,7 @@ describe("what a button that deploys asks for", () => {
 async function install(): Promise<{ project: string; files: string[]; size: number }> {
   const project = makeTemporaryDirectory();
   onTestFinished(() => removeDirectory(project));
+  await ensureInspector();
   const { stdout } = await run("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", project], {
     cwd: projectRoot,
     env: cleanEnvironment(),

@@ -1,0 +1,157 @@
+/** The frame of every view: where one is, who one is, whose sessions are shown. */
+
+import { useSignal } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { user } from "./api.ts";
+import { visibleText } from "./parts/visible-text.tsx";
+import { notice, problem } from "./state/problem.ts";
+import { go, route } from "./state/route.ts";
+import { caller, canSwitchUser, isOperator, signOut } from "./state/sign-in.ts";
+import { moment } from "./text.ts";
+import { OperationsView } from "./views/operations.tsx";
+import { SessionView } from "./views/session.tsx";
+import { SessionsView } from "./views/sessions.tsx";
+import { SignInView } from "./views/sign-in.tsx";
+import { UserView } from "./views/user.tsx";
+
+export function App() {
+  return (
+    <>
+      <a class="skip" href="#app" onClick={skip}>
+        Skip to the content
+      </a>
+      <TopBar />
+      <Told />
+      {caller.value === null ? <SignInView /> : <View />}
+    </>
+  );
+}
+
+/** The address is taken by the views, so that the focus is moved by hand. */
+function skip(event: Event): void {
+  event.preventDefault();
+  const main = document.querySelector("main");
+  main?.setAttribute("tabindex", "-1");
+  main?.focus();
+}
+
+function View() {
+  const shown = route.value;
+  switch (shown.view) {
+    case "session":
+      return <SessionView key={`${user.value} ${shown.id}`} id={shown.id} seq={shown.seq} />;
+    case "user":
+      return <UserView key={user.value} />;
+    case "operations":
+      return <OperationsView />;
+    default:
+      return <SessionsView key={user.value} />;
+  }
+}
+
+function TopBar() {
+  const { view } = route.value;
+  const isSignedIn = caller.value !== null;
+  const link = (to: string, name: string, isHere: boolean) => (
+    <a href={to} {...(isHere ? { "aria-current": "page" as const } : {})}>
+      {name}
+    </a>
+  );
+  return (
+    <header class="top">
+      <a class="brand" href="#/">
+        Threadkeep
+      </a>
+      {isSignedIn ? (
+        <nav aria-label="Views">
+          {link("#/sessions", "Sessions", view === "sessions" || view === "session")}
+          {link("#/user", "Memory", view === "user")}
+          {isOperator.value ? link("#/operations", "Operations", view === "operations") : null}
+        </nav>
+      ) : null}
+      <span class="grow" />
+      {isSignedIn ? <Who /> : null}
+      <a href="/docs">API</a>
+    </header>
+  );
+}
+
+/** Whose sessions are shown, switched in place. */
+function Who() {
+  const found = caller.value;
+  const words = useSignal(user.value);
+  const menu = useRef<HTMLDetailsElement>(null);
+  if (found === null) return null;
+  return (
+    <details class="who" ref={menu}>
+      <summary>
+        {canSwitchUser.value ? (
+          user.value === "" ? (
+            "No user"
+          ) : (
+            <>User {visibleText(user.value)}</>
+          )
+        ) : (
+          <>Signed in as {visibleText(found.owner)}</>
+        )}
+      </summary>
+      <div>
+        {canSwitchUser.value ? (
+          <form
+            onSubmit={(event) => {
+              event.preventDefault();
+              user.value = words.value.trim();
+              if (menu.current !== null) menu.current.open = false;
+              if (route.value.view === "session") go("#/sessions");
+            }}
+          >
+            <label>
+              Show the sessions of this user; empty: those without a user
+              <input
+                placeholder="ada@example.com"
+                spellcheck={false}
+                autocomplete="off"
+                value={words.value}
+                onInput={({ currentTarget }) => (words.value = currentTarget.value)}
+              />
+            </label>
+            <button type="submit">Show</button>
+          </form>
+        ) : null}
+        <p class="note">
+          Tenant {found.tenant}. {found.expiresAt === null ? "" : `Signed in until ${moment(found.expiresAt)}.`}
+        </p>
+        <button type="button" class="secondary" onClick={signOut}>
+          Sign out
+        </button>
+      </div>
+    </details>
+  );
+}
+
+function Told() {
+  return (
+    <>
+      <div role="alert" class="problem" hidden={problem.value === ""}>
+        {problem.value === "" ? null : (
+          <>
+            <span>{problem.value}</span>
+            <button type="button" class="quiet" onClick={() => (problem.value = "")} aria-label="Close">
+              ✕
+            </button>
+          </>
+        )}
+      </div>
+      <div role="status" class="notice" hidden={notice.value === ""}>
+        {notice.value === "" ? null : (
+          <>
+            <span>{notice.value}</span>
+            <button type="button" class="quiet" onClick={() => (notice.value = "")} aria-label="Close">
+              ✕
+            </button>
+          </>
+        )}
+      </div>
+    </>
+  );
+}

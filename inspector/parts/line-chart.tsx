@@ -1,0 +1,113 @@
+/** Lines over time. The library for it is loaded with the first chart. */
+
+import { useEffect, useRef } from "preact/hooks";
+import type uPlot from "uplot";
+
+export interface LineChartProps {
+  readonly title: string;
+  /** Of the values. */
+  readonly unit: string;
+  /** Seconds since 1970. */
+  readonly times: readonly number[];
+  readonly lines: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
+}
+
+const HEIGHT_PX = 180;
+/** Told apart by their place in the legend as well. */
+const TONES = ["--recent", "--retrieved", "--pinned", "--summarized", "--bad", "--omitted", "--accent"];
+
+export function LineChart({ title, unit, times, lines }: LineChartProps) {
+  const frame = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const names = lines.map(({ name }) => name).join("\n");
+  const data = useRef<uPlot.AlignedData>([[]]);
+  data.current = [[...times], ...lines.map(({ values }) => [...values])];
+
+  useEffect(() => {
+    let isGone = false;
+    const element = frame.current;
+    if (element === null) return;
+    async function show(into: HTMLElement): Promise<void> {
+      const drawn = await draw(
+        into,
+        lines.map(({ name }) => name),
+      );
+      if (isGone) return drawn.destroy();
+      chart.current = drawn;
+      drawn.setData(data.current);
+    }
+    // Without the drawing, the legend still tells the numbers: a browser may have a language that the library does not know.
+    show(element).catch(() => undefined);
+    const observer = new ResizeObserver(() =>
+      chart.current?.setSize({ width: element.clientWidth, height: HEIGHT_PX }),
+    );
+    observer.observe(element);
+    return () => {
+      isGone = true;
+      observer.disconnect();
+      chart.current?.destroy();
+      chart.current = null;
+    };
+  }, [names]);
+  useEffect(() => chart.current?.setData(data.current), [times]);
+
+  return (
+    <figure class="chart">
+      <figcaption>
+        {title} <span class="note">{unit}</span>
+      </figcaption>
+      <div
+        ref={frame}
+        role="img"
+        aria-label={`${title}: ${lines.map(({ name, values }) => `${name} ${values.at(-1) ?? "unknown"}`).join(", ")} ${unit}`}
+      />
+      <ul class="chart-legend" aria-hidden="true">
+        {lines.map(({ name, values }, index) => (
+          <li key={name} style={{ "--tone": `var(${toneOf(index)})` }}>
+            {name} <b>{values.at(-1) ?? "–"}</b>
+          </li>
+        ))}
+      </ul>
+    </figure>
+  );
+}
+
+const toneOf = (index: number): string => TONES[index % TONES.length] ?? "--accent";
+
+async function draw(element: HTMLElement, names: readonly string[]): Promise<uPlot> {
+  const [{ default: Plot }] = await Promise.all([import("uplot"), import("uplot/dist/uPlot.min.css")]);
+  const style = getComputedStyle(element);
+  const colour = (name: string): string => resolveColour(element, style.getPropertyValue(name));
+  const axis = { stroke: colour("--muted"), grid: { stroke: colour("--line") }, ticks: { stroke: colour("--line") } };
+  return new Plot(
+    {
+      width: element.clientWidth,
+      height: HEIGHT_PX,
+      legend: { show: false },
+      cursor: { show: false },
+      scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
+      axes: [axis, { ...axis, size: 50 }],
+      series: [
+        {},
+        ...names.map((label, index) => ({
+          label,
+          stroke: colour(toneOf(index)),
+          width: 2,
+          points: { show: names.length < 2 },
+        })),
+      ],
+    },
+    [[]],
+    element,
+  );
+}
+
+/** What `light-dark(…)` comes to: a canvas knows no such function. */
+function resolveColour(element: HTMLElement, value: string): string {
+  const probe = document.createElement("span");
+  probe.style.color = value;
+  element.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}

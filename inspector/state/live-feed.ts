@@ -1,0 +1,98 @@
+/** The live feed of one session: each event once and in order, also over connections that break. */
+
+import type { LiveEvent, ServerFrame, Ticket } from "../../src/contracts/live.ts";
+import { ApiError, ask, sessionPath } from "../api.ts";
+
+export interface FeedHandlers {
+  /** Nothing was missed before this: also told when it goes on after a break. */
+  onOpen(): void;
+  /** It broke, and is tried again. */
+  onLost(): void;
+  onEvent(event: LiveEvent): void;
+  /** Too much happened meanwhile: read everything anew. */
+  onReset(): void;
+  /** It is over: the session was erased or has expired, or the sign-in is not good any more. */
+  onEnd(reason: string): void;
+}
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+/** The service holds back after 256 events that were not acknowledged. */
+const ACK_EVERY = 50;
+/** What the service closes with: 4000 and the status that HTTP has for it. */
+const ENDS: Readonly<Record<number, string>> = { 4404: "The session was erased.", 4410: "The session has expired." };
+
+/** Returns what ends it. */
+export function followSession(id: string, handlers: FeedHandlers): () => void {
+  let isOver = false;
+  let socket: WebSocket | undefined;
+  let since: number | undefined;
+  let failures = 0;
+  let unacknowledged = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  function again(): void {
+    if (isOver) return;
+    handlers.onLost();
+    const pause = Math.min(FIRST_PAUSE_MS * 2 ** failures, LONGEST_PAUSE_MS);
+    failures += 1;
+    timer = setTimeout(() => void connect(), pause);
+  }
+
+  function end(reason: string): void {
+    isOver = true;
+    handlers.onEnd(reason);
+  }
+
+  async function connect(): Promise<void> {
+    let ticket: string;
+    try {
+      ({ ticket } = await ask<Ticket>("POST", `${sessionPath(id)}/tickets`, { body: { scopes: ["memory:read"] } }));
+    } catch (error) {
+      const status = error instanceof ApiError ? error.status : 0;
+      if (status >= 400 && status < 500 && status !== 429) end(error instanceof Error ? error.message : "");
+      else again();
+      return;
+    }
+    if (isOver) return;
+    const url = new URL(`${sessionPath(id)}/live`, location.origin);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    url.searchParams.set("ticket", ticket);
+    if (since !== undefined) url.searchParams.set("since", String(since));
+    const opened = new WebSocket(url);
+    socket = opened;
+    opened.addEventListener("message", ({ data }) => {
+      if (typeof data === "string") receive(opened, JSON.parse(data) as ServerFrame);
+    });
+    opened.addEventListener("close", ({ code }) => {
+      const reason = ENDS[code];
+      if (isOver) return;
+      if (reason === undefined) again();
+      else end(reason);
+    });
+  }
+
+  function receive(opened: WebSocket, frame: ServerFrame): void {
+    if (frame.type === "hello") {
+      failures = 0;
+      if (frame.reset === true) handlers.onReset();
+      since = frame.reset === true ? frame.rev : frame.since;
+      handlers.onOpen();
+    } else if ("rev" in frame && frame.rev > (since ?? -1)) {
+      since = frame.rev;
+      unacknowledged += 1;
+      if (unacknowledged >= ACK_EVERY) {
+        unacknowledged = 0;
+        opened.send(JSON.stringify({ type: "ack", rev: frame.rev }));
+      }
+      handlers.onEvent(frame);
+    }
+  }
+
+  void connect();
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    socket?.close();
+  };
+}

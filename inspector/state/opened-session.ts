@@ -1,0 +1,357 @@
+/** One session as it is shown: its state, the messages that were looked at, what the model gets of it, and its live feed. */
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import type { Context, ContextFormat } from "../../src/contracts/context.ts";
+import type { LiveEvent } from "../../src/contracts/live.ts";
+import type { Message } from "../../src/contracts/message.ts";
+import type { Page } from "../../src/contracts/page.ts";
+import type { SessionState } from "../../src/contracts/session.ts";
+import type { Item, Summary } from "../../src/contracts/summary.ts";
+import { ApiError, ask, sessionPath } from "../api.ts";
+import { count } from "../text.ts";
+import { followSession } from "./live-feed.ts";
+import { countPlaces, placesIn } from "./places.ts";
+import { problem, showProblem } from "./problem.ts";
+
+/** The largest page that the API gives. */
+const PAGE = 100;
+/** Beyond any seq: asks for the last page without knowing how many there are. */
+const BEHIND_ALL = 999_999_999;
+/** Changes that come together are read once. */
+const GATHER_MS = 150;
+const SLIDER_MS = 80;
+const MAX_ACTIVITY = 30;
+
+export type LiveState = "connecting" | "live" | "lost" | "ended";
+export interface Activity {
+  readonly at: number;
+  readonly text: string;
+  readonly isBad?: boolean;
+}
+
+export class OpenedSession {
+  readonly id: string;
+  readonly state = signal<SessionState | null>(null);
+  readonly context = signal<Context | null>(null);
+  /** The prompt in another format, as it is sent. */
+  readonly rendered = signal<{ readonly format: ContextFormat; readonly prompt: object } | null>(null);
+  readonly isReading = signal(false);
+  readonly summaries = signal<readonly Summary[]>([]);
+  readonly hasMoreSummaries = signal(false);
+  readonly live = signal<LiveState>("connecting");
+  /** Told once after a break. */
+  readonly hasResumed = signal(false);
+  readonly activity = signal<readonly Activity[]>([]);
+  /** Why there is nothing to see. */
+  readonly refusal = signal("");
+
+  // What is asked of the context
+  readonly budget = signal<number | null>(null);
+  readonly query = signal("");
+  readonly format = signal<ContextFormat>("threadkeep");
+  /** As of which message; null: now. */
+  readonly atSeq = signal<number | null>(null);
+
+  // What is pointed at
+  /** Messages that are lit up, because an item cites them. */
+  readonly litSeqs = signal<ReadonlySet<number>>(new Set());
+  /** Items that are lit up, because they rest on a message. */
+  readonly litItems = signal<ReadonlySet<string>>(new Set());
+  /** The message to bring into view; a new object each time. */
+  readonly target = signal<{ readonly seq: number } | null>(null);
+  readonly showsOtherBranches = signal(false);
+  /** On a phone there is room for one of the two. */
+  readonly side = signal<"transcript" | "context">("transcript");
+
+  readonly messages = new Map<number, Message>();
+  /** Rises with each change of `messages`. */
+  readonly revision = signal(0);
+  readonly lastSeq = computed(() => this.state.value?.lastSeq ?? 0);
+  readonly placeOf = computed(() => (this.context.value === null ? null : placesIn(this.context.value)));
+  readonly counts = computed(() => (this.context.value === null ? null : countPlaces(this.context.value)));
+  /** The items of the summary that rest on each message. */
+  readonly itemsBySeq = computed(() => {
+    const bySeq = new Map<number, Item[]>();
+    for (const item of this.context.value?.summary?.items ?? []) {
+      if (item.sourceSession !== undefined) continue;
+      for (const seq of item.sourceSeqs) bySeq.set(seq, [...(bySeq.get(seq) ?? []), item]);
+    }
+    return bySeq;
+  });
+
+  readonly #path: string;
+  readonly #loading = new Map<number, Promise<void>>();
+  readonly #stale = new Set<number>();
+  #reading: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #asking: ReturnType<typeof setTimeout> | undefined;
+  #unfollow: () => void = () => undefined;
+  #stopAsking: () => void = () => undefined;
+  #isClosed = false;
+
+  constructor(id: string) {
+    this.id = id;
+    this.#path = sessionPath(id);
+  }
+
+  async open(): Promise<void> {
+    this.#unfollow = followSession(this.id, {
+      onOpen: () => this.#opened(),
+      onLost: () => {
+        if (this.live.value === "live") this.#note("The connection was lost. Trying again …", true);
+        this.live.value = "lost";
+      },
+      onEvent: (event) => this.#take(event),
+      onReset: () => this.#readAnew(),
+      onEnd: (reason) => {
+        this.live.value = "ended";
+        if (reason !== "") this.#note(reason, true);
+      },
+    });
+    // Whatever is asked of the context is read again when it changes.
+    let pause = 0;
+    this.#stopAsking = effect(() => {
+      const asked = [this.budget.value, this.query.value, this.format.value, this.atSeq.value];
+      clearTimeout(this.#asking);
+      if (asked.length > 0) this.#asking = setTimeout(() => void this.readContext(), pause);
+      // The first is wanted at once; a slider asks many times on its way.
+      pause = SLIDER_MS;
+    });
+    try {
+      const tail = ask<Page<Message>>("GET", `${this.#path}/messages`, {
+        query: { beforeSeq: BEHIND_ALL, limit: PAGE },
+      });
+      const [state, page] = await Promise.all([ask<SessionState>("GET", this.#path), tail, this.readSummaries()]);
+      batch(() => {
+        this.state.value = state;
+        this.#keep(page.data);
+      });
+    } catch (error) {
+      if (this.#isClosed) return;
+      if (error instanceof ApiError && (error.status === 404 || error.status === 410))
+        this.refusal.value = error.message;
+      else showProblem(error);
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    clearTimeout(this.#asking);
+    this.#reading?.abort();
+    this.#unfollow();
+    this.#stopAsking();
+  }
+
+  /** Reads the messages of a range that are not here yet. */
+  ensure(fromSeq: number, throughSeq: number): void {
+    for (let page = pageOf(fromSeq); page <= pageOf(throughSeq); page += 1) {
+      if (this.#loading.has(page) || !this.#lacks(page, throughSeq)) continue;
+      const loading = this.#loadPage(page)
+        .catch((error: unknown) => {
+          if (!this.#isClosed) showProblem(error);
+        })
+        .finally(() => this.#loading.delete(page));
+      this.#loading.set(page, loading);
+    }
+  }
+
+  /** A message that may not have been looked at yet. */
+  async messageAt(seq: number): Promise<Message | undefined> {
+    this.ensure(seq, seq);
+    await this.#loading.get(pageOf(seq));
+    return this.messages.get(seq);
+  }
+
+  async readContext(): Promise<void> {
+    this.#reading?.abort();
+    const reading = new AbortController();
+    this.#reading = reading;
+    this.isReading.value = true;
+    const query = this.query.value.trim();
+    const format = this.format.value;
+    const asked = {
+      ...(this.budget.value === null ? {} : { maxTokens: this.budget.value }),
+      ...(this.atSeq.value === null ? {} : { atSeq: this.atSeq.value }),
+      ...(query === "" ? {} : { query }),
+    };
+    const read = <T>(body: object): Promise<T> =>
+      ask<T>("POST", `${this.#path}/context`, { body, signal: reading.signal });
+    try {
+      const [context, prompt] = await Promise.all([
+        read<Context>(asked),
+        format === "threadkeep" ? null : read<object>({ ...asked, format }),
+      ]);
+      batch(() => {
+        this.context.value = context;
+        this.rendered.value = prompt === null ? null : { format, prompt };
+      });
+    } catch (error) {
+      // Where the session itself is not there, that is said once, in its own place.
+      const isGone = error instanceof ApiError && (error.status === 404 || error.status === 410);
+      if (!reading.signal.aborted && !this.#isClosed && !isGone) showProblem(error);
+    } finally {
+      if (this.#reading === reading) this.isReading.value = false;
+    }
+  }
+
+  async readSummaries(): Promise<void> {
+    const page = await ask<Page<Summary>>("GET", `${this.#path}/summaries`, { query: { limit: PAGE } });
+    batch(() => {
+      this.summaries.value = page.data.toReversed();
+      this.hasMoreSummaries.value = page.hasMore;
+    });
+  }
+
+  async readState(): Promise<void> {
+    this.state.value = await ask<SessionState>("GET", this.#path);
+  }
+
+  /** Lights up the messages that an item cites, and brings the first into view. */
+  point(item: Item): void {
+    batch(() => {
+      this.litItems.value = new Set([item.id]);
+      this.litSeqs.value = new Set(item.sourceSeqs);
+      const [first] = item.sourceSeqs;
+      if (first !== undefined) this.target.value = { seq: first };
+    });
+  }
+
+  /** Lights up a message and brings it into view. */
+  show(seq: number): void {
+    batch(() => {
+      this.side.value = "transcript";
+      this.litSeqs.value = new Set([seq]);
+      this.target.value = { seq };
+    });
+  }
+
+  /** Lights up the items that rest on a message. */
+  pointFrom(seq: number): void {
+    batch(() => {
+      this.side.value = "context";
+      this.litSeqs.value = new Set([seq]);
+      this.litItems.value = new Set((this.itemsBySeq.value.get(seq) ?? []).map(({ id }) => id));
+    });
+  }
+
+  unpoint(): void {
+    batch(() => {
+      this.litSeqs.value = new Set();
+      this.litItems.value = new Set();
+    });
+  }
+
+  /** After a change from here: what it changed elsewhere is read at once, and not when the feed tells of it. */
+  refresh(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.#readChanged(), GATHER_MS);
+  }
+
+  /** What was looked at is read again where it is in view. */
+  invalidate(): void {
+    for (const seq of this.messages.keys()) this.#stale.add(pageOf(seq));
+    this.revision.value += 1;
+  }
+
+  #opened(): void {
+    if (this.live.value === "lost") {
+      this.hasResumed.value = true;
+      this.#note("The connection is back, and nothing was missed.");
+      if (problem.value.startsWith("The service does not answer")) problem.value = "";
+    }
+    this.live.value = "live";
+  }
+
+  #take(event: LiveEvent): void {
+    if (event.type === "appended" || event.type === "edited") {
+      const isNew = !this.messages.has(event.message.seq);
+      batch(() => {
+        this.#keep([event.message]);
+        const state = this.state.value;
+        if (state !== null && event.message.seq > state.lastSeq) {
+          this.state.value = { ...state, lastSeq: event.message.seq };
+        }
+      });
+      // Which other messages follow the same one is said where they are listed.
+      if (event.message.afterSeq !== undefined) this.invalidate();
+      this.#note(
+        event.type === "edited"
+          ? `Message ${event.message.seq} was edited.`
+          : isNew
+            ? `Message ${event.message.seq} was appended.`
+            : "",
+      );
+    } else if (event.type === "erased") {
+      const { seq, throughSeq } = event;
+      this.invalidate();
+      this.#note(seq === throughSeq ? `Message ${seq} was erased.` : `Messages ${seq} to ${throughSeq} were erased.`);
+    } else if (event.type === "branched") {
+      this.invalidate();
+      this.#note(`The chat goes on from message ${event.headSeq}.`);
+    } else if (event.type === "summarized") {
+      void this.readSummaries().catch(showProblem);
+      this.#note(`Summary version ${event.version} is ready: it covers messages 1 to ${event.throughSeq}.`);
+    } else if (event.type === "summaryFailed") {
+      this.#note(
+        `A summary through message ${event.throughSeq} failed. It is tried again; the chat goes on without it.`,
+        true,
+      );
+    } else {
+      this.#note("The session has expired: its summary stays in the archive.", true);
+    }
+    this.refresh();
+  }
+
+  async #readChanged(): Promise<void> {
+    if (this.#isClosed) return;
+    await Promise.all([this.readContext(), this.readState().catch(() => undefined)]);
+  }
+
+  #readAnew(): void {
+    this.invalidate();
+    void this.readSummaries().catch(showProblem);
+    this.refresh();
+  }
+
+  #note(text: string, isBad = false): void {
+    if (text === "") return;
+    const told = { at: Date.now(), text, ...(isBad ? { isBad } : {}) };
+    this.activity.value = [told, ...this.activity.value].slice(0, MAX_ACTIVITY);
+  }
+
+  #keep(messages: readonly Message[]): void {
+    for (const message of messages) this.messages.set(message.seq, message);
+    this.revision.value += 1;
+  }
+
+  #lacks(page: number, throughSeq: number): boolean {
+    if (this.#stale.has(page)) return true;
+    const last = Math.min((page + 1) * PAGE, this.lastSeq.value, Math.max(throughSeq, 1));
+    for (let seq = page * PAGE + 1; seq <= last; seq += 1) if (!this.messages.has(seq)) return true;
+    return false;
+  }
+
+  async #loadPage(page: number): Promise<void> {
+    const end = (page + 1) * PAGE;
+    // A page of large messages ends early.
+    for (let after = page * PAGE; after < end;) {
+      const query = { afterSeq: after, limit: Math.min(PAGE, end - after) };
+      const { data, hasMore } = await ask<Page<Message>>("GET", `${this.#path}/messages`, { query });
+      this.#stale.delete(page);
+      this.#keep(data);
+      after = data.at(-1)?.seq ?? end;
+      if (!hasMore) break;
+    }
+  }
+}
+
+const pageOf = (seq: number): number => Math.floor((seq - 1) / PAGE);
+
+/** "Messages 1 to 24". */
+export function rangeText(fromSeq: number, throughSeq: number): string {
+  return fromSeq === throughSeq ? `Message ${fromSeq}` : `Messages ${fromSeq} to ${throughSeq}`;
+}
+
+export const coverText = (summary: Summary): string =>
+  `${summary.throughSeq === 0 ? "carried over" : `messages 1 to ${summary.throughSeq}`} in ${count(summary.items.length, "item")}`;

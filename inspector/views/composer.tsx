@@ -1,0 +1,101 @@
+/** Trying it: type a turn, paste or drop a transcript, have it summarized. */
+
+import { useSignal } from "@preact/signals";
+import type { Role } from "../../src/contracts/message.ts";
+import type { Summary } from "../../src/contracts/summary.ts";
+import { ask, sessionPath } from "../api.ts";
+import type { OpenedSession } from "../state/opened-session.ts";
+import { attempt, notice } from "../state/problem.ts";
+import { may } from "../state/sign-in.ts";
+
+const ROLES: readonly Role[] = ["user", "assistant", "system"];
+const SUMMARY_WAIT_MS = 10_000;
+
+export function Composer({ session }: { session: OpenedSession }) {
+  const role = useSignal<Role>("user");
+  const words = useSignal("");
+  const isSending = useSignal(false);
+  if (!may("memory:write") || session.state.value === null) return null;
+  if (session.atSeq.value !== null) {
+    return <p class="composer note">This is the session as it was. Go back to now to add to it.</p>;
+  }
+
+  async function append(): Promise<void> {
+    const content = words.value.trim();
+    if (content === "" || isSending.value) return;
+    isSending.value = true;
+    const isDone = await attempt(async () => {
+      const body = { messages: [{ role: role.value, content }] };
+      await ask("POST", `${sessionPath(session.id)}/messages`, { body });
+    });
+    isSending.value = false;
+    if (!isDone) return;
+    words.value = "";
+    // Two people talk in turn, as a rule.
+    if (role.value !== "system") role.value = role.value === "user" ? "assistant" : "user";
+    session.refresh();
+  }
+
+  return (
+    <form
+      class="composer"
+      aria-label="Try it"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void append();
+      }}
+    >
+      <select
+        aria-label="Who says it"
+        value={role.value}
+        onChange={({ currentTarget }) => (role.value = currentTarget.value as Role)}
+      >
+        {ROLES.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+      <textarea
+        rows={1}
+        aria-label="What is said"
+        placeholder="The next turn (Ctrl+Enter)"
+        value={words.value}
+        onInput={({ currentTarget }) => (words.value = currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void append();
+        }}
+      />
+      <button type="submit" disabled={isSending.value}>
+        Append
+      </button>
+      <SummarizeButton session={session} />
+    </form>
+  );
+}
+
+function SummarizeButton({ session }: { session: OpenedSession }) {
+  const isBusy = useSignal(false);
+  async function summarize(): Promise<void> {
+    isBusy.value = true;
+    notice.value = "";
+    await attempt(async () => {
+      // Of a chat that is tried out, everything but the last messages: its length would call for none yet.
+      const body = { waitMs: SUMMARY_WAIT_MS, keepRecentTokens: 0 };
+      const { job, summary } = await ask<{ job: object | null; summary: Summary | null }>(
+        "POST",
+        `${sessionPath(session.id)}/summarize`,
+        { body },
+      );
+      if (job === null) notice.value = "There is nothing to summarize: the last messages always stay word for word.";
+      else if (summary === null) notice.value = "The summary is on its way: it appears here by itself.";
+      session.refresh();
+    });
+    isBusy.value = false;
+  }
+  return (
+    <button type="button" class="secondary" disabled={isBusy.value} onClick={() => void summarize()}>
+      {isBusy.value ? "Summarizing …" : "Summarize now"}
+    </button>
+  );
+}

@@ -1,0 +1,174 @@
+/** What can be done to a message: pin, edit, answer anew, erase. */
+
+import { useState } from "preact/hooks";
+import type { Message } from "../../src/contracts/message.ts";
+import { ask, sessionPath } from "../api.ts";
+import { Dialog } from "../parts/dialog.tsx";
+import type { OpenedSession } from "../state/opened-session.ts";
+import { attempt } from "../state/problem.ts";
+import { may } from "../state/sign-in.ts";
+import { beginning, count } from "../text.ts";
+import { wordsOf } from "./message-parts.tsx";
+
+type Doing = "edit" | "regenerate" | "erase";
+/** Enough to tell which message it is. */
+const QUOTE = 120;
+
+interface Props {
+  readonly session: OpenedSession;
+  readonly message: Message;
+}
+
+export function MessageActions({ session, message }: Props) {
+  const [doing, setDoing] = useState<Doing | null>(null);
+  if (session.atSeq.value !== null || !may("memory:write")) return null;
+  const { seq, pinned } = message;
+  const path = `${sessionPath(session.id)}/messages/${encodeURIComponent(message.id)}`;
+  const pin = (): Promise<boolean> =>
+    attempt(async () => {
+      await ask("PATCH", path, { body: { pinned: pinned !== true } });
+      session.refresh();
+    });
+  const isText = typeof message.content === "string";
+  return (
+    <>
+      <details class="actions" onFocusOut={closeOutside}>
+        <summary aria-label={`Do something with message ${seq}`}>⋯</summary>
+        <div onClick={closeAround}>
+          <button
+            type="button"
+            class="quiet"
+            aria-pressed={pinned === true}
+            onClick={() => void pin()}
+            title="Keep it in every context, word for word"
+          >
+            {pinned === true ? "Unpin" : "Pin"}
+          </button>
+          {isText ? (
+            <button type="button" class="quiet" onClick={() => setDoing("edit")}>
+              Edit
+            </button>
+          ) : null}
+          {isText && message.role !== "system" && message.role !== "developer" ? (
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => setDoing("regenerate")}
+              title="Say it in other words: the chat goes on from there, and this one stays"
+            >
+              {message.role === "user" ? "Reword" : "Answer anew"}
+            </button>
+          ) : null}
+          {may("memory:erase") ? (
+            <button type="button" class="quiet" onClick={() => setDoing("erase")}>
+              Erase
+            </button>
+          ) : null}
+        </div>
+      </details>
+      {doing === "erase" ? (
+        <EraseDialog session={session} message={message} path={path} onClose={() => setDoing(null)} />
+      ) : null}
+      {doing === "edit" || doing === "regenerate" ? (
+        <WordsDialog
+          session={session}
+          message={message}
+          path={path}
+          isEdit={doing === "edit"}
+          onClose={() => setDoing(null)}
+          key={`${doing} ${seq}`}
+        />
+      ) : null}
+    </>
+  );
+}
+
+/** The menu goes once something in it was chosen, or the focus went elsewhere. */
+function closeAround({ currentTarget }: { currentTarget: HTMLElement }): void {
+  currentTarget.closest("details")?.removeAttribute("open");
+}
+
+function closeOutside({ currentTarget, relatedTarget }: FocusEvent & { currentTarget: HTMLDetailsElement }): void {
+  if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) currentTarget.removeAttribute("open");
+}
+
+interface DialogProps extends Props {
+  readonly path: string;
+  readonly onClose: () => void;
+}
+
+/** An edit takes the place of the words; other words begin a branch, as a chat does that answers anew. */
+function WordsDialog({ session, message, path, isEdit, onClose }: DialogProps & { isEdit: boolean }) {
+  const [words, setWords] = useState(wordsOf(message.content));
+  async function save(): Promise<void> {
+    const isDone = await attempt(async () => {
+      if (isEdit) await ask("PATCH", path, { body: { content: words } });
+      else {
+        const { role, seq, afterSeq = seq - 1 } = message;
+        const body = { messages: [{ role, content: words, afterSeq }] };
+        await ask("POST", `${sessionPath(session.id)}/messages`, { body });
+        session.invalidate();
+      }
+      session.refresh();
+    });
+    if (isDone) onClose();
+  }
+  return (
+    <Dialog title={isEdit ? `Edit message ${message.seq}` : `Message ${message.seq} in other words`} onClose={onClose}>
+      <p class="note">
+        {isEdit
+          ? "The new words take the place of the old ones. What the summary says of the old ones goes, and is summarized anew."
+          : "The chat goes on from here in other words. The earlier words stay, as another branch."}
+      </p>
+      <form
+        method="dialog"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void save();
+        }}
+      >
+        <label>
+          Words
+          <textarea rows={6} value={words} onInput={({ currentTarget }) => setWords(currentTarget.value)} required />
+        </label>
+        <button type="submit">{isEdit ? "Save" : "Go on from here"}</button>
+      </form>
+    </Dialog>
+  );
+}
+
+function EraseDialog({ session, message, path, onClose }: DialogProps) {
+  const items = session.itemsBySeq.value.get(message.seq) ?? [];
+  async function erase(): Promise<void> {
+    const isDone = await attempt(async () => {
+      await ask("DELETE", path);
+      session.invalidate();
+      session.refresh();
+    });
+    if (isDone) onClose();
+  }
+  return (
+    <Dialog title={`Erase message ${message.seq}?`} onClose={onClose}>
+      <blockquote>{beginning(wordsOf(message.content), QUOTE)}</blockquote>
+      <p>
+        {items.length === 0
+          ? "No item of the summary rests on it."
+          : `${count(items.length, "item")} of the summary ${items.length === 1 ? "rests" : "rest"} on it, and ${items.length === 1 ? "goes" : "go"} with it:`}
+      </p>
+      {items.length === 0 ? null : (
+        <ul>
+          {items.map((item) => (
+            <li key={item.id}>{item.text}</li>
+          ))}
+        </ul>
+      )}
+      <p class="note">
+        It is erased from the log, search, every version of the summary, the archive and every copy. There is no way
+        back.
+      </p>
+      <button type="button" class="danger" onClick={() => void erase()}>
+        Erase for good
+      </button>
+    </Dialog>
+  );
+}

@@ -1,0 +1,232 @@
+/** Alerts, failed jobs and runs of bulk operations. */
+
+import { type Signal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
+import type { AlertList } from "../../src/contracts/alert.ts";
+import type { Failure } from "../../src/contracts/job.ts";
+import type { OperationRun } from "../../src/contracts/operation-run.ts";
+import type { Page } from "../../src/contracts/page.ts";
+import { ask } from "../api.ts";
+import { Dialog } from "../parts/dialog.tsx";
+import { visibleText } from "../parts/visible-text.tsx";
+import { attempt, showProblem } from "../state/problem.ts";
+import { ago, beginning, count, number } from "../text.ts";
+
+const EVERY_MS = 5_000;
+const LINE = 160;
+
+/** A list that is read again while it is in view. */
+function useWatched<T>(
+  path: string,
+  query: Readonly<Record<string, number>> = {},
+): { found: Signal<T | null>; read: () => Promise<void> } {
+  const found = useSignal<T | null>(null);
+  async function read(): Promise<void> {
+    found.value = await ask<T>("GET", path, { query });
+  }
+  useEffect(() => {
+    read().catch(showProblem);
+    const timer = setInterval(() => {
+      if (!document.hidden) read().catch(() => undefined);
+    }, EVERY_MS);
+    return () => clearInterval(timer);
+  }, [path]);
+  return { found, read };
+}
+
+export function Card({ title, children, id }: { title: ComponentChildren; children: ComponentChildren; id: string }) {
+  return (
+    <section class="card" aria-labelledby={id}>
+      <h2 id={id}>{title}</h2>
+      {children}
+    </section>
+  );
+}
+
+export function Alerts() {
+  const { found } = useWatched<AlertList>("/v1/admin/alerts");
+  const list = found.value;
+  return (
+    <Card id="alerts-title" title="Alerts">
+      {list === null ? (
+        <p class="note">Reading …</p>
+      ) : list.data.length === 0 ? (
+        <p class="note">
+          None.{" "}
+          {list.checkedAt === null
+            ? "The thresholds were not checked yet: a cron does it every minute."
+            : `Checked ${ago(list.checkedAt)}.`}
+        </p>
+      ) : (
+        <ul>
+          {list.data.map(({ id, kind, since, detail, runbook }) => (
+            <li key={id}>
+              <span class="tag is-retrieved">{kind}</span> {visibleText(detail)}{" "}
+              <span class="note">
+                since {ago(since)} · {runbook}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+export function FailedJobs() {
+  const { found, read } = useWatched<Page<Failure>>("/v1/admin/jobs", { limit: 50 });
+  const dropping = useSignal<Failure | null>(null);
+  const page = found.value;
+  const retry = (jobId: string): Promise<boolean> =>
+    attempt(async () => {
+      await ask("POST", `/v1/admin/jobs/${encodeURIComponent(jobId)}/retry`);
+      await read();
+    });
+  return (
+    <Card
+      id="jobs-title"
+      title={
+        <>
+          Failed jobs{" "}
+          {page === null ? null : <span class="note">{page.hasMore ? "50 and more" : number(page.data.length)}</span>}
+        </>
+      }
+    >
+      {page === null ? (
+        <p class="note">Reading …</p>
+      ) : page.data.length === 0 ? (
+        <p class="note">None: all background work went well.</p>
+      ) : (
+        <div class="table-frame" role="region" aria-labelledby="jobs-title" tabIndex={0}>
+          <table class="data">
+            <thead>
+              <tr>
+                <th>Job</th>
+                <th>Of</th>
+                <th>Why</th>
+                <th>Last failed</th>
+                <th>
+                  <span class="visually-hidden">What to do</span>
+                </th>
+              </tr>
+            </thead>
+            <tbody>
+              {page.data.map((failure) => {
+                const { jobId, kind, state, tenant, owner, session, reason, attempts, lastError, lastFailedAt } =
+                  failure;
+                return (
+                  <tr key={jobId}>
+                    <td>
+                      {kind} <span class="tag">{state}</span>
+                    </td>
+                    <td>
+                      {visibleText(tenant)} / {visibleText(owner)} / {visibleText(session)}
+                    </td>
+                    <td>
+                      {visibleText(beginning(reason, LINE))}
+                      <div class="note">{visibleText(beginning(lastError, LINE))}</div>
+                    </td>
+                    <td>
+                      {ago(lastFailedAt)}, {count(attempts, "attempt")}
+                    </td>
+                    <td>
+                      <button type="button" class="quiet" onClick={() => void retry(jobId)}>
+                        Retry
+                      </button>
+                      <button type="button" class="quiet" onClick={() => (dropping.value = failure)}>
+                        Drop
+                      </button>
+                    </td>
+                  </tr>
+                );
+              })}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {dropping.value === null ? null : (
+        <DropDialog
+          failure={dropping.value}
+          onDropped={() => void attempt(read)}
+          onClose={() => (dropping.value = null)}
+        />
+      )}
+    </Card>
+  );
+}
+
+function DropDialog({ failure, onDropped, onClose }: { failure: Failure; onDropped: () => void; onClose: () => void }) {
+  const reason = useSignal("");
+  async function drop(): Promise<void> {
+    const path = `/v1/admin/jobs/${encodeURIComponent(failure.jobId)}`;
+    const isDone = await attempt(() => ask("DELETE", path, { query: { reason: reason.value } }));
+    if (!isDone) return;
+    onClose();
+    onDropped();
+  }
+  return (
+    <Dialog title={`Drop this ${failure.kind} job?`} onClose={onClose}>
+      <p class="note">The work is given up: it is not done, and not tried again. The reason is kept in the audit.</p>
+      <form
+        method="dialog"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void drop();
+        }}
+      >
+        <label>
+          Why
+          <input
+            required
+            maxLength={200}
+            value={reason.value}
+            onInput={({ currentTarget }) => (reason.value = currentTarget.value)}
+          />
+        </label>
+        <button type="submit" class="danger">
+          Drop it
+        </button>
+      </form>
+    </Dialog>
+  );
+}
+
+export function Runs() {
+  const { found, read } = useWatched<Page<OperationRun>>("/v1/admin/operations", { limit: 20 });
+  const page = found.value;
+  const cancel = (id: string): Promise<boolean> =>
+    attempt(async () => {
+      await ask("DELETE", `/v1/admin/operations/${encodeURIComponent(id)}`);
+      await read();
+    });
+  return (
+    <Card id="runs-title" title="Runs of bulk operations">
+      {page === null ? (
+        <p class="note">Reading …</p>
+      ) : page.data.length === 0 ? (
+        <p class="note">None yet. npm run ops starts one, such as verify or rebuild.</p>
+      ) : (
+        <ul>
+          {page.data.map(({ id, op, status, progress, dryRun, createdAt, error, tenant }) => (
+            <li key={id}>
+              <span class="tag">{status}</span> <b>{op}</b> {dryRun ? "(dry run) " : ""}
+              {tenant === undefined ? "" : `of ${tenant} `}
+              <span class="note">
+                {number(progress.done)}
+                {progress.total === null ? "" : ` of ${number(progress.total)}`} looked at, {number(progress.failed)}{" "}
+                failed · {ago(createdAt)}
+              </span>
+              {status === "queued" || status === "running" ? (
+                <button type="button" class="quiet" onClick={() => void cancel(id)}>
+                  Cancel
+                </button>
+              ) : null}
+              {error === null ? null : <p class="bad">{visibleText(error)}</p>}
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,188 @@
+/** All sessions of whoever is shown: title first, then how much there is, how far the summary is, and when the last word was said. */
+
+import { useComputed, useSignal } from "@preact/signals";
+import { useCallback, useEffect, useMemo } from "preact/hooks";
+import type { MemorySearchResult } from "../../src/contracts/memory-search.ts";
+import type { ListedSession } from "../../src/contracts/session.ts";
+import { ask, user } from "../api.ts";
+import { VirtualList } from "../parts/virtual-list.tsx";
+import { visibleText } from "../parts/visible-text.tsx";
+import { attempt, showProblem } from "../state/problem.ts";
+import { sessionAddress } from "../state/route.ts";
+import { type SessionFacts, SessionList } from "../state/session-list.ts";
+import { ago, count, moment, number, roughly } from "../text.ts";
+import { ImportButton } from "./import.tsx";
+import { SampleButton } from "./sample.tsx";
+import { titleIn } from "./title.ts";
+
+const ROW_PX = 62;
+
+export function SessionsView() {
+  const list = useMemo(() => new SessionList(), [user.value]);
+  const words = useSignal("");
+  useEffect(() => {
+    document.title = "Sessions · Threadkeep";
+    list.open().catch(showProblem);
+    return () => list.close();
+  }, [list]);
+  const shown = useComputed(() => matching(list, words.value)).value;
+  const keyOf = useCallback((index: number) => shown[index]?.id ?? index, [shown]);
+  const estimate = useCallback(() => ROW_PX, []);
+  const isEmpty = list.isRead.value && list.sessions.value.length === 0;
+  return (
+    <main class="sessions">
+      <div class="intro">
+        <h1>{user.value === "" ? "Sessions" : <>Sessions of {visibleText(user.value)}</>}</h1>
+        <p>
+          Threadkeep is the memory of your chats: open one to see what it remembers, what it gives the model for the
+          next answer, and why.
+        </p>
+        <div class="row">
+          <SampleButton isMain={isEmpty} />
+          <ImportButton />
+        </div>
+      </div>
+      <MemorySearch words={words} />
+      {isEmpty ? (
+        <p class="empty">
+          {user.value === "" ? "There are no sessions yet." : "This user has no sessions."} Open the sample chat, or
+          append a message with the <a href="/docs">API</a>.
+        </p>
+      ) : shown.length === 0 && list.isRead.value ? (
+        <p class="empty note">No title or id has these words.</p>
+      ) : (
+        <VirtualList
+          label="Sessions"
+          count={shown.length}
+          keyOf={keyOf}
+          estimate={estimate}
+          onRange={(first, last) => {
+            list.look(shown.slice(first, last + 1).map(({ id }) => id));
+            if (last >= shown.length - 1 && list.hasMore.value) void attempt(() => list.more());
+          }}
+          row={(index) => {
+            const session = shown[index];
+            return session === undefined ? null : (
+              <SessionRow session={session} facts={list.facts.value.get(session.id)} />
+            );
+          }}
+        />
+      )}
+      {list.hasMore.value && words.value !== "" ? (
+        <p class="note">
+          Among the first {count(list.sessions.value.length, "session")}.{" "}
+          <button type="button" class="quiet" onClick={() => void attempt(() => list.more())}>
+            Look through more
+          </button>
+        </p>
+      ) : null}
+    </main>
+  );
+}
+
+function matching(list: SessionList, words: string): readonly ListedSession[] {
+  const wanted = words.trim().toLowerCase();
+  if (wanted === "") return list.sessions.value;
+  return list.sessions.value.filter(({ id, metadata }) => {
+    const title = list.facts.value.get(id)?.title ?? titleIn(metadata, undefined, id);
+    return `${title} ${id}`.toLowerCase().includes(wanted);
+  });
+}
+
+function SessionRow({ session, facts }: { session: ListedSession; facts: SessionFacts | undefined }) {
+  const { id, metadata, createdAt, expiredAt } = session;
+  const title = facts?.title ?? titleIn(metadata, undefined, id);
+  const state = facts?.state ?? null;
+  return (
+    <a class="session-row" href={sessionAddress(id)}>
+      <span class="title">{visibleText(title)}</span>
+      <span class="note facts">
+        {expiredAt !== undefined ? (
+          <span class="tag">expired {ago(expiredAt)}</span>
+        ) : state === null ? (
+          <span>begun {ago(createdAt)}</span>
+        ) : (
+          <>
+            <span>{count(state.lastSeq, "message")}</span>
+            <span>{roughly(state.messageTokens)} tokens</span>
+            <span>
+              {state.summary === null
+                ? "no summary"
+                : `${count(state.summary.items, "item")} remembered, ${number(Math.max(0, state.headSeq - state.summary.throughSeq))} messages since`}
+            </span>
+            {state.summaryPending ? <span class="tag">summarizing</span> : null}
+            {facts === undefined || facts.lastAt === null ? null : (
+              <time dateTime={facts.lastAt} title={moment(facts.lastAt)}>
+                last word {ago(facts.lastAt)}
+              </time>
+            )}
+          </>
+        )}
+        <code>{id}</code>
+      </span>
+    </a>
+  );
+}
+
+/** By title as it is typed; with Enter in what all sessions remember. */
+function MemorySearch({ words }: { words: { value: string } }) {
+  const found = useSignal<MemorySearchResult | null>(null);
+  const asked = useSignal("");
+  async function search(): Promise<void> {
+    const query = words.value.trim();
+    if (query === "") return;
+    await attempt(async () => {
+      found.value = await ask<MemorySearchResult>("POST", "/v1/search", { body: { query, limit: 20 } });
+      asked.value = query;
+    });
+  }
+  return (
+    <div class="memory-search">
+      <form
+        role="search"
+        class="row"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void search();
+        }}
+      >
+        <input
+          type="search"
+          aria-label="Search sessions by title, or what they remember"
+          placeholder="Search titles; Enter searches what all sessions remember"
+          value={words.value}
+          onInput={({ currentTarget }) => {
+            words.value = currentTarget.value;
+            if (currentTarget.value === "") found.value = null;
+          }}
+        />
+        <button type="submit" class="secondary">
+          Search memory
+        </button>
+      </form>
+      {found.value === null ? null : (
+        <section class="memory-hits" aria-label="What sessions remember">
+          <h2>
+            Remembered for “{visibleText(asked.value)}”{" "}
+            <button type="button" class="quiet" onClick={() => (found.value = null)}>
+              Close
+            </button>
+          </h2>
+          {found.value.data.length === 0 ? (
+            <p class="note">Nothing. Only what summaries hold is searched here, not the messages themselves.</p>
+          ) : null}
+          <ul>
+            {found.value.data.map(({ sessionId, item }) => (
+              <li key={`${sessionId} ${item.id}`}>
+                <span class="tag">{item.kind}</span> {visibleText(item.text)}{" "}
+                <a href={sessionAddress(item.sourceSession ?? sessionId, item.sourceSeqs[0])}>
+                  {visibleText(item.sourceSession ?? sessionId)}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </div>
+  );
+}

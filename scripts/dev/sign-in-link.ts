@@ -1,0 +1,14 @@
+import { StartError } from "./start-error.ts";
+
+/** A link that opens the inspector of a running service, signed in with what its admin key may do: once, within minutes. */
+export async function makeSignInLink({ url, adminKey }: { url: string; adminKey: string }): Promise<string> {
+  const response = await fetch(`${url}/inspector/links`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${adminKey}` },
+  });
+  if (response.status !== 201) {
+    throw new StartError(`The service at ${url} gave no link (${response.status}): ${await response.text()}`);
+  }
+  const { path }: { path: string } = JSON.parse(await response.text());
+  return `${url}${path}`;
+}

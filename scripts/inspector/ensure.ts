@@ -1,0 +1,69 @@
+// Builds the inspector into dist/inspector where it is missing or older than its sources. Whoever needs the Worker whole calls this first:
+// a start, a deploy, the tests. A package from npm brings the build along, and no sources.
+import { createHash, randomUUID } from "node:crypto";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { projectRoot } from "../dev/paths.ts";
+
+export const INSPECTOR_BUILD = path.join(projectRoot, "dist/inspector");
+const SOURCES = path.join(projectRoot, "inspector");
+/** What else decides what the build holds: the sample, and which packages it is made with. */
+const OTHER_SOURCES = ["examples/sample-conversation.jsonl", "package-lock.json"];
+
+interface Builder {
+  buildInspector(directory: string): Promise<void>;
+}
+
+/** Throws if it cannot be built. */
+export async function ensureInspector(): Promise<void> {
+  if (!existsSync(SOURCES)) return;
+  const digest = digestSources();
+  if (isBuiltOf(digest)) return;
+  const building = `${INSPECTOR_BUILD}-${randomUUID()}`;
+  try {
+    // By a name that is made here: a package from npm has no such file, and never comes to this.
+    const { buildInspector }: Builder = await import(new URL("build.ts", import.meta.url).href);
+    await buildInspector(building);
+    const page = path.join(building, "index.html");
+    writeFileSync(page, `${readFileSync(page, "utf8")}${markOf(digest)}\n`);
+    takePlace(building, digest);
+  } finally {
+    rmSync(building, { recursive: true, force: true });
+  }
+}
+
+/** Whole or not at all, whoever else builds it at the same time. */
+function takePlace(building: string, digest: string): void {
+  const old = `${INSPECTOR_BUILD}-${randomUUID()}`;
+  try {
+    if (existsSync(INSPECTOR_BUILD)) renameSync(INSPECTOR_BUILD, old);
+    renameSync(building, INSPECTOR_BUILD);
+  } catch (error) {
+    if (!isBuiltOf(digest)) throw error;
+  } finally {
+    rmSync(old, { recursive: true, force: true });
+  }
+}
+
+const markOf = (digest: string): string => `<!-- sources ${digest} -->`;
+
+function isBuiltOf(digest: string): boolean {
+  const page = path.join(INSPECTOR_BUILD, "index.html");
+  return existsSync(page) && readFileSync(page, "utf8").includes(markOf(digest));
+}
+
+function digestSources(): string {
+  const hash = createHash("sha256");
+  const files = readdirSync(SOURCES, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.relative(projectRoot, path.join(entry.parentPath, entry.name)))
+    .toSorted();
+  for (const name of [...files, ...OTHER_SOURCES]) {
+    hash
+      .update(name)
+      .update("\0")
+      .update(readFileSync(path.join(projectRoot, name)))
+      .update("\0");
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,104 @@
+/** The page at `/`, the inspector: its shell, its scripts and styles, and how people sign in to it. Its sources are in `inspector/`. */
+
+import type { Context, Hono } from "hono";
+import { z } from "zod";
+import { ThreadkeepError } from "../../contracts/errors.ts";
+import type { Call } from "../../service/call.ts";
+import { createSignInLink, type SignInOffice } from "../../service/sign-in.ts";
+import { answerUnknownRoute } from "../answer-problem.ts";
+import type { HttpEnv } from "../env.ts";
+import { readJsonBody } from "../json-body.ts";
+
+export interface InspectorOptions {
+  /** A file of the build, by its path. */
+  readonly readFile: (path: string) => Promise<Response>;
+  readonly signIns: SignInOffice;
+  /** Exchanges a link's ticket, once, for a token of the page. */
+  readonly signIn: (ticket: string) => Promise<{ token: string; expiresAt: string }>;
+  /** Whose tokens of users are taken. */
+  readonly issuers: readonly string[];
+}
+
+/** What is behind a key here; everything else is open. */
+export const INSPECTOR_PATHS_WITH_KEY = ["/inspector/links", "/inspector/caller"];
+
+/** A ticket has some 400 characters. */
+const MAX_SIGN_IN_BYTES = 4_096;
+
+/** The build names each file by its content, so that a name stands for the same bytes for ever. */
+const FOREVER = "public, max-age=31536000, immutable";
+const TYPES: Readonly<Record<string, string>> = {
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+};
+
+const signInSchema = z.strictObject({ ticket: z.string().min(1) });
+
+export function mountInspector(
+  app: Hono<HttpEnv>,
+  { readFile, signIns, signIn, issuers }: InspectorOptions,
+  callOf: (c: Context<HttpEnv>) => Call,
+): void {
+  const supabase = issuers.filter(isSupabase);
+  const policy = inspectorPolicy(supabase);
+
+  app.get("/", async () => {
+    const file = await readFile("/index.html");
+    if (!file.ok) throw new Error("The inspector was not built: npm run inspector builds it");
+    const headers = {
+      "Content-Type": "text/html; charset=utf-8",
+      "Content-Security-Policy": policy,
+      "Cache-Control": "no-cache",
+    };
+    return new Response(file.body, { headers });
+  });
+
+  app.get("/inspector/assets/:file", async (c) => {
+    const name = c.req.param("file");
+    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)];
+    const file = type === undefined ? undefined : await readFile(`/inspector/assets/${encodeURIComponent(name)}`);
+    if (type === undefined || file === undefined || !file.ok) return answerUnknownRoute(c);
+    return new Response(file.body, { headers: { "Content-Type": type, "Cache-Control": FOREVER } });
+  });
+
+  app.get("/inspector/sign-in-methods", (c) => c.json({ tokens: issuers.length > 0, supabase }));
+
+  app.post("/inspector/links", async (c) => c.json(await createSignInLink(callOf(c), signIns), 201));
+
+  app.post("/inspector/sign-in", async (c) => {
+    const body = signInSchema.safeParse(await readJsonBody(c.req.raw, MAX_SIGN_IN_BYTES));
+    if (body.success) return c.json(await signIn(body.data.ticket));
+    throw new ThreadkeepError({ code: "validation_failed", detail: 'Send {"ticket": "…"}, as the link has it.' });
+  });
+
+  app.get("/inspector/caller", (c) => {
+    const { kind, tenant, owner, scopes, expiresAt } = callOf(c).principal;
+    const until = expiresAt === undefined ? null : new Date(expiresAt).toISOString();
+    return c.json({ kind, tenant, owner, scopes, expiresAt: until });
+  });
+}
+
+/** Where Supabase issues tokens, it also signs people in. What `npm start` issues itself has no port, and nobody to ask. */
+function isSupabase(issuer: string): boolean {
+  const { protocol, port, pathname } = new URL(issuer);
+  return pathname === "/auth/v1" && (protocol === "https:" || port !== "");
+}
+
+/** Its own files alone run in it, and it asks nobody but this service, and the issuers that people sign in with. */
+export function inspectorPolicy(issuers: readonly string[]): string {
+  const connect = ["'self'", ...new Set(issuers.map((issuer) => new URL(issuer).origin))];
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    `connect-src ${connect.join(" ")}`,
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    // The browser itself refuses to turn a text into HTML.
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+}

@@ -1,0 +1,526 @@
+import axe from "axe-core";
+import type { Page, WebSocketRoute } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { Context } from "../../src/contracts/context.ts";
+import type { Failure } from "../../src/contracts/job.ts";
+import { openBrowser } from "../support/browser.ts";
+import { goTo, type InspectorPage, openInspector, openPage, SCREENS } from "../support/inspector-page.ts";
+import { call, sharedService } from "../support/service.ts";
+
+const service = sharedService();
+const opened = await openBrowser();
+const browser = (): NonNullable<typeof opened> => opened ?? expect.fail("there is no browser");
+
+afterAll(() => opened?.close());
+
+/** Others write to the shared service at the same time: everything here is a user's own. */
+const user = `inspector-${crypto.randomUUID()}`;
+const asUser = { headers: { "Threadkeep-User": user } };
+
+async function append(session: string, messages: readonly object[]): Promise<void> {
+  const { status, text } = await call(service, "POST", `/v1/sessions/${session}/messages`, {
+    ...asUser,
+    body: { messages },
+  });
+  if (status !== 201) throw new Error(text);
+}
+
+/** Shows the sessions of the user in the page that is open. */
+async function showUser(page: Page, name = user): Promise<void> {
+  await page.locator(".who > summary").click();
+  await page.getByLabel("Show the sessions of this user").fill(name);
+  await page.getByRole("button", { name: "Show", exact: true }).click();
+  await page.getByRole("heading", { name: `Sessions of ${name}` }).waitFor();
+}
+
+/** Anew, with nothing asked of it yet. */
+async function openSession(page: Page, id: string): Promise<void> {
+  await goTo(page, "#/sessions");
+  await page.locator("main.sessions").waitFor();
+  await goTo(page, `#/sessions/${id}`);
+  await page.locator(".session-head code", { hasText: id }).waitFor();
+}
+
+/** On a phone one of the two panes is shown. */
+async function showPane(page: Page, name: "Transcript" | "What the model gets"): Promise<void> {
+  const button = page.locator(".sides").getByRole("button", { name });
+  if (await button.isVisible()) await button.click();
+}
+
+const FAILED: Failure = {
+  jobId: "made-up-by-the-test",
+  kind: "archive",
+  tenant: "local",
+  owner: "-",
+  session: "of-nobody",
+  state: "failed",
+  reason: "PostgreSQL was away",
+  attempts: 10,
+  firstError: "connection refused",
+  firstFailedAt: "2026-11-30T00:00:00.000Z",
+  lastError: "connection refused",
+  lastFailedAt: "2026-11-30T01:00:00.000Z",
+};
+
+/** Sooner or later: the machine may be busy. */
+const SOON = { timeout: 20_000, interval: 50 };
+
+function failOn(faults: readonly string[]): void {
+  if (faults.length > 0) throw new Error(`The page had faults: ${faults.join("; ")}`);
+}
+
+/** What axe finds that keeps somebody from using the page. */
+async function seriousFaults(page: Page, rule?: string): Promise<string[]> {
+  await page.evaluate(axe.source);
+  const options = { resultTypes: ["violations"], ...(rule === undefined ? {} : { runOnly: [rule] }) };
+  const { violations } = await page.evaluate<axe.AxeResults>(`axe.run(${JSON.stringify(options)})`);
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+}
+
+const message = (page: Page, seq: number) => page.locator(`article[data-seq="${seq}"]`);
+
+describe.skipIf(opened === null)("signing in to the inspector (skipped where there is no Chrome)", () => {
+  let tab: InspectorPage;
+  beforeAll(async () => {
+    tab = await openPage(browser());
+  });
+  afterAll(() => tab.close());
+
+  it("takes a key, keeps it out of addresses and storage, and forgets it with the page", async () => {
+    const { page, requests } = tab;
+    await page.goto(service.url);
+    const key = page.getByLabel("API key, admin key");
+    await key.fill("not-a-key-of-anybody-surely");
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByRole("alert").getByText("This API key is not known").waitFor();
+    await key.fill(service.apiKey);
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await page.getByRole("heading", { name: "Sessions", exact: true }).waitFor();
+    // A tenant's key is no operator's.
+    expect(await page.getByRole("link", { name: "Operations" }).count()).toBe(0);
+    const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie, history.state])");
+    expect(kept).not.toContain(service.apiKey);
+    expect(requests.map((request) => request.url()).join(" ")).not.toContain(service.apiKey);
+    await page.reload();
+    await page.getByRole("heading", { name: "See what a chat remembers" }).waitFor();
+  });
+
+  it("says what to do when a link was used before", async () => {
+    const { page } = tab;
+    const { body } = await call<{ path: string }>(service, "POST", "/inspector/links", { key: service.adminKey });
+    for (const heading of ["Sessions", "See what a chat remembers"]) {
+      await page.goto("about:blank");
+      await page.goto(`${service.url}${body.path}`);
+      await page.getByRole("heading", { name: heading, exact: true }).waitFor();
+      expect(page.url()).toBe(`${service.url}/#/`);
+    }
+    expect(await page.getByRole("alert").textContent()).toContain("npm run inspect");
+  });
+});
+
+describe.skipIf(opened === null)("a session in the inspector, live", () => {
+  it("shows what happens as it happens, resumes after its connection dropped, and says so", async () => {
+    const tab = await openInspector(browser(), service);
+    const { page } = tab;
+    const sockets: WebSocketRoute[] = [];
+    await page.routeWebSocket(/\/live\?/, (socket) => {
+      socket.connectToServer();
+      sockets.push(socket);
+    });
+    const id = `live-${crypto.randomUUID()}`;
+    await append(id, [{ role: "user", content: "First words." }]);
+    await showUser(page);
+    await openSession(page, id);
+    await page.getByText("Live", { exact: true }).waitFor();
+    await append(id, [{ role: "assistant", content: "Said while you look." }]);
+    await message(page, 2).getByText("Said while you look.").waitFor();
+    await page.getByText("Message 2 was appended.").waitFor();
+    await sockets[0]?.close({ code: 1012, reason: "a deploy" });
+    await page.getByText("Connection lost, trying again").waitFor();
+    await append(id, [{ role: "user", content: "Said in between." }]);
+    await page.getByText("Live again, nothing missed").waitFor();
+    await message(page, 3).getByText("Said in between.").waitFor();
+    expect(sockets.length).toBe(2);
+    expect(tab.faults).toEqual([]);
+    await tab.close();
+  });
+
+  it("erases a user everywhere, once their id was typed, and tells how far it is", async () => {
+    const tab = await openInspector(browser(), service);
+    const { page } = tab;
+    const leaving = `leaving-${crypto.randomUUID()}`;
+    const body = { messages: [{ role: "user", content: "Forget me." }] };
+    await call(service, "POST", "/v1/sessions/s/messages", { headers: { "Threadkeep-User": leaving }, body });
+    await showUser(page, leaving);
+    await goTo(page, "#/user");
+    await page.getByRole("button", { name: "Erase", exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("1 message", { exact: true }).waitFor();
+    await dialog.getByLabel("Type the user's id").fill(leaving);
+    await dialog.getByRole("button", { name: "Erase for good" }).click();
+    await page.getByText(/^Eras(ing since|ed: a look)/).waitFor();
+    const state = async (): Promise<string> =>
+      (await call<{ state: string }>(service, "GET", `/v1/users/${leaving}/erasure`)).body.state;
+    expect(["erasing", "erased"]).toContain(await state());
+    await tab.close();
+  });
+});
+
+describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen) => {
+  let tab: InspectorPage;
+  let sample = "";
+
+  beforeAll(async () => {
+    tab = await openInspector(browser(), service, screen);
+    const { page } = tab;
+    await showUser(page);
+    await page.getByRole("button", { name: "Open a sample chat" }).click();
+    await page.getByText("What it knows of messages 1 to").waitFor({ state: "attached" });
+    sample = /sample-\w+/.exec(page.url())?.[0] ?? expect.fail("no sample was opened");
+  });
+  afterEach(() => failOn(tab.faults.splice(0)));
+  afterAll(() => tab.close());
+
+  it("says of a session what the model gets instead of the whole chat, where each message is, and why", async () => {
+    const { page } = tab;
+    await openSession(page, sample);
+    await showPane(page, "What the model gets");
+    const { body: context } = await call<Context>(service, "GET", `/v1/sessions/${sample}/context`, asUser);
+    const through = context.summary?.throughSeq ?? 0;
+    const sentence = `For the next answer the model gets ${context.tokens.used.toLocaleString("en")} tokens instead of`;
+    await page.getByText(sentence).waitFor();
+    await page.getByText(`what the summary knows of messages 1 to ${through}`).waitFor();
+    expect(await page.locator(".bar").getAttribute("aria-label")).toContain(
+      `summary ${context.tokens.summary.toLocaleString("en")}`,
+    );
+    await showPane(page, "Transcript");
+    const legend = page.getByRole("list", { name: "What the model gets of the messages" });
+    expect(await legend.getByRole("button").allTextContents()).toEqual([
+      expect.stringMatching(/^\d+ recent$/),
+      "1 always kept",
+      expect.stringMatching(/^\d+ in the summary$/),
+    ]);
+    await legend.getByRole("button", { name: "in the summary" }).click();
+    expect(await message(page, 1).getByText("in the summary").count()).toBe(1);
+    expect(await message(page, 3).getByText("always kept").count()).toBe(1);
+  });
+
+  it("lights up the messages that an item cites, and the items that rest on a message", async () => {
+    const { page } = tab;
+    await openSession(page, sample);
+    await showPane(page, "What the model gets");
+    await page.getByRole("button", { name: /My name is Marta/ }).click();
+    await showPane(page, "Transcript");
+    await page.locator('article.is-lit[data-seq="1"]').waitFor();
+    await message(page, 1)
+      .getByRole("button", { name: /of the summary rest/ })
+      .click();
+    await showPane(page, "What the model gets");
+    expect(await page.locator(".item.is-lit").allTextContents()).toEqual(
+      expect.arrayContaining([expect.stringContaining("My name is Marta")]),
+    );
+  });
+
+  it("brings back what matters for a question, with the reason, and fits another budget", async () => {
+    const { page } = tab;
+    await openSession(page, sample);
+    await showPane(page, "What the model gets");
+    await page.getByLabel("What would it remember for").fill("Which hotel has the walnut cake?");
+    await page.keyboard.press("Enter");
+    await page.locator(".part.is-retrieved").getByText("because: matches").first().waitFor();
+    const slider = page.getByRole("slider", { name: "Budget" });
+    await slider.fill("60");
+    await vi.waitFor(
+      async () => expect(await page.locator(".bar").getAttribute("aria-label")).toMatch(/^Of 1,\d+ tokens/),
+      SOON,
+    );
+    await page.getByRole("button", { name: "The session's own" }).click();
+    await vi.waitFor(
+      async () => expect(await page.locator(".bar").getAttribute("aria-label")).toMatch(/^Of 2,000 tokens/),
+      SOON,
+    );
+  });
+
+  it("shows the prompt to the letter in each format", async () => {
+    const { page } = tab;
+    await openSession(page, sample);
+    await showPane(page, "What the model gets");
+    for (const format of ["openai-chat", "anthropic", "text"]) {
+      await page.getByLabel("Shown as").selectOption(format);
+      const { body } = await call<Record<string, unknown>>(
+        service,
+        "GET",
+        `/v1/sessions/${sample}/context?format=${format}`,
+        asUser,
+      );
+      const { meta: _meta, ...prompt } = body;
+      const expected = format === "text" ? String(body["text"]) : JSON.stringify(prompt, null, 2);
+      await vi.waitFor(async () => expect(await page.getByLabel("The prompt").textContent()).toBe(expected), SOON);
+    }
+    await page.getByLabel("Shown as").selectOption("threadkeep");
+  });
+
+  it("lists sessions by title or by the first words said in them, with what they remember", async () => {
+    const { page } = tab;
+    const id = `words-${crypto.randomUUID()}`;
+    await append(id, [{ role: "user", content: "Which boat goes to Bled?" }]);
+    await goTo(page, "#/sessions");
+    const row = page.getByRole("link", { name: "Which boat goes to Bled?" }).filter({ hasText: id });
+    await row.waitFor();
+    expect(await row.textContent()).toContain("1 message");
+    await page
+      .getByRole("link", { name: "two weeks by train" })
+      .filter({ hasText: sample })
+      .getByText(/items remembered/)
+      .waitFor();
+    await page.getByRole("searchbox").fill(id);
+    await vi.waitFor(async () => expect(await page.locator(".session-row").count()).toBe(1), SOON);
+    await row.click();
+    await page.getByRole("heading", { name: "Which boat goes to Bled?" }).waitFor();
+  });
+
+  it("shows hostile text as text, and asks nobody for anything", async () => {
+    const { page, requests } = tab;
+    const id = `hostile-${crypto.randomUUID()}`;
+    const evil = "http://evil.example";
+    await append(id, [
+      {
+        role: "user",
+        content: `<script>fetch("${evil}/script")</script><img src="${evil}/tag.png" onerror="alert(1)">`,
+      },
+      { role: "assistant", content: `![cat](${evil}/image.png) <svg onload=alert(1)> [press](javascript:alert(1))` },
+      {
+        role: "user",
+        content: `[data](data:text/html,x) [safe](https://ok.example/a) <${evil}/auto> \u202Edesrever\u202C zero\u200Bwidth`,
+      },
+      { role: "assistant", content: "w".repeat(200_000) },
+      { role: "user", content: [{ type: "file", mediaType: "image/png", data: `${evil}/file.png` }] },
+      { role: "assistant", content: "# Title\n\n- **bold** and `code`\n\n| a | b |\n| - | - |\n| 1 | 2 |" },
+    ]);
+    requests.length = 0;
+    await openSession(page, id);
+    await showPane(page, "Transcript");
+    await message(page, 6).locator("table").waitFor();
+    await page.getByRole("region", { name: "Messages" }).evaluate((list) => list.scrollTo(0, 0));
+    await message(page, 1).waitFor();
+    expect(await message(page, 1).textContent()).toContain(`<script>fetch("${evil}/script")</script>`);
+    const links = await page
+      .locator("article a")
+      .evaluateAll((found) => found.map((link) => link.getAttribute("href")));
+    expect(links).toContain("https://ok.example/a");
+    for (const link of links) expect(link).toMatch(/^https?:/);
+    expect(await page.locator("article :is(script, img, svg, iframe, video)").count()).toBe(0);
+    expect(await message(page, 3).locator(".hidden-characters").allTextContents()).toEqual([
+      "U+202E",
+      "U+202C",
+      "U+200B",
+    ]);
+    expect(await page.evaluate("document.documentElement.scrollWidth <= innerWidth")).toBe(true);
+    const elsewhere = requests.map((request) => request.url()).filter((url) => !url.startsWith(service.url));
+    expect(elsewhere).toEqual([]);
+  });
+
+  it("scrolls a long session, and reads of it what is looked at", async () => {
+    const { page, requests } = tab;
+    const id = `long-${crypto.randomUUID()}`;
+    const turns = Array.from({ length: 1_000 }, (_, index) => ({ role: "user", content: `Turn number ${index + 1}` }));
+    for (let from = 0; from < turns.length; from += 100) await append(id, turns.slice(from, from + 100));
+    requests.length = 0;
+    await openSession(page, id);
+    await showPane(page, "Transcript");
+    await message(page, 1_000).waitFor();
+    expect(await page.locator("article").count()).toBeLessThan(60);
+    await page.getByRole("region", { name: "Messages" }).evaluate((list) => list.scrollTo(0, list.scrollHeight / 2));
+    await vi.waitFor(
+      async () => expect(await page.locator("article").first().textContent()).toMatch(/Turn number [45]\d\d/),
+      SOON,
+    );
+    await page.getByRole("region", { name: "Messages" }).evaluate((list) => list.scrollTo(0, 0));
+    await page.getByText("Turn number 1", { exact: true }).waitFor();
+    const pages = requests.filter(
+      (request) => request.url().includes(`/${id}/messages?`) && request.url().includes("limit=100"),
+    );
+    expect(pages.length).toBeLessThan(9);
+  });
+
+  it("goes back in time: the context as of any message, and what each version of the summary changed and lost", async () => {
+    const { page } = tab;
+    await openSession(page, sample);
+    await showPane(page, "Transcript");
+    const time = page.getByRole("region", { name: "Time travel" });
+    await time.getByRole("slider").fill("40");
+    await message(page, 41).getByText("not said yet").waitFor();
+    await showPane(page, "What the model gets");
+    const { body } = await call<Context>(service, "GET", `/v1/sessions/${sample}/context?atSeq=40`, asUser);
+    const tokens = body.tokens.used.toLocaleString("en");
+    await page.getByText(`For the next answer the model gets ${tokens} token`).waitFor();
+    await time.getByRole("button", { name: "Back to now" }).click();
+    await time.getByRole("button", { name: /^Summary 2/ }).click();
+    const version = page.getByRole("dialog", { name: "Summary version 2" });
+    await version.getByRole("heading", { name: "What changed since version 1" }).waitFor();
+    expect(await version.getByLabel("added", { exact: true }).count()).toBeGreaterThan(0);
+    await version.getByRole("heading", { name: "What it does not say" }).waitFor();
+    const through = /messages 1 to (\d+)/.exec((await version.textContent()) ?? "")?.[1];
+    await version.getByRole("button", { name: "See the session as of message" }).click();
+    await time.getByText(`${through} of 222`).waitFor();
+    await time.getByRole("button", { name: "Back to now" }).click();
+  });
+
+  it("tries it out: turns are appended, pinned, edited, answered anew on a branch, summarized and erased", async () => {
+    const { page } = tab;
+    const id = `tried-${crypto.randomUUID()}`;
+    await append(id, [{ role: "user", content: "I am Ada and I live in Porto." }]);
+    await openSession(page, id);
+    await showPane(page, "Transcript");
+    const said = page.getByLabel("What is said");
+    const act = async (seq: number, name: string): Promise<void> => {
+      await message(page, seq).getByLabel(`Do something with message ${seq}`).click();
+      await message(page, seq).getByRole("button", { name, exact: true }).click();
+    };
+    for (const [role, words] of [
+      ["assistant", "Hello Ada, how is Porto?"],
+      ["user", "Rainy. My budget is 900 euros."],
+      ["assistant", "Noted: 900 euros."],
+      ["user", "Where should I eat?"],
+      ["assistant", "Try the tavern by the river."],
+    ] as const) {
+      await page.getByLabel("Who says it").selectOption(role);
+      await said.fill(words);
+      await said.press("Control+Enter");
+      await page.locator("article").getByText(words).waitFor();
+    }
+    await act(3, "Pin");
+    await message(page, 3).getByText("always kept").waitFor();
+    await act(1, "Edit");
+    await page.getByRole("dialog").getByLabel("Words").fill("I am Ada and I live in Braga.");
+    await page.getByRole("button", { name: "Save" }).click();
+    await message(page, 1).getByText("Braga").waitFor();
+    await act(6, "Answer anew");
+    await page.getByRole("dialog").getByLabel("Words").fill("Try the bakery on the hill.");
+    await page.getByRole("button", { name: "Go on from here" }).click();
+    await message(page, 7).getByText("2 of 2").waitFor();
+    await vi.waitFor(async () => expect(await message(page, 6).count()).toBe(0), SOON);
+    await message(page, 7).getByRole("button", { name: "The wording before" }).click();
+    await message(page, 6).getByText("1 of 2").waitFor();
+    await page.getByRole("button", { name: "Summarize now" }).click();
+    await message(page, 1).getByText("of the summary rest").waitFor();
+    await said.fill("Thank you, I will try both.");
+    await said.press("Control+Enter");
+    await page.locator("article").getByText("Thank you, I will try both.").waitFor();
+    await page.getByRole("button", { name: "Summarize now" }).click();
+    const strip = page.getByRole("list", { name: "Versions of the summary" });
+    await strip.getByRole("button", { name: /^Summary 2/ }).waitFor();
+    await strip.getByRole("button", { name: /^Summary 1/ }).click();
+    await page.getByRole("button", { name: "Restore …" }).click();
+    await page.getByRole("button", { name: "Restore version 1" }).click();
+    await strip.getByRole("button", { name: /^Summary 3/ }).waitFor();
+    await vi.waitFor(async () => expect(await strip.getByRole("button").count()).toBe(2), SOON);
+    await act(1, "Erase");
+    const dialog = page.getByRole("dialog", { name: "Erase message 1?" });
+    await dialog
+      .getByText("rests on it, and goes with it")
+      .or(dialog.getByText("rest on it, and go with it"))
+      .waitFor();
+    await dialog.getByRole("button", { name: "Erase for good" }).click();
+    await message(page, 1).getByText("Erased: the words are gone").waitFor();
+    await showPane(page, "What the model gets");
+    await vi.waitFor(async () => expect(await page.locator(".context").getByText("Braga").count()).toBe(0), SOON);
+  });
+
+  it("makes a session of a pasted transcript, and of an export that is dropped", async () => {
+    const { page } = tab;
+    await goTo(page, "#/sessions");
+    await page.getByRole("button", { name: "Paste or drop a chat" }).click();
+    const dialog = page.getByRole("dialog");
+    const paste = dialog.getByLabel("The chat");
+    await paste.fill("hello");
+    await dialog.getByText("Begin each turn with who says it").waitFor();
+    await paste.fill("Ada: Is Baixa flat?\n**Assistant:** Mostly.\nIt has steps.");
+    await dialog.getByText("2 messages were read.").waitFor();
+    await dialog.getByRole("button", { name: "Make a session of it" }).click();
+    await page.getByRole("heading", { name: "Is Baixa flat?" }).waitFor();
+    const { text } = await call(service, "GET", `/v1/sessions/${sample}/export`, asUser);
+    await goTo(page, "#/sessions");
+    await page.getByRole("button", { name: "Paste or drop a chat" }).click();
+    const file = { name: "trip.jsonl", mimeType: "application/x-ndjson", buffer: Buffer.from(text) };
+    await dialog.getByLabel("Or choose a file").setInputFiles(file);
+    await dialog.getByRole("button", { name: "Make a session of it" }).click();
+    await page.getByRole("heading", { name: "Sample: two weeks by train" }).waitFor();
+    expect(page.url()).toContain("pasted-");
+  });
+
+  it("shows what is known across a user's sessions, and where it comes from", async () => {
+    const { page } = tab;
+    await goTo(page, "#/user");
+    await page.getByRole("heading", { name: `What is known of ${user}` }).waitFor();
+    const facts = page.getByRole("region", { name: "Facts" });
+    const known = facts.getByRole("listitem").filter({ hasText: "My name is Marta" }).first();
+    await known.waitFor();
+    expect(await known.getByRole("link").getAttribute("href")).toMatch(/^#\/sessions\/[\w-]+\/1$/);
+    const downloading = page.waitForEvent("download");
+    await page.getByRole("button", { name: "Export" }).click();
+    expect((await downloading).suggestedFilename()).toBe(`${user}.jsonl`);
+    await page.getByRole("button", { name: "Erase", exact: true }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(/^[\d,]+ messages/).waitFor();
+    expect(await dialog.getByRole("button", { name: "Erase for good" }).isDisabled()).toBe(true);
+    await page.keyboard.press("Escape");
+  });
+
+  it("tells operators how each part does, what failed, who spent what, and whose keys there are", async () => {
+    const { page } = tab;
+    await page.route("**/v1/admin/jobs?*", (route) =>
+      route.fulfill({ json: { data: [FAILED], hasMore: false, nextCursor: null } }),
+    );
+    await goTo(page, "#/operations");
+    await page.getByRole("listitem").filter({ hasText: "PostgreSQL" }).first().waitFor();
+    await page.locator(".chart canvas").first().waitFor();
+    expect(await page.locator(".chart").count()).toBe(2);
+    await page.getByRole("region", { name: "Failed jobs" }).getByRole("button", { name: "Retry" }).first().click();
+    // The job is made up, and the service says so.
+    await page.getByRole("alert").getByText(/job/i).waitFor();
+    await page.getByRole("alert").getByRole("button", { name: "Close" }).click();
+    await page.getByRole("button", { name: "Show keys" }).first().click();
+    await page.getByLabel("What the new key is for").fill("the inspector's test");
+    await page.getByRole("button", { name: "Make a key" }).click();
+    await page.locator(".made-key").waitFor();
+    await page.getByRole("button", { name: "Revoke" }).first().click();
+    await page.getByText("revoked", { exact: true }).first().waitFor();
+    await page.unroute("**/v1/admin/jobs?*");
+  });
+
+  it("has nothing serious against it in a scan of every view, in both schemes", async () => {
+    const { page } = tab;
+    const views: [address: string, ready: string][] = [
+      ["#/sessions", ".session-row time"],
+      [`#/sessions/${sample}`, ".item-text"],
+      ["#/user", ".card .item"],
+      ["#/operations", ".chart canvas"],
+    ];
+    const isWide = screen.colorScheme === "light";
+    for (const [address, ready] of views) {
+      await goTo(page, address);
+      await page.locator(ready).first().waitFor({ state: "attached" });
+      for (const pane of ["What the model gets", "Transcript"] as const) {
+        await showPane(page, pane);
+        expect(await seriousFaults(page), `${address} ${pane}`).toEqual([]);
+        if (!isWide) continue;
+        // Colours do not depend on the width: those of the other scheme are looked at once.
+        await page.emulateMedia({ colorScheme: "dark" });
+        expect(await seriousFaults(page, "color-contrast"), `${address} ${pane} dark`).toEqual([]);
+        await page.emulateMedia({ colorScheme: "light" });
+        break;
+      }
+    }
+  });
+
+  it("does not tell a stranger's session from none", async () => {
+    const { page } = tab;
+    await goTo(page, "#/sessions/nobodys-session");
+    await page.getByRole("heading", { name: "There is no such session here" }).waitFor();
+    expect(await page.locator("article, .context").count()).toBe(0);
+    await goTo(page, "#/sessions");
+  });
+});

@@ -1,0 +1,56 @@
+// npm run screenshots: the pictures of the README, taken of the real page. `--help` tells the rest.
+import { mkdirSync, rmSync } from "node:fs";
+import path from "node:path";
+import { projectRoot } from "../scripts/dev/paths.ts";
+import { StartError } from "../scripts/dev/start-error.ts";
+import { noneOf, readCommandLine } from "../scripts/program/command-line.ts";
+import { EXIT, runProgram } from "../scripts/program/run-program.ts";
+import { openBrowser } from "../test/support/browser.ts";
+import { openInspector, SCREENS } from "../test/support/inspector-page.ts";
+import { startTemporaryService } from "./inspector/temporary-service.ts";
+
+const FOLDER = path.join(projectRoot, "docs/images");
+const HELP = `npm run screenshots     starts a service of its own, opens the sample chat in the inspector, and writes the pictures of the
+README to docs/images`;
+
+const commandLine = readCommandLine(process.argv.slice(2), {}, (_values, positionals) => {
+  noneOf(positionals);
+  return {};
+});
+
+await runProgram(commandLine, { help: HELP, hint: HELP, run });
+
+async function run(): Promise<number> {
+  const browser = await openBrowser();
+  if (browser === null) throw new StartError("There is no Chrome on this machine. Install it, then run this again.");
+  const service = await startTemporaryService();
+  mkdirSync(FOLDER, { recursive: true });
+  try {
+    for (const [index, screen] of SCREENS.entries()) {
+      const { page, close } = await openInspector(browser, service, screen);
+      await page.getByRole("button", { name: "Open a sample chat" }).click();
+      await page.getByText("What it knows of messages 1 to").waitFor({ state: "attached" });
+      await page.getByText("Live", { exact: true }).waitFor();
+      const file = path.join(FOLDER, index === 0 ? "inspector.png" : "inspector-phone.png");
+      if (index === 0) {
+        await page.getByLabel("What would it remember for").fill("what must I not eat?");
+        await page.keyboard.press("Enter");
+        await page.locator(".part.is-retrieved").waitFor();
+        await page.getByRole("button", { name: "in the summary" }).click();
+        await page.locator("article", { hasText: "allergic to walnuts" }).waitFor();
+      } else {
+        await page.locator(".sides").getByRole("button", { name: "What the model gets" }).click();
+      }
+      // Nothing is on its way any more: what is drawn next is what the picture shows.
+      await page.waitForLoadState("networkidle");
+      rmSync(file, { force: true });
+      await page.screenshot({ path: file });
+      console.log(`Written: ${path.relative(projectRoot, file)}`);
+      await close();
+    }
+  } finally {
+    await service.close();
+    await browser.close();
+  }
+  return EXIT.ok;
+}
