@@ -13,6 +13,7 @@ export interface LineChartProps {
 }
 
 const HEIGHT_PX = 180;
+const LEAST_SECONDS = 60;
 /** Told apart by their place in the legend as well. */
 const TONES = ["--recent", "--retrieved", "--pinned", "--summarized", "--bad", "--omitted", "--accent"];
 
@@ -85,7 +86,11 @@ async function draw(element: HTMLElement, names: readonly string[]): Promise<uPl
       height: HEIGHT_PX,
       legend: { show: false },
       cursor: { show: false },
-      scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
+      scales: {
+        // The first looks are a moment, and an axis of a moment would tell years.
+        x: { range: (_plot, least, most) => [Math.min(least, most - LEAST_SECONDS), most] },
+        y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
+      },
       axes: [axis, { ...axis, size: 50 }],
       series: [
         {},
@@ -93,7 +98,7 @@ async function draw(element: HTMLElement, names: readonly string[]): Promise<uPl
           label,
           stroke: colour(toneOf(index)),
           width: 2,
-          points: { show: names.length < 2 },
+          points: { show: true, size: 4 },
         })),
       ],
     },
