@@ -3,6 +3,7 @@ import { type FoundMemory, searchMemories } from "../archive/memories.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import type { MemoryHit, MemorySearchRequest, MemorySearchResult } from "../contracts/memory-search.ts";
 import type { Item } from "../contracts/summary.ts";
+import { wordsToLookFor } from "../memory/retrieval/across-sessions.ts";
 import { type Query, readQuery } from "../memory/retrieval/query.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import { type Call, refOf } from "./call.ts";
@@ -60,8 +61,9 @@ async function find(
 ): Promise<FoundMemory[]> {
   const { tenant, owner } = call.principal;
   const statuses = status === "any" ? undefined : [status];
+  const wanted = { query: wordsToLookFor(query), kinds, statuses, sessions };
   const search = (database: Database): Promise<FoundMemory[]> =>
-    searchMemories(database, { tenant, owner }, { query, kinds, statuses, sessions }, page);
+    searchMemories(database, { tenant, owner }, wanted, page);
   try {
     return await call.parts.withDatabase(search);
   } catch (error) {

@@ -9,6 +9,13 @@ export const SERVICE_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/service"],
   },
   {
+    name: "words about the chat are looked for across sessions",
+    file: "src/service/memory-search.ts",
+    replace: "{ query: wordsToLookFor(query), kinds,",
+    by: "{ query, kinds,",
+    tests: ["worker/memory-search"],
+  },
+  {
     name: "a span of no time at all is searched",
     file: "src/service/audit.ts",
     replace: "span.from < span.to)",

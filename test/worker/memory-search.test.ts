@@ -93,6 +93,14 @@ describe("search across sessions, checked with the objects", () => {
     expect(await search(newOwner(), { query: "boats" })).toEqual([]);
   });
 
+  it("looks for what a question is about, and not for its words about the chat", async () => {
+    const owner = newOwner();
+    await remembered(owner, ["The list of guests is with Bo", "The kiln cracks each glaze"]);
+    const query = "What did you list in our conversation about the kiln?";
+    expect(await search(owner, { query })).toEqual(["The kiln cracks each glaze"]);
+    expect(await search(owner, { query: "the list" })).toEqual(["The list of guests is with Bo"]);
+  });
+
   it("leaves out what a message said that was erased, before the archive has heard of it", async () => {
     const owner = newOwner();
     const ref = await remembered(owner, ["The code is 7731", "The code of the door is 4412"]);

@@ -5,7 +5,7 @@ import { CONTRACTION, fold, isSingleUnspaced, lookupTerms, wordsOf } from "./ter
 import { piecesOf, runsOfPart } from "./word-parts.ts";
 
 /** UTF-16 units. A pasted document asks about its beginning and its end; the middle only costs time. */
-const MAX_QUERY_LENGTH = 4_000;
+export const MAX_QUERY_LENGTH = 4_000;
 
 /** Terms looked at, from both ends of a query. Counting how common one is takes up to milliseconds in a long chat. */
 export const MAX_QUERY_TERMS = 48;
@@ -104,7 +104,7 @@ export function readQuery(
   };
 }
 
-function cutMiddle(text: string, maxLength: number): string {
+export function cutMiddle(text: string, maxLength: number): string {
   return text.length <= maxLength ? text : `${text.slice(0, maxLength / 2)} ${text.slice(-maxLength / 2)}`;
 }
 
