@@ -5,5 +5,6 @@ import { projectRoot } from "../dev/paths.ts";
 
 export async function buildInspector(directory: string): Promise<void> {
   const configFile = path.join(projectRoot, "inspector/vite.config.ts");
-  await build({ configFile, build: { outDir: directory }, logLevel: "warn" });
+  // Any other way of reading the configuration writes a file beside the packages, which may be another user's.
+  await build({ configFile, configLoader: "native", build: { outDir: directory }, logLevel: "warn" });
 }
