@@ -35,7 +35,7 @@ async function run(): Promise<number> {
       if (index === 0) {
         await page.getByLabel("What would it remember for").fill("what must I not eat?");
         await page.keyboard.press("Enter");
-        await page.locator(".part.is-retrieved").waitFor();
+        await page.locator(".part.is-retrieved li").first().waitFor();
         await page.getByRole("button", { name: "in the summary" }).click();
         await page.locator("article", { hasText: "allergic to walnuts" }).waitFor();
       } else {

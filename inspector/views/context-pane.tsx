@@ -213,7 +213,11 @@ function Explained({ session, context }: { session: OpenedSession; context: Cont
           <h3>Brought back for “{visibleText(beginning(session.query.value, LINE))}”</h3>
           {retrievalError === undefined ? null : <p class="note">{retrievalError.detail}</p>}
           {retrieved.length === 0 ? (
-            <p class="note">Nothing: no older message matters for it, or all that do are in the context anyway.</p>
+            <p class="note">
+              {session.isReading.value
+                ? "Reading …"
+                : "Nothing: no older message matters for it, or all that do are in the context anyway."}
+            </p>
           ) : (
             <ul>
               {retrieved.map(({ message, score, why }) => (
