@@ -94,7 +94,9 @@ function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
   const messages = useSignal<number | null>(null);
   const sessions = memory.sessions.value;
   const counted = sessions.slice(0, COUNTED_SESSIONS);
+  // Whoever asks at once asks before the sessions were listed: what is told to go has to be what goes.
   useEffect(() => {
+    if (!memory.isDone.value) return;
     void attempt(async () => {
       let sum = 0;
       for (const { id, expiredAt } of counted) {
@@ -102,7 +104,7 @@ function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
       }
       messages.value = sum;
     });
-  }, []);
+  }, [memory.isDone.value]);
   const andMore = memory.hasMore.value || counted.length < sessions.length ? " and more" : "";
   return (
     <Dialog title="Erase this user everywhere?" onClose={onClose}>
@@ -111,7 +113,7 @@ function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
       </p>
       <ul class="bullets">
         <li>
-          {count(sessions.length, "session")}
+          {memory.isDone.value ? count(sessions.length, "session") : "sessions: counting …"}
           {memory.hasMore.value ? " and more" : ""}
         </li>
         <li>{messages.value === null ? "messages: counting …" : `${count(messages.value, "message")}${andMore}`}</li>
@@ -140,7 +142,7 @@ function EraseDialog({ owner, memory, onBegun, onClose }: EraseProps) {
             onInput={({ currentTarget }) => (typed.value = currentTarget.value)}
           />
         </label>
-        <button type="submit" class="danger" disabled={typed.value !== owner}>
+        <button type="submit" class="danger" disabled={typed.value !== owner || messages.value === null}>
           Erase for good
         </button>
       </form>

@@ -62,9 +62,9 @@ const FAILED: Failure = {
   lastFailedAt: "2026-11-30T01:00:00.000Z",
 };
 
-/** Sooner or later: the machine may be busy. */
 /** About one wait in some hundred walks is in vain, and why is not known yet: each walk begins by itself, and may begin again. */
 const AGAIN = { retry: 2 };
+/** Sooner or later: the machine may be busy. */
 const SOON = { timeout: 20_000, interval: 50 };
 
 function failOn(faults: readonly string[]): void {
