@@ -1,7 +1,7 @@
 /** The transcript: every message in order, with where it is for the model told at a glance. */
 
 import { useComputed, useSignal } from "@preact/signals";
-import { useCallback, useMemo } from "preact/hooks";
+import { useCallback, useRef } from "preact/hooks";
 import type { SearchResult } from "../../src/contracts/search.ts";
 import { ask, sessionPath } from "../api.ts";
 import { VirtualList } from "../parts/virtual-list.tsx";
@@ -26,11 +26,13 @@ export function Transcript({ session }: { session: OpenedSession }) {
   const revision = session.revision.value;
   const placeOf = session.placeOf.value;
   const target = session.target.value;
-  const wanted = useMemo(() => {
-    if (target === null) return null;
+  // Once for each target: whoever scrolled away since is not pulled back by messages that come in.
+  const found = useRef<{ readonly target: object; readonly wanted: { readonly index: number } } | null>(null);
+  if (target !== null && found.current?.target !== target) {
     const index = seqs.indexOf(target.seq);
-    return index === -1 ? null : { index };
-  }, [target, seqs]);
+    if (index !== -1) found.current = { target, wanted: { index } };
+  }
+  const wanted = target !== null && found.current?.target === target ? found.current.wanted : null;
   const keyOf = useCallback((index: number) => seqs[index] ?? 0, [seqs]);
   const estimate = useCallback(
     (index: number) => {
