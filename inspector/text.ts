@@ -41,6 +41,13 @@ export function duration(ms: number): string {
   return `${Math.round(ms / 60_000)} min`;
 }
 
+const MICRO = 1_000_000;
+
+/** Millionths of a dollar, as people read prices. */
+export function dollars(micro: number): string {
+  return `$${(micro / MICRO).toFixed(micro < MICRO ? 4 : 2)}`;
+}
+
 /** The beginning of a text, on one line. */
 export function beginning(text: string, length: number): string {
   const line = text

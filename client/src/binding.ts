@@ -27,6 +27,7 @@ import type {
   SummarizeRequest,
   SummarizeResult,
   Summary,
+  SummaryVersion,
   SummaryChanges,
   SummaryLoss,
   UserErasure,
@@ -96,7 +97,7 @@ export interface ThreadkeepBinding {
   ): Promise<Contexts[F]>;
   search(sessionId: string, request: SearchRequest, caller?: Caller): Promise<SearchResult>;
   searchMemory(request: MemorySearchRequest, caller?: Caller): Promise<MemorySearchResult>;
-  summaries(sessionId: string, query?: PageQuery, caller?: Caller): Promise<Page<Summary>>;
+  summaries(sessionId: string, query?: PageQuery, caller?: Caller): Promise<Page<SummaryVersion>>;
   summary(
     sessionId: string,
     version: number,

@@ -295,7 +295,22 @@ export interface Summary {
   createdAt: string;
 }
 
-export interface ExpandedSummary extends Summary {
+/** What making a version took, also in vain. What is left out is not known, or nothing of the kind was asked. */
+export interface SummaryUsage {
+  inputTokens?: number | undefined;
+  outputTokens?: number | undefined;
+  /** Millionths of a US dollar. */
+  costMicroDollars?: number | undefined;
+  durationMs?: number | undefined;
+}
+
+/** A version in the history of the summary. */
+export interface SummaryVersion extends Summary {
+  /** Not told to users. */
+  usage?: SummaryUsage | undefined;
+}
+
+export interface ExpandedSummary extends SummaryVersion {
   /** The cited messages, in order, if they were asked for. */
   sources?: Message[] | undefined;
   /** Whether more are cited than came along: the others are read by their seqs. */

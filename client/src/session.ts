@@ -22,6 +22,7 @@ import type {
   SummarizeRequest,
   SummarizeResult,
   Summary,
+  SummaryVersion,
   SummaryChanges,
   SummaryLoss,
 } from "./contract.ts";
@@ -172,8 +173,8 @@ export class Session {
   }
 
   /** The versions of the summary, newest first. */
-  summaries({ limit, ...options }: ListOptions = {}): List<Summary> {
-    return listOf<Summary>((cursor) => this.#read(`${this.#path}/summaries`, options, { cursor, limit }));
+  summaries({ limit, ...options }: ListOptions = {}): List<SummaryVersion> {
+    return listOf<SummaryVersion>((cursor) => this.#read(`${this.#path}/summaries`, options, { cursor, limit }));
   }
 
   /** @param request `expand: "sources"` brings the cited messages along */

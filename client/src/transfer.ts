@@ -1,4 +1,13 @@
-import type { Content, ItemKind, ItemStatus, Metadata, Role, SessionSettings, SummaryItem } from "./contract.ts";
+import type {
+  Content,
+  ItemKind,
+  ItemStatus,
+  Metadata,
+  Role,
+  SessionSettings,
+  SummaryItem,
+  SummaryUsage,
+} from "./contract.ts";
 
 /** The lines of an export, in this order: the session, its messages, the versions of its summary, their items, an end. */
 export type TransferLine = SessionLine | MessageLine | SummaryLine | ItemLine | EndLine;
@@ -39,7 +48,7 @@ export interface SummaryLine {
   summarizer: string;
   degraded: boolean;
   droppedItems: number;
-  usage?: { inputTokens: number; outputTokens: number; costMicroDollars?: number | undefined } | undefined;
+  usage?: SummaryUsage | undefined;
   createdAt: string;
 }
 

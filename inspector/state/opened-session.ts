@@ -6,7 +6,7 @@ import type { LiveEvent } from "../../src/contracts/live.ts";
 import type { Message } from "../../src/contracts/message.ts";
 import type { Page } from "../../src/contracts/page.ts";
 import type { SessionState } from "../../src/contracts/session.ts";
-import type { Item, Summary } from "../../src/contracts/summary.ts";
+import type { Item, Summary, SummaryVersion } from "../../src/contracts/summary.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 import { count } from "../text.ts";
 import { followSession } from "./live-feed.ts";
@@ -36,7 +36,7 @@ export class OpenedSession {
   /** The prompt in another format, as it is sent. */
   readonly rendered = signal<{ readonly format: ContextFormat; readonly prompt: object } | null>(null);
   readonly isReading = signal(false);
-  readonly summaries = signal<readonly Summary[]>([]);
+  readonly summaries = signal<readonly SummaryVersion[]>([]);
   readonly hasMoreSummaries = signal(false);
   readonly live = signal<LiveState>("connecting");
   /** Told once after a break. */
@@ -196,7 +196,7 @@ export class OpenedSession {
   }
 
   async readSummaries(): Promise<void> {
-    const page = await ask<Page<Summary>>("GET", `${this.#path}/summaries`, { query: { limit: PAGE } });
+    const page = await ask<Page<SummaryVersion>>("GET", `${this.#path}/summaries`, { query: { limit: PAGE } });
     batch(() => {
       this.summaries.value = page.data.toReversed();
       this.hasMoreSummaries.value = page.hasMore;

@@ -9,12 +9,12 @@ import { Dialog } from "../parts/dialog.tsx";
 import { visibleText } from "../parts/visible-text.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { attempt } from "../state/problem.ts";
-import { may } from "../state/sign-in.ts";
+import { caller, may } from "../state/sign-in.ts";
 import { count, moment, number } from "../text.ts";
 import { makerText } from "./summary-items.tsx";
+import { costText, timeText, tokensText } from "./usage-text.ts";
 
 const MAX_LOSSES = 20;
-const MICRO = 1_000_000;
 
 interface Props {
   readonly session: OpenedSession;
@@ -67,6 +67,17 @@ export function SummaryVersion({ session, version, onTravel, onClose }: Props) {
           {count(items.length, "item")} in {count(tokens, "token")}
           {droppedItems === 0 ? "" : `; ${count(droppedItems, "item")} left out for want of room or support`}
         </dd>
+        {caller.value?.kind === "user" ? null : (
+          <>
+            <dt>Took</dt>
+            <dd>
+              {tokensText(summary)}; {costText(summary)}; {timeText(summary)}
+              {summary.usage === undefined
+                ? ". What a version took is kept with the version itself: an imported or restored one may have come without it."
+                : ""}
+            </dd>
+          </>
+        )}
       </dl>
       <button type="button" class="secondary" onClick={() => onTravel(Math.max(1, throughSeq))}>
         See the session as of message {number(Math.max(1, throughSeq))}
@@ -160,9 +171,4 @@ function Losses({ losses }: { losses: Page<Loss> }) {
       {losses.hasMore ? <p class="note">And more: these are the first {number(losses.data.length)} messages.</p> : null}
     </section>
   );
-}
-
-/** Millionths of a dollar, as people read prices. */
-export function dollars(micro: number): string {
-  return `$${(micro / MICRO).toFixed(micro < MICRO ? 4 : 2)}`;
 }

@@ -9,9 +9,8 @@ import { ask } from "../api.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import { attempt, showProblem } from "../state/problem.ts";
 import { caller } from "../state/sign-in.ts";
-import { ago, number } from "../text.ts";
+import { ago, dollars, number } from "../text.ts";
 import { Card } from "./operations-lists.tsx";
-import { dollars } from "./summary-version.tsx";
 
 const MAX_TENANTS = 100;
 const tenantPath = (tenant: string): string => `/v1/admin/tenants/${encodeURIComponent(tenant)}`;

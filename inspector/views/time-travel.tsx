@@ -2,9 +2,11 @@
 
 import { useSignal } from "@preact/signals";
 import type { OpenedSession } from "../state/opened-session.ts";
+import { caller } from "../state/sign-in.ts";
 import { ago, count, number } from "../text.ts";
 import { makerText } from "./summary-items.tsx";
 import { SummaryVersion } from "./summary-version.tsx";
+import { costText, timeText, tokensText } from "./usage-text.ts";
 
 export function TimeTravel({ session }: { session: OpenedSession }) {
   const last = session.lastSeq.value;
@@ -52,6 +54,11 @@ export function TimeTravel({ session }: { session: OpenedSession }) {
                   <span>
                     {makerText(summary)}, {ago(createdAt)}
                   </span>
+                  {caller.value?.kind === "user" ? null : (
+                    <span>
+                      {tokensText(summary)} · {costText(summary)} · {timeText(summary)}
+                    </span>
+                  )}
                 </button>
               </li>
             );

@@ -14,7 +14,7 @@ import { mean } from "./memory-facts.ts";
 import { makeProbes, MIN_GAP_TURNS, type Probe } from "./probes.ts";
 import { send, sendForText, type ServiceAddress } from "./service-calls.ts";
 import type { Transcript } from "./transcripts.ts";
-import { addUsage, showUsage } from "./usage.ts";
+import { addUsage, countedOf, showUsage } from "./usage.ts";
 
 /** What is sent to the model. */
 export const SENT = ["newest messages alone", "summary", "summary and query"] as const;
@@ -200,7 +200,7 @@ export function loadThrough(service: ServiceAddress): LoadChat {
         const lines = (await sendForText(service, "GET", `${path}/export`)).trim().split("\n");
         return lines.reduce<SummarizerUsage | undefined>((sum, line) => {
           const read = transferLineSchema.parse(JSON.parse(line));
-          return read.type === "summary" ? addUsage(sum, read.usage) : sum;
+          return read.type === "summary" ? addUsage(sum, countedOf(read.usage)) : sum;
         }, undefined);
       },
       async delete() {

@@ -1,5 +1,14 @@
 // What calls of a summarizer have cost.
 import type { SummarizerUsage } from "../../src/contracts/summarizer.ts";
+import type { SummaryUsage } from "../../src/contracts/summary.ts";
+
+/** What models told of a version; undefined where none did. */
+export function countedOf({ inputTokens, outputTokens, costMicroDollars }: SummaryUsage = {}):
+  | SummarizerUsage
+  | undefined {
+  if (inputTokens === undefined || outputTokens === undefined) return undefined;
+  return { inputTokens, outputTokens, ...(costMicroDollars === undefined ? {} : { costMicroDollars }) };
+}
 
 export function addUsage(
   one: SummarizerUsage | undefined,

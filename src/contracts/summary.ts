@@ -44,8 +44,39 @@ export const summarySchema = z
   .meta({ id: "Summary" });
 export type Summary = z.infer<typeof summarySchema>;
 
+/** What making a version took, also in vain. What is left out is not known, or nothing of the kind was asked. */
+export const summaryUsageSchema = z
+  .object({
+    inputTokens: z.int().min(0).optional().describe("Tokens that models read; absent where none told how many"),
+    outputTokens: z.int().min(0).optional().describe("Tokens that models wrote; absent where none told how many"),
+    costMicroDollars: z
+      .int()
+      .min(0)
+      .optional()
+      .describe("Millionths of a US dollar; absent where no prices are set, or nothing was paid"),
+    durationMs: z
+      .int()
+      .min(0)
+      .optional()
+      .describe(
+        "From the moment its messages were handed out until the answer was there, over all chunks and attempts",
+      ),
+  })
+  .meta({ id: "SummaryUsage" });
+export type SummaryUsage = z.infer<typeof summaryUsageSchema>;
+
+/** A version in the history of the summary. */
+export const summaryVersionSchema = summarySchema.extend({
+  usage: summaryUsageSchema
+    .optional()
+    .describe(
+      "What making it took. Not told to users, whose operator pays; absent where it is not known, as of a version that a file brought without it, or that is an earlier one brought back",
+    ),
+});
+export type SummaryVersion = z.infer<typeof summaryVersionSchema>;
+
 /** A summary with the messages that its items cite. */
-export const expandedSummarySchema = summarySchema.extend({
+export const expandedSummarySchema = summaryVersionSchema.extend({
   sources: z.array(messageSchema).optional().describe("The messages that the items cite, oldest first, if asked for"),
   hasMoreSources: z
     .boolean()

@@ -9,8 +9,7 @@ import {
 } from "./limits.ts";
 import { contentSchema, mendedSchema, roleSchema, seqSchema } from "./message.ts";
 import { metadataSchema, sessionIdSchema, sessionSettingsSchema } from "./session.ts";
-import { summarizerAnswerSchema } from "./summarizer.ts";
-import { itemKindSchema, itemStatusSchema } from "./summary.ts";
+import { itemKindSchema, itemStatusSchema, summaryUsageSchema } from "./summary.ts";
 import { boundedJsonObject, idText, isoTime, nameText, safeText } from "./text.ts";
 
 /**
@@ -76,7 +75,7 @@ export const summaryLineSchema = z.strictObject({
   summarizer: safeText.max(200),
   degraded: z.boolean(),
   droppedItems: countSchema,
-  usage: summarizerAnswerSchema.shape.usage,
+  usage: summaryUsageSchema.optional(),
   createdAt: isoTime,
 });
 export type SummaryLine = z.infer<typeof summaryLineSchema>;

@@ -45,6 +45,7 @@ import {
   type RestoreRequest,
   restoreRequestSchema,
   type Summary,
+  type SummaryVersion,
   type SummaryChanges,
 } from "../contracts/summary.ts";
 import { idText, safeText } from "../contracts/text.ts";
@@ -322,7 +323,7 @@ export function createRpcEntrypoint(partsOf: (env: Env) => RpcParts) {
       sessionId: string,
       query?: { readonly limit?: number; readonly cursor?: string },
       caller?: Caller,
-    ): Promise<Page<Summary>> {
+    ): Promise<Page<SummaryVersion>> {
       return this.#answer(
         "summaries",
         caller,

@@ -2,7 +2,14 @@ import { isUser } from "../access/users-words.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import type { Page } from "../contracts/page.ts";
-import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges } from "../contracts/summary.ts";
+import type {
+  ExpandedSummary,
+  Loss,
+  RestoreRequest,
+  Summary,
+  SummaryChanges,
+  SummaryVersion,
+} from "../contracts/summary.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 import { invalidCursor, type PageQuery } from "./paging.ts";
@@ -25,12 +32,20 @@ export const summarizeByHand = operation(
 /** The versions of the summary, newest first. */
 export const listSummaries = operation(
   { action: "listSummaries", scopes: ["memory:read"], audit: "refusals" },
-  async (call: Call, sessionId: string, query: PageQuery): Promise<Page<Summary>> => {
+  async (call: Call, sessionId: string, query: PageQuery): Promise<Page<SummaryVersion>> => {
     const before = query.cursor === undefined ? undefined : Number(query.cursor);
     if (before !== undefined && !(Number.isSafeInteger(before) && before > 0)) throw invalidCursor();
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));
+    const page = unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summaries(before, query.limit));
+    return { ...page, data: page.data.map((version) => toldTo(call, version)) };
   },
 );
+
+/** What models take is paid by the operator, and no matter of a user's. */
+function toldTo<T extends SummaryVersion>({ principal }: Call, version: T): T {
+  if (!isUser(principal)) return version;
+  const { usage: _, ...told } = version;
+  return told as T;
+}
 
 export const readSummary = operation(
   { action: "readSummary", scopes: ["memory:read"], audit: "refusals" },
@@ -40,7 +55,8 @@ export const readSummary = operation(
     version: number,
     options: { readonly expandSources: boolean },
   ): Promise<ExpandedSummary> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).summary(version, options.expandSources));
+    const ref = refOf(call, sessionId);
+    return toldTo(call, unwrap(await call.parts.sessions.get(ref).summary(version, options.expandSources)));
   },
 );
 

@@ -1,3 +1,4 @@
+import { isUser } from "../access/users-words.ts";
 import { unwrap } from "../contracts/errors.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import type { TransferLine } from "../contracts/transfer.ts";
@@ -34,10 +35,17 @@ export async function exportLines(call: Call, ref: SessionRef): Promise<AsyncIte
     }
     for (let from: ExportCursor | null = null; ;) {
       const page: ExportEnd = unwrap(await call.parts.sessions.get(ref).endExport(head, from));
-      yield* page.lines;
+      // What models take is paid by the operator, and no matter of a user's.
+      yield* isUser(call.principal) ? page.lines.map(withoutUsage) : page.lines;
       if (page.end !== null) yield page.end;
       if (page.next === null) return;
       from = page.next;
     }
   })();
+}
+
+function withoutUsage(line: TransferLine): TransferLine {
+  if (line.type !== "summary") return line;
+  const { usage: _, ...told } = line;
+  return told;
 }

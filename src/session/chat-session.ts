@@ -10,7 +10,14 @@ import type { Page } from "../contracts/page.ts";
 import { NOTHING_TAKEN, type SessionLimits, type Taken } from "../contracts/quota.ts";
 import type { SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { BranchRequest, SessionPatch, SessionRef, SessionState } from "../contracts/session.ts";
-import type { ExpandedSummary, Loss, RestoreRequest, Summary, SummaryChanges } from "../contracts/summary.ts";
+import type {
+  ExpandedSummary,
+  Loss,
+  RestoreRequest,
+  Summary,
+  SummaryChanges,
+  SummaryVersion,
+} from "../contracts/summary.ts";
 import type { TenantSettings } from "../contracts/tenant.ts";
 import { byteLength, jsonBytes } from "../contracts/text.ts";
 import { limitsByUser, type UserTaken } from "../contracts/user-quota.ts";
@@ -47,6 +54,7 @@ import {
   type Retrieval,
   toMessage,
   toSummary,
+  toVersion,
 } from "./reading.ts";
 import { goodThrough } from "./redo.ts";
 import { restoreSummary } from "./restoring.ts";
@@ -407,7 +415,7 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>> {
+  async summaries(before: number | undefined, limit: number): Promise<Outcome<Page<SummaryVersion>>> {
     return this.shell.read(() => {
       this.shell.known();
       return readSummaries(this.shell.store, before, limit);
@@ -419,7 +427,7 @@ export class ChatSession extends LiveSession {
     return this.shell.read(() => {
       this.shell.known();
       const row = knownSummary(this.shell.store.summaries.byVersion(version));
-      const summary = toSummary(row, this.shell.store.summaries.items(version));
+      const summary = toVersion(row, this.shell.store.summaries.items(version));
       return expandSources ? expandSummary(this.shell.store, summary) : summary;
     });
   }

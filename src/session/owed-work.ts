@@ -1,7 +1,15 @@
 import type { Job, JobMessage } from "../contracts/job.ts";
 import type { Seq } from "../contracts/message.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import { backlogDelayMs, MAX_SUMMARIZE_FAILURES, resendDelayMs, retryDelayMs, upgradeDelayMs } from "../memory/work.ts";
+import type { SummaryUsage } from "../contracts/summary.ts";
+import {
+  backlogDelayMs,
+  LEASE_MS,
+  MAX_SUMMARIZE_FAILURES,
+  resendDelayMs,
+  retryDelayMs,
+  upgradeDelayMs,
+} from "../memory/work.ts";
 import { noteChange } from "./feed-changes.ts";
 import type { JobTraces } from "./job-traces.ts";
 import { planMessages } from "./message-archive.ts";
@@ -219,7 +227,7 @@ export function noteFailure(
     leaseUntil: null,
     baseVersion: null,
     chunkThroughSeq: null,
-    usage: addUsage(job.usage, failure.usage),
+    usage: addUsage(job.usage, failure.usage, failure.lease === undefined ? undefined : heldMs(job, now)),
     firstError,
     lastError: failure.reason,
     firstFailedAt,
@@ -229,12 +237,26 @@ export function noteFailure(
   return { failures, gaveUp, firstError, firstFailedAt, lastFailedAt: now };
 }
 
-export function addUsage(before: SummarizerUsage | null, usage: SummarizerUsage | undefined): SummarizerUsage | null {
-  if (usage === undefined) return before;
-  const costs = [before?.costMicroDollars, usage.costMicroDollars].filter((cost) => cost !== undefined);
+/** How long the lease of a job has been held. */
+export function heldMs({ leaseUntil }: Pick<JobRow, "leaseUntil">, now: number): number {
+  return leaseUntil === null ? 0 : Math.max(0, now - (leaseUntil - LEASE_MS));
+}
+
+/** @param durationMs of the attempt that took it; undefined where nobody was asked */
+export function addUsage(
+  before: SummaryUsage | null,
+  usage: SummarizerUsage | undefined,
+  durationMs: number | undefined,
+): SummaryUsage | null {
+  if (usage === undefined && durationMs === undefined) return before;
+  const sumOf = (name: keyof SummaryUsage, more: number | undefined): SummaryUsage => {
+    const known = [before?.[name], more].filter((one) => one !== undefined);
+    return known.length === 0 ? {} : { [name]: known.reduce((sum, one) => sum + one, 0) };
+  };
   return {
-    inputTokens: (before?.inputTokens ?? 0) + usage.inputTokens,
-    outputTokens: (before?.outputTokens ?? 0) + usage.outputTokens,
-    ...(costs.length === 0 ? {} : { costMicroDollars: costs.reduce((sum, cost) => sum + cost, 0) }),
+    ...sumOf("inputTokens", usage?.inputTokens),
+    ...sumOf("outputTokens", usage?.outputTokens),
+    ...sumOf("costMicroDollars", usage?.costMicroDollars),
+    ...sumOf("durationMs", durationMs),
   };
 }

@@ -4,7 +4,7 @@ import { MAX_EXPANDED_SOURCES, MAX_HIDDEN_RANGES } from "../contracts/limits.ts"
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
 import type { Origin, SessionState } from "../contracts/session.ts";
-import type { ExpandedSummary, Item, Summary } from "../contracts/summary.ts";
+import type { ExpandedSummary, Item, Summary, SummaryVersion } from "../contracts/summary.ts";
 import { type Branch, isOn, type SeqRange, type Siblings } from "../memory/branch.ts";
 import { assembleContext, type EarlierMessages, type LogMessage, roomForMessages } from "../memory/context.ts";
 import { wholeBytes } from "../memory/held-files.ts";
@@ -134,6 +134,11 @@ export function toSummary(row: SummaryRow, items: readonly VersionedItem[]): Sum
     droppedItems: row.droppedItems,
     createdAt: isoTime(row.createdAt),
   };
+}
+
+/** The same with what making it took. */
+export function toVersion(row: SummaryRow, items: readonly VersionedItem[]): SummaryVersion {
+  return { ...toSummary(row, items), ...(row.usage === null ? {} : { usage: row.usage }) };
 }
 
 /** A version that covers nothing and holds nothing: it stands for none, on a branch that no other version is of. */
@@ -409,18 +414,18 @@ export function findMessage(store: SessionStore, id: string, view: FileView = "w
 }
 
 /** A page of summaries, newest first. `before` is the version that the last page ended with. */
-export function readSummaries(store: SessionStore, before: number | undefined, limit: number): Page<Summary> {
+export function readSummaries(store: SessionStore, before: number | undefined, limit: number): Page<SummaryVersion> {
   const rows = store.summaries.backward(before ?? Number.MAX_SAFE_INTEGER, limit + 1);
   const { data, hasMore } = pageOf(summariesOf(store, rows), limit);
   return { data, hasMore, nextCursor: hasMore ? String(data.at(-1)?.version) : null };
 }
 
-function* summariesOf(store: SessionStore, rows: Iterable<SummaryRow>): Generator<Summary> {
-  for (const row of rows) yield toSummary(row, store.summaries.items(row.version));
+function* summariesOf(store: SessionStore, rows: Iterable<SummaryRow>): Generator<SummaryVersion> {
+  for (const row of rows) yield toVersion(row, store.summaries.items(row.version));
 }
 
 /** A version, and the messages that its items cite, oldest first: as many as an answer takes. */
-export function expandSummary(store: SessionStore, summary: Summary): ExpandedSummary {
+export function expandSummary(store: SessionStore, summary: SummaryVersion): ExpandedSummary {
   const seqs = [...new Set(summary.items.flatMap(ownSources))].toSorted((a, b) => a - b);
   // One more than there may be tells that there are more.
   const rows = store.messages.bySeqs(seqs.slice(0, MAX_EXPANDED_SOURCES + 1));

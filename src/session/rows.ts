@@ -1,8 +1,7 @@
 import type { JobKind } from "../contracts/job.ts";
 import type { Content, Role, Seq, StoredMessage, TokenCount } from "../contracts/message.ts";
 import type { Metadata, Origin, SessionRef } from "../contracts/session.ts";
-import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import type { ItemKind, ItemStatus, KeptItem, Summary } from "../contracts/summary.ts";
+import type { ItemKind, ItemStatus, KeptItem, Summary, SummaryUsage } from "../contracts/summary.ts";
 import type { EndLine } from "../contracts/transfer.ts";
 import type { Branch } from "../memory/branch.ts";
 import { messageCost } from "../memory/message-text.ts";
@@ -219,7 +218,7 @@ export interface LedgerRow extends Pick<NewMessageRow, "seq" | "author" | "token
 
 export interface SummaryRow extends Omit<Summary, "items" | "createdAt"> {
   readonly createdAt: number;
-  readonly usage: SummarizerUsage | null;
+  readonly usage: SummaryUsage | null;
 }
 
 /** A part of a summary that the summarizer made which was asked for. */
@@ -259,8 +258,8 @@ export interface JobRow {
   readonly baseVersion: number | null;
   readonly chunkThroughSeq: Seq | null;
   readonly draft: Draft | null;
-  /** What was spent on it so far, also in vain. */
-  readonly usage: SummarizerUsage | null;
+  /** What it took so far, also in vain. */
+  readonly usage: SummaryUsage | null;
   /** It only makes a degraded summary better: it can wait for a model, and whatever is more urgent takes it over. */
   readonly isUpgrade: boolean;
   readonly firstError: string | null;
@@ -452,7 +451,7 @@ export function toJob(row: Row): JobRow {
     baseVersion: numberOrNull(row["base_version"]),
     chunkThroughSeq: numberOrNull(row["chunk_through_seq"]),
     draft: draft === null ? null : stored<Draft>(draft),
-    usage: row["usage"] === null ? null : stored<SummarizerUsage>(row["usage"]),
+    usage: row["usage"] === null ? null : stored<SummaryUsage>(row["usage"]),
     isUpgrade: number(row["is_upgrade"]) === 1,
     firstError: textOrNull(row["first_error"]),
     lastError: textOrNull(row["last_error"]),

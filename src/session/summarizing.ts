@@ -10,7 +10,7 @@ import { LEASE_MS } from "../memory/work.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { noteChange } from "./feed-changes.ts";
 import { isMadeAnew, isRemake } from "./owed-summaries.ts";
-import { addUsage, type Failed, isHeld } from "./owed-work.ts";
+import { addUsage, type Failed, heldMs, isHeld } from "./owed-work.ts";
 import { startOfDay } from "./quota.ts";
 import { coveredAnywhere, oweRedo, uncovered } from "./redo.ts";
 import type { Draft, GoodPart, JobRow, MessageRow, SessionRow, SummaryRow } from "./rows.ts";
@@ -261,7 +261,7 @@ export function saveAnswer(
           firstFailedAt: job.firstFailedAt ?? now,
           lastFailedAt: now,
         }),
-    usage: addUsage(job.usage, answer.usage),
+    usage: addUsage(job.usage, answer.usage, heldMs(given, now)),
     draft: {
       ...draft,
       throughSeq: chunkThroughSeq,

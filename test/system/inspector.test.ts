@@ -373,7 +373,10 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
       const tokens = body.tokens.used.toLocaleString("en");
       await page.getByText(`For the next answer the model gets ${tokens} token`).waitFor();
       await time.getByRole("button", { name: "Back to now" }).click();
-      await time.getByRole("button", { name: /^Summary 2/ }).click();
+      // By words alone: nothing was paid, and nobody says 0 tokens of what no model read.
+      const second = time.getByRole("button", { name: /^Summary 2/ });
+      expect(await second.textContent()).toMatch(/no model asked · free · [\d.]+ m?s$/);
+      await second.click();
       const version = page.getByRole("dialog", { name: "Summary version 2" });
       await version.getByRole("heading", { name: "What changed since version 1" }).waitFor();
       expect(await version.getByLabel("added", { exact: true }).count()).toBeGreaterThan(0);

@@ -27,7 +27,13 @@ import {
   sessionPatchSchema,
   sessionStateSchema,
 } from "../../src/contracts/session.ts";
-import { lossSchema, restoreRequestSchema, summaryChangesSchema, summarySchema } from "../../src/contracts/summary.ts";
+import {
+  lossSchema,
+  restoreRequestSchema,
+  summaryChangesSchema,
+  summarySchema,
+  summaryVersionSchema,
+} from "../../src/contracts/summary.ts";
 import {
   listedTenantSchema,
   newTenantSchema,
@@ -89,7 +95,8 @@ describe("the examples of the API reference", () => {
     contextRequest: contextRequestSchema,
     context: contextSchema,
     summary: summarySchema,
-    summaryPage: pageSchema(summarySchema),
+    summaryVersion: summaryVersionSchema,
+    summaryPage: pageSchema(summaryVersionSchema),
     summarizeRequest: summarizeRequestSchema,
     failurePage: pageSchema(failureSchema),
     alertList: alertListSchema,

@@ -11,6 +11,7 @@ import { beside, forkOf, letPass, request, untilExpired } from "../support/worke
 import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { sessionAt, stubAt, until } from "../support/worker-session.ts";
 import { storedText } from "../support/worker-stored.ts";
+import { userOf } from "../support/worker-user.ts";
 
 /** What each call of the model takes. Two calls use the budget up. */
 const USAGE = { inputTokens: 90, outputTokens: 10 };
@@ -217,4 +218,28 @@ it("summaries by hand in a day are not given back by edits that have them made a
     ok: false,
     fault: { quota: { name: "summaries", limit: 2, remaining: 0 } },
   });
+});
+
+it("what a version of the summary took is told to a back end, and to a user neither in lists, by itself nor in exports", async () => {
+  const owner = `ada-${crypto.randomUUID()}`;
+  const ref = freshRef(owner);
+  unwrap(await sessionAt(ref).append({ messages: Array.from({ length: 8 }, (_, at) => turn(at + 1)) }, birthOf(ref)));
+  const usage = { inputTokens: 90, outputTokens: 10, costMicroDollars: 7 };
+  await summarizeBy(ref, (given) => ({ ...quoting(given), usage }));
+  const took = { ...usage, durationMs: expect.any(Number) };
+  const path = `/sessions/${ref.session}`;
+  const kind = "tenant-key";
+  const backEnd = userOf(ref.tenant, owner, {
+    authenticate: async () => ({ kind, id: "key:1", tenant: ref.tenant, owner, scopes: ["memory:read"] }),
+  });
+  const user = userOf(ref.tenant, owner);
+  const told = async (by: typeof user): Promise<unknown[]> => {
+    const { body: page } = await by.send<{ data: object[] }>("GET", `${path}/summaries`);
+    const { body: one } = await by.send<object>("GET", `${path}/summaries/1?expand=sources`);
+    const { text } = await by.raw("GET", `${path}/export`);
+    const line = text.split("\n").find((each) => each.includes('"type":"summary"')) ?? "{}";
+    return [page.data[0], one, JSON.parse(line)].map((each) => (each as { usage?: unknown }).usage);
+  };
+  expect(await told(backEnd)).toEqual([took, took, took]);
+  expect(await told(user)).toEqual([undefined, undefined, undefined]);
 });

@@ -7,6 +7,7 @@ import {
   restoreRequestSchema,
   summaryChangesSchema,
   summarySchema,
+  summaryVersionSchema,
 } from "../../contracts/summary.ts";
 import {
   compareSummaries,
@@ -55,7 +56,7 @@ const list = defineRoute({
   scopes: ["memory:read"],
   summary: "List the versions of the summary, newest first",
   description:
-    "Each version says which messages it covers and what made it. A page of large versions ends early, with `hasMore`.",
+    "Each version says which messages it covers, what made it and, but to users, what that took. A page of large versions ends early, with `hasMore`.",
   request: z.object({
     params: sessionParams,
     query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
@@ -63,7 +64,7 @@ const list = defineRoute({
   answers: {
     200: {
       description: "A page of summaries",
-      schema: pageSchema(summarySchema),
+      schema: pageSchema(summaryVersionSchema),
       example: sample.summaryPage,
     },
   },
@@ -89,7 +90,7 @@ const read = defineRoute({
     }),
   }),
   answers: {
-    200: { description: "The summary", schema: expandedSummarySchema, example: sample.summary },
+    200: { description: "The summary", schema: expandedSummarySchema, example: sample.summaryVersion },
   },
   problems: ["session_not_found", "summary_not_found"],
   async handle(call, { params, query }) {

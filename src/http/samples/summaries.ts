@@ -4,7 +4,7 @@ import type { Context, ContextRequest } from "../../contracts/context.ts";
 import type { Job, SummarizeRequest } from "../../contracts/job.ts";
 import type { MemorySearchRequest, MemorySearchResult } from "../../contracts/memory-search.ts";
 import type { Page } from "../../contracts/page.ts";
-import type { Loss, RestoreRequest, Summary, SummaryChanges } from "../../contracts/summary.ts";
+import type { Loss, RestoreRequest, Summary, SummaryChanges, SummaryVersion } from "../../contracts/summary.ts";
 import { messageSamples } from "./messages.ts";
 import { sessionSamples } from "./sessions.ts";
 
@@ -37,7 +37,13 @@ const summary: Summary = {
   createdAt: "2026-11-22T09:52:10.418Z",
 };
 
-const summaryPage: Page<Summary> = { data: [summary], hasMore: false, nextCursor: null };
+const summaryVersion: SummaryVersion = {
+  ...summary,
+  summarizer: "anthropic/claude-haiku-4-5",
+  usage: { inputTokens: 3_120, outputTokens: 212, costMicroDollars: 4_180, durationMs: 2_840 },
+};
+
+const summaryPage: Page<SummaryVersion> = { data: [summaryVersion], hasMore: false, nextCursor: null };
 
 const [cracked, replacement] = summary.items;
 const summaryChanges: SummaryChanges = {
@@ -97,6 +103,7 @@ const memorySearchResult: MemorySearchResult = {
 
 export const summarySamples = {
   summary,
+  summaryVersion,
   summaryPage,
   summaryChanges,
   restoreRequest,

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { GIVEN_UP_REST_MS, LATE_AFTER_MS, LATE_AFTER_SENDS, MAX_SUMMARIZE_FAILURES } from "../../../src/memory/work.ts";
+import {
+  GIVEN_UP_REST_MS,
+  LATE_AFTER_MS,
+  LATE_AFTER_SENDS,
+  LEASE_MS,
+  MAX_SUMMARIZE_FAILURES,
+} from "../../../src/memory/work.ts";
 import { noteAppend, oweRange, takeDueAudits } from "../../../src/session/auditing.ts";
 import { dropJob, noteUndelivered, retryJob, standingOf } from "../../../src/session/failed-jobs.ts";
 import { oldestLate } from "../../../src/session/late-work.ts";
@@ -7,6 +13,7 @@ import { maintain } from "../../../src/session/maintaining.ts";
 import { oweSummaryByHand, oweSummaryIfDue } from "../../../src/session/owed-summaries.ts";
 import {
   addUsage,
+  heldMs,
   noteBacklog,
   noteFailure,
   noteNotSent,
@@ -124,13 +131,25 @@ describe("a job that fails", () => {
 
   it("adds up what was spent in vain", () => {
     const usage = { inputTokens: 10, outputTokens: 1 };
-    expect(addUsage(null, undefined)).toBeNull();
-    expect(addUsage(null, usage)).toEqual(usage);
-    expect(addUsage({ ...usage, costMicroDollars: 5 }, usage)).toEqual({
+    expect(addUsage(null, undefined, undefined)).toBeNull();
+    expect(addUsage(null, usage, undefined)).toEqual(usage);
+    expect(addUsage({ ...usage, costMicroDollars: 5 }, usage, undefined)).toEqual({
       inputTokens: 20,
       outputTokens: 2,
       costMicroDollars: 5,
     });
+  });
+
+  it("adds up how long it took, also where nothing is known to be spent", () => {
+    const first = addUsage(null, undefined, 40);
+    expect(first).toEqual({ durationMs: 40 });
+    expect(addUsage(first, { inputTokens: 10, outputTokens: 1 }, 2)).toEqual({
+      inputTokens: 10,
+      outputTokens: 1,
+      durationMs: 42,
+    });
+    expect(heldMs({ leaseUntil: NOON + LEASE_MS }, NOON + 30)).toBe(30);
+    expect(heldMs({ leaseUntil: null }, NOON)).toBe(0);
   });
 });
 
