@@ -11,6 +11,7 @@ import { watchLimit, watchStrangers } from "./access/turned-away.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
+import { createEmbedder } from "./embedder/embedder.ts";
 import { type AppOptions, createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { endLostRuns } from "./maintenance/end-lost-runs.ts";
@@ -45,6 +46,7 @@ export type Assembly = ReturnType<typeof assemble>;
 export function assemble(env: Env, log: Log) {
   const config = parseConfig({ ...env });
   const agents = createAgents(config, log);
+  const embedder = config.embeddings === null ? null : createEmbedder({ settings: config.embeddings });
   const tenants = createTenantClient(env.TENANT, { keepAlive: waitUntil, log });
   const verifyToken = createTokenVerifier({ issuers: config.issuers, keepAlive: waitUntil, log, resourceOf });
   const admit = createAdmission(config.hasRateLimits ? limitersOf(env) : null, log);
@@ -136,6 +138,7 @@ export function assemble(env: Env, log: Log) {
     tenants: parts.tenants,
     operations: parts.operations,
     ...agents.clientsOf(env, ctx),
+    embedder,
     withDatabase: onDatabase,
     log,
     ...(parts.metrics === undefined ? {} : { metrics: parts.metrics }),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type AlertConfig, alertFaults } from "./config/alerts.ts";
+import { type EmbeddingsConfig, embeddingsOf } from "./config/embeddings.ts";
 import type { IssuerConfig } from "./config/issuers.ts";
 import { type ModelConfig, modelOf } from "./config/model.ts";
 import { unknownVariables } from "./config/unknown-variables.ts";
@@ -25,6 +26,8 @@ export interface Config {
   /** Who is told of alerts. */
   readonly alerts: AlertConfig;
   readonly model: ModelConfig;
+  /** What makes vectors of texts; null: nothing does. */
+  readonly embeddings: EmbeddingsConfig | null;
   /** Another MCP server that summarizes; null for the built-in one. */
   readonly summarizer: {
     readonly url: string;
@@ -60,14 +63,18 @@ type Environment = Readonly<Record<string, unknown>>;
 export function parseConfig(env: Environment): Config {
   const parsed = variablesSchema.safeParse(env);
   const { model, faults: modelFaults } = modelOf(env);
+  const { embeddings, faults: embeddingFaults } = embeddingsOf(env);
   const faults = [
     ...(parsed.error?.issues ?? []).map(({ message }) => message),
     ...modelFaults,
+    ...embeddingFaults,
     ...sharedKeyFaults(env),
     ...alertFaults(env),
     ...unknownVariables(Object.keys(env)),
   ];
-  if (!parsed.success || model === undefined || faults.length > 0) throw new ConfigError(faults);
+  if (!parsed.success || model === undefined || embeddings === undefined || faults.length > 0) {
+    throw new ConfigError(faults);
+  }
   const { data } = parsed;
   const { THREADKEEP_ALERT_WEBHOOK: webhook, THREADKEEP_ALERT_SECRET: webhookSecret } = data;
   const { SUMMARIZER_MCP_URL: url, SUMMARIZER_MCP_TOKEN: token } = data;
@@ -85,6 +92,7 @@ export function parseConfig(env: Environment): Config {
       hasDigest: data.THREADKEEP_ALERT_DIGEST === "on",
     },
     model,
+    embeddings,
     hasSummarizerEndpoint: data.SUMMARIZER_ENDPOINT === "on",
     summarizerTimeoutMs: data.SUMMARIZER_TIMEOUT_SECONDS * 1_000,
     summarizer: url === "" ? null : { url, fetch: (request) => fetch(request), ...(token === "" ? {} : { token }) },

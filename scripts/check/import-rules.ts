@@ -32,13 +32,18 @@ const ROOMS: Record<string, Room> = {
   registry: { rooms: [...FOUNDATION, "config"], packages: null },
   archive: { rooms: FOUNDATION, packages: null },
   summarizer: { rooms: FOUNDATION, packages: null },
+  // It calls providers of models as the summarizer does, and rests after failures alike.
+  embedder: {
+    rooms: [...FOUNDATION, "summarizer/circuit-breaker", "summarizer/retry-after", "summarizer/summarizer-error"],
+    packages: null,
+  },
   access: { rooms: [...FOUNDATION, "registry/*-client"], packages: null },
   pipeline: {
-    rooms: [...FOUNDATION, "archive", "summarizer/client", "session/client", "registry/*-client"],
+    rooms: [...FOUNDATION, "archive", "summarizer/client", "embedder/client", "session/client", "registry/*-client"],
     packages: null,
   },
   service: {
-    rooms: [...FOUNDATION, "access", "archive", "session/client", "registry/*-client"],
+    rooms: [...FOUNDATION, "access", "archive", "embedder/client", "session/client", "registry/*-client"],
     packages: null,
   },
   http: { rooms: ["contracts", "telemetry", "service"], packages: null },

@@ -69,7 +69,7 @@ function pricesOf(env: Environment) {
   };
 }
 
-function isWorkersAi(binding: unknown): binding is Ai {
+export function isWorkersAi(binding: unknown): binding is Ai {
   return typeof binding === "object" && binding !== null && "run" in binding;
 }
 

@@ -144,6 +144,38 @@ export const VARIABLES = {
   THREADKEEP_MODEL_OUTPUT_PRICE: price("THREADKEEP_MODEL_OUTPUT_PRICE").prefault("").register(variableFacts, {
     meaning: "US dollars per million output tokens",
   }),
+  THREADKEEP_EMBEDDINGS: z
+    .string({ error: "THREADKEEP_EMBEDDINGS must be text: set it under [vars] in wrangler.toml" })
+    .regex(/^(?:off|workers-ai\/@\S+|openai-compatible\/\S+)$/, {
+      error:
+        'THREADKEEP_EMBEDDINGS must be "off", "workers-ai/@cf/…" or "openai-compatible/MODEL": set it under [vars] in wrangler.toml',
+    })
+    .prefault("off")
+    .register(variableFacts, {
+      meaning:
+        "the model that makes vectors of what is said, so that retrieval also finds by meaning: `off`, `workers-ai/@cf/baai/bge-m3` (not with `npm start`) or `openai-compatible/MODEL`",
+    }),
+  THREADKEEP_EMBEDDINGS_BASE_URL: safeUrlOrEmpty(
+    "THREADKEEP_EMBEDDINGS_BASE_URL must be an https URL without a user name, such as https://api.openai.com/v1, http on loopback alone, or empty",
+  )
+    .prefault("")
+    .register(variableFacts, {
+      meaning: "the base URL of `openai-compatible` embeddings, including `/v1`: `https` (`http` on loopback)",
+    }),
+  THREADKEEP_EMBEDDINGS_API_KEY: z
+    .string({ error: "THREADKEEP_EMBEDDINGS_API_KEY must be text" })
+    .regex(/^[\x21-\x7e]*$/, {
+      error:
+        'THREADKEEP_EMBEDDINGS_API_KEY holds spaces, line breaks or other characters that no key has: set it anew with "wrangler secret put THREADKEEP_EMBEDDINGS_API_KEY"',
+    })
+    .prefault("")
+    .register(variableFacts, {
+      meaning: "the key of `openai-compatible` embeddings; if empty, the server is called without one",
+      isSecret: true,
+    }),
+  THREADKEEP_EMBEDDINGS_PRICE: price("THREADKEEP_EMBEDDINGS_PRICE").prefault("").register(variableFacts, {
+    meaning: "US dollars per million embedded tokens, such as `0.02`; empty: their cost is not reported",
+  }),
   SUMMARIZER_MCP_URL: safeUrlOrEmpty(
     "SUMMARIZER_MCP_URL must be an https URL without a user name, http on loopback alone, or empty for the built-in summarizer",
   )

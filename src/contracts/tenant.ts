@@ -44,6 +44,14 @@ export const spentSchema = z.object({
   inputTokens: z.int().min(0),
   outputTokens: z.int().min(0),
   costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as prices are set"),
+  embeddings: z
+    .object({
+      inputTokens: z.int().min(0),
+      costMicroDollars: z.int().min(0).describe("Millionths of a US dollar, as far as a price is set"),
+    })
+    .describe(
+      "What vectors took, of messages, items and queries; not in the numbers beside it. Queries count within seconds",
+    ),
 });
 export type Spent = z.infer<typeof spentSchema>;
 
@@ -64,7 +72,7 @@ export const tenantPatchSchema = z
     summarizerTokensPerDay: tokensPerDaySchema
       .optional()
       .describe(
-        "Tokens, in and out, that models may take for all of its sessions in a day (UTC); past that summaries are extractive until it is over. null: no bound",
+        "Tokens, in and out, that models may take for all of its sessions in a day (UTC), those of embeddings among them; past that summaries are extractive, and nothing is found by meaning that has no vector yet, until it is over. null: no bound",
       ),
     limits: sessionLimitsSchema.optional().describe("Replaces all limits"),
     usersMay: usersMaySchema.optional().describe("Replaces all that is opened to users; `{}` closes it again"),

@@ -1,5 +1,6 @@
 import type { Database } from "../archive/database.ts";
 import type { JobMessage } from "../contracts/job.ts";
+import type { Embedder } from "../embedder/client.ts";
 import { unreachableDelaySeconds } from "../memory/work.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
@@ -16,11 +17,13 @@ export interface PipelineParts {
   readonly sessions: SessionClient;
   readonly directory: DirectoryClient;
   readonly users: UserClient;
-  readonly tenants: Pick<TenantClient, "read" | "spend">;
+  readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
   readonly operations: OperationsClient;
   readonly summarizer: SummarizerClient;
   /** Serves where the summarizer is away, marked as degraded; null where nothing less would be left. */
   readonly makeshift: SummarizerClient | null;
+  /** Makes vectors of what may be found by its meaning; null where that is off. */
+  readonly embedder: Embedder | null;
   /** Runs a body on a connection of its own, for the requests that these traces are of. */
   readonly withDatabase: <T>(body: (database: Database) => Promise<T>, traceIds?: readonly string[]) => Promise<T>;
   readonly log: Log;

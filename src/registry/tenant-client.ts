@@ -1,7 +1,14 @@
+import type { EmbeddingUsage } from "../contracts/embedding.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
-import { type Jurisdiction, type TenantPatch, type TenantSettings, UNSET_TENANT } from "../contracts/tenant.ts";
+import {
+  type Jurisdiction,
+  type Spent,
+  type TenantPatch,
+  type TenantSettings,
+  UNSET_TENANT,
+} from "../contracts/tenant.ts";
 import { createJurisdictions } from "./jurisdiction.ts";
 import { createKeyClient, type KeyClient } from "./key-client.ts";
 import type { KeyHashes } from "./key-records.ts";
@@ -28,6 +35,8 @@ export interface TenantClient {
   update(tenant: string, patch: TenantPatch): Promise<TenantRecord>;
   /** Counts what a model took. Other isolates know within half a minute that the budget is used up. */
   spend(tenant: string, usage: SummarizerUsage): Promise<void>;
+  /** The same of what vectors took, which counts toward the same budget. */
+  spendOnEmbeddings(tenant: string, usage: EmbeddingUsage): Promise<void>;
   /**
    * The namespace in which a tenant's objects lie. Throws `unavailable` in an isolate that never heard of the tenant while its object is
    * out of reach: to guess would be to write in the wrong place.
@@ -85,6 +94,9 @@ export function createTenantClient(
     async spend(tenant, usage) {
       keep(tenant, await stub(tenant).spend(usage));
     },
+    async spendOnEmbeddings(tenant, usage) {
+      keep(tenant, await stub(tenant).spendOnEmbeddings(usage));
+    },
     async place(objects, tenant) {
       const jurisdiction = await jurisdictionOf(tenant);
       return jurisdiction === null ? objects : inJurisdiction(objects, jurisdiction);
@@ -108,7 +120,9 @@ function answerOf(record: TenantRecord): TenantAnswer {
     keys,
   } = record;
   const { tenantMessagesPerDay, tenantTokensPerDay } = limits;
-  const spent = spentToday.inputTokens + spentToday.outputTokens;
+  // An object that still runs the version before embeddings tells none.
+  const vectors: Partial<Spent["embeddings"]> | undefined = spentToday.embeddings;
+  const spent = spentToday.inputTokens + spentToday.outputTokens + (vectors?.inputTokens ?? 0);
   const isOverBudget = summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay;
   return {
     // Both only ever rise, so their sum tells the later of two answers.

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { KeyState, NewKey } from "../contracts/api-key.ts";
+import type { EmbeddingUsage } from "../contracts/embedding.ts";
 import type { Outcome } from "../contracts/errors.ts";
 import { dayName, type SessionLimits } from "../contracts/quota.ts";
 import type { SessionSettings } from "../contracts/session.ts";
@@ -46,6 +47,11 @@ interface IdentityRow extends Record<string, SqlStorageValue> {
 interface SpentRow extends Record<string, SqlStorageValue> {
   readonly input_tokens: number;
   readonly output_tokens: number;
+  readonly cost_micro_dollars: number;
+}
+
+interface EmbeddingsRow extends Record<string, SqlStorageValue> {
+  readonly input_tokens: number;
   readonly cost_micro_dollars: number;
 }
 
@@ -149,6 +155,32 @@ export class Tenant extends DurableObject {
         usage.costMicroDollars ?? 0,
       );
       sql.exec("DELETE FROM spent WHERE day NOT IN (SELECT day FROM spent ORDER BY day DESC LIMIT ?)", KEPT_DAYS);
+    });
+    this.#hasSchema = true;
+    return this.#record();
+  }
+
+  /**
+   * Counts what vectors took today.
+   * @returns the record as it is afterwards
+   */
+  async spendOnEmbeddings(usage: EmbeddingUsage): Promise<TenantRecord> {
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      this.#createSchema();
+      sql.exec(
+        `INSERT INTO spent_on_embeddings (day, input_tokens, cost_micro_dollars) VALUES (?, ?, ?)
+         ON CONFLICT (day) DO UPDATE SET
+           input_tokens = input_tokens + excluded.input_tokens,
+           cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars`,
+        today(),
+        usage.inputTokens,
+        usage.costMicroDollars ?? 0,
+      );
+      sql.exec(
+        "DELETE FROM spent_on_embeddings WHERE day NOT IN (SELECT day FROM spent_on_embeddings ORDER BY day DESC LIMIT ?)",
+        KEPT_DAYS,
+      );
     });
     this.#hasSchema = true;
     return this.#record();
@@ -265,7 +297,16 @@ export class Tenant extends DurableObject {
       inputTokens: row?.input_tokens ?? 0,
       outputTokens: row?.output_tokens ?? 0,
       costMicroDollars: row?.cost_micro_dollars ?? 0,
+      embeddings: this.#spentOnEmbeddings(day),
     };
+  }
+
+  #spentOnEmbeddings(day: string): Spent["embeddings"] {
+    // A tenant of the version before has spent without them.
+    const row = this.#hasTable("spent_on_embeddings")
+      ? this.ctx.storage.sql.exec<EmbeddingsRow>("SELECT * FROM spent_on_embeddings WHERE day = ?", day).toArray()[0]
+      : undefined;
+    return { inputTokens: row?.input_tokens ?? 0, costMicroDollars: row?.cost_micro_dollars ?? 0 };
   }
 
   #createSchema(): void {
@@ -284,6 +325,11 @@ export class Tenant extends DurableObject {
         day TEXT PRIMARY KEY,
         input_tokens INTEGER NOT NULL,
         output_tokens INTEGER NOT NULL,
+        cost_micro_dollars INTEGER NOT NULL
+      ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS spent_on_embeddings (
+        day TEXT PRIMARY KEY,
+        input_tokens INTEGER NOT NULL,
         cost_micro_dollars INTEGER NOT NULL
       ) WITHOUT ROWID;
     `);

@@ -3,6 +3,8 @@
  * Columns have numbers alone there, so that the layout only grows: a column keeps its meaning for good.
  */
 
+import type { EmbeddingUsage } from "../contracts/embedding.ts";
+
 /** What is written to: the binding of a dataset. It returns at once, and costs the request nothing. */
 export interface MetricsDataset {
   writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
@@ -74,9 +76,22 @@ export const NOTHING_SPENT: Spent = {
   makeshifts: 0,
 };
 
+/** A call of the model that makes vectors. */
+export interface MeasuredEmbedding {
+  /** What for: a query, or what is to be found. */
+  readonly of: "query" | "session";
+  /** `ok`; `late`: after the read that it was for; or the kind of the failure. */
+  readonly result: string;
+  readonly tenant: string;
+  readonly model: string;
+  readonly durationMs: number;
+  readonly usage: EmbeddingUsage;
+}
+
 export interface Metrics {
   operation(measured: MeasuredOperation): void;
   job(measured: MeasuredJob): void;
+  embedding(measured: MeasuredEmbedding): void;
 }
 
 type Columns = Readonly<Record<(typeof BLOBS)[number], string> & Record<(typeof DOUBLES)[number], number>>;
@@ -111,6 +126,20 @@ export function createMetrics(dataset: MetricsDataset | undefined): Metrics {
     },
     job({ kind, result, tenant, durationMs, attempts, waitedMs, spent }) {
       write(tenant, { point: "job", name: kind, result, actor: "", durationMs, attempts, waitedMs, ...spent });
+    },
+    embedding({ of, result, tenant, model, durationMs, usage }) {
+      const { inputTokens, costMicroDollars = 0 } = usage;
+      const spent = { ...NOTHING_SPENT, model, inputTokens, costMicroDollars };
+      write(tenant, {
+        point: "embedding",
+        name: of,
+        result,
+        actor: "",
+        durationMs,
+        attempts: 0,
+        waitedMs: 0,
+        ...spent,
+      });
     },
   };
 }

@@ -4,6 +4,7 @@ import { ARCHIVE_MUTANTS } from "./archive.ts";
 import { CLIENT_MUTANTS } from "./client.ts";
 import { CONFIG_MUTANTS } from "./config.ts";
 import { CONTRACT_MUTANTS } from "./contracts.ts";
+import { EMBEDDER_MUTANTS } from "./embedder.ts";
 import { HTTP_MUTANTS } from "./http.ts";
 import { IMPORT_MUTANTS } from "./import.ts";
 import { JOB_MUTANTS } from "./jobs.ts";
@@ -25,6 +26,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLIENT_MUTANTS,
   ...CONFIG_MUTANTS,
   ...CONTRACT_MUTANTS,
+  ...EMBEDDER_MUTANTS,
   ...HTTP_MUTANTS,
   ...IMPORT_MUTANTS,
   ...JOB_MUTANTS,

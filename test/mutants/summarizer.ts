@@ -264,8 +264,8 @@ export const SUMMARIZER_MUTANTS: readonly Mutant[] = [
   {
     name: "failures add up over the good answers between them",
     file: "src/summarizer/circuit-breaker.ts",
-    replace: "          failures = 0;\n          return answer;",
-    by: "          return answer;",
+    replace: "        failures = 0;\n        return answer;",
+    by: "        return answer;",
     tests: ["unit/circuit-breaker"],
   },
   {

@@ -70,6 +70,31 @@ describe("the model that is set", () => {
   });
 });
 
+describe("the embeddings that are set", () => {
+  const embeddingsOf = (env: Record<string, unknown>) => parseConfig({ ...PLAIN, ...env }).embeddings;
+
+  test("are off by default", () => {
+    expect(embeddingsOf({})).toBeNull();
+    expect(embeddingsOf({ THREADKEEP_EMBEDDINGS: "off", THREADKEEP_EMBEDDINGS_BASE_URL: BASE_URL })).toBeNull();
+  });
+
+  test("are on Workers AI, given the binding", () => {
+    const name = "workers-ai/@cf/baai/bge-m3";
+    const model = { provider: "workers-ai", name, model: "@cf/baai/bge-m3", binding: BINDING, price: 0.012 };
+    const env = { THREADKEEP_EMBEDDINGS: name, THREADKEEP_EMBEDDINGS_PRICE: "0.012", AI: BINDING };
+    expect(embeddingsOf(env)).toEqual(model);
+  });
+
+  test("are on any server that speaks like OpenAI's, with or without a key", () => {
+    const name = "openai-compatible/BAAI/bge-m3";
+    const env = { THREADKEEP_EMBEDDINGS: name, THREADKEEP_EMBEDDINGS_BASE_URL: BASE_URL };
+    const model = { provider: "openai-compatible", name, model: "BAAI/bge-m3", baseUrl: BASE_URL, price: null };
+    expect(embeddingsOf(env)).toEqual(model);
+    const withKey = { ...env, THREADKEEP_EMBEDDINGS_API_KEY: MODEL_KEY };
+    expect(embeddingsOf(withKey)).toEqual({ ...model, apiKey: MODEL_KEY });
+  });
+});
+
 describe("a setting that cannot work says which variable it is and what to do", () => {
   test.each([
     [{ THREADKEEP_MODEL: "gpt-5" }, "THREADKEEP_MODEL must be", "wrangler.toml"],
@@ -89,6 +114,13 @@ describe("a setting that cannot work says which variable it is and what to do", 
     [{ THREADKEEP_MODEL_INPUT_PRICE: "cheap" }, "THREADKEEP_MODEL_INPUT_PRICE must be", "per million tokens"],
     [{ THREADKEEP_MODEL_OUTPUT_PRICE: "-1" }, "THREADKEEP_MODEL_OUTPUT_PRICE must be", "per million tokens"],
     [{ THREADKEEP_MODEL_INPUT_PRICE: "1" }, "THREADKEEP_MODEL_OUTPUT_PRICE belong together", "both or none"],
+    [{ THREADKEEP_EMBEDDINGS: "bge-m3" }, "THREADKEEP_EMBEDDINGS must be", "wrangler.toml"],
+    [{ THREADKEEP_EMBEDDINGS: "anthropic/m" }, "THREADKEEP_EMBEDDINGS must be", "openai-compatible/MODEL"],
+    [{ THREADKEEP_EMBEDDINGS: "workers-ai/@cf/x" }, "THREADKEEP_EMBEDDINGS is workers-ai/@cf/x", "[env.….ai]"],
+    [{ THREADKEEP_EMBEDDINGS: "openai-compatible/m" }, "THREADKEEP_EMBEDDINGS_BASE_URL is missing", "http://127.0.0.1"],
+    [{ THREADKEEP_EMBEDDINGS_BASE_URL: "http://models.example" }, "THREADKEEP_EMBEDDINGS_BASE_URL must be", "https"],
+    [{ THREADKEEP_EMBEDDINGS_API_KEY: "a b" }, "THREADKEEP_EMBEDDINGS_API_KEY holds", "wrangler secret put"],
+    [{ THREADKEEP_EMBEDDINGS_PRICE: "free" }, "THREADKEEP_EMBEDDINGS_PRICE must be", "per million tokens"],
     [{ SUMMARIZER_MCP_URL: "ftp://agent.example" }, "SUMMARIZER_MCP_URL must be", "built-in summarizer"],
     [{ SUMMARIZER_TIMEOUT_SECONDS: "soon" }, "SUMMARIZER_TIMEOUT_SECONDS must be", "1 to 120"],
     [{ SUMMARIZER_TIMEOUT_SECONDS: "" }, "SUMMARIZER_TIMEOUT_SECONDS must be", "left out"],
@@ -100,31 +132,33 @@ describe("a setting that cannot work says which variable it is and what to do", 
     expect(faults[0]).toContain(mend);
   });
 
-  test.each(["THREADKEEP_MODEL_BASE_URL", "SUMMARIZER_MCP_URL", "THREADKEEP_ALERT_WEBHOOK"] as const)(
-    "and %s is https, or http on this machine alone",
-    (name) => {
-      for (const url of [
-        "https://models.example/v1",
-        "http://localhost:1/v1",
-        "http://127.0.0.1:1/",
-        "http://[::1]:1/",
-        "http://127.9.9.9/",
-      ]) {
-        expect(VARIABLES[name].safeParse(url).success, url).toBe(true);
-      }
-      for (const url of [
-        "http://models.example/v1",
-        "http://10.0.0.7/v1",
-        "http://localhost.example/v1",
-        "http://127.0.0.1.example/v1",
-        "http://127.0.0.1@models.example/v1",
-        "HTTP://models.example/v1",
-        "ws://localhost/v1",
-      ]) {
-        expect(VARIABLES[name].safeParse(url).success, url).toBe(false);
-      }
-    },
-  );
+  test.each([
+    "THREADKEEP_MODEL_BASE_URL",
+    "THREADKEEP_EMBEDDINGS_BASE_URL",
+    "SUMMARIZER_MCP_URL",
+    "THREADKEEP_ALERT_WEBHOOK",
+  ] as const)("and %s is https, or http on this machine alone", (name) => {
+    for (const url of [
+      "https://models.example/v1",
+      "http://localhost:1/v1",
+      "http://127.0.0.1:1/",
+      "http://[::1]:1/",
+      "http://127.9.9.9/",
+    ]) {
+      expect(VARIABLES[name].safeParse(url).success, url).toBe(true);
+    }
+    for (const url of [
+      "http://models.example/v1",
+      "http://10.0.0.7/v1",
+      "http://localhost.example/v1",
+      "http://127.0.0.1.example/v1",
+      "http://127.0.0.1@models.example/v1",
+      "HTTP://models.example/v1",
+      "ws://localhost/v1",
+    ]) {
+      expect(VARIABLES[name].safeParse(url).success, url).toBe(false);
+    }
+  });
 
   test("and all of them stand in one message, without the secrets", () => {
     const faults = faultsOf({

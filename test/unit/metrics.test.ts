@@ -23,12 +23,22 @@ const JOB = {
   spent: { model: "extractive", inputTokens: 100, outputTokens: 20, costMicroDollars: 450, makeshifts: 1 },
 };
 
+const EMBEDDING = {
+  of: "query" as const,
+  result: "late",
+  tenant: "acme",
+  model: "workers-ai/@cf/baai/bge-m3",
+  durationMs: 180,
+  usage: { inputTokens: 12, costMicroDollars: 3 },
+};
+
 describe("a data point", () => {
   it("keeps its layout: a column that moves would turn the past into something else", () => {
     const { points, dataset } = listening();
     const metrics = createMetrics(dataset);
     metrics.operation(OPERATION);
     metrics.job(JOB);
+    metrics.embedding(EMBEDDING);
     expect(points).toEqual([
       {
         indexes: ["acme"],
@@ -39,6 +49,11 @@ describe("a data point", () => {
         indexes: ["acme"],
         blobs: ["job", "summarize", "ok", "", "extractive"],
         doubles: [900, 2, 100, 20, 450, 1, 30],
+      },
+      {
+        indexes: ["acme"],
+        blobs: ["embedding", "query", "late", "", "workers-ai/@cf/baai/bge-m3"],
+        doubles: [180, 0, 12, 0, 3, 0, 0],
       },
     ]);
   });
@@ -101,9 +116,9 @@ describe("docs/metrics.md", () => {
     ]);
   });
 
-  it("has ten questions", () => {
-    expect(queries).toHaveLength(10);
-    expect(page.match(/^\*\*\d+\. /gm)).toHaveLength(10);
+  it("has eleven questions", () => {
+    expect(queries).toHaveLength(11);
+    expect(page.match(/^\*\*\d+\. /gm)).toHaveLength(11);
   });
 
   it.each(queries.map((query, at) => [at + 1, query] as const))(
@@ -128,7 +143,7 @@ describe("docs/metrics.md", () => {
     (_, query) => {
       const results = ["ok", ...Object.keys(PROBLEMS), "failed", "gave-up", "retried", "unknown", "dead"];
       const known: Readonly<Record<string, readonly string[]>> = {
-        point: ["operation", "job"],
+        point: ["operation", "job", "embedding"],
         name: [...AUDIT_ACTIONS, ...jobKindSchema.options],
         result: results,
       };

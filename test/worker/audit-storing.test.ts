@@ -50,8 +50,10 @@ async function deliver(
     tenants: {
       read: () => Promise.reject(new Error("no business of the audit")),
       spend: () => Promise.reject(new Error("no business of the audit")),
+      spendOnEmbeddings: () => Promise.reject(new Error("no business of the audit")),
     },
     makeshift: null,
+    embedder: null,
     operations: createOperationsClient(env.OPERATIONS),
     users: createUserClient(env.DIRECTORY),
     summarizer: { summarize: () => Promise.reject(new Error("no business of the audit")) },

@@ -111,7 +111,11 @@ describe("what the service offers", () => {
 function callWith(scopes: readonly Scope[]) {
   const audit = listeningTrail();
   const measured: MeasuredOperation[] = [];
-  const metrics: Metrics = { operation: (done) => void measured.push(done), job: () => undefined };
+  const metrics: Metrics = {
+    operation: (done) => void measured.push(done),
+    job: () => undefined,
+    embedding: () => undefined,
+  };
   const call: Call = {
     principal: { kind: "tenant-key", id: "key:7Qm2xVb9LcTa", tenant: "acme", owner: "ada", scopes },
     requestId: "request-1",

@@ -218,7 +218,10 @@ describe("the consumer", () => {
 describe("what is measured of jobs", () => {
   const measuring = (): { measured: MeasuredJob[]; metrics: Metrics } => {
     const measured: MeasuredJob[] = [];
-    return { measured, metrics: { operation: () => undefined, job: (job) => void measured.push(job) } };
+    return {
+      measured,
+      metrics: { operation: () => undefined, embedding: () => undefined, job: (job) => void measured.push(job) },
+    };
   };
 
   it("is each delivery by itself: what was made at which cost, what failed, and what nobody understood", async () => {

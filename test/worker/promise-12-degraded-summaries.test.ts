@@ -57,6 +57,7 @@ function bench(): Bench {
       tenants: {
         read: async () => state.tenant,
         spend: async (_, usage) => void state.spent.push(usage.inputTokens),
+        spendOnEmbeddings: async () => undefined,
       },
       operations: createOperationsClient(env.OPERATIONS),
       summarizer: {
@@ -67,6 +68,7 @@ function bench(): Bench {
         },
       },
       makeshift: { summarize: async (request) => quote(request, "extractive") },
+      embedder: null,
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       log: createLog({ write: () => undefined }),
     },

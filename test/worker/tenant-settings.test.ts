@@ -111,7 +111,7 @@ describe("a tenant's settings in its sessions", () => {
     let calls = 0;
     let current = tenant(1, {}, "paused");
     const parts = pipelineParts({
-      tenants: { read: async () => current, spend: async () => undefined },
+      tenants: { read: async () => current, spend: async () => undefined, spendOnEmbeddings: async () => undefined },
       summarizer: {
         summarize: async () => {
           calls += 1;

@@ -63,6 +63,16 @@ describe("a tenant's object", () => {
     const { spentToday, rev } = await stateOf(admin("GET", tenant));
     expect(spentToday).toMatchObject({ inputTokens: 790, outputTokens: 210, costMicroDollars: 90 });
     expect(rev).toBe(1);
+    await client.update(tenant, { summarizerTokensPerDay: 2_000 });
+    await client.spendOnEmbeddings(tenant, { inputTokens: 900, costMicroDollars: 11 });
+    expect(await client.read(tenant)).toMatchObject({ isOverBudget: false });
+    // Vectors have a row of their own, and the same budget.
+    await client.spendOnEmbeddings(tenant, { inputTokens: 100 });
+    expect(await client.read(tenant)).toMatchObject({ isOverBudget: true });
+    expect((await stateOf(admin("GET", tenant))).spentToday).toEqual({
+      ...spentToday,
+      embeddings: { inputTokens: 1_000, costMicroDollars: 11 },
+    });
     await client.update(tenant, { summarizerTokensPerDay: null });
     expect(await client.read(tenant)).toMatchObject({ isOverBudget: false });
   });

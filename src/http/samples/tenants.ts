@@ -17,7 +17,13 @@ const tenant: TenantState = {
   summarizerTokensPerDay: 2_000_000,
   limits: { sessionMessagesPerDay: 2_000, sessionTokensPerDay: 500_000, tenantMessagesPerDay: 200_000 },
   usersMay: { write: ["assistant"] },
-  spentToday: { day: "2026-11-22", inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 },
+  spentToday: {
+    day: "2026-11-22",
+    inputTokens: 412_096,
+    outputTokens: 30_410,
+    costMicroDollars: 86_300,
+    embeddings: { inputTokens: 91_200, costMicroDollars: 1_094 },
+  },
   takenToday: { day: "2026-11-22", messages: 41_870, tokens: 6_204_115 },
   updatedAt: "2026-11-22T09:20:00.000Z",
 };
@@ -27,7 +33,13 @@ const newTenant: NewTenant = { tenant: "acme", jurisdiction: "eu", settings: ten
 const newTenantState: TenantState = {
   ...tenant,
   summarizerTokensPerDay: null,
-  spentToday: { day: "2026-11-22", inputTokens: 0, outputTokens: 0, costMicroDollars: 0 },
+  spentToday: {
+    day: "2026-11-22",
+    inputTokens: 0,
+    outputTokens: 0,
+    costMicroDollars: 0,
+    embeddings: { inputTokens: 0, costMicroDollars: 0 },
+  },
   takenToday: { day: "2026-11-22", messages: 0, tokens: 0 },
   updatedAt: "2026-11-22T09:10:00.000Z",
 };

@@ -55,6 +55,11 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
           if (passage === "faulty") throw new Error("the tenant is out of reach, as the simulation asked");
           return isolate.spend(tenant, usage);
         }),
+      spendOnEmbeddings: (tenant, usage) =>
+        atGate("tenants.spendOnEmbeddings", async (passage) => {
+          if (passage === "faulty") throw new Error("the tenant is out of reach, as the simulation asked");
+          return isolate.spendOnEmbeddings(tenant, usage);
+        }),
     },
     summarizer: {
       summarize: (request) => atGate("summarize", (passage) => summarize(world, request, passage)),
@@ -62,6 +67,7 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
     makeshift: world.hasMakeshift
       ? { summarize: (request) => atGate("makeshift", (passage) => makeshift(request, passage)) }
       : null,
+    embedder: null,
     withDatabase: onArchive(world, atGate, () => consumer.noteFault()),
     log: SILENT,
   };

@@ -175,6 +175,7 @@ export interface TenantClient {
   read(tenant: string): Promise<TenantSettings>;
   update(tenant: string, patch: TenantPatch): Promise<{ readonly rev: number }>;
   spend(tenant: string, usage: unknown): Promise<void>;
+  spendOnEmbeddings(tenant: string, usage: unknown): Promise<void>;
 }
 
 export type WithDatabase = <T>(body: (database: unknown) => Promise<T>) => Promise<T>;
@@ -187,9 +188,10 @@ export interface ConsumerParts {
   readonly directory: Opaque;
   readonly users: Opaque;
   readonly operations: Opaque;
-  readonly tenants: Pick<TenantClient, "read" | "spend">;
+  readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
   readonly summarizer: { readonly summarize: Summarize };
   readonly makeshift: { readonly summarize: Summarize } | null;
+  readonly embedder: null;
   readonly withDatabase: WithDatabase;
   readonly log: Log;
 }

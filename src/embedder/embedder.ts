@@ -1,0 +1,160 @@
+import type { EmbeddingUsage } from "../contracts/embedding.ts";
+import { estimateTokens } from "../memory/tokens.ts";
+import { CIRCUIT_BREAKER_LIMITS, createBreaker } from "../summarizer/circuit-breaker.ts";
+import type { Embedded, Embedder } from "./client.ts";
+import { EmbedderError } from "./embedder-error.ts";
+import type { EmbeddingProvider } from "./embedding-models.ts";
+import { readVectors } from "./read-vectors.ts";
+
+/** What one request of a model answered: vectors, unchecked, and tokens; null where the provider counts none. */
+export interface Answered {
+  readonly vectors: readonly unknown[];
+  readonly tokens: number | null;
+}
+
+/** @throws EmbedderError; anything once `signal` is aborted */
+export type AskVectors = (texts: readonly string[], signal: AbortSignal) => Promise<Answered>;
+
+export type EmbeddingSettings = EmbeddingProvider & {
+  /** As it is set, provider and all. */
+  readonly name: string;
+  /** US dollars per million tokens, and so micro-dollars per token; null: costs are not told. */
+  readonly price: number | null;
+};
+
+export interface EmbedderOptions {
+  readonly settings: EmbeddingSettings;
+  /** Default: the model of the settings, through the AI SDK. */
+  readonly ask?: AskVectors;
+  /** ms since 1970 */
+  readonly now?: () => number;
+}
+
+/** Workers AI takes 100 texts in a request, and small servers keep all of them in memory at once. */
+export const MAX_TEXTS_PER_REQUEST = 64;
+/** A server on a laptop reads so much in a few seconds. */
+export const MAX_REQUEST_CHARACTERS = 128 * 1024;
+/** A vector says what a text is about, and its first words tell; models in use take 8,192 tokens, and few texts have more than one a character. */
+export const MAX_TEXT_CHARACTERS = 4_000;
+/** What a model that refuses its texts as too long is asked with instead: the smallest in use take 512 tokens. */
+const SHORT_TEXT_CHARACTERS = 400;
+/** A request of the most texts takes a server without an accelerator so long. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** How servers answer a text that is too long for their model. */
+const TOO_LONG: ReadonlySet<number | undefined> = new Set([400, 413, 422]);
+
+/** The SDK and its providers are a third of the bundle: they are evaluated with the first call of a model, not at each cold start. */
+function loadedLate(provider: EmbeddingProvider): AskVectors {
+  let ask: Promise<AskVectors> | undefined;
+  return async (texts, signal) => {
+    ask ??= import("./embedding-call.ts").then(({ createAskVectors }) => createAskVectors(provider));
+    return (await ask)(texts, signal);
+  };
+}
+
+export function createEmbedder({ settings, ask = loadedLate(settings), now = Date.now }: EmbedderOptions): Embedder {
+  const breaker = createBreaker({
+    now,
+    limits: CIRCUIT_BREAKER_LIMITS,
+    // An answer that is no good is an answer: the provider is there.
+    awayBy: (error) => (error instanceof EmbedderError && error.kind !== "invalid_answer" ? error : null),
+    refuse: (retryAfterSeconds) =>
+      new EmbedderError("circuit_open", "the provider of embeddings is left alone after failures", {
+        retryAfterSeconds,
+      }),
+  });
+
+  async function request(texts: readonly string[], timeoutMs: number): Promise<Embedded> {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    let answered: Answered;
+    try {
+      answered = await ask(texts, timeout);
+    } catch (error) {
+      if (timeout.aborted) throw new EmbedderError("timeout", "no answer in time");
+      throw error;
+    }
+    const usage = usageOf(answered.tokens ?? texts.reduce((sum, text) => sum + estimateTokens(text), 0));
+    try {
+      return { vectors: readVectors(answered.vectors, texts.length), usage };
+    } catch (error) {
+      if (!(error instanceof EmbedderError)) throw error;
+      // It was paid for all the same.
+      throw new EmbedderError(error.kind, error.detail, { ...error, usage });
+    }
+  }
+
+  async function requestShorter(texts: readonly string[], timeoutMs: number): Promise<Embedded> {
+    try {
+      return await request(texts, timeoutMs);
+    } catch (error) {
+      const isTooLong = error instanceof EmbedderError && TOO_LONG.has(error.status);
+      if (!isTooLong || !texts.some(({ length }) => length > SHORT_TEXT_CHARACTERS)) throw error;
+      // One text that a model does not take would else keep all the others of its session from being found.
+      return request(
+        texts.map((text) => cut(text, SHORT_TEXT_CHARACTERS)),
+        timeoutMs,
+      );
+    }
+  }
+
+  function usageOf(inputTokens: number): EmbeddingUsage {
+    return settings.price === null
+      ? { inputTokens }
+      : { inputTokens, costMicroDollars: Math.round(inputTokens * settings.price) };
+  }
+
+  return {
+    model: settings.name,
+    maxTexts: MAX_TEXTS_PER_REQUEST,
+    isResting: breaker.isOpen,
+    async embed(texts, timeoutMs = REQUEST_TIMEOUT_MS) {
+      const vectors: Float32Array[] = [];
+      let usage: EmbeddingUsage = usageOf(0);
+      for (const part of partsOf(texts.map((text) => cut(text, MAX_TEXT_CHARACTERS)))) {
+        try {
+          const embedded = await breaker.run(() => requestShorter(part, timeoutMs));
+          vectors.push(...embedded.vectors);
+          usage = added(usage, embedded.usage);
+        } catch (error) {
+          // What is there was paid for, and is kept.
+          if (vectors.length === 0) throw error;
+          return { vectors, usage: added(usage, error instanceof EmbedderError ? error.usage : undefined) };
+        }
+      }
+      return { vectors, usage };
+    },
+  };
+}
+
+/** Texts in requests of so many, and of so many characters, that a model takes them at once. */
+function* partsOf(texts: readonly string[]): Generator<string[]> {
+  let part: string[] = [];
+  let characters = 0;
+  for (const text of texts) {
+    if (
+      part.length >= MAX_TEXTS_PER_REQUEST ||
+      (part.length > 0 && characters + text.length > MAX_REQUEST_CHARACTERS)
+    ) {
+      yield part;
+      [part, characters] = [[], 0];
+    }
+    part.push(text);
+    characters += text.length;
+  }
+  if (part.length > 0) yield part;
+}
+
+/** Never between the two halves of a character. Providers refuse an empty text. */
+function cut(text: string, length: number): string {
+  const first = text.slice(0, length);
+  const bare = text.length > length ? first.replace(/[\uD800-\uDBFF]$/, "") : first;
+  return bare.trim() === "" ? "-" : bare;
+}
+
+function added(usage: EmbeddingUsage, more: EmbeddingUsage | undefined): EmbeddingUsage {
+  if (more === undefined) return usage;
+  const inputTokens = usage.inputTokens + more.inputTokens;
+  if (usage.costMicroDollars === undefined) return { inputTokens };
+  return { inputTokens, costMicroDollars: usage.costMicroDollars + (more.costMicroDollars ?? 0) };
+}
