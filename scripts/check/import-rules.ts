@@ -60,6 +60,7 @@ const PRIVATE_FILES: Record<string, string> = {
   "session/message-store": "session/store",
   "session/summary-store": "session/store",
   "session/job-store": "session/store",
+  "session/vector-store": "session/store",
 };
 
 /** What the adapters of the client are for: each is an optional peer, and types alone leave nothing of it in a bundle. */

@@ -21,6 +21,7 @@ export const WITHOUT: Readonly<Record<keyof RankingParameters, Partial<RankingPa
   part: { part: 0 },
   itemWord: { itemWord: 0 },
   wish: { wish: 1 },
+  meaning: { meaning: 0 },
   namedAuthor: { namedAuthor: 1 },
   date: { date: { day: 0, month: 0, year: 0 } },
 };

@@ -1,7 +1,16 @@
 import { z } from "zod";
 import { MAX_CONTEXT_TOKENS, MAX_WAIT_MS } from "./limits.ts";
 
-export const jobKindSchema = z.enum(["summarize", "archive", "erase", "erase-copies", "expire", "fork", "restore"]);
+export const jobKindSchema = z.enum([
+  "summarize",
+  "archive",
+  "erase",
+  "erase-copies",
+  "expire",
+  "fork",
+  "restore",
+  "embed",
+]);
 export type JobKind = z.infer<typeof jobKindSchema>;
 
 /** A queue body: a wake-up signal. It carries references alone; the consumer reads the truth anew. */

@@ -25,6 +25,11 @@ const JITTER_SHARE = 0.2;
 
 /** After so many failures a summary is given up until somebody asks or the session goes on: each attempt may cost money. */
 export const MAX_SUMMARIZE_FAILURES = 20;
+/**
+ * After so many failures, some twenty minutes, vectors are given up until the session is summarized again: without them it is found by its
+ * words, and an outage that lasts costs no calls.
+ */
+export const MAX_EMBEDDING_FAILURES = 8;
 /** From here on operators see it. */
 export const REPORT_AFTER_FAILURES = 3;
 /** Work that was sent so often without being confirmed is told to operators, unless it is younger than `LATE_AFTER_MS` and did not fail. */

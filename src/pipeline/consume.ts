@@ -5,6 +5,7 @@ import { archiveBatch } from "./archive.ts";
 import { buryAudit, storeAudit } from "./audit.ts";
 import { carryOver } from "./carry-over.ts";
 import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
+import { embedSession } from "./embed.ts";
 import { eraseCopies } from "./erase-copies.ts";
 import { eraseUser } from "./erase-user.ts";
 import { expireSession } from "./expire.ts";
@@ -90,6 +91,7 @@ const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelinePa
   restore: carryOver,
   expire: expireSession,
   "erase-copies": eraseCopies,
+  embed: embedSession,
 };
 
 async function settleArchives(

@@ -2,6 +2,7 @@ import { refuseForeignWords } from "../access/users-words.ts";
 import type { AppendRequest, AppendResult } from "../contracts/append.ts";
 import type { Appender } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
+import type { QueryMeaning, QueryVector } from "../contracts/embedding.ts";
 import type { Fault, Outcome, PartFault } from "../contracts/errors.ts";
 import type { Job, SummarizeRequest } from "../contracts/job.ts";
 import { MAX_CONTEXT_BYTES, MIN_USER_SUMMARY_TOKENS } from "../contracts/limits.ts";
@@ -33,10 +34,12 @@ import { beginningFault } from "./beginning.ts";
 import { leftInstructionFault, settleBranch, switchBranch } from "./branching.ts";
 import { oweCarrying } from "./carrying.ts";
 import { digestOf } from "./digest.ts";
+import type { EmbeddingStep } from "./embedding.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
 import { JsonTexts } from "./json-texts.ts";
 import type { Life } from "./lineage.ts";
 import { LiveSession } from "./live-session.ts";
+import { type ItemScores, scoreItems } from "./meaning.ts";
 import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
 import { oweSummaryByHand, oweSummaryIfDue, summarizeJob } from "./owed-summaries.ts";
 import { oweArchive, toJob } from "./owed-work.ts";
@@ -58,9 +61,10 @@ import {
 } from "./reading.ts";
 import { goodThrough } from "./redo.ts";
 import { restoreSummary } from "./restoring.ts";
-import { retrieveForContext, searchMessages } from "./retrieving.ts";
+import { questionOf, retrieveForContext, searchMessages } from "./retrieving.ts";
 import type { SessionRow } from "./rows.ts";
 import { type Birth, newId, Refusal } from "./session-shell.ts";
+import type { SavedVectors } from "./session-work.ts";
 import { settingsByUser, settingsOf, withTenant } from "./settings.ts";
 import type { SummaryStep } from "./summarizing.ts";
 import { compareSummaries, readLosses } from "./summary-report.ts";
@@ -388,30 +392,54 @@ export class ChatSession extends LiveSession {
     });
   }
 
-  async context(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<RenderedContext>> {
-    return this.shell.read(() => this.#context(withTenant(this.shell.known(), tenant), request));
+  async context(
+    request: ContextRequest,
+    tenant?: TenantSettings,
+    meaning?: QueryMeaning,
+  ): Promise<Outcome<RenderedContext>> {
+    return this.shell.read(() => this.#context(withTenant(this.shell.known(), tenant), request, meaning));
   }
 
-  /** The same as JSON text. */
-  async contextJson(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<string>> {
+  /** The same as JSON text. @param meaning the vector of the query, or why it has none; here and below */
+  async contextJson(
+    request: ContextRequest,
+    tenant?: TenantSettings,
+    meaning?: QueryMeaning,
+  ): Promise<Outcome<string>> {
     return this.shell.read(() => {
       const texts = new JsonTexts();
-      return texts.answer(this.#context(withTenant(this.shell.known(), tenant), request, texts.write));
+      return texts.answer(this.#context(withTenant(this.shell.known(), tenant), request, meaning, texts.write));
     });
   }
 
-  async search(request: SearchRequest): Promise<Outcome<SearchResult>> {
+  async search(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<SearchResult>> {
     return this.shell.read(() => {
       this.shell.known();
-      return searchMessages(this.shell.store, this.shell.search, request);
+      return searchMessages(this.shell.store, this.shell.search, request, meaning);
     });
   }
 
   /** The same as JSON text. */
-  async searchJson(request: SearchRequest): Promise<Outcome<string>> {
+  async searchJson(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<string>> {
     return this.shell.read(() => {
       this.shell.known();
-      return JSON.stringify(searchMessages(this.shell.store, this.shell.search, request));
+      return JSON.stringify(searchMessages(this.shell.store, this.shell.search, request, meaning));
+    });
+  }
+
+  /** The newest message of a user on the active branch, cut: what a context's query `auto` asks. Null if there is none near its end. */
+  async newestQuestion(): Promise<Outcome<string | null>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      return questionOf(this.shell.store);
+    });
+  }
+
+  /** How near items of the newest version are to a query, by their ids; without those that have no vector yet. */
+  async itemScores(query: QueryVector, itemIds: readonly string[]): Promise<Outcome<ItemScores>> {
+    return this.shell.read(() => {
+      this.shell.known();
+      return scoreItems(this.shell.store, query, itemIds);
     });
   }
 
@@ -569,6 +597,26 @@ export class ChatSession extends LiveSession {
     return { ...step, isOverBudget: step.isOverBudget || this.userQuota.isSummarizerSpent(session, Date.now()) };
   }
 
+  /** Past that nothing is embedded for them either. */
+  override async beginEmbedding(jobId: string, incarnation: string, model: string | null): Promise<EmbeddingStep> {
+    return this.#withUsersBudget(await super.beginEmbedding(jobId, incarnation, model));
+  }
+
+  override async saveVectors(
+    jobId: string,
+    incarnation: string,
+    lease: string,
+    saved: SavedVectors,
+  ): Promise<EmbeddingStep> {
+    return this.#withUsersBudget(await super.saveVectors(jobId, incarnation, lease, saved));
+  }
+
+  #withUsersBudget(step: EmbeddingStep): EmbeddingStep {
+    const session = this.shell.row();
+    if (step.next !== "call" || session === null) return step;
+    return { ...step, isOverBudget: step.isOverBudget || this.userQuota.isSummarizerSpent(session, Date.now()) };
+  }
+
   #refuseForeignEdit(id: string, { content, pinned }: MessagePatch, { write }: UsersMay): void {
     this.shell.known();
     const row = findMessage(this.shell.store, id, "told");
@@ -580,14 +628,19 @@ export class ChatSession extends LiveSession {
     }
   }
 
-  #context(session: SessionRow, request: ContextRequest, writeJson?: WriteJson): RenderedContext {
+  #context(
+    session: SessionRow,
+    request: ContextRequest,
+    meaning?: QueryMeaning,
+    writeJson?: WriteJson,
+  ): RenderedContext {
     const { query, format = "threadkeep", summaryRole = "user", roles, provider, toolFiles, cacheControl } = request;
     const isQueried = typeof query === "string";
     let retrieval: Retrieval | null = null;
     const retrieve =
       query === undefined || query === null
         ? null
-        : (branch: Branch): Retrieval => (retrieval ??= this.#retrieve(query, branch));
+        : (branch: Branch): Retrieval => (retrieval ??= this.#retrieve(query, branch, meaning));
     // What a format adds to what is stored is told only when it is written: JSON within JSON has twice the bytes.
     for (let maxBytes = MAX_CONTEXT_BYTES; ; maxBytes = Math.floor(maxBytes / 2)) {
       const { context, bytes } = readContext(this.shell.store, session, request, retrieve, maxBytes);
@@ -608,9 +661,9 @@ export class ChatSession extends LiveSession {
   }
 
   /** A context without what its query would have brought back is better than none. */
-  #retrieve(query: string, branch: Branch): Retrieval {
+  #retrieve(query: string, branch: Branch, meaning: QueryMeaning | undefined): Retrieval {
     try {
-      return { found: retrieveForContext(this.shell.store, this.shell.search, query, branch), error: null };
+      return { ...retrieveForContext(this.shell.store, this.shell.search, query, branch, meaning), error: null };
     } catch (error) {
       log.error("retrieval_failed", errorFields(error));
       return { found: [], error: FAILED_RETRIEVAL };

@@ -7,6 +7,7 @@ export type { BegunImport, ImportStanding } from "./copied-session.ts";
 export type { CopyStep } from "./copying.ts";
 export type { NumberedLine } from "./importing.ts";
 export { type LiveOpening, readOpened, writeOpening } from "./live-opening.ts";
+export type { EmbeddingStep } from "./embedding.ts";
 export type { CopyAnswer, CopyErasures, Life } from "./lineage.ts";
 
 export type { FinishedImport, ImportProgress } from "./rows.ts";
@@ -21,6 +22,7 @@ export type SessionObject = Pick<
   | "append"
   | "archiveAgain"
   | "beginContinuation"
+  | "beginEmbedding"
   | "beginExport"
   | "beginFork"
   | "beginImport"
@@ -48,12 +50,14 @@ export type SessionObject = Pick<
   | "forkSize"
   | "forgetArchived"
   | "jobStanding"
+  | "itemScores"
   | "listing"
   | "loseCopy"
   | "losses"
   | "maintain"
   | "message"
   | "messages"
+  | "newestQuestion"
   | "nextCarrying"
   | "nextCopyStep"
   | "noteFailure"
@@ -76,6 +80,7 @@ export type SessionObject = Pick<
   | "saveAnswer"
   | "saveCopyPage"
   | "saveImportPage"
+  | "saveVectors"
   | "restoreSummary"
   | "search"
   | "searchJson"

@@ -1,5 +1,6 @@
 import type { Seq } from "../contracts/message.ts";
 import { byteLength } from "../contracts/text.ts";
+import { oweEmbedding } from "./embedding.ts";
 import { mayBeListed } from "./failed-jobs.ts";
 import { furtherOrigins, type Life } from "./lineage.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
@@ -33,6 +34,8 @@ export interface CopyEnd {
   readonly items: readonly VersionedItem[];
   /** Where items came from that its source carried over itself. */
   readonly origins: readonly OriginRow[];
+  /** Its source has vectors: the fork makes its own. Left out by earlier versions. */
+  readonly hasVectors?: boolean;
 }
 
 export interface CopyPage {
@@ -63,6 +66,7 @@ export function readCopyPage(store: SessionStore, session: SessionRow, afterSeq:
       summary,
       items: summary === null ? [] : store.summaries.items(summary.version),
       origins: furtherOrigins(store),
+      hasVectors: store.vectors.state() !== null,
     },
   };
 }
@@ -160,4 +164,5 @@ function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: (
   store.setCopying(null);
   if (summary !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
+  if (end.hasVectors === true) oweEmbedding(store, session, newId, now, false);
 }

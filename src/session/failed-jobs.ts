@@ -59,15 +59,15 @@ export function noteUndelivered(store: SessionStore, job: JobRow | null, reason:
 export function retryJob(store: SessionStore, jobId: string, now: number): boolean {
   const job = store.jobs.byId(jobId);
   if (job === null) return false;
-  // A summary is given up by its failures. Of the rest they tell when it recovered, and none is ever given up.
-  const failures = job.kind === "summarize" ? 0 : job.failures;
+  // A summary is given up by its failures, and so are vectors. Of the rest they tell when it recovered, and none is ever given up.
+  const failures = job.kind === "summarize" || job.kind === "embed" ? 0 : job.failures;
   store.jobs.put({ ...job, state: "owed", failures, nextSendAt: now });
   return true;
 }
 
 /**
- * Gives a job up, if no promise rests on it: of all work only a summary that goes on from the last one, without which the messages
- * stay word for word. It is owed again when the session goes on after a rest, or somebody asks.
+ * Gives a job up, if no promise rests on it: a summary that goes on from the last one, without which the messages stay word for word, or
+ * vectors, without which they are found by their words. It is owed again when the session goes on after a rest, or somebody asks.
  * @returns the fault of one that has to be done, null if it is given up or was before
  */
 export function dropJob(store: SessionStore, job: JobRow, now: number): Fault | null {
@@ -85,12 +85,13 @@ export function dropJob(store: SessionStore, job: JobRow, now: number): Fault | 
     lastError: "dropped by an operator",
     lastFailedAt: now,
   });
-  noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
+  if (job.kind === "summarize") noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
   return null;
 }
 
 /** Why a job cannot be given up, and what to do instead; null if it can. */
 function adviceOf({ kind, isUpgrade, redoBase, taintedFromSeq }: JobRow): string | null {
+  if (kind === "embed") return null;
   if (kind !== "summarize") return ADVICE[kind] ?? NEWER_KIND;
   if (isUpgrade) {
     return "It takes the place of a makeshift summary, which would else stay for good. Mend the summarizer and retry it, or pause the tenant's summaries.";

@@ -3,6 +3,7 @@ import type { Seq, TokenCount } from "../contracts/message.ts";
 import { chooseCut } from "../memory/cut.ts";
 import { earliest, idleWakeAt } from "../memory/work.ts";
 import { oweRange } from "./auditing.ts";
+import { callOffEmbedding } from "./embedding.ts";
 import { hasUnowedMessages } from "./message-archive.ts";
 import { cutMessages, isRemake, oweSummaryThrough, summarizeJob, unsummarizedTokens } from "./owed-summaries.ts";
 import { newJob, oweArchive } from "./owed-work.ts";
@@ -127,6 +128,7 @@ export function stepExpiry(
     oweArchive(store, session, newId, now);
     return "wait";
   }
+  callOffEmbedding(store, now);
   // What PostgreSQL refuses is here alone.
   if (session.archiveAside > 0) return "wait";
   // Whatever else is owed, to the archive, to copies or to itself, could not be done any more.

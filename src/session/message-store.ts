@@ -29,6 +29,7 @@ import {
   type TotalsChange,
 } from "./rows.ts";
 import { toStoredTime } from "./said-at.ts";
+import type { VectorStore } from "./vector-store.ts";
 
 /** Every SQL statement about the messages of the log, but for those of its search index. No decision is taken here. */
 
@@ -172,13 +173,15 @@ export class MessageStore {
   #uninstructedThrough: Seq = 0;
   readonly #branches: BranchStore;
   readonly #files: FileStore;
+  readonly #vectors: VectorStore;
   /** What ranges off a branch take, as it was read last. */
   readonly #offCosts = new Map<string, TokenCount>();
 
-  constructor(sql: SqlStorage, branches: BranchStore, files: FileStore) {
+  constructor(sql: SqlStorage, branches: BranchStore, files: FileStore, vectors: VectorStore) {
     this.#sql = sql;
     this.#branches = branches;
     this.#files = files;
+    this.#vectors = vectors;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -345,6 +348,18 @@ export class MessageStore {
     return afterSeq === null ? row : { ...row, after_seq: afterSeq };
   }
 
+  /** Messages of users after one that say something, on whichever branch, oldest first. */
+  userSeqs(afterSeq: Seq, limit: number): Seq[] {
+    return this.#sql
+      .exec(
+        "SELECT seq FROM messages WHERE seq > ? AND role = 'user' AND content IS NOT NULL ORDER BY seq LIMIT ?",
+        Math.max(afterSeq, this.#readErasing()?.throughSeq ?? 0),
+        limit,
+      )
+      .toArray()
+      .map(({ seq }) => number(seq));
+  }
+
   /** In milliseconds since 1970; null if there is no such message. */
   createdAt(seq: Seq): number | null {
     const row = this.#sql.exec("SELECT created_at FROM messages WHERE seq = ?", seq).toArray()[0];
@@ -483,6 +498,7 @@ export class MessageStore {
   ): TotalsChange {
     const before = this.#sizesOf([seq]);
     const packed = this.#files.pack(content, contentJson);
+    if (this.#vectors.state() !== null && !this.#saysStill(seq, packed.json)) this.#vectors.forgetMessages([seq]);
     this.#blank([seq], ["content", "metadata"]);
     this.#sql.exec(
       `UPDATE messages SET content = ?, held_bytes = ?, metadata = ?, tokens = ?, edited_at = ?,
@@ -499,6 +515,10 @@ export class MessageStore {
     return this.#noteChanges(
       before.map((block) => ({ ...block, cost: cost - block.cost, bytes: byteLength(contentJson) - block.bytes })),
     );
+  }
+
+  #saysStill(seq: Seq, packedJson: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM messages WHERE seq = ? AND content = ?", seq, packedJson).toArray().length > 0;
   }
 
   pin(seq: Seq, isPinned: boolean): void {
@@ -558,6 +578,7 @@ export class MessageStore {
       JSON.stringify(seqs),
     );
     this.#files.release(seqs);
+    this.#vectors.forgetMessages(seqs);
     return this.#noteChanges(before.map(({ block, cost, bytes }) => ({ block, cost: -cost, bytes: -bytes })));
   }
 
@@ -604,6 +625,8 @@ export class MessageStore {
       erasedAt,
     );
     this.#erasing = undefined;
+    // At once, also of what is written over in later slices. Those of what stays are made anew.
+    this.#vectors.clear();
     this.eraseSlice();
     return { cost: -cost, bytes: -bytes };
   }
@@ -799,6 +822,7 @@ export class MessageStore {
     this.#sql.exec("UPDATE session SET cost_change = 0, bytes_change = 0");
     renewTable(this.#sql, "messages", FILLING);
     this.#files.clear();
+    this.#vectors.drop();
     this.#sql.exec("DELETE FROM erasing");
   }
 }

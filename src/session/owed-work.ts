@@ -5,6 +5,7 @@ import type { SummaryUsage } from "../contracts/summary.ts";
 import {
   backlogDelayMs,
   LEASE_MS,
+  MAX_EMBEDDING_FAILURES,
   MAX_SUMMARIZE_FAILURES,
   resendDelayMs,
   retryDelayMs,
@@ -198,6 +199,16 @@ export interface Failed {
   readonly usage?: SummarizerUsage;
 }
 
+/** Failures after which a job is given up. */
+function mostFailures({ kind, isUpgrade, redoBase, taintedFromSeq }: JobRow): number {
+  if (kind === "embed") return MAX_EMBEDDING_FAILURES;
+  // A degraded summary is made better whenever that can be: to try costs little while the summarizer is known to be away.
+  if (kind !== "summarize" || isUpgrade) return Number.POSITIVE_INFINITY;
+  // What was erased may live on in the versions that this one is to take the place of: it is never given up.
+  const isRedo = redoBase !== null || taintedFromSeq !== null;
+  return isRedo ? Number.POSITIVE_INFINITY : MAX_SUMMARIZE_FAILURES;
+}
+
 /** Notes a failed attempt, gives the lease back and sets the next attempt. Null if the job is gone, or the lease is another's. */
 export function noteFailure(
   store: SessionStore,
@@ -210,10 +221,7 @@ export function noteFailure(
   if (job === null) return null;
   if (failure.lease !== undefined && failure.lease !== job.lease) return null;
   const failures = job.failures + 1;
-  // A degraded summary is made better whenever that can be: to try costs little while the summarizer is known to be away.
-  // What was erased may live on in the versions that this one is to take the place of: it is never given up.
-  const isRedo = job.redoBase !== null || job.taintedFromSeq !== null;
-  const gaveUp = job.kind === "summarize" && !job.isUpgrade && !isRedo && failures >= MAX_SUMMARIZE_FAILURES;
+  const gaveUp = failures >= mostFailures(job);
   const backoff = job.isUpgrade ? upgradeDelayMs(failures, random) : retryDelayMs(failures, random);
   const delay = Math.max(backoff, (failure.retryAfterSeconds ?? 0) * 1000);
   const firstFailedAt = job.firstFailedAt ?? now;
@@ -233,7 +241,7 @@ export function noteFailure(
     firstFailedAt,
     lastFailedAt: now,
   });
-  if (gaveUp) noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
+  if (gaveUp && job.kind === "summarize") noteChange(store, "summaryFailed", { throughSeq: job.throughSeq });
   return { failures, gaveUp, firstError, firstFailedAt, lastFailedAt: now };
 }
 

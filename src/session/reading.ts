@@ -1,4 +1,5 @@
 import type { Context, ContextRequest, Tokenizer } from "../contracts/context.ts";
+import type { MeaningUse } from "../contracts/embedding.ts";
 import type { PartFault } from "../contracts/errors.ts";
 import { MAX_EXPANDED_SOURCES, MAX_HIDDEN_RANGES } from "../contracts/limits.ts";
 import type { Content, Message, Part, Seq, TokenCount } from "../contracts/message.ts";
@@ -197,6 +198,8 @@ export function isSummaryPending(store: SessionStore): boolean {
 /** Older messages that were looked for, and what went wrong with it. */
 export interface Retrieval {
   readonly found: readonly RetrievedMessage[];
+  /** How far meaning went into it; absent where nobody asked. */
+  readonly meaning?: MeaningUse;
   readonly error: PartFault | null;
 }
 

@@ -1,3 +1,4 @@
+import type { QueryMeaning, MeaningUse } from "../contracts/embedding.ts";
 import type { Content, Seq } from "../contracts/message.ts";
 import type { SearchHit, SearchRequest, SearchResult } from "../contracts/search.ts";
 import type { Branch } from "../memory/branch.ts";
@@ -6,6 +7,7 @@ import type { RankedTurn } from "../memory/retrieval/ranking.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import { TurnItems } from "../memory/retrieval/turn-items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
+import { type FoundNear, nearTurns } from "./meaning.ts";
 import type { FileView } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
 import { prompted, toMessage } from "./reading.ts";
@@ -42,9 +44,15 @@ const MAX_AUTO_LENGTH = 2_000;
 /** Older messages that a context is offered. Few of them fit. */
 const MAX_CANDIDATES = 20;
 
+/** Messages that were found, and how far meaning went into it; that is absent where nobody asked. */
+export interface Retrieved {
+  readonly found: RetrievedMessage[];
+  readonly meaning?: MeaningUse;
+}
+
 /**
  * Older messages that matter to a context's query, best first: a pure function of the messages of the branch, of the summary that holds for
- * it, of the query and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
+ * it, of the query, of the vectors that there are by then and of nothing else, from the moment that the index has reached its head. Each request takes it some thousand
  * messages further; until then the answer is that as of the message that it has reached, and what lies between is not found.
  */
 export function retrieveForContext(
@@ -52,12 +60,29 @@ export function retrieveForContext(
   index: SearchIndex,
   query: string,
   branch: Branch,
-): RetrievedMessage[] {
+  asked?: QueryMeaning,
+): Retrieved {
   const question = query === AUTO ? newestQuestion(store, branch) : query;
-  if (question === null) return [];
+  if (question === null) return { found: [] };
   catchUp(store, index, branch.headSeq);
-  const hits = index.search(question, { limit: MAX_CANDIDATES, branch, items: turnItemsOf(store, branch) });
-  return pageOf(found(store, hits, promptedMessage, "told"), MAX_CANDIDATES).data;
+  const { near, ...use } = meaningOf(store, branch, asked);
+  const hits = index.search(question, { limit: MAX_CANDIDATES, branch, items: turnItemsOf(store, branch), near });
+  return { found: pageOf(found(store, hits, promptedMessage, "told"), MAX_CANDIDATES).data, ...use };
+}
+
+function meaningOf(
+  store: SessionStore,
+  branch: Branch,
+  asked: QueryMeaning | undefined,
+): Pick<FoundNear, "near"> & Pick<Retrieved, "meaning"> {
+  if (asked === undefined) return { near: [] };
+  const { near, use } = nearTurns(store, asked, branch);
+  return { near, meaning: use };
+}
+
+/** What the query `auto` asks now; null if no user spoke of late. */
+export function questionOf(store: SessionStore): string | null {
+  return newestQuestion(store, store.messages.tip()?.branch ?? store.branches.active(0));
 }
 
 function promptedMessage({ score, why }: RankedTurn, row: MessageRow, content: Content): RetrievedMessage {
@@ -98,18 +123,24 @@ function newestQuestion(store: SessionStore, branch: Branch): string | null {
 }
 
 /** The messages that matter to a query, best first. */
-export function searchMessages(store: SessionStore, index: SearchIndex, request: SearchRequest): SearchResult {
+export function searchMessages(
+  store: SessionStore,
+  index: SearchIndex,
+  request: SearchRequest,
+  asked?: QueryMeaning,
+): SearchResult & Pick<Retrieved, "meaning"> {
   const branch = store.messages.tip()?.branch ?? store.branches.active(0);
   const { headSeq } = branch;
   const indexedThroughSeq = Math.min(headSeq, catchUp(store, index, headSeq));
   const query = index.readQuery(request.query);
   const limit = request.limit ?? DEFAULT_HITS;
-  const hits = index.search(query, { limit, branch, items: turnItemsOf(store, branch) });
+  const { near, ...use } = meaningOf(store, branch, asked);
+  const hits = index.search(query, { limit, branch, items: turnItemsOf(store, branch), near });
   const tell = ({ score, why }: RankedTurn, row: MessageRow, content: Content): SearchHit => ({
     message: toMessage(row),
     score,
     snippet: snippet(messageText(content), query, MAX_SNIPPET_LENGTH),
     why,
   });
-  return { ...pageOf(found(store, hits, tell, "whole"), hits.length), indexedThroughSeq, headSeq };
+  return { ...pageOf(found(store, hits, tell, "whole"), hits.length), indexedThroughSeq, headSeq, ...use };
 }

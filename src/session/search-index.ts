@@ -1,5 +1,6 @@
 import type { Content, Seq } from "../contracts/message.ts";
 import { type Branch, isOn } from "../memory/branch.ts";
+import { type NearTurn, pointsFor } from "../memory/meaning/closeness.ts";
 import { type Judging, scoreItemWords, scoreMatches, scoreTexts, type WeighedTerm } from "../memory/retrieval/bm25.ts";
 import { ANYTHING, type Field, fieldTerm, RARE_FIELDS } from "../memory/retrieval/fields.ts";
 import { INDEX_VERSION, type IndexText, indexText } from "../memory/retrieval/index-text.ts";
@@ -30,6 +31,9 @@ const MIN_CANDIDATES = 150;
 /** Authors whose names are looked for in a query: those who came first. Each is compared with each word. */
 const MAX_KNOWN_AUTHORS = 200;
 
+/** Of the points of the nearest turn: one that has so many is said to be near. */
+const TOLD_SHARE = 0.7;
+
 /** Default slice of `catchUp`: about 50 ms of work in a chat. What is long takes longer a message, and is bounded by its bytes. */
 const SLICE_MESSAGES = 1_000;
 const SLICE_BYTES = 500_000;
@@ -53,6 +57,8 @@ export interface SearchOptions {
   readonly ranking?: RankingParameters;
   /** What the summary tells of turns; without it their own words alone count. */
   readonly items?: TurnItems | undefined;
+  /** Turns that are near to the query in meaning, of those that may be found; none where its vector is not known. */
+  readonly near?: readonly NearTurn[];
 }
 
 /** Whether a message may be found; null: all may. */
@@ -180,6 +186,7 @@ export class SearchIndex {
       throughSeq = branch?.headSeq ?? Number.MAX_SAFE_INTEGER,
       ranking = DEFAULT_RANKING,
       items,
+      near = [],
     }: SearchOptions,
   ): RankedTurn[] {
     const state = this.#state();
@@ -206,16 +213,28 @@ export class SearchIndex {
     scores.begin({ lastSeq: through, lengths, isMonologue }, ranking);
     scores.addTerms(matches);
     scores.addPoints(dates);
+    const close = this.#addMeaning(near, through, memory, ranking);
     const best = scores.top(Math.max(MIN_CANDIDATES, 3 * limit) * (isSeen === null ? 1 : UNSEEN_FACTOR));
     const candidates = this.#tables.candidates(isSeen === null ? best : best.filter(isSeen));
     const common = this.#scoreCommon(deferred, candidates, judging);
     scores.addTerms(common);
-    const log = { lengths, throughSeq: through, parameters: ranking, items };
+    const log = { lengths, throughSeq: through, parameters: ranking, items, near: close };
     return rankTurns(read, candidates, [...matches, ...common], dates, scores, limit, log);
   }
 
   #readQuery(text: string, ranking: RankingParameters, throughSeq: Seq): Query {
     return readQuery(text, throughSeq === 0 ? [] : this.#tables.authors(throughSeq, MAX_KNOWN_AUTHORS), ranking);
+  }
+
+  /** @returns those that are near enough to be told of */
+  #addMeaning(near: readonly NearTurn[], throughSeq: Seq, { lengths, scores }: Memory, { meaning }: RankingParameters) {
+    // What is not indexed yet has no words here, and cannot be found.
+    const known = near.filter(({ seq }) => seq <= throughSeq && lengths.of(seq) > 0);
+    if (known.length === 0 || meaning === 0) return new Set<Seq>();
+    const points = pointsFor(known, scores.highest(), meaning);
+    scores.addPoints([points]);
+    const most = Math.max(...points.scores);
+    return new Set(points.seqs.filter((_, at) => points.scores[at]! >= most * TOLD_SHARE));
   }
 
   /** What terms that are too common to be looked up add to the candidates that the others brought. */

@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { LimiterEnv } from "../access/rate-limit.ts";
+import type { EmbeddingUsage } from "../contracts/embedding.ts";
 import type { JobMessage } from "../contracts/job.ts";
 import type { SummarizerAnswer } from "../contracts/summarizer.ts";
 import type { JobStanding } from "../memory/work.ts";
@@ -13,6 +14,14 @@ import { errorFields } from "../telemetry/redact.ts";
 import { type ArchiveDelta, confirmArchived, type Confirmed, forgetArchived, readArchiveDelta } from "./archiving.ts";
 import type { OwedAuditRow } from "./audit-store.ts";
 import { noteAuditNotSent, oweRange, takeDueAudits } from "./auditing.ts";
+import {
+  beginEmbedding,
+  type EmbeddingStep,
+  type KeyedVector,
+  NOTHING_TO_EMBED,
+  oweEmbedding,
+  saveVectors,
+} from "./embedding.ts";
 import { answerFor, beganOf, eraseCopied, eraseSession } from "./erasing.ts";
 import { mayBeKnown, mayBeListed, noteUndelivered, standingOf } from "./failed-jobs.ts";
 import { type ExpiryStep, oweIdleWork, stepExpiry } from "./idling.ts";
@@ -68,6 +77,13 @@ const lateWork = createLateWorkClient(log);
  */
 export type Ended = boolean | "known";
 
+/** Vectors as a consumer hands them over. */
+export interface SavedVectors {
+  readonly model: string;
+  readonly vectors: readonly KeyedVector[];
+  readonly usage: EmbeddingUsage;
+}
+
 /** What has to be done about an expiry. */
 export interface FoundExpiry {
   readonly step: ExpiryStep;
@@ -108,13 +124,17 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     });
   }
 
-  /** @param shortfall why it is not by the summarizer that was asked for; null if it is */
+  /**
+   * @param shortfall why it is not by the summarizer that was asked for; null if it is
+   * @param isEmbedded what it brings is to be found by its meaning, too: with the version that lands vectors are owed
+   */
   async saveAnswer(
     jobId: string,
     incarnation: string,
     lease: string,
     answer: SummarizerAnswer,
     shortfall: Failed | null = null,
+    isEmbedded = false,
   ): Promise<SummaryStep> {
     const now = Date.now();
     return this.shell.paidWork(jobId, incarnation, tokensOf(answer.usage), NOTHING_OWED, (session) => {
@@ -124,10 +144,40 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
         oweArchive(this.shell.store, session, newId, now, saved.isReplaced);
         oweSummaryIfDue(this.shell.store, session, newId, now);
         oweRange(this.shell.store, session, now);
+        const embedding = isEmbedded ? oweEmbedding(this.shell.store, session, newId, now, true) : null;
         this.shell.changed();
         this.shell.wake(jobId);
+        if (embedding !== null && saved.step.next === "done") return { ...saved.step, embeddingJobId: embedding.id };
       } else if (saved.step.next === "call") this.shell.armForLease();
       return saved.step;
+    });
+  }
+
+  // Vectors
+
+  /** @param model that is to make them; null: none does any more, and the job is over */
+  async beginEmbedding(jobId: string, incarnation: string, model: string | null): Promise<EmbeddingStep> {
+    return this.shell.work(jobId, incarnation, NOTHING_TO_EMBED, (session) => {
+      const step = beginEmbedding(this.shell.store, session, jobId, model, newId, Date.now());
+      if (step.next === "call") this.shell.armForLease();
+      else this.shell.arm();
+      return step;
+    });
+  }
+
+  /** @param vectors of texts that were handed out under the lease; what changed since is left out */
+  async saveVectors(
+    jobId: string,
+    incarnation: string,
+    lease: string,
+    { model, vectors, usage }: SavedVectors,
+  ): Promise<EmbeddingStep> {
+    const now = Date.now();
+    return this.shell.paidWork(jobId, incarnation, usage.inputTokens, NOTHING_TO_EMBED, (session) => {
+      const step = saveVectors(this.shell.store, session, jobId, lease, model, vectors, newId, now);
+      if (step.next === "call") this.shell.armForLease();
+      else this.shell.arm();
+      return step;
     });
   }
 
@@ -405,7 +455,8 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     await Promise.all([
       this.#sendAudits(audits),
       ...due.map(async (message) => {
-        const queue = message.kind === "summarize" ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
+        const isForModel = message.kind === "summarize" || message.kind === "embed";
+        const queue = isForModel ? this.env.SUMMARIZE_QUEUE : this.env.ARCHIVE_QUEUE;
         try {
           const taken: TakenByQueue | undefined = await queue.send(message);
           this.#awaitTurn(message, backlogWaitMs(taken, Date.now()));

@@ -20,6 +20,7 @@ import {
 import type { OwnSettings, TenantTerms } from "./settings.ts";
 import { SpentStore } from "./spent-store.ts";
 import { SummaryStore } from "./summary-store.ts";
+import { VectorStore } from "./vector-store.ts";
 
 /** Every SQL statement about the session's own row; the other statements stand in the stores that it hands out, one a noun. */
 
@@ -34,6 +35,7 @@ export class SessionStore {
   readonly feed: FeedStore;
   readonly audit: AuditStore;
   readonly spent: SpentStore;
+  readonly vectors: VectorStore;
   /**
    * Whose tokens contexts by the session's own budget were asked for in last, as far as this object remembers. No row: it only makes a
    * summary come somewhat sooner.
@@ -44,8 +46,9 @@ export class SessionStore {
     this.#sql = sql;
     this.branches = new BranchStore(sql);
     this.files = new FileStore(sql);
-    this.messages = new MessageStore(sql, this.branches, this.files);
-    this.summaries = new SummaryStore(sql);
+    this.vectors = new VectorStore(sql);
+    this.messages = new MessageStore(sql, this.branches, this.files, this.vectors);
+    this.summaries = new SummaryStore(sql, this.vectors);
     this.jobs = new JobStore(sql);
     this.lineage = new LineageStore(sql);
     this.feed = new FeedStore(sql);
@@ -59,6 +62,7 @@ export class SessionStore {
     this.messages.forget();
     this.summaries.forget();
     this.jobs.forget();
+    this.vectors.forget();
   }
 
   insertSession(

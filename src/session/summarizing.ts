@@ -42,6 +42,8 @@ export type SummaryStep =
       readonly hasFailed: boolean;
       /** What is owed in the place of the makeshift that landed. */
       readonly upgrade: Upgrade | null;
+      /** The job of the vectors that the summary calls for; absent where none are made, or no version landed. */
+      readonly embeddingJobId?: string;
     };
 
 export const NOTHING_OWED: SummaryStep = { next: "done", hasFailed: false, upgrade: null };
@@ -137,7 +139,7 @@ function handOutChunk(
   };
 }
 
-function isOverBudget(store: SessionStore, session: SessionRow, now: number): boolean {
+export function isOverBudget(store: SessionStore, session: SessionRow, now: number): boolean {
   const budget = settingsOf(session).summarizerTokensPerDay;
   return budget !== null && store.spent.on(startOfDay(now)).summarizerTokens >= budget;
 }

@@ -17,6 +17,7 @@ import {
   UNKNOWN_LIFE,
   type VersionedItem,
 } from "./rows.ts";
+import type { VectorStore } from "./vector-store.ts";
 
 /** Every SQL statement about the versions of the summary, their items, and the seqs that they cover no more. No decision is taken here. */
 
@@ -35,6 +36,12 @@ const FILLING = `INSERT INTO items (row, item_id, from_version, kind, text, sour
 export interface HiddenRange {
   readonly fromSeq: Seq;
   readonly throughSeq: Seq;
+}
+
+/** An item and its place in the table, which no other item ever gets. */
+export interface PlacedItem {
+  readonly row: number;
+  readonly item: VersionedItem;
 }
 
 /** Items of a page of what was carried over: each is a few KiB at most. */
@@ -58,8 +65,11 @@ export class SummaryStore {
   /** The newest version, as it was read; undefined until it is. */
   #newestRead: SummaryRow | null | undefined;
 
-  constructor(sql: SqlStorage) {
+  readonly #vectors: VectorStore;
+
+  constructor(sql: SqlStorage, vectors: VectorStore) {
     this.#sql = sql;
+    this.#vectors = vectors;
   }
 
   /** Forgets what was read: a transaction was rolled back, and with it perhaps what a read has seen. */
@@ -193,6 +203,14 @@ export class SummaryStore {
     return items;
   }
 
+  /** The same, each with its place. */
+  placedItems(version: number): PlacedItem[] {
+    return this.#sql
+      .exec("SELECT * FROM items WHERE row > 0 AND from_version <= ? AND to_version > ?", version, ended(version))
+      .toArray()
+      .map((row) => ({ row: number(row["row"]), item: toItem(row) }));
+  }
+
   /**
    * How much came with each version after one, and how much ended with it, oldest first: its own row and those of items. Of so many
    * versions at most, since each of them may have changed all of a summary's items.
@@ -263,7 +281,7 @@ export class SummaryStore {
    * Items that hold in a version up to one, in the order in which they came, each with its place in it; one that ended later has not ended
    * yet.
    */
-  itemPage(version: number, afterRow: number, limit: number): { readonly row: number; readonly item: VersionedItem }[] {
+  itemPage(version: number, afterRow: number, limit: number): PlacedItem[] {
     return this.#sql
       .exec(
         `SELECT * FROM items WHERE row > max(?, 0) AND from_version <= ? AND to_version > '${NEVER_BEGUN}' ORDER BY row LIMIT ?`,
@@ -350,7 +368,7 @@ export class SummaryStore {
   }
 
   /** Items of any version that were carried over, whichever session they came from: a page of them, each with its place. */
-  carriedItems(afterRow: number): { readonly row: number; readonly item: VersionedItem }[] {
+  carriedItems(afterRow: number): PlacedItem[] {
     return this.#sql
       .exec(
         `SELECT * FROM items WHERE row > max(?, 0) AND to_version <> '${NEVER_BEGUN}' AND source_session IS NOT NULL
@@ -378,6 +396,10 @@ export class SummaryStore {
   /** Blanks items and takes them out of every version. Their rows stay: pages that empty are merged, and leave copies behind. */
   #retireItems(condition: string, ...values: readonly SqlStorageValue[]): void {
     this.#itemsRead = null;
+    if (this.#vectors.state() !== null) {
+      const rows = this.#sql.exec(`SELECT row FROM items WHERE ${condition}`, ...values).toArray();
+      this.#vectors.forgetItems(rows.map(({ row }) => number(row)));
+    }
     this.#sql.exec(
       `UPDATE items SET text = ${blanksOf("text")}, to_version = '${NEVER_BEGUN}' WHERE ${condition}`,
       ...values,

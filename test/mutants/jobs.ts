@@ -19,8 +19,9 @@ export const JOB_MUTANTS: readonly Mutant[] = [
   {
     name: "a lease that ends early leaves a late alarm",
     file: "src/session/session-work.ts",
-    replace: '      if (step.next === "call") this.shell.armForLease();\n',
-    by: "",
+    replace:
+      'if (step.next === "call") this.shell.armForLease();\n      else if (this.shell.store.jobs.byId(jobId) === null) {',
+    by: "if (this.shell.store.jobs.byId(jobId) === null) {",
     tests: ["worker/promise-10-healthy"],
   },
   {

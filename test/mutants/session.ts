@@ -524,8 +524,8 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary is given up one failure too late",
     file: "src/session/owed-work.ts",
-    replace: "failures >= MAX_SUMMARIZE_FAILURES",
-    by: "failures > MAX_SUMMARIZE_FAILURES",
+    replace: "failures >= mostFailures(job)",
+    by: "failures > mostFailures(job)",
     tests: ["unit/runtime/session-jobs"],
   },
   {

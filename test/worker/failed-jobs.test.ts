@@ -294,7 +294,7 @@ describe("dropping a failed job", () => {
     expect(job).toMatchObject({ id: jobId, state: "done" });
   });
 
-  it.each(jobKindSchema.options.filter((kind) => kind !== "summarize"))(
+  it.each(jobKindSchema.options.filter((kind) => kind !== "summarize" && kind !== "embed"))(
     "is refused for the kind %s, and says what to do instead",
     async (kind) => {
       const ref = await chatOf(8);

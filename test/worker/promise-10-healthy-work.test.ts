@@ -299,6 +299,16 @@ describe("a dead letter", () => {
       await withoutAlarm(ref, (session) => session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request)));
       return ref;
     },
+    embed: async () => {
+      const ref = await chatOf(8);
+      const { jobId, incarnation } = await oweSummary(ref);
+      const step = await sessionAt(ref).beginSummary(jobId, incarnation);
+      if (step.next !== "call") throw new Error("expected a call");
+      await withoutAlarm(ref, (session) =>
+        session.saveAnswer(jobId, incarnation, step.lease, quoting(step.request), null, true),
+      );
+      return ref;
+    },
     erase: async () => {
       const ref = await chatOf(8);
       unwrap(await withoutAlarm(ref, (session) => session.erase()));

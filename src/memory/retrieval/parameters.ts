@@ -34,6 +34,11 @@ export interface RankingParameters {
   readonly itemWord: number;
   /** Factor for turns of which the summary keeps a wish or a preference: they hold whatever is asked about. */
   readonly wish: number;
+  /**
+   * What the turn that is nearest to the query in meaning has for that, as a share of what the best turn has for its words. Only where the
+   * query has a vector.
+   */
+  readonly meaning: number;
   /** Factor for turns of an author whom the query names. */
   readonly namedAuthor: number;
   /** Points for a turn of the day, month or year that the query names; a rare word brings about 5. */
@@ -63,6 +68,7 @@ export const DEFAULT_RANKING: RankingParameters = {
   part: 0.5,
   itemWord: 0.5,
   wish: 1.5,
+  meaning: 0.2,
   namedAuthor: 1.4,
   date: { day: 6, month: 3, year: 1 },
 };

@@ -19,6 +19,8 @@ export interface RankedLog {
   readonly throughSeq: Seq;
   readonly parameters: RankingParameters;
   readonly items?: TurnItems | undefined;
+  /** Turns that are so near to the query in meaning that it is worth telling. */
+  readonly near: ReadonlySet<Seq>;
 }
 
 export interface RankedTurn {
@@ -60,7 +62,9 @@ export function rankTurns(
   const dated = new Set(dates.flatMap(({ seqs }) => seqs));
   return ranked.map(({ seq, score, author }) => {
     const terms = [...(found.get(seq) ?? [])];
-    const reasons = [terms.length > 0 ? `matches ${terms.join(", ")}` : "stands beside matches"];
+    const reasons = terms.length > 0 ? [`matches ${terms.join(", ")}`] : [];
+    if (log.near.has(seq)) reasons.push("near in meaning");
+    else if (terms.length === 0) reasons.push("stands beside matches");
     if (dated.has(seq)) reasons.push("of the date asked for");
     if (isNamed(author)) reasons.push(`by ${author}`);
     return { seq, score: Math.round(score * 1000) / 1000, why: reasons.join("; ") };

@@ -83,6 +83,13 @@ export class TurnScores {
     this.#add(matches);
   }
 
+  /** The best total. */
+  highest(): number {
+    let highest = 0;
+    for (let i = 0; i < this.#scoredCount; i++) highest = Math.max(highest, this.#totals[this.#scored[i]!]!);
+    return highest;
+  }
+
   of(seq: Seq): number {
     return seq > this.#lastSeq ? 0 : (this.#totals[seq] ?? 0);
   }
@@ -90,8 +97,7 @@ export class TurnScores {
   /** The best seqs, highest total first, then newest. */
   top(limit: number): Seq[] {
     const totals = this.#totals;
-    let highest = 0;
-    for (let i = 0; i < this.#scoredCount; i++) highest = Math.max(highest, totals[this.#scored[i]!]!);
+    const highest = this.highest();
     // Few terms make few totals, and most turns share the lowest: what the first histogram leaves together the second parts.
     const coarse = this.#leastOfBest(limit, 0, highest);
     const least = this.#leastOfBest(limit, coarse, Math.min(highest, coarse + highest / TOTAL_BINS));

@@ -216,7 +216,7 @@ describe("a session with branches", () => {
             expect(on.has(message.seq)).toBe(true);
           }
           const branch = session.store.branches.through(chat.head);
-          for (const { message } of retrieveForContext(session.store, session.search, "harbour", branch)) {
+          for (const { message } of retrieveForContext(session.store, session.search, "harbour", branch).found) {
             expect(on.has(message.seq)).toBe(true);
           }
           expect(session.store.messages.areTotalsTrue()).toBe(true);

@@ -346,7 +346,7 @@ describe("the search in a session", () => {
     const session = new NodeSession();
     session.append(["the red balloon", "something else", "the red kite"]);
     const seqs = (throughSeq: number): number[] =>
-      retrieveForContext(session.store, session.search, "red", session.store.branches.through(throughSeq)).map(
+      retrieveForContext(session.store, session.search, "red", session.store.branches.through(throughSeq)).found.map(
         ({ message }) => message.seq,
       );
     expect(seqs(2)[0]).toBe(1);

@@ -28,7 +28,7 @@ describe("what an item of the summary says counts as words of the turns that it 
     session.summarize(1, 8, [ON_WORK]);
     expect(find(session, "employer")[0]).toBe(3);
     const inContext = (throughSeq: number): number[] =>
-      retrieveForContext(store, search, "employer", store.branches.through(throughSeq)).map(
+      retrieveForContext(store, search, "employer", store.branches.through(throughSeq)).found.map(
         ({ message }) => message.seq,
       );
     expect(inContext(12)[0]).toBe(3);

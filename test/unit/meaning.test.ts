@@ -1,0 +1,155 @@
+import { describe, expect, it } from "vitest";
+import { MAX_DIMENSIONS } from "../../src/contracts/embedding.ts";
+import { MEANING, pointsFor } from "../../src/memory/meaning/closeness.ts";
+import { bitsOf, CodeScan, measure } from "../../src/memory/meaning/codes.ts";
+import {
+  codeOf,
+  codeWords,
+  nearness,
+  soughtVector,
+  storedBytes,
+  storeVector,
+  unitVector,
+} from "../../src/memory/meaning/vector.ts";
+import { Random } from "../support/simulation/random.ts";
+
+function randomVector(random: Random, dimensions: number): Float32Array {
+  return Float32Array.from({ length: dimensions }, () => random.next() * 2 - 1);
+}
+
+function cosine(one: ArrayLike<number>, other: ArrayLike<number>): number {
+  const [a, b] = [unitVector(one), unitVector(other)];
+  return a.reduce((sum, number, at) => sum + number * (b[at] ?? 0), 0);
+}
+
+describe("a vector", () => {
+  it("is stored in a byte a number, and is as near to others as before, to 1 %", () => {
+    const random = new Random(1);
+    for (const dimensions of [3, 8, 512, 1_024, MAX_DIMENSIONS]) {
+      const [one, other] = [randomVector(random, dimensions), randomVector(random, dimensions)];
+      const stored = storeVector(unitVector(other));
+      expect(stored).toHaveLength(storedBytes(dimensions));
+      expect(nearness(unitVector(one), stored, 0)).toBeCloseTo(cosine(one, other), 2);
+      expect(nearness(unitVector(other), stored, 0)).toBeCloseTo(1, 2);
+    }
+  });
+
+  it("is found among others in the same bytes", () => {
+    const random = new Random(2);
+    const [one, other] = [randomVector(random, 24), randomVector(random, 24)];
+    const bytes = new Uint8Array(2 * storedBytes(24));
+    bytes.set(storeVector(unitVector(one)), 0);
+    bytes.set(storeVector(unitVector(other)), storedBytes(24));
+    expect(nearness(unitVector(one), bytes, storedBytes(24))).toBeCloseTo(cosine(one, other), 2);
+  });
+
+  it.each([
+    ["no number", []],
+    ["nothing but zeros", [0, 0, 0]],
+    ["a number that is none", [1, Number.NaN]],
+    ["an infinite one", [1, Number.POSITIVE_INFINITY]],
+    ["too many", new Float32Array(MAX_DIMENSIONS + 1).fill(1)],
+  ])("has a length: one of %s is refused", (_what, numbers) => {
+    expect(() => unitVector(numbers)).toThrow(RangeError);
+  });
+});
+
+describe("codes", () => {
+  it("count the bits of a word", () => {
+    expect([0, 1, 3, 0x8000_0000, -1, 0x5555_5555].map(bitsOf)).toEqual([0, 1, 2, 1, 32, 16]);
+  });
+
+  it("differ in as many bits as are counted one by one", () => {
+    const random = new Random(3);
+    for (const words of [4, 8, 16, 32]) {
+      const codes = Uint32Array.from({ length: 50 * words }, () => random.seed());
+      const code = Uint32Array.from({ length: words }, () => random.seed());
+      const distances = new Uint16Array(51);
+      measure(codes, code, distances, 1);
+      const plain = Array.from({ length: 50 }, (_, place) =>
+        code.reduce((sum, word, at) => sum + bitsOf(word ^ (codes[place * words + at] ?? 0)), 0),
+      );
+      expect([...distances]).toEqual([0, ...plain]);
+    }
+  });
+
+  it("tell of the first 1,024 numbers alone", () => {
+    const vector = new Float32Array(2_000).fill(-1);
+    expect(codeWords(2_000)).toBe(32);
+    vector[1_023] = 1;
+    vector[1_024] = 1;
+    expect([...codeOf(unitVector(vector))].map(bitsOf).reduce((sum, bits) => sum + bits, 0)).toBe(1);
+  });
+
+  it("find the nearest that are wanted, and no empty place", () => {
+    const { code } = soughtVector([1, 1, 1, 1]);
+    const near = (...bits: number[]): Uint32Array => codeOf(unitVector(bits));
+    const codes = new Uint32Array([
+      ...near(-1, -1, -1, 1),
+      ...near(1, 1, 1, 1),
+      ...near(1, 1, 1, -1),
+      ...near(1, 1, 1, 1),
+    ]);
+    const blocks = [
+      { codes, owners: Int32Array.of(5, 6, 7, 0) },
+      { codes, owners: Int32Array.of(-1, -2, 0, 8) },
+    ];
+    const scan = new CodeScan();
+    const owners = (limit: number, isWanted = (_owner: number): boolean => true): number[] =>
+      scan.nearest(blocks, code, limit, isWanted).map(({ owner }) => owner);
+    expect(owners(3)).toEqual([6, -2, 8]);
+    expect(owners(4)).toEqual([6, 7, -2, 8]);
+    expect(owners(2)).toEqual([6, -2]);
+    expect(owners(100)).toEqual([5, 6, 7, -1, -2, 8]);
+    expect(owners(100, (owner) => owner > 6)).toEqual([7, 8]);
+    expect(owners(0)).toEqual([]);
+    expect(scan.nearest([], code, 5, () => true)).toEqual([]);
+    expect(scan.nearest(blocks, code, 1, () => true)).toEqual([{ block: 0, at: 1, owner: 6 }]);
+  });
+
+  it("bring nearly all of those that are nearest among the 200 of 2,000 that are compared", () => {
+    const random = new Random(4);
+    const centres = Array.from({ length: 20 }, () => randomVector(random, 128));
+    const around = (centre: Float32Array): Float32Array =>
+      unitVector(centre.map((number) => number + (random.next() * 2 - 1) * 0.8));
+    const units = Array.from({ length: 2_000 }, (_, at) => around(centres[at % 20]!));
+    const words = codeWords(128);
+    const codes = new Uint32Array(units.length * words);
+    for (const [at, unit] of units.entries()) codes.set(codeOf(unit), at * words);
+    const blocks = [{ codes, owners: Int32Array.from(units, (_, at) => at + 1) }];
+    let found = 0;
+    for (const centre of centres.slice(0, 5)) {
+      const query = around(centre);
+      const nearest = units
+        .map((unit, at) => ({ owner: at + 1, near: unit.reduce((sum, number, i) => sum + number * query[i]!, 0) }))
+        .toSorted((one, other) => other.near - one.near)
+        .slice(0, 20);
+      const compared = new Set(
+        new CodeScan().nearest(blocks, soughtVector(query).code, 200, () => true).map(({ owner }) => owner),
+      );
+      found += nearest.filter(({ owner }) => compared.has(owner)).length;
+    }
+    expect(found).toBeGreaterThan(95);
+  });
+});
+
+describe("nearness beside words", () => {
+  const near = [
+    { seq: 3, nearness: 0.9 },
+    { seq: 5, nearness: 0.5 },
+    { seq: 9, nearness: 0.7 },
+  ];
+
+  it("is worth a share of what the best turn has for its words, from the farthest turn up", () => {
+    const { scores, ...rest } = pointsFor(near, 10, 0.2);
+    expect(rest).toEqual({ term: MEANING, seqs: [3, 5, 9], lends: false });
+    expect(scores[0]).toBeCloseTo(2);
+    expect(scores[1]).toBe(0);
+    expect(scores[2]).toBeCloseTo(1);
+  });
+
+  it("decides alone where no turn has a word of the query, and tells none from its equals", () => {
+    expect(pointsFor(near, 0, 0.2).scores[0]).toBeCloseTo(0.2);
+    expect(pointsFor([near[0]!, { seq: 4, nearness: 0.9 }], 10, 0.2).scores).toEqual([2, 2]);
+  });
+});
