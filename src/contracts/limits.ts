@@ -7,6 +7,11 @@
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** One request body: two of the largest messages. It is held as bytes, as a text and as what it says: a third of an isolate's 128 MB at most. */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024;
+/**
+ * Values of the JSON that a user sends at once: twenty times what a form or a hundred messages have. Reading and checking as many takes some
+ * 20 ms, in which nobody else is served.
+ */
+export const MAX_USER_JSON_VALUES = 20_000;
 /** Metadata of a session or a message, as JSON. It travels with every read. */
 export const MAX_METADATA_BYTES = 4 * 1024;
 /** What goes to the provider of a model with a part, as JSON: some return their reasoning in it. Each of its names is looked at. */
@@ -153,6 +158,8 @@ export const MAX_UNACKNOWLEDGED_BYTES = 1024 * 1024;
 export const MAX_FRAMES_PER_SECOND = 100;
 /** Frames that may come at once, before the rate counts. */
 export const MAX_FRAME_BURST = 200;
+/** Bytes of frames that wait for their turn, on all sockets of a session: what else comes meanwhile is refused, and held no longer. */
+export const MAX_WAITING_FRAME_BYTES = 8 * MAX_FRAME_BYTES;
 /** A client that sends so many faulty frames one after the other will not mend itself. */
 export const MAX_FAULTY_FRAMES = 10;
 /** Frames that its sender may not send, in a socket's life: who goes on after so many refusals means it. */

@@ -11,7 +11,6 @@ import type { Log } from "../telemetry/log.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
 import { answerLiveness, answerReadiness } from "./health.ts";
-import { readJsonBody } from "./json-body.ts";
 import { allowOrigins } from "./middleware/allow-origins.ts";
 import { authenticateRequest } from "./middleware/authenticate.ts";
 import { challengeStrangers } from "./middleware/challenge-strangers.ts";
@@ -27,7 +26,7 @@ import { openApiDocument } from "./openapi.ts";
 import { INSPECTOR_PATHS_WITH_KEY, type InspectorOptions, mountInspector } from "./pages/inspector.ts";
 import { answerLlmsText } from "./pages/llms-text.ts";
 import { answerReferencePage } from "./pages/reference-page.ts";
-import type { Route } from "./route.ts";
+import { readBodyOf, type Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { alertRoutes } from "./routes/alerts.ts";
 import { auditRoutes } from "./routes/audit.ts";
@@ -166,7 +165,7 @@ async function answerAgent(
 ): Promise<Response> {
   const call = callOf(c, parts);
   const { response } = await askAgent(call, async () => {
-    const body = await readJsonBody(c.req.raw);
+    const body = await readBodyOf(call, c.req.raw);
     for (let request = 1; request < requestsIn(body); request += 1) await limit(call.principal);
     return answer(c.req.raw, body);
   });
@@ -179,7 +178,7 @@ async function answerMcp(
   { parts, limit, costs }: AppOptions,
 ): Promise<Response> {
   const call = callOf(c, parts);
-  const body = await readJsonBody(c.req.raw);
+  const body = await readBodyOf(call, c.req.raw);
   for (let request = 1; request < mcp.requestsIn(body); request += 1) await limit(call.principal);
   const onFault = ({ code }: Fault): void => {
     c.set("problemCode", code);

@@ -11,13 +11,20 @@ const MAX_DISCARDED_BYTES = 2 * MAX_BODY_BYTES;
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?$/i;
 
-/** The parsed body, or undefined if there is none. Holds at most `maxBytes` of it at a time. */
-export async function readJsonBody(request: Request, maxBytes = MAX_BODY_BYTES): Promise<unknown> {
+/**
+ * The parsed body, or undefined if there is none. Holds at most `maxBytes` of it at a time.
+ * @param check throws where the text need not even be parsed
+ */
+export async function readJsonBody(
+  request: Request,
+  maxBytes = MAX_BODY_BYTES,
+  check?: (text: string) => void,
+): Promise<unknown> {
   requireJson(request);
   const bytes = await readWithin(request, maxBytes);
   if (bytes.byteLength === 0) return undefined;
   if (request.headers.get("content-type") === null) throw notJson();
-  return parseJson(bytes);
+  return parseJson(bytes, check);
 }
 
 function requireJson(request: Request): void {
@@ -80,13 +87,14 @@ function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array 
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(bytes: Uint8Array, check: ((text: string) => void) | undefined): unknown {
   let text: string;
   try {
     text = utf8.decode(bytes);
   } catch {
     throw malformed("holds bytes that are not UTF-8", {});
   }
+  check?.(text);
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -3,8 +3,9 @@
 import { z } from "zod";
 import type { ProblemCode } from "../contracts/errors.ts";
 import { parameterFault, parseRequest } from "../contracts/faults.ts";
+import { MAX_BODY_BYTES } from "../contracts/limits.ts";
 import type { Scope } from "../contracts/principal.ts";
-import type { Call } from "../service/call.ts";
+import { type Call, checkOfJson } from "../service/call.ts";
 import { taggedAnswer } from "./etag.ts";
 import { readJsonBody } from "./json-body.ts";
 import { linesAnswer, readLines } from "./json-lines.ts";
@@ -128,7 +129,7 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
         params,
         query: readQuery(new URL(request.url), schemas.query),
         headers: readHeaders(request.headers, schemas.headers),
-        body: schemas.body === undefined ? undefined : await readJsonBody(request),
+        body: schemas.body === undefined ? undefined : await readBodyOf(call, request),
       };
       const reply = await spec.handle(
         call,
@@ -146,6 +147,11 @@ export function defineRoute<R extends z.ZodObject, const A extends AnswerSpecs>(
       return jsonAnswer(spec, request, json, status, "headers" in reply ? reply.headers : {});
     },
   };
+}
+
+/** The JSON that a caller sends. That of a user is measured before it is parsed. */
+export function readBodyOf(call: Pick<Call, "principal">, request: Request): Promise<unknown> {
+  return readJsonBody(request, MAX_BODY_BYTES, checkOfJson(call));
 }
 
 async function jsonAnswer(

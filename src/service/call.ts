@@ -2,6 +2,7 @@ import type { TicketOffice } from "../access/tickets.ts";
 import { isUser } from "../access/users-words.ts";
 import type { Database } from "../archive/database.ts";
 import { ThreadkeepError } from "../contracts/errors.ts";
+import { refuseManyValues } from "../contracts/json-values.ts";
 import type { WorkflowPayload } from "../contracts/operation-run.ts";
 import type { Principal } from "../contracts/principal.ts";
 import {
@@ -98,6 +99,11 @@ export function beginningSettings(
 /** What the caller's tenant opens to its users, if the caller is one of them; undefined of a back end, which may do all. */
 export async function usersMayOf(call: Call): Promise<UsersMay | undefined> {
   return isUser(call.principal) ? ((await tenantOf(call))?.usersMay ?? {}) : undefined;
+}
+
+/** What JSON of this caller is held to before it is parsed, if it is a user's. */
+export function checkOfJson({ principal }: Pick<Call, "principal">): ((text: string) => void) | undefined {
+  return isUser(principal) ? refuseManyValues : undefined;
 }
 
 /** What bounds the caller's new sessions and copies, if it is a user who has a list of sessions; undefined of a back end. */

@@ -1,11 +1,13 @@
 import { foreignWords, refuseForeignWords } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { mendedFaults, parseValue } from "../contracts/faults.ts";
+import { hasMoreValues } from "../contracts/json-values.ts";
 import {
   MAX_IMPORT_EMPTY_LINES,
   MAX_IMPORT_SOURCE_SESSIONS,
   MAX_MENDED_PATHS,
   MAX_MESSAGE_BYTES,
+  MAX_USER_JSON_VALUES,
 } from "../contracts/limits.ts";
 import type { SessionRef } from "../contracts/session.ts";
 import { byteLength } from "../contracts/text.ts";
@@ -27,6 +29,8 @@ const MAX_PAGE_LENGTH = 256 * 1024;
 /** What is done with content that no store keeps as it is: a list gets the places where it was mended, or it is refused. */
 export interface Mending {
   readonly isStrict: boolean;
+  /** Their lines are measured before they are parsed. */
+  readonly isByUser: boolean;
   readonly mended: string[];
 }
 
@@ -49,13 +53,18 @@ export async function* readParsed(
   throughLine = afterLine,
 ): AsyncGenerator<ParsedLine, void, undefined> {
   let [number, empty] = [afterLine, 0];
+  const { isByUser } = mending;
   for await (const text of lines) {
     number += 1;
     if (text.trim() === "") {
       empty += 1;
       if (empty > MAX_IMPORT_EMPTY_LINES)
         throw lineFault(number, `is one more empty line than the ${MAX_IMPORT_EMPTY_LINES} that a file may have`);
-    } else if (number > throughLine) yield { number, line: parseLine(text, number, mending), length: text.length };
+    } else if (number > throughLine) {
+      if (isByUser && hasMoreValues(text, MAX_USER_JSON_VALUES))
+        throw lineFault(number, `holds more than the ${MAX_USER_JSON_VALUES} values that a line of a user may have`);
+      yield { number, line: parseLine(text, number, mending), length: text.length };
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUser } from "../access/users-words.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { tellMended } from "../contracts/faults.ts";
 import { IMPORT_PATIENCE_MS, UNSENT_IMPORT_PATIENCE_MS } from "../contracts/limits.ts";
@@ -29,7 +30,7 @@ export const importSession = operation(
     isStrict?: boolean,
   ): Promise<ImportResult> => {
     const mended: string[] = [];
-    const reader = readParsed(lines, { isStrict: isStrict === true, mended });
+    const reader = readParsed(lines, { isStrict: isStrict === true, isByUser: isUser(call.principal), mended });
     try {
       const first = await reader.next();
       const head = first.done === true ? null : first.value.line;
@@ -87,7 +88,12 @@ export const addImportLines = operation(
     const { incarnation, progress } = requireOpen(await standing(call, ref, importId));
     if (afterLine > progress.throughLine) throw gap(afterLine, progress.throughLine);
     const mended: string[] = [];
-    const reader = readParsed(lines, { isStrict: isStrict === true, mended }, afterLine, progress.throughLine);
+    const reader = readParsed(
+      lines,
+      { isStrict: isStrict === true, isByUser: isUser(call.principal), mended },
+      afterLine,
+      progress.throughLine,
+    );
     try {
       await saveLines(call, ref, incarnation, reader);
     } finally {

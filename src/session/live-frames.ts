@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type Fault, ThreadkeepError } from "../contracts/errors.ts";
 import { mendedPaths, parseRequest } from "../contracts/faults.ts";
+import { refuseManyValues } from "../contracts/json-values.ts";
 import { MAX_FRAME_BYTES } from "../contracts/limits.ts";
 import { type ClientFrame, clientFrameSchema, contextFrameSchema } from "../contracts/live.ts";
 import { byteLength } from "../contracts/text.ts";
@@ -24,18 +25,27 @@ const namedSchema = z.object({ id: contextFrameSchema.shape.id });
 
 const typedSchema = z.object({ type: z.enum(["append", "branch", "context"]) });
 
-/** Of a frame that is refused unread, so that its sender knows which it was. */
+/** Of a frame that is refused unread, so much is looked at: its sender may have sent a megabyte, and pays nothing for a look at it. */
+const MAX_NAMED_LENGTH = 1_024;
+const OPENING = /^\s{0,9}\{/;
+/** A member that comes before what a frame is about. */
+const MEMBER = /\s{0,9}"(?<name>type|id)"\s{0,9}:\s{0,9}"(?<text>[^"\\\p{Cc}]{1,256})"\s{0,9}[,}]/uy;
+
+/** Of a frame that is refused unread, so that its sender knows which it was: as far as it begins with that. */
 export function nameOfFrame(data: string | ArrayBuffer): FrameName {
-  if (typeof data !== "string" || data.length > MAX_FRAME_BYTES) return {};
-  try {
-    const body: unknown = JSON.parse(data);
-    return { type: typedSchema.safeParse(body).data?.type, id: namedSchema.safeParse(body).data?.id };
-  } catch {
-    return {};
+  if (typeof data !== "string") return {};
+  const head = data.slice(0, MAX_NAMED_LENGTH);
+  const told: Record<string, string> = {};
+  MEMBER.lastIndex = OPENING.exec(head)?.[0].length ?? head.length;
+  for (let found = MEMBER.exec(head); found !== null; found = MEMBER.exec(head)) {
+    const { name = "", text = "" } = found.groups ?? {};
+    told[name] = text;
   }
+  return { type: typedSchema.safeParse(told).data?.type, id: namedSchema.safeParse(told).data?.id };
 }
 
-export function readFrame(data: string | ArrayBuffer): Received {
+/** @param isByUser it is measured before it is parsed */
+export function readFrame(data: string | ArrayBuffer, isByUser = false): Received {
   if (typeof data !== "string") return { fault: BINARY_FRAME, isUnreadable: "binary" };
   // Every character has a byte at least: a far larger frame need not be measured.
   if (data.length > MAX_FRAME_BYTES || byteLength(data) > MAX_FRAME_BYTES) {
@@ -43,8 +53,12 @@ export function readFrame(data: string | ArrayBuffer): Received {
   }
   let body: unknown;
   try {
+    if (isByUser) refuseManyValues(data);
     body = JSON.parse(data);
-  } catch {
+  } catch (error) {
+    const { id } = nameOfFrame(data);
+    if (error instanceof ThreadkeepError)
+      return { fault: error.fault, isUnreadable: null, ...(id === undefined ? {} : { id }) };
     return { fault: MALFORMED_FRAME, isUnreadable: null };
   }
   try {

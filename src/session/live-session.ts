@@ -7,6 +7,7 @@ import type { Appender, AuditAction } from "../contracts/audit.ts";
 import type { ContextRequest, RenderedContext } from "../contracts/context.ts";
 import { type Fault, type Outcome, unwrap } from "../contracts/errors.ts";
 import { tellMended } from "../contracts/faults.ts";
+import { MAX_WAITING_FRAME_BYTES } from "../contracts/limits.ts";
 import type { ClientFrame } from "../contracts/live.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
 import type { Seq } from "../contracts/message.ts";
@@ -120,18 +121,22 @@ export abstract class LiveSession extends CopiedSession {
     if (sender === null) return;
     const assurance = this.#sockets.assured(socket);
     const length = typeof data === "string" ? data.length : data.byteLength;
+    if (!this.#sockets.hasRoomToWait(length)) {
+      this.#refuseExcess(socket, nameOfFrame(data), sender, TOO_MUCH_AT_ONCE);
+      return;
+    }
     // There can be no more acknowledgements that say something new than events. Whatever may not be one is read once it is admitted.
     const ack = length <= MAX_ACKNOWLEDGEMENT_LENGTH ? readFrame(data) : null;
     const isAck = ack !== null && "frame" in ack && ack.frame.type === "ack";
     const admission = isAck ? null : this.#admit(sender, length);
-    await this.#sockets.inTurn(socket, async () => {
+    await this.#sockets.inTurn(socket, length, async () => {
       if (assurance !== null && !(await assurance)) return;
       const excess = await admission;
       if (excess !== null) {
         this.#refuseExcess(socket, nameOfFrame(data), sender, excess);
         return;
       }
-      const received = ack ?? readFrame(data);
+      const received = ack ?? readFrame(data, sender.isUser);
       if ("frame" in received) await this.#serve(socket, received, sender);
       else this.#refuseFaulty(socket, received, sender);
     });
@@ -249,6 +254,12 @@ export abstract class LiveSession extends CopiedSession {
   }
 }
 
+const TOO_MUCH_AT_ONCE: Fault = {
+  code: "too_many_frames",
+  detail: `Frames of ${MAX_WAITING_FRAME_BYTES} bytes wait for their turn in this session already. Nothing was done; wait for their answers, and send it again.`,
+  retryAfterSeconds: 1,
+  facts: { maxWaitingBytes: MAX_WAITING_FRAME_BYTES },
+};
 const SPENT_TICKET: Fault = {
   code: "unauthenticated",
   detail:

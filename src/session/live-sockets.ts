@@ -8,6 +8,7 @@ import {
   MAX_SOCKETS_PER_SESSION,
   MAX_UNACKNOWLEDGED_BYTES,
   MAX_UNACKNOWLEDGED_EVENTS,
+  MAX_WAITING_FRAME_BYTES,
 } from "../contracts/limits.ts";
 import type { Rev, ServerFrame } from "../contracts/live.ts";
 import { problemOf } from "../contracts/problem.ts";
@@ -69,6 +70,8 @@ export class LiveSockets {
   readonly #shell: SessionShell;
   readonly #checkKeys: CheckKeys;
   readonly #readers = new Map<WebSocket, Reader>();
+  /** Of the frames that are not served yet, on all sockets. */
+  #waitingBytes = 0;
   /** A check of keys that is under way. */
   #checking: Promise<void> | null = null;
 
@@ -237,17 +240,25 @@ export class LiveSockets {
     return null;
   }
 
+  /** Whether one more frame may wait: each is held until it is served, and a flood of large ones would fill the object's memory. */
+  hasRoomToWait(length: number): boolean {
+    return this.#waitingBytes === 0 || this.#waitingBytes + length <= MAX_WAITING_FRAME_BYTES;
+  }
+
   /** Serves a frame after those that came before it, however long anything about them takes; not at all if the socket is closed by then. */
-  inTurn(socket: WebSocket, serve: () => Promise<void>): Promise<void> {
+  inTurn(socket: WebSocket, length: number, serve: () => Promise<void>): Promise<void> {
     const reader = this.#readers.get(socket);
     if (reader === undefined) return Promise.resolve();
     const before = reader.turn;
+    this.#waitingBytes += length;
     reader.turn = (async () => {
       await before;
       try {
         if (this.#readers.has(socket)) await serve();
       } catch (error) {
         log.error("frame_failed", errorFields(error));
+      } finally {
+        this.#waitingBytes -= length;
       }
     })();
     return reader.turn;

@@ -137,12 +137,17 @@ describe("the pace of frames", () => {
   });
 });
 
-it("names a frame that is refused unread by what it says of itself, if it says it", () => {
+it("names a frame that is refused unread by what it begins with, if it says it there", () => {
   const content = "a".repeat(100_000);
   const append = { type: "append", id: "f1", messages: [{ role: 7, content }] };
   expect(nameOfFrame(JSON.stringify(append))).toEqual({ type: "append", id: "f1" });
   expect(nameOfFrame(JSON.stringify({ id: "f2" }))).toEqual({ id: "f2" });
   expect(nameOfFrame('{"type":"context","id":7}')).toEqual({ type: "context" });
+  expect(nameOfFrame(`{ "id" : "f3",\n"type":"append","messages":[${" ".repeat(5_000)}`)).toEqual({
+    type: "append",
+    id: "f3",
+  });
+  expect(nameOfFrame(`{"messages":["${"a".repeat(2_000)}"],"id":"late"}`)).toEqual({});
   for (const none of ["", "{", "null", "[]", new ArrayBuffer(8), `{"id":"${"a".repeat(MAX_FRAME_BYTES)}"}`]) {
     expect(nameOfFrame(none)).toEqual({});
   }

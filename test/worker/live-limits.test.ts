@@ -113,6 +113,39 @@ describe("frames count with the requests of whoever sends them", () => {
     expect([...counts.keys()]).toEqual([`${ref.tenant}/user:ada`, `${ref.tenant}/deployment-key`]);
   });
 
+  it("and no more of them wait than the object has room for: what else comes is refused at once, and not held", async () => {
+    const { ref } = await limitedChat(freshTenant(), 1_000);
+    let open = (): void => undefined;
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    await runInDurableObject(stubAt(ref), (object) => {
+      const asBefore = object.append.bind(object);
+      Reflect.set(object, "append", async (...all: Parameters<typeof asBefore>) => {
+        await opened;
+        return asBefore(...all);
+      });
+    });
+    const ofKey = {
+      kind: "tenant-key",
+      id: "k",
+      tenant: ref.tenant,
+      owner: "ada",
+      scopes: ["memory:read", "memory:write"],
+    } as const;
+    const client = await userOf(ref.tenant, "ada", { authenticate: async () => ofKey }).follow(ref.session);
+    const frame = (id: string): object => ({ type: "append", id, messages: [said("x".repeat(1_000_000))] });
+    for (let at = 0; at < 10; at += 1) client.send(frame(`large-${at}`));
+    await until("the last are refused", async () => errorsOf(client).length === 2);
+    expect(errorsOf(client)).toMatchObject(
+      ["large-8", "large-9"].map((id) => ({ id, error: { code: "too_many_frames", status: 429 } })),
+    );
+    open();
+    await settled(client, 10);
+    expect(answersOf(client)).toHaveLength(8);
+    client.send(append());
+    await settled(client, 11);
+    expect(answersOf(client)).toHaveLength(9);
+  });
+
   it("in the order in which they came, however long a limiter takes", async () => {
     const { ref } = await limitedChat(freshTenant(), 1_000);
     let calls = 0;

@@ -11,7 +11,8 @@ async function* linesOf(lines: readonly string[]): AsyncGenerator<string> {
 /** The numbers of the lines that hold something. */
 async function read(lines: readonly string[]): Promise<number[]> {
   const numbers: number[] = [];
-  for await (const { number } of readParsed(linesOf(lines), { isStrict: false, mended: [] })) numbers.push(number);
+  for await (const { number } of readParsed(linesOf(lines), { isStrict: false, isByUser: false, mended: [] }))
+    numbers.push(number);
   return numbers;
 }
 
