@@ -6,8 +6,8 @@ import { showTable } from "./bench/table.ts";
 import { signUserToken } from "./dev/issuer.ts";
 import { describeFailure } from "./fuzz-api/describe-failure.ts";
 import { measureCosts, showCosts } from "./fuzz-api/measure-costs.ts";
-import { Neighbour } from "./fuzz-api/neighbour.ts";
-import { type FuzzReport, type FuzzTarget, runFuzz, sendOne } from "./fuzz-api/run-fuzz.ts";
+import { Neighbour, type NeighbourTimes } from "./fuzz-api/neighbour.ts";
+import { type DearRequest, type FuzzReport, type FuzzTarget, runFuzz, sendOne } from "./fuzz-api/run-fuzz.ts";
 import { noneOf, readCommandLine, readNumber, readServiceUrl, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
@@ -15,7 +15,8 @@ const HELP = `npm run fuzz:api -- --requests N   malformed and hostile requests,
   --seed S      the same requests for the same seed (1)
   --only N      that one request by itself, with its answer
   --as user     end users' requests alone, with their tokens and the limits on: imports, settings and frames above all; told besides
-                are the memory, and what another user's reads took alone and meanwhile. A service of its own only.
+                are the memory, the dearest requests, and what another user's reads took alone and meanwhile, in a runtime
+                beside the one that is attacked and in that one. A service of its own only, with the heap that Cloudflare gives.
   --costs       instead: what each of some fifty hostile requests of an end user takes of the processor, beyond reading its JSON
   --url URL     another service instead, with --key KEY and, for the operator's routes, --admin-key KEY
 Each answer is checked: no 5xx, every refusal a problem document, nothing of the inside, of a secret or of what was sent in it. A session
@@ -26,7 +27,14 @@ const PROGRESS_EVERY_MS = 5_000;
 const MAX_NUMBER = 10_000_000;
 const USERS = 4;
 /** How long the other user reads alone. */
-const ALONE_MS = 20_000;
+const ALONE_MS = 40_000;
+
+/** What Cloudflare gives an isolate. A runtime that needs more of it ends, and that is told as a fault. */
+const HEAP_MIB = 128;
+/** The runtime's whole process: its program, the heaps of the Worker and of what stands in for Cloudflare here, caches of SQLite, bodies. */
+const MAX_MEMORY_MIB = 286; // 300 MB
+/** By how much another user may wait longer for their context, at the 99th percentile. */
+const MAX_P99_RATIO = 2;
 
 const OPTIONS = {
   requests: { type: "string", default: "20000" },
@@ -115,40 +123,98 @@ async function fuzz(target: FuzzTarget, options: FuzzOptions, signal: AbortSigna
   console.log(`\n${showStatuses(report).join("\n")}\n`);
   for (const failure of report.failures.slice(0, 10)) console.log(`${describeFailure(failure, target.url, seed)}\n`);
   for (const fault of report.faults) console.log(`FAULT: ${fault}`);
+  if (report.dearest.length > 0) console.log(`${showDearest(report.dearest).join("\n")}\n`);
   const memory = report.memoryMiB.map((mib) => mib ?? "-").join(", ");
   console.log(
     `${report.requests} requests of seed ${seed} in ${report.seconds.toFixed(0)} s, ${report.failures.length} bad answers, ` +
       `${report.faults.length} other faults; workerd in MiB by quarter: ${memory}, at most ${report.peakMiB ?? "-"}`,
   );
-  return report.failures.length + report.faults.length === 0;
+  const isBounded = target.userTokens === undefined || (report.peakMiB ?? 0) <= MAX_MEMORY_MIB;
+  if (!isBounded) console.log(`FAULT: the runtime may have at most ${MAX_MEMORY_MIB} MiB`);
+  return isBounded && report.failures.length + report.faults.length === 0;
+}
+
+function showDearest(dearest: readonly DearRequest[]): string[] {
+  const rows = dearest.map(({ place, operationId, status, bytes, processorMs }) => {
+    return [`${operationId}, --only ${place}`, String(status), String(bytes), processorMs.toFixed(0)];
+  });
+  return showTable(["dearest, each sent once more by itself", "status", "bytes", "ms of the runtime's thread"], rows);
 }
 
 /** Several users: what one may send in ten seconds is a hundred requests, and most of them must get past that to meet what is behind it. */
-async function fuzzAsUser(host: Host, options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
-  const tokenOf = (user: string): Promise<string> => signUserToken(host.issuerKey ?? "", { user });
-  const userTokens = await Promise.all(Array.from({ length: USERS }, (_, at) => tokenOf(`mallory-${at}`)));
-  const neighbour = new Neighbour(host.url, await tokenOf("beside"));
-  await neighbour.prepare();
-  const alone = await neighbour.readUntil(AbortSignal.any([signal, AbortSignal.timeout(ALONE_MS)]));
+async function fuzzAsUser(host: Host, apart: Host, options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
+  const userTokens = await Promise.all(
+    Array.from({ length: USERS }, (_, at) => signUserToken(host.issuerKey ?? "", { user: `mallory-${at}` })),
+  );
+  const neighbours = await Promise.all(
+    [host, apart].map(async (at) => {
+      const neighbour = new Neighbour(at, await signUserToken(at.issuerKey ?? "", { user: "beside" }));
+      await neighbour.prepare();
+      return neighbour;
+    }),
+  );
+  const readUntil = (until: AbortSignal): Promise<NeighbourTimes[]> =>
+    Promise.all(neighbours.map((neighbour) => neighbour.readUntil(until)));
+  const alone = await readUntil(AbortSignal.any([signal, AbortSignal.timeout(ALONE_MS)]));
   const over = new AbortController();
-  const reading = neighbour.readUntil(AbortSignal.any([signal, over.signal]));
+  const reading = readUntil(AbortSignal.any([signal, over.signal]));
   const { apiKey, url, runtimePid } = host;
+  const target: FuzzTarget = { apiKey, url, runtimePid, adminKey: null, userTokens, onEnd: () => over.abort() };
   let isGood = false;
   try {
-    isGood = await fuzz({ apiKey, url, runtimePid, adminKey: null, userTokens }, options, signal);
+    isGood = await fuzz(target, options, signal);
   } finally {
     over.abort();
   }
-  const during = await reading;
-  const show = (what: string, times: Distribution | null): string =>
-    times === null
-      ? `${what} nothing was read`
-      : `${what} p50 ${times.p50Ms} ms, p99 ${times.p99Ms} ms of ${times.count}`;
+  const [sharing, sharded] = (await reading).map((during, at) => compareTimes(alone[at], during));
   console.log(
-    `another user's contexts: ${show("alone", alone)}; ${show("meanwhile", during)}; ` +
-      `p99 ${ratioOf(during?.p99Ms, alone?.p99Ms) ?? "-"} times; ${neighbour.failures} failed. Load average ${loadAverage().join(", ")}.`,
+    `\nAnother user's contexts, alone and meanwhile.\n` +
+      `In a runtime of their own, as Cloudflare runs objects on many machines:\n${showTimes(sharded)}\n` +
+      `In the runtime that is attacked, where one thread serves everybody and all their objects:\n${showTimes(sharing)}\n` +
+      `Load average ${loadAverage().join(", ")}: where others use the machine, the clock tells of them as well.`,
   );
-  return isGood && neighbour.failures === 0;
+  const isSpared = (sharded?.clockRatio ?? 0) <= MAX_P99_RATIO && sharded?.failures === 0 && sharing?.failures === 0;
+  if (!isSpared)
+    console.log(`FAULT: another user in a runtime of their own must wait at most ${MAX_P99_RATIO} times as long`);
+  return isGood && isSpared;
+}
+
+interface ComparedTimes {
+  readonly alone: NeighbourTimes | undefined;
+  readonly during: NeighbourTimes;
+  readonly clockRatio: number | null;
+  readonly workedRatio: number | null;
+  readonly failures: number;
+}
+
+function compareTimes(alone: NeighbourTimes | undefined, during: NeighbourTimes): ComparedTimes {
+  return {
+    alone,
+    during,
+    clockRatio: ratioOf(during.clock?.p99Ms, alone?.clock?.p99Ms),
+    workedRatio: ratioOf(during.worked?.p99Ms, alone?.worked?.p99Ms),
+    failures: during.failures + (alone?.failures ?? 0),
+  };
+}
+
+function showTimes(times: ComparedTimes | undefined): string {
+  if (times === undefined) return "  nothing was read";
+  const { alone, during, clockRatio, workedRatio, failures } = times;
+  const ms = (one: Distribution | null | undefined, at: "p50Ms" | "p99Ms"): string => one?.[at].toFixed(1) ?? "-";
+  const row = (what: string, of: "clock" | "worked", ratio: number | null): string[] => [
+    `  ${what}`,
+    ms(alone?.[of], "p50Ms"),
+    ms(alone?.[of], "p99Ms"),
+    ms(during[of], "p50Ms"),
+    ms(during[of], "p99Ms"),
+    ratio === null ? "-" : `${ratio} times`,
+  ];
+  const rows = [
+    row("by the clock", "clock", clockRatio),
+    row("what the runtime's thread worked meanwhile", "worked", workedRatio),
+  ];
+  const table = showTable(["  ms", "alone p50", "p99", "meanwhile p50", "p99", "p99 by p99"], rows);
+  return `${table.join("\n")}\n  ${during.clock?.count ?? 0} reads, ${failures} failed`;
 }
 
 async function tellCosts({ url, runtimePid, issuerKey = "" }: Host, signal: AbortSignal): Promise<boolean> {
@@ -162,11 +228,20 @@ async function tellCosts({ url, runtimePid, issuerKey = "" }: Host, signal: Abor
 async function fuzzOwn(options: FuzzOptions, signal: AbortSignal): Promise<boolean> {
   const directory = makeRunDirectory();
   try {
+    const bundle = await makeBundle(directory, signal);
     const env = options.asUser ? { THREADKEEP_RATE_LIMITS: "on" } : {};
-    const host = await startOwnHost(directory, await makeBundle(directory, signal), signal, env);
+    const heap = options.asUser ? { heapMiB: HEAP_MIB } : {};
+    const host = await startOwnHost(directory, bundle, signal, env, heap);
     try {
       if (options.isForCosts) return await tellCosts(host, signal);
-      return options.asUser ? await fuzzAsUser(host, options, signal) : await fuzz(host, options, signal);
+      if (!options.asUser || options.only !== null) return await fuzz(host, options, signal);
+      const database = host.databaseUrl === undefined ? {} : { databaseUrl: host.databaseUrl };
+      const apart = await startOwnHost(directory, bundle, signal, env, { ...heap, ...database });
+      try {
+        return await fuzzAsUser(host, apart, options, signal);
+      } finally {
+        await apart.stop();
+      }
     } finally {
       await host.stop();
     }

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { signUserToken } from "../dev/issuer.ts";
 import { LOCAL_TENANT } from "../dev/keys.ts";
 import { statePaths } from "../dev/paths.ts";
-import { startService } from "../dev/service.ts";
+import { type ServiceOptions, startService } from "../dev/service.ts";
 import { bundleWorker } from "../dev/worker-bundle.ts";
 import type { BenchClient, Target } from "./client.ts";
 import type { NamedTarget } from "./options.ts";
@@ -46,15 +46,19 @@ export async function makeBundle(directory: string, signal: AbortSignal): Promis
   return bundleDirectory;
 }
 
-/** @param env variables for the Worker, over those of wrangler.toml */
+/**
+ * @param env variables for the Worker, over those of wrangler.toml
+ * @param more how much memory it may use, and whose PostgreSQL, where that is not its own
+ */
 export async function startOwnHost(
   directory: string,
   bundleDir: string,
   signal: AbortSignal,
   env: Record<string, string> = {},
+  more: Pick<ServiceOptions, "heapMiB" | "databaseUrl"> = {},
 ): Promise<Host> {
   const stateDir = mkdtempSync(path.join(directory, "state-"));
-  const service = await startService({ stateDir, bundleDir, env, signal });
+  const service = await startService({ stateDir, bundleDir, env, signal, ...more });
   const { url, apiKey, adminKey, databaseUrl, failed, pids } = service;
   const runtimePid = pids["runtime"];
   const stop = (): Promise<void> => service.stop();

@@ -79,6 +79,12 @@ export function processorMs(pid: number): number | null {
   return threads.length === 0 || !Number.isFinite(nanoseconds) ? null : nanoseconds / 1e6;
 }
 
+/** Processor time so far of the thread that runs all JavaScript of workerd: its first. In milliseconds; null where the system does not say. */
+export function javaScriptMs(pid: number): number | null {
+  const nanoseconds = Number(readProcFile(pid, `task/${pid}/schedstat`).split(" ")[0] || Number.NaN);
+  return Number.isFinite(nanoseconds) ? nanoseconds / 1e6 : null;
+}
+
 function listThreads(pid: number): string[] {
   try {
     return readdirSync(`/proc/${pid}/task`);

@@ -41,6 +41,8 @@ export interface ServiceOptions {
   bundleDir?: string;
   /** workerd's inspector listens there, on this machine alone: for measuring. Default: there is none. */
   inspectorPort?: number;
+  /** The most that the heap of the Worker, in MiB, may grow to; past it the runtime ends. Default: as large as V8 likes it. */
+  heapMiB?: number;
   /** The Worker's output goes to this process's instead of worker.log. */
   isVerbose?: boolean;
   /** Aborting while the service starts stops what has been started, and rejects. */
@@ -138,8 +140,8 @@ class RunningService implements Service {
   }
 
   async start(): Promise<this> {
-    const { bundleDir, isVerbose = false, env = {}, signal } = this.#options;
-    const worker = new WorkerProcess(this.#paths, this.#record, isVerbose);
+    const { bundleDir, isVerbose = false, env = {}, heapMiB, signal } = this.#options;
+    const worker = new WorkerProcess(this.#paths, this.#record, isVerbose, heapMiB);
     this.#worker = worker;
     // The bundle, the database and the modules of the Worker's process take their seconds side by side.
     const bundle = bundleDir === undefined ? this.#bundle() : Promise.resolve(bundleDir);

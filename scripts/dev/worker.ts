@@ -38,7 +38,8 @@ export class WorkerProcess {
   #hasExited = false;
   #wake: (() => void) | undefined;
 
-  constructor(paths: StatePaths, record: ProcessRecord, isVerbose: boolean) {
+  /** @param heapMiB the most that the memory of one Worker's JavaScript may grow to; undefined: as V8 sees fit */
+  constructor(paths: StatePaths, record: ProcessRecord, isVerbose: boolean, heapMiB?: number) {
     this.#paths = paths;
     this.#record = record;
     if (existsSync(paths.workerLog)) renameSync(paths.workerLog, `${paths.workerLog}.previous`);
@@ -47,7 +48,7 @@ export class WorkerProcess {
     this.#child = fork(HOST, [], {
       cwd: projectRoot,
       execArgv: ["--disable-warning=ExperimentalWarning"],
-      env: { ...process.env, ...WRANGLER_ENVIRONMENT },
+      env: { ...process.env, ...WRANGLER_ENVIRONMENT, ...heapBound(heapMiB) },
       stdio: ["ignore", output, output, "ipc"],
       detached: true,
     });
@@ -137,6 +138,11 @@ export class WorkerProcess {
     const tail = readTail(this.#paths.workerLog, 25);
     return tail === "" ? "" : `The end of ${this.#paths.workerLog}:\n${tail}`;
   }
+}
+
+/** Miniflare hands these flags to the V8 of workerd, which ends the process where it would need more. */
+function heapBound(heapMiB: number | undefined): Record<string, string> {
+  return heapMiB === undefined ? {} : { MINIFLARE_WORKERD_V8_FLAGS: `--max-heap-size=${heapMiB}` };
 }
 
 /** What a Worker that cannot start says at /readyz: waiting mends none of it. */

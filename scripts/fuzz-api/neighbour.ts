@@ -1,54 +1,64 @@
 // Another user who reads one context a few times a second, at a pace that waits for nobody: what the flood does to them.
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
 import { type Distribution, distributionOf } from "../bench/statistics.ts";
 
-const READS_PER_SECOND = 5;
 const MESSAGES = 50;
 const SESSION = "beside";
 
-export class Neighbour {
-  readonly #url: string;
-  readonly #headers: Record<string, string>;
-  /** Reads that were refused or failed. */
-  failures = 0;
+/** Of each read: what it took by the clock, and what the runtime's thread worked meanwhile. */
+export interface NeighbourRead {
+  readonly ms: number;
+  /** Null where the system does not say. */
+  readonly workedMs: number | null;
+  readonly isAnswered: boolean;
+}
 
-  constructor(url: string, token: string) {
-    this.#url = url;
-    this.#headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+export interface NeighbourTimes {
+  readonly clock: Distribution | null;
+  readonly worked: Distribution | null;
+  readonly failures: number;
+}
+
+/** What neighbour-thread.ts is told. */
+export interface NeighbourOrder {
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly runtimePid: number | undefined;
+}
+
+export class Neighbour {
+  readonly #order: NeighbourOrder;
+
+  constructor(host: { readonly url: string; readonly runtimePid: number | undefined }, token: string) {
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
+    const url = `${host.url}/v1/sessions/${SESSION}`;
+    this.#order = { url, headers, runtimePid: host.runtimePid };
   }
 
   async prepare(): Promise<void> {
     const messages = Array.from({ length: MESSAGES }, (_, at) => ({ role: "user", content: `What I said at ${at}.` }));
-    const body = JSON.stringify({ messages });
-    const path = `${this.#url}/v1/sessions/${SESSION}/messages`;
-    const { status } = await fetch(path, { method: "POST", headers: this.#headers, body });
+    const { url, headers } = this.#order;
+    const { status } = await fetch(`${url}/messages`, { method: "POST", headers, body: JSON.stringify({ messages }) });
     if (status !== 201) throw new Error(`the neighbour's session was not made: ${status}`);
   }
 
-  /** Each read counts from when it was due. Resolves once the signal is given. */
-  async readUntil(signal: AbortSignal): Promise<Distribution | null> {
-    const times: number[] = [];
-    const beganAt = performance.now();
-    const sent: Promise<void>[] = [];
-    for (let index = 0; !signal.aborted; index += 1) {
-      const dueAt = beganAt + (index * 1_000) / READS_PER_SECOND;
-      await new Promise((resolve) => {
-        setTimeout(resolve, Math.max(0, dueAt - performance.now()));
-      });
-      sent.push(this.#read(dueAt, times));
-    }
-    await Promise.all(sent);
-    return distributionOf(times);
+  /** Resolves once the signal is given. In a thread of its own: who makes hostile requests is busy with that. */
+  async readUntil(signal: AbortSignal): Promise<NeighbourTimes> {
+    const thread = new Worker(new URL("neighbour-thread.ts", import.meta.url), { workerData: this.#order });
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread of Node has no origin
+    const stop = (): void => thread.postMessage("stop");
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    const [reads]: NeighbourRead[][] = await once(thread, "message");
+    return timesOf(reads ?? []);
   }
+}
 
-  async #read(dueAt: number, times: number[]): Promise<void> {
-    try {
-      const answer = await fetch(`${this.#url}/v1/sessions/${SESSION}/context`, { headers: this.#headers });
-      await answer.arrayBuffer();
-      if (!answer.ok) this.failures += 1;
-    } catch {
-      // Counted: it is the figure that is told.
-      this.failures += 1;
-    }
-    times.push(performance.now() - dueAt);
-  }
+export function timesOf(reads: readonly NeighbourRead[]): NeighbourTimes {
+  return {
+    clock: distributionOf(reads.map(({ ms }) => ms)),
+    worked: distributionOf(reads.flatMap(({ workedMs }) => workedMs ?? [])),
+    failures: reads.filter(({ isAnswered }) => !isAnswered).length,
+  };
 }

@@ -1,5 +1,5 @@
 // Sends the requests, some at a time, and looks at each answer and at what must not change meanwhile.
-import { residentMiB } from "../bench/machine.ts";
+import { javaScriptMs, residentMiB } from "../bench/machine.ts";
 import { faultsOf } from "./check-answer.ts";
 import type { OpenApiDocument } from "./document.ts";
 import { type HostileRequest, makeRequest, type Surroundings } from "./hostile-request.ts";
@@ -13,6 +13,8 @@ export interface FuzzTarget {
   readonly adminKey: string | null;
   /** Of end users whose requests they all are; undefined: a back end's and the operator's. */
   readonly userTokens?: readonly string[];
+  /** Told once the last of the requests is answered, before some of them are sent again. */
+  readonly onEnd?: () => void;
   /** Undefined: its memory is not ours to look at. */
   readonly runtimePid: number | undefined;
 }
@@ -45,8 +47,24 @@ export interface FuzzReport {
   readonly memoryMiB: readonly (number | null)[];
   /** The most that was seen; null where it cannot be read. */
   readonly peakMiB: number | null;
+  /** The dearest first; empty where the runtime's time cannot be read. */
+  readonly dearest: readonly DearRequest[];
 }
 
+/** A request that held the runtime's thread for long, sent once more by itself. */
+export interface DearRequest {
+  readonly place: number;
+  readonly operationId: string;
+  readonly status: number;
+  readonly bytes: number;
+  readonly processorMs: number;
+}
+
+/** So many that took long among others are sent again, to see which of them it was. */
+const SUSPECTS = 40;
+const DEAREST = 10;
+/** What an answer does not wait for is over by then, most of the time. */
+const REST_MS = 100;
 const AT_ONCE = 8;
 const MEMORY_EVERY = 100;
 /** The last quarter may have so much more than the second: caches fill, and objects stay for a while. */
@@ -65,6 +83,7 @@ export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise
   const times = new Map<string, number[]>();
   const failures: FuzzFailure[] = [];
   const memory: number[] = [];
+  let suspects: { readonly place: number; readonly ms: number }[] = [];
   let next = 0;
   const isOver = (): boolean => next >= requests || failures.length >= MAX_FAILURES || signal?.aborted === true;
   async function sendInTurn(): Promise<void> {
@@ -72,11 +91,13 @@ export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise
       const place = next;
       next += 1;
       const request = makeRequest(around, place);
-      const sentAt = performance.now();
+      const [sentAt, before] = [performance.now(), timeOf(target)];
       const { answer, faults } = await attempt(target, request, secrets);
       times.set(request.operationId, [...(times.get(request.operationId) ?? []), performance.now() - sentAt]);
       const counts = statuses.get(request.operationId) ?? new Map<number, number>();
       statuses.set(request.operationId, counts.set(answer?.status ?? 0, (counts.get(answer?.status ?? 0) ?? 0) + 1));
+      suspects.push({ place, ms: timeOf(target) - before });
+      if (suspects.length > 2 * SUSPECTS) suspects = longest(suspects);
       if (faults.length > 0) failures.push({ place, request, answer, faults });
       if (place % MEMORY_EVERY === 0) {
         memory.push((target.runtimePid === undefined ? null : residentMiB(target.runtimePid)) ?? Number.NaN);
@@ -85,18 +106,55 @@ export async function runFuzz(target: FuzzTarget, options: FuzzOptions): Promise
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, sendInTurn));
+  target.onEnd?.();
+  const seconds = (performance.now() - startedAt) / 1_000;
   const memoryMiB = quartersOf(memory);
+  const dearest = signal?.aborted === true ? [] : await weighAgain(target, around, longest(suspects));
   const faults = [...(await canary.faults()), ...(await livenessFaults(target)), ...growthFaults(memoryMiB)];
   return {
     requests: next,
-    seconds: (performance.now() - startedAt) / 1_000,
+    seconds,
     statuses,
     times,
     failures,
     faults,
     memoryMiB,
     peakMiB: peakOf(memory),
+    dearest,
   };
+}
+
+function timeOf({ runtimePid }: FuzzTarget): number {
+  return (runtimePid === undefined ? null : javaScriptMs(runtimePid)) ?? Number.NaN;
+}
+
+function longest(suspects: readonly { readonly place: number; readonly ms: number }[]) {
+  return suspects
+    .filter(({ ms }) => Number.isFinite(ms))
+    .toSorted((one, other) => other.ms - one.ms)
+    .slice(0, SUSPECTS);
+}
+
+/** Of eight requests at once each seems to take what the others took. One by one they show it. */
+async function weighAgain(
+  target: FuzzTarget,
+  around: Surroundings,
+  suspects: readonly { readonly place: number }[],
+): Promise<DearRequest[]> {
+  const weighed: DearRequest[] = [];
+  const secrets = secretsOf(target);
+  for (const { place } of suspects) {
+    const request = makeRequest(around, place);
+    const before = timeOf(target);
+    const { answer } = await attempt(target, request, secrets);
+    await new Promise((resolve) => {
+      setTimeout(resolve, REST_MS);
+    });
+    const { operationId, body, frames = [] } = request;
+    const bytes = (body?.byteLength ?? 0) + frames.reduce((sum, frame) => sum + Buffer.byteLength(frame), 0);
+    weighed.push({ place, operationId, status: answer?.status ?? 0, bytes, processorMs: timeOf(target) - before });
+  }
+  return weighed.toSorted((one, other) => other.processorMs - one.processorMs).slice(0, DEAREST);
 }
 
 /** One of the requests by itself. */
