@@ -127,11 +127,13 @@ async function settle(
     return apply(message, await body());
   } catch (error) {
     parts.log.error("delivery_failed", { attempts: message.attempts, ...errorFields(error) });
-    // A summary has a lease, which tells its object by itself that nothing comes of an attempt.
-    const isTold = job !== undefined && job.kind !== "summarize" && (await isGivenBack(job, error, parts));
+    // A summary has a lease, and so have vectors: it tells their object by itself that nothing comes of an attempt.
+    const isTold = job !== undefined && !LEASED.has(job.kind) && (await isGivenBack(job, error, parts));
     return apply(message, isTold ? ACK : retryLater(message.attempts));
   }
 }
+
+const LEASED: ReadonlySet<JobKind> = new Set(["summarize", "embed"]);
 
 async function isGivenBack(job: JobMessage, failure: unknown, parts: PipelineParts): Promise<boolean> {
   try {

@@ -1,11 +1,125 @@
+import type { EmbeddingUsage } from "../contracts/embedding.ts";
+import { OVER_BUDGET_REASON } from "../contracts/health.ts";
+import type { JobMessage } from "../contracts/job.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
+import { type Embedder, EmbedderError } from "../embedder/client.ts";
+import type { EmbeddingStep } from "../session/client.ts";
+import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { clearFailure, settleOver } from "./report.ts";
+import { clearFailure, reasonOf, reportFailure, settleLate, settleOver } from "./report.ts";
 
-/** Ends the job of vectors of a session: nothing makes any. */
+/** Calls of one delivery, each of 64 texts at most. The job comes again at once, and goes on from there. */
+const MAX_CALLS = 100;
+/** Vectors that may not be made now are left alone for so long: budgets are by the day. */
+const OVER_BUDGET_REST_SECONDS = 3_600;
+
+type CallStep = Extract<EmbeddingStep, { next: "call" }>;
+
+/** Makes the vectors that a session lacks: what was left over when its summary landed, or failed then. */
 export async function embedSession(delivery: Delivery, parts: PipelineParts): Promise<Verdict> {
   const { job } = delivery;
-  const step = await parts.sessions.get(job).beginEmbedding(job.jobId, job.incarnation, null);
-  if (step.next === "done" && step.hasFailed) await clearFailure(parts, job);
-  else await settleOver(parts, delivery);
+  const tenant = await parts.tenants.read(job.tenant);
+  // The object sends it again by itself, and so goes on once the tenant does.
+  if (tenant.summarization === "paused") {
+    await settleLate(parts, job);
+    return ACK;
+  }
+  if ((await embed(job, tenant, parts)) === "nothing") await settleOver(parts, delivery);
   return ACK;
+}
+
+/**
+ * Goes on with the vectors of what a summary has just covered. Nothing of that may keep the delivery of the summary from its end: the job is
+ * owed, and is sent if nothing comes of this.
+ */
+export async function embedSummarized(job: JobMessage, tenant: TenantSettings, parts: PipelineParts): Promise<void> {
+  try {
+    await embed(job, tenant, parts);
+  } catch (error) {
+    parts.log.warn("embedding_broken_off", { jobId: job.jobId, ...errorFields(error) });
+  }
+}
+
+/** @returns `nothing` if nothing was owed any more */
+async function embed(job: JobMessage, tenant: TenantSettings, parts: PipelineParts): Promise<"nothing" | "tried"> {
+  const { jobId, incarnation } = job;
+  const { embedder } = parts;
+  const session = parts.sessions.get(job);
+  let step = await session.beginEmbedding(jobId, incarnation, embedder?.model ?? null);
+  let calls = 0;
+  for (; step.next === "call"; calls += 1) {
+    const { lease } = step;
+    // No session hands out texts where nobody embeds them.
+    if (embedder === null) return "tried";
+    if (calls >= MAX_CALLS) {
+      await settleLate(parts, job);
+      await session.putOff(jobId, incarnation, { afterMs: 0, lease, hasProgressed: true });
+      return "tried";
+    }
+    const made = await makeVectors(step, tenant, embedder);
+    await noteSpent(parts, job.tenant, made.usage);
+    if ("reason" in made) {
+      const { reason, retryAfterSeconds } = made;
+      const failure = {
+        reason,
+        lease,
+        ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+        ...(made.usage === undefined ? {} : { usage: { inputTokens: made.usage.inputTokens, outputTokens: 0 } }),
+      };
+      await reportFailure(parts, job, reason, await session.noteFailure(jobId, incarnation, failure));
+      return "tried";
+    }
+    const { model } = embedder;
+    const { vectors, usage } = made;
+    step = await session.saveVectors(jobId, incarnation, lease, { model, vectors, usage });
+  }
+  if (step.next !== "done") return "tried";
+  if (step.hasFailed) await clearFailure(parts, job);
+  else if (calls > 0) await settleLate(parts, job);
+  if (calls > 0) parts.log.info("embedded", { jobId, calls });
+  return calls > 0 || step.hasFailed ? "tried" : "nothing";
+}
+
+interface Made {
+  readonly vectors: { readonly key: string; readonly vector: Float32Array }[];
+  readonly usage: EmbeddingUsage;
+}
+
+interface NotMade {
+  readonly reason: string;
+  readonly retryAfterSeconds?: number | undefined;
+  readonly usage?: EmbeddingUsage | undefined;
+}
+
+async function makeVectors(
+  { texts, isOverBudget }: CallStep,
+  tenant: TenantSettings,
+  embedder: Embedder,
+): Promise<Made | NotMade> {
+  if (isOverBudget || tenant.isOverBudget) {
+    return { reason: OVER_BUDGET_REASON, retryAfterSeconds: OVER_BUDGET_REST_SECONDS };
+  }
+  try {
+    const { vectors: made, usage } = await embedder.embed(texts.map(({ text }) => text));
+    // Fewer may come than were asked for: the others are asked for again.
+    const vectors = texts.flatMap(({ key }, at) => {
+      const vector = made[at];
+      return vector === undefined ? [] : [{ key, vector }];
+    });
+    return vectors.length === 0 ? { reason: "embedder invalid_answer", usage } : { vectors, usage };
+  } catch (error) {
+    if (!(error instanceof EmbedderError)) return { reason: `embedder ${reasonOf(error)}` };
+    const { kind, retryAfterSeconds, usage } = error;
+    return { reason: `embedder ${kind}`, retryAfterSeconds, usage };
+  }
+}
+
+/** Counts what was spent against the tenant's budget. A tenant out of reach costs the count, not the vectors. */
+async function noteSpent(parts: PipelineParts, tenant: string, usage: EmbeddingUsage | undefined): Promise<void> {
+  if (usage === undefined) return;
+  try {
+    await parts.tenants.spendOnEmbeddings(tenant, usage);
+  } catch (error) {
+    parts.log.warn("spending_not_counted", { tenant, ...errorFields(error) });
+  }
 }

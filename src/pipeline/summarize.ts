@@ -2,6 +2,7 @@ import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
+import { embedSummarized } from "./embed.ts";
 import { clearFailure, indexFailure, reportFailure, settleLate, settleOver } from "./report.ts";
 
 /**
@@ -55,7 +56,7 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineParts)
       makeshifts += 1;
       parts.log.warn("summary_degraded", { jobId, reason: shortfall.reason });
     }
-    step = await session.saveAnswer(jobId, incarnation, lease, answer, shortfall);
+    step = await session.saveAnswer(jobId, incarnation, lease, answer, shortfall, parts.embedder !== null);
     await noteSpent(parts, job.tenant, answer.usage);
   }
   // Another delivery is at it. If nothing comes of that, the object sends the job again when its lease ends.
@@ -73,6 +74,9 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineParts)
       const { jobId: upgradeId, reason, ...report } = step.upgrade;
       await indexFailure(parts, { ...job, jobId: upgradeId }, reason, { ...report, gaveUp: false });
     }
+  }
+  if (step.embeddingJobId !== undefined) {
+    await embedSummarized({ ...job, kind: "embed", jobId: step.embeddingJobId, sends: 1 }, tenant, parts);
   }
   return ACK;
 }

@@ -67,7 +67,7 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
     name: "a summary that fails for a fault of ours is told to its session twice",
     file: "src/pipeline/consume.ts",
-    replace: 'job !== undefined && job.kind !== "summarize" && (await',
+    replace: "job !== undefined && !LEASED.has(job.kind) && (await",
     by: "job !== undefined && (await",
     tests: ["unit/runtime/pipeline-jobs"],
   },

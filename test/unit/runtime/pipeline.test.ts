@@ -73,6 +73,7 @@ describe("a job that is done", () => {
   /** What objects answer of a job that is over, whatever kind it is of. */
   const NOTHING = {
     beginSummary: async () => OVER,
+    beginEmbedding: async () => ({ next: "done", hasFailed: false }),
     nextCopyStep: async () => null,
     nextCarrying: async () => null,
     stepExpiry: async () => ({ step: "done", at: NOON, grantedAt: 0, hasFailed: false }),
@@ -95,14 +96,14 @@ describe("a job that is done", () => {
       ...more,
     };
     const body = { v: 1, kind, ...ref, incarnation: INCARNATION, throughSeq: 1, jobId: "job", sends: 1 };
-    const queue = kind === "summarize" ? "threadkeep-summarize" : "threadkeep-archive";
+    const queue = kind === "summarize" || kind === "embed" ? "threadkeep-summarize" : "threadkeep-archive";
     const ends = { ack: () => void verdicts.push("acked"), retry: () => void verdicts.push("retried") };
     const messages: Message[] = [{ id: "0", timestamp: new Date(NOON), attempts, body, ...ends }];
     await consume({ queue, messages }, parts as PipelineParts);
     return { cleared, verdicts };
   }
 
-  it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies"] as const)(
+  it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies", "embed"] as const)(
     "by a delivery that never heard of it leaves the operators' list when it comes again: %s",
     async (kind) => {
       expect(await deliver(kind, 2)).toEqual({ cleared: ["job"], verdicts: ["acked"] });
