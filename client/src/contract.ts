@@ -349,7 +349,7 @@ export interface SummarizeRequest {
 
 export interface Job {
   id: string;
-  kind: "summarize" | "archive" | "erase" | "erase-copies" | "expire" | "fork" | "restore" | "embed";
+  kind: "summarize" | "archive" | "erase" | "erase-copies" | "expire" | "fork" | "restore" | "embed" | "list";
   state: "owed" | "done" | "failed";
   throughSeq: number;
   attempts: number;

@@ -10,6 +10,7 @@ export const jobKindSchema = z.enum([
   "fork",
   "restore",
   "embed",
+  "list",
 ]);
 export type JobKind = z.infer<typeof jobKindSchema>;
 

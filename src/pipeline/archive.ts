@@ -175,10 +175,11 @@ function writeAll(database: Database, pending: readonly Pending[]): Promise<(Arc
 }
 
 async function confirm(
-  { delivery: { job }, owed, hasFailed }: Pending,
+  { delivery, owed, hasFailed }: Pending,
   result: ArchiveResult | Error,
   parts: PipelineParts,
 ): Promise<void> {
+  const { job } = delivery;
   const session = parts.sessions.get(job);
   const { jobId, incarnation } = job;
   if (result instanceof Error) {
@@ -195,7 +196,7 @@ async function confirm(
     // Before the session confirms, which is the last to know of them. Without the list the job comes again.
     for (const ended of owed.settles) await parts.operations.clear(ended);
     const hasFailedSince = await session.confirmErased(jobId, incarnation);
-    await reportRecovery(parts, job, hasFailed || hasFailedSince);
+    await reportRecovery(parts, delivery, hasFailed || hasFailedSince);
   } else if (result === "behind") {
     parts.log.warn("archive_behind", { jobId });
     await session.forgetArchived(jobId, incarnation);
@@ -209,7 +210,7 @@ async function confirm(
     if (aside !== null) await reportSetAside(parts, job, aside);
     const setAside = aside === null ? {} : { setAside: aside.total };
     const hasFailedSince = await session.confirmArchived(jobId, incarnation, { rev, version, messageSeq, ...setAside });
-    await reportRecovery(parts, job, hasFailed || hasFailedSince);
+    await reportRecovery(parts, delivery, hasFailed || hasFailedSince);
   }
 }
 

@@ -23,7 +23,7 @@ export async function carryOver(delivery: Delivery, parts: PipelineParts): Promi
   const { source, lease, sends, hasFailed } = next;
   const luggage = await pack({ ...job, session: source.session }, source, job.session, sends < MAX_WAITS, parts);
   const ended = luggage !== "wait" && (await session.carryOver(jobId, incarnation, lease, luggage));
-  if (ended !== false) await reportRecovery(parts, job, hasFailed || ended === "known");
+  if (ended !== false) await reportRecovery(parts, delivery, hasFailed || ended === "known");
   else {
     // Its object sends it again, however long that takes: a queue would give it up after some minutes.
     await session.putOff(jobId, incarnation, { afterMs: waitDelayMs(sends), hasProgressed: false });

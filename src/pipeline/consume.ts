@@ -13,6 +13,7 @@ import { recordDeadLetter } from "./failed.ts";
 import { copyFork } from "./fork.ts";
 import { giveBack } from "./give-back.ts";
 import { createJobLedger } from "./job-ledger.ts";
+import { listSession } from "./list.ts";
 import { type MeasuredOf, measuredJob, namesOf } from "./measured-job.ts";
 import { summarizeSession } from "./summarize.ts";
 
@@ -90,6 +91,7 @@ const BY_SESSION: Partial<Record<JobKind, (delivery: Delivery, parts: PipelinePa
   fork: copyFork,
   restore: carryOver,
   expire: expireSession,
+  list: listSession,
   "erase-copies": eraseCopies,
   embed: embedSession,
 };

@@ -41,7 +41,7 @@ export async function eraseCopies(delivery: Delivery, parts: PipelineParts): Pro
     const hasFailedSince = await session.confirmCopyErasures(jobId, incarnation, rows, further, throughRow);
     // The rest is told again after a pause that grows: thrown on, it would be taken for a session that is out of reach itself.
     if (failed !== undefined) return giveBack(job, failed.reason, parts);
-    await reportRecovery(parts, job, read.hasFailed || hasFailedSince);
+    await reportRecovery(parts, delivery, read.hasFailed || hasFailedSince);
     afterRow = read.lastRow;
   }
   await session.putOff(jobId, incarnation, { afterMs: 0, hasProgressed: true });

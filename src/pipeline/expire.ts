@@ -29,7 +29,7 @@ export async function expireSession(delivery: Delivery, parts: PipelineParts): P
   const ended = await session.confirmExpiry(jobId, incarnation, step);
   if (ended === false) return ACK;
   if (step === "expire") parts.log.info("session_expired", { jobId });
-  await reportRecovery(parts, job, hasFailed || ended === "known");
+  await reportRecovery(parts, delivery, hasFailed || ended === "known");
   return ACK;
 }
 

@@ -36,6 +36,6 @@ export async function copyFork(delivery: Delivery, parts: PipelineParts): Promis
     }
     step = await fork.saveCopyPage(jobId, incarnation, page);
   }
-  await reportRecovery(parts, job, hasFailed || step === "known");
+  await reportRecovery(parts, delivery, hasFailed || step === "known");
   return ACK;
 }

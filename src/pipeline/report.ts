@@ -69,7 +69,7 @@ export async function reportFailure(
   if (failures >= REPORT_AFTER_FAILURES || gaveUp) await indexFailure(parts, job, reason, report);
 }
 
-/** Puts a job on the list of failures that operators read. */
+/** Puts a job on the list of failures that operators read. Rejects if its object cannot be told of that: the delivery has to come again. */
 export async function indexFailure(
   parts: ReportParts,
   job: ReportedJob,
@@ -91,10 +91,11 @@ export async function indexFailure(
       lastError: reason,
       lastFailedAt: new Date(lastFailedAt).toISOString(),
     });
-    if (!gaveUp) await noteListed(parts, job, reason, lastFailedAt);
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
   }
+  // It may be on the list all the same: an answer can be lost, and what is asked afterwards can fail.
+  if (!gaveUp) await noteListed(parts, job, reason, lastFailedAt);
 }
 
 /**
@@ -154,8 +155,13 @@ export function reasonOf(error: unknown): string {
  * Takes a job that went well off the lists that operators read, if it can be on one of them.
  * @param hasFailed as its object knows: an attempt failed, or operators were told of a delivery that came to nothing
  */
-export async function reportRecovery(parts: ReportParts, job: JobMessage, hasFailed: boolean): Promise<void> {
-  if (hasFailed || isLate(job)) await clearFailure(parts, job);
+export async function reportRecovery(
+  parts: ReportParts,
+  { job, attempts }: Delivery,
+  hasFailed: boolean,
+): Promise<void> {
+  // A delivery that comes again may have listed the job, and not have come to tell its object.
+  if (hasFailed || isLate(job) || attempts > 1) await clearFailure(parts, job);
 }
 
 /** Says that a job is no longer late, if its session may have told so: it is done, or held back on purpose. */

@@ -3,7 +3,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { askSummarizer } from "./ask-summarizer.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
 import { embedSummarized } from "./embed.ts";
-import { clearFailure, indexFailure, reportFailure, settleLate, settleOver } from "./report.ts";
+import { clearFailure, indexFailure, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /**
  * Chunks of one delivery: each is a few requests, and the platform allows an invocation a thousand. The job comes again at once, and goes on
@@ -67,8 +67,7 @@ export async function summarizeSession(delivery: Delivery, parts: PipelineParts)
     else await settleOver(parts, delivery);
   } else {
     parts.log.info("summarized", { jobId, chunks, makeshifts, durationMs: Date.now() - startedAt });
-    if (step.hasFailed) await clearFailure(parts, job);
-    else await settleLate(parts, job);
+    await reportRecovery(parts, delivery, step.hasFailed);
     // A chat that has only a makeshift is worth an operator's look at once: what is wrong may be a setting.
     if (step.upgrade !== null) {
       const { jobId: upgradeId, reason, ...report } = step.upgrade;

@@ -168,7 +168,7 @@ async function complete(call: Call, ref: SessionRef, importId: string): Promise<
   unwrap(await call.parts.sessions.get(ref).checkImport(incarnation));
   // The directory knows the session before anybody is told that it exists, and nothing of one whose file is refused.
   const grant = await call.parts.directory.register(ref, createdAt, metadata, found.grantedAt);
-  const ended = await call.parts.sessions.get(ref).finishImport(incarnation, grant.grantedAt);
+  const ended = await call.parts.sessions.get(ref).finishImport(incarnation, grant);
   if (!ended.ok) await hideIfUnfinished(call, ref, grant.grantedAt);
   const result = unwrap(ended);
   // Only now the entry is this session's: another may have begun under its id, and ended the import.

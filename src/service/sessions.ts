@@ -222,11 +222,13 @@ export const updateSession = operation(
   async (call: Call, sessionId: string, patch: SessionPatch): Promise<SessionState> => {
     const ref = refOf(call, sessionId);
     const tenant = await tenantOf(call);
-    const { grantedAt, metadataRev, ...state } = unwrap(
+    const { state, incarnation, listing } = unwrap(
       await call.parts.sessions.get(ref).update(patch, tenant, call.trace, isUser(call.principal)),
     );
     if (patch.metadata !== undefined) {
-      await call.parts.directory.setMetadata(ref, patch.metadata, { grantedAt, rev: metadataRev });
+      const { metadata, grantedAt, metadataRev } = listing;
+      await call.parts.directory.setMetadata(ref, metadata, { grantedAt, rev: metadataRev });
+      await call.parts.sessions.get(ref).confirmListed(incarnation, metadataRev);
     }
     return state;
   },

@@ -38,6 +38,7 @@ import type { EmbeddingStep } from "./embedding.ts";
 import { editMessage, eraseMessage, eraseSession, isErasureOwed } from "./erasing.ts";
 import { JsonTexts } from "./json-texts.ts";
 import type { Life } from "./lineage.ts";
+import { type Listing, listingOf, oweListing } from "./listing.ts";
 import { LiveSession } from "./live-session.ts";
 import { type ItemScores, scoreItems } from "./meaning.ts";
 import { hasUnowedMessages, isArchivedInVain } from "./message-archive.ts";
@@ -240,14 +241,14 @@ export class ChatSession extends LiveSession {
 
   /**
    * @param isByUser its settings stand beside those of the back end, and may only be tighter
-   * @returns also the newest word of the directory that this life heard of: the list's entry is of it, or of a later one; and which change of its metadata it is
+   * @returns also what the list of sessions is to say of it: the object owes it to the directory until that is confirmed
    */
   async update(
     patch: SessionPatch,
     tenant?: TenantSettings,
     trace?: string,
     isByUser = false,
-  ): Promise<Outcome<SessionState & { grantedAt: number; metadataRev: number }>> {
+  ): Promise<Outcome<{ state: SessionState; incarnation: string; listing: Listing }>> {
     this.shell.traces.heed(trace);
     return this.shell.answer(() => {
       const session = this.shell.hear(this.shell.known(), tenant);
@@ -260,6 +261,7 @@ export class ChatSession extends LiveSession {
       this.shell.store.updateSession(patch.metadata ?? session.metadata, settings);
       this.shell.forgetRow();
       const updated = this.shell.known();
+      if (patch.metadata !== undefined) oweListing(this.shell.store, updated, newId, now);
       const isArchived = session.archiveRev > 0;
       const isNews = isArchived && patch.metadata !== undefined;
       const isFollowed = settingsOf(session).archiveMessages === settingsOf(updated).archiveMessages;
@@ -268,8 +270,8 @@ export class ChatSession extends LiveSession {
       oweSummaryIfDue(this.shell.store, updated, newId, now);
       this.shell.changed();
       if (isByUser) this.userQuota.count(session, ONE_CHANGE, now);
-      const { metadataRev } = updated;
-      return { ...readState(this.shell.store, this.shell.known()), grantedAt: session.grantedAt, metadataRev };
+      const { incarnation } = updated;
+      return { state: readState(this.shell.store, this.shell.known()), incarnation, listing: listingOf(updated) };
     });
   }
 

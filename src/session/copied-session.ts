@@ -21,6 +21,7 @@ import {
   vouch,
 } from "./importing.ts";
 import type { Life } from "./lineage.ts";
+import { oweListing } from "./listing.ts";
 import { MaintainedSession } from "./maintained-session.ts";
 import { copiedQuotaFault } from "./quota.ts";
 import type { CopyingImport, FinishedImport, ImportProgress, SessionRow } from "./rows.ts";
@@ -379,7 +380,10 @@ export abstract class CopiedSession extends MaintainedSession {
    * Makes the session of an import that is whole. Repeated it tells the same.
    * @param grantedAt the word of the directory that lists it from now on
    */
-  async finishImport(incarnation: string, grantedAt = 0): Promise<Outcome<FinishedImport>> {
+  async finishImport(
+    incarnation: string,
+    { grantedAt = 0, isKnown = false }: Pick<Birth, "grantedAt" | "isKnown"> = {},
+  ): Promise<Outcome<FinishedImport>> {
     const earlier = this.shell.read(() => this.#finished(incarnation));
     if (!earlier.ok) return earlier;
     if (earlier.value !== null) return { ok: true, value: earlier.value };
@@ -393,7 +397,9 @@ export abstract class CopiedSession extends MaintainedSession {
     const finished = this.shell.answer(() => {
       const { session, progress } = this.#endingImport(incarnation);
       const imported = this.#imported();
-      const result = finishImport(this.shell.store, session, progress, newId, Date.now());
+      const now = Date.now();
+      const result = finishImport(this.shell.store, session, progress, newId, now);
+      if (isKnown) oweListing(this.shell.store, session, newId, now);
       this.#lastPage = null;
       this.shell.changed();
       return { result, session, imported };

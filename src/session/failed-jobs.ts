@@ -106,6 +106,7 @@ const ADVICE: Readonly<Partial<Record<JobKind, string>>> = {
   "erase-copies": "Something that was erased would stay in copies of the session. Retry it.",
   expire: "The session would be kept past its time. Retry it, or set expireAfterIdleSeconds of the session to null.",
   fork: "The copy would never be whole. Retry it, or erase the copy.",
+  list: "The list of sessions would filter by metadata that the session does not have any more. Retry it.",
   restore: "The session would lack what it is to begin with. Retry it, or erase the session.",
 };
 /** Of a later version of this code, whose object this version serves for now. */

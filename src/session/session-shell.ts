@@ -9,6 +9,7 @@ import { errorFields } from "../telemetry/redact.ts";
 import { revBaseOf } from "./feed.ts";
 import { auditAt, expiryAt, idleArchiveAt, idleSummaryAt, soonestIdleAt } from "./idling.ts";
 import { JobTraces } from "./job-traces.ts";
+import { oweListing } from "./listing.ts";
 import { endOfDay, startOfDay } from "./quota.ts";
 import type { Copying, JobRow, SessionRow } from "./rows.ts";
 import { migrate, MIGRATIONS, schemaVersion } from "./schema.ts";
@@ -23,6 +24,8 @@ export interface Birth {
   readonly createdAt: number;
   /** When the directory said that it may be created, by its clock. Without it nobody has asked. */
   readonly grantedAt?: number;
+  /** Whether the directory has an entry of an earlier life, which is to say what this one is. */
+  readonly isKnown?: boolean;
   readonly metadata?: Metadata;
   readonly settings?: OwnSettings;
 }
@@ -166,6 +169,7 @@ export class SessionShell {
     this.forgetRow();
     const session = this.existing();
     if (session === null) throw new Error("a session that was just created is not there");
+    if (birth.isKnown === true && copying?.kind !== "import") oweListing(this.store, session, newId, now);
     return session;
   }
 

@@ -37,6 +37,7 @@ import {
   readOwedErasures,
   waitForCopies,
 } from "./lineage.ts";
+import { type Listing, listingOf } from "./listing.ts";
 import { oweSummaryIfDue } from "./owed-summaries.ts";
 import {
   type Failed,
@@ -280,6 +281,28 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
     if (session === null) return null;
     const { metadata, copying, begunBy } = session;
     return { metadata, isListed: copying?.kind !== "import", begunBy };
+  }
+
+  /** What the directory is owed; null if nothing is any more. */
+  async readListing(jobId: string, incarnation: string): Promise<Listing | null> {
+    return this.shell.work(jobId, incarnation, null, listingOf);
+  }
+
+  /**
+   * The directory was told of the metadata.
+   * @param metadataRev of which change of it
+   * @returns whether nothing is owed any more; `known` where operators may have the job on their lists
+   */
+  async confirmListed(incarnation: string, metadataRev: number): Promise<Ended> {
+    const job = this.shell.row() === null ? null : this.shell.store.jobs.first("list");
+    if (job === null) return false;
+    return this.shell.work(job.id, incarnation, false, (session): Ended => {
+      if (session.metadataRev !== metadataRev) return false;
+      const isKnown = mayBeKnown(this.shell.store, job.id);
+      this.shell.store.jobs.delete(job.id);
+      this.shell.changed();
+      return isKnown ? "known" : true;
+    });
   }
 
   /**

@@ -14,7 +14,7 @@ import { recordDeadLetter } from "../../src/pipeline/failed.ts";
 import type { Directory } from "../../src/registry/directory.ts";
 import { asWorkerOf, onArchive } from "../support/worker-archive.ts";
 import { turn } from "../support/worker-chat.ts";
-import { withoutAlarm } from "../support/worker-jobs.ts";
+import { owedJobs, withoutAlarm } from "../support/worker-jobs.ts";
 import { request, ring } from "../support/worker-lifetime.ts";
 import { deliver, jobOf, pipelineParts, quoting, summarizeBy } from "../support/worker-pipeline.ts";
 import { incarnationOf, sessionAt, until } from "../support/worker-session.ts";
@@ -347,7 +347,16 @@ describe("what comes late, after the user was erased", () => {
     if (delta === null) throw new Error("nothing is owed to the archive");
     await finish(user, await beginErasure(user));
 
-    for (const kind of ["summarize", "archive", "erase", "erase-copies", "expire", "fork", "restore"] as const) {
+    for (const kind of [
+      "summarize",
+      "archive",
+      "erase",
+      "erase-copies",
+      "expire",
+      "fork",
+      "restore",
+      "list",
+    ] as const) {
       const job = { v: 1 as const, kind, ...ref, incarnation: life, throughSeq: 6, jobId: jobs[0]?.jobId ?? "" };
       expect(await deliver(job), kind).toBe("acked");
       await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineParts());
@@ -565,12 +574,52 @@ describe("an entry of the list of sessions", () => {
     const changes = [];
     for (const step of [1, 2]) {
       const metadata = { step };
-      const { grantedAt, metadataRev } = unwrap(await sessionAt(again).update({ metadata }));
+      const { grantedAt, metadataRev } = unwrap(await sessionAt(again).update({ metadata })).listing;
       changes.push({ metadata, change: { grantedAt, rev: metadataRev } });
     }
     for (const { metadata, change } of changes.toReversed()) await directory.setMetadata(again, metadata, change);
     expect((await listed(again)).get("again")).toMatchObject({ metadata: { step: 2 } });
     expect(unwrap(await sessionAt(again).state()).metadata).toEqual({ step: 2 });
+  });
+
+  it("comes to say what a change of the metadata says, though whoever made it never told the directory", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    await beginBy(again, await directory.register(again, Date.now(), {}));
+    unwrap(await withoutAlarm(again, (session) => session.update({ metadata: { step: 1 } })));
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: {} });
+    const first = await jobOf(again, "list");
+    const { incarnation, listing } = unwrap(
+      await withoutAlarm(again, (session) => session.update({ metadata: { step: 2 } })),
+    );
+    expect(await jobOf(again, "list")).toMatchObject({ jobId: first.jobId });
+    expect(await withoutAlarm(again, (session) => session.confirmListed(incarnation, listing.metadataRev - 1))).toBe(
+      false,
+    );
+    expect(await deliver(first)).toBe("acked");
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { step: 2 } });
+    expect(await owedJobs(again)).toEqual([]);
+  });
+
+  it("owes the directory nothing more once a client's change was told", async () => {
+    const again = ref();
+    await request("POST", "/sessions", { id: "again" }, again.owner);
+    await request("PATCH", "/sessions/again", { metadata: { step: 1 } }, again.owner);
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { step: 1 } });
+    expect(await owedJobs(again)).toEqual([]);
+  });
+
+  it("comes to say what a new life is, though whoever began it never told the directory of it", async () => {
+    const again = ref();
+    const { directory } = pipelineParts();
+    await beginBy(again, await directory.register(again, Date.now(), { life: 1 }));
+    await erased(again);
+    const grant = await directory.register(again, Date.now(), { life: 2 });
+    expect(grant.isKnown).toBe(true);
+    await withoutAlarm(again, (session) => session.create({ ref: again, ...grant, metadata: { life: 2 } }));
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 1 } });
+    expect(await deliver(await jobOf(again, "list"))).toBe("acked");
+    expect((await listed(again)).get("again")).toMatchObject({ metadata: { life: 2 } });
   });
 
   it("says nothing that comes late of a life before: no metadata, no expiry", async () => {
@@ -611,7 +660,7 @@ describe("an entry of the list of sessions", () => {
     const again = ref();
     const { directory } = pipelineParts();
     await request("POST", "/sessions", { id: "again", metadata: { secret: "old" } }, again.owner);
-    const { grantedAt } = unwrap(await sessionAt(again).update({}));
+    const { grantedAt } = unwrap(await sessionAt(again).update({})).listing;
     await directory.setExpired(again, true, Date.now() + 1, grantedAt);
     unwrap(await sessionAt(again).erase());
     await request("POST", "/sessions/again/messages", { messages: [turn(1)] }, again.owner);

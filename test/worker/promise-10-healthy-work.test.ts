@@ -335,6 +335,11 @@ describe("a dead letter", () => {
       unwrap(await withoutAlarm(copy, (session) => session.create(birthOf(copy), undefined, life)));
       return copy;
     },
+    list: async () => {
+      const ref = await chatOf(1);
+      unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { topic: "tea" } })));
+      return ref;
+    },
   };
 
   it.each(Object.keys(OWING) as (keyof typeof OWING)[])(

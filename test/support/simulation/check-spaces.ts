@@ -1,5 +1,5 @@
 import { secretsOf } from "./chat-content.ts";
-import { jobsOf } from "./rows.ts";
+import { jobsOf, sessionOf } from "./rows.ts";
 import { versionsOf } from "./simulated-archive.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 import type { DirectoryInstance } from "./system-types.ts";
@@ -79,16 +79,22 @@ function checkErased(world: World, { tenant, owner }: Space, sessions: readonly 
   }
 }
 
-/** Once nothing is left to do the list says which of them expired. */
-export async function checkExpiryListed(world: World): Promise<void> {
+/** Once nothing is left to do the list says which of them expired, and the metadata that each has. */
+export async function checkListed(world: World): Promise<void> {
   for (const { space, object } of world.directories()) {
     const { entries } = await (await object.instance()).list({ limit: EVERYTHING, after: null, metadata: {} });
-    for (const { id, expiredAt } of entries) {
+    for (const { id, expiredAt, metadata } of entries) {
       const session = world.sessions.find((one) => one.space === space && one.ref.session === id);
       const model = session?.model ?? null;
       if (session === undefined || model === null || model.status === "copying") continue;
       if ((expiredAt !== undefined) !== (model.status === "expired")) {
         throw new Violation(3, `${session.label} is ${model.status}, and the list says otherwise`);
+      }
+      // Of one that expired the list alone still has it.
+      if (model.status === "expired") continue;
+      const own = sessionOf(session.object)?.metadata;
+      if (JSON.stringify(metadata) !== own) {
+        throw new Violation(3, `${session.label} has the metadata ${own}, and the list ${JSON.stringify(metadata)}`);
       }
     }
   }

@@ -12,6 +12,8 @@ import type { Space, World } from "./world.ts";
 
 /** Of requests, those in which something goes wrong, and those that are left to go on later. */
 const FAULT_SHARE = 0.1;
+/** Of requests of a user of whom nothing is known yet: the objects that they reach make their tables. */
+const FIRST_FAULT_SHARE = 0.5;
 const LEFT_SHARE = 0.05;
 const FARTHEST_CALL = 4;
 const MAX_OPEN_CALLS = 5;
@@ -92,10 +94,17 @@ export async function ask<Answer>(
   const [oldest] = world.calls;
   if (oldest !== undefined && world.calls.length >= MAX_OPEN_CALLS) await end(world, oldest);
   const call = await begin(world, name, space, body);
-  const faultAt = random.chance(FAULT_SHARE) ? random.below(FARTHEST_CALL) : Number.POSITIVE_INFINITY;
+  const faultAt = random.chance(isNew(world, space) ? FIRST_FAULT_SHARE : FAULT_SHARE)
+    ? random.below(FARTHEST_CALL)
+    : Number.POSITIVE_INFINITY;
   const calls = random.chance(leftShare) ? random.below(FARTHEST_CALL) : Number.POSITIVE_INFINITY;
   await goOn(world, call, calls, faultAt);
   return call;
+}
+
+/** Whether nothing is known of whoever asks. */
+function isNew(world: World, asking: Space): boolean {
+  return !world.directories().some(({ space, object }) => space === asking && object.disk.hasTable("sessions"));
 }
 
 /** Its client is gone, and the runtime ends it where it stands. */

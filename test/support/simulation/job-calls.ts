@@ -18,7 +18,7 @@ import type { SimulatedSession, World } from "./world.ts";
 /** What a session's object is asked for the work that it owes, and the promises that hold for each call. */
 
 /** Calls that belong to no job of the object that they reach: they may come at any time. */
-const WITHOUT_JOB = new Set(["archiveAgain", "eraseCopied", "readCarried", "readCopyPage"]);
+const WITHOUT_JOB = new Set(["archiveAgain", "confirmListed", "eraseCopied", "readCarried", "readCopyPage"]);
 
 export const JOB_CALLS = new Set([
   ...WITHOUT_JOB,
@@ -38,6 +38,7 @@ export const JOB_CALLS = new Set([
   "putOff",
   "readArchiveDelta",
   "readErasure",
+  "readListing",
   "readOwedErasures",
   "saveAnswer",
   "saveCopyPage",

@@ -39,7 +39,8 @@ export async function continueFrom(world: World): Promise<string> {
   const source = pickContinued(world);
   const target = pickTarget(world, source);
   if (target === undefined) return "there is no other session";
-  const isSeeded = isUser(source.space) && random.chance(0.35);
+  // All sessions of a user, of which one is a copy of another, come to the new one by several ways.
+  const isSeeded = isUser(source.space) && random.chance(isMadeOfOthers(world, source) ? 0.7 : 0.35);
   const input = {
     id: target.ref.session,
     ...(isSeeded ? { seedFromUser: true as const } : { continueFrom: source.ref.session }),
@@ -55,9 +56,10 @@ export async function continueFrom(world: World): Promise<string> {
 
 /** What to go on from: now and then what is itself made of others, so that an id comes back in its own lineage. */
 function pickContinued(world: World): SimulatedSession {
-  const made = world.sessions.filter(
-    ({ model, object }) =>
-      model !== null && (world.lives.get(sessionOf(object)?.incarnation ?? "")?.sources.length ?? 0) > 0,
-  );
+  const made = world.sessions.filter((session) => session.model !== null && isMadeOfOthers(world, session));
   return (world.random.chance(0.4) ? world.random.pick(made) : undefined) ?? pickSource(world);
+}
+
+function isMadeOfOthers(world: World, { object }: SimulatedSession): boolean {
+  return (world.lives.get(sessionOf(object)?.incarnation ?? "")?.sources.length ?? 0) > 0;
 }

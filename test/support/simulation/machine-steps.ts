@@ -24,6 +24,8 @@ const MAX_CONSUMER_MS = 15 * 60 * SECOND_MS;
 export const MAX_CONSUMER_CALLS = 400;
 /** Calls before which a consumer may be held up for long. */
 const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
+/** The call by which a consumer tells operators of a failure. */
+const TELLS_OF_FAILURE = /^operations\.report/;
 /** Work that is seldom owed, and that several objects do together: it meets the rest more often than its share. */
 const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
 /** Enough for a summary, its way into the archive, and what comes after it. */
@@ -174,8 +176,22 @@ export async function deliver(world: World): Promise<string> {
     if (changed === null) return `${begun}; it waits for ${consumer.gates.join(", ")}`;
     return `${begun}; ${changed}; ${(await letProceed(world, consumer, 1_000, 0)).join(" → ")}`;
   }
-  const done = await letProceed(world, consumer, 1_000, choice < 0.6 ? 0.25 : 0);
+  const done = choice < 0.6 ? await letFail(world, consumer, first) : await letProceed(world, consumer, 1_000, 0);
   return `${name}: ${done.join(" → ")}`;
+}
+
+/** A consumer that meets faults. While it is about to tell operators of one, another delivery of the same job may come further. */
+async function letFail(world: World, consumer: Consumer, message: QueuedMessage): Promise<string[]> {
+  const done: string[] = [];
+  while (!consumer.isDone && !consumer.gates.some((label) => TELLS_OF_FAILURE.test(label))) {
+    done.push(...(await letProceed(world, consumer, 1, 0.25)));
+  }
+  const { random } = world;
+  if (!consumer.isDone && world.consumers.length < MAX_CONSUMERS && random.chance(0.7)) {
+    const again = await startConsumer(world, [world.queues.duplicate(message)]);
+    done.push(`consumer ${again.id}: ${(await letProceed(world, again, random.between(1, 9), 0)).join(" → ")}`);
+  }
+  return [...done, ...(await letProceed(world, consumer, 1_000, 0.25))];
 }
 
 export async function proceed(world: World): Promise<string> {

@@ -36,6 +36,8 @@ const TUNING: readonly Patch[] = [
     by: "PAUSE_MS = Number.NEGATIVE_INFINITY",
   },
   { file: "memory/work.ts", replace: "MAX_SUMMARIZE_FAILURES = 20", by: "MAX_SUMMARIZE_FAILURES = 3" },
+  // Operators hear of the first failure, so that there is often something to take off their list.
+  { file: "memory/work.ts", replace: "REPORT_AFTER_FAILURES = 3", by: "REPORT_AFTER_FAILURES = 1" },
   // A silent session of a few messages is worth a summary, and what goes page by page takes several pages.
   { file: "contracts/limits.ts", replace: "IDLE_SUMMARY_MIN_TOKENS = 1_000", by: "IDLE_SUMMARY_MIN_TOKENS = 60" },
   { file: "session/copying.ts", replace: "MAX_PAGE_ROWS = 2_000", by: "MAX_PAGE_ROWS = 2" },
@@ -330,6 +332,13 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
   ],
   "versions-after-a-restored-one-stay": [
     { file: "session/summarizing.ts", replace: "  store.summaries.deleteVersionsAfter(earlier.version);\n", by: "" },
+  ],
+  "the-directory-is-owed-no-metadata": [
+    {
+      file: "session/chat-session.ts",
+      replace: "if (patch.metadata !== undefined) oweListing(this.shell.store, updated, newId, now);",
+      by: "",
+    },
   ],
   "an-import-forgets-what-was-erased-meanwhile": [
     {

@@ -1,7 +1,7 @@
 import { value } from "./check-log.ts";
 import { checkSession, noteRevision } from "./check-session.ts";
 import { checkDeadLetters, checkSettled } from "./check-settled.ts";
-import { checkExpiryListed, checkSpaces } from "./check-spaces.ts";
+import { checkListed, checkSpaces } from "./check-spaces.ts";
 import { end } from "./clients.ts";
 import { alarmed, letProceed, MAX_CONSUMER_CALLS, ring, startConsumer } from "./machine-steps.ts";
 import { jobsOf, owesAudits, sessionOf } from "./rows.ts";
@@ -41,7 +41,7 @@ export async function settle(world: World): Promise<string> {
   }
   world.isRestored = false;
   for (const session of world.sessions) checkSettled(world, session);
-  await checkExpiryListed(world);
+  await checkListed(world);
   await checkDeadLetters(world);
   return `${events} alarms and deliveries`;
 }

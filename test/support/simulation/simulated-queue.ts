@@ -51,11 +51,13 @@ export class SimulatedQueues {
     if (this.state === "silent") throw new Error("the queue's answer got lost");
   }
 
-  #put(queue: QueuedMessage["queue"], body: QueuedMessage["body"]): void {
+  #put(queue: QueuedMessage["queue"], body: QueuedMessage["body"]): QueuedMessage {
     const id = this.#nextId;
     this.#nextId += 1;
     const sentAt = this.#now();
-    this.#messages.set(id, { id, queue, body, sentAt, attempts: 0, hasMetFault: false, dueAt: sentAt, takenBy: null });
+    const message = { id, queue, body, sentAt, attempts: 0, hasMetFault: false, dueAt: sentAt, takenBy: null };
+    this.#messages.set(id, message);
+    return message;
   }
 
   /** Those that no consumer has. */
@@ -67,8 +69,8 @@ export class SimulatedQueues {
   }
 
   /** Delivered once more later on. */
-  duplicate(message: QueuedMessage): void {
-    this.#put(message.queue, message.body);
+  duplicate(message: QueuedMessage): QueuedMessage {
+    return this.#put(message.queue, message.body);
   }
 
   lose(message: QueuedMessage): void {

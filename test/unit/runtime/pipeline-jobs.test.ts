@@ -13,7 +13,7 @@ import { eraseUser } from "../../../src/pipeline/erase-user.ts";
 import { expireSession } from "../../../src/pipeline/expire.ts";
 import { recordDeadLetter } from "../../../src/pipeline/failed.ts";
 import { copyFork } from "../../../src/pipeline/fork.ts";
-import { reportFailure, reportSetAside } from "../../../src/pipeline/report.ts";
+import { reportFailure, reportRecovery, reportSetAside } from "../../../src/pipeline/report.ts";
 import { summarizeSession } from "../../../src/pipeline/summarize.ts";
 import { ALL_SESSIONS } from "../../../src/session/client.ts";
 import { SummarizerError } from "../../../src/summarizer/summarizer-error.ts";
@@ -463,6 +463,39 @@ describe("a job that fails", () => {
     const { parts, reported } = surroundings({ sessions: { get: () => ({ noteUndelivered: async () => true }) } });
     await reportFailure(parts, jobOf("archive"), "away", failure(failures, gaveUp));
     expect(reported.map(({ state }) => state)).toEqual(states);
+  });
+
+  it.each(["users", "operations"])("is noted by its object as listed, though %s did not answer", async (away) => {
+    const noted: string[] = [];
+    const { parts } = surroundings({
+      sessions: { get: () => ({ noteUndelivered: async (jobId: string) => noted.push(jobId) > 0 }) },
+    });
+    const lost = async () => {
+      throw new Error("the answer got lost");
+    };
+    const users = away === "users" ? { readErasure: lost } : parts.users;
+    const operations = away === "operations" ? { ...parts.operations, report: lost } : parts.operations;
+    await reportFailure({ ...parts, users, operations }, jobOf("archive"), "away", failure(REPORT_AFTER_FAILURES));
+    expect(noted).toEqual(["job"]);
+  });
+
+  it("comes again if its object cannot be told, and is then taken off the list by whoever does it", async () => {
+    const { parts, reported, cleared } = surroundings({
+      sessions: {
+        get: () => ({
+          noteUndelivered: async () => {
+            throw new Error("out of reach");
+          },
+        }),
+      },
+    });
+    const told = reportFailure(parts, jobOf("archive"), "away", failure(REPORT_AFTER_FAILURES));
+    await expect(told).rejects.toThrow("out of reach");
+    expect(reported).toHaveLength(1);
+    await reportRecovery(parts, delivery("archive"), false);
+    expect(cleared).toEqual([]);
+    await reportRecovery(parts, { ...delivery("archive"), attempts: 2 }, false);
+    expect(cleared).toEqual(["job"]);
   });
 
   it("for rows that PostgreSQL refuses is on the list until none is left", async () => {

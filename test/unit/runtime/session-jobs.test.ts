@@ -102,7 +102,7 @@ describe("a job that fails", () => {
     expect(session.store.jobs.byId(job.id)?.state).toBe(code === undefined ? "failed" : "owed");
   });
 
-  it.each(["archive", "erase", "erase-copies", "expire", "fork", "restore"] as const)(
+  it.each(["archive", "erase", "erase-copies", "expire", "fork", "restore", "list"] as const)(
     "of the kind %s stays owed",
     (kind) => {
       const session = new NodeSession();
