@@ -26,6 +26,8 @@ const MAX_MESSAGES = 90;
 const BRANCH_SHARE = 0.12;
 /** Of requests for a summary, of erasures, and of requests that only read, so many are followed by one that takes an earlier version back. */
 const RESTORE_SHARE = 0.3;
+/** Of erasures and edits more: what an earlier version rests on may be what is gone. */
+const RESTORE_AFTER_CHANGE_SHARE = 0.6;
 const FORMATS = ["threadkeep", "openai-chat", "openai-responses", "anthropic", "ai-sdk", "ui", "text"] as const;
 const BUDGETS = [256, 300, 500, 1_000, 3_000, 20_000] as const;
 
@@ -185,7 +187,8 @@ export async function editMessage(world: World): Promise<string> {
   }
   // An answer that was begun is most often filled in.
   const begun = world.random.chance(0.6) ? log.filter(({ content }) => content === "") : [];
-  return editOne(world, session, pickId(world, begun.length > 0 ? begun : log));
+  const edited = await editOne(world, session, pickId(world, begun.length > 0 ? begun : log));
+  return `${edited}${await restoreAside(world, session, RESTORE_AFTER_CHANGE_SHARE)}`;
 }
 
 export async function eraseMessage(world: World): Promise<string> {
@@ -204,7 +207,7 @@ export async function eraseMessage(world: World): Promise<string> {
   await ringAtOnce(world, session);
   const [secret] = secretsOf([old?.content]);
   const looked = secret !== undefined && random.chance(0.4) ? `; ${await lookFor(world, session, secret)}` : "";
-  return `${session.label}: ${id} → ${state}${looked}${await restoreAside(world, session)}`;
+  return `${session.label}: ${id} → ${state}${looked}${await restoreAside(world, session, RESTORE_AFTER_CHANGE_SHARE)}`;
 }
 
 export async function eraseSession(world: World): Promise<string> {
@@ -278,9 +281,9 @@ export async function summarizeByHand(world: World): Promise<string> {
 }
 
 /** Takes an earlier version of the summary back, or one that is not there, at the end of another step: what that did stays as it was. */
-async function restoreAside(world: World, session: SimulatedSession): Promise<string> {
+async function restoreAside(world: World, session: SimulatedSession, share = RESTORE_SHARE): Promise<string> {
   const { aside } = world;
-  if (!aside.chance(RESTORE_SHARE)) return "";
+  if (!aside.chance(share)) return "";
   const newest = newestVersionIn(session.object)?.version ?? 0;
   const version = Math.max(1, newest - aside.of(0, 1, 1, 2, 3));
   const request = aside.chance(0.3) ? { expectedVersion: Math.max(1, newest - aside.of(0, 0, 1)) } : {};

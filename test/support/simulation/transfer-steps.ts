@@ -4,9 +4,9 @@ import type { TransferLine } from "../../../src/contracts/transfer.ts";
 import type { AtGate } from "./activity.ts";
 import { value } from "./check-log.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
-import { ask } from "./clients.ts";
+import { ask, goOn } from "./clients.ts";
 import type { ModelMessage } from "./model.ts";
-import { pickSource, pickTarget } from "./pick-session.ts";
+import { logOf, pickSource, pickTarget } from "./pick-session.ts";
 import type { Random } from "./random.ts";
 import { sessionOf } from "./rows.ts";
 import type { ExportEnd, ExportHead, SessionInstance } from "./system-types.ts";
@@ -84,9 +84,32 @@ export async function importSession(world: World): Promise<string> {
     },
     LEFT_SHARE,
   );
+  // Half of it is here: what it claims of other sessions may be gone before the rest comes.
+  const changed = call.isDone ? null : await eraseClaimed(world, file, target);
+  if (changed !== null) await goOn(world, call);
   if (breaksAt === file.lines.length) expectTaken(file, call);
   const broken = breaksAt < file.lines.length ? `, broken at line ${breaksAt + 1}` : "";
-  return `${file.session.label} as ${target.label}${broken} → ${describeEnd(call.ended)}`;
+  return `${file.session.label} as ${target.label}${broken}${changed ?? ""} → ${describeEnd(call.ended)}`;
+}
+
+/** Erases a message that an item of a file rests on, in the session that it was said in; null if there is none. */
+async function eraseClaimed(world: World, { lines }: ExportFile, { space }: SimulatedSession): Promise<string | null> {
+  const claims = world.sessions.flatMap((session) =>
+    session.space === space
+      ? lines.flatMap((line) =>
+          line.type === "item" && line.sourceSession === session.ref.session
+            ? line.sourceSeqs.flatMap((seq) => logOf(session)[seq - 1] ?? []).map(({ id }) => ({ session, id }))
+            : [],
+        )
+      : [],
+  );
+  const claim = world.random.pick(claims);
+  if (claim === undefined || world.random.chance(0.3)) return null;
+  const { session, id } = claim;
+  const call = await ask(world, `erase ${session.label}`, space, (by) =>
+    world.system.eraseMessage(by, session.ref.session, id),
+  );
+  return `; meanwhile erase ${session.label}: ${id} → ${describeEnd(call.ended)}`;
 }
 
 /** A file that somebody wrote by hand: some of its texts have what no store keeps. */
