@@ -119,6 +119,7 @@ describe("a message that PostgreSQL refuses", () => {
   it("stands with the others of its kind on the list of failed jobs, in the log and in the count of the session", async () => {
     const ref = await chatWith(...REFUSED.map(([, change]) => change));
     unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: { topic: "boats" } })));
+    await deliver(await jobOf(ref, "list"));
     const lines: string[] = [];
     const log = createLog({ write: (_level, line) => lines.push(line) });
     await summarizeBy(ref, ({ messages }) => ({
