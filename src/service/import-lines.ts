@@ -125,7 +125,7 @@ export async function saveLines(
   };
   for await (const { number, line, length: added } of lines) {
     if (usersMay !== undefined) refuseForeignLine(line, number, usersMay);
-    page.push({ number, line });
+    page.push({ number, line: usersMay === undefined ? line : notAhead(line, Date.now()) });
     length += added;
     if (page.length >= MAX_PAGE_LINES || length >= MAX_PAGE_LENGTH) await save();
   }
@@ -164,6 +164,23 @@ function refuseForeignLine(line: TransferLine, number: number, { write }: UsersM
     const detail = `is of the type "${line.type}", and a user may import messages: leave it out, and count none in the end`;
     throw foreignWords([{ path: place, detail }]);
   }
+}
+
+/** A user's messages are of the past: silence would else be counted from a time of their choice, and no session would expire by it. */
+function notAhead(line: TransferLine, now: number): TransferLine {
+  if (line.type !== "message") return line;
+  const { editedAt, erasedAt } = line;
+  return {
+    ...line,
+    createdAt: notAfter(line.createdAt, now),
+    ...(editedAt === undefined ? {} : { editedAt: notAfter(editedAt, now) }),
+    ...(erasedAt === undefined ? {} : { erasedAt: notAfter(erasedAt, now) }),
+  };
+}
+
+/** The time, or now if that comes before it. */
+export function notAfter(time: string, now: number): string {
+  return Date.parse(time) <= now ? time : new Date(now).toISOString();
 }
 
 interface CarriedLine extends NumberedLine {

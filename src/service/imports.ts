@@ -6,7 +6,7 @@ import type { SessionRef } from "../contracts/session.ts";
 import type { ImportRequest, ImportResult, ImportState, SessionLine } from "../contracts/transfer.ts";
 import type { BegunImport, FinishedImport, ImportStanding } from "../session/client.ts";
 import { askOfUser, beginningSettings, type Call, refOf, renewIfKnown, tenantOf } from "./call.ts";
-import { lineFault, readParsed, saveLines } from "./import-lines.ts";
+import { lineFault, notAfter, readParsed, saveLines } from "./import-lines.ts";
 import { operation } from "./operation.ts";
 
 /**
@@ -146,14 +146,15 @@ async function standing(call: Call, ref: SessionRef, importId: string): Promise<
 async function begin(
   call: Call,
   ref: SessionRef,
-  { createdAt, metadata, settings }: SessionLine,
+  { createdAt: told, metadata, settings }: SessionLine,
   begun: BegunImport,
 ): Promise<ImportStanding> {
   const tenant = await tenantOf(call);
   const own = beginningSettings(call, settings, tenant, () => `line ${begun.throughLine}`) ?? {};
+  const createdAt = Date.parse(isUser(call.principal) ? notAfter(told, Date.now()) : told);
   // The erasure of a user finds it from here on, though no list shows it.
-  const { grantedAt } = await call.parts.directory.announce(ref, Date.parse(createdAt), askOfUser(call, tenant));
-  const birth = { ref, createdAt: Date.parse(createdAt), grantedAt, metadata, settings: own };
+  const { grantedAt } = await call.parts.directory.announce(ref, createdAt, askOfUser(call, tenant));
+  const birth = { ref, createdAt, grantedAt, metadata, settings: own };
   return unwrap(await call.parts.sessions.get(ref).beginImport(birth, begun, tenant, call.trace));
 }
 

@@ -25,10 +25,10 @@ import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
-  "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf", "askOfUser"],
+  "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf", "checkOfJson", "askOfUser"],
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   // For those that are operations: they have seen to it that the caller may import.
-  "import-lines.ts": ["readParsed", "lineFault", "saveLines"],
+  "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
   "in-time.ts": ["inTime"],
   // What a retry comes to, also for operations that were let in already.
   "jobs.ts": ["retryJob"],

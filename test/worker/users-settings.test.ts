@@ -130,6 +130,22 @@ describe("a user loosens nothing that the operator pays for", () => {
     expect(await heldBy(ref)).toMatchObject({ ...OPERATORS, maxTokens: 4_000 });
   });
 
+  it("nor puts off when a session expires, by a file that says it was written long after now", async () => {
+    const tenant = freshTenant();
+    await tenants.update(tenant, { settings: { expireAfterIdleSeconds: 3_600 } });
+    const ref = { tenant, owner: "ada", session: crypto.randomUUID() };
+    const late = "9999-01-01T00:00:00.000Z";
+    const head = { type: "session", format: "threadkeep-session", formatVersion: 1, id: ref.session, metadata: {} };
+    const spoken = { type: "message", seq: 1, id: "m", role: "user", content: "Hello.", editedAt: late };
+    const end = { type: "end", messages: 1, summaries: 0, items: 0, complete: true };
+    const lines = [{ ...head, settings: {}, createdAt: late }, { ...spoken, createdAt: late }, end];
+    const file = lines.map((line) => JSON.stringify(line)).join("\n");
+    expect(await userOf(tenant, "ada").send("POST", "/import", file)).toMatchObject({ status: 201 });
+    const { createdAt, expiresAt } = unwrap(await sessionAt(ref).state(await tenants.read(tenant)));
+    expect(Date.parse(createdAt)).toBeLessThanOrEqual(Date.now());
+    expect(Date.parse(expiresAt ?? late)).toBeLessThan(Date.now() + 2 * 3_600_000);
+  });
+
   it("by what was as the operator had it, once the operator tightens that", async () => {
     const ref = await chatOfAda();
     const settings = { maxTokens: 6_000, archiveMessages: true, summarizeAfterTokens: 20_000 };
