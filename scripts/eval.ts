@@ -12,7 +12,15 @@ import { drawMine } from "./eval/mine-picture.ts";
 import { loadThrough, measureMine, NO_PROBES, showMine } from "./eval/mine.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
 import { serviceRecaller } from "./eval/retrieval-over-http.ts";
-import { askAll, newestTurns, plainBm25, readConversations, recallTable, usersBm25 } from "./eval/retrieval.ts";
+import {
+  askAll,
+  newestTurns,
+  plainBm25,
+  readConversations,
+  type Recaller,
+  recallTable,
+  usersBm25,
+} from "./eval/retrieval.ts";
 import type { ServiceAddress } from "./eval/service-calls.ts";
 import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
@@ -27,9 +35,10 @@ import {
 } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-const HELP = `npm run eval -- retrieval FILE [--url URL --key KEY]
+const HELP = `npm run eval -- retrieval FILE [--url URL --key KEY] [--embeddings URL]
     recall of the turns that hold the evidence, by kind of question (LoCoMo file, or lines of BEAM), through the public API of a
-    service: the one at --url, or one of its own that it starts and stops
+    service: the one at --url, or one of its own that it starts and stops. With --embeddings a second service of its own makes
+    vectors with the model at that address, such as the one that npm run embeddings prints, and is measured beside the first
 
 npm run eval -- ablate FILE…
     the same recall without a service, with all parameters of the ranking, and with each taken away by itself
@@ -60,6 +69,7 @@ const OPTIONS = {
   percent: { type: "string" },
   only: { type: "string" },
   url: { type: "string" },
+  embeddings: { type: "string" },
   key: { type: "string" },
   "admin-key": { type: "string" },
   turns: { type: "string" },
@@ -73,6 +83,8 @@ interface RetrievalOptions {
   readonly file: string;
   /** Null: one of its own. */
   readonly service: ServiceAddress | null;
+  /** Base URL of a server of embeddings; null: none. */
+  readonly embeddings: string | null;
 }
 
 interface AblateOptions {
@@ -141,6 +153,8 @@ function readOptions(
     return readMineOptions(values, files);
   }
   refuseMineOptions(values);
+  if (measure !== "retrieval" && values.embeddings !== undefined)
+    throw new UsageFault("only retrieval takes --embeddings");
   if (measure === "losses") {
     if (files.length > 0 || Object.values(values).some((value) => value !== undefined)) {
       throw new UsageFault("losses takes no file and no option");
@@ -162,7 +176,14 @@ function readOptions(
       throw new UsageFault("retrieval takes no --percent, --only or --admin-key");
     }
     if ((url === undefined) !== (key === undefined)) throw new UsageFault("--url and --key go together");
-    return { measure, file, service: url === undefined || key === undefined ? null : { url, apiKey: key } };
+    const { embeddings = null } = values;
+    if (embeddings !== null && url !== undefined) {
+      throw new UsageFault(
+        "--embeddings is for a service of its own: set THREADKEEP_EMBEDDINGS where the one at --url runs",
+      );
+    }
+    const service = url === undefined || key === undefined ? null : { url, apiKey: key };
+    return { measure, file, service, embeddings };
   }
   const percent = Number(percentText);
   if (!(percent > 0 && percent <= 100)) {
@@ -232,10 +253,27 @@ async function evaluatePrefix({ turns, format }: PrefixOptions): Promise<boolean
   return percent >= LEAST_PREFIX_PERCENT;
 }
 
-async function evaluateRetrieval({ file, service: named }: RetrievalOptions): Promise<void> {
+async function evaluateRetrieval({ file, service: named, embeddings }: RetrievalOptions): Promise<void> {
   const conversations = readConversations(file);
-  if (named !== null) return printRecall(conversations, named);
-  await withOwnService({}, (service) => printRecall(conversations, service));
+  if (named !== null) return printRecall(conversations, [serviceRecaller(named)]);
+  await withOwnService({}, async (service) => {
+    if (embeddings === null) return printRecall(conversations, [serviceRecaller(service)]);
+    const settings = {
+      THREADKEEP_EMBEDDINGS: "openai-compatible/measured",
+      THREADKEEP_EMBEDDINGS_BASE_URL: embeddings,
+    };
+    await withOwnService(settings, async (other) => {
+      const how = new Map<string, number>();
+      const withMeaning = serviceRecaller(other, "… with meaning", (retrieval) => {
+        const told = retrieval === undefined ? "off" : (retrieval.because ?? retrieval.by);
+        how.set(told, (how.get(told) ?? 0) + 1);
+      });
+      await printRecall(conversations, [serviceRecaller(service), withMeaning]);
+      console.log(
+        `\nQueries with embeddings, by how they were answered: ${[...how].map(([told, count]) => `${count} ${told}`).join(", ")}`,
+      );
+    });
+  });
 }
 
 async function evaluateOwnSummaries({ file, percent, parts, service: named }: SummariesOptions): Promise<void> {
@@ -275,11 +313,11 @@ function agentOf(service: { url: string; adminKey: string }): AgentAddress {
 
 async function printRecall(
   conversations: ReturnType<typeof readConversations>,
-  service: ServiceAddress,
+  services: readonly Recaller[],
 ): Promise<void> {
   console.log("Share of the evidence among the first 5 / 10 / 20 messages recalled, in percent");
   const answered = [];
-  for (const recaller of [newestTurns, plainBm25, usersBm25, serviceRecaller(service)]) {
+  for (const recaller of [newestTurns, plainBm25, usersBm25, ...services]) {
     answered.push({ name: recaller.name, answers: await askAll(recaller, conversations) });
   }
   const { columns, rows } = recallTable(answered);

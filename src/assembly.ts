@@ -12,6 +12,7 @@ import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
 import { createEmbedder } from "./embedder/embedder.ts";
+import { createQueryEmbedder } from "./embedder/query-embedder.ts";
 import { type AppOptions, createApp } from "./http/app.ts";
 import { checkAlerts } from "./maintenance/check-alerts.ts";
 import { endLostRuns } from "./maintenance/end-lost-runs.ts";
@@ -28,6 +29,7 @@ import { createOwnersClient } from "./registry/owners-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
 import { createUserClient } from "./registry/user-client.ts";
 import type { Parts } from "./service/call.ts";
+import { createMeaningOf } from "./service/query-meaning.ts";
 import { createReadiness } from "./service/readiness.ts";
 import { createSessionClient } from "./session/client.ts";
 import { createAgents } from "./summarizer/agents.ts";
@@ -67,6 +69,18 @@ export function assemble(env: Env, log: Log) {
   const queues = { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE };
   const standbyAlerts = createAlertClient(env.OPERATIONS, "standby");
   const watch = { standby: standbyAlerts, memory: { toldAs: null }, pause: (ms: number) => scheduler.wait(ms) };
+  const metrics = createMetrics(env.METRICS);
+  const meaningOf =
+    embedder === null
+      ? null
+      : createMeaningOf({
+          embedder: createQueryEmbedder({ embedder, keepAlive: waitUntil }),
+          tenants,
+          metrics,
+          log,
+          keepAlive: waitUntil,
+          pause: (ms) => scheduler.wait(ms),
+        });
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
@@ -77,11 +91,12 @@ export function assemble(env: Env, log: Log) {
     tenants,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
+    meaningOf,
     tickets,
     audit,
     startRun: createRunStarter(env.OPERATIONS_WORKFLOW),
     readInstanceEnd: createEndReader(env.OPERATIONS_WORKFLOW),
-    metrics: createMetrics(env.METRICS),
+    metrics,
     readBacklogs: () => readBacklogs(queues),
   };
   const readiness = createReadiness({

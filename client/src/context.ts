@@ -1,4 +1,4 @@
-import type { Json, Message, PartFault, Summary } from "./contract.ts";
+import type { Json, Message, PartFault, Retrieval, Summary } from "./contract.ts";
 
 /** A context in each format. All but `threadkeep` carry the proof as `meta`. */
 export interface Contexts {
@@ -85,6 +85,8 @@ export interface Context {
   retrieved: { message: Message; score: number; why: string }[];
   /** Older messages could not be looked for: the context is whole, but for these. */
   retrievalError?: PartFault | undefined;
+  /** How older messages were looked for; not there without a query, or where embeddings are off. */
+  retrieval?: Retrieval | undefined;
   tokens: ContextTokens;
   /** A newer summary is being made. */
   summaryPending: boolean;
@@ -111,6 +113,8 @@ export interface ContextMeta {
   leftOut?: LeftOut | undefined;
   /** Older messages could not be looked for: the context is whole, but for these. */
   retrievalError?: PartFault | undefined;
+  /** How older messages were looked for; not there without a query, or where embeddings are off. */
+  retrieval?: Retrieval | undefined;
   tokens: ContextTokens;
 }
 

@@ -248,6 +248,8 @@ export interface SessionState {
   messageBytes: number;
   summary: { version: number; throughSeq: number; tokens: number; items: number; createdAt: string } | null;
   summaryPending: boolean;
+  /** What users said, or what the summary says of it, is still to get vectors. */
+  vectorsPending?: true | undefined;
   /** Everything that belongs in the archive is there. */
   archived: boolean;
   /** Rows of it that PostgreSQL refuses. */
@@ -378,6 +380,13 @@ export interface SearchHit {
   why: string;
 }
 
+/** How older messages were looked for. */
+export interface Retrieval {
+  by: "words" | "words-and-meaning";
+  /** Why by words alone: `late` may be in time when the same is asked again. */
+  because?: "late" | "unavailable" | "budget" | "none-yet" | "other-model" | undefined;
+}
+
 export interface SearchResult {
   /** Best first. */
   data: SearchHit[];
@@ -386,6 +395,8 @@ export interface SearchResult {
   /** Messages after this one are not searched yet: ask again where it lags behind `headSeq`. */
   indexedThroughSeq: number;
   headSeq: number;
+  /** Not there where embeddings are off. */
+  retrieval?: Retrieval | undefined;
 }
 
 export interface MemorySearchRequest {

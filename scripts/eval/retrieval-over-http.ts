@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NewMessage } from "../../src/contracts/message.ts";
-import { searchResultSchema } from "../../src/contracts/search.ts";
+import { type SearchResult, searchResultSchema } from "../../src/contracts/search.ts";
 import { sessionStateSchema } from "../../src/contracts/session.ts";
 import type { Conversation, Recaller } from "./retrieval.ts";
 import { send, type ServiceAddress } from "./service-calls.ts";
@@ -8,15 +8,27 @@ import { send, type ServiceAddress } from "./service-calls.ts";
 /** A turn and its answer, as a chat appends them: when a summary is made decides what it keeps. */
 const MESSAGES_PER_APPEND = 2;
 const POLL_MS = 20;
+const MAX_ATTEMPTS = 50;
+
+export type Retrieval = SearchResult["retrieval"];
 
 async function awaitSummary(service: ServiceAddress, session: string): Promise<void> {
   while (sessionStateSchema.parse(await send(service, "GET", session)).summaryPending) await sleep(POLL_MS);
 }
 
+/** Where embeddings are on, until what was said has its vectors. */
+async function awaitVectors(service: ServiceAddress, session: string): Promise<void> {
+  while (sessionStateSchema.parse(await send(service, "GET", session)).vectorsPending === true) await sleep(POLL_MS);
+}
+
 /** What the running service recalls, through its public API alone: appended as messages, asked by `POST …/search`. */
-export function serviceRecaller(service: ServiceAddress): Recaller {
+export function serviceRecaller(
+  service: ServiceAddress,
+  name = "threadkeep, over HTTP",
+  tally: (retrieval: Retrieval) => void = () => undefined,
+): Recaller {
   return {
-    name: "threadkeep, over HTTP",
+    name,
     async load(conversation: Conversation) {
       const session = `/v1/sessions/eval-${crypto.randomUUID()}`;
       const messages = conversation.turns.map(({ role, author, content, occurredAtMs }): NewMessage => ({
@@ -31,11 +43,20 @@ export function serviceRecaller(service: ServiceAddress): Recaller {
         // What the summary keeps counts as well.
         await awaitSummary(service, session);
       }
+      await awaitVectors(service, session);
       return async (question, limit) => {
-        const found = searchResultSchema.parse(
-          await send(service, "POST", `${session}/search`, { query: question, limit }),
-        );
-        return found.data.map(({ message }) => message.seq);
+        for (let attempt = 1; ; attempt += 1) {
+          const { data, retrieval } = searchResultSchema.parse(
+            await send(service, "POST", `${session}/search`, { query: question, limit }),
+          );
+          // What is late here is remembered, and in time when it is asked for again: a busy machine would else measure itself.
+          const isLate = retrieval?.because === "late" && attempt < MAX_ATTEMPTS;
+          if (!isLate) {
+            tally(retrieval);
+            return data.map(({ message }) => message.seq);
+          }
+          await sleep(POLL_MS);
+        }
       };
     },
   };

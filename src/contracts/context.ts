@@ -2,6 +2,7 @@ import { z } from "zod";
 import { partFaultSchema } from "./errors.ts";
 import { MAX_BRANCHES, MAX_CONTEXT_TOKENS, MAX_HIDDEN_RANGES, MAX_QUERY_LENGTH, MIN_CONTEXT_TOKENS } from "./limits.ts";
 import { messageSchema, seqSchema } from "./message.ts";
+import { retrievalSchema } from "./search.ts";
 import { summarySchema } from "./summary.ts";
 import { type Json, safeJson, safeText } from "./text.ts";
 
@@ -134,6 +135,10 @@ const retrievalError = partFaultSchema
     "Older messages could not be looked for: the context is whole, but for what its query would have brought back",
   );
 
+const retrieval = retrievalSchema
+  .optional()
+  .describe("How older messages were looked for; not there without a query, or where embeddings are off");
+
 const stableThrough = z
   .int()
   .min(0)
@@ -173,6 +178,7 @@ export const contextSchema = z
       .array(z.object({ message: messageSchema, score: z.number(), why: z.string() }))
       .describe("Older messages, word for word, that matter to the query; best first"),
     retrievalError,
+    retrieval,
     tokens: contextTokensSchema,
     summaryPending: z.boolean(),
     stableThrough: stableThrough.optional(),
@@ -196,6 +202,7 @@ export const contextMetaSchema = z
     omitted: z.array(omittedSchema),
     leftOut,
     retrievalError,
+    retrieval,
     tokens: contextTokensSchema,
   })
   .meta({ id: "ContextMeta" });

@@ -24,6 +24,20 @@ export const searchHitSchema = z
   .meta({ id: "SearchHit" });
 export type SearchHit = z.infer<typeof searchHitSchema>;
 
+/** How older messages were looked for. */
+export const retrievalSchema = z
+  .object({
+    by: z.enum(["words", "words-and-meaning"]),
+    because: z
+      .enum(["late", "unavailable", "budget", "none-yet", "other-model"])
+      .optional()
+      .describe(
+        "Why by words alone. late: what the query means was not known within 150 ms, and the same query asked again may find it; unavailable: the provider of embeddings failed or is left alone after failures; budget: the tenant's tokens of the day are spent; none-yet: nothing older has a vector yet; other-model: the vectors are of another model, and new ones are being made",
+      ),
+  })
+  .meta({ id: "Retrieval" });
+export type ToldRetrieval = z.infer<typeof retrievalSchema>;
+
 export const searchResultSchema = z
   .object({
     data: z.array(searchHitSchema).describe("Best first"),
@@ -37,6 +51,7 @@ export const searchResultSchema = z
       .min(0)
       .describe("Messages after this one are not searched yet: the index catches up with each search"),
     headSeq: z.int().min(0),
+    retrieval: retrievalSchema.optional().describe("How it was looked for; not there where embeddings are off"),
   })
   .meta({ id: "SearchResult" });
 export type SearchResult = z.infer<typeof searchResultSchema>;

@@ -277,6 +277,10 @@ export const sessionStateSchema = z
       })
       .nullable(),
     summaryPending: z.boolean().describe("A summary is being made"),
+    vectorsPending: z
+      .literal(true)
+      .optional()
+      .describe("What users said, or what the summary says of it, is still to get vectors, where embeddings are on"),
     archived: z
       .boolean()
       .describe("Everything that belongs in the archive is there, but for what `archiveSetAside` counts"),

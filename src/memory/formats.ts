@@ -225,6 +225,7 @@ function metaOf({ context }: Rendering, prefix: Prefix): ContextMeta {
     omitted: context.omitted,
     ...(context.leftOut === undefined ? {} : { leftOut: context.leftOut }),
     ...(context.retrievalError === undefined ? {} : { retrievalError: context.retrievalError }),
+    ...(context.retrieval === undefined ? {} : { retrieval: context.retrieval }),
     tokens: context.tokens,
   };
 }

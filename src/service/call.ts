@@ -25,6 +25,7 @@ import type { AuditTrail } from "../telemetry/audit.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import type { ReadInstanceEnd } from "./lost-runs.ts";
+import type { MeaningOf } from "./query-meaning.ts";
 
 /** What the operations are made of; the entry hands it over. */
 export interface Parts {
@@ -36,6 +37,8 @@ export interface Parts {
   /** Keeps the one alert that they are away. */
   readonly standbyAlerts?: Pick<AlertClient, "readBook" | "countOwed">;
   readonly tenants: TenantClient;
+  /** What a query means; null where embeddings are off. */
+  readonly meaningOf: MeaningOf | null;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
   readonly metrics?: Metrics;

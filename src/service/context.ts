@@ -1,5 +1,6 @@
 import type { ContextRequest } from "../contracts/context.ts";
 import { unwrap } from "../contracts/errors.ts";
+import { meaningOfQuery } from "./asked-meaning.ts";
 import { type Call, refOf, tenantOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
@@ -10,6 +11,8 @@ import { operation } from "./operation.ts";
 export const readContextJson = operation(
   { action: "readContext", scopes: ["memory:read"], audit: "refusals" },
   async (call: Call, sessionId: string, request: ContextRequest): Promise<string> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).contextJson(request, await tenantOf(call)));
+    const ref = refOf(call, sessionId);
+    const [tenant, meaning] = await Promise.all([tenantOf(call), meaningOfQuery(call, sessionId, request.query)]);
+    return unwrap(await call.parts.sessions.get(ref).contextJson(request, tenant, meaning));
   },
 );

@@ -1,13 +1,18 @@
 import { requireScope } from "../access/scopes.ts";
 import { isUser, refuseForeignWords } from "../access/users-words.ts";
 import type { AppendResult, IncomingAppend } from "../contracts/append.ts";
+import type { ContextRequest } from "../contracts/context.ts";
+import type { QueryMeaning } from "../contracts/embedding.ts";
 import { ThreadkeepError, unwrap } from "../contracts/errors.ts";
 import { MAX_IDEMPOTENCY_KEY_LENGTH } from "../contracts/limits.ts";
 import { refuseOversize } from "../contracts/message-size.ts";
 import type { Erasure, Message, MessagePatch, NewMessage } from "../contracts/message.ts";
 import type { Page } from "../contracts/page.ts";
+import { faultOf } from "../contracts/problem.ts";
+import type { TenantSettings } from "../contracts/tenant.ts";
 import { idText } from "../contracts/text.ts";
 import { contentsOf, takeIn } from "../memory/incoming.ts";
+import { meaningOfAppended, meaningOfQuery } from "./asked-meaning.ts";
 import { askOfUser, type Call, refOf, renewIfKnown, tenantOf, usersMayOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
@@ -23,21 +28,50 @@ export const appendMessages = operation(
     const { request, placed } = takeIn(incoming);
     refuseOversize(contentsOf(placed));
     const messages = idempotencyKey === undefined ? request.messages : keyed(request.messages, idempotencyKey);
+    // With a query, the messages are stored while what it means is asked for: no model slows an append down.
+    const { context } = request;
+    const query = call.parts.meaningOf === null ? undefined : context?.query;
+    const meaning = typeof query === "string" ? meaningOfAppended(call, query, messages) : undefined;
     const append = { ...request, messages };
+    if (meaning !== undefined) delete append.context;
     const tenant = await tenantOf(call);
     if (isUser(call.principal)) refuseForeignWords(placed, tenant?.usersMay?.write);
     const { kind, id } = call.principal;
     const by = { kind, id, isUser: isUser(call.principal) };
+    const withContext = async (result: AppendResult): Promise<AppendResult> =>
+      meaning === undefined || context === undefined
+        ? result
+        : { ...result, ...(await contextOf(call, sessionId, context, tenant, meaning)) };
     const first = await call.parts.sessions.get(ref).append(append, null, tenant, by, call.trace, ref);
-    if (first.ok || first.fault.code !== "session_not_found") return unwrap(first);
+    if (first.ok || first.fault.code !== "session_not_found") return withContext(unwrap(first));
     // Created by its first append, which is answered only after the directory knows the session.
     const ask = askOfUser(call, tenant);
     const grant = await call.parts.directory.register(ref, Date.now(), {}, undefined, ask);
     const result = unwrap(await call.parts.sessions.get(ref).append(append, { ref, ...grant }, tenant, by, call.trace));
     if (result.messages.some(({ seq, created }) => seq === 1 && created)) await renewIfKnown(call, ref, grant, {});
-    return result;
+    return withContext(result);
   },
 );
+
+/** The context that an append asked for, after it: what fails in it takes no message with it. */
+async function contextOf(
+  call: Call,
+  sessionId: string,
+  request: ContextRequest,
+  tenant: TenantSettings | undefined,
+  known: Promise<QueryMeaning | undefined>,
+): Promise<Pick<AppendResult, "context" | "contextError">> {
+  try {
+    const meaning = (await known) ?? (await meaningOfQuery(call, sessionId, request.query));
+    const outcome = await call.parts.sessions.get(refOf(call, sessionId)).context(request, tenant, meaning);
+    if (outcome.ok) return { context: outcome.value };
+    const { code, detail } = outcome.fault;
+    return { contextError: { code, detail } };
+  } catch (error) {
+    const { code, detail } = faultOf(error);
+    return { contextError: { code, detail } };
+  }
+}
 
 function keyed(messages: readonly NewMessage[], idempotencyKey: string): NewMessage[] {
   const parsed = idText.max(MAX_IDEMPOTENCY_KEY_LENGTH).safeParse(idempotencyKey);

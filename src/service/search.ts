@@ -1,5 +1,6 @@
 import { unwrap } from "../contracts/errors.ts";
 import type { SearchRequest } from "../contracts/search.ts";
+import { meaningOfText } from "./asked-meaning.ts";
 import { type Call, refOf } from "./call.ts";
 import { operation } from "./operation.ts";
 
@@ -7,6 +8,8 @@ import { operation } from "./operation.ts";
 export const searchSessionJson = operation(
   { action: "searchSession", scopes: ["memory:read"], audit: "refusals" },
   async (call: Call, sessionId: string, request: SearchRequest): Promise<string> => {
-    return unwrap(await call.parts.sessions.get(refOf(call, sessionId)).searchJson(request));
+    const ref = refOf(call, sessionId);
+    const meaning = await meaningOfText(call, request.query);
+    return unwrap(await call.parts.sessions.get(ref).searchJson(request, meaning));
   },
 );

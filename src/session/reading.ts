@@ -12,6 +12,7 @@ import { wholeBytes } from "../memory/held-files.ts";
 import { ownSources } from "../memory/items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
 import { tokenizerOf } from "../memory/tokenizers.ts";
+import { tellRetrieval } from "../memory/told-retrieval.ts";
 import { messageId, seqOfServerId } from "./append.ts";
 import { ALL_SESSIONS } from "./carrying.ts";
 import { expiryAt } from "./idling.ts";
@@ -172,6 +173,7 @@ export function readState(store: SessionStore, session: SessionRow): SessionStat
             createdAt: isoTime(summary.createdAt),
           },
     summaryPending: isSummaryPending(store),
+    ...(store.jobs.isOwed("embed") ? { vectorsPending: true as const } : {}),
     archived: session.archivedRev === session.archiveRev,
     ...(session.archiveAside === 0 ? {} : { archiveSetAside: session.archiveAside }),
     status: session.copying === null ? "active" : "copying",
@@ -279,7 +281,8 @@ export function readContext(
   });
   const error = retrieval?.error ?? null;
   const sent = withSentFiles(store, context, request);
-  return { context: error === null ? sent : { ...sent, retrievalError: error }, bytes };
+  const told = { ...tellRetrieval(retrieval?.meaning), ...(error === null ? {} : { retrievalError: error }) };
+  return { context: { ...sent, ...told }, bytes };
 }
 
 /** The context with the bytes of the files that its format sends: what is only named is not read. */

@@ -7,6 +7,7 @@ import type { RankedTurn } from "../memory/retrieval/ranking.ts";
 import { snippet } from "../memory/retrieval/snippet.ts";
 import { TurnItems } from "../memory/retrieval/turn-items.ts";
 import type { RetrievedMessage } from "../memory/retrieved.ts";
+import { tellRetrieval } from "../memory/told-retrieval.ts";
 import { type FoundNear, nearTurns } from "./meaning.ts";
 import type { FileView } from "./message-store.ts";
 import { pageOf } from "./pages.ts";
@@ -128,7 +129,7 @@ export function searchMessages(
   index: SearchIndex,
   request: SearchRequest,
   asked?: QueryMeaning,
-): SearchResult & Pick<Retrieved, "meaning"> {
+): SearchResult {
   const branch = store.messages.tip()?.branch ?? store.branches.active(0);
   const { headSeq } = branch;
   const indexedThroughSeq = Math.min(headSeq, catchUp(store, index, headSeq));
@@ -142,5 +143,10 @@ export function searchMessages(
     snippet: snippet(messageText(content), query, MAX_SNIPPET_LENGTH),
     why,
   });
-  return { ...pageOf(found(store, hits, tell, "whole"), hits.length), indexedThroughSeq, headSeq, ...use };
+  return {
+    ...pageOf(found(store, hits, tell, "whole"), hits.length),
+    indexedThroughSeq,
+    headSeq,
+    ...tellRetrieval(use.meaning),
+  };
 }

@@ -44,6 +44,7 @@ export function appWith(
       tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
       pingArchive: async () => undefined,
+      meaningOf: null,
       tickets: createTicketOffice("a secret of the tests"),
       audit: listeningTrail(),
       startRun: createRunStarter(env.OPERATIONS_WORKFLOW),

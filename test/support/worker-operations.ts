@@ -34,6 +34,7 @@ export function runParts(change: Partial<RunParts> = {}): RunParts & { begun: [s
     audit: listeningTrail(),
     withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),
     pingArchive: async () => undefined,
+    meaningOf: null,
     startRun: async (id, payload) => {
       begun.push([id, payload]);
     },

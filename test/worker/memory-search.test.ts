@@ -34,6 +34,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
     withDatabase: (body) => withDatabase(connectionString, body),
     pingArchive: async () => undefined,
+    meaningOf: null,
     tickets: createTicketOffice("no ticket is asked for here"),
     audit: listeningTrail(),
     startRun: async () => undefined,

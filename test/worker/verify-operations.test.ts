@@ -30,6 +30,7 @@ function partsOf(): RunParts {
     tickets: createTicketOffice("a secret of the tests"),
     audit: listeningTrail(),
     pingArchive: async () => undefined,
+    meaningOf: null,
     startRun: async () => undefined,
     pacing: { slicesPerInstance: 200, pauseMs: 0 },
   };

@@ -315,8 +315,8 @@ describe("what is near to a query", () => {
     expect(near(session, "ocean")).toEqual({ use: "none-yet", seqs: [] });
     embedAll(session);
     expect(near(session, "ocean").seqs[0]).toBe(1);
-    const { data, meaning } = searchMessages(store, search, { query: "ocean" }, asking("ocean"));
-    expect(meaning).toBe("used");
+    const { data, retrieval } = searchMessages(store, search, { query: "ocean" }, asking("ocean"));
+    expect(retrieval).toEqual({ by: "words-and-meaning" });
     expect(data[0]?.message.seq).toBe(1);
     expect(data[0]?.why).toBe("near in meaning");
     expect(find("ocean", { without: "late" })).toEqual([]);

