@@ -38,6 +38,7 @@ import { createAuditTrail } from "./telemetry/audit.ts";
 import { readBacklogs } from "./telemetry/backlog.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
+import { describeInvocation } from "./telemetry/span.ts";
 
 export type Assembly = ReturnType<typeof assemble>;
 
@@ -129,6 +130,7 @@ export function assemble(env: Env, log: Log) {
     corsOrigins: config.corsOrigins,
     parts,
     log,
+    describeSpan: describeInvocation,
     readiness: (c) => readiness.answer(c.req.raw, c.executionCtx as ExecutionContext),
     version: env.VERSION.id,
     mcp: {

@@ -8,6 +8,8 @@ import { runSchedule } from "./maintenance/schedule.ts";
 import { consume } from "./pipeline/consume.ts";
 import { createRpcEntrypoint } from "./rpc/threadkeep.ts";
 import { configureLogs, createLog } from "./telemetry/log.ts";
+import { spanOfDelivery } from "./telemetry/span-text.ts";
+import { describeInvocation } from "./telemetry/span.ts";
 
 export { Directory } from "./registry/directory.ts";
 export { Operations } from "./registry/operations.ts";
@@ -44,6 +46,7 @@ export default {
     }
   },
   async queue(batch, env, ctx) {
+    describeInvocation(spanOfDelivery(batch.queue, batch.messages.length));
     await consume(batch, partsOf(env).pipelineOf(ctx));
   },
   async scheduled({ cron }, env, ctx) {

@@ -1,4 +1,4 @@
-// What Cloudflare and Supabase bill for, beyond what their plans include, in dollars. As published, read on 2026-11-22: the README names the pages.
+// What Cloudflare and Supabase bill for, in dollars, and what their plans include. As published, read on 2026-11-22: docs/capacity.md names the pages.
 
 /** What is used of each thing that has a price. */
 export interface Usage {
@@ -11,7 +11,10 @@ export interface Usage {
   readonly rowsWritten?: number;
   /** Each is written, read and deleted: three operations. */
   readonly queueMessages?: number;
+  /** Of log lines and spans. */
   readonly logBytes?: number;
+  /** Points that are written for Analytics Engine. */
+  readonly dataPoints?: number;
   /** Kept for a month in objects, and in PostgreSQL. */
   readonly objectByteMonths?: number;
   readonly postgresByteMonths?: number;
@@ -30,26 +33,63 @@ const GB = 1e9;
 /** An object is billed for this much memory, whatever it takes. */
 const OBJECT_GB = 0.128;
 
-/** Dollars for one of each. */
-const PLATFORM = {
-  requests: 0.3 / MILLION,
-  processorMs: 0.02 / MILLION,
-  objectCalls: 0.15 / MILLION,
-  objectMs: ((12.5 / MILLION) * OBJECT_GB) / 1_000,
-  rowsRead: 0.001 / MILLION,
-  rowsWritten: 1 / MILLION,
-  queueMessages: (3 * 0.4) / MILLION,
-  // Written, and kept for a month.
-  logBytes: (0.25 + 0.1) / GB,
-  objectByteMonths: 0.2 / GB,
-  postgresByteMonths: 0.125 / GB,
+/** A month of the two plans: Workers Paid, and Supabase Pro with its Micro compute. */
+export const PLANS = { workers: 5, supabase: 25 } as const;
+
+/** Log lines and spans are paid when they are written, and again if they are kept for a month. */
+export const LOG_PRICES = {
+  written: { dollars: 0.25 / GB, included: 50 * GB },
+  kept: { dollars: 0.1 / GB, included: 12 * GB },
 } as const;
 
+/** Dollars for one of each, beyond what a month of the plans includes. */
+export const PLATFORM = {
+  requests: { dollars: 0.3 / MILLION, included: 10 * MILLION },
+  processorMs: { dollars: 0.02 / MILLION, included: 30 * MILLION },
+  objectCalls: { dollars: 0.15 / MILLION, included: MILLION },
+  objectMs: { dollars: ((12.5 / MILLION) * OBJECT_GB) / 1_000, included: (400_000 * 1_000) / OBJECT_GB },
+  rowsRead: { dollars: 0.001 / MILLION, included: 25_000 * MILLION },
+  rowsWritten: { dollars: 1 / MILLION, included: 50 * MILLION },
+  queueMessages: { dollars: (3 * 0.4) / MILLION, included: MILLION / 3 },
+  logBytes: { dollars: LOG_PRICES.written.dollars + LOG_PRICES.kept.dollars, included: 0 },
+  dataPoints: { dollars: 0.25 / MILLION, included: 10 * MILLION },
+  objectByteMonths: { dollars: 0.2 / GB, included: 5 * GB },
+  postgresByteMonths: { dollars: 0.125 / GB, included: 8 * GB },
+} as const;
+
+/** Supabase's sizes of compute with the largest database that each is recommended for, and what it costs beyond Micro, which the plan pays. */
+export const COMPUTE = [
+  { name: "Micro", bytes: 10 * GB, dollars: 0 },
+  { name: "Small", bytes: 50 * GB, dollars: 5 },
+  { name: "Medium", bytes: 100 * GB, dollars: 50 },
+  { name: "Large", bytes: 200 * GB, dollars: 100 },
+  { name: "XL", bytes: 500 * GB, dollars: 200 },
+  { name: "2XL", bytes: 1_000 * GB, dollars: 400 },
+  { name: "4XL", bytes: 2_000 * GB, dollars: 950 },
+  { name: "8XL", bytes: 4_000 * GB, dollars: 1_860 },
+  { name: "12XL", bytes: 6_000 * GB, dollars: 2_790 },
+  { name: "16XL", bytes: 10_000 * GB, dollars: 3_720 },
+] as const;
+
+/** What is beyond what the plans include. */
+export function beyond(
+  used: number,
+  { dollars, included }: { readonly dollars: number; readonly included: number },
+): number {
+  return Math.max(0, used - included) * dollars;
+}
+
+/** As if everything that the plans include were used up. */
 export function dollarsFor(usage: Usage, model: ModelPrices): number {
   const prices: Record<keyof Usage, number> = {
-    ...PLATFORM,
+    ...dollarsOfEach(),
     modelTokensIn: model.input / MILLION,
     modelTokensOut: model.output / MILLION,
   };
   return Object.entries(usage).reduce((sum, [name, used = 0]) => sum + used * prices[name as keyof Usage], 0);
+}
+
+function dollarsOfEach(): Record<keyof typeof PLATFORM, number> {
+  const entries = Object.entries(PLATFORM).map(([name, { dollars }]) => [name, dollars]);
+  return Object.fromEntries(entries) as Record<keyof typeof PLATFORM, number>;
 }

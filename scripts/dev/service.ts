@@ -43,6 +43,8 @@ export interface ServiceOptions {
   inspectorPort?: number;
   /** The most that the heap of the Worker, in MiB, may grow to; past it the runtime ends. Default: as large as V8 likes it. */
   heapMiB?: number;
+  /** The runtime keeps its spans and log lines in the state, as the platform would: for counting what an operation does. Slower. */
+  keepsTelemetry?: boolean;
   /** The Worker's output goes to this process's instead of worker.log. */
   isVerbose?: boolean;
   /** Aborting while the service starts stops what has been started, and rejects. */
@@ -164,6 +166,7 @@ class RunningService implements Service {
         bundleDirectory,
         port: this.#wantedPort,
         inspectorPort: this.#options.inspectorPort,
+        keepsTelemetry: this.#options.keepsTelemetry ?? false,
         hyperdriveUrl,
         bindings,
       };

@@ -83,6 +83,7 @@ function run(options: StartWorker, port: number): Miniflare {
       cf: false,
       log: new Log(LogLevel.INFO),
       logRequests: false,
+      unsafeObservability: options.keepsTelemetry,
       unsafeHandleRuntimeRestart: () => tell({ type: "restarted" }),
       resourcePersistencePath: options.stateDirectory,
       resourceTmpPath: options.temporaryDirectory,

@@ -18,6 +18,7 @@ export interface StartWorker {
   /** Null: whichever is free. */
   port: number | null;
   inspectorPort: number | undefined;
+  keepsTelemetry: boolean;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }

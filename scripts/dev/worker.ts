@@ -22,6 +22,7 @@ export interface WorkerSettings {
   /** Null: whichever is free. */
   port: number | null;
   inspectorPort: number | undefined;
+  keepsTelemetry: boolean;
   hyperdriveUrl: string;
   bindings: Record<string, string>;
 }

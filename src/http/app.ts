@@ -8,6 +8,7 @@ import { askAgent } from "../service/agent.ts";
 import type { Call } from "../service/call.ts";
 import { coarseNetwork } from "../telemetry/coarse-network.ts";
 import type { Log } from "../telemetry/log.ts";
+import type { SpanText } from "../telemetry/span-text.ts";
 import { answerFault, answerThrown, answerUnknownRoute } from "./answer-problem.ts";
 import type { HttpEnv } from "./env.ts";
 import { answerLiveness, answerReadiness } from "./health.ts";
@@ -57,6 +58,8 @@ export interface AppOptions {
   /** Handed on to the operations as it is. */
   readonly parts: Call["parts"];
   readonly log: Log;
+  /** Writes over what the platform's span of the request says. Without it there is none. */
+  describeSpan?(text: SpanText): void;
   /** As much of it as whoever sends the request may know. */
   readiness(c: Context<HttpEnv>): Promise<Readiness>;
   /** Memory for agents, over MCP: reached as the API is, by whoever may use that. */
@@ -119,7 +122,13 @@ const document = openApiDocument(routes);
 
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.use(recordRequest(options.log), identifyRequest, hardenAnswer, checkAddress, checkHost(options.hosts));
+  app.use(
+    recordRequest(options.log, options.describeSpan ?? (() => undefined)),
+    identifyRequest,
+    hardenAnswer,
+    checkAddress,
+    checkHost(options.hosts),
+  );
   app.onError(answerThrown(options.log));
   app.notFound(answerUnknownRoute);
 

@@ -5,6 +5,7 @@ import { withClient } from "../../scripts/dev/database.ts";
 import { signUserToken } from "../../scripts/dev/issuer.ts";
 import { statePaths } from "../../scripts/dev/paths.ts";
 import type { Service } from "../../scripts/dev/service.ts";
+import { readSpans } from "../../tools/capacity/telemetry.ts";
 import { scriptModel } from "../support/scripted-model.ts";
 import { call, type CallOptions, eventually, startOwnService } from "../support/service.ts";
 
@@ -69,6 +70,7 @@ async function beBusy(service: Service, session: string, options: CallOptions = 
 it("keeps what was said, keys and tokens out of all output: of the service, its failures and refusals, and PostgreSQL's", async () => {
   const model = await scriptModel([{ does: "refuse", status: 401 }]);
   const service = await startOwnService({
+    keepsTelemetry: true,
     env: {
       THREADKEEP_MODEL: "openai-compatible/stand-in",
       THREADKEEP_MODEL_BASE_URL: model.baseUrl,
@@ -97,12 +99,28 @@ it("keeps what was said, keys and tokens out of all output: of the service, its 
   await call(service, "GET", "/v1/users/ada");
   await service.stop();
 
-  const output = { service: readFileSync(paths.workerLog, "utf8"), postgres: readFileSync(paths.postgresLog, "utf8") };
+  const spans = readSpans(service.stateDir);
+  const output = {
+    service: readFileSync(paths.workerLog, "utf8"),
+    spans: JSON.stringify(spans),
+    postgres: readFileSync(paths.postgresLog, "utf8"),
+  };
   // All that was planted did come by.
   expect(output.service).toContain('"event":"request"');
   expect(output.service).toContain('"event":"job_failed"');
   expect(output.service).toContain('"event":"archive_unreachable"');
   expect(output.postgres).toContain('violates check constraint "refused"');
+  for (const said of [
+    '"http.route":"/v1/sessions/{sessionId}/messages"',
+    '"http.route":"/v1/users/{userId}"',
+    '"messaging.destination.name":"threadkeep-summarize"',
+  ]) {
+    expect(spans.some(({ attributes }) => attributes.includes(said))).toBe(true);
+  }
+  // Ids stand in addresses, and an address in each span of a request: as the platform notes it, if nobody writes over it.
+  for (const id of ["pantry", "cellar", "ada", "grace", "m-2"]) {
+    expect(output.spans, id).not.toMatch(new RegExp(`\\b${id}\\b`));
+  }
   const { apiKey, adminKey, databaseUrl } = service;
   const database = new URL(databaseUrl);
   const keys = { apiKey, adminKey, password: database.password, MODEL_KEY, STRANGE_KEY };

@@ -1,0 +1,158 @@
+// The bill of a month, line by line: what is measured of each operation, as often as so many users do it, at the platform's prices.
+import { IDLE_SUMMARY_MIN_TOKENS } from "../../src/contracts/limits.ts";
+import { resolveSettings } from "../../src/contracts/session.ts";
+import type { Counts, Measured, Operation, OperationName } from "./measured.ts";
+import { beyond, COMPUTE, LOG_PRICES, PLANS, PLATFORM } from "./prices.ts";
+
+export interface Use {
+  readonly users: number;
+  /** Questions with their answers, of a user on a day. */
+  readonly turns: number;
+  readonly days: number;
+  /** New sessions of a user in a month. */
+  readonly sessions: number;
+  /** Share of questions that find the session awake: asked within ten seconds of the answer before. */
+  readonly awake: number;
+  /** Share of requests whose spans are recorded: `head_sampling_rate` of wrangler.toml. */
+  readonly traces: number;
+  /** Share of them whose log lines are: THREADKEEP_LOG_SAMPLE. */
+  readonly logs: number;
+}
+
+/** What this machine cannot tell: how long an object is held for a call, and what the platform adds to a span or a line of its own. */
+export const ASSUMED = { objectMsACall: 10, platformBytesAnEvent: 1_000 } as const;
+
+/** A cron each minute, which looks whether there is anything to alert to. */
+const CRONS_A_MONTH = 60 * 24 * 30;
+const CALLS_A_CRON = 4;
+export const MONTHS = 12;
+
+export interface BillLine {
+  readonly part: string;
+  readonly price: string;
+  readonly used: string;
+  readonly dollars: number;
+}
+
+export interface MonthBill {
+  readonly lines: readonly BillLine[];
+  readonly dollars: number;
+}
+
+/** How often each operation is done in a month. */
+export function timesOf(use: Use, measured: Measured): Record<OperationName, number> {
+  const { users, turns, days, sessions, awake } = use;
+  const asked = users * turns * days;
+  const begun = Math.min(asked, users * sessions);
+  return {
+    begin: begun,
+    askCold: (asked - begun) * (1 - awake),
+    askWarm: (asked - begun) * awake,
+    answer: asked,
+    silence: users * days * summariesADay(turns * measured.tokensATurn),
+  };
+}
+
+/** Silence summarizes each day that brought enough; what is said past the threshold without a silence is summarized besides. */
+function summariesADay(tokens: number): number {
+  const { summarizeAfterTokens, keepRecentTokens } = resolveSettings({});
+  if (tokens < IDLE_SUMMARY_MIN_TOKENS) return tokens / IDLE_SUMMARY_MIN_TOKENS;
+  return Math.max(1, tokens / (summarizeAfterTokens - keepRecentTokens));
+}
+
+/** @param month since the first, 1 to `MONTHS`: nothing is erased */
+export function billOf(use: Use, measured: Measured, month: number): MonthBill {
+  const times = timesOf(use, measured);
+  const sum = (read: (operation: Operation) => number): number =>
+    Object.entries(times).reduce(
+      (all, [name, count]) => all + count * read(measured.operations[name as OperationName]),
+      0,
+    );
+  const of = (key: keyof Counts): number => sum((operation) => operation[key]);
+
+  const asked = times.begin + times.askCold + times.askWarm + times.answer;
+  const deliveries = of("deliveries");
+  const requests = asked + deliveries + CRONS_A_MONTH;
+  const calls = of("objectCalls") + CRONS_A_MONTH * CALLS_A_CRON;
+  const spans = of("spans") * use.traces;
+  const logLines = of("logLines") * use.logs;
+  const telemetry =
+    of("spanBytes") * use.traces + of("logBytes") * use.logs + (spans + logLines) * ASSUMED.platformBytesAnEvent;
+  const { begin, list, objectDay, postgresDay } = measured.bytes;
+  const share = (use.turns * measured.tokensATurn) / (measured.turnsADay * measured.tokensATurn);
+  const daysSoFar = use.users * use.days * month;
+  const objects = use.users * list + month * times.begin * begin + daysSoFar * objectDay * share;
+  const postgres = daysSoFar * postgresDay * share;
+  const compute = COMPUTE.find(({ bytes }) => postgres <= bytes) ?? COMPUTE[9];
+
+  const lines: BillLine[] = [
+    fixed("Workers Paid [1]", "the plan", PLANS.workers),
+    line("requests, deliveries and crons [1]", "$0.30 a million beyond 10 million", requests, PLATFORM.requests),
+    line(
+      "CPU time [1]",
+      "$0.02 a million ms beyond 30 million",
+      sum((one) => one.processorMs),
+      PLATFORM.processorMs,
+      " ms",
+    ),
+    line("calls and alarms of objects [2]", "$0.15 a million beyond 1 million", calls, PLATFORM.objectCalls),
+    {
+      part: "time of objects [2]",
+      price: "$12.50 a million GB-s beyond 400,000",
+      used: `${short((calls * ASSUMED.objectMsACall * 0.128) / 1_000)} GB-s`,
+      dollars: beyond(calls * ASSUMED.objectMsACall, PLATFORM.objectMs),
+    },
+    line("rows read [2]", "$0.001 a million beyond 25,000 million", of("rowsRead"), PLATFORM.rowsRead),
+    line("rows written [2]", "$1.00 a million beyond 50 million", of("rowsWritten"), PLATFORM.rowsWritten),
+    line("storage of objects [2]", "$0.20 a GB beyond 5", objects, PLATFORM.objectByteMonths, "B"),
+    {
+      part: "queues [3]",
+      price: "$0.40 a million operations beyond 1 million, three a message",
+      used: short(3 * of("queueMessages")),
+      dollars: beyond(of("queueMessages"), PLATFORM.queueMessages),
+    },
+    fixed("Hyperdrive [4]", "included", 0),
+    {
+      part: "logs and traces [5]",
+      price: "$0.25 a GB beyond 50, and $0.10 a GB kept beyond 12",
+      used: `${short(logLines)} lines, ${short(spans)} spans, ${short(telemetry)}B`,
+      dollars: beyond(telemetry, LOG_PRICES.written) + beyond(telemetry, LOG_PRICES.kept),
+    },
+    line(
+      "points of Analytics Engine [6]",
+      "$0.25 a million beyond 10 million",
+      asked + deliveries,
+      PLATFORM.dataPoints,
+    ),
+    fixed("Supabase Pro [7]", "the plan, with Micro compute", PLANS.supabase),
+    line("disk of PostgreSQL [7]", "$0.125 a GB beyond 8", postgres, PLATFORM.postgresByteMonths, "B"),
+    { part: "larger compute [7]", price: "by the size of the database", used: compute.name, dollars: compute.dollars },
+  ];
+  return { lines, dollars: lines.reduce((all, { dollars }) => all + dollars, 0) };
+}
+
+function fixed(part: string, price: string, dollars: number): BillLine {
+  return { part, price, used: "", dollars };
+}
+
+function line(
+  part: string,
+  price: string,
+  used: number,
+  priced: { readonly dollars: number; readonly included: number },
+  unit = "",
+): BillLine {
+  return { part, price, used: `${short(used)}${unit}`, dollars: beyond(used, priced) };
+}
+
+/** Three digits, with a letter for thousands and so on: `12.3 M`. */
+export function short(value: number): string {
+  const [size, letter] = ([
+    [1e12, "T"],
+    [1e9, "G"],
+    [1e6, "M"],
+    [1e3, "k"],
+    [1, ""],
+  ].find(([least]) => value >= (least as number)) as [number, string]) ?? [1, ""];
+  return `${Number((value / size).toPrecision(3))}${letter === "" ? "" : ` ${letter}`}`;
+}

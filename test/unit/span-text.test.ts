@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { unstable_readConfig as readConfig } from "wrangler";
+import { USUAL } from "../../scripts/bill/usual.ts";
+import { spanOfDelivery, spanOfRequest } from "../../src/telemetry/span-text.ts";
+
+const document = readFileSync("docs/metrics.md", "utf8");
+
+describe("the span of a request", () => {
+  it("is named by the method and the route, and says the address without what is in its place", () => {
+    const url = "https://memory.example/v1/sessions/a-secret/messages?afterSeq=4";
+    expect(spanOfRequest("POST", url, "/v1/sessions/{sessionId}/messages")).toEqual({
+      name: "POST /v1/sessions/{sessionId}/messages",
+      attributes: {
+        "http.route": "/v1/sessions/{sessionId}/messages",
+        "url.path": "/v1/sessions/{sessionId}/messages",
+        "url.full": "https://memory.example/v1/sessions/{sessionId}/messages",
+      },
+    });
+  });
+
+  it("says nothing of an address that nothing answers at", () => {
+    const text = JSON.stringify(spanOfRequest("GET", "https://memory.example/v2/a-secret?q=another", null));
+    expect(text).not.toMatch(/a-secret|another/);
+    expect(JSON.parse(text)).toMatchObject({ name: "GET" });
+  });
+});
+
+describe("docs/metrics.md", () => {
+  it("names each attribute that spans get here", () => {
+    const texts = [
+      spanOfRequest("GET", "https://memory.example/livez", "/livez"),
+      spanOfDelivery("threadkeep-archive", 3),
+    ];
+    for (const key of texts.flatMap(({ attributes }) => Object.keys(attributes)))
+      expect(document).toContain(`\`${key}\``);
+  });
+
+  it.each([undefined, "staging", "production"])("tells the shares that wrangler.toml has: %s", (env) => {
+    const { observability } = readConfig({ config: "wrangler.toml", env }, { hideWarnings: true });
+    const traces = observability?.traces?.head_sampling_rate;
+    expect(document).toContain(
+      `\`head_sampling_rate\` is ${traces} for traces and ${observability?.logs?.head_sampling_rate} for logs`,
+    );
+    expect(USUAL.traces).toBe(traces);
+    expect(readConfig({ config: "wrangler.toml", env }, { hideWarnings: true }).vars["THREADKEEP_LOG_SAMPLE"]).toBe(
+      String(USUAL.logs),
+    );
+  });
+});
