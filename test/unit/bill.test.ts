@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig } from "wrangler";
+import { readMeasured } from "../../scripts/bill/measured.ts";
+import { billOf, short, timesOf } from "../../scripts/bill/month.ts";
 import { dollarsFor } from "../../scripts/bill/prices.ts";
+import { renderBill, renderOperations, showDollars } from "../../scripts/bill/tables.ts";
 import {
   EXAMPLE_MODEL,
   renderUserDay,
@@ -9,6 +12,7 @@ import {
   USER_REQUESTS,
   userDayRows,
 } from "../../scripts/bill/user-day.ts";
+import { USERS, USUAL } from "../../scripts/bill/usual.ts";
 import { sessionLimitsSchema } from "../../src/contracts/quota.ts";
 
 describe("what a user can cost in a day", () => {
@@ -49,5 +53,87 @@ describe("what a user can cost in a day", () => {
     expect(dollarsFor({ requests: 1_000_000, rowsWritten: 2_000_000 }, EXAMPLE_MODEL)).toBeCloseTo(2.3, 9);
     expect(dollarsFor({ objectMs: 1_000_000_000, queueMessages: 1_000_000 }, EXAMPLE_MODEL)).toBeCloseTo(2.8, 9);
     expect(dollarsFor({ modelTokensIn: 1_000_000, modelTokensOut: 1_000_000 }, EXAMPLE_MODEL)).toBeCloseTo(0.5, 9);
+  });
+});
+
+describe("the bill of a month", () => {
+  const measured = readMeasured();
+  const use = { ...USUAL, users: 10_000 };
+
+  it("is what docs/capacity.md shows (else: npm run capacity, and npm run capacity -- --operations)", () => {
+    const document = readFileSync("docs/capacity.md", "utf8");
+    expect(document).toContain(`\n\n${renderBill(USUAL, USERS, measured)}\n\n`);
+    expect(document).toContain(`\n\n${renderOperations(measured)}\n\n`);
+    for (const bytes of Object.values(measured.bytes)) {
+      expect(document).toContain(`${bytes.toLocaleString("en")} bytes`);
+    }
+    expect(document).toContain(`and ${measured.tokensATurn} tokens`);
+  });
+
+  it("is what the README shows", () => {
+    const [first, last] = [billOf({ ...use, users: 1_000 }, measured, 1), billOf(use, measured, 1)];
+    expect(readFileSync("README.md", "utf8")).toContain(
+      `${showDollars(first.dollars)} in the first month with 1,000 users, ${showDollars(last.dollars)} with 10,000`,
+    );
+  });
+
+  it("stays under $45 in the first month of 10,000 users with the usual settings", () => {
+    expect(billOf(use, measured, 1).dollars).toBeLessThanOrEqual(45);
+  });
+
+  it("is the sum of its lines, and no line falls from month to month", () => {
+    const bills = [1, 6, 12].map((month) => billOf(use, measured, month));
+    for (const { lines, dollars } of bills) {
+      expect(lines.reduce((sum, line) => sum + line.dollars, 0)).toBeCloseTo(dollars, 9);
+    }
+    for (const [at, line] of (bills[0]?.lines ?? []).entries()) {
+      expect(bills[2]?.lines[at]?.dollars, line.part).toBeGreaterThanOrEqual(line.dollars);
+    }
+  });
+
+  it("has a summary a day at 20 turns, fewer at less than a summary is worth, and more where days are long", () => {
+    const summaries = (turns: number): number => timesOf({ ...use, users: 1, turns }, measured).silence;
+    expect(summaries(20)).toBe(30);
+    expect(summaries(2)).toBeLessThan(30);
+    expect(summaries(200)).toBeGreaterThan(100);
+  });
+
+  it("counts each question once, asleep or awake, and each session's first", () => {
+    const times = timesOf({ ...use, users: 10, awake: 0.25 }, measured);
+    expect(times.begin).toBe(40);
+    expect(times.begin + times.askCold + times.askWarm).toBe(times.answer);
+    expect(times.askWarm / (times.askCold + times.askWarm)).toBeCloseTo(0.25, 9);
+  });
+
+  it("charges the rows and calls of each operation, and bytes as they pile up", () => {
+    const dollars = (part: string, users: number, month: number): number =>
+      billOf({ ...use, users }, measured, month).lines.find((line) => line.part.startsWith(part))?.dollars ??
+      Number.NaN;
+    const { operations, bytes } = measured;
+    const times = timesOf({ ...use, users: 1_000_000 }, measured);
+    const rows = Object.entries(operations).reduce(
+      (sum, [name, { rowsWritten }]) => sum + rowsWritten * times[name as keyof typeof times],
+      0,
+    );
+    expect(dollars("rows written", 1_000_000, 1)).toBeCloseTo(rows / 1e6 - 50, 4);
+    const stored = 1_000_000 * bytes.list + 12 * (times.begin * bytes.begin + 1_000_000 * 30 * bytes.objectDay);
+    expect(dollars("storage of objects", 1_000_000, 12)).toBeCloseTo((stored / 1e9 - 5) * 0.2, 4);
+    expect(dollars("disk of PostgreSQL", 1_000_000, 12)).toBeCloseTo(
+      ((12e6 * 30 * bytes.postgresDay) / 1e9 - 8) * 0.125,
+      4,
+    );
+    expect(dollars("logs and traces", 1_000_000, 1)).toBeGreaterThan(dollars("logs and traces", 10_000, 1));
+  });
+
+  it("writes numbers in three digits", () => {
+    expect([0, 7, 999, 1_234, 12_345_678, 3_700_000_000].map(short)).toEqual([
+      "0",
+      "7",
+      "999",
+      "1.23 k",
+      "12.3 M",
+      "3.7 G",
+    ]);
+    expect([0, 5, 12_345.6].map(showDollars)).toEqual(["$0", "$5.00", "$12,346"]);
   });
 });

@@ -1,0 +1,62 @@
+// The tables of docs/capacity.md, as npm run capacity prints them.
+import type { Measured, OperationName } from "./measured.ts";
+import { billOf, MONTHS, short, type Use } from "./month.ts";
+
+const OPERATIONS: Record<OperationName, string> = {
+  begin: "the first message of a session, with its context",
+  askCold: "a question with its context, the session asleep",
+  askWarm: "the same, the session awake",
+  answer: "an answer",
+  silence: "a day's summary: made, archived, audited",
+};
+
+/** What each operation takes. */
+export function renderOperations({ operations }: Measured): string {
+  const rows = Object.entries(OPERATIONS).map(([name, says]) => {
+    const one = operations[name as OperationName];
+    const { rowsRead, rowsWritten, statements, objectCalls, queueMessages, spans, spanBytes, logBytes, processorMs } =
+      one;
+    const cells = [rowsRead, rowsWritten, statements, objectCalls, queueMessages, spans, spanBytes, logBytes];
+    return `| ${says} | ${[...cells.map((value) => short(value)), processorMs.toFixed(1)].join(" | ")} |`;
+  });
+  return [
+    "| | rows read | rows written | statements | calls | queue messages | spans | their bytes | bytes of log | processor, ms |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...rows,
+  ].join("\n");
+}
+
+/** The bill of the first month, line by line, and what the twelfth has instead; a column for each number of users. */
+export function renderBill(use: Omit<Use, "users">, users: readonly number[], measured: Measured): string {
+  const billsAt = (month: number): ReturnType<typeof billOf>[] =>
+    users.map((count) => billOf({ ...use, users: count }, measured, month));
+  const first = billsAt(1);
+  const last = billsAt(MONTHS);
+  const linesOf = (bills: typeof first): string[] =>
+    (bills[0]?.lines ?? []).map(
+      ({ part, price }, at) => `| ${part} | ${price} | ${bills.map(({ lines }) => cellOf(lines[at])).join(" | ")} |`,
+    );
+  const total = (name: string, bills: typeof first): string =>
+    `| **${name}** | | ${bills.map(({ dollars }) => `**${showDollars(dollars)}**`).join(" | ")} |`;
+  const firstLines = linesOf(first);
+  const changed = linesOf(last).filter((line) => !firstLines.includes(line));
+  return [
+    `| part | price beyond what is included | ${users.map((count) => `${count.toLocaleString("en")} users`).join(" | ")} |`,
+    `| --- | --- | ${users.map(() => "---").join(" | ")} |`,
+    ...firstLines,
+    total("the first month", first),
+    ...changed.map((line) => line.replace("| ", "| in the twelfth: ")),
+    total("the twelfth", last),
+  ].join("\n");
+}
+
+function cellOf(line: { readonly used: string; readonly dollars: number } | undefined): string {
+  if (line === undefined) return "";
+  return line.used === "" ? showDollars(line.dollars) : `${line.used}: ${showDollars(line.dollars)}`;
+}
+
+export function showDollars(dollars: number): string {
+  if (dollars === 0) return "$0";
+  const digits = dollars < 1_000 ? 2 : 0;
+  return `$${dollars.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
+}

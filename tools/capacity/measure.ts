@@ -1,0 +1,268 @@
+// Measures what each operation takes, on two services: one keeps the runtime's telemetry, which counts and costs time; of the other the
+// processor time is taken.
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Client } from "pg";
+import { processorMs } from "../../scripts/bench/machine.ts";
+import { type Counts, type Measured, OPERATION_NAMES, type OperationName } from "../../scripts/bill/measured.ts";
+import { type Service, startService } from "../../scripts/dev/service.ts";
+import { Chats } from "./chats.ts";
+import { readTraces, sumOf, type Trace } from "./telemetry.ts";
+
+const TURNS_A_DAY = 20;
+/** Users who chat day by day, and as many who stop halfway. */
+const USERS = 2;
+const DAYS = 6;
+/** PostgreSQL and the objects are looked at after so many of them as well: what a day adds is told from there on, since a first summary adds more. */
+const DAYS_BEFORE_GROWTH = 3;
+/** Sessions of one message. */
+const BEGINNINGS = 10;
+/** By then what an answer leaves behind is done, such as the entry in the list of owners. */
+const AFTERMATH_MS = 1_500;
+/** An object that is not called for ten seconds leaves memory. */
+const SLEEP_MS = 13_000;
+/** On a busy machine the runtime drops a span now and then: such a trace is left out. */
+const MAX_BROKEN = 0.1;
+/** Processor time is taken over so many, since one alone is shorter than the clocks are exact. */
+const TIMED = 60;
+
+export interface MeasureParts {
+  /** Empty, and removed by whoever made it. */
+  readonly directory: string;
+  readonly bundleDir: string;
+  readonly signal: AbortSignal;
+  readonly onStep: (text: string) => void;
+}
+
+type Quantities = Pick<Measured, "operations" | "bytes" | "tokensATurn" | "turnsADay">;
+
+export async function measure(parts: MeasureParts): Promise<Quantities> {
+  const counted = await count(parts);
+  const times = await time(parts);
+  const operationOf = (name: OperationName): Counts & { processorMs: number } => ({
+    ...counted.counts[name],
+    processorMs: round(times[name], 2),
+  });
+  return {
+    tokensATurn: counted.tokensATurn,
+    turnsADay: TURNS_A_DAY,
+    operations: {
+      begin: operationOf("begin"),
+      askCold: operationOf("askCold"),
+      askWarm: operationOf("askWarm"),
+      answer: operationOf("answer"),
+      silence: operationOf("silence"),
+    },
+    bytes: counted.bytes,
+  };
+}
+
+interface Counted {
+  readonly counts: Record<OperationName, Counts>;
+  readonly bytes: Measured["bytes"];
+  readonly tokensATurn: number;
+}
+
+async function count({ directory, bundleDir, signal, onStep }: MeasureParts): Promise<Counted> {
+  const stateDir = path.join(directory, "counted");
+  const start = (): Promise<Service> => startService({ stateDir, bundleDir, signal, keepsTelemetry: true });
+  const chats = new Chats(await start());
+  const users = Array.from({ length: USERS }, (_, at) => `user-${at}`);
+  const short = Array.from({ length: USERS }, (_, at) => `short-${at}`);
+  let postgresBefore = 0;
+  let postgresAfter = 0;
+  let tokensATurn = 0;
+  let chattingFrom = 0;
+  try {
+    // What a tenant's and a Worker's first request brings along is not theirs.
+    await chats.warmUp();
+    onStep("sessions of one message");
+    for (let at = 0; at < BEGINNINGS; at += 1) await chats.ask(`beginning-${at}`, "begin");
+    await sleep(AFTERMATH_MS, undefined, { signal });
+    for (const session of [...users, ...short]) await chats.create(session);
+    chattingFrom = Date.now();
+    for (let day = 1; day <= DAYS; day += 1) {
+      onStep(`day ${day} of ${DAYS}`);
+      const awake = day <= DAYS_BEFORE_GROWTH ? [...users, ...short] : users;
+      for (const session of awake) {
+        for (let turn = 1; turn <= TURNS_A_DAY; turn += 1) {
+          // The first question of the first day wakes nothing: the session was just made.
+          await chats.turn(session, day > 1 && turn === 1 ? "askCold" : "askWarm");
+        }
+      }
+      await chats.fallSilent(awake, day);
+      await sleep(AFTERMATH_MS, undefined, { signal });
+      if (day === DAYS_BEFORE_GROWTH) postgresBefore = await postgresBytes(chats.service.databaseUrl);
+      if (day === DAYS) break;
+      // All objects sleep then, and what the runtime keeps of its telemetry does not pile up in memory.
+      await chats.service.stop();
+      chats.service = await start();
+      await chats.warmUp();
+    }
+    postgresAfter = await postgresBytes(chats.service.databaseUrl);
+    const { messageTokens } = await chats.state(users[0] ?? "");
+    tokensATurn = Math.round(messageTokens / (DAYS * TURNS_A_DAY));
+  } finally {
+    await chats.service.stop();
+  }
+  const traces = readTraces(stateDir);
+  const objects = objectBytes(stateDir);
+  const grown = (DAYS - DAYS_BEFORE_GROWTH) * USERS;
+  const days = (DAYS + DAYS_BEFORE_GROWTH) * USERS;
+  return {
+    counts: countOperations(chats, traces, chattingFrom, days),
+    bytes: {
+      begin: Math.round(meanOf(objects, (name) => name.startsWith("beginning-"))),
+      list: Math.round(objects.list),
+      objectDay: Math.round(
+        (meanOf(objects, (name) => name.startsWith("user-")) - meanOf(objects, (name) => name.startsWith("short-"))) /
+          (DAYS - DAYS_BEFORE_GROWTH),
+      ),
+      postgresDay: Math.round((postgresAfter - postgresBefore) / grown),
+    },
+    tokensATurn,
+  };
+}
+
+function countOperations(
+  chats: Chats,
+  traces: readonly Trace[],
+  chattingFrom: number,
+  days: number,
+): Record<OperationName, Counts> {
+  const operationById = new Map(chats.said.map(({ operation, requestId }) => [requestId, operation]));
+  const foreground = new Map<OperationName, Counts[]>(OPERATION_NAMES.map((name) => [name, []]));
+  const background: Counts[] = [];
+  const aftermath: Counts[] = [];
+  const broken = traces.filter(({ isWhole }) => !isWhole).length;
+  if (broken > MAX_BROKEN * traces.length) {
+    throw new Error(`Spans of ${broken} of ${traces.length} traces were lost: measure again on a quieter machine.`);
+  }
+  let backgroundTraces = 0;
+  for (const { startMs, root, requestIds, isWhole, counts } of traces) {
+    const isBackground = (root === "alarm" || root === "queue") && startMs >= chattingFrom;
+    if (isBackground) backgroundTraces += 1;
+    if (!isWhole) continue;
+    const operation = requestIds.map((id) => operationById.get(id)).find((name) => name !== undefined);
+    if (operation !== undefined) foreground.get(operation)?.push(counts);
+    else if (isBackground) background.push(counts);
+    else if (root === "alarm" || root === "queue") aftermath.push(counts);
+  }
+  const mean = (all: readonly Counts[], by: number): Counts =>
+    Object.fromEntries(Object.entries(sumOf(all)).map(([key, sum]) => [key, round(sum / by, 2)])) as unknown as Counts;
+  const meanOfRequests = (name: OperationName, also: readonly Counts[] = []): Counts => {
+    const all = foreground.get(name) ?? [];
+    if (all.length === 0) throw new Error(`No request was found in the telemetry for ${name}.`);
+    return mean([...all, ...also], all.length);
+  };
+  return {
+    begin: meanOfRequests("begin", aftermath),
+    askCold: meanOfRequests("askCold"),
+    askWarm: meanOfRequests("askWarm"),
+    answer: meanOfRequests("answer"),
+    // Those that were lost took as much as the others.
+    silence: mean(background, (days * background.length) / backgroundTraces),
+  };
+}
+
+async function time({ directory, bundleDir, signal, onStep }: MeasureParts): Promise<Record<OperationName, number>> {
+  const service = await startService({ stateDir: path.join(directory, "timed"), bundleDir, signal });
+  try {
+    const chats = new Chats(service);
+    const pid = service.pids["runtime"];
+    const taken = async (body: () => Promise<void>): Promise<number> => {
+      const before = pid === undefined ? null : processorMs(pid);
+      await body();
+      const after = pid === undefined ? null : processorMs(pid);
+      if (before === null || after === null) throw new Error("This system does not tell what processes take.");
+      return after - before;
+    };
+    const sessions = Array.from({ length: TIMED }, (_, at) => `timed-${at}`);
+    const each = async (names: readonly string[], body: (session: string) => Promise<void>): Promise<number> =>
+      (await taken(async () => {
+        for (const session of names) await body(session);
+      })) / names.length;
+    onStep("processor time of requests");
+    for (let turn = 0; turn < TIMED; turn += 1) await chats.turn("before", "askWarm");
+    const begin = await each(
+      sessions.map((name) => `${name}-begun`),
+      (session) => chats.ask(session, "begin"),
+    );
+    for (const session of sessions) await chats.create(session);
+    for (let turn = 1; turn < TURNS_A_DAY; turn += 1) {
+      for (const session of sessions) await chats.turn(session, "askWarm");
+    }
+    const askWarm = await each(sessions, (session) => chats.ask(session, "askWarm"));
+    const answer = await each(sessions, (session) => chats.answer(session));
+    onStep("processor time of summaries, and of waking");
+    // With the reading that tells when one is there, about a millisecond each.
+    const silence = (await taken(() => chats.fallSilent(sessions, 1))) / sessions.length;
+    await sleep(SLEEP_MS, undefined, { signal });
+    const askCold = await each(sessions, (session) => chats.ask(session, "askCold"));
+    return { begin, askCold, askWarm, answer, silence };
+  } finally {
+    await service.stop();
+  }
+}
+
+/** Of what the archive holds: its tables with their indexes. */
+async function postgresBytes(databaseUrl: string): Promise<number> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ bytes: string }>(
+      `SELECT sum(pg_total_relation_size(c.oid)) AS bytes FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')`,
+    );
+    return Number(rows[0]?.bytes ?? 0);
+  } finally {
+    await client.end();
+  }
+}
+
+interface ObjectSizes {
+  /** By session. */
+  readonly sessions: ReadonlyMap<string, number>;
+  /** Of a user's list of one session. */
+  readonly list: number;
+}
+
+function objectBytes(stateDir: string): ObjectSizes {
+  const sessions = new Map<string, number>();
+  for (const database of openObjects(stateDir, "threadkeep-ChatSession")) {
+    const isSession = database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'session'").get() !== undefined;
+    const name = isSession ? database.prepare("SELECT session FROM session").get()?.["session"] : undefined;
+    if (typeof name === "string") sessions.set(name, sizeOf(database));
+    database.close();
+  }
+  const lists: number[] = [];
+  for (const database of openObjects(stateDir, "threadkeep-Directory")) {
+    lists.push(sizeOf(database));
+    database.close();
+  }
+  return { sessions, list: lists.reduce((sum, bytes) => sum + bytes, 0) / lists.length };
+}
+
+function* openObjects(stateDir: string, className: string): Generator<DatabaseSync> {
+  const folder = path.join(stateDir, "state/do", className);
+  for (const name of readdirSync(folder)) {
+    if (name.endsWith(".sqlite") && name !== "metadata.sqlite") yield new DatabaseSync(path.join(folder, name));
+  }
+}
+
+function sizeOf(database: DatabaseSync): number {
+  const pages = Number(database.prepare("PRAGMA page_count").get()?.["page_count"]);
+  return pages * Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
+}
+
+function meanOf({ sessions }: ObjectSizes, isWanted: (name: string) => boolean): number {
+  const found = [...sessions].filter(([name]) => isWanted(name));
+  if (found.length === 0) throw new Error("The objects of the sessions were not found in the state.");
+  return found.reduce((sum, [, bytes]) => sum + bytes, 0) / found.length;
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits));
+}
