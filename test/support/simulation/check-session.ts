@@ -6,6 +6,7 @@ import { followBackground } from "./background.ts";
 import { keptFilesOf, secretsOf } from "./chat-content.ts";
 import { checkContext, checkSources } from "./check-context.ts";
 import { checkLog, EVERYTHING, value } from "./check-log.ts";
+import { checkVectors } from "./check-vectors.ts";
 import { type ModelSession, pathTo } from "./model.ts";
 import { revisionKey, revisionText } from "./revision.ts";
 import {
@@ -33,6 +34,7 @@ export async function checkSession(world: World, session: SimulatedSession): Pro
   const { version } = session.object.disk;
   if (instance === null || version === session.checkedVersion) return;
   session.checkedVersion = version;
+  if (world.hasEmbedder) checkVectors(session);
   if (session.model === null || session.model.status !== "active") {
     await checkLog(instance, session.model);
     if (session.model?.status === "copying") return;

@@ -4,6 +4,7 @@ import type { NewMessage } from "../../../src/contracts/message.ts";
 import type { SessionPatch } from "../../../src/contracts/session.ts";
 import { become } from "./become.ts";
 import { asideOf, newMessage, secretsOf, secretWord, toolExchange, words } from "./chat-content.ts";
+import { checkFoundByMeaning } from "./check-vectors.ts";
 import { type ClientCall, describeEnd } from "./client-call.ts";
 import { ask, drop, goOn } from "./clients.ts";
 import { leaveBranchBy } from "./expectations.ts";
@@ -345,7 +346,10 @@ export async function read(world: World): Promise<string> {
 
 export async function search(world: World): Promise<string> {
   const session = pickSession(world);
-  return lookFor(world, session, questionOf(world.random, session));
+  const query = questionOf(world.random, session);
+  const told = await lookFor(world, session, query);
+  await checkFoundByMeaning(world, session, query);
+  return told;
 }
 
 async function lookFor(world: World, session: SimulatedSession, query: string): Promise<string> {

@@ -8,6 +8,7 @@ import type { Random } from "./random.ts";
 import { jobsOf } from "./rows.ts";
 import { SILENT } from "./silent-log.ts";
 import type { ArchiveFault } from "./simulated-archive.ts";
+import { embed, EMBEDDING_MODEL } from "./simulated-embedder.ts";
 import { answerOf, makeshiftOf } from "./simulated-summarizer.ts";
 import type { ConsumerParts, WithDatabase } from "./system-types.ts";
 import { Violation } from "./violation.ts";
@@ -67,7 +68,14 @@ export function partsOf(world: World, atGate: AtGate, consumer: Consumer): Consu
     makeshift: world.hasMakeshift
       ? { summarize: (request) => atGate("makeshift", (passage) => makeshift(request, passage)) }
       : null,
-    embedder: null,
+    embedder: world.hasEmbedder
+      ? {
+          model: EMBEDDING_MODEL,
+          maxTexts: 64,
+          isResting: () => false,
+          embed: (texts) => atGate("embed", (passage) => embed(world, texts, passage)),
+        }
+      : null,
     withDatabase: onArchive(world, atGate, () => consumer.noteFault()),
     log: SILENT,
   };

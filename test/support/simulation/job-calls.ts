@@ -22,6 +22,7 @@ const WITHOUT_JOB = new Set(["archiveAgain", "confirmListed", "eraseCopied", "re
 
 export const JOB_CALLS = new Set([
   ...WITHOUT_JOB,
+  "beginEmbedding",
   "beginSummary",
   "carryOver",
   "confirmArchived",
@@ -42,6 +43,7 @@ export const JOB_CALLS = new Set([
   "readOwedErasures",
   "saveAnswer",
   "saveCopyPage",
+  "saveVectors",
   "stepExpiry",
 ]);
 
@@ -52,10 +54,14 @@ interface Leased {
   readonly isOverBudget: boolean;
 }
 
+/** Something for which a model is to be called. */
+function isCall(answer: unknown): answer is Pick<Leased, "lease" | "isOverBudget"> {
+  return typeof answer === "object" && answer !== null && "next" in answer && answer.next === "call";
+}
+
+/** Of a summary: vectors come without a request. */
 function leasedStep(answer: unknown): Leased | null {
-  return typeof answer === "object" && answer !== null && "next" in answer && answer.next === "call"
-    ? (answer as Leased)
-    : null;
+  return isCall(answer) && "request" in answer ? (answer as Leased) : null;
 }
 
 /** What a lease was given out with. */
@@ -128,10 +134,10 @@ async function callMethod(
     const before = spentToday(world, session);
     const answer = await invoke(instance, method, args);
     checkCounted(world, session, usageOf(method, args), before);
+    if (isCall(answer)) checkBudget(world, session, answer.isOverBudget);
     const step = leasedStep(answer);
     if (step !== null) {
-      const { lease, request, isOverBudget } = step;
-      checkBudget(world, session, isOverBudget);
+      const { lease, request } = step;
       const silent = silentSeqs(session, request);
       requestsOf(world).set(lease, { request, silent, log: session.model?.log ?? [] });
     }
@@ -158,8 +164,13 @@ async function callMethod(
 /** What a model took for what a call brings. */
 function usageOf(method: string, args: readonly unknown[]): SummarizerUsage | undefined {
   const [, , failure, answer] = args as readonly ({ readonly usage?: SummarizerUsage } | undefined)[];
-  if (method === "saveAnswer") return answer?.usage;
-  return method === "noteFailure" ? failure?.usage : undefined;
+  if (method === "saveAnswer" || method === "saveVectors") return usageIn(answer);
+  return method === "noteFailure" ? usageIn(failure) : undefined;
+}
+
+/** Vectors have no tokens that come out. */
+function usageIn(told: { readonly usage?: Partial<SummarizerUsage> } | undefined): SummarizerUsage | undefined {
+  return told?.usage === undefined ? undefined : { inputTokens: 0, outputTokens: 0, ...told.usage };
 }
 
 /** What a call did to the session, told or not. */
@@ -177,8 +188,9 @@ function whyLate(session: SimulatedSession, method: string, args: readonly unkno
   const job = jobsOf(session.object).find(({ id }) => id === jobId);
   if (job === undefined) return "its job is done";
   if (job.incarnation !== incarnation) return "its job belongs to another life";
-  if (method === "saveAnswer" && job.lease !== third) return "its lease is lost";
-  if (method === "saveAnswer" && job.state !== "owed") return "its job was given up";
+  const isSaving = method === "saveAnswer" || method === "saveVectors";
+  if (isSaving && job.lease !== third) return "its lease is lost";
+  if (isSaving && job.state !== "owed") return "its job was given up";
   const row = sessionOf(session.object);
   if (job.kind === "erase" || job.kind === "erase-copies") return null;
   if (row?.incarnation !== incarnation) return "its life of the session is over";

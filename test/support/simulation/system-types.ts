@@ -1,5 +1,6 @@
 import type { AppendRequest, AppendResult, appendRequestSchema } from "../../../src/contracts/append.ts";
 import type { Context, ContextRequest } from "../../../src/contracts/context.ts";
+import type { QueryMeaning } from "../../../src/contracts/embedding.ts";
 import type { Outcome } from "../../../src/contracts/errors.ts";
 import type { mendedPaths, parseBody } from "../../../src/contracts/faults.ts";
 import type { LogProof, SessionProof, SourcesProof, SummaryProof } from "../../../src/contracts/finding.ts";
@@ -24,6 +25,7 @@ import type { RestoreRequest, Summary } from "../../../src/contracts/summary.ts"
 import type { TenantPatch, TenantSettings } from "../../../src/contracts/tenant.ts";
 import type { EndLine, ImportResult, MessageLine, SessionLine, TransferLine } from "../../../src/contracts/transfer.ts";
 import type { UserErasure } from "../../../src/contracts/user.ts";
+import type { EmbedderErrorKind } from "../../../src/embedder/embedder-error.ts";
 import type { SummarizerErrorKind } from "../../../src/summarizer/summarizer-error.ts";
 
 /**
@@ -97,7 +99,7 @@ export interface SessionInstance extends ObjectInstance {
   state(tenant?: TenantSettings): Promise<Outcome<SessionState>>;
   messages(query: { afterSeq?: number; beforeSeq?: number; limit: number }): Promise<Outcome<Page<Message>>>;
   context(request: ContextRequest, tenant?: TenantSettings): Promise<Outcome<Context>>;
-  search(request: SearchRequest): Promise<Outcome<SearchResult>>;
+  search(request: SearchRequest, meaning?: QueryMeaning): Promise<Outcome<SearchResult>>;
   summaries(before: number | undefined, limit: number): Promise<Outcome<Page<Summary>>>;
   update(patch: SessionPatch, tenant?: TenantSettings): Promise<Outcome<SessionState>>;
   switchBranch(request: BranchRequest, tenant?: TenantSettings): Promise<Outcome<SessionState>>;
@@ -182,6 +184,15 @@ export type WithDatabase = <T>(body: (database: unknown) => Promise<T>) => Promi
 
 export type Log = Record<"debug" | "info" | "warn" | "error", (event: string, fields?: object) => void>;
 
+export interface Embedder {
+  readonly model: string;
+  readonly maxTexts: number;
+  isResting(): boolean;
+  embed(
+    texts: readonly string[],
+  ): Promise<{ readonly vectors: readonly Float32Array[]; readonly usage: { readonly inputTokens: number } }>;
+}
+
 /** What consume() is made of. */
 export interface ConsumerParts {
   readonly sessions: Opaque;
@@ -191,7 +202,7 @@ export interface ConsumerParts {
   readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
   readonly summarizer: { readonly summarize: Summarize };
   readonly makeshift: { readonly summarize: Summarize } | null;
-  readonly embedder: null;
+  readonly embedder: Embedder | null;
   readonly withDatabase: WithDatabase;
   readonly log: Log;
 }
@@ -263,6 +274,11 @@ export interface System extends Service, Edge {
   readonly consume: (batch: SimulatedBatch, parts: ConsumerParts) => Promise<void>;
   /** Added to what an isolate remembers by the loader: it begins anew. */
   forgetTenantDays(): void;
+  readonly EmbedderError: new (
+    kind: EmbedderErrorKind,
+    detail: string,
+    facts?: { readonly retryAfterSeconds?: number; readonly usage?: { readonly inputTokens: number } },
+  ) => Error;
   readonly SummarizerError: new (kind: SummarizerErrorKind, detail: string, retryAfterSeconds?: number) => Error;
   createSessionClient(namespace: Namespace): SessionClient;
   createDirectoryClient(namespace: Namespace): Opaque;

@@ -27,6 +27,7 @@ const MODULES = [
   "registry/owners.ts",
   "pipeline/consume.ts",
   "summarizer/summarizer-error.ts",
+  "embedder/embedder-error.ts",
   "service/messages.ts",
   "service/context.ts",
   "service/search.ts",

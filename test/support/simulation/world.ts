@@ -97,6 +97,8 @@ export class World {
   readonly archive: SimulatedArchive;
   /** Something serves where the summarizer is away. */
   readonly hasMakeshift: boolean;
+  /** What is said is found by its meaning, too. */
+  readonly hasEmbedder: boolean;
   /** What is said. */
   readonly habits: ChatHabits;
   readonly surroundings: Surroundings;
@@ -136,11 +138,17 @@ export class World {
     system: System,
     archive: SimulatedArchive,
     random: Random,
-    { hasMakeshift, summarizerState, habits }: Pick<World, "hasMakeshift" | "summarizerState" | "habits">,
+    {
+      hasMakeshift,
+      hasEmbedder,
+      summarizerState,
+      habits,
+    }: Pick<World, "hasMakeshift" | "hasEmbedder" | "summarizerState" | "habits">,
   ) {
     this.system = system;
     this.archive = archive;
     this.hasMakeshift = hasMakeshift;
+    this.hasEmbedder = hasEmbedder;
     this.summarizerState = summarizerState;
     this.habits = habits;
     this.surroundings = new Surroundings(START, random);
