@@ -340,27 +340,6 @@ export const PLANTED_BUGS: Readonly<Record<string, readonly Patch[]>> = {
       by: "",
     },
   ],
-  "an-edit-leaves-the-vector-of-what-was-said": [
-    {
-      file: "session/message-store.ts",
-      replace: "!this.#saysStill(seq, packed.json)) this.#vectors.forgetMessages([seq]);",
-      by: "false) this.#vectors.forgetMessages([seq]);",
-    },
-  ],
-  "a-vector-of-what-changed-meanwhile-is-kept": [
-    {
-      file: "session/embedding.ts",
-      replace: "owner === null || text === null || keyOf(owner, text) !== key ? []",
-      by: "owner === null ? []",
-    },
-  ],
-  "an-erased-item-leaves-its-vector": [
-    {
-      file: "session/summary-store.ts",
-      replace: "      this.#vectors.forgetItems(rows.map(({ row }) => number(row)));\n",
-      by: "",
-    },
-  ],
   "an-import-forgets-what-was-erased-meanwhile": [
     {
       file: "session/erasing.ts",
