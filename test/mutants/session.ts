@@ -781,4 +781,25 @@ export const SESSION_MUTANTS: readonly Mutant[] = [
     by: "const isGood = isUpgrade;",
     tests: ["unit/runtime/branches"],
   },
+  {
+    name: "an edit leaves the vector of what was said before",
+    file: "src/session/message-store.ts",
+    replace: "!this.#saysStill(seq, packed.json)) this.#vectors.forgetMessages([seq]);",
+    by: "false) this.#vectors.forgetMessages([seq]);",
+    tests: ["unit/runtime/vectors"],
+  },
+  {
+    name: "a vector of what was edited meanwhile is kept",
+    file: "src/session/embedding.ts",
+    replace: "owner === null || text === null || keyOf(owner, text) !== key ? []",
+    by: "owner === null || text === null ? []",
+    tests: ["unit/runtime/vectors"],
+  },
+  {
+    name: "vectors of another model leave their bytes in the pages",
+    file: "src/session/vector-store.ts",
+    replace: '    this.#sql.exec("UPDATE vector_blocks SET vectors = zeroblob(length(vectors))");\n',
+    by: "",
+    tests: ["unit/runtime/vectors"],
+  },
 ];
