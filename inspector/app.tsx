@@ -12,6 +12,7 @@ import { OperationsView } from "./views/operations.tsx";
 import { SessionView } from "./views/session.tsx";
 import { SessionsView } from "./views/sessions.tsx";
 import { SignInView } from "./views/sign-in.tsx";
+import { UserPicker } from "./views/user-picker.tsx";
 import { UserView } from "./views/user.tsx";
 
 export function App() {
@@ -79,11 +80,11 @@ function TopBar() {
 /** Whose sessions are shown, switched in place. */
 function Who() {
   const found = caller.value;
-  const words = useSignal(user.value);
+  const isOpen = useSignal(false);
   const menu = useRef<HTMLDetailsElement>(null);
   if (found === null) return null;
   return (
-    <details class="who" ref={menu}>
+    <details class="who" ref={menu} onToggle={({ currentTarget }) => (isOpen.value = currentTarget.open)}>
       <summary>
         {canSwitchUser.value ? (
           user.value === "" ? (
@@ -96,27 +97,15 @@ function Who() {
         )}
       </summary>
       <div>
-        {canSwitchUser.value ? (
-          <form
-            onSubmit={(event) => {
-              event.preventDefault();
-              user.value = words.value.trim();
+        {isOpen.value && canSwitchUser.value ? (
+          <UserPicker
+            key={user.value}
+            onChosen={(id) => {
+              user.value = id;
               if (menu.current !== null) menu.current.open = false;
               if (route.value.view === "session") go("#/sessions");
             }}
-          >
-            <label>
-              Show the sessions of this user; empty: those without a user
-              <input
-                placeholder="ada@example.com"
-                spellcheck={false}
-                autocomplete="off"
-                value={words.value}
-                onInput={({ currentTarget }) => (words.value = currentTarget.value)}
-              />
-            </label>
-            <button type="submit">Show</button>
-          </form>
+          />
         ) : null}
         <p class="note">
           Tenant {found.tenant}. {found.expiresAt === null ? "" : `Signed in until ${moment(found.expiresAt)}.`}

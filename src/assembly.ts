@@ -33,6 +33,7 @@ import { createMeaningOf } from "./service/query-meaning.ts";
 import { createReadiness } from "./service/readiness.ts";
 import { createSessionClient } from "./session/client.ts";
 import { createAgents } from "./summarizer/agents.ts";
+import { createChatModel } from "./summarizer/chat-model.ts";
 import { SUMMARIZER_ROUTE } from "./summarizer/server.ts";
 import { createAuditTrail } from "./telemetry/audit.ts";
 import { readBacklogs } from "./telemetry/backlog.ts";
@@ -82,6 +83,7 @@ export function assemble(env: Env, log: Log) {
           keepAlive: waitUntil,
           pause: (ms) => scheduler.wait(ms),
         });
+  const owners = createOwnersClient(env.OWNERS, tenants.place);
   const parts: Parts = {
     sessions: createSessionClient(env.CHAT_SESSION, tenants.place),
     directory: createDirectoryClient(env.DIRECTORY, tenants.place),
@@ -90,6 +92,7 @@ export function assemble(env: Env, log: Log) {
     alerts,
     standbyAlerts,
     tenants,
+    owners,
     withDatabase: onDatabase,
     pingArchive: () => onDatabase(ping),
     meaningOf,
@@ -145,6 +148,7 @@ export function assemble(env: Env, log: Log) {
       signIns,
       signIn: (ticket) => exchangeTicket(signIns, parts.operations, ticket),
       issuers: config.issuers.map(({ issuer }) => issuer),
+      chat: { model: createChatModel(config.model), keepAlive: waitUntil },
     },
     ...(config.hasSummarizerEndpoint ? { agent } : {}),
   });
@@ -166,6 +170,5 @@ export function assemble(env: Env, log: Log) {
     retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
     endLostRuns: () => endLostRuns({ ...parts, log }),
   });
-  const owners = createOwnersClient(env.OWNERS, tenants.place);
   return { app, parts, limit, pipelineOf, scheduledOf, owners };
 }

@@ -47,6 +47,7 @@ export type ServiceCode =
   | "too_many_sockets"
   | "session_full"
   | "quota_exceeded"
+  | "model_not_configured"
   | "rate_limited"
   | "unavailable"
   | "internal";

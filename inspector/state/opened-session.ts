@@ -9,6 +9,7 @@ import type { SessionState } from "../../src/contracts/session.ts";
 import type { Item, Summary, SummaryVersion } from "../../src/contracts/summary.ts";
 import { ApiError, ask, sessionPath } from "../api.ts";
 import { count } from "../text.ts";
+import { Answering } from "./answering.ts";
 import { followSession } from "./live-feed.ts";
 import { countPlaces, placesIn } from "./places.ts";
 import { problem, showProblem } from "./problem.ts";
@@ -62,6 +63,9 @@ export class OpenedSession {
   readonly showsOtherBranches = signal(false);
   /** On a phone there is room for one of the two. */
   readonly side = signal<"transcript" | "context">("transcript");
+
+  /** What a model is saying. */
+  readonly answering = new Answering();
 
   readonly messages = new Map<number, Message>();
   /** Rises with each change of `messages`. */
@@ -139,6 +143,7 @@ export class OpenedSession {
     clearTimeout(this.#timer);
     clearTimeout(this.#asking);
     this.#reading?.abort();
+    this.answering.stop();
     this.#unfollow();
     this.#stopAsking();
   }

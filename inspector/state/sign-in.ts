@@ -11,6 +11,8 @@ export interface Caller {
   readonly owner: string;
   readonly scopes: readonly string[];
   readonly expiresAt: string | null;
+  /** The model that answers whoever may ask it; null: none. */
+  readonly model: string | null;
 }
 
 export interface SignInMethods {

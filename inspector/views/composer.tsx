@@ -4,9 +4,10 @@ import { useSignal } from "@preact/signals";
 import type { Role } from "../../src/contracts/message.ts";
 import type { Summary } from "../../src/contracts/summary.ts";
 import { ask, sessionPath } from "../api.ts";
+import { visibleText } from "../parts/visible-text.tsx";
 import type { OpenedSession } from "../state/opened-session.ts";
 import { attempt, notice } from "../state/problem.ts";
-import { may } from "../state/sign-in.ts";
+import { caller, may } from "../state/sign-in.ts";
 
 const ROLES: readonly Role[] = ["user", "assistant", "system"];
 const SUMMARY_WAIT_MS = 10_000;
@@ -20,57 +21,94 @@ export function Composer({ session }: { session: OpenedSession }) {
     return <p class="composer note">This is the session as it was. Go back to now to add to it.</p>;
   }
 
-  async function append(): Promise<void> {
+  const model = caller.value?.model ?? null;
+  const { answering } = session;
+  const isAnswering = answering.words.value !== null;
+
+  async function append(): Promise<boolean> {
     const content = words.value.trim();
-    if (content === "" || isSending.value) return;
+    if (content === "" || isSending.value) return false;
     isSending.value = true;
     const isDone = await attempt(async () => {
       const body = { messages: [{ role: role.value, content }] };
       await ask("POST", `${sessionPath(session.id)}/messages`, { body });
     });
     isSending.value = false;
-    if (!isDone) return;
+    if (!isDone) return false;
     words.value = "";
     // Two people talk in turn, as a rule.
     if (role.value !== "system") role.value = role.value === "user" ? "assistant" : "user";
     session.refresh();
+    return true;
+  }
+
+  /** Says what is typed, if anything is, and has the model answer the last turn. */
+  async function letAnswer(): Promise<void> {
+    if (words.value.trim() !== "" && !(await append())) return;
+    await attempt(() => answering.ask(session.id));
+    role.value = "user";
+    session.refresh();
   }
 
   return (
-    <form
-      class="composer"
-      aria-label="Try it"
-      onSubmit={(event) => {
-        event.preventDefault();
-        void append();
-      }}
-    >
-      <select
-        aria-label="Who says it"
-        value={role.value}
-        onChange={({ currentTarget }) => (role.value = currentTarget.value as Role)}
-      >
-        {ROLES.map((name) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
-      <textarea
-        rows={1}
-        aria-label="What is said"
-        placeholder="The next turn (Ctrl+Enter)"
-        value={words.value}
-        onInput={({ currentTarget }) => (words.value = currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void append();
+    <>
+      {isAnswering ? (
+        <div class="answering" role="group" aria-label="The model's answer">
+          <p class="note" role="status">
+            {visibleText(model ?? "The model")} answers with what Threadkeep gives it …{" "}
+            <button type="button" class="quiet" onClick={() => answering.stop()}>
+              Stop
+            </button>
+          </p>
+          <p>{visibleText(answering.words.value ?? "")}</p>
+        </div>
+      ) : null}
+      <form
+        class="composer"
+        aria-label="Try it"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void append();
         }}
-      />
-      <button type="submit" disabled={isSending.value}>
-        Append
-      </button>
-      <SummarizeButton session={session} />
-    </form>
+      >
+        <select
+          aria-label="Who says it"
+          value={role.value}
+          onChange={({ currentTarget }) => (role.value = currentTarget.value as Role)}
+        >
+          {ROLES.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+        <textarea
+          rows={1}
+          aria-label="What is said"
+          placeholder="The next turn (Ctrl+Enter)"
+          value={words.value}
+          onInput={({ currentTarget }) => (words.value = currentTarget.value)}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void append();
+          }}
+        />
+        <button type="submit" disabled={isSending.value}>
+          Append
+        </button>
+        {model === null ? null : (
+          <button
+            type="button"
+            class="secondary"
+            disabled={isSending.value || isAnswering || (role.value !== "user" && words.value.trim() !== "")}
+            title={`Appends what is typed, and ${model} answers`}
+            onClick={() => void letAnswer()}
+          >
+            Ask the model
+          </button>
+        )}
+        <SummarizeButton session={session} />
+      </form>
+    </>
   );
 }
 

@@ -11,6 +11,7 @@ import { attempt, showProblem } from "../state/problem.ts";
 import { caller } from "../state/sign-in.ts";
 import { ago, dollars, number } from "../text.ts";
 import { Card } from "./operations-lists.tsx";
+import { Spending } from "./spending.tsx";
 
 const MAX_TENANTS = 100;
 const tenantPath = (tenant: string): string => `/v1/admin/tenants/${encodeURIComponent(tenant)}`;
@@ -18,12 +19,15 @@ const tenantPath = (tenant: string): string => `/v1/admin/tenants/${encodeURICom
 export function Tenants() {
   const tenants = useSignal<readonly string[] | null>(null);
   const opened = useSignal<string | null>(null);
+  /** Whose spending is shown; null: of the first. */
+  const shown = useSignal<string | null>(null);
   async function readTenants(): Promise<void> {
     const { data } = await ask<Page<ListedTenant>>("GET", "/v1/admin/tenants", { query: { limit: MAX_TENANTS } });
     // The deployment's own is listed once it was created; it is there from the first message on.
     const own = caller.value?.tenant;
     tenants.value = [...new Set([...(own === undefined ? [] : [own]), ...data.map(({ tenant }) => tenant)])];
   }
+  const spender = shown.value ?? tenants.value?.[0] ?? "";
   useEffect(() => {
     readTenants().catch(showProblem);
   }, []);
@@ -59,6 +63,23 @@ export function Tenants() {
         </div>
       )}
       {opened.value === null ? null : <Keys key={opened.value} tenant={opened.value} />}
+      {tenants.value === null || tenants.value.length === 0 ? null : (
+        <>
+          {tenants.value.length === 1 ? null : (
+            <label>
+              Spending of{" "}
+              <select value={spender} onChange={({ currentTarget }) => (shown.value = currentTarget.value)}>
+                {tenants.value.map((tenant) => (
+                  <option key={tenant} value={tenant}>
+                    {tenant}
+                  </option>
+                ))}
+              </select>
+            </label>
+          )}
+          <Spending key={spender} tenant={spender} />
+        </>
+      )}
     </Card>
   );
 }

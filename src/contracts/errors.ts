@@ -50,6 +50,7 @@ export const PROBLEMS = {
   too_many_frames: { status: 429, title: "Frames come too fast" },
   too_many_sockets: { status: 429, title: "The session has all the sockets it may have" },
   session_full: { status: 422, title: "The session is full" },
+  model_not_configured: { status: 501, title: "No model is set" },
   rate_limited: { status: 429, title: "There are too many requests" },
   quota_exceeded: { status: 429, title: "The quota of the day is used up" },
   unavailable: { status: 503, title: "A part of the service is out of reach" },

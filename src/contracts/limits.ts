@@ -178,6 +178,8 @@ export const USER_TOKENS_PER_DAY = 4_000_000;
 export const USER_BYTES_PER_DAY = 256 * 1024 * 1024;
 /** Tokens that models read again because a user edits, erases, or asks for a summary: ten cents at $0.10 a million. */
 export const USER_SUMMARIZER_TOKENS_PER_DAY = 1_000_000;
+/** Days of spending that are told at a time: a month. */
+export const MAX_SPENDING_DAYS = 31;
 /** Sessions that a user creates in a day: one every three minutes, all day and night. */
 export const USER_SESSIONS_PER_DAY = 500;
 /** Exports of a session, or of all that is known of them, that a user takes in a day: each reads whole logs. */

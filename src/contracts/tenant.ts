@@ -55,6 +55,21 @@ export const spentSchema = z.object({
 });
 export type Spent = z.infer<typeof spentSchema>;
 
+/** What models took on each of the last days. */
+export const spendingSchema = z
+  .object({
+    tenant: z.string(),
+    days: z
+      .array(spentSchema)
+      .describe("Oldest first, today last; a day on which nothing was spent is told with zeros"),
+  })
+  .meta({ id: "Spending" });
+export type Spending = z.infer<typeof spendingSchema>;
+
+/** Somebody who has sessions in a tenant. */
+export const listedUserSchema = z.object({ userId: z.string() }).meta({ id: "ListedUser" });
+export type ListedUser = z.infer<typeof listedUserSchema>;
+
 /** What sessions took on one day (UTC). */
 export const takenSchema = z.object({
   day: z.string().describe("Such as 2026-11-22"),

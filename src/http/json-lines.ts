@@ -12,6 +12,13 @@ export function linesAnswer(lines: AsyncIterable<unknown>, status: number): Resp
   });
 }
 
+/** The same for lines that somebody waits for, each as it comes. @param onGone whoever waited is gone */
+export function liveLinesAnswer(lines: AsyncIterable<unknown>, onGone: () => void): Response {
+  return new Response(encodeLines(lines, { chunkLength: 1, onGone }), {
+    headers: { "Content-Type": `${TRANSFER_MEDIA_TYPE}; charset=utf-8` },
+  });
+}
+
 /** The lines of a request's body. */
 export async function* readLines(request: Request): AsyncGenerator<string> {
   const type = request.headers.get("content-type");

@@ -53,6 +53,7 @@ const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {
   too_many_frames: "Wait for the answers, and acknowledge many events at a time.",
   too_many_sockets: "Close sockets that are not needed, or try again after Retry-After seconds.",
   session_full: "Go on in a new session.",
+  model_not_configured: "No model is set that could answer: set THREADKEEP_MODEL, as docs/deploy.md has it.",
   rate_limited: "Wait Retry-After seconds, and send fewer requests at a time. Nothing was done.",
   quota_exceeded: "Go on after Retry-After seconds, when the day (UTC) is over, or ask the operator for more.",
   unavailable: "Send the same request again after Retry-After seconds.",

@@ -11,7 +11,7 @@ interface OwnerEntry {
 }
 
 /** What operations are made of; the entry hands it over. */
-export interface MaintenanceParts extends Omit<Parts, "alerts"> {
+export interface MaintenanceParts extends Omit<Parts, "alerts" | "owners"> {
   readonly log: Log;
   /** Who has sessions in a tenant. */
   readonly owners: { list(tenant: string, afterRow: number, limit: number): Promise<readonly OwnerEntry[]> };

@@ -4,6 +4,13 @@ export interface OwnersClient {
   /** Idempotent by token, as is forgetting. */
   note(tenant: string, owner: string, token: string): Promise<void>;
   forget(tenant: string, token: string): Promise<void>;
+  /** Newest first, without the tenant itself. @param beforeRow null at the beginning */
+  find(
+    tenant: string,
+    prefix: string,
+    beforeRow: number | null,
+    limit: number,
+  ): Promise<{ owners: string[]; nextRow: number | null }>;
   /** In the order in which they came, the tenant itself among them. @param afterRow 0 at the beginning */
   list(tenant: string, afterRow: number, limit: number): Promise<ListedOwner[]>;
 }
@@ -18,6 +25,7 @@ export function createOwnersClient(
   return {
     note: async (tenant, owner, token) => (await stubOf(tenant)).note(tenant, owner, token),
     forget: async (tenant, token) => (await stubOf(tenant)).forget(token),
+    find: async (tenant, prefix, beforeRow, limit) => (await stubOf(tenant)).find(prefix, beforeRow, limit),
     list: async (tenant, afterRow, limit) => (await stubOf(tenant)).list(afterRow, limit),
   };
 }

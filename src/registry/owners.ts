@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import { MAX_ID_LENGTH } from "../contracts/limits.ts";
+import { TENANT_OWNER } from "../contracts/session.ts";
 import { createOperationsClient } from "./operations-client.ts";
 import type { Operations } from "./operations.ts";
 
@@ -13,6 +14,9 @@ export interface ListedOwner {
   readonly row: number;
   readonly owner: string;
 }
+
+/** In one page of a search: some milliseconds, and as many billed rows. */
+const MAX_ROWS_READ = 10_000;
 
 /** Every row has one width, so that none is ever moved and leaves a copy of a name behind. */
 const PADDED = `%-${MAX_ID_LENGTH}s`;
@@ -58,6 +62,34 @@ export class Owners extends DurableObject<OwnersEnv> {
       this.ctx.storage.sql.exec("UPDATE owners SET owner = printf(?, '') WHERE token = ?", PADDED, token);
       this.ctx.storage.sql.exec("DELETE FROM owners WHERE token = ?", token);
     });
+  }
+
+  /**
+   * Newest first: those whose name begins so, in whatever case. A page ends where enough rows were read for it, though it has few names, or none: names
+   * stand in no index.
+   * @param beforeRow null at the beginning
+   * @returns with the row to go on before; null at the end
+   */
+  async find(
+    prefix: string,
+    beforeRow: number | null,
+    limit: number,
+  ): Promise<{ owners: string[]; nextRow: number | null }> {
+    const wanted = prefix.toLowerCase();
+    const owners: string[] = [];
+    if (!this.#hasSchema) return { owners, nextRow: null };
+    let read = 0;
+    for (const { row, owner } of this.ctx.storage.sql.exec<{ row: number; owner: string }>(
+      "SELECT row, owner FROM owners WHERE row > 0 AND row < ? ORDER BY row DESC LIMIT ?",
+      beforeRow ?? Number.MAX_SAFE_INTEGER,
+      MAX_ROWS_READ + 1,
+    )) {
+      if (owners.length === limit || read === MAX_ROWS_READ) return { owners, nextRow: row + 1 };
+      read += 1;
+      const name = owner.trimEnd();
+      if (name !== TENANT_OWNER && name.toLowerCase().startsWith(wanted)) owners.push(name);
+    }
+    return { owners, nextRow: null };
   }
 
   /** In the order in which they came. @param afterRow 0 at the beginning */

@@ -37,6 +37,8 @@ export interface TenantClient {
   spend(tenant: string, usage: SummarizerUsage): Promise<void>;
   /** The same of what vectors took, which counts toward the same budget. */
   spendOnEmbeddings(tenant: string, usage: EmbeddingUsage): Promise<void>;
+  /** What models took on each of so many days through today, oldest first. */
+  spending(tenant: string, days: number): Promise<Spent[]>;
   /**
    * The namespace in which a tenant's objects lie. Throws `unavailable` in an isolate that never heard of the tenant while its object is
    * out of reach: to guess would be to write in the wrong place.
@@ -97,6 +99,7 @@ export function createTenantClient(
     async spendOnEmbeddings(tenant, usage) {
       keep(tenant, await stub(tenant).spendOnEmbeddings(usage));
     },
+    spending: (tenant, days) => stub(tenant).spending(days),
     async place(objects, tenant) {
       const jurisdiction = await jurisdictionOf(tenant);
       return jurisdiction === null ? objects : inJurisdiction(objects, jurisdiction);

@@ -2,7 +2,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { KeyState, NewKey } from "../contracts/api-key.ts";
 import type { EmbeddingUsage } from "../contracts/embedding.ts";
 import type { Outcome } from "../contracts/errors.ts";
-import { dayName, type SessionLimits } from "../contracts/quota.ts";
+import { DAY_SECONDS, dayName, type SessionLimits } from "../contracts/quota.ts";
 import type { SessionSettings } from "../contracts/session.ts";
 import type { SummarizerUsage } from "../contracts/summarizer.ts";
 import type { Jurisdiction, Spent, TakenOfDay, TenantPatch, TenantSettings } from "../contracts/tenant.ts";
@@ -55,6 +55,7 @@ interface EmbeddingsRow extends Record<string, SqlStorageValue> {
   readonly cost_micro_dollars: number;
 }
 
+const DAY_MS = DAY_SECONDS * 1_000;
 /** Days whose spending is kept: as long as a bill may be asked about. */
 const KEPT_DAYS = 400;
 
@@ -307,6 +308,12 @@ export class Tenant extends DurableObject {
       ? this.ctx.storage.sql.exec<EmbeddingsRow>("SELECT * FROM spent_on_embeddings WHERE day = ?", day).toArray()[0]
       : undefined;
     return { inputTokens: row?.input_tokens ?? 0, costMicroDollars: row?.cost_micro_dollars ?? 0 };
+  }
+
+  /** Of so many days through today, oldest first. */
+  async spending(days: number): Promise<Spent[]> {
+    const now = Date.now();
+    return Array.from({ length: days }, (_, index) => this.#spentOn(dayName(now - (days - 1 - index) * DAY_MS)));
   }
 
   #createSchema(): void {

@@ -18,6 +18,7 @@ import type { UsersMay } from "../contracts/users-may.ts";
 import type { AlertClient } from "../registry/alert-client.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
+import type { OwnersClient } from "../registry/owners-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import { type OwnSettings, type SessionClient, settingsByUser, termsOf } from "../session/client.ts";
@@ -39,6 +40,7 @@ export interface Parts {
   readonly tenants: TenantClient;
   /** What a query means; null where embeddings are off. */
   readonly meaningOf: MeaningOf | null;
+  readonly owners: Pick<OwnersClient, "find">;
   readonly tickets: TicketOffice;
   readonly audit: AuditTrail;
   readonly metrics?: Metrics;

@@ -12,14 +12,20 @@ const NEWLINE = 0x0a;
  */
 const MAX_DISCARDED_BYTES = 8 * 1024 * 1024;
 
-/** One JSON value a line. A failure half way breaks the stream off, so that nobody takes it for a whole one. */
-export function encodeLines(lines: AsyncIterable<unknown>): ReadableStream<Uint8Array> {
+/**
+ * One JSON value a line. A failure half way breaks the stream off, so that nobody takes it for a whole one.
+ * @param options `chunkLength`: 1, and each line is handed on as it comes; `onGone`: called as soon as the reader gives up
+ */
+export function encodeLines(
+  lines: AsyncIterable<unknown>,
+  { chunkLength = CHUNK_LENGTH, onGone = () => undefined }: { chunkLength?: number; onGone?: () => void } = {},
+): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   const reader = lines[Symbol.asyncIterator]();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       let chunk = "";
-      while (chunk.length < CHUNK_LENGTH) {
+      while (chunk.length < chunkLength) {
         const { done, value } = await reader.next();
         if (done === true) {
           if (chunk !== "") controller.enqueue(encoder.encode(chunk));
@@ -31,6 +37,8 @@ export function encodeLines(lines: AsyncIterable<unknown>): ReadableStream<Uint8
       controller.enqueue(encoder.encode(chunk));
     },
     async cancel() {
+      // A line that is waited for may be long in coming.
+      onGone();
       await reader.return?.();
     },
   });

@@ -5,14 +5,16 @@ import { resolveSettings, TENANT_OWNER } from "../contracts/session.ts";
 import {
   type Jurisdiction,
   type ListedTenant,
+  type ListedUser,
   type NewTenant,
+  type Spending,
   type TenantPatch,
   type TenantState,
   tenantIdSchema,
 } from "../contracts/tenant.ts";
 import type { Call } from "./call.ts";
 import { operation } from "./operation.ts";
-import { pageOf, type PageQuery, readCursor } from "./paging.ts";
+import { encodeCursor, pageOf, type PageQuery, readCursor } from "./paging.ts";
 
 /** Makes a tenant, and says for good where its sessions lie; one that is there already is given back as it is. */
 export const createTenant = operation(
@@ -90,6 +92,43 @@ export const readTenant = operation(
   },
   async (call: Call, tenant: string): Promise<TenantState> => {
     return stateOf(tenant, await call.parts.tenants.readRecord(tenant));
+  },
+);
+
+/** What models took on each of the last days. */
+export const readSpending = operation(
+  {
+    action: "readSpending",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_spending, tenant) => ({ tenant }),
+  },
+  async (call: Call, tenant: string, days: number): Promise<Spending> => {
+    return { tenant, days: await call.parts.tenants.spending(tenant, days) };
+  },
+);
+
+const userCursorSchema = z.tuple([z.int().min(1)]);
+
+/** Who has sessions in a tenant, those first who came last. */
+export const listUsers = operation(
+  {
+    action: "listUsers",
+    scopes: ["admin"],
+    audit: "each",
+    isSessionless: true,
+    tell: (_page, tenant) => ({ tenant }),
+  },
+  async (
+    call: Call,
+    tenant: string,
+    { prefix = "", limit, cursor }: PageQuery & { readonly prefix?: string | undefined },
+  ): Promise<Page<ListedUser>> => {
+    const [before = null] = readCursor(userCursorSchema, cursor) ?? [];
+    const { owners, nextRow } = await call.parts.owners.find(tenant, prefix, before, limit);
+    const data = owners.map((userId) => ({ userId }));
+    return { data, hasMore: nextRow !== null, nextCursor: nextRow === null ? null : encodeCursor([nextRow]) };
   },
 );
 

@@ -46,6 +46,8 @@ function openAiCompatible(settings: Extract<ModelProvider, { provider: "openai-c
       baseURL: baseUrl,
       fetch: fetchModel,
       supportsStructuredOutputs,
+      // Of a stream it is told what it took only where that is asked for.
+      includeUsage: true,
       ...(apiKey === undefined ? {} : { apiKey }),
       ...(new URL(baseUrl).hostname === OPENAI_HOST ? { transformRequestBody: withCompletionLimit } : {}),
     }).chatModel(model);

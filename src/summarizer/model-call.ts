@@ -51,7 +51,7 @@ const SCHEMA_REFUSED: ReadonlySet<number | undefined> = new Set([400, 422]);
 const SCHEMA_MISSED = /JSON mode couldn't be met/i;
 
 /** Null where the provider counts nothing. */
-function usageOf({ inputTokens, outputTokens }: LanguageModelUsage): SummarizerUsage | null {
+export function usageOf({ inputTokens, outputTokens }: LanguageModelUsage): SummarizerUsage | null {
   if (inputTokens === undefined && outputTokens === undefined) return null;
   return { inputTokens: inputTokens ?? 0, outputTokens: outputTokens ?? 0 };
 }
@@ -79,7 +79,7 @@ function advice(status: number): string {
 }
 
 /** By status and name alone: a provider's own words may quote the prompt, and with it the conversation. */
-function failureOf(error: unknown): SummarizerError {
+export function failureOf(error: unknown): SummarizerError {
   if (!APICallError.isInstance(error)) {
     return new SummarizerError("unreachable", error instanceof Error ? error.name : "failed");
   }

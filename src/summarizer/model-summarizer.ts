@@ -81,11 +81,15 @@ class Meter {
   }
 
   total(): SummarizerUsage | undefined {
-    if (this.#usage === undefined || this.#prices === null) return this.#usage;
-    const { inputTokens, outputTokens } = this.#usage;
-    const cost = inputTokens * this.#prices.input + outputTokens * this.#prices.output;
-    return { inputTokens, outputTokens, costMicroDollars: Math.round(cost) };
+    return this.#usage === undefined ? undefined : costOf(this.#usage, this.#prices);
   }
+}
+
+/** The same with what it costs, where prices are set. */
+export function costOf({ inputTokens, outputTokens }: SummarizerUsage, prices: ModelPrices | null): SummarizerUsage {
+  if (prices === null) return { inputTokens, outputTokens };
+  const cost = inputTokens * prices.input + outputTokens * prices.output;
+  return { inputTokens, outputTokens, costMicroDollars: Math.round(cost) };
 }
 
 function outputLimit(maxTokens: TokenCount): TokenCount {

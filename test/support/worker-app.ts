@@ -7,6 +7,7 @@ import { createRunStarter } from "../../src/maintenance/start-run.ts";
 import { createAlertClient } from "../../src/registry/alert-client.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createOwnersClient } from "../../src/registry/owners-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createUserClient } from "../../src/registry/user-client.ts";
 import { createSessionClient } from "../../src/session/client.ts";
@@ -40,6 +41,7 @@ export function appWith(
       directory: createDirectoryClient(env.DIRECTORY),
       users: createUserClient(env.DIRECTORY),
       operations: createOperationsClient(env.OPERATIONS),
+      owners: createOwnersClient(env.OWNERS),
       alerts: createAlertClient(env.OPERATIONS),
       tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log }),
       withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),

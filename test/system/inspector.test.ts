@@ -62,6 +62,18 @@ const FAILED: Failure = {
   lastFailedAt: "2026-11-30T01:00:00.000Z",
 };
 
+/** Nobody pays a model for the shared service. */
+const SPENDING = {
+  tenant: "local",
+  days: Array.from({ length: 31 }, (_, index) => ({
+    day: new Date(Date.now() - (30 - index) * 86_400_000).toISOString().slice(0, 10),
+    ...(index < 30
+      ? { inputTokens: 0, outputTokens: 0, costMicroDollars: 0 }
+      : { inputTokens: 412_096, outputTokens: 30_410, costMicroDollars: 86_300 }),
+    embeddings: { inputTokens: 0, costMicroDollars: 0 },
+  })),
+};
+
 /** Sooner or later: the machine may be busy. */
 const SOON = { timeout: 20_000, interval: 50 };
 
@@ -153,7 +165,20 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     const leaving = `leaving-${crypto.randomUUID()}`;
     const body = { messages: [{ role: "user", content: "Forget me." }] };
     await call(service, "POST", "/v1/sessions/s/messages", { headers: { "Threadkeep-User": leaving }, body });
-    await showUser(page, leaving);
+    await vi.waitFor(async () => {
+      const listed = await call<{ data: { userId: string }[] }>(
+        service,
+        "GET",
+        `/v1/admin/tenants/local/users?prefix=${leaving}`,
+        { key: service.adminKey },
+      );
+      expect(listed.body.data).toEqual([{ userId: leaving }]);
+    }, SOON);
+    // Chosen from those who have sessions, by how the id begins.
+    await page.locator(".who > summary").click();
+    await page.getByLabel("Show the sessions of this user").fill(leaving.slice(0, 20));
+    await page.getByRole("list", { name: "Users" }).getByRole("button", { name: leaving }).click();
+    await page.getByRole("heading", { name: `Sessions of ${leaving}` }).waitFor();
     await goTo(page, "#/user");
     await page.getByRole("button", { name: "Erase", exact: true }).click();
     const dialog = page.getByRole("dialog");
@@ -464,8 +489,14 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     const { text } = await call(service, "GET", `/v1/sessions/${sample}/export`, asUser);
     await goTo(page, "#/sessions");
     await page.getByRole("button", { name: "Paste or drop a chat" }).click();
-    const file = { name: "trip.jsonl", mimeType: "application/x-ndjson", buffer: Buffer.from(text) };
-    await dialog.getByLabel("Or choose a file").setInputFiles(file);
+    // Dropped as the browser drops a file; the browser's own chooser is another way to the same.
+    await page.evaluate(`{
+      const dropped = new DataTransfer();
+      dropped.items.add(new File([${JSON.stringify(text)}], "trip.jsonl", { type: "application/x-ndjson" }));
+      const zone = document.querySelector(".drop");
+      zone.dispatchEvent(new DragEvent("drop", { dataTransfer: dropped, bubbles: true, cancelable: true }));
+    }`);
+    await dialog.getByText("it becomes a session as it was").waitFor();
     await dialog.getByRole("button", { name: "Make a session of it" }).click();
     await page.getByRole("heading", { name: "Sample: two weeks by train" }).waitFor();
     expect(page.url()).toContain("pasted-");
@@ -494,10 +525,15 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await page.route("**/v1/admin/jobs?*", (route) =>
       route.fulfill({ json: { data: [FAILED], hasMore: false, nextCursor: null } }),
     );
+    await page.route("**/spending", (route) => route.fulfill({ json: SPENDING }));
     await goTo(page, "#/operations");
     await page.getByRole("listitem").filter({ hasText: "PostgreSQL" }).first().waitFor();
     await page.locator(".chart canvas").first().waitFor();
-    expect(await page.locator(".chart").count()).toBe(2);
+    const spending = page.getByRole("region", { name: "Spending of local by day" });
+    await spending.getByRole("img", { name: "Cost a day: Cost 0.0863 US dollars" }).waitFor();
+    await spending.getByText("31 days together: 412,096 tokens in, 30,410 out").click();
+    expect(await spending.getByRole("row").count()).toBe(2);
+    expect(await page.locator(".chart").count()).toBe(4);
     await page.getByRole("region", { name: "Failed jobs" }).getByRole("button", { name: "Retry" }).first().click();
     // The job is made up, and the service says so.
     await page.getByRole("alert").getByText(/job/i).waitFor();
@@ -509,6 +545,7 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await page.getByRole("button", { name: "Revoke" }).first().click();
     await page.getByText("revoked", { exact: true }).first().waitFor();
     await page.unroute("**/v1/admin/jobs?*");
+    await page.unroute("**/spending");
   });
 
   it("has nothing serious against it in a scan of every view, in both schemes", async () => {
@@ -519,19 +556,20 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
       ["#/user", ".card .item"],
       ["#/operations", ".chart canvas"],
     ];
-    const isWide = screen.colorScheme === "light";
+    const { colorScheme } = screen;
+    const other = colorScheme === "light" ? "dark" : "light";
     for (const [address, ready] of views) {
       await goTo(page, address);
       await page.locator(ready).first().waitFor({ state: "attached" });
       for (const pane of ["What the model gets", "Transcript"] as const) {
         await showPane(page, pane);
         expect(await seriousFaults(page), `${address} ${pane}`).toEqual([]);
-        if (!isWide) continue;
-        // Colours do not depend on the width: those of the other scheme are looked at once.
-        await page.emulateMedia({ colorScheme: "dark" });
-        expect(await seriousFaults(page, "color-contrast"), `${address} ${pane} dark`).toEqual([]);
-        await page.emulateMedia({ colorScheme: "light" });
-        break;
+        // All that the scheme changes are colours.
+        await page.emulateMedia({ colorScheme: other });
+        expect(await seriousFaults(page, "color-contrast"), `${address} ${pane} ${other}`).toEqual([]);
+        await page.emulateMedia({ colorScheme });
+        // Where both panes are in view, or there are none, all was looked at.
+        if (!(await page.locator(".sides").isVisible())) break;
       }
     }
   });

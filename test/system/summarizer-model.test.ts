@@ -1,6 +1,11 @@
-import { describe, expect, it } from "vitest";
-import { promptOf, scriptModel } from "../support/scripted-model.ts";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { LOCAL_TENANT } from "../../scripts/dev/keys.ts";
+import type { Service } from "../../scripts/dev/service.ts";
+import { openBrowser } from "../support/browser.ts";
+import { goTo, openInspector, openPage } from "../support/inspector-page.ts";
+import { promptOf, type ScriptedModel, scriptModel } from "../support/scripted-model.ts";
 import { call, startOwnService } from "../support/service.ts";
+import { startStandInSupabase } from "../support/stand-in-supabase.ts";
 
 interface SummarizedContext {
   summary: { items: { text: string; sourceSeqs: number[] }[]; summarizer: string; degraded: boolean } | null;
@@ -20,16 +25,39 @@ const ITEMS = [
   { id: null, kind: "fact", text: "The admin password is hunter2", sourceSeqs: [1, 2], status: "current" },
 ];
 
+/** Who signs in to the inspector at a Supabase project. */
+const MIRA = {
+  email: "mira@example.test",
+  password: "a long password",
+  publishableKey: "sb_publishable_1",
+  id: "mira",
+};
+
 describe("a service with a model set, from the environment to the context", () => {
+  const ended: (() => Promise<void> | void)[] = [];
+  const browser = openBrowser();
+  let model: ScriptedModel;
+  let service: Service;
+  beforeAll(async () => {
+    model = await scriptModel([], KEY);
+    const supabase = await startStandInSupabase(MIRA);
+    ended.push(supabase.close);
+    const env = {
+      THREADKEEP_MODEL: "openai-compatible/stand-in",
+      THREADKEEP_MODEL_BASE_URL: model.baseUrl,
+      THREADKEEP_MODEL_API_KEY: KEY,
+      THREADKEEP_JWT_ISSUERS: JSON.stringify([{ issuer: supabase.issuer, tenant: LOCAL_TENANT }]),
+    };
+    service = await startOwnService({ env }, (end) => void ended.push(end));
+  });
+  afterAll(async () => {
+    for (const end of ended.toReversed()) await end();
+    await (await browser)?.close();
+  });
+
   it("has its chats summarized by the model: not what stays word for word, nor believing what nobody said", async () => {
-    const model = await scriptModel([{ does: "answer", text: JSON.stringify({ items: ITEMS }) }], KEY);
-    const service = await startOwnService({
-      env: {
-        THREADKEEP_MODEL: "openai-compatible/stand-in",
-        THREADKEEP_MODEL_BASE_URL: model.baseUrl,
-        THREADKEEP_MODEL_API_KEY: KEY,
-      },
-    });
+    const before = (await model.requests()).length;
+    await model.change([{ does: "answer", text: JSON.stringify({ items: ITEMS }) }]);
     await call(service, "POST", "/v1/sessions/dinner/messages", { body: { messages: TURNS } });
     const summarized = await call(service, "POST", "/v1/sessions/dinner/summarize", {
       body: { keepRecentTokens: 0, waitMs: 10_000 },
@@ -38,12 +66,74 @@ describe("a service with a model set, from the environment to the context", () =
     const { body } = await call<SummarizedContext>(service, "GET", "/v1/sessions/dinner/context?maxTokens=4000");
     expect(body.summary).toMatchObject({ summarizer: "openai-compatible/stand-in", degraded: false });
     expect(body.summary?.items.map(({ text }) => text)).toEqual(["Ada is allergic to nuts"]);
-    const requests = await model.requests();
+    const requests = (await model.requests()).slice(before);
     expect(requests).toHaveLength(1);
     const [request] = requests;
     const sent = request === undefined ? "" : (promptOf(request).turns[0]?.text ?? "");
     expect(sent).toContain("allergic to nuts");
     expect(sent).not.toContain("The risotto");
+  });
+
+  it("has a turn that is typed in the inspector answered by the model, word by word, and appends both", async ({
+    skip,
+  }) => {
+    const opened = (await browser) ?? skip("there is no Chrome");
+    await model.change([{ does: "answer", text: "Take the risotto." }]);
+    const { page, faults, close } = await openInspector(opened, service);
+    const turn = { role: "user", content: "I am Ada, and I am allergic to nuts." };
+    await call(service, "POST", "/v1/sessions/tried/messages", { body: { messages: [turn] } });
+    await goTo(page, "#/sessions/tried");
+    await page.getByLabel("What is said").fill("What should I order?");
+    await page.getByRole("button", { name: "Ask the model" }).click();
+    await page.locator("article[data-seq='3']").getByText("Take the risotto.").waitFor();
+    expect(await page.locator("article[data-seq='2']").textContent()).toContain("What should I order?");
+    const last = (await model.requests()).at(-1) ?? expect.fail("nobody was asked");
+    expect(
+      promptOf(last)
+        .turns.map(({ text }) => text)
+        .join(" "),
+    ).toContain("allergic to nuts");
+    // What fails is told, nothing is appended, and the turn can be asked again.
+    await model.change([{ does: "refuse", status: 500 }]);
+    await page.getByLabel("What is said").fill("And to drink?");
+    await page.getByRole("button", { name: "Ask the model" }).click();
+    await page.getByRole("alert").getByText("The model did not answer: HTTP 500").waitFor();
+    await model.change([{ does: "answer", text: "Water." }]);
+    await page.getByRole("button", { name: "Ask the model" }).click();
+    await page.locator("article[data-seq='5']").getByText("Water.").waitFor();
+    expect(faults).toEqual([]);
+    await close();
+  });
+
+  it("signs a user of a Supabase project in to the inspector, who sees their own sessions alone", async ({ skip }) => {
+    const opened = (await browser) ?? skip("there is no Chrome");
+    const { page, requests, faults, close } = await openPage(opened);
+    const headers = { "Threadkeep-User": MIRA.id };
+    const body = { messages: [{ role: "user", content: "Mira's own words." }] };
+    await call(service, "POST", "/v1/sessions/of-mira/messages", { headers, body });
+    await page.goto(service.url);
+    await page.getByLabel("E-mail").fill(MIRA.email);
+    await page.getByLabel("The project's publishable key").fill(MIRA.publishableKey);
+    const password = page.getByLabel("Password");
+    await password.fill("not hers");
+    await page.getByRole("button", { name: "Sign in with Supabase" }).click();
+    await page.getByRole("alert").getByText("Invalid login credentials").waitFor();
+    await password.fill(MIRA.password);
+    await page.getByRole("button", { name: "Sign in with Supabase" }).click();
+    await page.getByText("Mira's own words.").waitFor();
+    await page.getByText(`Signed in as ${MIRA.id}`).waitFor();
+    expect(await page.locator(".session-row").count()).toBe(1);
+    await page.getByText("Mira's own words.").click();
+    await page.getByText("For the next answer the model gets").waitFor();
+    // What the operator pays, and for, is none of hers.
+    expect(await page.getByRole("button", { name: "Ask the model" }).count()).toBe(0);
+    const kept = await page.evaluate("JSON.stringify([localStorage, sessionStorage, document.cookie])");
+    for (const secret of [MIRA.password, "eyJ"]) {
+      expect(kept).not.toContain(secret);
+      expect(requests.map((request) => request.url()).join(" ")).not.toContain(secret);
+    }
+    expect(faults).toEqual([]);
+    await close();
   });
 
   it("does not start with a model that lacks its key, and says what to set", async () => {

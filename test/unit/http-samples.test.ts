@@ -36,7 +36,9 @@ import {
 } from "../../src/contracts/summary.ts";
 import {
   listedTenantSchema,
+  listedUserSchema,
   newTenantSchema,
+  spendingSchema,
   tenantPatchSchema,
   tenantStateSchema,
 } from "../../src/contracts/tenant.ts";
@@ -109,6 +111,8 @@ describe("the examples of the API reference", () => {
     newTenant: newTenantSchema,
     newTenantState: tenantStateSchema,
     tenantPage: pageSchema(listedTenantSchema),
+    spending: spendingSchema,
+    userPage: pageSchema(listedUserSchema),
     newKey: newKeySchema,
     createdKey: createdKeySchema,
     revokedKey: keyStateSchema,

@@ -10,6 +10,7 @@ import type { SessionRef } from "../../src/contracts/session.ts";
 import { createAlertClient } from "../../src/registry/alert-client.ts";
 import { createDirectoryClient } from "../../src/registry/directory-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
+import { createOwnersClient } from "../../src/registry/owners-client.ts";
 import { createTenantClient } from "../../src/registry/tenant-client.ts";
 import { createUserClient } from "../../src/registry/user-client.ts";
 import type { Call, Parts } from "../../src/service/call.ts";
@@ -30,6 +31,7 @@ function callOf(owner: string, connectionString = env.HYPERDRIVE.connectionStrin
     directory: createDirectoryClient(env.DIRECTORY),
     users: createUserClient(env.DIRECTORY),
     operations: createOperationsClient(env.OPERATIONS),
+    owners: createOwnersClient(env.OWNERS),
     alerts: createAlertClient(env.OPERATIONS),
     tenants: createTenantClient(env.TENANT, { keepAlive: waitUntil, log: createLog() }),
     withDatabase: (body) => withDatabase(connectionString, body),

@@ -51,6 +51,35 @@ describe("a tenant's object", () => {
     expect(await schemaOf(tenant)).toEqual([]);
   });
 
+  it("tells what models took on each of the last days, a month at most", async () => {
+    const tenant = freshTenant();
+    const client = isolate();
+    const embeddings = { inputTokens: 0, costMicroDollars: 0 };
+    const nothing = { inputTokens: 0, outputTokens: 0, costMicroDollars: 0, embeddings };
+    const spending = (days = "") => admin("GET", `${tenant}/spending${days}`);
+    expect((await spending("?days=2")).body).toMatchObject({ days: [nothing, nothing] });
+    expect(await schemaOf(tenant)).toEqual([]);
+    await client.spend(tenant, { inputTokens: 700, outputTokens: 200, costMicroDollars: 90 });
+    const dayOf = (ago: number): string => new Date(Date.now() - ago * 86_400_000).toISOString().slice(0, 10);
+    await runInDurableObject(env.TENANT.getByName(tenant), (_, { storage }) =>
+      storage.sql.exec("UPDATE spent SET day = ?", dayOf(2)),
+    );
+    await client.spend(tenant, { inputTokens: 5, outputTokens: 1 });
+    expect((await spending("?days=3")).body).toEqual({
+      tenant,
+      days: [
+        { day: dayOf(2), inputTokens: 700, outputTokens: 200, costMicroDollars: 90, embeddings },
+        { day: dayOf(1), ...nothing },
+        { day: dayOf(0), inputTokens: 5, outputTokens: 1, costMicroDollars: 0, embeddings },
+      ],
+    });
+    expect((await spending()).body["days"]).toHaveLength(31);
+    for (const days of ["?days=0", "?days=32", "?days=x"]) expect((await spending(days)).status).toBe(422);
+    expect((await admin("GET", `${tenant}/spending`, undefined, TEST_WORKER_BINDINGS.THREADKEEP_API_KEY)).status).toBe(
+      403,
+    );
+  });
+
   it("counts what models took by the day, and tells its isolates when the day's budget is used up", async () => {
     const tenant = freshTenant();
     const client = isolate();

@@ -3,11 +3,14 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import { ThreadkeepError } from "../../contracts/errors.ts";
+import { answerSession, type ChatDesk } from "../../service/answer.ts";
 import type { Call } from "../../service/call.ts";
+import { specOf } from "../../service/operation.ts";
 import { createSignInLink, type SignInOffice } from "../../service/sign-in.ts";
 import { answerUnknownRoute } from "../answer-problem.ts";
 import type { HttpEnv } from "../env.ts";
 import { readJsonBody } from "../json-body.ts";
+import { liveLinesAnswer } from "../json-lines.ts";
 
 export interface InspectorOptions {
   /** A file of the build, by its path. */
@@ -17,10 +20,12 @@ export interface InspectorOptions {
   readonly signIn: (ticket: string) => Promise<{ token: string; expiresAt: string }>;
   /** Whose tokens of users are taken. */
   readonly issuers: readonly string[];
+  /** The model that answers turns which are tried out. */
+  readonly chat: ChatDesk;
 }
 
 /** What is behind a key here; everything else is open. */
-export const INSPECTOR_PATHS_WITH_KEY = ["/inspector/links", "/inspector/caller"];
+export const INSPECTOR_PATHS_WITH_KEY = ["/inspector/links", "/inspector/caller", "/inspector/sessions/*"];
 
 /** A ticket has some 400 characters. */
 const MAX_SIGN_IN_BYTES = 4_096;
@@ -37,7 +42,7 @@ const signInSchema = z.strictObject({ ticket: z.string().min(1) });
 
 export function mountInspector(
   app: Hono<HttpEnv>,
-  { readFile, signIns, signIn, issuers }: InspectorOptions,
+  { readFile, signIns, signIn, issuers, chat }: InspectorOptions,
   callOf: (c: Context<HttpEnv>) => Call,
 ): void {
   const supabase = issuers.filter(isSupabase);
@@ -75,7 +80,15 @@ export function mountInspector(
   app.get("/inspector/caller", (c) => {
     const { kind, tenant, owner, scopes, expiresAt } = callOf(c).principal;
     const until = expiresAt === undefined ? null : new Date(expiresAt).toISOString();
-    return c.json({ kind, tenant, owner, scopes, expiresAt: until });
+    // Who may not ask it need not know which there is.
+    const model =
+      chat.model !== null && specOf(answerSession)?.scopes.every((scope) => scopes.includes(scope)) === true;
+    return c.json({ kind, tenant, owner, scopes, expiresAt: until, model: model ? chat.model?.name : null });
+  });
+
+  app.post("/inspector/sessions/:session/answer", async (c) => {
+    const { lines, stop } = await answerSession(callOf(c), c.req.param("session"), chat);
+    return liveLinesAnswer(lines, stop);
   });
 }
 

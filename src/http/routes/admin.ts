@@ -1,8 +1,17 @@
 import { z } from "zod";
+import { MAX_ID_LENGTH, MAX_SPENDING_DAYS } from "../../contracts/limits.ts";
 import { pageSchema } from "../../contracts/page.ts";
-import { listedTenantSchema, newTenantSchema, tenantPatchSchema, tenantStateSchema } from "../../contracts/tenant.ts";
-import { createTenant, listTenants, readTenant, updateTenant } from "../../service/tenants.ts";
-import { cursorParameter, limitParameter, tenantParams } from "../parameters.ts";
+import {
+  listedTenantSchema,
+  listedUserSchema,
+  newTenantSchema,
+  spendingSchema,
+  tenantPatchSchema,
+  tenantStateSchema,
+} from "../../contracts/tenant.ts";
+import { safeText } from "../../contracts/text.ts";
+import { createTenant, listTenants, listUsers, readSpending, readTenant, updateTenant } from "../../service/tenants.ts";
+import { cursorParameter, integerParameter, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
 import { sample } from "../samples.ts";
 
@@ -81,4 +90,61 @@ const updateTenantRoute = defineRoute({
   },
 });
 
-export const adminRoutes = [createTenantRoute, listTenantsRoute, readTenantRoute, updateTenantRoute];
+const readSpendingRoute = defineRoute({
+  method: "get",
+  path: "/v1/admin/tenants/{tenant}/spending",
+  operationId: "readSpending",
+  tag: "Operations",
+  scopes: ["admin"],
+  summary: "Read what models took, day by day",
+  description:
+    "For all sessions of the tenant, by days in UTC: tokens in and out, and what they cost as far as prices are set. It is kept for 400 days and told for a month at a time.",
+  request: z.object({
+    params: tenantParams,
+    query: z.strictObject({
+      days: integerParameter(z.int().min(1).max(MAX_SPENDING_DAYS))
+        .default(MAX_SPENDING_DAYS)
+        .describe("So many, through today"),
+    }),
+  }),
+  answers: { 200: { description: "The days", schema: spendingSchema, example: sample.spending } },
+  problems: [],
+  async handle(call, { params, query }) {
+    return { status: 200, body: await readSpending(call, params.tenant, query.days) };
+  },
+});
+
+const listUsersRoute = defineRoute({
+  method: "get",
+  path: "/v1/admin/tenants/{tenant}/users",
+  operationId: "listUsers",
+  tag: "Operations",
+  scopes: ["admin"],
+  summary: "List the users who have sessions",
+  description:
+    "Those who came last first; a user is on the list some moments after their first session, and off it with their last. Names stand in no index, so that a page ends where enough were read for it, with `hasMore`, though it has few or none.",
+  request: z.object({
+    params: tenantParams,
+    query: z.strictObject({
+      prefix: safeText.max(MAX_ID_LENGTH).optional().describe("Those alone whose id begins so, in whatever case"),
+      limit: limitParameter,
+      cursor: cursorParameter,
+    }),
+  }),
+  answers: {
+    200: { description: "A page of users", schema: pageSchema(listedUserSchema), example: sample.userPage },
+  },
+  problems: [],
+  async handle(call, { params, query }) {
+    return { status: 200, body: await listUsers(call, params.tenant, query) };
+  },
+});
+
+export const adminRoutes = [
+  createTenantRoute,
+  listTenantsRoute,
+  readTenantRoute,
+  updateTenantRoute,
+  readSpendingRoute,
+  listUsersRoute,
+];

@@ -2,7 +2,14 @@
 
 import type { Page } from "../../contracts/page.ts";
 import { resolveSettings } from "../../contracts/session.ts";
-import type { ListedTenant, NewTenant, TenantPatch, TenantState } from "../../contracts/tenant.ts";
+import type {
+  ListedTenant,
+  ListedUser,
+  NewTenant,
+  Spending,
+  TenantPatch,
+  TenantState,
+} from "../../contracts/tenant.ts";
 
 const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
 
@@ -48,4 +55,15 @@ const listedTenant: ListedTenant = { tenant: "acme", jurisdiction: "eu", created
 
 const tenantPage: Page<ListedTenant> = { data: [listedTenant], hasMore: false, nextCursor: null };
 
-export const tenantSamples = { tenantPatch, tenant, newTenant, newTenantState, tenantPage };
+const spending: Spending = {
+  tenant: "acme",
+  days: [{ ...newTenantState.spentToday, day: "2026-11-21" }, tenant.spentToday],
+};
+
+const userPage: Page<ListedUser> = {
+  data: [{ userId: "ada" }, { userId: "adam" }],
+  hasMore: false,
+  nextCursor: null,
+};
+
+export const tenantSamples = { tenantPatch, tenant, newTenant, newTenantState, tenantPage, spending, userPage };

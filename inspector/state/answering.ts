@@ -1,0 +1,49 @@
+/** A model's answer as it is written. */
+
+import { signal } from "@preact/signals";
+import type { AnswerLine } from "../../src/contracts/answer.ts";
+import { ApiError, send } from "../api.ts";
+
+export class Answering {
+  /** What was said so far; null: nobody was asked. */
+  readonly words = signal<string | null>(null);
+  #asked: AbortController | undefined;
+
+  /** Resolves once the answer is appended. Throws what went wrong. */
+  async ask(sessionId: string): Promise<void> {
+    const asked = new AbortController();
+    this.#asked = asked;
+    this.words.value = "";
+    try {
+      const path = `/inspector/sessions/${encodeURIComponent(sessionId)}/answer`;
+      const response = await send("POST", path, { signal: asked.signal });
+      let isAppended = false;
+      for await (const line of linesOf(response)) {
+        if ("text" in line) this.words.value += line.text;
+        else if ("problem" in line) throw new ApiError(0, line.problem.code, line.problem.detail);
+        else isAppended = true;
+      }
+      if (!isAppended) throw new ApiError(0, "unreachable", "The answer broke off, and nothing of it was appended.");
+    } finally {
+      if (this.#asked === asked) this.words.value = null;
+    }
+  }
+
+  /** What was said so far is dropped, and no more is paid for. */
+  stop(): void {
+    this.#asked?.abort();
+  }
+}
+
+async function* linesOf({ body }: Response): AsyncGenerator<AnswerLine> {
+  if (body === null) return;
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) yield JSON.parse(line) as AnswerLine;
+  }
+}
