@@ -18,7 +18,7 @@ export async function listSession(delivery: Delivery, parts: PipelineParts): Pro
   await parts.directory.renew(job, metadata, begunBy);
   await parts.directory.setMetadata(job, metadata, { grantedAt, rev: metadataRev });
   // Changed meanwhile: the object sends this job again.
-  const ended = await session.confirmListed(incarnation, metadataRev);
+  const ended = await session.confirmListed(incarnation, metadataRev, true);
   if (ended !== false) await reportRecovery(parts, delivery, ended === "known");
   return ACK;
 }

@@ -291,14 +291,17 @@ export abstract class SessionWork extends DurableObject<ChatSessionEnv> {
   /**
    * The directory was told of the metadata.
    * @param metadataRev of which change of it
+   * @param isConsumer whether it is the job's consumer that told it, who also takes the job off the operators' list. Whoever else did leaves
+   *   a job that may be on that list to its consumer.
    * @returns whether nothing is owed any more; `known` where operators may have the job on their lists
    */
-  async confirmListed(incarnation: string, metadataRev: number): Promise<Ended> {
+  async confirmListed(incarnation: string, metadataRev: number, isConsumer = false): Promise<Ended> {
     const job = this.shell.row() === null ? null : this.shell.store.jobs.first("list");
     if (job === null) return false;
     return this.shell.work(job.id, incarnation, false, (session): Ended => {
       if (session.metadataRev !== metadataRev) return false;
       const isKnown = mayBeKnown(this.shell.store, job.id);
+      if (isKnown && !isConsumer) return false;
       this.shell.store.jobs.delete(job.id);
       this.shell.changed();
       return isKnown ? "known" : true;

@@ -371,6 +371,17 @@ describe("a dead letter", () => {
     expect(await operations.find(job.jobId)).toBeNull();
   });
 
+  it("of metadata that the directory is told of by somebody else goes from the list with its job", async () => {
+    const ref = await OWING.list();
+    const job = await jobOf(ref, "list");
+    expect(await bury({ ...job, sends: 1 })).toBe("acked");
+    const { incarnation, listing } = unwrap(await withoutAlarm(ref, (session) => session.update({ metadata: {} })));
+    expect(await withoutAlarm(ref, (session) => session.confirmListed(incarnation, listing.metadataRev))).toBe(false);
+    expect(await deliver(job)).toBe("acked");
+    expect(await owedJobs(ref)).toEqual([]);
+    expect(await operations.find(job.jobId)).toBeNull();
+  });
+
   it("whose object is out of reach is listed, and comes again until that object has told what became of the work", async () => {
     const ref = await chatOf(8);
     await oweSummary(ref);
