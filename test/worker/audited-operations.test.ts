@@ -25,11 +25,13 @@ import { listeningTrail } from "../support/worker-audit.ts";
 
 /** What the operations are made of, and no operation itself. */
 const NO_OPERATIONS: Record<string, readonly string[]> = {
+  "asked-meaning.ts": ["meaningOfText", "meaningOfQuery", "meaningOfAppended"],
   "call.ts": ["refOf", "tenantOf", "renewIfKnown", "beginningSettings", "usersMayOf", "checkOfJson", "askOfUser"],
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   // For those that are operations: they have seen to it that the caller may import.
   "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
   "in-time.ts": ["inTime"],
+  "query-meaning.ts": ["createMeaningOf"],
   // What a retry comes to, also for operations that were let in already.
   "jobs.ts": ["retryJob"],
   "json-lines.ts": ["encodeLines", "decodeLines"],

@@ -36,6 +36,8 @@ function callOf(world: World, { tenant, owner }: Space, atGate: AtGate): Call {
       tenants: isolate,
       audit: { record: () => undefined, refuse: () => undefined },
       withDatabase: onArchive(world, atGate, () => undefined),
+      // What is found by meaning is looked at by a check of its own.
+      meaningOf: null,
     },
   };
 }
