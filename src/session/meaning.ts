@@ -36,9 +36,9 @@ export function nearTurns(store: SessionStore, asked: QueryMeaning, branch: Bran
   const isFound = (owner: number): boolean => (owner > 0 ? isSeen(owner) : (cited.get(-owner) ?? []).some(isSeen));
   const places = scan.nearest(store.vectors.codes(), sought.code, MAX_COMPARED, isFound);
   const best = new Map<Seq, number>();
-  for (const [at, { bytes, from }] of store.vectors.vectorsOf(places).entries()) {
+  for (const [at, stored] of store.vectors.vectorsOf(places).entries()) {
     const owner = places[at]?.owner ?? 0;
-    const near = nearness(sought.unit, bytes, from);
+    const near = nearness(sought.unit, stored, 0);
     for (const seq of owner > 0 ? [owner] : (cited.get(-owner) ?? []).filter(isSeen)) {
       best.set(seq, Math.max(best.get(seq) ?? -1, near));
     }
@@ -90,9 +90,9 @@ export function scoreItems(
   const placed = newest === null ? [] : store.summaries.placedItems(newest.version);
   const idOf = new Map(placed.filter(({ item }) => asked.has(item.id)).map(({ row, item }) => [-row, item.id]));
   const places = scan.nearest(store.vectors.codes(), sought.code, idOf.size, (owner) => idOf.has(owner));
-  const scores = store.vectors.vectorsOf(places).map(({ bytes, from }, at) => ({
+  const scores = store.vectors.vectorsOf(places).map((stored, at) => ({
     id: idOf.get(places[at]?.owner ?? 0) ?? "",
-    score: nearness(sought.unit, bytes, from),
+    score: nearness(sought.unit, stored, 0),
   }));
   return { use: "used", scores };
 }
