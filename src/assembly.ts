@@ -11,6 +11,7 @@ import { watchLimit, watchStrangers } from "./access/turned-away.ts";
 import { type Database, withDatabase } from "./archive/database.ts";
 import { ping } from "./archive/sessions.ts";
 import { parseConfig } from "./config.ts";
+import { ARCHIVE_AWAY_ID } from "./contracts/job.ts";
 import { createEmbedder } from "./embedder/embedder.ts";
 import { createQueryEmbedder } from "./embedder/query-embedder.ts";
 import { type AppOptions, createApp } from "./http/app.ts";
@@ -25,6 +26,7 @@ import type { PipelineParts } from "./pipeline/delivery.ts";
 import { createAlertClient } from "./registry/alert-client.ts";
 import { createDirectoryClient } from "./registry/directory-client.ts";
 import { createOperationsClient } from "./registry/operations-client.ts";
+import { createOutageClient } from "./registry/outage-client.ts";
 import { createOwnersClient } from "./registry/owners-client.ts";
 import { createTenantClient } from "./registry/tenant-client.ts";
 import { createUserClient } from "./registry/user-client.ts";
@@ -152,12 +154,14 @@ export function assemble(env: Env, log: Log) {
     },
     ...(config.hasSummarizerEndpoint ? { agent } : {}),
   });
+  const archiveOutage = createOutageClient(parts.operations, { id: ARCHIVE_AWAY_ID, kind: "archive" }, log);
   const pipelineOf = (ctx: ExecutionContext): PipelineParts => ({
     sessions: parts.sessions,
     directory: parts.directory,
     users: parts.users,
     tenants: parts.tenants,
     operations: parts.operations,
+    archiveOutage,
     ...agents.clientsOf(env, ctx),
     embedder,
     withDatabase: onDatabase,

@@ -106,7 +106,7 @@ export interface FailureLine {
   tenant: string;
   owner: string;
   session: string;
-  state: "retrying" | "failed" | "undelivered" | "unknown" | "set-aside";
+  state: "retrying" | "failed" | "undelivered" | "unknown" | "set-aside" | "away";
   reason: string;
   attempts: number;
   firstError: string;

@@ -73,9 +73,9 @@ export const summarizeRequestSchema = z
 export type SummarizeRequest = z.infer<typeof summarizeRequestSchema>;
 
 export const failureStateSchema = z
-  .enum(["retrying", "failed", "undelivered", "unknown", "set-aside"])
+  .enum(["retrying", "failed", "undelivered", "unknown", "set-aside", "away"])
   .describe(
-    "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it; set-aside: PostgreSQL refuses rows of it, which its session alone holds, and all else is archived. A retry sends the session anew; they leave the list when they are edited, erased or taken",
+    "retrying: it goes on by itself, after pauses; failed: it gave up until somebody asks or the session goes on; undelivered: the queue gave a message up, and the session sends another; unknown: no consumer here understands it; set-aside: PostgreSQL refuses rows of it, which its session alone holds, and all else is archived. A retry sends the session anew; they leave the list when they are edited, erased or taken; away: deliveries of many sessions found a part of the service out of reach, and attempts counts them. They come again by themselves",
   );
 
 /** What the list calls the rows of one life of a session that PostgreSQL refuses: no job owes them any more. */
@@ -101,3 +101,37 @@ export const failureSchema = z
   })
   .meta({ id: "Failure" });
 export type Failure = z.infer<typeof failureSchema>;
+
+/** Deliveries that found a part of the service away. */
+export interface Outage {
+  /** What the list of failures calls it: there is one entry for each part. */
+  readonly id: string;
+  /** The kind of job that waits for it. */
+  readonly kind: JobKind;
+  readonly reason: string;
+  readonly deliveries: number;
+  /** ms since 1970 */
+  readonly at: number;
+}
+
+/** What the list calls the work that waits for PostgreSQL. */
+export const ARCHIVE_AWAY_ID = "archive-away";
+
+/** The entry of an outage, after one more word of it. It is of nobody's session. */
+export function asFailure({ id, kind, reason, deliveries, at }: Outage, before: Failure | null): Failure {
+  const now = new Date(at).toISOString();
+  return {
+    jobId: id,
+    kind,
+    tenant: "",
+    owner: "",
+    session: "",
+    state: "away",
+    reason,
+    attempts: (before?.attempts ?? 0) + deliveries,
+    firstError: reason,
+    firstFailedAt: now,
+    lastError: reason,
+    lastFailedAt: now,
+  };
+}

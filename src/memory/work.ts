@@ -32,6 +32,17 @@ export const MAX_SUMMARIZE_FAILURES = 20;
 export const MAX_EMBEDDING_FAILURES = 8;
 /** From here on operators see it. */
 export const REPORT_AFTER_FAILURES = 3;
+
+/**
+ * Whether operators hear of a failure: of the 3rd, 10th, 30th, 100th and so on. What they see of it is on their list since the 3rd, and there is
+ * one list for all sessions.
+ */
+export function isReported(failures: number): boolean {
+  for (let at = REPORT_AFTER_FAILURES; at <= failures; at *= 10) {
+    if (failures === at || failures === Math.floor((at * 10) / REPORT_AFTER_FAILURES)) return true;
+  }
+  return false;
+}
 /** Work that was sent so often without being confirmed is told to operators, unless it is younger than `LATE_AFTER_MS` and did not fail. */
 export const LATE_AFTER_SENDS = 3;
 /**
@@ -129,6 +140,20 @@ const UNREACHABLE_MAX_SECONDS = 300;
 /** The pause after the n-th delivery of a message whose object was out of reach. */
 export function unreachableDelaySeconds(attempts: number): number {
   return Math.min(UNREACHABLE_MAX_SECONDS, UNREACHABLE_BASE_SECONDS * 2 ** Math.max(0, attempts - 1));
+}
+
+/** A message that waits for PostgreSQL comes back after this, doubled by attempt. */
+const AWAY_BASE_SECONDS = 2;
+/** All that waits is back within this, once PostgreSQL is. */
+const AWAY_MAX_SECONDS = 120;
+
+/**
+ * The pause after the n-th delivery that found PostgreSQL away.
+ * @param random in [0, 1)
+ */
+export function awayDelaySeconds(attempts: number, random: number): number {
+  const delay = Math.min(AWAY_MAX_SECONDS, AWAY_BASE_SECONDS * 2 ** Math.max(0, attempts - 1));
+  return Math.ceil(jittered(delay * 1000, random) / 1000);
 }
 
 /** The first pause of a message whose events of the audit could not be stored; doubled by attempt. */

@@ -1,13 +1,14 @@
 import type { Database } from "../archive/database.ts";
 import { actForTenant } from "../archive/reach.ts";
-import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite } from "../archive/sessions.ts";
+import { applyArchiveWrite, applyErasure, type ArchiveResult, type ArchiveWrite, ping } from "../archive/sessions.ts";
 import { rowFaultOf } from "../archive/set-aside.ts";
 import { eraseUserRows } from "../archive/users.ts";
 import type { JobMessage } from "../contracts/job.ts";
 import { sessionName, TENANT_OWNER } from "../contracts/session.ts";
 import { takeOffList } from "../registry/listing-client.ts";
 import { errorFields } from "../telemetry/redact.ts";
-import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict } from "./delivery.ts";
+import { ACK, type Delivery, type PipelineParts, retryLater, type Verdict, waitOut } from "./delivery.ts";
+import { gatherReports } from "./gather-reports.ts";
 import { reasonOf, reportFailure, reportRecovery, reportSetAside, settleOver } from "./report.ts";
 
 /** What the object owes the archive: what it lacks, or that it forgets. */
@@ -49,6 +50,8 @@ const MAX_HELD_BYTES = 8 * 1024 * 1024;
  * Writes what the archive lacks of many sessions: one connection, one transaction, a savepoint for each, so that one bad row
  * holds up no other session, and no more of its own than itself. Confirmed to each object only after the commit; until then the object owes it.
  * What is too much to be held at once is written in several such rounds.
+ *
+ * Without PostgreSQL no object is asked or told anything: the queue brings the messages again, and operators see one entry that counts them.
  */
 export async function archiveBatch(deliveries: readonly Delivery[], parts: PipelineParts): Promise<Verdict[]> {
   const startedAt = Date.now();
@@ -58,11 +61,26 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
     .map((delivery, index): Unread => ({ delivery, index }))
     .sort((a, b) => (lockName(a) < lockName(b) ? -1 : 1));
   let sessions = 0;
-  while (unread.length > 0) {
-    const pending = await readSome(unread, verdicts, parts);
-    sessions += pending.length;
-    if (pending.length > 0) await writeSome(pending, verdicts, parts);
+  let pending: Pending[] = [];
+  try {
+    // Before anything is read: a connection that was taken may still lead nowhere.
+    await parts.withDatabase(ping);
+    while (unread.length > 0) {
+      pending = await readSome(unread, verdicts, parts);
+      const results = pending.length === 0 ? [] : await parts.withDatabase((database) => writeAll(database, pending));
+      await confirmSome(pending, results, verdicts, parts);
+      sessions += pending.length;
+      pending = [];
+    }
+  } catch (error) {
+    const left = [...pending, ...unread];
+    parts.log.warn("archive_unreachable", { sessions: left.length, ...errorFields(error) });
+    for (const { delivery, index } of left) verdicts[index] = waitOut(delivery.attempts, Math.random());
+    await parts.archiveOutage.note(left.length, `archive: ${reasonOf(error)}`);
+    return verdicts;
   }
+  // Whatever comes again may have waited for PostgreSQL.
+  if (deliveries.some(({ attempts, job }) => attempts > 1 || (job.sends ?? 1) > 1)) await parts.archiveOutage.over();
   if (sessions > 0) parts.log.info("archived", { sessions, durationMs: Date.now() - startedAt });
   return verdicts;
 }
@@ -94,26 +112,25 @@ async function readSome(unread: Unread[], verdicts: Verdict[], parts: PipelinePa
   return pending;
 }
 
-async function writeSome(pending: readonly Pending[], verdicts: Verdict[], parts: PipelineParts): Promise<void> {
-  let results: readonly (ArchiveResult | Error)[];
-  try {
-    results = await parts.withDatabase((database) => writeAll(database, pending));
-  } catch (error) {
-    parts.log.warn("archive_unreachable", { sessions: pending.length, ...errorFields(error) });
-    results = pending.map(() => asError(error));
-  }
+async function confirmSome(
+  pending: readonly Pending[],
+  results: readonly (ArchiveResult | Error)[],
+  verdicts: Verdict[],
+  given: PipelineParts,
+): Promise<void> {
+  const { run, report } = gatherReports(pending.length, given.operations.report);
+  const parts: PipelineParts = { ...given, operations: { ...given.operations, report } };
   await Promise.all(
-    pending.map(async (entry, at) => {
-      try {
-        await confirm(entry, results[at] ?? new Error("no result"), parts);
-      } catch (error) {
-        parts.log.error("session_unreachable", {
-          jobId: entry.delivery.job.jobId,
-          ...errorFields(error),
-        });
-        verdicts[entry.index] = retryLater(entry.delivery.attempts);
-      }
-    }),
+    pending.map((entry, at) =>
+      run(async () => {
+        try {
+          await confirm(entry, results[at] ?? new Error("no result"), parts);
+        } catch (error) {
+          parts.log.error("session_unreachable", { jobId: entry.delivery.job.jobId, ...errorFields(error) });
+          verdicts[entry.index] = retryLater(entry.delivery.attempts);
+        }
+      }),
+    ),
   );
 }
 

@@ -11,6 +11,7 @@ import { eraseUser } from "./erase-user.ts";
 import { expireSession } from "./expire.ts";
 import { recordDeadLetter } from "./failed.ts";
 import { copyFork } from "./fork.ts";
+import { gatherReports } from "./gather-reports.ts";
 import { giveBack } from "./give-back.ts";
 import { createJobLedger } from "./job-ledger.ts";
 import { listSession } from "./list.ts";
@@ -44,9 +45,13 @@ export async function consume(
     parts.log.info("job", { ...measured, jobId: about.jobId, traceId: traceIdOf(about.trace) });
   };
   if (queue.includes("-failed")) {
+    const { run, report } = gatherReports(messages.length, parts.operations.report);
+    const gathering = { ...parts, operations: { ...parts.operations, report } };
     await Promise.all(
       messages.map(async (message) => {
-        const verdict = await settle(message, parts, () => recordDeadLetter(message.body, message.attempts, parts));
+        const verdict = await settle(message, parts, () =>
+          run(() => recordDeadLetter(message.body, message.attempts, gathering)),
+        );
         measure(message, verdict, { ...namesOf(message.body), isDead: true });
       }),
     );

@@ -1,9 +1,10 @@
 import type { Database } from "../archive/database.ts";
 import type { JobMessage } from "../contracts/job.ts";
 import type { Embedder } from "../embedder/client.ts";
-import { unreachableDelaySeconds } from "../memory/work.ts";
+import { awayDelaySeconds, unreachableDelaySeconds } from "../memory/work.ts";
 import type { DirectoryClient } from "../registry/directory-client.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
+import type { OutageClient } from "../registry/outage-client.ts";
 import type { TenantClient } from "../registry/tenant-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { SessionClient } from "../session/client.ts";
@@ -19,6 +20,8 @@ export interface PipelineParts {
   readonly users: UserClient;
   readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
   readonly operations: OperationsClient;
+  /** Hears of PostgreSQL being away. */
+  readonly archiveOutage: OutageClient;
   readonly summarizer: SummarizerClient;
   /** Serves where the summarizer is away, marked as degraded; null where nothing less would be left. */
   readonly makeshift: SummarizerClient | null;
@@ -46,4 +49,13 @@ export interface Delivery {
 /** For a message whose object is out of reach. */
 export function retryLater(attempts: number): Verdict {
   return { verdict: "retry", delaySeconds: unreachableDelaySeconds(attempts) };
+}
+
+/** Deliveries that are waited with, before the object is relied on, which has sent others by then. The queue would take later ones for dead. */
+const MAX_WAITS = 50;
+
+/** For a message whose object has nothing to do with what is away: it is not woken for that. */
+export function waitOut(attempts: number, random: number): Verdict {
+  if (attempts >= MAX_WAITS) return ACK;
+  return { verdict: "retry", delaySeconds: awayDelaySeconds(attempts, random) };
 }

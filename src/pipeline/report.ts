@@ -1,13 +1,14 @@
 import type { SetAsideRows } from "../archive/set-aside.ts";
 import { type Failure, type JobMessage, setAsideIdOf } from "../contracts/job.ts";
 import { type SessionRef, TENANT_OWNER } from "../contracts/session.ts";
-import { type JobStanding, LATE_AFTER_SENDS, REPORT_AFTER_FAILURES } from "../memory/work.ts";
+import { type JobStanding, isReported, LATE_AFTER_SENDS } from "../memory/work.ts";
 import type { OperationsClient } from "../registry/operations-client.ts";
 import type { UserClient } from "../registry/user-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { traceIdOf } from "../telemetry/trace.ts";
 import type { Delivery } from "./delivery.ts";
+import type { GatheredReports } from "./gather-reports.ts";
 import type { JobLedger } from "./job-ledger.ts";
 
 /** What the session object noted of a failed attempt. */
@@ -38,7 +39,7 @@ export interface JobKeeper {
 
 export interface ReportParts {
   readonly sessions: { get(ref: SessionRef): JobKeeper };
-  readonly operations: Pick<OperationsClient, "report" | "clear" | "settleLate">;
+  readonly operations: Pick<OperationsClient, "clear" | "settleLate"> & Pick<GatheredReports, "report">;
   readonly users: Pick<UserClient, "readErasure">;
   readonly log: Log;
   /** Of the batch that is being handled. */
@@ -66,7 +67,7 @@ export async function reportFailure(
     reason,
     traceId: traceIdOf(job.trace),
   });
-  if (failures >= REPORT_AFTER_FAILURES || gaveUp) await indexFailure(parts, job, reason, report);
+  if (isReported(failures) || gaveUp) await indexFailure(parts, job, reason, report);
 }
 
 /** Puts a job on the list of failures that operators read. Rejects if its object cannot be told of that: the delivery has to come again. */

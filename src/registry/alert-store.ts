@@ -3,8 +3,8 @@ import { noticeDelayMs } from "../memory/work.ts";
 
 /** A webhook that is away for longer is told no more of what is then long past. */
 const KEPT_MS = 7 * 24 * 3_600_000;
-/** Past it the oldest go: of an alert that flaps for days the last are worth the most. */
-const MAX_OWED = 1_000;
+/** Past it the oldest go: of an alert that flaps for days the last are worth the most. Each look reads all of them. */
+const MAX_OWED = 30;
 
 interface NoticeRow extends Record<string, SqlStorageValue> {
   readonly id: string;

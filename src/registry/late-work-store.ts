@@ -5,8 +5,8 @@ import type { LateWork } from "./late-work-client.ts";
  * tells that by itself.
  */
 const FORGOTTEN_AFTER_MS = 900_000;
-/** The newest that are kept: more than isolates can tell of in the time that one is remembered. */
-const MAX_LATE_WORK = 10_000;
+/** The oldest that are kept. Alerts go by the oldest alone, and what is younger is told of again while it is late: each look reads all of them. */
+const MAX_LATE_WORK = 25;
 
 /** The table of work that sessions told of as late. What is told of no more goes by itself, as its session may have. */
 export class LateWorkStore {
@@ -25,11 +25,9 @@ export class LateWorkStore {
 
   note({ jobId, owedAt }: LateWork, now: number): void {
     this.#sql.exec("DELETE FROM late_work WHERE noted_at <= ?", now - FORGOTTEN_AFTER_MS);
+    this.#sql.exec("INSERT OR REPLACE INTO late_work (job_id, owed_at, noted_at) VALUES (?, ?, ?)", jobId, owedAt, now);
     this.#sql.exec(
-      "INSERT OR REPLACE INTO late_work (job_id, owed_at, noted_at) SELECT ?, ?, ? WHERE (SELECT count(*) FROM late_work) < ?",
-      jobId,
-      owedAt,
-      now,
+      "DELETE FROM late_work WHERE job_id IN (SELECT job_id FROM late_work ORDER BY owed_at, job_id LIMIT -1 OFFSET ?)",
       MAX_LATE_WORK,
     );
   }

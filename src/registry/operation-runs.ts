@@ -10,6 +10,8 @@ import type { UserRef } from "../contracts/user.ts";
 
 /** Runs that are remembered at most; the oldest go first. */
 const MAX_RUNS = 1_000;
+/** Runs that are looked at for a user's name at once: a run tells of up to hundreds of sessions. */
+const FORGOTTEN_AT_ONCE = 40;
 
 export const RUNS_SCHEMA = `
   CREATE TABLE IF NOT EXISTS operation_runs (
@@ -18,7 +20,16 @@ export const RUNS_SCHEMA = `
     run TEXT NOT NULL
   ) WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS operation_runs_newest ON operation_runs (created_at, id);
+  CREATE TABLE IF NOT EXISTS operation_tallies (
+    op TEXT NOT NULL,
+    status TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    last_ended_at INTEGER,
+    PRIMARY KEY (op, status)
+  ) WITHOUT ROWID;
 `;
+/** Counts all runs; no operation is called so. */
+const ALL_RUNS = "";
 
 /** What a step tells of how far it is. */
 export interface RunNews {
@@ -32,14 +43,12 @@ interface TallyRow extends Record<string, SqlStorageValue> {
   readonly op: RunTally["op"];
   readonly status: RunStatus;
   readonly count: number;
-  readonly ended: string | null;
+  readonly last_ended_at: number | null;
 }
 
 /** The runs of operations, for operators. The truth of each is in its instance of the Workflow. The clock is passed in. */
 export class OperationRuns {
   readonly #sql: SqlStorage;
-  /** Reports are long, and whoever watches asks often: counted anew once one has changed. */
-  #tallies: readonly RunTally[] | null = null;
 
   constructor(sql: SqlStorage) {
     this.#sql = sql;
@@ -47,19 +56,10 @@ export class OperationRuns {
 
   /** Of all runs that are remembered, but for those that only told what they would do. */
   tallies(): readonly RunTally[] {
-    this.#tallies ??= this.#sql
-      .exec<TallyRow>(
-        `SELECT run ->> '$.op' AS op, run ->> '$.status' AS status, count(*) AS count, max(run ->> '$.finishedAt') AS ended
-         FROM operation_runs WHERE NOT run ->> '$.dryRun' GROUP BY 1, 2 ORDER BY 1, 2`,
-      )
+    return this.#sql
+      .exec<TallyRow>("SELECT * FROM operation_tallies WHERE op <> ? AND count > 0 ORDER BY op, status", ALL_RUNS)
       .toArray()
-      .map(({ op, status, count, ended }) => ({
-        op,
-        status,
-        count,
-        lastEndedAt: ended === null ? null : Date.parse(ended),
-      }));
-    return this.#tallies;
+      .map(({ op, status, count, last_ended_at: lastEndedAt }) => ({ op, status, count, lastEndedAt }));
   }
 
   byId(id: string): OperationRun | null {
@@ -77,7 +77,7 @@ export class OperationRuns {
     const known = this.byId(id);
     if (known !== null) {
       const begins = known.status === "queued" && status === "running";
-      return { run: begins ? this.#put({ ...known, status }, now) : known, created: false };
+      return { run: begins ? this.#put({ ...known, status }, now, known) : known, created: false };
     }
     const { op, tenant, user, session, kind, dryRun } = request;
     const at = new Date(now).toISOString();
@@ -99,13 +99,9 @@ export class OperationRuns {
         finishedAt: null,
       },
       now,
+      null,
     );
-    this.#tallies = null;
-    this.#sql.exec(
-      `DELETE FROM operation_runs WHERE id IN
-         (SELECT id FROM operation_runs ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?)`,
-      MAX_RUNS,
-    );
+    while (this.#count() > MAX_RUNS) this.#deleteOldest();
     return { run, created: true };
   }
 
@@ -113,7 +109,7 @@ export class OperationRuns {
   progress(id: string, news: RunNews, now: number): RunStatus | null {
     const known = this.byId(id);
     if (known === null || known.finishedAt !== null) return known?.status ?? null;
-    return this.#put({ ...known, status: "running", ...news }, now).status;
+    return this.#put({ ...known, status: "running", ...news }, now, known).status;
   }
 
   /** Ends a run that has not ended: the first word is the last. */
@@ -125,7 +121,7 @@ export class OperationRuns {
   ): OperationRun | null {
     const known = this.byId(id);
     if (known === null || known.finishedAt !== null) return known;
-    return this.#put({ ...known, status, error, finishedAt: new Date(now).toISOString() }, now);
+    return this.#put({ ...known, status, error, finishedAt: new Date(now).toISOString() }, now, known);
   }
 
   /** Newest first. */
@@ -144,10 +140,18 @@ export class OperationRuns {
       .map((row): OperationRun => JSON.parse(row.run));
   }
 
-  /** Takes a user out of all that is told. Idempotent. What stood there is overwritten first: a changed row leaves its old words in its page. */
-  forgetUser({ tenant, owner }: UserRef, now: number): void {
-    // One after the other: a run tells of up to hundreds of sessions, and there are up to a thousand runs.
-    const ids = this.#sql.exec<{ id: string }>("SELECT id FROM operation_runs").toArray();
+  /**
+   * Takes a user out of what some runs tell. Idempotent. What stood there is overwritten first: a changed row leaves its old words in its page.
+   * @returns the run after which to go on; null if that was the last
+   */
+  forgetUser({ tenant, owner }: UserRef, afterId: string, now: number): string | null {
+    const ids = this.#sql
+      .exec<{ id: string }>(
+        "SELECT id FROM operation_runs WHERE id > ? ORDER BY id LIMIT ?",
+        afterId,
+        FORGOTTEN_AT_ONCE,
+      )
+      .toArray();
     for (const { id } of ids) {
       const run = this.byId(id);
       if (run === null) continue;
@@ -170,13 +174,16 @@ export class OperationRuns {
       const named = isAbout
         ? {}
         : { ...(user === undefined ? {} : { user }), ...(session === undefined ? {} : { session }) };
-      this.#put({ ...rest, ...named, report }, now);
+      this.#put({ ...rest, ...named, report }, now, run);
     }
+    return ids.length < FORGOTTEN_AT_ONCE ? null : (ids.at(-1)?.id ?? null);
   }
 
-  #put(run: OperationRun, now: number): OperationRun {
+  /** @param before what is there of it; null if nothing is */
+  #put(run: OperationRun, now: number, before: OperationRun | null): OperationRun {
     const stored: OperationRun = { ...run, updatedAt: new Date(now).toISOString() };
-    this.#tallies = null;
+    if (before !== null) this.#tally(before, -1);
+    this.#tally(stored, 1);
     this.#sql.exec(
       "INSERT OR REPLACE INTO operation_runs (id, created_at, run) VALUES (?, ?, ?)",
       stored.id,
@@ -184,5 +191,39 @@ export class OperationRuns {
       JSON.stringify(stored),
     );
     return stored;
+  }
+
+  #count(): number {
+    const [row] = this.#sql
+      .exec<{ count: number }>("SELECT count FROM operation_tallies WHERE op = ? AND status = ''", ALL_RUNS)
+      .toArray();
+    return row?.count ?? 0;
+  }
+
+  #deleteOldest(): void {
+    const [row] = this.#sql
+      .exec<{ id: string }>("SELECT id FROM operation_runs ORDER BY created_at, id LIMIT 1")
+      .toArray();
+    const oldest = row === undefined ? null : this.byId(row.id);
+    if (oldest === null) throw new Error("more runs are counted than there are");
+    this.#sql.exec("DELETE FROM operation_runs WHERE id = ?", oldest.id);
+    this.#tally(oldest, -1);
+  }
+
+  /** Runs that only told what they would do count for how many are kept, and for nothing else. */
+  #tally({ op, status, dryRun, finishedAt }: OperationRun, by: 1 | -1): void {
+    const endedAt = finishedAt === null ? null : Date.parse(finishedAt);
+    const add = (...[name, state, ended]: readonly [string, string, number | null]): unknown =>
+      this.#sql.exec(
+        `INSERT INTO operation_tallies (op, status, count, last_ended_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET count = count + excluded.count,
+           last_ended_at = nullif(max(coalesce(last_ended_at, 0), coalesce(excluded.last_ended_at, 0)), 0)`,
+        name,
+        state,
+        by,
+        ended,
+      );
+    add(ALL_RUNS, "", null);
+    if (!dryRun) add(op, status, endedAt);
   }
 }

@@ -1,6 +1,6 @@
 import type { FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
-import type { Failure } from "../contracts/job.ts";
+import type { Failure, Outage } from "../contracts/job.ts";
 import type { OperationRequest, OperationRun, RunStatus } from "../contracts/operation-run.ts";
 import type { ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
@@ -9,8 +9,10 @@ import type { RunNews } from "./operation-runs.ts";
 import type { Operations, OperationsStats } from "./operations.ts";
 
 export interface OperationsClient {
-  /** Idempotent by job. */
-  report(failure: Failure): Promise<void>;
+  /** Idempotent by job. What fails in one batch comes in one call. */
+  report(...failures: readonly Failure[]): Promise<void>;
+  /** Deliveries that found a part of the service away: one entry of the list, which counts. */
+  noteOutage(outage: Outage): Promise<void>;
   /** Null if the job is not on the list. */
   find(jobId: string): Promise<Failure | null>;
   clear(jobId: string): Promise<void>;
@@ -60,7 +62,8 @@ export interface OperationRunsClient {
 export function createOperationsClient(namespace: DurableObjectNamespace<Operations>): OperationsClient {
   const stub = (): DurableObjectStub<Operations> => namespace.getByName("operations");
   return {
-    report: (failure) => stub().report(failure),
+    report: (...failures) => stub().report(failures),
+    noteOutage: (outage) => stub().noteOutage(outage),
     clear: (jobId) => stub().clear(jobId),
     settleLate: (jobId) => stub().settleLate(jobId),
     readHealth: () => stub().readHealth(),
@@ -69,8 +72,19 @@ export function createOperationsClient(namespace: DurableObjectNamespace<Operati
     list: (limit, after, filter = {}) => stub().list(limit, after, filter),
     count: () => stub().count(),
     stats: (tenant) => stub().stats(tenant),
-    clearUser: ({ tenant, owner }) => stub().clearUser({ tenant, owner }),
-    countOfUser: ({ tenant, owner }) => stub().countOfUser({ tenant, owner }),
+    async clearUser({ tenant, owner }) {
+      let next: { readonly runsAfter: string | null } | null = { runsAfter: "" };
+      while (next !== null) next = await stub().clearUser({ tenant, owner }, next.runsAfter);
+    },
+    async countOfUser({ tenant, owner }) {
+      let count = 0;
+      for (let after: FailurePlace | null = null; ;) {
+        const page: { count: number; next: FailurePlace | null } = await stub().countOfUser({ tenant, owner }, after);
+        count += page.count;
+        after = page.next;
+        if (after === null) return count;
+      }
+    },
     noteTenant: (tenant) => stub().noteTenant(tenant),
     listTenants: (limit, after) => stub().listTenants(limit, after),
     noteUse: (tenant) => stub().noteUse(tenant),

@@ -2,16 +2,18 @@ import { DurableObject } from "cloudflare:workers";
 import type { AlertBook, AlertNotice, OwedNotice } from "../contracts/alert.ts";
 import type { FailureCount, FailureFilter } from "../contracts/failed-job.ts";
 import type { OperationsHealth } from "../contracts/health.ts";
-import type { Failure } from "../contracts/job.ts";
+import { ARCHIVE_AWAY_ID, asFailure, type Failure, type Outage } from "../contracts/job.ts";
 import type { OperationRequest, OperationRun, RunStatus, RunTally } from "../contracts/operation-run.ts";
 import type { Jurisdiction, ListedTenant } from "../contracts/tenant.ts";
 import type { UserRef } from "../contracts/user.ts";
 import { AlertStore } from "./alert-store.ts";
 import { FailedJobs, FAILURES_SCHEMA, type FailurePlace } from "./failed-jobs.ts";
-import { FailingJobs } from "./failing-jobs.ts";
 import type { LateWork } from "./late-work-client.ts";
 import { LateWorkStore } from "./late-work-store.ts";
 import { OperationRuns, type RunNews, RUNS_SCHEMA } from "./operation-runs.ts";
+
+/** Whoever waits for PostgreSQL asks for it every two minutes. In ms. */
+const OUTAGE_KEPT_MS = 900_000;
 
 interface TenantRow extends Record<string, SqlStorageValue> {
   readonly tenant: string;
@@ -31,7 +33,6 @@ export interface OperationsStats {
 
 /** Indexes what fails across all sessions, and the tenants there are, for operators. One object for the deployment. */
 export class Operations extends DurableObject {
-  readonly #failing: FailingJobs;
   readonly #late: LateWorkStore;
   readonly #alerts: AlertStore;
   readonly #failures: FailedJobs;
@@ -47,19 +48,26 @@ export class Operations extends DurableObject {
         jurisdiction TEXT,
         created_at INTEGER NOT NULL
       ) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS tenant_count (one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL);
       CREATE TABLE IF NOT EXISTS used_tenants (tenant TEXT PRIMARY KEY) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS used_sign_ins (id TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) WITHOUT ROWID;
       ${RUNS_SCHEMA}
     `);
-    this.#failing = new FailingJobs(ctx.storage.sql);
     this.#late = new LateWorkStore(ctx.storage.sql);
     this.#alerts = new AlertStore(ctx.storage);
     this.#runs = new OperationRuns(ctx.storage.sql);
   }
 
-  /** Idempotent by job: a later report of the same job takes the place of the earlier one. */
-  async report(failure: Failure): Promise<void> {
-    this.ctx.storage.transactionSync(() => this.#failures.put(failure));
+  /** What failed in one batch. Idempotent by job: a later report of the same job takes the place of the earlier one. */
+  async report(failures: readonly Failure[]): Promise<void> {
+    this.ctx.storage.transactionSync(() => {
+      for (const failure of failures) this.#failures.put(failure);
+    });
+  }
+
+  /** Deliveries that found a part of the service away. Many sessions wait for it: they are one entry, which counts. */
+  async noteOutage(outage: Outage): Promise<void> {
+    this.ctx.storage.transactionSync(() => this.#failures.put(asFailure(outage, this.#failures.byId(outage.id))));
   }
 
   /** Null if the job is not on the list. */
@@ -69,13 +77,22 @@ export class Operations extends DurableObject {
 
   /** The job went well after all. */
   async clear(jobId: string): Promise<void> {
-    this.#failures.delete(jobId);
-    this.#late.settle(jobId);
+    this.ctx.storage.transactionSync(() => {
+      this.#failures.delete(jobId);
+      this.#late.settle(jobId);
+    });
   }
 
   /** A session tells of work that it has sent again and again. Idempotent by job; told no more, it is forgotten. */
   async noteLate(work: LateWork): Promise<void> {
     this.#late.note(work, Date.now());
+  }
+
+  /** One that nobody has told of for so long is over, and whoever saw its end could not say so, or was told of it again later. */
+  #forgetOutage(now: number): void {
+    const outage = this.#failures.byId(ARCHIVE_AWAY_ID);
+    if (outage === null || Date.parse(outage.lastFailedAt) > now - OUTAGE_KEPT_MS) return;
+    this.ctx.storage.transactionSync(() => this.#failures.delete(ARCHIVE_AWAY_ID));
   }
 
   async settleLate(jobId: string): Promise<void> {
@@ -84,7 +101,8 @@ export class Operations extends DurableObject {
 
   async readHealth(): Promise<OperationsHealth> {
     const now = Date.now();
-    return { ...this.#failing.count(now), oldestOwedAt: this.#late.oldestOwedAt(now) };
+    this.#forgetOutage(now);
+    return { ...this.#failures.health(), oldestOwedAt: this.#late.oldestOwedAt(now) };
   }
 
   /** An operator saw to these jobs. One that failed again since it was read stays. */
@@ -97,16 +115,25 @@ export class Operations extends DurableObject {
     return this.#failures.list(limit, after, filter);
   }
 
-  /** Idempotent. */
-  async clearUser(user: UserRef): Promise<void> {
-    this.ctx.storage.transactionSync(() => {
-      this.#failures.deleteOfUser(user);
-      this.#runs.forgetUser(user, Date.now());
+  /**
+   * Forgets some of what there is of a user. Idempotent.
+   * @param runsAfter the run after which this goes on; null once they are done
+   * @returns where the next call goes on; null if that was all
+   */
+  async clearUser(user: UserRef, runsAfter: string | null): Promise<{ readonly runsAfter: string | null } | null> {
+    return this.ctx.storage.transactionSync(() => {
+      const isMore = this.#failures.deleteOfUser(user);
+      const next = runsAfter === null ? null : this.#runs.forgetUser(user, runsAfter, Date.now());
+      return isMore || next !== null ? { runsAfter: next } : null;
     });
   }
 
-  async countOfUser(user: UserRef): Promise<number> {
-    return this.#failures.countOfUser(user);
+  /** A page of a user's failed jobs, counted. */
+  async countOfUser(
+    user: UserRef,
+    after: FailurePlace | null,
+  ): Promise<{ readonly count: number; readonly next: FailurePlace | null }> {
+    return this.#failures.countOfUser(user, after);
   }
 
   async count(): Promise<number> {
@@ -138,19 +165,27 @@ export class Operations extends DurableObject {
     return {
       failed: this.#failures.counts(tenant),
       oldestFailedAt: this.#failures.oldestAt(tenant),
-      tenants: this.ctx.storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM tenants").one().count,
+      tenants: this.ctx.storage.sql.exec<{ count: number }>("SELECT count FROM tenant_count").toArray()[0]?.count ?? 0,
       runs: tenant === null ? this.#runs.tallies() : [],
     };
   }
 
   /** Idempotent. The truth of each tenant stays in its own object. */
   async noteTenant({ tenant, jurisdiction, createdAt }: ListedTenant): Promise<void> {
-    this.ctx.storage.sql.exec(
-      "INSERT OR REPLACE INTO tenants (tenant, jurisdiction, created_at) VALUES (?, ?, ?)",
-      tenant,
-      jurisdiction,
-      Date.parse(createdAt),
-    );
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      const isNew = sql.exec("SELECT 1 FROM tenants WHERE tenant = ?", tenant).toArray().length === 0;
+      sql.exec(
+        "INSERT OR REPLACE INTO tenants (tenant, jurisdiction, created_at) VALUES (?, ?, ?)",
+        tenant,
+        jurisdiction,
+        Date.parse(createdAt),
+      );
+      if (!isNew) return;
+      sql.exec(
+        "INSERT INTO tenant_count (one, count) VALUES (1, 1) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+      );
+    });
   }
 
   /** By name. */
@@ -203,7 +238,7 @@ export class Operations extends DurableObject {
   }
 
   async progressRun(id: string, news: RunNews): Promise<RunStatus | null> {
-    return this.#runs.progress(id, news, Date.now());
+    return this.ctx.storage.transactionSync(() => this.#runs.progress(id, news, Date.now()));
   }
 
   async finishRun(
@@ -211,7 +246,7 @@ export class Operations extends DurableObject {
     status: "complete" | "failed" | "cancelled",
     error: string | null,
   ): Promise<OperationRun | null> {
-    return this.#runs.finish(id, status, error, Date.now());
+    return this.ctx.storage.transactionSync(() => this.#runs.finish(id, status, error, Date.now()));
   }
 
   async readRun(id: string): Promise<OperationRun | null> {

@@ -33,6 +33,7 @@ export const retryFailure = operation(
     const failure = await findFailure(call, jobId);
     const outcome = await retryJob(call.parts, failure);
     if (outcome === "nothing-known") throw new ThreadkeepError({ code: "job_not_retryable", detail: NOTHING_KNOWN });
+    if (outcome === "by-itself") throw new ThreadkeepError({ code: "job_not_retryable", detail: BY_ITSELF });
     await call.parts.operations.settle([failure]);
     return { failure, outcome };
   },
@@ -60,6 +61,7 @@ export const retryFailures = operation(
       data.filter((_, at) => among.some((outcome) => outcome === outcomes[at]));
     const left = [
       ...those("nothing-known").map(({ jobId }) => ({ jobId, reason: NOTHING_KNOWN })),
+      ...those("by-itself").map(({ jobId }) => ({ jobId, reason: BY_ITSELF })),
       ...those("away").map(({ jobId }) => ({ jobId, reason: OUT_OF_REACH })),
     ];
     await call.parts.operations.settle(those("retried", "gone"));
@@ -85,7 +87,7 @@ export const dropFailure = operation(
   async (call: Call, jobId: string, _reason: string): Promise<{ failure: Failure; outcome: JobDrop["outcome"] }> => {
     const failure = await findFailure(call, jobId);
     // What was set aside is told no more; it stays in its session, and marked in PostgreSQL.
-    const isListedAlone = failure.state === "unknown" || failure.state === "set-aside";
+    const isListedAlone = ["unknown", "set-aside", "away"].includes(failure.state);
     const isOwed = isListedAlone || (await giveUp(call.parts, failure));
     await call.parts.operations.settle([failure]);
     return { failure, outcome: isOwed ? "dropped" : "gone" };
@@ -98,12 +100,14 @@ export type RetryParts = Pick<Parts, "sessions" | "users">;
 /**
  * Makes the work due that a failure is of, in the object that owes it, which sends it at once. Idempotent. The list is left as it is.
  * Of rows that were set aside no job is owed: their session is sent to the archive anew.
- * @returns `gone` if it is no longer owed; `nothing-known` if the failure names no object. Rejects if that is out of reach.
+ * @returns `gone` if it is no longer owed; `nothing-known` if the failure names no object; `by-itself` if many sessions wait, and their work goes
+ * on without anybody. Rejects if the object is out of reach.
  */
 export async function retryJob(
   { sessions, users }: RetryParts,
   { tenant, owner, session, kind, jobId, state }: Failure,
-): Promise<JobRetry["outcome"] | "nothing-known"> {
+): Promise<JobRetry["outcome"] | "nothing-known" | "by-itself"> {
+  if (state === "away") return "by-itself";
   if (tenant === "" || owner === "") return "nothing-known";
   if (state === "set-aside") {
     const sent = await sessions.get({ tenant, owner, session }).archiveAgain(0);
@@ -118,6 +122,8 @@ export async function retryJob(
 
 const NOTHING_KNOWN =
   "The job was written by another version of the service, and does not say whose work it is. Deploy that version, or drop the job: whoever owes the work sends it again.";
+const BY_ITSELF =
+  "The entry stands for all sessions that wait for a part of the service. Mend that part: their work goes on by itself within minutes, and the entry goes.";
 const OUT_OF_REACH = "Its object is out of reach just now. Ask again in a moment.";
 const ERASURE_NEEDED =
   "A user who asked to be erased would be kept. Mend what the error names and retry the job. Nothing was changed.";

@@ -59,8 +59,9 @@ export function noteUndelivered(store: SessionStore, job: JobRow | null, reason:
 export function retryJob(store: SessionStore, jobId: string, now: number): boolean {
   const job = store.jobs.byId(jobId);
   if (job === null) return false;
-  // A summary is given up by its failures, and so are vectors. Of the rest they tell when it recovered, and none is ever given up.
-  const failures = job.kind === "summarize" || job.kind === "embed" ? 0 : job.failures;
+  // A summary is given up by its failures, and so are vectors. Of the rest none is ever given up, and operators hear at once when it fails anew.
+  const isGivenUp = job.kind === "summarize" || job.kind === "embed";
+  const failures = isGivenUp ? 0 : Math.min(job.failures, REPORT_AFTER_FAILURES - 1);
   store.jobs.put({ ...job, state: "owed", failures, nextSendAt: now });
   return true;
 }

@@ -123,8 +123,8 @@ export const PIPELINE_MUTANTS: readonly Mutant[] = [
   {
     name: "a job is listed one failure too late",
     file: "src/pipeline/report.ts",
-    replace: "failures >= REPORT_AFTER_FAILURES || gaveUp",
-    by: "failures > REPORT_AFTER_FAILURES || gaveUp",
+    replace: "isReported(failures) || gaveUp",
+    by: "isReported(failures - 1) || gaveUp",
     tests: ["unit/runtime/pipeline-jobs"],
   },
   {

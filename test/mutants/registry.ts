@@ -88,8 +88,8 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   {
     name: "the list of one user's failed jobs names those of all",
     file: "src/registry/failed-jobs.ts",
-    replace: "         AND (?5 IS NULL OR failure ->> '$.owner' = ?5)\n",
-    by: "",
+    replace: "const compared = names.filter(([, name]) => name !== undefined);",
+    by: "const compared = names.filter(([field]) => field === undefined);",
     tests: ["unit/runtime/registry"],
   },
   {
@@ -101,9 +101,9 @@ export const REGISTRY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a tenant over its budget counts once for each of its jobs",
-    file: "src/registry/failing-jobs.ts",
-    replace: "count(DISTINCT CASE",
-    by: "count(CASE",
+    file: "src/registry/failed-jobs.ts",
+    replace: "if (this.#tally(budgetScopeOf(tenant)) === (by === 1 ? 1 : 0)) this.#add(TENANTS_OVER_BUDGET, by);",
+    by: "this.#add(TENANTS_OVER_BUDGET, by);",
     tests: ["unit/runtime/registry"],
   },
   {

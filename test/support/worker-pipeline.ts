@@ -26,6 +26,7 @@ export function pipelineParts(change: Partial<PipelineParts> = {}): PipelinePart
     tenants: { read: async () => UNSET_TENANT, spend: async () => undefined, spendOnEmbeddings: async () => undefined },
     makeshift: null,
     embedder: null,
+    archiveOutage: { note: async () => undefined, over: async () => undefined },
     operations: createOperationsClient(env.OPERATIONS),
     summarizer: { summarize: async (given) => quoting(given) },
     withDatabase: (body) => withDatabase(env.HYPERDRIVE.connectionString, body),

@@ -10,7 +10,6 @@ import { checkAlerts } from "../../src/maintenance/check-alerts.ts";
 import { EVERY_MINUTE } from "../../src/maintenance/schedule.ts";
 import { createAlertClient } from "../../src/registry/alert-client.ts";
 import { AlertStore } from "../../src/registry/alert-store.ts";
-import { FailingJobs } from "../../src/registry/failing-jobs.ts";
 import type { LateWork } from "../../src/registry/late-work-client.ts";
 import { createOperationsClient } from "../../src/registry/operations-client.ts";
 import { createLog } from "../../src/telemetry/log.ts";
@@ -280,26 +279,6 @@ describe("what fails, is late or waits for a budget", () => {
     } finally {
       for (const { jobId } of [poison, overBudget, late]) await operations.clear(jobId);
     }
-  });
-});
-
-it("a long list of failures is counted once a second, and what waits for a budget by its tenants", async () => {
-  await runInDurableObject(env.OPERATIONS.getByName(crypto.randomUUID()), (_, { storage }) => {
-    const failing = new FailingJobs(storage.sql);
-    const put = (jobId: string, tenant: string, reason: string): unknown =>
-      storage.sql.exec(
-        "INSERT INTO failures (job_id, last_failed_at, failure) VALUES (?, 0, ?)",
-        jobId,
-        JSON.stringify({ tenant, reason }),
-      );
-    put("1", "acme", "archive: ECONNREFUSED");
-    put("2", "acme", OVER_BUDGET_REASON);
-    expect(failing.count(5_000)).toEqual({ failedJobs: 1, tenantsOverBudget: 1 });
-    put("3", "acme", OVER_BUDGET_REASON);
-    put("4", "other", OVER_BUDGET_REASON);
-    put("5", "other", "summarizer timeout");
-    expect(failing.count(5_999)).toEqual({ failedJobs: 1, tenantsOverBudget: 1 });
-    expect(failing.count(6_000)).toEqual({ failedJobs: 2, tenantsOverBudget: 2 });
   });
 });
 

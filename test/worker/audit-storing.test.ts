@@ -55,6 +55,7 @@ async function deliver(
     makeshift: null,
     embedder: null,
     operations: createOperationsClient(env.OPERATIONS),
+    archiveOutage: { note: async () => undefined, over: async () => undefined },
     users: createUserClient(env.DIRECTORY),
     summarizer: { summarize: () => Promise.reject(new Error("no business of the audit")) },
     withDatabase: asWorker,

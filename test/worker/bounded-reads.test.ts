@@ -152,15 +152,15 @@ describe("failed jobs of a user", () => {
     await runInDurableObject(stub, (_, { storage }) => {
       storage.sql.exec(FAILURES_SCHEMA);
       const all = new FailedJobs(storage.sql);
-      for (let at = 0; at < 1_100; at += 1) all.put(failureOf("test", "ada", at));
+      for (let at = 0; at < 150; at += 1) all.put(failureOf("test", "ada", at));
       all.put(failureOf("test", "bob", 1));
       all.put(failureOf("other", "ada", 1));
-      expect(all.countOfUser({ tenant: "test", owner: "ada" })).toBe(1_100);
-      const { read } = counting(storage.sql, (sql) =>
-        new FailedJobs(sql).deleteOfUser({ tenant: "test", owner: "ada" }),
-      );
-      expect(read.widest).toBeLessThanOrEqual(500);
-      expect(all.countOfUser({ tenant: "test", owner: "ada" })).toBe(0);
+      const ada = { tenant: "test", owner: "ada" };
+      expect(all.countOfUser(ada, null)).toMatchObject({ count: 40, next: { at: expect.any(Number) } });
+      let pieces = 1;
+      for (; all.deleteOfUser(ada); pieces += 1) expect(all.countOfUser(ada, null).count).toBeGreaterThan(0);
+      expect(pieces).toBe(4);
+      expect(all.countOfUser(ada, null)).toEqual({ count: 0, next: null });
       expect(all.list(10, null).map(({ tenant, owner }) => `${tenant}/${owner}`)).toEqual(
         expect.arrayContaining(["test/bob", "other/ada"]),
       );
@@ -194,11 +194,94 @@ describe("what operations told of a user", () => {
         runs.begin(`run-${at}`, { op: "verify", tenant: "test", user, dryRun: false, sliceSize: 50 }, "running", at);
       }
       const { read } = counting(storage.sql, (sql) =>
-        new OperationRuns(sql).forgetUser({ tenant: "test", owner: "ada" }, 100),
+        new OperationRuns(sql).forgetUser({ tenant: "test", owner: "ada" }, "", 100),
       );
-      expect(read.many).toEqual(["SELECT id FROM operation_runs"]);
+      expect(read.many).toEqual(["SELECT id FROM operation_runs WHERE id > ? ORDER BY id LIMIT ?"]);
       expect(runs.list(100, null).filter(({ user }) => user === "ada")).toEqual([]);
       expect(runs.list(100, null).filter(({ user }) => user === "bob")).toHaveLength(20);
     });
+  });
+});
+
+describe("the list of failed jobs, with all that it takes", () => {
+  const LISTED = 10_000;
+  const JOBS = 10_000;
+
+  /** All at once: what the list counts is written as it would have counted. */
+  function fill(sql: SqlStorage): void {
+    const failure = failureOf("test", "ada", 0);
+    sql.exec(
+      `INSERT INTO failures (job_id, first_failed_at, last_failed_at, tenant, owner_key, session_key, kind, failure)
+       WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${LISTED})
+       SELECT 'job-' || i, i, i, 'test', 0, 0, 'summarize', json_set(?, '$.jobId', 'job-' || i) FROM n`,
+      JSON.stringify(failure),
+    );
+    for (const [scope, kind, state] of [
+      ["listed", "", ""],
+      ["failing", "", ""],
+      ["all", "summarize", "retrying"],
+      ["=test", "summarize", "retrying"],
+    ]) {
+      sql.exec("INSERT INTO failure_tallies VALUES (?, ?, ?, ?)", scope, kind, state, JOBS);
+    }
+  }
+
+  it("costs no more than a hundred rows, whatever is asked of it or told", async () => {
+    const stub = env.OPERATIONS.get(env.OPERATIONS.newUniqueId());
+    const cost = await runInDurableObject(stub, async (operations, { storage }) => {
+      fill(storage.sql);
+      for (let at = 0; at < 150; at += 1) {
+        await operations.beginRun(`run-${at}`, { op: "verify", dryRun: false, sliceSize: 50 }, "running");
+      }
+      await operations.report([failureOf("other", "ada", 20_000_000)]);
+      expect(await operations.count()).toBe(LISTED);
+      const exec = storage.sql.exec.bind(storage.sql);
+      const reads: Record<string, number> = {};
+      const count = async (name: string, body: () => Promise<unknown>): Promise<void> => {
+        const cursors: { readonly rowsRead: number }[] = [];
+        Object.defineProperty(storage.sql, "exec", {
+          configurable: true,
+          value: (...given: Parameters<typeof exec>) => {
+            const cursor = exec(...given);
+            cursors.push(cursor);
+            return cursor;
+          },
+        });
+        try {
+          await body();
+        } finally {
+          Object.defineProperty(storage.sql, "exec", { configurable: true, value: exec });
+        }
+        reads[name] = cursors.reduce((sum, { rowsRead }) => sum + rowsRead, 0);
+      };
+      const user = { tenant: "test", owner: "ada" };
+      const later = failureOf("test", "bob", 30_000_000);
+      await count("a new failure", () => operations.report([later]));
+      await count("the same again", () => operations.report([{ ...later, state: "failed" }]));
+      await count("an outage", () =>
+        operations.noteOutage({ id: "archive-away", kind: "archive", reason: "away", deliveries: 50, at: Date.now() }),
+      );
+      await count("a job that went well", () => operations.clear("job-500"));
+      await count("late work", () => operations.noteLate({ jobId: "late", kind: "archive", owedAt: 1 }));
+      await count("health", () => operations.readHealth());
+      await count("all figures", () => operations.stats(null));
+      await count("a tenant's figures", () => operations.stats("test"));
+      await count("a page", () => operations.list(20, null, { tenant: "test", kind: "summarize" }));
+      await count("a page of what is not there", () => operations.list(20, null, { tenant: "other", kind: "erase" }));
+      await count("a page of a user", () => operations.list(20, null, { user: "carol", session: "s" }));
+      await count("one job", () => operations.find("job-600"));
+      await count("jobs that were seen to", () =>
+        operations.settle([{ jobId: "job-700", lastFailedAt: new Date().toISOString() }]),
+      );
+      await count("the jobs of a user", () => operations.countOfUser(user, null));
+      await count("the erasure of a user", () => operations.clearUser(user, ""));
+      await count("a new run", () =>
+        operations.beginRun("new", { op: "verify", dryRun: false, sliceSize: 50 }, "running"),
+      );
+      await count("the book of alerts", () => operations.readAlertBook());
+      return reads;
+    });
+    expect(Object.keys(cost)).toHaveLength(17);
+    expect(Object.entries(cost).filter(([, rows]) => rows > 100)).toEqual([]);
   });
 });

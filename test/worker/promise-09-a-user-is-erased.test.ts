@@ -268,7 +268,7 @@ describe("promise 9: erasing a user", () => {
     }
     const operations = pipelineParts().operations;
     expect(await operations.list(10, null, { tenant: user.tenant, user: user.owner })).toMatchObject([
-      { kind: "erase-user", jobId, attempts: 4 },
+      { kind: "erase-user", jobId, attempts: 3 },
     ]);
     const report = await finish(user, jobId);
     expect(report.lastError).toBeUndefined();

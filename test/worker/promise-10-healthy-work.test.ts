@@ -22,6 +22,9 @@ import { summarizeAndArchive } from "../support/worker-stored.ts";
 
 const operations = createOperationsClient(env.OPERATIONS);
 
+/** PostgreSQL is there, and refuses what each session has for it. */
+const REFUSED: Partial<PipelineParts> = { withDatabase: async () => [new Error("refused")] as never };
+
 afterEach(() => void vi.restoreAllMocks());
 
 /** A model that answers each call when the test lets it. */
@@ -442,7 +445,7 @@ describe("the list of failures", () => {
     await oweSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
     const job = await jobOf(ref, "archive");
-    const away = pipelineParts({ withDatabase: () => Promise.reject(new Error("away")) });
+    const away = pipelineParts(REFUSED);
     for (let failures = 1; failures <= REPORT_AFTER_FAILURES; failures += 1) await deliver(job, away);
     expect(await operations.find(job.jobId)).toMatchObject({ state: "retrying" });
     const deaf = partsWith((of) => ({
@@ -461,7 +464,7 @@ describe("the list of failures", () => {
     await oweSummary(ref);
     await deliver(await jobOf(ref, "summarize"));
     const job = await jobOf(ref, "archive");
-    const away = pipelineParts({ withDatabase: () => Promise.reject(new Error("away")) });
+    const away = pipelineParts(REFUSED);
     const late = partsWith((of) => ({
       readArchiveDelta: async (...given) => {
         const delta = await sessionAt(of).readArchiveDelta(...given);
@@ -485,7 +488,7 @@ describe("the list of failures", () => {
       },
     }));
     const away = pipelineParts({
-      withDatabase: () => Promise.reject(new Error("away")),
+      ...REFUSED,
       operations: {
         ...operations,
         report: async (failure) => {

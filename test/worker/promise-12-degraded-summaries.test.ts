@@ -60,6 +60,7 @@ function bench(): Bench {
         spendOnEmbeddings: async () => undefined,
       },
       operations: createOperationsClient(env.OPERATIONS),
+      archiveOutage: { note: async () => undefined, over: async () => undefined },
       summarizer: {
         async summarize(request) {
           if (state.down !== null) throw new SummarizerError(state.down, "for the test", state.retryAfterSeconds);

@@ -239,7 +239,7 @@ describe("the trace of a job", () => {
       storage.sql.exec("UPDATE session SET archive_rev = 1");
     });
     await deliver({ ...job, kind: "archive" });
-    expect(written).toEqual([[TRACE_ID]]);
+    expect(written).toEqual([[TRACE_ID], [TRACE_ID]]);
   });
 
   it("begins each statement, as PostgreSQL sees it, and nothing else can stand there", async () => {

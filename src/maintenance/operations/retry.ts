@@ -32,7 +32,7 @@ export const retry: Operation = {
 async function tryAgain(failure: Failure, failures: NamedSession[], parts: MaintenanceParts): Promise<string> {
   try {
     const result = await retryJob(parts, failure);
-    if (result !== "nothing-known") await parts.operations.settle([failure]);
+    if (result === "retried" || result === "gone") await parts.operations.settle([failure]);
     return result;
   } catch (error) {
     const { tenant, owner, session } = failure;

@@ -200,6 +200,7 @@ export interface ConsumerParts {
   readonly users: Opaque;
   readonly operations: Opaque;
   readonly tenants: Pick<TenantClient, "read" | "spend" | "spendOnEmbeddings">;
+  readonly archiveOutage: Opaque;
   readonly summarizer: { readonly summarize: Summarize };
   readonly makeshift: { readonly summarize: Summarize } | null;
   readonly embedder: Embedder | null;

@@ -41,7 +41,7 @@ function surroundings(more: object = {}) {
   const spent: unknown[] = [];
   const parts = standIn<PipelineParts>({
     operations: {
-      report: async (failure: Failure) => void reported.push(failure),
+      report: async (...failures: Failure[]) => void reported.push(...failures),
       clear: async (jobId: string) => void cleared.push(jobId),
       settleLate: async () => undefined,
     },
@@ -50,6 +50,7 @@ function surroundings(more: object = {}) {
       read: async () => UNSET_TENANT,
       spend: async (tenant: string, usage: object) => void spent.push([tenant, usage]),
     },
+    archiveOutage: { note: async () => undefined, over: async () => undefined },
     log: createLog({ write: () => undefined }),
     ...more,
   });
@@ -109,6 +110,8 @@ describe("a batch of many sessions for the archive", () => {
         }),
       },
       withDatabase: async () => {
+        // The look whether PostgreSQL is there comes before anything is read.
+        if (now === 0) return;
         written.push(now / bytes);
         const results = Array.from({ length: now / bytes }, () => "applied");
         now = 0;

@@ -1,11 +1,17 @@
 import { describe, expect, it, vi } from "vitest";
+import { ArchiveUnreachable } from "../../../src/archive/database.ts";
 import { type AlertNotice, EMPTY_ALERT_BOOK } from "../../../src/contracts/alert.ts";
+import { ARCHIVE_AWAY_ID } from "../../../src/contracts/job.ts";
 import { userBoundsOf } from "../../../src/contracts/user-quota.ts";
+import { archiveBatch } from "../../../src/pipeline/archive.ts";
+import type { PipelineParts } from "../../../src/pipeline/delivery.ts";
 import { AlertStore } from "../../../src/registry/alert-store.ts";
 import { AuditKey } from "../../../src/registry/directory-audit-key.ts";
 import { createDirectoryClient } from "../../../src/registry/directory-client.ts";
 import { Directory } from "../../../src/registry/directory.ts";
+import { createOperationsClient } from "../../../src/registry/operations-client.ts";
 import { Operations } from "../../../src/registry/operations.ts";
+import { createOutageClient } from "../../../src/registry/outage-client.ts";
 import { Owners } from "../../../src/registry/owners.ts";
 import { createTenantClient } from "../../../src/registry/tenant-client.ts";
 import { Tenant } from "../../../src/registry/tenant.ts";
@@ -188,5 +194,99 @@ describe("a tenant", () => {
       log: createLog({ write: () => undefined }),
     });
     expect(await client.read("acme")).toMatchObject({ isOverBudget });
+  });
+});
+
+describe("PostgreSQL away, with a hundred thousand sessions that wait for it", () => {
+  const SESSIONS = 100_000;
+  const BATCH = 50;
+  const ISOLATES = 20;
+
+  it("is one entry of the list, wakes no session, and goes when it is back; whoever asks is answered at once", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: NOON });
+    try {
+      const { object } = made(Operations);
+      let told = 0;
+      const operations = createOperationsClient(
+        standIn({
+          getByName: () =>
+            new Proxy(object, {
+              get: (target, name) => {
+                const value: unknown = Reflect.get(target, name);
+                if (typeof value !== "function") return value;
+                return (...given: unknown[]) => {
+                  told += 1;
+                  return Reflect.apply(value, target, given);
+                };
+              },
+            }),
+        }),
+      );
+      const log = createLog({ write: () => undefined });
+      let isAway = true;
+      let confirmed = 0;
+      const session = {
+        readArchiveDelta: async () => {
+          if (isAway) throw new Error("a session is woken for nothing");
+          return { rev: 1, version: 0, messageSeq: 0, bytes: 1, hasFailed: false };
+        },
+        confirmArchived: async () => {
+          confirmed += 1;
+          return false;
+        },
+      };
+      const isolates = Array.from({ length: ISOLATES }, () =>
+        standIn<PipelineParts>({
+          sessions: { get: () => session },
+          operations,
+          archiveOutage: createOutageClient(operations, { id: ARCHIVE_AWAY_ID, kind: "archive" }, log),
+          withDatabase: async () => {
+            if (isAway) throw new ArchiveUnreachable("PostgreSQL did not take the connection");
+            return Array.from({ length: BATCH }, () => "applied");
+          },
+          log,
+        }),
+      );
+      const job = { v: 1, kind: "archive", ...ref("chat"), incarnation: "life", throughSeq: 2, jobId: "job" } as const;
+      const round = async (attempts: number): Promise<Set<string>> => {
+        const verdicts = new Set<string>();
+        for (let batch = 0; batch < SESSIONS / BATCH; batch += 1) {
+          const parts = isolates[batch % ISOLATES];
+          if (parts === undefined) throw new Error("no isolate");
+          const deliveries = Array.from({ length: BATCH }, () => ({ job, attempts }));
+          for (const { verdict } of await archiveBatch(deliveries, parts)) verdicts.add(verdict);
+          // All of them within two minutes, as their pauses have it.
+          vi.setSystemTime(Date.now() + 60);
+        }
+        return verdicts;
+      };
+      expect(await round(1)).toEqual(new Set(["retry"]));
+      expect(told).toBeLessThanOrEqual(ISOLATES * (120 / 10 + 1));
+      const startedAt = performance.now();
+      expect(await operations.readHealth()).toMatchObject({ failedJobs: 1 });
+      const [entry, ...others] = await operations.list(20, null);
+      await operations.clearUser({ tenant: "acme", owner: "ada" });
+      expect(performance.now() - startedAt).toBeLessThan(1_000);
+      expect(others).toEqual([]);
+      expect(entry).toMatchObject({ jobId: ARCHIVE_AWAY_ID, state: "away", reason: "archive: ArchiveUnreachable" });
+      expect(entry?.attempts).toBeGreaterThan(SESSIONS / 2);
+      isAway = false;
+      expect(await round(2)).toEqual(new Set(["ack"]));
+      expect(confirmed).toBe(SESSIONS);
+      expect(await operations.list(20, null)).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is forgotten once nobody tells of it any more", async () => {
+    const { object } = made(Operations);
+    const outage = { id: ARCHIVE_AWAY_ID, kind: "archive", reason: "away", deliveries: 3 } as const;
+    await object.noteOutage({ ...outage, at: Date.now() });
+    await object.noteOutage({ ...outage, at: Date.now() });
+    expect(await object.find(ARCHIVE_AWAY_ID)).toMatchObject({ attempts: 6 });
+    expect(await object.readHealth()).toMatchObject({ failedJobs: 1 });
+    await object.noteOutage({ ...outage, at: Date.now() - 900_001 });
+    expect(await object.readHealth()).toMatchObject({ failedJobs: 0 });
   });
 });

@@ -11,7 +11,6 @@ import {
   toUserErasure,
 } from "../../../src/registry/directory-erasure.ts";
 import { FAILURES_SCHEMA, FailedJobs } from "../../../src/registry/failed-jobs.ts";
-import { FailingJobs } from "../../../src/registry/failing-jobs.ts";
 import { createLateWorkClient } from "../../../src/registry/late-work-client.ts";
 import { LateWorkStore } from "../../../src/registry/late-work-store.ts";
 import { takeOffList } from "../../../src/registry/listing-client.ts";
@@ -128,7 +127,7 @@ describe("the failed jobs", () => {
   it("of one user go alone", () => {
     const others = [failure("b", NOON, { owner: "bob" }), failure("c", NOON, { tenant: "other" })];
     const { jobs } = listed(failure("a", NOON), ...others);
-    jobs.deleteOfUser({ tenant: "acme", owner: "ada" });
+    expect(jobs.deleteOfUser({ tenant: "acme", owner: "ada" })).toBe(false);
     expect(jobs.count()).toBe(2);
     expect(jobs.counts("acme")).toEqual([{ kind: "archive", state: "retrying", count: 1 }]);
     expect(jobs.counts(null)).toEqual([{ kind: "archive", state: "retrying", count: 2 }]);
@@ -138,17 +137,53 @@ describe("the failed jobs", () => {
 
   it("count each tenant over its budget once, and not among those that fail", () => {
     const over = { reason: "summarizer over_budget" };
-    const { sql } = listed(
+    const { jobs } = listed(
       failure("a", NOON, over),
       failure("b", NOON, over),
       failure("c", NOON),
       failure("d", NOON, { ...over, tenant: "other" }),
     );
-    const failing = new FailingJobs(sql);
-    expect(failing.count(NOON)).toEqual({ failedJobs: 1, tenantsOverBudget: 2 });
-    sql.exec("DELETE FROM failures");
-    expect(failing.count(NOON + 999)).toEqual({ failedJobs: 1, tenantsOverBudget: 2 });
-    expect(failing.count(NOON + 1_000)).toEqual({ failedJobs: 0, tenantsOverBudget: 0 });
+    expect(jobs.health()).toEqual({ failedJobs: 1, tenantsOverBudget: 2 });
+    jobs.delete("a");
+    jobs.put(failure("b", NOON + 1));
+    jobs.delete("nobody's");
+    expect(jobs.health()).toEqual({ failedJobs: 2, tenantsOverBudget: 1 });
+    jobs.settle([failure("c", NOON), failure("d", NOON)]);
+    expect(jobs.health()).toEqual({ failedJobs: 1, tenantsOverBudget: 0 });
+    expect(jobs.counts("other")).toEqual([]);
+  });
+
+  it("are looked for by number, and compared by name: no two users are taken for one", () => {
+    const { jobs, sql } = listed(failure("a", NOON), failure("b", NOON + 1, { owner: "bob", session: "other" }));
+    const first = "(SELECT owner_key FROM failures WHERE job_id = 'a')";
+    sql.exec(
+      `UPDATE failures SET owner_key = ${first}, session_key = (SELECT session_key FROM failures WHERE job_id = 'a')`,
+    );
+    const of = (filter: object): string[] => jobs.list(9, null, filter).map(({ jobId }) => jobId);
+    expect(of({ user: "ada" })).toEqual(["a"]);
+    expect(of({ session: "chat" })).toEqual(["a"]);
+  });
+
+  it("are ten thousand at most, and the oldest go first", () => {
+    const { jobs, sql } = listed();
+    sql.exec(
+      `INSERT INTO failures (job_id, first_failed_at, last_failed_at, tenant, owner_key, session_key, kind, failure)
+       WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)
+       SELECT 'job-' || i, i, i, 'acme', 0, 0, 'archive', json_set(?, '$.jobId', 'job-' || i) FROM n`,
+      JSON.stringify(failure("", NOON)),
+    );
+    const counted = [
+      ["listed", "", ""],
+      ["failing", "", ""],
+      ["all", "archive", "retrying"],
+      ["=acme", "archive", "retrying"],
+    ] as const;
+    for (const each of counted) sql.exec("INSERT INTO failure_tallies VALUES (?, ?, ?, 10000)", ...each);
+    jobs.put(failure("new", NOON));
+    jobs.put(failure("newer", NOON, { tenant: "other" }));
+    expect(jobs.count()).toBe(10_000);
+    expect(["job-1", "job-2", "job-3"].map((id) => jobs.byId(id)?.jobId)).toEqual([undefined, undefined, "job-3"]);
+    expect(jobs.counts("acme")).toEqual([{ kind: "archive", state: "retrying", count: 9_999 }]);
   });
 });
 
@@ -301,7 +336,7 @@ describe("runs of operations", () => {
     runs.progress("of-all", { ...NEWS, report }, NOON);
     runs.begin("of-ada", { ...REQUEST, tenant: "acme", user: "ada" }, "running", NOON + 1);
     runs.progress("of-ada", { ...NEWS, report }, NOON);
-    runs.forgetUser({ tenant: "acme", owner: "ada" }, NOON);
+    expect(runs.forgetUser({ tenant: "acme", owner: "ada" }, "", NOON)).toBeNull();
     expect(runs.byId("of-all")?.report).toMatchObject({
       failures: [named("bob"), named(null), named("ada", "other")],
       notes: ["note"],
