@@ -180,10 +180,13 @@ export class DirectoryEntries {
     return this.#sql.exec("SELECT 1 FROM sessions WHERE session = ?", session).toArray().length > 0;
   }
 
-  /** As that of a new life, which began by a word; not where the entry is of a later one by then. This may come late: that life may have expired before. */
+  /**
+   * As that of a new life, which began by a word; not where the entry is of a later one by then. This may come late: that life may have expired
+   * before, or have other metadata by then, which the entry has already.
+   */
   renew(session: string, metadata: Metadata, grantedAt: number): void {
     this.#sql.exec(
-      `UPDATE sessions SET metadata = ?1, life_at = ?2,
+      `UPDATE sessions SET metadata = CASE WHEN metadata_at >= ?2 THEN metadata ELSE ?1 END, life_at = ?2,
          expired_at = CASE WHEN expiry_life_at >= ?2 THEN expired_at END,
          expiry_decided_at = CASE WHEN expiry_life_at >= ?2 THEN expiry_decided_at ELSE granted_at END
        WHERE session = ?3 AND life_at < ?2`,

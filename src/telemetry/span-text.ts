@@ -10,10 +10,12 @@ export interface SpanText {
  */
 export function spanOfRequest(method: string, url: string, route: string | null): SpanText {
   const path = route ?? "/{unknown}";
+  // Broken HTTP comes with what is no URL, such as the path `*`.
+  const origin = URL.canParse(url) ? new URL(url).origin : "";
   return {
     name: route === null ? method : `${method} ${route}`,
     attributes: {
-      "url.full": new URL(url).origin + path,
+      "url.full": origin + path,
       "url.path": path,
       ...(route === null ? {} : { "http.route": route }),
     },

@@ -117,7 +117,8 @@ function describeSessions(open: () => SessionSurface): void {
     const { job, summary } = await surface.summarize(id, { keepRecentTokens: 100, waitMs: 10_000 });
     expect(job).toMatchObject({ kind: "summarize", state: "done" });
     expect(summary?.items.length).toBeGreaterThan(0);
-    expect((await surface.summaries(id, {})).data).toEqual([summary]);
+    // The list tells besides what it took.
+    expect((await surface.summaries(id, {})).data).toEqual([{ ...summary, usage: { durationMs: expect.any(Number) } }]);
     expect(await surface.context(id, { format: "threadkeep" })).toMatchObject({ summary: { version: 1 } });
   });
 
@@ -163,7 +164,10 @@ function describeSessions(open: () => SessionSurface): void {
     const restored = { ...first, version: 3 };
     expect(await surface.restoreSummary(id, 1, { expectedVersion: 2 })).toEqual(restored);
     expect(await surface.restoreSummary(id, 1, { expectedVersion: 2 })).toEqual(restored);
-    expect((await surface.summaries(id, {})).data).toEqual([restored, first]);
+    expect((await surface.summaries(id, {})).data).toEqual([
+      restored,
+      { ...first, usage: { durationMs: expect.any(Number) } },
+    ]);
     expect(await surface.context(id, { format: "threadkeep" })).toMatchObject({ summary: { version: 3 } });
     await expect(surface.restoreSummary(id, 2, {})).rejects.toMatchObject({ code: "summary_not_found", status: 404 });
   });

@@ -375,6 +375,8 @@ describe("the OpenAPI document", () => {
       "get /v1/admin/tenants",
       "get /v1/admin/tenants/{tenant}",
       "get /v1/admin/tenants/{tenant}/keys",
+      "get /v1/admin/tenants/{tenant}/spending",
+      "get /v1/admin/tenants/{tenant}/users",
       "get /v1/sessions",
       "get /v1/sessions/{sessionId}",
       "get /v1/sessions/{sessionId}/context",

@@ -19,6 +19,10 @@ describe("the span of a request", () => {
     });
   });
 
+  it("of a request for what is no URL says so much less", () => {
+    expect(spanOfRequest("GET", "*", null)).toMatchObject({ name: "GET", attributes: { "url.full": "/{unknown}" } });
+  });
+
   it("says nothing of an address that nothing answers at", () => {
     const text = JSON.stringify(spanOfRequest("GET", "https://memory.example/v2/a-secret?q=another", null));
     expect(text).not.toMatch(/a-secret|another/);

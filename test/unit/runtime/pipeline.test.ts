@@ -80,6 +80,7 @@ describe("a job that is done", () => {
     readOwedErasures: async () => null,
     readArchiveDelta: async () => null,
     readErasure: async () => null,
+    readListing: async () => null,
     jobStanding: async () => "over",
     noteFailure: async () => null,
   };
@@ -92,6 +93,8 @@ describe("a job that is done", () => {
       tenants: { read: async () => UNSET_TENANT },
       operations: { clear: async (jobId: string) => void cleared.push(jobId) },
       directory: { setExpired: async () => true },
+      withDatabase: async () => undefined,
+      archiveOutage: { note: async () => undefined, over: async () => undefined },
       log,
       ...more,
     };
@@ -103,7 +106,7 @@ describe("a job that is done", () => {
     return { cleared, verdicts };
   }
 
-  it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies", "embed"] as const)(
+  it.each(["summarize", "archive", "erase", "expire", "restore", "fork", "erase-copies", "embed", "list"] as const)(
     "by a delivery that never heard of it leaves the operators' list when it comes again: %s",
     async (kind) => {
       expect(await deliver(kind, 2)).toEqual({ cleared: ["job"], verdicts: ["acked"] });

@@ -403,6 +403,19 @@ describe("the list of sessions", () => {
     expect(entries.grant("a", NOON, {}, false, null, NOON).grantedAt).toBeGreaterThan(later.grantedAt);
   });
 
+  it("keeps a change of the metadata when it hears only afterwards of the life that it is of", () => {
+    const { entries } = newEntries();
+    entries.grant("a", NOON, { v: "of a life before" }, false, null, NOON);
+    const { grantedAt } = entries.grant("a", NOON, {}, false, null, NOON + 1);
+    const metadata = (): unknown => entries.list({ limit: 1, after: null, metadata: {} }).entries[0]?.metadata;
+    entries.setMetadata("a", { v: "changed" }, { grantedAt, rev: 1 });
+    entries.renew("a", { v: "as it began" }, grantedAt);
+    expect(metadata()).toEqual({ v: "changed" });
+    const again = entries.grant("a", NOON, {}, false, null, NOON + 2);
+    entries.renew("a", { v: "as the next began" }, again.grantedAt);
+    expect(metadata()).toEqual({ v: "as the next began" });
+  });
+
   it("keeps the later of two changes of the metadata that cross on their way, also when they come again", () => {
     const { entries } = newEntries();
     const { grantedAt } = entries.grant("a", NOON, { v: "1" }, false, null, NOON);

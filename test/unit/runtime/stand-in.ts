@@ -30,6 +30,6 @@ export function callWith(parts: object, principal: Partial<Principal> = {}): Cal
     },
     requestId: "r",
     from: null,
-    parts: standIn({ audit: quiet, tenants, ...parts }),
+    parts: standIn({ audit: quiet, tenants, meaningOf: null, ...parts }),
   };
 }
