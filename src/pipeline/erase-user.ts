@@ -29,7 +29,11 @@ export async function eraseUser(job: UserJobMessage, given: PipelineParts): Prom
   try {
     for (let asked = 0; ;) {
       const step = await parts.users.nextErasureStep(job, job.jobId, startedAt);
-      if (step === null) return ACK;
+      if (step === null) {
+        // Whoever told of a failure after the end may not have come to take that back.
+        await parts.operations.clear(job.jobId);
+        return ACK;
+      }
       if (step.next === "places") {
         if (await findMore(job, parts)) continue;
         await eraseElsewhere(job, parts);

@@ -94,6 +94,8 @@ export async function indexFailure(
     });
   } catch (error) {
     parts.log.error("operations_unreachable", errorFields(error));
+    // The erasure of a user may be over by now. Its delivery that comes again takes it off the list.
+    if (job.incarnation === undefined) throw error;
   }
   // It may be on the list all the same: an answer can be lost, and what is asked afterwards can fail.
   if (!gaveUp) await noteListed(parts, job, reason, lastFailedAt);

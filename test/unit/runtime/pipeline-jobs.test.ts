@@ -501,6 +501,23 @@ describe("a job that fails", () => {
     expect(cleared).toEqual(["job"]);
   });
 
+  it("and is about all of a user comes again if the list cannot be told whole, and goes from it once it is over", async () => {
+    const { parts, cleared } = surroundings({
+      users: {
+        readErasure: async () => {
+          throw new Error("the answer got lost");
+        },
+        nextErasureStep: async () => null,
+      },
+    });
+    const { incarnation: _, throughSeq: __, ...named } = jobOf("erase");
+    const job = { ...named, kind: "erase-user" as const, session: "" };
+    const told = reportFailure(parts, job, "away", failure(REPORT_AFTER_FAILURES));
+    await expect(told).rejects.toThrow("the answer got lost");
+    expect(await eraseUser(job, parts)).toEqual(ACK);
+    expect(cleared).toEqual(["job"]);
+  });
+
   it("for rows that PostgreSQL refuses is on the list until none is left", async () => {
     const { parts, reported, cleared } = surroundings();
     const row = { name: "message 3", code: "22P05" };
