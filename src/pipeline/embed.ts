@@ -6,7 +6,7 @@ import { type Embedder, EmbedderError } from "../embedder/client.ts";
 import type { EmbeddingStep } from "../session/client.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { ACK, type Delivery, type PipelineParts, type Verdict } from "./delivery.ts";
-import { clearFailure, reasonOf, reportFailure, settleLate, settleOver } from "./report.ts";
+import { reasonOf, reportFailure, reportRecovery, settleLate, settleOver } from "./report.ts";
 
 /** Calls of one delivery, each of 64 texts at most. The job comes again at once, and goes on from there. */
 const MAX_CALLS = 100;
@@ -24,7 +24,7 @@ export async function embedSession(delivery: Delivery, parts: PipelineParts): Pr
     await settleLate(parts, job);
     return ACK;
   }
-  if ((await embed(job, tenant, parts)) === "nothing") await settleOver(parts, delivery);
+  if ((await embed(delivery, tenant, parts)) === "nothing") await settleOver(parts, delivery);
   return ACK;
 }
 
@@ -34,14 +34,15 @@ export async function embedSession(delivery: Delivery, parts: PipelineParts): Pr
  */
 export async function embedSummarized(job: JobMessage, tenant: TenantSettings, parts: PipelineParts): Promise<void> {
   try {
-    await embed(job, tenant, parts);
+    await embed({ job, attempts: 1 }, tenant, parts);
   } catch (error) {
     parts.log.warn("embedding_broken_off", { jobId: job.jobId, ...errorFields(error) });
   }
 }
 
 /** @returns `nothing` if nothing was owed any more */
-async function embed(job: JobMessage, tenant: TenantSettings, parts: PipelineParts): Promise<"nothing" | "tried"> {
+async function embed(delivery: Delivery, tenant: TenantSettings, parts: PipelineParts): Promise<"nothing" | "tried"> {
+  const { job } = delivery;
   const { jobId, incarnation } = job;
   const { embedder } = parts;
   const session = parts.sessions.get(job);
@@ -74,8 +75,7 @@ async function embed(job: JobMessage, tenant: TenantSettings, parts: PipelinePar
     step = await session.saveVectors(jobId, incarnation, lease, { model, vectors, usage });
   }
   if (step.next !== "done") return "tried";
-  if (step.hasFailed) await clearFailure(parts, job);
-  else if (calls > 0) await settleLate(parts, job);
+  if (step.hasFailed || calls > 0) await reportRecovery(parts, delivery, step.hasFailed);
   if (calls > 0) parts.log.info("embedded", { jobId, calls });
   return calls > 0 || step.hasFailed ? "tried" : "nothing";
 }

@@ -26,6 +26,8 @@ export const MAX_CONSUMER_CALLS = 400;
 const STALLS = /^(?:summarize|saveAnswer|saveCopyPage|carryOver|eraseCopied|directory|archive|confirm)/;
 /** The call by which a consumer tells operators of a failure. */
 const TELLS_OF_FAILURE = /^operations\.report/;
+/** Calls after which a job has come further, if it is not done by them. */
+const IS_PROGRESS = /^(?:saveAnswer|saveCopyPage|confirm)/;
 /** Work that is seldom owed, and that several objects do together: it meets the rest more often than its share. */
 const IS_BETWEEN_OBJECTS = /^(?:fork|restore|erase-copies|expire|erase-user)$/;
 /** Enough for a summary, its way into the archive, and what comes after it. */
@@ -189,7 +191,11 @@ async function letFail(world: World, consumer: Consumer, message: QueuedMessage)
   const { random } = world;
   if (!consumer.isDone && world.consumers.length < MAX_CONSUMERS && random.chance(0.7)) {
     const again = await startConsumer(world, [world.queues.duplicate(message)]);
-    done.push(`consumer ${again.id}: ${(await letProceed(world, again, random.between(1, 9), 0)).join(" → ")}`);
+    const further: string[] = [];
+    while (!again.isDone && !further.some((label) => IS_PROGRESS.test(label))) {
+      further.push(...(await letProceed(world, again, 1, 0)));
+    }
+    done.push(`consumer ${again.id}: ${further.join(" → ")}`);
   }
   return [...done, ...(await letProceed(world, consumer, 1_000, 0.25))];
 }
