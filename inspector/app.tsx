@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { user } from "./api.ts";
+import { user, waitingUntil } from "./api.ts";
 import { visibleText } from "./parts/visible-text.tsx";
 import { notice, problem } from "./state/problem.ts";
 import { go, route } from "./state/route.ts";
@@ -130,6 +130,11 @@ function Told() {
             </button>
           </>
         )}
+      </div>
+      <div role="status" class="notice" hidden={waitingUntil.value === null}>
+        {waitingUntil.value === null
+          ? null
+          : "Too many requests at once: the page waits some seconds, as the service asked, and goes on by itself."}
       </div>
       <div role="status" class="notice" hidden={notice.value === ""}>
         {notice.value === "" ? null : (

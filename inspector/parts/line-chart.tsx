@@ -87,8 +87,13 @@ async function draw(element: HTMLElement, names: readonly string[]): Promise<uPl
       legend: { show: false },
       cursor: { show: false },
       scales: {
-        // The first looks are a moment, and an axis of a moment would tell years.
-        x: { range: (_plot, least, most) => [Math.min(least, most - LEAST_SECONDS), most] },
+        // The first looks are a moment, and an axis of a moment would tell years. For one look alone the library makes up an end.
+        x: {
+          range: ({ data: [at] }, least, most) => {
+            const end = at.at(-1) ?? most;
+            return [Math.min(at[0] ?? least, end - LEAST_SECONDS), end];
+          },
+        },
         y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
       },
       axes: [axis, { ...axis, size: 50 }],

@@ -25,6 +25,22 @@ const OVERSCAN_PX = 600;
 const END_PX = 40;
 /** Less is a matter of rounding. */
 const HEIGHT_CHANGE_PX = 0.5;
+const SCROLLED_PX = 1;
+
+/** What is looked at: it stays where it is while rows above it come, go, or turn out to be of another height. */
+interface Anchor {
+  readonly key: string | number;
+  readonly index: number;
+  /** From where the row begins to where the view does. */
+  readonly offset: number;
+}
+
+/** How the list stood when it was last drawn. */
+interface Placed {
+  readonly offsets: Float64Array;
+  readonly keyOf: (index: number) => string | number;
+  readonly top: number;
+}
 
 export function VirtualList({
   label,
@@ -41,6 +57,10 @@ export function VirtualList({
   const heightsRevision = useRef(0);
   const isStuck = useRef(isAtEnd);
   const handled = useRef<{ readonly index: number } | null>(null);
+  /** Null: the beginning of the list. */
+  const anchor = useRef<Anchor | null>(null);
+  /** Null: it is not in view. */
+  const placed = useRef<Placed | null>(null);
   const [, setDraws] = useState(0);
   const redraw = (): void => setDraws((before) => before + 1);
 
@@ -50,33 +70,63 @@ export function VirtualList({
   );
   const total = offsets[count] ?? 0;
   const viewHeight = frame.current?.clientHeight ?? 800;
-  const from = isStuck.current ? Math.max(0, total - viewHeight) : (frame.current?.scrollTop ?? 0);
+  const end = Math.max(0, total - viewHeight);
+  heedScroll();
+  const from = isStuck.current ? end : Math.min(end, anchored());
   const first = indexAt(offsets, from - OVERSCAN_PX);
   const last = Math.min(count - 1, indexAt(offsets, from + viewHeight + OVERSCAN_PX));
 
-  // Takes the heights of what is drawn. What stands above the view and turns out otherwise does not move what is looked at.
+  /** Whoever scrolled since it was last drawn looks at something else now. */
+  function heedScroll(): void {
+    const element = frame.current;
+    const before = placed.current;
+    if (element === null || before === null || element.clientHeight === 0) return;
+    const { scrollTop, scrollHeight, clientHeight } = element;
+    if (Math.abs(scrollTop - before.top) < SCROLLED_PX) return;
+    isStuck.current = isAtEnd && scrollHeight - scrollTop - clientHeight < END_PX;
+    const index = indexAt(before.offsets, scrollTop);
+    anchor.current =
+      scrollTop < SCROLLED_PX
+        ? null
+        : { key: before.keyOf(index), index, offset: scrollTop - (before.offsets[index] ?? 0) };
+    placed.current = { ...before, top: scrollTop };
+  }
+
+  /** Where the view begins, so that what is looked at stays where it is. */
+  function anchored(): number {
+    const found = anchor.current;
+    if (found === null || count === 0) return 0;
+    let { index } = found;
+    if (index >= count || keyOf(index) !== found.key) {
+      index = 0;
+      while (index < count && keyOf(index) !== found.key) index += 1;
+      // It is gone: what stands in its place is looked at.
+      if (index === count) index = Math.min(found.index, count - 1);
+      anchor.current = { ...found, index, key: keyOf(index) };
+    }
+    return Math.max(0, (offsets[index] ?? 0) + found.offset);
+  }
+
+  // Takes the heights of what is drawn.
   const measure = useRef(() => undefined as void);
   measure.current = () => {
     const element = frame.current;
     const list = element?.firstElementChild;
-    if (element === null || list === null || list === undefined) return;
-    const viewTop = element.getBoundingClientRect().top;
-    let moved = 0;
+    // What is hidden has no height: taken for true, row after row would be drawn and read, to the end of the longest list.
+    if (element === null || list === null || list === undefined || element.clientHeight === 0) return;
     let isChanged = false;
     for (const [at, child] of Array.from(list.children).entries()) {
       const index = first + at;
       if (index >= count) break;
       const key = keyOf(index);
-      const { height, bottom } = child.getBoundingClientRect();
+      const { height } = child.getBoundingClientRect();
       const before = heights.current.get(key);
       if (before !== undefined && Math.abs(before - height) < HEIGHT_CHANGE_PX) continue;
       heights.current.set(key, height);
       isChanged = true;
-      if (bottom <= viewTop) moved += height - (before ?? estimate(index));
     }
     if (!isChanged) return;
     heightsRevision.current += 1;
-    if (moved !== 0 && !isStuck.current) element.scrollTop += moved;
     redraw();
   };
 
@@ -99,15 +149,26 @@ export function VirtualList({
   }, []);
   useLayoutEffect(() => {
     const element = frame.current;
-    if (element === null || element.clientHeight === 0) return;
+    if (element === null) return;
+    if (element.clientHeight === 0) {
+      placed.current = null;
+      return;
+    }
     if (target !== null && target !== undefined && target !== handled.current) {
       handled.current = target;
       isStuck.current = false;
-      element.scrollTop = Math.max(0, (offsets[target.index] ?? 0) - element.clientHeight / 4);
+      const { index } = target;
+      const begin = offsets[index] ?? 0;
+      const top = Math.min(end, Math.max(0, begin - element.clientHeight / 4));
+      anchor.current = { key: keyOf(index), index, offset: top - begin };
+      element.scrollTop = top;
       redraw();
     } else if (isStuck.current) {
       element.scrollTop = element.scrollHeight;
+    } else if (Math.abs(element.scrollTop - from) >= SCROLLED_PX) {
+      element.scrollTop = from;
     }
+    placed.current = { offsets, keyOf, top: element.scrollTop };
   });
 
   const rows: ComponentChildren[] = [];
@@ -119,17 +180,7 @@ export function VirtualList({
     );
   }
   return (
-    <div
-      class="virtual-list"
-      ref={frame}
-      tabIndex={0}
-      role="region"
-      aria-label={label}
-      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
-        isStuck.current = isAtEnd && scrollHeight - scrollTop - clientHeight < END_PX;
-        redraw();
-      }}
-    >
+    <div class="virtual-list" ref={frame} tabIndex={0} role="region" aria-label={label} onScroll={redraw}>
       <ol style={{ height: `${total}px`, paddingTop: `${offsets[first] ?? 0}px` }}>{rows}</ol>
     </div>
   );

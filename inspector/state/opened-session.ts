@@ -61,8 +61,8 @@ export class OpenedSession {
   /** The message to bring into view; a new object each time. */
   readonly target = signal<{ readonly seq: number } | null>(null);
   readonly showsOtherBranches = signal(false);
-  /** On a phone there is room for one of the two. */
-  readonly side = signal<"transcript" | "context">("transcript");
+  /** On a phone there is room for one of the two: first what is remembered, unless nothing was said yet. */
+  readonly side = signal<"transcript" | "context">("context");
 
   /** What a model is saying. */
   readonly answering = new Answering();
@@ -92,13 +92,15 @@ export class OpenedSession {
   #unfollow: () => void = () => undefined;
   #stopAsking: () => void = () => undefined;
   #isClosed = false;
+  /** The first reading, whatever came of it. */
+  #first: Promise<void> = Promise.resolve();
 
   constructor(id: string) {
     this.id = id;
     this.#path = sessionPath(id);
   }
 
-  async open(): Promise<void> {
+  open(): void {
     this.#unfollow = followSession(this.id, {
       onOpen: () => this.#opened(),
       onLost: () => {
@@ -121,6 +123,10 @@ export class OpenedSession {
       // The first is wanted at once; a slider asks many times on its way.
       pause = SLIDER_MS;
     });
+    this.#first = this.#readFirst();
+  }
+
+  async #readFirst(): Promise<void> {
     try {
       const tail = ask<Page<Message>>("GET", `${this.#path}/messages`, {
         query: { beforeSeq: BEHIND_ALL, limit: PAGE },
@@ -128,6 +134,7 @@ export class OpenedSession {
       const [state, page] = await Promise.all([ask<SessionState>("GET", this.#path), tail, this.readSummaries()]);
       batch(() => {
         this.state.value = state;
+        if (state.lastSeq === 0) this.side.value = "transcript";
         this.#keep(page.data);
       });
     } catch (error) {
@@ -265,7 +272,21 @@ export class OpenedSession {
       this.#note("The connection is back, and nothing was missed.");
       if (problem.value.startsWith("The service does not answer")) problem.value = "";
     }
+    void this.#catchUp(this.live.value === "lost").catch(showProblem);
     this.live.value = "live";
+  }
+
+  /** No event tells what happened between the first reading and the beginning of the feed, nor what could not be read while it was lost. */
+  async #catchUp(wasLost: boolean): Promise<void> {
+    await this.#first;
+    if (this.#isClosed) return;
+    if (this.state.value === null) {
+      this.#first = this.#readFirst();
+      return this.readContext();
+    }
+    const before = JSON.stringify(this.state.value);
+    await this.readState();
+    if (wasLost || JSON.stringify(this.state.value) !== before) this.#readAnew();
   }
 
   #take(event: LiveEvent): void {

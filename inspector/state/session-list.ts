@@ -74,8 +74,14 @@ export class SessionList {
   }
 
   async #refresh(): Promise<void> {
-    if (document.hidden || this.#isReading || !this.isRead.value) return;
+    if (document.hidden || this.#isReading) return;
     try {
+      // The service may have been away when the page was opened.
+      if (!this.isRead.value) {
+        await this.more();
+        this.isRead.value = true;
+        return;
+      }
       const page = await ask<Page<ListedSession>>("GET", "/v1/sessions", { query: { limit: PAGE } });
       const known = new Map(this.sessions.value.map((session) => [session.id, session]));
       const fresh = page.data.filter(({ id }) => !known.has(id));

@@ -2,7 +2,7 @@
 
 import { computed, signal } from "@preact/signals";
 import { ask, credentials, user, whenRefused } from "../api.ts";
-import { showProblem } from "./problem.ts";
+import { problem, showProblem } from "./problem.ts";
 
 /** As `GET /inspector/caller` tells it. */
 export interface Caller {
@@ -47,10 +47,12 @@ export async function signInByLink(): Promise<void> {
 export async function signIn(bearer: string): Promise<void> {
   credentials.value = { bearer };
   try {
-    const found = await ask<Caller>("GET", "/inspector/caller");
+    const found = await ask<Caller>("GET", "/inspector/caller", { user: "" });
     if (!found.scopes.includes("memory:read")) {
       throw new Error("This key may not read any chat: it lacks the scope memory:read. Use one that has it.");
     }
+    // Whom a key showed before, a user may not see.
+    if (found.kind === "user") user.value = "";
     caller.value = found;
   } catch (error) {
     credentials.value = null;
@@ -90,6 +92,10 @@ export function signOut(): void {
   location.hash = "#/";
 }
 
-whenRefused(() => {
-  if (caller.value !== null) signOut();
+/** The address stays: whoever signs in again goes on where they were. */
+whenRefused((why) => {
+  if (caller.value === null) return;
+  credentials.value = null;
+  caller.value = null;
+  problem.value = why;
 });

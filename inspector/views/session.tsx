@@ -15,7 +15,7 @@ export function SessionView({ id, seq }: { id: string; seq: number | null }) {
   const session = useMemo(() => new OpenedSession(id), [id]);
   const { side } = session;
   useEffect(() => {
-    void session.open();
+    session.open();
     return () => session.close();
   }, [session]);
   useEffect(() => {
