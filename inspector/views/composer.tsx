@@ -56,7 +56,14 @@ export function Composer({ session }: { session: OpenedSession }) {
         <div class="answering" role="group" aria-label="The model's answer">
           <p class="note" role="status">
             {visibleText(model ?? "The model")} answers with what Threadkeep gives it …{" "}
-            <button type="button" class="quiet" onClick={() => answering.stop()}>
+            <button
+              type="button"
+              class="quiet"
+              onClick={() => {
+                answering.stop();
+                notice.value = "Stopped: nothing of the answer was appended.";
+              }}
+            >
               Stop
             </button>
           </p>

@@ -43,12 +43,14 @@ export function SessionsView() {
         </div>
       </div>
       <MemorySearch words={words} />
-      {isEmpty ? (
+      {!list.isRead.value ? (
+        <p class="empty note">Reading …</p>
+      ) : isEmpty ? (
         <p class="empty">
           {user.value === "" ? "There are no sessions yet." : "This user has no sessions."} Open the sample chat, or
           append a message with the <a href="/docs">API</a>.
         </p>
-      ) : shown.length === 0 && list.isRead.value ? (
+      ) : shown.length === 0 ? (
         <p class="empty note">No title or id has these words.</p>
       ) : (
         <VirtualList
@@ -113,7 +115,7 @@ function SessionRow({ session, facts }: { session: ListedSession; facts: Session
             {state.summaryPending ? <span class="tag">summarizing</span> : null}
             {facts === undefined || facts.lastAt === null ? null : (
               <time dateTime={facts.lastAt} title={moment(facts.lastAt)}>
-                last word {ago(facts.lastAt)}
+                last message {ago(facts.lastAt)}
               </time>
             )}
           </>

@@ -41,7 +41,7 @@ export function SummaryItems({ session, summary, isPending }: Props) {
       <h3>What it knows of messages 1 to {summary.throughSeq}</h3>
       <p class="note">
         Summary version {summary.version}, made {ago(summary.createdAt)} by {makerText(summary)}.
-        {isPending ? " A newer one is being made." : ""} Point at an item to see the messages that it rests on.
+        {isPending ? " A newer one is being made." : ""} Choose an item to see the messages that it rests on.
       </p>
       {groups.map(({ kind, title, items }) =>
         items.length === 0 ? null : (

@@ -51,7 +51,7 @@ export function TimeTravel({ session }: { session: OpenedSession }) {
                   <span>
                     {count(items.length, "item")}, {number(tokens)} tokens
                   </span>
-                  <span>
+                  <span class="made">
                     {makerText(summary)}, {ago(createdAt)}
                   </span>
                   {caller.value?.kind === "user" ? null : (

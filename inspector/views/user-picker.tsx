@@ -87,11 +87,11 @@ function FoundUsers({ prefix, onChosen }: { prefix: string; onChosen: (id: strin
       <p class="note" role="status">
         {ids.length > 0
           ? wanted === ""
-            ? "Who came last:"
-            : "Users whose id begins so:"
+            ? "Newest users:"
+            : "Users whose id begins with this:"
           : wanted === ""
             ? "No user has sessions yet."
-            : "No user's id begins so."}
+            : "No user's id begins with this."}
       </p>
       <ul aria-label="Users">
         {ids.map((id) => (
