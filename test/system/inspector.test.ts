@@ -1,8 +1,11 @@
 import axe from "axe-core";
 import type { Page, WebSocketRoute } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { AlertList } from "../../src/contracts/alert.ts";
 import type { Context } from "../../src/contracts/context.ts";
 import type { Failure } from "../../src/contracts/job.ts";
+import type { OperationRun } from "../../src/contracts/operation-run.ts";
+import type { Page as ListPage } from "../../src/contracts/page.ts";
 import { openBrowser } from "../support/browser.ts";
 import { goTo, type InspectorPage, openInspector, openPage, SCREENS } from "../support/inspector-page.ts";
 import { call, sharedService } from "../support/service.ts";
@@ -74,6 +77,47 @@ const SPENDING = {
   })),
 };
 
+/** One that is running and can be cancelled, and one that failed. */
+const RUNNING: OperationRun = {
+  id: "run-of-the-test",
+  op: "verify",
+  tenant: "local",
+  dryRun: true,
+  status: "running",
+  progress: { done: 1_200, failed: 3, total: 4_000 },
+  report: { counts: {}, failures: [], findings: [], notes: [] },
+  error: null,
+  createdAt: "2026-11-30T00:00:00.000Z",
+  updatedAt: "2026-11-30T00:00:00.000Z",
+  finishedAt: null,
+};
+const FAILED_RUN: OperationRun = {
+  ...RUNNING,
+  id: "failed-run",
+  op: "rebuild",
+  status: "failed",
+  error: "No database",
+};
+
+const ALERTS: AlertList = {
+  data: [
+    {
+      id: "alert-of-the-test",
+      kind: "queue-backlog",
+      startedAt: "2026-11-30T00:00:00.000Z",
+      since: "2026-11-30T00:00:00.000Z",
+      lastSeenAt: "2026-11-30T01:00:00.000Z",
+      detail: "The oldest message has waited for 900 s",
+      measures: { oldestSeconds: 900 },
+      runbook: "docs/operate.md#queue-backlog",
+    },
+  ],
+  hasMore: false,
+  nextCursor: null,
+  checkedAt: "2026-11-30T01:00:00.000Z",
+  noticesOwed: 0,
+};
+
 /** Sooner or later: the machine may be busy. */
 const SOON = { timeout: 20_000, interval: 50 };
 
@@ -137,7 +181,9 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     const tab = await openInspector(browser(), service);
     const { page } = tab;
     const sockets: WebSocketRoute[] = [];
-    await page.routeWebSocket(/\/live\?/, (socket) => {
+    const mayBegin = Promise.withResolvers<void>();
+    await page.routeWebSocket(/\/live\?/, async (socket) => {
+      await mayBegin.promise;
       socket.connectToServer();
       sockets.push(socket);
     });
@@ -145,16 +191,72 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     await append(id, [{ role: "user", content: "First words." }]);
     await showUser(page);
     await openSession(page, id);
+    await message(page, 1).getByText("First words.").waitFor();
+    await page.getByText("For the next answer the model gets").waitFor();
+    // No event tells of what came between reading the session and following it.
+    await append(id, [{ role: "assistant", content: "Said before the feed began." }]);
+    mayBegin.resolve();
+    await message(page, 2).getByText("Said before the feed began.").waitFor();
     await page.getByText("Live", { exact: true }).waitFor();
-    await append(id, [{ role: "assistant", content: "Said while you look." }]);
-    await message(page, 2).getByText("Said while you look.").waitFor();
-    await page.getByText("Message 2 was appended.").waitFor();
+    await append(id, [{ role: "user", content: "Said while you look." }]);
+    await message(page, 3).getByText("Said while you look.").waitFor();
+    await page.getByText("Message 3 was appended.").waitFor();
     await sockets[0]?.close({ code: 1012, reason: "a deploy" });
     await page.getByText("Connection lost, trying again").waitFor();
     await append(id, [{ role: "user", content: "Said in between." }]);
     await page.getByText("Live again, nothing missed").waitFor();
-    await message(page, 3).getByText("Said in between.").waitFor();
+    await message(page, 4).getByText("Said in between.").waitFor();
     expect(sockets.length).toBe(2);
+    expect(tab.faults).toEqual([]);
+    await tab.close();
+  });
+
+  it("waits where it is asked to, comes back to a service that was away, and to where one was signed out", async () => {
+    const tab = await openInspector(browser(), service);
+    const { page } = tab;
+    const id = `away-${crypto.randomUUID()}`;
+    await append(id, [{ role: "user", content: "Still here." }]);
+    await showUser(page);
+    // Refused once, with a second to wait.
+    const problem = (code: string, detail: string) => ({ type: "about:blank", title: code, code, detail });
+    await page.route(
+      `**/v1/sessions/${id}`,
+      (route) =>
+        route.fulfill({
+          status: 429,
+          headers: { "Retry-After": "1" },
+          json: problem("rate_limited", "There are too many requests."),
+        }),
+      { times: 1 },
+    );
+    await goTo(page, `#/sessions/${id}`);
+    await page.getByText("Too many requests at once").waitFor();
+    await message(page, 1).getByText("Still here.").waitFor();
+    await page.getByText("Too many requests at once").waitFor({ state: "hidden" });
+    // Away while a session is opened: all of it is read once the service is back.
+    await goTo(page, "#/sessions");
+    await page.locator("main.sessions").waitFor();
+    await page.route(`**/v1/sessions/${id}/**`, (route) => route.abort());
+    await page.route(`**/v1/sessions/${id}`, (route) => route.abort());
+    await goTo(page, `#/sessions/${id}`);
+    await page.getByRole("alert").getByText("The service does not answer").waitFor();
+    await page.unrouteAll();
+    await message(page, 1).getByText("Still here.").waitFor();
+    await page.getByText("For the next answer the model gets").waitFor();
+    await page.getByRole("alert").getByText("The service does not answer").waitFor({ state: "hidden" });
+    // Signed out by the service: it says so, and whoever signs in again is back where they were.
+    await page.route(
+      `**/v1/sessions/${id}/context`,
+      (route) => route.fulfill({ status: 401, json: problem("unauthenticated", "You were signed out: the end.") }),
+      { times: 1 },
+    );
+    await page.getByLabel("What would it remember for").fill("who is here?");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("You were signed out: the end.").waitFor();
+    await page.getByLabel("API key, admin key").fill(service.adminKey);
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    await message(page, 1).getByText("Still here.").waitFor();
+    expect(await page.getByRole("alert").isVisible()).toBe(false);
     expect(tab.faults).toEqual([]);
     await tab.close();
   });
@@ -205,7 +307,10 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await page.getByText("What it knows of messages 1 to").waitFor({ state: "attached" });
     sample = /sample-\w+/.exec(page.url())?.[0] ?? expect.fail("no sample was opened");
   });
-  afterEach(() => failOn(tab.faults.splice(0)));
+  afterEach(async () => {
+    await tab.page.unrouteAll();
+    failOn(tab.faults.splice(0));
+  });
   afterAll(() => tab.close());
 
   it("says of a session what the model gets instead of the whole chat, where each message is, and why", async () => {
@@ -357,61 +462,66 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await showPane(page, "Transcript");
     await message(page, 1_000).waitFor();
     expect(await page.locator("article").count()).toBeLessThan(60);
-    await page.getByRole("region", { name: "Messages" }).evaluate((list) => list.scrollTo(0, list.scrollHeight / 2));
+    const list = page.getByRole("region", { name: "Messages" });
+    await list.evaluate((element) => element.scrollTo(0, element.scrollHeight / 2));
     await vi.waitFor(
       async () => expect(await page.locator("article").first().textContent()).toMatch(/Turn number [45]\d\d/),
       SOON,
     );
-    await page.getByRole("region", { name: "Messages" }).evaluate((list) => list.scrollTo(0, 0));
-    await page.getByText("Turn number 1", { exact: true }).waitFor();
+    await list.evaluate((element) => element.scrollTo(0, 0));
+    await list.getByText("Turn number 1", { exact: true }).waitFor();
     const pages = requests.filter(
       (request) => request.url().includes(`/${id}/messages?`) && request.url().includes("limit=100"),
     );
     expect(pages.length).toBeLessThan(9);
     // What was pointed at before does not pull back whoever scrolled on.
-    const list = page.getByRole("region", { name: "Messages" });
     await page.getByRole("region", { name: "Time travel" }).getByRole("slider").fill("600");
     await vi.waitFor(
       async () => expect(await list.evaluate(({ scrollTop }) => scrollTop)).toBeGreaterThan(1_000),
       SOON,
     );
     await list.evaluate((element) => element.scrollTo(0, 0));
-    await page.getByText("Turn number 1", { exact: true }).waitFor();
+    await list.getByText("Turn number 1", { exact: true }).waitFor();
     await append(id, [{ role: "user", content: "One more." }]);
     await page.getByText("Message 1001 was appended.").waitFor();
     await page.getByText("1,001 messages").waitFor();
     expect(await list.evaluate(({ scrollTop }) => scrollTop)).toBeLessThan(100);
   });
 
-  it(
-    "goes back in time: the context as of any message, and what each version of the summary changed and lost",
-    { retry: 1 },
-    async () => {
-      const { page } = tab;
-      await openSession(page, sample);
-      await showPane(page, "Transcript");
-      const time = page.getByRole("region", { name: "Time travel" });
-      await time.getByRole("slider").fill("40");
-      await message(page, 41).getByText("not said yet").waitFor();
-      await showPane(page, "What the model gets");
-      const { body } = await call<Context>(service, "GET", `/v1/sessions/${sample}/context?atSeq=40`, asUser);
-      const tokens = body.tokens.used.toLocaleString("en");
-      await page.getByText(`For the next answer the model gets ${tokens} token`).waitFor();
-      await time.getByRole("button", { name: "Back to now" }).click();
-      // By words alone: nothing was paid, and nobody says 0 tokens of what no model read.
-      const second = time.getByRole("button", { name: /^Summary 2/ });
-      expect(await second.textContent()).toMatch(/no model asked · free · [\d.]+ m?s$/);
-      await second.click();
-      const version = page.getByRole("dialog", { name: "Summary version 2" });
-      await version.getByRole("heading", { name: "What changed since version 1" }).waitFor();
-      expect(await version.getByLabel("added", { exact: true }).count()).toBeGreaterThan(0);
-      await version.getByRole("heading", { name: "What it does not say" }).waitFor();
-      const through = /messages 1 to (\d+)/.exec((await version.textContent()) ?? "")?.[1];
-      await version.getByRole("button", { name: "See the session as of message" }).click();
-      await time.getByText(`${through} of 222`).waitFor();
-      await time.getByRole("button", { name: "Back to now" }).click();
-    },
-  );
+  it("goes back in time: the context as of any message, and what each version of the summary changed and lost", async () => {
+    const { page } = tab;
+    // Nothing of the beginning is read before it is travelled to: what is read then is higher than was thought, and stays in view.
+    const mayRead = Promise.withResolvers<void>();
+    await page.route(/\/messages\?afterSeq=0/, async (route) => {
+      await mayRead.promise;
+      await route.continue();
+    });
+    await openSession(page, sample);
+    await showPane(page, "Transcript");
+    const time = page.getByRole("region", { name: "Time travel" });
+    await time.getByRole("slider").fill("40");
+    await message(page, 41).getByText("Message 41 …").waitFor();
+    mayRead.resolve();
+    await message(page, 41).getByText("not said yet").waitFor();
+    await showPane(page, "What the model gets");
+    const { body } = await call<Context>(service, "GET", `/v1/sessions/${sample}/context?atSeq=40`, asUser);
+    const tokens = body.tokens.used.toLocaleString("en");
+    await page.getByText(`For the next answer the model gets ${tokens} token`).waitFor();
+    await time.getByRole("button", { name: "Back to now" }).click();
+    // By words alone: nothing was paid, and nobody says 0 tokens of what no model read.
+    const second = time.getByRole("button", { name: /^Summary 2/ });
+    await second.getByText(/^no model asked · free · [\d.]+ m?s$/).waitFor();
+    await second.getByText(/^\d+ items, \d+ tokens$/).waitFor();
+    await second.click();
+    const version = page.getByRole("dialog", { name: "Summary version 2" });
+    await version.getByRole("heading", { name: "What changed since version 1" }).waitFor();
+    expect(await version.getByLabel("added", { exact: true }).count()).toBeGreaterThan(0);
+    await version.getByRole("heading", { name: "What it does not say" }).waitFor();
+    const through = /messages 1 to (\d+)/.exec((await version.textContent()) ?? "")?.[1];
+    await version.getByRole("button", { name: "See the session as of message" }).click();
+    await time.getByText(`${through} of 222`).waitFor();
+    await time.getByRole("button", { name: "Back to now" }).click();
+  });
 
   it("tries it out: turns are appended, pinned, edited, answered anew on a branch, summarized and erased", async () => {
     const { page } = tab;
@@ -520,12 +630,22 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await page.keyboard.press("Escape");
   });
 
-  it("tells operators how each part does, what failed, who spent what, and whose keys there are", async () => {
+  it("tells operators how each part does, what failed and runs, of what they are warned, who spent what, and whose keys there are", async () => {
     const { page } = tab;
     await page.route("**/v1/admin/jobs?*", (route) =>
       route.fulfill({ json: { data: [FAILED], hasMore: false, nextCursor: null } }),
     );
     await page.route("**/spending", (route) => route.fulfill({ json: SPENDING }));
+    await page.route("**/v1/admin/alerts", (route) => route.fulfill({ json: ALERTS }));
+    let status: OperationRun["status"] = "running";
+    await page.route("**/v1/admin/operations?*", (route) => {
+      const data = [{ ...RUNNING, status }, FAILED_RUN];
+      return route.fulfill({ json: { data, hasMore: false, nextCursor: null } satisfies ListPage<OperationRun> });
+    });
+    await page.route(`**/v1/admin/operations/${RUNNING.id}`, (route) => {
+      if (route.request().method() === "DELETE") status = "cancelled";
+      return route.fulfill({ json: { ...RUNNING, status } });
+    });
     await goTo(page, "#/operations");
     await page.getByRole("listitem").filter({ hasText: "PostgreSQL" }).first().waitFor();
     await page.locator(".chart canvas").first().waitFor();
@@ -538,14 +658,23 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     // The job is made up, and the service says so.
     await page.getByRole("alert").getByText(/job/i).waitFor();
     await page.getByRole("alert").getByRole("button", { name: "Close" }).click();
+    const alerts = page.getByRole("region", { name: "Alerts" });
+    await alerts.getByText("The oldest message has waited for 900 s").waitFor();
+    await alerts.getByText("docs/operate.md#queue-backlog").waitFor();
+    const runs = page.getByRole("region", { name: "Runs of bulk operations" });
+    await runs.getByText("No database").waitFor();
+    const run = runs.getByRole("listitem").filter({ hasText: "verify" });
+    await run.getByText("1,200 of 4,000 looked at, 3 failed").waitFor();
+    await run.getByRole("button", { name: "Cancel" }).click();
+    await run.getByText("cancelled", { exact: true }).waitFor();
+    expect(await runs.getByRole("button", { name: "Cancel" }).count()).toBe(0);
     await page.getByRole("button", { name: "Show keys" }).first().click();
     await page.getByLabel("What the new key is for").fill("the inspector's test");
     await page.getByRole("button", { name: "Make a key" }).click();
     await page.locator(".made-key").waitFor();
     await page.getByRole("button", { name: "Revoke" }).first().click();
     await page.getByText("revoked", { exact: true }).first().waitFor();
-    await page.unroute("**/v1/admin/jobs?*");
-    await page.unroute("**/spending");
+    await page.unrouteAll();
   });
 
   it("has nothing serious against it in a scan of every view, in both schemes", async () => {

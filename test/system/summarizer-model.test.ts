@@ -101,6 +101,20 @@ describe("a service with a model set, from the environment to the context", () =
     await model.change([{ does: "answer", text: "Water." }]);
     await page.getByRole("button", { name: "Ask the model" }).click();
     await page.locator("article[data-seq='5']").getByText("Water.").waitFor();
+    // Whoever presses Stop waits no longer, and half an answer is not appended.
+    await model.change([{ does: "stall", text: "Let me think" }]);
+    await page.getByLabel("What is said").fill("And then?");
+    await page.getByRole("button", { name: "Ask the model" }).click();
+    const answering = page.getByRole("group", { name: "The model's answer" });
+    await answering.getByText("Let me think").waitFor();
+    await answering.getByRole("button", { name: "Stop" }).click();
+    await page.getByText("Stopped: nothing of the answer was appended.").waitFor();
+    await answering.waitFor({ state: "detached" });
+    await model.change([{ does: "answer", text: "A grappa." }]);
+    await page.getByRole("button", { name: "Ask the model" }).click();
+    await page.locator("article[data-seq='7']").getByText("A grappa.").waitFor();
+    expect(await page.locator("article").count()).toBe(7);
+    expect(await page.getByRole("alert").isVisible()).toBe(false);
     expect(faults).toEqual([]);
     await close();
   });
