@@ -45,8 +45,9 @@ export interface DirectoryClient {
   /**
    * Idempotent, and deaf where another life may be meant by the entry.
    * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   * @param isLookedFor whether the session's object was asked, and has nothing
    */
-  remove(ref: SessionRef, grantedAt: number): Promise<Removal>;
+  remove(ref: SessionRef, grantedAt: number, isLookedFor?: boolean): Promise<Removal>;
   /** A removal took it off the lists, and a life of it was found after all. Idempotent. */
   relist(ref: SessionRef, metadata: Metadata): Promise<void>;
   /** What was registered by this word is not whole after all: no list shows it until it is registered anew. Idempotent. */
@@ -145,7 +146,7 @@ export function createDirectoryClient(
       unwrap(await (await stubOf({ tenant, owner, session: "" })).chargeExport(ask));
     },
     renew: async (ref, metadata, grantedAt) => (await stubOf(ref)).renew(ref.session, metadata, grantedAt),
-    remove: async (ref, grantedAt) => (await stubOf(ref)).remove(ref.session, grantedAt),
+    remove: async (ref, grantedAt, isLookedFor) => (await stubOf(ref)).remove(ref.session, grantedAt, isLookedFor),
     setExpired: async (ref, isExpired, decidedAt, grantedAt) =>
       (await stubOf(ref)).setExpired(ref.session, isExpired, decidedAt, grantedAt),
     hide: async (ref, grantedAt) => (await stubOf(ref)).hide(ref.session, grantedAt),

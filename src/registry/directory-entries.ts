@@ -25,6 +25,9 @@ export type Removal =
 
 const GONE: Removal = { state: "gone" };
 
+/** `is_arriving` of an entry that is kept only because a life may still come by an earlier word. No list shows it either. */
+const HELD = 2;
+
 /** Which of the changes of a session's metadata one is. */
 export interface MetadataChange {
   /** The newest word that the life whose metadata it is had heard of. */
@@ -199,11 +202,12 @@ export class DirectoryEntries {
   /**
    * Removes an entry, if no life but one that is gone can be meant by it.
    * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
+   * @param isLookedFor whether the session's object was asked, and has nothing
    */
-  remove(session: string, grantedAt: number, now: number): Removal {
+  remove(session: string, grantedAt: number, isLookedFor: boolean, now: number): Removal {
     const entry = this.#sql
-      .exec<{ granted_at: number; granted_before: number }>(
-        "SELECT granted_at, granted_before FROM sessions WHERE session = ?",
+      .exec<{ granted_at: number; granted_before: number; is_arriving: number }>(
+        "SELECT granted_at, granted_before, is_arriving FROM sessions WHERE session = ?",
         session,
       )
       .toArray()[0];
@@ -215,9 +219,11 @@ export class DirectoryEntries {
     }
     // An earlier word may be on its way to the object, and find nothing there any more.
     if (isInUse(entry.granted_before)) {
-      this.#sql.exec("UPDATE sessions SET is_arriving = 1, metadata = '{}' WHERE session = ?", session);
+      this.#sql.exec(`UPDATE sessions SET is_arriving = ${HELD}, metadata = '{}' WHERE session = ?`, session);
       return { state: "held", until: entry.granted_before + GRANT_REST_MS };
     }
+    // A life may have come of it since.
+    if (entry.is_arriving === HELD && !isLookedFor) return { state: "spent", grantedAt: entry.granted_at };
     this.#sql.exec("DELETE FROM sessions WHERE session = ?", session);
     const last = Math.max(entry.granted_at, this.#lastWord());
     this.#sql.exec("INSERT OR REPLACE INTO last_word (one, granted_at) VALUES (1, ?)", last);
@@ -229,10 +235,11 @@ export class DirectoryEntries {
     return this.#sql.exec<{ granted_at: number }>("SELECT granted_at FROM last_word").toArray()[0]?.granted_at ?? 0;
   }
 
-  /** Shows an entry again of which a life was found after all. */
+  /** Shows an entry again of which a life was found after all. It is past the word by which one that is gone would take it off. */
   relist(session: string, metadata: Metadata): void {
     this.#sql.exec(
-      "UPDATE sessions SET is_arriving = 0, metadata = ? WHERE session = ? AND is_arriving = 1",
+      `UPDATE sessions SET granted_at = granted_at + (is_arriving = ${HELD}), is_arriving = 0, metadata = ?
+       WHERE session = ? AND is_arriving <> 0`,
       JSON.stringify(metadata),
       session,
     );

@@ -206,10 +206,10 @@ export class Directory extends DurableObject<DirectoryEnv> {
    * Takes a session off the list. Idempotent, and deaf where another word may lead to a life of it, or did.
    * @param grantedAt the newest word that the life which is gone had heard of; 0 if it is not known
    */
-  async remove(session: string, grantedAt: number): Promise<Removal> {
+  async remove(session: string, grantedAt: number, isLookedFor = false): Promise<Removal> {
     // The erasure of the user has to ask its object yet, whoever erased it.
     if (!this.#entries.isThere || this.#erasure.row() !== null) return { state: "gone" };
-    return this.#entries.remove(session, grantedAt, Date.now());
+    return this.#entries.remove(session, grantedAt, isLookedFor, Date.now());
   }
 
   /** The session is there after all, by a word that came late. Idempotent. */

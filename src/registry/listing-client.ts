@@ -36,6 +36,6 @@ export async function takeOffList(
   }
   if (removal.state === "held") return removal.until;
   // Nothing came of the later word, and nothing can any more.
-  const last = await directory.remove(ref, removal.grantedAt);
+  const last = await directory.remove(ref, removal.grantedAt, true);
   return last.state === "held" ? last.until : null;
 }

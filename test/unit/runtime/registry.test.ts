@@ -389,18 +389,35 @@ describe("the list of sessions", () => {
     const first = entries.grant("a", NOON, {}, false, null, NOON);
     const later = entries.grant("a", NOON, {}, false, null, NOON + 1);
     expect(later.grantedAt).toBeGreaterThan(first.grantedAt);
-    expect(entries.remove("a", first.grantedAt, NOON + 2)).toEqual({
+    expect(entries.remove("a", first.grantedAt, false, NOON + 2)).toEqual({
       state: "held",
       until: later.grantedAt + GRANT_REST_MS,
     });
-    expect(entries.remove("a", first.grantedAt, NOON + 1 + GRANT_REST_MS)).toEqual({
+    expect(entries.remove("a", first.grantedAt, false, NOON + 1 + GRANT_REST_MS)).toEqual({
       state: "spent",
       grantedAt: later.grantedAt,
     });
     expect(entries.has("a")).toBe(true);
-    expect(entries.remove("a", later.grantedAt, NOON + 1 + GRANT_REST_MS)).toEqual({ state: "gone" });
+    expect(entries.remove("a", later.grantedAt, false, NOON + 1 + GRANT_REST_MS)).toEqual({ state: "gone" });
     expect(entries.has("a")).toBe(false);
     expect(entries.grant("a", NOON, {}, false, null, NOON).grantedAt).toBeGreaterThan(later.grantedAt);
+  });
+
+  it("keeps an entry that was held for an earlier word, until its object was asked whether a life came of that", () => {
+    const { entries } = newEntries();
+    entries.grant("a", NOON, {}, false, null, NOON);
+    const earlier = entries.grant("a", NOON, {}, false, null, NOON + 1);
+    const { grantedAt } = entries.grant("a", NOON, {}, false, null, NOON + 2);
+    const past = NOON + 3 + GRANT_REST_MS;
+    expect(entries.remove("a", grantedAt, false, NOON + 3)).toMatchObject({ state: "held" });
+    expect(entries.remove("a", grantedAt, false, past)).toEqual({ state: "spent", grantedAt });
+    entries.renew("a", { v: "of the life that came" }, earlier.grantedAt);
+    entries.relist("a", { v: "of the life that came" });
+    expect(entries.list({ limit: 1, after: null, metadata: {} }).entries).toMatchObject([{ id: "a" }]);
+    // The same removal, delivered again.
+    expect(entries.remove("a", grantedAt, false, past)).toEqual({ state: "spent", grantedAt: grantedAt + 1 });
+    expect(entries.remove("a", grantedAt + 1, true, past)).toEqual({ state: "gone" });
+    expect(entries.has("a")).toBe(false);
   });
 
   it("keeps a change of the metadata when it hears only afterwards of the life that it is of", () => {
@@ -479,7 +496,7 @@ describe("the list of sessions", () => {
     entries.setExpired("a", true, NOON + 1, first);
     const { grantedAt: begunBy } = entries.grant("a", NOON, {}, false, null, NOON + 5);
     const directory = {
-      remove: async () => entries.remove("a", first, NOON + 6),
+      remove: async () => entries.remove("a", first, false, NOON + 6),
       renew: async (_: unknown, metadata: Metadata, word: number) => entries.renew("a", metadata, word),
       relist: async (_: unknown, metadata: Metadata) => entries.relist("a", metadata),
     };
