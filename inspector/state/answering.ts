@@ -29,7 +29,7 @@ export class Answering {
     }
   }
 
-  /** What was said so far is dropped, and no more is paid for. */
+  /** What was said so far is dropped. The service stops the model as soon as that says another word. */
   stop(): void {
     this.#asked?.abort();
   }

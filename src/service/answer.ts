@@ -21,7 +21,7 @@ interface Answering {
 
 export interface BeingAnswered {
   readonly lines: AsyncIterable<AnswerLine>;
-  /** Whoever asked is gone: no more is paid for, and nothing is appended. */
+  /** Whoever asked is gone: the model is stopped, and nothing is appended. */
   stop(): void;
 }
 
