@@ -71,8 +71,6 @@ export function assemble(env: Env, log: Log) {
     withDatabase(env.HYPERDRIVE.connectionString, body, traceIds);
   const alerts = createAlertClient(env.OPERATIONS);
   const queues = { summarize: env.SUMMARIZE_QUEUE, archive: env.ARCHIVE_QUEUE, audit: env.AUDIT_QUEUE };
-  const standbyAlerts = createAlertClient(env.OPERATIONS, "standby");
-  const watch = { standby: standbyAlerts, memory: { toldAs: null }, pause: (ms: number) => scheduler.wait(ms) };
   const metrics = createMetrics(env.METRICS);
   const meaningOf =
     embedder === null
@@ -92,7 +90,6 @@ export function assemble(env: Env, log: Log) {
     users: createUserClient(env.DIRECTORY, tenants.place),
     operations: createOperationsClient(env.OPERATIONS),
     alerts,
-    standbyAlerts,
     tenants,
     owners,
     withDatabase: onDatabase,
@@ -170,7 +167,7 @@ export function assemble(env: Env, log: Log) {
   });
   const scheduledOf = (ctx: ExecutionContext) => ({
     checkAlerts: () =>
-      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log, watch }),
+      checkAlerts({ keeper: alerts, checkReadiness: () => readiness.check(ctx), ...config.alerts, log }),
     retainAudit: () => retainAudit({ withDatabase: onDatabase, log }, config.auditDays),
     endLostRuns: () => endLostRuns({ ...parts, log }),
   });

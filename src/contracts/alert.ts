@@ -10,7 +10,6 @@ export const ALERT_KINDS = [
   "work-late",
   "jobs-failing",
   "budget-used-up",
-  "operations-away",
 ] as const;
 export const alertKindSchema = z.enum(ALERT_KINDS);
 export type AlertKind = z.infer<typeof alertKindSchema>;

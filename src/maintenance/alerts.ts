@@ -25,10 +25,7 @@ export interface Finding {
   readonly detail: string;
   readonly measures: Readonly<Record<string, number>>;
 }
-/** What a look does not tell of was looked for by nobody. */
-export type Findings = Readonly<Partial<Record<AlertKind, Finding>>>;
-/** What is looked for where all alerts but one are kept: whether that place is there is seen from another. */
-export type LookFindings = Readonly<Record<Exclude<AlertKind, "operations-away">, Finding>>;
+export type Findings = Readonly<Record<AlertKind, Finding>>;
 
 /** The measures from which on there is an alert. */
 export interface Thresholds {
@@ -40,7 +37,7 @@ export interface Thresholds {
 }
 
 /** What is looked for, in what `/readyz` found. */
-export function findingsOf({ components }: Readiness, thresholds: Thresholds): LookFindings {
+export function findingsOf({ components }: Readiness, thresholds: Thresholds): Findings {
   const { backlogMessages, backlogSeconds, owedSeconds, failedJobs, tenantsOverBudget } = thresholds;
   const at = (name: string): ComponentHealth => components[name] ?? { status: "unknown" };
   return {
@@ -135,9 +132,8 @@ function quiet(kind: AlertKind): AlertState {
   return { kind, alert: null, badLooks: 0, goodLooks: 0, since: 0 };
 }
 
-function nextState(before: AlertState, finding: Finding | undefined, now: number, newId: () => string): AlertState {
-  switch (finding?.found) {
-    case undefined:
+function nextState(before: AlertState, finding: Finding, now: number, newId: () => string): AlertState {
+  switch (finding.found) {
     case "unknown":
       return before;
     case "between":
@@ -157,10 +153,6 @@ function nextState(before: AlertState, finding: Finding | undefined, now: number
   }
 }
 
-export function runbookOf(kind: AlertKind): string {
-  return `docs/operate.md#${kind}`;
-}
-
 function asAlert({ kind, alert, since }: AlertState, finding: Finding, now: number, newId: () => string): Alert {
   const at = new Date(now).toISOString();
   return {
@@ -171,6 +163,6 @@ function asAlert({ kind, alert, since }: AlertState, finding: Finding, now: numb
     lastSeenAt: at,
     detail: finding.detail,
     measures: finding.measures,
-    runbook: runbookOf(kind),
+    runbook: `docs/operate.md#${kind}`,
   };
 }

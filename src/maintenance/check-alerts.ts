@@ -6,7 +6,6 @@ import { errorFields } from "../telemetry/redact.ts";
 import type { AlertKeeper } from "./alert-keeper.ts";
 import { decideAlerts, findingsOf, type Thresholds } from "./alerts.ts";
 import { logNotices, sendOwed } from "./send-notices.ts";
-import { type KeeperWatch, watchKeeper } from "./watch-keeper.ts";
 import type { Webhook } from "./webhook.ts";
 
 export interface AlertParts {
@@ -16,8 +15,6 @@ export interface AlertParts {
   readonly webhook: Webhook | null;
   readonly hasDigest: boolean;
   readonly log: Log;
-  /** Who looks whether the keeper is there; left out: nobody. */
-  readonly watch?: KeeperWatch;
   /** ms since 1970 */
   readonly now?: () => number;
 }
@@ -31,16 +28,15 @@ export const THRESHOLDS: Thresholds = {
   tenantsOverBudget: 1,
 };
 
-/** A look at all parts takes two seconds at most, and its keeper as long as it likes: one that takes longer is away. In ms. */
+/** In ms. A look at all parts takes two seconds at most; this bounds how long the Operations object may take to store what was found. */
 const LOOK_TIMEOUT_MS = 15_000;
 
 /** One look at everything that there is an alert for, and what follows from it. Never rejects: the next minute looks again. */
 export async function checkAlerts(parts: AlertParts): Promise<void> {
-  const { keeper, webhook, log, watch, now = Date.now } = parts;
+  const { keeper, webhook, log, now = Date.now } = parts;
   const isKept = await inTime(orTell(look(parts), log), LOOK_TIMEOUT_MS);
   if (isKept === null) log.error("alerts_not_checked", { error: "late", afterMs: LOOK_TIMEOUT_MS });
   if (isKept === true && webhook !== null) await orTell(sendOwed(keeper, webhook, log, now), log);
-  if (watch !== undefined) await watchKeeper({ ...watch, keeper, webhook, log, now }, isKept === true);
 }
 
 /** Whether it went well. */

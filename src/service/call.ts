@@ -35,8 +35,6 @@ export interface Parts {
   readonly users: UserClient;
   readonly operations: OperationsClient;
   readonly alerts: Pick<AlertClient, "readBook" | "countOwed">;
-  /** Keeps the one alert that they are away. */
-  readonly standbyAlerts?: Pick<AlertClient, "readBook" | "countOwed">;
   readonly tenants: TenantClient;
   /** What a query means; null where embeddings are off. */
   readonly meaningOf: MeaningOf | null;

@@ -107,13 +107,6 @@ export const MAINTENANCE_MUTANTS: readonly Mutant[] = [
     tests: ["unit/runtime/maintenance"],
   },
   {
-    name: "an outage is told anew every minute",
-    file: "src/maintenance/watch-keeper.ts",
-    replace: "  if (memory.toldAs === id) return;\n",
-    by: "",
-    tests: ["unit/keeper-watch"],
-  },
-  {
     name: "the signature does not cover the time, and a notice can be played again",
     file: "src/maintenance/webhook.ts",
     replace: "update(`${seconds}.${body}`)",

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   ALERT_KINDS,
   type AlertBook,
@@ -10,9 +10,10 @@ import {
 } from "../../src/contracts/alert.ts";
 import { COMPONENTS, type ComponentHealth, type Readiness } from "../../src/contracts/health.ts";
 import { decideAlerts, type Finding, type Findings, findingsOf } from "../../src/maintenance/alerts.ts";
-import { THRESHOLDS } from "../../src/maintenance/check-alerts.ts";
+import { checkAlerts, THRESHOLDS } from "../../src/maintenance/check-alerts.ts";
 import { runSchedule } from "../../src/maintenance/schedule.ts";
 import { signBody } from "../../src/maintenance/webhook.ts";
+import { createLog } from "../../src/telemetry/log.ts";
 
 const MINUTE = 60_000;
 const HOUR = 3_600_000;
@@ -213,4 +214,26 @@ it("each cron does its own work, and a run by hand does all", async () => {
     "audit,runs",
     "alerts,audit,runs",
   ]);
+});
+
+describe("a check", () => {
+  it("of which the Operations object stores nothing for 15 s ends, and says so in the log", async () => {
+    vi.useFakeTimers();
+    try {
+      const never = (): Promise<never> => new Promise(() => undefined);
+      const lines: string[] = [];
+      const checked = checkAlerts({
+        keeper: { readBook: never, saveBook: never, takeNotices: never, settleNotice: never },
+        checkReadiness: async () => ({ status: "ok", checkedAt: new Date(NOON).toISOString(), components: {} }),
+        webhook: { url: "http://127.0.0.1/hook", secret: "the secret of the tests" },
+        hasDigest: false,
+        log: createLog({ write: (_, line) => lines.push(line) }),
+      });
+      await vi.advanceTimersByTimeAsync(15_000);
+      await checked;
+      expect(lines.map((line) => JSON.parse(line).event)).toEqual(["alerts_not_checked"]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

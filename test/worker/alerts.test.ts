@@ -5,7 +5,6 @@ import { describe, expect, inject, it } from "vitest";
 import { type AlertKind, type AlertNotice, alertListSchema, alertNoticeSchema } from "../../src/contracts/alert.ts";
 import { COMPONENTS, type ComponentHealth, OVER_BUDGET_REASON, type Readiness } from "../../src/contracts/health.ts";
 import type { Failure } from "../../src/contracts/job.ts";
-import type { Principal } from "../../src/contracts/principal.ts";
 import { checkAlerts } from "../../src/maintenance/check-alerts.ts";
 import { EVERY_MINUTE } from "../../src/maintenance/schedule.ts";
 import { createAlertClient } from "../../src/registry/alert-client.ts";
@@ -15,7 +14,6 @@ import { createOperationsClient } from "../../src/registry/operations-client.ts"
 import { createLog } from "../../src/telemetry/log.ts";
 import worker from "../../src/worker.ts";
 import type { Received } from "../support/stand-in-webhook.ts";
-import { appWith } from "../support/worker-app.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { until } from "../support/worker-session.ts";
 
@@ -36,12 +34,9 @@ function setUp({ hasWebhook = true } = {}) {
   const log = createLog({ write: (_, line) => lines.push(line) });
   const webhook = hasWebhook ? { url: `${base}/hooks/${name}`, secret: SECRET } : null;
   const clock = { skewMs: 0 };
-  const standby = createAlertClient(env.OPERATIONS, `standby of ${name}`);
-  const kept = { isAway: false };
   const look = (change: Record<string, ComponentHealth> = {}): Promise<void> =>
     checkAlerts({
-      keeper: kept.isAway ? { ...keeper, readBook: away } : keeper,
-      watch: { standby, memory: { toldAs: null }, pause: async () => undefined },
+      keeper,
       checkReadiness: async () => readiness(change),
       webhook,
       hasDigest: true,
@@ -61,8 +56,6 @@ function setUp({ hasWebhook = true } = {}) {
   return {
     name,
     keeper,
-    standby,
-    kept,
     look,
     mailbox,
     taken,
@@ -72,10 +65,6 @@ function setUp({ hasWebhook = true } = {}) {
     answerWith: (status: number) => fetch(`${base}/mailboxes/${name}`, { method: "PUT", body: String(status) }),
   };
 }
-
-const away = async (): Promise<never> => {
-  throw new Error("out of reach");
-};
 
 function isDue({ storage }: DurableObjectState, now: number): boolean {
   return storage.sql.exec("SELECT 1 FROM alert_notices WHERE next_send_at <= ?", now).toArray().length > 0;
@@ -184,45 +173,6 @@ describe("alerts", () => {
     const notices = await taken();
     expect(notices.map(({ type }) => type)).toEqual(["digest"]);
     expect(Date.parse(notices[0]?.at ?? "")).toBeGreaterThan(Date.now() + 4 * 3_600_000);
-  });
-
-  it("that are out of reach are told by another object, once, and once when they are back", async () => {
-    const { name, look, taken, standby, kept } = setUp();
-    await look();
-    const tables = await runInDurableObject(env.OPERATIONS.getByName(`standby of ${name}`), (_, { storage }) =>
-      storage.sql.exec("SELECT * FROM alert_book").toArray(),
-    );
-    expect(tables, "nothing is written while all is well").toEqual([]);
-    kept.isAway = true;
-    for (let minute = 0; minute < 4; minute += 1) await look();
-    expect((await standby.readBook()).states).toMatchObject([{ alert: { kind: "operations-away" } }]);
-    kept.isAway = false;
-    for (let minute = 0; minute < 5; minute += 1) await look();
-    const notices = await taken();
-    expect(notices.map((notice) => [notice.type, "alert" in notice && notice.alert.kind])).toEqual([
-      ["alert.started", "operations-away"],
-      ["alert.ended", "operations-away"],
-    ]);
-    expect((await standby.readBook()).states).toEqual([]);
-    expect(await standby.countOwed()).toBe(0);
-  });
-
-  it("that are out of reach are on the list, which tells that nothing else can be read", async () => {
-    const { look, standby, kept } = setUp({ hasWebhook: false });
-    const admin: Principal = { kind: "admin", id: "admin", tenant: "-", owner: "-", scopes: ["admin"] };
-    const list = (): Promise<Response> => {
-      const parts = { alerts: { readBook: away, countOwed: away }, standbyAlerts: standby };
-      const app = appWith({ authenticate: async () => admin }, parts);
-      return Promise.resolve(app.request("http://threadkeep.test/v1/admin/alerts"));
-    };
-    expect((await list()).status).toBe(500);
-    kept.isAway = true;
-    for (let minute = 0; minute < 2; minute += 1) await look();
-    const answer = await list();
-    expect(answer.status).toBe(200);
-    const { data, checkedAt } = alertListSchema.parse(await answer.json());
-    expect(data.map(({ kind }) => kind)).toEqual(["operations-away"]);
-    expect(checkedAt).toBeNull();
   });
 
   it("are checked again by the next minute when nobody could look, and the log says so", async () => {
