@@ -1,3 +1,86 @@
+-- The terms of a text, for the index and for a query alike: lower case without accents, English words by their stem, scripts that
+-- leave no spaces as pairs of characters, the last of a run alone as well. It leaves nothing to the server's own parser, which
+-- knows no Chinese and goes by the locale, and it needs no extension. A text is read as far as a query may be long, and no further than
+-- twice that once it is unfolded: one character may stand for 18. The time it takes grows with the text, and no faster.
+CREATE FUNCTION memory_terms(said text) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  -- Thai, Lao, Myanmar, Khmer, kana, Han, and Hangul, whose particles stick to the noun.
+  unspaced CONSTANT text := '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]';
+  separators CONSTANT text := '[[:space:][:punct:][:cntrl:]$+<=>^`|~]+';
+  -- Latin, Greek and Cyrillic accents, Arabic vowel signs. Vowel signs of Indic scripts carry meaning.
+  marks CONSTANT text := '[\u0300-\u036f\u0640\u064b-\u065f\u0670]';
+  -- A lexeme has room for 2,046 bytes; what is longer than a word is encoded data anyway.
+  max_length CONSTANT integer := 64;
+  max_said CONSTANT integer := 10000;
+  max_folded CONSTANT integer := 20000;
+  folded CONSTANT text := left(
+    lower(normalize(regexp_replace(normalize(left(said, max_said), NFKD), marks, '', 'g'), NFC)), max_folded
+  );
+  word text;
+  characters text[];
+  terms text[] := '{}';
+BEGIN
+  FOREACH word IN ARRAY regexp_split_to_array(regexp_replace(folded, unspaced || '+', ' \& ', 'g'), separators) LOOP
+    CONTINUE WHEN word = '';
+    IF word ~ ('^' || unspaced) THEN
+      characters := string_to_array(word, NULL);
+      FOR at IN 1 .. cardinality(characters) LOOP
+        terms := terms || (characters[at] || coalesce(characters[at + 1], ''));
+      END LOOP;
+    ELSE
+      word := left(word, max_length);
+      terms := terms || coalesce((ts_lexize('pg_catalog.english_stem', word))[1], word);
+    END IF;
+  END LOOP;
+  RETURN terms;
+END
+$$;
+--> statement-breakpoint
+CREATE TABLE "audit_events" (
+	"id" text NOT NULL,
+	"at" timestamp (3) with time zone NOT NULL,
+	"tenant" text,
+	"actor_kind" text NOT NULL,
+	"actor" text NOT NULL,
+	"user" text,
+	"session" text,
+	"action" text NOT NULL,
+	"result" text NOT NULL,
+	"request_id" text,
+	"network" text,
+	"details" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	CONSTRAINT "audit_events_at_id_pk" PRIMARY KEY("at","id")
+) PARTITION BY RANGE ("at");
+--> statement-breakpoint
+-- Takes what no month's partition takes, so that no event is ever refused.
+CREATE TABLE "audit_events_default" PARTITION OF "audit_events" DEFAULT;
+--> statement-breakpoint
+ALTER TABLE "audit_events" ENABLE ROW LEVEL SECURITY;
+--> statement-breakpoint
+CREATE TABLE "messages" (
+	"incarnation" text NOT NULL,
+	"seq" integer NOT NULL,
+	"id" text NOT NULL,
+	"after_seq" integer,
+	"role" text NOT NULL,
+	"author" text,
+	"content" jsonb,
+	"metadata" jsonb,
+	"occurred_at" timestamp with time zone,
+	"created_at" timestamp with time zone NOT NULL,
+	"edited_at" timestamp with time zone,
+	"erased_at" timestamp with time zone,
+	"tenant" text NOT NULL,
+	"owner" text NOT NULL,
+	"set_aside" text,
+	CONSTRAINT "messages_incarnation_seq_pk" PRIMARY KEY("incarnation","seq")
+);
+--> statement-breakpoint
+ALTER TABLE "messages" ENABLE ROW LEVEL SECURITY;
+--> statement-breakpoint
 CREATE TABLE "sessions" (
 	"tenant" text NOT NULL,
 	"owner" text NOT NULL,
@@ -10,10 +93,13 @@ CREATE TABLE "sessions" (
 	"created_at" timestamp with time zone NOT NULL,
 	"archived_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"erased_at" timestamp with time zone,
+	"set_aside" text,
+	"rows_set_aside" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "sessions_tenant_owner_session_pk" PRIMARY KEY("tenant","owner","session")
 );
 --> statement-breakpoint
-ALTER TABLE "sessions" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+ALTER TABLE "sessions" ENABLE ROW LEVEL SECURITY;
+--> statement-breakpoint
 CREATE TABLE "summaries" (
 	"incarnation" text NOT NULL,
 	"version" integer NOT NULL,
@@ -24,10 +110,15 @@ CREATE TABLE "summaries" (
 	"dropped_items" integer NOT NULL,
 	"usage" jsonb,
 	"created_at" timestamp with time zone NOT NULL,
+	"set_aside" text,
+	"tenant" text NOT NULL,
 	CONSTRAINT "summaries_incarnation_version_pk" PRIMARY KEY("incarnation","version")
 );
 --> statement-breakpoint
-ALTER TABLE "summaries" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+ALTER TABLE "summaries" ENABLE ROW LEVEL SECURITY;
+--> statement-breakpoint
+-- The owner stands among the terms, with a slash that no term of a text has: the text index then answers for one owner without a
+-- look at the others.
 CREATE TABLE "summary_items" (
 	"incarnation" text NOT NULL,
 	"item_id" text NOT NULL,
@@ -36,9 +127,34 @@ CREATE TABLE "summary_items" (
 	"kind" text NOT NULL,
 	"text" text NOT NULL,
 	"source_seqs" integer[] NOT NULL,
+	"source_session" text,
+	"source_incarnation" text,
 	"status" text NOT NULL,
+	"tenant" text NOT NULL,
+	"owner" text NOT NULL,
+	"made_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"set_aside" text,
+	"search" "tsvector" GENERATED ALWAYS AS (array_to_tsvector(memory_terms("text") || (("tenant" || '/'::text) || "owner"))) STORED,
 	CONSTRAINT "summary_items_incarnation_item_id_from_version_pk" PRIMARY KEY("incarnation","item_id","from_version")
 );
 --> statement-breakpoint
-ALTER TABLE "summary_items" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
+ALTER TABLE "summary_items" ENABLE ROW LEVEL SECURITY;
+--> statement-breakpoint
+CREATE INDEX "audit_events_tenant" ON "audit_events" USING btree ("tenant","at","id");
+--> statement-breakpoint
+CREATE INDEX "audit_events_user" ON "audit_events" USING btree ("user","at","id") WHERE "user" is not null;
+--> statement-breakpoint
+CREATE INDEX "audit_events_session" ON "audit_events" USING btree ("session","at","id") WHERE "session" is not null;
+--> statement-breakpoint
+CREATE INDEX "audit_events_actor" ON "audit_events" USING btree ("actor","at","id");
+--> statement-breakpoint
+CREATE INDEX "audit_events_action" ON "audit_events" USING btree ("action","at","id");
+--> statement-breakpoint
+CREATE INDEX "audit_events_result" ON "audit_events" USING btree ("result","at","id");
+--> statement-breakpoint
 CREATE INDEX "sessions_incarnation" ON "sessions" USING btree ("incarnation");
+--> statement-breakpoint
+-- Without fastupdate: each search would read the list of what waits to be indexed, and take the planner away from the index.
+CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false) WHERE "to_version" is null;
+--> statement-breakpoint
+CREATE INDEX "summary_items_newest" ON "summary_items" USING btree ("tenant","owner","made_at" DESC NULLS FIRST) WHERE "to_version" is null;

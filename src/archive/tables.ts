@@ -67,7 +67,7 @@ export const summaries = pgTable(
     createdAt: timestamp("created_at", { withTimezone: true, mode: "date" }).notNull(),
     setAside: setAsideMark(),
     /** Whose session it is: row-level security goes by it. */
-    tenant: text().notNull().default(""),
+    tenant: text().notNull(),
   },
   (table) => [primaryKey({ columns: [table.incarnation, table.version] })],
 ).enableRLS();
@@ -89,8 +89,8 @@ export const summaryItems = pgTable(
     sourceIncarnation: text("source_incarnation"),
     status: text().notNull(),
     /** Whose session it is, so that one index serves a search of all of them. */
-    tenant: text().notNull().default(""),
-    owner: text().notNull().default(""),
+    tenant: text().notNull(),
+    owner: text().notNull(),
     /** When the version that it came with was made. */
     madeAt: timestamp("made_at", { withTimezone: true, mode: "date" }).notNull().defaultNow(),
     setAside: setAsideMark(),

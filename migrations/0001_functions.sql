@@ -1,75 +1,3 @@
--- The terms of a text, for the index and for a query alike: lower case without accents, English words by their stem, scripts that
--- leave no spaces as pairs of characters, the last of a run alone as well. It leaves nothing to the server's own parser, which
--- knows no Chinese and goes by the locale, and it needs no extension.
-CREATE FUNCTION memory_terms(said text) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-  -- Thai, Lao, Myanmar, Khmer, kana, Han, and Hangul, whose particles stick to the noun.
-  unspaced CONSTANT text := '[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]';
-  separators CONSTANT text := '[[:space:][:punct:][:cntrl:]$+<=>^`|~]+';
-  -- Latin, Greek and Cyrillic accents, Arabic vowel signs. Vowel signs of Indic scripts carry meaning.
-  marks CONSTANT text := '[\u0300-\u036f\u0640\u064b-\u065f\u0670]';
-  -- A lexeme has room for 2,046 bytes; what is longer than a word is encoded data anyway.
-  max_length CONSTANT integer := 64;
-  folded CONSTANT text := lower(normalize(regexp_replace(normalize(said, NFKD), marks, '', 'g'), NFC));
-  word text;
-  terms text[] := '{}';
-BEGIN
-  FOREACH word IN ARRAY regexp_split_to_array(regexp_replace(folded, unspaced || '+', ' \& ', 'g'), separators) LOOP
-    CONTINUE WHEN word = '';
-    IF word ~ ('^' || unspaced) THEN
-      FOR at IN 1 .. char_length(word) LOOP
-        terms := terms || substr(word, at, 2);
-      END LOOP;
-    ELSE
-      word := left(word, max_length);
-      terms := terms || coalesce((ts_lexize('pg_catalog.english_stem', word))[1], word);
-    END IF;
-  END LOOP;
-  RETURN terms;
-END
-$$;
---> statement-breakpoint
-ALTER TABLE "summary_items" ADD COLUMN "tenant" text DEFAULT '' NOT NULL;
---> statement-breakpoint
-ALTER TABLE "summary_items" ADD COLUMN "owner" text DEFAULT '' NOT NULL;
---> statement-breakpoint
-ALTER TABLE "summary_items" ADD COLUMN "made_at" timestamp with time zone DEFAULT now() NOT NULL;
---> statement-breakpoint
-UPDATE "summary_items" AS i SET
-  "tenant" = s."tenant",
-  "owner" = s."owner",
-  "made_at" = coalesce(
-    (SELECT v."created_at" FROM "summaries" AS v WHERE v."incarnation" = i."incarnation" AND v."version" = i."from_version"),
-    s."archived_at"
-  )
-FROM "sessions" AS s WHERE s."incarnation" = i."incarnation";
---> statement-breakpoint
--- A Worker of the version before, which runs on while this is deployed and after a rollback, does not say whose an item is.
-CREATE FUNCTION place_summary_item() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  SELECT coalesce(max(s.tenant), ''), coalesce(max(s.owner), '') INTO NEW.tenant, NEW.owner
-  FROM public.sessions AS s WHERE s.incarnation = NEW.incarnation;
-  RETURN NEW;
-END
-$$;
---> statement-breakpoint
-CREATE TRIGGER "summary_items_place" BEFORE INSERT ON "summary_items"
-FOR EACH ROW WHEN (NEW."tenant" = '') EXECUTE FUNCTION place_summary_item();
---> statement-breakpoint
--- The owner stands among the terms, with a slash that no term of a text has: the text index then answers for one owner without a
--- look at the others.
-ALTER TABLE "summary_items" ADD COLUMN "search" "tsvector" GENERATED ALWAYS AS (array_to_tsvector(memory_terms("text") || (("tenant" || '/'::text) || "owner"))) STORED;
---> statement-breakpoint
--- Without fastupdate: each search would read the list of what waits to be indexed, and take the planner away from the index.
-CREATE INDEX "summary_items_search" ON "summary_items" USING gin ("search") WITH (fastupdate=false) WHERE "to_version" is null;
---> statement-breakpoint
-CREATE INDEX "summary_items_newest" ON "summary_items" USING btree ("tenant","owner","made_at" DESC) WHERE "to_version" is null;
---> statement-breakpoint
 -- The current items of one owner that match a query, best first. It filters by tenant and owner itself, as its owner: under a
 -- policy that says anything the text index goes unused, because @@ is not leakproof.
 --
@@ -191,8 +119,76 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- The Worker alone may search: this answers for whatever tenant it is asked for. Supabase grants every new function to the roles
--- of its API, so what PUBLIC loses is not enough.
-REVOKE ALL ON FUNCTION search_memory(text, text, text, text[], text[], text[], integer, integer) FROM PUBLIC;
+-- A claim of the token if it is a text; null without a token, and of one that makes no sense: a policy then shows nothing.
+CREATE FUNCTION memory_claim(VARIADIC path text[]) RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  claim jsonb;
+BEGIN
+  claim := current_setting('request.jwt.claims', true)::jsonb #> path;
+  RETURN CASE jsonb_typeof(claim) WHEN 'string' THEN claim #>> '{}' END;
+EXCEPTION
+  WHEN data_exception THEN RETURN NULL;
+END
+$$;
 --> statement-breakpoint
-GRANT EXECUTE ON FUNCTION search_memory(text, text, text, text[], text[], text[], integer, integer) TO threadkeep_worker;
+-- Makes the partitions of this month and the next two, and drops those whose newest event is older than keep_days. The Worker
+-- asks for it once a day. It runs as the tables' owner, so that the Worker need not be able to drop anything; and it drops nothing
+-- of the last 30 days, whatever it is asked for, so that whoever takes over the Worker cannot clear away what they do.
+CREATE FUNCTION retain_audit(keep_days integer) RETURNS TABLE (created integer, dropped integer)
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC'
+SET lock_timeout = '5s'
+AS $$
+DECLARE
+  least_days CONSTANT integer := 30;
+  months_ahead CONSTANT integer := 2;
+  cutoff CONSTANT timestamptz := now() - make_interval(days => keep_days);
+  month timestamptz;
+  after_it timestamptz;
+  partition text;
+  reader text;
+BEGIN
+  IF keep_days IS NULL OR keep_days < least_days THEN
+    RAISE EXCEPTION 'audit events are kept for % days at least', least_days USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  created := 0;
+  dropped := 0;
+  FOR ahead IN 0 .. months_ahead LOOP
+    month := date_trunc('month', now()) + make_interval(months => ahead);
+    after_it := month + interval '1 month';
+    partition := 'audit_events_' || to_char(month, 'YYYY_MM');
+    CONTINUE WHEN to_regclass('public.' || partition) IS NOT NULL;
+    -- What came for this month while it had no partition moves over; nothing may come meanwhile.
+    LOCK TABLE public.audit_events IN SHARE ROW EXCLUSIVE MODE;
+    EXECUTE format('CREATE TABLE public.%I (LIKE public.audit_events INCLUDING DEFAULTS)', partition);
+    EXECUTE format('ALTER TABLE public.%I ENABLE ROW LEVEL SECURITY', partition);
+    EXECUTE format('REVOKE ALL ON public.%I FROM PUBLIC', partition);
+    FOR reader IN
+      SELECT r.rolname FROM pg_roles AS r WHERE r.rolname IN ('anon', 'authenticated', 'service_role', 'threadkeep_worker')
+    LOOP
+      EXECUTE format('REVOKE ALL ON public.%I FROM %I', partition, reader);
+    END LOOP;
+    EXECUTE format('INSERT INTO public.%I SELECT * FROM public.audit_events_default WHERE at >= $1 AND at < $2', partition)
+      USING month, after_it;
+    DELETE FROM public.audit_events_default WHERE at >= month AND at < after_it;
+    EXECUTE format(
+      'ALTER TABLE public.audit_events ATTACH PARTITION public.%I FOR VALUES FROM (%L) TO (%L)', partition, month, after_it
+    );
+    created := created + 1;
+  END LOOP;
+  FOR partition IN
+    SELECT c.relname FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhparent = 'public.audit_events'::regclass AND c.relname ~ '^audit_events_\d{4}_\d{2}$'
+      AND to_timestamp(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= cutoff
+  LOOP
+    EXECUTE format('DROP TABLE public.%I', partition);
+    dropped := dropped + 1;
+  END LOOP;
+  DELETE FROM public.audit_events_default WHERE at < cutoff;
+  RETURN NEXT;
+END
+$$;

@@ -1,1 +1,0 @@
-ALTER TABLE "summary_items" ADD COLUMN "source_session" text;
