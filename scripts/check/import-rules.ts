@@ -8,13 +8,15 @@ interface Room {
   packages: string[] | null;
 }
 
-const FOUNDATION = ["contracts", "memory", "telemetry"];
+const FOUNDATION = ["contracts", "lib", "memory", "telemetry"];
 
 /** Who may import whom. Types of `contracts` are open to all. */
 const ROOMS: Record<string, Room> = {
+  // What is nobody's: each file has three or more callers, or lives with its caller.
+  lib: { rooms: [], packages: [] },
   contracts: { rooms: [], packages: ["zod"] },
   memory: { rooms: ["contracts"], packages: ["node:buffer", "node:zlib"] },
-  telemetry: { rooms: ["contracts"], packages: null },
+  telemetry: { rooms: ["contracts", "lib"], packages: null },
   // A frame on a socket passes the same checks of scopes, of words and of rates as a request, and the object itself asks for a lease of its tenant's quota and
   // whether a key still holds, and tells of work that is late.
   session: {
@@ -50,7 +52,7 @@ const ROOMS: Record<string, Room> = {
   // Its answers are texts that a model reads as they are: they are fenced and cut here, as a context is in its object.
   mcp: { rooms: [...FOUNDATION, "service"], packages: null },
   rpc: { rooms: ["contracts", "telemetry", "service"], packages: null },
-  maintenance: { rooms: ["contracts", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
+  maintenance: { rooms: ["contracts", "lib", "telemetry", "service", "pipeline", "archive", "config"], packages: null },
   config: { rooms: ["contracts"], packages: null },
 };
 

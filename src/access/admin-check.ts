@@ -1,3 +1,4 @@
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Authenticator } from "./authenticate.ts";
 
 /** A tenant's key is looked up in the tenant's object, which may be away: whoever shows one is no admin, and need not wait to hear it. */
@@ -10,18 +11,10 @@ const WAIT_MS = 1_000;
 export function createAdminCheck(authenticate: Authenticator): (request: Request) => Promise<boolean> {
   return async (request) => {
     if (!request.headers.has("Authorization")) return false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), WAIT_MS);
-    });
     const isAdmin = authenticate(request).then(
       ({ scopes }) => scopes.includes("admin"),
       () => false,
     );
-    try {
-      return await Promise.race([isAdmin, late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    return withTimeout(isAdmin, WAIT_MS, () => false);
   };
 }

@@ -2,6 +2,7 @@
 
 import { createLocalJWKSet, type CryptoKey, errors, type JWSHeaderParameters, type LocalJWKSet } from "jose";
 import { ThreadkeepError } from "../contracts/errors.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -145,12 +146,7 @@ async function readAtMost(body: ReadableStream<Uint8Array>, maxBytes: number): P
 
 /** Waits for a fetch, but no longer than so many milliseconds: the runtime may have dropped it with its request. */
 async function endOf(call: Fetch, atMostMs: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, atMostMs);
-  });
-  await Promise.race([call.ended, late]);
-  clearTimeout(timer);
+  await withTimeout(call.ended, atMostMs, () => undefined);
 }
 
 function outOfReach(limits: IssuerKeyLimits): ThreadkeepError {

@@ -3,6 +3,7 @@
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal } from "../contracts/principal.ts";
 import { TENANT_OWNER } from "../contracts/session.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -157,14 +158,8 @@ export function rateLimited(whose: string): ThreadkeepError {
   });
 }
 
-async function soon<T>(answer: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+function soon<T>(answer: Promise<T>): Promise<T> {
+  return withTimeout(answer, PATIENCE_MS, () => {
+    throw new Error(`no answer within ${PATIENCE_MS} ms`);
   });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -2,7 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { ThreadkeepError } from "../contracts/errors.ts";
-import { parseIpAddress } from "../telemetry/ip-address.ts";
+import { ipPrefix, type PrefixLength } from "../lib/ip-prefix.ts";
+import { setNewest } from "../lib/lru.ts";
 import type { Authenticator } from "./authenticate.ts";
 import { type Admit, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "./rate-limit.ts";
 
@@ -10,8 +11,8 @@ import { type Admit, RATE_LIMIT_PERIOD_SECONDS, rateLimited } from "./rate-limit
 const ADDRESS_HEADER = "CF-Connecting-IP";
 /** Networks that are kept out, and credentials that were good, as an isolate remembers them. */
 const MAX_REMEMBERED = 5_000;
-/** A /64: a home has as many addresses of IPv6 as it likes. */
-const HOME_GROUPS = 4;
+/** A whole IPv4 address, and the /64 of an IPv6 one: a home has as many addresses of IPv6 as it likes. */
+const HOME: PrefixLength = { octets: 4, groups: 4 };
 const NO_ADDRESS = "no address";
 
 export interface StrangerLimitOptions {
@@ -37,12 +38,12 @@ export function limitStrangers(authenticate: Authenticator, options: StrangerLim
     if (now() < (barredUntil.get(network) ?? 0) && !isKnown) throw rateLimited("this address");
     try {
       const principal = await authenticate(request);
-      if (shown !== null) remember(good, shown, true);
+      if (shown !== null) setNewest(good, shown, true, MAX_REMEMBERED);
       return principal;
     } catch (error) {
       const isStranger = error instanceof ThreadkeepError && error.fault.code === "unauthenticated";
       if (isStranger && !(await admit("stranger", network))) {
-        remember(barredUntil, network, now() + RATE_LIMIT_PERIOD_SECONDS * 1_000);
+        setNewest(barredUntil, network, now() + RATE_LIMIT_PERIOD_SECONDS * 1_000, MAX_REMEMBERED);
       }
       throw error;
     }
@@ -58,16 +59,6 @@ function lastingCredentials(request: Request): string | null {
   return authorization === null || authorization === "" ? null : digest(authorization);
 }
 
-/** The oldest goes first. */
-function remember<T>(entries: Map<string, T>, key: string, value: T): void {
-  entries.delete(key);
-  entries.set(key, value);
-  for (const oldest of entries.keys()) {
-    if (entries.size <= MAX_REMEMBERED) break;
-    entries.delete(oldest);
-  }
-}
-
 function digest(text: string): string {
   return createHash("sha256").update(text).digest("base64");
 }
@@ -78,7 +69,5 @@ function digest(text: string): string {
  */
 export function networkOf(address: string | null): string | null {
   if (address === null || address === "") return null;
-  const parsed = parseIpAddress(address);
-  if (parsed === null) return NO_ADDRESS;
-  return parsed.version === 4 ? parsed.octets.join(".") : `${parsed.groups.slice(0, HOME_GROUPS).join(":")}::/64`;
+  return ipPrefix(address, HOME) ?? NO_ADDRESS;
 }

@@ -13,6 +13,7 @@ import {
 import { ThreadkeepError } from "../contracts/errors.ts";
 import type { Principal, Scope } from "../contracts/principal.ts";
 import { userIdSchema } from "../contracts/session.ts";
+import { setNewest } from "../lib/lru.ts";
 import { USER_HEADER } from "./authenticate.ts";
 import { MEMORY_SCOPES } from "./deployment-keys.ts";
 import { createIssuerKeys, type FindKey, type IssuerKeysOptions } from "./issuer-keys.ts";
@@ -71,11 +72,7 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   }
 
   function remember(digest: string, principal: Principal, expiresAt: number): void {
-    remembered.set(digest, { principal, until: Math.min(expiresAt, now() + REMEMBERED_MS) });
-    for (const oldest of remembered.keys()) {
-      if (remembered.size <= MAX_REMEMBERED) break;
-      remembered.delete(oldest);
-    }
+    setNewest(remembered, digest, { principal, until: Math.min(expiresAt, now() + REMEMBERED_MS) }, MAX_REMEMBERED);
   }
 
   async function principalOf(token: string, resource: string | null): Promise<Principal> {

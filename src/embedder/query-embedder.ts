@@ -1,5 +1,7 @@
 /** The meaning of a query, for a read that does not wait for it. */
 import type { EmbeddingUsage, QueryMeaning } from "../contracts/embedding.ts";
+import { setNewest } from "../lib/lru.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import { type Embedder, EmbedderError } from "./client.ts";
 
 export interface QueryEmbedder {
@@ -46,15 +48,6 @@ export function createQueryEmbedder({
   const remembered = new Map<string, Promise<Float32Array>>();
   let calls = 0;
 
-  function remember(query: string, vector: Promise<Float32Array>): void {
-    remembered.delete(query);
-    remembered.set(query, vector);
-    for (const oldest of remembered.keys()) {
-      if (remembered.size <= MAX_REMEMBERED) break;
-      remembered.delete(oldest);
-    }
-  }
-
   async function ask(query: string, spend: Parameters<QueryEmbedder["meaningOf"]>[1]): Promise<Float32Array> {
     const startedAt = now();
     calls += 1;
@@ -85,26 +78,14 @@ export function createQueryEmbedder({
         // Whether anybody still waits for it or not.
         keepAlive(vector.catch(() => undefined));
       }
-      remember(query, vector);
+      setNewest(remembered, query, vector, MAX_REMEMBERED);
       const meaning = vector.then(
         (known): QueryMeaning => ({ model: embedder.model, vector: known }),
         (): QueryMeaning => ({ without: "unavailable" }),
       );
-      return within(meaning, deadlineMs);
+      return withTimeout(meaning, deadlineMs, (): QueryMeaning => ({ without: "late" }));
     },
   };
-}
-
-async function within(meaning: Promise<QueryMeaning>, ms: number): Promise<QueryMeaning> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<QueryMeaning>((resolve) => {
-    timer = setTimeout(() => resolve({ without: "late" }), ms);
-  });
-  try {
-    return await Promise.race([meaning, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function usageOf(error: unknown): EmbeddingUsage {

@@ -1,6 +1,6 @@
 import type { Readiness } from "../contracts/health.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import { BACKLOG_AGE_MS, BACKLOG_MESSAGES, OWED_AGE_MS } from "../service/health.ts";
-import { inTime } from "../service/in-time.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import type { AlertKeeper } from "./alert-keeper.ts";
@@ -34,7 +34,7 @@ const LOOK_TIMEOUT_MS = 15_000;
 /** One look at everything that there is an alert for, and what follows from it. Never rejects: the next minute looks again. */
 export async function checkAlerts(parts: AlertParts): Promise<void> {
   const { keeper, webhook, log, now = Date.now } = parts;
-  const isKept = await inTime(orTell(look(parts), log), LOOK_TIMEOUT_MS);
+  const isKept = await withTimeout(orTell(look(parts), log), LOOK_TIMEOUT_MS, () => null);
   if (isKept === null) log.error("alerts_not_checked", { error: "late", afterMs: LOOK_TIMEOUT_MS });
   if (isKept === true && webhook !== null) await orTell(sendOwed(keeper, webhook, log, now), log);
 }

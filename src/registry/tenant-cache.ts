@@ -1,5 +1,7 @@
 /** What an isolate remembers of tenants, so that a request seldom waits for a tenant's object and never fails with it. */
 
+import { setNewest } from "../lib/lru.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 
@@ -85,12 +87,7 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
     const entry = known.get(tenant) ?? strangers.get(tenant) ?? { answer: null, call: null, failedAt: null };
     const [entries, most] = isKnown || known.has(tenant) ? [known, limits.tenants] : [strangers, limits.strangers];
     strangers.delete(tenant);
-    entries.delete(tenant);
-    entries.set(tenant, entry);
-    for (const oldest of entries.keys()) {
-      if (entries.size <= most) break;
-      entries.delete(oldest);
-    }
+    setNewest(entries, tenant, entry, most);
     return entry;
   }
 
@@ -157,11 +154,5 @@ export function createTenantCache<A extends Revised>(options: TenantCacheOptions
 
 /** Waits for a call, but no longer than so many milliseconds. */
 async function endOf(call: Call, atMostMs: number): Promise<void> {
-  if (atMostMs <= 0) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, atMostMs);
-  });
-  await Promise.race([call.ended, late]);
-  clearTimeout(timer);
+  if (atMostMs > 0) await withTimeout(call.ended, atMostMs, () => undefined);
 }

@@ -1,4 +1,5 @@
 import type { ComponentHealth, ComponentName, HealthStatus, OperationsHealth, Readiness } from "../contracts/health.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 
 /** One queue, as far as it tells of health. */
@@ -35,19 +36,14 @@ const AWAY = "unreachable";
 /** Looks, for a short time at most. */
 async function look(body: () => Promise<Looked>, whenAway: ComponentHealth["status"]): Promise<ComponentHealth> {
   const startedAt = Date.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<Looked>((resolve) => {
-    const answer = { status: whenAway, detail: `no answer within ${CHECK_TIMEOUT_MS} ms` };
-    timer = setTimeout(() => resolve(answer), CHECK_TIMEOUT_MS);
-  });
   try {
-    const looked = await Promise.race([body(), late]);
+    const looked = await withTimeout(body(), CHECK_TIMEOUT_MS, (): Looked => {
+      return { status: whenAway, detail: `no answer within ${CHECK_TIMEOUT_MS} ms` };
+    });
     return { ...looked, latencyMs: Date.now() - startedAt };
   } catch {
     // Why it is away may name addresses; the logs of whoever needs the part tell more.
     return { status: whenAway, latencyMs: Date.now() - startedAt, detail: AWAY };
-  } finally {
-    clearTimeout(timer);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { OperationRun } from "../contracts/operation-run.ts";
-import { inTime } from "./in-time.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 
 /** Whoever reads a run does not wait longer for Workflows: the run is told as it is noted then. */
 const LOOK_TIMEOUT_MS = 2_000;
@@ -35,7 +35,11 @@ export async function endIfLost(
   { readInstanceEnd, operations }: LookUpParts,
 ): Promise<OperationRun> {
   if (run.finishedAt !== null || readInstanceEnd === undefined) return run;
-  const end = await inTime(readInstanceEnd(run.instance ?? run.id), LOOK_TIMEOUT_MS);
+  const end = await withTimeout(
+    readInstanceEnd(run.instance ?? run.id).catch(() => null),
+    LOOK_TIMEOUT_MS,
+    () => null,
+  );
   if (end === null) return run;
   const { status, error } = ENDS[end];
   return (await operations.runs.finish(run.id, status, error)) ?? run;

@@ -1,8 +1,8 @@
 import type { FailureCount } from "../contracts/failed-job.ts";
 import type { RunTally } from "../contracts/operation-run.ts";
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { Backlog } from "../telemetry/backlog.ts";
 import type { Call } from "./call.ts";
-import { inTime } from "./in-time.ts";
 import { operation } from "./operation.ts";
 
 /** How things stand now, for whoever watches. */
@@ -29,15 +29,23 @@ export const readStats = operation(
   async ({ principal, parts }: Call): Promise<Stats> => {
     const isAdmin = principal.scopes.includes("admin");
     const [operations, backlogs] = await Promise.all([
-      inTime(parts.operations.stats(isAdmin ? null : principal.tenant), READ_TIMEOUT_MS),
-      isAdmin && parts.readBacklogs !== undefined ? inTime(parts.readBacklogs(), READ_TIMEOUT_MS) : [],
+      orNull(parts.operations.stats(isAdmin ? null : principal.tenant)),
+      isAdmin && parts.readBacklogs !== undefined ? orNull(parts.readBacklogs()) : [],
     ]);
     return {
       failed: operations === null ? null : { counts: operations.failed, oldestAt: operations.oldestFailedAt },
       tenants: isAdmin ? (operations?.tenants ?? null) : null,
       backlogs: backlogs ?? [],
-      // An object of an earlier version counts none.
       runs: operations?.runs ?? [],
     };
   },
 );
+
+/** Null of a part that fails or takes too long. */
+function orNull<T>(answer: Promise<T>): Promise<T | null> {
+  return withTimeout<T | null>(
+    answer.catch(() => null),
+    READ_TIMEOUT_MS,
+    () => null,
+  );
+}

@@ -1,5 +1,6 @@
 /** Whether the keys that sockets were opened with are still good: asked seldom, and never by an append. */
 
+import { withTimeout } from "../lib/with-timeout.ts";
 import type { CheckKeys } from "../registry/key-check-client.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
@@ -38,17 +39,14 @@ export async function checkKeys(
   log: Log,
 ): Promise<KeyVerdict> {
   const checkedAt = Date.now();
-  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${PATIENCE_MS} ms`)), PATIENCE_MS);
+    const checked = withTimeout(check(tenant, keys), PATIENCE_MS, () => {
+      throw new Error(`no answer within ${PATIENCE_MS} ms`);
     });
-    const good = new Set(await Promise.race([check(tenant, keys), late]));
+    const good = new Set(await checked);
     return { isGood: (key) => good.has(key), checkedAt };
   } catch (error) {
     log.warn("socket_keys_not_checked", { tenant, keys: keys.length, ...errorFields(error) });
     return { isGood: () => true, checkedAt: checkedAt - KEY_CHECKED_FOR_MS + RETRY_MS };
-  } finally {
-    clearTimeout(timer);
   }
 }

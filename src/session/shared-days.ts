@@ -4,6 +4,7 @@
  * told afterwards, in batches.
  */
 
+import { setNewest } from "../lib/lru.ts";
 import type { Log } from "../telemetry/log.ts";
 import { errorFields } from "../telemetry/redact.ts";
 import { startOfDay } from "./quota.ts";
@@ -128,12 +129,7 @@ export class SharedDays<N extends string> {
 
   #dayOf(holder: string, now: number): Day<N> {
     const known = this.#holders.get(holder) ?? { days: [], calledAt: 0, nextAt: null, failedAt: null };
-    this.#holders.delete(holder);
-    this.#holders.set(holder, known);
-    for (const oldest of this.#holders.keys()) {
-      if (this.#holders.size <= this.#options.maxHolders) break;
-      this.#holders.delete(oldest);
-    }
+    setNewest(this.#holders, holder, known, this.#options.maxHolders);
     const start = startOfDay(now);
     const last = known.days.at(-1);
     // A clock that is set back goes on with the newest day.

@@ -62,7 +62,7 @@ export const EMBEDDER_MUTANTS: readonly Mutant[] = [
   {
     name: "a read waits for the meaning of its query for as long as that takes",
     file: "src/embedder/query-embedder.ts",
-    replace: "return within(meaning, deadlineMs);",
+    replace: 'return withTimeout(meaning, deadlineMs, (): QueryMeaning => ({ without: "late" }));',
     by: "return meaning;",
     tests: TESTS,
   },

@@ -464,17 +464,17 @@ describe("the terms of a text", () => {
 describe("the migrations", () => {
   it("make an archive that can be searched, for a database whose owner is no superuser and passes no policy", async () => {
     const owner = `owner_${suffix}`;
-    const name = `plain_${suffix}`;
+    const plain = `plain_${suffix}`;
     await withClient(databaseUrl, (client) => client.query(`create role ${owner} nologin createrole`));
     try {
-      await createDatabase(databaseUrl, name);
-      await withClient(urlOf(name), async (client) => {
-        await client.query(`alter database ${name} owner to ${owner}`);
+      await createDatabase(databaseUrl, plain);
+      await withClient(urlOf(plain), async (client) => {
+        await client.query(`alter database ${plain} owner to ${owner}`);
         await client.query(`alter schema public owner to ${owner}`);
         // Roles of the whole server are there already; making them is not what is tested.
         await client.query(`set role ${owner}`);
         const folder = path.join(projectRoot, "migrations");
-        const files = readdirSync(folder).filter((name) => name.endsWith(".sql"));
+        const files = readdirSync(folder).filter((entry) => entry.endsWith(".sql"));
         for (const file of files.toSorted()) {
           await client.query(readFileSync(path.join(folder, file), "utf8"));
         }
@@ -486,7 +486,7 @@ describe("the migrations", () => {
       });
     } finally {
       await withClient(databaseUrl, async (client) => {
-        await client.query(`drop database if exists ${name} with (force)`);
+        await client.query(`drop database if exists ${plain} with (force)`);
         await client.query(`drop role ${owner}`);
       });
     }

@@ -30,7 +30,6 @@ const NO_OPERATIONS: Record<string, readonly string[]> = {
   "health.ts": ["checkReadiness", "judgeFailedJobs", "judgeOwedWork", "judgeQueues", "overallStatus", "withoutDetails"],
   // For those that are operations: they have seen to it that the caller may import.
   "import-lines.ts": ["readParsed", "lineFault", "notAfter", "saveLines"],
-  "in-time.ts": ["inTime"],
   "query-meaning.ts": ["createMeaningOf"],
   // What a retry comes to, also for operations that were let in already.
   "jobs.ts": ["retryJob"],

@@ -1,19 +1,37 @@
-/** Addresses of the internet, read in one place: how one is spelt must not decide what it counts as. */
+/** Networks of IP addresses, read in one place: how an address is spelt must not decide what it counts as. */
 
 /** IPv4 as four numbers, IPv6 as eight groups without leading zeros. An IPv4 address that IPv6 carries (`::ffff:1.2.3.4`) is IPv4. */
-export type IpAddress =
+type IpAddress =
   | { readonly version: 4; readonly octets: readonly number[] }
   | { readonly version: 6; readonly groups: readonly string[] };
 
 const GROUP = /^[0-9a-f]{1,4}$/;
 const GROUPS = 8;
 const OCTETS = 4;
+const GROUP_BITS = 16;
+const OCTET_BITS = 8;
 const MAX_OCTET = 255;
 /** Longer than any spelling of an address: `0000:0000:0000:0000:0000:ffff:255.255.255.255`. */
 const MAX_LENGTH = 45;
 
+/** How much of an address counts: bytes of an IPv4 address, groups of 16 bits of an IPv6 one. */
+export interface PrefixLength {
+  readonly octets: number;
+  readonly groups: number;
+}
+
+/** The network of an address in the usual notation, such as `192.0.2.0/24` or `2001:db8:1::/48`. Null: it is no address. */
+export function ipPrefix(address: string, { octets, groups }: PrefixLength): string | null {
+  const parsed = parseIpAddress(address);
+  if (parsed === null) return null;
+  if (parsed.version === 6) return `${parsed.groups.slice(0, groups).join(":")}::/${groups * GROUP_BITS}`;
+  if (octets === OCTETS) return parsed.octets.join(".");
+  const padded = parsed.octets.map((octet, index) => (index < octets ? octet : 0));
+  return `${padded.join(".")}/${octets * OCTET_BITS}`;
+}
+
 /** Null: it is no address. */
-export function parseIpAddress(text: string): IpAddress | null {
+function parseIpAddress(text: string): IpAddress | null {
   if (text.length > MAX_LENGTH) return null;
   if (!text.includes(":")) {
     const octets = octetsOf(text);
