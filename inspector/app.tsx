@@ -88,9 +88,9 @@ function Who() {
       <summary>
         {canSwitchUser.value ? (
           user.value === "" ? (
-            "No user"
+            "User: none"
           ) : (
-            <>User {visibleText(user.value)}</>
+            <>User: {visibleText(user.value)}</>
           )
         ) : (
           <>Signed in as {visibleText(found.owner)}</>

@@ -10,14 +10,26 @@ export interface LineChartProps {
   /** Seconds since 1970. */
   readonly times: readonly number[];
   readonly lines: readonly { readonly name: string; readonly values: readonly (number | null)[] }[];
+  /** Of which time the last values are, whose numbers are told. */
+  readonly latest?: string;
 }
 
 const HEIGHT_PX = 180;
 const LEAST_SECONDS = 60;
+const DAY_SECONDS = 86_400;
+/** As wide as the longest label of its axis needs. */
+const AXIS_PX = 56;
+const MOMENT_PX = 74;
+const days = new Intl.DateTimeFormat("en", { month: "short", day: "numeric" });
+const clock = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const exact = new Intl.NumberFormat("en", { maximumFractionDigits: 4 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
+const told = (value: number | null | undefined): string =>
+  value === null || value === undefined ? "unknown" : exact.format(value);
 /** Told apart by their place in the legend as well. */
 const TONES = ["--recent", "--retrieved", "--pinned", "--summarized", "--bad", "--omitted", "--accent"];
 
-export function LineChart({ title, unit, times, lines }: LineChartProps) {
+export function LineChart({ title, unit, times, lines, latest = "now" }: LineChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const names = lines.map(({ name }) => name).join("\n");
@@ -60,12 +72,13 @@ export function LineChart({ title, unit, times, lines }: LineChartProps) {
       <div
         ref={frame}
         role="img"
-        aria-label={`${title}: ${lines.map(({ name, values }) => `${name} ${values.at(-1) ?? "unknown"}`).join(", ")} ${unit}`}
+        aria-label={`${title}, ${latest}: ${lines.map(({ name, values }) => `${name} ${told(values.at(-1))}`).join(", ")} ${unit}`}
       />
       <ul class="chart-legend" aria-hidden="true">
+        <li class="note">{latest}:</li>
         {lines.map(({ name, values }, index) => (
           <li key={name} style={{ "--tone": `var(${toneOf(index)})` }}>
-            {name} <b>{values.at(-1) ?? "–"}</b>
+            {name} <b>{told(values.at(-1))}</b>
           </li>
         ))}
       </ul>
@@ -94,9 +107,17 @@ async function draw(element: HTMLElement, names: readonly string[]): Promise<uPl
             return [Math.min(at[0] ?? least, end - LEAST_SECONDS), end];
           },
         },
-        y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] },
+        y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1] },
       },
-      axes: [axis, { ...axis, size: 50 }],
+      axes: [
+        {
+          ...axis,
+          space: MOMENT_PX,
+          values: (_plot, splits, _axis, _space, step) =>
+            splits.map((at) => (step >= DAY_SECONDS ? days : clock).format(at * 1_000)),
+        },
+        { ...axis, size: AXIS_PX, values: (_plot, splits) => splits.map((value) => compact.format(value)) },
+      ],
       series: [
         {},
         ...names.map((label, index) => ({

@@ -30,6 +30,8 @@ export function followSession(id: string, handlers: FeedHandlers): () => void {
   let failures = 0;
   let unacknowledged = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Which try is the latest: what comes of earlier ones is of no use any more. */
+  let tries = 0;
 
   function again(): void {
     if (isOver) return;
@@ -39,22 +41,50 @@ export function followSession(id: string, handlers: FeedHandlers): () => void {
     timer = setTimeout(() => void connect(), pause);
   }
 
+  /** A connection does not notice that the network is gone, often for minutes. The browser does. */
+  function goneOffline(): void {
+    const before = socket;
+    tries += 1;
+    socket = undefined;
+    before?.close();
+    clearTimeout(timer);
+    handlers.onLost();
+  }
+
+  function backOnline(): void {
+    failures = 0;
+    clearTimeout(timer);
+    void connect();
+  }
+
   function end(reason: string): void {
-    isOver = true;
+    close();
     handlers.onEnd(reason);
   }
 
+  function close(): void {
+    isOver = true;
+    clearTimeout(timer);
+    removeEventListener("offline", goneOffline);
+    removeEventListener("online", backOnline);
+    socket?.close();
+  }
+
   async function connect(): Promise<void> {
+    tries += 1;
+    const mine = tries;
+    const isStale = (): boolean => isOver || mine !== tries;
     let ticket: string;
     try {
       ({ ticket } = await ask<Ticket>("POST", `${sessionPath(id)}/tickets`, { body: { scopes: ["memory:read"] } }));
     } catch (error) {
+      if (isStale()) return;
       const status = error instanceof ApiError ? error.status : 0;
       if (status >= 400 && status < 500 && status !== 429) end(error instanceof Error ? error.message : "");
       else again();
       return;
     }
-    if (isOver) return;
+    if (isStale()) return;
     const url = new URL(`${sessionPath(id)}/live`, location.origin);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     url.searchParams.set("ticket", ticket);
@@ -62,11 +92,11 @@ export function followSession(id: string, handlers: FeedHandlers): () => void {
     const opened = new WebSocket(url);
     socket = opened;
     opened.addEventListener("message", ({ data }) => {
-      if (typeof data === "string") receive(opened, JSON.parse(data) as ServerFrame);
+      if (typeof data === "string" && !isStale()) receive(opened, JSON.parse(data) as ServerFrame);
     });
     opened.addEventListener("close", ({ code }) => {
       const reason = ENDS[code];
-      if (isOver) return;
+      if (isStale()) return;
       if (reason === undefined) again();
       else end(reason);
     });
@@ -89,10 +119,8 @@ export function followSession(id: string, handlers: FeedHandlers): () => void {
     }
   }
 
+  addEventListener("offline", goneOffline);
+  addEventListener("online", backOnline);
   void connect();
-  return () => {
-    isOver = true;
-    clearTimeout(timer);
-    socket?.close();
-  };
+  return close;
 }

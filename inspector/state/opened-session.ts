@@ -21,6 +21,8 @@ const BEHIND_ALL = 999_999_999;
 /** Changes that come together are read once. */
 const GATHER_MS = 150;
 const SLIDER_MS = 80;
+/** Pages read at a time: of those that are scrolled past, most are never asked for. */
+const MAX_AT_ONCE = 4;
 const MAX_ACTIVITY = 30;
 
 export type LiveState = "connecting" | "live" | "lost" | "ended";
@@ -86,6 +88,8 @@ export class OpenedSession {
   readonly #path: string;
   readonly #loading = new Map<number, Promise<void>>();
   readonly #stale = new Set<number>();
+  /** What is in view, and waits for pages that were asked for before. */
+  #waiting: { readonly fromSeq: number; readonly throughSeq: number } | null = null;
   #reading: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #asking: ReturnType<typeof setTimeout> | undefined;
@@ -104,7 +108,6 @@ export class OpenedSession {
     this.#unfollow = followSession(this.id, {
       onOpen: () => this.#opened(),
       onLost: () => {
-        if (this.live.value === "live") this.#note("The connection was lost. Trying again …", true);
         this.live.value = "lost";
       },
       onEvent: (event) => this.#take(event),
@@ -140,7 +143,8 @@ export class OpenedSession {
     } catch (error) {
       if (this.#isClosed) return;
       if (error instanceof ApiError && (error.status === 404 || error.status === 410))
-        this.refusal.value = error.message;
+        this.refusal.value =
+          error.status === 404 ? "It does not exist, or it belongs to somebody else." : error.message;
       else showProblem(error);
     }
   }
@@ -155,24 +159,37 @@ export class OpenedSession {
     this.#stopAsking();
   }
 
-  /** Reads the messages of a range that are not here yet. */
+  /** Reads the messages of the range that is in view, as far as they are not here yet. */
   ensure(fromSeq: number, throughSeq: number): void {
+    this.#waiting = null;
     for (let page = pageOf(fromSeq); page <= pageOf(throughSeq); page += 1) {
       if (this.#loading.has(page) || !this.#lacks(page, throughSeq)) continue;
-      const loading = this.#loadPage(page)
-        .catch((error: unknown) => {
-          if (!this.#isClosed) showProblem(error);
-        })
-        .finally(() => this.#loading.delete(page));
-      this.#loading.set(page, loading);
+      if (this.#loading.size >= MAX_AT_ONCE) {
+        this.#waiting = { fromSeq, throughSeq };
+        return;
+      }
+      this.#load(page);
     }
   }
 
   /** A message that may not have been looked at yet. */
   async messageAt(seq: number): Promise<Message | undefined> {
-    this.ensure(seq, seq);
-    await this.#loading.get(pageOf(seq));
+    const page = pageOf(seq);
+    if (!this.#loading.has(page) && this.#lacks(page, seq)) this.#load(page);
+    await this.#loading.get(page);
     return this.messages.get(seq);
+  }
+
+  #load(page: number): void {
+    const loading = this.#loadPage(page)
+      .catch((error: unknown) => {
+        if (!this.#isClosed) showProblem(error);
+      })
+      .finally(() => {
+        this.#loading.delete(page);
+        if (this.#waiting !== null && !this.#isClosed) this.ensure(this.#waiting.fromSeq, this.#waiting.throughSeq);
+      });
+    this.#loading.set(page, loading);
   }
 
   async readContext(): Promise<void> {
@@ -269,7 +286,6 @@ export class OpenedSession {
   #opened(): void {
     if (this.live.value === "lost") {
       this.hasResumed.value = true;
-      this.#note("The connection is back, and nothing was missed.");
       if (problem.value.startsWith("The service does not answer")) problem.value = "";
     }
     void this.#catchUp(this.live.value === "lost").catch(showProblem);

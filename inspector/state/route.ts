@@ -1,6 +1,7 @@
 /** Which view is shown, as the address has it after the #. */
 
 import { signal } from "@preact/signals";
+import { problem } from "./problem.ts";
 
 export type Route =
   | { readonly view: "sessions" }
@@ -36,5 +37,7 @@ export function go(address: string): void {
 }
 
 addEventListener("hashchange", () => {
+  // What went wrong in one view is no matter of the next.
+  problem.value = "";
   route.value = read();
 });

@@ -28,7 +28,9 @@ export class SessionList {
   readonly isRead = signal(false);
   #cursor: string | null = null;
   #isReading = false;
-  readonly #wanted: string[] = [];
+  #wanted: string[] = [];
+  /** Looked at when nothing else is wanted. */
+  #untitled: string[] = [];
   readonly #asked = new Set<string>();
   #busy = 0;
   #inView: readonly string[] = [];
@@ -42,7 +44,8 @@ export class SessionList {
 
   close(): void {
     clearInterval(this.#timer);
-    this.#wanted.length = 0;
+    this.#wanted = [];
+    this.#untitled = [];
   }
 
   /** The next page; nothing while one is read. */
@@ -62,14 +65,16 @@ export class SessionList {
     }
   }
 
-  /** Looks at these sessions, and again from time to time for as long as they are in view. */
+  /** Looks at these sessions, and again from time to time for as long as they are in view. Those that were passed are left alone. */
   look(ids: readonly string[]): void {
     this.#inView = ids;
-    for (const id of ids) {
-      if (this.#asked.has(id)) continue;
-      this.#asked.add(id);
-      this.#wanted.push(id);
-    }
+    this.#wanted = ids.filter((id) => !this.#asked.has(id));
+    this.#work();
+  }
+
+  /** Reads the first words of sessions that have no title of their own: what they are called by. */
+  readTitles(ids: readonly string[]): void {
+    this.#untitled = [...ids];
     this.#work();
   }
 
@@ -83,13 +88,21 @@ export class SessionList {
         return;
       }
       const page = await ask<Page<ListedSession>>("GET", "/v1/sessions", { query: { limit: PAGE } });
-      const known = new Map(this.sessions.value.map((session) => [session.id, session]));
+      const before = this.sessions.value;
+      const known = new Set(before.map(({ id }) => id));
       const fresh = page.data.filter(({ id }) => !known.has(id));
-      // The first page tells what is gone, as far as it reaches.
-      const isWhole = !page.hasMore;
-      const listed = new Set(page.data.map(({ id }) => id));
-      const kept = this.sessions.value.filter(({ id }) => !isWhole || listed.has(id));
-      if (fresh.length > 0 || kept.length !== this.sessions.value.length) this.sessions.value = [...fresh, ...kept];
+      if (page.hasMore && fresh.length === page.data.length) {
+        // So many are new that those between them and the ones known before were never listed.
+        this.sessions.value = page.data;
+        this.#cursor = page.nextCursor;
+        this.hasMore.value = true;
+      } else {
+        // The first page tells what is gone, as far as it reaches.
+        const listed = new Set(page.data.map(({ id }) => id));
+        const reach = page.hasMore ? before.findLastIndex(({ id }) => listed.has(id)) : before.length;
+        const kept = before.filter(({ id }, index) => index > reach || listed.has(id));
+        if (fresh.length > 0 || kept.length !== before.length) this.sessions.value = [...fresh, ...kept];
+      }
     } catch {
       return; // The next time may go well, and what is shown stays.
     }
@@ -101,12 +114,26 @@ export class SessionList {
     while (this.#busy < MAX_AT_ONCE) {
       // Those that came into view last are looked at first.
       const id = this.#wanted.pop();
-      if (id === undefined) return;
+      const untitled = id === undefined ? this.#untitled.pop() : undefined;
+      if (id !== undefined) this.#asked.add(id);
+      else if (untitled === undefined) return;
+      const reading = id !== undefined ? this.#read(id) : this.#readTitle(untitled ?? "");
       this.#busy += 1;
-      void this.#read(id).finally(() => {
+      void reading.finally(() => {
         this.#busy -= 1;
         this.#work();
       });
+    }
+  }
+
+  async #readTitle(id: string): Promise<void> {
+    const listed = this.sessions.value.find((session) => session.id === id);
+    if (listed === undefined || this.facts.value.has(id)) return;
+    try {
+      const { data } = await ask<Page<Message>>("GET", `${sessionPath(id)}/messages`, { query: { limit: 1 } });
+      this.#tell(id, { title: titleIn(listed.metadata, data[0]?.content, id), state: null, lastAt: null });
+    } catch (error) {
+      this.#noteGone(listed, error);
     }
   }
 
@@ -130,11 +157,15 @@ export class SessionList {
       const lastAt = newest === undefined ? (before?.lastAt ?? null) : (newest.occurredAt ?? newest.createdAt);
       this.#tell(id, { title, state, lastAt });
     } catch (error) {
-      // An expired one answers 410: its title is all there is.
-      const status = error instanceof ApiError ? error.status : 0;
-      if (status === 404 || status === 410)
-        this.#tell(id, { title: titleIn(listed.metadata, undefined, id), state: null, lastAt: null });
+      this.#noteGone(listed, error);
     }
+  }
+
+  /** An expired one answers 410: its title is all there is. */
+  #noteGone({ id, metadata }: ListedSession, error: unknown): void {
+    const status = error instanceof ApiError ? error.status : 0;
+    if (status === 404 || status === 410)
+      this.#tell(id, { title: titleIn(metadata, undefined, id), state: null, lastAt: null });
   }
 
   #tell(id: string, facts: SessionFacts): void {

@@ -144,7 +144,7 @@ function Budget({ session, context }: { session: OpenedSession; context: Context
           aria-valuetext={count(session.budget.value ?? budget, "token")}
           onInput={({ currentTarget }) => (session.budget.value = budgetAt(Number(currentTarget.value)))}
         />
-        <output>{number(session.budget.value ?? budget)}</output>
+        <output>{count(session.budget.value ?? budget, "token")}</output>
         {session.budget.value === null ? null : (
           <button type="button" class="quiet" onClick={() => (session.budget.value = null)}>
             The session's own
@@ -170,10 +170,14 @@ function InOneSentence({ session, context }: { session: OpenedSession; context: 
     ...(of("retrieved") === 0 ? [] : [`${number(of("retrieved"))} brought back`]),
     ...(of("recent") === 0
       ? []
-      : [context.summary === null ? "every message word for word" : `the last ${number(of("recent"))} word for word`]),
+      : [
+          context.summary === null && of("omitted") === 0
+            ? "every message word for word"
+            : `the last ${of("recent") === 1 ? "message" : count(of("recent"), "message")} word for word`,
+        ]),
   ];
-  if (context.summary === null && of("omitted") > 0)
-    parts.splice(-1, 1, `the last ${number(of("recent"))} word for word`);
+  if (session.lastSeq.value === 0 && context.summary === null)
+    return <>Nothing was said yet, so the model gets nothing of this chat.</>;
   return (
     <>
       For the next answer the model gets <b>{count(used, "token")}</b>
@@ -235,7 +239,7 @@ function Explained({ session, context }: { session: OpenedSession; context: Cont
         </div>
       )}
       {summary === null ? (
-        <NoSummary session={session} isWhole={missing.length === 0} isPending={summaryPending} />
+        <NoSummary session={session} isWhole={missing.length === 0 && recent.length > 0} isPending={summaryPending} />
       ) : (
         <SummaryItems session={session} summary={summary} isPending={summaryPending} />
       )}
@@ -248,13 +252,15 @@ function Explained({ session, context }: { session: OpenedSession; context: Cont
           messages={kept}
         />
       )}
-      <Said
-        title="Recent"
-        place="recent"
-        note={`The last ${count(recent.length, "message")}, word for word.`}
-        session={session}
-        messages={recent}
-      />
+      {recent.length === 0 ? null : (
+        <Said
+          title="Recent"
+          place="recent"
+          note={`The last ${count(recent.length, "message")}, word for word.`}
+          session={session}
+          messages={recent}
+        />
+      )}
       {missing.length === 0 ? null : (
         <div class="part is-omitted">
           <h3>Left out</h3>

@@ -9,6 +9,7 @@ import { beginning, bytes, number } from "../text.ts";
 
 /** More of one text is shown on request: a message may have megabytes. */
 const LONG_TEXT = 4_000;
+const BLANK = /^[ \t\r\n]+$/;
 /** Of a call's input, and a result, on the line that is always there. */
 const LINE = 90;
 
@@ -56,6 +57,7 @@ function partView(part: Part, key: number): ComponentChildren {
 
 function LongText({ text }: { text: string }) {
   const [isWhole, setWhole] = useState(false);
+  if (BLANK.test(text)) return <p class="note">Nothing but spaces and line breaks.</p>;
   if (text.length <= LONG_TEXT) return <Markdown text={text} />;
   return (
     <>

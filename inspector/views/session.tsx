@@ -1,10 +1,11 @@
 /** A session: the transcript beside what the model gets of it, as of now or of any message. */
 
 import { useEffect, useMemo } from "preact/hooks";
+import { user } from "../api.ts";
 import { visibleText } from "../parts/visible-text.tsx";
 import { OpenedSession } from "../state/opened-session.ts";
 import { attempt } from "../state/problem.ts";
-import { may } from "../state/sign-in.ts";
+import { canSwitchUser, may } from "../state/sign-in.ts";
 import { ago, count, number, roughly } from "../text.ts";
 import { ContextPane } from "./context-pane.tsx";
 import { TimeTravel } from "./time-travel.tsx";
@@ -30,6 +31,16 @@ export function SessionView({ id, seq }: { id: string; seq: number | null }) {
       <main class="refusal">
         <h1>There is no such session here</h1>
         <p>{session.refusal.value}</p>
+        {canSwitchUser.value ? (
+          <p>
+            {user.value === "" ? (
+              "Sessions without a user are shown."
+            ) : (
+              <>The sessions of {visibleText(user.value)} are shown.</>
+            )}{" "}
+            You can choose another user at the top right.
+          </p>
+        ) : null}
         <a href="#/sessions">All sessions</a>
       </main>
     );
@@ -60,7 +71,7 @@ function SessionHead({ session }: { session: OpenedSession }) {
   useEffect(() => {
     document.title = `${title} · Threadkeep`;
     // Without a title of its own, a session is called by the first words said in it.
-    if (state !== null && state.lastSeq > 0 && first === undefined) session.ensure(1, 1);
+    if (state !== null && state.lastSeq > 0 && first === undefined) void session.messageAt(1);
   }, [title, state?.lastSeq]);
   return (
     <header class="session-head">

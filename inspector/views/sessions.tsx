@@ -16,6 +16,10 @@ import { SampleButton } from "./sample.tsx";
 import { titleIn } from "./title.ts";
 
 const ROW_PX = 62;
+/** Found so many, the rest is looked through as one scrolls. */
+const ENOUGH = 30;
+/** Looked through by title before anybody is asked whether to go on. */
+const LOOKED_THROUGH = 5_000;
 
 export function SessionsView() {
   const list = useMemo(() => new SessionList(), [user.value]);
@@ -26,6 +30,12 @@ export function SessionsView() {
     return () => list.close();
   }, [list]);
   const shown = useComputed(() => matching(list, words.value)).value;
+  const bound = useSignal(LOOKED_THROUGH);
+  const isSearched = words.value.trim() !== "";
+  const isLooking = isSearched && list.hasMore.value && list.sessions.value.length < bound.value;
+  useEffect(() => {
+    if (isLooking && shown.length < ENOUGH) void attempt(() => list.more());
+  }, [list, shown, isLooking]);
   const keyOf = useCallback((index: number) => shown[index]?.id ?? index, [shown]);
   const estimate = useCallback(() => ROW_PX, []);
   const isEmpty = list.isRead.value && list.sessions.value.length === 0;
@@ -51,7 +61,7 @@ export function SessionsView() {
           append a message with the <a href="/docs">API</a>.
         </p>
       ) : shown.length === 0 ? (
-        <p class="empty note">No title or id has these words.</p>
+        <p class="empty note">{isLooking ? "Looking …" : "No title or id has these words."}</p>
       ) : (
         <VirtualList
           label="Sessions"
@@ -60,7 +70,8 @@ export function SessionsView() {
           estimate={estimate}
           onRange={(first, last) => {
             list.look(shown.slice(first, last + 1).map(({ id }) => id));
-            if (last >= shown.length - 1 && list.hasMore.value) void attempt(() => list.more());
+            const goesOn = isSearched ? isLooking : list.hasMore.value;
+            if (last >= shown.length - 1 && goesOn) void attempt(() => list.more());
           }}
           row={(index) => {
             const session = shown[index];
@@ -70,15 +81,38 @@ export function SessionsView() {
           }}
         />
       )}
-      {list.hasMore.value && words.value !== "" ? (
+      {isSearched ? <Looked list={list} isLooking={isLooking} onMore={() => (bound.value += LOOKED_THROUGH)} /> : null}
+    </main>
+  );
+}
+
+/** What was not looked through, and how to. */
+function Looked({ list, isLooking, onMore }: { list: SessionList; isLooking: boolean; onMore: () => void }) {
+  const { sessions, facts, hasMore } = list;
+  const untitled = sessions.value.filter(
+    ({ id, metadata, expiredAt }) =>
+      expiredAt === undefined && !facts.value.has(id) && titleIn(metadata, undefined, id) === id,
+  );
+  return (
+    <>
+      {hasMore.value && !isLooking ? (
         <p class="note">
-          Among the first {count(list.sessions.value.length, "session")}.{" "}
-          <button type="button" class="quiet" onClick={() => void attempt(() => list.more())}>
+          Among the newest {count(sessions.value.length, "session")}.{" "}
+          <button type="button" class="quiet" onClick={onMore}>
             Look through more
           </button>
         </p>
       ) : null}
-    </main>
+      {untitled.length > 0 ? (
+        <p class="note">
+          {count(untitled.length, "session")} without a title {untitled.length === 1 ? "was" : "were"} looked through by
+          id alone.{" "}
+          <button type="button" class="quiet" onClick={() => list.readTitles(untitled.map(({ id }) => id))}>
+            Look at their first words
+          </button>
+        </p>
+      ) : null}
+    </>
   );
 }
 

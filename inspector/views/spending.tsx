@@ -49,9 +49,10 @@ function Days({ days }: { days: readonly Spent[] }) {
     <>
       <div class="charts">
         <LineChart
-          title="Tokens a day"
+          title="Used by day"
           unit="tokens"
           times={times}
+          latest="today"
           lines={[
             { name: "In", values: days.map(({ inputTokens }) => inputTokens) },
             { name: "Out", values: days.map(({ outputTokens }) => outputTokens) },
@@ -60,9 +61,10 @@ function Days({ days }: { days: readonly Spent[] }) {
         />
         {cost === 0 ? null : (
           <LineChart
-            title="Cost a day"
+            title="Cost by day"
             unit="US dollars"
             times={times}
+            latest="today"
             lines={[{ name: "Cost", values: days.map((day) => costOf(day) / MICRO) }]}
           />
         )}
@@ -86,7 +88,7 @@ function Days({ days }: { days: readonly Spent[] }) {
           <tbody>
             {spent.toReversed().map((spentOn) => (
               <tr key={spentOn.day}>
-                <td>{spentOn.day}</td>
+                <td class="day">{spentOn.day}</td>
                 <td>{number(spentOn.inputTokens + spentOn.embeddings.inputTokens)}</td>
                 <td>{number(spentOn.outputTokens)}</td>
                 <td>{costOf(spentOn) === 0 ? "not known" : dollars(costOf(spentOn))}</td>

@@ -9,6 +9,7 @@ import type { Page as ListPage } from "../../src/contracts/page.ts";
 import { openBrowser } from "../support/browser.ts";
 import { goTo, type InspectorPage, openInspector, openPage, SCREENS } from "../support/inspector-page.ts";
 import { call, sharedService } from "../support/service.ts";
+import { fileOf, messageLine } from "../support/transfer-file.ts";
 
 const service = sharedService();
 const opened = await openBrowser();
@@ -135,6 +136,59 @@ async function seriousFaults(page: Page, rule?: string): Promise<string[]> {
     .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(" | ")}`);
 }
 
+const LONG_MESSAGES = 10_000;
+let longImport: Promise<string> | undefined;
+
+/** One for all screens: a session of ten thousand messages, none of which is summarized while it is looked at. */
+function longSession(): Promise<string> {
+  const importIt = async (): Promise<string> => {
+    const id = `long-${crypto.randomUUID()}`;
+    const lines = Array.from({ length: LONG_MESSAGES }, (_, index) =>
+      messageLine(index + 1, `Turn number ${index + 1}`),
+    );
+    const body = fileOf(lines, { id, settings: { summarizeAfterTokens: 1_000_000 } });
+    const headers = { ...asUser.headers, "content-type": "application/x-ndjson" };
+    const { status, text } = await call(service, "POST", "/v1/import", { headers, body });
+    if (status !== 201) throw new Error(text);
+    return id;
+  };
+  longImport ??= importIt();
+  return longImport;
+}
+
+/** Three pages of them. The nightly run makes thousands: `npm run measure-inspector -- --sessions 3000`. */
+const MANY_SESSIONS = 250;
+/** Requests at a time. */
+const WIDTH = 16;
+let manyMade: Promise<string> | undefined;
+
+/** One for all screens: a user with more sessions than are read at once, all but the first with a title. */
+function userOfMany(): Promise<string> {
+  const make = async (): Promise<string> => {
+    const owner = `many-${crypto.randomUUID()}`;
+    const body = { messages: [{ role: "user", content: "Said without a title." }] };
+    const headers = { "Threadkeep-User": owner };
+    const { status, text } = await call(service, "POST", "/v1/sessions/untitled/messages", { headers, body });
+    if (status !== 201) throw new Error(text);
+    const numbers = Array.from({ length: MANY_SESSIONS - 1 }, (_, index) => index + 1).values();
+    await Promise.all(
+      Array.from({ length: WIDTH }, async () => {
+        for (const number of numbers) await makeTitled(owner, number);
+      }),
+    );
+    return owner;
+  };
+  manyMade ??= make();
+  return manyMade;
+}
+
+async function makeTitled(owner: string, number: number): Promise<void> {
+  const headers = { "Threadkeep-User": owner };
+  const body = { id: `titled-${number}`, metadata: { title: `Chat ${number}` } };
+  const { status, text } = await call(service, "POST", "/v1/sessions", { headers, body });
+  if (status !== 201) throw new Error(text);
+}
+
 const message = (page: Page, seq: number) => page.locator(`article[data-seq="${seq}"]`);
 
 describe.skipIf(opened === null)("signing in to the inspector (skipped where there is no Chrome)", () => {
@@ -244,15 +298,21 @@ describe.skipIf(opened === null)("a session in the inspector, live", () => {
     await message(page, 1).getByText("Still here.").waitFor();
     await page.getByText("For the next answer the model gets").waitFor();
     await page.getByRole("alert").getByText("The service does not answer").waitFor({ state: "hidden" });
+    // A network that is gone is told by the browser, long before the connection notices.
+    await page.context().setOffline(true);
+    await page.getByText("Connection lost, trying again").waitFor();
+    await append(id, [{ role: "assistant", content: "Said while you were offline." }]);
+    await page.context().setOffline(false);
+    await page.getByText("Live again, nothing missed").waitFor();
+    await message(page, 2).getByText("Said while you were offline.").waitFor();
     // Signed out by the service: it says so, and whoever signs in again is back where they were.
-    await page.route(
-      `**/v1/sessions/${id}/context`,
-      (route) => route.fulfill({ status: 401, json: problem("unauthenticated", "You were signed out: the end.") }),
-      { times: 1 },
+    await page.route(`**/v1/sessions/${id}/context`, (route) =>
+      route.fulfill({ status: 401, json: problem("unauthenticated", "You were signed out: the end.") }),
     );
     await page.getByLabel("What would it remember for").fill("who is here?");
     await page.keyboard.press("Enter");
     await page.getByRole("alert").getByText("You were signed out: the end.").waitFor();
+    await page.unrouteAll();
     await page.getByLabel("API key, admin key").fill(service.adminKey);
     await page.getByRole("button", { name: "Sign in", exact: true }).click();
     await message(page, 1).getByText("Still here.").waitFor();
@@ -452,40 +512,92 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     expect(elsewhere).toEqual([]);
   });
 
-  it("scrolls a long session, and reads of it what is looked at", async () => {
+  it("scrolls ten thousand messages, draws those in view alone, and reads of them what is looked at", async () => {
     const { page, requests } = tab;
-    const id = `long-${crypto.randomUUID()}`;
-    const turns = Array.from({ length: 1_000 }, (_, index) => ({ role: "user", content: `Turn number ${index + 1}` }));
-    for (let from = 0; from < turns.length; from += 100) await append(id, turns.slice(from, from + 100));
+    const id = await longSession();
+    const { body: state } = await call<{ lastSeq: number }>(service, "GET", `/v1/sessions/${id}`, asUser);
+    const { lastSeq } = state;
     requests.length = 0;
     await openSession(page, id);
     await showPane(page, "Transcript");
-    await message(page, 1_000).waitFor();
-    expect(await page.locator("article").count()).toBeLessThan(60);
+    await message(page, lastSeq).waitFor();
+    const drawn = (): Promise<number> => page.locator("article").count();
+    expect(await drawn()).toBeLessThan(60);
     const list = page.getByRole("region", { name: "Messages" });
     await list.evaluate((element) => element.scrollTo(0, element.scrollHeight / 2));
     await vi.waitFor(
-      async () => expect(await page.locator("article").first().textContent()).toMatch(/Turn number [45]\d\d/),
+      async () => expect(await page.locator("article").first().textContent()).toMatch(/Turn number [45]\d{3}/),
       SOON,
     );
+    expect(await drawn()).toBeLessThan(60);
+    // As the keyboard scrolls, too.
+    await list.press("Home");
+    await list.getByText("Turn number 1", { exact: true }).waitFor();
+    expect(await drawn()).toBeLessThan(60);
+    await list.press("End");
+    await message(page, lastSeq).waitFor();
     await list.evaluate((element) => element.scrollTo(0, 0));
     await list.getByText("Turn number 1", { exact: true }).waitFor();
     const pages = requests.filter(
       (request) => request.url().includes(`/${id}/messages?`) && request.url().includes("limit=100"),
     );
-    expect(pages.length).toBeLessThan(9);
+    expect(pages.length).toBeLessThan(LONG_MESSAGES / 100 / 2);
     // What was pointed at before does not pull back whoever scrolled on.
-    await page.getByRole("region", { name: "Time travel" }).getByRole("slider").fill("600");
-    await vi.waitFor(
-      async () => expect(await list.evaluate(({ scrollTop }) => scrollTop)).toBeGreaterThan(1_000),
-      SOON,
-    );
+    await page.getByRole("region", { name: "Time travel" }).getByRole("slider").fill("6000");
+    await message(page, 6_001).waitFor();
     await list.evaluate((element) => element.scrollTo(0, 0));
     await list.getByText("Turn number 1", { exact: true }).waitFor();
     await append(id, [{ role: "user", content: "One more." }]);
-    await page.getByText("Message 1001 was appended.").waitFor();
-    await page.getByText("1,001 messages").waitFor();
+    await page.getByText(`Message ${lastSeq + 1} was appended.`).waitFor();
+    await page.getByText(`${(lastSeq + 1).toLocaleString("en")} messages`).waitFor();
     expect(await list.evaluate(({ scrollTop }) => scrollTop)).toBeLessThan(100);
+  });
+
+  it("scrolls more sessions than are read at once, draws those in view alone, finds one by title, and shows a new one", async () => {
+    const { page, requests } = tab;
+    const owner = await userOfMany();
+    await goTo(page, "#/sessions");
+    await showUser(page, owner);
+    const list = page.getByRole("region", { name: "Sessions" });
+    const rows = page.locator(".session-row");
+    await rows.first().getByText("0 messages").waitFor();
+    requests.length = 0;
+    const { body } = await call<ListPage<{ id: string }>>(service, "GET", "/v1/sessions?limit=100", {
+      headers: { "Threadkeep-User": owner },
+    });
+    const newest = body.data[0]?.id ?? expect.fail("there are no sessions");
+    await vi.waitFor(async () => {
+      await list.evaluate((element) => element.scrollTo(0, element.scrollHeight));
+      const last = list.getByRole("listitem").last();
+      expect(await last.getAttribute("aria-setsize")).toMatch(/^2[5-9]\d$/);
+      expect(await last.getAttribute("aria-posinset")).toBe(await last.getAttribute("aria-setsize"));
+    }, SOON);
+    expect(await rows.count()).toBeLessThan(60);
+    await rows.last().getByText("Said without a title.").waitFor();
+    // Of those that were passed, nobody asks more than the list tells.
+    const looked = new Set(requests.map((request) => /\/sessions\/(titled-\d+)$/.exec(request.url())?.[1]));
+    expect(looked.size).toBeLessThan(MANY_SESSIONS / 2);
+    await list.evaluate((element) => element.scrollTo(0, 0));
+    await list.getByText(newest, { exact: true }).waitFor();
+    // Found by title, also where it was not read yet; and there is no other.
+    await goTo(page, "#/user");
+    await goTo(page, "#/sessions");
+    await page.getByRole("searchbox").fill("chat 7");
+    await vi.waitFor(async () => expect(await rows.count()).toBe(11), SOON);
+    await page.getByRole("searchbox").fill("nobody called it so");
+    await page.getByText("No title or id has these words.").waitFor();
+    // One without a title is found by its first words, once they were read.
+    await page.getByRole("searchbox").fill("said without");
+    await page.getByRole("button", { name: "Look at their first words" }).click();
+    await rows.getByText("Said without a title.").waitFor();
+    await page.getByRole("searchbox").fill("");
+    // Live: one that is new stands at the top, one that is erased goes.
+    const added = MANY_SESSIONS + SCREENS.indexOf(screen);
+    await makeTitled(owner, added);
+    await rows.first().getByText(`Chat ${added}`, { exact: true }).waitFor();
+    await call(service, "DELETE", `/v1/sessions/titled-${added}`, { headers: { "Threadkeep-User": owner } });
+    await list.getByText(`Chat ${added}`, { exact: true }).waitFor({ state: "detached" });
+    await showUser(page);
   });
 
   it("goes back in time: the context as of any message, and what each version of the summary changed and lost", async () => {
@@ -650,7 +762,7 @@ describe.skipIf(opened === null).each(SCREENS)("the inspector at $name", (screen
     await page.getByRole("listitem").filter({ hasText: "PostgreSQL" }).first().waitFor();
     await page.locator(".chart canvas").first().waitFor();
     const spending = page.getByRole("region", { name: "Spending of local by day" });
-    await spending.getByRole("img", { name: "Cost a day: Cost 0.0863 US dollars" }).waitFor();
+    await spending.getByRole("img", { name: "Cost by day, today: Cost 0.0863 US dollars" }).waitFor();
     await spending.getByText("31 days together: 412,096 tokens in, 30,410 out").click();
     expect(await spending.getByRole("row").count()).toBe(2);
     expect(await page.locator(".chart").count()).toBe(4);
