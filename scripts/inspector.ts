@@ -3,7 +3,7 @@ import { ensureInspector, INSPECTOR_BUILD } from "./inspector/ensure.ts";
 import { noneOf, readCommandLine } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-const HELP = `npm run inspector     builds the inspector (inspector/) into dist/inspector, unless that is up to date`;
+const HELP = `npm run inspector     builds the inspector, the API reference and the OpenAPI document into dist/inspector, unless they are up to date`;
 
 const commandLine = readCommandLine(process.argv.slice(2), {}, (_values, positionals) => {
   noneOf(positionals);

@@ -141,9 +141,9 @@ export function assemble(env: Env, log: Log) {
       answer: createMcpSurface(log),
       ...(issuers.length === 0 ? {} : { authorization }),
     },
+    // The host is no matter: the binding reads the path alone.
+    readFile: (path) => env.ASSETS.fetch(`https://assets.internal${path}`),
     inspector: {
-      // The host is no matter: the binding reads the path alone.
-      readFile: (path) => env.ASSETS.fetch(`https://assets.internal${path}`),
       signIns,
       signIn: (ticket) => exchangeTicket(signIns, parts.operations, ticket),
       issuers: config.issuers.map(({ issuer }) => issuer),

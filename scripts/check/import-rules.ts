@@ -75,7 +75,7 @@ const ADAPTERS: Record<string, { packages: readonly string[]; isTypeOnly: boolea
 };
 
 /** What the page is made of. Its first view has a bound, and each package is there for one thing. */
-const INSPECTOR_PACKAGES = ["preact", "@preact/signals", "marked", "uplot"];
+const INSPECTOR_PACKAGES = ["preact", "@preact/signals", "marked", "uplot", "swagger-ui-dist"];
 /** The one file of the page that runs in Node. */
 const INSPECTOR_BUILD = "inspector/vite.config.ts";
 

@@ -1,7 +1,7 @@
 // What is read of the OpenAPI document.
-import type * as Written from "../../src/http/openapi-document.ts";
+import type * as Written from "../../scripts/openapi/document-types.ts";
 
-export type { JsonSchema } from "../../src/http/openapi-document.ts";
+export type { JsonSchema } from "../../scripts/openapi/document-types.ts";
 
 export type Parameter = Pick<Written.Parameter, "name" | "in" | "schema"> & Partial<Written.Parameter>;
 

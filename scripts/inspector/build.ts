@@ -1,10 +1,33 @@
-// Builds the page with Vite. In a clone alone: a package from npm brings neither Vite nor the sources.
+// Builds the pages with Vite, and the OpenAPI document beside them. In a clone alone: a package from npm brings neither Vite nor the sources.
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { build } from "vite";
 import { projectRoot } from "../dev/paths.ts";
+
+/** The generator is code of the Worker's kind, with the types of its runtime: programs know it by this alone. */
+interface Generator {
+  generateApiFiles(version: string): Record<string, string>;
+}
 
 export async function buildInspector(directory: string): Promise<void> {
   const configFile = path.join(projectRoot, "inspector/vite.config.ts");
   // Any other way of reading the configuration writes a file beside the packages, which may be another user's.
   await build({ configFile, configLoader: "native", build: { outDir: directory }, logLevel: "warn" });
+  await writeApiFiles(directory);
+  writeLicences(path.join(directory, "inspector/assets/swagger-ui-licences.txt"));
+}
+
+async function writeApiFiles(directory: string): Promise<void> {
+  const { generateApiFiles }: Generator = await import(new URL("../openapi/generate.ts", import.meta.url).href);
+  const { version }: { version: string } = JSON.parse(readFileSync(path.join(projectRoot, "package.json"), "utf8"));
+  for (const [name, text] of Object.entries(generateApiFiles(version))) writeFileSync(path.join(directory, name), text);
+}
+
+/** Swagger UI is handed on with the page, and so are its licence and those of what is bundled in it. */
+function writeLicences(file: string): void {
+  const swaggerUi = path.join(projectRoot, "node_modules/swagger-ui-dist");
+  const texts = ["NOTICE", "LICENSE", "swagger-ui-es-bundle.js.LICENSE.txt"].map((name) =>
+    readFileSync(path.join(swaggerUi, name), "utf8"),
+  );
+  writeFileSync(file, texts.join("\n\n"));
 }

@@ -1,4 +1,4 @@
-// Builds the inspector into dist/inspector where it is missing or older than its sources. Whoever needs the Worker whole calls this first:
+// Builds the inspector, the API reference and the OpenAPI document into dist/inspector where they are missing or older than their sources. Whoever needs the Worker whole calls this first:
 // a start, a deploy, the tests. A package from npm brings the build along, and no sources.
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -6,9 +6,11 @@ import path from "node:path";
 import { projectRoot } from "../dev/paths.ts";
 
 export const INSPECTOR_BUILD = path.join(projectRoot, "dist/inspector");
-const SOURCES = path.join(projectRoot, "inspector");
+const PAGES = path.join(projectRoot, "inspector");
+/** What the pages are made of, and what the OpenAPI document is: the routes and contracts, and its examples. */
+const SOURCES = [PAGES, path.join(projectRoot, "src"), path.join(projectRoot, "scripts/openapi")];
 /** What else decides what the build holds: the sample, and which packages it is made with. */
-const OTHER_SOURCES = ["examples/sample-conversation.jsonl", "package-lock.json"];
+const OTHER_SOURCES = ["examples/sample-conversation.jsonl", "package.json", "package-lock.json"];
 
 interface Builder {
   buildInspector(directory: string): Promise<void>;
@@ -16,7 +18,7 @@ interface Builder {
 
 /** Throws if it cannot be built. */
 export async function ensureInspector(): Promise<void> {
-  if (!existsSync(SOURCES)) return;
+  if (!existsSync(PAGES)) return;
   const digest = digestSources();
   if (isBuiltOf(digest)) return;
   const building = `${INSPECTOR_BUILD}-${randomUUID()}`;
@@ -54,7 +56,7 @@ function isBuiltOf(digest: string): boolean {
 
 function digestSources(): string {
   const hash = createHash("sha256");
-  const files = readdirSync(SOURCES, { recursive: true, withFileTypes: true })
+  const files = SOURCES.flatMap((folder) => readdirSync(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(projectRoot, path.join(entry.parentPath, entry.name)))
     .toSorted();

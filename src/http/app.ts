@@ -23,10 +23,8 @@ import { identifyRequest } from "./middleware/identify-request.ts";
 import { type Costs, isRefusal, limitRequests } from "./middleware/limit-requests.ts";
 import { recordRequest } from "./middleware/record-request.ts";
 import { tellVersion } from "./middleware/tell-version.ts";
-import { openApiDocument } from "./openapi.ts";
 import { INSPECTOR_PATHS_WITH_KEY, type InspectorOptions, mountInspector } from "./pages/inspector.ts";
-import { answerLlmsText } from "./pages/llms-text.ts";
-import { answerReferencePage } from "./pages/reference-page.ts";
+import { mountReference } from "./pages/reference.ts";
 import { readBodyOf, type Route } from "./route.ts";
 import { adminRoutes } from "./routes/admin.ts";
 import { alertRoutes } from "./routes/alerts.ts";
@@ -84,6 +82,8 @@ export interface AppOptions {
     /** @param body of the request, which was read already */
     answer(request: Request, body: unknown): Promise<Response>;
   };
+  /** A file of the build in dist/inspector, by its path. */
+  readFile(path: string): Promise<Response>;
   /** The page at `/`. */
   readonly inspector?: InspectorOptions;
   /** The id that Cloudflare gave this version of the Worker. */
@@ -118,7 +118,6 @@ export const routes: readonly Route[] = [
   ...auditRoutes,
   ...metricsRoutes,
 ];
-const document = openApiDocument(routes);
 
 export function createApp(options: AppOptions): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
@@ -135,9 +134,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
   app.get("/livez", answerLiveness);
   app.use("/readyz", tellVersion(options.version));
   app.get("/readyz", answerReadiness(options.readiness));
-  app.get("/openapi.json", () => Response.json(document()));
-  app.get("/llms.txt", () => answerLlmsText(document()));
-  app.get("/docs", () => answerReferencePage(document()));
+  mountReference(app, options.readFile);
 
   const { agent, mcp, inspector } = options;
   const mcpPaths = mcp === undefined ? [] : [mcp.path];
@@ -160,7 +157,7 @@ export function createApp(options: AppOptions): Hono<HttpEnv> {
     app.use(path, authenticateRequest(options.authenticate), limitRequests(options.limit, options.costs));
   }
   for (const route of routes) mount(app, route, options.parts);
-  if (inspector !== undefined) mountInspector(app, inspector, (c) => callOf(c, options.parts));
+  if (inspector !== undefined) mountInspector(app, options.readFile, inspector, (c) => callOf(c, options.parts));
   if (agent !== undefined) app.post(agent.path, (c) => answerAgent(c, agent, options));
   if (mcp !== undefined) app.post(mcp.path, (c) => answerMcp(c, mcp, options));
   answerOtherMethods(app);

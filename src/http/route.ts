@@ -1,4 +1,4 @@
-/** A route said once: what it takes, what it answers, what it does. Routing, parsing and the OpenAPI document all come from it. */
+/** A route said once: what it takes, what it answers, what it does. Routing, parsing and the OpenAPI document (scripts/openapi) all come from it. */
 
 import { z } from "zod";
 import type { ProblemCode } from "../contracts/errors.ts";
@@ -19,7 +19,6 @@ export interface AnswerSpec {
   /** Of the body, where it is not JSON. */
   readonly mediaType?: string;
   readonly schema: z.ZodType;
-  readonly example: unknown;
   /** Response headers by name, with what each is for. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -68,7 +67,6 @@ interface RouteText {
   readonly description: string;
   /** What it may refuse beyond the refusals that every route has. */
   readonly problems: readonly ProblemCode[];
-  readonly bodyExample?: unknown;
   /** The body is JSON Lines, each of this schema: `handle` gets them as they come, unparsed. */
   readonly lines?: z.ZodType;
   /** Schemas that no body has, and a reader needs. */

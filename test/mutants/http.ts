@@ -150,10 +150,10 @@ export const HTTP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the reference may be framed by any page",
-    file: "src/http/pages/page-answer.ts",
-    replace: "    \"frame-ancestors 'none'\",\n",
+    file: "src/http/pages/reference.ts",
+    replace: "  \"frame-ancestors 'none'\",\n",
     by: "",
-    tests: ["unit/http-page-answer"],
+    tests: ["worker/reference"],
   },
   {
     name: "HEAD is not among the methods that a route is said to allow",

@@ -53,6 +53,7 @@ export function appWith(
       ...parts,
     },
     log,
+    readFile: (path) => env.ASSETS.fetch(`https://assets.internal${path}`),
     readiness: async () => ({ status: "ok", checkedAt: new Date().toISOString(), components: {} }),
     ...change,
   });

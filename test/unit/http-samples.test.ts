@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { sample } from "../../scripts/openapi/samples.ts";
+import { operationSample } from "../../scripts/openapi/samples/operations.ts";
 import { alertListSchema } from "../../src/contracts/alert.ts";
 import { createdKeySchema, keyRotationSchema, keyStateSchema, newKeySchema } from "../../src/contracts/api-key.ts";
 import { appendRequestSchema, appendResultSchema } from "../../src/contracts/append.ts";
@@ -49,8 +51,6 @@ import {
   transferLineSchema,
 } from "../../src/contracts/transfer.ts";
 import { userErasureSchema, userTransferLineSchema } from "../../src/contracts/user.ts";
-import { sample } from "../../src/http/samples.ts";
-import { operationSample } from "../../src/http/samples/operations.ts";
 
 describe("the examples of the API reference", () => {
   const examples: Record<Exclude<keyof typeof sample, "summarizeResult">, z.ZodType> = {

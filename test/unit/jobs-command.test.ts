@@ -2,8 +2,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
 import { HELP, parseOptions } from "../../scripts/jobs/options.ts";
 import { runJobs } from "../../scripts/jobs/run-jobs.ts";
+import { sample } from "../../scripts/openapi/samples.ts";
 import { EXIT } from "../../scripts/program/run-program.ts";
-import { sample } from "../../src/http/samples.ts";
 
 const read = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(" ").filter(Boolean));
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { sample } from "../../scripts/openapi/samples.ts";
 import { formatKey, parseKey } from "../../src/access/key-format.ts";
-import { sample } from "../../src/http/samples.ts";
 import { randomText } from "../../src/registry/key-hash.ts";
 
 const LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";

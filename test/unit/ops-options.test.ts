@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { operationSample } from "../../scripts/openapi/samples/operations.ts";
 import { HELP, parseOptions } from "../../scripts/ops/options.ts";
 import { isWell, tellRun, tellRuns } from "../../scripts/ops/tell-run.ts";
 import { OPERATION_NAMES, partIdOf, runIdSchema, workflowPayloadSchema } from "../../src/contracts/operation-run.ts";
-import { operationSample } from "../../src/http/samples/operations.ts";
 
 const read = (line: string): ReturnType<typeof parseOptions> => parseOptions(line.split(" ").filter(Boolean));
 

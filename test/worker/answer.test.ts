@@ -24,7 +24,6 @@ async function inspectorWith(replies: StandInReply[] | null, change: Partial<Pri
   const app = appWith({
     authenticate: async () => ({ kind: "tenant-key", id: "key:1", tenant, owner: "-", scopes: OPERATOR, ...change }),
     inspector: {
-      readFile: unused,
       signIn: unused,
       signIns: { issueTicket: unused, readTicket: unused, issueToken: unused, principalOf: unused } as never,
       issuers: [],

@@ -1,7 +1,7 @@
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import type { OpenApiDocument } from "../../scripts/openapi/document-types.ts";
 import { ThreadkeepError } from "../../src/contracts/errors.ts";
-import type { openApiDocument } from "../../src/http/openapi.ts";
 import { appWith } from "../support/worker-app.ts";
 import { TEST_WORKER_BINDINGS } from "../support/worker-bindings.ts";
 import { request } from "../support/worker-lifetime.ts";
@@ -162,7 +162,7 @@ describe("a secret in a URL", () => {
 
   it("is asked for by no route", async () => {
     const answer = await appWith().request(`${HERE}/openapi.json`);
-    const document = await answer.json<ReturnType<ReturnType<typeof openApiDocument>>>();
+    const document = await answer.json<OpenApiDocument>();
     const named = Object.entries(document.paths).flatMap(([path, operations]) =>
       Object.values(operations).flatMap(({ parameters = [] }) =>
         parameters.map(({ name, in: place }) => ({ path, name, place })),

@@ -1,4 +1,4 @@
-/** The page at `/`, the inspector: its shell, its scripts and styles, and how people sign in to it. Its sources are in `inspector/`. */
+/** The page at `/`, the inspector, and how people sign in to it. Its sources are in `inspector/`. */
 
 import type { Context, Hono } from "hono";
 import { z } from "zod";
@@ -7,14 +7,12 @@ import { answerSession, type ChatDesk } from "../../service/answer.ts";
 import type { Call } from "../../service/call.ts";
 import { specOf } from "../../service/operation.ts";
 import { createSignInLink, type SignInOffice } from "../../service/sign-in.ts";
-import { answerUnknownRoute } from "../answer-problem.ts";
 import type { HttpEnv } from "../env.ts";
 import { readJsonBody } from "../json-body.ts";
 import { liveLinesAnswer } from "../json-lines.ts";
+import { builtFile, type ReadFile } from "./built-file.ts";
 
 export interface InspectorOptions {
-  /** A file of the build, by its path. */
-  readonly readFile: (path: string) => Promise<Response>;
   readonly signIns: SignInOffice;
   /** Exchanges a link's ticket, once, for a token of the page. */
   readonly signIn: (ticket: string) => Promise<{ token: string; expiresAt: string }>;
@@ -30,41 +28,20 @@ export const INSPECTOR_PATHS_WITH_KEY = ["/inspector/links", "/inspector/caller"
 /** A ticket has some 400 characters. */
 const MAX_SIGN_IN_BYTES = 4_096;
 
-/** The build names each file by its content, so that a name stands for the same bytes for ever. */
-const FOREVER = "public, max-age=31536000, immutable";
-const TYPES: Readonly<Record<string, string>> = {
-  js: "text/javascript; charset=utf-8",
-  css: "text/css; charset=utf-8",
-  svg: "image/svg+xml",
-};
-
 const signInSchema = z.strictObject({ ticket: z.string().min(1) });
 
 export function mountInspector(
   app: Hono<HttpEnv>,
-  { readFile, signIns, signIn, issuers, chat }: InspectorOptions,
+  readFile: ReadFile,
+  { signIns, signIn, issuers, chat }: InspectorOptions,
   callOf: (c: Context<HttpEnv>) => Call,
 ): void {
   const supabase = issuers.filter(isSupabase);
   const policy = inspectorPolicy(supabase);
 
   app.get("/", async () => {
-    const file = await readFile("/index.html");
-    if (!file.ok) throw new Error("The inspector was not built: npm run inspector builds it");
-    const headers = {
-      "Content-Type": "text/html; charset=utf-8",
-      "Content-Security-Policy": policy,
-      "Cache-Control": "no-cache",
-    };
-    return new Response(file.body, { headers });
-  });
-
-  app.get("/inspector/assets/:file", async (c) => {
-    const name = c.req.param("file");
-    const type = TYPES[name.slice(name.lastIndexOf(".") + 1)];
-    const file = type === undefined ? undefined : await readFile(`/inspector/assets/${encodeURIComponent(name)}`);
-    if (type === undefined || file === undefined || !file.ok) return answerUnknownRoute(c);
-    return new Response(file.body, { headers: { "Content-Type": type, "Cache-Control": FOREVER } });
+    const headers = { "Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": policy };
+    return builtFile(readFile, "/index.html", headers);
   });
 
   app.get("/inspector/sign-in-methods", (c) => c.json({ tokens: issuers.length > 0, supabase }));

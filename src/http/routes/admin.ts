@@ -13,7 +13,6 @@ import { safeText } from "../../contracts/text.ts";
 import { createTenant, listTenants, listUsers, readSpending, readTenant, updateTenant } from "../../service/tenants.ts";
 import { cursorParameter, integerParameter, limitParameter, tenantParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const createTenantRoute = defineRoute({
   method: "post",
@@ -25,10 +24,9 @@ const createTenantRoute = defineRoute({
   description:
     "Idempotent: a tenant that exists is answered with 200 as it is, its settings unchanged. With a `jurisdiction` its sessions and their directory run and stay there; this is fixed now, and another one later is refused. PostgreSQL lies where you put it.",
   request: z.object({ body: newTenantSchema }),
-  bodyExample: sample.newTenant,
   answers: {
-    201: { description: "The new tenant", schema: tenantStateSchema, example: sample.newTenantState },
-    200: { description: "The tenant that was there", schema: tenantStateSchema, example: sample.tenant },
+    201: { description: "The new tenant", schema: tenantStateSchema },
+    200: { description: "The tenant that was there", schema: tenantStateSchema },
   },
   problems: ["tenant_exists"],
   async handle(call, { body }) {
@@ -48,7 +46,7 @@ const listTenantsRoute = defineRoute({
     "Those that were created, by name. A tenant that only the deployment's own key speaks for is none of them.",
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
   answers: {
-    200: { description: "A page of tenants", schema: pageSchema(listedTenantSchema), example: sample.tenantPage },
+    200: { description: "A page of tenants", schema: pageSchema(listedTenantSchema) },
   },
   problems: [],
   async handle(call, { query }) {
@@ -65,7 +63,7 @@ const readTenantRoute = defineRoute({
   summary: "Read what a tenant sets for its sessions",
   description: "A tenant that never set anything has `rev` 0, no settings and the defaults in `effective`.",
   request: z.object({ params: tenantParams }),
-  answers: { 200: { description: "The tenant", schema: tenantStateSchema, example: sample.tenant } },
+  answers: { 200: { description: "The tenant", schema: tenantStateSchema } },
   problems: [],
   async handle(call, { params }) {
     return { status: 200, body: await readTenant(call, params.tenant) };
@@ -82,8 +80,7 @@ const updateTenantRoute = defineRoute({
   description:
     "What is left out stays as it is; what is given replaces the whole of it. Sent again it changes nothing, and `rev` stays. A session's own settings come before the tenant's, but those of its user only where they are tighter; `limits` no session can change. `usersMay` opens to users, and to holders of tickets, what is else a back end's. A change reaches every request within 30 seconds; while the tenant's settings are out of reach, those known before serve on for 10 minutes, then the defaults.",
   request: z.object({ params: tenantParams, body: tenantPatchSchema }),
-  bodyExample: sample.tenantPatch,
-  answers: { 200: { description: "The tenant as it is now", schema: tenantStateSchema, example: sample.tenant } },
+  answers: { 200: { description: "The tenant as it is now", schema: tenantStateSchema } },
   problems: [],
   async handle(call, { params, body }) {
     return { status: 200, body: await updateTenant(call, params.tenant, body) };
@@ -107,7 +104,7 @@ const readSpendingRoute = defineRoute({
         .describe("So many, through today"),
     }),
   }),
-  answers: { 200: { description: "The days", schema: spendingSchema, example: sample.spending } },
+  answers: { 200: { description: "The days", schema: spendingSchema } },
   problems: [],
   async handle(call, { params, query }) {
     return { status: 200, body: await readSpending(call, params.tenant, query.days) };
@@ -132,7 +129,7 @@ const listUsersRoute = defineRoute({
     }),
   }),
   answers: {
-    200: { description: "A page of users", schema: pageSchema(listedUserSchema), example: sample.userPage },
+    200: { description: "A page of users", schema: pageSchema(listedUserSchema) },
   },
   problems: [],
   async handle(call, { params, query }) {

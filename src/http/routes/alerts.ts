@@ -2,7 +2,6 @@ import { z } from "zod";
 import { alertListSchema, alertNoticeSchema } from "../../contracts/alert.ts";
 import { listAlerts } from "../../service/alerts.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const list = defineRoute({
   method: "get",
@@ -15,7 +14,7 @@ const list = defineRoute({
     "Every minute it is looked whether sessions, PostgreSQL and the summarizer answer, and whether messages, late work, failed jobs or used-up budgets pile up. What is found twice in a row becomes an alert, what is found no more three times in a row is over; the start and the end are each posted to `THREADKEEP_ALERT_WEBHOOK`, as an `AlertNotice`, until it answers with 2xx. `docs/operate.md` says what to do about each, and how to check the signature of a notice.",
   request: z.object({}),
   answers: {
-    200: { description: "All that stand", schema: alertListSchema, example: sample.alertList },
+    200: { description: "All that stand", schema: alertListSchema },
   },
   alsoDescribes: [alertNoticeSchema],
   problems: ["unavailable"],

@@ -4,7 +4,6 @@ import { pageSchema } from "../../contracts/page.ts";
 import { readAudit } from "../../service/audit.ts";
 import { cursorParameter, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const read = defineRoute({
   method: "get",
@@ -19,7 +18,7 @@ const read = defineRoute({
     query: auditFilterSchema.extend({ limit: limitParameter, cursor: cursorParameter }),
   }),
   answers: {
-    200: { description: "A page of events", schema: pageSchema(auditEventSchema), example: sample.auditPage },
+    200: { description: "A page of events", schema: pageSchema(auditEventSchema) },
   },
   problems: ["unavailable"],
   async handle(call, { query }) {

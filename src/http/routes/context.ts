@@ -3,7 +3,6 @@ import { contextRequestSchema, renderedContextSchemas } from "../../contracts/co
 import { readContextJson } from "../../service/context.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
 import { type AnswerSpec, defineRoute, WrittenJson } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const DESCRIPTION =
   "A running summary of the older turns, then the recent ones word for word, within `maxTokens` by the documented estimator. Every message up to `headSeq` is there word for word, covered by the summary, or named in `omitted` with the reason. The newest question, the calls made for it and their results are there however large they are: outputs of tools are cut in the middle, and those of older steps are left out first. A summary is never waited for: `summaryPending` says that a newer one is being made. A context has 8 MiB of JSON at most: the newest files go in, and older ones are named in the text of their messages, which are `cut` and named in `omitted`.";
@@ -26,7 +25,6 @@ const FORMATS = [
 const answer = {
   description: "The context, in the format asked for",
   schema: z.union(Object.values(renderedContextSchemas)),
-  example: sample.context,
   headers: { ETag: "Names these bytes: send it back as If-None-Match" },
 } satisfies AnswerSpec;
 
@@ -72,7 +70,6 @@ const request = defineRoute({
   summary: "Get the context, with the request in a body",
   description: `${DESCRIPTION} The same as GET; it changes nothing.`,
   request: z.object({ params: sessionParams, body: contextRequestSchema.default({}) }),
-  bodyExample: sample.contextRequest,
   answers: { 200: answer },
   problems: ["session_not_found"],
   conditional: true,

@@ -12,7 +12,6 @@ import { pageSchema } from "../../contracts/page.ts";
 import { dropFailure, listFailures, retryFailure, retryFailures } from "../../service/jobs.ts";
 import { cursorParameter, jobParams, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const list = defineRoute({
   method: "get",
@@ -27,7 +26,7 @@ const list = defineRoute({
     query: failureFilterSchema.extend({ limit: limitParameter, cursor: cursorParameter }),
   }),
   answers: {
-    200: { description: "A page of failed jobs", schema: pageSchema(failureSchema), example: sample.failurePage },
+    200: { description: "A page of failed jobs", schema: pageSchema(failureSchema) },
   },
   problems: [],
   async handle(call, { query }) {
@@ -45,7 +44,7 @@ const retryOne = defineRoute({
   description:
     "Its session sends it at once, whatever pause it was in; a summary that was given up is owed again. It leaves the list, and comes back if it fails again. Sent twice it changes nothing more, and is told that there is no such job.",
   request: z.object({ params: jobParams }),
-  answers: { 200: { description: "What became of it", schema: jobRetrySchema, example: sample.jobRetry } },
+  answers: { 200: { description: "What became of it", schema: jobRetrySchema } },
   problems: ["job_not_found", "job_not_retryable"],
   async handle(call, { params: { jobId } }) {
     const { outcome } = await retryFailure(call, jobId);
@@ -63,8 +62,7 @@ const retryMany = defineRoute({
   description:
     "One page of those that the filter meets, the last to fail first; without a filter, of all. While `hasMore` is true, send the same again with `nextCursor`. What cannot be retried stays on the list and is named in `left`.",
   request: z.object({ body: retryRequestSchema }),
-  bodyExample: sample.retryRequest,
-  answers: { 200: { description: "What became of them", schema: jobRetriesSchema, example: sample.jobRetries } },
+  answers: { 200: { description: "What became of them", schema: jobRetriesSchema } },
   problems: [],
   async handle(call, { body }) {
     return { status: 200, body: await retryFailures(call, body) };
@@ -81,7 +79,7 @@ const drop = defineRoute({
   description:
     "Of a summary that goes on from the last one: the messages stay word for word, and the session owes it again when it goes on after an hour, or when somebody asks. A job that nobody here understands leaves the list alone. What erases, archives or is otherwise promised cannot be dropped: the answer says what to do instead. The reason is kept in the audit.",
   request: z.object({ params: jobParams, query: z.strictObject({ reason: dropReasonSchema }) }),
-  answers: { 200: { description: "What became of it", schema: jobDropSchema, example: sample.jobDrop } },
+  answers: { 200: { description: "What became of it", schema: jobDropSchema } },
   problems: ["job_not_found", "job_needed"],
   async handle(call, { params: { jobId }, query: { reason } }) {
     const { outcome } = await dropFailure(call, jobId, reason);

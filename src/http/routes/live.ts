@@ -13,7 +13,6 @@ import { readSession } from "../../service/sessions.ts";
 import { EVENT_STREAM_TYPE, eventStreamAnswer } from "../event-stream.ts";
 import { integerParameter, sessionParams } from "../parameters.ts";
 import { defineRoute, RawAnswer } from "../route.ts";
-import { sample } from "../samples.ts";
 
 /** A signed ticket names its session and who holds it. */
 const MAX_TICKET_LENGTH = 2_048;
@@ -48,12 +47,10 @@ const live = defineRoute({
     101: {
       description: "A WebSocket. What comes on it",
       schema: serverFrameSchema,
-      example: sample.liveEvent,
     },
     200: {
       description: "Events, one JSON object in each `data`, its `rev` as `id`",
       schema: serverFrameSchema,
-      example: sample.liveHello,
       mediaType: EVENT_STREAM_TYPE,
     },
   },
@@ -96,8 +93,7 @@ const ticket = defineRoute({
   description:
     "For a browser, which can send no key with a WebSocket, and should have none. A ticket is good for one connection to this session within 60 seconds, for whom you speak for. It reads; asked for with `memory:write` it appends as well, no more than you may do, and no more than a user may, whoever you are: messages of the role `user`. Your back end asks for it and hands it to the page.",
   request: z.object({ params: sessionParams, body: ticketRequestSchema.default({}) }),
-  bodyExample: sample.ticketRequest,
-  answers: { 201: { description: "A new ticket", schema: ticketSchema, example: sample.ticket } },
+  answers: { 201: { description: "A new ticket", schema: ticketSchema } },
   problems: ["session_not_found", "session_expired", "session_not_ready"],
   async handle(call, { params, body }) {
     return { status: 201, body: await issueTicket(call, params.sessionId, body) };

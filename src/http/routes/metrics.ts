@@ -18,13 +18,6 @@ const read = defineRoute({
       description: "The numbers",
       mediaType: OPEN_METRICS_TYPE,
       schema: z.string(),
-      example: writeOpenMetrics([
-        {
-          name: "threadkeep_failed_jobs",
-          help: "Jobs that fail.",
-          samples: [{ labels: { kind: "archive", state: "retrying" }, value: 3 }],
-        },
-      ]),
     },
   },
   problems: [],

@@ -4,7 +4,6 @@ import { pageSchema } from "../../contracts/page.ts";
 import { cancelOperation, listOperations, readOperation, startOperation } from "../../service/operation-runs.ts";
 import { cursorParameter, limitParameter } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { operationSample as sample } from "../samples/operations.ts";
 
 const operationParams = z.strictObject({ runId: runIdSchema.describe("The id of the run") });
 
@@ -18,10 +17,9 @@ const start = defineRoute({
   description:
     "In the background, by a Workflow: each session of a session, a user, a tenant or the whole deployment is come to, at most `sliceSize` in a step. A step that fails is made again; a run outlives restarts and deploys. With `dryRun` it tells what it would do. With an `id` of your own the request may be repeated: it is answered with 200 and begun once. The same is started by `wrangler workflows trigger threadkeep-operations '{\"op\": …}'` and by `npm run ops`.",
   request: z.object({ body: newOperationSchema }),
-  bodyExample: sample.newOperation,
   answers: {
-    202: { description: "It is begun", schema: operationRunSchema, example: sample.queuedRun },
-    200: { description: "It was begun before", schema: operationRunSchema, example: sample.run },
+    202: { description: "It is begun", schema: operationRunSchema },
+    200: { description: "It was begun before", schema: operationRunSchema },
   },
   problems: ["operation_exists"],
   async handle(call, { body }) {
@@ -40,7 +38,7 @@ const list = defineRoute({
   description: "The newest first, however they were started: the last thousand.",
   request: z.object({ query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }) }),
   answers: {
-    200: { description: "A page of runs", schema: pageSchema(operationRunSchema), example: sample.runPage },
+    200: { description: "A page of runs", schema: pageSchema(operationRunSchema) },
   },
   problems: [],
   async handle(call, { query }) {
@@ -57,7 +55,7 @@ const read = defineRoute({
   summary: "Read how far an operation is",
   description: "With its report so far: what became of how many sessions, and the first that something was wrong with.",
   request: z.object({ params: operationParams }),
-  answers: { 200: { description: "The run", schema: operationRunSchema, example: sample.run } },
+  answers: { 200: { description: "The run", schema: operationRunSchema } },
   problems: ["operation_not_found"],
   async handle(call, { params }) {
     return { status: 200, body: await readOperation(call, params.runId) };
@@ -74,7 +72,7 @@ const cancel = defineRoute({
   description:
     "No further step is begun; one that runs is finished, and what was done stays done. A run that is over stays as it is. Repeated it changes nothing.",
   request: z.object({ params: operationParams }),
-  answers: { 200: { description: "The run", schema: operationRunSchema, example: sample.cancelledRun } },
+  answers: { 200: { description: "The run", schema: operationRunSchema } },
   problems: ["operation_not_found"],
   async handle(call, { params }) {
     return { status: 200, body: await cancelOperation(call, params.runId) };

@@ -19,7 +19,6 @@ import {
 } from "../../service/summaries.ts";
 import { cursorParameter, integerParameter, limitParameter, sessionParams, summaryParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const summarize = defineRoute({
   method: "post",
@@ -31,7 +30,6 @@ const summarize = defineRoute({
   description:
     "Asks for a new summary of all but the recent messages, in the background. With `waitMs` the answer waits that long for it; `summary` is null if it is not there yet. Then read the session until `summaryPending` is false.",
   request: z.object({ params: sessionParams, body: summarizeRequestSchema.default({}) }),
-  bodyExample: sample.summarizeRequest,
   answers: {
     202: {
       description: "The job, and the summary if it came in time",
@@ -39,7 +37,6 @@ const summarize = defineRoute({
         job: jobSchema.nullable().describe("null if there is nothing to summarize"),
         summary: summarySchema.nullable().describe("The newest, if it came in time"),
       }),
-      example: sample.summarizeResult,
     },
   },
   problems: ["session_not_found", "quota_exceeded"],
@@ -65,7 +62,6 @@ const list = defineRoute({
     200: {
       description: "A page of summaries",
       schema: pageSchema(summaryVersionSchema),
-      example: sample.summaryPage,
     },
   },
   problems: ["session_not_found"],
@@ -90,7 +86,7 @@ const read = defineRoute({
     }),
   }),
   answers: {
-    200: { description: "The summary", schema: expandedSummarySchema, example: sample.summaryVersion },
+    200: { description: "The summary", schema: expandedSummarySchema },
   },
   problems: ["session_not_found", "summary_not_found"],
   async handle(call, { params, query }) {
@@ -122,7 +118,6 @@ const compare = defineRoute({
     200: {
       description: "The items, by what became of them",
       schema: summaryChangesSchema,
-      example: sample.summaryChanges,
     },
   },
   problems: ["session_not_found", "summary_not_found"],
@@ -141,9 +136,8 @@ const restore = defineRoute({
   description:
     "Makes an earlier version the summary that prompts get, and that the next one goes on from. It comes back as a new version, which the answer tells, and no model is asked for that. The versions after it are deleted for good, those of other branches too: compare them first (`…/diff`). The messages that only they covered count as never summarized: they stand word for word in prompts again, as far as these have room, and a new summary is made of them once it is due. A summary that is being made meanwhile begins again from the restored one. A version that rests on what was edited or erased since cannot be restored (`summary_not_restorable`); it is replaced by a new one shortly after. Repeating the request changes nothing until another version follows. With a user's token it counts for the user's day like a message, with what models are to read again.",
   request: z.object({ params: summaryParams, body: restoreRequestSchema.default({}) }),
-  bodyExample: sample.restoreRequest,
   answers: {
-    200: { description: "The version that holds now", schema: summarySchema, example: sample.restoredSummary },
+    200: { description: "The version that holds now", schema: summarySchema },
   },
   problems: [
     "session_not_found",
@@ -171,7 +165,7 @@ const losses = defineRoute({
     query: z.strictObject({ limit: limitParameter, cursor: cursorParameter }),
   }),
   answers: {
-    200: { description: "A page of messages, oldest first", schema: pageSchema(lossSchema), example: sample.lossPage },
+    200: { description: "A page of messages, oldest first", schema: pageSchema(lossSchema) },
   },
   problems: ["session_not_found", "summary_not_found"],
   async handle(call, { params, query }) {

@@ -18,7 +18,6 @@ import {
 import { exportSession } from "../../service/transfer.ts";
 import { integerParameter, isStrict, sessionParams, strictHeaders } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const exportRoute = defineRoute({
   method: "get",
@@ -31,7 +30,7 @@ const exportRoute = defineRoute({
     "Streamed, one object a line: the session, its messages in order, the versions of its summary, their items, and an end that counts them. A file whose end says `complete: false` was overtaken by an edit: export again. Erased messages are there as tombstones.",
   request: z.object({ params: sessionParams }),
   answers: {
-    200: { description: "The lines", schema: transferLineSchema, example: sample.transferLine, isLines: true },
+    200: { description: "The lines", schema: transferLineSchema, isLines: true },
   },
   problems: ["session_not_found", "session_expired", "session_not_ready", "quota_exceeded"],
   async handle(call, { params }) {
@@ -55,8 +54,7 @@ const importRoute = defineRoute({
     }),
   }),
   lines: transferLineSchema,
-  bodyExample: sample.transferLine,
-  answers: { 201: { description: "Imported", schema: importResultSchema, example: sample.importResult } },
+  answers: { 201: { description: "Imported", schema: importResultSchema } },
   problems: ["role_not_allowed", "setting_not_allowed", "too_many_sessions", "session_exists", "quota_exceeded"],
   async handle(call, { headers, query }, lines) {
     return { status: 201, body: await importSession(call, lines, query.sessionId, isStrict(headers)) };
@@ -76,8 +74,7 @@ const beginRoute = defineRoute({
   description:
     "For a file of any length, and for a connection that breaks. Takes the file's first line; the others follow with `POST …/lines`, as many at a time as you like, and `POST …/complete` ends it. Until then no list has the session, its state is `copying`, and its id is taken. Repeated with the same `id` it tells where the import stands, also once it is complete: go on after `throughLine`. An import that no line comes for within a day is given up, and leaves nothing. The same rules hold as for a file that is sent at once.",
   request: z.object({ params: sessionParams, body: importRequestSchema }),
-  bodyExample: sample.importRequest,
-  answers: { 202: { description: "Begun", schema: importStateSchema, example: sample.importState } },
+  answers: { 202: { description: "Begun", schema: importStateSchema } },
   problems: ["setting_not_allowed", "too_many_sessions", "session_exists", "quota_exceeded"],
   async handle(call, { params, body }) {
     return { status: 202, body: await beginImport(call, params.sessionId, body) };
@@ -103,8 +100,7 @@ const linesRoute = defineRoute({
     }),
   }),
   lines: transferLineSchema,
-  bodyExample: sample.transferMessage,
-  answers: { 200: { description: "How far it is", schema: importStateSchema, example: sample.importState } },
+  answers: { 200: { description: "How far it is", schema: importStateSchema } },
   problems: [...PART_PROBLEMS, "import_gap", "role_not_allowed", "session_exists", "quota_exceeded"],
   async handle(call, { params, headers, query }, lines) {
     const { sessionId, importId } = params;
@@ -125,7 +121,7 @@ const readRoute = defineRoute({
   description:
     "After a lost answer: go on with the line after `throughLine`. Of one that is complete it tells what came in.",
   request: z.object({ params: importParams }),
-  answers: { 200: { description: "How far it is", schema: importStateSchema, example: sample.importState } },
+  answers: { 200: { description: "How far it is", schema: importStateSchema } },
   problems: PART_PROBLEMS,
   async handle(call, { params }) {
     return { status: 200, body: await readImport(call, params.sessionId, params.importId) };
@@ -142,7 +138,7 @@ const completeRoute = defineRoute({
   description:
     "Checks that all that the file's end counts is in, and that the tenant's day has room for it; from here on the session is there, whole. Refused, the import stays open: lines may follow, or the day may pass. Repeated it tells the same.",
   request: z.object({ params: importParams }),
-  answers: { 201: { description: "Imported", schema: importResultSchema, example: sample.importResult } },
+  answers: { 201: { description: "Imported", schema: importResultSchema } },
   problems: [...PART_PROBLEMS, "quota_exceeded"],
   async handle(call, { params }) {
     return { status: 201, body: await completeImport(call, params.sessionId, params.importId) };
@@ -159,7 +155,7 @@ const abandonRoute = defineRoute({
   description:
     "Nothing of it is left, and the session's id is free again. One that is complete is a session, and is erased as such.",
   request: z.object({ params: importParams }),
-  answers: { 200: { description: "Given up", schema: importStateSchema, example: sample.abandonedImport } },
+  answers: { 200: { description: "Given up", schema: importStateSchema } },
   problems: [...PART_PROBLEMS, "session_exists"],
   async handle(call, { params }) {
     return { status: 200, body: await abandonImport(call, params.sessionId, params.importId) };

@@ -3,7 +3,6 @@ import { userErasureSchema, userTransferLineSchema } from "../../contracts/user.
 import { eraseUser, exportUser, readUserErasure } from "../../service/users.ts";
 import { userParams } from "../parameters.ts";
 import { defineRoute } from "../route.ts";
-import { sample } from "../samples.ts";
 
 const exportRoute = defineRoute({
   method: "get",
@@ -16,7 +15,7 @@ const exportRoute = defineRoute({
     "Streamed, one object a line: a head, each session as its own export gives it, failed jobs, and `user-end`, which counts them; without that the file was cut off. A session that was erased meanwhile, has expired or is still being copied is told by a line `unavailable` in the place of what is missing. A key of the tenant reads any user, whoever speaks for a user that one alone; for anybody else, as for a user whom nobody knows, there is a head and an end.",
   request: z.object({ params: userParams }),
   answers: {
-    200: { description: "The lines", schema: userTransferLineSchema, example: sample.userLine, isLines: true },
+    200: { description: "The lines", schema: userTransferLineSchema, isLines: true },
   },
   problems: ["quota_exceeded"],
   async handle(call, { params }) {
@@ -34,7 +33,7 @@ const erase = defineRoute({
   description:
     "From the answer on no session is created in the user's name: that is refused with `user_erased`. Their sessions go within moments, and with them what forks and continuations took along; then their rows in PostgreSQL and failed jobs. While PostgreSQL is away it waits, and goes on by itself. At the end every place is looked at: `erased` means that nothing was found. Repeated, it tells how far it is. The id may be used anew about four days later, when no late write can come any more.",
   request: z.object({ params: userParams }),
-  answers: { 202: { description: "It goes on by itself", schema: userErasureSchema, example: sample.userErasure } },
+  answers: { 202: { description: "It goes on by itself", schema: userErasureSchema } },
   problems: ["user_not_found"],
   async handle(call, { params }) {
     return { status: 202, body: await eraseUser(call, params.userId) };
@@ -50,7 +49,7 @@ const readErasure = defineRoute({
   summary: "Read how far the erasure of a user is",
   description: "With what the last look at every place found. About four days after its end it is forgotten itself.",
   request: z.object({ params: userParams }),
-  answers: { 200: { description: "The erasure", schema: userErasureSchema, example: sample.doneUserErasure } },
+  answers: { 200: { description: "The erasure", schema: userErasureSchema } },
   problems: ["erasure_not_found"],
   async handle(call, { params }) {
     return { status: 200, body: await readUserErasure(call, params.userId) };

@@ -1,21 +1,42 @@
 import { describe, expect, it } from "vitest";
+import { openApiDocument } from "../../../scripts/openapi/document.ts";
+import { writeLlmsText } from "../../../scripts/openapi/llms-text.ts";
+import { contextRequestSchema } from "../../../src/contracts/context.ts";
 import { routes } from "../../../src/http/app.ts";
-import { openApiDocument } from "../../../src/http/openapi.ts";
-import { answerLlmsText } from "../../../src/http/pages/llms-text.ts";
+
+const document = openApiDocument(routes, "1.2.3");
+const text = writeLlmsText(document);
 
 describe("/llms.txt", () => {
-  it("names each route with a link to its place in the reference, and begins as the convention says", async () => {
-    const document = openApiDocument(routes)();
-    const answer = answerLlmsText(document);
-    const text = await answer.text();
-    expect(answer.headers.get("Content-Type")).toBe("text/markdown; charset=utf-8");
+  it("names each route with a link to its place in the reference, and begins as the convention says", () => {
     expect(text).toMatch(/^# Threadkeep\n\n> .+\n/);
-    const paths = Object.entries(document.paths);
-    expect(paths.length).toBeGreaterThan(20);
-    for (const [path, methods] of paths) {
-      for (const [method, { operationId }] of Object.entries(methods)) {
-        expect(text).toContain(`[${method.toUpperCase()} ${path}](/docs#${operationId})`);
-      }
+    const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
+    );
+    expect(operations.length).toBeGreaterThan(50);
+    for (const { path, method, tags, operationId } of operations) {
+      expect(text).toContain(`[${method.toUpperCase()} ${path}](/docs#/${tags[0]}/${operationId})`);
     }
+  });
+
+  it("names each format of a context, and no other", () => {
+    const named = /^- Formats of a context: (.+)\.$/m.exec(text)?.[1] ?? "";
+    const formats = [...named.matchAll(/`([^`]+)`/g)].map(([, format]) => format);
+    expect(formats.length).toBeGreaterThan(3);
+    for (const format of formats) expect(contextRequestSchema.parse({ format }).format).toBe(format);
+    expect(formats.toSorted()).toEqual(contextRequestSchema.shape.format.unwrap().options.toSorted());
+  });
+});
+
+describe("the OpenAPI document", () => {
+  it("is refused where an operation has no example, and names the file to add it to", () => {
+    const [route] = routes;
+    if (route === undefined) throw new Error("there are no routes");
+    const made = () => openApiDocument([...routes, { ...route, operationId: "newOperation" }], "1.2.3");
+    expect(made).toThrow(/has no example .*"newOperation" in scripts\/openapi\/examples\.ts/);
+  });
+
+  it("is refused where an example is of no operation", () => {
+    expect(() => openApiDocument(routes.slice(1), "1.2.3")).toThrow(/examples of no operation: \w+$/);
   });
 });

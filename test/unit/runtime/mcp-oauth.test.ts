@@ -78,6 +78,7 @@ beforeAll(async () => {
     parts: callWith({ sessions, audit }).parts,
     log,
     readiness: () => Promise.reject(new Error("not asked")),
+    readFile: () => Promise.reject(new Error("not asked")),
     mcp: {
       path: MCP_ROUTE,
       requestsIn,

@@ -32,6 +32,7 @@ async function ask(parts: object, path: string, init: RequestInit = {}): Promise
     parts: whole,
     log,
     readiness: () => Promise.reject(new Error("not asked")),
+    readFile: () => Promise.reject(new Error("not asked")),
   });
   return app.request(`http://a.test${path}`, init);
 }

@@ -1,7 +1,7 @@
 /** A session: begun, forked, listed, moved, erased. */
 
-import type { Erasure } from "../../contracts/message.ts";
-import type { Page } from "../../contracts/page.ts";
+import type { Erasure } from "../../../src/contracts/message.ts";
+import type { Page } from "../../../src/contracts/page.ts";
 import type {
   BranchRequest,
   ForkRequest,
@@ -9,8 +9,14 @@ import type {
   NewSession,
   SessionPatch,
   SessionState,
-} from "../../contracts/session.ts";
-import type { ImportRequest, ImportResult, ImportState, SessionLine, TransferLine } from "../../contracts/transfer.ts";
+} from "../../../src/contracts/session.ts";
+import type {
+  ImportRequest,
+  ImportResult,
+  ImportState,
+  SessionLine,
+  TransferLine,
+} from "../../../src/contracts/transfer.ts";
 
 const metadata = { channel: "web" };
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { JsonSchema } from "./openapi-document.ts";
+import type { JsonSchema } from "./document-types.ts";
 
 /** JSON Schemas of zod schemas; those with an id are gathered as components and referred to. */
 export class SchemaComponents {

@@ -1,6 +1,6 @@
-import { type Fault, PROBLEMS, type ProblemCode, problemSchema } from "../contracts/errors.ts";
-import { problemOf } from "../contracts/problem.ts";
-import type { ProblemExample } from "./openapi-document.ts";
+import { type Fault, PROBLEMS, type ProblemCode, problemSchema } from "../../src/contracts/errors.ts";
+import { problemOf } from "../../src/contracts/problem.ts";
+import type { ProblemExample } from "./document-types.ts";
 
 /** What each code says to do next; the words of a real answer are closer to the case. */
 const PROBLEM_ADVICE: Readonly<Record<ProblemCode, string>> = {

@@ -1,9 +1,9 @@
 /** The last turns of the chat: appended, mended, found, erased. */
 
-import type { AppendRequest, AppendResult } from "../../contracts/append.ts";
-import type { Erasure, Message, MessagePatch } from "../../contracts/message.ts";
-import type { Page } from "../../contracts/page.ts";
-import type { SearchRequest, SearchResult } from "../../contracts/search.ts";
+import type { AppendRequest, AppendResult } from "../../../src/contracts/append.ts";
+import type { Erasure, Message, MessagePatch } from "../../../src/contracts/message.ts";
+import type { Page } from "../../../src/contracts/page.ts";
+import type { SearchRequest, SearchResult } from "../../../src/contracts/search.ts";
 
 const appendRequest: AppendRequest = {
   messages: [

@@ -1,7 +1,7 @@
 /** A tenant, with its settings and limits. */
 
-import type { Page } from "../../contracts/page.ts";
-import { resolveSettings } from "../../contracts/session.ts";
+import type { Page } from "../../../src/contracts/page.ts";
+import { resolveSettings } from "../../../src/contracts/session.ts";
 import type {
   ListedTenant,
   ListedUser,
@@ -9,7 +9,7 @@ import type {
   Spending,
   TenantPatch,
   TenantState,
-} from "../../contracts/tenant.ts";
+} from "../../../src/contracts/tenant.ts";
 
 const tenantPatch: TenantPatch = { settings: { profile: "agent", maxTokens: 60_000 }, summarization: "on" };
 

@@ -1,14 +1,15 @@
-/** The OpenAPI 3.1 document, made from the routes and the contracts. Its schema dialect is the one zod itself speaks. */
+/** The OpenAPI 3.1 document, made from the routes, the contracts and the examples. Its schema dialect is the one zod itself speaks. */
 
 import { z } from "zod";
-import { PROBLEMS, type ProblemCode, problemSchema } from "../contracts/errors.ts";
-import { readinessSchema } from "../contracts/health.ts";
-import { userIdSchema } from "../contracts/session.ts";
-import { TRANSFER_MEDIA_TYPE } from "../contracts/transfer.ts";
-import { livenessSchema } from "./health.ts";
-import type { DocumentedAnswer, OpenApiDocument, Operation, Parameter } from "./openapi-document.ts";
+import { PROBLEMS, type ProblemCode, problemSchema } from "../../src/contracts/errors.ts";
+import { readinessSchema } from "../../src/contracts/health.ts";
+import { userIdSchema } from "../../src/contracts/session.ts";
+import { TRANSFER_MEDIA_TYPE } from "../../src/contracts/transfer.ts";
+import { livenessSchema } from "../../src/http/health.ts";
+import type { Route } from "../../src/http/route.ts";
+import type { DocumentedAnswer, OpenApiDocument, Operation, Parameter } from "./document-types.ts";
+import { EXAMPLES } from "./examples.ts";
 import { problemExamples } from "./problem-examples.ts";
-import type { AnswerSpec, Route } from "./route.ts";
 import { SchemaComponents } from "./schema-components.ts";
 
 const DESCRIPTION =
@@ -39,13 +40,12 @@ const REQUEST_ID_HEADER = {
   },
 };
 
-/** The document, made when it is first asked for: a Worker that starts to serve an append has better things to do. */
-export function openApiDocument(routes: readonly Route[]): () => OpenApiDocument {
-  let document: OpenApiDocument | undefined;
-  return () => (document ??= makeDocument(routes));
-}
-
-function makeDocument(routes: readonly Route[]): OpenApiDocument {
+/** Throws for a route without examples, and for examples without a route. */
+export function openApiDocument(routes: readonly Route[], version: string): OpenApiDocument {
+  const ids = new Set(routes.map((route) => route.operationId));
+  const unused = Object.keys(EXAMPLES).filter((id) => !ids.has(id));
+  if (unused.length > 0)
+    throw new Error(`scripts/openapi/examples.ts has examples of no operation: ${unused.join(", ")}`);
   const schemas = new SchemaComponents();
   const paths: Record<string, Record<string, Operation>> = {};
   for (const route of routes) {
@@ -54,10 +54,9 @@ function makeDocument(routes: readonly Route[]): OpenApiDocument {
   Object.assign(paths, describeHealth(schemas));
   return {
     openapi: "3.1.1",
-    // The version of the package: a test compares them.
     info: {
       title: "Threadkeep",
-      version: "0.1.0",
+      version,
       description: DESCRIPTION,
       license: { name: "Apache License 2.0", identifier: "Apache-2.0" },
     },
@@ -106,7 +105,7 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
       : {
           requestBody: {
             required: true,
-            content: { [TRANSFER_MEDIA_TYPE]: { schema: schemas.of(route.lines), example: route.bodyExample } },
+            content: { [TRANSFER_MEDIA_TYPE]: { schema: schemas.of(route.lines), example: exampleOf(route, "body") } },
           },
         }),
     ...(body === undefined
@@ -115,12 +114,12 @@ function describeRoute(route: Route, schemas: SchemaComponents): Operation {
           requestBody: {
             required: !body.safeParse(undefined).success,
             content: {
-              "application/json": { schema: schemas.of(body), example: route.bodyExample },
+              "application/json": { schema: schemas.of(body), example: exampleOf(route, "body") },
             },
           },
         }),
     responses: {
-      ...describeAnswers(route.answers, schemas),
+      ...describeAnswers(route, schemas),
       ...(route.conditional === true && route.method === "get"
         ? { 304: { description: "Unchanged since the ETag in If-None-Match", headers: REQUEST_ID_HEADER } }
         : {}),
@@ -159,11 +158,18 @@ function userParameter(schemas: SchemaComponents): Parameter {
   };
 }
 
-function describeAnswers(
-  answers: Readonly<Record<number, AnswerSpec>>,
-  schemas: SchemaComponents,
-): Record<string, DocumentedAnswer> {
-  const entries = Object.entries(answers).map(([status, answer]): [string, DocumentedAnswer] => {
+/** @param what the status of the answer, or the body that is sent */
+function exampleOf({ operationId, method, path }: Route, what: string): unknown {
+  const examples = EXAMPLES[operationId];
+  const example = what === "body" ? examples?.body : examples?.answers[Number(what)];
+  if (example !== undefined) return example;
+  throw new Error(
+    `${method.toUpperCase()} ${path} has no example (${what}): add it to "${operationId}" in scripts/openapi/examples.ts`,
+  );
+}
+
+function describeAnswers(route: Route, schemas: SchemaComponents): Record<string, DocumentedAnswer> {
+  const entries = Object.entries(route.answers).map(([status, answer]): [string, DocumentedAnswer] => {
     const headers = Object.entries(answer.headers ?? {}).map(([name, description]) => [
       name,
       { description, schema: { type: "string" } },
@@ -176,7 +182,7 @@ function describeAnswers(
         content: {
           [answer.mediaType ?? (answer.isLines === true ? TRANSFER_MEDIA_TYPE : "application/json")]: {
             schema: schemas.of(answer.schema),
-            example: answer.example,
+            example: exampleOf(route, status),
           },
         },
       },

@@ -1,20 +1,12 @@
 /** `/llms.txt`: what an assistant that writes code against this service needs to know, as Markdown. The routes come from the OpenAPI document. */
 
-import type { OpenApiDocument } from "../openapi-document.ts";
+import type { OpenApiDocument } from "./document-types.ts";
 
-const written = new WeakMap<OpenApiDocument, string>();
-
-export function answerLlmsText(document: OpenApiDocument): Response {
-  const text = written.get(document) ?? writeText(document);
-  written.set(document, text);
-  return new Response(text, { headers: { "Content-Type": "text/markdown; charset=utf-8" } });
-}
-
-function writeText(document: OpenApiDocument): string {
+export function writeLlmsText(document: OpenApiDocument): string {
   const routes = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(
-      ([method, { operationId, summary }]) =>
-        `- [${method.toUpperCase()} ${path}](/docs#${operationId}): ${summary ?? operationId}`,
+      ([method, { operationId, summary, tags }]) =>
+        `- [${method.toUpperCase()} ${path}](/docs#/${tags[0]}/${operationId}): ${summary}`,
     ),
   );
   return `# Threadkeep
