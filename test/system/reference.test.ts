@@ -28,7 +28,7 @@ describe("the API reference in a browser", () => {
     const { body } = await call<OpenApiDocument>(service, "GET", "/openapi.json", { key: null });
     const all = Object.values(body.paths).flatMap((methods) => Object.values(methods)).length;
 
-    await page.goto(`${service.url}/docs#problem-session_not_found`);
+    await page.goto(`${service.url}/docs#problem-unauthenticated`);
     await page.locator(".opblock").first().waitFor();
     await expect.poll(() => page.evaluate("scrollY"), PATIENCE).toBeGreaterThan(500);
     expect(await count("#problems tbody tr")).toBe(Object.keys(PROBLEMS).length);
