@@ -1,6 +1,16 @@
+// npm run check: what a commit has to pass besides the tests. `--help` tells the rest.
 import { describeCheck, runChecks } from "./check/steps.ts";
+import { createProgram } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
-const results = await runChecks((result) => console.log(describeCheck(result)));
-const failed = results.filter((result) => !result.passed).length;
-console.log(`${results.length - failed} checks passed, ${failed} failed`);
-process.exitCode = failed > 0 ? 1 : 0;
+const program = createProgram(
+  "npm run check --",
+  "Types, format, lint, import rules, documents and the deployable bundle; about a minute.",
+).action(async () => {
+  const results = await runChecks((result) => console.log(describeCheck(result)));
+  const failed = results.filter((result) => !result.passed).length;
+  console.log(`${results.length - failed} checks passed, ${failed} failed`);
+  process.exitCode = failed > 0 ? EXIT.failed : EXIT.ok;
+});
+
+await runProgram(program);

@@ -3,7 +3,16 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { renderConfiguration } from "./configuration/render-configuration.ts";
 import { projectRoot } from "./dev/paths.ts";
+import { createProgram } from "./program/command-line.ts";
+import { runProgram } from "./program/run-program.ts";
 
-const file = path.join(projectRoot, "docs/configuration.md");
-writeFileSync(file, renderConfiguration());
-console.log(`${path.relative(process.cwd(), file)} is as src/config/variables.ts has it.`);
+const program = createProgram(
+  "npm run configuration --",
+  "Writes docs/configuration.md from the table of variables in src/config/variables.ts.",
+).action(() => {
+  const file = path.join(projectRoot, "docs/configuration.md");
+  writeFileSync(file, renderConfiguration());
+  console.log(`${path.relative(process.cwd(), file)} is as src/config/variables.ts has it.`);
+});
+
+await runProgram(program);

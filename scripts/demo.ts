@@ -4,36 +4,24 @@ import { ApiProblem, ServiceOutOfReach } from "./api.ts";
 import { runDemo } from "./demo/run-demo.ts";
 import { createScreen } from "./demo/screen.ts";
 import { stateFolder } from "./dev/paths.ts";
-import { noneOf, readCommandLine, readFolder } from "./program/command-line.ts";
+import { createProgram, stateOption } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
 
-const HELP = `npm run demo -- [OPTION…]     shows what Threadkeep does, with real parts, in under 30 s
+const program = createProgram("npm run demo --", "Shows what Threadkeep does, with real parts, in under 30 s.")
+  .option("--own", "start its own service even if one runs", false)
+  .addOption(stateOption("where its own keeps its data", path.join(stateFolder, "demo"), ".threadkeep/demo"))
+  .addHelpText(
+    "after",
+    `
+It talks to the service that npm start runs here, or to the one at THREADKEEP_URL with THREADKEEP_API_KEY. If none runs,
+it starts its own, and kills it midway. The exit code is 0 if every check held.
 
-It talks to the service that npm start runs here, or to the one at THREADKEEP_URL with THREADKEEP_API_KEY. If none runs, it
-starts its own, and kills it midway.
-
-  --own         start its own even if one runs
-  --state DIR   where its own keeps its data (default: .threadkeep/demo)
-  --help        this text
-
-The exit code is 0 if every check held.
-`;
-
-const OPTIONS = {
-  own: { type: "boolean", default: false },
-  state: { type: "string", default: path.join(stateFolder, "demo") },
-} as const;
-
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
-  noneOf(positionals);
-  return { ...values, state: readFolder("--state", values.state) };
-});
-
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run demo -- --help tells the options.",
-  run: ({ own, state }) =>
-    untilInterrupted(async (signal) => {
+Examples:
+  npm run demo
+  npm run demo -- --own`,
+  )
+  .action(async ({ own, state }) => {
+    process.exitCode = await untilInterrupted(async (signal) => {
       const isGood = await runDemo(createScreen(process.stdout, process.env), {
         stateDirectory: stateFolder,
         ownStateDirectory: state,
@@ -42,10 +30,11 @@ await runProgram(commandLine, {
         signal,
       });
       return isGood ? EXIT.ok : EXIT.failed;
-    }),
-  describe(error) {
-    if (error instanceof ApiProblem) return error.message;
-    if (!(error instanceof ServiceOutOfReach)) return null;
-    return `${error.message}\nWhat the service says is in worker.log of its state directory.`;
-  },
+    });
+  });
+
+await runProgram(program, (error) => {
+  if (error instanceof ApiProblem) return error.message;
+  if (!(error instanceof ServiceOutOfReach)) return null;
+  return `${error.message}\nWhat the service says is in worker.log of its state directory.`;
 });

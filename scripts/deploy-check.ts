@@ -12,38 +12,38 @@ import {
 import { findDestruction } from "./deploy/find-destruction.ts";
 import { measureStartup, STARTUP_LIMIT_MS } from "./deploy/measure-startup.ts";
 import { runPinnedWrangler } from "./deploy/run-wrangler.ts";
-import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
+import { createProgram, UsageFault } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-const HELP = `npm run deploy:check                      all environments of wrangler.toml
-npm run deploy:check -- --env production  that one, which has to be provisioned, too
+const program = createProgram(
+  "npm run deploy:check --",
+  "Checks that the environments of wrangler.toml could be deployed. Nothing is uploaded.",
+)
+  .option("--env <name>", "this one alone, which has to be provisioned, too")
+  .addHelpText(
+    "after",
+    `
+It checks that each bundles and stays small, that its bindings are complete, that its variables are sound, that the
+generated types are current, that the migrations only add, and how long the Worker takes to start.
 
-It checks that each bundles and stays small, that its bindings are complete, that its variables are sound, that the generated
-types are current, that the migrations only add, and how long the Worker takes to start. Nothing is uploaded.`;
-
-const commandLine = readCommandLine(
-  process.argv.slice(2),
-  { env: { type: "string" } } as const,
-  ({ env: only = null }, positionals) => {
-    noneOf(positionals);
+Examples:
+  npm run deploy:check
+  npm run deploy:check -- --env production`,
+  )
+  .action(async ({ env: only = null }) => {
     const known = listEnvironments();
-    if (only === null || known.includes(only)) return { only };
-    throw new UsageFault(`wrangler.toml has no environment "${only}"; it has ${known.slice(1).join(" and ")}`);
-  },
-);
-
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run deploy:check -- --help tells the options.",
-  run: async ({ only }) => {
+    if (only !== null && !known.includes(only)) {
+      throw new UsageFault(`wrangler.toml has no environment "${only}"; it has ${known.slice(1).join(" and ")}`);
+    }
     const directory = mkdtempSync(path.join(tmpdir(), "threadkeep-deploy-"));
     try {
-      return (await check(directory, only)) ? EXIT.ok : EXIT.failed;
+      process.exitCode = (await check(directory, only)) ? EXIT.ok : EXIT.failed;
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  },
-});
+  });
+
+await runProgram(program);
 
 /** True: all is well. */
 async function check(directory: string, only: string | null): Promise<boolean> {

@@ -1,46 +1,50 @@
 // npm run drills: faults on a running service, and what becomes of chats, alerts and the archive. `--help` tells the rest.
+import { Argument } from "@commander-js/extra-typings";
 import { makeBundle, makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { showTable } from "./bench/table.ts";
 import { DRILLS } from "./drills/list.ts";
 import { type DrillResult, runDrills } from "./drills/run-drills.ts";
 import type { Seen } from "./drills/stage.ts";
-import { readCommandLine, UsageFault } from "./program/command-line.ts";
+import { createProgram } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
-
-const HELP = `npm run drills -- [NAME …]   holds all drills, or those that are named, on a service of their own, and tells what was seen
-  --short   outages of seconds, and few chats
-  --list    what there is
-
-Each loads the service with chats, makes a fault, looks for alerts as the cron does, ends the fault, and proves: every message that was
-acknowledged is there, no context has a silent gap, the archive has what the sessions have, no call of the agent was paid twice, and the
-alert was told once when it started and once when it ended. The exit code is 0 if all of it holds.`;
-
-const OPTIONS = { short: { type: "boolean", default: false }, list: { type: "boolean", default: false } } as const;
 
 interface Choice {
   readonly drills: typeof DRILLS;
   readonly isShort: boolean;
-  /** Told, and not held. */
-  readonly isList: boolean;
 }
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, names): Choice => {
-  const unknown = names.filter((name) => !DRILLS.some((drill) => drill.name === name));
-  if (unknown.length > 0) throw new UsageFault(`there is no drill ${unknown.join(", ")}`);
-  const drills = names.length === 0 ? DRILLS : DRILLS.filter(({ name }) => names.includes(name));
-  return { drills, isShort: values.short, isList: values.list };
-});
+const names = DRILLS.map(({ name }) => name);
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: `There are: ${DRILLS.map(({ name }) => name).join(", ")}\nnpm run drills -- --help tells the options.`,
-  run: async (choice) => {
-    if (!choice.isList) return untilInterrupted((signal) => hold(choice, signal));
-    const rows = DRILLS.map(({ name, says }) => [`${name}: ${says}`]);
-    console.log(showTable(["drill"], rows).slice(1).join("\n"));
-    return EXIT.ok;
-  },
-});
+const program = createProgram(
+  "npm run drills --",
+  "Makes faults in a service of its own under load, and tells what becomes of chats, alerts and the archive.",
+)
+  .addArgument(new Argument("[name...]", "these alone").choices(names))
+  .option("--short", "outages of seconds, and few chats", false)
+  .option("--list", "name the drills, and hold none", false)
+  .addHelpText(
+    "after",
+    `
+Each loads the service with chats, makes a fault, looks for alerts as the cron does, ends the fault, and proves: every
+message that was acknowledged is there, no context has a silent gap, the archive has what the sessions have, no call of
+the agent was paid twice, and the alert was told once when it started and once when it ended. The exit code is 0 if all
+of it holds.
+
+Examples:
+  npm run drills -- --list
+  npm run drills -- --short ${names[0]}`,
+  )
+  .action(async (chosen, { short, list }) => {
+    if (list) {
+      const rows = DRILLS.map(({ name, says }) => [`${name}: ${says}`]);
+      console.log(showTable(["drill"], rows).slice(1).join("\n"));
+      return;
+    }
+    const drills = chosen.length === 0 ? DRILLS : DRILLS.filter(({ name }) => chosen.includes(name));
+    process.exitCode = await untilInterrupted((signal) => hold({ drills, isShort: short }, signal));
+  });
+
+await runProgram(program);
 
 function show(results: readonly DrillResult[], seen: readonly Seen[]): string {
   const steps = seen.map(({ drill, what, atSeconds }) => [`${drill}: ${what}`, `${atSeconds.toFixed(1)} s`]);

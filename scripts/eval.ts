@@ -1,13 +1,15 @@
 // npm run eval: what retrieval and summaries are worth, on data that is not part of this repository. `--help` tells the rest.
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { Option } from "@commander-js/extra-typings";
+import { MAX_CONTEXT_TOKENS, MIN_CONTEXT_TOKENS } from "../src/contracts/limits.ts";
+import { type SessionSettings, sessionSettingsSchema } from "../src/contracts/session.ts";
 import { makeRunDirectory, removeRunDirectory } from "./bench/host.ts";
 import { showTable } from "./bench/table.ts";
 import { startService } from "./dev/service.ts";
 import { workerSettings } from "./dev/worker-settings.ts";
 import { ablate } from "./eval/ablate.ts";
 import { measureLosses } from "./eval/losses.ts";
-import { MINE_OPTIONS, type MineCommand, readMineOptions, refuseMineOptions } from "./eval/mine-options.ts";
 import { drawMine } from "./eval/mine-picture.ts";
 import { loadThrough, measureMine, NO_PROBES, showMine } from "./eval/mine.ts";
 import { measurePrefix, PREFIX_FORMATS } from "./eval/prefix.ts";
@@ -26,60 +28,22 @@ import { DEFAULT_PERCENT, evaluateSummaries } from "./eval/summaries.ts";
 import { AGENT_ROUTE, type AgentAddress } from "./eval/summary-methods.ts";
 import { readTranscripts } from "./eval/transcripts.ts";
 import {
-  oneOf,
-  readCommandLine,
-  readInputFile,
-  readServiceUrl,
+  createProgram,
+  decimal,
+  inputFile,
+  json,
+  listOf,
+  outputFile,
+  serviceUrl,
   UsageFault,
-  type Values,
+  wholeNumber,
 } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-const HELP = `npm run eval -- retrieval FILE [--url URL --key KEY] [--embeddings URL]
-    recall of the turns that hold the evidence, by kind of question (LoCoMo file, or lines of BEAM), through the public API of a
-    service: the one at --url, or one of its own that it starts and stops. With --embeddings a second service of its own makes
-    vectors with the model at that address, such as the one that npm run embeddings prints, and is measured beside the first
-
-npm run eval -- ablate FILE…
-    the same recall without a service, with all parameters of the ranking, and with each taken away by itself
-
-npm run eval -- summaries FILE [--percent 18.5] [--only single|rolled] [--url URL --key KEY --admin-key KEY]
-    how much of the answers to questions its summaries hold (LoCoMo, QMSum or BEAM file): of one call a sitting, kept to so many
-    percent of its words, beside baselines, with support, repetition, time and cost; and by generation, rolled through the
-    whole conversation. The summarizer is the one that the service is set to: the one at --url, or one of its own, which takes
-    THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the environment
-
-npm run eval -- prefix [--turns 1000] [--format openai-chat]
-    how much of each context a provider's prompt cache can have kept from the one before: the share of the tokens that are a
-    prefix shared with it, over a chat with summaries, on a service that it starts and stops. Exits 1 below 95 %
-
-npm run eval -- mine FILE [--budgets 1000,2000,4000,8000] [--probes 100] [--settings JSON] [--price 1] [--picture FILE.svg]
-    what prompts of your own chats still know where a user comes back to something from long before: at most so many turns of each
-    chat that take up an earlier one, and facts (numbers, names) that come back, with the newest messages alone, with the summary,
-    and with the summary and a query; tokens, and dollars at so many for a million tokens; and all of it as a picture. Reads what
-    npm run import reads (ChatGPT, claude.ai, our own JSON Lines, exported sessions, LoCoMo, QMSum, …) and BEAM. The chats go to
-    the service at --url (with --key), or to one of its own, which is deleted afterwards; a model gets them if one is set, as for
-    summaries. --settings are of the sessions, such as '{"summaryMaxTokens": 800}'
-
-npm run eval -- losses
-    how well the report of what a summary lost finds 200 planted facts, half of which the summary dropped
-`;
-
-const OPTIONS = {
-  percent: { type: "string" },
-  only: { type: "string" },
-  url: { type: "string" },
-  embeddings: { type: "string" },
-  key: { type: "string" },
-  "admin-key": { type: "string" },
-  turns: { type: "string" },
-  format: { type: "string" },
-  ...MINE_OPTIONS,
-} as const;
 const PARTS = ["single", "rolled"] as const;
+const NOT_OURS = "It is not part of this repository";
 
 interface RetrievalOptions {
-  readonly measure: "retrieval";
   readonly file: string;
   /** Null: one of its own. */
   readonly service: ServiceAddress | null;
@@ -87,13 +51,7 @@ interface RetrievalOptions {
   readonly embeddings: string | null;
 }
 
-interface AblateOptions {
-  readonly measure: "ablate";
-  readonly files: readonly string[];
-}
-
 interface SummariesOptions {
-  readonly measure: "summaries";
   readonly file: string;
   readonly percent: number;
   readonly parts: ReadonlySet<(typeof PARTS)[number]>;
@@ -101,115 +59,180 @@ interface SummariesOptions {
   readonly service: (ServiceAddress & { readonly adminKey: string }) | null;
 }
 
+interface MineOptions {
+  readonly file: string;
+  readonly budgets: readonly number[];
+  readonly probes: number;
+  readonly settings: SessionSettings;
+  readonly price: number;
+  readonly picture: string;
+  /** Null: one of its own. */
+  readonly service: ServiceAddress | null;
+}
+
 interface PrefixOptions {
-  readonly measure: "prefix";
   readonly turns: number;
   readonly format: (typeof PREFIX_FORMATS)[number];
 }
 
-interface LossesOptions {
-  readonly measure: "losses";
-}
-
+const MAX_BUDGETS = 10;
+const MAX_PROBES = 10_000;
 const PREFIX_TURNS = 1_000;
 /** A prompt cache that keeps less is rewritten too often. */
 const LEAST_PREFIX_PERCENT = 95;
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, readOptions);
+const program = createProgram(
+  "npm run eval --",
+  "How good summaries, retrieval and prompts are, measured.",
+).addHelpText(
+  "after",
+  `
+Examples:
+  npm run eval -- retrieval locomo10.json
+  npm run eval -- summaries locomo10.json --percent 18.5 --only single
+  npm run eval -- mine conversations.zip --budgets 2000,4000`,
+);
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run eval -- --help tells the options.",
-  run: async (options) => {
-    if (options.measure === "prefix") return (await evaluatePrefix(options)) ? EXIT.ok : EXIT.failed;
-    if (options.measure === "losses") {
-      const { facts, dropped, precision, recall } = measureLosses();
-      const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-      console.log(
-        `losses: ${dropped} of ${facts} planted facts dropped; precision ${percent(precision)}, recall ${percent(recall)}`,
-      );
-      return EXIT.ok;
-    }
-    if (options.measure === "mine") return (await evaluateMine(options)) ? EXIT.ok : EXIT.failed;
-    if (options.measure === "ablate") {
-      const files = new Map(options.files.map((file) => [path.basename(file), readConversations(file)]));
-      await ablate(files, (line) => console.log(line));
-      return EXIT.ok;
-    }
-    await (options.measure === "retrieval" ? evaluateRetrieval(options) : evaluateOwnSummaries(options));
-    return EXIT.ok;
-  },
-});
-
-function readOptions(
-  values: Values<typeof OPTIONS>,
-  [measure, ...files]: readonly string[],
-): RetrievalOptions | AblateOptions | SummariesOptions | PrefixOptions | MineCommand | LossesOptions {
-  if (measure === "mine") {
-    const { percent, only, "admin-key": adminKey, turns, format } = values;
-    if ([percent, only, adminKey, turns, format].some((value) => value !== undefined)) {
-      throw new UsageFault("mine takes no --percent, --only, --admin-key, --turns or --format");
-    }
-    return readMineOptions(values, files);
-  }
-  refuseMineOptions(values);
-  if (measure !== "retrieval" && values.embeddings !== undefined)
-    throw new UsageFault("only retrieval takes --embeddings");
-  if (measure === "losses") {
-    if (files.length > 0 || Object.values(values).some((value) => value !== undefined)) {
-      throw new UsageFault("losses takes no file and no option");
-    }
-    return { measure };
-  }
-  if (measure === "prefix") return readPrefixOptions(values);
-  if (measure === "ablate") return readAblateOptions(values, files);
-  if (measure !== "retrieval" && measure !== "summaries") {
-    throw new UsageFault("say what to measure: retrieval, ablate, summaries, prefix, mine or losses");
-  }
-  if (values.turns !== undefined || values.format !== undefined)
-    throw new UsageFault(`${measure} takes no --turns or --format`);
-  const file = readInputFile(oneOf(files, "which file? It is not part of this repository"));
-  const { percent: percentText = String(DEFAULT_PERCENT), only, url, key, "admin-key": adminKey } = values;
-  if (url !== undefined) readServiceUrl("--url", url);
-  if (measure === "retrieval") {
-    if (values.percent !== undefined || only !== undefined || adminKey !== undefined) {
-      throw new UsageFault("retrieval takes no --percent, --only or --admin-key");
-    }
-    if ((url === undefined) !== (key === undefined)) throw new UsageFault("--url and --key go together");
-    const { embeddings = null } = values;
-    if (embeddings !== null && url !== undefined) {
+program
+  .command("retrieval")
+  .description("Recall of the turns that hold the evidence, by kind of question")
+  .argument("<file>", `LoCoMo file, or lines of BEAM. ${NOT_OURS}`, inputFile)
+  .option("--url <url>", "the service that is asked (default: one of its own)", serviceUrl)
+  .option("--key <key>", "its API key")
+  .option(
+    "--embeddings <url>",
+    "measure a second service of its own beside the first, which makes vectors with the model at that address, such as the one that npm run embeddings prints",
+    serviceUrl,
+  )
+  .action(async (file, { url, key, embeddings = null }) => {
+    const service = serviceAt(url, key);
+    if (embeddings !== null && service !== null) {
       throw new UsageFault(
         "--embeddings is for a service of its own: set THREADKEEP_EMBEDDINGS where the one at --url runs",
       );
     }
-    const service = url === undefined || key === undefined ? null : { url, apiKey: key };
-    return { measure, file, service, embeddings };
-  }
-  const percent = Number(percentText);
-  if (!(percent > 0 && percent <= 100)) {
-    throw new UsageFault(`--percent must be above 0 and at most 100, not ${JSON.stringify(percentText)}`);
-  }
-  const part = PARTS.find((known) => known === only);
-  if (only !== undefined && part === undefined) throw new UsageFault(`--only must be one of ${PARTS.join(", ")}`);
-  const given = [url, key, adminKey].filter((value) => value !== undefined).length;
-  if (given !== 0 && given !== 3) throw new UsageFault("--url, --key and --admin-key go together");
-  return {
-    measure,
-    file,
-    percent,
-    parts: new Set(part === undefined ? PARTS : [part]),
-    service: url === undefined || key === undefined || adminKey === undefined ? null : { url, apiKey: key, adminKey },
-  };
-}
+    await evaluateRetrieval({ file, service, embeddings });
+  });
 
-function readAblateOptions(values: Values<typeof OPTIONS>, files: readonly string[]): AblateOptions {
-  if (Object.values(values).some((value) => value !== undefined)) throw new UsageFault("ablate takes files alone");
-  if (files.length === 0) throw new UsageFault("which files? They are not part of this repository");
-  return { measure: "ablate", files: files.map(readInputFile) };
+program
+  .command("ablate")
+  .description(
+    "The same recall without a service, with all parameters of the ranking, and with each taken away by itself",
+  )
+  .argument("<files...>", `as for retrieval. ${NOT_OURS}`, (text, before: string[] = []) => [
+    ...before,
+    inputFile(text),
+  ])
+  .action(async (files) => {
+    const conversations = new Map(files.map((file) => [path.basename(file), readConversations(file)]));
+    await ablate(conversations, (line) => console.log(line));
+  });
+
+program
+  .command("summaries")
+  .description("How much of the answers to questions its summaries hold")
+  .argument("<file>", `LoCoMo, QMSum or BEAM file. ${NOT_OURS}`, inputFile)
+  .option(
+    "--percent <n>",
+    "the words that a summary keeps, of a hundred",
+    decimal(Number.MIN_VALUE, 100),
+    DEFAULT_PERCENT,
+  )
+  .addOption(new Option("--only <part>", "one of the two parts").choices(PARTS))
+  .option("--url <url>", "the service that summarizes (default: one of its own)", serviceUrl)
+  .option("--key <key>", "its API key")
+  .option("--admin-key <key>", "its admin key")
+  .addHelpText(
+    "after",
+    `
+Single: of one call a sitting, kept to so many percent of its words, beside baselines, with support, repetition, time and
+cost. Rolled: by generation, through the whole conversation. The summarizer is the one that the service is set to: the one
+at --url, or one of its own, which takes THREADKEEP_MODEL, SUMMARIZER_MCP_URL and the like from the environment.`,
+  )
+  .action(async (file, { percent, only, url, key, adminKey }) => {
+    const given = [url, key, adminKey].filter((value) => value !== undefined).length;
+    if (given !== 0 && given !== 3) throw new UsageFault("--url, --key and --admin-key go together");
+    const service =
+      url === undefined || key === undefined || adminKey === undefined ? null : { url, apiKey: key, adminKey };
+    await evaluateOwnSummaries({ file, percent, parts: new Set(only === undefined ? PARTS : [only]), service });
+  });
+
+program
+  .command("prefix")
+  .description("How much of each context a provider's prompt cache can have kept from the one before")
+  .option("--turns <n>", "of the chat", wholeNumber(1, 99_999), PREFIX_TURNS)
+  .addOption(new Option("--format <name>", "of the context").choices(PREFIX_FORMATS).default("openai-chat" as const))
+  .addHelpText(
+    "after",
+    `
+It is the share of the tokens that are a prefix shared with it, over a chat with summaries, on a service that it starts and
+stops. The exit code is 1 below ${LEAST_PREFIX_PERCENT} %.`,
+  )
+  .action(async (options) => {
+    process.exitCode = (await evaluatePrefix(options)) ? EXIT.ok : EXIT.failed;
+  });
+
+program
+  .command("mine")
+  .description("What prompts of your own chats still know where a user comes back to something from long before")
+  .argument("<file>", "an export of your chats, for example", inputFile)
+  .option(
+    "--budgets <n,…>",
+    "tokens of the prompts",
+    listOf(wholeNumber(MIN_CONTEXT_TOKENS, MAX_CONTEXT_TOKENS), MAX_BUDGETS),
+    [1_000, 2_000, 4_000, 8_000],
+  )
+  .option(
+    "--probes <n>",
+    "at most so many turns of each chat that take up an earlier one",
+    wholeNumber(1, MAX_PROBES),
+    100,
+  )
+  .option(
+    "--settings <json>",
+    "of the sessions, such as '{\"summaryMaxTokens\": 800}'",
+    json(sessionSettingsSchema),
+    {},
+  )
+  .option("--price <n>", "dollars for a million tokens", decimal(0, Infinity), 1)
+  .option("--picture <file>", "all of it as a picture (default: mine.svg)", outputFile)
+  .option("--url <url>", "the service that the chats go to (default: one of its own, which is deleted)", serviceUrl)
+  .option("--key <key>", "its API key")
+  .addHelpText(
+    "after",
+    `
+Also measured are facts (numbers, names) that come back. Each with the newest messages alone, with the summary, and with the
+summary and a query. It reads what npm run import reads (ChatGPT, claude.ai, our own JSON Lines, exported sessions, LoCoMo,
+QMSum, …) and BEAM. A model gets the chats if one is set, as for summaries.`,
+  )
+  .action(async (file, { budgets, picture = outputFile("mine.svg"), url, key, ...options }) => {
+    if (options.settings.maxTokens !== undefined) throw new UsageFault("--settings: maxTokens is what --budgets says");
+    const each = [...new Set(budgets)].toSorted((a, b) => a - b);
+    const isGood = await evaluateMine({ ...options, file, budgets: each, picture, service: serviceAt(url, key) });
+    process.exitCode = isGood ? EXIT.ok : EXIT.failed;
+  });
+
+program
+  .command("losses")
+  .description("How well the report of what a summary lost finds 200 planted facts, half of which the summary dropped")
+  .action(() => {
+    const { facts, dropped, precision, recall } = measureLosses();
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+    console.log(
+      `losses: ${dropped} of ${facts} planted facts dropped; precision ${percent(precision)}, recall ${percent(recall)}`,
+    );
+  });
+
+await runProgram(program);
+
+/** Null: one of its own. */
+function serviceAt(url: string | undefined, key: string | undefined): ServiceAddress | null {
+  if ((url === undefined) !== (key === undefined)) throw new UsageFault("--url and --key go together");
+  return url === undefined || key === undefined ? null : { url, apiKey: key };
 }
 
 /** @returns whether there was anything to ask */
-async function evaluateMine(options: MineCommand): Promise<boolean> {
+async function evaluateMine(options: MineOptions): Promise<boolean> {
   const { file, budgets, probes, settings, price, picture, service: named } = options;
   const { transcripts, leftOut } = await readTranscripts(file);
   const messages = transcripts.reduce((sum, transcript) => sum + transcript.messages.length, 0);
@@ -233,16 +256,6 @@ async function evaluateMine(options: MineCommand): Promise<boolean> {
   if (named !== null) await measureAt(named);
   else await withOwnService(workerSettings(process.env), measureAt);
   return hasProbes;
-}
-
-function readPrefixOptions({
-  turns = String(PREFIX_TURNS),
-  format: name = "openai-chat",
-}: Values<typeof OPTIONS>): PrefixOptions {
-  const format = PREFIX_FORMATS.find((known) => known === name);
-  if (format === undefined) throw new UsageFault(`--format must be one of ${PREFIX_FORMATS.join(", ")}`);
-  if (!/^[1-9][0-9]{0,4}$/.test(turns)) throw new UsageFault("--turns must be a number from 1 to 99999");
-  return { measure: "prefix", format, turns: Number(turns) };
 }
 
 async function evaluatePrefix({ turns, format }: PrefixOptions): Promise<boolean> {

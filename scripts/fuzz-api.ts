@@ -1,4 +1,5 @@
 // npm run fuzz:api: hostile requests to a running service, made of its own OpenAPI document. `--help` tells the rest.
+import { Option } from "@commander-js/extra-typings";
 import { type Host, makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "./bench/host.ts";
 import { loadAverage } from "./bench/machine.ts";
 import { type Distribution, distributionOf, ratioOf } from "./bench/statistics.ts";
@@ -8,19 +9,8 @@ import { describeFailure } from "./fuzz-api/describe-failure.ts";
 import { measureCosts, showCosts } from "./fuzz-api/measure-costs.ts";
 import { Neighbour, type NeighbourTimes } from "./fuzz-api/neighbour.ts";
 import { type DearRequest, type FuzzReport, type FuzzTarget, runFuzz, sendOne } from "./fuzz-api/run-fuzz.ts";
-import { noneOf, readCommandLine, readNumber, readServiceUrl, UsageFault } from "./program/command-line.ts";
+import { createProgram, serviceUrl, UsageFault, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
-
-const HELP = `npm run fuzz:api -- --requests N   malformed and hostile requests, sound ones among them, to a service of its own
-  --seed S      the same requests for the same seed (1)
-  --only N      that one request by itself, with its answer
-  --as user     end users' requests alone, with their tokens and the limits on: imports, settings and frames above all; told besides
-                are the memory, the dearest requests, and what another user's reads took alone and meanwhile, in a runtime
-                beside the one that is attacked and in that one. A service of its own only, with the heap that Cloudflare gives.
-  --costs       instead: what each of some fifty hostile requests of an end user takes of the processor, beyond reading its JSON
-  --url URL     another service instead, with --key KEY and, for the operator's routes, --admin-key KEY
-Each answer is checked: no 5xx, every refusal a problem document, nothing of the inside, of a secret or of what was sent in it. A session
-of another user must stay as it was, the process must live, and its memory must not go on growing.`;
 
 const PROGRESS_EVERY_MS = 5_000;
 
@@ -36,17 +26,6 @@ const MAX_MEMORY_MIB = 286; // 300 MB
 /** By how much another user may wait longer for their context, at the 99th percentile. */
 const MAX_P99_RATIO = 2;
 
-const OPTIONS = {
-  requests: { type: "string", default: "20000" },
-  seed: { type: "string", default: "1" },
-  only: { type: "string" },
-  as: { type: "string" },
-  costs: { type: "boolean", default: false },
-  url: { type: "string" },
-  key: { type: "string" },
-  "admin-key": { type: "string" },
-} as const;
-
 interface FuzzOptions {
   readonly requests: number;
   readonly seed: number;
@@ -58,36 +37,60 @@ interface FuzzOptions {
   readonly target: FuzzTarget | null;
 }
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): FuzzOptions => {
-  noneOf(positionals);
-  const { requests, seed, only, as, costs, url, key, "admin-key": adminKey = null } = values;
-  if (as !== undefined && as !== "user") throw new UsageFault("--as takes user");
-  if (as !== undefined && url !== undefined)
-    throw new UsageFault("--as user signs tokens for a service of its own: leave out --url");
-  if (costs && url !== undefined)
-    throw new UsageFault("--costs looks at the process of a service of its own: leave out --url");
-  if (url !== undefined && key === undefined) throw new UsageFault("--url needs --key");
-  if (url !== undefined) readServiceUrl("--url", url);
-  return {
-    requests: readNumber("--requests", requests, 0, MAX_NUMBER),
-    seed: readNumber("--seed", seed, 0, MAX_NUMBER),
-    asUser: as !== undefined,
-    isForCosts: costs,
-    only: only === undefined ? null : readNumber("--only", only, 0, MAX_NUMBER),
-    target: url === undefined || key === undefined ? null : { url, apiKey: key, adminKey, runtimePid: undefined },
-  };
-});
+const number = wholeNumber(0, MAX_NUMBER);
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run fuzz:api -- --help tells the options.",
-  run: (options) =>
-    untilInterrupted(async (signal) => {
-      const { target } = options;
+const program = createProgram(
+  "npm run fuzz:api --",
+  "Malformed and hostile requests, sound ones among them, to a service of its own, made of its OpenAPI document.",
+)
+  .option("--requests <n>", "so many", number, 20_000)
+  .option("--seed <n>", "the same requests for the same seed", number, 1)
+  .option("--only <n>", "that one request by itself, with its answer", number)
+  .addOption(
+    new Option(
+      "--as <who>",
+      "end users' requests alone, with their tokens and the limits on, and what they cost others; a service of its own only",
+    ).choices(["user"] as const),
+  )
+  .option(
+    "--costs",
+    "instead: what each of some fifty hostile requests of an end user takes of the processor, beyond reading its JSON",
+    false,
+  )
+  .option("--url <url>", "another service instead, with --key", serviceUrl)
+  .option("--key <key>", "its API key")
+  .option("--admin-key <key>", "its admin key, for the operator's routes")
+  .addHelpText(
+    "after",
+    `
+Each answer is checked: no 5xx, every refusal a problem document, nothing of the inside, of a secret or of what was sent
+in it. A session of another user must stay as it was, the process must live, and its memory must not go on growing.
+With --as user, imports, settings and frames above all; told besides are the memory, the dearest requests, and what
+another user's reads took alone and meanwhile, in a runtime beside the one that is attacked and in that one, which has the
+heap that Cloudflare gives.
+
+Examples:
+  npm run fuzz:api -- --requests 100000 --seed 7
+  npm run fuzz:api -- --seed 7 --only 4711`,
+  )
+  .action(async ({ requests, seed, only = null, as, costs, url, key, adminKey = null }) => {
+    if (as !== undefined && url !== undefined) {
+      throw new UsageFault("--as user signs tokens for a service of its own: leave out --url");
+    }
+    if (costs && url !== undefined) {
+      throw new UsageFault("--costs looks at the process of a service of its own: leave out --url");
+    }
+    if (url !== undefined && key === undefined) throw new UsageFault("--url needs --key");
+    const target =
+      url === undefined || key === undefined ? null : { url, apiKey: key, adminKey, runtimePid: undefined };
+    const options = { requests, seed, only, asUser: as !== undefined, isForCosts: costs, target };
+    process.exitCode = await untilInterrupted(async (signal) => {
       const isGood = target === null ? await fuzzOwn(options, signal) : await fuzz(target, options, signal);
       return isGood ? EXIT.ok : EXIT.failed;
-    }),
-});
+    });
+  });
+
+await runProgram(program);
 
 function showStatuses({ statuses, times }: FuzzReport): string[] {
   const all = [...new Set([...statuses.values()].flatMap((counts) => [...counts.keys()]))].toSorted((a, b) => a - b);

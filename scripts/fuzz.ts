@@ -1,23 +1,11 @@
 // npm run fuzz: seeded interleavings of everything that runs at once. `--help` tells the rest.
 import { randomInt } from "node:crypto";
+import { Option } from "@commander-js/extra-typings";
 import { FOUND_LATE, PLANTED_BUGS } from "../test/support/simulation/planted-bugs.ts";
 import { SEED_DEADLINE_MS, type SeedRange, TestBench } from "../test/support/simulation/test-bench.ts";
 import { readJsonFile, writePrivateFile } from "./dev/files.ts";
-import { noneOf, readCommandLine, readNumber, readOutputFile, UsageFault } from "./program/command-line.ts";
+import { createProgram, listOf, outputFile, UsageFault, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
-
-const HELP = `npm run fuzz -- --seeds N        seeded interleavings over session, queue and archive; every promise is checked after every step
-npm run fuzz -- --seed S[,S…]    these seeds again; a failure is cut down to the steps that it needs
-npm run fuzz -- --planted        finds each planted bug, and tells after how many seeds
-  --from S      the first seed (1); "fresh": one that chance chooses, and that is told
-  --steps N     steps a seed (200)
-  --bug NAME    with a bug planted in the code under test, or with --planted that bug alone: ${Object.keys(PLANTED_BUGS).join(", ")}
-  --some N      with --planted: so many of the bugs that few seeds find, as chance chooses
-  --workers N   threads that run seeds side by side (1)
-  --seconds N   stop after so long, however many seeds are left
-  --least N     but not before so many seeds are done
-  --deadline N  seconds of the processor's time after which a seed that has not ended counts as broken (${SEED_DEADLINE_MS / 1_000})
-  --continue FILE   notes in the file how far it came, and goes on from there if it is called again`;
 
 /** A planted bug that takes more seeds than this counts as missed. */
 const MAX_SEEDS_A_BUG = 200;
@@ -26,21 +14,6 @@ const PROGRESS_EVERY_MS = 10_000;
 const MAX_NUMBER = 999_999_999;
 const MAX_WORKERS = 64;
 const MAX_DEADLINE_S = 86_400;
-
-const OPTIONS = {
-  seeds: { type: "string", default: "100" },
-  seed: { type: "string" },
-  from: { type: "string", default: "1" },
-  steps: { type: "string", default: "200" },
-  seconds: { type: "string" },
-  least: { type: "string", default: "0" },
-  workers: { type: "string", default: "1" },
-  deadline: { type: "string", default: String(SEED_DEADLINE_MS / 1_000) },
-  continue: { type: "string" },
-  bug: { type: "string" },
-  planted: { type: "boolean", default: false },
-  some: { type: "string" },
-} as const;
 
 interface FuzzOptions {
   /** Null: seeds of a list. */
@@ -54,46 +27,78 @@ interface FuzzOptions {
   readonly planted: readonly string[] | null;
 }
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): FuzzOptions => {
-  noneOf(positionals);
-  const read = (name: string, text: string, min = 0, max = MAX_NUMBER): number =>
-    readNumber(`--${name}`, text, min, max);
-  const { seeds, seed, seconds, bug, planted, some } = values;
-  if (bug !== undefined && PLANTED_BUGS[bug] === undefined) {
-    throw new UsageFault(`There is no planted bug "${bug}". There are: ${Object.keys(PLANTED_BUGS).join(", ")}`);
-  }
-  const listed = seed?.split(",").map((text) => read("seed", text));
-  const count = planted ? MAX_SEEDS_A_BUG : read("seeds", seeds);
-  const first = values.from === "fresh" ? randomInt(1, MAX_NUMBER - count) : read("from", values.from);
-  const from = listed === undefined ? first : null;
-  if (values.continue !== undefined && (listed !== undefined || planted || values.from === "fresh")) {
-    throw new UsageFault("--continue goes with --seeds and --from alone");
-  }
-  const bugs = bug === undefined ? Object.keys(PLANTED_BUGS) : [bug];
-  return {
-    from,
-    range: {
-      seeds: listed ?? numbersFrom(first, count),
-      steps: read("steps", values.steps),
-      bug,
-      deadlineMs: read("deadline", values.deadline, 1, MAX_DEADLINE_S) * 1_000,
-    },
-    seconds: seconds === undefined ? Number.POSITIVE_INFINITY : read("seconds", seconds),
-    least: read("least", values.least),
-    workers: read("workers", values.workers, 1, MAX_WORKERS),
-    progressFile: values.continue === undefined ? null : readOutputFile("--continue", values.continue),
-    planted: planted
-      ? some === undefined
-        ? bugs
-        : someOf(
-            bugs.filter((name) => !FOUND_LATE.has(name)),
-            read("some", some, 1),
-          )
-      : null,
-  };
-});
+const number = wholeNumber(0, MAX_NUMBER);
 
-await runProgram(commandLine, { help: HELP, hint: "npm run fuzz -- --help tells the options.", run });
+const program = createProgram(
+  "npm run fuzz --",
+  "Seeded interleavings over session, queue and archive; every promise is checked after every step.",
+)
+  .option("--seeds <n>", "so many seeds", number, 100)
+  .option("--seed <n,…>", "these seeds again; a failure is cut down to the steps that it needs", listOf(number))
+  .option("--from <n>", '"fresh" or the first seed: fresh is one that chance chooses, and that is told', firstSeed, 1)
+  .option("--steps <n>", "steps a seed", number, 200)
+  .option("--planted", "find each planted bug, and tell after how many seeds", false)
+  .addOption(
+    new Option("--bug <name>", "with a bug planted in the code under test, or with --planted that bug alone").choices(
+      Object.keys(PLANTED_BUGS),
+    ),
+  )
+  .option(
+    "--some <n>",
+    "with --planted: so many of the bugs that few seeds find, as chance chooses",
+    wholeNumber(1, MAX_NUMBER),
+  )
+  .option("--workers <n>", "threads that run seeds side by side", wholeNumber(1, MAX_WORKERS), 1)
+  .option("--seconds <n>", "stop after so long, however many seeds are left", number)
+  .option("--least <n>", "but not before so many seeds are done", number, 0)
+  .option(
+    "--deadline <n>",
+    "seconds of the processor's time after which a seed that has not ended counts as broken",
+    wholeNumber(1, MAX_DEADLINE_S),
+    SEED_DEADLINE_MS / 1_000,
+  )
+  .option(
+    "--continue <file>",
+    "note in the file how far it came, and go on from there if it is called again",
+    outputFile,
+  )
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm run fuzz -- --seeds 1000 --workers 2
+  npm run fuzz -- --seed 4711
+  npm run fuzz -- --planted --some 3`,
+  )
+  .action(async ({ seeds, seed: listed, from: named, bug, planted, some, continue: progressFile = null, ...given }) => {
+    if (progressFile !== null && (listed !== undefined || planted || named === "fresh")) {
+      throw new UsageFault("--continue goes with --seeds and --from alone");
+    }
+    const count = planted ? MAX_SEEDS_A_BUG : seeds;
+    const first = named === "fresh" ? randomInt(1, MAX_NUMBER - count) : named;
+    const bugs = bug === undefined ? Object.keys(PLANTED_BUGS) : [bug];
+    const early = bugs.filter((name) => !FOUND_LATE.has(name));
+    process.exitCode = await run({
+      from: listed === undefined ? first : null,
+      range: {
+        seeds: listed ?? numbersFrom(first, count),
+        steps: given.steps,
+        bug,
+        deadlineMs: given.deadline * 1_000,
+      },
+      seconds: given.seconds ?? Number.POSITIVE_INFINITY,
+      least: given.least,
+      workers: given.workers,
+      progressFile,
+      planted: planted ? (some === undefined ? bugs : someOf(early, some)) : null,
+    });
+  });
+
+await runProgram(program);
+
+function firstSeed(text: string): number | "fresh" {
+  return text === "fresh" ? text : number(text);
+}
 
 async function run(options: FuzzOptions): Promise<number> {
   return untilInterrupted(async (signal) => {

@@ -1,14 +1,10 @@
 // npm run import -- FILE…: loads conversations. `--help` tells the rest.
 import { stateFolder } from "./dev/paths.ts";
-import { HELP, type ImportOptions, parseOptions } from "./import/options.ts";
+import { type ImportOptions, importProgram } from "./import/options.ts";
 import { runImport } from "./import/run-import.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
-await runProgram(parseOptions(process.argv.slice(2)), {
-  help: HELP,
-  hint: "npm run import -- --help tells the options.",
-  run,
-});
+await runProgram(importProgram(run));
 
 function run(options: ImportOptions): Promise<number> {
   const interrupt = new AbortController();

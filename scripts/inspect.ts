@@ -3,36 +3,27 @@ import { existsSync, readFileSync } from "node:fs";
 import { stateFolder, statePaths } from "./dev/paths.ts";
 import { makeSignInLink } from "./dev/sign-in-link.ts";
 import { StartError } from "./dev/start-error.ts";
-import { noneOf, readCommandLine, readFolder } from "./program/command-line.ts";
-import { EXIT, runProgram } from "./program/run-program.ts";
+import { createProgram, stateOption } from "./program/command-line.ts";
+import { runProgram } from "./program/run-program.ts";
 
-const HELP = `npm run --silent inspect     prints a link that opens the inspector, signed in: it works once, within 15 minutes
-
-  --state DIR    the state of the running service (default: .threadkeep)
-  --help         this text
-
-Of another deployment, ask it with its admin key; the answer has the path of the link:
-
+const program = createProgram(
+  "npm run --silent inspect --",
+  "Prints a link that opens the inspector, signed in. It works once, within 15 minutes.",
+)
+  .addOption(stateOption("the state of the running service", stateFolder))
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm run --silent inspect
   curl -X POST https://memory.example/inspector/links -H "authorization: Bearer $THREADKEEP_ADMIN_KEY"
-`;
 
-const commandLine = readCommandLine(
-  process.argv.slice(2),
-  { state: { type: "string", default: stateFolder } } as const,
-  (values, positionals) => {
-    noneOf(positionals);
-    return { stateDirectory: readFolder("--state", values.state) };
-  },
-);
-
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run inspect -- --help tells the options.",
-  run: async ({ stateDirectory }) => {
-    const { devJson } = statePaths(stateDirectory);
-    if (!existsSync(devJson))
-      throw new StartError(`No service runs with its state in ${stateDirectory}. Start it: npm start`);
+The second asks another deployment, with its admin key; the answer has the path of the link.`,
+  )
+  .action(async ({ state }) => {
+    const { devJson } = statePaths(state);
+    if (!existsSync(devJson)) throw new StartError(`No service runs with its state in ${state}. Start it: npm start`);
     console.log(await makeSignInLink(JSON.parse(readFileSync(devJson, "utf8"))));
-    return EXIT.ok;
-  },
-});
+  });
+
+await runProgram(program);

@@ -1,12 +1,8 @@
-// npm run jobs -- COMMAND: lists, retries and drops failed jobs. `help` tells the rest.
+// npm run jobs -- COMMAND: lists, retries and drops failed jobs. `--help` tells the rest.
 import { stateFolder } from "./dev/paths.ts";
-import { HELP, parseOptions } from "./jobs/options.ts";
+import { jobsProgram } from "./jobs/options.ts";
 import { runJobs } from "./jobs/run-jobs.ts";
 import { runProgram } from "./program/run-program.ts";
 
 const { stdout, stderr, env } = process;
-await runProgram(parseOptions(process.argv.slice(2)), {
-  help: HELP,
-  hint: "npm run jobs -- help tells the commands.",
-  run: (options) => runJobs(options, { stdout, stderr, env, stateDirectory: stateFolder }),
-});
+await runProgram(jobsProgram((options) => runJobs(options, { stdout, stderr, env, stateDirectory: stateFolder })));

@@ -8,36 +8,14 @@ import { type Service, startService } from "./dev/service.ts";
 import { type FanoutReport, type MemorySample, runFanout } from "./live/fanout.ts";
 import { inspectHeap } from "./live/inspected-heap.ts";
 import { type ResumeReport, runResume } from "./live/resume.ts";
-import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { createProgram, UsageFault, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
-
-const HELP = `npm run live -- --resume     readers drop and reopen their sockets at random points, over two quiet spells in which the session's
-                             object hibernates, a stop and a kill -9 of the service: each must see each event once, in order
-npm run live -- --fanout     one session, many sockets, appends at a steady rate; one of the sockets never reads. The others must
-                             see all, and workerd's memory, after V8 has collected, may not rise by a tenth in the second half
-  --sockets N    resume: 200, of which at most 90 are open at once; fanout: 100
-  --events N     resume: 20000
-  --seed N       resume: 1
-  --rate N       fanout: 50 appends a second
-  --seconds N    fanout: 120
-  --idle N       fanout: 10 seconds at the end in which nothing is said
-Without either both run.`;
 
 /** The runtime lets an object hibernate after ten seconds of idling. */
 const QUIET_MS = 13_000;
 const WARM_UP_SECONDS = 5;
 const PROGRESS_EVERY_MS = 10_000;
-
-const OPTIONS = {
-  resume: { type: "boolean", default: false },
-  fanout: { type: "boolean", default: false },
-  sockets: { type: "string" },
-  events: { type: "string", default: "20000" },
-  seed: { type: "string", default: "1" },
-  rate: { type: "string", default: "50" },
-  seconds: { type: "string", default: "120" },
-  idle: { type: "string", default: "10" },
-} as const;
+const MAX_FANOUT_SOCKETS = 100;
 
 interface Wanted {
   readonly isResume: boolean;
@@ -55,29 +33,39 @@ interface Wanted {
 
 type LiveOptions = Wanted & { readonly signal: AbortSignal };
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): Wanted => {
-  noneOf(positionals);
-  const isBoth = values.resume === values.fanout;
-  const { sockets, events, seed, rate, seconds, idle } = values;
-  // A fan-out takes no more sockets than a session serves.
-  const maxSockets = isBoth || values.fanout ? 100 : 1_000;
-  return {
-    isResume: isBoth || values.resume,
-    isFanout: isBoth || values.fanout,
-    sockets: sockets === undefined ? null : readNumber("--sockets", sockets, 1, maxSockets),
-    events: readNumber("--events", events, 1, 90_000),
-    seed: readNumber("--seed", seed, 1, 999_999_999),
-    rate: readNumber("--rate", rate, 1, 1_000),
-    seconds: readNumber("--seconds", seconds, 1, 3_600),
-    idle: readNumber("--idle", idle, 1, 3_600),
-  };
-});
+const program = createProgram("npm run live --", "The live feed under load, on a service of its own.")
+  .option(
+    "--resume",
+    "readers drop and reopen their sockets at random points, over two quiet spells, a stop and a kill -9 of the service",
+    false,
+  )
+  .option("--fanout", "one session, many sockets, appends at a steady rate; one of the sockets never reads", false)
+  .option("--sockets <n>", "resume: 200, of which at most 90 are open at once; fanout: 100", wholeNumber(1, 1_000))
+  .option("--events <n>", "of resume", wholeNumber(1, 90_000), 20_000)
+  .option("--seed <n>", "of resume", wholeNumber(1, 999_999_999), 1)
+  .option("--rate <n>", "fanout: appends a second", wholeNumber(1, 1_000), 50)
+  .option("--seconds <n>", "fanout: how long", wholeNumber(1, 3_600), 120)
+  .option("--idle <n>", "fanout: seconds at the end in which nothing is said", wholeNumber(1, 3_600), 10)
+  .addHelpText(
+    "after",
+    `
+Without --resume and --fanout both run. Of resume each reader must see each event once, in order; in the quiet spells the
+session's object hibernates. Of fanout the other sockets must see all, and workerd's memory, after V8 has collected, may
+not rise by a tenth in the second half.
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run live -- --help tells the options.",
-  run: (wanted) => untilInterrupted((signal) => measure({ ...wanted, signal })),
-});
+Example:
+  npm run live -- --resume --events 5000`,
+  )
+  .action(async ({ resume, fanout, sockets = null, ...options }) => {
+    const isBoth = resume === fanout;
+    if ((isBoth || fanout) && sockets !== null && sockets > MAX_FANOUT_SOCKETS) {
+      throw new UsageFault(`--sockets is at most ${MAX_FANOUT_SOCKETS} with a fan-out: a session serves no more`);
+    }
+    const wanted = { ...options, isResume: isBoth || resume, isFanout: isBoth || fanout, sockets };
+    process.exitCode = await untilInterrupted((signal) => measure({ ...wanted, signal }));
+  });
+
+await runProgram(program);
 
 async function measure(options: LiveOptions): Promise<number> {
   const directory = makeRunDirectory();

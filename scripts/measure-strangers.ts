@@ -3,14 +3,9 @@ import { makeBundle, makeRunDirectory, removeRunDirectory, startOwnHost } from "
 import { loadAverage } from "./bench/machine.ts";
 import { createRandom, distributionOf } from "./bench/statistics.ts";
 import { showTable } from "./bench/table.ts";
-import { noneOf, readCommandLine, readNumber } from "./program/command-line.ts";
+import { createProgram, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 import { areaUnderCurve } from "./strangers/area-under-curve.ts";
-
-const HELP = `node scripts/run.mjs measure-strangers   asks for another user's session and for one that does not exist, in random order
-  --samples N   of each, for each operation (1000)
-  --seed S      of the order (1)
-AUC is the chance that one of the former took longer than one of the latter: 0.5 tells nothing. Past 0.6, or below 0.4, it fails.`;
 
 const MAX_AUC = 0.6;
 const WARM_UPS = 50;
@@ -38,21 +33,26 @@ const OPERATIONS: readonly Asked[] = [
   },
 ];
 
-const OPTIONS = { samples: { type: "string", default: "1000" }, seed: { type: "string", default: "1" } } as const;
+const program = createProgram(
+  "node scripts/run.mjs measure-strangers",
+  "Asks for another user's session and for one that does not exist, in random order, and tells whether time tells them apart.",
+)
+  .option("--samples <n>", "of each, for each operation", wholeNumber(1, MAX_NUMBER), 1_000)
+  .option("--seed <n>", "of the order", wholeNumber(0, MAX_NUMBER), 1)
+  .addHelpText(
+    "after",
+    `
+AUC is the chance that one of the former took longer than one of the latter: 0.5 tells nothing. Past ${MAX_AUC}, or below
+${1 - MAX_AUC}, it fails.
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, ({ samples, seed }, positionals) => {
-  noneOf(positionals);
-  return {
-    samples: readNumber("--samples", samples, 1, MAX_NUMBER),
-    seed: readNumber("--seed", seed, 0, MAX_NUMBER),
-  };
-});
+Example:
+  node scripts/run.mjs measure-strangers --samples 200`,
+  )
+  .action(async ({ samples, seed }) => {
+    process.exitCode = (await run(samples, seed)) ? EXIT.ok : EXIT.failed;
+  });
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "--help tells the options.",
-  run: async ({ samples, seed }) => ((await run(samples, seed)) ? EXIT.ok : EXIT.failed),
-});
+await runProgram(program);
 
 interface Target {
   readonly url: string;

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { countTokens } from "gpt-tokenizer/encoding/o200k_base";
 import { estimateTokens } from "../src/memory/tokens.ts";
 import { hostileTexts } from "./hostile-text.ts";
-import { readCommandLine, readNumber } from "./program/command-line.ts";
+import { createProgram, inputFile, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 import { joinTexts } from "./token-joins.ts";
 import { allLanguages, type Group, lenders, naturalGroups, windows } from "./token-samples.ts";
@@ -20,12 +20,6 @@ const SEED = 90_210;
 const MAX_SEED = 999_999_999;
 const JOINS = 300;
 const MAX_JOINS = 100_000;
-
-const HELP = `node scripts/run.mjs measure-tokens [--seed N] [--joins N] [FILE…]   the estimate beside the true counts of o200k_base, a row a group
-  --seed N   of the hostile text (${SEED})
-  --joins N  words made of tokens, of each of eight kinds, each over and over (${JOINS})
-  FILE       .json, .jsonl or plain text: one more natural group
-The exit code is 1 if a sample is more than 5 % under, or the average of a natural group more than 15 % over.`;
 
 export interface Row {
   name: string;
@@ -138,21 +132,32 @@ function measureAll(files: readonly string[], seed: number, joins: number): bool
   return missed.length === 0;
 }
 
-function main(): Promise<void> {
-  const options = {
-    seed: { type: "string", default: String(SEED) },
-    joins: { type: "string", default: String(JOINS) },
-  } as const;
-  const commandLine = readCommandLine(process.argv.slice(2), options, ({ seed, joins }, files) => ({
-    files,
-    seed: readNumber("--seed", seed, 0, MAX_SEED),
-    joins: readNumber("--joins", joins, 1, MAX_JOINS),
-  }));
-  return runProgram(commandLine, {
-    help: HELP,
-    hint: "--help tells the options.",
-    run: async ({ files, seed, joins }) => (measureAll(files, seed, joins) ? EXIT.ok : EXIT.failed),
-  });
-}
+const program = createProgram(
+  "node scripts/run.mjs measure-tokens",
+  "The token estimate beside the true counts of o200k_base, a row a group.",
+)
+  .argument(
+    "[files...]",
+    ".json, .jsonl or plain text: each is one more natural group",
+    (text, before: string[] = []) => [...before, inputFile(text)],
+  )
+  .option("--seed <n>", "of the hostile text", wholeNumber(0, MAX_SEED), SEED)
+  .option(
+    "--joins <n>",
+    "words made of tokens, of each of eight kinds, each over and over",
+    wholeNumber(1, MAX_JOINS),
+    JOINS,
+  )
+  .addHelpText(
+    "after",
+    `
+The exit code is 1 if a sample is more than 5 % under, or the average of a natural group more than 15 % over.
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main();
+Example:
+  node scripts/run.mjs measure-tokens --joins 30000`,
+  )
+  .action((files = [], { seed, joins }) => {
+    process.exitCode = measureAll(files, seed, joins) ? EXIT.ok : EXIT.failed;
+  });
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await runProgram(program);

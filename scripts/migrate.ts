@@ -3,20 +3,8 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from "node:crypto";
 import { readDatabaseAddress } from "./dev/database-address.ts";
 import { applyMigrations, openWorkerRole } from "./dev/database.ts";
 import { describeError, StartError } from "./dev/start-error.ts";
-import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
-import { EXIT, runProgram } from "./program/run-program.ts";
-
-const HELP = `DATABASE_URL=postgres://… npm run migrate     applies the migrations that a PostgreSQL lacks
-
-  --help   this text
-
-Environment
-  DATABASE_URL      the server and database, and a role that may create schemas, tables and roles (on Supabase: postgres)
-  WORKER_PASSWORD   if set, the role threadkeep_worker may log in with it from now on
-
-Both are read from the environment, because other users of the machine can read a command line. Running it again changes
-nothing but the password. The password itself does not travel: the server gets a verifier of it.
-`;
+import { createProgram, UsageFault } from "./program/command-line.ts";
+import { runProgram } from "./program/run-program.ts";
 
 /** A password can be guessed from its verifier, at PostgreSQL's few rounds, unless it is long. */
 const MIN_PASSWORD_LENGTH = 20;
@@ -24,19 +12,23 @@ const MIN_PASSWORD_LENGTH = 20;
 const SCRAM_ROUNDS = 4096;
 const SCRAM_SALT_BYTES = 16;
 
-const commandLine = readCommandLine(process.argv.slice(2), {}, (_values, positionals) => {
-  noneOf(positionals);
-  return { address: readAddress(), password: readPassword() };
-});
+const program = createProgram("npm run migrate --", "Applies the migrations that a PostgreSQL lacks.")
+  .addHelpText(
+    "after",
+    `
+Environment:
+  DATABASE_URL      the server and database, and a role that may create schemas, tables and roles (on Supabase: postgres)
+  WORKER_PASSWORD   if set, the role threadkeep_worker may log in with it from now on
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run migrate -- --help tells what is read from the environment.",
-  run: async ({ address, password }) => {
-    await migrate(address, password);
-    return EXIT.ok;
-  },
-});
+Both are read from the environment, because other users of the machine can read a command line. Running it again
+changes nothing but the password. The password itself does not travel: the server gets a verifier of it.
+
+Example:
+  DATABASE_URL=postgres://… WORKER_PASSWORD=… npm run migrate`,
+  )
+  .action(() => migrate(readAddress(), readPassword()));
+
+await runProgram(program);
 
 async function migrate(address: URL, password: string | null): Promise<void> {
   const name = `${address.host}${address.pathname}`;

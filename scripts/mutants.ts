@@ -3,21 +3,11 @@ import { MUTANTS } from "../test/mutants/list.ts";
 import { type Mutant, plant } from "./mutants/mutant.ts";
 import { runTests } from "./mutants/run-tests.ts";
 import { ScratchCopy } from "./mutants/scratch-copy.ts";
-import { readCommandLine, readNumber } from "./program/command-line.ts";
+import { createProgram, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram, untilInterrupted } from "./program/run-program.ts";
-
-const HELP = `npm run mutants                 plants each bug of test/mutants in a copy of the source, runs the tests that should notice it, and tells which do
-npm run mutants -- WORD…        those whose name, file or tests hold one of the words
-  --copies N    so many at a time (2)
-  --list        names them, and runs nothing`;
 
 /** The least share of the bugs that tests have to notice. */
 const MIN_NOTICED = 0.95;
-
-const OPTIONS = {
-  copies: { type: "string", default: "2" },
-  list: { type: "boolean", default: false },
-} as const;
 
 interface MutantsOptions {
   readonly words: readonly string[];
@@ -25,17 +15,25 @@ interface MutantsOptions {
   readonly isList: boolean;
 }
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, ({ copies, list }, words): MutantsOptions => ({
-  words,
-  copies: readNumber("--copies", copies, 1, 16),
-  isList: list,
-}));
+const program = createProgram(
+  "npm run mutants --",
+  "Plants each bug of test/mutants in a copy of the source, runs the tests that should notice it, and tells which do.",
+)
+  .argument("[words...]", "the bugs alone whose name, file or tests hold one of these words")
+  .option("--copies <n>", "so many at a time", wholeNumber(1, 16), 2)
+  .option("--list", "name the bugs, and run nothing", false)
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm run mutants
+  npm run mutants -- --list outbox`,
+  )
+  .action(async (words, { copies, list }) => {
+    process.exitCode = await untilInterrupted((signal) => run({ words, copies, isList: list }, signal));
+  });
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run mutants -- --help tells the options.",
-  run: (options) => untilInterrupted((signal) => run(options, signal)),
-});
+await runProgram(program);
 
 async function run({ words, copies, isList }: MutantsOptions, signal: AbortSignal): Promise<number> {
   const chosen = MUTANTS.filter((mutant) => words.length === 0 || words.some((word) => isAbout(mutant, word)));

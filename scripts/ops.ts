@@ -1,15 +1,13 @@
-// npm run ops -- OPERATION: has something done to many sessions of a running Threadkeep. `help` tells the rest.
+// npm run ops -- OPERATION: has something done to many sessions of a running Threadkeep. `--help` tells the rest.
 import { createInterface } from "node:readline/promises";
 import { stateFolder } from "./dev/paths.ts";
-import { HELP, parseOptions } from "./ops/options.ts";
+import { opsProgram } from "./ops/options.ts";
 import { runOps } from "./ops/run-ops.ts";
 import { runProgram } from "./program/run-program.ts";
 
 const { stdin, stdout, stderr, env } = process;
-await runProgram(parseOptions(process.argv.slice(2)), {
-  help: HELP,
-  hint: "npm run ops -- help tells the operations.",
-  run: (options) =>
+await runProgram(
+  opsProgram((options) =>
     runOps(options, {
       stdout,
       stderr,
@@ -17,7 +15,8 @@ await runProgram(parseOptions(process.argv.slice(2)), {
       stateDirectory: stateFolder,
       ask: stdin.isTTY && stderr.isTTY ? ask : null,
     }),
-});
+  ),
+);
 
 async function ask(question: string): Promise<boolean> {
   const terminal = createInterface({ input: stdin, output: stderr });

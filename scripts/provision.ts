@@ -7,48 +7,37 @@ import { runWrangler } from "./deploy/run-wrangler.ts";
 import { makeFolder } from "./dev/folders.ts";
 import { stateFolder } from "./dev/paths.ts";
 import { StartError } from "./dev/start-error.ts";
-import { noneOf, readCommandLine, UsageFault } from "./program/command-line.ts";
-import { EXIT, runProgram } from "./program/run-program.ts";
+import { createProgram } from "./program/command-line.ts";
+import { runProgram } from "./program/run-program.ts";
 
-const HELP = `npm run provision -- --env NAME [OPTION…]   makes what an environment of wrangler.toml needs, by wrangler
+const program = createProgram(
+  "npm run provision --",
+  "Makes what an environment of wrangler.toml needs, by wrangler: queues, the Hyperdrive and secrets.",
+)
+  .requiredOption("--env <name>", "the environment: staging or production")
+  .option("--dry-run", "show the commands for an empty account; needs no login", false)
+  .option("--yes", "do not ask before it begins", false)
+  .addHelpText(
+    "after",
+    `
+The Hyperdrive is without caching, as the role threadkeep_worker, with the database's certificate checked; its id is
+written into wrangler.toml. What exists is left as it is, so it may be run again at any time, also after it stopped in
+the middle.
 
-  --env NAME   staging or production
-  --dry-run    shows the commands for an empty account; needs no login
-  --yes        does not ask before it begins
-  --help       this text
-
-Queues, the Hyperdrive (without caching, as the role threadkeep_worker, with the database's certificate checked; its id is written into
-wrangler.toml) and secrets.
-What exists is left as it is, so it may be run again at any time, also after it stopped in the middle.
-
-Environment
+Environment:
   DATABASE_URL, WORKER_PASSWORD   as for npm run migrate; needed as long as there is no Hyperdrive.
                                   DATABASE_URL ends in ?sslmode=verify-full&sslrootcert=FILE
   THREADKEEP_MODEL_API_KEY …      secrets that are not made here (see docs/configuration.md), where they are wanted
 
-Keys that are made are left in .threadkeep/NAME-secrets.json, for you alone. While wrangler makes the Hyperdrive, other users
-of this machine can see the password of the database in the list of processes: use a machine of your own.`;
+Keys that are made are left in .threadkeep/NAME-secrets.json, for you alone. While wrangler makes the Hyperdrive, other
+users of this machine can see the password of the database in the list of processes: use a machine of your own.
 
-const OPTIONS = {
-  env: { type: "string" },
-  "dry-run": { type: "boolean", default: false },
-  yes: { type: "boolean", default: false },
-} as const;
+Example:
+  npm run provision -- --env staging --dry-run`,
+  )
+  .action(({ env, dryRun, yes }) => run(env, dryRun, yes));
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals) => {
-  noneOf(positionals);
-  if (values.env === undefined) throw new UsageFault("say which environment: --env staging");
-  return { environment: values.env, isDryRun: values["dry-run"], isConfirmed: values.yes };
-});
-
-await runProgram(commandLine, {
-  help: HELP,
-  hint: "npm run provision -- --help tells the options.",
-  run: async ({ environment, isDryRun, isConfirmed }) => {
-    await run(environment, isDryRun, isConfirmed);
-    return EXIT.ok;
-  },
-});
+await runProgram(program);
 
 async function run(environment: string, isDryRun: boolean, isConfirmed: boolean): Promise<void> {
   const directory = stateFolder;

@@ -3,7 +3,7 @@
 // package, `npx threadkeep start --port 9000`.
 // Plain JavaScript on purpose: whatever Node the machine has must be able to read it, or nobody could say what is missing.
 import { spawn } from "node:child_process";
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import * as nodeModule from "node:module";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -20,14 +20,20 @@ const OLDEST_MINOR = new Map([
 const USAGE = 64;
 
 const packageDirectory = fileURLToPath(new URL("..", import.meta.url));
+/** Whom each is for, and what it does in a line. The package has no program for developers. */
+const programs = JSON.parse(readFileSync(new URL("program/programs.json", import.meta.url), "utf8"));
 const program = process.argv[2] ?? "";
-// What users and operators run stands in scripts/, what developers run in tools/, which the package leaves out.
-const folder = ["scripts", "tools"].find((name) => existsSync(path.join(packageDirectory, name, `${program}.ts`)));
-if (!/^[a-z-]+$/.test(program) || folder === undefined) {
-  const isAsked = program === "" || program === "--help";
-  if (!isAsked) console.error(`There is no program "${program}".`);
-  (isAsked ? console.log : console.error)(describePrograms());
-  process.exit(program === "--help" ? 0 : USAGE);
+const call = isInstalled(packageDirectory) ? "npx threadkeep" : "node scripts/run.mjs";
+if (["--help", "-h", "help"].includes(program)) {
+  console.log(describePrograms());
+  process.exit(0);
+}
+const isKnown = Object.values(programs).some((some) => Object.hasOwn(some, program));
+const folder = isKnown ? findFolder(program) : undefined;
+if (folder === undefined) {
+  const fault = program === "" ? "Name a program." : `There is no program ${JSON.stringify(program)}.`;
+  console.error(`${fault} For help: ${call} --help`);
+  process.exit(USAGE);
 }
 
 let scriptsDirectory = new URL(".", import.meta.url);
@@ -82,19 +88,20 @@ function findBundledNode() {
   return undefined;
 }
 
+/** What users and operators run is in scripts/, what developers run in tools/, which the package leaves out. */
+function findFolder(name) {
+  return ["scripts", "tools"].find((one) => existsSync(path.join(packageDirectory, one, `${name}.ts`)));
+}
+
 function describePrograms() {
-  return `npx threadkeep PROGRAM [OPTION…]     each tells its options with --help
+  const table = (some) =>
+    Object.entries(some)
+      .filter(([name]) => findFolder(name) !== undefined)
+      .map(([name, about]) => `  ${name.padEnd(18)} ${about}\n`)
+      .join("");
+  const ofDevelopers = table(programs.developers);
+  return `Usage: ${call} PROGRAM [options]
 
-  start        the service on this machine, with a database of its own; its files stand in .threadkeep
-  inspect      a link that opens the inspector of the service on this machine, signed in
-  demo         plays a chat into it, and shows what a model would get
-  import       loads chats from files: exports of ChatGPT and claude.ai, LangGraph, Letta, JSON Lines …
-  token        a token of a user, for pages and MCP clients
-  mcp          a pipe to /mcp for clients that speak stdio alone
-  keys         API keys of tenants
-  jobs         failed jobs: what failed, and again
-  ops          operations over many sessions
-  bill         what a day of users costs on Cloudflare
-
-A clone has more, such as example, deploy and test: \`npm run\` lists them.`;
+${table(programs.users)}${ofDevelopers === "" ? "" : `\nFor developers:\n${ofDevelopers}`}
+${call} PROGRAM --help explains one of them.`;
 }

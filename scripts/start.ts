@@ -2,7 +2,7 @@ import { stateFolder } from "./dev/paths.ts";
 import { DEFAULT_PORT, type Service, startService } from "./dev/service.ts";
 import { makeSignInLink } from "./dev/sign-in-link.ts";
 import { describeSettings, workerSettings } from "./dev/worker-settings.ts";
-import { noneOf, readCommandLine, readFolder, readNumber } from "./program/command-line.ts";
+import { createProgram, readVariable, stateOption, wholeNumber } from "./program/command-line.ts";
 import { EXIT, runProgram } from "./program/run-program.ts";
 
 const MAX_PORT = 65_535;
@@ -17,60 +17,50 @@ const SAMPLE = [
   { role: "assistant", content: "The risotto has no nuts." },
 ];
 
-const HELP = `npm start -- [OPTION…]     runs Threadkeep on this machine until Ctrl-C
-
-  --port N       port of the service, 0 for any free one (default: PORT, else ${DEFAULT_PORT})
-  --state DIR    where data, keys and logs are kept (default: .threadkeep)
-  --verbose      the Worker's log here instead of in DIR/worker.log
-  --help         this text
-
-Environment
-  DATABASE_URL          a PostgreSQL to use; without it one is started, with its data in DIR/postgres
-  WORKER_DATABASE_URL   what the Worker connects with, if it should be a role with fewer rights than DATABASE_URL's
-
-Settings of the Worker, in the environment too; docs/configuration.md has the whole table
-
-${describeSettings()}
-`;
-
-const OPTIONS = {
-  port: { type: "string", short: "p" },
-  state: { type: "string" },
-  verbose: { type: "boolean", default: false },
-} as const;
-
 interface StartOptions {
-  port: number;
-  stateDir: string;
-  isVerbose: boolean;
+  readonly port: number;
+  readonly stateDir: string;
+  readonly isVerbose: boolean;
 }
+
+const readPort = wholeNumber(0, MAX_PORT);
 
 const beganAt = performance.now();
 const interruption = new AbortController();
 let service: Service | undefined;
 
-const commandLine = readCommandLine(process.argv.slice(2), OPTIONS, (values, positionals): StartOptions => {
-  noneOf(positionals);
-  return {
-    port: readNumber("--port", values.port ?? (process.env["PORT"] || String(DEFAULT_PORT)), 0, MAX_PORT),
-    stateDir: readFolder("--state", values.state ?? stateFolder),
-    isVerbose: values.verbose,
-  };
-});
+const program = createProgram("npm start --", "Runs Threadkeep on this machine until Ctrl-C.")
+  .option("-p, --port <n>", `port of the service, 0 for any free one (default: PORT, else ${DEFAULT_PORT})`, readPort)
+  .addOption(stateOption("where data, keys and logs are kept", stateFolder))
+  .option("--verbose", "show the Worker's log here instead of in worker.log of that folder", false)
+  .addHelpText(
+    "after",
+    `
+Environment:
+  DATABASE_URL          a PostgreSQL to use; without it one is started, with its data in the folder of --state
+  WORKER_DATABASE_URL   what the Worker connects with, if it should be a role with fewer rights than DATABASE_URL's
 
-await runProgram(commandLine, {
-  help: HELP,
-  hint: `\n${HELP}`,
-  run: async (options) => {
+Settings of the Worker, in the environment too (docs/configuration.md has the whole table):
+
+${describeSettings()}
+
+Examples:
+  npm start
+  npm start -- --port 9000 --state /tmp/threadkeep
+  THREADKEEP_MODEL=openai-compatible/llama3.1 THREADKEEP_MODEL_BASE_URL=http://127.0.0.1:11434/v1 npm start`,
+  )
+  .action(async ({ port, state, verbose }) => {
+    const usual = process.env["PORT"] || String(DEFAULT_PORT);
     try {
-      return await run(options);
+      await run({ port: port ?? readVariable("PORT", usual, readPort), stateDir: state, isVerbose: verbose });
     } catch (error) {
       // Ctrl-C is how a service is ended, also one that is about to start.
-      if (interruption.signal.aborted) return EXIT.ok;
-      throw error;
+      if (!interruption.signal.aborted) throw error;
+      process.exitCode = EXIT.ok;
     }
-  },
-});
+  });
+
+await runProgram(program);
 
 async function run(options: StartOptions): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interruption.abort());

@@ -1,17 +1,28 @@
+// npm test: the checks and all tests. `--help` tells the rest.
 import { describeCheck, runChecks } from "./check/steps.ts";
 import { runAllTests, runVitest } from "./check/vitest-run.ts";
+import { createProgram } from "./program/command-line.ts";
+import { EXIT, runProgram } from "./program/run-program.ts";
 
-const HELP = `npm test                       the checks (format, lint, types, imports) and all tests
-npm test -- FILTER…            the tests whose file names match, without the checks
-npm test -- --project NAME     one of unit, worker, system, fuzz, crash; other options of vitest pass through, too`;
+const program = createProgram("npm test --", "The checks (format, lint, types, imports) and all tests.")
+  .argument("[filter...]", "the tests whose file names match, without the checks; options of vitest pass through, too")
+  .allowUnknownOption()
+  .addHelpText(
+    "after",
+    `
+Examples:
+  npm test
+  npm test -- promise-05
+  npm test -- --project unit     one of unit, worker, system, fuzz, crash`,
+  )
+  .action(run);
 
-const args = process.argv.slice(2);
-if (args.includes("--help")) {
-  console.log(HELP);
-} else {
+await runProgram(program);
+
+async function run(args: readonly string[]): Promise<void> {
   const isWhole = args.length === 0;
   const checking = isWhole ? runChecks((result) => console.log(describeCheck(result))) : Promise.resolve([]);
-  const tests = isWhole ? await runAllTests(checking) : await runVitest(args);
+  const tests = isWhole ? await runAllTests(checking) : await runVitest([...args]);
   const checks = await checking;
   for (const name of tests.skipped) console.log(`skipped: ${name}`);
   for (const name of tests.failures) console.log(`failed: ${name}`);
@@ -20,5 +31,5 @@ if (args.includes("--help")) {
   const failed = tests.failed + failedChecks.length;
   const passed = tests.passed + checks.length - failedChecks.length;
   console.log(`${passed} passed, ${failed} failed`);
-  process.exitCode = failed > 0 ? 1 : 0;
+  process.exitCode = failed > 0 ? EXIT.failed : EXIT.ok;
 }

@@ -1,14 +1,12 @@
 // npm run crash: kill -9 under load, and whether what clients were told is true. `--help` tells the rest.
 import { writeFileSync } from "node:fs";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
-import { HELP, parseOptions } from "./crash/options.ts";
+import { crashProgram } from "./crash/options.ts";
 import { describeKill, showReport } from "./crash/report.ts";
 import { runCrash } from "./crash/run-crash.ts";
 
-await runProgram(parseOptions(process.argv.slice(2)), {
-  help: HELP,
-  hint: "npm run crash -- --help tells the options.",
-  run: (options) =>
+await runProgram(
+  crashProgram((options) =>
     untilInterrupted(async (signal) => {
       console.log(`seed ${options.seed}`);
       const report = await runCrash(options, {
@@ -20,4 +18,5 @@ await runProgram(parseOptions(process.argv.slice(2)), {
       console.log(`\n${showReport(report)}`);
       return report.fault === null ? EXIT.ok : EXIT.failed;
     }),
-});
+  ),
+);

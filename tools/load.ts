@@ -2,17 +2,15 @@
 import { writeFileSync } from "node:fs";
 import { createScreen } from "../scripts/demo/screen.ts";
 import { EXIT, runProgram, untilInterrupted } from "../scripts/program/run-program.ts";
-import { HELP, parseOptions } from "./load/options.ts";
+import { loadProgram } from "./load/options.ts";
 import { showReport } from "./load/report.ts";
 import { runLoad } from "./load/run-load.ts";
 
 /** Where no terminal replaces a line with the next, one a while is enough. */
 const SELDOM_MS = 30_000;
 
-await runProgram(parseOptions(process.argv.slice(2)), {
-  help: HELP,
-  hint: "npm run load -- --help tells the options.",
-  run: (options) =>
+await runProgram(
+  loadProgram((options) =>
     untilInterrupted(async (signal) => {
       const news = createScreen(process.stderr, process.env);
       const onStep = (text: string): void => news.line(text, "quiet");
@@ -22,7 +20,8 @@ await runProgram(parseOptions(process.argv.slice(2)), {
       console.log(`\n${showReport(report)}`);
       return report.held ? EXIT.ok : EXIT.failed;
     }),
-});
+  ),
+);
 
 function seldom(tell: (text: string) => void): (text: string) => void {
   let toldAt = performance.now();

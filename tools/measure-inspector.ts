@@ -3,7 +3,7 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import type { Service } from "../scripts/dev/service.ts";
 import { StartError } from "../scripts/dev/start-error.ts";
-import { noneOf, readCommandLine, readNumber } from "../scripts/program/command-line.ts";
+import { createProgram, wholeNumber } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../scripts/program/run-program.ts";
 import { openBrowser } from "../test/support/browser.ts";
 import { goTo, openInspector } from "../test/support/inspector-page.ts";
@@ -19,32 +19,29 @@ const PATIENCE_MS = 120_000;
 const WORDS =
   "We talk about trains, lakes, hotels and what to eat on the way, and nobody is in a hurry to decide anything.";
 
-const HELP = `npm run measure-inspector -- [OPTION…]     starts a service of its own, and tells how soon its inspector can be used
+const program = createProgram(
+  "npm run measure-inspector --",
+  "Starts a service of its own, and tells how soon its inspector can be used.",
+)
+  .option("--messages <n>", "messages of the session that is opened", wholeNumber(1, 100_000), 10_000)
+  .option(
+    "--sessions <n>",
+    "sessions of the list that is scrolled to its end and searched",
+    wholeNumber(1, 100_000),
+    500,
+  )
+  .option("--no-times", "judge no times: for a machine that others use as well")
+  .addHelpText(
+    "after",
+    `
+It fails where a list draws more than ${LIMITS.drawn} rows, however long it is, or past ${LIMITS.scriptKiB} KiB of script (gzip) on the first view,
+${LIMITS.firstPaintMs} ms to the first paint, or ${LIMITS.usableMs} ms until the transcript can be read and scrolled.`,
+  )
+  .action(async ({ messages, sessions, times }) => {
+    process.exitCode = await measure({ messages, sessions, judgesTimes: times });
+  });
 
-  --messages N     messages of the session that is opened (default: 10000)
-  --sessions N     sessions of the list that is scrolled to its end and searched (default: 500)
-  --no-times       judge no times: for a machine that others use as well
-
-It fails where a list draws more than ${LIMITS.drawn} rows, however long it is, or past ${LIMITS.scriptKiB} KiB of script (gzip) on the first view, ${LIMITS.firstPaintMs} ms to the first paint, or ${LIMITS.usableMs} ms until the transcript can be read and scrolled.`;
-
-const commandLine = readCommandLine(
-  process.argv.slice(2),
-  {
-    messages: { type: "string", default: "10000" },
-    sessions: { type: "string", default: "500" },
-    "no-times": { type: "boolean", default: false },
-  } as const,
-  (values, positionals) => {
-    noneOf(positionals);
-    return {
-      messages: readNumber("--messages", values.messages, 1, 100_000),
-      sessions: readNumber("--sessions", values.sessions, 1, 100_000),
-      judgesTimes: !values["no-times"],
-    };
-  },
-);
-
-await runProgram(commandLine, { help: HELP, hint: HELP, run: measure });
+await runProgram(program);
 
 interface Asked {
   readonly messages: number;

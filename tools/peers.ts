@@ -3,15 +3,20 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
-import { EXIT } from "../scripts/program/run-program.ts";
+import { StartError } from "../scripts/dev/start-error.ts";
+import { runProgram } from "../scripts/program/run-program.ts";
+import { type PeersOptions, peersProgram } from "./bench/peers/options.ts";
 
 const directory = path.join(import.meta.dirname, "bench/peers");
-if (existsSync(path.join(directory, "node_modules"))) {
-  const { main }: { main: (args: readonly string[]) => Promise<void> } = await import(
-    pathToFileURL(path.join(directory, "peers.ts")).href
-  );
-  await main(process.argv.slice(2));
-} else {
-  console.error("The other memories are not installed yet. Run: npm ci --prefix tools/bench/peers");
-  process.exitCode = EXIT.failed;
-}
+
+await runProgram(
+  peersProgram(async (options) => {
+    if (!existsSync(path.join(directory, "node_modules"))) {
+      throw new StartError("The other memories are not installed yet. Run: npm ci --prefix tools/bench/peers");
+    }
+    const { main }: { main: (given: PeersOptions) => Promise<number> } = await import(
+      pathToFileURL(path.join(directory, "peers.ts")).href
+    );
+    return main(options);
+  }),
+);

@@ -3,22 +3,22 @@ import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { projectRoot } from "../scripts/dev/paths.ts";
 import { StartError } from "../scripts/dev/start-error.ts";
-import { noneOf, readCommandLine } from "../scripts/program/command-line.ts";
+import { createProgram } from "../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../scripts/program/run-program.ts";
 import { openBrowser } from "../test/support/browser.ts";
 import { openInspector, SCREENS } from "../test/support/inspector-page.ts";
 import { startTemporaryService } from "./inspector/temporary-service.ts";
 
 const FOLDER = path.join(projectRoot, "docs/images");
-const HELP = `npm run screenshots     starts a service of its own, opens the sample chat in the inspector, and writes the pictures of the
-README to docs/images`;
 
-const commandLine = readCommandLine(process.argv.slice(2), {}, (_values, positionals) => {
-  noneOf(positionals);
-  return {};
+const program = createProgram(
+  "npm run screenshots --",
+  "Starts a service of its own, opens the sample chat in the inspector, and writes the pictures of the README to docs/images.",
+).action(async () => {
+  process.exitCode = await run();
 });
 
-await runProgram(commandLine, { help: HELP, hint: HELP, run });
+await runProgram(program);
 
 async function run(): Promise<number> {
   const browser = await openBrowser();

@@ -4,7 +4,7 @@ import { createApi, type LocalService, readLocalService } from "../api.ts";
 import { statePaths } from "../dev/paths.ts";
 import { type Service, startService } from "../dev/service.ts";
 import { StartError } from "../dev/start-error.ts";
-import { readServiceUrl } from "../program/command-line.ts";
+import { readVariable, serviceUrl } from "../program/command-line.ts";
 
 export interface Host {
   readonly url: string;
@@ -42,7 +42,7 @@ function readNamed(env: HostOptions["env"]): LocalService | null {
   const { THREADKEEP_URL: url, THREADKEEP_API_KEY: apiKey } = env;
   if (url === undefined) return null;
   if (apiKey === undefined) throw new StartError("THREADKEEP_URL is set, but THREADKEEP_API_KEY is not");
-  return { url: readServiceUrl("THREADKEEP_URL", url), apiKey };
+  return { url: readVariable("THREADKEEP_URL", url, serviceUrl), apiKey };
 }
 
 export async function startOwn(options: HostOptions): Promise<Host> {

@@ -1,5 +1,6 @@
 // The command line of the import.
-import { type CommandLine, readCommandLine, readNumber, UsageFault } from "../program/command-line.ts";
+import { Option } from "@commander-js/extra-typings";
+import { createProgram, UsageFault, wholeNumber } from "../program/command-line.ts";
 import { FORMATS } from "./detect-format.ts";
 import type { Format } from "./detect-format.ts";
 import { type Branches, type Instructions, READER_DEFAULTS } from "./entry.ts";
@@ -12,14 +13,13 @@ const MAX_KEEP_RECENT_TOKENS = 1_000_000;
 const DEFAULT_PATIENCE_SECONDS = 60;
 const MAX_PATIENCE_SECONDS = 86_400;
 
-export const HELP = `Usage: npm run import -- [options] FILE…
-
-Loads conversations into a running Threadkeep. Running it again, or after a crash, doubles nothing: every message has
-an id from its source, or one made from its content and how often it came up in its conversation.
+const ABOUT_FORMATS = `
+Running it again, or after a crash, doubles nothing: every message has an id from its source, or one made from its content
+and how often it came up in its conversation.
 
 Formats, told by content:
-  exported    a session as GET /v1/sessions/{id}/export gives it, whole: messages, summaries and their items. It goes in parts, and is
-              there once all of it is; run again, what is in is passed over, up to a day later
+  exported    a session as GET /v1/sessions/{id}/export gives it, whole: messages, summaries and their items. It goes in parts,
+              and is there once all of it is; run again, what is in is passed over, up to a day later
   threadkeep  JSON Lines, a message a line: {"session", "id"?, "role", "content", "author"?, "occurredAt"?, "metadata"?};
               a line {"type": "session", "id", "metadata"?, "settings"?} begins a conversation for the lines after it.
               Of an exported session, with --format threadkeep, the messages alone
@@ -32,34 +32,17 @@ Formats, told by content:
   qmsum       JSON Lines, a meeting a line: {"meeting_transcripts": [{"speaker", "content"}]}
   locomo      a JSON array of long chats; dates (read as UTC) and picture captions are kept
 Everyone in qmsum and locomo speaks as "user" with their name as author: nobody there is the assistant.
-Of an archive (.zip) every file with conversations is read, and the others are named. UTF-8 and UTF-16 are told apart by themselves.
-Everything is streamed and may be of any size, with up to 64 MiB a line, or 256 MiB a conversation in a JSON list.
+Of an archive (.zip) every file with conversations is read, and the others are named. UTF-8 and UTF-16 are told apart by
+themselves. Everything is streamed and may be of any size, with up to 64 MiB a line, or 256 MiB a conversation in a JSON list.
 What is not carried over as it was, such as pictures, of which exports have the names alone, is counted by its form at the end.
 Messages without an id belong in one file per conversation: the count of equal messages starts anew with each file.
 
-Options:
-  --finish                 end each session with a summary by hand, wait until it is readable and archived, and check
-                           that the context at 4,000 tokens is within budget and leaves nothing out
-  --keep-recent-tokens N   with --finish: tokens at the end that stay word for word (${DEFAULT_KEEP_RECENT_TOKENS})
-  --format NAME            ${FORMATS.join(" | ")}; by default told by content
-  --instructions NAME      what a person set for all chats, and what the assistant remembered of others: "leave" them out (the default:
-                           nobody said them in the chat), or take them along "pinned", as words of the user that stay in every context
-  --branches NAME          "all" (the default), or only those "seen" last
-  --prefix TEXT            put before every session id
-  --repair                 take NUL characters out and put U+FFFD for lone surrogates, instead of leaving such messages out
-  --allow-bad              bad lines alone do not make the exit code 2
-  --concurrency N          sessions sent at once, 1 to ${MAX_CONCURRENCY} (${DEFAULT_CONCURRENCY})
-  --patience SECONDS       keep trying for this long when the service does not answer (${DEFAULT_PATIENCE_SECONDS})
-  --dry-run                read and check everything, send nothing
-  --json                   the report as JSON on standard output
-  --url URL                the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
-  --key KEY                an API key; else THREADKEEP_API_KEY, else that of .threadkeep/dev.json. Other users of the machine can
-                           read a command line: prefer the variable
-  --user ID                the user whose sessions these are; by default they belong to the application itself
-  --help
-
 Exit codes: 0 all is there; 1 something failed; 2 lines were left out; 3 the service went away, run the same command again to
-go on; 64 wrong usage; 130 interrupted, run the same command again to go on.`;
+go on; 64 wrong usage; 130 interrupted, run the same command again to go on.
+
+Examples:
+  npm run import -- --dry-run conversations.json
+  npm run import -- --user mira --finish chatgpt-export.zip`;
 
 export interface ImportOptions {
   readonly files: readonly string[];
@@ -80,61 +63,69 @@ export interface ImportOptions {
   readonly user: string | undefined;
 }
 
-const OPTIONS = {
-  finish: { type: "boolean", default: false },
-  "keep-recent-tokens": { type: "string" },
-  format: { type: "string" },
-  instructions: { type: "string", default: READER_DEFAULTS.instructions },
-  branches: { type: "string", default: READER_DEFAULTS.branches },
-  prefix: { type: "string", default: "" },
-  repair: { type: "boolean", default: false },
-  "allow-bad": { type: "boolean", default: false },
-  concurrency: { type: "string", default: String(DEFAULT_CONCURRENCY) },
-  patience: { type: "string", default: String(DEFAULT_PATIENCE_SECONDS) },
-  "dry-run": { type: "boolean", default: false },
-  json: { type: "boolean", default: false },
-  url: { type: "string" },
-  key: { type: "string" },
-  user: { type: "string" },
-} as const;
-
-export function parseOptions(args: readonly string[]): CommandLine<ImportOptions> {
-  return readCommandLine(args, OPTIONS, (values, files) => {
-    if (files.length === 0) throw new UsageFault("name at least one file");
-    const format = FORMATS.find((known) => known === values.format);
-    if (values.format !== undefined && format === undefined) {
-      throw new UsageFault(`--format must be one of ${FORMATS.join(", ")}`);
-    }
-    const { instructions, branches } = values;
-    if (instructions !== "pinned" && instructions !== "leave") {
-      throw new UsageFault("--instructions must be pinned or leave");
-    }
-    if (branches !== "all" && branches !== "seen") throw new UsageFault("--branches must be all or seen");
-    const { finish, prefix, repair, concurrency, patience, json, url, key, user } = values;
-    const keepRecentTokens = values["keep-recent-tokens"];
-    if (keepRecentTokens !== undefined && !finish) throw new UsageFault("--keep-recent-tokens needs --finish");
-    return {
-      files,
-      format,
-      finish,
-      keepRecentTokens: readNumber(
-        "--keep-recent-tokens",
-        keepRecentTokens ?? String(DEFAULT_KEEP_RECENT_TOKENS),
-        0,
-        MAX_KEEP_RECENT_TOKENS,
-      ),
-      instructions,
-      branches,
-      prefix,
-      repair,
-      allowBad: values["allow-bad"],
-      concurrency: readNumber("--concurrency", concurrency, 1, MAX_CONCURRENCY),
-      patienceMs: readNumber("--patience", patience, 0, MAX_PATIENCE_SECONDS) * 1_000,
-      dryRun: values["dry-run"],
-      json,
-      url,
-      key,
-      user,
-    };
-  });
+export function importProgram(run: (options: ImportOptions) => Promise<number>) {
+  return createProgram("npm run import --", "Loads conversations into a running Threadkeep.")
+    .argument("<file...>", "exports, as they come")
+    .option(
+      "--finish",
+      "end each session with a summary by hand, wait until it is readable and archived, and check that the context at 4,000 tokens is within budget and leaves nothing out",
+      false,
+    )
+    .option(
+      "--keep-recent-tokens <n>",
+      `with --finish: tokens at the end that stay word for word (default: ${DEFAULT_KEEP_RECENT_TOKENS})`,
+      wholeNumber(0, MAX_KEEP_RECENT_TOKENS),
+    )
+    .addOption(new Option("--format <name>", "by default told by content").choices(FORMATS))
+    .addOption(
+      new Option(
+        "--instructions <name>",
+        "what a person set for all chats, and what the assistant remembered of others: leave them out (nobody said them in the chat), or take them along pinned, as words of the user that stay in every context",
+      )
+        .choices(["leave", "pinned"] as const)
+        .default(READER_DEFAULTS.instructions),
+    )
+    .addOption(
+      new Option("--branches <name>", "all, or only those seen last")
+        .choices(["all", "seen"] as const)
+        .default(READER_DEFAULTS.branches),
+    )
+    .option("--prefix <text>", "put before every session id", "")
+    .option(
+      "--repair",
+      "take NUL characters out and put U+FFFD for lone surrogates, instead of leaving such messages out",
+      false,
+    )
+    .option("--allow-bad", "bad lines alone do not make the exit code 2", false)
+    .option("--concurrency <n>", "sessions sent at once", wholeNumber(1, MAX_CONCURRENCY), DEFAULT_CONCURRENCY)
+    .option(
+      "--patience <seconds>",
+      "keep trying for this long when the service does not answer",
+      wholeNumber(0, MAX_PATIENCE_SECONDS),
+      DEFAULT_PATIENCE_SECONDS,
+    )
+    .option("--dry-run", "read and check everything, send nothing", false)
+    .option("--json", "the report as JSON on standard output", false)
+    .option("--url <url>", "the service; else THREADKEEP_URL, else the one that npm start runs here")
+    .option(
+      "--key <key>",
+      "an API key; else THREADKEEP_API_KEY, else that of .threadkeep/dev.json. Other users of the machine can read a command line: prefer the variable",
+    )
+    .option("--user <id>", "the user whose sessions these are; by default they belong to the application itself")
+    .addHelpText("after", ABOUT_FORMATS)
+    .action(async (files, { patience, keepRecentTokens, ...options }) => {
+      if (keepRecentTokens !== undefined && !options.finish) {
+        throw new UsageFault("--keep-recent-tokens needs --finish");
+      }
+      process.exitCode = await run({
+        format: undefined,
+        url: undefined,
+        key: undefined,
+        user: undefined,
+        ...options,
+        files,
+        keepRecentTokens: keepRecentTokens ?? DEFAULT_KEEP_RECENT_TOKENS,
+        patienceMs: patience * 1_000,
+      });
+    });
 }

@@ -1,32 +1,6 @@
 // The command line of the failed jobs.
-import { ADMIN_KEY_HELP } from "../keys/admin-target.ts";
-import { type CommandLine, noneOf, oneOf, readCommandLine, UsageFault, type Values } from "../program/command-line.ts";
-
-export const HELP = `Usage: npm run jobs -- COMMAND [options]
-
-Background work of a running Threadkeep that failed three times or gave up: why, and what to do about it.
-
-Commands:
-  list                 failed jobs, the last to fail first
-  retry JOB_ID         has one tried again now, whatever pause it is in
-  retry --all          all that the filter meets, page by page; without a filter, all there are
-  drop JOB_ID          gives one up; what a promise rests on is refused, with what to do instead
-  help                 this text
-
-Options:
-  --tenant NAME        list, retry --all: of this tenant
-  --user ID            list, retry --all: of this user
-  --session ID         list, retry --all: of this session
-  --kind KIND          list, retry --all: such as summarize, archive, erase or erase-user
-  --all                retry: many at once
-  --reason TEXT        drop: why; it is kept in the audit, so name nobody
-  --json               the service's answer as JSON on standard output
-  --url URL            the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
-  --help
-
-${ADMIN_KEY_HELP}
-
-Exit codes: 0 done; 1 refused, no answer, or some jobs could not be retried; 64 wrong usage.`;
+import { ADMIN_KEY_HELP, JSON_HELP, URL_HELP } from "../keys/admin-target.ts";
+import { createProgram, serviceUrl, UsageFault } from "../program/command-line.ts";
 
 export type Filter = Readonly<Partial<Record<"tenant" | "user" | "session" | "kind", string>>>;
 
@@ -43,52 +17,73 @@ export interface JobsOptions {
   readonly url: string | undefined;
 }
 
-const OPTIONS = {
-  tenant: { type: "string" },
-  user: { type: "string" },
-  session: { type: "string" },
-  kind: { type: "string" },
-  all: { type: "boolean", default: false },
-  reason: { type: "string" },
-  json: { type: "boolean", default: false },
-  url: { type: "string" },
-} as const;
+export function jobsProgram(run: (options: JobsOptions) => Promise<number>) {
+  const perform = async (command: Command, { json, url }: { json: boolean; url?: string | undefined }) => {
+    process.exitCode = await run({ command, isJson: json, url });
+  };
+  const program = createProgram(
+    "npm run jobs --",
+    "Background work of a running Threadkeep that failed three times or gave up: why, and what to do about it.",
+  ).addHelpText(
+    "after",
+    `
+${ADMIN_KEY_HELP}
 
-const FILTERS = ["tenant", "user", "session", "kind"] as const;
+Exit codes: 0 done; 1 refused, no answer, or some jobs could not be retried; 64 wrong usage.
 
-export function parseOptions(args: readonly string[]): CommandLine<JobsOptions> {
-  return readCommandLine(args, OPTIONS, (values, [name, ...rest]) =>
-    name === "help" ? "help" : { command: readCommand(name, values, rest), isJson: values.json, url: values.url },
+Examples:
+  npm run jobs -- list --kind archive
+  npm run jobs -- retry --all --tenant acme
+  npm run jobs -- drop JOB_ID --reason "its session was erased"`,
   );
+  program
+    .command("list")
+    .description("Failed jobs, the last to fail first")
+    .option("--tenant <name>", "of this tenant")
+    .option("--user <id>", "of this user")
+    .option("--session <id>", "of this session")
+    .option("--kind <kind>", KINDS)
+    .option("--json", JSON_HELP, false)
+    .option("--url <url>", URL_HELP, serviceUrl)
+    .action(({ tenant, user, session, kind, ...options }) =>
+      perform({ do: "list", filter: filterOf({ tenant, user, session, kind }) }, options),
+    );
+  program
+    .command("retry")
+    .description("Have one job tried again now, whatever pause it is in; or with --all those of a filter")
+    .argument("[job-id]", "see list")
+    .option("--all", "all that the filter meets, page by page; without a filter, all there are", false)
+    .option("--tenant <name>", "with --all: of this tenant")
+    .option("--user <id>", "with --all: of this user")
+    .option("--session <id>", "with --all: of this session")
+    .option("--kind <kind>", `with --all: ${KINDS}`)
+    .option("--json", JSON_HELP, false)
+    .option("--url <url>", URL_HELP, serviceUrl)
+    .action((jobId, { all, tenant, user, session, kind, ...options }) => {
+      const filter = filterOf({ tenant, user, session, kind });
+      if (all) {
+        if (jobId !== undefined) throw new UsageFault(`retry takes either --all or the job ${JSON.stringify(jobId)}`);
+        return perform({ do: "retry-all", filter }, options);
+      }
+      if (Object.keys(filter).length > 0) {
+        throw new UsageFault("a filter is for retry --all; one job is named by its id");
+      }
+      if (jobId === undefined) throw new UsageFault("retry needs the id of a job (see list), or --all");
+      return perform({ do: "retry", jobId }, options);
+    });
+  program
+    .command("drop")
+    .description("Give one job up; what a promise rests on is refused, with what to do instead")
+    .argument("<job-id>", "see list")
+    .requiredOption("--reason <text>", "why it is given up; it is kept in the audit, so name nobody")
+    .option("--json", JSON_HELP, false)
+    .option("--url <url>", URL_HELP, serviceUrl)
+    .action((jobId, { reason, ...options }) => perform({ do: "drop", jobId, reason }, options));
+  return program;
 }
 
-function readCommand(name: string | undefined, values: Values<typeof OPTIONS>, rest: readonly string[]): Command {
-  const filter: Filter = Object.fromEntries(
-    FILTERS.flatMap((key) => (values[key] === undefined ? [] : [[key, values[key]]])),
-  );
-  const isFiltered = Object.keys(filter).length > 0;
-  if (name !== "drop" && values.reason !== undefined) throw new UsageFault("--reason is for drop");
-  if (name !== "retry" && values.all === true) throw new UsageFault("--all is for retry");
-  switch (name) {
-    case "list":
-      noneOf(rest);
-      return { do: "list", filter };
-    case "retry":
-      if (values.all === true) {
-        noneOf(rest);
-        return { do: "retry-all", filter };
-      }
-      if (isFiltered) throw new UsageFault("a filter is for retry --all; one job is named by its id");
-      return { do: "retry", jobId: oneOf(rest, "retry needs the id of a job (see list), or --all") };
-    case "drop": {
-      if (isFiltered) throw new UsageFault("drop takes one job at a time, by its id");
-      const jobId = oneOf(rest, "drop needs the id of a job: see list");
-      if (values.reason === undefined) throw new UsageFault("drop needs --reason: why it is given up");
-      return { do: "drop", jobId, reason: values.reason };
-    }
-    case undefined:
-      throw new UsageFault("name a command");
-    default:
-      throw new UsageFault(`there is no command ${JSON.stringify(name)}`);
-  }
+const KINDS = "such as summarize, archive, erase or erase-user";
+
+function filterOf(given: Readonly<Record<keyof Filter, string | undefined>>): Filter {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }

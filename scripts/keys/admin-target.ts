@@ -6,8 +6,10 @@ import { LOCAL_TENANT } from "../dev/keys.ts";
 import { AdminFault, type AdminTarget } from "./admin-api.ts";
 
 /** Told by every program that takes it. */
-export const ADMIN_KEY_HELP = `The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from .threadkeep/dev.json: other users
-of the machine can read a command line.`;
+export const ADMIN_KEY_HELP = `The admin key is read from THREADKEEP_ADMIN_KEY, else, for the service that npm start runs here, from
+.threadkeep/dev.json: other users of the machine can read a command line.`;
+export const JSON_HELP = "the service's answer as JSON on standard output";
+export const URL_HELP = "the service; else THREADKEEP_URL, else the one that npm start runs here";
 
 export interface TargetEnvironment {
   readonly env: Readonly<Record<string, string | undefined>>;

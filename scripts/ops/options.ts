@@ -1,68 +1,25 @@
 // The command line of the operations.
 import { OPERATION_NAMES, type OperationName } from "../../src/contracts/operation-run.ts";
-import { ADMIN_KEY_HELP } from "../keys/admin-target.ts";
-import {
-  type CommandLine,
-  noneOf,
-  oneOf,
-  readCommandLine,
-  readNumber,
-  UsageFault,
-  type Values,
-} from "../program/command-line.ts";
+import { ADMIN_KEY_HELP, JSON_HELP, URL_HELP } from "../keys/admin-target.ts";
+import { createProgram, serviceUrl, wholeNumber } from "../program/command-line.ts";
 
 /** What each does, in a line. */
 const ABOUT: Readonly<Record<OperationName, string>> = {
-  summarize: "owes summaries: of one session, or of those that lag",
-  rebuild: "owes summaries from the whole log: a model is paid for all of it again",
-  retry: "sends failed jobs again (--kind KIND: jobs of this kind alone)",
-  "erase-user": "erases a user everywhere, and waits for the look that finds nothing",
-  "export-user": "counts what an export of a user holds, and says where to fetch it",
-  expire: "has sessions hear of their tenant's settings, and expire if they are due",
-  reindex: "makes the full-text index anew, where there is one",
-  verify: "proves what is stored, in the objects and against PostgreSQL, and says what mends it",
-  archive: "sends PostgreSQL anew what it lacks, all of it after a restore, and takes out what no object knows",
+  summarize: "Owes summaries: of one session, or of those that lag",
+  rebuild: "Owes summaries from the whole log: a model is paid for all of it again",
+  retry: "Sends failed jobs again",
+  "erase-user": "Erases a user everywhere, and waits for the look that finds nothing",
+  "export-user": "Counts what an export of a user holds, and says where to fetch it",
+  expire: "Has sessions hear of their tenant's settings, and expire if they are due",
+  reindex: "Makes the full-text index anew, where there is one",
+  verify: "Proves what is stored, in the objects and against PostgreSQL, and says what mends it",
+  archive: "Sends PostgreSQL anew what it lacks, all of it after a restore, and takes out what no object knows",
 };
 
 /** What cannot be taken back, or costs a model's work: it is tried first, and asked about. */
 const GRAVE: ReadonlySet<OperationName> = new Set(["rebuild", "erase-user", "expire"]);
 
-const WIDTH = 13;
 const MAX_SLICE_SIZE = 500;
-
-export const HELP = `Usage: npm run ops -- OPERATION [options]
-
-Has something done to many sessions of a running Threadkeep, in the background: it goes on when this program ends. docs/operations.md
-tells more of each operation.
-
-Operations:
-${OPERATION_NAMES.map((name) => `  ${name.padEnd(WIDTH)}${ABOUT[name]}`).join("\n")}
-
-Runs:
-  list         the newest of them
-  show ID      how far one is, and its report
-  cancel ID    no further step is begun; what was done stays done
-  help         this text
-
-Which sessions:
-  --tenant NAME     of this tenant; nothing named: of all
-  --user ID         of this user of the tenant
-  --session ID      this one: the user's, or without --user the tenant's own
-  --kind KIND       retry: jobs of this kind
-
-Options:
-  --dry-run         tells what would be done, and does nothing
-  --yes             asks no question: ${[...GRAVE].join(", ")} are tried first, and asked about
-  --wait            follows the run until it is over
-  --slice-size N    sessions in one step, 1 to ${MAX_SLICE_SIZE} (${MAX_SLICE_SIZE}): fewer go easier on what stands behind
-  --id ID           names the run: given again, it is not begun twice
-  --json            the service's answer as JSON on standard output
-  --url URL         the service; else THREADKEEP_URL, else the one that npm start runs here (.threadkeep/dev.json)
-  --help
-
-${ADMIN_KEY_HELP}
-
-Exit codes: 0 done, or begun; 1 refused, no answer, or with --wait a run that failed, was cancelled, or could not do all; 64 wrong usage.`;
 
 export type Command =
   | {
@@ -85,76 +42,83 @@ export interface OpsOptions {
   readonly url: string | undefined;
 }
 
-const OPTIONS = {
-  tenant: { type: "string" },
-  user: { type: "string" },
-  session: { type: "string" },
-  kind: { type: "string" },
-  "dry-run": { type: "boolean", default: false },
-  yes: { type: "boolean", default: false },
-  wait: { type: "boolean", default: false },
-  "slice-size": { type: "string" },
-  id: { type: "string" },
-  json: { type: "boolean", default: false },
-  url: { type: "string" },
-} as const;
+export function opsProgram(run: (options: OpsOptions) => Promise<number>) {
+  const program = createProgram(
+    "npm run ops --",
+    "Has something done to many sessions of a running Threadkeep.",
+  ).addHelpText(
+    "after",
+    `
+It is done in the background, and goes on when this program ends. docs/operations.md tells more of each operation.
+${[...GRAVE].join(", ")} are tried first, and asked about.
+${ADMIN_KEY_HELP}
 
-type Given = Values<typeof OPTIONS>;
+Exit codes: 0 done, or begun; 1 refused, no answer, or with --wait a run that failed, was cancelled, or could not do all;
+64 wrong usage.
 
-/** What a run is asked with; to look at one takes none of it. */
-const OF_A_START: readonly (keyof Given)[] = [
-  "tenant",
-  "user",
-  "session",
-  "kind",
-  "dry-run",
-  "yes",
-  "slice-size",
-  "id",
-];
-
-export function parseOptions(args: readonly string[]): CommandLine<OpsOptions> {
-  return readCommandLine(args, OPTIONS, (values, [name, ...rest]) => {
-    if (name === "help") return "help";
-    if (name === undefined) throw new UsageFault("name an operation");
-    const { yes, wait, json, url } = values;
-    return { command: readCommand(name, rest, values), isSure: yes, waits: wait, isJson: json, url };
-  });
-}
-
-function readCommand(name: string, rest: readonly string[], values: Given): Command {
-  const op = OPERATION_NAMES.find((known) => known === name);
-  if (op !== undefined) {
-    noneOf(rest);
-    return startOf(op, values);
+Examples:
+  npm run ops -- verify --wait
+  npm run ops -- erase-user --tenant acme --user ada --dry-run
+  npm run ops -- retry --kind archive`,
+  );
+  for (const op of OPERATION_NAMES) {
+    program
+      .command(op)
+      .description(ABOUT[op])
+      .option("--tenant <name>", "in this tenant; nothing named: in all")
+      .option("--user <id>", "of this user of the tenant")
+      .option("--session <id>", "this one: the user's, or without --user the tenant's own")
+      .option("--dry-run", "tell what would be done, and do nothing", false)
+      .option("--yes", "ask no question", false)
+      .option("--wait", "follow the run until it is over", false)
+      .option(
+        "--slice-size <n>",
+        `sessions in one step (default: ${MAX_SLICE_SIZE}): fewer go easier on what stands behind`,
+        wholeNumber(1, MAX_SLICE_SIZE),
+      )
+      .option("--id <id>", "a name for the run: given again, it is not begun twice")
+      .option("--json", JSON_HELP, false)
+      .option("--url <url>", URL_HELP, serviceUrl)
+      .option("--kind <kind>", "retry: jobs of this kind alone")
+      .action(async ({ tenant, user, session, kind, id, dryRun, sliceSize, yes, wait, json, url }) => {
+        const asked = { id, tenant, user, session, kind, dryRun: dryRun || undefined, sliceSize };
+        const body = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+        process.exitCode = await run({
+          command: { do: "start", op, body: { op, ...body }, isDryRun: dryRun, isGrave: GRAVE.has(op) && !dryRun },
+          isSure: yes,
+          waits: wait,
+          isJson: json,
+          url,
+        });
+      });
   }
-  if (name !== "list" && name !== "show" && name !== "cancel") {
-    throw new UsageFault(`there is no operation ${JSON.stringify(name)}`);
-  }
-  const foreign = OF_A_START.find((option) => values[option] !== undefined && values[option] !== false);
-  if (foreign !== undefined) throw new UsageFault(`${name} takes no --${foreign}`);
-  if (name === "list") {
-    noneOf(rest);
-    return { do: "list" };
-  }
-  return { do: name, id: oneOf(rest, `${name} needs the id of a run: see list`) };
-}
-
-function startOf(op: OperationName, values: Given): Command {
-  const { tenant, user, session, kind, id } = values;
-  const given = Object.entries({ id, tenant, user, session, kind }).filter(([, value]) => value !== undefined);
-  const size = values["slice-size"];
-  const isDryRun = values["dry-run"];
-  return {
-    do: "start",
-    op,
-    body: {
-      op,
-      ...Object.fromEntries(given),
-      ...(isDryRun ? { dryRun: true } : {}),
-      ...(size === undefined ? {} : { sliceSize: readNumber("--slice-size", size, 1, MAX_SLICE_SIZE) }),
-    },
-    isDryRun,
-    isGrave: GRAVE.has(op) && !isDryRun,
+  const look = async (command: Command, { wait = false, json, url }: LookOptions): Promise<void> => {
+    process.exitCode = await run({ command, isSure: false, waits: wait, isJson: json, url });
   };
+  program
+    .command("list")
+    .description("The newest runs")
+    .option("--json", JSON_HELP, false)
+    .option("--url <url>", URL_HELP, serviceUrl)
+    .action((options) => look({ do: "list" }, options));
+  for (const [name, about] of [
+    ["show", "How far a run is, and its report"],
+    ["cancel", "Begin no further step of a run; what was done stays done"],
+  ] as const) {
+    program
+      .command(name)
+      .description(about)
+      .argument("<id>", "of a run: see list")
+      .option("--wait", "follow the run until it is over", false)
+      .option("--json", JSON_HELP, false)
+      .option("--url <url>", URL_HELP, serviceUrl)
+      .action((id, options) => look({ do: name, id }, options));
+  }
+  return program;
+}
+
+interface LookOptions {
+  readonly wait?: boolean;
+  readonly json: boolean;
+  readonly url?: string | undefined;
 }

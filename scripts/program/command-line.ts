@@ -1,115 +1,191 @@
-// How the programs of this folder read what they are called with.
+// The command lines of all programs. Commander parses them and writes the help; what is said here is how ours differ from its defaults.
 import { accessSync, constants, statSync } from "node:fs";
 import path from "node:path";
-import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import {
+  Command,
+  CommanderError,
+  type CommandUnknownOpts,
+  Help,
+  InvalidArgumentError,
+  Option,
+} from "@commander-js/extra-typings";
 
-/** A command line that asks for nothing sensible: the message says what is wrong with it. */
+/** Wide enough for a table of options, and narrow enough to read. */
+const MAX_HELP_WIDTH = 120;
+
+/** A command line that asks for nothing sensible, as far as Commander cannot tell: the message says what is wrong with it. */
 export class UsageFault extends Error {
   override readonly name = "UsageFault";
 }
 
-export type CommandLine<T> = { readonly options: T } | { readonly help: true } | { readonly fault: string };
-
-/** Every program takes it. */
-const HELP = { help: { type: "boolean", short: "h" } } as const;
-
-interface Config<O extends ParseArgsOptionsConfig> {
-  args: string[];
-  allowPositionals: true;
-  tokens: true;
-  options: O;
-}
-
-export type Values<O extends ParseArgsOptionsConfig> = ReturnType<typeof parseArgs<Config<O>>>["values"];
-
-/** `read` says what is asked for, or "help", and throws a UsageFault where nobody can say. */
-export function readCommandLine<O extends ParseArgsOptionsConfig, T extends object>(
-  args: readonly string[],
-  options: O,
-  read: (values: Values<O>, positionals: readonly string[]) => T | "help",
-): CommandLine<T> {
-  try {
-    const { values, positionals, tokens } = parseArgs<Config<O>>({
-      args: [...args],
-      allowPositionals: true,
-      tokens: true,
-      options: { ...options, ...HELP },
-    });
-    if (tokens.some((token) => token.kind === "option" && token.name === "help")) return { help: true };
-    const wanted = read(values, positionals);
-    return wanted === "help" ? { help: true } : { options: wanted };
-  } catch (error) {
-    if (error instanceof UsageFault || isParseArgsError(error)) return { fault: error.message };
-    throw error;
-  }
-}
-
-/** The one argument that is wanted. */
-export function oneOf(positionals: readonly string[], fault: string): string {
-  const [first, ...more] = positionals;
-  if (first === undefined) throw new UsageFault(fault);
-  noneOf(more);
-  return first;
-}
-
-export function noneOf(positionals: readonly string[]): void {
-  if (positionals.length > 0) throw new UsageFault(`unknown argument ${JSON.stringify(positionals[0])}`);
-}
-
-/** The whole path of a folder that an option names. */
-export function readFolder(name: string, text: string): string {
-  if (text.trim() === "") throw new UsageFault(`${name} must name a folder, and is empty`);
-  return path.resolve(text);
-}
-
-/** A file that is to be read. */
-export function readInputFile(text: string): string {
-  const found = statSync(text, { throwIfNoEntry: false });
-  if (found?.isFile() === true) return text;
-  throw new UsageFault(
-    `${JSON.stringify(text)} is ${found === undefined ? "not there" : "no file"}: name a file to read`,
+/** `call` is how a clone starts the program, such as `npm run keys --`. */
+export function createProgram(call: string, about: string): Command {
+  return (
+    new Command(callHere(call))
+      .description(about)
+      // That a switch is off unless it is given goes without saying.
+      .configureHelp({
+        optionDescription: (option) => (option.isBoolean() ? option.description : new Help().optionDescription(option)),
+      })
+      .configureOutput({
+        writeErr: () => undefined, // A fault is told once, by runProgram.
+        getOutHelpWidth: () => Math.min(process.stdout.columns ?? MAX_HELP_WIDTH, MAX_HELP_WIDTH),
+      })
+      .exitOverride()
   );
 }
 
-/** The whole path of a file that an option names, and that is to be written in the end: told now, and not after all the work. */
-export function readOutputFile(name: string, text: string): string {
-  if (text.trim() === "") throw new UsageFault(`${name} must name a file, and is empty`);
-  const file = path.resolve(text);
-  const folder = path.dirname(file);
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
-    throw new UsageFault(`${name} must name a file, and ${file} is a folder`);
+/** Where npm installed the package there are no npm scripts: see scripts/run.mjs. */
+function callHere(call: string): string {
+  if (process.env["TK_HOME"] === undefined) return call;
+  return call.replace(/^(?:npm (?:run )?(?:--silent )?|node scripts\/run\.mjs )(\S+)(?: --)?$/, "npx threadkeep $1");
+}
+
+export type Outcome = "done" | "helped" | { readonly fault: string; readonly helpCall: string };
+
+/** Does what the command line asks for. Whatever else it says: if it asks for help, nothing but that is done. */
+export async function carryOut(program: CommandUnknownOpts, args: readonly string[]): Promise<Outcome> {
+  const command = program.commands.find((one) => one.name() === args[0]) ?? program;
+  const end = args.indexOf("--");
+  if (args.slice(0, end === -1 ? undefined : end).some((arg) => arg === "--help" || arg === "-h")) {
+    command.outputHelp();
+    return "helped";
   }
   try {
-    accessSync(folder, constants.W_OK | constants.X_OK);
-    if (!statSync(folder).isDirectory()) throw new Error("a file stands there");
+    await program.parseAsync(args, { from: "user" });
+    return "done";
   } catch (error) {
-    throw new UsageFault(
-      `${name} cannot be written in ${folder} (${error instanceof Error ? error.message : String(error)})`,
+    if (error instanceof CommanderError && error.exitCode === 0) return "helped";
+    if (!(error instanceof CommanderError || error instanceof UsageFault)) throw error;
+    const fault = describeFault(error, program, command);
+    const sentence = fault.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+    const helpCall = command === program ? program.name() : `${program.name()} ${command.name()}`;
+    return { fault: sentence.charAt(0).toUpperCase() + sentence.slice(1), helpCall: `${helpCall} --help` };
+  }
+}
+
+function describeFault(error: Error, program: CommandUnknownOpts, command: CommandUnknownOpts): string {
+  if (!(error instanceof CommanderError)) return error.message;
+  // Commander would print the whole help for the one, and count arguments for the other.
+  if (error.code === "commander.help") return `name a command: ${program.commands.map((one) => one.name()).join(", ")}`;
+  if (error.code !== "commander.excessArguments") return error.message;
+  return `unknown argument ${JSON.stringify(command.args[command.registeredArguments.length])}`;
+}
+
+// What an option or argument may say. Commander puts its name before the sentence.
+
+export function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${min} to ${max}.`);
+  };
+}
+
+/** A number that may have a fraction. */
+export function decimal(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(
+      max === Infinity ? `It must be a number, at least ${min}.` : `It must be a number from ${min} to ${max}.`,
     );
+  };
+}
+
+/** Values with commas between them. */
+export function listOf<T>(parse: (text: string) => T, most = Infinity): (text: string) => T[] {
+  return (text) => {
+    const parts = text.split(",");
+    if (parts.length > most) throw new InvalidArgumentError(`It takes at most ${most} values.`);
+    return parts.map((part) => parse(part.trim()));
+  };
+}
+
+/** Names of a list, with commas between them; the option may be given again. */
+export function namesOf<T extends string>(known: readonly T[]): (text: string, before?: readonly T[]) => T[] {
+  return (text, before = []) => {
+    const named = text.split(",").map((name) => {
+      const found = known.find((one) => one === name);
+      if (found === undefined)
+        throw new InvalidArgumentError(`${JSON.stringify(name)} is none of ${known.join(", ")}.`);
+      return found;
+    });
+    return [...before, ...named];
+  };
+}
+
+/** The whole path of a folder. */
+export function folder(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It must name a folder, and is empty.");
+  return path.resolve(text);
+}
+
+/** `--state`, with the folder that is used without it. */
+export function stateOption(about: string, usual: string, usualName = ".threadkeep") {
+  return new Option("--state <dir>", about).argParser(folder).default(usual, usualName);
+}
+
+/** A file that is to be read. */
+export function inputFile(text: string): string {
+  const found = statSync(text, { throwIfNoEntry: false });
+  if (found?.isFile() === true) return text;
+  throw new InvalidArgumentError(`It is ${found === undefined ? "not there" : "no file"}: name a file to read.`);
+}
+
+/** The whole path of a file that is written in the end: refused at once, and not after all the work. */
+export function outputFile(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It must name a file, and is empty.");
+  const file = path.resolve(text);
+  const directory = path.dirname(file);
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new InvalidArgumentError("It must name a file, and this is a folder.");
+  }
+  try {
+    accessSync(directory, constants.W_OK | constants.X_OK);
+    if (!statSync(directory).isDirectory()) throw new Error("a file stands there");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InvalidArgumentError(`It cannot be written in ${directory} (${why}).`);
   }
   return file;
 }
 
-/** The address of a service that an option or variable names. */
-export function readServiceUrl(name: string, text: string): string {
+export function serviceUrl(text: string): string {
   if (/^https?:\/\/./.test(text) && URL.canParse(text)) return text;
-  throw new UsageFault(
-    `${name} must be the address of a service, such as http://127.0.0.1:8787, not ${JSON.stringify(text)}`,
-  );
+  throw new InvalidArgumentError("It must be the address of a service, such as http://127.0.0.1:8787.");
 }
 
-/** @param max at most nine digits */
-export function readNumber(name: string, text: string, min: number, max: number): number {
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new UsageFault(`${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text)}`);
+/** JSON that a schema takes. */
+export function json<T>(schema: JsonSchema<T>): (text: string) => T {
+  return (text) => {
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      throw new InvalidArgumentError("It must be JSON.");
+    }
+    const read = schema.safeParse(value);
+    if (read.success) return read.data;
+    const [issue] = read.error.issues;
+    throw new InvalidArgumentError([issue?.path.join("."), issue?.message].filter(Boolean).join(" "));
+  };
 }
 
-function isParseArgsError(error: unknown): error is Error {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    error.code.startsWith("ERR_PARSE_ARGS")
-  );
+interface JsonSchema<T> {
+  safeParse(
+    value: unknown,
+  ):
+    | { success: true; data: T }
+    | { success: false; error: { issues: readonly { path: PropertyKey[]; message: string }[] } };
+}
+
+/** The same of what a variable of the environment says. */
+export function readVariable<T>(name: string, text: string, parse: (text: string) => T): T {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof InvalidArgumentError)) throw error;
+    throw new UsageFault(`${name} '${text}' is invalid. ${error.message}`);
+  }
 }

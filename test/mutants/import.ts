@@ -74,8 +74,8 @@ export const IMPORT_MUTANTS: readonly Mutant[] = [
   {
     name: "patience in seconds is taken for milliseconds",
     file: "scripts/import/options.ts",
-    replace: "MAX_PATIENCE_SECONDS) * 1_000",
-    by: "MAX_PATIENCE_SECONDS)",
+    replace: "patienceMs: patience * 1_000",
+    by: "patienceMs: patience",
     tests: ["unit/import-run"],
   },
   {

@@ -1,8 +1,9 @@
 import { mkdtempSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { parseOptions } from "../../scripts/keys/options.ts";
+import { keysProgram } from "../../scripts/keys/options.ts";
 import { runKeys } from "../../scripts/keys/run-keys.ts";
+import { readCommandLine } from "../support/command-line.ts";
 import { call, eventually, makeStateDirectory, sharedService, startOwnService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
@@ -20,7 +21,7 @@ function keys(line: string, given: Record<string, string> = {}): Promise<Run> {
 }
 
 async function keysWith(line: string, env: Record<string, string>, stateDirectory: string): Promise<Run> {
-  const parsed = parseOptions(line.split(" "), Date.now());
+  const parsed = await readCommandLine(keysProgram, line.split(" "));
   if (!("options" in parsed)) throw new Error(`not a command: ${line}`);
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const code = await runKeys(parsed.options, {

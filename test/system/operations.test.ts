@@ -4,9 +4,10 @@ import { promisify } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { WRANGLER_ENVIRONMENT } from "../../scripts/dev/worker-bundle.ts";
-import { parseOptions } from "../../scripts/ops/options.ts";
+import { opsProgram } from "../../scripts/ops/options.ts";
 import { runOps } from "../../scripts/ops/run-ops.ts";
 import { OPERATION_NAMES, type OperationName, type OperationRun } from "../../src/contracts/operation-run.ts";
+import { readCommandLine } from "../support/command-line.ts";
 import { call, eventually, sharedService } from "../support/service.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 
@@ -53,7 +54,7 @@ const { tenant = "" } = { tenant: service.apiKey.split("_")[1] };
 
 /** `npm run ops -- LINE`, as somebody who knows the admin key runs it; nobody is there to answer a question. */
 async function ops(line: string): Promise<{ code: number; stdout: string; stderr: string }> {
-  const parsed = parseOptions(line.split(" "));
+  const parsed = await readCommandLine(opsProgram, line.split(" "));
   if (!("options" in parsed)) throw new Error(`not a command: ${line}`);
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const code = await runOps(parsed.options, {

@@ -110,9 +110,9 @@ describe("npm run token", () => {
   });
 
   it.each([
-    [[], 64, "--user mira"],
-    [["--user", ".."], 64, '--user must be neither "." nor ".."'],
-    [["--user", "mira", "--expires-in", "soon"], 64, "--expires-in must be a whole number"],
+    [[], 64, "--user <id>"],
+    [["--user", ".."], 64, 'must be neither "." nor ".."'],
+    [["--user", "mira", "--expires-in", "soon"], 64, "must be a whole number"],
     [["--user", "mira", "--state", "no-such-folder"], 1, "npm start"],
   ])("with %j ends with %i and says what it lacks", async (options, code, words) => {
     await expect(program(...options)).rejects.toMatchObject({ code, stderr: expect.stringContaining(words) });

@@ -3,12 +3,13 @@ import { describe, expect, it } from "vitest";
 import { RequestFailure } from "../../scripts/bench/client.ts";
 import { FailureTally } from "../../scripts/bench/failures.ts";
 import { describesQuery } from "../../scripts/bench/host.ts";
-import { parseOptions, SECTIONS } from "../../scripts/bench/options.ts";
+import { type BenchOptions, benchProgram, SECTIONS } from "../../scripts/bench/options.ts";
 import { createRandom, distributionOf, ratioOf, shuffle } from "../../scripts/bench/statistics.ts";
 import { showTable } from "../../scripts/bench/table.ts";
 import { createTalk } from "../../scripts/bench/talk.ts";
 import { createZipfQueries, createZipfTalk } from "../../scripts/bench/zipf-talk.ts";
 import { newMessageSchema } from "../../src/contracts/message.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 describe("percentiles", () => {
   it("are times that were really measured, whatever the order they came in", () => {
@@ -140,29 +141,32 @@ describe("failures of a benchmark", () => {
 });
 
 describe("the command line of the benchmark", () => {
-  it("measures everything by default, and only what is named", () => {
-    expect(parseOptions([], {})).toMatchObject({
+  const read = (args: readonly string[], env: Record<string, string>) =>
+    readCommandLine<BenchOptions>((run) => benchProgram(run, env), args);
+
+  it("measures everything by default, and only what is named", async () => {
+    expect(await read([], {})).toMatchObject({
       options: {
         only: SECTIONS.filter((section) => section !== "archive-search" && section !== "flood"),
         items: 1_000_000,
         target: null,
       },
     });
-    expect(parseOptions(["--only", "search", "latency"], {})).toMatchObject({
+    expect(await read(["--only", "search", "latency"], {})).toMatchObject({
       options: { only: ["latency", "search"] },
     });
-    expect(parseOptions(["--only=bundle,update"], {})).toMatchObject({ options: { only: ["bundle", "update"] } });
-    expect(parseOptions(["--only", "archive-search", "--items", "5000"], {})).toMatchObject({
+    expect(await read(["--only=bundle,update"], {})).toMatchObject({ options: { only: ["bundle", "update"] } });
+    expect(await read(["--only", "archive-search", "--items", "5000"], {})).toMatchObject({
       options: { only: ["archive-search"], items: 5_000 },
     });
-    expect(parseOptions(["--only", "keys"], {})).toMatchObject({ options: { only: ["access"] } });
-    expect(parseOptions(["--quick", "--seconds", "2"], {})).toMatchObject({
+    expect(await read(["--only", "keys"], {})).toMatchObject({ options: { only: ["access"] } });
+    expect(await read(["--quick", "--seconds", "2"], {})).toMatchObject({
       options: { isQuick: true, floodSeconds: 2 },
     });
   });
 
-  it("takes the key of a running service from the environment", () => {
-    expect(parseOptions(["--url", "http://localhost:8787"], { THREADKEEP_API_KEY: "k" })).toMatchObject({
+  it("takes the key of a running service from the environment", async () => {
+    expect(await read(["--url", "http://localhost:8787"], { THREADKEEP_API_KEY: "k" })).toMatchObject({
       options: { target: { url: "http://localhost:8787", apiKey: "k", adminKey: null, tenant: "default" } },
     });
   });
@@ -170,14 +174,14 @@ describe("the command line of the benchmark", () => {
   it.each([
     [["--only", "lunch"], "lunch"],
     [["--only", "load"], "load"],
-    [["--only", "flood", "--url", "http://127.0.0.1:8787"], "flood"],
+    [["--only", "flood", "--url", "http://127.0.0.1:8787"], "leave --url out"],
     [["--seconds", "1.5"], "--seconds"],
     [["--items", "99999999"], "--items"],
     [["--url", "localhost:8787", "--key", "k"], "--url"],
     [["--url", "http://localhost:8787"], "THREADKEEP_API_KEY"],
     [["--nonsense"], "nonsense"],
-  ])("refuses %j, and says what is wrong", (args, named) => {
-    const parsed = parseOptions(args, {});
+  ])("refuses %j, and says what is wrong", async (args, named) => {
+    const parsed = await read(args, {});
     expect("fault" in parsed && parsed.fault).toContain(named);
   });
 });

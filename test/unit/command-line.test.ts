@@ -1,93 +1,126 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { StartError } from "../../scripts/dev/start-error.ts";
-import { noneOf, readCommandLine, readNumber, UsageFault } from "../../scripts/program/command-line.ts";
+import { createProgram, decimal, json, listOf, UsageFault, wholeNumber } from "../../scripts/program/command-line.ts";
 import { EXIT, runProgram } from "../../scripts/program/run-program.ts";
+import { sessionSettingsSchema } from "../../src/contracts/session.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
-const OPTIONS = { times: { type: "string", default: "1" } } as const;
+interface Options {
+  readonly times: number;
+}
 
-const read = (...args: string[]) =>
-  readCommandLine(args, OPTIONS, ({ times }, positionals) => {
-    noneOf(positionals);
-    return { times: readNumber("--times", times, 1, 12) };
-  });
+const makeProgram = (run: (options: Options) => Promise<number>) =>
+  createProgram("npm run wave --", "Waves.")
+    .option("--times <n>", "how often", wholeNumber(1, 12), 1)
+    .option("--slowly", "takes its time", false)
+    .action(async ({ times }) => {
+      process.exitCode = await run({ times });
+    });
+const read = (...args: string[]) => readCommandLine(makeProgram, args);
 
 describe("the command line of any program", () => {
-  it("has defaults, and asks for help whatever else it says", () => {
-    expect(read()).toEqual({ options: { times: 1 } });
-    expect(read("--times", "12")).toEqual({ options: { times: 12 } });
-    for (const help of ["--help", "-h"]) expect(read("extra", "--times", "0", help)).toEqual({ help: true });
+  it("has defaults, and asks for help whatever else it says", async () => {
+    expect(await read()).toEqual({ options: { times: 1 } });
+    expect(await read("--times", "12")).toEqual({ options: { times: 12 } });
+    for (const help of ["--help", "-h"]) {
+      const told = await read("extra", "--times", "0", "--nonsense", help);
+      expect(told).toEqual({ help: expect.stringContaining("Usage: npm run wave -- [options]") });
+      expect(told).toEqual({
+        help: expect.stringMatching(/--times <n> +how often \(default: 1\)\n +--slowly +takes its time\n/),
+      });
+    }
+    expect(await read("--", "--help")).toHaveProperty("fault");
   });
 
   it.each([
-    [["--tims", "2"], "--tims"],
-    [["--times"], "--times"],
-    [["extra"], 'unknown argument "extra"'],
+    [["--tims", "2"], "Unknown option '--tims' (Did you mean --times?)"],
+    [["--times"], "Option '--times <n>' argument missing"],
+    [["extra"], 'Unknown argument "extra"'],
     ...["0", "13", "-1", "1.5", "1e1", "", " 2", "two"].map((text): [string[], string] => [
       [`--times=${text}`],
-      `--times must be a whole number from 1 to 12, not ${JSON.stringify(text)}`,
+      `Option '--times <n>' argument '${text}' is invalid. It must be a whole number from 1 to 12.`,
     ]),
-  ])("%j is refused, with what is wrong", (args, reason) => {
-    expect(read(...args)).toEqual({ fault: expect.stringContaining(reason) });
+  ])("%j is refused, with what is wrong", async (args, fault) => {
+    expect(await read(...args)).toEqual({ fault });
   });
 
-  it("does not take a fault of the program for one of whoever calls it", () => {
-    expect(() => readCommandLine([], {}, () => ({ now: failOfItself() }))).toThrow("of itself");
+  it("takes lists, fractions and JSON, and says what is wrong with them", () => {
+    expect(listOf(wholeNumber(1, 9), 2)("1, 9")).toEqual([1, 9]);
+    expect(() => listOf(wholeNumber(1, 9), 2)("1,2,3")).toThrow("at most 2 values");
+    expect(() => listOf(wholeNumber(1, 9))("1,,2")).toThrow("from 1 to 9");
+    expect(decimal(0, 1)("0.25")).toBe(0.25);
+    for (const text of ["", " ", "2", "-0.1", "half", "NaN"]) expect(() => decimal(0, 1)(text)).toThrow("from 0 to 1");
+    expect(() => decimal(0, Infinity)("-1")).toThrow("at least 0");
+    expect(json(sessionSettingsSchema)('{"maxTokens": 4000}')).toEqual({ maxTokens: 4_000 });
+    expect(() => json(sessionSettingsSchema)("{")).toThrow("It must be JSON.");
+    expect(() => json(sessionSettingsSchema)('{"maxTokens": "many"}')).toThrow(/^maxTokens /);
   });
 });
 
-function failOfItself(): never {
-  throw new Error("of itself");
-}
-
 describe("a program", () => {
-  let codeBefore: typeof process.exitCode;
-  const told = { out: vi.fn<typeof console.log>(), err: vi.fn<typeof console.error>() };
+  const before = { code: process.exitCode, argv: process.argv };
+  const told = { out: vi.fn<typeof process.stdout.write>(() => true), err: vi.fn<typeof console.error>() };
   beforeEach(() => {
-    codeBefore = process.exitCode;
-    vi.spyOn(console, "log").mockImplementation(told.out);
+    process.exitCode = 0;
+    vi.spyOn(process.stdout, "write").mockImplementation(told.out);
     vi.spyOn(console, "error").mockImplementation(told.err);
   });
   afterEach(() => {
-    process.exitCode = codeBefore;
+    process.exitCode = before.code;
+    process.argv = before.argv;
     vi.restoreAllMocks();
-    for (const one of [told.out, told.err]) one.mockReset();
+    for (const one of Object.values(told)) one.mockClear();
   });
-  const program = (run: () => Promise<number>) => ({ help: "HELP", hint: "HINT", run });
-  const failing = (fault: Error) =>
-    program(async () => {
-      throw fault;
-    });
+  const runWith = (args: string[], run: () => Promise<number>) => {
+    process.argv = ["node", "wave.ts", ...args];
+    return runProgram(makeProgram(run));
+  };
+  const failing = (fault: Error) => async (): Promise<number> => {
+    throw fault;
+  };
 
   it("that is asked for help does nothing else", async () => {
-    await runProgram({ help: true }, failing(new Error("it ran")));
-    expect(told.out).toHaveBeenCalledExactlyOnceWith("HELP");
+    await runWith(["--help"], failing(new Error("it ran")));
+    expect(told.out).toHaveBeenCalled();
     expect(told.err).not.toHaveBeenCalled();
+    expect(process.exitCode).toBe(EXIT.ok);
   });
 
-  it("that is called wrongly, as far as it can tell at once or later, ends with 64 and says where to look", async () => {
-    await runProgram({ fault: "no" }, failing(new Error("it ran")));
-    expect(told.err).toHaveBeenLastCalledWith("no\nHINT");
+  it("that is called wrongly, as far as it can tell at once or later, ends with 64 and one line that says where help is", async () => {
+    await runWith(["--tims"], failing(new Error("it ran")));
+    expect(told.err).toHaveBeenLastCalledWith(
+      "Unknown option '--tims' (Did you mean --times?). For help: npm run wave -- --help",
+    );
     expect(process.exitCode).toBe(EXIT.usage);
     process.exitCode = 0;
-    await runProgram({ options: {} }, failing(new UsageFault("not there")));
-    expect(told.err).toHaveBeenLastCalledWith("not there\nHINT");
+    await runWith([], failing(new UsageFault("the sea is\n  not there")));
+    expect(told.err).toHaveBeenLastCalledWith("The sea is not there. For help: npm run wave -- --help");
     expect(process.exitCode).toBe(EXIT.usage);
   });
 
   it("tells by its message what a person can mend, and by its stack what is a fault of ours", async () => {
-    await runProgram({ options: {} }, failing(new StartError("Port 1 is taken")));
+    await runWith([], failing(new StartError("Port 1 is taken")));
     expect(told.err).toHaveBeenLastCalledWith("\nPort 1 is taken");
     const ours = new TypeError("undefined is not a function");
-    await runProgram({ options: {} }, failing(ours));
+    await runWith([], failing(ours));
     expect(told.err).toHaveBeenLastCalledWith(ours);
     expect(process.exitCode).toBe(EXIT.failed);
   });
 
   it("ends with the code that it gives itself", async () => {
-    await runProgram(
-      { options: {} },
-      program(async () => 3),
-    );
+    await runWith([], async () => 3);
     expect(process.exitCode).toBe(3);
+  });
+
+  it("of an installed package says how it is started there", async () => {
+    vi.stubEnv("TK_HOME", "/somewhere");
+    try {
+      expect(makeProgram(async () => 0).name()).toBe("npx threadkeep wave");
+      expect(createProgram("node scripts/run.mjs mcp", "").name()).toBe("npx threadkeep mcp");
+      expect(createProgram("npm run --silent token --", "").name()).toBe("npx threadkeep token");
+      expect(createProgram("npm start --", "").name()).toBe("npx threadkeep start");
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { parseOptions, VICTIMS } from "../../tools/crash/options.ts";
+import { crashProgram, VICTIMS } from "../../tools/crash/options.ts";
 import { planKills } from "../../tools/crash/plan.ts";
 import { showReport } from "../../tools/crash/report.ts";
 import type { CrashReport } from "../../tools/crash/run-crash.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 describe("the plan of kills", () => {
   it("is the same for the same seed, and kills each as often as the others, within the time", () => {
@@ -16,9 +17,11 @@ describe("the plan of kills", () => {
 });
 
 describe("the command line of the crashes", () => {
-  it("kills everything twenty times by default, by a seed of its own", () => {
-    expect(parseOptions([])).toMatchObject({ options: { kills: 20, victims: VICTIMS, chats: 6, withinMs: 3_000 } });
-    expect(parseOptions(["--of", "both", "--of", "service", "--seed", "0"])).toMatchObject({
+  it("kills everything twenty times by default, by a seed of its own", async () => {
+    expect(await readCommandLine(crashProgram, [])).toMatchObject({
+      options: { kills: 20, victims: VICTIMS, chats: 6, withinMs: 3_000 },
+    });
+    expect(await readCommandLine(crashProgram, ["--of", "both", "--of", "service", "--seed", "0"])).toMatchObject({
       options: { victims: ["service", "both"], seed: 0 },
     });
   });
@@ -29,8 +32,8 @@ describe("the command line of the crashes", () => {
     [["--of", "laptop"], "laptop"],
     [["--within", "1.5"], "--within"],
     [["200"], "200"],
-  ])("refuses %j, and says what is wrong", (args, named) => {
-    const parsed = parseOptions(args);
+  ])("refuses %j, and says what is wrong", async (args, named) => {
+    const parsed = await readCommandLine(crashProgram, args);
     expect("fault" in parsed && parsed.fault).toContain(named);
   });
 });

@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
-import { parseOptions } from "../../scripts/import/options.ts";
+import { importProgram } from "../../scripts/import/options.ts";
 import type { Report } from "../../scripts/import/report.ts";
 import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
 import { appendRequestSchema } from "../../src/contracts/append.ts";
 import { importRequestSchema } from "../../src/contracts/transfer.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 /** Takes imports in parts, keeps them over a broken run, and fails when told to. */
 class FakeService {
@@ -118,7 +119,7 @@ async function run(
   args: string[],
   interrupt: AbortSignal = new AbortController().signal,
 ): Promise<{ exitCode: number; report: Report }> {
-  const parsed = parseOptions([...args, "--json", "--url", service.url, "--key", "k"]);
+  const parsed = await readCommandLine(importProgram, [...args, "--json", "--url", service.url, "--key", "k"]);
   if (!("options" in parsed)) throw new Error("the test's options are wrong");
   let stdout = "";
   const exitCode = await runImport(parsed.options, {

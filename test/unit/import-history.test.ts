@@ -2,11 +2,12 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hashJson } from "../../scripts/import/names.ts";
-import { parseOptions } from "../../scripts/import/options.ts";
+import { importProgram } from "../../scripts/import/options.ts";
 import type { makeReport } from "../../scripts/import/report.ts";
 import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
 import { BranchingService } from "../support/branching-service.ts";
 import { type GeneratedExport, generateExport } from "../support/chatgpt-export.ts";
+import { readCommandLine } from "../support/command-line.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
 import { zipOf } from "../support/zip-file.ts";
 
@@ -27,7 +28,15 @@ interface Run {
 }
 
 async function run(files: readonly string[], args: readonly string[] = []): Promise<Run> {
-  const parsed = parseOptions([...args, ...files, "--json", "--url", service.url, "--key", "k"]);
+  const parsed = await readCommandLine(importProgram, [
+    ...args,
+    ...files,
+    "--json",
+    "--url",
+    service.url,
+    "--key",
+    "k",
+  ]);
   if (!("options" in parsed)) throw new Error("the test's options are wrong");
   let stdout = "";
   let progress = "";

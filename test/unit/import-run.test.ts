@@ -3,13 +3,14 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type LoopbackServer, sendJson, serveOnLoopback } from "../../scripts/dev/loopback-server.ts";
-import { parseOptions } from "../../scripts/import/options.ts";
+import { importProgram } from "../../scripts/import/options.ts";
 import { type makeReport, timing } from "../../scripts/import/report.ts";
 import { IMPORT_EXIT as EXIT, runImport } from "../../scripts/import/run-import.ts";
 import { Tally } from "../../scripts/import/tally.ts";
 import { appendRequestSchema } from "../../src/contracts/append.ts";
 import { MAX_BODY_BYTES } from "../../src/contracts/limits.ts";
 import type { NewMessage } from "../../src/contracts/message.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 type Refusal = { status: number; headers?: Record<string, string>; body?: object } | "drop" | "drop-after";
 
@@ -119,7 +120,7 @@ interface Run {
 }
 
 async function run(args: string[], interrupt: AbortSignal = new AbortController().signal): Promise<Run> {
-  const parsed = parseOptions([...args, "--json", "--url", service.url, "--key", "k"]);
+  const parsed = await readCommandLine(importProgram, [...args, "--json", "--url", service.url, "--key", "k"]);
   if (!("options" in parsed)) throw new Error("the test's options are wrong");
   let stdout = "";
   let stderr = "";
@@ -229,7 +230,7 @@ describe("an import", () => {
       [["--key", "schlüssel"], "characters that no key has"],
       [["--user", ".."], "--user must be"],
     ] as const) {
-      const parsed = parseOptions(["--url", service.url, "--key", "k", ...args, file]);
+      const parsed = await readCommandLine(importProgram, ["--url", service.url, "--key", "k", ...args, file]);
       if (!("options" in parsed)) throw new Error("the test's options are wrong");
       let said = "";
       const exitCode = await runImport(parsed.options, {
@@ -332,7 +333,7 @@ describe("an import", () => {
     expect(missing.exitCode).toBe(EXIT.usage);
     expect(missing.report.stopped).toContain("missing.jsonl cannot be read");
     expect((await run([folder])).report.stopped).toContain("is not a file");
-    const parsed = parseOptions([write([user("a", "1")])]);
+    const parsed = await readCommandLine(importProgram, [write([user("a", "1")])]);
     if (!("options" in parsed)) throw new Error("the test's options are wrong");
     let said = "";
     const exitCode = await runImport(parsed.options, {
@@ -348,7 +349,7 @@ describe("an import", () => {
 
   it("never sends the key of this machine's service to another", async () => {
     writeFileSync(path.join(folder, "dev.json"), JSON.stringify({ url: "http://127.0.0.1:1", apiKey: "local" }));
-    const parsed = parseOptions([write([user("a", "1")]), "--url", service.url]);
+    const parsed = await readCommandLine(importProgram, [write([user("a", "1")]), "--url", service.url]);
     if (!("options" in parsed)) throw new Error("the test's options are wrong");
     const exitCode = await runImport(parsed.options, {
       stdout: { write: () => true },
@@ -374,9 +375,9 @@ describe("the options", () => {
       ["--keep-recent-tokens", "5", "f"],
       ["--nonsense", "f"],
     ]) {
-      expect({ args, ...parseOptions(args) }).toHaveProperty("fault");
+      expect({ args, ...(await readCommandLine(importProgram, args)) }).toHaveProperty("fault");
     }
-    expect(parseOptions(["--help"])).toEqual({ help: true });
+    expect(await readCommandLine(importProgram, ["--help"])).toHaveProperty("help");
   });
 });
 

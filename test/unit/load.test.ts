@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createTalk } from "../../scripts/bench/talk.ts";
 import { Chat, messageId } from "../../tools/load/chat.ts";
 import type { Customer } from "../../tools/load/customers.ts";
-import { parseOptions } from "../../tools/load/options.ts";
+import { type LoadOptions, loadProgram } from "../../tools/load/options.ts";
 import { OPERATIONS } from "../../tools/load/play.ts";
 import { haveHeld, judge, type Evidence } from "../../tools/load/promises.ts";
 import { compare, type ReadBack } from "../../tools/load/read-back.ts";
@@ -11,6 +11,7 @@ import { planBursts, planHumanTurns } from "../../tools/load/schedule.ts";
 import { whenCalledFor } from "../../tools/load/updates.ts";
 import { shardOf } from "../../tools/rig/shards.ts";
 import { startSlowWire } from "../../tools/rig/slow-wire.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 describe("the turns of a chat under load", () => {
   const pace = { seconds: 600, gapSeconds: { from: 20, to: 60 } };
@@ -145,12 +146,15 @@ describe("the promises of a load", () => {
 });
 
 describe("the command line of the load", () => {
-  it("looks quickly by default, with a workerd for each core", () => {
-    expect(parseOptions([], 3)).toMatchObject({
+  const read = (args: readonly string[], cores: number) =>
+    readCommandLine<LoadOptions>((run) => loadProgram(run, cores), args);
+
+  it("looks quickly by default, with a workerd for each core", async () => {
+    expect(await read([], 3)).toMatchObject({
       options: { scenario: "human", sessions: 200, seconds: 30, workers: 3, gapSeconds: { from: 20, to: 60 }, seed: 1 },
     });
-    expect(parseOptions(["--scenario", "slow-model"], 1)).toMatchObject({ options: { delayMs: 10_000 } });
-    expect(parseOptions(["--limits", "off", "--no-times"], 1)).toMatchObject({
+    expect(await read(["--scenario", "slow-model"], 1)).toMatchObject({ options: { delayMs: 10_000 } });
+    expect(await read(["--limits", "off", "--no-times"], 1)).toMatchObject({
       options: { hasLimits: false, judgesTimes: false },
     });
   });
@@ -165,8 +169,8 @@ describe("the command line of the load", () => {
     [["--limits", "some"], "--limits"],
     [["--scenario", "burst", "--silence", "30"], "--silence"],
     [["human"], "human"],
-  ])("refuses %j, and says what is wrong", (args, named) => {
-    const parsed = parseOptions(args, 2);
+  ])("refuses %j, and says what is wrong", async (args, named) => {
+    const parsed = await read(args, 2);
     expect("fault" in parsed && parsed.fault).toContain(named);
   });
 });

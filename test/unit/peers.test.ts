@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import { projectRoot } from "../../scripts/dev/paths.ts";
 import { drawChart } from "../../tools/bench/peers/chart.ts";
 import { measurePeer } from "../../tools/bench/peers/measure.ts";
-import { parseOptions } from "../../tools/bench/peers/options.ts";
+import { peersProgram } from "../../tools/bench/peers/options.ts";
 import type { Peer } from "../../tools/bench/peers/peer.ts";
 import { type PeersReport, showReport } from "../../tools/bench/peers/report.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 /** A memory that takes a row and ten bytes for each message, and gives the last three. */
 function makePeer(given = 3): Peer {
@@ -94,9 +95,11 @@ describe("the report of the peers", () => {
 });
 
 describe("the command line of the peers", () => {
-  it("measures all of them at three sizes by default", () => {
-    expect(parseOptions([])).toMatchObject({ options: { only: [], sizes: [50, 500, 5_000], samples: 200 } });
-    expect(parseOptions(["--sizes", "10", "--only", "redis"])).toMatchObject({
+  it("measures all of them at three sizes by default", async () => {
+    expect(await readCommandLine(peersProgram, [])).toMatchObject({
+      options: { only: [], sizes: [50, 500, 5_000], samples: 200 },
+    });
+    expect(await readCommandLine(peersProgram, ["--sizes", "10", "--only", "redis"])).toMatchObject({
       options: { only: ["redis"], sizes: [10] },
     });
   });
@@ -106,8 +109,8 @@ describe("the command line of the peers", () => {
     [["--sizes", ""], "--sizes"],
     [["--samples", "0"], "--samples"],
     [["redis"], "redis"],
-  ])("refuses %j, and says what is wrong", (args, named) => {
-    const parsed = parseOptions(args);
+  ])("refuses %j, and says what is wrong", async (args, named) => {
+    const parsed = await readCommandLine(peersProgram, args);
     expect("fault" in parsed && parsed.fault).toContain(named);
   });
 });

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "no
 import { createServer } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { readDatabaseAddress } from "../../scripts/dev/database-address.ts";
 import { makeFolder } from "../../scripts/dev/folders.ts";
@@ -10,10 +11,11 @@ import { lookAtPort } from "../../scripts/dev/ports.ts";
 import { describePort, startService } from "../../scripts/dev/service.ts";
 import { StartError } from "../../scripts/dev/start-error.ts";
 import {
-  readFolder,
-  readInputFile,
-  readOutputFile,
-  readServiceUrl,
+  folder,
+  inputFile,
+  outputFile,
+  readVariable,
+  serviceUrl,
   UsageFault,
 } from "../../scripts/program/command-line.ts";
 import { makeTemporaryDirectory, removeDirectory } from "../support/temporary-directory.ts";
@@ -77,8 +79,8 @@ describe("a folder that a person names", () => {
   );
 
   it("has a name", () => {
-    for (const text of ["", " ", "\t"]) expect(() => readFolder("--state", text)).toThrow(UsageFault);
-    expect(readFolder("--state", "somewhere")).toBe(path.resolve("somewhere"));
+    for (const text of ["", " ", "\t"]) expect(() => folder(text)).toThrow("It must name a folder");
+    expect(folder("somewhere")).toBe(path.resolve("somewhere"));
   });
 });
 
@@ -129,28 +131,31 @@ describe("what else programs are told by name", () => {
   it("is a file that can be written in the end, or it is refused before the work", () => {
     const directory = temporary();
     writeFileSync(path.join(directory, "file"), "");
-    expect(readOutputFile("--json", path.join(directory, "new.json"))).toBe(path.join(directory, "new.json"));
-    expect(readOutputFile("--json", path.join(directory, "file"))).toBe(path.join(directory, "file"));
+    expect(outputFile(path.join(directory, "new.json"))).toBe(path.join(directory, "new.json"));
+    expect(outputFile(path.join(directory, "file"))).toBe(path.join(directory, "file"));
     for (const text of [
       "",
       directory,
       path.join(directory, "none", "x.json"),
       path.join(directory, "file", "x.json"),
     ]) {
-      expect(() => readOutputFile("--json", text), text).toThrow(UsageFault);
+      expect(() => outputFile(text), text).toThrow(InvalidArgumentError);
     }
   });
 
   it("is a file that can be read", () => {
-    expect(readInputFile("package.json")).toBe("package.json");
-    for (const text of ["", "src", "no-such-file"]) expect(() => readInputFile(text), text).toThrow(UsageFault);
+    expect(inputFile("package.json")).toBe("package.json");
+    for (const text of ["", "src", "no-such-file"]) expect(() => inputFile(text), text).toThrow(InvalidArgumentError);
   });
 
   it("is the address of a service", () => {
-    expect(readServiceUrl("--url", "http://127.0.0.1:8787")).toBe("http://127.0.0.1:8787");
+    expect(serviceUrl("http://127.0.0.1:8787")).toBe("http://127.0.0.1:8787");
     for (const text of ["", "nonsense", "127.0.0.1:8787", "ftp://x", "http://", "http://a b"]) {
-      expect(() => readServiceUrl("--url", text), text).toThrow(/^--url must be the address of a service/);
+      expect(() => serviceUrl(text), text).toThrow(/^It must be the address of a service/);
     }
+    const read = (): string => readVariable("THREADKEEP_URL", "nonsense", serviceUrl);
+    expect(read).toThrow(UsageFault);
+    expect(read).toThrow("THREADKEEP_URL 'nonsense' is invalid. It must be the address of a service");
   });
 });
 

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseOptions as readCrash } from "../../tools/crash/options.ts";
-import { parseOptions as readLoad } from "../../tools/load/options.ts";
+import { crashProgram } from "../../tools/crash/options.ts";
+import { loadProgram } from "../../tools/load/options.ts";
+import { readCommandLine } from "../support/command-line.ts";
 
 const workflow = readFileSync(".github/workflows/test-and-deploy.yml", "utf8");
 const { scripts } = JSON.parse(readFileSync("package.json", "utf8")) as { scripts: Record<string, string> };
@@ -35,14 +36,16 @@ test("the nightly simulation runs fresh seeds and looks for each planted bug, wi
   for (const [option] of runs.join(" ").matchAll(/--\w+/g)) expect(help).toContain(`${option} `);
 });
 
-test("the nightly kills and chats are programs of package.json, with options that there are", () => {
+test("the nightly kills and chats are programs of package.json, with options that there are", async () => {
   const nightly = readFileSync(".github/workflows/nightly-simulation.yml", "utf8");
   const optionsOf = (program: string): string[] => {
     expect(scripts).toHaveProperty([program]);
     return new RegExp(`npm run --silent ${program} -- (.*)`).exec(nightly)?.[1]?.split(" ") ?? [];
   };
-  expect(readCrash(optionsOf("crash"))).toMatchObject({ options: { kills: 20 } });
-  expect(readLoad(optionsOf("load"))).toMatchObject({ options: { sessions: 500, judgesTimes: false } });
+  expect(await readCommandLine(crashProgram, optionsOf("crash"))).toMatchObject({ options: { kills: 20 } });
+  expect(await readCommandLine(loadProgram, optionsOf("load"))).toMatchObject({
+    options: { sessions: 500, judgesTimes: false },
+  });
 });
 
 test("the environments of the workflow are those of wrangler.toml", () => {

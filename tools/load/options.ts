@@ -1,13 +1,7 @@
 // The command line of the load.
 import { availableParallelism } from "node:os";
-import {
-  type CommandLine,
-  noneOf,
-  readCommandLine,
-  readNumber,
-  readOutputFile,
-  UsageFault,
-} from "../../scripts/program/command-line.ts";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { createProgram, outputFile, UsageFault, wholeNumber } from "../../scripts/program/command-line.ts";
 
 export const SCENARIOS = {
   human: "every chat at the pace of a person",
@@ -23,7 +17,6 @@ const DEFAULTS = {
   sessions: 200,
   seconds: 30,
   customers: 20,
-  gap: "20-60",
   silence: 20,
   heat: 50,
   delay: { "slow-postgres": 500, "slow-model": 10_000 },
@@ -31,6 +24,8 @@ const DEFAULTS = {
   settle: 240,
   seed: 1,
 };
+
+const DEFAULT_GAP = { from: 20, to: 60 };
 
 const MAX = {
   sessions: 50_000,
@@ -47,43 +42,14 @@ const MAX = {
 } as const;
 const MIN = { gap: 2, silence: 5, summarizeAfter: 1_000 } as const;
 
-const NAMES = Object.entries(SCENARIOS)
-  .map(([name, says]) => `    ${name.padEnd(14)} ${says}`)
-  .join("\n");
-
-export const HELP = `npm run load -- [OPTION…]     many live chats at once, on a service of its own, and whether its promises held
-
-It starts one PostgreSQL and several workerds on it, with a state of their own, removed in the end. Each session lives in one of the
-workerds, told by its name. Chats belong to customers, each with an API key and the usual limits. Before the load each session gets its
-past, so that the sessions stand at every point on the way to a summary. A turn is an append that asks for the context, then the append of
-the answer; before every fifth turn the context is read. In the end every session is read back and compared with what was acknowledged:
-each message once, in its place, in its words; no gap in any context; every summary in PostgreSQL.
-
-  npm run load                                                                a quick look: 200 sessions, 30 seconds
-  npm run load -- --sessions 10000 --seconds 600 --workers 4 --limits off     about 20 minutes
-
-  --scenario NAME      ${"human unless named:"}
-${NAMES}
-  --sessions N         live sessions, 1 to ${MAX.sessions.toLocaleString("en")} (${DEFAULTS.sessions})
-  --seconds N          duration of the load, 1 to ${MAX.seconds.toLocaleString("en")} (${DEFAULTS.seconds})
-  --gap FROM-TO        seconds from one turn of a chat to its next, ${MIN.gap} to ${MAX.gap} (${DEFAULTS.gap})
-  --workers N          workerds, 1 to ${MAX.workers} (as many as there are cores). Each open session takes file descriptors of its workerd
-  --customers N        tenants with a key each, 1 to ${MAX.customers} (${DEFAULTS.customers})
-  --sockets            each session has an open WebSocket, which must be told of each message once, in order
-  --limits on|off      the limits of requests (on). The local simulator's take more processor time than a request does: off to measure times
-  --summarize-after N  tokens of messages that call for a summary, ${MIN.summarizeAfter.toLocaleString("en")} to ${MAX.summarizeAfter.toLocaleString("en")} (${DEFAULTS.summarizeAfter.toLocaleString("en")})
-  --silence N          seconds of burst, ${MIN.silence} to ${MAX.silence} (${DEFAULTS.silence})
-  --heat N             appends a second of hot-session, 1 to ${MAX.heat.toLocaleString("en")} (${DEFAULTS.heat})
-  --delay MS           1 to ${MAX.delay.toLocaleString("en")} (${DEFAULTS.delay["slow-postgres"]} of slow-postgres, ${DEFAULTS.delay["slow-model"].toLocaleString("en")} of slow-model)
-  --settle N           seconds that summaries and the archive may take after the load, 1 to ${MAX.settle.toLocaleString("en")} (${DEFAULTS.settle})
-  --seed N             of what is said and when, 0 to ${MAX.seed} (${DEFAULTS.seed})
-  --no-times           times are told and not judged: for a machine that has other things to do
-  --json FILE          the report as JSON
-  --help               this text
-
-The exit code is 0 if every promise of the table held: nothing lost, nothing twice, no gap, every summary archived, 99.5 % of the requests
-answered, and, unless --no-times, reads with p99 under 100 ms and updates with p99 under 2 s. It is 1 if one was broken.
-`;
+const SCENARIO_NAMES: readonly ScenarioName[] = [
+  "human",
+  "hot-session",
+  "hot-tenant",
+  "burst",
+  "slow-postgres",
+  "slow-model",
+];
 
 export interface LoadOptions {
   readonly scenario: ScenarioName;
@@ -104,83 +70,116 @@ export interface LoadOptions {
   readonly jsonFile: string | undefined;
 }
 
-const OPTIONS = {
-  scenario: { type: "string", default: "human" },
-  sessions: { type: "string" },
-  seconds: { type: "string" },
-  gap: { type: "string", default: DEFAULTS.gap },
-  workers: { type: "string" },
-  customers: { type: "string" },
-  sockets: { type: "boolean", default: false },
-  limits: { type: "string", default: "on" },
-  "summarize-after": { type: "string" },
-  silence: { type: "string" },
-  heat: { type: "string" },
-  delay: { type: "string" },
-  settle: { type: "string" },
-  seed: { type: "string" },
-  "no-times": { type: "boolean", default: false },
-  json: { type: "string" },
-} as const;
+export function loadProgram(run: (options: LoadOptions) => Promise<number>, cores: number = availableParallelism()) {
+  const count = (name: keyof typeof MAX, min = 1): ((text: string) => number) => wholeNumber(min, MAX[name]);
+  return createProgram(
+    "npm run load --",
+    "Many live chats at once, on a service of its own, and whether its promises held.",
+  )
+    .addOption(
+      new Option("--scenario <name>", "what happens meanwhile; see below")
+        .choices(SCENARIO_NAMES)
+        .default("human" as const),
+    )
+    .option("--sessions <n>", "live sessions", count("sessions"), DEFAULTS.sessions)
+    .option("--seconds <n>", "duration of the load", count("seconds"), DEFAULTS.seconds)
+    .option("--gap <from-to>", "seconds from one turn of a chat to its next", readGap, DEFAULT_GAP)
+    .option(
+      "--workers <n>",
+      "workerds (default: as many as there are cores). Each open session takes file descriptors of its workerd",
+      count("workers"),
+    )
+    .option("--customers <n>", "tenants with a key each", count("customers"), DEFAULTS.customers)
+    .option("--sockets", "each session has an open WebSocket, which must be told of each message once, in order", false)
+    .addOption(
+      new Option(
+        "--limits <switch>",
+        "the limits of requests. The local simulator's take more processor time than a request does: off to measure times",
+      )
+        .choices(["on", "off"] as const)
+        .default("on" as const),
+    )
+    .option(
+      "--summarize-after <n>",
+      "tokens of messages that call for a summary",
+      count("summarizeAfter", MIN.summarizeAfter),
+      DEFAULTS.summarizeAfter,
+    )
+    .option("--silence <n>", "seconds of burst", count("silence", MIN.silence), DEFAULTS.silence)
+    .option("--heat <n>", "appends a second of hot-session", count("heat"), DEFAULTS.heat)
+    .option(
+      "--delay <ms>",
+      `of slow-postgres (default: ${DEFAULTS.delay["slow-postgres"]}) or slow-model (default: ${DEFAULTS.delay["slow-model"]})`,
+      count("delay"),
+    )
+    .option(
+      "--settle <n>",
+      "seconds that summaries and the archive may take after the load",
+      count("settle"),
+      DEFAULTS.settle,
+    )
+    .option("--seed <n>", "of what is said and when", count("seed", 0), DEFAULTS.seed)
+    .option("--no-times", "times are told and not judged: for a machine that has other things to do")
+    .option("--json <file>", "the report as JSON", outputFile)
+    .addHelpText(
+      "after",
+      `
+Scenarios:
+${SCENARIO_NAMES.map((name) => `  ${name.padEnd(14)} ${SCENARIOS[name]}`).join("\n")}
 
-export function parseOptions(
-  args: readonly string[],
-  cores: number = availableParallelism(),
-): CommandLine<LoadOptions> {
-  return readCommandLine(args, OPTIONS, (values, positionals) => {
-    noneOf(positionals);
-    const scenario = readScenario(values.scenario);
-    const read = (name: keyof typeof MAX, text: string | undefined, fallback: number, min = 1): number =>
-      text === undefined ? fallback : readNumber(`--${name}`, text, min, MAX[name]);
-    const options = {
-      scenario,
-      sessions: read("sessions", values.sessions, DEFAULTS.sessions),
-      seconds: read("seconds", values.seconds, DEFAULTS.seconds),
-      gapSeconds: readGap(values.gap),
-      workers: read("workers", values.workers, Math.min(cores, MAX.workers)),
-      customers: read("customers", values.customers, DEFAULTS.customers),
-      hasSockets: values.sockets,
-      hasLimits: readSwitch("--limits", values.limits),
-      summarizeAfterTokens:
-        values["summarize-after"] === undefined
-          ? DEFAULTS.summarizeAfter
-          : readNumber("--summarize-after", values["summarize-after"], MIN.summarizeAfter, MAX.summarizeAfter),
-      silenceSeconds: read("silence", values.silence, DEFAULTS.silence, MIN.silence),
-      heatPerSecond: read("heat", values.heat, DEFAULTS.heat),
-      delayMs: read("delay", values.delay, scenario in DEFAULTS.delay ? delayOf(scenario) : 0),
-      settleSeconds: read("settle", values.settle, DEFAULTS.settle),
-      seed: read("seed", values.seed, DEFAULTS.seed, 0),
-      judgesTimes: !values["no-times"],
-      jsonFile: values.json === undefined ? undefined : readOutputFile("--json", values.json),
-    };
-    if (scenario === "burst" && options.silenceSeconds >= options.seconds) {
-      throw new UsageFault(
-        `--silence must be shorter than --seconds: after ${options.silenceSeconds} s of silence ${options.seconds} s are over`,
-      );
-    }
-    return options;
-  });
+It starts one PostgreSQL and several workerds on it, with a state of their own, removed in the end. Each session lives in one
+of the workerds, told by its name. Chats belong to customers, each with an API key and the usual limits. Before the load each
+session gets its past, so that the sessions stand at every point on the way to a summary. A turn is an append that asks for
+the context, then the append of the answer; before every fifth turn the context is read. In the end every session is read
+back and compared with what was acknowledged: each message once, in its place, in its words; no gap in any context; every
+summary in PostgreSQL.
+
+The exit code is 0 if every promise of the table held: nothing lost, nothing twice, no gap, every summary archived, 99.5 % of
+the requests answered, and, unless --no-times, reads with p99 under 100 ms and updates with p99 under 2 s. It is 1 if one was
+broken.
+
+Examples:
+  npm run load                                                                a quick look: 200 sessions, 30 seconds
+  npm run load -- --sessions 10000 --seconds 600 --workers 4 --limits off     about 20 minutes`,
+    )
+    .action(async ({ scenario, gap, workers, sockets, limits, silence, delay, times, ...given }) => {
+      if (scenario === "burst" && silence >= given.seconds) {
+        throw new UsageFault(
+          `--silence must be shorter than --seconds: after ${silence} s of silence ${given.seconds} s are over`,
+        );
+      }
+      process.exitCode = await run({
+        scenario,
+        sessions: given.sessions,
+        seconds: given.seconds,
+        gapSeconds: gap,
+        workers: workers ?? Math.min(cores, MAX.workers),
+        customers: given.customers,
+        hasSockets: sockets,
+        hasLimits: limits === "on",
+        summarizeAfterTokens: given.summarizeAfter,
+        silenceSeconds: silence,
+        heatPerSecond: given.heat,
+        delayMs: delay ?? (scenario in DEFAULTS.delay ? delayOf(scenario) : 0),
+        settleSeconds: given.settle,
+        seed: given.seed,
+        judgesTimes: times,
+        jsonFile: given.json,
+      });
+    });
 }
 
 function delayOf(scenario: ScenarioName): number {
   return scenario === "slow-model" ? DEFAULTS.delay["slow-model"] : DEFAULTS.delay["slow-postgres"];
 }
 
-function readScenario(text: string): ScenarioName {
-  const found = Object.keys(SCENARIOS).find((name): name is ScenarioName => name === text);
-  if (found !== undefined) return found;
-  throw new UsageFault(`--scenario takes ${Object.keys(SCENARIOS).join(", ")}, not ${JSON.stringify(text)}`);
-}
-
 function readGap(text: string): { from: number; to: number } {
-  const [from = "", to = "", ...more] = text.split("-");
-  if (more.length > 0 || to === "") throw new UsageFault(`--gap must be like 20-60, not ${JSON.stringify(text)}`);
-  const gap = { from: readNumber("--gap", from, MIN.gap, MAX.gap), to: readNumber("--gap", to, MIN.gap, MAX.gap) };
-  if (gap.from > gap.to) throw new UsageFault(`--gap must begin with the shorter of the two: ${gap.to}-${gap.from}`);
-  return gap;
-}
-
-function readSwitch(name: string, text: string): boolean {
-  if (text === "on" || text === "off") return text === "on";
-  throw new UsageFault(`${name} takes on or off, not ${JSON.stringify(text)}`);
+  const [from = Number.NaN, to = Number.NaN, ...more] = text
+    .split("-")
+    .map((part) => (part === "" ? Number.NaN : Number(part)));
+  const isSound = [from, to].every((seconds) => Number.isInteger(seconds) && seconds >= MIN.gap && seconds <= MAX.gap);
+  if (more.length === 0 && isSound && from <= to) return { from, to };
+  throw new InvalidArgumentError(
+    `It must be like 20-60: two whole numbers from ${MIN.gap} to ${MAX.gap}, the shorter first.`,
+  );
 }
