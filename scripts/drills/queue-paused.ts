@@ -51,5 +51,6 @@ function lateBody(): unknown {
     incarnation: "of-long-ago",
     throughSeq: 1,
     jobId: "of-long-ago",
+    sends: 1,
   };
 }

@@ -34,8 +34,6 @@ export async function writeMessages(
     const inserted = rows.slice(from, from + ROWS_PER_INSERT).map((row): InsertedMessage => ({
       ...row,
       ...life,
-      // An object that runs an earlier version does not tell.
-      afterSeq: row.afterSeq ?? null,
       occurredAt: date(row.occurredAt),
       createdAt: new Date(row.createdAt),
       editedAt: date(row.editedAt),

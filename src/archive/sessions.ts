@@ -32,8 +32,8 @@ export interface ArchiveWrite {
     readonly fromVersion: number;
     readonly toVersion: number | null;
   })[];
-  /** What is lacking of the messages; null if nothing, and undefined from an object that runs an earlier version. */
-  readonly messages?: MessageWrite | null | undefined;
+  /** What is lacking of the messages; null if nothing. */
+  readonly messages: MessageWrite | null;
 }
 
 /**

@@ -24,8 +24,8 @@ export const jobMessageSchema = z.object({
   incarnation: z.string().min(1),
   throughSeq: z.int().min(0),
   jobId: z.string().min(1),
-  /** How often it was sent, this time included. Left out by earlier versions. */
-  sends: z.int().min(1).optional(),
+  /** How often it was sent, this time included. */
+  sends: z.int().min(1),
   /** A `traceparent`: which request called for it. A hint for logs alone: one that is odd is no reason to refuse the work. */
   trace: z.string().max(64).optional().catch(undefined),
 });

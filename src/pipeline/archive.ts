@@ -80,7 +80,7 @@ export async function archiveBatch(deliveries: readonly Delivery[], parts: Pipel
     return verdicts;
   }
   // Whatever comes again may have waited for PostgreSQL.
-  if (deliveries.some(({ attempts, job }) => attempts > 1 || (job.sends ?? 1) > 1)) await parts.archiveOutage.over();
+  if (deliveries.some(({ attempts, job }) => attempts > 1 || job.sends > 1)) await parts.archiveOutage.over();
   if (sessions > 0) parts.log.info("archived", { sessions, durationMs: Date.now() - startedAt });
   return verdicts;
 }
@@ -139,7 +139,6 @@ async function readOwed(job: JobMessage, parts: PipelineParts): Promise<Omit<Pen
   if (job.kind === "erase") {
     const erasure = await session.readErasure(job.jobId, job.incarnation);
     if (erasure === null) return null;
-    // An object of an earlier version names none.
     const { createdAt, hasFailed, settles = [], grantedAt = 0 } = erasure;
     return { owed: { kind: "erasure", createdAt, settles, grantedAt }, bytes: 0, hasFailed };
   }

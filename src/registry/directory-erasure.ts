@@ -45,14 +45,13 @@ export interface ErasureRow extends UserRef {
   readonly sessions: number;
   readonly found: ErasureFindings | null;
   readonly sends: number;
-  /** How often the job was sent since anything came of it. Absent of one that an earlier version began. */
-  readonly unanswered?: number;
+  /** How often the job was sent since anything came of it. */
+  readonly unanswered: number;
   /** Since when there is something to do, where it was begun again; in ms since 1970. */
   readonly owedSince?: number;
   readonly failures: number;
   readonly firstFailedAt: number | null;
-  /** Absent of one that an earlier version began. */
-  readonly firstError?: string | null;
+  readonly firstError: string | null;
   readonly lastError: string | null;
   readonly nextSendAt: number;
   /** Which request asked for it first. It stands in a row that is written anyway. */
@@ -95,9 +94,8 @@ export class DirectoryErasure {
       sessions: this.#count("1"),
       found: null,
       sends: 0,
-      failures: 0,
-      firstFailedAt: null,
-      lastError: null,
+      unanswered: 0,
+      ...NO_FAILURE,
       nextSendAt: now,
       ...(trace === undefined ? {} : { trace }),
     });
@@ -186,7 +184,7 @@ export class DirectoryErasure {
       ...row,
       failures,
       firstFailedAt: row.firstFailedAt ?? now,
-      firstError: row.firstError ?? row.lastError ?? reason,
+      firstError: row.firstError ?? reason,
       lastError: reason,
       nextSendAt: now + retryDelayMs(failures, random),
     };
@@ -196,7 +194,7 @@ export class DirectoryErasure {
 
   /** The job was sent, and is sent again unless somebody comes back for it. */
   noteSent(row: ErasureRow, random: number, now: number): void {
-    this.put({ ...row, unanswered: (row.unanswered ?? 0) + 1, nextSendAt: now + resendDelayMs(1, random) });
+    this.put({ ...row, unanswered: row.unanswered + 1, nextSendAt: now + resendDelayMs(1, random) });
   }
 
   /** What was found keeps it going; nothing ends it, but for a last look when no late write can come any more. */
@@ -251,7 +249,7 @@ export function isAtRest({ finishedAt }: ErasureRow, now: number): boolean {
 
 /** What operators are told of an erasure that was sent again and again, and of which nothing came; null if it is in time. */
 export function lateErasure(
-  { jobId, startedAt, owedSince, finishedAt, unanswered = 0 }: ErasureRow,
+  { jobId, startedAt, owedSince, finishedAt, unanswered }: ErasureRow,
   now: number,
 ): LateWork | null {
   const owedAt = owedSince ?? startedAt;

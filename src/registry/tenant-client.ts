@@ -116,16 +116,14 @@ function answerOf(record: TenantRecord): TenantAnswer {
     summarizerTokensPerDay,
     spentToday,
     takenToday,
-    limits = {},
-    usersMay = {},
+    limits,
+    usersMay,
     jurisdiction,
     createdAt,
     keys,
   } = record;
   const { tenantMessagesPerDay, tenantTokensPerDay } = limits;
-  // An object that still runs the version before embeddings tells none.
-  const vectors: Partial<Spent["embeddings"]> | undefined = spentToday.embeddings;
-  const spent = spentToday.inputTokens + spentToday.outputTokens + (vectors?.inputTokens ?? 0);
+  const spent = spentToday.inputTokens + spentToday.outputTokens + spentToday.embeddings.inputTokens;
   const isOverBudget = summarizerTokensPerDay !== null && spent >= summarizerTokensPerDay;
   return {
     // Both only ever rise, so their sum tells the later of two answers.
@@ -139,9 +137,8 @@ function answerOf(record: TenantRecord): TenantAnswer {
       ...(Object.keys(usersMay).length === 0 ? {} : { usersMay }),
       ...(typeof (tenantMessagesPerDay ?? tenantTokensPerDay) === "number" ? { takenToday } : {}),
     },
-    // An object that still runs the version before tenants were created tells neither.
-    jurisdiction: jurisdiction ?? null,
-    createdAt: createdAt ?? null,
-    keys: keys ?? null,
+    jurisdiction,
+    createdAt,
+    keys,
   };
 }

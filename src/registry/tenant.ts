@@ -36,6 +36,8 @@ interface TenantRow extends Record<string, SqlStorageValue> {
   readonly settings: string;
   readonly summarization: TenantSettings["summarization"];
   readonly tokens_per_day: number | null;
+  readonly limits: string;
+  readonly users_may: string;
   readonly updated_at: number;
 }
 
@@ -48,16 +50,19 @@ interface SpentRow extends Record<string, SqlStorageValue> {
   readonly input_tokens: number;
   readonly output_tokens: number;
   readonly cost_micro_dollars: number;
-}
-
-interface EmbeddingsRow extends Record<string, SqlStorageValue> {
-  readonly input_tokens: number;
-  readonly cost_micro_dollars: number;
+  readonly embedding_tokens: number;
+  readonly embedding_micro_dollars: number;
 }
 
 const DAY_MS = DAY_SECONDS * 1_000;
 /** Days whose spending is kept: as long as a bill may be asked about. */
 const KEPT_DAYS = 400;
+const NOTHING_SPENT: Omit<Spent, "day"> = {
+  inputTokens: 0,
+  outputTokens: 0,
+  costMicroDollars: 0,
+  embeddings: { inputTokens: 0, costMicroDollars: 0 },
+};
 
 /**
  * Holds what one tenant is, sets for all of its sessions, and lets in. Reading a tenant that is nothing yet makes no schema and writes
@@ -141,24 +146,8 @@ export class Tenant extends DurableObject {
    * @returns the record as it is afterwards
    */
   async spend(usage: SummarizerUsage): Promise<TenantRecord> {
-    const { sql } = this.ctx.storage;
-    this.ctx.storage.transactionSync(() => {
-      this.#createSchema();
-      sql.exec(
-        `INSERT INTO spent (day, input_tokens, output_tokens, cost_micro_dollars) VALUES (?, ?, ?, ?)
-         ON CONFLICT (day) DO UPDATE SET
-           input_tokens = input_tokens + excluded.input_tokens,
-           output_tokens = output_tokens + excluded.output_tokens,
-           cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars`,
-        today(),
-        usage.inputTokens,
-        usage.outputTokens,
-        usage.costMicroDollars ?? 0,
-      );
-      sql.exec("DELETE FROM spent WHERE day NOT IN (SELECT day FROM spent ORDER BY day DESC LIMIT ?)", KEPT_DAYS);
-    });
-    this.#hasSchema = true;
-    return this.#record();
+    const { inputTokens, outputTokens, costMicroDollars = 0 } = usage;
+    return this.#spend({ ...NOTHING_SPENT, inputTokens, outputTokens, costMicroDollars });
   }
 
   /**
@@ -166,25 +155,8 @@ export class Tenant extends DurableObject {
    * @returns the record as it is afterwards
    */
   async spendOnEmbeddings(usage: EmbeddingUsage): Promise<TenantRecord> {
-    const { sql } = this.ctx.storage;
-    this.ctx.storage.transactionSync(() => {
-      this.#createSchema();
-      sql.exec(
-        `INSERT INTO spent_on_embeddings (day, input_tokens, cost_micro_dollars) VALUES (?, ?, ?)
-         ON CONFLICT (day) DO UPDATE SET
-           input_tokens = input_tokens + excluded.input_tokens,
-           cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars`,
-        today(),
-        usage.inputTokens,
-        usage.costMicroDollars ?? 0,
-      );
-      sql.exec(
-        "DELETE FROM spent_on_embeddings WHERE day NOT IN (SELECT day FROM spent_on_embeddings ORDER BY day DESC LIMIT ?)",
-        KEPT_DAYS,
-      );
-    });
-    this.#hasSchema = true;
-    return this.#record();
+    const { inputTokens, costMicroDollars = 0 } = usage;
+    return this.#spend({ ...NOTHING_SPENT, embeddings: { inputTokens, costMicroDollars } });
   }
 
   /** Counts what an isolate's sessions took of a day. Idempotent. */
@@ -267,26 +239,10 @@ export class Tenant extends DurableObject {
       settings: JSON.parse(row.settings),
       summarization: row.summarization,
       summarizerTokensPerDay: row.tokens_per_day,
-      limits: this.#limits(),
-      usersMay: this.#usersMay(),
+      limits: JSON.parse(row.limits),
+      usersMay: JSON.parse(row.users_may),
       updatedAt: new Date(row.updated_at).toISOString(),
     };
-  }
-
-  /** In a table of its own, which an object that was made by an earlier version lacks until it is set. */
-  #limits(): SessionLimits {
-    const { sql } = this.ctx.storage;
-    const isThere =
-      sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'limits'").toArray().length > 0;
-    const row = isThere ? sql.exec<{ limits: string }>("SELECT limits FROM limits").toArray()[0] : undefined;
-    return row === undefined ? {} : JSON.parse(row.limits);
-  }
-
-  #usersMay(): UsersMay {
-    const row = this.#hasTable("users")
-      ? this.ctx.storage.sql.exec<{ users_may: string }>("SELECT users_may FROM users").toArray()[0]
-      : undefined;
-    return row === undefined ? {} : JSON.parse(row.users_may);
   }
 
   #spentOn(day: string): Spent {
@@ -298,16 +254,36 @@ export class Tenant extends DurableObject {
       inputTokens: row?.input_tokens ?? 0,
       outputTokens: row?.output_tokens ?? 0,
       costMicroDollars: row?.cost_micro_dollars ?? 0,
-      embeddings: this.#spentOnEmbeddings(day),
+      embeddings: {
+        inputTokens: row?.embedding_tokens ?? 0,
+        costMicroDollars: row?.embedding_micro_dollars ?? 0,
+      },
     };
   }
 
-  #spentOnEmbeddings(day: string): Spent["embeddings"] {
-    // A tenant of the version before has spent without them.
-    const row = this.#hasTable("spent_on_embeddings")
-      ? this.ctx.storage.sql.exec<EmbeddingsRow>("SELECT * FROM spent_on_embeddings WHERE day = ?", day).toArray()[0]
-      : undefined;
-    return { inputTokens: row?.input_tokens ?? 0, costMicroDollars: row?.cost_micro_dollars ?? 0 };
+  #spend({ inputTokens, outputTokens, costMicroDollars, embeddings }: Omit<Spent, "day">): TenantRecord {
+    const { sql } = this.ctx.storage;
+    this.ctx.storage.transactionSync(() => {
+      this.#createSchema();
+      sql.exec(
+        `INSERT INTO spent VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (day) DO UPDATE SET
+           input_tokens = input_tokens + excluded.input_tokens,
+           output_tokens = output_tokens + excluded.output_tokens,
+           cost_micro_dollars = cost_micro_dollars + excluded.cost_micro_dollars,
+           embedding_tokens = embedding_tokens + excluded.embedding_tokens,
+           embedding_micro_dollars = embedding_micro_dollars + excluded.embedding_micro_dollars`,
+        today(),
+        inputTokens,
+        outputTokens,
+        costMicroDollars,
+        embeddings.inputTokens,
+        embeddings.costMicroDollars,
+      );
+      sql.exec("DELETE FROM spent WHERE day NOT IN (SELECT day FROM spent ORDER BY day DESC LIMIT ?)", KEPT_DAYS);
+    });
+    this.#hasSchema = true;
+    return this.#record();
   }
 
   /** Of so many days through today, oldest first. */
@@ -324,20 +300,17 @@ export class Tenant extends DurableObject {
         settings TEXT NOT NULL,
         summarization TEXT NOT NULL,
         tokens_per_day INTEGER,
+        limits TEXT NOT NULL,
+        users_may TEXT NOT NULL,
         updated_at INTEGER NOT NULL
       );
-      CREATE TABLE IF NOT EXISTS limits (one INTEGER PRIMARY KEY CHECK (one = 1), limits TEXT NOT NULL);
-      CREATE TABLE IF NOT EXISTS users (one INTEGER PRIMARY KEY CHECK (one = 1), users_may TEXT NOT NULL);
       CREATE TABLE IF NOT EXISTS spent (
         day TEXT PRIMARY KEY,
         input_tokens INTEGER NOT NULL,
         output_tokens INTEGER NOT NULL,
-        cost_micro_dollars INTEGER NOT NULL
-      ) WITHOUT ROWID;
-      CREATE TABLE IF NOT EXISTS spent_on_embeddings (
-        day TEXT PRIMARY KEY,
-        input_tokens INTEGER NOT NULL,
-        cost_micro_dollars INTEGER NOT NULL
+        cost_micro_dollars INTEGER NOT NULL,
+        embedding_tokens INTEGER NOT NULL,
+        embedding_micro_dollars INTEGER NOT NULL
       ) WITHOUT ROWID;
     `);
   }
@@ -345,23 +318,19 @@ export class Tenant extends DurableObject {
   #store(record: TenantSet, now: number): void {
     this.#createSchema();
     this.ctx.storage.sql.exec(
-      `INSERT INTO tenant (one, rev, settings, summarization, tokens_per_day, updated_at) VALUES (1, ?1, ?2, ?3, ?4, ?5)
+      `INSERT INTO tenant (one, rev, settings, summarization, tokens_per_day, limits, users_may, updated_at)
+       VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)
        ON CONFLICT (one) DO UPDATE SET
          rev = excluded.rev, settings = excluded.settings, summarization = excluded.summarization,
-         tokens_per_day = excluded.tokens_per_day, updated_at = excluded.updated_at`,
+         tokens_per_day = excluded.tokens_per_day, limits = excluded.limits, users_may = excluded.users_may,
+         updated_at = excluded.updated_at`,
       record.rev,
       plainText(record.settings),
       record.summarization,
       record.summarizerTokensPerDay,
-      now,
-    );
-    this.ctx.storage.sql.exec(
-      "INSERT INTO limits (one, limits) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET limits = excluded.limits",
       limitsText(record.limits),
-    );
-    this.ctx.storage.sql.exec(
-      "INSERT INTO users (one, users_may) VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET users_may = excluded.users_may",
       plainText(record.usersMay),
+      now,
     );
   }
 }

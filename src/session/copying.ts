@@ -34,8 +34,8 @@ export interface CopyEnd {
   readonly items: readonly VersionedItem[];
   /** Where items came from that its source carried over itself. */
   readonly origins: readonly OriginRow[];
-  /** Its source has vectors: the fork makes its own. Left out by earlier versions. */
-  readonly hasVectors?: boolean;
+  /** Its source has vectors: the fork makes its own. */
+  readonly hasVectors: boolean;
 }
 
 export interface CopyPage {
@@ -138,9 +138,7 @@ export function saveCopyPage(
     // The totals there may tell of messages as they were before an edit.
     totalCost += costOf(row);
     totalBytes += contentJson === null ? 0 : byteLength(contentJson);
-    // From an object of an earlier version it comes without what it follows.
-    const { afterSeq: follows = null } = row;
-    store.messages.insert({ ...row, afterSeq: follows, totalCost, totalBytes }, contentJson);
+    store.messages.insert({ ...row, totalCost, totalBytes }, contentJson);
     afterSeq = row.seq;
   }
   if (page.end === null || afterSeq < step.throughSeq) {
@@ -164,5 +162,5 @@ function finish(store: SessionStore, session: SessionRow, end: CopyEnd, newId: (
   store.setCopying(null);
   if (summary !== null || hasUnowedMessages(store, session)) oweArchive(store, session, newId, now);
   oweSummaryIfDue(store, session, newId, now);
-  if (end.hasVectors === true) oweEmbedding(store, session, newId, now, false);
+  if (end.hasVectors) oweEmbedding(store, session, newId, now, false);
 }

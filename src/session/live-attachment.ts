@@ -12,18 +12,18 @@ const attachmentSchema = z.object({
   v: z.literal(1),
   incarnation: z.string(),
   scopes: z.array(scopeSchema),
-  /** Who sends its frames; a socket that an earlier version opened does not know. */
-  by: z.custom<AuditActor>().optional(),
+  /** Who sends its frames. */
+  by: z.custom<AuditActor>(),
   /** Whether they have a user's rights alone. */
   isUser: z.boolean(),
   counted: countedSchema,
   from: z.string().nullable(),
   requestId: z.string(),
-  /** Of the request that opened it; a socket that an earlier version opened does not know. */
+  /** Of the request that opened it. */
   trace: z.string().optional(),
   until: z.number(),
-  /** When the key that it was opened with was known to be good, ms since 1970; a socket of an earlier version does not know. */
-  keyCheckedAt: z.number().optional(),
+  /** When the key that it was opened with was known to be good, ms since 1970. */
+  keyCheckedAt: z.number(),
   acked: revSchema,
   /** The last event that it was sent; null while it has been sent all: then an event need not write it down. */
   sent: revSchema.nullable(),

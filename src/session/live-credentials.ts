@@ -22,7 +22,7 @@ export function keyOf({ by }: Pick<Attachment, "by">): string | null {
 
 /** Whether the socket's key has to be checked before it is told or served anything more. */
 export function isCheckDue(attachment: Pick<Attachment, "by" | "keyCheckedAt">, now: number): boolean {
-  return keyOf(attachment) !== null && now - (attachment.keyCheckedAt ?? 0) >= KEY_CHECKED_FOR_MS;
+  return keyOf(attachment) !== null && now - attachment.keyCheckedAt >= KEY_CHECKED_FOR_MS;
 }
 
 export interface KeyVerdict {

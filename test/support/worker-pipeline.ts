@@ -65,6 +65,7 @@ export async function jobOf(ref: SessionRef, kind: JobKind): Promise<JobMessage>
     incarnation: String(job["incarnation"]),
     throughSeq: Number(job["through_seq"]),
     jobId: String(job["id"]),
+    sends: Math.max(1, Number(job["sends"])),
   };
 }
 

@@ -29,6 +29,7 @@ async function archive(
     headSeq: 8,
     throughSeq: 4,
     metadata: {},
+    messages: null,
     summaries: [
       {
         version: 1,

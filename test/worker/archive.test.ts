@@ -34,6 +34,7 @@ function writeOf(change: Partial<ArchiveWrite> = {}): ArchiveWrite {
     headSeq: 8,
     throughSeq: 4,
     metadata: { topic: "boats" },
+    messages: null,
     summaries: [
       {
         version,

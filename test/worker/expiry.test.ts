@@ -250,7 +250,7 @@ describe("expiry", () => {
       state.storage.sql.exec("UPDATE jobs SET lease_until = 0");
     });
     await untilExpired(ref);
-    const late = { v: 1, ...ref, incarnation, throughSeq: 8, jobId } as const;
+    const late = { v: 1, ...ref, incarnation, throughSeq: 8, jobId, sends: 1 } as const;
     for (const kind of ["summarize", "archive", "expire", "fork", "restore"] as const) {
       expect(await deliver({ ...late, kind }), kind).toBe("acked");
     }

@@ -156,6 +156,7 @@ describe("lives of a session that was erased and begun anew", () => {
       metadata: {},
       summaries: [],
       items: [],
+      messages: null,
     };
     await inTransaction((database) => applyErasure(database, { ref, incarnation: first, createdAt: 1_000 }));
     await inTransaction((database) => applyErasure(database, { ref, incarnation: second, createdAt: 2_000 }));

@@ -40,7 +40,7 @@ async function deliver(parts: PipelineParts, bodies: unknown[], queue = "threadk
 
 async function owed(ref: SessionRef): Promise<JobMessage> {
   const { jobId, incarnation } = await oweSummary(ref);
-  return { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId };
+  return { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, sends: 1 };
 }
 
 async function failuresOf(jobId: string) {

@@ -357,7 +357,15 @@ describe("what comes late, after the user was erased", () => {
       "restore",
       "list",
     ] as const) {
-      const job = { v: 1 as const, kind, ...ref, incarnation: life, throughSeq: 6, jobId: jobs[0]?.jobId ?? "" };
+      const job = {
+        v: 1 as const,
+        kind,
+        ...ref,
+        incarnation: life,
+        throughSeq: 6,
+        jobId: jobs[0]?.jobId ?? "",
+        sends: 1,
+      };
       expect(await deliver(job), kind).toBe("acked");
       await recordDeadLetter({ ...job, jobId: crypto.randomUUID() }, 10, pipelineParts());
     }

@@ -87,6 +87,7 @@ async function deliver(ref: SessionRef, { parts }: Bench): Promise<void> {
     incarnation: await incarnationOf(ref),
     throughSeq: Number(job["through_seq"]),
     jobId: String(job["id"]),
+    sends: 1,
   };
   const batch = createMessageBatch("threadkeep-summarize", [{ id: "1", timestamp: Date.now(), attempts: 1, body }]);
   await consume(batch, parts);

@@ -1,4 +1,4 @@
-import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject } from "cloudflare:test";
 import { env, waitUntil } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import { type Outcome, unwrap } from "../../src/contracts/errors.ts";
@@ -180,16 +180,5 @@ describe("a tenant's limits", () => {
       expect((await admin("PATCH", tenant, { limits })).status, JSON.stringify(limits)).toBe(422);
     }
     expect(read(await admin("GET", tenant))).toMatchObject({ rev: 0, limits: {} });
-  });
-
-  it("hold in an object that an earlier version made", async () => {
-    const tenant = freshTenant();
-    await admin("PATCH", tenant, { summarization: "paused" });
-    await runInDurableObject(env.TENANT.getByName(tenant), (_, state) => {
-      state.storage.sql.exec("DROP TABLE limits");
-    });
-    expect(read(await admin("GET", tenant))).toMatchObject({ rev: 1, limits: {} });
-    const limits = { sessionMessagesPerDay: 5 };
-    expect(read(await admin("PATCH", tenant, { limits }))).toMatchObject({ rev: 2, limits });
   });
 });

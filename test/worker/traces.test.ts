@@ -218,7 +218,7 @@ describe("the trace of a job", () => {
       },
       log,
     });
-    const job = { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, trace: TRACE };
+    const job = { v: 1, kind: "summarize", ...ref, incarnation, throughSeq: 4, jobId, sends: 1, trace: TRACE };
     const deliver = (...bodies: object[]): Promise<void> =>
       consume(
         createMessageBatch(

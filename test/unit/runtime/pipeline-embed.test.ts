@@ -25,6 +25,7 @@ const JOB = {
   incarnation: INCARNATION,
   throughSeq: 4,
   jobId: "vectors",
+  sends: 1,
 } as const;
 
 /** Says what was asked of each part, in order. */

@@ -30,6 +30,7 @@ const jobOf = (kind: JobKind, change: Partial<JobMessage> = {}): JobMessage => (
   incarnation: INCARNATION,
   throughSeq: 2,
   jobId: "job",
+  sends: 1,
   ...change,
 });
 const delivery = (kind: JobKind, change: Partial<JobMessage> = {}) => ({ job: jobOf(kind, change), attempts: 1 });

@@ -247,7 +247,15 @@ describe("PostgreSQL away, with a hundred thousand sessions that wait for it", (
           log,
         }),
       );
-      const job = { v: 1, kind: "archive", ...ref("chat"), incarnation: "life", throughSeq: 2, jobId: "job" } as const;
+      const job = {
+        v: 1,
+        kind: "archive",
+        ...ref("chat"),
+        incarnation: "life",
+        throughSeq: 2,
+        jobId: "job",
+        sends: 1,
+      } as const;
       const round = async (attempts: number): Promise<Set<string>> => {
         const verdicts = new Set<string>();
         for (let batch = 0; batch < SESSIONS / BATCH; batch += 1) {

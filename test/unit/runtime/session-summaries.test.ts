@@ -525,7 +525,7 @@ describe("a fork", () => {
     const { id } = oweCopy(session.store, INCARNATION, SOURCE, session.newId, NOON);
     const source = withMessages(4);
     const rows = [...source.store.messages.hashedForward(1, 4)];
-    const end = { hashKey: source.row.hashKey, summary: null, items: [], origins: [] };
+    const end = { hashKey: source.row.hashKey, summary: null, items: [], origins: [], hasVectors: false };
     return { session, id, rows, end };
   }
 
